@@ -1,0 +1,115 @@
+//! Every code of a diagnostic, in one table. A code is never reused; a retired one keeps its line.
+
+/// A stable code: `F` and four digits. The first digit says which kind of file it is about:
+/// 1 the text of a rule, 2 the meaning of a rule, 3 the topology, 4 signals, 5 scripts, 6 cases, 9 files and folders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub &'static str);
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)*) => {
+        impl Code { $(#[doc = $title] pub const $name: Code = Code($code);)* }
+        /// Every code with its title, in order.
+        pub fn all() -> &'static [(Code, &'static str)] {
+            &[$((Code($code), $title)),*]
+        }
+    };
+}
+
+codes! {
+    SYNTAX = "F1001", "a clause of a rule cannot be read";
+    UNKNOWN_CLAUSE = "F1002", "text that belongs to no clause";
+    UNCLOSED_STRING = "F1003", "a string without its closing quote";
+    UNCLOSED_BLOCK = "F1004", "a rule without its closing brace";
+    OUTSIDE_BLOCK = "F1005", "text outside of any rule";
+    BAD_HEADER = "F1006", "the first line of a rule cannot be read";
+    TOO_DEEP = "F1007", "parentheses nested too deep";
+    DUPLICATE_CLAUSE = "F1008", "a clause that may stand once stands twice";
+    BAD_REGEX = "F1009", "a pattern that is no regular expression";
+    BAD_DATE = "F1010", "a date that does not exist";
+    BAD_NUMBER = "F1011", "a number out of its range";
+
+    DUPLICATE_RULE = "F2001", "two rules with one identifier";
+    UNKNOWN_TYPE = "F2002", "a component type that the model does not declare";
+    UNKNOWN_METRIC = "F2003", "a metric or attribute that the type does not have";
+    UNKNOWN_STATE = "F2004", "a state that the type does not have";
+    UNKNOWN_RELATION = "F2005", "a relation kind that the model does not declare";
+    UNKNOWN_VARIABLE = "F2006", "a name that stands for no component here";
+    UNIT_MISMATCH = "F2007", "two quantities that cannot be compared";
+    IMPOSSIBLE_RELATION = "F2008", "a relation that cannot stand between these types";
+    DUTY_IMPACT = "F2009", "a TOP rule without an impact";
+    DUTY_SIGNALS = "F2010", "a MET rule with fewer than two signals";
+    DUTY_CASE = "F2011", "a CAS rule without its case, cause or solution";
+    DUTY_CONDITION = "F2012", "a rule without a condition";
+    DUTY_CONCLUSION = "F2013", "a MET rule without a fault";
+    TREE_DANGLING = "F2014", "a branch to a question that the tree does not have";
+    TREE_LOOP = "F2015", "a path through a tree that never ends";
+    TREE_UNREACHED = "F2016", "a question that no path reaches";
+    WRONG_CLAUSE = "F2017", "a clause that this kind of rule does not have";
+    UNKNOWN_RULE = "F2018", "a rule or tree that does not exist";
+    DUPLICATE_VARIABLE = "F2019", "a variable declared twice";
+    UNUSED_VARIABLE = "F2020", "a variable that joins nothing";
+    UNKNOWN_CASE = "F2021", "a case that is not in `cases/`";
+    UNKNOWN_SCRIPT = "F2022", "a script function that does not exist";
+    UNKNOWN_COMPONENT = "F2023", "a component that the topology does not have";
+    STATE_LOOP = "F2024", "states that are defined by each other";
+    NO_PLACE = "F2025", "a conclusion that does not say where";
+    UNKNOWN_ATTRIBUTE = "F2026", "a filter on an attribute that does not exist";
+    OVERRIDE_LOOP = "F2027", "rules that override each other";
+    UNKNOWN_SOURCE = "F2028", "a log source that the type does not have";
+    NEVER = "F2029", "a condition that can never be settled";
+
+    YAML = "F3001", "a file that is not YAML or JSON";
+    UNKNOWN_KEY = "F3002", "a key that has no meaning here";
+    WRONG_KIND = "F3003", "a value of the wrong kind";
+    MISSING_KEY = "F3004", "a key that must be there is missing";
+    DUPLICATE_ID = "F3005", "two components with one id";
+    UNKNOWN_COMPONENT_TYPE = "F3006", "a component of a type that the model does not declare";
+    DANGLING_RELATION = "F3007", "a relation to a component that does not exist";
+    RELATION_TYPES = "F3008", "a relation impossible between two types";
+    ATTRIBUTE_KIND = "F3009", "an attribute of the wrong kind";
+    CONTAINMENT_CYCLE = "F3010", "components that contain each other";
+    UNKNOWN_RELATION_KIND = "F3011", "a relation of a kind that the model does not declare";
+    DUPLICATE_RELATION = "F3012", "a relation that is declared twice";
+    GROUP_NEED = "F3013", "a group that needs more members than it has";
+    GROUP_MEMBER = "F3014", "a group with a member that does not exist";
+    TYPE_PARENT = "F3015", "a type whose parent does not exist, or that is its own ancestor";
+    BAD_UNIT = "F3016", "a unit that is not known";
+    UNKNOWN_ATTRIBUTE_KEY = "F3017", "an attribute that the type does not declare";
+    SELF_RELATION = "F3018", "a relation of a component to itself";
+    BAD_PLACEMENT = "F3019", "a placement that cannot place anything";
+    DUPLICATE_NAME = "F3020", "one name for two things";
+
+    SIGNAL_FORMAT = "F4001", "a file of signals that cannot be read";
+    SIGNAL_ENTRY = "F4002", "a signal that cannot be read, set aside";
+    SIGNAL_TIME = "F4003", "a signal with an impossible time, set aside";
+    SIGNAL_ORDER = "F4004", "samples out of order or twice, put in order";
+    SIGNAL_SKEW = "F4005", "a signal from the future";
+    EMPTY_BUNDLE = "F4006", "a folder without any file of signals";
+    SIGNAL_UNIT = "F4007", "values impossible for their unit";
+
+    SCRIPT_SYNTAX = "F5001", "a script that cannot be compiled";
+    SCRIPT_FAILED = "F5002", "a script that stopped with an error";
+    SCRIPT_LIMIT = "F5003", "a script stopped by its limit";
+
+    CASE_FILE = "F6001", "a case that cannot be read";
+
+    UNREADABLE = "F9001", "a file or folder that cannot be read";
+    NOT_UTF8 = "F9002", "a text file that is not UTF-8";
+    NO_PROJECT = "F9003", "no project here";
+    TOO_LARGE = "F9004", "a file larger than the limit";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn codes_are_unique_and_in_order() {
+        let codes: Vec<_> = super::all().iter().map(|(c, _)| c.0).collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "codes stand in order, each once");
+    }
+}

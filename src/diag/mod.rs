@@ -1,0 +1,85 @@
+//! Diagnostics: where something is wrong, what was expected, how to mend it.
+//!
+//! Everything that reads a user's file reports through [`Diagnostic`]; nothing else prints errors.
+
+mod codes;
+mod nearest;
+mod render;
+mod source;
+
+pub use codes::{Code, all as all_codes};
+pub use nearest::nearest;
+pub use render::{render, render_json};
+pub use source::{LineColumn, Place, SourceId, Sources, Span};
+
+/// How much a diagnostic matters: an error keeps its item out of the plan, a warning does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One thing that is wrong, with its place and its mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub code: Code,
+    pub severity: Severity,
+    /// Lowercase, the user's words in backticks, no full stop.
+    pub message: String,
+    /// Absent only for what has no text: a missing folder, a file that cannot be read.
+    pub place: Option<Place>,
+    /// What stands at the place, in a few words.
+    pub label: String,
+    /// Other places that belong to it: "first declared here".
+    pub related: Vec<(Place, String)>,
+    /// How to mend it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    pub fn error(code: Code, place: Place, message: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Error, message: message.into(), place: Some(place), label: String::new(), related: Vec::new(), help: None }
+    }
+
+    pub fn warning(code: Code, place: Place, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, place, message) }
+    }
+
+    /// An error about something that has no text to point at.
+    pub fn nowhere(code: Code, message: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Error, message: message.into(), place: None, label: String::new(), related: Vec::new(), help: None }
+    }
+
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub fn related(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.related.push((place, label.into()));
+        self
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Puts diagnostics into the order in which they are shown: by file, place, code. Same input, same bytes out.
+pub fn sort(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| {
+        let key = |d: &Diagnostic| {
+            (d.place.map(|p| (sources.path(p.source).to_owned(), p.span.start, p.span.end)), d.code, d.message.clone())
+        };
+        key(a).cmp(&key(b))
+    });
+    diagnostics.dedup();
+}

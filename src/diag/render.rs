@@ -1,0 +1,120 @@
+//! Diagnostics for people (the terminal) and for machines (JSON).
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use super::{Diagnostic, Severity, Sources};
+
+/// All diagnostics as text with the lines they are about. `color` adds terminal colours.
+pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.0);
+        let mut group = annotate_snippets::Group::with_title(title);
+        if let Some(place) = diagnostic.place {
+            let mut snippet = Snippet::source(sources.text(place.source)).path(sources.path(place.source)).annotation(
+                AnnotationKind::Primary.span(clamp(sources, place)).label(diagnostic.label.as_str()),
+            );
+            for (other, label) in diagnostic.related.iter().filter(|(other, _)| other.source == place.source) {
+                snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(label.as_str()));
+            }
+            group = group.element(snippet);
+        }
+        for (other, label) in diagnostic.related.iter().filter(|(other, _)| Some(other.source) != diagnostic.place.map(|p| p.source)) {
+            group = group.element(
+                Snippet::source(sources.text(other.source))
+                    .path(sources.path(other.source))
+                    .annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(label.as_str())),
+            );
+        }
+        if let Some(help) = &diagnostic.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        text.push_str(&renderer.render(&[group]));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+fn clamp(sources: &Sources, place: super::Place) -> std::ops::Range<usize> {
+    let text = sources.text(place.source);
+    let mut start = place.span.start.min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = place.span.end.clamp(start, text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}
+
+#[derive(Serialize)]
+struct JsonPlace<'a> {
+    path: &'a str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    start_byte: usize,
+    end_byte: usize,
+}
+
+#[derive(Serialize)]
+struct JsonRelated<'a> {
+    message: &'a str,
+    place: JsonPlace<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonDiagnostic<'a> {
+    code: &'a str,
+    severity: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    label: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<JsonPlace<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    related: Vec<JsonRelated<'a>>,
+}
+
+/// All diagnostics as one JSON array, pretty-printed.
+pub fn render_json(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
+    let place = |p: super::Place| {
+        let start = sources.line_column(p.source, p.span.start);
+        let end = sources.line_column(p.source, p.span.end);
+        JsonPlace {
+            path: sources.path(p.source),
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+            start_byte: p.span.start,
+            end_byte: p.span.end,
+        }
+    };
+    let list: Vec<_> = diagnostics
+        .iter()
+        .map(|d| JsonDiagnostic {
+            code: d.code.0,
+            severity: match d.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            message: &d.message,
+            label: &d.label,
+            help: d.help.as_deref(),
+            place: d.place.map(place),
+            related: d.related.iter().map(|(p, message)| JsonRelated { message, place: place(*p) }).collect(),
+        })
+        .collect();
+    serde_json::to_string_pretty(&list).unwrap_or_else(|_| "[]".to_owned())
+}

@@ -1,0 +1,61 @@
+//! Components, relations and groups: the things of an estate.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Place;
+
+/// Which component of a snapshot: components are numbered in the order of their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentId(pub u32);
+
+/// A configuration item.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// Unique and stable.
+    pub id: String,
+    /// Canonical name of its type.
+    pub kind: String,
+    /// For people; the id if none was given.
+    pub name: String,
+    pub owner: Option<String>,
+    pub environment: Option<String>,
+    /// Business tier: `core`, `important`, `general` or `minor`; see [`Tier`].
+    pub tier: Option<Tier>,
+    pub attributes: BTreeMap<String, AttributeValue>,
+    pub place: Option<Place>,
+}
+
+/// The four business tiers of the response targets; most important first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    Core,
+    Important,
+    General,
+    Minor,
+}
+
+/// Numbers are in the base unit of their dimension.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttributeValue {
+    Text(String),
+    Bool(bool),
+    Number(f64),
+}
+
+/// A typed, directed edge between two components.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Relation {
+    pub from: ComponentId,
+    /// Canonical name of its kind.
+    pub kind: String,
+    pub to: ComponentId,
+}
+
+/// Members of which at least `need` must live.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub id: String,
+    pub members: Vec<ComponentId>,
+    pub need: usize,
+}

@@ -1,0 +1,193 @@
+//! The model: what types of components there are, what they measure, which states they have, how they may be related.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Place;
+use crate::value::{Duration, Unit};
+
+/// Types and relation kinds; the built-in base model refined by `topology/model.yaml`.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub types: BTreeMap<String, TypeDef>,
+    pub relations: BTreeMap<String, RelationKind>,
+}
+
+/// The model of a component. What a parent declares, its children have.
+#[derive(Debug, Clone)]
+pub struct TypeDef {
+    pub name: String,
+    /// `None` only for the root type `component`.
+    pub parent: Option<String>,
+    /// The Chinese name, usable wherever the name is.
+    pub zh: Option<String>,
+    pub attributes: BTreeMap<String, AttributeDef>,
+    pub metrics: BTreeMap<String, MetricDef>,
+    pub states: BTreeMap<String, StateDef>,
+    pub logs: BTreeMap<String, LogSource>,
+    /// `None` for the built-in base model.
+    pub place: Option<Place>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AttributeDef {
+    pub name: String,
+    pub zh: Option<String>,
+    pub kind: AttributeKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum AttributeKind {
+    Text,
+    Bool,
+    Number(Unit),
+}
+
+#[derive(Debug, Clone)]
+pub struct MetricDef {
+    pub name: String,
+    pub zh: Option<String>,
+    pub unit: Unit,
+    /// A sample speaks for the time until the next one, but no longer than this; after it the metric is unknown.
+    pub staleness: Duration,
+    /// How several series of one component become one value.
+    pub aggregate: Aggregate,
+    /// Which way it strays when something is wrong.
+    pub direction: Direction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    Mean,
+    Max,
+    Min,
+    Sum,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    High,
+    Low,
+    Both,
+}
+
+/// A named state: a condition in the rule language about `it`.
+#[derive(Debug, Clone)]
+pub struct StateDef {
+    pub name: String,
+    pub zh: Option<String>,
+    pub condition: String,
+    /// Where the condition's text stands; for the base model, `None`.
+    pub place: Option<Place>,
+}
+
+/// A named log source: log lines whose labels have these values.
+#[derive(Debug, Clone)]
+pub struct LogSource {
+    pub name: String,
+    pub zh: Option<String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RelationKind {
+    pub name: String,
+    pub zh: Option<String>,
+    /// Types that may stand at the start; empty means any. Subtypes count.
+    pub from: Vec<String>,
+    /// Types that may stand at the end; empty means any.
+    pub to: Vec<String>,
+    pub travel: Travel,
+    pub effect: State,
+    /// Whether one end holds the other (`runs_on`, `belongs_to`, `contains`).
+    pub containment: Containment,
+    pub place: Option<Place>,
+}
+
+/// Which way a fault travels along a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Travel {
+    /// From the end to the start: `order-service depends_on order-db`.
+    ToStart,
+    /// From the start to the end: `rack contains host`.
+    ToEnd,
+    Both,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Containment {
+    /// The end holds the start: `pod runs_on node`.
+    EndHolds,
+    /// The start holds the end: `rack contains host`.
+    StartHolds,
+    None,
+}
+
+/// How hard a fault hits; ordered from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It serves, but something it stands on is degraded.
+    AtRisk,
+    /// It serves, with less than it should have.
+    Degraded,
+    Down,
+}
+
+/// A metric or an attribute, as a rule names it after the dot.
+#[derive(Debug, Clone, Copy)]
+pub enum Member<'a> {
+    Metric(&'a MetricDef),
+    Attribute(&'a AttributeDef),
+}
+
+/// The root of all types.
+pub const ROOT_TYPE: &str = "component";
+
+impl Model {
+    /// The type of that name or Chinese name.
+    pub fn find_type(&self, name: &str) -> Option<&TypeDef> {
+        self.types.get(name).or_else(|| self.types.values().find(|t| t.zh.as_deref() == Some(name)))
+    }
+
+    /// The relation kind of that name or Chinese name.
+    pub fn find_relation(&self, name: &str) -> Option<&RelationKind> {
+        self.relations.get(name).or_else(|| self.relations.values().find(|r| r.zh.as_deref() == Some(name)))
+    }
+
+    /// The type itself and its ancestors up to the root, nearest first. Ends even if parents form a loop.
+    pub fn lineage<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a TypeDef> {
+        let mut next = self.types.get(name);
+        let mut steps = self.types.len();
+        std::iter::from_fn(move || {
+            let current = next?;
+            next = if steps == 0 { None } else { current.parent.as_deref().and_then(|p| self.types.get(p)) };
+            steps = steps.saturating_sub(1);
+            Some(current)
+        })
+    }
+
+    /// Whether `name` is `ancestor` or one of its subtypes (canonical names).
+    pub fn is_a(&self, name: &str, ancestor: &str) -> bool {
+        ancestor == ROOT_TYPE || self.lineage(name).any(|t| t.name == ancestor)
+    }
+
+    /// The metric or attribute of a type, own or inherited, by name or Chinese name.
+    pub fn member<'a>(&'a self, type_name: &'a str, name: &str) -> Option<Member<'a>> {
+        self.lineage(type_name).find_map(|t| {
+            let metric = t.metrics.get(name).or_else(|| t.metrics.values().find(|m| m.zh.as_deref() == Some(name)));
+            let attribute = || t.attributes.get(name).or_else(|| t.attributes.values().find(|a| a.zh.as_deref() == Some(name)));
+            metric.map(Member::Metric).or_else(|| attribute().map(Member::Attribute))
+        })
+    }
+
+    pub fn state<'a>(&'a self, type_name: &'a str, name: &str) -> Option<&'a StateDef> {
+        self.lineage(type_name)
+            .find_map(|t| t.states.get(name).or_else(|| t.states.values().find(|s| s.zh.as_deref() == Some(name))))
+    }
+
+    pub fn log_source<'a>(&'a self, type_name: &'a str, name: &str) -> Option<&'a LogSource> {
+        self.lineage(type_name)
+            .find_map(|t| t.logs.get(name).or_else(|| t.logs.values().find(|s| s.zh.as_deref() == Some(name))))
+    }
+}

@@ -1,0 +1,151 @@
+//! A parser's failure in the words of a person: what was found, what was expected, what was probably meant.
+
+use std::collections::BTreeSet;
+
+use pest::error::{Error, ErrorVariant, InputLocation};
+
+use super::Rule as G;
+use crate::diag::{Code, Diagnostic, Place, SourceId, Span, nearest};
+
+/// More alternatives than this teach nothing.
+const MAX_EXPECTED: usize = 6;
+
+/// Turns a failure of the clause that starts at `base` into a diagnostic.
+pub fn diagnose(source: SourceId, text: &str, base: usize, code: Code, error: &Error<G>) -> Diagnostic {
+    let at = match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    };
+    let rest = text.get(at..).unwrap_or("");
+    let skipped = rest.len() - rest.trim_start().len();
+    let (start, found) = (at + skipped, word(rest.trim_start()));
+    let span = Span::new(base + start, base + start + found.len().max(usize::from(start < text.len())));
+    let positives: &[G] = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => positives,
+        ErrorVariant::CustomError { .. } => &[],
+    };
+    let expected: BTreeSet<String> = positives.iter().filter_map(|rule| describe(*rule)).collect();
+    let words: Vec<&str> = expected.iter().filter_map(|e| e.strip_prefix('`')?.strip_suffix('`')).collect();
+    let listed = list(&expected);
+    let message = if found.is_empty() { "the clause ends too early".to_owned() } else { format!("`{found}` does not fit here") };
+    let mut diagnostic = Diagnostic::error(code, Place::new(source, span), message).label(if listed.is_empty() {
+        "not understood".to_owned()
+    } else {
+        format!("expected {listed}")
+    });
+    if let Some(help) = advise(found, text.get(..at).unwrap_or(""), &words) {
+        diagnostic = diagnostic.help(help);
+    }
+    diagnostic
+}
+
+fn word(rest: &str) -> &str {
+    let mut chars = rest.char_indices();
+    let Some((_, first)) = chars.next() else { return "" };
+    if !is_word(first) {
+        let two = rest.get(..2).filter(|two| matches!(*two, "==" | "&&" | "||" | "=>" | "<>" | "//"));
+        return two.unwrap_or_else(|| rest.get(..first.len_utf8()).unwrap_or(""));
+    }
+    let end = chars.find(|(_, c)| !is_word(*c)).map_or(rest.len(), |(at, _)| at);
+    rest.get(..end).unwrap_or("")
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '-'
+}
+
+fn list(expected: &BTreeSet<String>) -> String {
+    let items: Vec<&str> = expected.iter().map(String::as_str).take(MAX_EXPECTED).collect();
+    match items.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+/// Habits from other languages, and spelling.
+fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
+    let fixed = match found {
+        "==" => "write `=` for equality",
+        "&&" => "write `and`",
+        "||" => "write `or`",
+        "!" => "write `not`",
+        "=>" => "write `>=`, or `->` in a tree",
+        "<>" => "write `!=`",
+        "//" => "a comment starts with `#`",
+        "'" => "a text stands in double quotes: `\"…\"`",
+        ";" | "；" => "no sign ends a clause; the next keyword starts the next one",
+        "then" | "AND" | "OR" | "NOT" | "IF" | "THEN" => "keywords are in lower case, and each clause is complete before the next one",
+        _ => "",
+    };
+    if !fixed.is_empty() {
+        return Some(fixed.to_owned());
+    }
+    if let Some(near) = nearest(found, words.iter().copied()).filter(|near| *near != found) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    // A quantity whose unit is not known fails right after its number.
+    let tail = before.trim_end();
+    if tail.ends_with(|c: char| c.is_ascii_digit()) && found.chars().next().is_some_and(char::is_alphabetic) {
+        return Some("units are `%`, `ms`, `s`, `min`, `h`, `d`, `B` to `TiB`, `MB/s`, `/s`, `/min`, `/h`, or none for a count".to_owned());
+    }
+    None
+}
+
+/// A grammar rule in a person's words; `None` for what would only confuse.
+fn describe(rule: G) -> Option<String> {
+    let name = format!("{rule:?}");
+    if let Some(keyword) = name.strip_prefix("kw_") {
+        let spelled = match keyword {
+            "de" => return None,
+            "is_not" => return None,
+            "at_least" => "at least",
+            "at_most" => "at most",
+            "any_distance" => "at any distance",
+            "either_way" => "either way",
+            "no_other_rule" => "no other rule explains",
+            other => other,
+        };
+        return Some(format!("`{spelled}`"));
+    }
+    let words = match rule {
+        G::EOI => "the end of the clause",
+        G::expr | G::conjunction | G::negation | G::held | G::primary | G::condition | G::comparison | G::state => "a condition",
+        G::string | G::text => "a text in quotes",
+        G::ident | G::member_name => "a name",
+        G::reference => "a variable",
+        G::metric => "a metric such as `db.connections`",
+        G::operand | G::quantity | G::number => "a value such as `90%` or `db.connections`",
+        G::unit => "a unit",
+        G::percent => "a percentage",
+        G::integer => "a whole number",
+        G::duration | G::held_for => "a duration such as `5m`",
+        G::window => "`within` and a duration",
+        G::rule_id => "a rule's identifier such as `TOP-001`",
+        G::case_id => "a case's identifier such as `HIS-20250601`",
+        G::date => "a date such as `2025-06-01`",
+        G::set | G::walk | G::peers | G::members | G::everything => "a set such as `dependents of db`",
+        G::place | G::container => "a place such as `db` or `subnet of h`",
+        G::conclusion => "`impact`, `fault`, `cause` or `suppress`",
+        G::impact_part => "a set such as `dependents of db`",
+        G::branch | G::answer => "an answer such as `yes ->`",
+        G::target => "a question of the tree or `end`",
+        G::arrow => "`->`",
+        G::lbrace => "`{`",
+        G::rbrace => "`}`",
+        G::lparen => "`(`",
+        G::rparen => "`)`",
+        G::comma => "`,`",
+        G::colon => "`:`",
+        G::dot => "`.`",
+        G::lt | G::le | G::gt | G::ge | G::eq | G::ne => "a comparison such as `>`",
+        G::where_test | G::where_any | G::where_short => "a filter such as `type = service`",
+        G::where_value => "a value",
+        G::given_item | G::variable => "a variable such as `db: database`",
+        G::link | G::relation | G::shares => "a relation such as `s depends_on db`",
+        G::modifier => "`on`, `within`, `with` or `from`",
+        G::stat => "`mean`, `peak`, `lowest`, `total` or a percentile such as `p95`",
+        G::tag => "a tag",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}

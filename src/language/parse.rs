@@ -1,0 +1,142 @@
+//! A file to its syntax tree, with every mistake of it.
+
+use pest::Parser;
+
+use super::ast::{At, Body, Clause, Expr, File, Kind, Rule, TokenKind};
+use super::build::{Builder, Pair};
+use super::cut::{Block, Cutter, RawClause, tokens};
+use super::expect::diagnose;
+use super::{Grammar, Rule as G};
+use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+
+/// Parses one `.rules` file. Rules with a broken clause are returned too, marked, so that the rest of them is checked.
+pub fn parse_file(sources: &Sources, source: SourceId) -> (File, Vec<Diagnostic>) {
+    let text = sources.text(source);
+    let mut diagnostics = Vec::new();
+    let all = tokens(text);
+    let significant: Vec<_> = all.iter().copied().filter(|t| t.kind != TokenKind::Comment).collect();
+    let blocks = Cutter { source, text, diagnostics: &mut diagnostics }.blocks(&significant);
+    let rules = blocks.into_iter().filter_map(|block| rule(source, text, block, &mut diagnostics)).collect();
+    (File { source, tokens: all, rules }, diagnostics)
+}
+
+/// Parses a condition alone, which stands at `place` (the definition of a state in `model.yaml`).
+pub fn parse_state(sources: &Sources, source: SourceId, place: Place, condition: &str) -> Result<Expr, Box<Diagnostic>> {
+    // In YAML the text stands in quotes or is folded; where it stands verbatim, places inside it are exact.
+    let inside = sources.slice(place).find(condition);
+    let base = place.span.start + inside.unwrap_or(0);
+    let mut diagnostics = Vec::new();
+    let mut builder = Builder { source, base, diagnostics: &mut diagnostics };
+    let pairs = Grammar::parse(G::c_state, condition).map_err(|error| {
+        let mut diagnostic = diagnose(source, condition, base, Code::SYNTAX, &error);
+        if inside.is_none() {
+            diagnostic.place = Some(place);
+        }
+        Box::new(diagnostic)
+    })?;
+    let expr = pairs.flat_map(Pair::into_inner).find(|p| p.as_rule() == G::expr).and_then(|p| builder.expr(p));
+    match (expr, diagnostics.pop()) {
+        (Some(expr), None) => Ok(expr),
+        (_, Some(diagnostic)) => Err(Box::new(diagnostic)),
+        (None, None) => Err(Box::new(Diagnostic::error(Code::SYNTAX, place, "this condition cannot be read"))),
+    }
+}
+
+fn rule(source: SourceId, text: &str, block: Block, diagnostics: &mut Vec<Diagnostic>) -> Option<Rule> {
+    let mut broken = block.broken;
+    let (header, faulty) = header(source, text, block.header, diagnostics)?;
+    broken |= faulty;
+    let mut clauses = Vec::new();
+    for raw in block.clauses {
+        match clause(source, text, &raw, diagnostics) {
+            Some(clause) => clauses.push(clause),
+            None => broken = true,
+        }
+    }
+    broken |= duplicates(source, &clauses, diagnostics);
+    let (kind, id, title, case) = header;
+    Some(Rule { kind, id, title, case, clauses, broken, span: block.span })
+}
+
+type Header = (Kind, At<String>, At<String>, Option<At<String>>);
+
+/// The header; when its rest cannot be read but its identifier can, the rule is still checked under it.
+fn header(source: SourceId, text: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) -> Option<(Header, bool)> {
+    let slice = text.get(span.start..span.end)?;
+    let mut builder = Builder { source, base: span.start, diagnostics };
+    match Grammar::parse(G::c_header, slice) {
+        Ok(mut pairs) => {
+            let (mut id, mut title, mut case) = (None, None, None);
+            for pair in pairs.next()?.into_inner() {
+                match pair.as_rule() {
+                    G::rule_id => id = Some(builder.word(&pair)),
+                    G::string => title = builder.string(&pair),
+                    G::case_id => case = Some(builder.word(&pair)),
+                    _ => {}
+                }
+            }
+            let (id, title) = (id?, title?);
+            Some(((Kind::of(&id.value)?, id, title, case), false))
+        }
+        Err(error) => {
+            let mut diagnostic = diagnose(source, slice, span.start, Code::BAD_HEADER, &error);
+            if diagnostic.help.is_none() {
+                diagnostic = diagnostic.help("a rule starts like this: `TOP-001 \"Title\" {`; a CAS rule names its case: `CAS-001 \"Title\" case HIS-20250601 {`");
+            }
+            builder.diagnostics.push(diagnostic);
+            let word = slice.split(|c: char| c.is_whitespace() || c == '"' || c == '{').next()?;
+            let id = At::new(word.to_owned(), Span::new(span.start, span.start + word.len()));
+            let title = At::new(word.to_owned(), id.span);
+            Some(((Kind::of(word)?, id, title, None), true))
+        }
+    }
+}
+
+fn clause(source: SourceId, text: &str, raw: &RawClause, diagnostics: &mut Vec<Diagnostic>) -> Option<Clause> {
+    let slice = text.get(raw.span.start..raw.span.end)?;
+    let before = diagnostics.len();
+    match Grammar::parse(raw.entry, slice) {
+        Ok(mut pairs) => {
+            let mut builder = Builder { source, base: raw.span.start, diagnostics };
+            let body = builder.body(pairs.next()?);
+            if body.is_none() && diagnostics.len() == before {
+                diagnostics.push(Diagnostic::error(Code::SYNTAX, Place::new(source, raw.span), "this clause cannot be read"));
+            }
+            Some(Clause { span: raw.span, body: body? })
+        }
+        Err(error) => {
+            diagnostics.push(diagnose(source, slice, raw.span.start, Code::SYNTAX, &error));
+            None
+        }
+    }
+}
+
+/// Clauses that may stand once only.
+fn duplicates(source: SourceId, clauses: &[Clause], diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let mut seen: Vec<(&str, Span)> = Vec::new();
+    let before = diagnostics.len();
+    for clause in clauses {
+        let name = match clause.body {
+            Body::If(_) => "if",
+            Body::Priority(_) => "priority",
+            Body::Severity(_) => "severity",
+            Body::Owner(_) => "owner",
+            Body::Tags(_) => "tags",
+            Body::Status(_) => "status",
+            Body::Added(_) => "added",
+            Body::Reviewed(_) => "reviewed",
+            Body::Given(_) | Body::Conclusion(_) | Body::Check(_) | Body::Solution(_) | Body::Note(_) | Body::Overrides { .. } | Body::Ask(_) => continue,
+        };
+        if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
+            diagnostics.push(
+                Diagnostic::error(Code::DUPLICATE_CLAUSE, Place::new(source, clause.span), format!("`{name}` stands twice in one rule"))
+                    .label("the second")
+                    .related(Place::new(source, *first), "the first")
+                    .help(if name == "if" { "join the conditions with `and` or `or`" } else { "keep one of them" }),
+            );
+        } else {
+            seen.push((name, clause.span));
+        }
+    }
+    diagnostics.len() > before
+}

@@ -1,0 +1,122 @@
+//! Facts: signals placed on components, ordered by time, ready to be asked.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::estate::ComponentId;
+use crate::value::Time;
+
+/// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+pub struct Origin {
+    /// File name in the bundle: `alerts.json`.
+    pub file: String,
+    /// Position of the entry (alert, series, line) in that file, from 0.
+    pub index: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    pub origin: Origin,
+    pub component: Option<ComponentId>,
+    pub name: String,
+    /// All annotation texts and the name, in the order of their keys, joined by newlines: what `alert "text"` searches.
+    pub text: String,
+    /// The summary for people: annotation `summary`, else `description`, `message`, `title`, else the name.
+    pub summary: String,
+    pub severity: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub start: Time,
+    /// [`Time::MAX`] while it fires.
+    pub end: Time,
+    /// Deliveries of the same alert (same fingerprint and start) beyond this one.
+    pub duplicates: usize,
+    /// Fired-and-resolved intervals of the same fingerprint that were merged into this one because the gap was shorter than the debounce time.
+    pub flaps: usize,
+}
+
+impl Alert {
+    pub fn firing_at(&self, at: Time) -> bool {
+        self.start <= at && at < self.end
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    pub origin: Origin,
+    pub component: Option<ComponentId>,
+    /// The model's metric, if the series maps to one the component's type has; else the wire name.
+    pub metric: String,
+    /// Whether `metric` is declared in the model for the component's type (then values are in the base unit of its dimension).
+    pub modelled: bool,
+    pub labels: BTreeMap<String, String>,
+    /// Strictly ascending in time; `NaN` marks the series stale from there (Prometheus' stale marker or a NaN sample). Never infinite.
+    pub points: Vec<(Time, f64)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogLine {
+    pub origin: Origin,
+    pub component: Option<ComponentId>,
+    pub time: Time,
+    pub text: String,
+    /// Labels of the stream, `level` among them if there is one.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A deployment, configuration change, failover, ...
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub origin: Origin,
+    pub component: Option<ComponentId>,
+    pub time: Time,
+    /// Kind and summary, joined by a newline: what `change "text"` searches.
+    pub text: String,
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// The result of a test of one component, or of the way between two.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    pub origin: Origin,
+    pub from: Option<ComponentId>,
+    /// The component probed.
+    pub component: Option<ComponentId>,
+    pub time: Time,
+    pub success: bool,
+    pub text: String,
+}
+
+/// What a person said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    pub origin: Origin,
+    pub component: Option<ComponentId>,
+    pub time: Time,
+    pub text: String,
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// All facts of a bundle. Every list is sorted by time (series: by component, metric, labels), then by origin.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub alerts: Vec<Alert>,
+    pub series: Vec<Series>,
+    /// Series of a period known to be healthy (`baseline.json`), same order.
+    pub baseline: Vec<Series>,
+    pub logs: Vec<LogLine>,
+    pub changes: Vec<Change>,
+    pub probes: Vec<Probe>,
+    pub reports: Vec<Report>,
+    /// Index: series of a component by metric name, positions in `series`.
+    pub series_of: BTreeMap<(ComponentId, String), Vec<usize>>,
+    /// The same for `baseline`.
+    pub baseline_of: BTreeMap<(ComponentId, String), Vec<usize>>,
+    /// Positions in `alerts`, `logs`, `changes`, `probes` (as target), `reports`, by component.
+    pub alerts_of: BTreeMap<ComponentId, Vec<usize>>,
+    pub logs_of: BTreeMap<ComponentId, Vec<usize>>,
+    pub changes_of: BTreeMap<ComponentId, Vec<usize>>,
+    pub probes_of: BTreeMap<ComponentId, Vec<usize>>,
+    pub reports_of: BTreeMap<ComponentId, Vec<usize>>,
+}

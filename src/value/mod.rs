@@ -1,0 +1,10 @@
+//! Small values that every level speaks of: instants and durations, units, three-valued truth, YAML with places.
+
+mod time;
+mod truth;
+mod unit;
+pub mod yaml;
+
+pub use time::{DAY, Duration, HOUR, MINUTE, SECOND, Time, WEEK};
+pub use truth::Truth;
+pub use unit::{Dimension, Unit, format_number};
