@@ -1,5 +1,14 @@
 //! faultscope: expert-first fault localisation. See `ARCHITECTURE.md` for the map.
 
+pub mod anomaly;
+pub mod compile;
 pub mod diag;
+pub mod engine;
+pub mod estate;
+pub mod knowledge;
 pub mod language;
+pub mod localize;
+pub mod script;
+pub mod signal;
 pub mod value;
+pub mod world;

@@ -35,6 +35,33 @@ pub enum Tier {
     Minor,
 }
 
+impl Tier {
+    pub const ALL: [Tier; 4] = [Tier::Core, Tier::Important, Tier::General, Tier::Minor];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Core => "core",
+            Tier::Important => "important",
+            Tier::General => "general",
+            Tier::Minor => "minor",
+        }
+    }
+
+    pub fn zh(self) -> &'static str {
+        match self {
+            Tier::Core => "核心",
+            Tier::Important => "重要",
+            Tier::General => "一般",
+            Tier::Minor => "非核心",
+        }
+    }
+
+    /// By name or Chinese name.
+    pub fn parse(text: &str) -> Option<Tier> {
+        Tier::ALL.into_iter().find(|t| t.name() == text || t.zh() == text)
+    }
+}
+
 /// Numbers are in the base unit of their dimension.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AttributeValue {

@@ -182,12 +182,10 @@ impl Model {
     }
 
     pub fn state<'a>(&'a self, type_name: &'a str, name: &str) -> Option<&'a StateDef> {
-        self.lineage(type_name)
-            .find_map(|t| t.states.get(name).or_else(|| t.states.values().find(|s| s.zh.as_deref() == Some(name))))
+        self.lineage(type_name).find_map(|t| t.states.get(name).or_else(|| t.states.values().find(|s| s.zh.as_deref() == Some(name))))
     }
 
     pub fn log_source<'a>(&'a self, type_name: &'a str, name: &str) -> Option<&'a LogSource> {
-        self.lineage(type_name)
-            .find_map(|t| t.logs.get(name).or_else(|| t.logs.values().find(|s| s.zh.as_deref() == Some(name))))
+        self.lineage(type_name).find_map(|t| t.logs.get(name).or_else(|| t.logs.values().find(|s| s.zh.as_deref() == Some(name))))
     }
 }

@@ -173,7 +173,7 @@ impl Builder<'_> {
             match part.as_rule() {
                 G::string => texts.push(self.string(&part)?),
                 G::place => target = Some(Target::Place(self.place_of(part)?)),
-                G::set => target = Some(Target::Set(self.set(part)?)),
+                G::set | G::set_long => target = Some(Target::Set(self.set(part)?)),
                 _ => {}
             }
         }
@@ -197,7 +197,7 @@ impl Builder<'_> {
         for part in inner.into_inner() {
             match part.as_rule() {
                 G::string => functions.push(self.string(&part)?),
-                G::set | G::place => target = Some(self.target(part)?),
+                G::set | G::set_long | G::place => target = Some(self.target(part)?),
                 _ => {}
             }
         }
@@ -205,7 +205,7 @@ impl Builder<'_> {
     }
 
     pub fn target(&mut self, pair: Pair<'_>) -> Option<Target> {
-        Some(if pair.as_rule() == G::set { Target::Set(self.set(pair)?) } else { Target::Place(self.place_of(pair)?) })
+        Some(if matches!(pair.as_rule(), G::set | G::set_long) { Target::Set(self.set(pair)?) } else { Target::Place(self.place_of(pair)?) })
     }
 
     pub fn reference(&self, pair: Pair<'_>) -> Option<Reference> {
@@ -287,6 +287,7 @@ impl Builder<'_> {
                     let inner = part.into_inner().next()?;
                     base = Some(SetBase::Everything((inner.as_rule() == G::ident).then(|| self.word(&inner))));
                 }
+                G::where_long => filter = Some(self.where_long(part)?),
                 G::where_short => {
                     let inner = part.into_inner().find(|p| matches!(p.as_rule(), G::where_test | G::where_any))?;
                     filter = Some(self.filter(inner)?);
@@ -298,7 +299,7 @@ impl Builder<'_> {
     }
 
     fn walk(&mut self, pair: Pair<'_>) -> Option<SetBase> {
-        let (mut dependents, mut direct, mut of, mut via, mut max_hops) = (true, None, None, Vec::new(), None);
+        let (mut dependents, mut direct, mut of, mut via, mut max_hops): (_, Option<At<u32>>, _, _, Option<At<u32>>) = (true, None, None, Vec::new(), None);
         for part in pair.into_inner() {
             match part.as_rule() {
                 G::kw_dependencies => dependents = false,
@@ -308,6 +309,14 @@ impl Builder<'_> {
                 G::hops => max_hops = Some(self.hops(part)?),
                 _ => {}
             }
+        }
+        if let (Some(direct), Some(_)) = (&direct, &max_hops) {
+            self.diagnostics.push(
+                Diagnostic::error(Code::DUPLICATE_CLAUSE, self.place(direct.span), "`direct` and `within … hops` contradict each other")
+                    .label("one hop")
+                    .help("keep one of them"),
+            );
+            return None;
         }
         Some(SetBase::Walk { dependents, of: of?, via, max_hops: max_hops.or(direct) })
     }

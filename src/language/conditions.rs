@@ -265,7 +265,11 @@ impl Builder<'_> {
         let (mut pattern, mut text) = (false, None);
         for part in pair.into_inner() {
             match part.as_rule() {
-                G::kw_matching => pattern = true,
+                G::pattern => {
+                    pattern = true;
+                    text = Some(self.pattern(&part));
+                }
+                G::kw_matching => {}
                 _ => text = Some(self.string(&part)?),
             }
         }
@@ -276,7 +280,7 @@ impl Builder<'_> {
             self.diagnostics.push(
                 Diagnostic::error(Code::BAD_REGEX, self.place(text.span), format!("this pattern is no regular expression: {reason}"))
                     .label("cannot be read")
-                    .help("escape signs that are meant literally, as in `\\\\[`; or drop `matching` to search for the text as it stands"),
+                    .help("escape signs that are meant literally, as in `\\[`; or drop `matching` to search for the text as it stands"),
             );
             return None;
         }
@@ -295,7 +299,8 @@ impl Builder<'_> {
                 let parts: Vec<_> = inner.into_inner().collect();
                 let [_, name, op, value] = parts.as_slice() else { return None };
                 let value = self.string(value)?;
-                event.labels.push(Label { name: self.word(name), equal: op.as_rule() == G::eq, value });
+                let name = if name.as_rule() == G::string { self.string(name)? } else { self.word(name) };
+                event.labels.push(Label { name, equal: op.as_rule() == G::eq, value });
                 false
             }
         };

@@ -57,6 +57,14 @@ impl Builder<'_> {
         Some(At::new(text, span))
     }
 
+    /// A pattern without its quotes: backslashes are the pattern's own, but for that before a quote.
+    pub fn pattern(&self, pair: &Pair<'_>) -> At<String> {
+        let mut chars = pair.as_str().chars();
+        chars.next();
+        chars.next_back();
+        At::new(chars.as_str().replace("\\\"", "\""), self.span(pair))
+    }
+
     pub fn integer(&mut self, pair: &Pair<'_>, max: u32, what: &str) -> Option<At<u32>> {
         let span = self.span(pair);
         match pair.as_str().parse::<u32>() {

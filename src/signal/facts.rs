@@ -98,6 +98,25 @@ pub struct Report {
     pub attributes: BTreeMap<String, String>,
 }
 
+/// An entry that could not be read as a signal: kept, so that it shows, and matched by nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Unread {
+    pub origin: Origin,
+    pub reason: String,
+}
+
+/// Of which kinds the bundle has a file that could be read. Of the others nothing is known, so conditions about them are unknown
+/// and not false.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent answers, one per kind of file")]
+pub struct Present {
+    pub alerts: bool,
+    pub metrics: bool,
+    pub logs: bool,
+    /// Changes, probes and reports: `events.ndjson` or `changes.json`.
+    pub events: bool,
+}
+
 /// All facts of a bundle. Every list is sorted by time (series: by component, metric, labels), then by origin.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -109,6 +128,9 @@ pub struct Facts {
     pub changes: Vec<Change>,
     pub probes: Vec<Probe>,
     pub reports: Vec<Report>,
+    /// Entries set aside, by origin.
+    pub unread: Vec<Unread>,
+    pub present: Present,
     /// Index: series of a component by metric name, positions in `series`.
     pub series_of: BTreeMap<(ComponentId, String), Vec<usize>>,
     /// The same for `baseline`.

@@ -1,0 +1,307 @@
+//! Conditions: names resolved, units compared.
+
+use crate::diag::{Code, Span};
+use crate::language::ast::{self, At, EventKind, ExprKind, OperandKind, TrendBy};
+use crate::value::{Dimension, Unit};
+
+use super::Compiler;
+use super::plan::{
+    Argument, BASELINE_PERIOD, CHANGE_WINDOW, Call, Cond, CondKind, Event, LOG_WINDOW, Op, PROBE_WINDOW, PlaceOf, Quantified, REPORT_WINDOW, Subject,
+    Target, Text, Value,
+};
+use super::scope::{Scope, unit_of};
+
+impl Compiler<'_> {
+    pub(super) fn cond(&mut self, scope: &Scope, expr: &ast::Expr) -> Option<Cond> {
+        let kind = match &expr.kind {
+            ExprKind::Or(parts) => CondKind::Or(self.parts(scope, parts)?),
+            ExprKind::And(parts) => CondKind::And(self.parts(scope, parts)?),
+            ExprKind::Not(inner) => CondKind::Not(Box::new(self.cond(scope, inner)?)),
+            ExprKind::Held { inner, duration } => {
+                let inner = self.cond(scope, inner)?;
+                if inner.any(&|c| matches!(c.kind, CondKind::Unexplained(_))) {
+                    let help = "write the duration at the other conditions only";
+                    self.error(Code::NEVER, duration.span, "what other rules explain has no duration", "not here", help);
+                    return None;
+                }
+                CondKind::Held { inner: Box::new(inner), duration: duration.value }
+            }
+            ExprKind::Unexplained(place) => CondKind::Unexplained(self.place_of(scope, place)?),
+            ExprKind::Event(event) => CondKind::Event(self.event(scope, event)?),
+            ExprKind::Quantified(quantified) => {
+                let (set, it) = self.set(scope, &quantified.set)?;
+                let body = self.cond(&scope.with_it(it), &quantified.body)?;
+                CondKind::Quantified(Box::new(Quantified { quantifier: quantified.quantifier.value, set, body }))
+            }
+            ExprKind::Probe(probe) => self.probe(scope, probe, expr.span)?,
+            ExprKind::Link(link) => self.link(scope, link)?,
+            ExprKind::Shares(shares) => self.shares(scope, shares)?,
+            ExprKind::State { subject, negated, state } => {
+                let subject = self.subject_or_it(scope, subject.as_ref(), state.span, &format!("`is {}`", state.value))?;
+                CondKind::State { subject, state: self.state_exists(scope, subject, state)?, negated: *negated }
+            }
+            ExprKind::Compare { left, op, right } => self.compare(scope, left, op, right, expr.span)?,
+            ExprKind::Script(script) => CondKind::Script(self.call(scope, script)?),
+            ExprKind::Trend { metric, rises, by, window } => {
+                let metric = self.metric(scope, metric)?;
+                let (relative, by) = match by {
+                    TrendBy::Relative(percent) => (true, percent.value),
+                    TrendBy::Absolute(quantity) => {
+                        self.same_dimension(metric.unit, quantity.value.unit, quantity.span, Some(quantity.value.number))?;
+                        (false, quantity.value.base())
+                    }
+                };
+                if by <= 0.0 {
+                    self.error(Code::NEVER, expr.span, "a rise or fall of nothing says nothing", "not more than 0", "write by how much, as a positive number");
+                    return None;
+                }
+                if relative && !rises && by > 100.0 {
+                    self.error(Code::NEVER, expr.span, "nothing falls by more than 100%", "can never hold", "write at most `100%`");
+                    return None;
+                }
+                CondKind::Trend { metric, rises: *rises, relative, by, window: window.value }
+            }
+            ExprKind::Against { metric, above, stat, period, by } => CondKind::Against {
+                metric: self.metric(scope, metric)?,
+                above: *above,
+                stat: stat.value,
+                period: period.as_ref().map_or(BASELINE_PERIOD, |p| p.value),
+                by_percent: by.as_ref().map_or(0.0, |b| b.value),
+            },
+        };
+        Some(Cond { kind, written: self.written(expr.span) })
+    }
+
+    /// All parts, so that one mistake does not hide the next.
+    fn parts(&mut self, scope: &Scope, parts: &[ast::Expr]) -> Option<Vec<Cond>> {
+        let compiled: Vec<_> = parts.iter().map(|part| self.cond(scope, part)).collect();
+        compiled.into_iter().collect()
+    }
+
+    fn same_dimension(&mut self, left: Unit, right: Unit, span: Span, literal: Option<f64>) -> Option<()> {
+        // Zero is zero in every unit.
+        if left.dimension == right.dimension || literal == Some(0.0) {
+            return Some(());
+        }
+        let help = match (literal, right.dimension) {
+            (Some(number), Dimension::Count) => {
+                format!("write a unit: `{}{}`", crate::value::format_number(number), if left.dimension == Dimension::Fraction { "%" } else { left.name })
+            }
+            _ => format!("compare {} with {}, such as `{}`", left.dimension.describe(), left.dimension.describe(), left.dimension.example()),
+        };
+        self.error(
+            Code::UNIT_MISMATCH,
+            span,
+            format!("{} cannot be compared with {}", left.dimension.describe(), right.dimension.describe()),
+            format!("expected {}", left.dimension.describe()),
+            help,
+        );
+        None
+    }
+
+    fn compare(&mut self, scope: &Scope, left: &ast::Operand, op: &At<Op>, right: &ast::Operand, span: Span) -> Option<CondKind> {
+        let (a, b) = (self.operand(scope, left), self.operand(scope, right));
+        let (a, b) = (a?, b?);
+        let constant = |value: &Value| matches!(value, Value::Number { .. } | Value::Text(_));
+        if constant(&a) && constant(&b) {
+            self.error(Code::NEVER, span, "this compares two constants", "depends on no signal", "compare a metric or an attribute: `db.connections > 100`");
+            return None;
+        }
+        let (unit_a, unit_b) = (unit_of(&a), unit_of(&b));
+        let is_text = |value: &Value| matches!(value, Value::Text(_) | Value::Attribute { unit: None, .. });
+        let unit = match (&a, &b) {
+            // A script answers a bare number; it is compared with whatever stands beside it.
+            (Value::Script(_), _) => unit_b,
+            (_, Value::Script(_)) => unit_a,
+            _ if is_text(&a) && is_text(&b) => {
+                if !matches!(op.value, Op::Eq | Op::Ne) {
+                    self.error(Code::UNIT_MISMATCH, op.span, "texts have no order", "only `=` and `!=`", "compare texts with `=` or `!=`");
+                    return None;
+                }
+                None
+            }
+            _ => {
+                let (Some(unit_a), Some(unit_b)) = (unit_a, unit_b) else {
+                    let (code, text, other) = (Code::UNIT_MISMATCH, if is_text(&a) { left.span } else { right.span }, "a text");
+                    self.error(code, text, format!("{other} cannot be compared with a number"), other, "compare numbers with numbers, texts with texts");
+                    return None;
+                };
+                match (&left.kind, &right.kind) {
+                    (OperandKind::Quantity(quantity), _) => self.same_dimension(unit_b, quantity.unit, left.span, Some(quantity.number))?,
+                    (_, OperandKind::Quantity(quantity)) => self.same_dimension(unit_a, quantity.unit, right.span, Some(quantity.number))?,
+                    _ => self.same_dimension(unit_a, unit_b, right.span, None)?,
+                }
+                // Show the comparison in the unit of the metric, not of the literal.
+                Some(if constant(&a) { unit_b } else { unit_a })
+            }
+        };
+        Some(CondKind::Compare { left: a, op: op.value, right: b, unit })
+    }
+
+    fn operand(&mut self, scope: &Scope, operand: &ast::Operand) -> Option<Value> {
+        Some(match &operand.kind {
+            OperandKind::Quantity(quantity) => Value::Number { base: quantity.base(), unit: quantity.unit },
+            OperandKind::Text(text) => Value::Text(text.clone()),
+            OperandKind::Metric(metric) => {
+                let subject = self.subject_or_it(scope, metric.subject.as_ref(), metric.span, &format!("`{}`", metric.name.value))?;
+                self.member(scope, subject, &metric.name)?
+            }
+            OperandKind::Share { percent, of } => {
+                let of = self.operand(scope, of)?;
+                if unit_of(&of).is_none() {
+                    self.error(Code::UNIT_MISMATCH, operand.span, "a share of a text is nothing", "not a number", "take the share of a number");
+                    return None;
+                }
+                Value::Share { percent: percent.value, of: Box::new(of) }
+            }
+            OperandKind::Aggregate { stat, metric, window } => {
+                Value::Aggregate { stat: stat.value, metric: self.metric(scope, metric)?, window: window.value }
+            }
+            OperandKind::Script(script) => Value::Script(self.call(scope, script)?),
+        })
+    }
+
+    fn call(&mut self, scope: &Scope, script: &ast::Script) -> Option<Call> {
+        let functions = self.inputs.scripts;
+        let name = &script.function;
+        let Some(&arity) = functions.get(&name.value) else {
+            let near = crate::diag::nearest(&name.value, functions.keys().map(String::as_str));
+            let help = near.map_or_else(
+                || "script predicates are functions in `rules/scripts/*.rhai`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.error(Code::UNKNOWN_SCRIPT, name.span, format!("there is no script function `{}`", name.value), "not found", help);
+            return None;
+        };
+        if arity != script.arguments.len() {
+            let message = format!("`{}` takes {arity} arguments, not {}", name.value, script.arguments.len());
+            self.error(Code::UNKNOWN_SCRIPT, script.span, message, "wrong number of arguments", "");
+            return None;
+        }
+        let arguments = script.arguments.iter().map(|argument| self.argument(scope, argument)).collect::<Option<_>>()?;
+        Some(Call { function: name.value.clone(), arguments })
+    }
+
+    fn argument(&mut self, scope: &Scope, argument: &ast::Argument) -> Option<Argument> {
+        Some(match argument {
+            ast::Argument::Quantity(quantity) => Argument::Number(quantity.value.base()),
+            ast::Argument::Text(text) => Argument::Text(text.value.clone()),
+            ast::Argument::Metric(metric) => Argument::Metric(self.metric(scope, metric)?),
+            ast::Argument::Name(reference) => Argument::Component(self.subject(scope, reference)?),
+        })
+    }
+
+    fn event(&mut self, scope: &Scope, event: &ast::Event) -> Option<Event> {
+        let on = match &event.on {
+            Some(target) => Some(self.target(scope, target)?),
+            None if !scope.it.is_empty() => Some(Target::Place(PlaceOf::Subject(Subject::It))),
+            None => None,
+        };
+        let source = match &event.source {
+            Some(source) => Some(self.log_source(scope, event.kind.value, on.as_ref(), source)?),
+            None => None,
+        };
+        let window = event.window.as_ref().map(|w| w.value).or(match event.kind.value {
+            EventKind::Alert => None,
+            EventKind::Log => Some(LOG_WINDOW),
+            EventKind::Change => Some(CHANGE_WINDOW),
+            EventKind::Report => Some(REPORT_WINDOW),
+        });
+        Some(Event {
+            kind: event.kind.value,
+            at_least: event.at_least.as_ref().map_or(1, |n| n.value.max(1)),
+            texts: event.texts.iter().filter_map(text).collect(),
+            on,
+            source,
+            same: event.same.as_ref().map(|s| s.value.clone()),
+            labels: event.labels.iter().map(|l| (l.name.value.clone(), l.equal, l.value.value.clone())).collect(),
+            window,
+        })
+    }
+
+    fn log_source(&mut self, scope: &Scope, kind: EventKind, on: Option<&Target>, source: &At<String>) -> Option<String> {
+        if kind != EventKind::Log {
+            self.error(Code::UNKNOWN_SOURCE, source.span, "only logs have a source", "not of this", "drop `from …`");
+            return None;
+        }
+        let types = match on {
+            Some(Target::Place(PlaceOf::Subject(subject))) => scope.types(*subject),
+            Some(Target::Place(PlaceOf::Holder { kind, .. })) => vec![kind.clone()],
+            Some(Target::Place(PlaceOf::Component(_)) | Target::Set(_)) | None => vec![crate::estate::ROOT_TYPE.to_owned()],
+        };
+        let model = self.inputs.estate.model();
+        let all: Vec<String> =
+            if types.iter().any(|t| t == crate::estate::ROOT_TYPE) { model.types.keys().cloned().collect() } else { types };
+        if let Some(found) = all.iter().find_map(|kind| model.log_source(kind, &source.value)) {
+            return Some(found.name.clone());
+        }
+        let names: Vec<&str> = all.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.logs.keys()).map(String::as_str).collect();
+        let help = crate::diag::nearest(&source.value, names)
+            .map_or_else(|| "declare it in `topology/model.yaml` under `logs:` of the type".to_owned(), |near| format!("did you mean `{near}`?"));
+        self.error(Code::UNKNOWN_SOURCE, source.span, format!("there is no log source `{}`", source.value), "not in the model", help);
+        None
+    }
+
+    fn probe(&mut self, scope: &Scope, probe: &ast::Probe, span: Span) -> Option<CondKind> {
+        let from = match &probe.from {
+            Some(place) => Some(self.place_of(scope, place)?),
+            None => None,
+        };
+        let to = match &probe.to {
+            Some(place) => Some(self.place_of(scope, place)?),
+            None if !scope.it.is_empty() => Some(PlaceOf::Subject(Subject::It)),
+            None => {
+                self.error(Code::UNKNOWN_VARIABLE, span, "this probe does not say of what", "of which component?", "write `probe on db fails` or `probe from a to b fails`");
+                return None;
+            }
+        };
+        Some(CondKind::Probe { from, to, succeeds: probe.succeeds, window: probe.window.as_ref().map_or(PROBE_WINDOW, |w| w.value) })
+    }
+
+    pub(super) fn link(&mut self, scope: &Scope, link: &ast::Link) -> Option<CondKind> {
+        let (from, to) = (self.subject(scope, &link.from), self.subject(scope, &link.to));
+        let relation = self.relation_name(&link.relation);
+        let (from, to, relation) = (from?, to?, relation?);
+        if link.reach == ast::Reach::Hops(1) {
+            self.link_possible(scope, link, from, &relation, to)?;
+        }
+        Some(CondKind::Link { from, relation, to, reach: link.reach, either_way: link.either_way })
+    }
+
+    fn link_possible(&mut self, scope: &Scope, link: &ast::Link, from: Subject, relation: &str, to: Subject) -> Option<()> {
+        let model = self.inputs.estate.model();
+        let kind = model.relations.get(relation)?;
+        // A variable of a general type may stand for a component of a special one.
+        let fits = |types: &[String], allowed: &[String]| {
+            allowed.is_empty() || types.iter().any(|t| allowed.iter().any(|a| model.is_a(t, a) || model.is_a(a, t)))
+        };
+        let (a, b) = (scope.types(from), scope.types(to));
+        let forward = fits(&a, &kind.from) && fits(&b, &kind.to);
+        let backward = fits(&b, &kind.from) && fits(&a, &kind.to);
+        if forward || (link.either_way && backward) {
+            return Some(());
+        }
+        let (a, b) = (a.join(" or "), b.join(" or "));
+        let help = if backward {
+            "the other way round it may: swap the two sides".to_owned()
+        } else {
+            let list = |types: &[String]| if types.is_empty() { "anything".to_owned() } else { types.join(", ") };
+            format!("`{relation}` leads from {} to {}", list(&kind.from), list(&kind.to))
+        };
+        self.error(Code::IMPOSSIBLE_RELATION, link.span, format!("a `{a}` cannot stand in `{relation}` to a `{b}`"), "impossible in this model", help);
+        None
+    }
+
+    pub(super) fn shares(&mut self, scope: &Scope, shares: &ast::Shares) -> Option<CondKind> {
+        let (left, right) = (self.subject(scope, &shares.left), self.subject(scope, &shares.right));
+        let kind = match &shares.kind {
+            Some(kind) => Some(self.type_name(kind)?),
+            None => None,
+        };
+        Some(CondKind::Shares { left: left?, kind, right: right? })
+    }
+}
+
+fn text(text: &ast::TextMatch) -> Option<Text> {
+    if text.pattern { regex::Regex::new(&text.text.value).ok().map(Text::Matches) } else { Some(Text::Contains(text.text.value.clone())) }
+}

@@ -1,0 +1,257 @@
+//! TOP, MET and CAS rules: their clauses, and the duties of their kind.
+
+use crate::diag::{Code, Span, nearest};
+use crate::language::ast::{self, Body, Kind};
+
+use super::Compiler;
+use super::plan::{Advice, Cond, CondKind, Conclusion, Impact, PlaceOf, Rule, Severity, Status, Subject, Suppression, Variable};
+use super::scope::Scope;
+
+/// A rule without a `priority` stands in the middle of 0 to 100.
+const DEFAULT_PRIORITY: u32 = 50;
+
+impl Compiler<'_> {
+    pub(super) fn rule(&mut self, rule: &ast::Rule) -> Option<Rule> {
+        let before = self.diagnostics.iter().filter(|d| d.is_error()).count();
+        let (scope, joins) = self.given(rule);
+        let mut compiled = Rule {
+            id: rule.id.value.clone(),
+            kind: rule.kind,
+            title: rule.title.value.clone(),
+            case: rule.case.as_ref().map(|c| c.value.clone()),
+            variables: scope.variables.clone(),
+            joins,
+            condition: Cond { kind: CondKind::And(Vec::new()), written: super::plan::Written::default() },
+            impacts: Vec::new(),
+            faults: Vec::new(),
+            causes: Vec::new(),
+            suppressions: Vec::new(),
+            checks: Vec::new(),
+            solutions: Vec::new(),
+            notes: Vec::new(),
+            overrides: Vec::new(),
+            priority: DEFAULT_PRIORITY,
+            severity: Severity::Warning,
+            status: Status::Active,
+            owner: None,
+            tags: Vec::new(),
+            added: None,
+            reviewed: None,
+            written: self.written(rule.span),
+        };
+        let mut condition = None;
+        for clause in &rule.clauses {
+            self.clause(&scope, clause, &mut compiled, &mut condition);
+        }
+        let has_if = rule.clauses.iter().any(|c| matches!(c.body, Body::If(_)));
+        // A rule with an unreadable clause has its errors already; its duties would only repeat them.
+        if !rule.broken {
+            self.duties(rule, &compiled, condition.as_ref(), has_if);
+            if let Some(condition) = &condition {
+                self.unused_variables(rule, &compiled, condition);
+            }
+        }
+        if rule.kind == Kind::Top && compiled.faults.is_empty() {
+            let start = compiled.impacts.iter().find_map(|i| Self::walk_start(&i.target));
+            compiled.faults.push(Conclusion { text: compiled.title.clone(), at: start });
+        }
+        compiled.condition = condition?;
+        let errors = self.diagnostics.iter().filter(|d| d.is_error()).count() - before;
+        (errors == 0 && !rule.broken).then_some(compiled)
+    }
+
+    fn given(&mut self, rule: &ast::Rule) -> (Scope, Vec<Cond>) {
+        let mut scope = Scope::default();
+        let items: Vec<&ast::Given> = rule.clauses.iter().filter_map(|c| if let Body::Given(items) = &c.body { Some(items) } else { None }).flatten().collect();
+        for item in &items {
+            let ast::Given::Variable { name, kind, filter } = item else { continue };
+            if scope.variables.iter().any(|v| v.name == name.value) {
+                let help = "give the second one another name";
+                self.error(Code::DUPLICATE_VARIABLE, name.span, format!("`{}` is declared twice", name.value), "the second", help);
+                continue;
+            }
+            // An unknown type is reported once; the variable stays known, so that its uses are not reported again.
+            let kind = self.type_name(kind).unwrap_or_else(|| crate::estate::ROOT_TYPE.to_owned());
+            let filter = filter.as_ref().and_then(|f| self.filter(f, std::slice::from_ref(&kind)));
+            scope.variables.push(Variable { name: name.value.clone(), kind, filter });
+        }
+        let mut joins = Vec::new();
+        for item in items {
+            let (kind, span) = match item {
+                ast::Given::Variable { .. } => continue,
+                ast::Given::Link(link) => (self.link(&scope, link), link.span),
+                ast::Given::Shares(shares) => (self.shares(&scope, shares), shares.span),
+            };
+            if let Some(kind) = kind {
+                joins.push(Cond { kind, written: self.written(span) });
+            }
+        }
+        (scope, joins)
+    }
+
+    fn clause(&mut self, scope: &Scope, clause: &ast::Clause, rule: &mut Rule, condition: &mut Option<Cond>) {
+        match &clause.body {
+            Body::Given(_) => {}
+            Body::If(expr) => *condition = self.cond(scope, expr),
+            Body::Conclusion(conclusion) => self.conclusion(scope, conclusion, rule),
+            Body::Check(advice) => rule.checks.push(advice_of(advice)),
+            Body::Solution(advice) => rule.solutions.push(advice_of(advice)),
+            Body::Note(note) => rule.notes.push(note.value.clone()),
+            Body::Priority(priority) => rule.priority = priority.value,
+            Body::Severity(severity) => rule.severity = severity.value,
+            Body::Owner(owner) => rule.owner = Some(owner.value.clone()),
+            Body::Tags(tags) => rule.tags.extend(tags.iter().map(|t| t.value.clone())),
+            Body::Status(status) => rule.status = status.value,
+            Body::Added(date) => rule.added = Some(date.value.clone()),
+            Body::Reviewed(date) => rule.reviewed = Some(date.value.clone()),
+            Body::Overrides { rule: other, because } => {
+                if Kind::of(&other.value) == Some(Kind::Tree) {
+                    self.error(Code::WRONG_CLAUSE, other.span, "a tree cannot be overridden", "a tree", "name a TOP, MET or CAS rule");
+                } else {
+                    rule.overrides.push((other.value.clone(), because.as_ref().map(|b| b.value.clone())));
+                }
+            }
+            Body::Ask(ask) => {
+                let help = "questions belong into a rule whose identifier starts with `TREE-`";
+                self.error(Code::WRONG_CLAUSE, ask.node.span, format!("a {} rule asks no questions", rule.kind.prefix()), "not here", help);
+            }
+        }
+    }
+
+    fn conclusion(&mut self, scope: &Scope, conclusion: &ast::Conclusion, rule: &mut Rule) {
+        match conclusion {
+            ast::Conclusion::Impact(parts) => {
+                for part in parts {
+                    if let Some(target) = self.target(scope, &part.target) {
+                        rule.impacts.push(Impact { functions: part.functions.iter().map(|f| f.value.clone()).collect(), target });
+                    }
+                }
+            }
+            ast::Conclusion::Fault { text, at } => {
+                let at = self.at(scope, at.as_ref(), "fault", text.span, true);
+                rule.faults.push(Conclusion { text: text.value.clone(), at });
+            }
+            ast::Conclusion::Cause { text, at } => {
+                let at = self.at(scope, at.as_ref(), "cause", text.span, false);
+                rule.causes.push(Conclusion { text: text.value.clone(), at });
+            }
+            ast::Conclusion::Suppress { texts, on } => {
+                if let Some(on) = self.target(scope, on) {
+                    rule.suppressions.push(Suppression { texts: texts.iter().map(|t| t.value.clone()).collect(), on });
+                }
+            }
+        }
+    }
+
+    fn at(&mut self, scope: &Scope, at: Option<&ast::Place>, what: &str, span: Span, needed: bool) -> Option<PlaceOf> {
+        match at {
+            Some(place) => self.place_of(scope, place),
+            None => {
+                if needed && let Some(variable) = scope.variables.first() {
+                    let help = format!("say where: `{what} \"…\" at {}`", variable.name);
+                    self.error(Code::NO_PLACE, span, format!("this {what} does not say where"), "at which component?", help);
+                }
+                None
+            }
+        }
+    }
+
+    /// What each kind of rule owes its reader.
+    fn duties(&mut self, rule: &ast::Rule, compiled: &Rule, condition: Option<&Cond>, has_if: bool) {
+        let id = rule.id.span;
+        if !has_if {
+            self.error(Code::DUTY_CONDITION, id, format!("`{}` has no condition", rule.id.value), "when does it hold?", "add `if …`");
+        }
+        match rule.kind {
+            Kind::Top => {
+                let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Impact(_))));
+                if !wrote {
+                    let help = "add `then impact dependents of …`; a rule that only names a fault is a MET rule";
+                    self.error(Code::DUTY_IMPACT, id, format!("`{}` states no impact", rule.id.value), "a TOP rule says what the fault reaches", help);
+                }
+            }
+            Kind::Met => {
+                let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Fault { .. })));
+                if !wrote {
+                    let help = "add `then fault \"…\" at …`";
+                    self.error(Code::DUTY_CONCLUSION, id, format!("`{}` names no fault", rule.id.value), "a MET rule says which fault it is", help);
+                }
+                if condition.is_some_and(|c| c.signals() < 2) {
+                    let help = "combine a second signal with `and`; one metric alone strays by accident";
+                    self.error(Code::DUTY_SIGNALS, id, format!("`{}` looks at one signal only", rule.id.value), "a MET rule combines at least two", help);
+                }
+            }
+            Kind::Cas => self.case_duties(rule, compiled),
+            Kind::Tree => {}
+        }
+        if rule.kind != Kind::Cas
+            && let Some(case) = &rule.case
+        {
+            self.error(Code::WRONG_CLAUSE, case.span, "only CAS rules name a case", "not here", "drop it, or give the rule a `CAS-` identifier");
+        }
+    }
+
+    fn case_duties(&mut self, rule: &ast::Rule, compiled: &Rule) {
+        let id = rule.id.span;
+        let mut missing = Vec::new();
+        match (&rule.case, self.inputs.cases) {
+            (None, _) => missing.push("its historical case: `CAS-001 \"…\" case HIS-20250601 {`"),
+            (Some(case), Some(known)) if !known.contains(&case.value) => {
+                let near = nearest(&case.value, known.iter().map(String::as_str));
+                let help = near.map_or_else(|| "a case is a folder under `cases/` with a `case.yaml`".to_owned(), |near| format!("did you mean `{near}`?"));
+                self.warning(Code::UNKNOWN_CASE, case.span, format!("there is no case `{}`", case.value), "not under `cases/`", help);
+            }
+            (Some(_), _) => {}
+        }
+        let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Cause { .. })));
+        if !wrote {
+            missing.push("a cause: `then cause \"…\" at s`");
+        }
+        if compiled.solutions.is_empty() {
+            missing.push("at least one `solution \"…\"`");
+        }
+        if !missing.is_empty() {
+            let message = format!("`{}` does not say all that a CAS rule must", rule.id.value);
+            self.error(Code::DUTY_CASE, id, message, "incomplete", format!("add {}", missing.join(", and ")));
+        } else if !compiled.variables.is_empty() && compiled.causes.iter().chain(&compiled.faults).all(|c| c.at.is_none()) {
+            let help = format!("say where the cause lies: `cause \"…\" at {}`", compiled.variables.first().map_or("s", |v| v.name.as_str()));
+            self.error(Code::NO_PLACE, id, format!("`{}` does not say where its cause lies", rule.id.value), "at which component?", help);
+        }
+    }
+
+    /// A variable that nothing mentions multiplies every finding by all components of its type.
+    fn unused_variables(&mut self, rule: &ast::Rule, compiled: &Rule, condition: &Cond) {
+        for (index, variable) in compiled.variables.iter().enumerate() {
+            let subject = Subject::Variable(index);
+            let joined = compiled.joins.iter().any(|j| mentions(j, subject));
+            if joined || mentions(condition, subject) {
+                continue;
+            }
+            let span = rule.clauses.iter().find_map(|c| match &c.body {
+                Body::Given(items) => items.iter().find_map(|item| match item {
+                    ast::Given::Variable { name, .. } if name.value == variable.name => Some(name.span),
+                    _ => None,
+                }),
+                _ => None,
+            });
+            let help = format!("join it, as in `{} depends_on …`, use it in `if`, or delete it", variable.name);
+            let message = format!("`{}` is joined to nothing", variable.name);
+            self.error(Code::UNUSED_VARIABLE, span.unwrap_or(rule.id.span), message, "every component of its type would do", help);
+        }
+    }
+}
+
+fn advice_of(advice: &ast::Advice) -> Advice {
+    Advice {
+        text: advice.text.value.clone(),
+        see: advice.see.iter().map(|s| s.value.clone()).collect(),
+        query: advice.query.as_ref().map(|q| q.value.clone()),
+        runbook: advice.runbook.as_ref().map(|r| r.value.clone()),
+    }
+}
+
+/// Whether a condition speaks of a subject. By its debug form: exact, since subjects print alike nowhere else.
+fn mentions(cond: &Cond, subject: Subject) -> bool {
+    let Subject::Variable(index) = subject else { return false };
+    format!("{:?}", cond.kind).contains(&format!("Variable({index})"))
+}

@@ -1,0 +1,221 @@
+//! Places, sets and filters.
+
+use crate::diag::{Code, nearest};
+use crate::estate::{ROOT_TYPE, Tier};
+use crate::language::ast::{self, At, WhereValue};
+
+use super::Compiler;
+use super::plan::{Field, Filter, FilterValue, Op, PlaceOf, Set, SetBase, Subject, Target};
+use super::scope::{FIELDS, Scope};
+
+impl Compiler<'_> {
+    pub(super) fn place_of(&mut self, scope: &Scope, place: &ast::Place) -> Option<PlaceOf> {
+        Some(match place {
+            ast::Place::Reference(reference) => PlaceOf::Subject(self.subject(scope, reference)?),
+            ast::Place::Holder { kind, of } => {
+                let of = self.subject(scope, of)?;
+                PlaceOf::Holder { kind: self.type_name(kind)?, of }
+            }
+            ast::Place::Component(id) => {
+                self.component_exists(id);
+                PlaceOf::Component(id.value.clone())
+            }
+        })
+    }
+
+    /// Only a warning: a bundle may bring a topology of its own that has it.
+    fn component_exists(&mut self, id: &At<String>) {
+        let estate = self.inputs.estate;
+        if estate.is_empty() || estate.find(&id.value).is_some() {
+            return;
+        }
+        let near = nearest(&id.value, estate.ids().map(|c| estate.component(c).id.as_str()));
+        let help = near.map_or_else(|| "components are declared under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
+        self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no component `{}`", id.value), "not found", help);
+    }
+
+    pub(super) fn target(&mut self, scope: &Scope, target: &ast::Target) -> Option<Target> {
+        // A bare word after `impact` or `on` reads as a set of a type; where it names a variable, it is that component.
+        if let ast::Target::Set(set) = target
+            && let ast::SetBase::Everything(Some(name)) = &set.base
+            && set.filter.is_none()
+            && scope.variables.iter().any(|v| v.name == name.value)
+        {
+            let reference = ast::Reference { name: ast::Name::Variable(name.value.clone()), span: name.span };
+            return Some(Target::Place(PlaceOf::Subject(self.subject(scope, &reference)?)));
+        }
+        Some(match target {
+            ast::Target::Place(place) => Target::Place(self.place_of(scope, place)?),
+            ast::Target::Set(set) => Target::Set(self.set(scope, set)?.0),
+        })
+    }
+
+    /// A set with the types that its elements may have.
+    pub(super) fn set(&mut self, scope: &Scope, set: &ast::Set) -> Option<(Set, Vec<String>)> {
+        let (base, mut types) = match &set.base {
+            ast::SetBase::Walk { dependents, of, via, max_hops } => {
+                let of = self.place_of(scope, of)?;
+                let via = via.iter().map(|name| self.relation_name(name)).collect::<Option<Vec<_>>>()?;
+                let max_hops = max_hops.as_ref().map(|h| h.value);
+                (SetBase::Walk { dependents: *dependents, of, via, max_hops }, vec![ROOT_TYPE.to_owned()])
+            }
+            ast::SetBase::Peers { of, scope: within } => {
+                let of = self.subject(scope, of)?;
+                let base = match within {
+                    ast::Scope::Estate => SetBase::PeersInEstate(of),
+                    ast::Scope::Type(kind) => SetBase::PeersIn { of, kind: self.type_name(kind)? },
+                    ast::Scope::Group => SetBase::PeersInGroup(of),
+                };
+                (base, scope.types(of))
+            }
+            ast::SetBase::Members(ast::MembersOf::Group(id)) => {
+                self.group_exists(id);
+                (SetBase::Group(id.value.clone()), vec![ROOT_TYPE.to_owned()])
+            }
+            ast::SetBase::Members(ast::MembersOf::Place(place)) => (SetBase::Held(self.place_of(scope, place)?), vec![ROOT_TYPE.to_owned()]),
+            ast::SetBase::Everything(None) => (SetBase::Type(ROOT_TYPE.to_owned()), vec![ROOT_TYPE.to_owned()]),
+            ast::SetBase::Everything(Some(name)) => {
+                let kind = self.type_name(name)?;
+                (SetBase::Type(kind.clone()), vec![kind])
+            }
+        };
+        let filter = match &set.filter {
+            Some(filter) => {
+                let compiled = self.filter(filter, &types)?;
+                if let Some(narrowed) = types_of(&compiled) {
+                    types = narrowed;
+                }
+                Some(compiled)
+            }
+            None => None,
+        };
+        Some((Set { base, filter, written: self.written(set.span) }, types))
+    }
+
+    fn group_exists(&mut self, id: &At<String>) {
+        let estate = self.inputs.estate;
+        if estate.is_empty() || estate.group(&id.value).is_some() {
+            return;
+        }
+        let near = nearest(&id.value, estate.groups().iter().map(|g| g.id.as_str()));
+        let help = near.map_or_else(|| "groups are declared under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
+        self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no group `{}`", id.value), "not found", help);
+    }
+
+    pub(super) fn filter(&mut self, filter: &ast::Where, types: &[String]) -> Option<Filter> {
+        Some(match filter {
+            ast::Where::Any(parts) => Filter::Any(parts.iter().map(|p| self.filter(p, types)).collect::<Option<_>>()?),
+            ast::Where::All(parts) => Filter::All(parts.iter().map(|p| self.filter(p, types)).collect::<Option<_>>()?),
+            ast::Where::Test { name, op, value } => self.filter_test(name, op, value, types)?,
+        })
+    }
+
+    fn filter_test(&mut self, name: &At<String>, op: &At<Op>, value: &At<WhereValue>, types: &[String]) -> Option<Filter> {
+        let field = match FIELDS.iter().find(|(en, zh)| *en == name.value || *zh == name.value).map(|(en, _)| *en) {
+            Some("id") => Field::Id,
+            Some("name") => Field::Name,
+            Some("type") => Field::Type,
+            Some("owner") => Field::Owner,
+            Some("environment") => Field::Environment,
+            Some("tier") => Field::Tier,
+            Some(_) | None => return self.attribute_test(name, op, value, types),
+        };
+        let text = match &value.value {
+            WhereValue::Text(text) => text.clone(),
+            WhereValue::Quantity(quantity) => crate::value::format_number(quantity.number),
+        };
+        if !matches!(op.value, Op::Eq | Op::Ne) {
+            self.error(
+                Code::UNIT_MISMATCH,
+                op.span,
+                format!("`{}` is a text and has no order", name.value),
+                "only `=` and `!=`",
+                "compare it with `=` or `!=`",
+            );
+            return None;
+        }
+        let text = match field {
+            Field::Type => self.type_name(&At::new(text, value.span))?,
+            Field::Tier => self.tier(&text, value)?,
+            Field::Id | Field::Name | Field::Owner | Field::Environment | Field::Attribute(_) => text,
+        };
+        Some(Filter::Test { field, op: op.value, value: FilterValue::Text(text) })
+    }
+
+    fn tier(&mut self, text: &str, value: &At<WhereValue>) -> Option<String> {
+        if let Some(tier) = Tier::parse(text) {
+            return Some(tier.name().to_owned());
+        }
+        self.error(
+            Code::UNKNOWN_ATTRIBUTE,
+            value.span,
+            format!("there is no business tier `{text}`"),
+            "not a tier",
+            "the tiers are `core`, `important`, `general`, `minor`",
+        );
+        None
+    }
+
+    fn attribute_test(&mut self, name: &At<String>, op: &At<Op>, value: &At<WhereValue>, types: &[String]) -> Option<Filter> {
+        let model = self.inputs.estate.model();
+        let everything = types.iter().any(|t| t == ROOT_TYPE);
+        let candidates: Vec<String> = if everything { model.types.keys().cloned().collect() } else { types.to_vec() };
+        let found = candidates.iter().find_map(|kind| match model.member(kind, &name.value) {
+            Some(crate::estate::Member::Attribute(def)) => Some(def),
+            Some(crate::estate::Member::Metric(_)) | None => None,
+        });
+        let Some(def) = found else {
+            let mut names: Vec<&str> = FIELDS.iter().map(|(en, _)| *en).collect();
+            names.extend(candidates.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.attributes.keys()).map(String::as_str));
+            let near = nearest(&name.value, names).map(str::to_owned);
+            let help = near.map_or_else(
+                || "a filter may use `id`, `name`, `type`, `owner`, `environment`, `tier` and the attributes of the type; a metric belongs into `if`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.error(Code::UNKNOWN_ATTRIBUTE, name.span, format!("there is no attribute `{}`", name.value), "not in the model", help);
+            return None;
+        };
+        let field = Field::Attribute(def.name.clone());
+        let kind = def.kind;
+        match (kind, &value.value) {
+            (crate::estate::AttributeKind::Number(unit), WhereValue::Quantity(quantity)) if quantity.unit.dimension == unit.dimension => {
+                Some(Filter::Test { field, op: op.value, value: FilterValue::Number(quantity.base()) })
+            }
+            (crate::estate::AttributeKind::Text | crate::estate::AttributeKind::Bool, WhereValue::Text(text)) if matches!(op.value, Op::Eq | Op::Ne) => {
+                Some(Filter::Test { field, op: op.value, value: FilterValue::Text(text.clone()) })
+            }
+            (kind, _) => {
+                let expected = match kind {
+                    crate::estate::AttributeKind::Number(unit) => format!("{} such as `{}`", unit.dimension.describe(), unit.dimension.example()),
+                    crate::estate::AttributeKind::Text => "a text, with `=` or `!=`".to_owned(),
+                    crate::estate::AttributeKind::Bool => "`true` or `false`, with `=` or `!=`".to_owned(),
+                };
+                self.error(Code::UNIT_MISMATCH, value.span, format!("`{}` cannot be compared with this", name.value), format!("expected {expected}"), "");
+                None
+            }
+        }
+    }
+
+    /// The component from which a walk starts, for the default fault of a TOP rule.
+    pub(super) fn walk_start(target: &Target) -> Option<PlaceOf> {
+        match target {
+            Target::Set(Set { base: SetBase::Walk { of, .. } | SetBase::Held(of), .. }) => Some(of.clone()),
+            Target::Set(Set { base: SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) | SetBase::PeersInEstate(of), .. }) => {
+                Some(PlaceOf::Subject(*of))
+            }
+            Target::Set(Set { base: SetBase::Group(_) | SetBase::Type(_), .. }) => None,
+            Target::Place(PlaceOf::Subject(Subject::Variable(index))) => Some(PlaceOf::Subject(Subject::Variable(*index))),
+            Target::Place(PlaceOf::Subject(Subject::It) | PlaceOf::Holder { .. } | PlaceOf::Component(_)) => None,
+        }
+    }
+}
+
+/// The types that a filter leaves, if it says so: `type = service or type = frontend`.
+fn types_of(filter: &Filter) -> Option<Vec<String>> {
+    match filter {
+        Filter::Test { field: Field::Type, op: Op::Eq, value: FilterValue::Text(kind) } => Some(vec![kind.clone()]),
+        Filter::Test { .. } => None,
+        Filter::All(parts) => parts.iter().find_map(types_of),
+        Filter::Any(parts) => parts.iter().map(types_of).collect::<Option<Vec<_>>>().map(|lists| lists.concat()),
+    }
+}

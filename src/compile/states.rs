@@ -1,0 +1,85 @@
+//! Named states of the model: conditions about `it`, checked once, not at each use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diag::{Code, Diagnostic, Place, SourceId, Span};
+use crate::language::parse_state;
+
+use super::Compiler;
+use super::plan::{Cond, CondKind, Subject};
+use super::scope::Scope;
+
+impl Compiler<'_> {
+    pub(super) fn states(&mut self) -> BTreeMap<(String, String), Cond> {
+        let model = self.inputs.estate.model();
+        let mut compiled = BTreeMap::new();
+        let mut places: BTreeMap<(String, String), Place> = BTreeMap::new();
+        for def in model.types.values() {
+            for state in def.states.values() {
+                // The base model has no text of its own to point at.
+                let place = state.place.unwrap_or(Place::new(SourceId(u32::MAX), Span::default()));
+                self.source = place.source;
+                let expr = match parse_state(self.inputs.sources, place.source, place, &state.condition) {
+                    Ok(expr) => expr,
+                    Err(diagnostic) => {
+                        self.diagnostics.push(*diagnostic);
+                        continue;
+                    }
+                };
+                let scope = Scope { variables: Vec::new(), it: vec![def.name.clone()] };
+                if let Some(mut cond) = self.cond(&scope, &expr) {
+                    // Spans inside folded YAML texts may be off; the text itself is known.
+                    cond.written.text = state.condition.split_whitespace().collect::<Vec<_>>().join(" ");
+                    let key = (def.name.clone(), state.name.clone());
+                    places.insert(key.clone(), place);
+                    compiled.insert(key, cond);
+                }
+            }
+        }
+        self.drop_loops(&mut compiled, &places);
+        compiled
+    }
+
+    /// States defined by each other have no value. Compared by name only: a subtype may redefine a state at any time.
+    fn drop_loops(&mut self, states: &mut BTreeMap<(String, String), Cond>, places: &BTreeMap<(String, String), Place>) {
+        let mut uses: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for ((_, name), cond) in states.iter() {
+            mentioned(cond, uses.entry(name).or_default());
+        }
+        let mut looping = BTreeSet::new();
+        for &start in uses.keys() {
+            let mut seen = BTreeSet::new();
+            let mut open: Vec<&str> = vec![start];
+            while let Some(name) = open.pop() {
+                for next in uses.get(name).into_iter().flatten() {
+                    if next == start {
+                        looping.insert(start.to_owned());
+                    }
+                    if seen.insert(next.as_str()) {
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        let keys: Vec<_> = states.keys().filter(|(_, name)| looping.contains(name)).cloned().collect();
+        for key in keys {
+            states.remove(&key);
+            if let Some(place) = places.get(&key) {
+                self.diagnostics.push(
+                    Diagnostic::error(Code::STATE_LOOP, *place, format!("state `{}` of `{}` is defined by itself", key.1, key.0))
+                        .label("leads back to itself")
+                        .help("define states by metrics and events, and others at most by those"),
+                );
+            }
+        }
+    }
+}
+
+fn mentioned(cond: &Cond, into: &mut BTreeSet<String>) {
+    if let CondKind::State { state, subject: Subject::It | Subject::Variable(_), .. } = &cond.kind {
+        into.insert(state.clone());
+    }
+    for child in cond.children() {
+        mentioned(child, into);
+    }
+}

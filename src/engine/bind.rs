@@ -1,0 +1,108 @@
+//! Bindings: which components the variables of a rule may stand for.
+
+use std::collections::BTreeSet;
+
+use crate::compile::plan::{Cond, CondKind, Reach, Rule, Subject};
+use crate::estate::ComponentId;
+
+use super::Engine;
+use super::evaluate::Env;
+
+impl Engine<'_> {
+    /// Every binding of a rule's variables that satisfies its joins, in ascending order. Two variables never stand for the
+    /// same component. A variable that is joined by a relation to a bound one is looked up along that relation, so the cost
+    /// follows the edges and not the product of the types.
+    pub fn bindings(&self, rule: &Rule) -> Vec<Vec<ComponentId>> {
+        let mut found = Vec::new();
+        self.extend(rule, &mut Vec::new(), &mut found);
+        found
+    }
+
+    fn extend(&self, rule: &Rule, binding: &mut Vec<ComponentId>, found: &mut Vec<Vec<ComponentId>>) {
+        if binding.len() == rule.variables.len() {
+            found.push(binding.clone());
+            return;
+        }
+        for candidate in self.candidates_for(rule, binding) {
+            if binding.contains(&candidate) {
+                continue;
+            }
+            binding.push(candidate);
+            if self.joins_hold(rule, binding) {
+                self.extend(rule, binding, found);
+            }
+            binding.pop();
+        }
+    }
+
+    /// Candidates for the next variable.
+    pub(super) fn candidates_for(&self, rule: &Rule, binding: &[ComponentId]) -> Vec<ComponentId> {
+        let index = binding.len();
+        let Some(variable) = rule.variables.get(index) else { return Vec::new() };
+        let narrowed = rule.joins.iter().find_map(|join| self.along(join, index, binding));
+        let candidates: Vec<ComponentId> = match narrowed {
+            Some(near) => near.into_iter().filter(|c| self.estate.is_a(*c, &variable.kind)).collect(),
+            None => self.estate.of_type(&variable.kind),
+        };
+        candidates.into_iter().filter(|c| variable.filter.as_ref().is_none_or(|filter| self.passes(filter, *c))).collect()
+    }
+
+    /// The components that a one-hop join leads to from a variable that is bound already.
+    fn along(&self, join: &Cond, index: usize, binding: &[ComponentId]) -> Option<BTreeSet<ComponentId>> {
+        let CondKind::Link { from, relation, to, reach: Reach::Hops(1), either_way } = &join.kind else { return None };
+        let bound = |subject: &Subject| match subject {
+            Subject::Variable(other) => binding.get(*other).copied(),
+            Subject::It => None,
+        };
+        let here = Subject::Variable(index);
+        let mut near = BTreeSet::new();
+        let mut usable = false;
+        for (this, other, outward) in [(to, from, true), (from, to, false)] {
+            let Some(anchor) = bound(other).filter(|_| *this == here) else { continue };
+            usable = true;
+            if outward || *either_way {
+                near.extend(self.estate.relations_from(anchor).into_iter().filter(|r| r.kind == *relation).map(|r| r.to));
+            }
+            if !outward || *either_way {
+                near.extend(self.estate.relations_to(anchor).into_iter().filter(|r| r.kind == *relation).map(|r| r.from));
+            }
+        }
+        usable.then_some(near)
+    }
+
+    /// Whether all joins whose variables are bound hold.
+    pub(super) fn joins_hold(&self, rule: &Rule, binding: &[ComponentId]) -> bool {
+        rule.joins.iter().all(|join| self.join_holds(join, binding))
+    }
+
+    pub(super) fn join_holds(&self, join: &Cond, binding: &[ComponentId]) -> bool {
+        let env = Env { binding, it: None, others: &[] };
+        match &join.kind {
+            CondKind::Link { from, relation, to, reach, either_way } => match (env.subject(*from), env.subject(*to)) {
+                (Some(from), Some(to)) => self.linked(from, relation, to, *reach, *either_way),
+                (None, _) | (_, None) => true,
+            },
+            CondKind::Shares { left, kind, right } => match (env.subject(*left), env.subject(*right)) {
+                (Some(left), Some(right)) => match kind {
+                    Some(kind) => self.estate.shares(left, right, kind),
+                    None => self.estate.shares_group(left, right),
+                },
+                (None, _) | (_, None) => true,
+            },
+            // The compiler puts only conditions on the topology among the joins.
+            CondKind::Or(_)
+            | CondKind::And(_)
+            | CondKind::Not(_)
+            | CondKind::Held { .. }
+            | CondKind::Unexplained(_)
+            | CondKind::Event(_)
+            | CondKind::Quantified(_)
+            | CondKind::Probe { .. }
+            | CondKind::State { .. }
+            | CondKind::Compare { .. }
+            | CondKind::Script(_)
+            | CondKind::Trend { .. }
+            | CondKind::Against { .. } => true,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Evidence as data and as words: what a diagnosis shows of a condition.
+
+use serde::Serialize;
+
+use crate::compile::plan::{CondKind, Op};
+use crate::estate::Snapshot;
+use crate::signal::{Facts, Origin};
+use crate::value::{Time, Truth, Unit, format_number};
+
+use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
+
+/// More sources than this are counted, not listed.
+const MAX_SOURCES: usize = 10;
+
+/// One condition with its value at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct EvidenceView {
+    /// As written in the rule (or in the state of the model that the rule names).
+    pub condition: String,
+    /// The component that it is about, if it is about one.
+    pub component: Option<String>,
+    pub truth: Truth,
+    /// What was found, in the metric's unit: `487`, `93.1%`, `3 alerts`.
+    pub value: Option<String>,
+    /// What it is compared with.
+    pub threshold: Option<String>,
+    /// How far the value is from the threshold: `13 over`, `1.2% short`.
+    pub distance: Option<String>,
+    /// Why it is unknown, if it is.
+    pub missing: Option<String>,
+    /// When the sample was taken, or the instant that was looked at.
+    pub time: Time,
+    /// Where the signals stand: file and position in it.
+    pub sources: Vec<SampleView>,
+    /// The same in one line for people.
+    pub text: String,
+}
+
+/// One signal that a condition rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+pub struct SampleView {
+    pub origin: Origin,
+    pub text: String,
+}
+
+impl Evidence<'_> {
+    /// This condition (not those below) as data.
+    pub fn view(&self, estate: &Snapshot, facts: &Facts) -> EvidenceView {
+        let component = self.about.map(|c| estate.component(c).id.clone());
+        let mut view = EvidenceView {
+            condition: self.cond.written.text.clone(),
+            component,
+            truth: self.truth,
+            value: None,
+            threshold: None,
+            distance: None,
+            missing: None,
+            time: self.at,
+            sources: self.signals.iter().take(MAX_SOURCES).filter_map(|s| describe_signal(*s, facts)).collect(),
+            text: String::new(),
+        };
+        self.fill(&mut view, estate);
+        view.text = words(&view, self);
+        view
+    }
+
+    fn fill(&self, view: &mut EvidenceView, estate: &Snapshot) {
+        match &self.detail {
+            Detail::Compared { left, op, right } => {
+                // Show the sample as the value, whichever side it was written on.
+                let (value, threshold, op) = if left.time.is_none() && right.time.is_some() { (right, left, flip(*op)) } else { (left, right, *op) };
+                view.value = shown(value);
+                view.threshold = shown(threshold).map(|t| format!("{} {t}{}", op.sign(), named(threshold)));
+                view.missing = unknown(left).or_else(|| unknown(right));
+                view.time = value.time.unwrap_or(self.at);
+                if let (Known::Number(a), Known::Number(b)) = (&value.value, &threshold.value) {
+                    view.distance = apart(*a, *b, value.unit.or(threshold.unit));
+                }
+            }
+            Detail::Moved { now, reference, needed } => {
+                view.value = shown(now);
+                view.time = now.time.unwrap_or(self.at);
+                let (CondKind::Trend { .. } | CondKind::Against { .. }) = &self.cond.kind else { return };
+                let unit = now.unit.unwrap_or(Unit::COUNT);
+                let from = match reference.time {
+                    Some(time) => format!("{} at {}", shown(reference).unwrap_or_default(), time.clock()),
+                    None => format!("{} ({})", shown(reference).unwrap_or_default(), reference.name),
+                };
+                view.threshold = Some(format!("{}, from {from}", unit.format(*needed)));
+                if let Known::Number(now) = now.value {
+                    view.distance = apart(now, *needed, Some(unit));
+                }
+            }
+            Detail::Counted { found, needed, window } => {
+                let within = window.map_or_else(String::new, |w| format!(" within {}", Time::describe(w)));
+                view.value = Some(format!("{found} found{within}"));
+                view.threshold = Some(format!("at least {needed}"));
+                view.distance = if found < needed { Some(format!("{} short", needed - found)) } else { None };
+            }
+            Detail::Probed { last } => match last {
+                Some((time, success)) => {
+                    view.value = Some(if *success { "succeeded" } else { "failed" }.to_owned());
+                    view.time = *time;
+                }
+                None => view.missing = Some("no probe result in the window".to_owned()),
+            },
+            Detail::Quantified { holding, unknown, total, against } => {
+                view.value = Some(format!("{holding} of {total}{}", if *unknown > 0 { format!(", {unknown} unknown") } else { String::new() }));
+                let names: Vec<&str> = against.iter().map(|c| estate.component(*c).id.as_str()).collect();
+                if !self.truth.is_true() && !names.is_empty() {
+                    view.distance = Some(format!("against it: {}", names.join(", ")));
+                }
+                if *total == 0 {
+                    view.distance = Some("the set is empty".to_owned());
+                }
+            }
+            Detail::Explained(by) => view.value = Some(by.map_or_else(|| "no other rule".to_owned(), |rule| format!("explained by {rule}"))),
+            Detail::Scripted { answer } => match answer {
+                Known::Number(number) => view.value = Some(format_number(*number)),
+                Known::Text(text) => view.value = Some(text.clone()),
+                Known::Unknown(reason) => view.missing = Some(reason.clone()),
+            },
+            Detail::Missing(reason) => view.missing = Some(reason.clone()),
+            Detail::Combined => {
+                if let CondKind::Held { duration, .. } = &self.cond.kind {
+                    view.threshold = Some(format!("for {}", Time::describe(*duration)));
+                    if let Some(worst) = self.children.first().filter(|_| !self.truth.is_true()) {
+                        let atom = worst.atoms().into_iter().map(|(e, _)| e).find(|e| !e.truth.is_true()).unwrap_or(worst);
+                        let inner = atom.view_without_sources(estate);
+                        view.value = Some(format!("not at {}: {}", worst.at.clock(), inner));
+                    }
+                }
+            }
+            Detail::Topology => {}
+        }
+    }
+
+    fn view_without_sources(&self, estate: &Snapshot) -> String {
+        let empty = Facts::default();
+        let view = self.view(estate, &empty);
+        match (view.value, view.missing) {
+            (_, Some(missing)) => missing,
+            (Some(value), None) => format!("it was {value}"),
+            (None, None) => "it did not hold".to_owned(),
+        }
+    }
+}
+
+fn flip(op: Op) -> Op {
+    match op {
+        Op::Lt => Op::Gt,
+        Op::Le => Op::Ge,
+        Op::Eq => Op::Eq,
+        Op::Ne => Op::Ne,
+        Op::Ge => Op::Le,
+        Op::Gt => Op::Lt,
+    }
+}
+
+fn shown(reading: &Reading) -> Option<String> {
+    match &reading.value {
+        Known::Number(number) => Some(reading.unit.map_or_else(|| format_number(*number), |unit| unit.format(*number))),
+        Known::Text(text) => Some(format!("\"{text}\"")),
+        Known::Unknown(_) => None,
+    }
+}
+
+fn named(reading: &Reading) -> String {
+    if reading.name.is_empty() { String::new() } else { format!(" ({})", reading.name) }
+}
+
+fn unknown(reading: &Reading) -> Option<String> {
+    match &reading.value {
+        Known::Unknown(reason) => Some(format!("{}: {reason}", reading.name)),
+        Known::Number(_) | Known::Text(_) => None,
+    }
+}
+
+/// How far two numbers lie apart.
+fn apart(value: f64, threshold: f64, unit: Option<Unit>) -> Option<String> {
+    let gap = value - threshold;
+    if gap == 0.0 {
+        return Some("exactly".to_owned());
+    }
+    let shown = unit.map_or_else(|| format_number(gap.abs()), |u| u.format(gap.abs()));
+    Some(format!("{shown} {}", if gap > 0.0 { "over" } else { "under" }))
+}
+
+fn words(view: &EvidenceView, evidence: &Evidence<'_>) -> String {
+    let mut text = String::new();
+    if let Some(component) = &view.component {
+        text.push_str(component);
+        text.push_str(": ");
+    }
+    text.push_str(&view.condition);
+    match (&view.missing, &view.value) {
+        (Some(missing), _) => text.push_str(&format!(" — unknown: {missing}")),
+        (None, Some(value)) => text.push_str(&format!(" — {value}")),
+        (None, None) => {}
+    }
+    if let (Some(distance), true) = (&view.distance, matches!(evidence.detail, Detail::Compared { .. } | Detail::Moved { .. } | Detail::Quantified { .. })) {
+        text.push_str(&format!(" ({distance})"));
+    }
+    let sampled = match &evidence.detail {
+        Detail::Compared { left, right, .. } => left.time.is_some() || right.time.is_some(),
+        Detail::Moved { .. } | Detail::Probed { last: Some(_) } => true,
+        Detail::Combined
+        | Detail::Counted { .. }
+        | Detail::Probed { last: None }
+        | Detail::Quantified { .. }
+        | Detail::Topology
+        | Detail::Explained(_)
+        | Detail::Scripted { .. }
+        | Detail::Missing(_) => false,
+    };
+    if sampled && view.missing.is_none() {
+        text.push_str(&format!(" at {}", view.time.clock()));
+    }
+    text
+}
+
+/// A signal in a few words, with its place in the bundle.
+pub fn describe_signal(signal: SignalRef, facts: &Facts) -> Option<SampleView> {
+    let view = |origin: &Origin, text: String| Some(SampleView { origin: origin.clone(), text });
+    match signal {
+        SignalRef::Alert(i) => facts.alerts.get(i).and_then(|a| view(&a.origin, format!("alert {} since {}", a.name, a.start.clock()))),
+        SignalRef::Series(i) => facts.series.get(i).and_then(|s| view(&s.origin, format!("series {}", s.metric))),
+        SignalRef::Log(i) => facts.logs.get(i).and_then(|l| view(&l.origin, format!("{} {}", l.time.clock(), shorten(&l.text)))),
+        SignalRef::Change(i) => facts.changes.get(i).and_then(|c| view(&c.origin, format!("{} change: {}", c.time.clock(), shorten(&c.text)))),
+        SignalRef::Probe(i) => {
+            facts.probes.get(i).and_then(|p| view(&p.origin, format!("{} probe {}", p.time.clock(), if p.success { "succeeded" } else { "failed" })))
+        }
+        SignalRef::Report(i) => facts.reports.get(i).and_then(|r| view(&r.origin, format!("{} report: {}", r.time.clock(), shorten(&r.text)))),
+    }
+}
+
+/// The first line, at most 120 characters of it.
+fn shorten(text: &str) -> String {
+    let line = text.lines().next().unwrap_or("");
+    if line.chars().count() <= 120 { line.to_owned() } else { format!("{}…", line.chars().take(119).collect::<String>()) }
+}

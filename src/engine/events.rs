@@ -1,0 +1,126 @@
+//! Conditions on events: alerts, log lines, changes, reports, counted within windows.
+
+use std::collections::BTreeMap;
+
+use crate::compile::plan::{Cond, Event, EventKind};
+use crate::estate::{ComponentId, Model};
+use crate::value::{Duration, Time, Truth};
+
+use super::Engine;
+use super::evaluate::Env;
+use super::evidence::{Detail, Evidence, SignalRef};
+
+impl<'a> Engine<'a> {
+    pub(super) fn event(&self, cond: &'a Cond, event: &'a Event, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
+        let places = event.on.as_ref().map(|target| self.targets(target, env));
+        let about = places.as_ref().and_then(|p| if p.len() == 1 { p.first().copied() } else { None });
+        let (present, file) = match event.kind {
+            EventKind::Alert => (self.facts.present.alerts, "alerts"),
+            EventKind::Log => (self.facts.present.logs, "logs"),
+            EventKind::Change => (self.facts.present.events, "changes"),
+            EventKind::Report => (self.facts.present.events, "reports"),
+        };
+        if !present {
+            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(format!("the bundle has no {file}")));
+        }
+        let matching = self.matching(event, places.as_deref(), at);
+        let needed = event.at_least as usize;
+        let signals = match &event.same {
+            None => matching,
+            Some(attribute) => self.largest_group(matching, attribute),
+        };
+        let truth = Truth::from(signals.len() >= needed);
+        let detail = Detail::Counted { found: signals.len(), needed, window: event.window };
+        Evidence { signals, ..Evidence::leaf(cond, at, truth, about, detail) }
+    }
+
+    /// The signals that match at an instant, in order.
+    fn matching(&self, event: &Event, places: Option<&[ComponentId]>, at: Time) -> Vec<SignalRef> {
+        self.candidates(event.kind, places).into_iter().filter(|signal| self.in_window(*signal, event.window, at) && self.fits(*signal, event)).collect()
+    }
+
+    /// All signals of a kind on the places; anywhere if there are none given.
+    pub(super) fn candidates(&self, kind: EventKind, places: Option<&[ComponentId]>) -> Vec<SignalRef> {
+        let (index, len): (&BTreeMap<ComponentId, Vec<usize>>, usize) = match kind {
+            EventKind::Alert => (&self.facts.alerts_of, self.facts.alerts.len()),
+            EventKind::Log => (&self.facts.logs_of, self.facts.logs.len()),
+            EventKind::Change => (&self.facts.changes_of, self.facts.changes.len()),
+            EventKind::Report => (&self.facts.reports_of, self.facts.reports.len()),
+        };
+        let wrap = |position: usize| match kind {
+            EventKind::Alert => SignalRef::Alert(position),
+            EventKind::Log => SignalRef::Log(position),
+            EventKind::Change => SignalRef::Change(position),
+            EventKind::Report => SignalRef::Report(position),
+        };
+        match places {
+            None => (0..len).map(wrap).collect(),
+            Some(places) => places.iter().filter_map(|c| index.get(c)).flatten().copied().map(wrap).collect(),
+        }
+    }
+
+    /// Start and end of what a signal says: an alert fires for a while, the rest are instants.
+    pub(super) fn extent(&self, signal: SignalRef) -> Option<(Time, Time)> {
+        let instant = |time: Time| (time, time.plus(1));
+        Some(match signal {
+            SignalRef::Alert(i) => self.facts.alerts.get(i).map(|a| (a.start, a.end))?,
+            SignalRef::Log(i) => instant(self.facts.logs.get(i)?.time),
+            SignalRef::Change(i) => instant(self.facts.changes.get(i)?.time),
+            SignalRef::Probe(i) => instant(self.facts.probes.get(i)?.time),
+            SignalRef::Report(i) => instant(self.facts.reports.get(i)?.time),
+            SignalRef::Series(i) => {
+                let series = self.facts.series.get(i)?;
+                (series.points.first()?.0, series.points.last()?.0)
+            }
+        })
+    }
+
+    fn in_window(&self, signal: SignalRef, window: Option<Duration>, at: Time) -> bool {
+        let Some((start, end)) = self.extent(signal) else { return false };
+        // Its last instant must lie after the start of the window: `end` itself no longer belongs to it.
+        start <= at && end > at.minus(window.unwrap_or(0)).plus(i64::from(window.is_some()))
+    }
+
+    fn fits(&self, signal: SignalRef, event: &Event) -> bool {
+        let empty = BTreeMap::new();
+        let (text, labels, component) = match signal {
+            SignalRef::Alert(i) => self.facts.alerts.get(i).map_or(("", &empty, None), |a| (a.text.as_str(), &a.labels, a.component)),
+            SignalRef::Log(i) => self.facts.logs.get(i).map_or(("", &empty, None), |l| (l.text.as_str(), &l.labels, l.component)),
+            SignalRef::Change(i) => self.facts.changes.get(i).map_or(("", &empty, None), |c| (c.text.as_str(), &c.attributes, c.component)),
+            SignalRef::Report(i) => self.facts.reports.get(i).map_or(("", &empty, None), |r| (r.text.as_str(), &r.attributes, r.component)),
+            SignalRef::Probe(_) | SignalRef::Series(_) => return false,
+        };
+        event.texts.iter().all(|t| t.is_in(text))
+            && event.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
+            && event.source.as_ref().is_none_or(|source| self.from_source(self.estate.model(), component, source, labels))
+    }
+
+    fn from_source(&self, model: &Model, component: Option<ComponentId>, source: &str, labels: &BTreeMap<String, String>) -> bool {
+        let kind = component.map_or(crate::estate::ROOT_TYPE, |c| self.estate.component(c).kind.as_str());
+        model.log_source(kind, source).is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
+    }
+
+    /// The most signals that agree on the value of an attribute; ties go to the first value in order.
+    fn largest_group(&self, signals: Vec<SignalRef>, attribute: &str) -> Vec<SignalRef> {
+        let mut groups: BTreeMap<String, Vec<SignalRef>> = BTreeMap::new();
+        for signal in signals {
+            let value = match signal {
+                SignalRef::Alert(i) => self.facts.alerts.get(i).and_then(|a| a.labels.get(attribute)),
+                SignalRef::Log(i) => self.facts.logs.get(i).and_then(|l| l.labels.get(attribute)),
+                SignalRef::Change(i) => self.facts.changes.get(i).and_then(|c| c.attributes.get(attribute)),
+                SignalRef::Report(i) => self.facts.reports.get(i).and_then(|r| r.attributes.get(attribute)),
+                SignalRef::Probe(_) | SignalRef::Series(_) => None,
+            };
+            if let Some(value) = value {
+                groups.entry(value.clone()).or_default().push(signal);
+            }
+        }
+        let mut best = Vec::new();
+        for group in groups.into_values() {
+            if group.len() > best.len() {
+                best = group;
+            }
+        }
+        best
+    }
+}

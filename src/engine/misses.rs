@@ -1,0 +1,240 @@
+//! Why not: rules that nearly held, and the whole reason for any rule.
+
+use crate::compile::plan::{CondKind, Quantifier, Rule, Status};
+use crate::estate::ComponentId;
+use crate::value::{Time, Truth};
+
+use super::evaluate::Env;
+use super::evidence::{Detail, Evidence, Known};
+use super::{Engine, Finding};
+
+/// A rule of one single signal is a near miss only this close to its threshold; else every healthy component would be one.
+const CLOSE: f64 = 0.25;
+
+/// A rule of which exactly one condition did not hold.
+#[derive(Debug, Clone)]
+pub struct NearMiss<'a> {
+    pub rule: &'a Rule,
+    pub binding: Vec<ComponentId>,
+    pub at: Time,
+    /// The condition that failed, and whether it stands under `not` (then it held, and should not have).
+    pub failed: Evidence<'a>,
+    pub negated: bool,
+    /// How many of its signals held.
+    pub held: usize,
+    /// Relative distance from holding, 0 (almost) to 1 (far, or not a matter of numbers).
+    pub distance: f64,
+}
+
+/// The whole reason for one rule.
+#[derive(Debug, Clone)]
+pub struct Why<'a> {
+    pub rule: &'a Rule,
+    pub findings: Vec<Finding<'a>>,
+    /// Bindings that did not hold, the closest first: each with its evidence at the instant at which it came closest.
+    pub others: Vec<WhyNot<'a>>,
+    /// Set when no components satisfy the `given` of the rule: which part fails.
+    pub unbound: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct WhyNot<'a> {
+    pub binding: Vec<ComponentId>,
+    pub at: Time,
+    /// How many atomic conditions would have to change.
+    pub lacking: usize,
+    pub evidence: Evidence<'a>,
+}
+
+impl<'a> Engine<'a> {
+    /// Active rules that lacked exactly one condition, the closest first.
+    pub fn near_misses(&self, findings: &[Finding<'a>]) -> Vec<NearMiss<'a>> {
+        let mut misses = Vec::new();
+        for rule in self.plan.rules.values().filter(|r| r.status != Status::Retired) {
+            for binding in self.bindings(rule) {
+                if findings.iter().any(|f| f.rule.id == rule.id && f.binding == binding) {
+                    continue;
+                }
+                misses.extend(self.near_miss(rule, binding, findings));
+            }
+        }
+        misses.sort_by(|a, b| {
+            a.distance.total_cmp(&b.distance).then(b.held.cmp(&a.held)).then_with(|| (&a.rule.id, &a.binding).cmp(&(&b.rule.id, &b.binding)))
+        });
+        misses
+    }
+
+    fn near_miss(&self, rule: &'a Rule, binding: Vec<ComponentId>, findings: &[Finding<'a>]) -> Option<NearMiss<'a>> {
+        let closest = self.closest(rule, binding, findings);
+        if closest.lacking != 1 {
+            return None;
+        }
+        let (failed, negated) = culprit(&closest.evidence)?;
+        let held = closest.evidence.atoms().iter().filter(|(e, not)| e.truth == (if *not { Truth::False } else { Truth::True }) && !e.signals.is_empty()).count();
+        let distance = distance(failed);
+        // One condition alone, far from its threshold, is a healthy component and no near miss.
+        if (held == 0 && distance > CLOSE) || (held == 0 && matches!(failed.detail, Detail::Missing(_))) {
+            return None;
+        }
+        Some(NearMiss { rule, binding: closest.binding, at: closest.at, failed: failed.clone(), negated, held, distance })
+    }
+
+    /// The evidence at the instant at which the rule came closest to holding; the latest of several.
+    fn closest(&self, rule: &'a Rule, binding: Vec<ComponentId>, findings: &[Finding<'a>]) -> WhyNot<'a> {
+        let others: Vec<Finding<'a>> = if rule.asks_others() { findings.iter().filter(|f| !f.rule.asks_others()).cloned().collect() } else { Vec::new() };
+        let env = Env { binding: &binding, it: None, others: &others };
+        let start = self.at.minus(self.lookback);
+        let mut times = self.breakpoints(&rule.condition, &env, start, self.at);
+        times.insert(self.at);
+        let mut best: Option<(usize, f64, Time, Evidence<'a>)> = None;
+        for &time in times.iter().rev() {
+            let evidence = self.evaluate(&rule.condition, &env, time);
+            let lacking = lacking(&evidence);
+            let far = culprit(&evidence).map_or(1.0, |(failed, _)| distance(failed));
+            if best.as_ref().is_none_or(|(least, nearest, ..)| lacking < *least || (lacking == *least && far < *nearest)) {
+                best = Some((lacking, far, time, evidence));
+            }
+        }
+        let (lacking, _, at, evidence) = best.unwrap_or_else(|| (usize::MAX, 1.0, self.at, self.evaluate(&rule.condition, &env, self.at)));
+        WhyNot { binding, at, lacking, evidence }
+    }
+
+    /// Everything there is to say of one rule.
+    pub fn why(&self, rule: &'a Rule, findings: &[Finding<'a>]) -> Why<'a> {
+        let held: Vec<Finding<'a>> = findings.iter().filter(|f| f.rule.id == rule.id).cloned().collect();
+        let bindings = self.bindings(rule);
+        let unbound = if bindings.is_empty() { Some(self.why_unbound(rule)) } else { None };
+        let mut others: Vec<WhyNot<'a>> = bindings
+            .into_iter()
+            .filter(|binding| !held.iter().any(|f| f.binding == *binding))
+            .map(|binding| self.closest(rule, binding, findings))
+            .collect();
+        others.sort_by(|a, b| (a.lacking, &a.binding).cmp(&(b.lacking, &b.binding)));
+        Why { rule, findings: held, others, unbound }
+    }
+
+    /// Which part of `given` no components satisfy: the longest prefix of variables that can be bound, and what the next
+    /// one lacks.
+    fn why_unbound(&self, rule: &Rule) -> String {
+        let mut prefixes: Vec<Vec<ComponentId>> = vec![Vec::new()];
+        for (index, variable) in rule.variables.iter().enumerate() {
+            let of_type = self.estate.of_type(&variable.kind);
+            if of_type.is_empty() {
+                return format!("the topology has no `{}` for `{}`", variable.kind, variable.name);
+            }
+            let filter = variable.filter.as_ref();
+            if !of_type.iter().any(|c| filter.is_none_or(|f| self.passes(f, *c))) {
+                return format!("no `{}` passes the filter of `{}`", variable.kind, variable.name);
+            }
+            let mut next = Vec::new();
+            for prefix in &prefixes {
+                for candidate in self.candidates_for(rule, prefix) {
+                    let mut longer = prefix.clone();
+                    longer.push(candidate);
+                    if !prefix.contains(&candidate) && self.joins_hold(rule, &longer) {
+                        next.push(longer);
+                    }
+                }
+            }
+            if next.is_empty() {
+                let names: Vec<&str> = rule.variables.iter().take(index + 1).map(|v| v.name.as_str()).collect();
+                let joins: Vec<&str> = rule.joins.iter().map(|j| j.written.text.as_str()).collect();
+                return format!("no components for {} satisfy {}", names.join(", "), joins.join(" and "));
+            }
+            prefixes = next;
+        }
+        "no components satisfy `given`".to_owned()
+    }
+}
+
+/// How many atomic conditions would have to change for the whole to hold.
+pub(super) fn lacking(evidence: &Evidence<'_>) -> usize {
+    cost(evidence, false)
+}
+
+/// The same for the evidence to be true (or, negated, to be false).
+fn cost(evidence: &Evidence<'_>, negated: bool) -> usize {
+    let wanted = if negated { Truth::False } else { Truth::True };
+    if evidence.truth == wanted {
+        return 0;
+    }
+    let children = || evidence.children.iter().map(|c| cost(c, negated));
+    match &evidence.cond.kind {
+        CondKind::And(_) if !negated => children().sum(),
+        CondKind::Or(_) if negated => children().sum(),
+        CondKind::And(_) | CondKind::Or(_) => children().filter(|c| *c > 0).min().unwrap_or(1),
+        CondKind::Not(_) => evidence.children.iter().map(|c| cost(c, !negated)).sum::<usize>().max(1),
+        CondKind::Held { .. } => children().sum::<usize>().max(1),
+        CondKind::State { negated: not, .. } => evidence.children.iter().map(|c| cost(c, negated ^ *not)).sum::<usize>().max(1),
+        CondKind::Unexplained(_)
+        | CondKind::Event(_)
+        | CondKind::Quantified(_)
+        | CondKind::Probe { .. }
+        | CondKind::Link { .. }
+        | CondKind::Shares { .. }
+        | CondKind::Compare { .. }
+        | CondKind::Script(_)
+        | CondKind::Trend { .. }
+        | CondKind::Against { .. } => 1,
+    }
+}
+
+/// The atomic condition that stands in the way, the closest one where several do, with its negation. A duration that has
+/// not run long enough is the `for` itself.
+fn culprit<'e, 'a>(evidence: &'e Evidence<'a>) -> Option<(&'e Evidence<'a>, bool)> {
+    let mut found: Vec<(&Evidence<'a>, bool)> = Vec::new();
+    blame(evidence, false, &mut found);
+    found.into_iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)))
+}
+
+fn blame<'e, 'a>(evidence: &'e Evidence<'a>, negated: bool, found: &mut Vec<(&'e Evidence<'a>, bool)>) {
+    if cost(evidence, negated) == 0 {
+        return;
+    }
+    match &evidence.cond.kind {
+        CondKind::And(_) | CondKind::Or(_) => evidence.children.iter().for_each(|c| blame(c, negated, found)),
+        CondKind::Not(_) => evidence.children.iter().for_each(|c| blame(c, !negated, found)),
+        CondKind::State { negated: not, .. } if !evidence.children.is_empty() => evidence.children.iter().for_each(|c| blame(c, negated ^ *not, found)),
+        CondKind::Held { .. } => found.push((evidence, negated)),
+        CondKind::State { .. }
+        | CondKind::Unexplained(_)
+        | CondKind::Event(_)
+        | CondKind::Quantified(_)
+        | CondKind::Probe { .. }
+        | CondKind::Link { .. }
+        | CondKind::Shares { .. }
+        | CondKind::Compare { .. }
+        | CondKind::Script(_)
+        | CondKind::Trend { .. }
+        | CondKind::Against { .. } => found.push((evidence, negated)),
+    }
+}
+
+/// Relative distance from holding, 0 to 1. Where it is not a matter of numbers: 1.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub(super) fn distance(evidence: &Evidence<'_>) -> f64 {
+    let relative = |have: f64, need: f64| ((have - need).abs() / have.abs().max(need.abs()).max(f64::MIN_POSITIVE)).min(1.0);
+    match &evidence.detail {
+        Detail::Compared { left, right, .. } => match (&left.value, &right.value) {
+            (Known::Number(a), Known::Number(b)) => relative(*a, *b),
+            (Known::Number(_) | Known::Text(_) | Known::Unknown(_), _) => 1.0,
+        },
+        Detail::Moved { now, needed, .. } => match &now.value {
+            Known::Number(now) => relative(*now, *needed),
+            Known::Text(_) | Known::Unknown(_) => 1.0,
+        },
+        Detail::Counted { found, needed, .. } => relative(*found as f64, *needed as f64),
+        Detail::Quantified { holding, total, .. } => match &evidence.cond.kind {
+            CondKind::Quantified(q) => match q.quantifier {
+                Quantifier::Every => relative(*holding as f64, *total as f64),
+                Quantifier::AtLeast(n) => relative(*holding as f64, f64::from(n)),
+                Quantifier::AtLeastPercent(p) => relative(*holding as f64, p / 100.0 * *total as f64),
+                Quantifier::Any | Quantifier::No | Quantifier::AtMost(_) | Quantifier::AtMostPercent(_) => 1.0,
+            },
+            _ => 1.0,
+        },
+        // `for` that broke: as far as the worst instant was.
+        Detail::Combined => evidence.children.iter().map(distance).fold(1.0, f64::min),
+        Detail::Probed { .. } | Detail::Topology | Detail::Explained(_) | Detail::Scripted { .. } | Detail::Missing(_) => 1.0,
+    }
+}

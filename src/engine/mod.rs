@@ -1,0 +1,210 @@
+//! The plain engine: plan × estate × facts → findings, near misses, and the reason of everything.
+//!
+//! Correct and clear before fast: every condition is evaluated from its definition, at every instant at which it may
+//! change. A faster matcher has this one as its oracle.
+
+mod bind;
+mod breakpoints;
+mod describe;
+mod evaluate;
+mod events;
+mod evidence;
+mod misses;
+mod sets;
+mod values;
+mod walk;
+
+use std::collections::BTreeMap;
+
+pub use describe::{EvidenceView, SampleView};
+pub use evidence::{Detail, Evidence, Reading, SignalRef};
+pub use misses::{NearMiss, Why, WhyNot};
+pub use walk::{Step, Walk, WalkEnd};
+
+use crate::compile::Scripts;
+use crate::compile::plan::{PlaceOf, Plan, Rule, Set, Status, Target};
+use crate::estate::{ComponentId, Snapshot};
+use crate::signal::Facts;
+use crate::value::{Duration, HOUR, Time, Truth};
+use evaluate::Env;
+
+/// How far back findings are looked for: an incident that a person diagnoses now began within the hour, or still shows.
+pub const LOOKBACK: Duration = HOUR;
+
+/// Plan against facts over one estate, at one instant.
+pub struct Engine<'a> {
+    pub plan: &'a Plan,
+    pub estate: &'a Snapshot,
+    pub facts: &'a Facts,
+    pub scripts: &'a dyn Scripts,
+    /// The instant at which the question is asked; nothing after it is looked at.
+    pub at: Time,
+    /// Findings are looked for in the closed interval from `at - lookback` to `at`.
+    pub lookback: Duration,
+}
+
+/// A rule that held.
+#[derive(Debug, Clone)]
+pub struct Finding<'a> {
+    pub rule: &'a Rule,
+    /// One component for each variable of the rule.
+    pub binding: Vec<ComponentId>,
+    /// When it began to hold (or the start of the interval looked at, if it held before).
+    pub since: Time,
+    /// When it ceased to hold; `None` while it still holds.
+    pub until: Option<Time>,
+    /// The evidence at the last instant at which it held.
+    pub evidence: Evidence<'a>,
+    pub conclusions: Conclusions,
+    /// The rule that overrides it here, and why.
+    pub overridden: Option<(String, Option<String>)>,
+}
+
+/// What a finding says, with the places of this binding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conclusions {
+    pub faults: Vec<(String, Vec<ComponentId>)>,
+    /// Causes with a place; those without are directions.
+    pub causes: Vec<(String, Vec<ComponentId>)>,
+    /// Reached components with the functions that are hit (none: the component itself).
+    pub impact: BTreeMap<ComponentId, Vec<String>>,
+    /// Alert texts (none: every alert) that are symptoms on these components.
+    pub suppressed: Vec<(Vec<String>, Vec<ComponentId>)>,
+}
+
+impl<'a> Engine<'a> {
+    /// Every finding, in the order of rule and binding. Rules that ask what others have explained come after all others,
+    /// and see only the findings of active rules that do not ask.
+    pub fn findings(&self) -> Vec<Finding<'a>> {
+        let mut findings = Vec::new();
+        for stage in [false, true] {
+            let others = std::mem::take(&mut findings);
+            let mut found = Vec::new();
+            for rule in self.plan.rules.values() {
+                if rule.status != Status::Retired && rule.asks_others() == stage {
+                    found.extend(self.findings_of(rule, &others));
+                }
+            }
+            findings = others;
+            findings.extend(found);
+        }
+        settle_overrides(&mut findings);
+        findings.sort_by(|a, b| (&a.rule.id, &a.binding).cmp(&(&b.rule.id, &b.binding)));
+        findings
+    }
+
+    fn findings_of(&self, rule: &'a Rule, others: &[Finding<'a>]) -> Vec<Finding<'a>> {
+        self.bindings(rule).into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
+    }
+
+    /// The last interval in which the rule held for this binding.
+    fn finding(&self, rule: &'a Rule, binding: Vec<ComponentId>, others: &[Finding<'a>]) -> Option<Finding<'a>> {
+        let start = self.at.minus(self.lookback);
+        let env = Env { binding: &binding, it: None, others };
+        let mut times = self.breakpoints(&rule.condition, &env, start, self.at);
+        times.insert(start);
+        times.insert(self.at);
+        let mut last_true: Option<(Time, Evidence<'a>)> = None;
+        let mut since = None;
+        let mut until = None;
+        for &time in times.iter().rev() {
+            let evidence = self.evaluate(&rule.condition, &env, time);
+            if evidence.truth.is_true() {
+                since = Some(time);
+                last_true.get_or_insert((time, evidence));
+            } else if last_true.is_some() {
+                break;
+            } else {
+                until = Some(time);
+            }
+        }
+        let (_, evidence) = last_true?;
+        let conclusions = self.conclusions(rule, &binding);
+        Some(Finding { rule, binding, since: since?, until, evidence, conclusions, overridden: None })
+    }
+
+    fn conclusions(&self, rule: &Rule, binding: &[ComponentId]) -> Conclusions {
+        let env = Env { binding, it: None, others: &[] };
+        let places = |at: Option<&PlaceOf>| at.map(|place| self.place(place, &env)).unwrap_or_default();
+        let mut conclusions = Conclusions {
+            faults: rule.faults.iter().map(|f| (f.text.clone(), places(f.at.as_ref()))).collect(),
+            causes: rule.causes.iter().filter(|c| c.at.is_some()).map(|c| (c.text.clone(), places(c.at.as_ref()))).collect(),
+            ..Conclusions::default()
+        };
+        for impact in &rule.impacts {
+            for component in self.target(&impact.target, &env) {
+                let functions = conclusions.impact.entry(component).or_default();
+                functions.extend(impact.functions.iter().cloned());
+            }
+        }
+        for suppression in &rule.suppressions {
+            conclusions.suppressed.push((suppression.texts.clone(), self.target(&suppression.on, &env)));
+        }
+        conclusions
+    }
+
+    fn target(&self, target: &Target, env: &Env<'_, 'a>) -> Vec<ComponentId> {
+        match target {
+            Target::Place(place) => self.place(place, env),
+            Target::Set(set) => self.members(set, env),
+        }
+    }
+
+    fn members(&self, set: &Set, env: &Env<'_, 'a>) -> Vec<ComponentId> {
+        self.elements(set, env)
+    }
+}
+
+impl Finding<'_> {
+    /// Whether it says that something is wrong at, or reaches, the component.
+    pub fn explains(&self, component: ComponentId) -> bool {
+        let named = |list: &[(String, Vec<ComponentId>)]| list.iter().any(|(_, at)| at.contains(&component));
+        named(&self.conclusions.faults) || named(&self.conclusions.causes) || self.conclusions.impact.contains_key(&component)
+    }
+
+    pub fn holds_at(&self, time: Time) -> bool {
+        self.since <= time && self.until.is_none_or(|until| time < until)
+    }
+
+    /// Every component that it binds or names.
+    pub fn components(&self) -> std::collections::BTreeSet<ComponentId> {
+        let lists = self.conclusions.faults.iter().chain(&self.conclusions.causes).flat_map(|(_, at)| at.iter().copied());
+        lists.chain(self.binding.iter().copied()).collect()
+    }
+}
+
+/// A finding of a rule that another one overrides is set aside where both name a common component. An overridden finding
+/// overrides nothing itself.
+fn settle_overrides(findings: &mut [Finding<'_>]) {
+    let claims: Vec<_> = findings
+        .iter()
+        .filter(|f| f.rule.status == Status::Active)
+        .flat_map(|f| f.rule.overrides.iter().map(|(other, why)| (f.rule.id.clone(), f.components(), other.clone(), why.clone())))
+        .collect();
+    // Override chains have no loops (the compiler sees to it), so repeating until nothing changes ends.
+    for _ in 0..=claims.len() {
+        let standing: std::collections::BTreeSet<(String, Vec<ComponentId>)> =
+            findings.iter().filter(|f| f.overridden.is_none()).map(|f| (f.rule.id.clone(), f.components().into_iter().collect())).collect();
+        let mut changed = false;
+        for finding in findings.iter_mut() {
+            let components = finding.components();
+            let by = claims.iter().find(|(by, at, other, _)| {
+                *other == finding.rule.id && !at.is_disjoint(&components) && standing.contains(&(by.clone(), at.iter().copied().collect()))
+            });
+            let verdict = by.map(|(by, _, _, why)| (by.clone(), why.clone()));
+            if finding.overridden != verdict {
+                finding.overridden = verdict;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+}
+
+impl Evidence<'_> {
+    pub fn holds(&self) -> bool {
+        self.truth == Truth::True
+    }
+}

@@ -1,0 +1,346 @@
+//! Numbers at an instant: metrics, attributes, statistics over windows, trends, baselines.
+
+use crate::compile::plan::{Argument, Call, Cond, Metric, Stat, Value};
+use crate::compile::{ScriptComponent, ScriptError, ScriptValue};
+use crate::estate::{Aggregate, AttributeValue, ComponentId, Member, MetricDef};
+use crate::signal::Series;
+use crate::value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
+
+use super::Engine;
+use super::evaluate::{Env, script_failure};
+use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
+
+/// Baselines compare with samples this far before and after the same time of day.
+const SAME_TIME: Duration = 30 * MINUTE;
+/// The time of day moves on in steps of this, so that a baseline changes at known instants only.
+pub(super) const BASELINE_STEP: Duration = 10 * MINUTE;
+/// A statistic over fewer samples says nothing of what is usual.
+const MIN_BASELINE: usize = 5;
+/// What a script sees of a metric.
+pub(super) const SCRIPT_WINDOW: Duration = HOUR;
+
+/// A reading with the signals it rests on and the component it is of.
+pub type Read = (Reading, Vec<SignalRef>, Option<ComponentId>);
+
+impl<'a> Engine<'a> {
+    pub(super) fn metric_def(&self, component: ComponentId, name: &str) -> Option<&'a MetricDef> {
+        match self.estate.model().member(&self.estate.component(component).kind, name) {
+            Some(Member::Metric(def)) => Some(def),
+            Some(Member::Attribute(_)) | None => None,
+        }
+    }
+
+    fn name(&self, component: ComponentId, member: &str) -> String {
+        format!("{}.{member}", self.estate.component(component).id)
+    }
+
+    /// Positions and series of a metric.
+    pub(super) fn series_of(&self, component: ComponentId, metric: &str) -> Vec<(usize, &'a Series)> {
+        let positions = self.facts.series_of.get(&(component, metric.to_owned()));
+        positions.into_iter().flatten().filter_map(|&index| Some((index, self.facts.series.get(index)?))).collect()
+    }
+
+    pub(super) fn reading(&self, value: &'a Value, unit: Option<Unit>, env: &Env<'_, 'a>, at: Time) -> Read {
+        match value {
+            Value::Number { base, unit: own } => {
+                (Reading { value: Known::Number(*base), unit: unit.or(Some(*own)), time: None, name: String::new() }, Vec::new(), None)
+            }
+            Value::Text(text) => (Reading { value: Known::Text(text.clone()), unit: None, time: None, name: String::new() }, Vec::new(), None),
+            Value::Metric(metric) => self.metric(metric, env, at),
+            Value::Attribute { subject, name, unit } => match env.subject(*subject) {
+                Some(component) => (self.attribute(component, name, *unit), Vec::new(), Some(component)),
+                None => (Reading::unknown(name.clone(), *unit, "there is no component"), Vec::new(), None),
+            },
+            Value::Share { percent, of } => {
+                let (mut reading, signals, about) = self.reading(of, unit, env, at);
+                if let Known::Number(number) = reading.value {
+                    reading.value = Known::Number(number * percent / 100.0);
+                }
+                reading.name = format!("{}% of {}", crate::value::format_number(*percent), reading.name);
+                (reading, signals, about)
+            }
+            Value::Aggregate { stat, metric, window } => self.aggregate(*stat, metric, *window, env, at),
+            Value::Script(call) => {
+                let (answer, about) = self.call(call, env, at);
+                let name = format!("script {}", call.function);
+                let reading = match answer {
+                    Ok(ScriptValue::Number(number)) => Reading { value: Known::Number(number), unit, time: Some(at), name },
+                    Ok(ScriptValue::Text(text)) => Reading { value: Known::Text(text), unit: None, time: Some(at), name },
+                    Ok(ScriptValue::Bool(value)) => Reading { value: Known::Text(value.to_string()), unit: None, time: Some(at), name },
+                    Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, format!("`{}` did not answer a value", call.function)),
+                    Err(error) => Reading::unknown(name, unit, script_failure(&call.function, &error)),
+                };
+                (reading, Vec::new(), about)
+            }
+        }
+    }
+
+    fn attribute(&self, component: ComponentId, name: &str, unit: Option<Unit>) -> Reading {
+        let full = self.name(component, name);
+        let value = match self.estate.component(component).attributes.get(name) {
+            Some(AttributeValue::Number(number)) => Known::Number(*number),
+            Some(AttributeValue::Text(text)) => Known::Text(text.clone()),
+            Some(AttributeValue::Bool(value)) => Known::Text(value.to_string()),
+            None => Known::Unknown(format!("attribute `{name}` is not set")),
+        };
+        Reading { value, unit, time: None, name: full }
+    }
+
+    /// The metric at an instant: of each series the latest sample that is not stale, combined as the model says.
+    pub(super) fn metric(&self, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Read {
+        let Some(component) = env.subject(metric.subject) else {
+            return (Reading::unknown(metric.name.clone(), Some(metric.unit), "there is no component"), Vec::new(), None);
+        };
+        let (value, time, signals) = self.metric_at(component, &metric.name, at);
+        let reading = Reading { value, unit: Some(metric.unit), time, name: self.name(component, &metric.name) };
+        (reading, signals, Some(component))
+    }
+
+    pub(super) fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> (Known, Option<Time>, Vec<SignalRef>) {
+        let Some(def) = self.metric_def(component, metric) else {
+            return (Known::Unknown(format!("its type has no metric `{metric}`")), None, Vec::new());
+        };
+        let series = self.series_of(component, metric);
+        let fresh: Vec<(usize, Time, f64)> =
+            series.iter().filter_map(|(index, s)| s.at(at, def.staleness).map(|(time, value)| (*index, time, value))).collect();
+        if fresh.is_empty() {
+            return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new());
+        }
+        let values: Vec<f64> = fresh.iter().map(|(.., value)| *value).collect();
+        let value = combine(def.aggregate, &values);
+        let time = fresh.iter().map(|(_, time, _)| *time).max();
+        (Known::Number(value), time, fresh.iter().map(|(index, ..)| SignalRef::Series(*index)).collect())
+    }
+
+    fn why_no_sample(&self, series: &[(usize, &Series)], def: &MetricDef, at: Time) -> String {
+        let last = series.iter().filter_map(|(_, s)| s.points.iter().rfind(|(time, _)| *time <= at)).max_by_key(|(time, _)| *time);
+        match last {
+            None if !self.facts.present.metrics => "the bundle has no metrics".to_owned(),
+            None => format!("no sample of `{}`", def.name),
+            Some((time, value)) if value.is_nan() => format!("marked stale at {}", time.clock()),
+            Some((time, _)) => {
+                format!("last sample at {}, older than {}", time.clock(), Time::describe(def.staleness))
+            }
+        }
+    }
+
+    /// The metric at each instant of the window that ends at `at` at which a sample of it came, oldest first. Several series
+    /// are combined at each instant, as they are for a single reading.
+    fn samples(&self, component: ComponentId, metric: &str, window: Duration, at: Time) -> (Vec<(Time, f64)>, Vec<SignalRef>) {
+        let series = self.series_of(component, metric);
+        let mut signals = Vec::new();
+        let mut times = std::collections::BTreeSet::new();
+        for (index, one) in &series {
+            let inside = one.within(at.minus(window), at).iter().filter(|(_, value)| !value.is_nan());
+            let mut any = false;
+            times.extend(inside.map(|(time, _)| {
+                any = true;
+                *time
+            }));
+            if any {
+                signals.push(SignalRef::Series(*index));
+            }
+        }
+        let value = |time: Time| match self.metric_at(component, metric, time).0 {
+            Known::Number(value) => Some((time, value)),
+            Known::Text(_) | Known::Unknown(_) => None,
+        };
+        (times.into_iter().filter_map(value).collect(), signals)
+    }
+
+    fn aggregate(&self, stat: Stat, metric: &Metric, window: Duration, env: &Env<'_, 'a>, at: Time) -> Read {
+        let Some(component) = env.subject(metric.subject) else {
+            return (Reading::unknown(metric.name.clone(), Some(metric.unit), "there is no component"), Vec::new(), None);
+        };
+        let name = format!("{} of {} within {}", stat.word(), self.name(component, &metric.name), Time::describe(window));
+        let (samples, signals) = self.samples(component, &metric.name, window, at);
+        let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
+        let reading = match statistic(stat, &values) {
+            Some(value) => Reading { value: Known::Number(value), unit: Some(metric.unit), time: samples.last().map(|(time, _)| *time), name },
+            None => Reading::unknown(name, Some(metric.unit), "no sample in the window"),
+        };
+        (reading, signals, Some(component))
+    }
+
+    /// A rise is measured from the lowest sample of the window, a fall from the highest.
+    pub(super) fn trend(
+        &self,
+        cond: &'a Cond,
+        (metric, rises, relative, by, window): (&'a Metric, bool, bool, f64, Duration),
+        env: &Env<'_, 'a>,
+        at: Time,
+    ) -> Evidence<'a> {
+        let (now, signals, about) = self.metric(metric, env, at);
+        let (Some(component), Known::Number(current)) = (about, &now.value) else {
+            let reason = if let Known::Unknown(reason) = &now.value { reason.clone() } else { String::new() };
+            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason));
+        };
+        let current = *current;
+        let (samples, _) = self.samples(component, &metric.name, window, at);
+        let pick = |a: (Time, f64), b: (Time, f64)| if (b.1 < a.1) == rises && b.1.total_cmp(&a.1).is_ne() { b } else { a };
+        let (time, reference) = samples.iter().copied().reduce(pick).unwrap_or((at, current));
+        let needed = match (rises, relative) {
+            (true, true) => reference * (1.0 + by / 100.0),
+            (false, true) => reference * (1.0 - by / 100.0),
+            (true, false) => reference + by,
+            (false, false) => reference - by,
+        };
+        let holds = if rises { current >= needed && current > reference } else { current <= needed && current < reference };
+        let covered = matches!(self.metric_at(component, &metric.name, at.minus(window)).0, Known::Number(_));
+        let truth = if holds {
+            Truth::True
+        } else if covered {
+            Truth::False
+        } else {
+            Truth::Unknown
+        };
+        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: Some(time), name: now.name.clone() };
+        let mut evidence = Evidence::leaf(cond, at, truth, about, Detail::Moved { now, reference, needed });
+        evidence.signals = signals;
+        evidence
+    }
+
+    /// Against what is usual at this time of day.
+    pub(super) fn against(
+        &self,
+        cond: &'a Cond,
+        (metric, above, stat, period, by_percent): (&'a Metric, bool, Stat, Duration, f64),
+        env: &Env<'_, 'a>,
+        at: Time,
+    ) -> Evidence<'a> {
+        let (now, signals, about) = self.metric(metric, env, at);
+        let (Some(component), Known::Number(current)) = (about, &now.value) else {
+            let reason = if let Known::Unknown(reason) = &now.value { reason.clone() } else { String::new() };
+            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason));
+        };
+        let current = *current;
+        let usual = self.usual(component, &metric.name, period, at);
+        let Some(reference) = Some(&usual).filter(|u| u.len() >= MIN_BASELINE).and_then(|u| statistic(stat, u)) else {
+            let reason = format!("{} baseline samples, at least {MIN_BASELINE} are needed", usual.len());
+            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason));
+        };
+        let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
+        let holds = if above { current > needed } else { current < needed };
+        let name = format!("{} of {} baseline samples", stat.word(), usual.len());
+        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: None, name };
+        let mut evidence = Evidence::leaf(cond, at, Truth::from(holds), about, Detail::Moved { now, reference, needed });
+        evidence.signals = signals;
+        evidence
+    }
+
+    /// Samples of the same time of day: of the healthy period if one was recorded, else of earlier days.
+    fn usual(&self, component: ComponentId, metric: &str, period: Duration, at: Time) -> Vec<f64> {
+        let at = Time(at.0.div_euclid(BASELINE_STEP) * BASELINE_STEP);
+        // Whole weeks compare with the same weekday.
+        let cycle = if period % WEEK == 0 && period > WEEK { WEEK } else { DAY };
+        let near = |time: Time, cycle: Duration| {
+            let apart = at.since(time).rem_euclid(cycle);
+            apart.min(cycle - apart) <= SAME_TIME
+        };
+        let healthy = self.together(component, metric, self.facts.baseline(component, metric).flat_map(|s| s.points.iter().copied()));
+        if !healthy.is_empty() {
+            let same: Vec<f64> = healthy.iter().filter(|(time, _)| near(*time, DAY)).map(|(_, value)| *value).collect();
+            return if same.len() >= MIN_BASELINE { same } else { healthy.iter().map(|(_, value)| *value).collect() };
+        }
+        let earliest = at.minus(period).minus(SAME_TIME);
+        let latest = at.minus(cycle).plus(SAME_TIME);
+        let series = self.series_of(component, metric);
+        let samples = self.together(component, metric, series.iter().flat_map(|(_, s)| s.within(earliest, latest).iter().copied()));
+        samples.into_iter().filter(|(time, _)| near(*time, cycle)).map(|(_, value)| value).collect()
+    }
+
+    /// Samples of several series at one instant become one, as the model says.
+    fn together(&self, component: ComponentId, metric: &str, points: impl Iterator<Item = (Time, f64)>) -> Vec<(Time, f64)> {
+        let aggregate = self.metric_def(component, metric).map_or(Aggregate::Mean, |def| def.aggregate);
+        let mut at: std::collections::BTreeMap<Time, Vec<f64>> = std::collections::BTreeMap::new();
+        for (time, value) in points.filter(|(_, value)| !value.is_nan()) {
+            at.entry(time).or_default().push(value);
+        }
+        at.into_iter().map(|(time, values)| (time, combine(aggregate, &values))).collect()
+    }
+
+    /// Calls a script predicate; also answers the component that its first argument names.
+    pub(super) fn call(&self, call: &Call, env: &Env<'_, 'a>, at: Time) -> (Result<ScriptValue, ScriptError>, Option<ComponentId>) {
+        let mut about = None;
+        let mut arguments = Vec::new();
+        for argument in &call.arguments {
+            arguments.push(match argument {
+                Argument::Number(number) => ScriptValue::Number(*number),
+                Argument::Text(text) => ScriptValue::Text(text.clone()),
+                Argument::Component(subject) => {
+                    let Some(component) = env.subject(*subject) else { return (Err(ScriptError::Failed("there is no component".to_owned())), None) };
+                    about = about.or(Some(component));
+                    ScriptValue::Component(Box::new(self.script_component(component, at)))
+                }
+                Argument::Metric(metric) => match self.metric(metric, env, at).0 {
+                    Reading { value: Known::Number(number), .. } => ScriptValue::Number(number / metric.unit.factor),
+                    Reading { value: Known::Text(_), name, .. } => return (Err(ScriptError::Failed(format!("`{name}` is no number"))), about),
+                    Reading { value: Known::Unknown(reason), .. } => return (Err(ScriptError::Failed(reason)), about),
+                },
+            });
+        }
+        (self.scripts.call(&call.function, arguments), about)
+    }
+
+    fn script_component(&self, id: ComponentId, at: Time) -> ScriptComponent {
+        let component = self.estate.component(id);
+        let attributes = component.attributes.iter().map(|(name, value)| {
+            let value = match value {
+                AttributeValue::Number(number) => ScriptValue::Number(*number),
+                AttributeValue::Text(text) => ScriptValue::Text(text.clone()),
+                AttributeValue::Bool(value) => ScriptValue::Bool(*value),
+            };
+            (name.clone(), value)
+        });
+        let mut metrics = std::collections::BTreeMap::new();
+        for def in self.estate.model().lineage(&component.kind).flat_map(|t| t.metrics.values()) {
+            if metrics.contains_key(&def.name) {
+                continue;
+            }
+            let (mut samples, _) = self.samples(id, &def.name, SCRIPT_WINDOW, at);
+            samples.iter_mut().for_each(|(_, value)| *value /= def.unit.factor);
+            if !samples.is_empty() {
+                metrics.insert(def.name.clone(), samples);
+            }
+        }
+        ScriptComponent { id: component.id.clone(), kind: component.kind.clone(), name: component.name.clone(), attributes: attributes.collect(), metrics }
+    }
+}
+
+fn combine(aggregate: Aggregate, values: &[f64]) -> f64 {
+    match aggregate {
+        Aggregate::Mean => mean(values),
+        Aggregate::Max => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        Aggregate::Min => values.iter().copied().fold(f64::INFINITY, f64::min),
+        Aggregate::Sum => values.iter().sum(),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// A statistic of values in any order; percentiles by nearest rank (the smallest value that at least that share does not
+/// exceed). `None` for no values.
+pub(super) fn statistic(stat: Stat, values: &[f64]) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
+    let percentile = |percent: usize| {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let rank = (sorted.len() * percent).div_ceil(100).max(1);
+        sorted.get(rank - 1).copied()
+    };
+    match stat {
+        Stat::Mean => Some(mean(values)),
+        Stat::Peak => values.iter().copied().reduce(f64::max),
+        Stat::Lowest => values.iter().copied().reduce(f64::min),
+        Stat::Total => Some(values.iter().sum()),
+        Stat::P50 => percentile(50),
+        Stat::P90 => percentile(90),
+        Stat::P95 => percentile(95),
+        Stat::P99 => percentile(99),
+    }
+}

@@ -1,0 +1,34 @@
+//! The estate: what components there are, of which types, how they are related, and what a fault does to them.
+//!
+//! [`build`] reads the files of a project (or the `topology.json` of a bundle) into a [`Snapshot`], which is immutable:
+//! who reloads builds another. Everything else asks the snapshot: walks along the travel of faults, containment,
+//! redundancy, impact. Only this folder knows of the graph library.
+//!
+//! The way of a file: `read` (tree → words with places), `resolve` (model), `validate` (relations, groups), `snapshot`.
+
+mod aliases;
+mod build;
+mod component;
+mod cycles;
+mod impact;
+mod model;
+mod quantity;
+mod read;
+mod read_model;
+mod read_topology;
+mod resolve;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod walk;
+
+pub use build::{base_model, build};
+pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
+pub use impact::Impacted;
+pub use model::{
+    Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
+    StateDef, Travel, TypeDef,
+};
+pub use snapshot::Snapshot;
+pub use walk::{Hop, PeerScope, Reached};

@@ -1,0 +1,220 @@
+//! From what was said of a model to the model itself: parents found, loops cut, members inherited, names unambiguous.
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Code, Diagnostic, Place, nearest};
+use crate::value::{Duration, MINUTE, Unit};
+
+use super::aliases::{clear_clashes, unique_aliases};
+use super::model::{
+    Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, MetricDef, Model, ROOT_TYPE, RelationKind, State, StateDef,
+    Travel, TypeDef,
+};
+use super::read::suggestion;
+use super::read_model::{Entry, MetricDraft, ModelDraft, RelationDraft, Said, TypeDraft};
+
+/// How long a sample speaks where a metric does not say: five missed scrapes of a minute, as in Prometheus' look-back.
+const DEFAULT_STALENESS: Duration = 5 * MINUTE;
+
+/// Names of types in all their spellings; parents by canonical name.
+pub(super) struct Families {
+    aliases: BTreeMap<String, String>,
+    /// `None` only for the root.
+    parents: BTreeMap<String, Option<String>>,
+}
+
+impl Families {
+    fn canonical<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        if self.parents.contains_key(name) { Some(name) } else { self.aliases.get(name).map(String::as_str) }
+    }
+
+    fn nearest<'a>(&'a self, name: &str) -> Option<&'a str> {
+        nearest(name, self.parents.keys().chain(self.aliases.keys()).map(String::as_str))
+    }
+
+    /// The type itself and its ancestors, nearest first. Parents form no loop once [`families`] is done.
+    pub fn lineage(&self, name: &str) -> Vec<String> {
+        let mut line = vec![name.to_owned()];
+        let mut at = name;
+        while let Some(Some(parent)) = self.parents.get(at) {
+            if line.len() > self.parents.len() {
+                break;
+            }
+            line.push(parent.clone());
+            at = parent;
+        }
+        line
+    }
+}
+
+/// A diagnostic about something that may stand in the base model, which has no place to show.
+pub(super) fn problem(code: Code, place: Option<Place>, message: String) -> Diagnostic {
+    match place {
+        Some(place) => Diagnostic::error(code, place, message),
+        None => Diagnostic::nowhere(code, message),
+    }
+}
+
+/// Checks a draft and makes a model of it. What is wrong is reported and left out.
+pub(super) fn resolve(mut draft: ModelDraft, problems: &mut Vec<Diagnostic>) -> Model {
+    draft.types.entry(ROOT_TYPE.to_owned()).or_default();
+    let aliases = unique_aliases("type", draft.types.iter_mut().map(|(name, t)| (name.as_str(), t.place, &mut t.zh)), problems);
+    let kinds = draft.relations.iter_mut().map(|(name, r)| (name.as_str(), r.place, &mut r.zh));
+    unique_aliases("relation kind", kinds, problems);
+    let families = families(&draft, aliases, problems);
+    clear_clashes(&mut draft, &families, problems);
+    let types = draft.types.keys().map(|name| (name.clone(), type_def(name, &draft, &families, problems))).collect();
+    let relations = draft.relations.iter().map(|(name, said)| (name.clone(), relation_kind(name, said, &families, problems))).collect();
+    Model { types, relations }
+}
+
+fn families(draft: &ModelDraft, aliases: BTreeMap<String, String>, problems: &mut Vec<Diagnostic>) -> Families {
+    let parents = draft.types.keys().map(|name| (name.clone(), None)).collect();
+    let mut families = Families { aliases, parents };
+    let root = || Some(ROOT_TYPE.to_owned());
+    let mut found = BTreeMap::new();
+    for (name, said) in &draft.types {
+        let parent = match &said.parent {
+            None if name == ROOT_TYPE => None,
+            None => root(),
+            Some(parent) => {
+                let canonical = families.canonical(&parent.text).map(str::to_owned);
+                if canonical.is_none() {
+                    let mut report =
+                        problem(Code::TYPE_PARENT, parent.place, format!("the parent `{}` of type `{name}` does not exist", parent.text));
+                    report.help = suggestion(families.nearest(&parent.text));
+                    problems.push(report);
+                }
+                canonical.or_else(|| if name == ROOT_TYPE { None } else { root() })
+            }
+        };
+        found.insert(name.clone(), parent);
+    }
+    families.parents = found;
+    for name in draft.types.keys() {
+        cut_loop(name, draft, &mut families.parents, problems);
+    }
+    families
+}
+
+/// If the way up from `start` runs in a circle, one type of it becomes a child of the root.
+fn cut_loop(start: &str, draft: &ModelDraft, parents: &mut BTreeMap<String, Option<String>>, problems: &mut Vec<Diagnostic>) {
+    let mut walked: Vec<String> = vec![start.to_owned()];
+    let mut at = start.to_owned();
+    let circle = loop {
+        let Some(Some(parent)) = parents.get(&at) else { return };
+        if let Some(first) = walked.iter().position(|name| name == parent) {
+            break walked.split_off(first);
+        }
+        at.clone_from(parent);
+        walked.push(at.clone());
+    };
+    let place = |name: &str| draft.types.get(name).and_then(|t| t.parent.as_ref()).and_then(|parent| parent.place);
+    let root = circle.iter().find(|name| *name == ROOT_TYPE);
+    // The root has no parent to return to; else the latest word is the one that closed the circle.
+    let Some(victim) = root.or_else(|| circle.iter().max_by_key(|name| (place(name.as_str()), (*name).clone()))) else { return };
+    let mut names: Vec<&str> = circle.iter().map(String::as_str).collect();
+    names.extend(circle.first().map(String::as_str));
+    let message = format!("type `{victim}` is its own ancestor: {}", names.join(" → "));
+    problems.push(problem(Code::TYPE_PARENT, place(victim.as_str()), message).help("a type needs a way up to `component`"));
+    let parent = if victim == ROOT_TYPE { None } else { Some(ROOT_TYPE.to_owned()) };
+    parents.insert(victim.clone(), parent);
+}
+
+/// What one member is called and declared as along a lineage, nearest first.
+fn inherited<'d, T>(name: &str, line: &[&'d TypeDraft], section: fn(&'d TypeDraft) -> &'d BTreeMap<String, Entry<T>>) -> Vec<&'d Entry<T>> {
+    line.iter().filter_map(|t| section(t).get(name)).collect()
+}
+
+fn chinese<T>(chain: &[&Entry<T>]) -> Option<String> {
+    chain.iter().find_map(|entry| entry.zh.as_ref()).map(|zh| zh.text.clone())
+}
+
+fn type_def(name: &str, draft: &ModelDraft, families: &Families, problems: &mut Vec<Diagnostic>) -> TypeDef {
+    let line: Vec<&TypeDraft> = families.lineage(name).iter().filter_map(|ancestor| draft.types.get(ancestor)).collect();
+    let own = line.first().copied();
+    let parent = families.parents.get(name).cloned().flatten();
+    let zh = own.and_then(|t| t.zh.as_ref()).map(|zh| zh.text.clone());
+    let mut def = TypeDef {
+        name: name.to_owned(),
+        parent,
+        zh,
+        attributes: BTreeMap::new(),
+        metrics: BTreeMap::new(),
+        states: BTreeMap::new(),
+        logs: BTreeMap::new(),
+        place: own.and_then(|t| t.place),
+    };
+    let Some(own) = own else { return def };
+    for name in own.attributes.keys() {
+        let chain = inherited(name, &line, |t| &t.attributes);
+        let kind = chain.iter().find_map(|entry| entry.body).unwrap_or(AttributeKind::Text);
+        def.attributes.insert(name.clone(), AttributeDef { name: name.clone(), zh: chinese(&chain), kind });
+    }
+    for name in own.metrics.keys() {
+        def.metrics.insert(name.clone(), metric(name, &inherited(name, &line, |t| &t.metrics)));
+    }
+    for (name, entry) in &own.states {
+        let chain = inherited(name, &line, |t| &t.states);
+        let Some(condition) = chain.iter().find_map(|entry| entry.body.as_ref()) else {
+            problems.push(problem(Code::MISSING_KEY, entry.place, format!("state `{name}` needs `if`")).label("`if` is missing"));
+            continue;
+        };
+        let state = StateDef { name: name.clone(), zh: chinese(&chain), condition: condition.text.clone(), place: condition.place };
+        def.states.insert(name.clone(), state);
+    }
+    for (name, entry) in &own.logs {
+        let chain = inherited(name, &line, |t| &t.logs);
+        let Some(labels) = chain.iter().find_map(|entry| entry.body.clone()) else {
+            problems
+                .push(problem(Code::MISSING_KEY, entry.place, format!("log source `{name}` needs `labels`")).label("`labels` is missing"));
+            continue;
+        };
+        def.logs.insert(name.clone(), LogSource { name: name.clone(), zh: chinese(&chain), labels });
+    }
+    def
+}
+
+/// A metric that says nothing is a count: the one dimension whose numbers need no unit.
+fn metric(name: &str, chain: &[&Entry<MetricDraft>]) -> MetricDef {
+    MetricDef {
+        name: name.to_owned(),
+        zh: chinese(chain),
+        unit: chain.iter().find_map(|entry| entry.body.unit).unwrap_or(Unit::COUNT),
+        staleness: chain.iter().find_map(|entry| entry.body.staleness).unwrap_or(DEFAULT_STALENESS),
+        aggregate: chain.iter().find_map(|entry| entry.body.aggregate).unwrap_or(Aggregate::Mean),
+        direction: chain.iter().find_map(|entry| entry.body.direction).unwrap_or(Direction::Both),
+    }
+}
+
+/// A new kind must say how faults travel: to guess it would draw wrong causes in silence.
+fn relation_kind(name: &str, said: &RelationDraft, families: &Families, problems: &mut Vec<Diagnostic>) -> RelationKind {
+    if said.travel.is_none() {
+        let report = problem(Code::MISSING_KEY, said.place, format!("relation kind `{name}` needs `travel`"));
+        problems.push(report.label("`travel` is missing").help("which way a fault goes: `to_start`, `to_end`, `both`, `none`"));
+    }
+    let mut types = |said: Option<&Vec<Said>>| {
+        let words = said.map(Vec::as_slice).unwrap_or_default();
+        words.iter().filter_map(|word| known_type(word, families, problems)).collect()
+    };
+    RelationKind {
+        name: name.to_owned(),
+        zh: said.zh.as_ref().map(|zh| zh.text.clone()),
+        from: types(said.from.as_ref()),
+        to: types(said.to.as_ref()),
+        travel: said.travel.unwrap_or(Travel::None),
+        effect: said.effect.unwrap_or(State::Down),
+        containment: said.containment.unwrap_or(Containment::None),
+        place: said.place,
+    }
+}
+
+fn known_type(word: &Said, families: &Families, problems: &mut Vec<Diagnostic>) -> Option<String> {
+    let found = families.canonical(&word.text).map(str::to_owned);
+    if found.is_none() {
+        let mut report = problem(Code::UNKNOWN_COMPONENT_TYPE, word.place, format!("the model declares no type `{}`", word.text));
+        report.help = suggestion(families.nearest(&word.text));
+        problems.push(report);
+    }
+    found
+}

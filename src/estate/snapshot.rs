@@ -1,0 +1,232 @@
+//! The estate at one moment: validated, immutable, shared between threads.
+//!
+//! Invariants: components stand in the order of their ids, and a [`ComponentId`] is the position there; the graph has
+//! one node per component, at the same position; relations are sorted and unique; containment has no circle.
+
+use std::collections::BTreeMap;
+
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+
+use super::build::base_model;
+use super::component::{Component, ComponentId, Group, Relation};
+use super::model::{Containment, Model, State, Travel};
+
+/// Which relation kind: kinds are numbered in the order of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct KindIndex(pub u16);
+
+/// A relation, small. Sorts like [`Relation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Edge {
+    pub from: ComponentId,
+    pub kind: KindIndex,
+    pub to: ComponentId,
+}
+
+/// What walks must know of a relation kind.
+#[derive(Debug, Clone)]
+pub(super) struct KindTraits {
+    pub name: String,
+    pub travel: Travel,
+    pub effect: State,
+    pub containment: Containment,
+}
+
+/// One hop away from a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Step {
+    pub to: ComponentId,
+    pub kind: KindIndex,
+}
+
+/// All components and relations at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    model: Model,
+    components: Vec<Component>,
+    graph: DiGraph<ComponentId, KindIndex>,
+    kinds: Vec<KindTraits>,
+    /// In the order of their ids.
+    groups: Vec<Group>,
+    /// Positions in `groups`.
+    groups_of: BTreeMap<ComponentId, Vec<usize>>,
+    /// Sorted by name, then by id.
+    by_name: Vec<ComponentId>,
+    by_type: BTreeMap<String, Vec<ComponentId>>,
+}
+
+/// Shared by all threads of a server: this does not compile if it cannot be.
+const fn shared_between_threads<T: Send + Sync>() {}
+const _: () = shared_between_threads::<Snapshot>();
+
+impl Snapshot {
+    /// `components` and `groups` in the order of their ids; `edges` sorted, unique, between these components, of the
+    /// kinds of this model.
+    pub(super) fn new(model: Model, components: Vec<Component>, edges: Vec<Edge>, groups: Vec<Group>) -> Self {
+        let kinds = model
+            .relations
+            .values()
+            .map(|kind| KindTraits { name: kind.name.clone(), travel: kind.travel, effect: kind.effect, containment: kind.containment })
+            .collect();
+        let mut graph = DiGraph::with_capacity(components.len(), edges.len());
+        let mut by_type: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
+        let mut names: Vec<(&str, ComponentId)> = Vec::with_capacity(components.len());
+        for (id, component) in (0u32..).map(ComponentId).zip(&components) {
+            graph.add_node(id);
+            by_type.entry(component.kind.clone()).or_default().push(id);
+            names.push((component.name.as_str(), id));
+        }
+        for edge in edges {
+            graph.add_edge(node(edge.from), node(edge.to), edge.kind);
+        }
+        names.sort_unstable();
+        let by_name = names.into_iter().map(|(_, id)| id).collect();
+        let mut groups_of: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
+        for (at, group) in groups.iter().enumerate() {
+            for member in &group.members {
+                groups_of.entry(*member).or_default().push(at);
+            }
+        }
+        Self { model, components, graph, kinds, groups, groups_of, by_name, by_type }
+    }
+
+    /// The base model, and no components.
+    pub fn empty() -> Snapshot {
+        Self::new(base_model(), Vec::new(), Vec::new(), Vec::new())
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub fn len(&self) -> usize {
+        self.components.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.components.is_empty()
+    }
+
+    /// Ascending, which is the order of the components' own ids.
+    pub fn ids(&self) -> impl Iterator<Item = ComponentId> + '_ {
+        (0u32..).map(ComponentId).zip(&self.components).map(|(id, _)| id)
+    }
+
+    /// The component of an id that this snapshot gave out; ids of another snapshot mean other components, or none.
+    #[allow(clippy::indexing_slicing, reason = "ids come only from this snapshot, never from outside")]
+    pub fn component(&self, id: ComponentId) -> &Component {
+        &self.components[id.0 as usize]
+    }
+
+    pub fn find(&self, id: &str) -> Option<ComponentId> {
+        let at = self.components.binary_search_by(|component| component.id.as_str().cmp(id)).ok()?;
+        u32::try_from(at).ok().map(ComponentId)
+    }
+
+    /// By id, else by name if just one component has it.
+    pub fn find_named(&self, name: &str) -> Option<ComponentId> {
+        self.find(name).or_else(|| {
+            let first = self.by_name.partition_point(|id| self.component(*id).name.as_str() < name);
+            let mut found = self.by_name.iter().skip(first).take_while(|id| self.component(**id).name == name);
+            let only = found.next()?;
+            if found.next().is_some() { None } else { Some(*only) }
+        })
+    }
+
+    /// Components of the type (name or Chinese name) and of its subtypes, ascending.
+    pub fn of_type<'a>(&'a self, kind: &'a str) -> Vec<ComponentId> {
+        let kind = self.model.find_type(kind).map_or(kind, |t| t.name.as_str());
+        let types = self.by_type.iter().filter(|(name, _)| self.model.is_a(name, kind));
+        let mut found: Vec<ComponentId> = types.flat_map(|(_, ids)| ids).copied().collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Components of exactly this type, ascending.
+    pub(super) fn of_own_type(&self, kind: &str) -> &[ComponentId] {
+        self.by_type.get(kind).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether it is of the type (canonical name) or one of its subtypes.
+    pub fn is_a(&self, component: ComponentId, kind: &str) -> bool {
+        self.model.is_a(&self.component(component).kind, kind)
+    }
+
+    /// Sorted by start, kind, end.
+    pub fn relations(&self) -> impl Iterator<Item = Relation> + '_ {
+        self.ids().flat_map(|id| self.relations_from(id))
+    }
+
+    /// Sorted.
+    pub fn relations_from(&self, component: ComponentId) -> Vec<Relation> {
+        let mut edges: Vec<Edge> = self.edges(component, Direction::Outgoing).collect();
+        edges.sort_unstable();
+        edges.into_iter().filter_map(|edge| self.relation(edge)).collect()
+    }
+
+    /// Sorted.
+    pub fn relations_to(&self, component: ComponentId) -> Vec<Relation> {
+        let mut edges: Vec<Edge> = self.edges(component, Direction::Incoming).collect();
+        edges.sort_unstable();
+        edges.into_iter().filter_map(|edge| self.relation(edge)).collect()
+    }
+
+    fn relation(&self, edge: Edge) -> Option<Relation> {
+        Some(Relation { from: edge.from, kind: self.kind(edge.kind)?.name.clone(), to: edge.to })
+    }
+
+    fn edges(&self, component: ComponentId, direction: Direction) -> impl Iterator<Item = Edge> + '_ {
+        self.graph.edges_directed(node(component), direction).map(|edge| Edge {
+            from: id_of(edge.source()),
+            kind: *edge.weight(),
+            to: id_of(edge.target()),
+        })
+    }
+
+    /// In the order of their ids.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    pub fn group(&self, id: &str) -> Option<&Group> {
+        let at = self.groups.binary_search_by(|group| group.id.as_str().cmp(id)).ok()?;
+        self.groups.get(at)
+    }
+
+    /// The redundancy groups that it is a member of, in the order of their ids.
+    pub fn groups_of(&self, component: ComponentId) -> impl Iterator<Item = &Group> {
+        self.groups_of.get(&component).into_iter().flatten().filter_map(|at| self.groups.get(*at))
+    }
+
+    pub(super) fn kind(&self, index: KindIndex) -> Option<&KindTraits> {
+        self.kinds.get(usize::from(index.0))
+    }
+
+    /// Kinds are sorted by name, so that a name is found by bisection. Canonical names only.
+    pub(super) fn kind_index(&self, name: &str) -> Option<KindIndex> {
+        let at = self.kinds.binary_search_by(|kind| kind.name.as_str().cmp(name)).ok()?;
+        u16::try_from(at).ok().map(KindIndex)
+    }
+
+    /// One hop along every relation that `follows` allows: it is told the kind, and whether the hop goes from start to
+    /// end. Sorted by where the hop ends, then by kind.
+    pub(super) fn steps(&self, from: ComponentId, follows: impl Fn(KindIndex, bool) -> bool) -> Vec<Step> {
+        let ahead = self.edges(from, Direction::Outgoing).filter(|edge| follows(edge.kind, true)).map(|edge| (edge.to, edge.kind));
+        let back = self.edges(from, Direction::Incoming).filter(|edge| follows(edge.kind, false)).map(|edge| (edge.from, edge.kind));
+        let mut steps: Vec<Step> = ahead.chain(back).map(|(to, kind)| Step { to, kind }).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps
+    }
+}
+
+fn node(id: ComponentId) -> NodeIndex {
+    NodeIndex::new(id.0 as usize)
+}
+
+/// Nodes are added in the order of the components, so that both have the same number.
+fn id_of(node: NodeIndex) -> ComponentId {
+    ComponentId(u32::try_from(node.index()).unwrap_or(u32::MAX))
+}

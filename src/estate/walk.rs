@@ -1,0 +1,188 @@
+//! Walks over the relations. All breadth first, all the same for the same estate, whatever order files came in.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use super::component::ComponentId;
+use super::model::{Containment, Travel};
+use super::snapshot::{KindIndex, Snapshot, Step};
+
+/// A component that a walk came to, by the fewest hops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reached {
+    pub component: ComponentId,
+    pub distance: u32,
+}
+
+/// One station of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    pub component: ComponentId,
+    /// The relation kind used to reach it; `None` for the first.
+    pub via: Option<String>,
+}
+
+/// Among whom to look for peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerScope<'a> {
+    Estate,
+    /// Held by the same component of this type (canonical name).
+    Type(&'a str),
+    /// In the same redundancy group.
+    Group,
+}
+
+/// Where each component of a walk was reached from.
+pub(super) type Parents = BTreeMap<ComponentId, (ComponentId, KindIndex)>;
+
+impl Snapshot {
+    /// Whether a fault travels along a hop: over a relation of the kind, from start to end or back.
+    pub(super) fn carries_fault(&self, kind: KindIndex, ahead: bool) -> bool {
+        self.kind(kind).is_some_and(|kind| match kind.travel {
+            Travel::ToStart => !ahead,
+            Travel::ToEnd => ahead,
+            Travel::Both => true,
+            Travel::None => false,
+        })
+    }
+
+    /// Whether a hop leads from what is held to its holder.
+    fn leads_to_holder(&self, kind: KindIndex, ahead: bool) -> bool {
+        self.kind(kind).is_some_and(|kind| match kind.containment {
+            Containment::EndHolds => ahead,
+            Containment::StartHolds => !ahead,
+            Containment::None => false,
+        })
+    }
+
+    /// Whom a fault of `from` may reach: sorted by (distance, id), without `from` itself. `via`: only over these
+    /// relation kinds (canonical names); empty means all.
+    pub fn dependents(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
+        let kinds = self.kind_set(via);
+        self.reach(&[from], max_hops, |kind, ahead| allowed(kinds.as_deref(), kind) && self.carries_fault(kind, ahead))
+    }
+
+    /// Whose faults may reach `from`: like [`Snapshot::dependents`], against the travel of faults.
+    pub fn dependencies(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
+        let kinds = self.kind_set(via);
+        self.reach(&[from], max_hops, |kind, ahead| allowed(kinds.as_deref(), kind) && self.carries_fault(kind, !ahead))
+    }
+
+    /// Kinds that do not exist are left out: nothing goes over them. `None`: all kinds.
+    fn kind_set(&self, via: &[String]) -> Option<Vec<KindIndex>> {
+        if via.is_empty() { None } else { Some(via.iter().filter_map(|name| self.kind_index(name)).collect()) }
+    }
+
+    /// Breadth first from several components at once; these are not in the answer. Sorted by (distance, id).
+    pub(super) fn reach(&self, from: &[ComponentId], max_hops: Option<u32>, follows: impl Fn(KindIndex, bool) -> bool) -> Vec<Reached> {
+        // Only asked, never walked in its order.
+        let mut seen: HashSet<ComponentId> = from.iter().copied().collect();
+        let mut layer: Vec<ComponentId> = from.to_vec();
+        let mut reached = Vec::new();
+        let mut distance = 0u32;
+        while !layer.is_empty() && max_hops.is_none_or(|most| distance < most) {
+            distance += 1;
+            let steps = layer.iter().flat_map(|at| self.steps(*at, &follows));
+            let mut next: Vec<ComponentId> = steps.map(|step| step.to).filter(|to| seen.insert(*to)).collect();
+            next.sort_unstable();
+            reached.extend(next.iter().map(|&component| Reached { component, distance }));
+            layer = next;
+        }
+        reached
+    }
+
+    /// The shortest way that a fault of `from` takes to `to`, both ends included. Of several the one whose components
+    /// come first.
+    pub fn path(&self, from: ComponentId, to: ComponentId) -> Option<Vec<Hop>> {
+        let parents = self.parents(&[from], |at| self.steps(at, |kind, ahead| self.carries_fault(kind, ahead)), Some(to));
+        if from != to && !parents.contains_key(&to) {
+            return None;
+        }
+        Some(self.way(&parents, to))
+    }
+
+    /// Breadth first: from where each component is reached first. Ends early once `goal` is reached.
+    pub(super) fn parents(&self, from: &[ComponentId], steps: impl Fn(ComponentId) -> Vec<Step>, goal: Option<ComponentId>) -> Parents {
+        let roots: HashSet<ComponentId> = from.iter().copied().collect();
+        let mut parents = Parents::new();
+        let mut queue: VecDeque<ComponentId> = from.iter().copied().collect();
+        while let Some(at) = queue.pop_front() {
+            if Some(at) == goal {
+                break;
+            }
+            for step in steps(at) {
+                if !roots.contains(&step.to) && !parents.contains_key(&step.to) {
+                    parents.insert(step.to, (at, step.kind));
+                    queue.push_back(step.to);
+                }
+            }
+        }
+        parents
+    }
+
+    /// The way to a component from the root that it was reached from.
+    pub(super) fn way(&self, parents: &Parents, to: ComponentId) -> Vec<Hop> {
+        let mut hops = Vec::new();
+        let mut at = to;
+        while let Some((from, kind)) = parents.get(&at) {
+            hops.push(Hop { component: at, via: self.kind(*kind).map(|kind| kind.name.clone()) });
+            at = *from;
+        }
+        hops.push(Hop { component: at, via: None });
+        hops.reverse();
+        hops
+    }
+
+    /// Whether relations of the kind (canonical name) lead from `from` to `to`, from start to end, in at most
+    /// `max_hops` (`None`: any number); `either_way` also against their direction.
+    pub fn linked(&self, from: ComponentId, kind: &str, to: ComponentId, max_hops: Option<u32>, either_way: bool) -> bool {
+        let Some(index) = self.kind_index(kind) else { return false };
+        let reached = self.reach(&[from], max_hops, |kind, ahead| kind == index && (ahead || either_way));
+        reached.iter().any(|reached| reached.component == to)
+    }
+
+    /// Everything that holds it, transitively; nearest first, then by id.
+    pub fn holders(&self, component: ComponentId) -> Vec<ComponentId> {
+        let reached = self.reach(&[component], None, |kind, ahead| self.leads_to_holder(kind, ahead));
+        reached.into_iter().map(|reached| reached.component).collect()
+    }
+
+    /// Those holders that are of the type (canonical name) or its subtypes; nearest first.
+    pub fn holder_of_type(&self, component: ComponentId, kind: &str) -> Vec<ComponentId> {
+        self.holders(component).into_iter().filter(|holder| self.is_a(*holder, kind)).collect()
+    }
+
+    /// Everything that it holds, transitively; nearest first, then by id.
+    pub fn held(&self, component: ComponentId) -> Vec<ComponentId> {
+        let reached = self.reach(&[component], None, |kind, ahead| self.leads_to_holder(kind, !ahead));
+        reached.into_iter().map(|reached| reached.component).collect()
+    }
+
+    /// Components of exactly its type, without itself; ascending.
+    pub fn peers(&self, component: ComponentId, scope: PeerScope<'_>) -> Vec<ComponentId> {
+        let kind = self.component(component).kind.as_str();
+        let mut peers: Vec<ComponentId> = match scope {
+            PeerScope::Estate => self.of_own_type(kind).to_vec(),
+            PeerScope::Type(holder) => self.holder_of_type(component, holder).into_iter().flat_map(|holder| self.held(holder)).collect(),
+            PeerScope::Group => self.groups_of(component).flat_map(|group| group.members.iter().copied()).collect(),
+        };
+        peers.retain(|peer| *peer != component && self.component(*peer).kind == kind);
+        peers.sort_unstable();
+        peers.dedup();
+        peers
+    }
+
+    /// Whether one component of the type (canonical name) holds both.
+    pub fn shares(&self, a: ComponentId, b: ComponentId, kind: &str) -> bool {
+        let holders = self.holder_of_type(a, kind);
+        self.holder_of_type(b, kind).iter().any(|holder| holders.contains(holder))
+    }
+
+    /// Whether both are members of one redundancy group.
+    pub fn shares_group(&self, a: ComponentId, b: ComponentId) -> bool {
+        self.groups_of(a).any(|group| group.members.contains(&b))
+    }
+}
+
+fn allowed(kinds: Option<&[KindIndex]>, kind: KindIndex) -> bool {
+    kinds.is_none_or(|kinds| kinds.contains(&kind))
+}

@@ -1,0 +1,205 @@
+//! One past incident, as `cases/HIS-yyyymmdd/case.yaml` tells it.
+
+use serde::Serialize;
+
+use super::fields::{Fields, Reader, listed, suggestion};
+use crate::diag::{Code, Diagnostic, SourceId, Sources};
+use crate::value::Time;
+use crate::value::yaml::{self, Node, Value};
+
+/// A past incident with its symptoms, root cause and solution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Case {
+    pub id: String,
+    pub title: String,
+    /// When it happened; a day without a time is its midnight, UTC.
+    pub date: Option<Time>,
+    /// Absent where nobody found it: such a case can be shown as similar, but it has no answer to propose.
+    pub root: Option<Root>,
+    /// Names or texts of the alerts that fired.
+    pub alerts: Vec<String>,
+    /// Log lines, or the telling part of them.
+    pub logs: Vec<String>,
+    pub metrics: Vec<CaseMetric>,
+    /// Components or their types, one entry for each that was affected: two services are `[service, service]`.
+    pub affected: Vec<String>,
+    pub solutions: Vec<String>,
+    /// The rule that was made of this case.
+    pub rule: Option<String>,
+    pub notes: Option<String>,
+}
+
+/// What broke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Root {
+    pub component: Option<String>,
+    /// The type of the component; `type` in the file.
+    pub kind: Option<String>,
+    pub fault: String,
+}
+
+/// A metric that left its usual range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseMetric {
+    /// The type of the component that has the metric; `type` in the file.
+    pub kind: String,
+    pub metric: String,
+    /// Above its usual range, not below; `change: high` or `low` in the file.
+    pub high: bool,
+}
+
+const CASE: &[&str] = &["id", "title", "date", "root_cause", "symptoms", "affected", "solutions", "rule", "notes"];
+const ROOT: &[&str] = &["component", "type", "fault"];
+const SYMPTOMS: &[&str] = &["alerts", "logs", "metrics"];
+const METRIC: &[&str] = &["type", "metric", "change"];
+const CHANGES: &[&str] = &["high", "low"];
+
+/// Reads a `case.yaml`. All mistakes are reported in one run; the case is there if what it needs (its id, its title, and
+/// the fault of its root cause, if it tells one) could be read: a mistake elsewhere costs only the part it stands in.
+///
+/// A case without any `root_cause` is used, with a warning: its solutions may still help.
+pub fn read_case(sources: &Sources, source: SourceId) -> (Option<Case>, Vec<Diagnostic>) {
+    let node = match yaml::parse(sources, source) {
+        Ok(node) => node,
+        Err(diagnostic) => return (None, vec![*diagnostic]),
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        let message = format!("a case must be a map, not {}", node.kind());
+        let diagnostic = Diagnostic::error(Code::CASE_FILE, node.place, message).help(format!("a case has {}", listed(CASE)));
+        return (None, vec![diagnostic]);
+    }
+    let mut reader = Reader::new(sources);
+    let case = read(&mut reader, &node);
+    (case, reader.diagnostics)
+}
+
+fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
+    let fields = reader.fields(node, "a case", CASE)?;
+    // Everything is read before anything missing ends the reading, so that one run shows every mistake.
+    let id = reader.required(&fields, "id");
+    let title = reader.required(&fields, "title");
+    let date = date(reader, &fields);
+    let root = root(reader, &fields);
+    let (alerts, logs, metrics) = symptoms(reader, &fields);
+    let affected = reader.texts(&fields, "affected");
+    let solutions = reader.texts(&fields, "solutions");
+    let rule = reader.optional(&fields, "rule");
+    let notes = reader.optional(&fields, "notes");
+    Some(Case { id: id?, title: title?, date, root: root.ok()?, alerts, logs, metrics, affected, solutions, rule, notes })
+}
+
+fn date(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Time> {
+    let text = reader.optional(fields, "date")?;
+    let time = Time::parse(&text).or_else(|| Time::parse(&format!("{text}T00:00:00Z")));
+    if let (None, Some(node)) = (time, fields.get("date")) {
+        let message = format!("`{text}` is no date");
+        let help = "a date is like `2025-06-01`, or `2025-06-01T10:00:00+08:00`";
+        reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label("a date is expected here").help(help));
+    }
+    time
+}
+
+/// The root cause was told, but without the fault that it needs.
+struct Unusable;
+
+fn root(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Result<Option<Root>, Unusable> {
+    let Some(node) = fields.get("root_cause") else {
+        let warning = Diagnostic::warning(Code::MISSING_KEY, fields.place, "a case without `root_cause` has no answer to propose");
+        reader.report(warning.label("`root_cause` is missing").help("add `root_cause: {component: …, type: …, fault: …}`"));
+        return Ok(None);
+    };
+    let Some(root) = reader.fields(node, "a root cause", ROOT) else { return Err(Unusable) };
+    let component = reader.optional(&root, "component");
+    let kind = reader.optional(&root, "type");
+    let fault = reader.required(&root, "fault").ok_or(Unusable)?;
+    Ok(Some(Root { component, kind, fault }))
+}
+
+fn symptoms(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<String>, Vec<String>, Vec<CaseMetric>) {
+    let symptoms = fields.get("symptoms").and_then(|node| reader.fields(node, "the symptoms", SYMPTOMS));
+    let Some(symptoms) = symptoms else { return (Vec::new(), Vec::new(), Vec::new()) };
+    let alerts = reader.texts(&symptoms, "alerts");
+    let logs = reader.texts(&symptoms, "logs");
+    let metrics = reader.list(&symptoms, "metrics").iter().filter_map(|node| metric(reader, node)).collect();
+    (alerts, logs, metrics)
+}
+
+fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<CaseMetric> {
+    let fields = reader.fields(node, "a metric of the symptoms", METRIC)?;
+    let kind = reader.required(&fields, "type");
+    let metric = reader.required(&fields, "metric");
+    let change = reader.required(&fields, "change")?;
+    let high = match change.as_str() {
+        "high" => true,
+        "low" => false,
+        other => {
+            let message = format!("a metric cannot have changed to `{other}`");
+            let place = fields.get("change").map_or(fields.place, |node| node.place);
+            let help = suggestion(other, CHANGES).unwrap_or_else(|| format!("one of {}", listed(CHANGES)));
+            reader.report(Diagnostic::error(Code::WRONG_KIND, place, message).help(help));
+            return None;
+        }
+    };
+    Some(CaseMetric { kind: kind?, metric: metric?, high })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Case, read_case};
+    use crate::diag::Sources;
+
+    /// The case, and each diagnostic as `CODE help-or-message`.
+    fn check(text: &str, used: bool, expected: &[&str]) -> Option<Case> {
+        let mut sources = Sources::default();
+        let source = sources.add("cases/HIS-20250601/case.yaml", text);
+        let (case, diagnostics) = read_case(&sources, source);
+        let found: Vec<String> = diagnostics.iter().map(|d| format!("{} {}", d.code, d.help.as_ref().unwrap_or(&d.message))).collect();
+        assert_eq!(found, expected, "{text}");
+        assert_eq!(case.is_some(), used, "{text}");
+        case
+    }
+
+    const HEAD: &str = "id: HIS-20250601\ntitle: 订单数据库连接数耗尽\nroot_cause: {fault: connections exhausted}\n";
+
+    #[test]
+    fn reads_every_part() {
+        let text = "id: 42\ntitle: t\ndate: 2025-06-01\nroot_cause: {component: order-db, type: database, fault: 连接数耗尽}\n\
+            symptoms:\n  alerts: [A, B]\n  logs: one line\n  metrics: [{type: database, metric: connections, change: high}]\n\
+            affected: [database, service]\nsolutions: [restart]\nrule: CAS-001\nnotes: none\n";
+        let case = check(text, true, &[]).unwrap();
+        assert_eq!((case.id.as_str(), case.date.map(|d| d.to_string()).as_deref()), ("42", Some("2025-06-01T00:00:00Z")));
+        assert_eq!((case.alerts.len(), case.logs.len(), case.metrics.len(), case.affected.len()), (2, 1, 1, 2));
+        let root = case.root.unwrap();
+        assert_eq!((root.kind.as_deref(), root.fault.as_str()), (Some("database"), "连接数耗尽"));
+    }
+
+    #[test]
+    fn a_mistake_costs_only_its_part() {
+        let date = "F3003 a date is like `2025-06-01`, or `2025-06-01T10:00:00+08:00`";
+        let change = "symptoms: {metrics: [{type: a, metric: b, change: hihg}, {type: a, metric: b, change: low}]}\n";
+        let cases: &[(&str, &[&str])] = &[
+            ("", &[]),
+            ("date: 2025-02-30\n", &[date]),
+            ("date: 2025-06-01T10:00:00+08:00\n", &[]),
+            ("solution: [x]\n", &["F3002 did you mean `solutions`?"]),
+            ("affected: [{a: b}, c]\n", &["F3003 `affected` of a case must be a text, not a map"]),
+            ("symptoms: {metrics: high}\n", &["F3003 `metrics` of the symptoms must be a list, not a text"]),
+            (change, &["F3003 did you mean `high`?"]),
+        ];
+        for (tail, expected) in cases {
+            check(&format!("{HEAD}{tail}"), true, expected);
+        }
+    }
+
+    #[test]
+    fn what_a_case_needs() {
+        let no_root = "F3004 add `root_cause: {component: …, type: …, fault: …}`";
+        check("title: t\nroot_cause: {fault: f}\n", false, &["F3004 a case needs `id`"]);
+        check("id: a\ntitle:\nroot_cause: {fault: f}\n", false, &["F3004 give `title` a value"]);
+        check("id: a\ntitle: t\nroot_cause: {component: c}\n", false, &["F3004 a root cause needs `fault`"]);
+        check("id: a\ntitle: t\n", true, &[no_root]);
+        let keys = "`id`, `title`, `date`, `root_cause`, `symptoms`, `affected`, `solutions`, `rule`, `notes`";
+        check("", false, &[&format!("F6001 a case has {keys}")]);
+        check("- a\n", false, &[&format!("F6001 a case has {keys}")]);
+    }
+}

@@ -1,0 +1,80 @@
+//! The two parts of a similarity that are not about texts: metrics, and the shape of what was affected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::case::Case;
+use super::similar::Symptoms;
+
+/// What a case knows besides its texts.
+#[derive(Debug)]
+pub(super) struct Facets {
+    metrics: BTreeSet<(String, String, bool)>,
+    /// How many components of each type were affected.
+    kinds: BTreeMap<String, usize>,
+    /// The entries of `affected` as they stand.
+    names: BTreeSet<String>,
+}
+
+/// How far one part agrees, and on what.
+#[derive(Debug, Default)]
+pub(super) struct Agreement {
+    /// 0..1
+    pub share: f64,
+    /// In words, for people.
+    pub matched: Vec<String>,
+}
+
+impl Facets {
+    /// `kind_of` gives the type of a component; an entry of `affected` that is no component is taken as a type.
+    pub fn new(case: &Case, kind_of: &impl Fn(&str) -> Option<String>) -> Self {
+        let metrics = case.metrics.iter().map(|m| (m.kind.clone(), m.metric.clone(), m.high)).collect();
+        let mut kinds = BTreeMap::new();
+        for entry in &case.affected {
+            *kinds.entry(kind_of(entry).unwrap_or_else(|| entry.clone())).or_insert(0) += 1;
+        }
+        Self { metrics, kinds, names: case.affected.iter().cloned().collect() }
+    }
+
+    /// Jaccard: of all metrics that moved in either, the share that moved in both, in the same direction.
+    /// `None` if the case or the incident tells of no metric.
+    pub fn metrics(&self, symptoms: &Symptoms) -> Option<Agreement> {
+        if self.metrics.is_empty() || symptoms.metrics.is_empty() {
+            return None;
+        }
+        let all = self.metrics.union(&symptoms.metrics).count();
+        let both: Vec<_> = self.metrics.intersection(&symptoms.metrics).collect();
+        let words = |high: bool| if high { "high" } else { "low" };
+        let matched = both.iter().map(|(kind, metric, high)| format!("metric `{kind}.{metric}` {}", words(*high))).collect();
+        Some(Agreement { share: number(both.len()) / number(all), matched })
+    }
+
+    /// Cosine between how many components of each type were affected, then and now; or between the components
+    /// themselves, where `affected` names those: the larger one, as a case names either.
+    /// `None` if the case or the incident does not tell what was affected.
+    pub fn shape(&self, symptoms: &Symptoms) -> Option<Agreement> {
+        if self.names.is_empty() || (symptoms.kinds.is_empty() && symptoms.components.is_empty()) {
+            return None;
+        }
+        let components: Vec<_> = self.names.intersection(&symptoms.components).collect();
+        let same = ratio(number(components.len()), number(self.names.len()) * number(symptoms.components.len()));
+        let kinds: Vec<_> = self.kinds.keys().filter(|kind| symptoms.kinds.contains_key(*kind)).collect();
+        let matched = components.iter().map(|id| format!("component `{id}`")).chain(kinds.iter().map(|kind| format!("type `{kind}`")));
+        Some(Agreement { share: same.max(cosine(&self.kinds, &symptoms.kinds)), matched: matched.collect() })
+    }
+}
+
+fn cosine(a: &BTreeMap<String, usize>, b: &BTreeMap<String, usize>) -> f64 {
+    let square = |counts: &BTreeMap<String, usize>| counts.values().map(|n| number(*n) * number(*n)).sum::<f64>();
+    let product: f64 = a.iter().filter_map(|(kind, n)| b.get(kind).map(|m| number(*n) * number(*m))).sum();
+    ratio(product, square(a) * square(b))
+}
+
+/// A product of two vectors over their lengths, of which the squares' product is given. Nothing agrees with an empty one.
+fn ratio(product: f64, squares: f64) -> f64 {
+    if squares > 0.0 { (product / squares.sqrt()).min(1.0) } else { 0.0 }
+}
+
+/// A count as a number; no count here comes near the limit.
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,55 @@
+//! Where every signal ended. The sums add up, or a test says so.
+
+use std::collections::BTreeSet;
+
+use crate::engine::SignalRef;
+use crate::estate::ComponentId;
+
+use super::Scene;
+use super::diagnosis::AccountView;
+use super::incidents::Draft;
+use super::symptoms::Symptom;
+
+/// One line for each kind of signal that the bundle has.
+pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<AccountView> {
+    let (facts, counts) = (scene.question.engine.facts, scene.question.counts);
+    let mut explained: BTreeSet<SignalRef> = BTreeSet::new();
+    for draft in drafts {
+        for index in draft.explained() {
+            explained.extend(scene.symptoms.get(index).into_iter().flat_map(|s: &Symptom| s.signals.iter().copied()));
+        }
+        for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
+            explained.extend(candidate.evidence.iter().copied());
+        }
+    }
+    let mut unexplained: BTreeSet<SignalRef> =
+        open.iter().filter_map(|i| scene.symptoms.get(*i)).flat_map(|s| s.signals.iter().copied()).collect();
+    unexplained.retain(|s| !explained.contains(s));
+
+    let line = |kind: &str, counts: &crate::signal::KindCounts, places: Vec<Option<ComponentId>>, signal: fn(usize) -> SignalRef| {
+        let refs = || (0..places.len()).map(signal);
+        let explained = refs().filter(|s| explained.contains(s)).count();
+        let unexplained = refs().filter(|s| unexplained.contains(s)).count();
+        AccountView {
+            kind: kind.to_owned(),
+            received: counts.received,
+            explained,
+            unexplained,
+            quiet: places.len() - explained - unexplained,
+            duplicates: counts.duplicates + counts.merged,
+            set_aside: counts.set_aside.values().sum(),
+            unplaced: places.iter().filter(|p| p.is_none()).count(),
+        }
+    };
+    let mut lines = vec![
+        line("alerts", &counts.alerts, facts.alerts.iter().map(|s| s.component).collect(), SignalRef::Alert),
+        line("metric series", &counts.series, facts.series.iter().map(|s| s.component).collect(), SignalRef::Series),
+        line("log lines", &counts.logs, facts.logs.iter().map(|s| s.component).collect(), SignalRef::Log),
+        line("changes", &counts.changes, facts.changes.iter().map(|s| s.component).collect(), SignalRef::Change),
+        line("probes", &counts.probes, facts.probes.iter().map(|s| s.component).collect(), SignalRef::Probe),
+        line("reports", &counts.reports, facts.reports.iter().map(|s| s.component).collect(), SignalRef::Report),
+        line("other events", &counts.other_events, Vec::new(), SignalRef::Change),
+    ];
+    lines.retain(|l| l.received > 0);
+    lines
+}

@@ -1,0 +1,224 @@
+//! The answer: what is broken, what it reaches, what to do, and why we believe so. This is the JSON that tools read;
+//! `docs/diagnosis.schema.json` is generated from these types.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::engine::EvidenceView;
+use crate::estate::{State, Tier};
+use crate::signal::Origin;
+use crate::value::Time;
+
+/// Which layer gave an answer; tried in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// A rule that an expert wrote.
+    Expert,
+    /// A similar past case; a person must confirm.
+    Knowledge,
+    /// Scores limited and directed by the topology; a person must confirm.
+    Anomaly,
+}
+
+impl Layer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Expert => "expert",
+            Layer::Knowledge => "knowledge",
+            Layer::Anomaly => "anomaly",
+        }
+    }
+}
+
+/// The diagnosis of a bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Diagnosis {
+    /// Of this format: 1.
+    pub version: u32,
+    /// The instant at which the question was asked.
+    pub at: Time,
+    /// Signals before this instant are history, not symptoms.
+    pub since: Time,
+    /// The most certain first. Empty: no fault was seen.
+    pub incidents: Vec<Incident>,
+    /// What to look at, in order.
+    pub checks: Vec<AdviceView>,
+    /// What helped, or should help, in order.
+    pub solutions: Vec<AdviceView>,
+    /// Similar past cases, the most similar first.
+    pub cases: Vec<CaseView>,
+    /// Rules that lacked exactly one condition, the closest first.
+    pub near_misses: Vec<NearMissView>,
+    /// Symptoms that no suspect explains.
+    pub unexplained: Vec<SignalView>,
+    /// Signals that fit no component; they also stand under `unexplained` or with a suspect if they are symptoms.
+    pub unplaced: Vec<SignalView>,
+    /// Alerts that a rule declares to be symptoms: hidden from the page, each with its reason.
+    pub suppressed: Vec<SuppressedView>,
+    /// Findings that count for nothing, and why: drafts, overridden ones.
+    pub set_aside: Vec<SetAsideView>,
+    /// Where every signal ended; each line adds up.
+    pub accounting: Vec<AccountView>,
+    /// What was odd in reading the signals.
+    pub warnings: Vec<String>,
+}
+
+/// Signals and suspects that belong together.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Incident {
+    /// From 1, as checks, solutions and cases refer to it.
+    pub number: usize,
+    /// When its first symptom began.
+    pub since: Time,
+    /// The layer of its first suspect.
+    pub layer: Layer,
+    /// In rank order.
+    pub suspects: Vec<Suspect>,
+    /// What the first suspects reach, by distance.
+    pub impact: Vec<ImpactView>,
+    /// How many symptoms it has, and how many of them its suspects explain.
+    pub symptoms: usize,
+    pub explained: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Suspect {
+    /// `null` where a rule without a component speaks.
+    pub component: Option<String>,
+    pub name: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub owner: Option<String>,
+    pub tier: Option<Tier>,
+    pub fault: String,
+    /// 0 to 1: an order of how sure the layer is, not a probability.
+    pub confidence: f64,
+    pub layer: Layer,
+    /// Rules that name it, the strongest first.
+    pub rules: Vec<String>,
+    /// Each condition of these rules with its value.
+    pub evidence: Vec<EvidenceView>,
+    /// The symptoms that it explains (each symptom is explained by one suspect).
+    pub explains: Vec<SignalView>,
+    /// Directions in which to look for the cause, in order.
+    pub causes: Vec<String>,
+    /// Why it is suspected, in words; for the layers without rules.
+    pub reasons: Vec<String>,
+    pub since: Time,
+    /// The suspect of which this one is a consequence.
+    pub explained_by: Option<String>,
+    /// Whether a person must confirm before this counts as known.
+    pub confirm: bool,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ImpactView {
+    pub component: String,
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub tier: Option<Tier>,
+    pub owner: Option<String>,
+    /// Hops from the suspect.
+    pub distance: u32,
+    pub state: State,
+    /// From the suspect to this component, both included.
+    pub path: Vec<String>,
+    /// Functions of it that a rule says are hit.
+    pub functions: Vec<String>,
+    /// It has symptoms of its own.
+    pub observed: bool,
+    /// It has none, but lies between the suspect and one that has: it must be affected.
+    pub inferred: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct SignalView {
+    /// `alert`, `report`, `probe`, `log`, `metric` or `change`.
+    pub kind: String,
+    pub component: Option<String>,
+    pub time: Time,
+    pub text: String,
+    /// How many entries it stands for: deliveries of one alert, lines of one kind.
+    pub count: usize,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct AdviceView {
+    pub incident: usize,
+    pub text: String,
+    /// The rule or case that says so.
+    pub from: String,
+    pub see: Vec<String>,
+    pub query: Option<String>,
+    pub runbook: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct CaseView {
+    pub incident: usize,
+    pub id: String,
+    pub title: String,
+    pub date: Option<Time>,
+    /// 0 to 1.
+    pub similarity: f64,
+    /// What agrees, in words.
+    pub matched: Vec<String>,
+    /// The rule that recognised it, if one did.
+    pub rule: Option<String>,
+    pub root_cause: Option<String>,
+    pub solutions: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct NearMissView {
+    pub rule: String,
+    pub title: String,
+    /// Components that its variables stood for.
+    pub components: Vec<String>,
+    /// The condition that failed.
+    pub lacked: EvidenceView,
+    /// How many of its signals held.
+    pub held: usize,
+    /// 0 (almost) to 1.
+    pub distance: f64,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SuppressedView {
+    pub signal: SignalView,
+    pub rule: String,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SetAsideView {
+    pub rule: String,
+    pub title: String,
+    pub components: Vec<String>,
+    pub reason: String,
+}
+
+/// `received = explained + unexplained + quiet + duplicates + set_aside`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AccountView {
+    /// `alerts`, `metric series`, `log lines`, `changes`, `probes`, `reports`.
+    pub kind: String,
+    pub received: usize,
+    /// Symptoms with a suspect, and signals that its evidence rests on.
+    pub explained: usize,
+    /// Symptoms without one.
+    pub unexplained: usize,
+    /// Nothing to explain: healthy series, successful probes, changes, alerts that ended before the time looked at.
+    pub quiet: usize,
+    /// Deliveries of what is there already.
+    pub duplicates: usize,
+    /// Entries that could not be read; the warnings say why.
+    pub set_aside: usize,
+    /// Of all these, those that fit no component.
+    pub unplaced: usize,
+}

@@ -1,0 +1,240 @@
+//! The expert layer: findings of rules become suspects, the fewest that explain the most.
+//!
+//! A finding names a component at fault. It explains the symptoms on that component, on the components that its evidence
+//! shows to be affected, and on everything that a fault of these reaches, unless a symptom began clearly before it. The
+//! suspect whose new symptoms weigh most, times how specific and how important its rules are, comes first; what it explains
+//! is taken away; and so on (the greedy algorithm for weighted set cover, which stays within a factor of ln n of the best:
+//! V. Chvátal, A greedy heuristic for the set-covering problem, 1979). A suspect whose own finding is explained by an
+//! earlier one is a consequence of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::compile::plan::{CondKind, Kind, Status};
+use crate::engine::{Finding, SignalRef};
+use crate::estate::{ComponentId, Snapshot};
+use crate::signal::Facts;
+use crate::value::{Duration, MINUTE, Time, Truth};
+
+use super::symptoms::Symptom;
+
+/// A cause may show later than its effect by so much: scrape intervals, alerts that wait before they fire, clocks apart.
+pub const SLACK: Duration = 5 * MINUTE;
+
+/// A component that findings blame.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub component: Option<ComponentId>,
+    /// Positions of its findings, the strongest first.
+    pub findings: Vec<usize>,
+    pub fault: String,
+    pub onset: Time,
+    /// How specific and important its rules are, 0 to 1.
+    pub strength: f64,
+    /// Components that its evidence shows to be affected, itself first.
+    pub affected: BTreeSet<ComponentId>,
+    /// Everything that its fault reaches.
+    pub reach: BTreeSet<ComponentId>,
+    /// Signals that its evidence rests on.
+    pub evidence: BTreeSet<SignalRef>,
+}
+
+/// A candidate in its rank, with the symptoms that are its own.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    pub candidate: usize,
+    pub explains: Vec<usize>,
+    /// The candidate of which it is a consequence.
+    pub consequence_of: Option<usize>,
+}
+
+/// Groups the findings that count by the component that they blame.
+pub fn candidates(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], since: Time) -> Vec<Candidate> {
+    let mut by_component: BTreeMap<Option<ComponentId>, Vec<(usize, String)>> = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        if finding.rule.status != Status::Active || finding.overridden.is_some() {
+            continue;
+        }
+        for (component, fault) in blamed(finding) {
+            by_component.entry(component).or_default().push((index, fault));
+        }
+    }
+    by_component.into_iter().map(|(component, named)| candidate(estate, facts, findings, component, named, since)).collect()
+}
+
+/// Whom a finding blames: a cause with a place goes before a fault, which is then the effect.
+fn blamed(finding: &Finding<'_>) -> Vec<(Option<ComponentId>, String)> {
+    let conclusions = &finding.conclusions;
+    let list = if conclusions.causes.iter().any(|(_, at)| !at.is_empty()) { &conclusions.causes } else { &conclusions.faults };
+    let mut blamed: Vec<(Option<ComponentId>, String)> = Vec::new();
+    for (text, places) in list {
+        let mut add = |component: Option<ComponentId>| {
+            if !blamed.iter().any(|(c, _)| *c == component) {
+                blamed.push((component, text.clone()));
+            }
+        };
+        if places.is_empty() { add(None) } else { places.iter().for_each(|place| add(Some(*place))) }
+    }
+    if blamed.is_empty() {
+        let text = finding.rule.causes.first().map_or_else(|| finding.rule.title.clone(), |c| c.text.clone());
+        blamed.push((finding.binding.first().copied(), text));
+    }
+    blamed
+}
+
+fn candidate(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], component: Option<ComponentId>, mut named: Vec<(usize, String)>, since: Time) -> Candidate {
+    let rank = |index: usize| {
+        findings.get(index).map_or((0.0, String::new(), Vec::new()), |f| (-strength(f), f.rule.id.clone(), f.binding.clone()))
+    };
+    named.sort_by(|a, b| {
+        let (a, b) = (rank(a.0), rank(b.0));
+        a.0.total_cmp(&b.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
+    });
+    let mut affected: BTreeSet<ComponentId> = component.into_iter().collect();
+    let mut declared = BTreeSet::new();
+    let mut evidence = BTreeSet::new();
+    let mut onset = Time::MAX;
+    // Rules that agree make it surer: the chance that all of them err is the product of each.
+    let mut doubt = 1.0;
+    let mut rules_seen = BTreeSet::new();
+    for finding in named.iter().filter_map(|(index, _)| findings.get(*index)) {
+        if rules_seen.insert(&finding.rule.id) {
+            doubt *= 1.0 - strength(finding);
+        }
+        onset = onset.min(began(finding, facts, since));
+        evidence.extend(supporting(finding).flat_map(|(_, signals)| signals));
+        affected.extend(supporting(finding).filter_map(|(about, _)| about));
+        affected.extend(evidence.iter().filter_map(|s| component_of(*s, facts)));
+        declared.extend(finding.conclusions.impact.keys().copied());
+    }
+    let mut reach: BTreeSet<ComponentId> = affected.union(&declared).copied().collect();
+    for start in affected.iter().chain(&declared) {
+        reach.extend(estate.dependents(*start, &[], None).into_iter().map(|r| r.component));
+    }
+    let fault = named.first().map(|(_, fault)| fault.clone()).unwrap_or_default();
+    Candidate { component, findings: named.into_iter().map(|(index, _)| index).collect(), fault, onset, strength: 1.0 - doubt, affected, reach, evidence }
+}
+
+/// Atomic conditions that held and were meant to hold (a condition under `not` shows health, not a symptom).
+fn supporting<'f>(finding: &'f Finding<'_>) -> impl Iterator<Item = (Option<ComponentId>, Vec<SignalRef>)> + 'f {
+    finding.evidence.atoms().into_iter().filter(|(atom, negated)| !negated && atom.truth == Truth::True).filter_map(|(atom, _)| {
+        let topology = matches!(atom.cond.kind, CondKind::Link { .. } | CondKind::Shares { .. } | CondKind::Unexplained(_));
+        let healthy = matches!(atom.cond.kind, CondKind::Probe { succeeds: true, .. });
+        (!topology && !healthy).then(|| (atom.about, atom.all_signals().into_iter().collect()))
+    })
+}
+
+fn component_of(signal: SignalRef, facts: &Facts) -> Option<ComponentId> {
+    match signal {
+        SignalRef::Alert(i) => facts.alerts.get(i)?.component,
+        SignalRef::Series(i) => facts.series.get(i)?.component,
+        SignalRef::Log(i) => facts.logs.get(i)?.component,
+        SignalRef::Report(i) => facts.reports.get(i)?.component,
+        // A change or a probe is about its target, but does not say that the target suffers.
+        SignalRef::Change(_) | SignalRef::Probe(_) => None,
+    }
+}
+
+/// When what the finding saw began: the rule itself needed time to be sure (`for 5m`), its evidence may be older.
+fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
+    let waited = longest_wait(&finding.rule.condition);
+    let mut onset = finding.since.minus(waited);
+    for signal in finding.evidence.all_signals() {
+        let start = match signal {
+            SignalRef::Alert(i) => facts.alerts.get(i).map(|a| a.start),
+            SignalRef::Log(i) => facts.logs.get(i).map(|l| l.time),
+            SignalRef::Report(i) => facts.reports.get(i).map(|r| r.time),
+            SignalRef::Change(i) => facts.changes.get(i).map(|c| c.time),
+            SignalRef::Probe(_) | SignalRef::Series(_) => None,
+        };
+        onset = start.map_or(onset, |s| onset.min(s));
+    }
+    onset.max(since)
+}
+
+/// The longest `for` of a condition, and the longest window of a trend: how long before `since` it may have begun.
+fn longest_wait(cond: &crate::compile::plan::Cond) -> Duration {
+    let own = match &cond.kind {
+        CondKind::Held { duration, .. } => *duration,
+        CondKind::Trend { window, .. } => *window,
+        CondKind::Or(_)
+        | CondKind::And(_)
+        | CondKind::Not(_)
+        | CondKind::Unexplained(_)
+        | CondKind::Event(_)
+        | CondKind::Quantified(_)
+        | CondKind::Probe { .. }
+        | CondKind::Link { .. }
+        | CondKind::Shares { .. }
+        | CondKind::State { .. }
+        | CondKind::Compare { .. }
+        | CondKind::Script(_)
+        | CondKind::Against { .. } => 0,
+    };
+    cond.children().into_iter().map(longest_wait).fold(own, Duration::max)
+}
+
+/// How far one finding can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal:
+/// 0.75); a case that happened before, word for word, halves it once more; the priority weighs from 0.8 to 1.
+pub fn strength(finding: &Finding<'_>) -> f64 {
+    let agreed = finding.evidence.atoms().iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated && !atom.signals.is_empty()).count();
+    let halvings = 1 + agreed.max(1) + usize::from(finding.rule.kind == Kind::Cas);
+    let doubt = 0.5_f64.powi(i32::try_from(halvings).unwrap_or(30).min(30));
+    (1.0 - doubt) * (0.8 + 0.2 * f64::from(finding.rule.priority) / 100.0)
+}
+
+/// Ranks candidates by explaining away. `symptoms` with their weights; the candidates' own findings count as symptoms too,
+/// so that a rule which speaks from metrics alone is heard.
+pub fn choose(candidates: &[Candidate], symptoms: &[Symptom]) -> Vec<Chosen> {
+    let mut open: BTreeSet<usize> = (0..symptoms.len()).collect();
+    let mut waiting: BTreeSet<usize> = (0..candidates.len()).collect();
+    let mut chosen: Vec<Chosen> = Vec::new();
+    while !waiting.is_empty() {
+        let explains = |c: &Candidate| open.iter().copied().filter(|s| symptoms.get(*s).is_some_and(|s| explained_by(c, s))).collect::<Vec<_>>();
+        let best = waiting
+            .iter()
+            .filter_map(|&index| candidates.get(index).map(|c| (index, c)))
+            .map(|(index, c)| {
+                let own = explains(c);
+                let symptom_weight: f64 = own.iter().filter_map(|s| symptoms.get(*s)).map(|s| s.weight).sum();
+                let others = waiting.iter().filter(|other| candidates.get(**other).is_some_and(|o| causes(c, o)));
+                let finding_weight: f64 = others.filter_map(|o| candidates.get(*o)).map(|o| o.strength).sum();
+                (c.strength * (symptom_weight + finding_weight), index, own)
+            })
+            .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| order(candidates, b.1, a.1)));
+        let Some((_, index, own)) = best else { break };
+        waiting.remove(&index);
+        own.iter().for_each(|s| {
+            open.remove(s);
+        });
+        chosen.push(Chosen { candidate: index, explains: own, consequence_of: None });
+        // Whoever is reached by it, and does not reach it in turn with better reason, is its consequence.
+        let Some(cause) = candidates.get(index) else { break };
+        let effects: Vec<usize> = waiting.iter().copied().filter(|o| candidates.get(*o).is_some_and(|o| causes(cause, o))).collect();
+        for effect in effects {
+            waiting.remove(&effect);
+            chosen.push(Chosen { candidate: effect, explains: Vec::new(), consequence_of: Some(index) });
+        }
+    }
+    // Roots first, in the order in which they were chosen; then the consequences.
+    chosen.sort_by_key(|c| c.consequence_of.is_some());
+    chosen
+}
+
+/// Ties: the earlier one, then the one with the smaller id.
+fn order(candidates: &[Candidate], a: usize, b: usize) -> std::cmp::Ordering {
+    let key = |i: usize| candidates.get(i).map(|c| (c.onset, c.component));
+    key(a).cmp(&key(b))
+}
+
+pub fn explained_by(candidate: &Candidate, symptom: &Symptom) -> bool {
+    let cited = symptom.signals.iter().any(|s| candidate.evidence.contains(s));
+    let reached = symptom.component.is_some_and(|c| candidate.reach.contains(&c));
+    let own = symptom.component.is_some() && symptom.component == candidate.component;
+    cited || own || (reached && symptom.onset >= candidate.onset.minus(SLACK))
+}
+
+/// Whether the finding of `effect` is something that a fault of `cause` brings about.
+fn causes(cause: &Candidate, effect: &Candidate) -> bool {
+    let reached = effect.component.is_some_and(|c| cause.reach.contains(&c));
+    reached && effect.component != cause.component && effect.onset >= cause.onset.minus(SLACK)
+}

@@ -1,0 +1,175 @@
+//! The layers without a rule: similar cases, then scores. Both propose; a person confirms.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::anomaly::{self, Ranked};
+use crate::estate::ComponentId;
+use crate::knowledge::{Case, RESEMBLES, Similar, Symptoms};
+use crate::value::Time;
+
+use super::Scene;
+use super::diagnosis::Layer;
+use super::incidents::Draft;
+use super::symptoms::{Kind, Symptom};
+
+/// A list of suspects longer than this is no help.
+const MAX_SUSPECTS: usize = 5;
+/// However similar, a case is another day's incident: it never speaks as surely as a rule that held.
+const CASE_CONFIDENCE: f64 = 0.8;
+/// Similar cases worth reading beside an answer.
+const MAX_CASES: usize = 3;
+/// Below this a case has a word in common by accident.
+const WORTH_READING: f64 = 0.2;
+
+#[derive(Debug, Clone)]
+pub struct LowerSuspect {
+    pub layer: Layer,
+    pub component: ComponentId,
+    pub fault: String,
+    pub confidence: f64,
+    pub reasons: Vec<String>,
+    pub explains: Vec<usize>,
+    pub since: Time,
+}
+
+/// Adds similar cases to an incident, and suspects for what its rules leave unexplained.
+pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft) {
+    let question = scene.question;
+    let everything: Vec<usize> = draft.symptoms.iter().copied().collect();
+    let mut similar = question.cases.similar(&describe(scene, &everything), question.engine.at);
+    similar.retain(|s| s.similarity >= WORTH_READING);
+    similar.truncate(MAX_CASES);
+    let explained: BTreeSet<usize> = draft.expert.iter().flat_map(|c| c.explains.iter().copied()).collect();
+    let mut open: Vec<usize> = everything.into_iter().filter(|i| !explained.contains(i)).collect();
+    let calls = open.iter().any(|i| scene.symptoms.get(*i).is_some_and(Symptom::calls_for_help));
+    if calls {
+        let cases = question.cases.similar(&describe(scene, &open), question.engine.at);
+        for suspect in cases.iter().filter(|s| s.similarity >= RESEMBLES).take(1).filter_map(|s| from_case(scene, s, &open)) {
+            open.retain(|i| !suspect.explains.contains(i));
+            draft.lower.push(suspect);
+        }
+        let ranked = anomaly::rank(question.engine.estate, question.engine.facts, &scene.deviations, &asking(scene, &open));
+        add_ranked(scene, draft, ranked, open);
+    }
+    draft.similar = similar;
+}
+
+/// No signal calls for help: what strays may still do so, if it is strong enough that the scores themselves say so.
+pub fn from_deviations_alone(scene: &Scene<'_, '_>) -> Option<Draft> {
+    let engine = scene.question.engine;
+    let ranked = anomaly::rank(engine.estate, engine.facts, &scene.deviations, &[]);
+    if ranked.is_empty() {
+        return None;
+    }
+    let open: Vec<usize> = (0..scene.symptoms.len()).collect();
+    let mut draft = Draft::default();
+    add_ranked(scene, &mut draft, ranked, open);
+    draft.symptoms = draft.explained();
+    Some(draft)
+}
+
+fn asking(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
+    let symptoms = open.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| s.calls_for_help());
+    symptoms.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, weight: s.weight })).collect()
+}
+
+fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut open: Vec<usize>) {
+    // Straying series of the components that a suspect explains are its symptoms too.
+    let in_incident: BTreeSet<usize> = open.iter().copied().collect();
+    let metrics = (0..scene.symptoms.len()).filter(|i| !in_incident.contains(i) && scene.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
+    open.extend(metrics.collect::<Vec<_>>());
+    let known: BTreeSet<Option<ComponentId>> = draft
+        .expert
+        .iter()
+        .filter_map(|c| scene.candidates.get(c.candidate))
+        .map(|c| c.component)
+        .chain(draft.lower.iter().map(|s| Some(s.component)))
+        .collect();
+    for one in ranked.into_iter().filter(|r| !known.contains(&Some(r.component))).take(MAX_SUSPECTS) {
+        let mine = |i: &usize| scene.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)));
+        let explains: Vec<usize> = open.iter().copied().filter(|i| mine(i)).collect();
+        open.retain(|i| !explains.contains(i));
+        let strays = one.deviations.iter().filter_map(|d| scene.deviations.get(*d));
+        let since = strays.map(|d| d.onset).chain(explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset)).min();
+        let fault = match one.deviations.first().and_then(|d| scene.deviations.get(*d)) {
+            Some(d) => format!("unusual {} {}", if d.high { "high" } else { "low" }, d.metric),
+            None => "no signal of its own; what depends on it fails".to_owned(),
+        };
+        draft.symptoms.extend(explains.iter().copied());
+        draft.lower.push(LowerSuspect {
+            layer: Layer::Anomaly,
+            component: one.component,
+            fault,
+            confidence: one.confidence,
+            reasons: one.reasons,
+            explains,
+            since: since.unwrap_or(scene.since),
+        });
+    }
+}
+
+/// What an incident looks like, for comparison with cases.
+fn describe(scene: &Scene<'_, '_>, symptoms: &[usize]) -> Symptoms {
+    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+    let mut described = Symptoms { texts: Vec::new(), metrics: BTreeSet::new(), kinds: BTreeMap::new(), components: BTreeSet::new() };
+    let mut affected = BTreeSet::new();
+    for symptom in symptoms.iter().filter_map(|i| scene.symptoms.get(*i)) {
+        if symptom.calls_for_help() {
+            described.texts.push(symptom.text.clone());
+        }
+        affected.extend(symptom.component);
+    }
+    // Lines of affected components may tell more than their levels do.
+    for line in facts.logs.iter().filter(|l| l.component.is_some_and(|c| affected.contains(&c)) && l.time > scene.since) {
+        if !described.texts.contains(&line.text) {
+            described.texts.push(line.text.clone());
+        }
+    }
+    for deviation in &scene.deviations {
+        let Some(component) = deviation.component.filter(|c| affected.contains(c)) else { continue };
+        described.metrics.insert((estate.component(component).kind.clone(), deviation.metric.clone(), deviation.high));
+    }
+    for component in affected {
+        let component = estate.component(component);
+        *described.kinds.entry(component.kind.clone()).or_default() += 1;
+        described.components.insert(component.id.clone());
+    }
+    described
+}
+
+/// The suspect that a case proposes: its own root cause where that is among the affected or what they stand on, else the
+/// component of that type there with the most symptoms.
+fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option<LowerSuspect> {
+    let estate = scene.question.engine.estate;
+    let case: &Case = scene.question.cases.cases().get(similar.case)?;
+    let root = case.root.as_ref()?;
+    let affected: BTreeSet<ComponentId> = open.iter().filter_map(|i| scene.symptoms.get(*i)?.component).collect();
+    let mut area = affected.clone();
+    for component in &affected {
+        area.extend(estate.dependencies(*component, &[], None).into_iter().map(|r| r.component));
+    }
+    let same = root.component.as_deref().and_then(|id| estate.find(id)).filter(|c| area.contains(c));
+    let alike = || {
+        let kind = root.kind.as_deref()?;
+        let count = |c: ComponentId| open.iter().filter(|i| scene.symptoms.get(**i).is_some_and(|s| s.component == Some(c))).count();
+        let mut alike: Vec<ComponentId> = area.iter().copied().filter(|c| estate.is_a(*c, kind)).collect();
+        alike.sort_by_key(|c| (std::cmp::Reverse(count(*c)), *c));
+        alike.first().copied()
+    };
+    let component = same.or_else(alike)?;
+    let reach: BTreeSet<ComponentId> = estate.dependents(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect();
+    let explains: Vec<usize> =
+        open.iter().copied().filter(|i| scene.symptoms.get(*i).is_some_and(|s| s.component.is_none_or(|c| reach.contains(&c)))).collect();
+    let since = explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min().unwrap_or(scene.since);
+    let mut reasons = vec![format!("resembles case {} \"{}\" ({:.0}%)", case.id, case.title, similar.similarity * 100.0)];
+    reasons.extend(similar.matched.iter().cloned());
+    Some(LowerSuspect {
+        layer: Layer::Knowledge,
+        component,
+        fault: root.fault.clone(),
+        confidence: similar.similarity * CASE_CONFIDENCE,
+        reasons,
+        explains,
+        since,
+    })
+}

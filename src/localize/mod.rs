@@ -1,0 +1,99 @@
+//! Findings and signals → incidents, suspects, impact: the procedure of localisation, layer by layer.
+//!
+//! Experts first (`expert`), then similar cases, then scores (both in `lower`); `incidents` says what belongs together,
+//! `scope` what is reached, `account` where every signal ended. `diagnosis` is the answer's form.
+
+mod account;
+mod diagnosis;
+mod expert;
+mod incidents;
+mod lower;
+mod scope;
+mod symptoms;
+mod views;
+
+pub use diagnosis::{
+    AccountView, AdviceView, CaseView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView, Suspect, SuppressedView,
+};
+pub use expert::{SLACK, strength};
+
+use std::collections::BTreeSet;
+
+use crate::anomaly::{Deviation, deviations};
+use crate::compile::plan::Status;
+use crate::engine::{Engine, Finding};
+use crate::knowledge::CaseBase;
+use crate::signal::Counts;
+use crate::value::Time;
+use symptoms::Symptom;
+
+/// What a diagnosis is asked of.
+#[derive(Clone, Copy)]
+pub struct Question<'q, 'a> {
+    pub engine: &'q Engine<'a>,
+    pub cases: &'q CaseBase,
+    pub counts: &'q Counts,
+}
+
+/// Everything found, before it is put into words.
+pub(crate) struct Scene<'q, 'a> {
+    pub question: Question<'q, 'a>,
+    pub findings: Vec<Finding<'a>>,
+    pub deviations: Vec<Deviation>,
+    pub symptoms: Vec<Symptom>,
+    pub candidates: Vec<expert::Candidate>,
+    pub since: Time,
+}
+
+/// Near misses beyond these are further away than anyone looks.
+const MAX_NEAR_MISSES: usize = 20;
+
+/// The diagnosis of all facts of an engine at its instant.
+pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
+    let engine = question.engine;
+    let (estate, facts) = (engine.estate, engine.facts);
+    let since = engine.at.minus(engine.lookback);
+    let findings = engine.findings();
+    // What was usual is learned from before the trouble: before the first call for help, where there is one.
+    let calls = symptoms::collect(estate, facts, &[], since, engine.at);
+    let quiet_until = calls.iter().map(|s| s.onset).min().map_or(since, |onset| onset.minus(SLACK).max(since));
+    let deviations = deviations(estate, facts, engine.at, quiet_until);
+    let symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
+    let candidates = expert::candidates(estate, facts, &findings, since);
+    let scene = Scene { question: *question, findings, deviations, symptoms, candidates, since };
+
+    let drafts = incidents::form(&scene);
+    let open = incidents::unexplained(&scene, &drafts);
+    let mut diagnosis = Diagnosis {
+        version: 1,
+        at: engine.at,
+        since,
+        incidents: Vec::new(),
+        checks: Vec::new(),
+        solutions: Vec::new(),
+        cases: Vec::new(),
+        near_misses: views::near_misses(&scene, MAX_NEAR_MISSES),
+        unexplained: open.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        unplaced: views::unplaced(&scene),
+        suppressed: views::suppressed(&scene),
+        set_aside: views::set_aside(&scene),
+        accounting: account::account(&scene, &drafts, &open),
+        warnings: Vec::new(),
+    };
+    for (index, draft) in drafts.iter().enumerate() {
+        views::incident(&scene, draft, index + 1, &mut diagnosis);
+    }
+    diagnosis
+}
+
+impl Scene<'_, '_> {
+    /// Findings that count: of active rules, not overridden.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &Finding<'_>> {
+        self.findings.iter().filter(|f| f.rule.status == Status::Active && f.overridden.is_none())
+    }
+
+    /// Components with a symptom, straying metrics included.
+    pub(crate) fn observed(&self) -> BTreeSet<crate::estate::ComponentId> {
+        self.symptoms.iter().filter_map(|s| s.component).collect()
+    }
+}

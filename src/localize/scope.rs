@@ -1,0 +1,100 @@
+//! The impact scope: what the suspects of an incident reach, by which path, in which state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::estate::{ComponentId, State};
+
+use super::Scene;
+use super::diagnosis::ImpactView;
+use super::incidents::Draft;
+
+/// What an incident reaches, by distance and id. Roots are the first suspects of its layer; a component that their evidence
+/// shows to suffer carries the fault on, degraded.
+pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
+    let estate = scene.question.engine.estate;
+    let mut roots: BTreeMap<ComponentId, State> = BTreeMap::new();
+    let mut behind: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    let mut functions: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
+    for chosen in draft.expert.iter().filter(|c| c.consequence_of.is_none()) {
+        let Some(candidate) = scene.candidates.get(chosen.candidate) else { continue };
+        let Some(root) = candidate.component else { continue };
+        roots.insert(root, State::Down);
+        for affected in candidate.affected.iter().filter(|c| **c != root) {
+            // What it reaches anyway keeps the path that leads there.
+            if estate.path(root, *affected).is_none() {
+                roots.entry(*affected).or_insert(State::Degraded);
+                behind.entry(*affected).or_insert(root);
+            }
+        }
+        for finding in candidate.findings.iter().filter_map(|f| scene.findings.get(*f)) {
+            for (component, hit) in &finding.conclusions.impact {
+                let list = functions.entry(*component).or_default();
+                for function in hit {
+                    if !list.contains(function) {
+                        list.push(function.clone());
+                    }
+                }
+            }
+        }
+    }
+    if roots.is_empty()
+        && let Some(first) = draft.lower.first()
+    {
+        roots.insert(first.component, State::Down);
+    }
+    let reached = estate.impact(&roots.iter().map(|(c, s)| (*c, *s)).collect::<Vec<_>>(), None);
+    let mut entries: BTreeMap<ComponentId, (u32, State, Vec<ComponentId>)> = BTreeMap::new();
+    for (affected, root) in &behind {
+        entries.insert(*affected, (1, State::Degraded, vec![*root, *affected]));
+    }
+    for one in reached {
+        let mut path: Vec<ComponentId> = one.path.iter().map(|hop| hop.component).collect();
+        let mut distance = one.distance;
+        if let Some(root) = path.first().and_then(|start| behind.get(start)) {
+            path.insert(0, *root);
+            distance += 1;
+        }
+        entries.entry(one.component).or_insert((distance, one.state, path));
+    }
+    // What a rule declares counts even where the topology has no way to it.
+    for component in functions.keys().filter(|c| !roots.contains_key(c)) {
+        entries.entry(*component).or_insert_with(|| (1, State::Degraded, roots.keys().take(1).copied().chain([*component]).collect()));
+    }
+    describe(scene, entries, &functions)
+}
+
+type Entry = (u32, State, Vec<ComponentId>);
+
+fn describe(scene: &Scene<'_, '_>, entries: BTreeMap<ComponentId, Entry>, functions: &BTreeMap<ComponentId, Vec<String>>) -> Vec<ImpactView> {
+    let estate = scene.question.engine.estate;
+    let observed = scene.observed();
+    // On the way to a component with symptoms, and silent itself.
+    let between: BTreeSet<ComponentId> = entries
+        .iter()
+        .filter(|(component, _)| observed.contains(component))
+        .flat_map(|(component, (_, _, path))| path.iter().copied().filter(move |c| c != component))
+        .filter(|c| !observed.contains(c))
+        .collect();
+    let mut views: Vec<(u32, ComponentId, ImpactView)> = entries
+        .into_iter()
+        .map(|(id, (distance, state, path))| {
+            let component = estate.component(id);
+            let view = ImpactView {
+                component: component.id.clone(),
+                name: component.name.clone(),
+                kind: component.kind.clone(),
+                tier: component.tier,
+                owner: component.owner.clone(),
+                distance,
+                state,
+                path: path.iter().map(|c| estate.component(*c).id.clone()).collect(),
+                functions: functions.get(&id).cloned().unwrap_or_default(),
+                observed: observed.contains(&id),
+                inferred: between.contains(&id),
+            };
+            (distance, id, view)
+        })
+        .collect();
+    views.sort_by_key(|(distance, id, _)| (*distance, *id));
+    views.into_iter().map(|(.., view)| view).collect()
+}

@@ -1,0 +1,179 @@
+//! Symptoms: signals that say that something is wrong. Everything else is there to be asked, not to be explained.
+
+use std::collections::BTreeMap;
+
+use crate::anomaly::Deviation;
+use crate::engine::SignalRef;
+use crate::estate::{ComponentId, Snapshot, Tier};
+use crate::signal::{Facts, Origin};
+use crate::value::Time;
+
+use super::diagnosis::SignalView;
+
+#[derive(Debug, Clone)]
+pub struct Symptom {
+    pub kind: Kind,
+    pub component: Option<ComponentId>,
+    pub onset: Time,
+    pub text: String,
+    /// Relative importance: severity times business tier.
+    pub weight: f64,
+    /// The signals that it stands for, the first one first.
+    pub signals: Vec<SignalRef>,
+    pub count: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Alert,
+    Report,
+    Probe,
+    Log,
+    /// A series that strays: it supports, but does not call for help by itself.
+    Metric,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Alert => "alert",
+            Kind::Report => "report",
+            Kind::Probe => "probe",
+            Kind::Log => "log",
+            Kind::Metric => "metric",
+        }
+    }
+}
+
+/// Levels of log lines that say that something is wrong.
+const BAD_LEVELS: &[&str] = &["error", "err", "fatal", "critical", "crit", "panic", "emerg", "alert", "severe"];
+
+/// How much more a symptom of an important component weighs. Ratios, so that a core service counts for two others.
+fn tier_factor(tier: Option<Tier>) -> f64 {
+    match tier {
+        Some(Tier::Core) => 2.0,
+        Some(Tier::Important) => 1.5,
+        Some(Tier::General) | None => 1.0,
+        Some(Tier::Minor) => 0.5,
+    }
+}
+
+fn severity_weight(severity: Option<&str>) -> f64 {
+    match severity.map(str::to_ascii_lowercase).as_deref() {
+        Some("critical" | "page" | "emergency" | "fatal" | "p0" | "p1" | "disaster") => 3.0,
+        Some("info" | "notice") => 1.0,
+        // An alert that always fires, to prove that alerting works.
+        Some("none") => 0.0,
+        Some(_) | None => 2.0,
+    }
+}
+
+/// All symptoms between `since` and `at`, in a fixed order.
+pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since: Time, at: Time) -> Vec<Symptom> {
+    let mut symptoms = Vec::new();
+    let factor = |component: Option<ComponentId>| tier_factor(component.and_then(|c| estate.component(c).tier));
+    for (index, alert) in facts.alerts.iter().enumerate() {
+        let weight = severity_weight(alert.severity.as_deref()) * factor(alert.component);
+        if alert.start <= at && alert.end > since && weight > 0.0 {
+            symptoms.push(Symptom {
+                kind: Kind::Alert,
+                component: alert.component,
+                onset: alert.start,
+                text: if alert.summary == alert.name { alert.name.clone() } else { format!("{}: {}", alert.name, alert.summary) },
+                weight,
+                signals: vec![SignalRef::Alert(index)],
+                count: 1 + alert.duplicates,
+            });
+        }
+    }
+    for (index, report) in facts.reports.iter().enumerate() {
+        if report.time <= at && report.time > since {
+            symptoms.push(single(Kind::Report, report.component, report.time, &report.text, factor(report.component), SignalRef::Report(index)));
+        }
+    }
+    for (index, probe) in facts.probes.iter().enumerate() {
+        if probe.time <= at && probe.time > since && !probe.success {
+            let text = if probe.text.is_empty() { "probe failed" } else { &probe.text };
+            symptoms.push(single(Kind::Probe, probe.component, probe.time, text, 2.0 * factor(probe.component), SignalRef::Probe(index)));
+        }
+    }
+    logs(facts, since, at, factor, &mut symptoms);
+    for deviation in deviations {
+        let name = if deviation.high { "above" } else { "below" };
+        let usual = show(estate, deviation, deviation.usual);
+        let text = format!("{} {} ({name} the usual {usual})", deviation.metric, show(estate, deviation, deviation.value));
+        symptoms.push(single(Kind::Metric, deviation.component, deviation.onset, &text, 0.5, SignalRef::Series(deviation.series)));
+    }
+    symptoms
+}
+
+/// A value of a series in the unit that the model declares for it.
+pub fn show(estate: &Snapshot, deviation: &Deviation, value: f64) -> String {
+    let unit = deviation.component.and_then(|c| match estate.model().member(&estate.component(c).kind, &deviation.metric) {
+        Some(crate::estate::Member::Metric(def)) => Some(def.unit),
+        Some(crate::estate::Member::Attribute(_)) | None => None,
+    });
+    unit.map_or_else(|| crate::value::format_number(value), |unit| unit.format(value))
+}
+
+fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, weight: f64, signal: SignalRef) -> Symptom {
+    Symptom { kind, component, onset, text: text.lines().next().unwrap_or("").to_owned(), weight, signals: vec![signal], count: 1 }
+}
+
+/// Error lines, one symptom for each component: a thousand lines of one failing client are one thing to explain.
+fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId>) -> f64, symptoms: &mut Vec<Symptom>) {
+    let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
+    for (index, line) in facts.logs.iter().enumerate() {
+        let level = line.labels.get("level").or_else(|| line.labels.get("severity")).or_else(|| line.labels.get("detected_level"));
+        let bad = level.is_some_and(|l| BAD_LEVELS.contains(&l.to_ascii_lowercase().as_str()));
+        if bad && line.time <= at && line.time > since {
+            groups.entry(line.component).or_default().push(index);
+        }
+    }
+    for (component, lines) in groups {
+        let Some(first) = lines.first().and_then(|i| facts.logs.get(*i)) else { continue };
+        symptoms.push(Symptom {
+            kind: Kind::Log,
+            component,
+            onset: first.time,
+            text: first.text.lines().next().unwrap_or("").to_owned(),
+            weight: factor(component),
+            count: lines.len(),
+            signals: lines.into_iter().map(SignalRef::Log).collect(),
+        });
+    }
+}
+
+/// Where a signal stands in the bundle.
+pub fn origin(signal: SignalRef, facts: &Facts) -> Option<Origin> {
+    match signal {
+        SignalRef::Alert(i) => facts.alerts.get(i).map(|s| s.origin.clone()),
+        SignalRef::Series(i) => facts.series.get(i).map(|s| s.origin.clone()),
+        SignalRef::Log(i) => facts.logs.get(i).map(|s| s.origin.clone()),
+        SignalRef::Change(i) => facts.changes.get(i).map(|s| s.origin.clone()),
+        SignalRef::Probe(i) => facts.probes.get(i).map(|s| s.origin.clone()),
+        SignalRef::Report(i) => facts.reports.get(i).map(|s| s.origin.clone()),
+    }
+}
+
+impl Symptom {
+    /// Whether it asks for an explanation by itself.
+    pub fn calls_for_help(&self) -> bool {
+        match self.kind {
+            Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => true,
+            Kind::Metric => false,
+        }
+    }
+
+    pub fn view(&self, estate: &Snapshot, facts: &Facts) -> SignalView {
+        let origin = self.signals.first().and_then(|s| origin(*s, facts)).unwrap_or_else(|| Origin { file: String::new(), index: 0 });
+        SignalView {
+            kind: self.kind.name().to_owned(),
+            component: self.component.map(|c| estate.component(c).id.clone()),
+            time: self.onset,
+            text: self.text.clone(),
+            count: self.count,
+            origin,
+        }
+    }
+}

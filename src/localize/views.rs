@@ -1,0 +1,294 @@
+//! What was found, put into the form of the answer.
+
+use std::collections::BTreeSet;
+
+use crate::compile::plan::{Advice, Status};
+use crate::engine::{EvidenceView, Finding, SignalRef};
+use crate::estate::ComponentId;
+use crate::value::Truth;
+
+use super::Scene;
+use super::diagnosis::{
+    AdviceView, CaseView, Diagnosis, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
+};
+use super::expert::Chosen;
+use super::incidents::Draft;
+use super::lower::LowerSuspect;
+use super::scope;
+use super::symptoms::origin;
+
+/// A suspect that another one explains keeps this share of its confidence: it is affected, not the cause.
+const CONSEQUENCE: f64 = 0.5;
+
+/// Adds an incident with its advice and cases.
+pub fn incident(scene: &Scene<'_, '_>, draft: &Draft, number: usize, diagnosis: &mut Diagnosis) {
+    let mut suspects: Vec<Suspect> = draft.expert.iter().filter_map(|c| expert(scene, draft, c)).collect();
+    suspects.extend(draft.lower.iter().map(|s| lower(scene, s)));
+    let calls = |i: &&usize| scene.symptoms.get(**i).is_some_and(super::symptoms::Symptom::calls_for_help);
+    let since = suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset)).min();
+    let Some(layer) = draft.layer() else { return };
+    let explained = draft.explained();
+    diagnosis.incidents.push(Incident {
+        number,
+        since: since.unwrap_or(scene.since),
+        layer,
+        suspects,
+        impact: scope::impact(scene, draft),
+        symptoms: draft.symptoms.iter().filter(calls).count(),
+        explained: explained.iter().filter(calls).count(),
+    });
+    advice(scene, draft, number, diagnosis);
+    cases(scene, draft, number, diagnosis);
+}
+
+fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspect> {
+    let candidate = scene.candidates.get(chosen.candidate)?;
+    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+    let component = candidate.component.map(|c| estate.component(c));
+    let findings: Vec<&Finding<'_>> = candidate.findings.iter().filter_map(|f| scene.findings.get(*f)).collect();
+    let mut rules: Vec<String> = Vec::new();
+    let mut causes: Vec<String> = Vec::new();
+    let mut notes: Vec<String> = Vec::new();
+    let mut evidence: Vec<EvidenceView> = Vec::new();
+    for finding in &findings {
+        if !rules.contains(&finding.rule.id) {
+            rules.push(finding.rule.id.clone());
+            causes.extend(finding.rule.causes.iter().filter(|c| c.at.is_none()).map(|c| c.text.clone()));
+            notes.extend(finding.rule.notes.iter().cloned());
+        }
+        for (atom, negated) in finding.evidence.atoms() {
+            // Of alternatives joined by `or`, those that held.
+            if (atom.truth == Truth::True) != negated && atom.truth != Truth::Unknown {
+                let view = atom.view(estate, facts);
+                if !evidence.contains(&view) {
+                    evidence.push(view);
+                }
+            }
+        }
+    }
+    let weight = |list: &mut dyn Iterator<Item = usize>| -> f64 {
+        list.filter_map(|i| scene.symptoms.get(i)).filter(|s| s.calls_for_help()).map(|s| s.weight).sum()
+    };
+    let all = weight(&mut draft.symptoms.iter().copied());
+    let share = if all > 0.0 { weight(&mut chosen.explains.iter().copied()) / all } else { 1.0 };
+    let root = chosen.consequence_of.and_then(|c| scene.candidates.get(c));
+    // A rule that explains all of an incident is as sure as it is specific; one that explains little of it, less so.
+    let confidence = if root.is_some() { candidate.strength * CONSEQUENCE } else { candidate.strength * (0.7 + 0.3 * share) };
+    Some(Suspect {
+        component: component.map(|c| c.id.clone()),
+        name: component.map(|c| c.name.clone()),
+        kind: component.map(|c| c.kind.clone()),
+        owner: component.and_then(|c| c.owner.clone()),
+        tier: component.and_then(|c| c.tier),
+        fault: candidate.fault.clone(),
+        confidence: round(confidence),
+        layer: Layer::Expert,
+        rules,
+        evidence,
+        explains: chosen.explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        causes,
+        reasons: Vec::new(),
+        since: candidate.onset,
+        explained_by: root.map(|r| r.component.map_or_else(|| r.fault.clone(), |c| estate.component(c).id.clone())),
+        confirm: false,
+        notes,
+    })
+}
+
+fn lower(scene: &Scene<'_, '_>, suspect: &LowerSuspect) -> Suspect {
+    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+    let component = estate.component(suspect.component);
+    Suspect {
+        component: Some(component.id.clone()),
+        name: Some(component.name.clone()),
+        kind: Some(component.kind.clone()),
+        owner: component.owner.clone(),
+        tier: component.tier,
+        fault: suspect.fault.clone(),
+        confidence: round(suspect.confidence),
+        layer: suspect.layer,
+        rules: Vec::new(),
+        evidence: Vec::new(),
+        explains: suspect.explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        causes: Vec::new(),
+        reasons: suspect.reasons.clone(),
+        since: suspect.since,
+        explained_by: None,
+        confirm: true,
+        notes: Vec::new(),
+    }
+}
+
+/// Three decimals: more would be a precision that nobody measured.
+fn round(confidence: f64) -> f64 {
+    (confidence * 1000.0).round() / 1000.0
+}
+
+/// Checks and solutions of the rules of an incident, roots before consequences, each text once.
+fn advice(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut Diagnosis) {
+    let view = |advice: &Advice, from: &str| AdviceView {
+        incident,
+        text: advice.text.clone(),
+        from: from.to_owned(),
+        see: advice.see.clone(),
+        query: advice.query.clone(),
+        runbook: advice.runbook.clone(),
+    };
+    let mut seen: BTreeSet<(bool, String)> = BTreeSet::new();
+    for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
+        for rule in candidate.findings.iter().filter_map(|f| scene.findings.get(*f)).map(|f| f.rule) {
+            for (solution, list) in [(false, &rule.checks), (true, &rule.solutions)] {
+                for advice in list {
+                    if seen.insert((solution, advice.text.clone())) {
+                        let into = if solution { &mut diagnosis.solutions } else { &mut diagnosis.checks };
+                        into.push(view(advice, &rule.id));
+                    }
+                }
+            }
+        }
+    }
+    let by_case = draft.expert.is_empty() && draft.lower.first().is_some_and(|s| s.layer == Layer::Knowledge);
+    if let Some(case) = draft.similar.first().filter(|_| by_case).and_then(|s| scene.question.cases.cases().get(s.case)) {
+        for text in &case.solutions {
+            if seen.insert((true, text.clone())) {
+                let advice = Advice { text: text.clone(), see: Vec::new(), query: None, runbook: None };
+                diagnosis.solutions.push(view(&advice, &case.id));
+            }
+        }
+    }
+}
+
+/// The case that a rule recognised first, then those that resemble the incident.
+fn cases(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut Diagnosis) {
+    let base = scene.question.cases;
+    let mut listed: BTreeSet<String> = BTreeSet::new();
+    let mut views = Vec::new();
+    for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
+        for rule in candidate.findings.iter().filter_map(|f| scene.findings.get(*f)).map(|f| f.rule) {
+            let Some(id) = rule.case.as_ref().filter(|id| listed.insert((*id).clone())) else { continue };
+            let similar = draft.similar.iter().find(|s| base.cases().get(s.case).is_some_and(|c| c.id == *id));
+            let case = base.find(id);
+            views.push(CaseView {
+                incident,
+                id: id.clone(),
+                title: case.map_or_else(|| rule.title.clone(), |c| c.title.clone()),
+                date: case.and_then(|c| c.date),
+                similarity: similar.map_or(1.0, |s| round(s.similarity)),
+                matched: similar.map(|s| s.matched.clone()).unwrap_or_default(),
+                rule: Some(rule.id.clone()),
+                root_cause: case.and_then(|c| c.root.as_ref()).map(|r| r.fault.clone()),
+                solutions: case.map(|c| c.solutions.clone()).unwrap_or_default(),
+            });
+        }
+    }
+    for similar in &draft.similar {
+        let Some(case) = base.cases().get(similar.case).filter(|c| listed.insert(c.id.clone())) else { continue };
+        views.push(CaseView {
+            incident,
+            id: case.id.clone(),
+            title: case.title.clone(),
+            date: case.date,
+            similarity: round(similar.similarity),
+            matched: similar.matched.clone(),
+            rule: None,
+            root_cause: case.root.as_ref().map(|r| r.fault.clone()),
+            solutions: case.solutions.clone(),
+        });
+    }
+    diagnosis.cases.extend(views);
+}
+
+fn names(scene: &Scene<'_, '_>, components: &[ComponentId]) -> Vec<String> {
+    components.iter().map(|c| scene.question.engine.estate.component(*c).id.clone()).collect()
+}
+
+pub fn near_misses(scene: &Scene<'_, '_>, limit: usize) -> Vec<NearMissView> {
+    let engine = scene.question.engine;
+    let misses = engine.near_misses(&scene.findings);
+    misses
+        .into_iter()
+        .filter(|m| m.rule.status == Status::Active)
+        .take(limit)
+        .map(|miss| {
+            let lacked = miss.failed.view(engine.estate, engine.facts);
+            let components = names(scene, &miss.binding);
+            let on = if components.is_empty() { String::new() } else { format!(" on {}", components.join(", ")) };
+            let verb = if miss.negated { "but for" } else { "lacked" };
+            let text = format!("{}{on} {verb} {}", miss.rule.id, lacked.text);
+            NearMissView { rule: miss.rule.id.clone(), title: miss.rule.title.clone(), components, lacked, held: miss.held, distance: round(miss.distance), text }
+        })
+        .collect()
+}
+
+/// Every signal without a component.
+pub fn unplaced(scene: &Scene<'_, '_>) -> Vec<SignalView> {
+    let facts = scene.question.engine.facts;
+    let view = |signal: SignalRef, kind: &str, time, text: &str, count| {
+        let origin = origin(signal, facts)?;
+        Some(SignalView { kind: kind.to_owned(), component: None, time, text: text.lines().next().unwrap_or("").to_owned(), count, origin })
+    };
+    let mut views: Vec<SignalView> = Vec::new();
+    views.extend(facts.alerts.iter().enumerate().filter(|(_, a)| a.component.is_none()).filter_map(|(i, a)| {
+        let text = if a.summary == a.name { a.name.clone() } else { format!("{}: {}", a.name, a.summary) };
+        view(SignalRef::Alert(i), "alert", a.start, &text, 1 + a.duplicates)
+    }));
+    views.extend(facts.series.iter().enumerate().filter(|(_, s)| s.component.is_none()).filter_map(|(i, s)| {
+        view(SignalRef::Series(i), "metric", s.points.first()?.0, &s.metric, s.points.len())
+    }));
+    views.extend(facts.logs.iter().enumerate().filter(|(_, l)| l.component.is_none()).filter_map(|(i, l)| view(SignalRef::Log(i), "log", l.time, &l.text, 1)));
+    views.extend(
+        facts.changes.iter().enumerate().filter(|(_, c)| c.component.is_none()).filter_map(|(i, c)| view(SignalRef::Change(i), "change", c.time, &c.text, 1)),
+    );
+    views.extend(
+        facts.probes.iter().enumerate().filter(|(_, p)| p.component.is_none()).filter_map(|(i, p)| view(SignalRef::Probe(i), "probe", p.time, &p.text, 1)),
+    );
+    views.extend(
+        facts.reports.iter().enumerate().filter(|(_, r)| r.component.is_none()).filter_map(|(i, r)| view(SignalRef::Report(i), "report", r.time, &r.text, 1)),
+    );
+    views
+}
+
+/// Alerts that a finding declares to be symptoms, each with the rule that says so.
+pub fn suppressed(scene: &Scene<'_, '_>) -> Vec<SuppressedView> {
+    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+    let mut views = Vec::new();
+    let mut seen = BTreeSet::new();
+    for finding in scene.standing() {
+        for (texts, components) in &finding.conclusions.suppressed {
+            for (index, symptom) in scene.symptoms.iter().enumerate() {
+                let Some(SignalRef::Alert(alert)) = symptom.signals.first() else { continue };
+                let (Some(alert), Some(component)) = (facts.alerts.get(*alert), symptom.component) else { continue };
+                let named = texts.is_empty() || texts.iter().any(|t| crate::compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
+                let after = symptom.onset >= finding.since.minus(super::SLACK);
+                if named && after && components.contains(&component) && seen.insert(index) {
+                    let at = finding.binding.first().map_or_else(String::new, |c| format!(" of {}", estate.component(*c).id));
+                    let reason = format!("a symptom{at}: {}", finding.rule.title);
+                    views.push(SuppressedView { signal: symptom.view(estate, facts), rule: finding.rule.id.clone(), reason });
+                }
+            }
+        }
+    }
+    views
+}
+
+/// Findings that count for nothing.
+pub fn set_aside(scene: &Scene<'_, '_>) -> Vec<SetAsideView> {
+    let reason = |finding: &Finding<'_>| match (&finding.overridden, finding.rule.status) {
+        (Some((by, Some(why))), _) => Some(format!("overridden by {by}: {why}")),
+        (Some((by, None)), _) => Some(format!("overridden by {by}")),
+        (None, Status::Draft) => Some("a draft: it held, but does not count yet".to_owned()),
+        (None, Status::Active | Status::Retired) => None,
+    };
+    scene
+        .findings
+        .iter()
+        .filter_map(|finding| {
+            Some(SetAsideView {
+                rule: finding.rule.id.clone(),
+                title: finding.rule.title.clone(),
+                components: names(scene, &finding.binding),
+                reason: reason(finding)?,
+            })
+        })
+        .collect()
+}

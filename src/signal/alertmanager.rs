@@ -1,0 +1,160 @@
+//! Alerts as Alertmanager writes them: webhook payloads (version 4) and the body of `POST /api/v2/alerts`, into deliveries.
+//! What several deliveries say of one alert is put together in [`super::deliveries`].
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::diag::{Code, Diagnostic};
+use crate::value::{DAY, Time};
+
+use super::deliveries::{Delivery, Ending};
+use super::facts::{Origin, Unread};
+use super::intake::{Complaints, warning};
+use super::json;
+
+/// The deliveries of a file, before the rest of the bundle is known.
+pub(super) struct Batch {
+    pub file: String,
+    pub received: usize,
+    pub deliveries: Vec<Delivery>,
+    pub unread: Vec<Unread>,
+    pub complaints: Complaints,
+    pub diagnostics: Vec<Diagnostic>,
+    /// Reasons of what was set aside, with their number.
+    pub set_aside: BTreeMap<&'static str, usize>,
+}
+
+/// Go's zero time, `0001-01-01T00:00:00Z`, in any offset: "not yet".
+fn is_zero(time: Time) -> bool {
+    const ZERO: Time = Time(-62_135_596_800_000);
+    time <= ZERO.plus(DAY)
+}
+
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
+    let mut batch = Batch {
+        file: file.to_owned(),
+        received: 0,
+        deliveries: Vec::new(),
+        unread: Vec::new(),
+        complaints: Complaints::default(),
+        diagnostics: Vec::new(),
+        set_aside: BTreeMap::new(),
+    };
+    let documents = json::documents::<Value>(file, bytes)?;
+    if !documents.is_empty() && documents.iter().all(|document| document.get("alerts").is_none() && document.get("labels").is_none()) {
+        let what = format!("`{file}` holds neither a webhook payload of Alertmanager, which has `alerts`, nor alerts, which have `labels`");
+        let help = "expected what Alertmanager sends to a webhook, or the body of `POST /api/v2/alerts`";
+        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
+    }
+    for document in &documents {
+        match document.get("alerts") {
+            Some(Value::Array(alerts)) => {
+                let status = document.get("status").and_then(Value::as_str);
+                batch.truncated(document);
+                for alert in alerts {
+                    batch.take(alert, status);
+                }
+            }
+            Some(_) => batch.refuse("`alerts` is no list", Code::SIGNAL_ENTRY, ""),
+            None => batch.take(document, None),
+        }
+    }
+    Ok(batch)
+}
+
+/// What a field that holds a time says.
+enum Moment {
+    Absent,
+    At(Time),
+    Wrong(String),
+}
+
+fn moment(alert: &Map<String, Value>, key: &str) -> Moment {
+    match alert.get(key) {
+        None | Some(Value::Null) => Moment::Absent,
+        Some(Value::String(text)) if text.trim().is_empty() => Moment::Absent,
+        Some(Value::String(text)) => match Time::parse(text) {
+            Some(time) if is_zero(time) => Moment::Absent,
+            Some(time) => Moment::At(time),
+            None => Moment::Wrong(text.clone()),
+        },
+        Some(other) => Moment::Wrong(other.to_string()),
+    }
+}
+
+impl Batch {
+    /// All times that are certain: starts, and ends of what is resolved.
+    pub fn times(&self) -> impl Iterator<Item = Time> + '_ {
+        self.deliveries.iter().flat_map(|delivery| {
+            let end = match delivery.ending {
+                Ending::Resolved(end) => end,
+                Ending::Firing | Ending::Deadline(_) => None,
+            };
+            [delivery.start, end].into_iter().flatten()
+        })
+    }
+
+    pub fn refuse(&mut self, reason: &'static str, code: Code, found: &str) {
+        let index = self.received;
+        self.received += 1;
+        self.set_aside_at(index, reason, code, found);
+    }
+
+    /// Sets aside an entry that is already counted as received.
+    pub fn set_aside_at(&mut self, index: usize, reason: &'static str, code: Code, found: &str) {
+        let found = if found.is_empty() { String::new() } else { format!(", `{found}`") };
+        self.complaints.add(code, &format!("alerts set aside, {reason}"), 1, || format!("alert {index}{found}"));
+        self.unread.push(Unread { origin: Origin { file: self.file.clone(), index }, reason: format!("alert: {reason}{found}") });
+        *self.set_aside.entry(reason).or_insert(0) += 1;
+    }
+
+    fn truncated(&mut self, payload: &Value) {
+        if let Some(count) = payload.get("truncatedAlerts").and_then(Value::as_u64).filter(|count| *count > 0) {
+            let what = format!("`{}`: Alertmanager left {count} alerts out of a payload (`truncatedAlerts`)", self.file);
+            self.diagnostics.push(warning(Code::SIGNAL_ENTRY, what).help("raise `max_alerts` of the webhook receiver"));
+        }
+    }
+
+    /// One alert; `status` is that of the payload, for tools that give the alert none of its own.
+    fn take(&mut self, alert: &Value, status: Option<&str>) {
+        let Some(fields) = alert.as_object() else { return self.refuse("not an object", Code::SIGNAL_ENTRY, "") };
+        let Some(Value::Object(_)) = fields.get("labels") else { return self.refuse("without `labels`", Code::SIGNAL_ENTRY, "") };
+        let start = match moment(fields, "startsAt") {
+            Moment::Absent => None,
+            Moment::At(time) => Some(time),
+            Moment::Wrong(text) => return self.refuse("`startsAt` is no time", Code::SIGNAL_TIME, &text),
+        };
+        let end = match moment(fields, "endsAt") {
+            Moment::Absent => None,
+            Moment::At(time) => Some(time),
+            Moment::Wrong(text) => return self.refuse("`endsAt` is no time", Code::SIGNAL_TIME, &text),
+        };
+        // The answer of `GET /api/v2/alerts` has an object here: no word of firing or resolved, the times decide.
+        let ending = match fields.get("status").and_then(Value::as_str).or(status) {
+            Some("resolved") => Ending::Resolved(end),
+            Some("firing") => Ending::Firing,
+            Some(_) | None => end.map_or(Ending::Firing, Ending::Deadline),
+        };
+        let finite = match ending {
+            Ending::Firing => None,
+            Ending::Resolved(end) => end,
+            Ending::Deadline(end) => Some(end),
+        };
+        if let (Some(start), Some(end)) = (start, finite)
+            && end < start
+        {
+            return self.refuse("it ends before it starts", Code::SIGNAL_TIME, &end.to_string());
+        }
+        let index = self.received;
+        self.received += 1;
+        self.deliveries.push(Delivery {
+            index,
+            fingerprint: fields.get("fingerprint").and_then(json::scalar).filter(|text| !text.is_empty()),
+            labels: json::scalars(fields.get("labels")),
+            annotations: json::scalars(fields.get("annotations")),
+            start,
+            ending,
+        });
+    }
+}

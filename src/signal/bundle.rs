@@ -1,0 +1,176 @@
+//! An incident bundle: a folder with any of `alerts.json`, `metrics.json`, `logs.json`, `events.ndjson` or `changes.json`.
+//! [`read_bundle`] fetches the bytes, [`read_facts`] makes facts of them without touching the disk.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use crate::diag::{Code, Diagnostic};
+use crate::estate::Snapshot;
+use crate::value::{Duration, HOUR, Time};
+
+use super::alertmanager;
+use super::counts::Counts;
+use super::deliveries;
+use super::events;
+use super::facts::Facts;
+use super::intake::{Intake, warning};
+use super::loki;
+use super::placement::Placement;
+use super::placer::Placer;
+use super::prometheus::{self, Role};
+
+/// The largest file that is read, in bytes: it is held in memory whole, and one of this size is a mistake rather than a recording.
+pub const MAX_FILE_BYTES: u64 = 2 << 30;
+
+/// How far after the instant of an evaluation a signal may lie before its clock, or the instant, is doubted.
+pub const MAX_SKEW: Duration = HOUR;
+
+/// The name of a file, as seen from the bundle, and its bytes as found.
+pub type FileText = (String, Vec<u8>);
+
+/// The files of a bundle; one that is not there is `None`.
+#[derive(Debug, Clone, Default)]
+pub struct BundleText {
+    pub alerts: Option<FileText>,
+    pub metrics: Option<FileText>,
+    /// Metrics of a period known to be healthy; of the bundle or of a folder above it.
+    pub baseline: Option<FileText>,
+    pub logs: Option<FileText>,
+    /// `events.ndjson`.
+    pub events: Option<FileText>,
+    /// `changes.json`: the same content as `events`.
+    pub changes: Option<FileText>,
+    /// The bundle's own estate, of the bundle or of a folder above it; read by the caller.
+    pub topology: Option<FileText>,
+}
+
+/// Reads the files of a bundle. `topology.json` and `baseline.json` are also looked for in the folders above, up to `root`.
+///
+/// # Errors
+/// `UNREADABLE`: no such folder, or a file in it that cannot be read. `TOO_LARGE`: a file beyond [`MAX_FILE_BYTES`].
+/// `EMPTY_BUNDLE`: no file of signals.
+pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic>> {
+    if !dir.is_dir() {
+        return Err(Box::new(
+            Diagnostic::nowhere(Code::UNREADABLE, format!("no folder `{}`", dir.display())).help("an incident bundle is a folder"),
+        ));
+    }
+    let own = |name: &str| file(&dir.join(name), name);
+    let text = BundleText {
+        alerts: own("alerts.json")?,
+        metrics: own("metrics.json")?,
+        baseline: own_or_above(dir, root, "baseline.json")?,
+        logs: own("logs.json")?,
+        events: own("events.ndjson")?,
+        changes: own("changes.json")?,
+        topology: own_or_above(dir, root, "topology.json")?,
+    };
+    let signals = [&text.alerts, &text.metrics, &text.logs, &text.events, &text.changes];
+    if signals.iter().all(|file| file.is_none()) {
+        let what = format!("no signals in `{}`", dir.display());
+        let help = "expected at least one of alerts.json, metrics.json, logs.json, events.ndjson, changes.json";
+        return Err(Box::new(Diagnostic::nowhere(Code::EMPTY_BUNDLE, what).help(help)));
+    }
+    Ok(text)
+}
+
+/// The file in the bundle, else in the nearest folder above it that has it, `root` being the last.
+fn own_or_above(dir: &Path, root: &Path, name: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
+    if let Some(found) = file(&dir.join(name), name)? {
+        return Ok(Some(found));
+    }
+    // Canonical, so that `.` and `..` in either path do not hide that one holds the other.
+    let (Ok(full), Ok(root)) = (dir.canonicalize(), root.canonicalize()) else { return Ok(None) };
+    let mut shown = PathBuf::new();
+    for above in full.ancestors().skip(1).take_while(|above| above.starts_with(&root)) {
+        shown.push("..");
+        if let Some(found) = file(&above.join(name), &shown.join(name).display().to_string())? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn file(path: &Path, shown: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
+    let unreadable =
+        |error: &std::io::Error| Box::new(Diagnostic::nowhere(Code::UNREADABLE, format!("cannot read `{}`: {error}", path.display())));
+    let opened = match File::open(path) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&error)),
+    };
+    // Of the size it will have: growing by doubling would hold a big file one and a half times.
+    let size = opened.metadata().map_or(0, |metadata| metadata.len()).min(MAX_FILE_BYTES);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    // One byte more than allowed tells a file that is too large, even one that grows or has no size.
+    opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+        let what = format!("`{}` is larger than {} GiB", path.display(), MAX_FILE_BYTES >> 30);
+        return Err(Box::new(Diagnostic::nowhere(Code::TOO_LARGE, what).help("record a shorter time, or with a longer step")));
+    }
+    Ok(Some((shown.to_owned(), bytes)))
+}
+
+/// Makes facts of a bundle. A file that cannot be read is reported and leaves the others usable; of its kind nothing is known then
+/// (`Facts::present`). The topology is not read here.
+pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &Placement) -> (Facts, Counts, Vec<Diagnostic>) {
+    let mut intake = Intake::new(Placer::new(placement, estate));
+    if let Some((file, bytes)) = &text.metrics {
+        intake.facts.present.metrics = intake.run(|intake| prometheus::read(file, bytes, Role::Metrics, intake));
+    }
+    if let Some((file, bytes)) = &text.baseline {
+        intake.run(|intake| prometheus::read(file, bytes, Role::Baseline, intake));
+    }
+    if let Some((file, bytes)) = &text.logs {
+        intake.facts.present.logs = intake.run(|intake| loki::read(file, bytes, intake));
+    }
+    let mut seen = events::Seen::new();
+    for (file, bytes) in [&text.events, &text.changes].into_iter().flatten() {
+        let readable = intake.run(|intake| events::read(file, bytes, &mut seen, intake));
+        intake.facts.present.events |= readable;
+    }
+    if let Some((file, bytes)) = &text.alerts {
+        // Last, because what an alert does not say of its start and end, the times of all other signals do.
+        intake.facts.present.alerts = intake.run(|intake| {
+            let batch = alertmanager::read(file, bytes)?;
+            let first = times(&intake.facts).chain(batch.times()).min();
+            let last = times(&intake.facts).chain(batch.times()).max();
+            deliveries::settle(batch, first, last, intake);
+            Ok(())
+        });
+    }
+    let Intake { mut facts, counts, diagnostics, .. } = intake;
+    facts.index();
+    (facts, counts, diagnostics)
+}
+
+/// The time of every signal: starts and finite ends of alerts, ends of series, log lines, events. Not of the baseline, which is not
+/// of the incident.
+fn times(facts: &Facts) -> impl Iterator<Item = Time> + '_ {
+    let alerts = facts.alerts.iter().flat_map(|alert| [alert.start, alert.end]).filter(|time| *time < Time::MAX);
+    let samples = facts.series.iter().flat_map(|series| [series.points.first(), series.points.last()]).flatten().map(|(time, _)| *time);
+    let logs = facts.logs.iter().map(|line| line.time);
+    let changes = facts.changes.iter().map(|change| change.time);
+    let probes = facts.probes.iter().map(|probe| probe.time);
+    let reports = facts.reports.iter().map(|report| report.time);
+    alerts.chain(samples).chain(logs).chain(changes).chain(probes).chain(reports)
+}
+
+/// The time of the earliest signal. `None` without any.
+pub fn first_time(facts: &Facts) -> Option<Time> {
+    times(facts).min()
+}
+
+/// The time of the latest signal: the instant at which a bundle is evaluated if none is given. `None` without any.
+pub fn last_time(facts: &Facts) -> Option<Time> {
+    times(facts).max()
+}
+
+/// A warning if signals lie more than [`MAX_SKEW`] after the instant of an evaluation: a clock is wrong, or the instant.
+pub fn skew(facts: &Facts, at: Time) -> Option<Diagnostic> {
+    let limit = at.plus(MAX_SKEW);
+    let latest = last_time(facts).filter(|latest| *latest > limit)?;
+    let what = format!("signals lie up to {} after {at}, the latest at {latest}", Time::describe(latest.since(at)));
+    Some(warning(Code::SIGNAL_SKEW, what).help("check the clocks of what sent them, or the time given for the evaluation"))
+}

@@ -1,0 +1,82 @@
+//! How many signals came in and what became of each: the sums add up, so that nothing is lost unseen.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What became of the signals of one kind. `received` is the sum of `kept`, `duplicates`, `merged` and all of `set_aside`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct KindCounts {
+    /// Entries in the files.
+    pub received: usize,
+    /// Facts made of them.
+    pub kept: usize,
+    /// Repeats of an entry that is kept.
+    pub duplicates: usize,
+    /// Resolutions, and flapping intervals, that are now part of another alert; answers in several parts that are one series.
+    pub merged: usize,
+    /// Entries that no fact could be made of, by reason.
+    pub set_aside: BTreeMap<String, usize>,
+    /// Facts among `kept` that no component could be found for.
+    pub unplaced: usize,
+}
+
+impl KindCounts {
+    /// Whether every entry received is in exactly one place.
+    pub fn adds_up(&self) -> bool {
+        self.received == self.kept + self.duplicates + self.merged + self.set_aside.values().sum::<usize>()
+    }
+
+    pub(super) fn reject(&mut self, reason: &str, count: usize) {
+        if count > 0 {
+            *self.set_aside.entry(reason.to_owned()).or_insert(0) += count;
+        }
+    }
+
+    pub(super) fn keep(&mut self, placed: bool) {
+        self.kept += 1;
+        self.unplaced += usize::from(!placed);
+    }
+}
+
+/// The counts of a bundle by kind of signal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Counts {
+    /// Deliveries of alerts.
+    pub alerts: KindCounts,
+    pub series: KindCounts,
+    /// `unplaced` is not counted for samples: their series are.
+    pub samples: KindCounts,
+    pub baseline_series: KindCounts,
+    pub baseline_samples: KindCounts,
+    /// Log lines.
+    pub logs: KindCounts,
+    pub changes: KindCounts,
+    pub probes: KindCounts,
+    pub reports: KindCounts,
+    /// Events of which not even the kind could be told.
+    pub other_events: KindCounts,
+}
+
+impl Counts {
+    /// Every kind with its name, in a fixed order.
+    pub fn kinds(&self) -> [(&'static str, &KindCounts); 10] {
+        [
+            ("alerts", &self.alerts),
+            ("series", &self.series),
+            ("samples", &self.samples),
+            ("baseline_series", &self.baseline_series),
+            ("baseline_samples", &self.baseline_samples),
+            ("logs", &self.logs),
+            ("changes", &self.changes),
+            ("probes", &self.probes),
+            ("reports", &self.reports),
+            ("other_events", &self.other_events),
+        ]
+    }
+
+    pub fn adds_up(&self) -> bool {
+        self.kinds().iter().all(|(_, counts)| counts.adds_up())
+    }
+}

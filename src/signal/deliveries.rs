@@ -1,0 +1,209 @@
+//! From deliveries to alerts: repeats counted, resolutions joined to what they resolve, flapping calmed.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Code;
+use crate::value::{Duration, MINUTE, Time};
+
+use super::alert_text;
+use super::alertmanager::Batch;
+use super::facts::{Alert, Origin};
+use super::intake::Intake;
+
+/// Two intervals of one alert with less than this between them are one that flaps: two evaluations of a rule at Prometheus' default
+/// interval of one minute, so that a single missed evaluation does not make two alerts.
+pub const DEBOUNCE: Duration = 2 * MINUTE;
+
+/// What one delivery says of the end of its alert.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ending {
+    Firing,
+    /// `None` if the tool did not say when.
+    Resolved(Option<Time>),
+    /// The sender's `endsAt`: resolved by then unless it is sent again; in the future of the bundle the alert still fires.
+    Deadline(Time),
+}
+
+/// One entry of a file of alerts.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    /// Position among all alerts of the file.
+    pub index: usize,
+    pub fingerprint: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub start: Option<Time>,
+    pub ending: Ending,
+}
+
+/// What is known of one alert from one start on.
+struct Interval {
+    start: Time,
+    /// The delivery that the texts are taken from.
+    delivery: usize,
+    resolved: Option<Time>,
+    deadline: Option<Time>,
+    duplicates: usize,
+    merged: usize,
+    flaps: usize,
+}
+
+/// Makes the alerts of a file. `first` and `last` are the times between which the bundle lies, deadlines left out.
+pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, intake: &mut Intake<'_>) {
+    let deliveries = dated(&mut batch, first, last);
+    let mut by_key: BTreeMap<String, BTreeMap<Time, Interval>> = BTreeMap::new();
+    let keys = keys(&deliveries);
+    for (at, ((delivery, start), key)) in deliveries.iter().zip(keys).enumerate() {
+        record(by_key.entry(key).or_default(), at, *start, delivery.ending);
+    }
+    intake.counts.alerts.received += batch.received;
+    for (reason, count) in &batch.set_aside {
+        intake.counts.alerts.reject(reason, *count);
+    }
+    for intervals in by_key.into_values() {
+        for interval in calm(intervals.into_values(), last) {
+            if let Some((delivery, _)) = deliveries.get(interval.delivery) {
+                keep(&batch.file, delivery, &interval, last, intake);
+            }
+        }
+    }
+    intake.facts.unread.append(&mut batch.unread);
+    intake.diagnostics.append(&mut batch.diagnostics);
+    batch.complaints.report(&batch.file, &mut intake.diagnostics);
+}
+
+/// Every delivery with its start; an unknown one is the beginning of the bundle. An unknown end of a resolved one is the end of the
+/// bundle: all that is known is that it came before the recording stopped.
+fn dated(batch: &mut Batch, first: Option<Time>, last: Option<Time>) -> Vec<(Delivery, Time)> {
+    let mut dated = Vec::new();
+    for mut delivery in std::mem::take(&mut batch.deliveries) {
+        let index = delivery.index;
+        let Some(mut start) = delivery.start.or(first) else {
+            batch.set_aside_at(index, "no `startsAt`, and nothing in the bundle has a time", Code::SIGNAL_TIME, "");
+            continue;
+        };
+        if delivery.start.is_none() {
+            let reason = "alerts without `startsAt`, taken to start with the bundle";
+            batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || format!("alert {index}"));
+        }
+        match delivery.ending {
+            Ending::Resolved(None) => {
+                let reason = "resolved alerts without `endsAt`, taken to end with the bundle";
+                batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || format!("alert {index}"));
+                delivery.ending = Ending::Resolved(Some(last.unwrap_or(start).max(start)));
+            }
+            Ending::Resolved(Some(end)) | Ending::Deadline(end) => start = start.min(end),
+            Ending::Firing => {}
+        }
+        dated.push((delivery, start));
+    }
+    dated
+}
+
+/// What makes deliveries the same alert: the fingerprint, or the labels where there is none; a delivery without a fingerprint whose
+/// labels another has is the other's.
+fn keys(deliveries: &[(Delivery, Time)]) -> Vec<String> {
+    let mut known: BTreeMap<&BTreeMap<String, String>, &str> = BTreeMap::new();
+    for (delivery, _) in deliveries {
+        if let Some(fingerprint) = &delivery.fingerprint {
+            known.entry(&delivery.labels).or_insert(fingerprint);
+        }
+    }
+    let key = |delivery: &Delivery| {
+        let fingerprint = delivery.fingerprint.as_deref().or_else(|| known.get(&delivery.labels).copied());
+        fingerprint.map_or_else(|| format!("{:?}", delivery.labels), str::to_owned)
+    };
+    deliveries.iter().map(|(delivery, _)| key(delivery)).collect()
+}
+
+/// Adds a delivery to the interval that begins where it does.
+fn record(intervals: &mut BTreeMap<Time, Interval>, at: usize, start: Time, ending: Ending) {
+    let mut is_new = false;
+    let interval = intervals.entry(start).or_insert_with(|| {
+        is_new = true;
+        Interval { start, delivery: at, resolved: None, deadline: None, duplicates: 0, merged: 0, flaps: 0 }
+    });
+    let mut resolves = false;
+    match ending {
+        Ending::Firing => {}
+        Ending::Resolved(end) => {
+            resolves = interval.resolved.is_none();
+            interval.resolved = interval.resolved.max(end);
+        }
+        Ending::Deadline(end) => {
+            // The one sent last counts: a sender moves its deadline on for as long as the alert fires.
+            interval.deadline = Some(end);
+        }
+    }
+    if !is_new {
+        interval.merged += usize::from(resolves);
+        interval.duplicates += usize::from(!resolves);
+    }
+}
+
+impl Interval {
+    /// [`Time::MAX`] while it fires.
+    fn end(&self, last: Option<Time>) -> Time {
+        let passed = self.deadline.filter(|deadline| last.is_some_and(|last| *deadline <= last));
+        self.resolved.or(passed).unwrap_or(Time::MAX)
+    }
+
+    fn absorb(&mut self, later: &Interval, end: Time) {
+        self.resolved = (end < Time::MAX).then_some(end);
+        self.deadline = None;
+        self.duplicates += later.duplicates;
+        self.merged += later.merged;
+        self.flaps += later.flaps;
+    }
+}
+
+/// Joins intervals of one alert, given in order of their starts, that overlap or nearly touch.
+fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<Interval> {
+    let mut calm: Vec<Interval> = Vec::new();
+    for later in intervals {
+        let (later_start, later_end) = (later.start, later.end(last));
+        let Some(kept) = calm.last_mut() else {
+            calm.push(later);
+            continue;
+        };
+        let end = kept.end(last);
+        if end == Time::MAX {
+            // Its end was not recorded: what came later says how it went on.
+            kept.absorb(&later, later_end);
+            kept.merged += 1;
+        } else if later_start < end {
+            // A delivery from inside of a resolved interval is older news than the resolution.
+            let joined = if later_end == Time::MAX { end } else { end.max(later_end) };
+            kept.absorb(&later, joined);
+            kept.merged += 1;
+        } else if later_start.since(end) < DEBOUNCE {
+            kept.absorb(&later, later_end);
+            kept.flaps += 1;
+        } else {
+            calm.push(later);
+        }
+    }
+    calm
+}
+
+fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, intake: &mut Intake<'_>) {
+    let component = intake.placer.place(&delivery.labels);
+    let counts = &mut intake.counts.alerts;
+    counts.keep(component.is_some());
+    counts.duplicates += interval.duplicates;
+    counts.merged += interval.merged + interval.flaps;
+    let name = alert_text::name(&delivery.labels, &delivery.annotations);
+    intake.facts.alerts.push(Alert {
+        origin: Origin { file: file.to_owned(), index: delivery.index },
+        component,
+        text: alert_text::searched(&name, &delivery.annotations),
+        summary: alert_text::summary(&name, &delivery.annotations),
+        severity: delivery.labels.get("severity").cloned(),
+        labels: delivery.labels.clone(),
+        start: interval.start,
+        end: interval.end(last),
+        duplicates: interval.duplicates,
+        flaps: interval.flaps,
+        name,
+    });
+}

@@ -1,0 +1,235 @@
+//! CloudEvents 1.0, one per line or as an array: changes, probes and reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic};
+use crate::estate::ComponentId;
+use crate::value::Time;
+
+use super::counts::{Counts, KindCounts};
+use super::facts::{Change, Origin, Probe, Report};
+use super::intake::{Complaints, Intake};
+use super::json;
+use super::placement::EventKind;
+
+/// Beginnings of the words in a CloudEvents type that say what it is.
+const WORDS: &[(&str, EventKind)] = &[
+    ("change", EventKind::Change),
+    ("deploy", EventKind::Change),
+    ("failover", EventKind::Change),
+    ("config", EventKind::Change),
+    ("probe", EventKind::Probe),
+    ("healthcheck", EventKind::Probe),
+    ("report", EventKind::Report),
+    ("feedback", EventKind::Report),
+];
+
+/// Fields of `data` that hold the words of an event, the best first.
+const TEXTS: &[&str] = &["summary", "text", "message", "description", "title", "error"];
+
+/// `(source, id)` of the events already read: together they identify an event, whichever file it is repeated in.
+pub(super) type Seen = BTreeSet<(String, String)>;
+
+pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
+    let mut complaints = Complaints::default();
+    let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
+        Ok(documents) => documents.into_iter().map(Ok).collect(),
+        Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => lines(json::text(file, bytes)?).ok_or(diagnostic)?,
+        Err(diagnostic) => return Err(diagnostic),
+    };
+    let is_event = |entry: &Result<Value, String>| entry.as_ref().is_ok_and(|event| event.get("type").is_some());
+    if !entries.is_empty() && !entries.iter().any(is_event) {
+        let what = format!("`{file}` holds no CloudEvents: nothing in it has a `type`");
+        return Err(Box::new(
+            Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected CloudEvents 1.0 as JSON, one per line or as an array"),
+        ));
+    }
+    for (index, entry) in entries.into_iter().enumerate() {
+        let taken = match &entry {
+            Ok(event) => take(file, index, event, seen, intake),
+            Err(reason) => Err(Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason: "no JSON".to_owned(), found: reason.clone() }),
+        };
+        if let Err(refusal) = taken {
+            let found = if refusal.found.is_empty() { String::new() } else { format!(", {}", refusal.found) };
+            complaints.add(refusal.code, &format!("events set aside, {}", refusal.reason), 1, || format!("event {index}{found}"));
+            let counts = counter(&mut intake.counts, refusal.kind);
+            counts.received += 1;
+            counts.reject(&refusal.reason, 1);
+            intake.unread(file, index, format!("event: {}{found}", refusal.reason));
+        }
+    }
+    complaints.report(file, &mut intake.diagnostics);
+    Ok(())
+}
+
+/// Why an event makes no fact.
+struct Refusal {
+    kind: Option<EventKind>,
+    code: Code,
+    reason: String,
+    found: String,
+}
+
+/// A file that is no JSON as a whole, line by line: one broken line, or a last one cut off, costs only itself.
+/// `None` if no line is an event: then it is not that kind of file.
+fn lines(text: &str) -> Option<Vec<Result<Value, String>>> {
+    let mut entries = Vec::new();
+    let mut events = 0;
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        entries.push(match serde_json::from_str::<Value>(line) {
+            Ok(value) => {
+                events += usize::from(value.get("type").is_some());
+                Ok(value)
+            }
+            Err(error) => Err(format!("line {} column {}: {}", at + 1, error.column(), json::reason(&error))),
+        });
+    }
+    (events > 0).then_some(entries)
+}
+
+/// What all events have, and the fields of `data` as text.
+struct Event<'e> {
+    kind: EventKind,
+    name: &'e str,
+    subject: Option<String>,
+    source: String,
+    time: Time,
+    text: Option<String>,
+    data: BTreeMap<String, String>,
+}
+
+fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+    let refusal = |kind, code, reason: String, found: String| Refusal { kind, code, reason, found };
+    let Some(name) = entry.get("type").and_then(Value::as_str) else {
+        return Err(refusal(None, Code::SIGNAL_ENTRY, "without a `type`, so no CloudEvent".to_owned(), String::new()));
+    };
+    let Some(kind) = intake.placer.event_kind(name).or_else(|| kind_of(name)) else {
+        let reason = format!("of the unknown type `{name}` (`events:` in topology/sources.yaml can say what it is)");
+        return Err(refusal(None, Code::SIGNAL_ENTRY, reason, String::new()));
+    };
+    let written = entry.get("time").and_then(json::scalar).unwrap_or_default();
+    let Some(time) = Time::parse(&written) else {
+        let reason = if written.is_empty() { "without a `time`" } else { "with an impossible `time`" };
+        return Err(refusal(Some(kind), Code::SIGNAL_TIME, reason.to_owned(), written));
+    };
+    let source = entry.get("source").and_then(json::scalar).unwrap_or_default();
+    if let Some(id) = entry.get("id").and_then(json::scalar)
+        && !seen.insert((source.clone(), id))
+    {
+        let counts = counter(&mut intake.counts, Some(kind));
+        counts.received += 1;
+        counts.duplicates += 1;
+        return Ok(());
+    }
+    let data = json::scalars(entry.get("data"));
+    let text =
+        TEXTS.iter().find_map(|key| data.get(*key).cloned()).or_else(|| entry.get("data").and_then(Value::as_str).map(str::to_owned));
+    let origin = Origin { file: file.to_owned(), index };
+    let subject = entry.get("subject").and_then(json::scalar);
+    keep(Event { kind, name, subject, source, time, text, data }, origin, intake)
+}
+
+fn keep(event: Event<'_>, origin: Origin, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+    let component = place(&event, intake);
+    let Event { kind, name, time, text, data, .. } = event;
+    match kind {
+        EventKind::Change => {
+            let kind = data.get("kind").map_or(name, String::as_str);
+            let text = text.map_or_else(|| kind.to_owned(), |text| format!("{kind}\n{text}"));
+            intake.facts.changes.push(Change { origin, component, time, text, attributes: data });
+        }
+        EventKind::Probe => {
+            let Some(success) = success(&data) else {
+                let reason = "a probe that does not say whether it succeeded (`data.success`)".to_owned();
+                return Err(Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found: String::new() });
+            };
+            let from = data.get("from").and_then(|from| intake.placer.named(from));
+            intake.facts.probes.push(Probe { origin, from, component, time, success, text: text.unwrap_or_default() });
+        }
+        EventKind::Report => {
+            intake.facts.reports.push(Report { origin, component, time, text: text.unwrap_or_default(), attributes: data });
+        }
+    }
+    let counts = counter(&mut intake.counts, Some(kind));
+    counts.received += 1;
+    counts.keep(component.is_some());
+    Ok(())
+}
+
+/// The component an event is about: the target of a probe, `data.component`, the subject or the end of its path, or whatever else
+/// in `data` is a label that places.
+fn place(event: &Event<'_>, intake: &Intake<'_>) -> Option<ComponentId> {
+    let target = match event.kind {
+        EventKind::Probe => event.data.get("to"),
+        EventKind::Change | EventKind::Report => None,
+    };
+    let placer = &intake.placer;
+    // Placements of the user may also speak of the frame of the event.
+    let labelled = || {
+        let mut labels = event.data.clone();
+        let frame = [("subject", event.subject.as_deref().unwrap_or("")), ("source", event.source.as_str()), ("type", event.name)];
+        for (name, value) in frame {
+            labels.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        placer.place(&labels)
+    };
+    if let Some(named) = target.or_else(|| event.data.get("component")) {
+        return placer.named(named).or_else(labelled);
+    }
+    let subject = event.subject.as_deref().filter(|subject| !subject.is_empty());
+    let of_subject = subject.and_then(|s| placer.named(s).or_else(|| placer.named(s.rsplit('/').next()?)));
+    of_subject.or_else(labelled)
+}
+
+/// Whether a probe succeeded, in the words that tools use for it.
+fn success(data: &BTreeMap<String, String>) -> Option<bool> {
+    let word = ["success", "ok", "result", "status"].iter().find_map(|key| data.get(*key))?;
+    match word.to_lowercase().as_str() {
+        "true" | "1" | "yes" | "ok" | "success" | "succeeded" | "pass" | "passed" | "up" => Some(true),
+        "false" | "0" | "no" | "fail" | "failed" | "failure" | "error" | "timeout" | "down" => Some(false),
+        _ => None,
+    }
+}
+
+/// By the words of a type. They run from the general to the special (`com.example.config.probe`), so the last that says something
+/// decides.
+fn kind_of(name: &str) -> Option<EventKind> {
+    let mut kind = None;
+    let mut before = String::new();
+    for word in words(name) {
+        // `health_check` and `healthCheck` are one word in two pieces.
+        let word = if before == "health" { before + word.as_str() } else { word };
+        if let Some((_, of_word)) = WORDS.iter().find(|(beginning, _)| word.starts_with(beginning)) {
+            kind = Some(*of_word);
+        }
+        before = word;
+    }
+    kind
+}
+
+/// `com.example.configChanged` as `com`, `example`, `config`, `changed`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && was_lower) {
+            words.push(String::new());
+        }
+        was_lower = c.is_lowercase();
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words
+}
+
+fn counter(counts: &mut Counts, kind: Option<EventKind>) -> &mut KindCounts {
+    match kind {
+        Some(EventKind::Change) => &mut counts.changes,
+        Some(EventKind::Probe) => &mut counts.probes,
+        Some(EventKind::Report) => &mut counts.reports,
+        None => &mut counts.other_events,
+    }
+}

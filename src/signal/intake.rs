@@ -1,0 +1,71 @@
+//! What all readers share: where facts, counts and complaints go.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crate::diag::{Code, Diagnostic, Severity};
+
+use super::counts::Counts;
+use super::facts::{Facts, Origin, Unread};
+use super::placer::Placer;
+
+pub(super) struct Intake<'a> {
+    pub placer: Placer<'a>,
+    pub facts: Facts,
+    pub counts: Counts,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Intake<'a> {
+    pub fn new(placer: Placer<'a>) -> Self {
+        Self { placer, facts: Facts::default(), counts: Counts::default(), diagnostics: Vec::new() }
+    }
+
+    /// Runs the reader of one file; its error ends that file alone. Whether it could be read.
+    pub fn run(&mut self, reader: impl FnOnce(&mut Self) -> Result<(), Box<Diagnostic>>) -> bool {
+        match reader(self) {
+            Ok(()) => true,
+            Err(diagnostic) => {
+                self.diagnostics.push(*diagnostic);
+                false
+            }
+        }
+    }
+
+    pub fn unread(&mut self, file: &str, index: usize, reason: impl Into<String>) {
+        self.facts.unread.push(Unread { origin: Origin { file: file.to_owned(), index }, reason: reason.into() });
+    }
+}
+
+/// A warning about a file of signals: these are too big to be kept, so the place is part of the message.
+pub(super) fn warning(code: Code, message: String) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..Diagnostic::nowhere(code, message) }
+}
+
+/// Complaints about entries of one file: one warning for each reason, with their number and the first, because a file with a
+/// mistake has it a hundred thousand times.
+#[derive(Default)]
+pub(super) struct Complaints {
+    found: BTreeMap<(Code, String), (usize, String)>,
+}
+
+impl Complaints {
+    /// `first` says where and what the first of them is: ``alert 3, `yesterday` ``.
+    pub fn add(&mut self, code: Code, reason: &str, count: usize, first: impl FnOnce() -> String) {
+        if count == 0 {
+            return;
+        }
+        match self.found.entry((code, reason.to_owned())) {
+            Entry::Occupied(mut entry) => entry.get_mut().0 += count,
+            Entry::Vacant(entry) => {
+                entry.insert((count, first()));
+            }
+        }
+    }
+
+    pub fn report(self, file: &str, diagnostics: &mut Vec<Diagnostic>) {
+        for ((code, reason), (count, first)) in self.found {
+            diagnostics.push(warning(code, format!("`{file}`: {reason}: {count} (the first: {first})")));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! JSON as tools leave it in files: one document, an array of them, or one after the other; streamed, without a tree where it is big.
+//!
+//! The recursion limit of `serde_json` (128) stays in force everywhere: a file nested a million deep is an error, not a crash.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The file as text, without a byte-order mark.
+pub(super) fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Box<Diagnostic>> {
+    let body = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let offset = bytes.len() - body.len() + error.valid_up_to();
+        Box::new(Diagnostic::nowhere(Code::NOT_UTF8, format!("`{file}` is not UTF-8: the byte at offset {offset} begins no character")))
+    })?;
+    if text.trim().is_empty() {
+        return Err(Box::new(
+            Diagnostic::nowhere(Code::SIGNAL_FORMAT, format!("`{file}` is empty"))
+                .help("an answer without entries still has its frame, `[]` for instance; remove the file if nothing was recorded"),
+        ));
+    }
+    Ok(text)
+}
+
+/// All documents of a file: each on its own, one after the other, or as elements of arrays.
+pub(super) fn documents<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<Vec<T>, Box<Diagnostic>> {
+    let mut all = Vec::new();
+    for document in serde_json::Deserializer::from_str(text(file, bytes)?).into_iter::<OneOrMany<T>>() {
+        let OneOrMany(mut list) = document.map_err(|error| Box::new(malformed(file, &error)))?;
+        all.append(&mut list);
+    }
+    Ok(all)
+}
+
+/// What `serde_json` says, with the place up front.
+pub(super) fn malformed(file: &str, error: &serde_json::Error) -> Diagnostic {
+    let diagnostic =
+        Diagnostic::nowhere(Code::SIGNAL_FORMAT, format!("`{file}` line {} column {}: {}", error.line(), error.column(), reason(error)));
+    if error.is_eof() { diagnostic.help("the file ends too early: it seems to be cut off") } else { diagnostic }
+}
+
+/// The message of an error without the place that `serde_json` puts behind it.
+pub(super) fn reason(error: &serde_json::Error) -> String {
+    let full = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    full.strip_suffix(&place).unwrap_or(&full).to_owned()
+}
+
+struct OneOrMany<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
+    }
+}
+
+struct OneOrManyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
+    type Value = OneOrMany<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array of objects")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMany<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrMany(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(one) = seq.next_element()? {
+            list.push(one);
+        }
+        Ok(OneOrMany(list))
+    }
+}
+
+/// Labels as tools write them: texts, but numbers and truth values are taken as text too, and nothing as absent.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Labels(pub BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LabelsVisitor)
+    }
+}
+
+struct LabelsVisitor;
+
+impl<'de> Visitor<'de> for LabelsVisitor {
+    type Value = Labels;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("labels, an object of texts")
+    }
+
+    fn visit_unit<E>(self) -> Result<Labels, E> {
+        Ok(Labels::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+        let mut labels = BTreeMap::new();
+        while let Some((name, LabelValue(value))) = map.next_entry::<String, LabelValue>()? {
+            if let Some(value) = value {
+                labels.insert(name, value);
+            }
+        }
+        Ok(Labels(labels))
+    }
+}
+
+/// A scalar as text; `None` for nothing, a list or a map.
+struct LabelValue(Option<String>);
+
+impl<'de> Deserialize<'de> for LabelValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LabelValueVisitor)
+    }
+}
+
+struct LabelValueVisitor;
+
+impl<'de> Visitor<'de> for LabelValueVisitor {
+    type Value = LabelValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+    fn visit_str<E>(self, v: &str) -> Result<LabelValue, E> {
+        Ok(LabelValue(Some(v.to_owned())))
+    }
+    fn visit_string<E>(self, v: String) -> Result<LabelValue, E> {
+        Ok(LabelValue(Some(v)))
+    }
+    fn visit_bool<E>(self, v: bool) -> Result<LabelValue, E> {
+        Ok(LabelValue(Some(v.to_string())))
+    }
+    fn visit_i64<E>(self, v: i64) -> Result<LabelValue, E> {
+        Ok(LabelValue(Some(v.to_string())))
+    }
+    fn visit_u64<E>(self, v: u64) -> Result<LabelValue, E> {
+        Ok(LabelValue(Some(v.to_string())))
+    }
+    fn visit_f64<E>(self, v: f64) -> Result<LabelValue, E> {
+        Ok(LabelValue(Some(v.to_string())))
+    }
+    fn visit_unit<E>(self) -> Result<LabelValue, E> {
+        Ok(LabelValue(None))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LabelValue, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(LabelValue(None))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LabelValue, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(LabelValue(None))
+    }
+}
+
+/// A text, number or truth value of a tree as text.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The scalar entries of an object; empty for anything else.
+pub(super) fn scalars(value: Option<&Value>) -> BTreeMap<String, String> {
+    let entries = value.and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(name, value)| Some((name.clone(), scalar(value)?))).collect()
+}

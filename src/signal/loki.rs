@@ -1,0 +1,204 @@
+//! The JSON answer of Loki's `query_range`, and the body of its push API, into log lines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+
+use crate::diag::{Code, Diagnostic};
+use crate::value::Time;
+
+use super::facts::{LogLine, Origin};
+use super::intake::{Complaints, Intake};
+use super::json::{self, Labels};
+
+/// An answer, only the `data` of one, or the body of a push.
+#[derive(Deserialize)]
+#[serde(expecting = "an answer of Loki, an object with `data`, or a push with `streams`")]
+struct Answer {
+    status: Option<String>,
+    error: Option<String>,
+    message: Option<String>,
+    data: Option<Data>,
+    result: Option<Vec<Stream>>,
+    streams: Option<Vec<Stream>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "the data of an answer, an object with `resultType` and `result`")]
+struct Data {
+    result: Option<Vec<Stream>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a stream, an object with `stream` and `values`")]
+struct Stream {
+    stream: Labels,
+    #[serde(default)]
+    values: Vec<Entry>,
+}
+
+/// `["nanoseconds", "line"]`, or with structured metadata as a third element.
+struct Entry {
+    /// `None` if it is no number of nanoseconds between year 1 and 9999.
+    nanoseconds: Option<i128>,
+    line: String,
+    metadata: Labels,
+}
+
+/// A line before it is placed, with its position in the file.
+struct Line {
+    nanoseconds: i128,
+    text: String,
+    index: usize,
+    metadata: Labels,
+}
+
+pub(super) fn read(file: &str, bytes: &[u8], intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
+    let mut streams: BTreeMap<Labels, Vec<Line>> = BTreeMap::new();
+    let mut complaints = Complaints::default();
+    let mut index = 0;
+    for answer in json::documents::<Answer>(file, bytes)? {
+        for stream in result(file, answer)? {
+            let lines = streams.entry(stream.stream).or_default();
+            for entry in stream.values {
+                match entry.nanoseconds {
+                    Some(nanoseconds) => lines.push(Line { nanoseconds, text: entry.line, index, metadata: entry.metadata }),
+                    None => {
+                        complaints
+                            .add(Code::SIGNAL_TIME, "lines with an impossible time, set aside", 1, || format!("line {index} of the logs"));
+                        intake.counts.logs.reject("impossible time", 1);
+                        intake.unread(file, index, "a log line with an impossible time");
+                    }
+                }
+                index += 1;
+            }
+        }
+    }
+    intake.counts.logs.received += index;
+    for (Labels(labels), lines) in streams {
+        keep(file, &labels, lines, intake);
+    }
+    complaints.report(file, &mut intake.diagnostics);
+    Ok(())
+}
+
+fn result(file: &str, answer: Answer) -> Result<Vec<Stream>, Box<Diagnostic>> {
+    if answer.status.as_deref().is_some_and(|status| status != "success") {
+        let message = answer.error.or(answer.message).unwrap_or_else(|| "no message".to_owned());
+        let what = format!("`{file}` holds an error of Loki instead of an answer: {message}");
+        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("record the query again after mending it")));
+    }
+    answer.data.and_then(|data| data.result).or(answer.result).or(answer.streams).ok_or_else(|| {
+        let what = format!("`{file}` holds no log lines: it has neither `data.result` nor `streams`");
+        Box::new(
+            Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON answer of Loki's `query_range`, or the body of a push"),
+        )
+    })
+}
+
+/// Loki itself holds a line once per stream and nanosecond; answers of overlapping windows repeat it.
+fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, intake: &mut Intake<'_>) {
+    lines.sort_by(|a, b| (a.nanoseconds, &a.text, a.index).cmp(&(b.nanoseconds, &b.text, b.index)));
+    let before = lines.len();
+    lines.dedup_by(|later, kept| later.nanoseconds == kept.nanoseconds && later.text == kept.text);
+    intake.counts.logs.duplicates += before - lines.len();
+    let of_stream = intake.placer.place(labels);
+    for line in lines {
+        let mut all = line.metadata.0;
+        // Without metadata of its own a line is where its stream is: the usual case, and no search.
+        let alike = all.is_empty();
+        all.extend(labels.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let component = if alike { of_stream } else { of_stream.or_else(|| intake.placer.place(&all)) };
+        intake.counts.logs.keep(component.is_some());
+        let time = Time(i64::try_from(line.nanoseconds.div_euclid(NANOSECONDS_PER_MILLISECOND)).unwrap_or(0));
+        let origin = Origin { file: file.to_owned(), index: line.index };
+        intake.facts.logs.push(LogLine { origin, component, time, text: line.text, labels: all });
+    }
+}
+
+const NANOSECONDS_PER_MILLISECOND: i128 = 1_000_000;
+
+/// Nanoseconds that lie between year 1 and 9999.
+fn possible(nanoseconds: i128) -> Option<i128> {
+    const SECOND: i128 = 1_000_000_000;
+    (-62_135_596_800 * SECOND..253_402_300_800 * SECOND).contains(&nanoseconds).then_some(nanoseconds)
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a log line, `[\"nanoseconds\", \"line\"]`")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
+        let Some(Nanoseconds(nanoseconds)) = seq.next_element()? else { return Err(serde::de::Error::invalid_length(0, &self)) };
+        let Some(line) = seq.next_element::<String>()? else { return Err(serde::de::Error::invalid_length(1, &self)) };
+        let metadata = seq.next_element::<Metadata>()?.unwrap_or_default();
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Entry { nanoseconds, line, metadata: metadata.flatten() })
+    }
+}
+
+/// Structured metadata: its labels at once (push), or sorted by where they are from (an answer with categorised labels).
+#[derive(Default)]
+struct Metadata {
+    direct: BTreeMap<String, String>,
+    nested: Vec<BTreeMap<String, String>>,
+}
+
+impl Metadata {
+    fn flatten(self) -> Labels {
+        let mut all = self.direct;
+        for labels in self.nested {
+            all.extend(labels);
+        }
+        Labels(all)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A handful of labels: a tree costs nothing here.
+        let tree = serde_json::Value::deserialize(deserializer)?;
+        let nested = ["structuredMetadata", "parsed"].iter().filter_map(|key| tree.get(key).map(|labels| json::scalars(Some(labels))));
+        Ok(Metadata { nested: nested.collect(), direct: json::scalars(Some(&tree)) })
+    }
+}
+
+struct Nanoseconds(Option<i128>);
+
+impl<'de> Deserialize<'de> for Nanoseconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NanosecondsVisitor)
+    }
+}
+
+struct NanosecondsVisitor;
+
+impl Visitor<'_> for NanosecondsVisitor {
+    type Value = Nanoseconds;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time, nanoseconds since 1970 in quotes")
+    }
+    fn visit_str<E>(self, v: &str) -> Result<Nanoseconds, E> {
+        Ok(Nanoseconds(v.parse().ok().and_then(possible)))
+    }
+    fn visit_i64<E>(self, v: i64) -> Result<Nanoseconds, E> {
+        Ok(Nanoseconds(possible(i128::from(v))))
+    }
+    fn visit_u64<E>(self, v: u64) -> Result<Nanoseconds, E> {
+        Ok(Nanoseconds(possible(i128::from(v))))
+    }
+}

@@ -1,0 +1,133 @@
+//! From names on the wire to metrics of the model, and from the unit of the samples to the base unit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::estate::{ComponentId, Member, MetricDef, Model};
+use crate::value::Unit;
+
+use super::placement::{MetricEntry, Placement, agrees};
+use super::placer::Placer;
+
+/// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.
+const SUFFIXES: &[(&str, &str)] = &[
+    ("_bytes_per_second", "B/s"),
+    ("_per_second", "/s"),
+    ("_per_minute", "/min"),
+    ("_milliseconds", "ms"),
+    ("_microseconds", "us"),
+    ("_percentage", "%"),
+    ("_mebibytes", "MiB"),
+    ("_gibibytes", "GiB"),
+    ("_kibibytes", "KiB"),
+    ("_percent", "%"),
+    ("_seconds", "s"),
+    ("_minutes", "min"),
+    ("_ratio", "ratio"),
+    ("_bytes", "B"),
+    ("_count", "count"),
+    ("_hours", "h"),
+    ("_days", "d"),
+    ("_ms", "ms"),
+    ("_us", "us"),
+];
+
+impl<'a> Placer<'a> {
+    /// The model's metric for a series of a component, and the factor from its samples to the base unit of the metric's dimension:
+    /// by an entry of `sources.yaml`, else because the series is called like a metric, else like one with a unit as its ending.
+    /// `None`: the series is not modelled.
+    pub fn metric(&self, series: &str, labels: &BTreeMap<String, String>, component: ComponentId) -> Option<(&'a str, f64)> {
+        let estate = self.estate;
+        let kind = estate.component(component).kind.as_str();
+        let entries = self.placement.metrics.iter().filter(|entry| entry.series == series && agrees(&entry.labels, labels));
+        for entry in entries {
+            if entry.kind.as_deref().is_some_and(|wanted| !is_a(estate.model(), kind, wanted)) {
+                continue;
+            }
+            if let Some(def) = metric_of(estate.model(), kind, &entry.metric)
+                && let Some(factor) = factor(entry.unit, def)
+            {
+                return Some((def.name.as_str(), factor));
+            }
+        }
+        if let Some(def) = metric_of(estate.model(), kind, series) {
+            return Some((def.name.as_str(), def.unit.factor));
+        }
+        SUFFIXES.iter().find_map(|(ending, unit)| {
+            let def = metric_of(estate.model(), kind, series.strip_suffix(*ending)?)?;
+            Some((def.name.as_str(), factor(Some(Unit::parse(unit)?), def)?))
+        })
+    }
+}
+
+/// From the samples' unit to the base unit; `None` if it is one of another dimension.
+fn factor(samples: Option<Unit>, def: &MetricDef) -> Option<f64> {
+    let unit = samples.unwrap_or(def.unit);
+    (unit.dimension == def.unit.dimension).then_some(unit.factor)
+}
+
+fn metric_of<'m>(model: &'m Model, kind: &'m str, name: &str) -> Option<&'m MetricDef> {
+    match model.member(kind, name)? {
+        Member::Metric(def) => Some(def),
+        Member::Attribute(_) => None,
+    }
+}
+
+/// `wanted` as the user wrote it, by name or Chinese name.
+fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
+    model.find_type(wanted).is_some_and(|t| model.is_a(kind, &t.name))
+}
+
+impl Placement {
+    /// What `sources.yaml` says about metrics, held against the model: unknown types and metrics, units that do not fit.
+    pub fn check(&self, model: &Model) -> Vec<Diagnostic> {
+        self.metrics.iter().filter_map(|entry| check_entry(entry, model)).collect()
+    }
+}
+
+fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
+    let kinds: Vec<&str> = match &entry.kind {
+        Some(wanted) => {
+            let Some(found) = model.find_type(wanted) else {
+                let diagnostic = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, entry.place, format!("no type `{wanted}` in the model"));
+                return Some(match nearest(wanted, model.types.keys().map(String::as_str)) {
+                    Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
+                    None => diagnostic,
+                });
+            };
+            model.types.keys().map(String::as_str).filter(|kind| model.is_a(kind, &found.name)).collect()
+        }
+        None => model.types.keys().map(String::as_str).collect(),
+    };
+    let defs: Vec<&MetricDef> = kinds.iter().filter_map(|&kind| metric_of(model, kind, &entry.metric)).collect();
+    let Some(first) = defs.first() else {
+        let message = match &entry.kind {
+            Some(kind) => format!("the type `{kind}` has no metric `{}`", entry.metric),
+            None => format!("no type has a metric `{}`", entry.metric),
+        };
+        let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, message);
+        return Some(match nearest(&entry.metric, metric_names(model, &kinds)) {
+            Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
+            None => diagnostic.help("declare it in `topology/model.yaml`"),
+        });
+    };
+    if defs.iter().any(|def| factor(entry.unit, def).is_some()) {
+        return None;
+    }
+    let unit = entry.unit?;
+    let message = format!(
+        "samples of `{}` in `{}` cannot be `{}`, which is {}",
+        entry.series,
+        unit.name,
+        first.name,
+        first.unit.dimension.describe()
+    );
+    Some(
+        Diagnostic::error(Code::UNIT_MISMATCH, entry.place, message)
+            .help(format!("a unit like that of `{}`", first.unit.dimension.example())),
+    )
+}
+
+fn metric_names<'m>(model: &'m Model, kinds: &[&'m str]) -> BTreeSet<&'m str> {
+    kinds.iter().flat_map(|&kind| model.lineage(kind)).flat_map(|t| t.metrics.keys()).map(String::as_str).collect()
+}

@@ -1,0 +1,31 @@
+//! Signals: the formats that tools write, read into facts and placed on the components of an estate.
+//!
+//! [`read_bundle`] is the only function here that touches the disk; [`read_facts`] is pure. What cannot be read is never
+//! silently lost: it is counted in [`Counts`], told as a diagnostic, and, where it is one entry, listed in `Facts::unread`.
+
+mod alert_text;
+mod alertmanager;
+mod bundle;
+mod counts;
+mod deliveries;
+mod events;
+mod facts;
+mod intake;
+mod json;
+mod loki;
+mod lookup;
+mod mapping;
+mod placement;
+mod placer;
+mod prometheus;
+mod samples;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use bundle::{BundleText, FileText, MAX_FILE_BYTES, MAX_SKEW, first_time, last_time, read_bundle, read_facts, skew};
+pub use counts::{Counts, KindCounts};
+pub use deliveries::DEBOUNCE;
+pub use facts::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Series, Unread};
+pub use placement::{EventKind, Placement};
+pub use placer::Placer;

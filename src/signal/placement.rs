@@ -1,0 +1,127 @@
+//! Placement: which labels name a component, which wire names are metrics of the model, which events are what.
+//! Read from `topology/sources.yaml` by [`Placement::read`].
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use crate::diag::Place;
+use crate::estate::{ComponentId, Snapshot};
+use crate::value::Unit;
+
+use super::placer::Placer;
+
+/// What `topology/sources.yaml` says. The default says nothing: then only the built-in placements apply.
+#[derive(Debug, Clone, Default)]
+pub struct Placement {
+    /// Tried in order; the first whose key names a component wins.
+    pub(super) rules: Vec<Rule>,
+    pub(super) metrics: Vec<MetricEntry>,
+    /// CloudEvents type, exact.
+    pub(super) events: BTreeMap<String, EventKind>,
+}
+
+/// What an event is to the estate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    Change,
+    Probe,
+    Report,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Rule {
+    pub key: Key,
+    /// Labels that must have exactly these values; an absent label counts as empty, as in Prometheus.
+    pub when: BTreeMap<String, String>,
+    /// Its first group is the key; a text that it does not match has none.
+    pub pattern: Option<Regex>,
+    pub by: Vec<By>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key {
+    Label(String),
+    Template(Vec<Part>),
+}
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    Text(String),
+    Label(String),
+}
+
+/// What the key is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum By {
+    Id,
+    Name,
+    Attribute(String),
+}
+
+/// A name on the wire that is a metric of the model.
+#[derive(Debug, Clone)]
+pub(super) struct MetricEntry {
+    pub series: String,
+    pub metric: String,
+    /// Unit of the samples; the metric's own if absent.
+    pub unit: Option<Unit>,
+    /// Only for components of this type.
+    pub kind: Option<String>,
+    /// Only for series with these labels.
+    pub labels: BTreeMap<String, String>,
+    /// What to ask Prometheus for it.
+    pub query: Option<String>,
+    pub place: Place,
+}
+
+impl Placement {
+    /// The component that labels name. Builds the index for this one call: use [`Placer`] for more than a few.
+    pub fn place(&self, labels: &BTreeMap<String, String>, estate: &Snapshot) -> Option<ComponentId> {
+        Placer::new(self, estate).place(labels)
+    }
+
+    /// The queries of the metric entries that have one: wire name, query.
+    pub fn queries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.metrics.iter().filter_map(|entry| Some((entry.series.as_str(), entry.query.as_deref()?)))
+    }
+}
+
+impl Rule {
+    /// The text that should name a component, if the rule applies to these labels.
+    pub fn key<'l>(&self, labels: &'l BTreeMap<String, String>) -> Option<Cow<'l, str>> {
+        if !agrees(&self.when, labels) {
+            return None;
+        }
+        let text = match &self.key {
+            Key::Label(name) => Cow::Borrowed(present(labels, name)?),
+            Key::Template(parts) => Cow::Owned(fill(parts, labels)?),
+        };
+        let Some(pattern) = &self.pattern else { return Some(text) };
+        let key = pattern.captures(&text)?.get(1)?.as_str().to_owned();
+        (!key.is_empty()).then_some(Cow::Owned(key))
+    }
+}
+
+fn fill(parts: &[Part], labels: &BTreeMap<String, String>) -> Option<String> {
+    let mut text = String::new();
+    for part in parts {
+        match part {
+            Part::Text(fixed) => text.push_str(fixed),
+            Part::Label(name) => text.push_str(present(labels, name)?),
+        }
+    }
+    Some(text)
+}
+
+/// A label's value; an empty one is an absent one.
+pub(super) fn present<'l>(labels: &'l BTreeMap<String, String>, name: &str) -> Option<&'l str> {
+    labels.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// Whether the labels have all the wanted values.
+pub(super) fn agrees(wanted: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(name, value)| labels.get(name).map_or("", String::as_str) == value)
+}

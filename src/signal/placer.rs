@@ -1,0 +1,153 @@
+//! Placing: from labels to the component they name, by the user's rules and then by what labels are usually called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::estate::{AttributeValue, ComponentId, Snapshot};
+use crate::value::format_number;
+
+use super::placement::{By, EventKind, Placement, Rule, present};
+
+/// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
+pub struct Placer<'a> {
+    pub(super) placement: &'a Placement,
+    pub(super) estate: &'a Snapshot,
+    /// `None` where several components have the name: what is ambiguous places nothing.
+    names: BTreeMap<&'a str, Option<ComponentId>>,
+    /// By attribute, then by its value.
+    attributes: BTreeMap<&'a str, BTreeMap<String, Option<ComponentId>>>,
+}
+
+/// Labels whose value means the component itself and nothing else.
+const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
+
+/// Labels that name a workload, the most specific first: an alert about a pod also carries the service that it was scraped through.
+const WORKLOADS: &[&str] = &[
+    "pod",
+    "pod_name",
+    "kubernetes_pod_name",
+    "k8s_pod_name",
+    "container",
+    "container_name",
+    "statefulset",
+    "deployment",
+    "daemonset",
+    "service",
+    "service_name",
+    "app",
+    "application",
+    "app_kubernetes_io_name",
+];
+
+/// Labels that name a machine or an endpoint: their value may be an address, a URL, or carry a port.
+const ADDRESSES: &[&str] = &[
+    "instance",
+    "node",
+    "nodename",
+    "node_name",
+    "kubernetes_node",
+    "host",
+    "hostname",
+    "host_name",
+    "server",
+    "target",
+    "address",
+    "ip",
+    "domain",
+];
+
+/// Labels that name what is scraped: the vaguest, so the last.
+const SOURCES: &[&str] = &["job"];
+
+/// Attributes in which an estate keeps addresses.
+const ADDRESS_ATTRIBUTES: &[&str] = &["address", "ip"];
+
+impl<'a> Placer<'a> {
+    /// Indexes names and the attributes that the placement asks for; linear in components.
+    pub fn new(placement: &'a Placement, estate: &'a Snapshot) -> Self {
+        let mut wanted: BTreeSet<&'a str> = ADDRESS_ATTRIBUTES.iter().copied().collect();
+        for by in placement.rules.iter().flat_map(|rule| &rule.by) {
+            if let By::Attribute(attribute) = by {
+                wanted.insert(attribute);
+            }
+        }
+        let mut names: BTreeMap<&'a str, Option<ComponentId>> = BTreeMap::new();
+        let mut attributes: BTreeMap<&'a str, BTreeMap<String, Option<ComponentId>>> = BTreeMap::new();
+        for id in estate.ids() {
+            let component = estate.component(id);
+            names.entry(component.name.as_str()).and_modify(|found| *found = None).or_insert(Some(id));
+            for &attribute in &wanted {
+                if let Some(value) = component.attributes.get(attribute) {
+                    let values = attributes.entry(attribute).or_default();
+                    values.entry(as_text(value)).and_modify(|found| *found = None).or_insert(Some(id));
+                }
+            }
+        }
+        Self { placement, estate, names, attributes }
+    }
+
+    /// The component that the labels name: by the first of the user's rules that finds one, else by the built-in ones.
+    pub fn place(&self, labels: &BTreeMap<String, String>) -> Option<ComponentId> {
+        self.placement.rules.iter().find_map(|rule| self.by_rule(rule, labels)).or_else(|| self.built_in(labels))
+    }
+
+    /// The component of that id, unique name or address.
+    pub fn named(&self, text: &str) -> Option<ComponentId> {
+        self.estate.find(text).or_else(|| self.names.get(text).copied().flatten()).or_else(|| self.addressed(text))
+    }
+
+    /// What `sources.yaml` says that events of a type are.
+    pub(super) fn event_kind(&self, of_type: &str) -> Option<EventKind> {
+        self.placement.events.get(of_type).copied()
+    }
+
+    fn by_rule(&self, rule: &Rule, labels: &BTreeMap<String, String>) -> Option<ComponentId> {
+        let key = rule.key(labels)?;
+        rule.by.iter().find_map(|by| match by {
+            By::Id => self.estate.find(&key),
+            By::Name => self.names.get(&*key).copied().flatten(),
+            By::Attribute(attribute) => self.attributes.get(attribute.as_str())?.get(&*key).copied().flatten(),
+        })
+    }
+
+    fn addressed(&self, text: &str) -> Option<ComponentId> {
+        ADDRESS_ATTRIBUTES.iter().find_map(|attribute| self.attributes.get(*attribute)?.get(text).copied().flatten())
+    }
+
+    fn built_in(&self, labels: &BTreeMap<String, String>) -> Option<ComponentId> {
+        let first = |names: &[&str]| names.iter().find_map(|name| self.named(present(labels, name)?));
+        let in_namespace = || {
+            let (namespace, pod) = (present(labels, "namespace")?, present(labels, "pod")?);
+            self.named(&format!("{namespace}/{pod}"))
+        };
+        let machine = || ADDRESSES.iter().find_map(|name| spellings(present(labels, name)?).into_iter().find_map(|s| self.named(s)));
+        first(IDENTITIES).or_else(in_namespace).or_else(|| first(WORKLOADS)).or_else(machine).or_else(|| first(SOURCES))
+    }
+}
+
+fn as_text(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::Text(text) => text.clone(),
+        AttributeValue::Bool(value) => value.to_string(),
+        AttributeValue::Number(number) => format_number(*number),
+    }
+}
+
+/// An endpoint as written, without scheme and path, without port: `https://shop:443/cart`, `shop:443`, `shop`.
+fn spellings(endpoint: &str) -> Vec<&str> {
+    let mut all = vec![endpoint];
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    all.push(authority);
+    if let Some((host, port)) = authority.rsplit_once(':')
+        && !port.is_empty()
+        && port.bytes().all(|b| b.is_ascii_digit())
+    {
+        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        // A bare IPv6 address has colons of its own: what stands behind the last is no port.
+        if bare.is_some() || !host.contains(':') {
+            all.push(bare.unwrap_or(host));
+        }
+    }
+    all.dedup();
+    all
+}

@@ -1,0 +1,157 @@
+//! The JSON answer of Prometheus' `query` and `query_range`, into series.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::diag::{Code, Diagnostic};
+
+use super::counts::{Counts, KindCounts};
+use super::facts::{Origin, Series};
+use super::intake::{Complaints, Intake};
+use super::json::{self, Labels};
+use super::samples::{Length, Sample, Samples};
+
+/// Which list of the facts the series go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Metrics,
+    Baseline,
+}
+
+/// An answer, or only the `data` of one.
+#[derive(Deserialize)]
+#[serde(expecting = "an answer of Prometheus, an object with `status` and `data`")]
+struct Answer {
+    status: Option<String>,
+    #[serde(rename = "errorType")]
+    error_type: Option<String>,
+    error: Option<String>,
+    data: Option<Data>,
+    result: Option<Vec<RawSeries>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "the data of an answer, an object with `resultType` and `result`")]
+struct Data {
+    result: Option<Vec<RawSeries>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a series, an object with `metric` and `values` or `value`")]
+struct RawSeries {
+    #[serde(default)]
+    metric: Labels,
+    /// A matrix.
+    #[serde(default)]
+    values: Samples,
+    /// A vector.
+    value: Option<Sample>,
+    /// Native histograms of a matrix.
+    #[serde(default)]
+    histograms: Length,
+    /// The same of a vector: time and histogram.
+    histogram: Option<serde::de::IgnoredAny>,
+}
+
+/// A series after all its parts have been put together.
+struct Part {
+    index: usize,
+    samples: Samples,
+    histograms: usize,
+}
+
+pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
+    let mut parts: BTreeMap<Labels, Part> = BTreeMap::new();
+    let mut received = 0;
+    for (at, answer) in json::documents::<Answer>(file, bytes)?.into_iter().enumerate() {
+        for mut series in result(file, at, answer)? {
+            if let Some(sample) = &series.value {
+                series.values.push(sample);
+            }
+            let histograms = series.histograms.0 + usize::from(series.histogram.is_some());
+            match parts.get_mut(&series.metric) {
+                Some(part) => {
+                    part.samples.append(series.values);
+                    part.histograms += histograms;
+                }
+                None => {
+                    parts.insert(series.metric, Part { index: received, samples: series.values, histograms });
+                }
+            }
+            received += 1;
+        }
+    }
+    let mut complaints = Complaints::default();
+    let (counts, _) = counters(&mut intake.counts, role);
+    counts.received += received;
+    counts.merged += received - parts.len();
+    for (Labels(labels), part) in parts {
+        keep(file, labels, part, role, intake, &mut complaints);
+    }
+    complaints.report(file, &mut intake.diagnostics);
+    Ok(())
+}
+
+/// The series of an answer; Prometheus' own words if it is an error.
+fn result(file: &str, at: usize, answer: Answer) -> Result<Vec<RawSeries>, Box<Diagnostic>> {
+    if answer.status.as_deref() == Some("error") {
+        let kind = answer.error_type.map_or_else(String::new, |kind| format!("{kind}: "));
+        let message = answer.error.unwrap_or_else(|| "no message".to_owned());
+        let what = format!("`{file}` holds an error of Prometheus instead of an answer: {kind}{message}");
+        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("record the query again after mending it")));
+    }
+    answer.data.and_then(|data| data.result).or(answer.result).ok_or_else(|| {
+        let what = format!("`{file}` holds no series: answer {at} has neither `data.result` nor `result`");
+        Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON answer of Prometheus' `query_range` or `query`"))
+    })
+}
+
+fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role, intake: &mut Intake<'_>, complaints: &mut Complaints) {
+    let name = labels.get("__name__").cloned().unwrap_or_default();
+    let component = intake.placer.place(&labels);
+    let mapped = component.and_then(|c| intake.placer.metric(&name, &labels, c));
+    let (misplaced, doubled) = part.samples.settle();
+    let modelled = mapped.is_some();
+    let metric = match mapped {
+        Some((metric, factor)) => {
+            part.samples.scale(factor);
+            metric.to_owned()
+        }
+        None => name.clone(),
+    };
+    let here = || format!("series {}, `{name}`", part.index);
+    let samples = &part.samples;
+    complaints.add(Code::SIGNAL_ORDER, "samples out of order, put in order", misplaced, here);
+    complaints.add(Code::SIGNAL_ORDER, "samples at a time that another has, the last one kept", doubled, here);
+    complaints.add(Code::SIGNAL_TIME, "samples with an impossible time, set aside", samples.impossible, here);
+    complaints.add(Code::SIGNAL_ENTRY, "infinite samples, set aside", samples.infinite, here);
+    complaints.add(Code::SIGNAL_ENTRY, "samples whose value is no number, set aside", samples.garbled, here);
+    complaints.add(Code::SIGNAL_ENTRY, "histograms, which are not read", part.histograms, here);
+    complaints.add(Code::SIGNAL_ENTRY, "series without a name, matched by no rule", usize::from(name.is_empty()), || {
+        format!("series {}", part.index)
+    });
+    let (series, of_samples) = counters(&mut intake.counts, role);
+    series.keep(component.is_some());
+    of_samples.received += samples.received + part.histograms;
+    of_samples.kept += samples.points.len();
+    of_samples.duplicates += doubled;
+    of_samples.reject("impossible time", samples.impossible);
+    of_samples.reject("infinite", samples.infinite);
+    of_samples.reject("no number", samples.garbled);
+    of_samples.reject("histogram", part.histograms);
+    let origin = Origin { file: file.to_owned(), index: part.index };
+    let kept = Series { origin, component, metric, modelled, labels, points: part.samples.points };
+    match role {
+        Role::Metrics => intake.facts.series.push(kept),
+        Role::Baseline => intake.facts.baseline.push(kept),
+    }
+}
+
+/// Where series, and where samples are counted.
+fn counters(counts: &mut Counts, role: Role) -> (&mut KindCounts, &mut KindCounts) {
+    match role {
+        Role::Metrics => (&mut counts.series, &mut counts.samples),
+        Role::Baseline => (&mut counts.baseline_series, &mut counts.baseline_samples),
+    }
+}

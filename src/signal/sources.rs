@@ -1,0 +1,279 @@
+//! Reading `topology/sources.yaml`: every mistake of the file in one run.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, nearest};
+use crate::value::{Unit, yaml};
+use yaml::{Node, Value};
+
+use super::placement::{By, EventKind, Key, MetricEntry, Part, Placement, Rule};
+
+impl Placement {
+    /// Reads the file. Entries with a mistake are left out and reported, the others stay.
+    pub fn read(sources: &Sources, source: SourceId) -> (Placement, Vec<Diagnostic>) {
+        let mut placement = Placement::default();
+        let root = match yaml::parse(sources, source) {
+            Ok(root) => root,
+            Err(diagnostic) => return (placement, vec![*diagnostic]),
+        };
+        let mut reader = Reader::default();
+        if matches!(root.value, Value::Null) || !reader.fields(&root, &["placement", "metrics", "events"]) {
+            return (placement, reader.diagnostics);
+        }
+        for entry in reader.entries(&root, "placement") {
+            placement.rules.extend(reader.rule(entry));
+        }
+        for entry in reader.entries(&root, "metrics") {
+            placement.metrics.extend(reader.metric(entry));
+        }
+        for entry in reader.entries(&root, "events") {
+            if let Some((name, kind)) = reader.event(entry) {
+                placement.events.insert(name, kind);
+            }
+        }
+        (placement, reader.diagnostics)
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader {
+    fn wrong(&mut self, node: &Node, expected: &str) {
+        let message = format!("expected {expected}, found {}", node.kind());
+        self.diagnostics.push(Diagnostic::error(Code::WRONG_KIND, node.place, message));
+    }
+
+    fn bad(&mut self, place: Place, message: impl Into<String>, help: &str) {
+        self.diagnostics.push(Diagnostic::error(Code::BAD_PLACEMENT, place, message).help(help));
+    }
+
+    /// Whether the node is a map; unknown keys in it are reported.
+    fn fields(&mut self, node: &Node, known: &[&str]) -> bool {
+        let Value::Map(entries) = &node.value else {
+            self.wrong(node, "a map");
+            return false;
+        };
+        for (key, _) in entries {
+            if !known.contains(&key.name.as_str()) {
+                let help = nearest(&key.name, known.iter().copied())
+                    .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
+                self.diagnostics.push(Diagnostic::error(Code::UNKNOWN_KEY, key.place, format!("unknown key `{}`", key.name)).help(help));
+            }
+        }
+        true
+    }
+
+    /// The elements of a list under a key; none if it is absent or empty.
+    fn entries<'n>(&mut self, node: &'n Node, key: &str) -> &'n [Node] {
+        let Some(list) = node.get(key) else { return &[] };
+        match &list.value {
+            Value::List(items) => items,
+            Value::Null => &[],
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
+                self.wrong(list, "a list");
+                &[]
+            }
+        }
+    }
+
+    /// An optional text; `Err` if something else stands there.
+    fn text(&mut self, node: &Node, key: &str) -> Result<Option<String>, ()> {
+        let Some(value) = node.get(key) else { return Ok(None) };
+        match value.scalar() {
+            Some(text) => Ok(Some(text)),
+            None => {
+                self.wrong(value, "a text");
+                Err(())
+            }
+        }
+    }
+
+    fn required(&mut self, node: &Node, key: &str) -> Option<String> {
+        let found = self.text(node, key).ok()?;
+        if found.is_none() {
+            self.diagnostics.push(Diagnostic::error(Code::MISSING_KEY, node.place, format!("the key `{key}` is missing")));
+        }
+        found
+    }
+
+    /// A map of texts: labels and their values.
+    fn labels(&mut self, node: &Node, key: &str) -> Option<BTreeMap<String, String>> {
+        let Some(map) = node.get(key) else { return Some(BTreeMap::new()) };
+        let Value::Map(entries) = &map.value else {
+            self.wrong(map, "a map of labels and their values");
+            return None;
+        };
+        let mut labels = BTreeMap::new();
+        for (name, value) in entries {
+            let Some(text) = value.scalar() else {
+                self.wrong(value, "a text");
+                return None;
+            };
+            labels.insert(name.name.clone(), text);
+        }
+        Some(labels)
+    }
+
+    fn rule(&mut self, node: &Node) -> Option<Rule> {
+        if !self.fields(node, &["label", "template", "when", "pattern", "by"]) {
+            return None;
+        }
+        // All parts are read before any is missed, so that every mistake of the entry shows.
+        let key = self.key(node);
+        let when = self.labels(node, "when");
+        let pattern = self.pattern(node);
+        let by = self.by(node);
+        Some(Rule { key: key?, when: when?, pattern: pattern.ok()?, by: by? })
+    }
+
+    fn key(&mut self, node: &Node) -> Option<Key> {
+        let label = self.text(node, "label").ok()?;
+        let template = self.text(node, "template").ok()?;
+        match (label, template) {
+            (Some(label), None) if !label.is_empty() => Some(Key::Label(label)),
+            (None, Some(text)) => match parts(&text) {
+                Ok(parts) => Some(Key::Template(parts)),
+                Err(message) => {
+                    let place = node.get("template").map_or(node.place, |n| n.place);
+                    self.bad(place, message, "a template is text with labels in braces, like \"{namespace}/{pod}\"");
+                    None
+                }
+            },
+            (Some(_), _) | (None, None) => {
+                self.bad(node.place, "a placement needs either a `label` or a `template`", "like `{label: component}`");
+                None
+            }
+        }
+    }
+
+    fn pattern(&mut self, node: &Node) -> Result<Option<Regex>, ()> {
+        let Some(text) = self.text(node, "pattern")? else { return Ok(None) };
+        let place = node.get("pattern").map_or(node.place, |n| n.place);
+        match Regex::new(&text) {
+            Ok(pattern) if pattern.captures_len() < 2 => {
+                self.bad(
+                    place,
+                    "a pattern without a group gives no key",
+                    "put parentheses around the part that names the component: '^(.+):\\d+$'",
+                );
+                Err(())
+            }
+            Ok(pattern) => Ok(Some(pattern)),
+            Err(error) => {
+                let reason = error.to_string();
+                let last = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
+                self.bad(place, format!("`{text}` is no regular expression: {last}"), "the syntax is that of the Rust crate `regex`");
+                Err(())
+            }
+        }
+    }
+
+    fn by(&mut self, node: &Node) -> Option<Vec<By>> {
+        let Some(list) = node.get("by") else { return Some(vec![By::Id, By::Name]) };
+        let names: Vec<&Node> = match &list.value {
+            Value::List(items) => items.iter().collect(),
+            Value::Text(_) => vec![list],
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Map(_) => {
+                self.wrong(list, "a list of `id`, `name` or attributes");
+                return None;
+            }
+        };
+        let mut all = Vec::new();
+        for name in names {
+            match name.text() {
+                Some("id") => all.push(By::Id),
+                Some("name") => all.push(By::Name),
+                Some(attribute) => all.push(By::Attribute(attribute.to_owned())),
+                None => {
+                    self.wrong(name, "`id`, `name` or an attribute");
+                    return None;
+                }
+            }
+        }
+        if all.is_empty() {
+            self.bad(list.place, "a placement by nothing finds nothing", "leave `by` out: then it is [id, name]");
+            return None;
+        }
+        Some(all)
+    }
+
+    fn metric(&mut self, node: &Node) -> Option<MetricEntry> {
+        if !self.fields(node, &["series", "metric", "unit", "type", "query", "labels"]) {
+            return None;
+        }
+        let series = self.required(node, "series");
+        let metric = self.required(node, "metric");
+        let unit = self.unit(node);
+        let kind = self.text(node, "type");
+        let query = self.text(node, "query");
+        let labels = self.labels(node, "labels");
+        Some(MetricEntry {
+            series: series?,
+            metric: metric?,
+            unit: unit.ok()?,
+            kind: kind.ok()?,
+            query: query.ok()?,
+            labels: labels?,
+            place: node.place,
+        })
+    }
+
+    fn unit(&mut self, node: &Node) -> Result<Option<Unit>, ()> {
+        let Some(text) = self.text(node, "unit")? else { return Ok(None) };
+        if let Some(unit) = Unit::parse(&text) {
+            return Ok(Some(unit));
+        }
+        let place = node.get("unit").map_or(node.place, |n| n.place);
+        let help = nearest(&text, Unit::names()).map_or_else(
+            || format!("known units: {}", Unit::names().collect::<Vec<_>>().join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        self.diagnostics.push(Diagnostic::error(Code::BAD_UNIT, place, format!("unknown unit `{text}`")).help(help));
+        Err(())
+    }
+
+    fn event(&mut self, node: &Node) -> Option<(String, EventKind)> {
+        if !self.fields(node, &["type", "as"]) {
+            return None;
+        }
+        let name = self.required(node, "type");
+        let kind = self.required(node, "as")?;
+        let kind = match kind.as_str() {
+            "change" => EventKind::Change,
+            "probe" => EventKind::Probe,
+            "report" => EventKind::Report,
+            other => {
+                let place = node.get("as").map_or(node.place, |n| n.place);
+                self.bad(place, format!("an event cannot be read as `{other}`"), "one of change, probe, report");
+                return None;
+            }
+        };
+        Some((name?, kind))
+    }
+}
+
+/// Cuts a template into its pieces.
+fn parts(template: &str) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        if !before.is_empty() {
+            parts.push(Part::Text(before.to_owned()));
+        }
+        let Some((label, behind)) = after.split_once('}') else { return Err(format!("`{template}` has a brace that is not closed")) };
+        if label.trim().is_empty() {
+            return Err(format!("`{template}` has braces without a label in them"));
+        }
+        parts.push(Part::Label(label.trim().to_owned()));
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    if parts.iter().any(|part| matches!(part, Part::Label(_))) { Ok(parts) } else { Err(format!("`{template}` names no label")) }
+}

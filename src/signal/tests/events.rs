@@ -1,0 +1,82 @@
+use super::{check, check_error, render};
+
+const FILE: &str = "events.ndjson";
+
+/// An event at 10:00:00; `more` are further fields, each with a comma behind it.
+fn event(of_type: &str, more: &str, data: &str) -> String {
+    format!(r#"{{"specversion":"1.0","type":"{of_type}",{more}"time":"2025-06-01T18:00:00+08:00","data":{data}}}"#)
+}
+
+#[test]
+fn changes_probes_and_reports() {
+    for (of_type, subject, data, expected) in [
+        ("com.example.deployment", "order-service", r#"{"kind":"deploy","summary":"v2"}"#, "change order-service 10:00:00 \"deploy\\nv2\""),
+        ("com.example.configChanged", "services/order-service", "{}", "change order-service 10:00:00 \"com.example.configChanged\""),
+        ("io.redis.failover", "", r#"{"component":"订单数据库","kind":"failover"}"#, "change order-db 10:00:00 \"failover\""),
+        ("dev.cdevents.service.deployed.0.1.1", "", r#"{"service":"order-service","kind":"x"}"#, "change order-service 10:00:00 \"x\""),
+        (
+            "probe",
+            "",
+            r#"{"from":"order-service","to":"order-db","success":false,"text":"no route"}"#,
+            "probe order-service>order-db 10:00:00 false \"no route\"",
+        ),
+        ("com.example.config.probe", "order-db", r#"{"success":true}"#, "probe ?>order-db 10:00:00 true \"\""),
+        ("health_check", "order-db", r#"{"status":"DOWN"}"#, "probe ?>order-db 10:00:00 false \"\""),
+        ("healthCheck", "order-db", r#"{"result":"ok"}"#, "probe ?>order-db 10:00:00 true \"\""),
+        (
+            "user.feedback",
+            "",
+            r#"{"component":"order-service","text":"slow","region":"华东"}"#,
+            "report order-service 10:00:00 \"slow\" 华东",
+        ),
+        ("user.report", "nobody", r#""it is slow""#, "report ? 10:00:00 \"it is slow\" "),
+    ] {
+        check(FILE, &event(of_type, &format!(r#""subject":"{subject}","#), data), &[expected]);
+    }
+}
+
+#[test]
+fn one_per_line_or_an_array_and_each_once() {
+    let (one, two) = (
+        event("change", r#""id":"1","source":"ci","#, r#"{"kind":"a"}"#),
+        event("change", r#""id":"2","source":"ci","#, r#"{"kind":"b"}"#),
+    );
+    let expected = &["change ? 10:00:00 \"a\"", "change ? 10:00:00 \"b\""];
+    check(FILE, &format!("{one}\n\n{two}\n{one}\n"), expected);
+    check(FILE, &format!("[{one},{two}]"), expected);
+    assert_eq!(render(&[(FILE, &format!("{one}\n{two}")), ("changes.json", &format!("[{two},{one}]"))]), super::lines(expected));
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_and_told() {
+    let (good, unknown) = (event("change", "", r#"{"kind":"a"}"#), event("com.example.lunch", "", "{}"));
+    check(
+        FILE,
+        &format!("{good}\n{unknown}\n{unknown}"),
+        &[
+            "change ? 10:00:00 \"a\"",
+            "unread 1 event: of the unknown type `com.example.lunch` (`events:` in topology/sources.yaml can say what it is)",
+            "unread 2 event: of the unknown type `com.example.lunch` (`events:` in topology/sources.yaml can say what it is)",
+            "F4002 `events.ndjson`: events set aside, of the unknown type `com.example.lunch` \
+             (`events:` in topology/sources.yaml can say what it is): 2 (the first: event 1)",
+        ],
+    );
+    check(
+        FILE,
+        &format!("{}\n{}\n{}", event("probe", "", "{}"), r#"{"type":"change","time":"noon"}"#, r#"{"type":"change"}"#),
+        &[
+            "unread 0 event: a probe that does not say whether it succeeded (`data.success`)",
+            "unread 1 event: with an impossible `time`, noon",
+            "unread 2 event: without a `time`",
+            "F4002 `events.ndjson`: events set aside, a probe that does not say whether it succeeded (`data.success`): 1 (the first: event 0)",
+            "F4003 `events.ndjson`: events set aside, with an impossible `time`: 1 (the first: event 1, noon)",
+            "F4003 `events.ndjson`: events set aside, without a `time`: 1 (the first: event 2)",
+        ],
+    );
+    // One line that was cut off costs only itself.
+    let text = render(&[(FILE, &format!("{good}\n{{\"type\":"))]);
+    assert!(text.starts_with("change ? 10:00:00 \"a\"\nunread 1 event: no JSON, line 2 column 8: "), "{text}");
+    check_error(FILE, "nothing", "F4001", "`events.ndjson` line 1 column ");
+    check_error(FILE, "", "F4001", "`events.ndjson` is empty");
+    check_error(FILE, "{\"a\":1}", "F4001", "`events.ndjson` holds no CloudEvents");
+}

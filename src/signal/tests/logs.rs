@@ -1,0 +1,55 @@
+use super::{check, check_error, facts};
+
+const FILE: &str = "logs.json";
+
+fn answer(streams: &str) -> String {
+    format!(r#"{{"status":"success","data":{{"resultType":"streams","result":[{streams}]}}}}"#)
+}
+
+#[test]
+fn lines_of_all_shapes() {
+    let backwards = r#"{"stream":{"service_name":"order-service","level":"error"},"values":[["1748772001000000000","two"],["1748772000000000000","one"]]}"#;
+    let expected = &["log order-service 10:00:00 one", "log order-service 10:00:01 two"];
+    check(FILE, &answer(backwards), expected);
+    check(FILE, &format!(r#"{{"streams":[{backwards}]}}"#), expected);
+    check(FILE, &format!(r#"{{"resultType":"streams","result":[{backwards}]}}"#), expected);
+    // Loki repeats a line where windows overlap; the same words a nanosecond later are another line.
+    let again = r#"{"stream":{"service_name":"order-service","level":"error"},"values":[["1748772000000000000","one"],["1748772000000000001","one"]]}"#;
+    let three = &["log order-service 10:00:00 one", "log order-service 10:00:00 one", "log order-service 10:00:01 two"];
+    check(FILE, &format!("[{},{}]", answer(backwards), answer(again)), three);
+    check(FILE, &answer(""), &[]);
+}
+
+#[test]
+fn metadata_become_labels_and_may_place() {
+    let lines = r#"{"stream":{"job":"collector"},"values":[
+        ["1748772000000000000","push",{"pod":"shop/cart-0","level":"warn"}],
+        ["1748772001000000000","categorised",{"structuredMetadata":{"host":"10.0.0.1"},"parsed":{"level":"error"}}]]}"#;
+    check(FILE, &answer(lines), &["log shop/cart-0 10:00:00 push", "log order-db 10:00:01 categorised"]);
+    let (read, counts, _) = facts(&[(FILE, &answer(lines))]);
+    let levels: Vec<_> = read.logs.iter().filter_map(|line| line.labels.get("level")).collect();
+    assert_eq!(levels, ["warn", "error"]);
+    assert_eq!((counts.logs.received, counts.logs.kept, counts.logs.unplaced), (2, 2, 0));
+}
+
+#[test]
+fn what_cannot_be_read() {
+    check(
+        FILE,
+        &answer(r#"{"stream":{},"values":[["soon","x"],["99999999999999999999999","y"]]}"#),
+        &[
+            "unread 0 a log line with an impossible time",
+            "unread 1 a log line with an impossible time",
+            "F4003 `logs.json`: lines with an impossible time, set aside: 2 (the first: line 0 of the logs)",
+        ],
+    );
+    check_error(
+        FILE,
+        r#"{"status":"error","error":"too many series"}"#,
+        "F4001",
+        "`logs.json` holds an error of Loki instead of an answer: too many series",
+    );
+    check_error(FILE, r#"{"status":"success"}"#, "F4001", "`logs.json` holds no log lines");
+    check_error(FILE, &answer(r#"{"stream":{},"values":[["1748772000000000000"]]}"#), "F4001", "`logs.json` line 1 column ");
+    check_error(FILE, &answer(r#"{"metric":{},"values":[]}"#), "F4001", "`logs.json` line 1 column ");
+}

@@ -1,0 +1,134 @@
+use std::collections::BTreeMap;
+
+use crate::diag::Sources;
+use crate::signal::{Placement, Placer};
+
+/// `a=b c=d` as labels.
+fn labels(text: &str) -> BTreeMap<String, String> {
+    text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn read(text: &str) -> (Placement, Vec<String>) {
+    let mut sources = Sources::default();
+    let id = sources.add("sources.yaml", text);
+    let (placement, diagnostics) = Placement::read(&sources, id);
+    let shown = diagnostics.iter().map(|d| format!("{} {} [{}]", d.code, d.message, d.help.as_deref().unwrap_or(""))).collect();
+    (placement, shown)
+}
+
+/// With this `sources.yaml`, these labels name that component (or none).
+fn check(sources: &str, text: &str, expected: Option<&str>) {
+    let (placement, diagnostics) = read(sources);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let estate = super::estate();
+    let placed = Placer::new(&placement, &estate).place(&labels(text));
+    assert_eq!(placed.map(|c| estate.component(c).id.as_str()), expected, "{text}");
+    assert_eq!(placement.place(&labels(text), &estate), placed);
+}
+
+#[test]
+fn built_in_placements() {
+    for (text, expected) in [
+        ("component=order-db", Some("order-db")),
+        ("component=订单数据库", Some("order-db")),
+        ("namespace=shop pod=cart-0", Some("shop/cart-0")),
+        ("instance=10.0.0.1:9104", Some("order-db")),
+        ("instance=10.0.0.1", Some("order-db")),
+        ("target=http://order-service:8080/health", Some("order-service")),
+        ("job=order-service", Some("order-service")),
+        // The most specific label first; one that names nothing does not stand in the way.
+        ("service=order-service instance=10.0.0.1:80", Some("order-service")),
+        ("service=nobody instance=10.0.0.1:80", Some("order-db")),
+        // What two components have places nothing.
+        ("component=twin", None),
+        ("instance=10.0.0.9:80", None),
+        ("service=", None),
+        ("", None),
+    ] {
+        check("", text, expected);
+    }
+}
+
+#[test]
+fn placements_of_the_user_come_first() {
+    let sources = r#"
+placement:
+  - {label: box_name, when: {job: boxes}, pattern: '^box-(.+)$'}
+  - {template: "{namespace}/{app}-0"}
+  - {label: serial, by: [serial]}
+"#;
+    for (text, expected) in [
+        ("job=boxes box_name=box-order-db component=order-service", Some("order-db")),
+        ("job=other box_name=box-order-db component=order-service", Some("order-service")),
+        ("job=boxes box_name=order-db", None),
+        ("namespace=shop app=cart service=order-service", Some("shop/cart-0")),
+        ("serial=S-1", Some("order-service")),
+    ] {
+        check(sources, text, expected);
+    }
+}
+
+#[test]
+fn metrics_by_entries() {
+    let (placement, diagnostics) = read(
+        r#"
+metrics:
+  - {series: mysql_threads, metric: 链路数, type: 箱子}
+  - {series: mysql_threads, metric: load, unit: ratio, labels: {state: used}, query: 'sum(mysql_threads)'}
+"#,
+    );
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let estate = super::estate();
+    assert_eq!(placement.queries().collect::<Vec<_>>(), [("mysql_threads", "sum(mysql_threads)")]);
+    assert!(placement.check(estate.model()).is_empty());
+    let placer = Placer::new(&placement, &estate);
+    for (component, text, expected) in [
+        ("order-service", "state=used", Some(("links", 1.0))),
+        ("order-db", "state=used", Some(("load", 100.0))),
+        ("order-db", "state=free", None),
+    ] {
+        assert_eq!(placer.metric("mysql_threads", &labels(text), estate.find(component).unwrap()), expected, "{component} {text}");
+    }
+    let (wrong, _) = read(
+        "metrics:\n  - {series: a, metric: lode, type: box}\n  - {series: b, metric: load, unit: ms, type: box}\n  - {series: c, metric: load, type: bx}",
+    );
+    let found: Vec<&str> = wrong.check(estate.model()).iter().map(|d| d.code.0).collect();
+    assert_eq!(found, ["F2003", "F2007", "F3006"]);
+}
+
+#[test]
+fn all_mistakes_of_a_file_in_one_run() {
+    let (placement, found) = read(
+        r#"
+placment: []
+placement:
+  - {lable: component}
+  - {label: a, template: "{b}"}
+  - {template: "plain"}
+  - {template: "{open"}
+  - {label: a, pattern: 'no group'}
+  - {label: a, when: [b]}
+  - {label: component}
+metrics:
+  - {series: a}
+  - {series: a, metric: b, unit: parsec}
+events:
+  - {type: a, as: lunch}
+  - {type: a, as: change}
+"#,
+    );
+    let codes: Vec<&str> = found.iter().filter_map(|line| line.split(' ').next()).collect();
+    let expected = ["F3002", "F3002", "F3019", "F3019", "F3019", "F3019", "F3019", "F3003", "F3004", "F3016", "F3019"];
+    assert_eq!(codes, expected, "{found:#?}");
+    assert_eq!(found.first().map(String::as_str), Some("F3002 unknown key `placment` [did you mean `placement`?]"));
+    assert_eq!((placement.rules.len(), placement.metrics.len(), placement.events.len()), (1, 0, 1));
+}
+
+#[test]
+fn files_of_the_wrong_shape() {
+    for (text, expected) in [("placement: 3", "F3003"), ("- a", "F3003"), ("a: [", "F3001")] {
+        let (_, found) = read(text);
+        assert!(found.first().is_some_and(|line| line.starts_with(expected)), "{text}: {found:?}");
+    }
+    assert!(read("placement:\nmetrics:\n").1.is_empty());
+}

@@ -1,0 +1,10 @@
+//! A project folder, loaded whole: what stands in `topology/`, `rules/` and `cases/`, checked, ready to be asked.
+
+mod bundle;
+mod eval;
+mod files;
+mod project;
+
+pub use bundle::{Bundle, Options, load_bundle};
+pub use eval::{EvalReport, GroupReport, evaluate};
+pub use project::{Project, find_project};
