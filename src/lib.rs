@@ -1,6 +1,8 @@
 //! faultscope: expert-first fault localisation. See `ARCHITECTURE.md` for the map.
 
+#[path = "anomaly_stub.rs"]
 pub mod anomaly;
+pub mod cli;
 pub mod compile;
 pub mod diag;
 pub mod engine;

@@ -44,7 +44,8 @@ pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft) {
     let calls = open.iter().any(|i| scene.symptoms.get(*i).is_some_and(Symptom::calls_for_help));
     if calls {
         let cases = question.cases.similar(&describe(scene, &open), question.engine.at);
-        for suspect in cases.iter().filter(|s| s.similarity >= RESEMBLES).take(1).filter_map(|s| from_case(scene, s, &open)) {
+        let proposed = cases.first().filter(|s| s.similarity >= RESEMBLES).and_then(|s| from_case(scene, s, &open));
+        if let Some(suspect) = proposed {
             open.retain(|i| !suspect.explains.contains(i));
             draft.lower.push(suspect);
         }

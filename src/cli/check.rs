@@ -1,0 +1,52 @@
+//! `faultscope check [DIR]`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::{FINDINGS, Failure, OK, Outcome, show_diagnostics};
+use crate::diag::render_json;
+use crate::world::{Project, find_project};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The project folder [default: the nearest one upward that holds `rules/`]
+    dir: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "text")]
+    format: CheckFormat,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let here = PathBuf::from(".");
+    let root = args.dir.clone().or_else(|| find_project(&here)).ok_or_else(|| {
+        Failure("error[F9003]: there is no project here: no folder upward holds `rules/`\n  help: name one: `faultscope check DIR`".to_owned())
+    })?;
+    let project = Project::load(&root)?;
+    let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
+    let warnings = project.diagnostics.len() - errors;
+    match args.format {
+        CheckFormat::Json => writeln!(out, "{}", render_json(&project.sources, &project.diagnostics))?,
+        CheckFormat::Text => {
+            write!(out, "{}", show_diagnostics(&project.sources, &project.diagnostics))?;
+            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            writeln!(
+                out,
+                "{}, {}, {}, {}: {}, {}",
+                count(project.plan.rules.len(), "rule"),
+                count(project.plan.trees.len(), "tree"),
+                count(project.estate.len(), "component"),
+                count(project.cases.cases().len(), "case"),
+                count(errors, "error"),
+                count(warnings, "warning")
+            )?;
+        }
+    }
+    Ok(if project.diagnostics.is_empty() { OK } else { FINDINGS })
+}

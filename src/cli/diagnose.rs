@@ -1,0 +1,33 @@
+//! `faultscope diagnose BUNDLE`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load, load_project, text};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder with the recorded signals: alerts.json, metrics.json, logs.json, events.ndjson
+    bundle: PathBuf,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    time: TimeArgs,
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Language of the report's own words
+    #[arg(long, value_enum, default_value = "en")]
+    lang: Lang,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let project = load_project(&args.project, &args.bundle)?;
+    let bundle = load(&project, &args.bundle, &args.time)?;
+    let diagnosis = bundle.diagnose();
+    match args.format {
+        Format::Text => write!(out, "{}", text::diagnosis(&diagnosis, args.lang, false))?,
+        Format::Markdown => write!(out, "{}", text::diagnosis(&diagnosis, args.lang, true))?,
+        Format::Json => writeln!(out, "{}", json(&diagnosis)?)?,
+    }
+    Ok(OK)
+}

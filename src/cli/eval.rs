@@ -1,0 +1,94 @@
+//! `faultscope eval DIR...`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::{Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project};
+use crate::world::{EvalReport, evaluate};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EvalFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folders that hold bundles with an `expected.json`
+    #[arg(required = true)]
+    dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    time: TimeArgs,
+    #[arg(long, value_enum, default_value = "text")]
+    format: EvalFormat,
+    /// Also list every bundle
+    #[arg(long)]
+    verbose: bool,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);
+    for dir in &args.dirs {
+        if !dir.is_dir() {
+            return Err(Failure(format!("error[F9001]: there is no folder `{}`", dir.display())));
+        }
+    }
+    let project = load_project(&args.project, near)?;
+    let report = evaluate(&project, &args.dirs, args.time.options());
+    match args.format {
+        EvalFormat::Json => writeln!(out, "{}", json(&report)?)?,
+        EvalFormat::Text => text(&report, args.verbose, out)?,
+    }
+    if report.bundles.is_empty() && report.failed.is_empty() {
+        return Err(Failure("error[F4006]: no bundle with an `expected.json` below these folders".to_owned()));
+    }
+    Ok(OK)
+}
+
+fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Result<()> {
+    if verbose {
+        for bundle in &report.bundles {
+            let hit = if bundle.expected.is_empty() { bundle.suspects.is_empty() } else { bundle.top.0 > 0.5 };
+            let layer = bundle.layer.map_or("none", crate::localize::Layer::name);
+            let wanted = if bundle.expected.is_empty() { "no fault".to_owned() } else { bundle.expected.join(", ") };
+            let said = if bundle.suspects.is_empty() { "no fault".to_owned() } else { bundle.suspects.join(", ") };
+            writeln!(
+                out,
+                "{} {}/{}  expected {wanted}  said {said}  [{layer}{}]  {:.0} ms",
+                if hit { "✓" } else { "✗" },
+                bundle.group,
+                bundle.bundle,
+                if bundle.rules.is_empty() { String::new() } else { format!(" {}", bundle.rules.join(", ")) },
+                bundle.ms
+            )?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10}  {:>9} {:>9}  layers", "group", "faults", "top-1", "top-3", "top-5", "healthy", "abstained", "median", "max")?;
+    for group in &report.groups {
+        let percent = |share: f64| if group.faults == 0 { "-".to_owned() } else { format!("{:.1}%", share * 100.0) };
+        let layers: Vec<String> = group.layers.iter().map(|(layer, n)| format!("{layer} {n}")).collect();
+        writeln!(
+            out,
+            "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10}  {:>6.0} ms {:>6.0} ms  {}",
+            group.group,
+            group.faults,
+            percent(group.top1),
+            percent(group.top3),
+            percent(group.top5),
+            group.healthy,
+            group.abstained,
+            group.median_ms,
+            group.max_ms,
+            layers.join(", ")
+        )?;
+    }
+    for (bundle, why) in &report.failed {
+        writeln!(out, "failed: {bundle}: {why}")?;
+    }
+    Ok(())
+}

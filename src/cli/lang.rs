@@ -1,0 +1,100 @@
+//! The language of a report's own words. What rules and components say stays as it was written.
+
+use clap::ValueEnum;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Lang {
+    #[default]
+    En,
+    Zh,
+}
+
+/// Every fixed word of a report, in both languages.
+macro_rules! words {
+    ($($name:ident: $en:literal, $zh:literal;)*) => {
+        impl Lang {
+            $(pub fn $name(self) -> &'static str { match self { Lang::En => $en, Lang::Zh => $zh } })*
+        }
+    };
+}
+
+words! {
+    incident: "INCIDENT", "故障";
+    since: "since", "始于";
+    symptoms: "symptoms", "个症状";
+    explained: "explained", "已解释";
+    confidence: "confidence", "置信度";
+    layer: "layer", "依据层";
+    expert: "expert rule", "专家规则";
+    knowledge: "similar case", "相似案例";
+    anomaly: "anomaly score", "异常评分";
+    confirm: "a person must confirm this", "需人工确认";
+    consequence: "a consequence of", "由其引起：";
+    also_affected: "Also held, as consequences", "同时命中（属于后果）";
+    evidence: "Evidence", "证据";
+    explains: "explains", "可解释";
+    look_for: "Look for", "根因方向";
+    reasons: "Because", "理由";
+    impact: "Impact", "影响范围";
+    checks: "Check, in this order", "排查顺序";
+    solutions: "What helps", "解决方案";
+    cases: "Similar cases", "相似案例";
+    near_misses: "Near misses", "差一点命中的规则";
+    unexplained: "Unexplained", "未解释的信号";
+    unplaced: "Unplaced", "未定位的信号";
+    suppressed: "Suppressed as symptoms", "作为症状抑制的告警";
+    set_aside: "Set aside", "不计入的规则";
+    signals: "Signals", "信号去向";
+    received: "received", "收到";
+    quiet: "quiet", "无异常";
+    duplicates: "duplicates", "重复";
+    aside: "unreadable", "不可读";
+    no_fault: "No fault seen.", "未发现故障。";
+    none_needed: "Nothing calls for an explanation.", "没有需要解释的信号。";
+    down: "down", "不可用";
+    degraded: "degraded", "降级";
+    at_risk: "at risk", "有风险";
+    observed: "has symptoms", "有症状";
+    inferred: "inferred: silent, but on the way", "推断：无告警但处于传播路径上";
+    owner: "owner", "负责人";
+    note: "Note", "备注";
+    more: "more", "项省略";
+    at: "at", "时刻";
+    functions: "functions", "功能";
+    warnings: "Warnings", "读取警告";
+    tier_core: "core", "核心";
+    tier_important: "important", "重要";
+    tier_general: "general", "一般";
+    tier_minor: "minor", "非核心";
+    tier_none: "no tier", "未分级";
+    last_time: "solved then by", "当时的解决方案";
+    root_cause: "root cause", "根因";
+}
+
+impl Lang {
+    pub fn layer_name(self, layer: crate::localize::Layer) -> &'static str {
+        match layer {
+            crate::localize::Layer::Expert => self.expert(),
+            crate::localize::Layer::Knowledge => self.knowledge(),
+            crate::localize::Layer::Anomaly => self.anomaly(),
+        }
+    }
+
+    pub fn state(self, state: crate::estate::State) -> &'static str {
+        match state {
+            crate::estate::State::Down => self.down(),
+            crate::estate::State::Degraded => self.degraded(),
+            crate::estate::State::AtRisk => self.at_risk(),
+        }
+    }
+
+    pub fn tier(self, tier: Option<crate::estate::Tier>) -> &'static str {
+        match tier {
+            Some(crate::estate::Tier::Core) => self.tier_core(),
+            Some(crate::estate::Tier::Important) => self.tier_important(),
+            Some(crate::estate::Tier::General) => self.tier_general(),
+            Some(crate::estate::Tier::Minor) => self.tier_minor(),
+            None => self.tier_none(),
+        }
+    }
+}

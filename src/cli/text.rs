@@ -1,0 +1,304 @@
+//! A diagnosis in words, as one would paste it into the incident channel; plain text, or Markdown of the same shape.
+
+use std::collections::BTreeMap;
+
+use crate::estate::Tier;
+use crate::localize::{CaseView, Diagnosis, ImpactView, Incident, SignalView, Suspect};
+use crate::value::Truth;
+
+use super::Lang;
+
+/// Lines shown of a long list; the rest is counted. JSON has all of it.
+const MAX_EVIDENCE: usize = 8;
+const MAX_IMPACT: usize = 12;
+const MAX_SIGNALS: usize = 6;
+const MAX_NEAR: usize = 5;
+
+/// Writes headings and lists in one of the two forms.
+struct Page {
+    text: String,
+    markdown: bool,
+    lang: Lang,
+}
+
+impl Page {
+    fn title(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        if self.markdown {
+            self.text.push_str("## ");
+        }
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        if self.markdown { self.text.push_str(&format!("\n**{text}**\n\n")) } else { self.text.push_str(&format!("\n  {text}\n")) }
+    }
+
+    fn item(&mut self, text: &str) {
+        if self.markdown { self.text.push_str(&format!("- {text}\n")) } else { self.text.push_str(&format!("    {text}\n")) }
+    }
+
+    fn numbered(&mut self, number: usize, text: &str) {
+        if self.markdown { self.text.push_str(&format!("{number}. {text}\n")) } else { self.text.push_str(&format!("    {number}. {text}\n")) }
+    }
+
+    fn more(&mut self, total: usize, shown: usize) {
+        if total > shown {
+            let text = format!("… {} {}", total - shown, self.lang.more());
+            self.item(&text);
+        }
+    }
+}
+
+/// The whole diagnosis.
+pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
+    let mut page = Page { text: String::new(), markdown, lang };
+    if diagnosis.incidents.is_empty() {
+        page.title(&format!("{} ({} {})", lang.no_fault(), lang.at(), diagnosis.at));
+    }
+    for incident in &diagnosis.incidents {
+        self::incident(&mut page, incident, diagnosis);
+    }
+    near_misses(&mut page, diagnosis);
+    let list = |page: &mut Page, title: &str, signals: &[SignalView]| {
+        if signals.is_empty() {
+            return;
+        }
+        page.heading(&format!("{title} ({})", signals.len()));
+        signals.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s)));
+        page.more(signals.len(), MAX_SIGNALS);
+    };
+    list(&mut page, lang.unexplained(), &diagnosis.unexplained);
+    list(&mut page, lang.unplaced(), &diagnosis.unplaced);
+    if !diagnosis.suppressed.is_empty() {
+        page.heading(&format!("{} ({})", lang.suppressed(), diagnosis.suppressed.len()));
+        for view in diagnosis.suppressed.iter().take(MAX_SIGNALS) {
+            page.item(&format!("{} — {}: {}", signal(&view.signal), view.rule, view.reason));
+        }
+        page.more(diagnosis.suppressed.len(), MAX_SIGNALS);
+    }
+    if !diagnosis.set_aside.is_empty() {
+        page.heading(lang.set_aside());
+        for view in diagnosis.set_aside.iter().take(MAX_SIGNALS) {
+            page.item(&format!("{} \"{}\" ({}) — {}", view.rule, view.title, view.components.join(", "), view.reason));
+        }
+        page.more(diagnosis.set_aside.len(), MAX_SIGNALS);
+    }
+    accounting(&mut page, diagnosis);
+    page.text
+}
+
+fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
+    let lang = page.lang;
+    page.title(&format!(
+        "{} {} · {} {} · {} {}, {} {}",
+        lang.incident(),
+        incident.number,
+        lang.since(),
+        incident.since,
+        incident.symptoms,
+        lang.symptoms(),
+        incident.explained,
+        lang.explained()
+    ));
+    let (roots, consequences): (Vec<&Suspect>, Vec<&Suspect>) = incident.suspects.iter().partition(|s| s.explained_by.is_none());
+    for (index, suspect) in roots.iter().enumerate() {
+        self::suspect(page, suspect, index + 1);
+    }
+    if !consequences.is_empty() {
+        page.heading(lang.also_affected());
+        for suspect in consequences {
+            let component = suspect.component.as_deref().unwrap_or("-");
+            let by = suspect.explained_by.as_deref().unwrap_or("-");
+            page.item(&format!("{component}: {} ({}) — {} {by}", suspect.fault, suspect.rules.join(", "), lang.consequence()));
+        }
+    }
+    impact(page, &incident.impact);
+    for (title, list) in [(lang.checks(), &diagnosis.checks), (lang.solutions(), &diagnosis.solutions)] {
+        let mine: Vec<_> = list.iter().filter(|a| a.incident == incident.number).collect();
+        if mine.is_empty() {
+            continue;
+        }
+        page.heading(title);
+        for (index, advice) in mine.iter().enumerate() {
+            let mut text = format!("{}  [{}]", advice.text, advice.from);
+            if !advice.see.is_empty() {
+                text.push_str(&format!("  → {}", advice.see.join(", ")));
+            }
+            if let Some(query) = &advice.query {
+                text.push_str(&format!("  `{query}`"));
+            }
+            if let Some(runbook) = &advice.runbook {
+                text.push_str(&format!("  {runbook}"));
+            }
+            page.numbered(index + 1, &text);
+        }
+    }
+    let cases: Vec<&CaseView> = diagnosis.cases.iter().filter(|c| c.incident == incident.number).collect();
+    if !cases.is_empty() {
+        page.heading(lang.cases());
+        cases.iter().for_each(|case| self::case(page, case));
+    }
+}
+
+fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
+    let lang = page.lang;
+    let mut who = suspect.component.clone().unwrap_or_else(|| "—".to_owned());
+    if let Some(name) = suspect.name.as_ref().filter(|n| Some(*n) != suspect.component.as_ref()) {
+        who.push_str(&format!(" {name}"));
+    }
+    let mut about: Vec<String> = suspect.kind.iter().cloned().collect();
+    if suspect.tier.is_some() {
+        about.push(lang.tier(suspect.tier).to_owned());
+    }
+    if let Some(owner) = &suspect.owner {
+        about.push(format!("{} {owner}", lang.owner()));
+    }
+    let fault = &suspect.fault;
+    let line = format!("{rank}. {who} ({}): {fault}", about.join(", "));
+    if page.markdown { page.text.push_str(&format!("\n### {line}\n\n")) } else { page.text.push_str(&format!("\n  {line}\n")) }
+    let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
+    let confirm = if suspect.confirm { format!(" · {}", lang.confirm()) } else { String::new() };
+    page.item(&format!(
+        "{} {:.0}% · {}: {}{rules} · {} {}{confirm}",
+        lang.confidence(),
+        suspect.confidence * 100.0,
+        lang.layer(),
+        lang.layer_name(suspect.layer),
+        lang.since(),
+        suspect.since.clock()
+    ));
+    for evidence in suspect.evidence.iter().take(MAX_EVIDENCE) {
+        let mark = match evidence.truth {
+            Truth::True => "✓",
+            Truth::False => "✗",
+            Truth::Unknown => "?",
+        };
+        page.item(&format!("{mark} {}", evidence.text));
+    }
+    page.more(suspect.evidence.len(), MAX_EVIDENCE);
+    suspect.reasons.iter().take(MAX_EVIDENCE).for_each(|reason| page.item(reason));
+    if !suspect.explains.is_empty() {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for one in &suspect.explains {
+            *kinds.entry(one.kind.as_str()).or_default() += 1;
+        }
+        let mut names: Vec<&str> = suspect.explains.iter().filter_map(|s| s.component.as_deref()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let shown: Vec<&str> = names.iter().copied().take(MAX_SIGNALS).collect();
+        let rest = if names.len() > MAX_SIGNALS { format!(" … {} {}", names.len() - MAX_SIGNALS, lang.more()) } else { String::new() };
+        let counts: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let on = if shown.is_empty() { String::new() } else { format!(": {}{rest}", shown.join(", ")) };
+        page.item(&format!("{} {}{on}", lang.explains(), counts.join(", ")));
+    }
+    if !suspect.causes.is_empty() {
+        page.item(&format!("{}: {}", lang.look_for(), suspect.causes.join("; ")));
+    }
+    suspect.notes.iter().for_each(|note| page.item(&format!("{}: {note}", lang.note())));
+}
+
+/// The most important tier first; within it the nearest.
+fn impact(page: &mut Page, impact: &[ImpactView]) {
+    if impact.is_empty() {
+        return;
+    }
+    let lang = page.lang;
+    let mut tiers: BTreeMap<(bool, Option<Tier>), Vec<&ImpactView>> = BTreeMap::new();
+    for view in impact {
+        tiers.entry((view.tier.is_none(), view.tier)).or_default().push(view);
+    }
+    let counts: Vec<String> = tiers.iter().map(|((_, tier), list)| format!("{} {}", list.len(), lang.tier(*tier))).collect();
+    page.heading(&format!("{} ({}: {})", lang.impact(), impact.len(), counts.join(", ")));
+    let mut shown = 0;
+    for ((_, tier), list) in &tiers {
+        for view in list {
+            if shown == MAX_IMPACT {
+                break;
+            }
+            shown += 1;
+            page.item(&impact_line(view, lang, *tier));
+        }
+    }
+    page.more(impact.len(), shown);
+}
+
+pub fn impact_line(view: &ImpactView, lang: Lang, tier: Option<Tier>) -> String {
+    let mut line = format!("[{}] {}", lang.tier(tier), view.component);
+    if view.name != view.component {
+        line.push_str(&format!(" {}", view.name));
+    }
+    line.push_str(&format!(" · {}", lang.state(view.state)));
+    if let Some(owner) = &view.owner {
+        line.push_str(&format!(" · {owner}"));
+    }
+    if view.path.len() > 1 {
+        line.push_str(&format!(" · {}", view.path.join(" → ")));
+    }
+    if !view.functions.is_empty() {
+        line.push_str(&format!(" · {}: {}", lang.functions(), view.functions.join(", ")));
+    }
+    if view.inferred {
+        line.push_str(&format!(" · {}", lang.inferred()));
+    } else if view.observed {
+        line.push_str(&format!(" · {}", lang.observed()));
+    }
+    line
+}
+
+fn case(page: &mut Page, case: &CaseView) {
+    let lang = page.lang;
+    let by = case.rule.as_ref().map_or_else(String::new, |rule| format!(" [{rule}]"));
+    let date = case.date.map_or_else(String::new, |d| format!(" {}", d.to_string().split('T').next().unwrap_or("").to_owned()));
+    page.item(&format!("{}{date} \"{}\" {:.0}%{by}", case.id, case.title, case.similarity * 100.0));
+    if let Some(root) = &case.root_cause {
+        page.item(&format!("  {}: {root}", lang.root_cause()));
+    }
+    if !case.solutions.is_empty() && case.rule.is_none() {
+        page.item(&format!("  {}: {}", lang.last_time(), case.solutions.join("; ")));
+    }
+}
+
+fn near_misses(page: &mut Page, diagnosis: &Diagnosis) {
+    if diagnosis.near_misses.is_empty() {
+        return;
+    }
+    let title = page.lang.near_misses();
+    page.heading(title);
+    for miss in diagnosis.near_misses.iter().take(MAX_NEAR) {
+        page.item(&miss.text);
+    }
+    page.more(diagnosis.near_misses.len(), MAX_NEAR);
+}
+
+pub fn signal(signal: &SignalView) -> String {
+    let count = if signal.count > 1 { format!(" (×{})", signal.count) } else { String::new() };
+    let on = signal.component.as_ref().map_or_else(String::new, |c| format!("{c}: "));
+    format!("{} {} {on}{}{count}  [{}#{}]", signal.time.clock(), signal.kind, signal.text, signal.origin.file, signal.origin.index)
+}
+
+fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
+    let lang = page.lang;
+    if diagnosis.accounting.is_empty() {
+        return;
+    }
+    page.heading(lang.signals());
+    for line in &diagnosis.accounting {
+        let mut parts = vec![
+            format!("{} {}", line.explained, lang.explained()),
+            format!("{} {}", line.unexplained, lang.unexplained().to_lowercase()),
+            format!("{} {}", line.quiet, lang.quiet()),
+        ];
+        if line.duplicates > 0 {
+            parts.push(format!("{} {}", line.duplicates, lang.duplicates()));
+        }
+        if line.set_aside > 0 {
+            parts.push(format!("{} {}", line.set_aside, lang.aside()));
+        }
+        let unplaced = if line.unplaced > 0 { format!("  ({} {})", line.unplaced, lang.unplaced().to_lowercase()) } else { String::new() };
+        page.item(&format!("{} {} = {}{unplaced}", line.received, line.kind, parts.join(" + ")));
+    }
+}

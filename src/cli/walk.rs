@@ -1,0 +1,170 @@
+//! `faultscope walk TREE-ID`.
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
+use crate::compile::plan::{Answer, Goal, Tree, TreeNode};
+use crate::diag::nearest;
+use crate::engine::Walk;
+use crate::world::Bundle;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WalkFormat {
+    Text,
+    /// Draw the tree instead of walking it
+    Mermaid,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    tree: String,
+    /// Signals that answer the questions with an `auto` condition
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// Answers to the questions that the data do not answer, in order; asked in the terminal otherwise
+    #[arg(long, value_delimiter = ',')]
+    answers: Option<Vec<String>>,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    time: TimeArgs,
+    #[arg(long, value_enum, default_value = "text")]
+    format: WalkFormat,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let near = args.bundle.as_deref().unwrap_or(Path::new("."));
+    let project = load_project(&args.project, near)?;
+    let bundle = match &args.bundle {
+        Some(dir) => Some(load(&project, dir, &args.time)?),
+        None => None,
+    };
+    let plan = bundle.as_ref().map_or(&project.plan, Bundle::plan);
+    let Some(tree) = plan.trees.get(&args.tree) else {
+        let help = nearest(&args.tree, plan.trees.keys().map(String::as_str)).map_or_else(
+            || format!("\n  help: the trees are {}", plan.trees.keys().cloned().collect::<Vec<_>>().join(", ")),
+            |near| format!("\n  help: did you mean `{near}`?"),
+        );
+        return Err(Failure(format!("error[F2018]: there is no tree `{}`{help}", args.tree)));
+    };
+    if args.format == WalkFormat::Mermaid {
+        write!(out, "{}", mermaid(tree))?;
+        return Ok(OK);
+    }
+    walk(tree, bundle.as_ref(), args.answers.as_deref(), out)
+}
+
+fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, out: &mut impl Write) -> Outcome {
+    writeln!(out, "{} {}", tree.id, tree.title)?;
+    let engine = bundle.map(Bundle::engine);
+    let mut walk = Walk::new(tree);
+    let mut given = answers.map(|list| list.iter());
+    while let Some(node) = walk.question() {
+        writeln!(out, "\n? {}", node.question)?;
+        let said = engine.as_ref().and_then(|engine| walk.ask_data(engine));
+        if let (Some((evidence, known)), Some(bundle)) = (said, bundle) {
+            let view = evidence.view(bundle.estate(), &bundle.facts);
+            if let Some(answer) = known {
+                writeln!(out, "  {} — the data say: {}", shown(&answer), view.text)?;
+                if walk.answer(&answer, Some(evidence)) {
+                    continue;
+                }
+            }
+            writeln!(out, "  the data do not say: {}", view.text)?;
+        }
+        let answer = match &mut given {
+            Some(list) => match list.next() {
+                Some(text) => parse(node, text)?,
+                None => {
+                    writeln!(out, "  not answered: --answers is used up; it takes {}", choices(node))?;
+                    return Ok(FINDINGS);
+                }
+            },
+            None => match ask(node, out)? {
+                Some(answer) => answer,
+                None => return Ok(FINDINGS),
+            },
+        };
+        writeln!(out, "  {}", shown(&answer))?;
+        walk.answer(&answer, None);
+    }
+    finish(&walk, out)
+}
+
+fn finish(walk: &Walk<'_>, out: &mut impl Write) -> Outcome {
+    let Some(end) = walk.end else { return Ok(FINDINGS) };
+    let see = if end.see.is_empty() { String::new() } else { format!("  → {}", end.see.join(", ")) };
+    writeln!(out, "\n→ {}{see}", end.verdict)?;
+    let path: Vec<String> =
+        walk.steps.iter().map(|s| format!("{} {}{}", s.node.name, shown(s.answer), if s.auto.is_some() { " (data)" } else { "" })).collect();
+    writeln!(out, "  path: {}", path.join(" → "))?;
+    Ok(OK)
+}
+
+fn shown(answer: &Answer) -> String {
+    match answer {
+        Answer::Yes => "yes".to_owned(),
+        Answer::No => "no".to_owned(),
+        Answer::Text(text) => text.clone(),
+    }
+}
+
+fn choices(node: &TreeNode) -> String {
+    node.branches.iter().map(|(answer, _)| format!("`{}`", shown(answer))).collect::<Vec<_>>().join(", ")
+}
+
+fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
+    let text = text.trim();
+    node.branches.iter().map(|(answer, _)| answer).find(|answer| match answer {
+        Answer::Yes => matches!(text.to_lowercase().as_str(), "yes" | "y" | "是"),
+        Answer::No => matches!(text.to_lowercase().as_str(), "no" | "n" | "否"),
+        Answer::Text(own) => own == text,
+    })
+}
+
+fn parse(node: &TreeNode, text: &str) -> Result<Answer, Failure> {
+    matching(node, text).cloned().ok_or_else(|| Failure(format!("error: `{text}` does not answer \"{}\"; it takes {}", node.question, choices(node))))
+}
+
+/// Asks in the terminal until the answer is one of the branches; `None` at the end of the input.
+fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure> {
+    let stdin = std::io::stdin();
+    loop {
+        write!(out, "  {}: ", choices(node))?;
+        out.flush()?;
+        let mut line = String::new();
+        if stdin.lock().read_line(&mut line)? == 0 {
+            writeln!(out)?;
+            return Ok(None);
+        }
+        if let Some(answer) = matching(node, &line) {
+            return Ok(Some(answer.clone()));
+        }
+    }
+}
+
+/// The tree as a Mermaid flowchart.
+fn mermaid(tree: &Tree) -> String {
+    let quote = |text: &str| text.replace('"', "#quot;");
+    let mut page = format!("---\ntitle: {} {}\n---\nflowchart TD\n", tree.id, tree.title);
+    let mut ends = 0;
+    for node in tree.nodes.values() {
+        page.push_str(&format!("  q_{}{{\"{}\"}}\n", node.name, quote(&node.question)));
+    }
+    for node in tree.nodes.values() {
+        for (answer, goal) in &node.branches {
+            let label = quote(&shown(answer));
+            match goal {
+                Goal::Node(name) => page.push_str(&format!("  q_{} -->|\"{label}\"| q_{name}\n", node.name)),
+                Goal::End { verdict, .. } => {
+                    ends += 1;
+                    page.push_str(&format!("  q_{} -->|\"{label}\"| end{ends}[\"{}\"]\n", node.name, quote(verdict)));
+                }
+            }
+        }
+    }
+    page
+}

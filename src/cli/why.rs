@@ -1,0 +1,203 @@
+//! `faultscope why RULE-ID BUNDLE`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Failure, Format, OK, Outcome, ProjectArgs, TimeArgs, json, load, load_project};
+use crate::compile::plan::{CondKind, Rule, Status};
+use crate::diag::nearest;
+use crate::engine::{Evidence, EvidenceView, Why};
+use crate::estate::ComponentId;
+use crate::value::{Time, Truth};
+use crate::world::Bundle;
+
+/// Bindings that did not hold, shown beside those that did; JSON has all of them.
+const MAX_BINDINGS: usize = 3;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    rule: String,
+    bundle: PathBuf,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    time: TimeArgs,
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct WhyReport {
+    rule: String,
+    title: String,
+    held: bool,
+    /// Why no components could be bound, if none could.
+    unbound: Option<String>,
+    bindings: Vec<BindingReport>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct BindingReport {
+    components: Vec<String>,
+    held: bool,
+    /// When it held, or the instant at which it came closest.
+    from: Time,
+    until: Option<Time>,
+    /// Conditions that would have to change; 0 if it held.
+    lacking: usize,
+    conditions: ConditionReport,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConditionReport {
+    /// `and`, `or`, `not`, `for`, a state, or an atomic condition.
+    kind: String,
+    #[serde(flatten)]
+    view: EvidenceView,
+    parts: Vec<ConditionReport>,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let project = load_project(&args.project, &args.bundle)?;
+    let bundle = load(&project, &args.bundle, &args.time)?;
+    let plan = bundle.plan();
+    let Some(rule) = plan.rules.get(&args.rule) else {
+        let broken = project.files().iter().flat_map(|f| &f.rules).any(|r| r.id.value == args.rule);
+        if broken {
+            return Err(Failure(format!("error: rule `{}` has a mistake and was left out; `faultscope check` shows it", args.rule)));
+        }
+        let help = nearest(&args.rule, plan.rules.keys().map(String::as_str)).map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
+        return Err(Failure(format!("error[F2018]: there is no rule `{}`{help}", args.rule)));
+    };
+    let engine = bundle.engine();
+    let findings = engine.findings();
+    let why = engine.why(rule, &findings);
+    let report = report(&bundle, &why);
+    match args.format {
+        Format::Json => writeln!(out, "{}", json(&report)?)?,
+        Format::Text => write!(out, "{}", words(&report, rule, &bundle))?,
+        Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle))?,
+    }
+    Ok(OK)
+}
+
+fn report(bundle: &Bundle<'_>, why: &Why<'_>) -> WhyReport {
+    let names = |binding: &[ComponentId]| binding.iter().map(|c| bundle.estate().component(*c).id.clone()).collect();
+    let held = why.findings.iter().map(|f| BindingReport {
+        components: names(&f.binding),
+        held: true,
+        from: f.since,
+        until: f.until,
+        lacking: 0,
+        conditions: conditions(bundle, &f.evidence),
+    });
+    let others = why.others.iter().map(|o| BindingReport {
+        components: names(&o.binding),
+        held: false,
+        from: o.at,
+        until: None,
+        lacking: o.lacking,
+        conditions: conditions(bundle, &o.evidence),
+    });
+    WhyReport {
+        rule: why.rule.id.clone(),
+        title: why.rule.title.clone(),
+        held: !why.findings.is_empty(),
+        unbound: why.unbound.clone(),
+        bindings: held.chain(others).collect(),
+    }
+}
+
+fn conditions(bundle: &Bundle<'_>, evidence: &Evidence<'_>) -> ConditionReport {
+    let kind = match &evidence.cond.kind {
+        CondKind::And(_) => "and",
+        CondKind::Or(_) => "or",
+        CondKind::Not(_) => "not",
+        CondKind::Held { .. } => "for",
+        CondKind::State { .. } => "state",
+        CondKind::Quantified(_) => "quantifier",
+        CondKind::Event(_) => "event",
+        CondKind::Probe { .. } => "probe",
+        CondKind::Link { .. } | CondKind::Shares { .. } => "topology",
+        CondKind::Unexplained(_) => "unexplained",
+        CondKind::Compare { .. } => "comparison",
+        CondKind::Script(_) => "script",
+        CondKind::Trend { .. } => "trend",
+        CondKind::Against { .. } => "baseline",
+    };
+    ConditionReport {
+        kind: kind.to_owned(),
+        view: evidence.view(bundle.estate(), &bundle.facts),
+        parts: evidence.children.iter().map(|child| conditions(bundle, child)).collect(),
+    }
+}
+
+fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
+    let status = match rule.status {
+        Status::Active => "",
+        Status::Draft => ", a draft",
+        Status::Retired => ", retired: never evaluated",
+    };
+    let verdict = if report.held { "held" } else { "did not hold" };
+    let mut page = format!("{} \"{}\"{status}: {verdict} (looked from {} to {})\n", report.rule, report.title, bundle.at.minus(bundle.lookback), bundle.at);
+    if let Some(unbound) = &report.unbound {
+        page.push_str(&format!("\n  It was never asked: {unbound}.\n"));
+    }
+    let mut others = 0;
+    for binding in &report.bindings {
+        if !binding.held {
+            others += 1;
+            if others > MAX_BINDINGS {
+                continue;
+            }
+        }
+        let named: Vec<String> = rule.variables.iter().zip(&binding.components).map(|(v, c)| format!("{} = {c}", v.name)).collect();
+        let on = if named.is_empty() { String::new() } else { format!("{} ", named.join(", ")) };
+        let when = match (binding.held, binding.until) {
+            (true, None) => format!("held since {} and still does", binding.from.clock()),
+            (true, Some(until)) => format!("held from {} to {}", binding.from.clock(), until.clock()),
+            (false, _) => format!("{} of its conditions lacking, closest at {}", binding.lacking, binding.from.clock()),
+        };
+        page.push_str(&format!("\n  {on}— {when}\n"));
+        tree(&binding.conditions, 2, &mut page);
+    }
+    if others > MAX_BINDINGS {
+        page.push_str(&format!("\n  … {} more combinations that lacked as much or more\n", others - MAX_BINDINGS));
+    }
+    page
+}
+
+fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
+    let mark = match condition.view.truth {
+        Truth::True => "✓",
+        Truth::False => "✗",
+        Truth::Unknown => "?",
+    };
+    let indent = "  ".repeat(depth);
+    let line = match condition.kind.as_str() {
+        "and" => "all of".to_owned(),
+        "or" => "one of".to_owned(),
+        "not" => "not".to_owned(),
+        _ => {
+            let mut line = condition.view.text.clone();
+            if let Some(threshold) = &condition.view.threshold
+                && matches!(condition.kind.as_str(), "trend" | "baseline")
+            {
+                line.push_str(&format!(" — needs {threshold}"));
+            }
+            line
+        }
+    };
+    page.push_str(&format!("{indent}{mark} {line}\n"));
+    for source in condition.view.sources.iter().take(2).filter(|_| condition.parts.is_empty()) {
+        page.push_str(&format!("{indent}    {}#{}: {}\n", source.origin.file, source.origin.index, source.text));
+    }
+    // The elements of a quantifier that agree say nothing new.
+    let shown = condition.parts.iter().filter(|p| condition.kind != "quantifier" || p.view.truth != condition.view.truth);
+    for part in shown.take(10) {
+        tree(part, depth + 1, page);
+    }
+}
