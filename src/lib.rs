@@ -1,6 +1,5 @@
 //! faultscope: expert-first fault localisation. See `ARCHITECTURE.md` for the map.
 
-#[path = "anomaly_stub.rs"]
 pub mod anomaly;
 pub mod cli;
 pub mod compile;

@@ -12,6 +12,8 @@ enum Subject {
     Language,
     /// Every error code
     Codes,
+    /// The JSON schema of `diagnose --format json`
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +29,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
                 writeln!(out, "{code}  {title}")?;
             }
         }
+        Some(Subject::Schema) => writeln!(out, "{}", super::json(&schemars::schema_for!(crate::localize::Diagnosis))?)?,
         None => write!(out, "{}", Cli::command().render_long_help())?,
     }
     Ok(OK)

@@ -22,7 +22,7 @@ pub use misses::{NearMiss, Why, WhyNot};
 pub use walk::{Step, Walk, WalkEnd};
 
 use crate::compile::Scripts;
-use crate::compile::plan::{PlaceOf, Plan, Rule, Set, Status, Target};
+use crate::compile::plan::{PlaceOf, Plan, Rule, Status};
 use crate::estate::{ComponentId, Snapshot};
 use crate::signal::Facts;
 use crate::value::{Duration, HOUR, Time, Truth};
@@ -93,6 +93,13 @@ impl<'a> Engine<'a> {
         findings
     }
 
+    /// The condition of a rule for one binding at one instant, with its evidence. `others` are the findings that a rule
+    /// may ask about which asks what others have explained.
+    pub fn evidence(&self, rule: &'a Rule, binding: &[ComponentId], others: &[Finding<'a>], at: Time) -> Evidence<'a> {
+        let others: Vec<Finding<'a>> = others.iter().filter(|f| !f.rule.asks_others()).cloned().collect();
+        self.evaluate(&rule.condition, &Env { binding, it: None, others: &others }, at)
+    }
+
     fn findings_of(&self, rule: &'a Rule, others: &[Finding<'a>]) -> Vec<Finding<'a>> {
         self.bindings(rule).into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
     }
@@ -132,26 +139,15 @@ impl<'a> Engine<'a> {
             ..Conclusions::default()
         };
         for impact in &rule.impacts {
-            for component in self.target(&impact.target, &env) {
+            for component in self.targets(&impact.target, &env) {
                 let functions = conclusions.impact.entry(component).or_default();
                 functions.extend(impact.functions.iter().cloned());
             }
         }
         for suppression in &rule.suppressions {
-            conclusions.suppressed.push((suppression.texts.clone(), self.target(&suppression.on, &env)));
+            conclusions.suppressed.push((suppression.texts.clone(), self.targets(&suppression.on, &env)));
         }
         conclusions
-    }
-
-    fn target(&self, target: &Target, env: &Env<'_, 'a>) -> Vec<ComponentId> {
-        match target {
-            Target::Place(place) => self.place(place, env),
-            Target::Set(set) => self.members(set, env),
-        }
-    }
-
-    fn members(&self, set: &Set, env: &Env<'_, 'a>) -> Vec<ComponentId> {
-        self.elements(set, env)
     }
 }
 

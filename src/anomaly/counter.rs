@@ -1,0 +1,30 @@
+//! Counters: series that only climb, of which the rise and not the height says something.
+
+use crate::value::{SECOND, Time};
+
+/// From so many samples on it shows whether a series is a counter.
+const COUNTER_SAMPLES: usize = 8;
+
+/// Whether it only climbs, apart from one reset, and mostly does. A baseline that is long enough decides for a short series.
+pub(super) fn is_counter(points: &[(Time, f64)], baseline: &[(Time, f64)]) -> bool {
+    let shape = |points: &[(Time, f64)]| {
+        let pairs: Vec<(f64, f64)> = points.iter().zip(points.iter().skip(1)).map(|(a, b)| (a.1, b.1)).collect();
+        let rises = pairs.iter().filter(|(a, b)| b > a).count();
+        let falls = pairs.iter().filter(|(a, b)| b < a).count();
+        let resets = pairs.iter().filter(|(a, b)| b < a && *b >= 0.0 && *b < a / 2.0).count();
+        (falls <= 1 && falls == resets, rises * 2 > pairs.len())
+    };
+    let long = if baseline.len() >= COUNTER_SAMPLES { baseline } else { points };
+    long.len() >= COUNTER_SAMPLES && shape(long) == (true, true) && shape(points).0
+}
+
+/// Rise per second between samples; after a reset what was counted since, as Prometheus' `rate` does.
+pub(super) fn rates(points: &[(Time, f64)]) -> Vec<(Time, f64)> {
+    let rise = |((from, a), (to, b)): (&(Time, f64), &(Time, f64))| {
+        #[allow(clippy::cast_precision_loss, reason = "milliseconds between two samples")]
+        let seconds = to.since(*from) as f64 / SECOND as f64;
+        let counted = if b >= a { b - a } else { *b };
+        (seconds > 0.0).then_some((*to, counted / seconds))
+    };
+    points.iter().zip(points.iter().skip(1)).filter_map(rise).filter(|(_, rate)| rate.is_finite()).collect()
+}

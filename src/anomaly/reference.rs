@@ -1,0 +1,98 @@
+//! What is usual for a series: the median of a reference and its spread, neither moved by a few bad samples.
+
+/// Fewer samples say nothing of a spread; of three, the median still outvotes one that is off.
+pub(super) const MIN_REFERENCE: usize = 3;
+
+/// Median absolute deviation to the standard deviation of a normal distribution: 1/Φ⁻¹(3/4) (Hampel, "The influence curve and
+/// its role in robust estimation", JASA 69, 1974).
+const MAD_TO_SIGMA: f64 = 1.4826;
+
+/// Mean absolute deviation to the same, √(π/2): what Iglewicz and Hoaglin ("How to Detect and Handle Outliers", ASQC 1993) and
+/// IBM's modified z-score take where more than half of the samples are equal, so that the median deviation is zero.
+const MEAN_DEVIATION_TO_SIGMA: f64 = 1.253_314;
+
+/// First to last decile of a normal distribution, in standard deviations: 2·Φ⁻¹(0.9). Deciles and not the extremes, because a
+/// tenth of the reference may be an earlier incident. They give skewed and quantised series the tail that the MAD does not see.
+const DECILES_TO_SIGMA: f64 = 2.563;
+
+/// A spread below this share of the median is not believed: a twentieth up or down is the difference between any two days. It
+/// also makes scores of different metrics comparable, since none says more than its change in twentieths.
+const RELATIVE_FLOOR: f64 = 0.05;
+
+/// What sits at exactly 100 (or 1) and is never above is a share of a whole, of which only the missing part matters: the floor is
+/// 0.2 % of the whole, so that a lost percent, an ordinary objective of 99 % broken, scores 5.
+const WHOLE_FLOOR: f64 = 0.002;
+const WHOLES: [f64; 2] = [1.0, 100.0];
+
+/// What is usually zero has no scale of its own: it scores this much at most, between "surely strays" and "tells the most".
+const FROM_NOTHING: f64 = 12.0;
+
+/// Small references underestimate their spread: the standard error of a MAD is 1.17σ/√n, that of a median 1.25σ/√n (asymptotic
+/// efficiencies 37 % and 64 %; Rousseeuw and Croux, JASA 88, 1993). The spread is widened by about both.
+const SMALL_SAMPLE: f64 = 2.0;
+
+/// What is usual.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Usual {
+    pub median: f64,
+    /// Above zero and finite.
+    pub spread: f64,
+    pub samples: usize,
+}
+
+impl Usual {
+    /// Robust z, in the direction of `side` (1 or -1).
+    pub fn score(&self, value: f64, side: f64) -> f64 {
+        side * (value - self.median) / self.spread
+    }
+}
+
+/// Whether a median is the ceiling of a share.
+pub(super) fn is_whole(median: f64) -> bool {
+    WHOLES.contains(&median)
+}
+
+/// Of finite values. `None` if the reference is too small, or nothing can be compared with it.
+pub(super) fn usual(reference: &[f64], tested: &[f64]) -> Option<Usual> {
+    if reference.len() < MIN_REFERENCE || tested.is_empty() {
+        return None;
+    }
+    let sorted = ascending(reference.iter().copied());
+    let median = quantile(&sorted, 0.5)?;
+    let away = ascending(sorted.iter().map(|value| (value - median).abs()));
+    let mad = quantile(&away, 0.5)? * MAD_TO_SIGMA;
+    let typical = if mad > 0.0 { mad } else { away.iter().sum::<f64>() / count(away.len()) * MEAN_DEVIATION_TO_SIGMA };
+    let deciles = (quantile(&sorted, 0.9)? - quantile(&sorted, 0.1)?) / DECILES_TO_SIGMA;
+    let share = is_whole(median) && sorted.iter().chain(tested).all(|value| *value <= median);
+    let floor = if share {
+        median * WHOLE_FLOOR
+    } else if median == 0.0 {
+        tested.iter().map(|value| value.abs()).fold(0.0, f64::max) / FROM_NOTHING
+    } else {
+        median.abs() * RELATIVE_FLOOR
+    };
+    let spread = typical.max(deciles).max(floor) * (1.0 + SMALL_SAMPLE / count(sorted.len()).sqrt());
+    (spread > 0.0 && spread.is_finite()).then_some(Usual { median, spread, samples: sorted.len() })
+}
+
+fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+/// Linear between neighbours (type 7 of Hyndman and Fan, The American Statistician 50, 1996).
+fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let position = q * count(sorted.len().checked_sub(1)?);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between zero and the length")]
+    let below = position.floor() as usize;
+    let low = *sorted.get(below)?;
+    let high = sorted.get(below + 1).copied().unwrap_or(low);
+    let rest = position - position.floor();
+    Some(low * (1.0 - rest) + high * rest)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "numbers of samples are far below 2^53")]
+pub(super) fn count(n: usize) -> f64 {
+    n as f64
+}

@@ -1,0 +1,249 @@
+//! Tests as data: series in a line, what strays of them in a line; an estate, and who is suspected.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Sources;
+use crate::estate::{ComponentId, Snapshot, build};
+use crate::signal::{Facts, Origin, Series};
+use crate::value::{MINUTE, Time};
+
+use super::counter::is_counter;
+use super::family::family;
+use super::{Symptom, deviations, rank};
+
+const TOPOLOGY: &str = "components:
+  - {id: db, type: database}
+  - {id: lonely, type: service}
+  - {id: node, type: node}
+  - {id: pay, type: service}
+  - {id: pay-pod, type: pod}
+  - {id: shop, type: service}
+  - {id: shop-pod-1, type: pod}
+  - {id: shop-pod-2, type: pod}
+  - {id: web, type: frontend}
+relations:
+  - {from: pay, kind: depends_on, to: db}
+  - {from: pay, kind: runs_on, to: pay-pod}
+  - {from: pay-pod, kind: runs_on, to: node}
+  - {from: shop, kind: calls, to: pay}
+  - {from: shop, kind: runs_on, to: shop-pod-1}
+  - {from: shop, kind: runs_on, to: shop-pod-2}
+  - {from: web, kind: calls, to: shop}
+";
+
+fn estate() -> Snapshot {
+    let mut sources = Sources::default();
+    let topology = sources.add("topology.yaml", TOPOLOGY);
+    let (estate, diagnostics) = build(&sources, &[], &[topology]);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    estate
+}
+
+fn minute(n: usize) -> Time {
+    Time(i64::try_from(n).unwrap() * MINUTE)
+}
+
+/// `db latency 10 11 nan 12`: one sample a minute; `-` is a gap. A metric with `!` is the model's.
+fn series(estate: &Snapshot, line: &str) -> Series {
+    let mut words = line.split_whitespace();
+    let component = estate.find(words.next().unwrap());
+    let metric = words.next().unwrap();
+    let points = words.enumerate().filter(|(_, word)| *word != "-").map(|(at, word)| (minute(at), word.parse().unwrap())).collect();
+    Series {
+        origin: Origin { file: "metrics.json".to_owned(), index: 0 },
+        component,
+        metric: metric.trim_end_matches('!').to_owned(),
+        modelled: metric.ends_with('!'),
+        labels: BTreeMap::new(),
+        points,
+    }
+}
+
+fn facts(estate: &Snapshot, lines: &[&str], baseline: &[&str]) -> Facts {
+    let all = |lines: &[&str]| lines.iter().map(|line| series(estate, line)).collect::<Vec<Series>>();
+    let mut facts = Facts { series: all(lines), baseline: all(baseline), ..Facts::default() };
+    facts.index();
+    facts
+}
+
+const UNKNOWN: usize = usize::MAX;
+
+/// What strays of one series, as text.
+fn strays(baseline: &str, line: &str, since: usize) -> String {
+    let estate = estate();
+    let baseline = if baseline.is_empty() { vec![] } else { vec![baseline] };
+    let facts = facts(&estate, &[line], &baseline);
+    let since = if since == UNKNOWN { Time::MIN } else { minute(since) };
+    let found = deviations(&estate, &facts, Time::MAX, since);
+    let told = found.iter().map(|d| {
+        let way = if d.high { "high" } else { "low" };
+        let rate = if d.rate { " rate" } else { "" };
+        format!("{way} {:.1} from {} x{} of {}{rate}", d.score, d.onset.0 / MINUTE, d.samples, d.reference)
+    });
+    told.collect::<Vec<String>>().join("; ")
+}
+
+#[test]
+fn series_stray() {
+    let cases = [
+        ("nothing", "", "db m 10 11 10 9 10 11 10 9", 4, ""),
+        ("a step", "", "db m 10 11 10 9 30 31 30 29", 4, "high 13.5 from 4 x4 of 4"),
+        ("it began before the alert", "", "db m 10 11 10 9 10 11 10 9 30 31 30", 9, "high 5.3 from 8 x3 of 9"),
+        ("one bad scrape is little", "", "db m 10 11 10 9 10 90 10 10", 4, "high 7.0 from 5 x1 of 4"),
+        ("too few for a reference", "", "db m 10 10 90 90", 2, ""),
+        ("first half where nobody knows when", "", "db m 10 10 10 30 30 30", UNKNOWN, "high 18.6 from 3 x3 of 3"),
+        ("no number is no sample", "", "db m 10 nan 10 - 10 30 30 30", 5, "high 18.6 from 5 x3 of 3"),
+        ("a long hole ends a run", "", "db m 10 10 10 10 30 - - - - - 31 31 31", 4, "high 21.0 from 10 x3 of 4"),
+        ("a constant that hardly moves", "", "db m 50 50 50 50 51 51 51 51", 4, ""),
+        ("a share of a whole", "", "db m 100 100 100 100 97 96 97 97", 4, "low 7.5 from 4 x4 of 4"),
+        ("one, but no share", "", "db m 1 1 1 1 2 2 2 2", 4, "high 10.0 from 4 x4 of 4"),
+        ("from nothing", "", "db m 0 0 0 0 7 7 7 7", 4, "high 6.0 from 4 x4 of 4"),
+        ("nothing at all", "", "db m 0 0 0 0 0 0 0 0", 4, ""),
+        ("a counter that goes on", "", "db m 0 60 120 180 240 300 360 420 480 540", 5, ""),
+        ("a counter that races", "", "db m 0 60 120 180 240 300 900 1500 2100 2700", 6, "high 50.0 from 6 x4 of 5 rate"),
+        ("the model says which way is bad", "", "db cpu_usage! 80 80 80 80 20 20 20 20", 4, ""),
+        ("and that is enough", "", "db cpu_usage! 20 20 20 20 80 80 80 80", 4, "high 30.0 from 4 x4 of 4"),
+        ("a baseline is better", "db m 10 11 10 9 10 10 10 10 11", "db m 30 31 30", UNKNOWN, "high 24.0 from 0 x3 of 9"),
+        ("half of what stood before", "db m 10 11 10 9 10 10 10 10 11", "db m 30 30 30 30", 2, "high 12.0 from 0 x4 of 9"),
+    ];
+    for (name, baseline, line, since, expected) in cases {
+        assert_eq!(strays(baseline, line, since), expected, "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_seen_after_the_instant() {
+    let estate = estate();
+    let facts = facts(&estate, &["db m 10 11 10 9 30 31 30 29"], &[]);
+    assert_eq!(deviations(&estate, &facts, minute(3), minute(2)), vec![]);
+}
+
+#[test]
+fn extreme_numbers_are_survived() {
+    for line in
+        ["db m 1e308 -1e308 1e308 -1e308 1e308 0 0 0", "db m 1e-320 1e-320 1e-320 1e-320 1 1 1 1", "db m", "db m nan nan nan nan nan"]
+    {
+        assert!(!strays("", line, 4).contains("NaN"), "{line}");
+    }
+}
+
+#[test]
+fn families() {
+    let cases = [
+        ("latency_p99", "latency"),
+        ("latency_avg", "latency"),
+        ("memory_usage_bytes", "memory_usage"),
+        ("memory.usage.percent", "memory_usage"),
+        ("http_requests_total", "http_requests"),
+        ("p99", "p99"),
+        ("响应时间", "响应时间"),
+    ];
+    for (metric, expected) in cases {
+        assert_eq!(family(metric), expected);
+    }
+}
+
+#[test]
+fn counters_climb() {
+    let counter = |values: &[f64]| is_counter(&values.iter().enumerate().map(|(at, v)| (minute(at), *v)).collect::<Vec<_>>(), &[]);
+    assert!(counter(&[1.0, 2.0, 3.0, 5.0, 8.0, 0.0, 2.0, 4.0]));
+    assert!(!counter(&[1.0, 2.0, 3.0]));
+    assert!(!counter(&[1.0, 2.0, 3.0, 4.0, 3.9, 5.0, 6.0, 7.0]));
+    assert!(!counter(&[1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]));
+}
+
+/// Symptoms as `web@5` (component, minute). The suspects in order, those with less than a fifth of the best one's score left out.
+fn suspected(lines: &[&str], symptoms: &[&str]) -> String {
+    let estate = estate();
+    let facts = facts(&estate, lines, &[]);
+    let symptom = |text: &&str| {
+        let (component, at) = text.split_once('@').unwrap();
+        Symptom { component: estate.find(component).unwrap(), onset: minute(at.parse().unwrap()), weight: 1.0 }
+    };
+    let symptoms: Vec<Symptom> = symptoms.iter().map(symptom).collect();
+    let since = symptoms.iter().map(|symptom| symptom.onset).min().unwrap_or(minute(5));
+    let found = deviations(&estate, &facts, Time::MAX, since);
+    let ranked = rank(&estate, &facts, &found, &symptoms);
+    let id = |component: ComponentId| estate.component(component).id.clone();
+    assert!(ranked.iter().map(|r| r.confidence).sum::<f64>() < 1.0);
+    assert!(ranked.iter().all(|r| r.confidence > 0.0 && !r.reasons.is_empty() && r.explains.contains(&r.component)));
+    assert!(ranked.is_sorted_by(|a, b| a.score >= b.score && a.confidence >= b.confidence));
+    let best = ranked.first().map_or(0.0, |best| best.score);
+    let told = ranked.iter().filter(|r| r.score > best / 5.0).map(|r| {
+        let explains: Vec<String> = r.explains.iter().map(|component| id(*component)).collect();
+        format!("{}({})", id(r.component), explains.join(" "))
+    });
+    told.collect::<Vec<String>>().join(" > ")
+}
+
+const CALM: &str = "10 11 10 9 10 11 10 9 10";
+const STEP: &str = "10 11 10 9 10 30 30 30 30";
+const LEAP: &str = "10 11 10 9 10 80 80 80 80";
+const LATE: &str = "10 11 10 9 10 11 10 80 80";
+const FALL: &str = "10 11 10 9 10 4 4 4 4";
+
+fn of(subject: &str, values: &str) -> String {
+    format!("{subject} {values}")
+}
+
+/// Name, series with their values, symptoms, suspects.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+
+#[test]
+fn suspects() {
+    let cases: &[Case] = &[
+        ("nothing is wrong", &[("db m", CALM), ("web m", CALM)], &[], ""),
+        ("nobody confirms it", &[("db m", LEAP), ("lonely m", LEAP)], &[], ""),
+        ("one thing said twice is one", &[("db m_p99", LEAP), ("db m_avg", LEAP)], &[], ""),
+        ("another metric confirms it", &[("db m", LEAP), ("db k", LEAP)], &[], "db(db)"),
+        ("another component confirms it", &[("db m", LEAP), ("pay m", STEP)], &[], "db(db pay)"),
+        ("the one below that strays most", &[("db m", LEAP), ("pay m", STEP), ("web m", STEP)], &["web@5"], "db(db pay web)"),
+        ("a calm one below is not it", &[("db m", CALM), ("pay m", LEAP)], &["web@5"], "pay(pay web)"),
+        ("what begins later is not the cause", &[("db m", LATE), ("pay m", LEAP)], &["web@5"], "pay(pay web) > db(db) > web(web)"),
+        ("less work is an effect", &[("db m", FALL), ("pay m", LEAP)], &["web@5"], "pay(pay web)"),
+        ("a pod is its service", &[("pay-pod m", LEAP), ("pay k", STEP)], &["web@5"], "pay(pay pay-pod web)"),
+        ("one replica of two is itself", &[("shop-pod-1 m", LEAP), ("shop k", CALM)], &["web@5"], "shop-pod-1(shop-pod-1 web)"),
+        (
+            "all replicas are the service",
+            &[("shop-pod-1 m", LEAP), ("shop-pod-2 m", LEAP)],
+            &["web@5"],
+            "shop(shop shop-pod-1 shop-pod-2 web)",
+        ),
+        ("what is not connected is not asked", &[("lonely m", LEAP), ("web m", CALM)], &["web@5"], "web(web)"),
+    ];
+    for (name, series, symptoms, expected) in cases {
+        // All others are measured and calm, so that only what is said above differs.
+        let others = ["db", "node", "pay", "shop", "shop-pod-1", "shop-pod-2", "web"].map(|id| of(&format!("{id} calm"), CALM));
+        let lines: Vec<String> = series.iter().map(|(subject, values)| of(subject, values)).chain(others).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(suspected(&lines, symptoms), *expected, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_measured_is_suspected_when_it_explains_enough() {
+    assert_eq!(
+        suspected(&[], &["web@5"]),
+        "web(web) > shop(shop web) > pay(pay web) > shop-pod-1(shop-pod-1 web) > shop-pod-2(shop-pod-2 web) > db(db web) > node(node web)"
+    );
+    let shop = suspected(&[], &["web@5", "shop@5", "pay@5", "lonely@5"]);
+    assert!(shop.starts_with("pay(pay shop web)"), "{shop}");
+}
+
+#[test]
+fn reasons_are_told() {
+    let estate = estate();
+    let facts = facts(&estate, &[&of("db cpu_usage!", LEAP), &of("pay m", STEP)], &[]);
+    let found = deviations(&estate, &facts, Time::MAX, minute(5));
+    let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), weight: 1.0 };
+    let ranked = rank(&estate, &facts, &found, &[web]);
+    let told: Vec<&str> = ranked.iter().take(2).flat_map(|r| r.reasons.iter().map(String::as_str)).collect();
+    let expected = [
+        "cpu_usage of db rose to 80%, usually 10% (robust z 50, 4 samples from 00:05:00)",
+        "its fault would reach pay, web, in trouble and no earlier",
+        "m of pay rose to 30, usually 10 (robust z 21.1, 4 samples from 00:05:00)",
+        "its fault would reach web, in trouble and no earlier",
+        "against it: db, on which it depends, strays as much or more, and no later: it may be a symptom of that",
+    ];
+    assert_eq!(told, expected);
+}

@@ -1,0 +1,91 @@
+//! Units: a pod and the service that runs on it are one thing to a person, and are judged and named as one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::estate::{ComponentId, Containment, Reached, Snapshot};
+
+/// Types (subtypes count) that exist only to run one workload. A host is none of them: it has an owner and faults of its own even
+/// where just one thing runs on it.
+const VESSELS: [&str; 2] = ["pod", "container"];
+
+/// Which components are one: every component belongs to exactly one unit, named after the workload.
+pub(super) struct Units<'a> {
+    estate: &'a Snapshot,
+    /// A vessel and the workload that stands for it; nothing that stands for itself.
+    stands_for: BTreeMap<ComponentId, ComponentId>,
+    vessels: BTreeMap<ComponentId, Vec<ComponentId>>,
+}
+
+impl<'a> Units<'a> {
+    /// A vessel that holds just one thing stands for it if that is its only vessel, or if more than half of its vessels stray:
+    /// one bad replica of many is itself the suspect.
+    pub fn new(estate: &'a Snapshot, straying: &BTreeSet<ComponentId>) -> Self {
+        let all: BTreeSet<ComponentId> = VESSELS.iter().flat_map(|kind| estate.of_type(kind)).collect();
+        let mut nearest: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+        for &vessel in &all {
+            let held = held_by(estate, vessel);
+            let &[workload] = held.as_slice() else { continue };
+            let siblings: Vec<ComponentId> = holders_of(estate, workload).into_iter().filter(|holder| all.contains(holder)).collect();
+            let bad = siblings.iter().filter(|sibling| straying.contains(sibling)).count();
+            if siblings.len() == 1 || bad * 2 > siblings.len() {
+                nearest.insert(vessel, workload);
+            }
+        }
+        let mut stands_for = BTreeMap::new();
+        let mut vessels: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
+        for &vessel in nearest.keys() {
+            // Containment has no circle, so that this ends at a workload (container in pod, service in container).
+            let mut at = vessel;
+            while let Some(&next) = nearest.get(&at) {
+                at = next;
+            }
+            stands_for.insert(vessel, at);
+            vessels.entry(at).or_default().push(vessel);
+        }
+        Self { estate, stands_for, vessels }
+    }
+
+    /// The component that the unit is named after.
+    pub fn of(&self, component: ComponentId) -> ComponentId {
+        self.stands_for.get(&component).copied().unwrap_or(component)
+    }
+
+    /// Units that a fault of this one may reach.
+    pub fn dependents(&self, unit: ComponentId) -> BTreeMap<ComponentId, u32> {
+        self.walk(unit, |at| self.estate.dependents(at, &[], None))
+    }
+
+    /// Units whose faults may reach this one.
+    pub fn dependencies(&self, unit: ComponentId) -> BTreeMap<ComponentId, u32> {
+        self.walk(unit, |at| self.estate.dependencies(at, &[], None))
+    }
+
+    /// Units and the fewest hops to them, without the unit itself.
+    fn walk(&self, unit: ComponentId, reach: impl Fn(ComponentId) -> Vec<Reached>) -> BTreeMap<ComponentId, u32> {
+        let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
+        let members = self.vessels.get(&unit).into_iter().flatten().copied().chain([unit]);
+        for reached in members.flat_map(reach) {
+            let distance = found.entry(self.of(reached.component)).or_insert(reached.distance);
+            *distance = reached.distance.min(*distance);
+        }
+        found.remove(&unit);
+        found
+    }
+}
+
+/// What it holds directly, ascending.
+fn held_by(estate: &Snapshot, holder: ComponentId) -> Vec<ComponentId> {
+    neighbours(estate, holder, Containment::StartHolds, Containment::EndHolds)
+}
+
+/// What holds it directly, ascending.
+fn holders_of(estate: &Snapshot, held: ComponentId) -> Vec<ComponentId> {
+    neighbours(estate, held, Containment::EndHolds, Containment::StartHolds)
+}
+
+fn neighbours(estate: &Snapshot, of: ComponentId, ahead: Containment, back: Containment) -> Vec<ComponentId> {
+    let is = |kind: &str, wanted: Containment| estate.model().relations.get(kind).is_some_and(|kind| kind.containment == wanted);
+    let from = estate.relations_from(of).into_iter().filter(|r| is(&r.kind, ahead)).map(|r| r.to);
+    let to = estate.relations_to(of).into_iter().filter(|r| is(&r.kind, back)).map(|r| r.from);
+    from.chain(to).collect::<BTreeSet<ComponentId>>().into_iter().collect()
+}
