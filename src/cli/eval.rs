@@ -68,13 +68,15 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
         }
         writeln!(out)?;
     }
-    writeln!(out, "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10}  {:>9} {:>9}  layers", "group", "faults", "top-1", "top-3", "top-5", "healthy", "abstained", "median", "max")?;
+    writeln!(out, "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>9} {:>9}  layers",
+        "group", "faults", "top-1", "top-3", "top-5", "healthy", "abstained", "rule fired", "median", "max"
+    )?;
     for group in &report.groups {
         let percent = |share: f64| if group.faults == 0 { "-".to_owned() } else { format!("{:.1}%", share * 100.0) };
         let layers: Vec<String> = group.layers.iter().map(|(layer, n)| format!("{layer} {n}")).collect();
         writeln!(
             out,
-            "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10}  {:>6.0} ms {:>6.0} ms  {}",
+            "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>6.0} ms {:>6.0} ms  {}",
             group.group,
             group.faults,
             percent(group.top1),
@@ -82,6 +84,7 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
             percent(group.top5),
             group.healthy,
             group.abstained,
+            group.false_rules,
             group.median_ms,
             group.max_ms,
             layers.join(", ")

@@ -26,13 +26,18 @@ impl Compiler<'_> {
                         continue;
                     }
                 };
+                let before = self.diagnostics.len();
                 let scope = Scope { variables: Vec::new(), it: vec![def.name.clone()] };
                 if let Some(mut cond) = self.cond(&scope, &expr) {
-                    // Spans inside folded YAML texts may be off; the text itself is known.
+                    // Spans inside folded or escaped YAML texts may be off; the text itself is known.
                     cond.written.text = state.condition.split_whitespace().collect::<Vec<_>>().join(" ");
                     let key = (def.name.clone(), state.name.clone());
                     places.insert(key.clone(), place);
                     compiled.insert(key, cond);
+                }
+                // Where the text does not stand verbatim, the whole value is the place.
+                if !self.inputs.sources.slice(place).contains(&state.condition) {
+                    self.diagnostics.iter_mut().skip(before).for_each(|d| d.place = Some(place));
                 }
             }
         }

@@ -135,7 +135,8 @@ impl Compiler<'_> {
                 }
             }
         }
-        let looping: Vec<&str> = incoming.keys().copied().filter(|n| tree.nodes.contains_key(*n)).collect();
+        // What only follows a loop is left as well; on the loop is what comes back to itself.
+        let looping: Vec<&str> = incoming.keys().copied().filter(|n| comes_back(tree, n)).collect();
         if let Some(span) = looping.first().and_then(|name| spans.get(name)) {
             let list = looping.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             self.error(Code::TREE_LOOP, *span, format!("a path never ends: it comes back through {list}"), "asked again and again", "end one of these branches");
@@ -148,6 +149,20 @@ fn next<'a>(tree: &'a Tree, name: &str) -> impl Iterator<Item = &'a str> {
         Goal::Node(name) => Some(name.as_str()),
         Goal::End { .. } => None,
     })
+}
+
+fn comes_back(tree: &Tree, start: &str) -> bool {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut open: Vec<&str> = next(tree, start).collect();
+    while let Some(name) = open.pop() {
+        if name == start {
+            return true;
+        }
+        if seen.insert(name) {
+            open.extend(next(tree, name));
+        }
+    }
+    false
 }
 
 fn goal(goal: &ast::Goal) -> Goal {

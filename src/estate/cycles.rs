@@ -1,7 +1,7 @@
 //! Circles of containment: a rack in a host in that rack. Found with a stack of our own, for a chain of a million
 //! components is as deep as it is long.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::ComponentId;
 use super::snapshot::Edge;
@@ -34,8 +34,8 @@ pub(super) fn circles(mut holds: Vec<Hold>) -> Vec<Vec<Hold>> {
     };
     let mut circles = Vec::new();
     // Only asked, never walked in their order.
-    let mut done: HashSet<ComponentId> = HashSet::new();
-    let mut depth_of: HashMap<ComponentId, usize> = HashMap::new();
+    let mut done: BTreeSet<ComponentId> = BTreeSet::new();
+    let mut depth_of: BTreeMap<ComponentId, usize> = BTreeMap::new();
     for start in holds.iter().map(|hold| hold.holder) {
         if done.contains(&start) {
             continue;

@@ -1,6 +1,6 @@
 //! Walks over the relations. All breadth first, all the same for the same estate, whatever order files came in.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::component::ComponentId;
 use super::model::{Containment, Travel};
@@ -75,7 +75,7 @@ impl Snapshot {
     /// Breadth first from several components at once; these are not in the answer. Sorted by (distance, id).
     pub(super) fn reach(&self, from: &[ComponentId], max_hops: Option<u32>, follows: impl Fn(KindIndex, bool) -> bool) -> Vec<Reached> {
         // Only asked, never walked in its order.
-        let mut seen: HashSet<ComponentId> = from.iter().copied().collect();
+        let mut seen: BTreeSet<ComponentId> = from.iter().copied().collect();
         let mut layer: Vec<ComponentId> = from.to_vec();
         let mut reached = Vec::new();
         let mut distance = 0u32;
@@ -102,7 +102,7 @@ impl Snapshot {
 
     /// Breadth first: from where each component is reached first. Ends early once `goal` is reached.
     pub(super) fn parents(&self, from: &[ComponentId], steps: impl Fn(ComponentId) -> Vec<Step>, goal: Option<ComponentId>) -> Parents {
-        let roots: HashSet<ComponentId> = from.iter().copied().collect();
+        let roots: BTreeSet<ComponentId> = from.iter().copied().collect();
         let mut parents = Parents::new();
         let mut queue: VecDeque<ComponentId> = from.iter().copied().collect();
         while let Some(at) = queue.pop_front() {

@@ -138,10 +138,16 @@ impl Cutter<'_> {
 
     fn outside(&mut self, span: Span) {
         let word = self.text.get(span.start..span.end).unwrap_or("").split_whitespace().next().unwrap_or("").to_owned();
+        let upper = word.to_ascii_uppercase();
+        let help = if super::ast::Kind::of(&upper).is_some() && upper != word {
+            format!("identifiers start in upper case: `{}`", upper.split_once('-').map_or(upper.clone(), |(kind, _)| format!("{kind}{}", word.get(kind.len()..).unwrap_or(""))))
+        } else {
+            "a rule starts on a new line with its identifier and title: `TOP-001 \"Title\" {`; the prefix is TOP, MET, CAS or TREE".to_owned()
+        };
         self.diagnostics.push(
             Diagnostic::error(Code::OUTSIDE_BLOCK, self.place(span), format!("`{word}` stands outside of any rule"))
                 .label("belongs to no rule")
-                .help("a rule starts on a new line with its identifier and title: `TOP-001 \"Title\" {`; the prefix is TOP, MET, CAS or TREE"),
+                .help(help),
         );
     }
 

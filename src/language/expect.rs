@@ -80,6 +80,9 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     if !fixed.is_empty() {
         return Some(fixed.to_owned());
     }
+    if found.is_empty() {
+        return None;
+    }
     if let Some(near) = nearest(found, words.iter().copied()).filter(|near| *near != found) {
         return Some(format!("did you mean `{near}`?"));
     }
@@ -87,8 +90,8 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
         return Some(format!("did you mean `{near}`?"));
     }
     // A quantity whose unit is not known fails right after its number.
-    let tail = before.trim_end();
-    if tail.ends_with(|c: char| c.is_ascii_digit()) && found.chars().next().is_some_and(char::is_alphabetic) {
+    let last = before.trim_end().rsplit(|c: char| !is_word(c) && c != '.').next().unwrap_or("");
+    if last.starts_with(|c: char| c.is_ascii_digit()) && found.chars().next().is_some_and(char::is_alphabetic) {
         return Some("units are `%`, `ms`, `s`, `min`, `h`, `d`, `B` to `TiB`, `MB/s`, `/s`, `/min`, `/h`, or none for a count".to_owned());
     }
     None
@@ -128,7 +131,7 @@ fn describe(rule: G) -> Option<String> {
         G::date => "a date such as `2025-06-01`",
         G::set | G::walk | G::peers | G::members | G::everything => "a set such as `dependents of db`",
         G::place | G::container => "a place such as `db` or `subnet of h`",
-        G::conclusion => "`impact`, `fault`, `cause` or `suppress`",
+        G::conclusion => "a conclusion such as `impact` or `fault`",
         G::impact_part => "a set such as `dependents of db`",
         G::branch | G::answer => "an answer such as `yes ->`",
         G::target => "a question of the tree or `end`",
@@ -145,7 +148,7 @@ fn describe(rule: G) -> Option<String> {
         G::where_value => "a value",
         G::given_item | G::variable => "a variable such as `db: database`",
         G::link | G::relation | G::shares => "a relation such as `s depends_on db`",
-        G::modifier => "`on`, `within`, `with` or `from`",
+        G::modifier => "a detail such as `on s` or `within 5m`",
         G::stat => "`mean`, `peak`, `lowest`, `total` or a percentile such as `p95`",
         G::tag => "a tag",
         _ => return None,

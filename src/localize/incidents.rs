@@ -52,8 +52,16 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
     if drafts.is_empty() {
         drafts.extend(lower::from_deviations_alone(scene));
     }
+    let mut taken: BTreeSet<usize> = drafts.iter().flat_map(Draft::explained).collect();
     for draft in &mut drafts {
-        lower::complete(scene, draft);
+        lower::complete(scene, draft, &mut taken);
+    }
+    // Beside an incident that rules explain, a lone alert on a component about which nothing else is odd is no incident and
+    // no suspect: it stays listed as unexplained.
+    if drafts.iter().any(|d| !d.expert.is_empty()) {
+        for draft in &mut drafts {
+            draft.lower.retain(|s| s.corroborated);
+        }
     }
     drafts.retain(|d| !d.expert.is_empty() || !d.lower.is_empty());
     let weight = |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.weight).sum::<f64>();

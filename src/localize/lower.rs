@@ -30,10 +30,13 @@ pub struct LowerSuspect {
     pub reasons: Vec<String>,
     pub explains: Vec<usize>,
     pub since: Time,
+    /// More than its own alert speaks for it: a straying metric, another component's symptom, a case.
+    pub corroborated: bool,
 }
 
-/// Adds similar cases to an incident, and suspects for what its rules leave unexplained.
-pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft) {
+/// Adds similar cases to an incident, and suspects for what its rules leave unexplained. `taken`: symptoms that some incident
+/// explains already; what is explained here is added.
+pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft, taken: &mut BTreeSet<usize>) {
     let question = scene.question;
     let everything: Vec<usize> = draft.symptoms.iter().copied().collect();
     let mut similar = question.cases.similar(&describe(scene, &everything), question.engine.at);
@@ -49,10 +52,15 @@ pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft) {
             open.retain(|i| !suspect.explains.contains(i));
             draft.lower.push(suspect);
         }
-        let ranked = anomaly::rank(question.engine.estate, question.engine.facts, &scene.deviations, &asking(scene, &open));
-        add_ranked(scene, draft, ranked, open);
+        // Signals without a component have no place in the topology from which to look for suspects.
+        let asking = asking(scene, &open);
+        if !asking.is_empty() {
+            let ranked = anomaly::rank(question.engine.estate, question.engine.facts, &scene.deviations, &asking);
+            add_ranked(scene, draft, ranked, open, taken);
+        }
     }
     draft.similar = similar;
+    taken.extend(draft.explained());
 }
 
 /// No signal calls for help: what strays may still do so, if it is strong enough that the scores themselves say so.
@@ -64,21 +72,24 @@ pub fn from_deviations_alone(scene: &Scene<'_, '_>) -> Option<Draft> {
     }
     let open: Vec<usize> = (0..scene.symptoms.len()).collect();
     let mut draft = Draft::default();
-    add_ranked(scene, &mut draft, ranked, open);
+    add_ranked(scene, &mut draft, ranked, open, &BTreeSet::new());
     draft.symptoms = draft.explained();
     Some(draft)
 }
 
 fn asking(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
     let symptoms = open.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| s.calls_for_help());
-    symptoms.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, weight: s.weight })).collect()
+    // Relative to the heaviest: how loud a monitor shouts says nothing of how much it knows.
+    let heaviest = symptoms.clone().map(|s| s.weight).fold(f64::MIN_POSITIVE, f64::max);
+    symptoms.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, weight: s.weight / heaviest })).collect()
 }
 
-fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut open: Vec<usize>) {
+fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut open: Vec<usize>, taken: &BTreeSet<usize>) {
     // Straying series of the components that a suspect explains are its symptoms too.
     let in_incident: BTreeSet<usize> = open.iter().copied().collect();
-    let metrics = (0..scene.symptoms.len()).filter(|i| !in_incident.contains(i) && scene.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
+    let metrics = (0..scene.symptoms.len()).filter(|i| !in_incident.contains(i) && !taken.contains(i) && scene.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
     open.extend(metrics.collect::<Vec<_>>());
+    let first_call = in_incident.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min();
     let known: BTreeSet<Option<ComponentId>> = draft
         .expert
         .iter()
@@ -86,16 +97,23 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
         .map(|c| c.component)
         .chain(draft.lower.iter().map(|s| Some(s.component)))
         .collect();
-    for one in ranked.into_iter().filter(|r| !known.contains(&Some(r.component))).take(MAX_SUSPECTS) {
+    // What a rule's suspect reaches is explained; it is no second cause.
+    let effects: BTreeSet<ComponentId> =
+        draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
+    let fresh = |r: &Ranked| !known.contains(&Some(r.component)) && !effects.contains(&r.component);
+    for one in ranked.into_iter().filter(fresh).take(MAX_SUSPECTS) {
         let mine = |i: &usize| scene.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)));
         let explains: Vec<usize> = open.iter().copied().filter(|i| mine(i)).collect();
         open.retain(|i| !explains.contains(i));
         let strays = one.deviations.iter().filter_map(|d| scene.deviations.get(*d));
         let since = strays.map(|d| d.onset).chain(explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset)).min();
-        let fault = match one.deviations.first().and_then(|d| scene.deviations.get(*d)) {
-            Some(d) => format!("unusual {} {}", if d.high { "high" } else { "low" }, d.metric),
-            None => "no signal of its own; what depends on it fails".to_owned(),
+        let own = explains.iter().filter_map(|i| scene.symptoms.get(*i)).find(|s| s.component == Some(one.component) && s.calls_for_help());
+        let fault = match (one.deviations.first().and_then(|d| scene.deviations.get(*d)), own) {
+            (Some(d), _) => format!("unusual {} {}", if d.high { "high" } else { "low" }, d.metric),
+            (None, Some(symptom)) => symptom.text.clone(),
+            (None, None) => "nothing of its own strays; what depends on it fails".to_owned(),
         };
+        let others = explains.iter().filter_map(|i| scene.symptoms.get(*i)?.component).any(|c| c != one.component);
         draft.symptoms.extend(explains.iter().copied());
         draft.lower.push(LowerSuspect {
             layer: Layer::Anomaly,
@@ -103,8 +121,9 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
             fault,
             confidence: one.confidence,
             reasons: one.reasons,
+            since: since.or(first_call).unwrap_or(scene.since),
+            corroborated: others || !one.deviations.is_empty(),
             explains,
-            since: since.unwrap_or(scene.since),
         });
     }
 }
@@ -172,5 +191,6 @@ fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option
         reasons,
         explains,
         since,
+        corroborated: true,
     })
 }

@@ -81,7 +81,7 @@ impl RhaiScripts {
         let declared: Vec<(String, usize)> = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
         for (name, arity) in declared {
             if self.functions.contains_key(&name) {
-                let at = sources.text(file).find(&format!("fn {name}")).unwrap_or(0);
+                let at = sources.text(file).find(&format!("fn {name}(")).unwrap_or(0);
                 let place = Place::new(file, Span::new(at, at + name.len() + 3));
                 diagnostics.push(
                     Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("script function `{name}` is declared twice"))

@@ -89,7 +89,10 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
             Span::new(offset, offset + 1)
         });
         let message = error.without_snippet().to_string();
-        let first = message.lines().next().unwrap_or("").to_owned();
+        // The place is shown anyway, and options of the parser are none of the user's.
+        let first = message.lines().next().unwrap_or("");
+        let first = first.split(" at line ").next().unwrap_or(first);
+        let first = first.split(", set DuplicateKeyPolicy").next().unwrap_or(first).trim_end_matches([',', ':', ' ', '.']).to_owned();
         Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), format!("this is not valid YAML: {first}")))
     })?;
     Ok(place(raw, source, text_start))

@@ -48,6 +48,8 @@ pub struct GroupReport {
     /// Bundles without a fault, and how many of them were left in peace.
     pub healthy: usize,
     pub abstained: usize,
+    /// Of those, in how many a rule fired all the same.
+    pub false_rules: usize,
     /// By which layer the first suspect came.
     pub layers: BTreeMap<String, usize>,
     pub median_ms: f64,
@@ -191,6 +193,7 @@ fn groups(bundles: &[BundleReport]) -> Vec<GroupReport> {
                 top5: mean(|b| b.top.2),
                 healthy: healthy.len(),
                 abstained: healthy.iter().filter(|b| b.suspects.is_empty()).count(),
+                false_rules: healthy.iter().filter(|b| b.layer == Some(Layer::Expert)).count(),
                 layers,
                 median_ms: times.get(times.len() / 2).copied().unwrap_or(0.0),
                 max_ms: times.last().copied().unwrap_or(0.0),
