@@ -1,4 +1,5 @@
 //! What `check` says: the planted mistakes, all in one run, and the words of every kind of error.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
 mod common;
 
@@ -13,7 +14,15 @@ fn all_planted_mistakes_in_one_run() {
     let found: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
     let mut lines: Vec<String> = found
         .iter()
-        .map(|d| format!("{} {}:{}:{}", d["code"].as_str().unwrap(), d["place"]["path"].as_str().unwrap_or("-"), d["place"]["line"], d["place"]["column"]))
+        .map(|d| {
+            format!(
+                "{} {}:{}:{}",
+                d["code"].as_str().unwrap(),
+                d["place"]["path"].as_str().unwrap_or("-"),
+                d["place"]["line"],
+                d["place"]["column"]
+            )
+        })
         .collect();
     lines.sort();
     let expected = std::fs::read_to_string(root().join("tests/planted/EXPECTED.tsv")).unwrap();

@@ -1,4 +1,5 @@
 //! Whole diagnoses: every bundle of the repository, and the public incidents where they are at hand.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
 mod common;
 
@@ -16,7 +17,9 @@ fn own() -> Vec<std::path::PathBuf> {
 }
 
 fn diagnose(project: &Project, dir: &Path) -> Diagnosis {
-    load_bundle(project, dir, dir.parent().unwrap(), Options::default()).unwrap_or_else(|e| panic!("{}: {}", dir.display(), e.message)).diagnose()
+    load_bundle(project, dir, dir.parent().unwrap(), Options::default())
+        .unwrap_or_else(|e| panic!("{}: {}", dir.display(), e.message))
+        .diagnose()
 }
 
 fn project() -> Project {
@@ -89,7 +92,8 @@ fn each_rule_fires_and_nearly_fires() {
         let diagnosis = diagnose(&project, &dir);
         if name.ends_with("-fires") {
             rules += 1;
-            let suspects: Vec<_> = diagnosis.incidents.iter().flat_map(|i| &i.suspects).filter(|s| s.rules.iter().any(|r| r == rule)).collect();
+            let suspects: Vec<_> =
+                diagnosis.incidents.iter().flat_map(|i| &i.suspects).filter(|s| s.rules.iter().any(|r| r == rule)).collect();
             assert!(!suspects.is_empty(), "{name}: {rule} did not fire");
         } else {
             assert!(diagnosis.incidents.iter().all(|i| i.layer != Layer::Expert), "{name}: {:?}", diagnosis.incidents);

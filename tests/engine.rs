@@ -1,4 +1,5 @@
 //! Conditions, bindings and findings against expectations worked out by hand. The cases are the files in `tests/engine/`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
 
@@ -207,48 +208,100 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
     let maybe = |id: &Option<String>| id.as_deref().map(find);
     let origin = |file: &str, index: usize| Origin { file: file.to_owned(), index };
     let series = |list: &[SeriesCase], file: &str| -> Vec<Series> {
-        list.iter().enumerate().map(|(index, s)| {
-            let component = find(&s.component);
-            let Some(Member::Metric(def)) = estate.model().member(&estate.component(component).kind, &s.metric) else {
-                panic!("{}: no metric {}", case.name, s.metric)
-            };
-            let start = s.from.as_deref().map_or(START, time);
-            let text = s.values.as_str().map_or_else(|| s.values.to_string(), str::to_owned);
-            let points = values(&text).into_iter().enumerate();
-            #[allow(clippy::cast_possible_wrap)]
-            let points = points.filter_map(|(n, v)| v.map(|v| (start.plus(span(&s.every) * n as i64), v * def.unit.factor))).collect();
-            Series { origin: origin(file, index), component: Some(component), metric: def.name.clone(), modelled: true, labels: s.labels.clone(), points }
-        }).collect()
+        list.iter()
+            .enumerate()
+            .map(|(index, s)| {
+                let component = find(&s.component);
+                let Some(Member::Metric(def)) = estate.model().member(&estate.component(component).kind, &s.metric) else {
+                    panic!("{}: no metric {}", case.name, s.metric)
+                };
+                let start = s.from.as_deref().map_or(START, time);
+                let text = s.values.as_str().map_or_else(|| s.values.to_string(), str::to_owned);
+                let points = values(&text).into_iter().enumerate();
+                #[allow(clippy::cast_possible_wrap)]
+                let points = points.filter_map(|(n, v)| v.map(|v| (start.plus(span(&s.every) * n as i64), v * def.unit.factor))).collect();
+                Series {
+                    origin: origin(file, index),
+                    component: Some(component),
+                    metric: def.name.clone(),
+                    modelled: true,
+                    labels: s.labels.clone(),
+                    points,
+                }
+            })
+            .collect()
     };
     let here = |kind: &str| !case.absent.iter().any(|a| a == kind);
     let mut facts = Facts {
-        alerts: case.alerts.iter().enumerate().map(|(i, a)| Alert {
-            origin: origin("alerts.json", i),
-            component: maybe(&a.component),
-            name: a.name.clone(),
-            text: format!("{}\n{}", a.name, a.text),
-            summary: a.text.clone(),
-            severity: a.labels.get("severity").cloned(),
-            labels: a.labels.clone(),
-            start: time(&a.from),
-            end: a.to.as_deref().map_or(Time::MAX, time),
-            duplicates: 0,
-            flaps: 0,
-        }).collect(),
+        alerts: case
+            .alerts
+            .iter()
+            .enumerate()
+            .map(|(i, a)| Alert {
+                origin: origin("alerts.json", i),
+                component: maybe(&a.component),
+                name: a.name.clone(),
+                text: format!("{}\n{}", a.name, a.text),
+                summary: a.text.clone(),
+                severity: a.labels.get("severity").cloned(),
+                labels: a.labels.clone(),
+                start: time(&a.from),
+                end: a.to.as_deref().map_or(Time::MAX, time),
+                duplicates: 0,
+                flaps: 0,
+            })
+            .collect(),
         series: series(&case.series, "metrics.json"),
         baseline: series(&case.baseline, "baseline.json"),
-        logs: case.logs.iter().enumerate().map(|(i, l)| LogLine {
-            origin: origin("logs.json", i), component: maybe(&l.component), time: time(&l.at), text: l.text.clone(), labels: l.attributes.clone(),
-        }).collect(),
-        changes: case.changes.iter().enumerate().map(|(i, c)| Change {
-            origin: origin("events.ndjson", i), component: maybe(&c.component), time: time(&c.at), text: c.text.clone(), attributes: c.attributes.clone(),
-        }).collect(),
-        probes: case.probes.iter().enumerate().map(|(i, p)| Probe {
-            origin: origin("events.ndjson", i), from: maybe(&p.from), component: maybe(&p.to), time: time(&p.at), success: p.success, text: String::new(),
-        }).collect(),
-        reports: case.reports.iter().enumerate().map(|(i, r)| Report {
-            origin: origin("events.ndjson", i), component: maybe(&r.component), time: time(&r.at), text: r.text.clone(), attributes: r.attributes.clone(),
-        }).collect(),
+        logs: case
+            .logs
+            .iter()
+            .enumerate()
+            .map(|(i, l)| LogLine {
+                origin: origin("logs.json", i),
+                component: maybe(&l.component),
+                time: time(&l.at),
+                text: l.text.clone(),
+                labels: l.attributes.clone(),
+            })
+            .collect(),
+        changes: case
+            .changes
+            .iter()
+            .enumerate()
+            .map(|(i, c)| Change {
+                origin: origin("events.ndjson", i),
+                component: maybe(&c.component),
+                time: time(&c.at),
+                text: c.text.clone(),
+                attributes: c.attributes.clone(),
+            })
+            .collect(),
+        probes: case
+            .probes
+            .iter()
+            .enumerate()
+            .map(|(i, p)| Probe {
+                origin: origin("events.ndjson", i),
+                from: maybe(&p.from),
+                component: maybe(&p.to),
+                time: time(&p.at),
+                success: p.success,
+                text: String::new(),
+            })
+            .collect(),
+        reports: case
+            .reports
+            .iter()
+            .enumerate()
+            .map(|(i, r)| Report {
+                origin: origin("events.ndjson", i),
+                component: maybe(&r.component),
+                time: time(&r.at),
+                text: r.text.clone(),
+                attributes: r.attributes.clone(),
+            })
+            .collect(),
         present: Present { alerts: here("alerts"), metrics: here("metrics"), logs: here("logs"), events: here("events") },
         ..Facts::default()
     };
@@ -258,9 +311,18 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
 
 fn run(case: &Case, wrong: &mut Vec<String>) {
     let world = world(case);
-    let ids = |names: &[String]| -> Vec<ComponentId> { names.iter().map(|n| world.estate.find(n).unwrap_or_else(|| panic!("{}: no component {n}", case.name))).collect() };
+    let ids = |names: &[String]| -> Vec<ComponentId> {
+        names.iter().map(|n| world.estate.find(n).unwrap_or_else(|| panic!("{}: no component {n}", case.name))).collect()
+    };
     let last = case.at.as_deref().map(time).or_else(|| case.expect.iter().map(|e| time(&e.at)).max()).unwrap_or(START);
-    let engine = Engine { plan: &world.plan, estate: &world.estate, facts: &world.facts, scripts: &world.scripts, at: last, lookback: case.window.as_deref().map_or(HOUR, span) };
+    let engine = Engine {
+        plan: &world.plan,
+        estate: &world.estate,
+        facts: &world.facts,
+        scripts: &world.scripts,
+        at: last,
+        lookback: case.window.as_deref().map_or(HOUR, span),
+    };
     let findings = engine.findings();
     for expect in &case.expect {
         let rule = world.plan.rules.get(&expect.rule).unwrap_or_else(|| panic!("{}: no rule {}", case.name, expect.rule));
@@ -272,15 +334,29 @@ fn run(case: &Case, wrong: &mut Vec<String>) {
         };
         let texts: Vec<String> = evidence.atoms().iter().map(|(e, _)| e.view(&world.estate, &world.facts).text).collect();
         if found != expect.is {
-            wrong.push(format!("{}: {} of {:?} at {} is {found}, not {}\n    {}", case.name, expect.rule, expect.of, expect.at, expect.is, texts.join("\n    ")));
+            wrong.push(format!(
+                "{}: {} of {:?} at {} is {found}, not {}\n    {}",
+                case.name,
+                expect.rule,
+                expect.of,
+                expect.at,
+                expect.is,
+                texts.join("\n    ")
+            ));
         }
         if let Some(says) = expect.says.as_ref().filter(|says| !texts.iter().any(|t| t.contains(says.as_str()))) {
             wrong.push(format!("{}: {} at {} does not say `{says}`\n    {}", case.name, expect.rule, expect.at, texts.join("\n    ")));
         }
     }
     if let Some(expected) = &case.findings {
-        let shown: Vec<String> = findings.iter().map(|f| show(&world.estate, &f.rule.id, &f.binding, f.since, f.until, f.overridden.as_ref().map(|(by, _)| by))).collect();
-        let mut wanted: Vec<String> = expected.iter().map(|f| show(&world.estate, &f.rule, &ids(&f.of), time(&f.since), f.until.as_deref().map(time), f.overridden.as_ref())).collect();
+        let shown: Vec<String> = findings
+            .iter()
+            .map(|f| show(&world.estate, &f.rule.id, &f.binding, f.since, f.until, f.overridden.as_ref().map(|(by, _)| by)))
+            .collect();
+        let mut wanted: Vec<String> = expected
+            .iter()
+            .map(|f| show(&world.estate, &f.rule, &ids(&f.of), time(&f.since), f.until.as_deref().map(time), f.overridden.as_ref()))
+            .collect();
         wanted.sort();
         let mut sorted = shown.clone();
         sorted.sort();
@@ -290,7 +366,8 @@ fn run(case: &Case, wrong: &mut Vec<String>) {
     }
     for (rule, expected) in &case.bindings {
         let rule = world.plan.rules.get(rule).unwrap_or_else(|| panic!("{}: no rule {rule}", case.name));
-        let mut found: Vec<Vec<String>> = engine.bindings(rule).into_iter().map(|b| b.into_iter().map(|c| world.estate.component(c).id.clone()).collect()).collect();
+        let mut found: Vec<Vec<String>> =
+            engine.bindings(rule).into_iter().map(|b| b.into_iter().map(|c| world.estate.component(c).id.clone()).collect()).collect();
         let mut expected = expected.clone();
         found.sort();
         expected.sort();
@@ -303,7 +380,18 @@ fn run(case: &Case, wrong: &mut Vec<String>) {
 fn show(estate: &Snapshot, rule: &str, binding: &[ComponentId], since: Time, until: Option<Time>, overridden: Option<&String>) -> String {
     let names: Vec<&str> = binding.iter().map(|c| estate.component(*c).id.as_str()).collect();
     let until = until.map_or_else(|| "now".to_owned(), |t| Time::describe(t.since(START)));
-    format!("{rule} of {names:?} from {} to {until}{}", Time::describe(since.since(START)), overridden.map_or_else(String::new, |by| format!(" overridden by {by}")))
+    format!(
+        "{rule} of {names:?} from {} to {until}{}",
+        Time::describe(since.since(START)),
+        overridden.map_or_else(String::new, |by| format!(" overridden by {by}"))
+    )
+}
+
+/// As project files are read: `y` and `no` are texts.
+fn options() -> serde_saphyr::Options {
+    let mut options = serde_saphyr::Options::default();
+    options.strict_booleans = true;
+    options
 }
 
 #[test]
@@ -315,7 +403,7 @@ fn conditions_are_what_they_say() {
     files.sort();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
-        let list: Vec<Case> = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let list: Vec<Case> = serde_saphyr::from_str_with_options(&text, options()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for case in list {
             cases += 1;
             let before = wrong.len();

@@ -13,6 +13,7 @@ pub struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
+    /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Language of the report's own words

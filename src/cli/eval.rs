@@ -23,6 +23,7 @@ pub struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
+    /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     format: EvalFormat,
     /// Also list every bundle
@@ -68,7 +69,9 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
         }
         writeln!(out)?;
     }
-    writeln!(out, "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>9} {:>9}  layers",
+    writeln!(
+        out,
+        "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>9} {:>9}  layers",
         "group", "faults", "top-1", "top-3", "top-5", "healthy", "abstained", "rule fired", "median", "max"
     )?;
     for group in &report.groups {

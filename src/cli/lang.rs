@@ -21,7 +21,6 @@ macro_rules! words {
 words! {
     incident: "INCIDENT", "故障";
     since: "since", "始于";
-    symptoms: "symptoms", "个症状";
     explained: "explained", "已解释";
     confidence: "confidence", "置信度";
     layer: "layer", "依据层";
@@ -50,7 +49,9 @@ words! {
     duplicates: "duplicates", "重复";
     aside: "unreadable", "不可读";
     no_fault: "No fault seen.", "未发现故障。";
-    none_needed: "Nothing calls for an explanation.", "没有需要解释的信号。";
+    no_suspect: "No suspect found; some signals stay unexplained.", "未找到可疑对象，仍有未解释的信号。";
+    open: "unexplained", "未解释";
+    nowhere: "unplaced", "未定位";
     down: "down", "不可用";
     degraded: "degraded", "降级";
     at_risk: "at risk", "有风险";
@@ -71,7 +72,33 @@ words! {
     root_cause: "root cause", "根因";
 }
 
+/// Things that are counted: singular and plural in English, and in Chinese with its measure word.
+const COUNTED: &[(&str, &str, &str, &str)] = &[
+    ("symptom", "symptom", "symptoms", "个症状"),
+    ("alert", "alert", "alerts", "条告警"),
+    ("report", "report", "reports", "条反馈"),
+    ("probe", "failed probe", "failed probes", "次失败的探测"),
+    ("log", "group of error lines", "groups of error lines", "组错误日志"),
+    ("metric", "straying series", "straying series", "条异常指标"),
+    ("alerts", "alert", "alerts", "条告警"),
+    ("metric series", "metric series", "metric series", "条指标序列"),
+    ("log lines", "log line", "log lines", "行日志"),
+    ("changes", "change", "changes", "次变更"),
+    ("probes", "probe", "probes", "次探测"),
+    ("reports", "report", "reports", "条反馈"),
+    ("other events", "other event", "other events", "个其他事件"),
+];
+
 impl Lang {
+    /// A number of things of a kind.
+    pub fn count(self, number: usize, kind: &str) -> String {
+        let Some((_, one, many, zh)) = COUNTED.iter().find(|(name, ..)| *name == kind) else { return format!("{number} {kind}") };
+        match self {
+            Lang::En => format!("{number} {}", if number == 1 { one } else { many }),
+            Lang::Zh => format!("{number} {zh}"),
+        }
+    }
+
     pub fn layer_name(self, layer: crate::localize::Layer) -> &'static str {
         match layer {
             crate::localize::Layer::Expert => self.expert(),

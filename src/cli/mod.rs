@@ -156,13 +156,18 @@ fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure> {
     let root = match &args.project {
         Some(root) => root.clone(),
         None => find_project(near).or_else(|| find_project(Path::new("."))).ok_or_else(|| {
-            Failure("error[F9003]: there is no project here: no folder upward holds `rules/`\n  help: name one with `--project DIR`".to_owned())
+            Failure(
+                "error[F9003]: there is no project here: no folder upward holds `rules/`\n  help: name one with `--project DIR`".to_owned(),
+            )
         })?,
     };
     let project = Project::load(&root)?;
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
-        eprintln!("warning: {errors} mistakes in the project, the items concerned are left out; `faultscope check {}` shows them", root.display());
+        eprintln!(
+            "warning: {errors} mistakes in the project, the items concerned are left out; `faultscope check {}` shows them",
+            root.display()
+        );
     }
     Ok(project)
 }
@@ -179,7 +184,11 @@ fn load<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result<Bundle<
 /// that its siblings share.
 fn top_of(project: &Project, dir: &Path) -> PathBuf {
     let (Ok(dir), Ok(root)) = (dir.canonicalize(), project.root.canonicalize()) else { return dir.to_path_buf() };
-    if dir.starts_with(&root) { dir.parent().filter(|p| p.starts_with(&root) && *p != root).map_or(dir.clone(), Path::to_path_buf) } else { dir.parent().map_or(dir.clone(), Path::to_path_buf) }
+    if dir.starts_with(&root) {
+        dir.parent().filter(|p| p.starts_with(&root) && *p != root).map_or(dir.clone(), Path::to_path_buf)
+    } else {
+        dir.parent().map_or(dir.clone(), Path::to_path_buf)
+    }
 }
 
 /// Whether to colour what goes to the terminal.

@@ -41,8 +41,17 @@ impl Page {
         if self.markdown { self.text.push_str(&format!("- {text}\n")) } else { self.text.push_str(&format!("    {text}\n")) }
     }
 
+    /// A line that belongs to the item before it.
+    fn sub(&mut self, text: &str) {
+        if self.markdown { self.text.push_str(&format!("  - {text}\n")) } else { self.text.push_str(&format!("      {text}\n")) }
+    }
+
     fn numbered(&mut self, number: usize, text: &str) {
-        if self.markdown { self.text.push_str(&format!("{number}. {text}\n")) } else { self.text.push_str(&format!("    {number}. {text}\n")) }
+        if self.markdown {
+            self.text.push_str(&format!("{number}. {text}\n"));
+        } else {
+            self.text.push_str(&format!("    {number}. {text}\n"));
+        }
     }
 
     fn more(&mut self, total: usize, shown: usize) {
@@ -57,7 +66,13 @@ impl Page {
 pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
     let mut page = Page { text: String::new(), markdown, lang };
     if diagnosis.incidents.is_empty() {
-        page.title(&format!("{} ({} {})", lang.no_fault(), lang.at(), diagnosis.at));
+        let open = diagnosis.unexplained.iter().any(|s| s.kind != "metric");
+        page.title(&format!("{} ({} {})", if open { lang.no_suspect() } else { lang.no_fault() }, lang.at(), diagnosis.at));
+    }
+    if !diagnosis.warnings.is_empty() {
+        page.heading(lang.warnings());
+        diagnosis.warnings.iter().take(MAX_SIGNALS).for_each(|w| page.item(w));
+        page.more(diagnosis.warnings.len(), MAX_SIGNALS);
     }
     for incident in &diagnosis.incidents {
         self::incident(&mut page, incident, diagnosis);
@@ -72,7 +87,10 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
         page.more(signals.len(), MAX_SIGNALS);
     };
     list(&mut page, lang.unexplained(), &diagnosis.unexplained);
-    list(&mut page, lang.unplaced(), &diagnosis.unplaced);
+    // Those among them that call for an explanation stand above already.
+    let listed: Vec<_> = diagnosis.unexplained.iter().map(|s| &s.origin).collect();
+    let quiet: Vec<SignalView> = diagnosis.unplaced.iter().filter(|s| !listed.contains(&&s.origin)).cloned().collect();
+    list(&mut page, lang.unplaced(), &quiet);
     if !diagnosis.suppressed.is_empty() {
         page.heading(&format!("{} ({})", lang.suppressed(), diagnosis.suppressed.len()));
         for view in diagnosis.suppressed.iter().take(MAX_SIGNALS) {
@@ -94,13 +112,12 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
 fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
     let lang = page.lang;
     page.title(&format!(
-        "{} {} · {} {} · {} {}, {} {}",
+        "{} {} · {} {} · {}, {} {}",
         lang.incident(),
         incident.number,
         lang.since(),
         incident.since,
-        incident.symptoms,
-        lang.symptoms(),
+        lang.count(incident.symptoms, "symptom"),
         incident.explained,
         lang.explained()
     ));
@@ -159,7 +176,11 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     }
     let fault = &suspect.fault;
     let line = format!("{rank}. {who} ({}): {fault}", about.join(", "));
-    if page.markdown { page.text.push_str(&format!("\n### {line}\n\n")) } else { page.text.push_str(&format!("\n  {line}\n")) }
+    if page.markdown {
+        page.text.push_str(&format!("\n### {line}\n\n"));
+    } else {
+        page.text.push_str(&format!("\n  {line}\n"));
+    }
     let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
     let confirm = if suspect.confirm { format!(" · {}", lang.confirm()) } else { String::new() };
     page.item(&format!(
@@ -191,7 +212,7 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
         names.dedup();
         let shown: Vec<&str> = names.iter().copied().take(MAX_SIGNALS).collect();
         let rest = if names.len() > MAX_SIGNALS { format!(" … {} {}", names.len() - MAX_SIGNALS, lang.more()) } else { String::new() };
-        let counts: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let counts: Vec<String> = kinds.iter().map(|(kind, n)| lang.count(*n, kind)).collect();
         let on = if shown.is_empty() { String::new() } else { format!(": {}{rest}", shown.join(", ")) };
         page.item(&format!("{} {}{on}", lang.explains(), counts.join(", ")));
     }
@@ -236,7 +257,8 @@ pub fn impact_line(view: &ImpactView, lang: Lang, tier: Option<Tier>) -> String 
         line.push_str(&format!(" · {owner}"));
     }
     if view.path.len() > 1 {
-        line.push_str(&format!(" · {}", view.path.join(" → ")));
+        let joined = view.path.join(" → ");
+        line.push_str(&format!(" · {}", if view.by_evidence { joined.replacen(" → ", " ⇢ ", 1) } else { joined }));
     }
     if !view.functions.is_empty() {
         line.push_str(&format!(" · {}: {}", lang.functions(), view.functions.join(", ")));
@@ -255,10 +277,10 @@ fn case(page: &mut Page, case: &CaseView) {
     let date = case.date.map_or_else(String::new, |d| format!(" {}", d.to_string().split('T').next().unwrap_or("").to_owned()));
     page.item(&format!("{}{date} \"{}\" {:.0}%{by}", case.id, case.title, case.similarity * 100.0));
     if let Some(root) = &case.root_cause {
-        page.item(&format!("  {}: {root}", lang.root_cause()));
+        page.sub(&format!("{}: {root}", lang.root_cause()));
     }
     if !case.solutions.is_empty() && case.rule.is_none() {
-        page.item(&format!("  {}: {}", lang.last_time(), case.solutions.join("; ")));
+        page.sub(&format!("{}: {}", lang.last_time(), case.solutions.join("; ")));
     }
 }
 
@@ -289,7 +311,7 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
     for line in &diagnosis.accounting {
         let mut parts = vec![
             format!("{} {}", line.explained, lang.explained()),
-            format!("{} {}", line.unexplained, lang.unexplained().to_lowercase()),
+            format!("{} {}", line.unexplained, lang.open()),
             format!("{} {}", line.quiet, lang.quiet()),
         ];
         if line.duplicates > 0 {
@@ -298,7 +320,7 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
         if line.set_aside > 0 {
             parts.push(format!("{} {}", line.set_aside, lang.aside()));
         }
-        let unplaced = if line.unplaced > 0 { format!("  ({} {})", line.unplaced, lang.unplaced().to_lowercase()) } else { String::new() };
-        page.item(&format!("{} {} = {}{unplaced}", line.received, line.kind, parts.join(" + ")));
+        let unplaced = if line.unplaced > 0 { format!("  ({} {})", line.unplaced, lang.nowhere()) } else { String::new() };
+        page.item(&format!("{} = {}{unplaced}", lang.count(line.received, &line.kind), parts.join(" + ")));
     }
 }

@@ -20,9 +20,11 @@ enum WalkFormat {
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The tree's identifier
+    #[arg(value_name = "TREE-ID")]
     tree: String,
     /// Signals that answer the questions with an `auto` condition
-    #[arg(long)]
+    #[arg(long, value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
     /// Answers to the questions that the data do not answer, in order; asked in the terminal otherwise
     #[arg(long, value_delimiter = ',')]
@@ -31,6 +33,7 @@ pub struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
+    /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     format: WalkFormat,
 }
@@ -91,6 +94,10 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
         writeln!(out, "  {}", shown(&answer))?;
         walk.answer(&answer, None);
     }
+    let surplus: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
+    if !surplus.is_empty() {
+        eprintln!("warning: not asked for: {}", surplus.join(", "));
+    }
     finish(&walk, out)
 }
 
@@ -98,8 +105,11 @@ fn finish(walk: &Walk<'_>, out: &mut impl Write) -> Outcome {
     let Some(end) = walk.end else { return Ok(FINDINGS) };
     let see = if end.see.is_empty() { String::new() } else { format!("  → {}", end.see.join(", ")) };
     writeln!(out, "\n→ {}{see}", end.verdict)?;
-    let path: Vec<String> =
-        walk.steps.iter().map(|s| format!("{} {}{}", s.node.name, shown(s.answer), if s.auto.is_some() { " (data)" } else { "" })).collect();
+    let path: Vec<String> = walk
+        .steps
+        .iter()
+        .map(|s| format!("{} {}{}", s.node.name, shown(s.answer), if s.auto.is_some() { " (data)" } else { "" }))
+        .collect();
     writeln!(out, "  path: {}", path.join(" → "))?;
     Ok(OK)
 }
@@ -126,7 +136,9 @@ fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
 }
 
 fn parse(node: &TreeNode, text: &str) -> Result<Answer, Failure> {
-    matching(node, text).cloned().ok_or_else(|| Failure(format!("error: `{text}` does not answer \"{}\"; it takes {}", node.question, choices(node))))
+    matching(node, text)
+        .cloned()
+        .ok_or_else(|| Failure(format!("error: `{text}` does not answer \"{}\"; it takes {}", node.question, choices(node))))
 }
 
 /// Asks in the terminal until the answer is one of the branches; `None` at the end of the input.

@@ -19,12 +19,16 @@ const MAX_BINDINGS: usize = 3;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The rule's identifier
+    #[arg(value_name = "RULE-ID")]
     rule: String,
+    /// Folder with the recorded signals
     bundle: PathBuf,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
+    /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -69,7 +73,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         if broken {
             return Err(Failure(format!("error: rule `{}` has a mistake and was left out; `faultscope check` shows it", args.rule)));
         }
-        let help = nearest(&args.rule, plan.rules.keys().map(String::as_str)).map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
+        let help = nearest(&args.rule, plan.rules.keys().map(String::as_str))
+            .map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
         return Err(Failure(format!("error[F2018]: there is no rule `{}`{help}", args.rule)));
     };
     let engine = bundle.engine();
@@ -142,7 +147,13 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
         Status::Retired => ", retired: never evaluated",
     };
     let verdict = if report.held { "held" } else { "did not hold" };
-    let mut page = format!("{} \"{}\"{status}: {verdict} (looked from {} to {})\n", report.rule, report.title, bundle.at.minus(bundle.lookback), bundle.at);
+    let mut page = format!(
+        "{} \"{}\"{status}: {verdict} (looked from {} to {})\n",
+        report.rule,
+        report.title,
+        bundle.at.minus(bundle.lookback),
+        bundle.at
+    );
     if let Some(unbound) = &report.unbound {
         page.push_str(&format!("\n  It was never asked: {unbound}.\n"));
     }
@@ -159,13 +170,16 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
         let when = match (binding.held, binding.until) {
             (true, None) => format!("held since {} and still does", binding.from.clock()),
             (true, Some(until)) => format!("held from {} to {}", binding.from.clock(), until.clock()),
-            (false, _) => format!("{} of its conditions lacking, closest at {}", binding.lacking, binding.from.clock()),
+            (false, _) if binding.lacking == 1 => {
+                format!("did not hold: one condition would have to change, closest at {}", binding.from.clock())
+            }
+            (false, _) => format!("did not hold: {} conditions would have to change, closest at {}", binding.lacking, binding.from.clock()),
         };
         page.push_str(&format!("\n  {on}— {when}\n"));
         tree(&binding.conditions, 2, &mut page);
     }
     if others > MAX_BINDINGS {
-        page.push_str(&format!("\n  … {} more combinations that lacked as much or more\n", others - MAX_BINDINGS));
+        page.push_str(&format!("\n  … {} more combinations, further away\n", others - MAX_BINDINGS));
     }
     page
 }

@@ -6,8 +6,8 @@ use crate::value::{Dimension, Unit};
 
 use super::Compiler;
 use super::plan::{
-    Argument, BASELINE_PERIOD, CHANGE_WINDOW, Call, Cond, CondKind, Event, LOG_WINDOW, Op, PROBE_WINDOW, PlaceOf, Quantified, REPORT_WINDOW, Subject,
-    Target, Text, Value,
+    Argument, BASELINE_PERIOD, CHANGE_WINDOW, Call, Cond, CondKind, Event, LOG_WINDOW, Op, PROBE_WINDOW, PlaceOf, Quantified,
+    REPORT_WINDOW, Subject, Target, Text, Value,
 };
 use super::scope::{Scope, unit_of};
 
@@ -52,7 +52,13 @@ impl Compiler<'_> {
                     }
                 };
                 if by <= 0.0 {
-                    self.error(Code::NEVER, expr.span, "a rise or fall of nothing says nothing", "not more than 0", "write by how much, as a positive number");
+                    self.error(
+                        Code::NEVER,
+                        expr.span,
+                        "a rise or fall of nothing says nothing",
+                        "not more than 0",
+                        "write by how much, as a positive number",
+                    );
                     return None;
                 }
                 if relative && !rises && by > 100.0 {
@@ -85,9 +91,15 @@ impl Compiler<'_> {
         }
         let help = match (literal, right.dimension) {
             (Some(number), Dimension::Count) => {
-                format!("write a unit: `{}{}`", crate::value::format_number(number), if left.dimension == Dimension::Fraction { "%" } else { left.name })
+                format!(
+                    "write a unit: `{}{}`",
+                    crate::value::format_number(number),
+                    if left.dimension == Dimension::Fraction { "%" } else { left.name }
+                )
             }
-            _ => format!("compare {} with {}, such as `{}`", left.dimension.describe(), left.dimension.describe(), left.dimension.example()),
+            _ => {
+                format!("compare {} with {}, such as `{}`", left.dimension.describe(), left.dimension.describe(), left.dimension.example())
+            }
         };
         self.error(
             Code::UNIT_MISMATCH,
@@ -104,7 +116,13 @@ impl Compiler<'_> {
         let (a, b) = (a?, b?);
         let constant = |value: &Value| matches!(value, Value::Number { .. } | Value::Text(_));
         if constant(&a) && constant(&b) {
-            self.error(Code::NEVER, span, "this compares two constants", "depends on no signal", "compare a metric or an attribute: `db.connections > 100`");
+            self.error(
+                Code::NEVER,
+                span,
+                "this compares two constants",
+                "depends on no signal",
+                "compare a metric or an attribute: `db.connections > 100`",
+            );
             return None;
         }
         let (unit_a, unit_b) = (unit_of(&a), unit_of(&b));
@@ -123,12 +141,20 @@ impl Compiler<'_> {
             _ => {
                 let (Some(unit_a), Some(unit_b)) = (unit_a, unit_b) else {
                     let (code, text, other) = (Code::UNIT_MISMATCH, if is_text(&a) { left.span } else { right.span }, "a text");
-                    self.error(code, text, format!("{other} cannot be compared with a number"), other, "compare numbers with numbers, texts with texts");
+                    self.error(
+                        code,
+                        text,
+                        format!("{other} cannot be compared with a number"),
+                        other,
+                        "compare numbers with numbers, texts with texts",
+                    );
                     return None;
                 };
                 match (&left.kind, &right.kind) {
                     (OperandKind::Quantity(quantity), _) => self.same_dimension(unit_b, quantity.unit, left.span, Some(quantity.number))?,
-                    (_, OperandKind::Quantity(quantity)) => self.same_dimension(unit_a, quantity.unit, right.span, Some(quantity.number))?,
+                    (_, OperandKind::Quantity(quantity)) => {
+                        self.same_dimension(unit_a, quantity.unit, right.span, Some(quantity.number))?;
+                    }
                     _ => self.same_dimension(unit_a, unit_b, right.span, None)?,
                 }
                 // Show the comparison in the unit of the metric, not of the literal.
@@ -149,7 +175,13 @@ impl Compiler<'_> {
             OperandKind::Share { percent, of } => {
                 let of = self.operand(scope, of)?;
                 if unit_of(&of).is_none() {
-                    self.error(Code::UNIT_MISMATCH, operand.span, "a share of a text is nothing", "not a number", "take the share of a number");
+                    self.error(
+                        Code::UNIT_MISMATCH,
+                        operand.span,
+                        "a share of a text is nothing",
+                        "not a number",
+                        "take the share of a number",
+                    );
                     return None;
                 }
                 Value::Share { percent: percent.value, of: Box::new(of) }
@@ -236,8 +268,10 @@ impl Compiler<'_> {
             return Some(found.name.clone());
         }
         let names: Vec<&str> = all.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.logs.keys()).map(String::as_str).collect();
-        let help = crate::diag::nearest(&source.value, names)
-            .map_or_else(|| "declare it in `topology/model.yaml` under `logs:` of the type".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = crate::diag::nearest(&source.value, names).map_or_else(
+            || "declare it in `topology/model.yaml` under `logs:` of the type".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
         self.error(Code::UNKNOWN_SOURCE, source.span, format!("there is no log source `{}`", source.value), "not in the model", help);
         None
     }
@@ -251,7 +285,13 @@ impl Compiler<'_> {
             Some(place) => Some(self.place_of(scope, place)?),
             None if !scope.it.is_empty() => Some(PlaceOf::Subject(Subject::It)),
             None => {
-                self.error(Code::UNKNOWN_VARIABLE, span, "this probe does not say of what", "of which component?", "write `probe on db fails` or `probe from a to b fails`");
+                self.error(
+                    Code::UNKNOWN_VARIABLE,
+                    span,
+                    "this probe does not say of what",
+                    "of which component?",
+                    "write `probe on db fails` or `probe from a to b fails`",
+                );
                 return None;
             }
         };
@@ -288,7 +328,13 @@ impl Compiler<'_> {
             let list = |types: &[String]| if types.is_empty() { "anything".to_owned() } else { types.join(", ") };
             format!("`{relation}` leads from {} to {}", list(&kind.from), list(&kind.to))
         };
-        self.error(Code::IMPOSSIBLE_RELATION, link.span, format!("a `{a}` cannot stand in `{relation}` to a `{b}`"), "impossible in this model", help);
+        self.error(
+            Code::IMPOSSIBLE_RELATION,
+            link.span,
+            format!("a `{a}` cannot stand in `{relation}` to a `{b}`"),
+            "impossible in this model",
+            help,
+        );
         None
     }
 

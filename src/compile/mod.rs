@@ -32,7 +32,7 @@ pub struct Inputs<'a> {
 
 /// Compiles all rules of all files, with every mistake of all of them.
 pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
-    let mut compiler = Compiler { inputs, source: SourceId(u32::MAX), diagnostics: Vec::new() };
+    let mut compiler = Compiler { inputs, source: SourceId(u32::MAX), state_text: None, diagnostics: Vec::new() };
     let mut plan = Plan { states: compiler.states(), ..Plan::default() };
     let ids = compiler.identifiers();
     for file in inputs.files {
@@ -64,6 +64,8 @@ pub(crate) struct Compiler<'a> {
     inputs: Inputs<'a>,
     /// The file at hand.
     source: SourceId,
+    /// The text of the state at hand and the offset at which its spans start: it need not stand verbatim in a file.
+    state_text: Option<(String, usize)>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -87,7 +89,11 @@ impl Compiler<'_> {
     /// The text of a span on one line.
     fn written(&self, span: Span) -> plan::Written {
         let place = self.place(span);
-        let text = self.inputs.sources.slice(place).split_whitespace().collect::<Vec<_>>().join(" ");
+        let slice = match &self.state_text {
+            Some((text, base)) => text.get(span.start.saturating_sub(*base)..span.end.saturating_sub(*base)).unwrap_or(""),
+            None => self.inputs.sources.slice(place),
+        };
+        let text = slice.split_whitespace().collect::<Vec<_>>().join(" ");
         plan::Written { text, place: Some(place) }
     }
 
@@ -103,10 +109,14 @@ impl Compiler<'_> {
         for (_, source, rule) in order {
             if let Some((first_source, first)) = ids.get(&rule.id.value) {
                 self.diagnostics.push(
-                    Diagnostic::error(Code::DUPLICATE_RULE, Place::new(source, rule.id.span), format!("`{}` is declared twice", rule.id.value))
-                        .label("the second, left out")
-                        .related(Place::new(*first_source, Span::new(first.start, first.start + rule.id.value.len())), "the first")
-                        .help("give one of them a new identifier, or delete it"),
+                    Diagnostic::error(
+                        Code::DUPLICATE_RULE,
+                        Place::new(source, rule.id.span),
+                        format!("`{}` is declared twice", rule.id.value),
+                    )
+                    .label("the second, left out")
+                    .related(Place::new(*first_source, Span::new(first.start, first.start + rule.id.value.len())), "the first")
+                    .help("give one of them a new identifier, or delete it"),
                 );
             } else {
                 ids.insert(rule.id.value.clone(), (source, rule.span));

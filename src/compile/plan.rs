@@ -102,21 +102,60 @@ pub enum CondKind {
     Or(Vec<Cond>),
     And(Vec<Cond>),
     Not(Box<Cond>),
-    Held { inner: Box<Cond>, duration: Duration },
+    Held {
+        inner: Box<Cond>,
+        duration: Duration,
+    },
     Unexplained(PlaceOf),
     Event(Event),
     Quantified(Box<Quantified>),
-    Probe { from: Option<PlaceOf>, to: Option<PlaceOf>, succeeds: bool, window: Duration },
-    Link { from: Subject, relation: String, to: Subject, reach: Reach, either_way: bool },
+    Probe {
+        from: Option<PlaceOf>,
+        to: Option<PlaceOf>,
+        succeeds: bool,
+        window: Duration,
+    },
+    Link {
+        from: Subject,
+        relation: String,
+        to: Subject,
+        reach: Reach,
+        either_way: bool,
+    },
     /// `kind` is `None` for a redundancy group.
-    Shares { left: Subject, kind: Option<String>, right: Subject },
-    State { subject: Subject, state: String, negated: bool },
+    Shares {
+        left: Subject,
+        kind: Option<String>,
+        right: Subject,
+    },
+    State {
+        subject: Subject,
+        state: String,
+        negated: bool,
+    },
     /// `unit`: how values are shown; `None` for texts.
-    Compare { left: Value, op: Op, right: Value, unit: Option<Unit> },
+    Compare {
+        left: Value,
+        op: Op,
+        right: Value,
+        unit: Option<Unit>,
+    },
     Script(Call),
     /// `by` in percent if `relative`, else in the base unit.
-    Trend { metric: Metric, rises: bool, relative: bool, by: f64, window: Duration },
-    Against { metric: Metric, above: bool, stat: Stat, period: Duration, by_percent: f64 },
+    Trend {
+        metric: Metric,
+        rises: bool,
+        relative: bool,
+        by: f64,
+        window: Duration,
+    },
+    Against {
+        metric: Metric,
+        above: bool,
+        stat: Stat,
+        period: Duration,
+        by_percent: f64,
+    },
 }
 
 impl Cond {
@@ -164,12 +203,26 @@ impl Cond {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// In the base unit of its dimension.
-    Number { base: f64, unit: Unit },
+    Number {
+        base: f64,
+        unit: Unit,
+    },
     Text(String),
     Metric(Metric),
-    Attribute { subject: Subject, name: String, unit: Option<Unit> },
-    Share { percent: f64, of: Box<Value> },
-    Aggregate { stat: Stat, metric: Metric, window: Duration },
+    Attribute {
+        subject: Subject,
+        name: String,
+        unit: Option<Unit>,
+    },
+    Share {
+        percent: f64,
+        of: Box<Value>,
+    },
+    Aggregate {
+        stat: Stat,
+        metric: Metric,
+        window: Duration,
+    },
     Script(Call),
 }
 

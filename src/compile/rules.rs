@@ -4,7 +4,7 @@ use crate::diag::{Code, Span, nearest};
 use crate::language::ast::{self, Body, Kind};
 
 use super::Compiler;
-use super::plan::{Advice, Cond, CondKind, Conclusion, Impact, PlaceOf, Rule, Severity, Status, Subject, Suppression, Variable};
+use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Suppression, Variable};
 use super::scope::Scope;
 
 /// A rule without a `priority` stands in the middle of 0 to 100.
@@ -62,7 +62,8 @@ impl Compiler<'_> {
 
     fn given(&mut self, rule: &ast::Rule) -> (Scope, Vec<Cond>) {
         let mut scope = Scope::default();
-        let items: Vec<&ast::Given> = rule.clauses.iter().filter_map(|c| if let Body::Given(items) = &c.body { Some(items) } else { None }).flatten().collect();
+        let items: Vec<&ast::Given> =
+            rule.clauses.iter().filter_map(|c| if let Body::Given(items) = &c.body { Some(items) } else { None }).flatten().collect();
         for item in &items {
             let ast::Given::Variable { name, kind, filter } = item else { continue };
             if scope.variables.iter().any(|v| v.name == name.value) {
@@ -167,18 +168,36 @@ impl Compiler<'_> {
                 let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Impact(_))));
                 if !wrote {
                     let help = "add `then impact dependents of …`; a rule that only names a fault is a MET rule";
-                    self.error(Code::DUTY_IMPACT, id, format!("`{}` states no impact", rule.id.value), "a TOP rule says what the fault reaches", help);
+                    self.error(
+                        Code::DUTY_IMPACT,
+                        id,
+                        format!("`{}` states no impact", rule.id.value),
+                        "a TOP rule says what the fault reaches",
+                        help,
+                    );
                 }
             }
             Kind::Met => {
                 let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Fault { .. })));
                 if !wrote {
                     let help = "add `then fault \"…\" at …`";
-                    self.error(Code::DUTY_CONCLUSION, id, format!("`{}` names no fault", rule.id.value), "a MET rule says which fault it is", help);
+                    self.error(
+                        Code::DUTY_CONCLUSION,
+                        id,
+                        format!("`{}` names no fault", rule.id.value),
+                        "a MET rule says which fault it is",
+                        help,
+                    );
                 }
                 if condition.is_some_and(|c| c.signals() < 2) {
                     let help = "combine a second signal with `and`; one metric alone strays by accident";
-                    self.error(Code::DUTY_SIGNALS, id, format!("`{}` looks at one signal only", rule.id.value), "a MET rule combines at least two", help);
+                    self.error(
+                        Code::DUTY_SIGNALS,
+                        id,
+                        format!("`{}` looks at one signal only", rule.id.value),
+                        "a MET rule combines at least two",
+                        help,
+                    );
                 }
             }
             Kind::Cas => self.case_duties(rule, compiled),
@@ -187,7 +206,13 @@ impl Compiler<'_> {
         if rule.kind != Kind::Cas
             && let Some(case) = &rule.case
         {
-            self.error(Code::WRONG_CLAUSE, case.span, "only CAS rules name a case", "not here", "drop it, or give the rule a `CAS-` identifier");
+            self.error(
+                Code::WRONG_CLAUSE,
+                case.span,
+                "only CAS rules name a case",
+                "not here",
+                "drop it, or give the rule a `CAS-` identifier",
+            );
         }
     }
 
@@ -198,7 +223,10 @@ impl Compiler<'_> {
             (None, _) => missing.push("its historical case: `CAS-001 \"…\" case HIS-20250601 {`"),
             (Some(case), Some(known)) if !known.contains(&case.value) => {
                 let near = nearest(&case.value, known.iter().map(String::as_str));
-                let help = near.map_or_else(|| "a case is a folder under `cases/` with a `case.yaml`".to_owned(), |near| format!("did you mean `{near}`?"));
+                let help = near.map_or_else(
+                    || "a case is a folder under `cases/` with a `case.yaml`".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 self.warning(Code::UNKNOWN_CASE, case.span, format!("there is no case `{}`", case.value), "not under `cases/`", help);
             }
             (Some(_), _) => {}
@@ -214,7 +242,8 @@ impl Compiler<'_> {
             let message = format!("`{}` does not say all that a CAS rule must", rule.id.value);
             self.error(Code::DUTY_CASE, id, message, "incomplete", format!("add {}", missing.join(", and ")));
         } else if !compiled.variables.is_empty() && compiled.causes.iter().chain(&compiled.faults).all(|c| c.at.is_none()) {
-            let help = format!("say where the cause lies: `cause \"…\" at {}`", compiled.variables.first().map_or("s", |v| v.name.as_str()));
+            let help =
+                format!("say where the cause lies: `cause \"…\" at {}`", compiled.variables.first().map_or("s", |v| v.name.as_str()));
             self.error(Code::NO_PLACE, id, format!("`{}` does not say where its cause lies", rule.id.value), "at which component?", help);
         }
     }

@@ -63,7 +63,13 @@ impl Compiler<'_> {
             None if self.model().find_type(name).is_some() => format!("declare a variable of that type: `given x: {name}`"),
             None => format!("declare it: `given {name}: database`, or with any other type"),
         };
-        self.error(Code::UNKNOWN_VARIABLE, reference.span, format!("`{name}` stands for no component here"), "not declared in `given`", help);
+        self.error(
+            Code::UNKNOWN_VARIABLE,
+            reference.span,
+            format!("`{name}` stands for no component here"),
+            "not declared in `given`",
+            help,
+        );
         None
     }
 
@@ -101,7 +107,8 @@ impl Compiler<'_> {
         if let Some(found) = self.model().find_relation(&name.value) {
             return Some(found.name.clone());
         }
-        let names: Vec<String> = self.model().relations.values().flat_map(|r| std::iter::once(r.name.clone()).chain(r.zh.clone())).collect();
+        let names: Vec<String> =
+            self.model().relations.values().flat_map(|r| std::iter::once(r.name.clone()).chain(r.zh.clone())).collect();
         let help = match nearest(&name.value, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the relation kinds are {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
@@ -138,7 +145,13 @@ impl Compiler<'_> {
                 Some(first) if dimension_of(first) == dimension_of(&value) => {}
                 Some(_) => {
                     let help = "say of which type it is: `… where type = database`";
-                    self.error(Code::UNKNOWN_METRIC, name.span, format!("`{}` has different units in different types", name.value), "ambiguous", help);
+                    self.error(
+                        Code::UNKNOWN_METRIC,
+                        name.span,
+                        format!("`{}` has different units in different types", name.value),
+                        "ambiguous",
+                        help,
+                    );
                     return None;
                 }
             }
@@ -169,7 +182,13 @@ impl Compiler<'_> {
             (None, Some(other)) => format!("`{}` has it; `{kind}` does not", other.name),
             (None, None) => format!("declare it in `topology/model.yaml` under `types: {kind}: metrics:`"),
         };
-        self.error(Code::UNKNOWN_METRIC, name.span, format!("`{kind}` has no metric or attribute `{}`", name.value), "not in the model", help);
+        self.error(
+            Code::UNKNOWN_METRIC,
+            name.span,
+            format!("`{kind}` has no metric or attribute `{}`", name.value),
+            "not in the model",
+            help,
+        );
     }
 
     /// A name after the dot that must be a metric.

@@ -72,7 +72,9 @@ impl Compiler<'_> {
                 self.group_exists(id);
                 (SetBase::Group(id.value.clone()), vec![ROOT_TYPE.to_owned()])
             }
-            ast::SetBase::Members(ast::MembersOf::Place(place)) => (SetBase::Held(self.place_of(scope, place)?), vec![ROOT_TYPE.to_owned()]),
+            ast::SetBase::Members(ast::MembersOf::Place(place)) => {
+                (SetBase::Held(self.place_of(scope, place)?), vec![ROOT_TYPE.to_owned()])
+            }
             ast::SetBase::Everything(None) => (SetBase::Type(ROOT_TYPE.to_owned()), vec![ROOT_TYPE.to_owned()]),
             ast::SetBase::Everything(Some(name)) => {
                 let kind = self.type_name(name)?;
@@ -181,16 +183,26 @@ impl Compiler<'_> {
             (crate::estate::AttributeKind::Number(unit), WhereValue::Quantity(quantity)) if quantity.unit.dimension == unit.dimension => {
                 Some(Filter::Test { field, op: op.value, value: FilterValue::Number(quantity.base()) })
             }
-            (crate::estate::AttributeKind::Text | crate::estate::AttributeKind::Bool, WhereValue::Text(text)) if matches!(op.value, Op::Eq | Op::Ne) => {
+            (crate::estate::AttributeKind::Text | crate::estate::AttributeKind::Bool, WhereValue::Text(text))
+                if matches!(op.value, Op::Eq | Op::Ne) =>
+            {
                 Some(Filter::Test { field, op: op.value, value: FilterValue::Text(text.clone()) })
             }
             (kind, _) => {
                 let expected = match kind {
-                    crate::estate::AttributeKind::Number(unit) => format!("{} such as `{}`", unit.dimension.describe(), unit.dimension.example()),
+                    crate::estate::AttributeKind::Number(unit) => {
+                        format!("{} such as `{}`", unit.dimension.describe(), unit.dimension.example())
+                    }
                     crate::estate::AttributeKind::Text => "a text, with `=` or `!=`".to_owned(),
                     crate::estate::AttributeKind::Bool => "`true` or `false`, with `=` or `!=`".to_owned(),
                 };
-                self.error(Code::UNIT_MISMATCH, value.span, format!("`{}` cannot be compared with this", name.value), format!("expected {expected}"), "");
+                self.error(
+                    Code::UNIT_MISMATCH,
+                    value.span,
+                    format!("`{}` cannot be compared with this", name.value),
+                    format!("expected {expected}"),
+                    "",
+                );
                 None
             }
         }

@@ -28,9 +28,12 @@ impl Compiler<'_> {
                 };
                 let before = self.diagnostics.len();
                 let scope = Scope { variables: Vec::new(), it: vec![def.name.clone()] };
-                if let Some(mut cond) = self.cond(&scope, &expr) {
-                    // Spans inside folded or escaped YAML texts may be off; the text itself is known.
-                    cond.written.text = state.condition.split_whitespace().collect::<Vec<_>>().join(" ");
+                // Spans inside folded or escaped YAML texts are off, and the base model has no file: the text itself is known.
+                let inside = self.inputs.sources.slice(place).find(&state.condition).unwrap_or(0);
+                self.state_text = Some((state.condition.clone(), place.span.start + inside));
+                let cond = self.cond(&scope, &expr);
+                self.state_text = None;
+                if let Some(cond) = cond {
                     let key = (def.name.clone(), state.name.clone());
                     places.insert(key.clone(), place);
                     compiled.insert(key, cond);

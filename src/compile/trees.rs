@@ -12,7 +12,8 @@ use super::scope::Scope;
 impl Compiler<'_> {
     pub(super) fn tree(&mut self, rule: &ast::Rule) -> Option<Tree> {
         let before = self.diagnostics.iter().filter(|d| d.is_error()).count();
-        let asks: Vec<&ast::Ask> = rule.clauses.iter().filter_map(|c| if let Body::Ask(ask) = &c.body { Some(ask) } else { None }).collect();
+        let asks: Vec<&ast::Ask> =
+            rule.clauses.iter().filter_map(|c| if let Body::Ask(ask) = &c.body { Some(ask) } else { None }).collect();
         for clause in &rule.clauses {
             self.foreign_clause(clause);
         }
@@ -82,23 +83,43 @@ impl Compiler<'_> {
         let mut answers = BTreeSet::new();
         for branch in &ask.branches {
             if !answers.insert(&branch.answer.value) {
-                self.error(Code::DUPLICATE_CLAUSE, branch.answer.span, "this answer stands twice", "the second", "each answer leads to one place");
+                self.error(
+                    Code::DUPLICATE_CLAUSE,
+                    branch.answer.span,
+                    "this answer stands twice",
+                    "the second",
+                    "each answer leads to one place",
+                );
             }
             if let ast::Goal::Node(name) = &branch.goes_to
                 && !spans.contains_key(name.value.as_str())
             {
-                let help = nearest(&name.value, spans.keys().copied())
-                    .map_or_else(|| "add `ask` with that name, or end the path: `end \"verdict\"`".to_owned(), |near| format!("did you mean `{near}`?"));
+                let help = nearest(&name.value, spans.keys().copied()).map_or_else(
+                    || "add `ask` with that name, or end the path: `end \"verdict\"`".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 self.error(Code::TREE_DANGLING, name.span, format!("there is no question `{}`", name.value), "leads nowhere", help);
             }
         }
         let yes_no = answers.iter().filter(|a| matches!(a, ast::Answer::Yes | ast::Answer::No)).count();
         if ask.auto.is_some() && yes_no < 2 {
             let help = "an `auto` condition answers yes or no; give both branches";
-            self.error(Code::TREE_DANGLING, ask.node.span, format!("question `{}` has no place to go for each answer", ask.node.value), "a branch is missing", help);
+            self.error(
+                Code::TREE_DANGLING,
+                ask.node.span,
+                format!("question `{}` has no place to go for each answer", ask.node.value),
+                "a branch is missing",
+                help,
+            );
         } else if yes_no == 1 || ask.branches.len() < 2 {
             let help = "give a branch for each answer: `yes -> …` and `no -> …`";
-            self.error(Code::TREE_DANGLING, ask.node.span, format!("question `{}` has too few answers", ask.node.value), "a branch is missing", help);
+            self.error(
+                Code::TREE_DANGLING,
+                ask.node.span,
+                format!("question `{}` has too few answers", ask.node.value),
+                "a branch is missing",
+                help,
+            );
         }
     }
 
@@ -113,7 +134,13 @@ impl Compiler<'_> {
         }
         for (name, span) in spans {
             if !reached.contains(name) {
-                self.error(Code::TREE_UNREACHED, *span, format!("no path reaches question `{name}`"), "never asked", "lead a branch to it, or delete it");
+                self.error(
+                    Code::TREE_UNREACHED,
+                    *span,
+                    format!("no path reaches question `{name}`"),
+                    "never asked",
+                    "lead a branch to it, or delete it",
+                );
             }
         }
         // Kahn's algorithm: what is left when all questions without open predecessors are taken away lies on a loop.
@@ -139,7 +166,13 @@ impl Compiler<'_> {
         let looping: Vec<&str> = incoming.keys().copied().filter(|n| comes_back(tree, n)).collect();
         if let Some(span) = looping.first().and_then(|name| spans.get(name)) {
             let list = looping.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
-            self.error(Code::TREE_LOOP, *span, format!("a path never ends: it comes back through {list}"), "asked again and again", "end one of these branches");
+            self.error(
+                Code::TREE_LOOP,
+                *span,
+                format!("a path never ends: it comes back through {list}"),
+                "asked again and again",
+                "end one of these branches",
+            );
         }
     }
 }

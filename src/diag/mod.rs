@@ -38,7 +38,15 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub fn error(code: Code, place: Place, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), place: Some(place), label: String::new(), related: Vec::new(), help: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            place: Some(place),
+            label: String::new(),
+            related: Vec::new(),
+            help: None,
+        }
     }
 
     pub fn warning(code: Code, place: Place, message: impl Into<String>) -> Self {
@@ -47,7 +55,15 @@ impl Diagnostic {
 
     /// An error about something that has no text to point at.
     pub fn nowhere(code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), place: None, label: String::new(), related: Vec::new(), help: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            place: None,
+            label: String::new(),
+            related: Vec::new(),
+            help: None,
+        }
     }
 
     #[must_use]
@@ -76,9 +92,8 @@ impl Diagnostic {
 /// Puts diagnostics into the order in which they are shown: by file, place, code. Same input, same bytes out.
 pub fn sort(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| {
-        let key = |d: &Diagnostic| {
-            (d.place.map(|p| (sources.path(p.source).to_owned(), p.span.start, p.span.end)), d.code, d.message.clone())
-        };
+        let key =
+            |d: &Diagnostic| (d.place.map(|p| (sources.path(p.source).to_owned(), p.span.start, p.span.end)), d.code, d.message.clone());
         key(a).cmp(&key(b))
     });
     diagnostics.dedup();

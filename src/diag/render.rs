@@ -17,9 +17,9 @@ pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> Str
         let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.0);
         let mut group = annotate_snippets::Group::with_title(title);
         if let Some(place) = diagnostic.place {
-            let mut snippet = Snippet::source(sources.text(place.source)).path(sources.path(place.source)).annotation(
-                AnnotationKind::Primary.span(clamp(sources, place)).label(diagnostic.label.as_str()),
-            );
+            let mut snippet = Snippet::source(sources.text(place.source))
+                .path(sources.path(place.source))
+                .annotation(AnnotationKind::Primary.span(clamp(sources, place)).label(diagnostic.label.as_str()));
             for (other, label) in diagnostic.related.iter().filter(|(other, _)| other.source == place.source) {
                 snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(label.as_str()));
             }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::compile::plan::{CondKind, Op};
+use crate::compile::plan::Op;
 use crate::estate::Snapshot;
 use crate::signal::{Facts, Origin};
 use crate::value::{Time, Truth, Unit, format_number};
@@ -68,19 +68,19 @@ impl Evidence<'_> {
         match &self.detail {
             Detail::Compared { left, op, right } => {
                 // Show the sample as the value, whichever side it was written on.
-                let (value, threshold, op) = if left.time.is_none() && right.time.is_some() { (right, left, flip(*op)) } else { (left, right, *op) };
+                let (value, threshold, op) =
+                    if left.time.is_none() && right.time.is_some() { (right, left, flip(*op)) } else { (left, right, *op) };
                 view.value = shown(value);
                 view.threshold = shown(threshold).map(|t| format!("{} {t}{}", op.sign(), named(threshold)));
                 view.missing = unknown(left).or_else(|| unknown(right));
                 view.time = value.time.unwrap_or(self.at);
                 if let (Known::Number(a), Known::Number(b)) = (&value.value, &threshold.value) {
-                    view.distance = apart(*a, *b, value.unit.or(threshold.unit));
+                    view.distance = Some(apart(*a, *b, value.unit.or(threshold.unit)));
                 }
             }
             Detail::Moved { now, reference, needed } => {
                 view.value = shown(now);
                 view.time = now.time.unwrap_or(self.at);
-                let (CondKind::Trend { .. } | CondKind::Against { .. }) = &self.cond.kind else { return };
                 let unit = now.unit.unwrap_or(Unit::COUNT);
                 let from = match reference.time {
                     Some(time) => format!("{} at {}", shown(reference).unwrap_or_default(), time.clock()),
@@ -88,7 +88,7 @@ impl Evidence<'_> {
                 };
                 view.threshold = Some(format!("{}, from {from}", unit.format(*needed)));
                 if let Known::Number(now) = now.value {
-                    view.distance = apart(now, *needed, Some(unit));
+                    view.distance = Some(apart(now, *needed, Some(unit)));
                 }
             }
             Detail::Counted { found, needed, window } => {
@@ -104,8 +104,9 @@ impl Evidence<'_> {
                 }
                 None => view.missing = Some("no probe result in the window".to_owned()),
             },
-            Detail::Quantified { holding, unknown, total, against } => {
-                view.value = Some(format!("{holding} of {total}{}", if *unknown > 0 { format!(", {unknown} unknown") } else { String::new() }));
+            Detail::Quantified { holding, unknown, total, against, .. } => {
+                view.value =
+                    Some(format!("{holding} of {total}{}", if *unknown > 0 { format!(", {unknown} unknown") } else { String::new() }));
                 let names: Vec<&str> = against.iter().map(|c| estate.component(*c).id.as_str()).collect();
                 if !self.truth.is_true() && !names.is_empty() {
                     view.distance = Some(format!("against it: {}", names.join(", ")));
@@ -114,24 +115,34 @@ impl Evidence<'_> {
                     view.distance = Some("the set is empty".to_owned());
                 }
             }
-            Detail::Explained(by) => view.value = Some(by.map_or_else(|| "no other rule".to_owned(), |rule| format!("explained by {rule}"))),
+            Detail::Explained(by) => {
+                view.value = Some(by.map_or_else(|| "no other rule".to_owned(), |rule| format!("explained by {rule}")));
+            }
             Detail::Scripted { answer } => match answer {
                 Known::Number(number) => view.value = Some(format_number(*number)),
                 Known::Text(text) => view.value = Some(text.clone()),
                 Known::Unknown(reason) => view.missing = Some(reason.clone()),
             },
             Detail::Missing(reason) => view.missing = Some(reason.clone()),
-            Detail::Combined => {
-                if let CondKind::Held { duration, .. } = &self.cond.kind {
-                    view.threshold = Some(format!("for {}", Time::describe(*duration)));
-                    if let Some(worst) = self.children.first().filter(|_| !self.truth.is_true()) {
+            Detail::Held { held, needed } => {
+                view.threshold = Some(format!("for {}", Time::describe(*needed)));
+                match self.children.first().filter(|_| !self.truth.is_true()) {
+                    None => view.value = Some(format!("held for all of {}", Time::describe(*needed))),
+                    Some(worst) => {
                         let atom = worst.atoms().into_iter().map(|(e, _)| e).find(|e| !e.truth.is_true()).unwrap_or(worst);
                         let inner = atom.view_without_sources(estate);
-                        view.value = Some(format!("not at {}: {}", worst.at.clock(), inner));
+                        let so_far = if *held > 0 {
+                            format!("held for {} only", Time::describe(*held))
+                        } else {
+                            "did not hold at the end".to_owned()
+                        };
+                        let word = if self.truth == Truth::Unknown { "unknown" } else { "not so" };
+                        view.value = Some(format!("{so_far}; {word} at {}: {inner}", worst.at.clock()));
+                        view.distance = (*held > 0).then(|| format!("{} short", Time::describe(needed - held)));
                     }
                 }
             }
-            Detail::Topology => {}
+            Detail::Combined | Detail::Topology => {}
         }
     }
 
@@ -177,13 +188,13 @@ fn unknown(reading: &Reading) -> Option<String> {
 }
 
 /// How far two numbers lie apart.
-fn apart(value: f64, threshold: f64, unit: Option<Unit>) -> Option<String> {
+fn apart(value: f64, threshold: f64, unit: Option<Unit>) -> String {
     let gap = value - threshold;
     if gap == 0.0 {
-        return Some("exactly".to_owned());
+        return "exactly".to_owned();
     }
     let shown = unit.map_or_else(|| format_number(gap.abs()), |u| u.format(gap.abs()));
-    Some(format!("{shown} {}", if gap > 0.0 { "over" } else { "under" }))
+    format!("{shown} {}", if gap > 0.0 { "over" } else { "under" })
 }
 
 fn words(view: &EvidenceView, evidence: &Evidence<'_>) -> String {
@@ -198,13 +209,16 @@ fn words(view: &EvidenceView, evidence: &Evidence<'_>) -> String {
         (None, Some(value)) => text.push_str(&format!(" — {value}")),
         (None, None) => {}
     }
-    if let (Some(distance), true) = (&view.distance, matches!(evidence.detail, Detail::Compared { .. } | Detail::Moved { .. } | Detail::Quantified { .. })) {
+    if let (Some(distance), true) =
+        (&view.distance, matches!(evidence.detail, Detail::Compared { .. } | Detail::Moved { .. } | Detail::Quantified { .. }))
+    {
         text.push_str(&format!(" ({distance})"));
     }
     let sampled = match &evidence.detail {
         Detail::Compared { left, right, .. } => left.time.is_some() || right.time.is_some(),
         Detail::Moved { .. } | Detail::Probed { last: Some(_) } => true,
         Detail::Combined
+        | Detail::Held { .. }
         | Detail::Counted { .. }
         | Detail::Probed { last: None }
         | Detail::Quantified { .. }
@@ -224,13 +238,21 @@ pub fn describe_signal(signal: SignalRef, facts: &Facts) -> Option<SampleView> {
     let view = |origin: &Origin, text: String| Some(SampleView { origin: origin.clone(), text });
     match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).and_then(|a| view(&a.origin, format!("alert {} since {}", a.name, a.start.clock()))),
-        SignalRef::Series(i) => facts.series.get(i).and_then(|s| view(&s.origin, format!("series {}", s.metric))),
+        SignalRef::Series(i) => facts.series.get(i).and_then(|s| {
+            let labels: Vec<String> = s.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+            view(&s.origin, format!("series {}{{{}}}", s.metric, labels.join(", ")))
+        }),
         SignalRef::Log(i) => facts.logs.get(i).and_then(|l| view(&l.origin, format!("{} {}", l.time.clock(), shorten(&l.text)))),
-        SignalRef::Change(i) => facts.changes.get(i).and_then(|c| view(&c.origin, format!("{} change: {}", c.time.clock(), shorten(&c.text)))),
-        SignalRef::Probe(i) => {
-            facts.probes.get(i).and_then(|p| view(&p.origin, format!("{} probe {}", p.time.clock(), if p.success { "succeeded" } else { "failed" })))
+        SignalRef::Change(i) => {
+            facts.changes.get(i).and_then(|c| view(&c.origin, format!("{} change: {}", c.time.clock(), shorten(&c.text))))
         }
-        SignalRef::Report(i) => facts.reports.get(i).and_then(|r| view(&r.origin, format!("{} report: {}", r.time.clock(), shorten(&r.text)))),
+        SignalRef::Probe(i) => facts
+            .probes
+            .get(i)
+            .and_then(|p| view(&p.origin, format!("{} probe {}", p.time.clock(), if p.success { "succeeded" } else { "failed" }))),
+        SignalRef::Report(i) => {
+            facts.reports.get(i).and_then(|r| view(&r.origin, format!("{} report: {}", r.time.clock(), shorten(&r.text))))
+        }
     }
 }
 

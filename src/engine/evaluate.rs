@@ -90,7 +90,15 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn combine(&self, cond: &'a Cond, parts: &'a [Cond], env: &Env<'_, 'a>, at: Time, start: Truth, join: fn(Truth, Truth) -> Truth) -> Evidence<'a> {
+    fn combine(
+        &self,
+        cond: &'a Cond,
+        parts: &'a [Cond],
+        env: &Env<'_, 'a>,
+        at: Time,
+        start: Truth,
+        join: fn(Truth, Truth) -> Truth,
+    ) -> Evidence<'a> {
         let children: Vec<_> = parts.iter().map(|part| self.evaluate(part, env, at)).collect();
         let truth = children.iter().fold(start, |truth, child| join(truth, child.truth));
         Evidence { children, ..Evidence::leaf(cond, at, truth, None, Detail::Combined) }
@@ -106,8 +114,12 @@ impl<'a> Engine<'a> {
         let mut truth = Truth::True;
         let mut worst: Option<Evidence<'a>> = None;
         // From the end backwards, so that the latest failure is shown, and the end itself if there is none.
+        let mut unbroken_since = at.plus(1);
         for &time in times.iter().rev() {
             let child = self.evaluate(inner, env, time);
+            if truth.is_true() && child.truth.is_true() {
+                unbroken_since = time;
+            }
             if worst.is_none() || child.truth < truth {
                 truth = truth.and(child.truth);
                 worst = Some(child);
@@ -116,7 +128,9 @@ impl<'a> Engine<'a> {
                 break;
             }
         }
-        Evidence { children: worst.into_iter().collect(), ..Evidence::leaf(cond, at, truth, None, Detail::Combined) }
+        let detail = Detail::Held { held: at.since(unbroken_since).max(0), needed: duration };
+        let about = worst.as_ref().and_then(|w| w.about);
+        Evidence { children: worst.into_iter().collect(), ..Evidence::leaf(cond, at, truth, about, detail) }
     }
 
     fn unexplained(&self, cond: &'a Cond, place: &'a PlaceOf, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
@@ -152,7 +166,13 @@ impl<'a> Engine<'a> {
         let (holding, unknown, total) = (count(Truth::True), count(Truth::Unknown), children.len());
         let (truth, wanted) = quantify(quantified.quantifier, holding, unknown, total);
         let against = children.iter().filter(|(_, e)| e.truth.is_true() != wanted).map(|(c, _)| *c).take(MAX_NAMED).collect();
-        let mut evidence = Evidence::leaf(cond, at, truth, None, Detail::Quantified { holding, unknown, total, against });
+        let mut evidence = Evidence::leaf(
+            cond,
+            at,
+            truth,
+            None,
+            Detail::Quantified { quantifier: quantified.quantifier, holding, unknown, total, against },
+        );
         evidence.signals = children.iter().filter(|(_, e)| e.truth.is_true() == wanted).flat_map(|(_, e)| e.all_signals()).collect();
         evidence.children = children.into_iter().map(|(_, e)| e).collect();
         evidence

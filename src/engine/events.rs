@@ -36,7 +36,10 @@ impl<'a> Engine<'a> {
 
     /// The signals that match at an instant, in order.
     fn matching(&self, event: &Event, places: Option<&[ComponentId]>, at: Time) -> Vec<SignalRef> {
-        self.candidates(event.kind, places).into_iter().filter(|signal| self.in_window(*signal, event.window, at) && self.fits(*signal, event)).collect()
+        self.candidates(event.kind, places)
+            .into_iter()
+            .filter(|signal| self.in_window(*signal, event.window, at) && self.fits(*signal, event))
+            .collect()
     }
 
     /// All signals of a kind on the places; anywhere if there are none given.
@@ -92,10 +95,10 @@ impl<'a> Engine<'a> {
         };
         event.texts.iter().all(|t| t.is_in(text))
             && event.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
-            && event.source.as_ref().is_none_or(|source| self.from_source(self.estate.model(), component, source, labels))
+            && event.source.as_ref().is_none_or(|source| self.is_from(self.estate.model(), component, source, labels))
     }
 
-    fn from_source(&self, model: &Model, component: Option<ComponentId>, source: &str, labels: &BTreeMap<String, String>) -> bool {
+    fn is_from(&self, model: &Model, component: Option<ComponentId>, source: &str, labels: &BTreeMap<String, String>) -> bool {
         let kind = component.map_or(crate::estate::ROOT_TYPE, |c| self.estate.component(c).kind.as_str());
         model.log_source(kind, source).is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
     }

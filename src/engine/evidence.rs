@@ -1,6 +1,6 @@
 //! Why a condition has the value it has.
 
-use crate::compile::plan::{Cond, Op};
+use crate::compile::plan::{Cond, Op, Quantifier};
 use crate::estate::ComponentId;
 use crate::value::{Duration, Time, Truth, Unit};
 
@@ -52,18 +52,45 @@ pub enum Known {
 pub enum Detail<'a> {
     /// A combination; its children say more.
     Combined,
-    Compared { left: Reading, op: Op, right: Reading },
+    Compared {
+        left: Reading,
+        op: Op,
+        right: Reading,
+    },
     /// `now` against `reference`; `needed` is the value at which it would hold.
-    Moved { now: Reading, reference: Reading, needed: f64 },
-    Counted { found: usize, needed: usize, window: Option<Duration> },
-    Probed { last: Option<(Time, bool)> },
+    Moved {
+        now: Reading,
+        reference: Reading,
+        needed: f64,
+    },
+    Counted {
+        found: usize,
+        needed: usize,
+        window: Option<Duration>,
+    },
+    Probed {
+        last: Option<(Time, bool)>,
+    },
     /// Elements of a set: how many hold, how many are unknown; the elements that decide against it.
-    Quantified { holding: usize, unknown: usize, total: usize, against: Vec<ComponentId> },
+    Quantified {
+        quantifier: Quantifier,
+        holding: usize,
+        unknown: usize,
+        total: usize,
+        against: Vec<ComponentId>,
+    },
+    /// For how long it held up to the instant without a gap (at most the needed duration), and for how long it had to.
+    Held {
+        held: Duration,
+        needed: Duration,
+    },
     /// A condition on the topology.
     Topology,
     /// The rule that explains the component already.
     Explained(Option<&'a str>),
-    Scripted { answer: Known },
+    Scripted {
+        answer: Known,
+    },
     /// There is nothing to look at.
     Missing(String),
 }

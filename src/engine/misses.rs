@@ -43,6 +43,8 @@ pub struct WhyNot<'a> {
     pub at: Time,
     /// How many atomic conditions would have to change.
     pub lacking: usize,
+    /// Of the nearest of them: relative distance from holding, 0 to 1.
+    pub distance: f64,
     pub evidence: Evidence<'a>,
 }
 
@@ -59,7 +61,10 @@ impl<'a> Engine<'a> {
             }
         }
         misses.sort_by(|a, b| {
-            a.distance.total_cmp(&b.distance).then(b.held.cmp(&a.held)).then_with(|| (&a.rule.id, &a.binding).cmp(&(&b.rule.id, &b.binding)))
+            a.distance
+                .total_cmp(&b.distance)
+                .then(b.held.cmp(&a.held))
+                .then_with(|| (&a.rule.id, &a.binding).cmp(&(&b.rule.id, &b.binding)))
         });
         misses
     }
@@ -70,10 +75,15 @@ impl<'a> Engine<'a> {
             return None;
         }
         let (failed, negated) = culprit(&closest.evidence)?;
-        let held = closest.evidence.atoms().iter().filter(|(e, not)| e.truth == (if *not { Truth::False } else { Truth::True }) && !e.signals.is_empty()).count();
+        let held = closest
+            .evidence
+            .atoms()
+            .iter()
+            .filter(|(e, not)| e.truth == (if *not { Truth::False } else { Truth::True }) && !e.signals.is_empty())
+            .count();
         let distance = distance(failed);
         // One condition alone, far from its threshold, is a healthy component and no near miss.
-        if (held == 0 && distance > CLOSE) || (held == 0 && matches!(failed.detail, Detail::Missing(_))) {
+        if held == 0 && (distance > CLOSE || matches!(failed.detail, Detail::Missing(_))) {
             return None;
         }
         Some(NearMiss { rule, binding: closest.binding, at: closest.at, failed: failed.clone(), negated, held, distance })
@@ -81,7 +91,8 @@ impl<'a> Engine<'a> {
 
     /// The evidence at the instant at which the rule came closest to holding; the latest of several.
     fn closest(&self, rule: &'a Rule, binding: Vec<ComponentId>, findings: &[Finding<'a>]) -> WhyNot<'a> {
-        let others: Vec<Finding<'a>> = if rule.asks_others() { findings.iter().filter(|f| !f.rule.asks_others()).cloned().collect() } else { Vec::new() };
+        let others: Vec<Finding<'a>> =
+            if rule.asks_others() { findings.iter().filter(|f| !f.rule.asks_others()).cloned().collect() } else { Vec::new() };
         let env = Env { binding: &binding, it: None, others: &others };
         let start = self.at.minus(self.lookback);
         let mut times = self.breakpoints(&rule.condition, &env, start, self.at);
@@ -95,8 +106,9 @@ impl<'a> Engine<'a> {
                 best = Some((lacking, far, time, evidence));
             }
         }
-        let (lacking, _, at, evidence) = best.unwrap_or_else(|| (usize::MAX, 1.0, self.at, self.evaluate(&rule.condition, &env, self.at)));
-        WhyNot { binding, at, lacking, evidence }
+        let (lacking, distance, at, evidence) =
+            best.unwrap_or_else(|| (usize::MAX, 1.0, self.at, self.evaluate(&rule.condition, &env, self.at)));
+        WhyNot { binding, at, lacking, distance, evidence }
     }
 
     /// Everything there is to say of one rule.
@@ -109,7 +121,7 @@ impl<'a> Engine<'a> {
             .filter(|binding| !held.iter().any(|f| f.binding == *binding))
             .map(|binding| self.closest(rule, binding, findings))
             .collect();
-        others.sort_by(|a, b| (a.lacking, &a.binding).cmp(&(b.lacking, &b.binding)));
+        others.sort_by(|a, b| a.lacking.cmp(&b.lacking).then(a.distance.total_cmp(&b.distance)).then_with(|| a.binding.cmp(&b.binding)));
         Why { rule, findings: held, others, unbound }
     }
 
@@ -194,7 +206,9 @@ fn blame<'e, 'a>(evidence: &'e Evidence<'a>, negated: bool, found: &mut Vec<(&'e
     match &evidence.cond.kind {
         CondKind::And(_) | CondKind::Or(_) => evidence.children.iter().for_each(|c| blame(c, negated, found)),
         CondKind::Not(_) => evidence.children.iter().for_each(|c| blame(c, !negated, found)),
-        CondKind::State { negated: not, .. } if !evidence.children.is_empty() => evidence.children.iter().for_each(|c| blame(c, negated ^ *not, found)),
+        CondKind::State { negated: not, .. } if !evidence.children.is_empty() => {
+            evidence.children.iter().for_each(|c| blame(c, negated ^ *not, found));
+        }
         CondKind::Held { .. } => found.push((evidence, negated)),
         CondKind::State { .. }
         | CondKind::Unexplained(_)
@@ -224,16 +238,14 @@ pub(super) fn distance(evidence: &Evidence<'_>) -> f64 {
             Known::Text(_) | Known::Unknown(_) => 1.0,
         },
         Detail::Counted { found, needed, .. } => relative(*found as f64, *needed as f64),
-        Detail::Quantified { holding, total, .. } => match &evidence.cond.kind {
-            CondKind::Quantified(q) => match q.quantifier {
-                Quantifier::Every => relative(*holding as f64, *total as f64),
-                Quantifier::AtLeast(n) => relative(*holding as f64, f64::from(n)),
-                Quantifier::AtLeastPercent(p) => relative(*holding as f64, p / 100.0 * *total as f64),
-                Quantifier::Any | Quantifier::No | Quantifier::AtMost(_) | Quantifier::AtMostPercent(_) => 1.0,
-            },
-            _ => 1.0,
+        Detail::Quantified { quantifier, holding, total, .. } => match quantifier {
+            Quantifier::Every => relative(*holding as f64, *total as f64),
+            Quantifier::AtLeast(n) => relative(*holding as f64, f64::from(*n)),
+            Quantifier::AtLeastPercent(p) => relative(*holding as f64, p / 100.0 * *total as f64),
+            Quantifier::Any | Quantifier::No | Quantifier::AtMost(_) | Quantifier::AtMostPercent(_) => 1.0,
         },
-        // `for` that broke: as far as the worst instant was.
+        // By how much of the duration is missing; where it does not hold at all, it is not near.
+        Detail::Held { held, needed } => relative(*held as f64, *needed as f64),
         Detail::Combined => evidence.children.iter().map(distance).fold(1.0, f64::min),
         Detail::Probed { .. } | Detail::Topology | Detail::Explained(_) | Detail::Scripted { .. } | Detail::Missing(_) => 1.0,
     }

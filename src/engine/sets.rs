@@ -24,15 +24,23 @@ impl Engine<'_> {
             SetBase::Walk { dependents, of, via, max_hops } => {
                 let starts = self.place(of, env);
                 let walk = |start: &ComponentId| {
-                    if *dependents { self.estate.dependents(*start, via, *max_hops) } else { self.estate.dependencies(*start, via, *max_hops) }
+                    if *dependents {
+                        self.estate.dependents(*start, via, *max_hops)
+                    } else {
+                        self.estate.dependencies(*start, via, *max_hops)
+                    }
                 };
                 starts.iter().flat_map(walk).map(|reached| reached.component).filter(|c| !starts.contains(c)).collect()
             }
-            SetBase::PeersInEstate(of) => env.subject(*of).map(|c| self.estate.peers(c, PeerScope::Estate)).unwrap_or_default().into_iter().collect(),
+            SetBase::PeersInEstate(of) => {
+                env.subject(*of).map(|c| self.estate.peers(c, PeerScope::Estate)).unwrap_or_default().into_iter().collect()
+            }
             SetBase::PeersIn { of, kind } => {
                 env.subject(*of).map(|c| self.estate.peers(c, PeerScope::Type(kind))).unwrap_or_default().into_iter().collect()
             }
-            SetBase::PeersInGroup(of) => env.subject(*of).map(|c| self.estate.peers(c, PeerScope::Group)).unwrap_or_default().into_iter().collect(),
+            SetBase::PeersInGroup(of) => {
+                env.subject(*of).map(|c| self.estate.peers(c, PeerScope::Group)).unwrap_or_default().into_iter().collect()
+            }
             SetBase::Group(id) => self.estate.group(id).map(|g| g.members.iter().copied().collect()).unwrap_or_default(),
             SetBase::Held(place) => self.place(place, env).into_iter().flat_map(|c| self.estate.held(c)).collect(),
             SetBase::Type(kind) => self.estate.of_type(kind).into_iter().collect(),

@@ -1,13 +1,13 @@
 //! Numbers at an instant: metrics, attributes, statistics over windows, trends, baselines.
 
-use crate::compile::plan::{Argument, Call, Cond, Metric, Stat, Value};
+use crate::compile::plan::{Argument, Call, Cond, Metric, Op, Stat, Value};
 use crate::compile::{ScriptComponent, ScriptError, ScriptValue};
 use crate::estate::{Aggregate, AttributeValue, ComponentId, Member, MetricDef};
 use crate::signal::Series;
 use crate::value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
 
 use super::Engine;
-use super::evaluate::{Env, script_failure};
+use super::evaluate::{Env, compare, script_failure};
 use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 
 /// Baselines compare with samples this far before and after the same time of day.
@@ -45,7 +45,9 @@ impl<'a> Engine<'a> {
             Value::Number { base, unit: own } => {
                 (Reading { value: Known::Number(*base), unit: unit.or(Some(*own)), time: None, name: String::new() }, Vec::new(), None)
             }
-            Value::Text(text) => (Reading { value: Known::Text(text.clone()), unit: None, time: None, name: String::new() }, Vec::new(), None),
+            Value::Text(text) => {
+                (Reading { value: Known::Text(text.clone()), unit: None, time: None, name: String::new() }, Vec::new(), None)
+            }
             Value::Metric(metric) => self.metric(metric, env, at),
             Value::Attribute { subject, name, unit } => match env.subject(*subject) {
                 Some(component) => (self.attribute(component, name, *unit), Vec::new(), Some(component)),
@@ -128,24 +130,10 @@ impl<'a> Engine<'a> {
     /// are combined at each instant, as they are for a single reading.
     fn samples(&self, component: ComponentId, metric: &str, window: Duration, at: Time) -> (Vec<(Time, f64)>, Vec<SignalRef>) {
         let series = self.series_of(component, metric);
-        let mut signals = Vec::new();
-        let mut times = std::collections::BTreeSet::new();
-        for (index, one) in &series {
-            let inside = one.within(at.minus(window), at).iter().filter(|(_, value)| !value.is_nan());
-            let mut any = false;
-            times.extend(inside.map(|(time, _)| {
-                any = true;
-                *time
-            }));
-            if any {
-                signals.push(SignalRef::Series(*index));
-            }
-        }
-        let value = |time: Time| match self.metric_at(component, metric, time).0 {
-            Known::Number(value) => Some((time, value)),
-            Known::Text(_) | Known::Unknown(_) => None,
-        };
-        (times.into_iter().filter_map(value).collect(), signals)
+        let speaks = |s: &Series| s.within(at.minus(window), at).iter().any(|(_, value)| !value.is_nan());
+        let signals = series.iter().filter(|(_, s)| speaks(s)).map(|(index, _)| SignalRef::Series(*index)).collect();
+        let all: Vec<&Series> = series.iter().map(|(_, s)| *s).collect();
+        (self.together(component, metric, &all, at.minus(window), at), signals)
     }
 
     fn aggregate(&self, stat: Stat, metric: &Metric, window: Duration, env: &Env<'_, 'a>, at: Time) -> Read {
@@ -156,7 +144,9 @@ impl<'a> Engine<'a> {
         let (samples, signals) = self.samples(component, &metric.name, window, at);
         let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
         let reading = match statistic(stat, &values) {
-            Some(value) => Reading { value: Known::Number(value), unit: Some(metric.unit), time: samples.last().map(|(time, _)| *time), name },
+            Some(value) => {
+                Reading { value: Known::Number(value), unit: Some(metric.unit), time: samples.last().map(|(time, _)| *time), name }
+            }
             None => Reading::unknown(name, Some(metric.unit), "no sample in the window"),
         };
         (reading, signals, Some(component))
@@ -185,7 +175,8 @@ impl<'a> Engine<'a> {
             (true, false) => reference + by,
             (false, false) => reference - by,
         };
-        let holds = if rises { current >= needed && current > reference } else { current <= needed && current < reference };
+        let is = |op, bound: f64| compare(&Known::Number(current), op, &Known::Number(bound)).is_true();
+        let holds = if rises { is(Op::Ge, needed) && is(Op::Gt, reference) } else { is(Op::Le, needed) && is(Op::Lt, reference) };
         let covered = matches!(self.metric_at(component, &metric.name, at.minus(window)).0, Known::Number(_));
         let truth = if holds {
             Truth::True
@@ -220,7 +211,8 @@ impl<'a> Engine<'a> {
             return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason));
         };
         let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
-        let holds = if above { current > needed } else { current < needed };
+        let op = if above { Op::Gt } else { Op::Lt };
+        let holds = compare(&Known::Number(current), op, &Known::Number(needed)).is_true();
         let name = format!("{} of {} baseline samples", stat.word(), usual.len());
         let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: None, name };
         let mut evidence = Evidence::leaf(cond, at, Truth::from(holds), about, Detail::Moved { now, reference, needed });
@@ -237,26 +229,30 @@ impl<'a> Engine<'a> {
             let apart = at.since(time).rem_euclid(cycle);
             apart.min(cycle - apart) <= SAME_TIME
         };
-        let healthy = self.together(component, metric, self.facts.baseline(component, metric).flat_map(|s| s.points.iter().copied()));
-        if !healthy.is_empty() {
-            let same: Vec<f64> = healthy.iter().filter(|(time, _)| near(*time, DAY)).map(|(_, value)| *value).collect();
-            return if same.len() >= MIN_BASELINE { same } else { healthy.iter().map(|(_, value)| *value).collect() };
+        let healthy: Vec<&Series> = self.facts.baseline(component, metric).collect();
+        if healthy.iter().any(|s| s.points.iter().any(|(_, value)| !value.is_nan())) {
+            let samples = self.together(component, metric, &healthy, Time::MIN, Time::MAX);
+            let same: Vec<f64> = samples.iter().filter(|(time, _)| near(*time, DAY)).map(|(_, value)| *value).collect();
+            return if same.len() >= MIN_BASELINE { same } else { samples.iter().map(|(_, value)| *value).collect() };
         }
-        let earliest = at.minus(period).minus(SAME_TIME);
+        // Both ends belong to the half hour around the same time of day.
+        let earliest = at.minus(period + SAME_TIME + 1);
         let latest = at.minus(cycle).plus(SAME_TIME);
-        let series = self.series_of(component, metric);
-        let samples = self.together(component, metric, series.iter().flat_map(|(_, s)| s.within(earliest, latest).iter().copied()));
+        let series: Vec<&Series> = self.series_of(component, metric).into_iter().map(|(_, s)| s).collect();
+        let samples = self.together(component, metric, &series, earliest, latest);
         samples.into_iter().filter(|(time, _)| near(*time, cycle)).map(|(_, value)| value).collect()
     }
 
-    /// Samples of several series at one instant become one, as the model says.
-    fn together(&self, component: ComponentId, metric: &str, points: impl Iterator<Item = (Time, f64)>) -> Vec<(Time, f64)> {
-        let aggregate = self.metric_def(component, metric).map_or(Aggregate::Mean, |def| def.aggregate);
-        let mut at: std::collections::BTreeMap<Time, Vec<f64>> = std::collections::BTreeMap::new();
-        for (time, value) in points.filter(|(_, value)| !value.is_nan()) {
-            at.entry(time).or_default().push(value);
-        }
-        at.into_iter().map(|(time, values)| (time, combine(aggregate, &values))).collect()
+    /// The metric at each instant after `from`, up to `to`, at which a sample of one of the series came; all series combined.
+    fn together(&self, component: ComponentId, metric: &str, series: &[&Series], from: Time, to: Time) -> Vec<(Time, f64)> {
+        let Some(def) = self.metric_def(component, metric) else { return Vec::new() };
+        let times: std::collections::BTreeSet<Time> =
+            series.iter().flat_map(|s| s.within(from, to)).filter(|(_, value)| !value.is_nan()).map(|(time, _)| *time).collect();
+        let value = |time: Time| {
+            let fresh: Vec<f64> = series.iter().filter_map(|s| s.at(time, def.staleness)).map(|(_, value)| value).collect();
+            (time, combine(def.aggregate, &fresh))
+        };
+        times.into_iter().map(value).collect()
     }
 
     /// Calls a script predicate; also answers the component that its first argument names.
@@ -268,13 +264,17 @@ impl<'a> Engine<'a> {
                 Argument::Number(number) => ScriptValue::Number(*number),
                 Argument::Text(text) => ScriptValue::Text(text.clone()),
                 Argument::Component(subject) => {
-                    let Some(component) = env.subject(*subject) else { return (Err(ScriptError::Failed("there is no component".to_owned())), None) };
+                    let Some(component) = env.subject(*subject) else {
+                        return (Err(ScriptError::Failed("there is no component".to_owned())), None);
+                    };
                     about = about.or(Some(component));
                     ScriptValue::Component(Box::new(self.script_component(component, at)))
                 }
                 Argument::Metric(metric) => match self.metric(metric, env, at).0 {
                     Reading { value: Known::Number(number), .. } => ScriptValue::Number(number / metric.unit.factor),
-                    Reading { value: Known::Text(_), name, .. } => return (Err(ScriptError::Failed(format!("`{name}` is no number"))), about),
+                    Reading { value: Known::Text(_), name, .. } => {
+                        return (Err(ScriptError::Failed(format!("`{name}` is no number"))), about);
+                    }
                     Reading { value: Known::Unknown(reason), .. } => return (Err(ScriptError::Failed(reason)), about),
                 },
             });
@@ -303,7 +303,13 @@ impl<'a> Engine<'a> {
                 metrics.insert(def.name.clone(), samples);
             }
         }
-        ScriptComponent { id: component.id.clone(), kind: component.kind.clone(), name: component.name.clone(), attributes: attributes.collect(), metrics }
+        ScriptComponent {
+            id: component.id.clone(),
+            kind: component.kind.clone(),
+            name: component.name.clone(),
+            attributes: attributes.collect(),
+            metrics,
+        }
     }
 }
 

@@ -50,7 +50,7 @@ impl Snapshot {
             let steps = self.fault_steps(at).into_iter();
             steps.filter(|step| inside.contains(&step.to) && states.get(&step.to) == self.carried(&states, at, *step).as_ref()).collect()
         };
-        let parents = self.parents(&starts, carriers, None);
+        let parents = Self::parents(&starts, carriers, None);
         let impacted = reached.into_iter().filter_map(|reached| {
             let state = *states.get(&reached.component)?;
             let path = self.way(&parents, reached.component);

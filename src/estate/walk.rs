@@ -93,7 +93,7 @@ impl Snapshot {
     /// The shortest way that a fault of `from` takes to `to`, both ends included. Of several the one whose components
     /// come first.
     pub fn path(&self, from: ComponentId, to: ComponentId) -> Option<Vec<Hop>> {
-        let parents = self.parents(&[from], |at| self.steps(at, |kind, ahead| self.carries_fault(kind, ahead)), Some(to));
+        let parents = Self::parents(&[from], |at| self.steps(at, |kind, ahead| self.carries_fault(kind, ahead)), Some(to));
         if from != to && !parents.contains_key(&to) {
             return None;
         }
@@ -101,7 +101,7 @@ impl Snapshot {
     }
 
     /// Breadth first: from where each component is reached first. Ends early once `goal` is reached.
-    pub(super) fn parents(&self, from: &[ComponentId], steps: impl Fn(ComponentId) -> Vec<Step>, goal: Option<ComponentId>) -> Parents {
+    pub(super) fn parents(from: &[ComponentId], steps: impl Fn(ComponentId) -> Vec<Step>, goal: Option<ComponentId>) -> Parents {
         let roots: BTreeSet<ComponentId> = from.iter().copied().collect();
         let mut parents = Parents::new();
         let mut queue: VecDeque<ComponentId> = from.iter().copied().collect();

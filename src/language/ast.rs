@@ -171,7 +171,10 @@ pub enum Target {
 pub enum Place {
     Reference(Reference),
     /// `subnet of h`: what holds `h`, of that type.
-    Holder { kind: At<String>, of: Reference },
+    Holder {
+        kind: At<String>,
+        of: Reference,
+    },
     /// `component "order-db"`.
     Component(At<String>),
 }
@@ -334,8 +337,15 @@ pub enum OperandKind {
     Text(String),
     Metric(Metric),
     /// Percent of another operand (a metric or an aggregate).
-    Share { percent: At<f64>, of: Box<Operand> },
-    Aggregate { stat: At<Stat>, metric: Metric, window: At<Duration> },
+    Share {
+        percent: At<f64>,
+        of: Box<Operand>,
+    },
+    Aggregate {
+        stat: At<Stat>,
+        metric: Metric,
+        window: At<Duration>,
+    },
     Script(Script),
 }
 
@@ -457,8 +467,16 @@ pub struct Set {
 
 #[derive(Debug, Clone)]
 pub enum SetBase {
-    Walk { dependents: bool, of: Place, via: Vec<At<String>>, max_hops: Option<At<u32>> },
-    Peers { of: Reference, scope: Scope },
+    Walk {
+        dependents: bool,
+        of: Place,
+        via: Vec<At<String>>,
+        max_hops: Option<At<u32>>,
+    },
+    Peers {
+        of: Reference,
+        scope: Scope,
+    },
     Members(MembersOf),
     /// A type by name, or every component.
     Everything(Option<At<String>>),

@@ -2,8 +2,8 @@
 
 use super::Rule as G;
 use super::ast::{
-    Advice, Answer, Ask, At, Body, Branch, Conclusion, Given, Goal, ImpactPart, Link, Name, Op, Place, Reach, Reference, Scope, Set, SetBase,
-    Severity, Shares, Status, Target, MembersOf, Where, WhereValue,
+    Advice, Answer, Ask, At, Body, Branch, Conclusion, Given, Goal, ImpactPart, Link, MembersOf, Name, Op, Place, Reach, Reference, Scope,
+    Set, SetBase, Severity, Shares, Status, Target, Where, WhereValue,
 };
 use crate::diag::{Code, Diagnostic, SourceId};
 
@@ -205,7 +205,11 @@ impl Builder<'_> {
     }
 
     pub fn target(&mut self, pair: Pair<'_>) -> Option<Target> {
-        Some(if matches!(pair.as_rule(), G::set | G::set_long) { Target::Set(self.set(pair)?) } else { Target::Place(self.place_of(pair)?) })
+        Some(if matches!(pair.as_rule(), G::set | G::set_long) {
+            Target::Set(self.set(pair)?)
+        } else {
+            Target::Place(self.place_of(pair)?)
+        })
     }
 
     pub fn reference(&self, pair: Pair<'_>) -> Option<Reference> {
@@ -280,7 +284,8 @@ impl Builder<'_> {
                 G::peers => base = Some(self.peers(part)?),
                 G::members => {
                     let of = part.into_inner().find(|p| matches!(p.as_rule(), G::string | G::place))?;
-                    let of = if of.as_rule() == G::string { MembersOf::Group(self.string(&of)?) } else { MembersOf::Place(self.place_of(of)?) };
+                    let of =
+                        if of.as_rule() == G::string { MembersOf::Group(self.string(&of)?) } else { MembersOf::Place(self.place_of(of)?) };
                     base = Some(SetBase::Members(of));
                 }
                 G::everything => {
@@ -299,7 +304,8 @@ impl Builder<'_> {
     }
 
     fn walk(&mut self, pair: Pair<'_>) -> Option<SetBase> {
-        let (mut dependents, mut direct, mut of, mut via, mut max_hops): (_, Option<At<u32>>, _, _, Option<At<u32>>) = (true, None, None, Vec::new(), None);
+        let (mut dependents, mut direct, mut of, mut via, mut max_hops): (_, Option<At<u32>>, _, _, Option<At<u32>>) =
+            (true, None, None, Vec::new(), None);
         for part in pair.into_inner() {
             match part.as_rule() {
                 G::kw_dependencies => dependents = false,
@@ -346,7 +352,13 @@ impl Builder<'_> {
                 let any = pair.as_rule() == G::where_any;
                 let parts = pair.into_inner().filter(|p| matches!(p.as_rule(), G::where_all | G::where_atom));
                 let mut parts: Vec<Where> = parts.map(|p| self.filter(p)).collect::<Option<_>>()?;
-                Some(if parts.len() == 1 { parts.pop()? } else if any { Where::Any(parts) } else { Where::All(parts) })
+                Some(if parts.len() == 1 {
+                    parts.pop()?
+                } else if any {
+                    Where::Any(parts)
+                } else {
+                    Where::All(parts)
+                })
             }
             G::where_atom => {
                 let inner = pair.into_inner().find(|p| matches!(p.as_rule(), G::where_any | G::where_test))?;

@@ -2,8 +2,8 @@
 
 use super::Rule as G;
 use super::ast::{
-    Argument, At, Event, EventKind, Expr, ExprKind, Label, Metric, Operand, OperandKind, Probe, Quantified, Quantifier, Script, Set, TextMatch,
-    TrendBy,
+    Argument, At, Event, EventKind, Expr, ExprKind, Label, Metric, Operand, OperandKind, Probe, Quantified, Quantifier, Script, Set,
+    TextMatch, TrendBy,
 };
 use super::build::{Builder, Pair};
 use crate::diag::{Code, Diagnostic};
@@ -211,7 +211,10 @@ impl Builder<'_> {
                             if metric.subject.is_some() {
                                 Argument::Metric(metric)
                             } else {
-                                Argument::Name(super::ast::Reference { name: super::ast::Name::Variable(metric.name.value), span: metric.span })
+                                Argument::Name(super::ast::Reference {
+                                    name: super::ast::Name::Variable(metric.name.value),
+                                    span: metric.span,
+                                })
                             }
                         }
                         _ => Argument::Name(self.reference(inner)?),
@@ -306,7 +309,9 @@ impl Builder<'_> {
         };
         if twice {
             self.diagnostics.push(
-                Diagnostic::error(Code::DUPLICATE_CLAUSE, self.place(span), "this is said twice of one event").label("the second").help("keep one of them"),
+                Diagnostic::error(Code::DUPLICATE_CLAUSE, self.place(span), "this is said twice of one event")
+                    .label("the second")
+                    .help("keep one of them"),
             );
             return None;
         }
@@ -321,7 +326,11 @@ impl Builder<'_> {
                 G::kw_from => from_next = true,
                 G::place => {
                     let place = self.place_of(part)?;
-                    if from_next { probe.from = Some(place) } else { probe.to = Some(place) }
+                    if from_next {
+                        probe.from = Some(place);
+                    } else {
+                        probe.to = Some(place);
+                    }
                     from_next = false;
                 }
                 G::kw_succeeds => probe.succeeds = true,
@@ -366,7 +375,8 @@ impl Builder<'_> {
                 let percent = self.percent(number)?;
                 if !(0.0..=100.0).contains(&percent.value) {
                     self.diagnostics.push(
-                        Diagnostic::error(Code::BAD_NUMBER, self.place(percent.span), "a share of a set lies between 0% and 100%").label("out of range"),
+                        Diagnostic::error(Code::BAD_NUMBER, self.place(percent.span), "a share of a set lies between 0% and 100%")
+                            .label("out of range"),
                     );
                     return None;
                 }

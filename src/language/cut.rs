@@ -51,9 +51,44 @@ pub fn clause_of(word: &str) -> Option<G> {
 
 /// Every clause keyword, for "did you mean".
 pub const CLAUSE_WORDS: &[&str] = &[
-    "given", "if", "then", "impact", "fault", "cause", "suppress", "check", "solution", "note", "priority", "severity", "owner", "tags",
-    "status", "added", "reviewed", "overrides", "ask", "给定", "如果", "那么", "影响", "故障", "根因", "抑制", "排查", "方案", "备注",
-    "优先级", "级别", "负责人", "标签", "状态", "新增", "复核", "优先于", "询问",
+    "given",
+    "if",
+    "then",
+    "impact",
+    "fault",
+    "cause",
+    "suppress",
+    "check",
+    "solution",
+    "note",
+    "priority",
+    "severity",
+    "owner",
+    "tags",
+    "status",
+    "added",
+    "reviewed",
+    "overrides",
+    "ask",
+    "给定",
+    "如果",
+    "那么",
+    "影响",
+    "故障",
+    "根因",
+    "抑制",
+    "排查",
+    "方案",
+    "备注",
+    "优先级",
+    "级别",
+    "负责人",
+    "标签",
+    "状态",
+    "新增",
+    "复核",
+    "优先于",
+    "询问",
 ];
 
 /// All tokens of a text.
@@ -140,9 +175,13 @@ impl Cutter<'_> {
         let word = self.text.get(span.start..span.end).unwrap_or("").split_whitespace().next().unwrap_or("").to_owned();
         let upper = word.to_ascii_uppercase();
         let help = if super::ast::Kind::of(&upper).is_some() && upper != word {
-            format!("identifiers start in upper case: `{}`", upper.split_once('-').map_or(upper.clone(), |(kind, _)| format!("{kind}{}", word.get(kind.len()..).unwrap_or(""))))
+            format!(
+                "identifiers start in upper case: `{}`",
+                upper.split_once('-').map_or(upper.clone(), |(kind, _)| format!("{kind}{}", word.get(kind.len()..).unwrap_or("")))
+            )
         } else {
-            "a rule starts on a new line with its identifier and title: `TOP-001 \"Title\" {`; the prefix is TOP, MET, CAS or TREE".to_owned()
+            "a rule starts on a new line with its identifier and title: `TOP-001 \"Title\" {`; the prefix is TOP, MET, CAS or TREE"
+                .to_owned()
         };
         self.diagnostics.push(
             Diagnostic::error(Code::OUTSIDE_BLOCK, self.place(span), format!("`{word}` stands outside of any rule"))
@@ -206,9 +245,13 @@ impl Cutter<'_> {
             } else if self.too_deep(slice) {
                 clean = false;
                 self.diagnostics.push(
-                    Diagnostic::error(Code::TOO_DEEP, self.place(Span::new(span.start, span.start + first.span.end - first.span.start)), "this clause is nested too deep")
-                        .label(format!("more than {MAX_NESTING} levels"))
-                        .help("split the rule, or name a part of it as a state in `topology/model.yaml`"),
+                    Diagnostic::error(
+                        Code::TOO_DEEP,
+                        self.place(Span::new(span.start, span.start + first.span.end - first.span.start)),
+                        "this clause is nested too deep",
+                    )
+                    .label(format!("more than {MAX_NESTING} levels"))
+                    .help("split the rule, or name a part of it as a state in `topology/model.yaml`"),
                 );
             } else {
                 clauses.push(RawClause { entry, span });
@@ -225,7 +268,9 @@ impl Cutter<'_> {
             |near| format!("did you mean `{near}`?"),
         );
         self.diagnostics.push(
-            Diagnostic::error(Code::UNKNOWN_CLAUSE, self.place(span), format!("`{word}` starts no clause")).label("no clause keyword").help(help),
+            Diagnostic::error(Code::UNKNOWN_CLAUSE, self.place(span), format!("`{word}` starts no clause"))
+                .label("no clause keyword")
+                .help(help),
         );
     }
 
@@ -238,8 +283,9 @@ impl Cutter<'_> {
         }
         let before = i.checked_sub(1).and_then(|j| tokens.get(j)).map_or("", |&t| self.str(t));
         let after = tokens.get(i + 1).map_or("", |&t| self.str(t));
-        let named = matches!(before, "." | ":" | "：" | "->" | "→" | "ask" | "询问" | "is" | "are" | "处于" | "same" | "相同" | "with" | "带有")
-            || matches!(after, "=" | "＝" | "!=" | "≠" | "->" | "→" | ".");
+        let named =
+            matches!(before, "." | ":" | "：" | "->" | "→" | "ask" | "询问" | "is" | "are" | "处于" | "same" | "相同" | "with" | "带有")
+                || matches!(after, "=" | "＝" | "!=" | "≠" | "->" | "→" | ".");
         let after_then = matches!(before, "then" | "那么") && matches!(clause_of(self.str(token)), Some(G::c_then));
         !named && !after_then
     }
@@ -253,7 +299,9 @@ impl Cutter<'_> {
                     deepest = deepest.max(depth);
                 }
                 ")" | "）" => depth = depth.saturating_sub(1),
-                "not" | "非" | "every" | "每个" | "any" | "任一" | "no" | "没有" | "least" | "至少" | "most" | "至多" => words += 1,
+                "not" | "非" | "every" | "每个" | "any" | "任一" | "no" | "没有" | "least" | "至少" | "most" | "至多" => {
+                    words += 1;
+                }
                 _ => {}
             }
         }

@@ -86,7 +86,8 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     if let Some(near) = nearest(found, words.iter().copied()).filter(|near| *near != found) {
         return Some(format!("did you mean `{near}`?"));
     }
-    if let Some(near) = nearest(found, super::cut::CLAUSE_WORDS.iter().copied()).filter(|near| *near != found && found.chars().count() > 2) {
+    if let Some(near) = nearest(found, super::cut::CLAUSE_WORDS.iter().copied()).filter(|near| *near != found && found.chars().count() > 2)
+    {
         return Some(format!("did you mean `{near}`?"));
     }
     // A quantity whose unit is not known fails right after its number.

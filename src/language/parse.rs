@@ -81,7 +81,9 @@ fn header(source: SourceId, text: &str, span: Span, diagnostics: &mut Vec<Diagno
         Err(error) => {
             let mut diagnostic = diagnose(source, slice, span.start, Code::BAD_HEADER, &error);
             if diagnostic.help.is_none() {
-                diagnostic = diagnostic.help("a rule starts like this: `TOP-001 \"Title\" {`; a CAS rule names its case: `CAS-001 \"Title\" case HIS-20250601 {`");
+                diagnostic = diagnostic.help(
+                    "a rule starts like this: `TOP-001 \"Title\" {`; a CAS rule names its case: `CAS-001 \"Title\" case HIS-20250601 {`",
+                );
             }
             builder.diagnostics.push(diagnostic);
             let word = slice.split(|c: char| c.is_whitespace() || c == '"' || c == '{').next()?;
@@ -125,7 +127,13 @@ fn duplicates(source: SourceId, clauses: &[Clause], diagnostics: &mut Vec<Diagno
             Body::Status(_) => "status",
             Body::Added(_) => "added",
             Body::Reviewed(_) => "reviewed",
-            Body::Given(_) | Body::Conclusion(_) | Body::Check(_) | Body::Solution(_) | Body::Note(_) | Body::Overrides { .. } | Body::Ask(_) => continue,
+            Body::Given(_)
+            | Body::Conclusion(_)
+            | Body::Check(_)
+            | Body::Solution(_)
+            | Body::Note(_)
+            | Body::Overrides { .. }
+            | Body::Ask(_) => continue,
         };
         if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
             diagnostics.push(

@@ -1,8 +1,8 @@
 //! The small terms: texts, numbers, durations, quantities.
 
+use super::Rule as G;
 use super::ast::{At, Op, Quantity, Stat};
 use super::build::{Builder, Pair};
-use super::Rule as G;
 use crate::diag::{Code, Diagnostic, Place, Span};
 use crate::value::{Duration, Unit};
 
@@ -78,7 +78,9 @@ impl Builder<'_> {
 
     fn out_of_range(&mut self, span: Span, found: &str, help: &str) {
         self.diagnostics.push(
-            Diagnostic::error(Code::BAD_NUMBER, self.place(span), format!("`{found}` is out of range")).label("out of range").help(help.to_owned()),
+            Diagnostic::error(Code::BAD_NUMBER, self.place(span), format!("`{found}` is out of range"))
+                .label("out of range")
+                .help(help.to_owned()),
         );
     }
 

@@ -126,6 +126,8 @@ pub struct ImpactView {
     pub state: State,
     /// From the suspect to this component, both included.
     pub path: Vec<String>,
+    /// The first step of the path is no relation that carries faults: the evidence of a rule shows that it suffers.
+    pub by_evidence: bool,
     /// Functions of it that a rule says are hit.
     pub functions: Vec<String>,
     /// It has symptoms of its own.

@@ -81,7 +81,14 @@ fn blamed(finding: &Finding<'_>) -> Vec<(Option<ComponentId>, String)> {
     blamed
 }
 
-fn candidate(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], component: Option<ComponentId>, mut named: Vec<(usize, String)>, since: Time) -> Candidate {
+fn candidate(
+    estate: &Snapshot,
+    facts: &Facts,
+    findings: &[Finding<'_>],
+    component: Option<ComponentId>,
+    mut named: Vec<(usize, String)>,
+    since: Time,
+) -> Candidate {
     let rank = |index: usize| {
         findings.get(index).map_or((0.0, String::new(), Vec::new()), |f| (-strength(f), f.rule.id.clone(), f.binding.clone()))
     };
@@ -111,7 +118,16 @@ fn candidate(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], compone
         reach.extend(estate.dependents(*start, &[], None).into_iter().map(|r| r.component));
     }
     let fault = named.first().map(|(_, fault)| fault.clone()).unwrap_or_default();
-    Candidate { component, findings: named.into_iter().map(|(index, _)| index).collect(), fault, onset, strength: 1.0 - doubt, affected, reach, evidence }
+    Candidate {
+        component,
+        findings: named.into_iter().map(|(index, _)| index).collect(),
+        fault,
+        onset,
+        strength: 1.0 - doubt,
+        affected,
+        reach,
+        evidence,
+    }
 }
 
 /// Atomic conditions that held and were meant to hold (a condition under `not` shows health, not a symptom).
@@ -176,7 +192,12 @@ fn longest_wait(cond: &crate::compile::plan::Cond) -> Duration {
 /// How far one finding can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal:
 /// 0.75); a case that happened before, word for word, halves it once more; the priority weighs from 0.8 to 1.
 pub fn strength(finding: &Finding<'_>) -> f64 {
-    let agreed = finding.evidence.atoms().iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated && !atom.signals.is_empty()).count();
+    let agreed = finding
+        .evidence
+        .atoms()
+        .iter()
+        .filter(|(atom, negated)| (atom.truth == Truth::True) != *negated && !atom.signals.is_empty())
+        .count();
     let halvings = 1 + agreed.max(1) + usize::from(finding.rule.kind == Kind::Cas);
     let doubt = 0.5_f64.powi(i32::try_from(halvings).unwrap_or(30).min(30));
     (1.0 - doubt) * (0.8 + 0.2 * f64::from(finding.rule.priority) / 100.0)
@@ -189,7 +210,8 @@ pub fn choose(candidates: &[Candidate], symptoms: &[Symptom]) -> Vec<Chosen> {
     let mut waiting: BTreeSet<usize> = (0..candidates.len()).collect();
     let mut chosen: Vec<Chosen> = Vec::new();
     while !waiting.is_empty() {
-        let explains = |c: &Candidate| open.iter().copied().filter(|s| symptoms.get(*s).is_some_and(|s| explained_by(c, s))).collect::<Vec<_>>();
+        let explains =
+            |c: &Candidate| open.iter().copied().filter(|s| symptoms.get(*s).is_some_and(|s| explained_by(c, s))).collect::<Vec<_>>();
         let best = waiting
             .iter()
             .filter_map(|&index| candidates.get(index).map(|c| (index, c)))

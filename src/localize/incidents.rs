@@ -40,8 +40,9 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
     let chosen = expert::choose(&scene.candidates, &scene.symptoms);
     let mut drafts = expert_drafts(scene, chosen);
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
-    let loose: Vec<usize> =
-        (0..scene.symptoms.len()).filter(|i| !taken.contains(i) && scene.symptoms.get(*i).is_some_and(super::symptoms::Symptom::calls_for_help)).collect();
+    let loose: Vec<usize> = (0..scene.symptoms.len())
+        .filter(|i| !taken.contains(i) && scene.symptoms.get(*i).is_some_and(super::symptoms::Symptom::calls_for_help))
+        .collect();
     for cluster in clusters(scene, &loose) {
         // What lies upstream of an incident that rules explain, or was touched by it, belongs to it; it may be its deeper cause.
         match drafts.iter_mut().find(|d| touches(scene, d, &cluster)) {
@@ -120,9 +121,10 @@ fn touches(scene: &Scene<'_, '_>, draft: &Draft, cluster: &[usize]) -> bool {
         draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).filter_map(|c| c.component).collect();
     let reach: BTreeSet<ComponentId> =
         draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
-    cluster.iter().filter_map(|i| scene.symptoms.get(*i)?.component).any(|component| {
-        reach.contains(&component) || estate.dependents(component, &[], None).iter().any(|r| roots.contains(&r.component))
-    })
+    cluster
+        .iter()
+        .filter_map(|i| scene.symptoms.get(*i)?.component)
+        .any(|component| reach.contains(&component) || estate.dependents(component, &[], None).iter().any(|r| roots.contains(&r.component)))
 }
 
 /// Connected symptoms, by union-find over their components.

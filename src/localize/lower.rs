@@ -87,7 +87,8 @@ fn asking(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
 fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut open: Vec<usize>, taken: &BTreeSet<usize>) {
     // Straying series of the components that a suspect explains are its symptoms too.
     let in_incident: BTreeSet<usize> = open.iter().copied().collect();
-    let metrics = (0..scene.symptoms.len()).filter(|i| !in_incident.contains(i) && !taken.contains(i) && scene.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
+    let metrics = (0..scene.symptoms.len())
+        .filter(|i| !in_incident.contains(i) && !taken.contains(i) && scene.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
     open.extend(metrics.collect::<Vec<_>>());
     let first_call = in_incident.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min();
     let known: BTreeSet<Option<ComponentId>> = draft
@@ -102,7 +103,9 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
         draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
     let fresh = |r: &Ranked| !known.contains(&Some(r.component)) && !effects.contains(&r.component);
     for one in ranked.into_iter().filter(fresh).take(MAX_SUSPECTS) {
-        let mine = |i: &usize| scene.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)));
+        let mine = |i: &usize| {
+            scene.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)))
+        };
         let explains: Vec<usize> = open.iter().copied().filter(|i| mine(i)).collect();
         open.retain(|i| !explains.contains(i));
         let strays = one.deviations.iter().filter_map(|d| scene.deviations.get(*d));
@@ -177,7 +180,8 @@ fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option
         alike.first().copied()
     };
     let component = same.or_else(alike)?;
-    let reach: BTreeSet<ComponentId> = estate.dependents(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect();
+    let reach: BTreeSet<ComponentId> =
+        estate.dependents(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect();
     let explains: Vec<usize> =
         open.iter().copied().filter(|i| scene.symptoms.get(*i).is_some_and(|s| s.component.is_none_or(|c| reach.contains(&c)))).collect();
     let since = explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min().unwrap_or(scene.since);

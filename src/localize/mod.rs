@@ -13,7 +13,8 @@ mod symptoms;
 mod views;
 
 pub use diagnosis::{
-    AccountView, AdviceView, CaseView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView, Suspect, SuppressedView,
+    AccountView, AdviceView, CaseView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView,
+    Suspect,
 };
 pub use expert::{SLACK, strength};
 

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::compile::plan::Severity;
 use crate::estate::{ComponentId, State};
 
 use super::Scene;
 use super::diagnosis::ImpactView;
 use super::incidents::Draft;
 
-/// What an incident reaches, by distance and id. Roots are the first suspects of its layer; a component that their evidence
-/// shows to suffer carries the fault on, degraded.
+/// What an incident reaches, by distance and id. Roots are the first suspects of its layer: down if one of their rules is
+/// `critical`, else degraded. A component that their evidence shows to suffer carries the fault on, degraded.
 pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     let estate = scene.question.engine.estate;
     let mut roots: BTreeMap<ComponentId, State> = BTreeMap::new();
@@ -18,7 +19,10 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     for chosen in draft.expert.iter().filter(|c| c.consequence_of.is_none()) {
         let Some(candidate) = scene.candidates.get(chosen.candidate) else { continue };
         let Some(root) = candidate.component else { continue };
-        roots.insert(root, State::Down);
+        // The expert says with the severity of a rule how bad it is.
+        let findings = candidate.findings.iter().filter_map(|f| scene.findings.get(*f));
+        let critical = findings.map(|f| f.rule.severity).max() == Some(Severity::Critical);
+        roots.insert(root, if critical { State::Down } else { State::Degraded });
         for affected in candidate.affected.iter().filter(|c| **c != root) {
             // What it reaches anyway keeps the path that leads there.
             if estate.path(root, *affected).is_none() {
@@ -40,7 +44,7 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     if roots.is_empty()
         && let Some(first) = draft.lower.first()
     {
-        roots.insert(first.component, State::Down);
+        roots.insert(first.component, State::Degraded);
     }
     let reached = estate.impact(&roots.iter().map(|(c, s)| (*c, *s)).collect::<Vec<_>>(), None);
     let mut entries: BTreeMap<ComponentId, (u32, State, Vec<ComponentId>)> = BTreeMap::new();
@@ -60,12 +64,17 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     for component in functions.keys().filter(|c| !roots.contains_key(c)) {
         entries.entry(*component).or_insert_with(|| (1, State::Degraded, roots.keys().take(1).copied().chain([*component]).collect()));
     }
-    describe(scene, entries, &functions)
+    describe(scene, entries, &behind, &functions)
 }
 
 type Entry = (u32, State, Vec<ComponentId>);
 
-fn describe(scene: &Scene<'_, '_>, entries: BTreeMap<ComponentId, Entry>, functions: &BTreeMap<ComponentId, Vec<String>>) -> Vec<ImpactView> {
+fn describe(
+    scene: &Scene<'_, '_>,
+    entries: BTreeMap<ComponentId, Entry>,
+    behind: &BTreeMap<ComponentId, ComponentId>,
+    functions: &BTreeMap<ComponentId, Vec<String>>,
+) -> Vec<ImpactView> {
     let estate = scene.question.engine.estate;
     let observed = scene.observed();
     // On the way to a component with symptoms, and silent itself.
@@ -79,6 +88,9 @@ fn describe(scene: &Scene<'_, '_>, entries: BTreeMap<ComponentId, Entry>, functi
         .into_iter()
         .map(|(id, (distance, state, path))| {
             let component = estate.component(id);
+            // Whoever shows symptoms suffers already.
+            let state = if observed.contains(&id) { state.max(State::Degraded) } else { state };
+            let by_evidence = path.get(1).is_some_and(|second| behind.contains_key(second));
             let view = ImpactView {
                 component: component.id.clone(),
                 name: component.name.clone(),
@@ -87,6 +99,7 @@ fn describe(scene: &Scene<'_, '_>, entries: BTreeMap<ComponentId, Entry>, functi
                 owner: component.owner.clone(),
                 distance,
                 state,
+                by_evidence,
                 path: path.iter().map(|c| estate.component(*c).id.clone()).collect(),
                 functions: functions.get(&id).cloned().unwrap_or_default(),
                 observed: observed.contains(&id),

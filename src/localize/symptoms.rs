@@ -88,7 +88,14 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
     }
     for (index, report) in facts.reports.iter().enumerate() {
         if report.time <= at && report.time > since {
-            symptoms.push(single(Kind::Report, report.component, report.time, &report.text, factor(report.component), SignalRef::Report(index)));
+            symptoms.push(single(
+                Kind::Report,
+                report.component,
+                report.time,
+                &report.text,
+                factor(report.component),
+                SignalRef::Report(index),
+            ));
         }
     }
     for (index, probe) in facts.probes.iter().enumerate() {

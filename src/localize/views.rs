@@ -1,6 +1,6 @@
 //! What was found, put into the form of the answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::plan::{Advice, Status};
 use crate::engine::{EvidenceView, Finding, SignalRef};
@@ -8,15 +8,15 @@ use crate::estate::ComponentId;
 use crate::value::Truth;
 
 use super::Scene;
-use super::diagnosis::{
-    AdviceView, CaseView, Diagnosis, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
-};
+use super::diagnosis::{AdviceView, CaseView, Diagnosis, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView, Suspect};
 use super::expert::Chosen;
 use super::incidents::Draft;
 use super::lower::LowerSuspect;
 use super::scope;
 use super::symptoms::origin;
 
+/// Of one rule, the nearest misses; more bindings of it say the same again.
+const MAX_PER_RULE: usize = 2;
 /// A suspect that another one explains keeps this share of its confidence: it is affected, not the cause.
 const CONSEQUENCE: f64 = 0.5;
 
@@ -59,8 +59,17 @@ fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspe
         for (atom, negated) in finding.evidence.atoms() {
             // Of alternatives joined by `or`, those that held.
             if (atom.truth == Truth::True) != negated && atom.truth != Truth::Unknown {
-                let view = atom.view(estate, facts);
-                if !evidence.contains(&view) {
+                let mut view = atom.view(estate, facts);
+                if negated {
+                    view = EvidenceView {
+                        condition: format!("not {}", view.condition),
+                        truth: !view.truth,
+                        text: format!("not {}", view.text),
+                        ..view
+                    };
+                }
+                // The same observation may serve several bindings.
+                if !evidence.iter().any(|e| e.text == view.text) {
                     evidence.push(view);
                 }
             }
@@ -205,9 +214,15 @@ fn names(scene: &Scene<'_, '_>, components: &[ComponentId]) -> Vec<String> {
 pub fn near_misses(scene: &Scene<'_, '_>, limit: usize) -> Vec<NearMissView> {
     let engine = scene.question.engine;
     let misses = engine.near_misses(&scene.findings);
+    let mut per_rule: BTreeMap<String, usize> = BTreeMap::new();
     misses
         .into_iter()
         .filter(|m| m.rule.status == Status::Active)
+        .filter(|m| {
+            let seen = per_rule.entry(m.rule.id.clone()).or_insert(0_usize);
+            *seen += 1;
+            *seen <= MAX_PER_RULE
+        })
         .take(limit)
         .map(|miss| {
             let lacked = miss.failed.view(engine.estate, engine.facts);
@@ -215,7 +230,15 @@ pub fn near_misses(scene: &Scene<'_, '_>, limit: usize) -> Vec<NearMissView> {
             let on = if components.is_empty() { String::new() } else { format!(" on {}", components.join(", ")) };
             let verb = if miss.negated { "but for" } else { "lacked" };
             let text = format!("{}{on} {verb} {}", miss.rule.id, lacked.text);
-            NearMissView { rule: miss.rule.id.clone(), title: miss.rule.title.clone(), components, lacked, held: miss.held, distance: round(miss.distance), text }
+            NearMissView {
+                rule: miss.rule.id.clone(),
+                title: miss.rule.title.clone(),
+                components,
+                lacked,
+                held: miss.held,
+                distance: round(miss.distance),
+                text,
+            }
         })
         .collect()
 }
@@ -232,18 +255,45 @@ pub fn unplaced(scene: &Scene<'_, '_>) -> Vec<SignalView> {
         let text = if a.summary == a.name { a.name.clone() } else { format!("{}: {}", a.name, a.summary) };
         view(SignalRef::Alert(i), "alert", a.start, &text, 1 + a.duplicates)
     }));
-    views.extend(facts.series.iter().enumerate().filter(|(_, s)| s.component.is_none()).filter_map(|(i, s)| {
-        view(SignalRef::Series(i), "metric", s.points.first()?.0, &s.metric, s.points.len())
-    }));
-    views.extend(facts.logs.iter().enumerate().filter(|(_, l)| l.component.is_none()).filter_map(|(i, l)| view(SignalRef::Log(i), "log", l.time, &l.text, 1)));
     views.extend(
-        facts.changes.iter().enumerate().filter(|(_, c)| c.component.is_none()).filter_map(|(i, c)| view(SignalRef::Change(i), "change", c.time, &c.text, 1)),
+        facts
+            .series
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.component.is_none())
+            .filter_map(|(i, s)| view(SignalRef::Series(i), "metric", s.points.first()?.0, &s.metric, s.points.len())),
     );
     views.extend(
-        facts.probes.iter().enumerate().filter(|(_, p)| p.component.is_none()).filter_map(|(i, p)| view(SignalRef::Probe(i), "probe", p.time, &p.text, 1)),
+        facts
+            .logs
+            .iter()
+            .enumerate()
+            .filter(|(_, l)| l.component.is_none())
+            .filter_map(|(i, l)| view(SignalRef::Log(i), "log", l.time, &l.text, 1)),
     );
     views.extend(
-        facts.reports.iter().enumerate().filter(|(_, r)| r.component.is_none()).filter_map(|(i, r)| view(SignalRef::Report(i), "report", r.time, &r.text, 1)),
+        facts
+            .changes
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.component.is_none())
+            .filter_map(|(i, c)| view(SignalRef::Change(i), "change", c.time, &c.text, 1)),
+    );
+    views.extend(
+        facts
+            .probes
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.component.is_none())
+            .filter_map(|(i, p)| view(SignalRef::Probe(i), "probe", p.time, &p.text, 1)),
+    );
+    views.extend(
+        facts
+            .reports
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| r.component.is_none())
+            .filter_map(|(i, r)| view(SignalRef::Report(i), "report", r.time, &r.text, 1)),
     );
     views
 }

@@ -68,7 +68,8 @@ impl RhaiScripts {
                 Err(error) => {
                     let place = place_of(sources, file, error.position());
                     diagnostics.push(
-                        Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("this script cannot be compiled: {}", error.err_type())).label("here"),
+                        Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("this script cannot be compiled: {}", error.err_type()))
+                            .label("here"),
                     );
                 }
             }

@@ -133,7 +133,15 @@ mod tests {
 
     #[test]
     fn describes_durations() {
-        for (duration, expected) in [(0, "0ms"), (45 * SECOND, "45s"), (90 * MINUTE, "1h30m"), (2 * DAY, "2d"), (DAY + HOUR, "1d1h"), (-MINUTE, "-1m"), (HOUR + SECOND, "1h")] {
+        for (duration, expected) in [
+            (0, "0ms"),
+            (45 * SECOND, "45s"),
+            (90 * MINUTE, "1h30m"),
+            (2 * DAY, "2d"),
+            (DAY + HOUR, "1d1h"),
+            (-MINUTE, "-1m"),
+            (HOUR + SECOND, "1h"),
+        ] {
             assert_eq!(Time::describe(duration), expected);
         }
     }

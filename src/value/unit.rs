@@ -130,7 +130,7 @@ impl Unit {
     /// A base value written in this unit: `85.3%`, `250ms`, `12/min`, `500`.
     pub fn format(&self, base: f64) -> String {
         let number = format_number(base / self.factor);
-        if self.dimension == Dimension::Count { number } else if self.name == "ratio" { number } else { format!("{number}{}", self.name) }
+        if self.dimension == Dimension::Count || self.name == "ratio" { number } else { format!("{number}{}", self.name) }
     }
 }
 
@@ -162,7 +162,18 @@ mod tests {
 
     #[test]
     fn reads_every_spelling() {
-        let cases = [("%", "%"), ("％", "%"), ("毫秒", "ms"), ("次/分钟", "/min"), ("条/分钟", "/min"), ("次每秒", "/s"), ("MB/s", "MB/s"), ("", "count"), ("个", "count"), ("m", "min")];
+        let cases = [
+            ("%", "%"),
+            ("％", "%"),
+            ("毫秒", "ms"),
+            ("次/分钟", "/min"),
+            ("条/分钟", "/min"),
+            ("次每秒", "/s"),
+            ("MB/s", "MB/s"),
+            ("", "count"),
+            ("个", "count"),
+            ("m", "min"),
+        ];
         for (text, expected) in cases {
             assert_eq!(Unit::parse(text).map(|u| u.name), Some(expected), "{text}");
         }
@@ -180,7 +191,9 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        for (value, expected) in [(0.0, "0"), (85.34, "85.34"), (500.0, "500"), (0.003_063, "0.003063"), (1_234_567.8, "1234568"), (0.25, "0.25"), (-0.0, "0")] {
+        for (value, expected) in
+            [(0.0, "0"), (85.34, "85.34"), (500.0, "500"), (0.003_063, "0.003063"), (1_234_567.8, "1234568"), (0.25, "0.25"), (-0.0, "0")]
+        {
             assert_eq!(format_number(value), expected);
         }
     }

@@ -83,6 +83,8 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
     budget.max_total_scalar_bytes = 2 << 30;
     let mut options = Options::default();
     options.budget = Some(budget);
+    // YAML 1.2: an owner called `y`, a country called `no` are texts.
+    options.strict_booleans = true;
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(body, options).map_err(|error| {
         let place = error.location().map_or(Span::new(0, 0), |at| {
             let offset = sources.offset(source, usize::try_from(at.line()).unwrap_or(1), usize::try_from(at.column()).unwrap_or(1));

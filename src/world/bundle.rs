@@ -7,7 +7,7 @@ use crate::diag::Diagnostic;
 use crate::engine::{Engine, LOOKBACK};
 use crate::estate::Snapshot;
 use crate::localize::{Diagnosis, Question, diagnose};
-use crate::signal::{Counts, Facts, last_time, read_bundle, read_facts, skew};
+use crate::signal::{Counts, Facts, MAX_SKEW, last_time, read_bundle, read_facts, skew};
 use crate::value::{Duration, Time};
 
 use super::Project;
@@ -55,11 +55,40 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
     };
     let estate = own.as_ref().map_or(&project.estate, |(estate, _)| estate);
     let (facts, counts, found) = read_facts(&text, estate, &project.placement);
+    let Some(last) = last_time(&facts) else {
+        // Nothing at all could be read: an answer would say "no fault" of a bundle that nobody has looked at.
+        let reasons: Vec<String> = found.iter().map(|d| d.message.clone()).collect();
+        let why = if reasons.is_empty() { "its files are empty".to_owned() } else { reasons.join("; ") };
+        let message = format!("no signal of `{}` could be read: {why}", dir.display());
+        return Err(Box::new(Diagnostic::nowhere(crate::diag::Code::EMPTY_BUNDLE, message)));
+    };
     warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));
-    let at = options.at.or_else(|| last_time(&facts)).unwrap_or(Time(0));
+    let at = options.at.unwrap_or_else(|| without_strays(&facts).unwrap_or(last));
     warnings.extend(skew(&facts, at).iter().map(|d| format!("{}: {}", d.code, d.message)));
     let lookback = options.lookback.unwrap_or(LOOKBACK);
     Ok(Bundle { path: dir.to_path_buf(), project, own, facts, counts, warnings, at, lookback })
+}
+
+/// Signals after a gap of this length are taken for clocks that run ahead,
+const STRAY_GAP: Duration = MAX_SKEW;
+/// if they are at most this many: an incident that goes on, after however long a silence, has more to say.
+const MAX_STRAYS: usize = 3;
+
+/// The time of the last signal, leaving aside a few with clocks far ahead: one wrong date must not make all the rest history.
+fn without_strays(facts: &Facts) -> Option<Time> {
+    let mut times: Vec<Time> = facts.alerts.iter().map(|a| a.start).collect();
+    times.extend(facts.series.iter().flat_map(|s| s.points.iter().map(|(time, _)| *time)));
+    times.extend(facts.logs.iter().map(|l| l.time));
+    times.extend(facts.changes.iter().map(|c| c.time));
+    times.extend(facts.probes.iter().map(|p| p.time));
+    times.extend(facts.reports.iter().map(|r| r.time));
+    times.extend(facts.alerts.iter().map(|a| a.end).filter(|end| *end < Time::MAX));
+    times.sort_unstable();
+    let first_stray = times.windows(2).rposition(|pair| matches!(pair, [a, b] if b.since(*a) > STRAY_GAP)).map(|i| i + 1);
+    match first_stray {
+        Some(first) if times.len() - first <= MAX_STRAYS && first > MAX_STRAYS => times.get(first - 1).copied(),
+        Some(_) | None => times.last().copied(),
+    }
 }
 
 impl Bundle<'_> {
@@ -85,7 +114,7 @@ impl Bundle<'_> {
     pub fn diagnose(&self) -> Diagnosis {
         let question = Question { engine: &self.engine(), cases: &self.project.cases, counts: &self.counts };
         let mut diagnosis = diagnose(&question);
-        diagnosis.warnings = self.warnings.clone();
+        diagnosis.warnings.clone_from(&self.warnings);
         diagnosis
     }
 }

@@ -176,7 +176,9 @@ fn groups(bundles: &[BundleReport]) -> Vec<GroupReport> {
         .map(|name| {
             let members: Vec<&BundleReport> = bundles.iter().filter(|b| b.group == name).collect();
             let faults: Vec<&&BundleReport> = members.iter().filter(|b| !b.expected.is_empty()).collect();
-            let mean = |pick: fn(&BundleReport) -> f64| if faults.is_empty() { 0.0 } else { faults.iter().map(|b| pick(b)).sum::<f64>() / faults.len() as f64 };
+            let mean = |pick: fn(&BundleReport) -> f64| {
+                if faults.is_empty() { 0.0 } else { faults.iter().map(|b| pick(b)).sum::<f64>() / faults.len() as f64 }
+            };
             let healthy: Vec<&&BundleReport> = members.iter().filter(|b| b.expected.is_empty()).collect();
             let mut times: Vec<f64> = members.iter().map(|b| b.ms).collect();
             times.sort_by(f64::total_cmp);

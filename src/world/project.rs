@@ -35,7 +35,11 @@ pub struct Project {
 /// The nearest folder upward that holds `rules/` or `topology/`.
 pub fn find_project(from: &Path) -> Option<PathBuf> {
     let start = from.canonicalize().ok()?;
-    start.ancestors().find(|dir| dir.join("rules").is_dir()).or_else(|| start.ancestors().find(|dir| dir.join("topology").is_dir())).map(Path::to_path_buf)
+    start
+        .ancestors()
+        .find(|dir| dir.join("rules").is_dir())
+        .or_else(|| start.ancestors().find(|dir| dir.join("topology").is_dir()))
+        .map(Path::to_path_buf)
 }
 
 impl Project {
@@ -43,7 +47,9 @@ impl Project {
     pub fn load(root: &Path) -> Result<Project, Box<Diagnostic>> {
         if !root.is_dir() {
             let message = format!("there is no folder `{}`", root.display());
-            return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds `rules/` and `topology/`")));
+            return Err(Box::new(
+                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds `rules/` and `topology/`"),
+            ));
         }
         if !["rules", "topology", "cases"].iter().any(|name| root.join(name).is_dir()) {
             let message = format!("`{}` is no project: it holds neither `rules/`, `topology/` nor `cases/`", root.display());
@@ -65,7 +71,8 @@ impl Project {
         };
         let model_files = named(&topology, &["topology/model.yaml", "topology/model.yml"]);
         let source_files = named(&topology, &["topology/sources.yaml", "topology/sources.yml"]);
-        let estate_files: Vec<SourceId> = topology.into_iter().filter(|id| !model_files.contains(id) && !source_files.contains(id)).collect();
+        let estate_files: Vec<SourceId> =
+            topology.into_iter().filter(|id| !model_files.contains(id) && !source_files.contains(id)).collect();
 
         let (estate, found) = build(&sources, &model_files, &estate_files);
         diagnostics.extend(found);
@@ -87,11 +94,24 @@ impl Project {
             diagnostics.extend(found);
             files.push(file);
         }
-        let inputs = Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: known_cases.as_ref() };
+        let inputs =
+            Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: known_cases.as_ref() };
         let (plan, found) = compile(inputs);
         diagnostics.extend(found);
         sort(&sources, &mut diagnostics);
-        Ok(Project { root: root.to_path_buf(), sources, estate, plan, placement, cases, scripts, files, model_files, known_cases, diagnostics })
+        Ok(Project {
+            root: root.to_path_buf(),
+            sources,
+            estate,
+            plan,
+            placement,
+            cases,
+            scripts,
+            files,
+            model_files,
+            known_cases,
+            diagnostics,
+        })
     }
 
     /// The estate of a bundle's own `topology.json` under this project's model, and the plan against it. Diagnostics are about
@@ -125,7 +145,12 @@ impl Project {
 }
 
 /// `cases/*/case.yaml`. The set of known cases is `None` where there is no `cases/` folder at all.
-fn read_cases(sources: &Sources, files: &[SourceId], root: &Path, diagnostics: &mut Vec<Diagnostic>) -> (CaseBase, Option<BTreeSet<String>>) {
+fn read_cases(
+    sources: &Sources,
+    files: &[SourceId],
+    root: &Path,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (CaseBase, Option<BTreeSet<String>>) {
     let mut cases = Vec::new();
     for id in files {
         let path = sources.path(*id);

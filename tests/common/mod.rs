@@ -1,5 +1,5 @@
 //! What several tests share.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part")]
 
 use std::path::{Path, PathBuf};
 
@@ -34,9 +34,5 @@ pub fn bundles(dir: &Path) -> Vec<PathBuf> {
 /// Runs the built binary in the project's folder: exit code, standard output, standard error.
 pub fn faultscope(args: &[&str]) -> (i32, String, String) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_faultscope")).args(args).current_dir(root()).output().unwrap();
-    (
-        output.status.code().unwrap_or(-1),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
+    (output.status.code().unwrap_or(-1), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }

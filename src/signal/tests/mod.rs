@@ -112,7 +112,7 @@ fn render(files: &[(&str, &str)]) -> String {
 }
 
 fn lines(expected: &[&str]) -> String {
-    expected.iter().map(|line| format!("{line}\n")).collect()
+    expected.iter().flat_map(|line| [*line, "\n"]).collect()
 }
 
 /// Reading one file gives these lines.

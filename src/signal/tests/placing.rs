@@ -71,11 +71,11 @@ placement:
 #[test]
 fn metrics_by_entries() {
     let (placement, diagnostics) = read(
-        r#"
+        r"
 metrics:
   - {series: mysql_threads, metric: 链路数, type: 箱子}
   - {series: mysql_threads, metric: load, unit: ratio, labels: {state: used}, query: 'sum(mysql_threads)'}
-"#,
+",
     );
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let estate = super::estate();
