@@ -379,10 +379,10 @@ fn run(case: &Case, wrong: &mut Vec<String>) {
 
 fn show(estate: &Snapshot, rule: &str, binding: &[ComponentId], since: Time, until: Option<Time>, overridden: Option<&String>) -> String {
     let names: Vec<&str> = binding.iter().map(|c| estate.component(*c).id.as_str()).collect();
-    let until = until.map_or_else(|| "now".to_owned(), |t| Time::describe(t.since(START)));
+    let until = until.map_or_else(|| "now".to_owned(), |t| t.since(START).to_string());
     format!(
         "{rule} of {names:?} from {} to {until}{}",
-        Time::describe(since.since(START)),
+        since.since(START),
         overridden.map_or_else(String::new, |by| format!(" overridden by {by}"))
     )
 }

@@ -128,7 +128,11 @@ impl Compiler<'_> {
         let (unit_a, unit_b) = (unit_of(&a), unit_of(&b));
         let is_text = |value: &Value| matches!(value, Value::Text(_) | Value::Attribute { unit: None, .. });
         let unit = match (&a, &b) {
-            // A script answers a bare number; it is compared with whatever stands beside it.
+            (Value::Script(_), Value::Text(_)) | (Value::Text(_), Value::Script(_)) if !matches!(op.value, Op::Eq | Op::Ne) => {
+                self.error(Code::UNIT_MISMATCH, op.span, "texts have no order", "only `=` and `!=`", "compare texts with `=` or `!=`");
+                return None;
+            }
+            // A script answers a bare number; it is taken in the unit of whatever stands beside it.
             (Value::Script(_), _) => unit_b,
             (_, Value::Script(_)) => unit_a,
             _ if is_text(&a) && is_text(&b) => {
@@ -216,7 +220,7 @@ impl Compiler<'_> {
 
     fn argument(&mut self, scope: &Scope, argument: &ast::Argument) -> Option<Argument> {
         Some(match argument {
-            ast::Argument::Quantity(quantity) => Argument::Number(quantity.value.base()),
+            ast::Argument::Quantity(quantity) => Argument::Number(quantity.value.number),
             ast::Argument::Text(text) => Argument::Text(text.value.clone()),
             ast::Argument::Metric(metric) => Argument::Metric(self.metric(scope, metric)?),
             ast::Argument::Name(reference) => Argument::Component(self.subject(scope, reference)?),

@@ -8,6 +8,9 @@ use super::Compiler;
 use super::plan::{Field, Filter, FilterValue, Op, PlaceOf, Set, SetBase, Subject, Target};
 use super::scope::{FIELDS, Scope};
 
+/// Words that start a set, for "did you mean".
+const SET_WORDS: &[&str] = &["dependents", "dependencies", "peers", "members", "components", "依赖方", "被依赖方", "同类", "成员", "组件"];
+
 impl Compiler<'_> {
     pub(super) fn place_of(&mut self, scope: &Scope, place: &ast::Place) -> Option<PlaceOf> {
         Some(match place {
@@ -77,7 +80,7 @@ impl Compiler<'_> {
             }
             ast::SetBase::Everything(None) => (SetBase::Type(ROOT_TYPE.to_owned()), vec![ROOT_TYPE.to_owned()]),
             ast::SetBase::Everything(Some(name)) => {
-                let kind = self.type_name(name)?;
+                let kind = self.set_name(scope, name)?;
                 (SetBase::Type(kind.clone()), vec![kind])
             }
         };
@@ -92,6 +95,23 @@ impl Compiler<'_> {
             None => None,
         };
         Some((Set { base, filter, written: self.written(set.span) }, types))
+    }
+
+    /// A word alone where a set may stand: a type; else probably a slip for another kind of set, or for a variable.
+    fn set_name(&mut self, scope: &Scope, name: &At<String>) -> Option<String> {
+        if let Some(found) = self.model().find_type(&name.value) {
+            return Some(found.name.clone());
+        }
+        let mut names: Vec<String> = SET_WORDS.iter().map(|word| (*word).to_owned()).collect();
+        names.extend(scope.variables.iter().map(|v| v.name.clone()));
+        names.extend(self.model().types.values().flat_map(|t| std::iter::once(t.name.clone()).chain(t.zh.clone())));
+        let help = nearest(&name.value, names.iter().map(String::as_str)).map_or_else(
+            || "name a variable of `given`, a type of the model, or a set such as `dependents of db`".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!("`{}` is neither a variable nor a component type", name.value);
+        self.error(Code::UNKNOWN_TYPE, name.span, message, "not known", help);
+        None
     }
 
     fn group_exists(&mut self, id: &At<String>) {
@@ -124,7 +144,8 @@ impl Compiler<'_> {
         };
         let text = match &value.value {
             WhereValue::Text(text) => text.clone(),
-            WhereValue::Quantity(quantity) => crate::value::format_number(quantity.number),
+            // An id such as `007` reads as a number, but is the text that was written.
+            WhereValue::Quantity(_) => self.written(value.span).text,
         };
         if !matches!(op.value, Op::Eq | Op::Ne) {
             self.error(

@@ -34,6 +34,12 @@ impl Compiler<'_> {
                 let cond = self.cond(&scope, &expr);
                 self.state_text = None;
                 if let Some(cond) = cond {
+                    if cond.any(&|c| matches!(c.kind, CondKind::Unexplained(_))) {
+                        let message = format!("state `{}` asks what rules explain", state.name);
+                        let help = "a state is what signals show; ask `no other rule explains …` in the rule itself";
+                        self.diagnostics.push(Diagnostic::error(Code::NEVER, place, message).label("not in a state").help(help));
+                        continue;
+                    }
                     let key = (def.name.clone(), state.name.clone());
                     places.insert(key.clone(), place);
                     compiled.insert(key, cond);

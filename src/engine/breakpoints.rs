@@ -46,9 +46,11 @@ impl<'a> Engine<'a> {
             }
             CondKind::Unexplained(_) => {
                 for finding in env.others {
-                    found.add(finding.since);
-                    if let Some(until) = finding.until {
-                        found.add(until);
+                    for (since, until) in &finding.held {
+                        found.add(*since);
+                        if let Some(until) = until {
+                            found.add(*until);
+                        }
                     }
                 }
             }

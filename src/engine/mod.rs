@@ -53,6 +53,8 @@ pub struct Finding<'a> {
     pub since: Time,
     /// When it ceased to hold; `None` while it still holds.
     pub until: Option<Time>,
+    /// Every interval in which it held, `since` and `until` being the last one; half open, `None` while it still holds.
+    pub held: Vec<(Time, Option<Time>)>,
     /// The evidence at the last instant at which it held.
     pub evidence: Evidence<'a>,
     pub conclusions: Conclusions,
@@ -104,30 +106,30 @@ impl<'a> Engine<'a> {
         self.bindings(rule).into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
     }
 
-    /// The last interval in which the rule held for this binding.
+    /// All intervals in which the rule held for this binding, with the evidence of the last instant.
     fn finding(&self, rule: &'a Rule, binding: Vec<ComponentId>, others: &[Finding<'a>]) -> Option<Finding<'a>> {
         let start = self.at.minus(self.lookback);
         let env = Env { binding: &binding, it: None, others };
         let mut times = self.breakpoints(&rule.condition, &env, start, self.at);
         times.insert(start);
         times.insert(self.at);
-        let mut last_true: Option<(Time, Evidence<'a>)> = None;
-        let mut since = None;
-        let mut until = None;
-        for &time in times.iter().rev() {
+        let mut held: Vec<(Time, Option<Time>)> = Vec::new();
+        let mut last_true: Option<Evidence<'a>> = None;
+        let mut open: Option<Time> = None;
+        for time in times {
             let evidence = self.evaluate(&rule.condition, &env, time);
             if evidence.truth.is_true() {
-                since = Some(time);
-                last_true.get_or_insert((time, evidence));
-            } else if last_true.is_some() {
-                break;
-            } else {
-                until = Some(time);
+                open.get_or_insert(time);
+                last_true = Some(evidence);
+            } else if let Some(since) = open.take() {
+                held.push((since, Some(time)));
             }
         }
-        let (_, evidence) = last_true?;
+        held.extend(open.map(|since| (since, None)));
+        let evidence = last_true?;
+        let (since, until) = *held.last()?;
         let conclusions = self.conclusions(rule, &binding);
-        Some(Finding { rule, binding, since: since?, until, evidence, conclusions, overridden: None })
+        Some(Finding { rule, binding, since, until, held, evidence, conclusions, overridden: None })
     }
 
     fn conclusions(&self, rule: &Rule, binding: &[ComponentId]) -> Conclusions {
@@ -159,7 +161,13 @@ impl Finding<'_> {
     }
 
     pub fn holds_at(&self, time: Time) -> bool {
-        self.since <= time && self.until.is_none_or(|until| time < until)
+        self.held.iter().any(|(since, until)| *since <= time && until.is_none_or(|until| time < until))
+    }
+
+    /// Whether both hold at some common instant.
+    fn overlaps(&self, intervals: &[(Time, Option<Time>)]) -> bool {
+        let end = |until: Option<Time>| until.unwrap_or(Time::MAX);
+        self.held.iter().any(|(a, b)| intervals.iter().any(|(c, d)| *a < end(*d) && *c < end(*b)))
     }
 
     /// Every component that it binds or names.
@@ -169,13 +177,15 @@ impl Finding<'_> {
     }
 }
 
-/// A finding of a rule that another one overrides is set aside where both name a common component. An overridden finding
-/// overrides nothing itself.
+/// A finding of a rule that another one overrides is set aside where both name a common component and hold at a common
+/// instant. An overridden finding overrides nothing itself.
 fn settle_overrides(findings: &mut [Finding<'_>]) {
     let claims: Vec<_> = findings
         .iter()
         .filter(|f| f.rule.status == Status::Active)
-        .flat_map(|f| f.rule.overrides.iter().map(|(other, why)| (f.rule.id.clone(), f.components(), other.clone(), why.clone())))
+        .flat_map(|f| {
+            f.rule.overrides.iter().map(|(other, why)| (f.rule.id.clone(), f.components(), other.clone(), why.clone(), f.held.clone()))
+        })
         .collect();
     // Override chains have no loops (the compiler sees to it), so repeating until nothing changes ends.
     for _ in 0..=claims.len() {
@@ -184,10 +194,13 @@ fn settle_overrides(findings: &mut [Finding<'_>]) {
         let mut changed = false;
         for finding in findings.iter_mut() {
             let components = finding.components();
-            let by = claims.iter().find(|(by, at, other, _)| {
-                *other == finding.rule.id && !at.is_disjoint(&components) && standing.contains(&(by.clone(), at.iter().copied().collect()))
+            let by = claims.iter().find(|(by, at, other, _, held)| {
+                *other == finding.rule.id
+                    && finding.overlaps(held)
+                    && !at.is_disjoint(&components)
+                    && standing.contains(&(by.clone(), at.iter().copied().collect()))
             });
-            let verdict = by.map(|(by, _, _, why)| (by.clone(), why.clone()));
+            let verdict = by.map(|(by, _, _, why, _)| (by.clone(), why.clone()));
             if finding.overridden != verdict {
                 finding.overridden = verdict;
                 changed = true;

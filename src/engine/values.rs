@@ -2,7 +2,7 @@
 
 use crate::compile::plan::{Argument, Call, Cond, Metric, Op, Stat, Value};
 use crate::compile::{ScriptComponent, ScriptError, ScriptValue};
-use crate::estate::{Aggregate, AttributeValue, ComponentId, Member, MetricDef};
+use crate::estate::{Aggregate, AttributeDef, AttributeKind, AttributeValue, ComponentId, Member, MetricDef};
 use crate::signal::Series;
 use crate::value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
 
@@ -66,7 +66,10 @@ impl<'a> Engine<'a> {
                 let (answer, about) = self.call(call, env, at);
                 let name = format!("script {}", call.function);
                 let reading = match answer {
-                    Ok(ScriptValue::Number(number)) => Reading { value: Known::Number(number), unit, time: Some(at), name },
+                    // Scripts count in the units that people write, on both sides.
+                    Ok(ScriptValue::Number(number)) => {
+                        Reading { value: Known::Number(number * unit.map_or(1.0, |u| u.factor)), unit, time: Some(at), name }
+                    }
                     Ok(ScriptValue::Text(text)) => Reading { value: Known::Text(text), unit: None, time: Some(at), name },
                     Ok(ScriptValue::Bool(value)) => Reading { value: Known::Text(value.to_string()), unit: None, time: Some(at), name },
                     Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, format!("`{}` did not answer a value", call.function)),
@@ -282,11 +285,19 @@ impl<'a> Engine<'a> {
         (self.scripts.call(&call.function, arguments), about)
     }
 
+    /// Of the unit in which the model declares an attribute.
+    fn attribute_factor(&self, kind: &str, name: &str) -> f64 {
+        match self.estate.model().member(kind, name) {
+            Some(Member::Attribute(AttributeDef { kind: AttributeKind::Number(unit), .. })) => unit.factor,
+            Some(Member::Attribute(_) | Member::Metric(_)) | None => 1.0,
+        }
+    }
+
     fn script_component(&self, id: ComponentId, at: Time) -> ScriptComponent {
         let component = self.estate.component(id);
         let attributes = component.attributes.iter().map(|(name, value)| {
             let value = match value {
-                AttributeValue::Number(number) => ScriptValue::Number(*number),
+                AttributeValue::Number(number) => ScriptValue::Number(number / self.attribute_factor(&component.kind, name)),
                 AttributeValue::Text(text) => ScriptValue::Text(text.clone()),
                 AttributeValue::Bool(value) => ScriptValue::Bool(*value),
             };

@@ -206,31 +206,44 @@ pub fn strength(finding: &Finding<'_>) -> f64 {
 /// Ranks candidates by explaining away. `symptoms` with their weights; the candidates' own findings count as symptoms too,
 /// so that a rule which speaks from metrics alone is heard.
 pub fn choose(candidates: &[Candidate], symptoms: &[Symptom]) -> Vec<Chosen> {
+    let could: Vec<Vec<usize>> = candidates
+        .iter()
+        .map(|c| symptoms.iter().enumerate().filter(|(_, s)| explained_by(c, s)).map(|(index, _)| index).collect())
+        .collect();
     let mut open: BTreeSet<usize> = (0..symptoms.len()).collect();
     let mut waiting: BTreeSet<usize> = (0..candidates.len()).collect();
+    // What a candidate gained when last asked. Gains only shrink, so this bounds what it can gain now, and most are never
+    // asked again (M. Minoux, Accelerated greedy algorithms for maximizing submodular set functions, 1978).
+    let mut bounds: Vec<f64> = vec![f64::INFINITY; candidates.len()];
     let mut chosen: Vec<Chosen> = Vec::new();
     while !waiting.is_empty() {
-        let explains =
-            |c: &Candidate| open.iter().copied().filter(|s| symptoms.get(*s).is_some_and(|s| explained_by(c, s))).collect::<Vec<_>>();
-        let best = waiting
-            .iter()
-            .filter_map(|&index| candidates.get(index).map(|c| (index, c)))
-            .map(|(index, c)| {
-                let own = explains(c);
-                let symptom_weight: f64 = own.iter().filter_map(|s| symptoms.get(*s)).map(|s| s.weight).sum();
-                let others = waiting.iter().filter(|other| candidates.get(**other).is_some_and(|o| causes(c, o)));
-                let finding_weight: f64 = others.filter_map(|o| candidates.get(*o)).map(|o| o.strength).sum();
-                (c.strength * (symptom_weight + finding_weight), index, own)
-            })
-            .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| order(candidates, b.1, a.1)));
-        let Some((_, index, own)) = best else { break };
-        waiting.remove(&index);
-        own.iter().for_each(|s| {
-            open.remove(s);
-        });
-        chosen.push(Chosen { candidate: index, explains: own, consequence_of: None });
-        // Whoever is reached by it, and does not reach it in turn with better reason, is its consequence.
+        let mut by_bound: Vec<usize> = waiting.iter().copied().collect();
+        by_bound.sort_by(|a, b| bounds.get(*b).unwrap_or(&0.0).total_cmp(bounds.get(*a).unwrap_or(&0.0)));
+        let mut best: Option<(f64, usize)> = None;
+        for index in by_bound {
+            let bound = bounds.get(index).copied().unwrap_or(0.0);
+            if best.is_some_and(|(gain, _)| bound < gain) {
+                break;
+            }
+            let Some(candidate) = candidates.get(index) else { continue };
+            let own =
+                could.get(index).into_iter().flatten().filter(|s| open.contains(s)).filter_map(|s| symptoms.get(*s)).map(|s| s.weight);
+            let effects = waiting.iter().filter_map(|o| candidates.get(*o)).filter(|o| causes(candidate, o)).map(|o| o.strength);
+            let gain = candidate.strength * (own.sum::<f64>() + effects.sum::<f64>());
+            if let Some(bound) = bounds.get_mut(index) {
+                *bound = gain;
+            }
+            let better = best.is_none_or(|(most, other)| gain > most || (gain == most && order(candidates, index, other).is_lt()));
+            if better {
+                best = Some((gain, index));
+            }
+        }
+        let Some((_, index)) = best else { break };
         let Some(cause) = candidates.get(index) else { break };
+        waiting.remove(&index);
+        let explains: Vec<usize> = could.get(index).into_iter().flatten().copied().filter(|s| open.remove(s)).collect();
+        chosen.push(Chosen { candidate: index, explains, consequence_of: None });
+        // Whoever is reached by it is its consequence.
         let effects: Vec<usize> = waiting.iter().copied().filter(|o| candidates.get(*o).is_some_and(|o| causes(cause, o))).collect();
         for effect in effects {
             waiting.remove(&effect);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, Snapshot};
+use crate::estate::ComponentId;
 
 use super::Scene;
 use super::diagnosis::Layer;
@@ -117,58 +117,76 @@ fn expert_drafts(scene: &Scene<'_, '_>, chosen: Vec<Chosen>) -> Vec<Draft> {
 /// Whether a fault of a cluster's component reaches a suspect of the incident, or the other way round.
 fn touches(scene: &Scene<'_, '_>, draft: &Draft, cluster: &[usize]) -> bool {
     let estate = scene.question.engine.estate;
-    let roots: BTreeSet<ComponentId> =
-        draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).filter_map(|c| c.component).collect();
-    let reach: BTreeSet<ComponentId> =
-        draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
-    cluster
-        .iter()
-        .filter_map(|i| scene.symptoms.get(*i)?.component)
-        .any(|component| reach.contains(&component) || estate.dependents(component, &[], None).iter().any(|r| roots.contains(&r.component)))
+    let mut area: BTreeSet<ComponentId> = BTreeSet::new();
+    for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
+        area.extend(candidate.reach.iter().copied());
+        let upstream = candidate.component.into_iter().flat_map(|root| estate.dependencies(root, &[], None));
+        area.extend(upstream.map(|r| r.component));
+    }
+    cluster.iter().filter_map(|i| scene.symptoms.get(*i)?.component).any(|component| area.contains(&component))
 }
 
-/// Connected symptoms, by union-find over their components.
+/// Connected symptoms, by union-find over components: two of them are joined if one stands on the other at any distance, or
+/// if both stand on a third one nearby. Linear in the part of the topology that they stand on.
 fn clusters(scene: &Scene<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     let estate = scene.question.engine.estate;
-    let components: Vec<ComponentId> =
-        loose.iter().filter_map(|i| scene.symptoms.get(*i)?.component).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut parent: BTreeMap<ComponentId, ComponentId> = components.iter().map(|c| (*c, *c)).collect();
-    let near: Vec<BTreeSet<ComponentId>> = components.iter().map(|c| neighbourhood(estate, *c)).collect();
-    for (i, a) in components.iter().enumerate() {
-        for (j, b) in components.iter().enumerate().skip(i + 1) {
-            let joined = near.get(i).is_some_and(|n| n.contains(b))
-                || near.get(j).is_some_and(|n| n.contains(a))
-                || near.get(i).zip(near.get(j)).is_some_and(|(x, y)| !x.is_disjoint(y) && common(estate, *a, *b));
-            if joined {
-                let (a, b) = (find(&parent, *a), find(&parent, *b));
-                parent.insert(a.max(b), a.min(b));
-            }
+    let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| scene.symptoms.get(*i)?.component).collect();
+    let direct = |c: ComponentId| estate.dependencies(c, &[], Some(1)).into_iter().map(|r| r.component).collect::<Vec<_>>();
+    let below = closure(&alerting, direct);
+    // Of what lies below, that which itself stands on an alerting component carries the connection on.
+    let carries =
+        closure(&alerting, |c| estate.dependents(c, &[], Some(1)).into_iter().map(|r| r.component).filter(|c| below.contains(c)).collect());
+    let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    for &component in &below {
+        for under in direct(component).into_iter().filter(|d| carries.contains(d)) {
+            union(&mut parent, component, under);
+        }
+    }
+    let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    for &component in &alerting {
+        for near in estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)) {
+            let first = *first_on.entry(near.component).or_insert(component);
+            union(&mut parent, first, component);
         }
     }
     let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
     for &index in loose {
         let component = scene.symptoms.get(index).and_then(|s| s.component);
-        groups.entry(component.map(|c| find(&parent, c))).or_default().push(index);
+        groups.entry(component.map(|c| find(&mut parent, c))).or_default().push(index);
     }
     groups.into_values().collect()
 }
 
-/// Everything that may have brought a fault to a component, itself included.
-fn neighbourhood(estate: &Snapshot, component: ComponentId) -> BTreeSet<ComponentId> {
-    estate.dependencies(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect()
+/// Everything that steps lead to, the start included.
+fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<ComponentId>) -> BTreeSet<ComponentId> {
+    let mut seen = start.clone();
+    let mut open: Vec<ComponentId> = start.iter().copied().collect();
+    while let Some(at) = open.pop() {
+        for next in steps(at) {
+            if seen.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    seen
 }
 
-fn common(estate: &Snapshot, a: ComponentId, b: ComponentId) -> bool {
-    let near = |c: ComponentId| -> BTreeSet<ComponentId> {
-        estate.dependencies(c, &[], Some(COMMON_WITHIN_HOPS)).into_iter().map(|r| r.component).collect()
-    };
-    !near(a).is_disjoint(&near(b))
-}
-
-fn find(parent: &BTreeMap<ComponentId, ComponentId>, start: ComponentId) -> ComponentId {
+fn find(parent: &mut BTreeMap<ComponentId, ComponentId>, start: ComponentId) -> ComponentId {
+    let mut root = start;
+    while let Some(next) = parent.get(&root).copied().filter(|next| *next != root) {
+        root = next;
+    }
+    // Shorten the way for the next one who asks.
     let mut at = start;
-    while let Some(next) = parent.get(&at).copied().filter(|next| *next != at) {
+    while let Some(next) = parent.insert(at, root).filter(|next| *next != at && *next != root) {
         at = next;
     }
-    at
+    root
+}
+
+fn union(parent: &mut BTreeMap<ComponentId, ComponentId>, a: ComponentId, b: ComponentId) {
+    let (a, b) = (find(parent, a), find(parent, b));
+    if a != b {
+        parent.insert(a.max(b), a.min(b));
+    }
 }
