@@ -38,14 +38,17 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         CheckFormat::Json => writeln!(out, "{}", render_json(&project.sources, &project.diagnostics))?,
         CheckFormat::Text => {
             write!(out, "{}", show_diagnostics(&project.sources, &project.diagnostics))?;
+            let written = project.files().iter().map(|f| f.rules.len()).sum::<usize>();
+            let left_out = written.saturating_sub(project.plan.rules.len() + project.plan.trees.len());
             let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
             writeln!(
                 out,
-                "{}, {}, {}, {}: {}, {}",
+                "{}, {}, {}, {}{}: {}, {}",
                 count(project.plan.rules.len(), "rule"),
                 count(project.plan.trees.len(), "tree"),
                 count(project.estate.len(), "component"),
                 count(project.cases.cases().len(), "case"),
+                if left_out == 0 { String::new() } else { format!(" ({left_out} of the rules and trees left out)") },
                 count(errors, "error"),
                 count(warnings, "warning")
             )?;

@@ -93,6 +93,7 @@ fn reach(estate: &Snapshot, roots: &[ComponentId], depth: Option<u32>, kind: Opt
                 state: one.state,
                 path: one.path.iter().map(|hop| estate.component(hop.component).id.clone()).collect(),
                 by_evidence: false,
+                declared: false,
                 functions: Vec::new(),
                 observed: false,
                 inferred: false,

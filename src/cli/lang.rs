@@ -68,6 +68,9 @@ words! {
     tier_general: "general", "一般";
     tier_minor: "minor", "非核心";
     tier_none: "no tier", "未分级";
+    changes: "Changes nearby", "相关变更";
+    on_suspect: "on a suspect", "在可疑对象上";
+    declared: "named by a rule", "规则所指";
     last_time: "solved then by", "当时的解决方案";
     root_cause: "root cause", "根因";
 }

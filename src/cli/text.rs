@@ -133,7 +133,7 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
             page.item(&format!("{component}: {} ({}) — {} {by}", suspect.fault, suspect.rules.join(", "), lang.consequence()));
         }
     }
-    impact(page, &incident.impact);
+    changes(page, incident.number, diagnosis);
     for (title, list) in [(lang.checks(), &diagnosis.checks), (lang.solutions(), &diagnosis.solutions)] {
         let mine: Vec<_> = list.iter().filter(|a| a.incident == incident.number).collect();
         if mine.is_empty() {
@@ -154,11 +154,33 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
             page.numbered(index + 1, &text);
         }
     }
+    impact(page, &incident.impact);
     let cases: Vec<&CaseView> = diagnosis.cases.iter().filter(|c| c.incident == incident.number).collect();
     if !cases.is_empty() {
         page.heading(lang.cases());
         cases.iter().for_each(|case| self::case(page, case));
     }
+}
+
+fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
+    let mine: Vec<_> = diagnosis.changes.iter().filter(|c| c.incident == incident).collect();
+    if mine.is_empty() {
+        return;
+    }
+    let title = page.lang.changes();
+    page.heading(title);
+    for change in mine.iter().take(MAX_SIGNALS) {
+        let mark = if change.on_suspect { format!("  ← {}", page.lang.on_suspect()) } else { String::new() };
+        page.item(&format!(
+            "{} {}: {}  [{}#{}]{mark}",
+            change.time.clock(),
+            change.component,
+            change.text,
+            change.origin.file,
+            change.origin.index
+        ));
+    }
+    page.more(mine.len(), MAX_SIGNALS);
 }
 
 fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
@@ -235,14 +257,12 @@ fn impact(page: &mut Page, impact: &[ImpactView]) {
     let counts: Vec<String> = tiers.iter().map(|((_, tier), list)| format!("{} {}", list.len(), lang.tier(*tier))).collect();
     page.heading(&format!("{} ({}: {})", lang.impact(), impact.len(), counts.join(", ")));
     let mut shown = 0;
-    for ((_, tier), list) in &tiers {
-        for view in list {
-            if shown == MAX_IMPACT {
-                break;
-            }
-            shown += 1;
-            page.item(&impact_line(view, lang, *tier));
-        }
+    // What a rule names first, then what shows symptoms, then by tier and distance.
+    let mut order: Vec<&ImpactView> = impact.iter().collect();
+    order.sort_by_key(|v| (!v.declared, !v.observed, v.tier.is_none(), v.tier, v.distance));
+    for view in order.into_iter().take(MAX_IMPACT) {
+        shown += 1;
+        page.item(&impact_line(view, lang, view.tier));
     }
     page.more(impact.len(), shown);
 }
@@ -262,6 +282,9 @@ pub fn impact_line(view: &ImpactView, lang: Lang, tier: Option<Tier>) -> String 
     }
     if !view.functions.is_empty() {
         line.push_str(&format!(" · {}: {}", lang.functions(), view.functions.join(", ")));
+    }
+    if view.declared {
+        line.push_str(&format!(" · {}", lang.declared()));
     }
     if view.inferred {
         line.push_str(&format!(" · {}", lang.inferred()));
@@ -307,7 +330,7 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
     if diagnosis.accounting.is_empty() {
         return;
     }
-    page.heading(lang.signals());
+    page.heading(&format!("{} ({} – {})", lang.signals(), diagnosis.since, diagnosis.at));
     for line in &diagnosis.accounting {
         let mut parts = vec![
             format!("{} {}", line.explained, lang.explained()),

@@ -50,6 +50,8 @@ struct BindingReport {
     /// When it held, or the instant at which it came closest.
     from: Time,
     until: Option<Time>,
+    /// Why it counts for nothing although it held.
+    set_aside: Option<String>,
     /// Conditions that would have to change; 0 if it held.
     lacking: usize,
     conditions: ConditionReport,
@@ -69,13 +71,20 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let bundle = load(&project, &args.bundle, &args.time)?;
     let plan = bundle.plan();
     let Some(rule) = plan.rules.get(&args.rule) else {
+        if plan.trees.contains_key(&args.rule) {
+            return Err(Failure(format!(
+                "error: `{0}` is a tree, which is walked: `faultscope walk {0} --bundle {1}`",
+                args.rule,
+                args.bundle.display()
+            )));
+        }
         let broken = project.files().iter().flat_map(|f| &f.rules).any(|r| r.id.value == args.rule);
         if broken {
             return Err(Failure(format!("error: rule `{}` has a mistake and was left out; `faultscope check` shows it", args.rule)));
         }
         let help = nearest(&args.rule, plan.rules.keys().map(String::as_str))
             .map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
-        return Err(Failure(format!("error[F2018]: there is no rule `{}`{help}", args.rule)));
+        return Err(Failure(format!("error[F2018]: the project `{}` has no rule `{}`{help}", project.root.display(), args.rule)));
     };
     let engine = bundle.engine();
     let findings = engine.findings();
@@ -96,6 +105,10 @@ fn report(bundle: &Bundle<'_>, why: &Why<'_>) -> WhyReport {
         held: true,
         from: f.since,
         until: f.until,
+        set_aside: f
+            .overridden
+            .as_ref()
+            .map(|(by, why)| format!("overridden by {by}{}", why.as_ref().map_or_else(String::new, |w| format!(": {w}")))),
         lacking: 0,
         conditions: conditions(bundle, &f.evidence),
     });
@@ -104,6 +117,7 @@ fn report(bundle: &Bundle<'_>, why: &Why<'_>) -> WhyReport {
         held: false,
         from: o.at,
         until: None,
+        set_aside: None,
         lacking: o.lacking,
         conditions: conditions(bundle, &o.evidence),
     });
@@ -175,7 +189,8 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
             }
             (false, _) => format!("did not hold: {} conditions would have to change, closest at {}", binding.lacking, binding.from.clock()),
         };
-        page.push_str(&format!("\n  {on}— {when}\n"));
+        let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; set aside: {why}"));
+        page.push_str(&format!("\n  {on}— {when}{aside}\n"));
         tree(&binding.conditions, 2, &mut page);
     }
     if others > MAX_BINDINGS {

@@ -9,7 +9,7 @@ use super::plan::{
     Argument, BASELINE_PERIOD, CHANGE_WINDOW, Call, Cond, CondKind, Event, LOG_WINDOW, Op, PROBE_WINDOW, PlaceOf, Quantified,
     REPORT_WINDOW, Subject, Target, Text, Value,
 };
-use super::scope::{Scope, unit_of};
+use super::scope::{Scope, UNKNOWN, unit_of};
 
 impl Compiler<'_> {
     pub(super) fn cond(&mut self, scope: &Scope, expr: &ast::Expr) -> Option<Cond> {
@@ -90,6 +90,9 @@ impl Compiler<'_> {
             return Some(());
         }
         let help = match (literal, right.dimension) {
+            (Some(number), Dimension::Count) if left.dimension == Dimension::Fraction && number.abs() <= 1.0 => {
+                format!("write a percentage: `{}%`", crate::value::format_number(number * 100.0))
+            }
             (Some(number), Dimension::Count) => {
                 format!(
                     "write a unit: `{}{}`",
@@ -314,6 +317,9 @@ impl Compiler<'_> {
 
     fn link_possible(&mut self, scope: &Scope, link: &ast::Link, from: Subject, relation: &str, to: Subject) -> Option<()> {
         let model = self.inputs.estate.model();
+        if [from, to].iter().any(|s| scope.types(*s).iter().any(|t| t == UNKNOWN)) {
+            return Some(());
+        }
         let kind = model.relations.get(relation)?;
         // A variable of a general type may stand for a component of a special one.
         let fits = |types: &[String], allowed: &[String]| {

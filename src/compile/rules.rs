@@ -5,7 +5,7 @@ use crate::language::ast::{self, Body, Kind};
 
 use super::Compiler;
 use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Suppression, Variable};
-use super::scope::Scope;
+use super::scope::{Scope, UNKNOWN};
 
 /// A rule without a `priority` stands in the middle of 0 to 100.
 const DEFAULT_PRIORITY: u32 = 50;
@@ -72,8 +72,8 @@ impl Compiler<'_> {
                 continue;
             }
             // An unknown type is reported once; the variable stays known, so that its uses are not reported again.
-            let kind = self.type_name(kind).unwrap_or_else(|| crate::estate::ROOT_TYPE.to_owned());
-            let filter = filter.as_ref().and_then(|f| self.filter(f, std::slice::from_ref(&kind)));
+            let kind = self.type_name(kind).unwrap_or_else(|| UNKNOWN.to_owned());
+            let filter = filter.as_ref().filter(|_| kind != UNKNOWN).and_then(|f| self.filter(f, std::slice::from_ref(&kind)));
             scope.variables.push(Variable { name: name.value.clone(), kind, filter });
         }
         let mut joins = Vec::new();

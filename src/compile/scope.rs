@@ -16,6 +16,12 @@ pub struct Scope {
     pub it: Vec<String>,
 }
 
+/// The type of a variable whose declared type does not exist: that is reported, and nothing else about it is.
+pub const UNKNOWN: &str = "?";
+
+/// Names of a type that a message lists.
+const MAX_LISTED: usize = 12;
+
 /// The names that a filter may use beside attributes, with their Chinese spellings.
 pub const FIELDS: &[(&str, &str)] =
     &[("id", "标识"), ("name", "名称"), ("type", "类型"), ("owner", "负责人"), ("environment", "环境"), ("tier", "业务等级")];
@@ -125,6 +131,9 @@ impl Compiler<'_> {
     /// A metric or attribute of a subject. Where the subject may have several types, all that have it must agree on its unit.
     pub(super) fn member(&mut self, scope: &Scope, subject: Subject, name: &At<String>) -> Option<Value> {
         let types = scope.types(subject);
+        if types.iter().any(|t| t == UNKNOWN) {
+            return None;
+        }
         let candidates = self.candidate_types(&types);
         let model = self.inputs.estate.model();
         let mut found: Option<Value> = None;
@@ -180,7 +189,10 @@ impl Compiler<'_> {
         let help = match (nearest(&name.value, names.iter().map(String::as_str)), elsewhere) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, Some(other)) => format!("`{}` has it; `{kind}` does not", other.name),
-            (None, None) => format!("declare it in `topology/model.yaml` under `types: {kind}: metrics:`"),
+            (None, None) => {
+                let own: Vec<String> = names.iter().filter(|n| n.is_ascii()).take(MAX_LISTED).map(|n| format!("`{n}`")).collect();
+                format!("it has {}, …; or declare it in `topology/model.yaml` under `types: {kind}: metrics:`", own.join(", "))
+            }
         };
         self.error(
             Code::UNKNOWN_METRIC,
@@ -212,6 +224,9 @@ impl Compiler<'_> {
 
     pub(super) fn state_exists(&mut self, scope: &Scope, subject: Subject, state: &At<String>) -> Option<String> {
         let types = scope.types(subject);
+        if types.iter().any(|t| t == UNKNOWN) {
+            return None;
+        }
         let candidates = self.candidate_types(&types);
         let model = self.inputs.estate.model();
         if let Some(found) = candidates.iter().find_map(|kind| model.state(kind, &state.value)) {

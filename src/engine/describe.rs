@@ -127,7 +127,11 @@ impl Evidence<'_> {
             Detail::Held { held, needed } => {
                 view.threshold = Some(format!("for {}", Time::describe(*needed)));
                 match self.children.first().filter(|_| !self.truth.is_true()) {
-                    None => view.value = Some(format!("held for all of {}", Time::describe(*needed))),
+                    None => {
+                        let inner = self.children.first().map(|c| c.view_without_sources(estate)).unwrap_or_default();
+                        let last = inner.strip_prefix("it was ").map_or_else(String::new, |value| format!(", {value} at the end"));
+                        view.value = Some(format!("held for all of {}{last}", Time::describe(*needed)));
+                    }
                     Some(worst) => {
                         let atom = worst.atoms().into_iter().map(|(e, _)| e).find(|e| !e.truth.is_true()).unwrap_or(worst);
                         let inner = atom.view_without_sources(estate);

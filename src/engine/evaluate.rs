@@ -130,7 +130,8 @@ impl<'a> Engine<'a> {
         }
         let detail = Detail::Held { held: at.since(unbroken_since).max(0), needed: duration };
         let about = worst.as_ref().and_then(|w| w.about);
-        Evidence { children: worst.into_iter().collect(), ..Evidence::leaf(cond, at, truth, about, detail) }
+        let signals = worst.as_ref().map(|w| w.all_signals().into_iter().collect()).unwrap_or_default();
+        Evidence { children: worst.into_iter().collect(), signals, ..Evidence::leaf(cond, at, truth, about, detail) }
     }
 
     fn unexplained(&self, cond: &'a Cond, place: &'a PlaceOf, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
@@ -165,7 +166,10 @@ impl<'a> Engine<'a> {
         let count = |truth| children.iter().filter(|(_, e)| e.truth == truth).count();
         let (holding, unknown, total) = (count(Truth::True), count(Truth::Unknown), children.len());
         let (truth, wanted) = quantify(quantified.quantifier, holding, unknown, total);
-        let against = children.iter().filter(|(_, e)| e.truth.is_true() != wanted).map(|(c, _)| *c).take(MAX_NAMED).collect();
+        // Those that decide against it: false where all or many are wanted, true where none or few are.
+        let decides = if wanted { Truth::False } else { Truth::True };
+        let named = quantified.quantifier != Quantifier::Any;
+        let against = children.iter().filter(|(_, e)| named && e.truth == decides).map(|(c, _)| *c).take(MAX_NAMED).collect();
         let mut evidence = Evidence::leaf(
             cond,
             at,

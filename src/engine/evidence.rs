@@ -110,11 +110,13 @@ impl<'a> Evidence<'a> {
     fn collect_atoms<'e>(&'e self, negated: bool, into: &mut Vec<(&'e Evidence<'a>, bool)>) {
         use crate::compile::plan::CondKind;
         match &self.cond.kind {
-            CondKind::And(_) | CondKind::Or(_) | CondKind::Held { .. } => self.children.iter().for_each(|c| c.collect_atoms(negated, into)),
+            CondKind::And(_) | CondKind::Or(_) => self.children.iter().for_each(|c| c.collect_atoms(negated, into)),
             CondKind::Not(_) => self.children.iter().for_each(|c| c.collect_atoms(!negated, into)),
             CondKind::State { negated: not, .. } if self.children.is_empty() => into.push((self, negated ^ *not)),
             CondKind::State { negated: not, .. } => self.children.iter().for_each(|c| c.collect_atoms(negated ^ *not, into)),
-            CondKind::Unexplained(_)
+            // A condition with its duration is one.
+            CondKind::Held { .. }
+            | CondKind::Unexplained(_)
             | CondKind::Event(_)
             | CondKind::Quantified(_)
             | CondKind::Probe { .. }

@@ -102,6 +102,14 @@ impl<'a> Engine<'a> {
         self.evaluate(&rule.condition, &Env { binding, it: None, others: &others }, at)
     }
 
+    /// Whether a component is in a named state of its type at the instant asked about; unknown where its type has no such state.
+    pub fn state_at(&self, component: ComponentId, state: &str) -> crate::value::Truth {
+        let kind = &self.estate.component(component).kind;
+        let body = self.estate.model().lineage(kind).find_map(|t| self.plan.states.get(&(t.name.clone(), state.to_owned())));
+        let env = Env { binding: &[], it: Some(component), others: &[] };
+        body.map_or(crate::value::Truth::Unknown, |body| self.evaluate(body, &env, self.at).truth)
+    }
+
     fn findings_of(&self, rule: &'a Rule, others: &[Finding<'a>]) -> Vec<Finding<'a>> {
         self.bindings(rule).into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
     }

@@ -83,6 +83,26 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     if found.is_empty() {
         return None;
     }
+    let is_event = matches!(
+        found,
+        "alert"
+            | "alerts"
+            | "log"
+            | "logs"
+            | "change"
+            | "changes"
+            | "report"
+            | "reports"
+            | "probe"
+            | "告警"
+            | "日志"
+            | "变更"
+            | "反馈"
+            | "探测"
+    );
+    if is_event && (before.trim_end().ends_with("no") || before.trim_end().ends_with("没有")) {
+        return Some(format!("write `not {found} …` (`非 …`): `no` counts components"));
+    }
     if let Some(near) = nearest(found, words.iter().copied()).filter(|near| *near != found) {
         return Some(format!("did you mean `{near}`?"));
     }

@@ -46,6 +46,8 @@ pub struct Diagnosis {
     pub checks: Vec<AdviceView>,
     /// What helped, or should help, in order.
     pub solutions: Vec<AdviceView>,
+    /// Changes before and during an incident, on its components and on what they stand on; the latest first.
+    pub changes: Vec<ChangeView>,
     /// Similar past cases, the most similar first.
     pub cases: Vec<CaseView>,
     /// Rules that lacked exactly one condition, the closest first.
@@ -130,6 +132,8 @@ pub struct ImpactView {
     pub by_evidence: bool,
     /// Functions of it that a rule says are hit.
     pub functions: Vec<String>,
+    /// A rule says so, not the topology alone.
+    pub declared: bool,
     /// It has symptoms of its own.
     pub observed: bool,
     /// It has none, but lies between the suspect and one that has: it must be affected.
@@ -157,6 +161,17 @@ pub struct AdviceView {
     pub see: Vec<String>,
     pub query: Option<String>,
     pub runbook: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ChangeView {
+    pub incident: usize,
+    pub component: String,
+    pub time: Time,
+    pub text: String,
+    /// It lies on a suspect.
+    pub on_suspect: bool,
+    pub origin: Origin,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

@@ -192,12 +192,9 @@ fn longest_wait(cond: &crate::compile::plan::Cond) -> Duration {
 /// How far one finding can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal:
 /// 0.75); a case that happened before, word for word, halves it once more; the priority weighs from 0.8 to 1.
 pub fn strength(finding: &Finding<'_>) -> f64 {
-    let agreed = finding
-        .evidence
-        .atoms()
-        .iter()
-        .filter(|(atom, negated)| (atom.truth == Truth::True) != *negated && !atom.signals.is_empty())
-        .count();
+    let atoms = finding.evidence.atoms();
+    let held = atoms.iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated && !atom.signals.is_empty());
+    let agreed: usize = held.map(|(atom, _)| atom.cond.signals()).sum();
     let halvings = 1 + agreed.max(1) + usize::from(finding.rule.kind == Kind::Cas);
     let doubt = 0.5_f64.powi(i32::try_from(halvings).unwrap_or(30).min(30));
     (1.0 - doubt) * (0.8 + 0.2 * f64::from(finding.rule.priority) / 100.0)

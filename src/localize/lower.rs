@@ -47,7 +47,12 @@ pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft, taken: &mut BTreeSet<u
     let calls = open.iter().any(|i| scene.symptoms.get(*i).is_some_and(Symptom::calls_for_help));
     if calls {
         let cases = question.cases.similar(&describe(scene, &open), question.engine.at);
+        // A case that names what a rule has named, or what follows from it, proposes nothing new.
+        let known = |c: ComponentId| {
+            draft.expert.iter().filter_map(|e| scene.candidates.get(e.candidate)).any(|e| e.component == Some(c) || e.reach.contains(&c))
+        };
         let proposed = cases.first().filter(|s| s.similarity >= RESEMBLES).and_then(|s| from_case(scene, s, &open));
+        let proposed = proposed.filter(|s| !known(s.component));
         if let Some(suspect) = proposed {
             open.retain(|i| !suspect.explains.contains(i));
             draft.lower.push(suspect);

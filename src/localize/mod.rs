@@ -13,8 +13,8 @@ mod symptoms;
 mod views;
 
 pub use diagnosis::{
-    AccountView, AdviceView, CaseView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView,
-    Suspect,
+    AccountView, AdviceView, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView,
+    SuppressedView, Suspect,
 };
 pub use expert::{SLACK, strength};
 
@@ -58,7 +58,9 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     // What was usual is learned from before the trouble: before the first call for help, where there is one.
     let calls = symptoms::collect(estate, facts, &[], since, engine.at);
     let quiet_until = calls.iter().map(|s| s.onset).min().map_or(since, |onset| onset.minus(SLACK).max(since));
-    let deviations = deviations(estate, facts, engine.at, quiet_until);
+    let mut deviations = deviations(estate, facts, engine.at, quiet_until);
+    // What strayed before the time looked at is history.
+    deviations.retain(|d| facts.series.get(d.series).is_some_and(|s| !s.within(since, engine.at).is_empty()));
     let symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
     let candidates = expert::candidates(estate, facts, &findings, since);
     let scene = Scene { question: *question, findings, deviations, symptoms, candidates, since };
@@ -72,6 +74,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         incidents: Vec::new(),
         checks: Vec::new(),
         solutions: Vec::new(),
+        changes: Vec::new(),
         cases: Vec::new(),
         near_misses: views::near_misses(&scene, MAX_NEAR_MISSES),
         unexplained: open.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),

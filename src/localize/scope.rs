@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compile::plan::Severity;
 use crate::estate::{ComponentId, State};
 
 use super::Scene;
 use super::diagnosis::ImpactView;
 use super::incidents::Draft;
 
-/// What an incident reaches, by distance and id. Roots are the first suspects of its layer: down if one of their rules is
-/// `critical`, else degraded. A component that their evidence shows to suffer carries the fault on, degraded.
+/// What an incident reaches, by distance and id. Roots are the first suspects of its layer: down if the signals show them
+/// `unavailable`, else degraded. A component that their evidence shows to suffer carries the fault on, degraded.
 pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     let estate = scene.question.engine.estate;
     let mut roots: BTreeMap<ComponentId, State> = BTreeMap::new();
@@ -19,10 +18,7 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     for chosen in draft.expert.iter().filter(|c| c.consequence_of.is_none()) {
         let Some(candidate) = scene.candidates.get(chosen.candidate) else { continue };
         let Some(root) = candidate.component else { continue };
-        // The expert says with the severity of a rule how bad it is.
-        let findings = candidate.findings.iter().filter_map(|f| scene.findings.get(*f));
-        let critical = findings.map(|f| f.rule.severity).max() == Some(Severity::Critical);
-        roots.insert(root, if critical { State::Down } else { State::Degraded });
+        roots.insert(root, state_of(scene, root));
         for affected in candidate.affected.iter().filter(|c| **c != root) {
             // What it reaches anyway keeps the path that leads there.
             if estate.path(root, *affected).is_none() {
@@ -44,7 +40,7 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     if roots.is_empty()
         && let Some(first) = draft.lower.first()
     {
-        roots.insert(first.component, State::Degraded);
+        roots.insert(first.component, state_of(scene, first.component));
     }
     let reached = estate.impact(&roots.iter().map(|(c, s)| (*c, *s)).collect::<Vec<_>>(), None);
     let mut entries: BTreeMap<ComponentId, (u32, State, Vec<ComponentId>)> = BTreeMap::new();
@@ -65,6 +61,13 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
         entries.entry(*component).or_insert_with(|| (1, State::Degraded, roots.keys().take(1).copied().chain([*component]).collect()));
     }
     describe(scene, entries, &behind, &functions)
+}
+
+/// The state of the model that says that a component does not serve.
+const UNAVAILABLE: &str = "unavailable";
+
+fn state_of(scene: &Scene<'_, '_>, component: ComponentId) -> State {
+    if scene.question.engine.state_at(component, UNAVAILABLE).is_true() { State::Down } else { State::Degraded }
 }
 
 type Entry = (u32, State, Vec<ComponentId>);
@@ -101,6 +104,7 @@ fn describe(
                 state,
                 by_evidence,
                 path: path.iter().map(|c| estate.component(*c).id.clone()).collect(),
+                declared: functions.contains_key(&id),
                 functions: functions.get(&id).cloned().unwrap_or_default(),
                 observed: observed.contains(&id),
                 inferred: between.contains(&id),

@@ -8,7 +8,9 @@ use crate::estate::ComponentId;
 use crate::value::Truth;
 
 use super::Scene;
-use super::diagnosis::{AdviceView, CaseView, Diagnosis, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView, Suspect};
+use super::diagnosis::{
+    AdviceView, CaseView, ChangeView, Diagnosis, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
+};
 use super::expert::Chosen;
 use super::incidents::Draft;
 use super::lower::LowerSuspect;
@@ -37,6 +39,7 @@ pub fn incident(scene: &Scene<'_, '_>, draft: &Draft, number: usize, diagnosis: 
         symptoms: draft.symptoms.iter().filter(calls).count(),
         explained: explained.iter().filter(calls).count(),
     });
+    changes(scene, draft, number, diagnosis);
     advice(scene, draft, number, diagnosis);
     cases(scene, draft, number, diagnosis);
 }
@@ -131,6 +134,34 @@ fn lower(scene: &Scene<'_, '_>, suspect: &LowerSuspect) -> Suspect {
 /// Three decimals: more would be a precision that nobody measured.
 fn round(confidence: f64) -> f64 {
     (confidence * 1000.0).round() / 1000.0
+}
+
+/// Changes on the incident's components and on what they stand on, within the time looked at.
+fn changes(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut Diagnosis) {
+    let engine = scene.question.engine;
+    let suspects: BTreeSet<ComponentId> = draft
+        .expert
+        .iter()
+        .filter_map(|c| scene.candidates.get(c.candidate)?.component)
+        .chain(draft.lower.iter().map(|s| s.component))
+        .collect();
+    let mut area: BTreeSet<ComponentId> = draft.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)?.component).collect();
+    area.extend(&suspects);
+    area.extend(draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.affected.iter().copied()));
+    for suspect in &suspects {
+        area.extend(engine.estate.dependencies(*suspect, &[], None).into_iter().map(|r| r.component));
+    }
+    for change in engine.facts.changes.iter().rev().filter(|c| c.time > scene.since && c.time <= engine.at) {
+        let Some(component) = change.component.filter(|c| area.contains(c)) else { continue };
+        diagnosis.changes.push(ChangeView {
+            incident,
+            component: engine.estate.component(component).id.clone(),
+            time: change.time,
+            text: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
+            on_suspect: suspects.contains(&component),
+            origin: change.origin.clone(),
+        });
+    }
 }
 
 /// Checks and solutions of the rules of an incident, roots before consequences, each text once.

@@ -66,6 +66,12 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
     let at = options.at.unwrap_or_else(|| without_strays(&facts).unwrap_or(last));
     warnings.extend(skew(&facts, at).iter().map(|d| format!("{}: {}", d.code, d.message)));
     let lookback = options.lookback.unwrap_or(LOOKBACK);
+    if at.since(last) > lookback {
+        warnings.push(format!(
+            "the last signal is of {last}, {} before the instant asked about: only what still fires is seen",
+            Time::describe(at.since(last))
+        ));
+    }
     Ok(Bundle { path: dir.to_path_buf(), project, own, facts, counts, warnings, at, lookback })
 }
 
