@@ -1,5 +1,5 @@
 //! Conditions, bindings and findings against expectations worked out by hand. The cases are the files in `tests/engine/`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
+#![allow(clippy::too_many_lines, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
 
@@ -315,14 +315,8 @@ fn run(case: &Case, wrong: &mut Vec<String>) {
         names.iter().map(|n| world.estate.find(n).unwrap_or_else(|| panic!("{}: no component {n}", case.name))).collect()
     };
     let last = case.at.as_deref().map(time).or_else(|| case.expect.iter().map(|e| time(&e.at)).max()).unwrap_or(START);
-    let engine = Engine {
-        plan: &world.plan,
-        estate: &world.estate,
-        facts: &world.facts,
-        scripts: &world.scripts,
-        at: last,
-        lookback: case.window.as_deref().map_or(HOUR, span),
-    };
+    let lookback = case.window.as_deref().map_or(HOUR, span);
+    let engine = Engine::new(&world.plan, &world.estate, &world.facts, &world.scripts, last, lookback);
     let findings = engine.findings();
     for expect in &case.expect {
         let rule = world.plan.rules.get(&expect.rule).unwrap_or_else(|| panic!("{}: no rule {}", case.name, expect.rule));

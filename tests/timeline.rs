@@ -145,7 +145,7 @@ proptest! {
         let facts = facts(&signals, &estate);
         let scripts = RhaiScripts::default();
         let end = Time(START + LENGTH);
-        let engine = Engine { plan: &plan, estate: &estate, facts: &facts, scripts: &scripts, at: end, lookback: LENGTH };
+        let engine = Engine::new(&plan, &estate, &facts, &scripts, end, LENGTH);
         let Some(rule) = plan.rules.get("TOP-1") else { return Ok(()) };
         let binding: Vec<_> = engine.bindings(rule).into_iter().next().unwrap_or_default();
         let findings = engine.findings();

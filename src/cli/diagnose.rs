@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load, load_project, text};
+use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, load_quietly, text};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,7 +23,7 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, &args.bundle)?;
-    let bundle = load(&project, &args.bundle, &args.time)?;
+    let bundle = load_quietly(&project, &args.bundle, &args.time)?;
     let diagnosis = bundle.diagnose();
     match args.format {
         Format::Text => write!(out, "{}", text::diagnosis(&diagnosis, args.lang, false))?,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::{Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project};
+use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project};
 use crate::world::{EvalReport, evaluate};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,7 +47,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if report.bundles.is_empty() && report.failed.is_empty() {
         return Err(Failure("error[F4006]: no bundle with an `expected.json` below these folders".to_owned()));
     }
-    Ok(OK)
+    Ok(if report.failed.is_empty() { OK } else { FINDINGS })
 }
 
 fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Result<()> {

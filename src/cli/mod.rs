@@ -172,8 +172,13 @@ fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure> {
     Ok(project)
 }
 
+/// A bundle whose warnings the report itself shows.
+fn load_quietly<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result<Bundle<'p>, Failure> {
+    Ok(load_bundle(project, dir, &top_of(project, dir), time.options())?)
+}
+
 fn load<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result<Bundle<'p>, Failure> {
-    let bundle = load_bundle(project, dir, &top_of(project, dir), time.options())?;
+    let bundle = load_quietly(project, dir, time)?;
     for warning in &bundle.warnings {
         eprintln!("warning: {warning}");
     }

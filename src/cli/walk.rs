@@ -161,7 +161,7 @@ fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure>
 /// The tree as a Mermaid flowchart.
 fn mermaid(tree: &Tree) -> String {
     let quote = |text: &str| text.replace('"', "#quot;");
-    let mut page = format!("---\ntitle: {} {}\n---\nflowchart TD\n", tree.id, tree.title);
+    let mut page = format!("---\ntitle: \"{} {}\"\n---\nflowchart TD\n", tree.id, tree.title.replace('"', "'"));
     let mut ends = 0;
     for node in tree.nodes.values() {
         page.push_str(&format!("  q_{}{{\"{}\"}}\n", node.name, quote(&node.question)));

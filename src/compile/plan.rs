@@ -182,6 +182,23 @@ impl Cond {
         }
     }
 
+    /// The subjects that it names itself, those of the conditions inside it left out.
+    pub fn subjects(&self) -> Vec<Subject> {
+        match &self.kind {
+            CondKind::Or(_) | CondKind::And(_) | CondKind::Not(_) | CondKind::Held { .. } => Vec::new(),
+            CondKind::Unexplained(place) => place.subjects(),
+            CondKind::Event(event) => event.on.as_ref().map(Target::subjects).unwrap_or_default(),
+            CondKind::Quantified(quantified) => quantified.set.subjects(),
+            CondKind::Probe { from, to, .. } => from.iter().chain(to).flat_map(PlaceOf::subjects).collect(),
+            CondKind::Link { from, to, .. } => vec![*from, *to],
+            CondKind::Shares { left, right, .. } => vec![*left, *right],
+            CondKind::State { subject, .. } => vec![*subject],
+            CondKind::Compare { left, right, .. } => [left.subjects(), right.subjects()].concat(),
+            CondKind::Script(call) => call.subjects(),
+            CondKind::Trend { metric, .. } | CondKind::Against { metric, .. } => vec![metric.subject],
+        }
+    }
+
     /// How many atomic signals it asks for: its weight as evidence.
     pub fn signals(&self) -> usize {
         match &self.kind {
@@ -224,6 +241,57 @@ pub enum Value {
         window: Duration,
     },
     Script(Call),
+}
+
+impl Value {
+    fn subjects(&self) -> Vec<Subject> {
+        match self {
+            Value::Number { .. } | Value::Text(_) => Vec::new(),
+            Value::Metric(metric) | Value::Aggregate { metric, .. } => vec![metric.subject],
+            Value::Attribute { subject, .. } => vec![*subject],
+            Value::Share { of, .. } => of.subjects(),
+            Value::Script(call) => call.subjects(),
+        }
+    }
+}
+
+impl Call {
+    fn subjects(&self) -> Vec<Subject> {
+        let of = |argument: &Argument| match argument {
+            Argument::Component(subject) => Some(*subject),
+            Argument::Metric(metric) => Some(metric.subject),
+            Argument::Number(_) | Argument::Text(_) => None,
+        };
+        self.arguments.iter().filter_map(of).collect()
+    }
+}
+
+impl PlaceOf {
+    fn subjects(&self) -> Vec<Subject> {
+        match self {
+            PlaceOf::Subject(subject) | PlaceOf::Holder { of: subject, .. } => vec![*subject],
+            PlaceOf::Component(_) => Vec::new(),
+        }
+    }
+}
+
+impl Target {
+    fn subjects(&self) -> Vec<Subject> {
+        match self {
+            Target::Place(place) => place.subjects(),
+            Target::Set(set) => set.subjects(),
+        }
+    }
+}
+
+impl Set {
+    fn subjects(&self) -> Vec<Subject> {
+        match &self.base {
+            SetBase::Walk { of, .. } | SetBase::Held(of) => of.subjects(),
+            SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => vec![*of],
+            SetBase::Group(_) | SetBase::Type(_) => Vec::new(),
+        }
+    }
 }
 
 /// A metric of a component; its staleness and aggregate are those of the component's own type.

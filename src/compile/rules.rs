@@ -279,8 +279,7 @@ fn advice_of(advice: &ast::Advice) -> Advice {
     }
 }
 
-/// Whether a condition speaks of a subject. By its debug form: exact, since subjects print alike nowhere else.
+/// Whether a condition speaks of a subject.
 fn mentions(cond: &Cond, subject: Subject) -> bool {
-    let Subject::Variable(index) = subject else { return false };
-    format!("{:?}", cond.kind).contains(&format!("Variable({index})"))
+    cond.any(&|c| c.subjects().contains(&subject))
 }

@@ -36,6 +36,8 @@ pub enum ScriptError {
 pub trait Scripts: Send + Sync {
     /// Functions and how many arguments each takes.
     fn functions(&self) -> &BTreeMap<String, usize>;
+    /// What failed so far, one line for each function.
+    fn failures(&self) -> Vec<String>;
     /// # Errors
     /// The script failed, or was stopped by a limit.
     fn call(&self, function: &str, arguments: Vec<ScriptValue>) -> Result<ScriptValue, ScriptError>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::compile::plan::{Cond, CondKind, Reach, Rule, Subject};
+use crate::compile::plan::{Cond, CondKind, Rule, Subject};
 use crate::estate::ComponentId;
 
 use super::Engine;
@@ -47,27 +47,20 @@ impl Engine<'_> {
         candidates.into_iter().filter(|c| variable.filter.as_ref().is_none_or(|filter| self.passes(filter, *c))).collect()
     }
 
-    /// The components that a one-hop join leads to from a variable that is bound already.
+    /// The components that a join leads to from a variable that is bound already.
     fn along(&self, join: &Cond, index: usize, binding: &[ComponentId]) -> Option<BTreeSet<ComponentId>> {
-        let CondKind::Link { from, relation, to, reach: Reach::Hops(1), either_way } = &join.kind else { return None };
+        let CondKind::Link { from, relation, to, reach, either_way } = &join.kind else { return None };
         let bound = |subject: &Subject| match subject {
             Subject::Variable(other) => binding.get(*other).copied(),
             Subject::It => None,
         };
         let here = Subject::Variable(index);
-        let mut near = BTreeSet::new();
-        let mut usable = false;
-        for (this, other, outward) in [(to, from, true), (from, to, false)] {
-            let Some(anchor) = bound(other).filter(|_| *this == here) else { continue };
-            usable = true;
-            if outward || *either_way {
-                near.extend(self.estate.relations_from(anchor).into_iter().filter(|r| r.kind == *relation).map(|r| r.to));
-            }
-            if !outward || *either_way {
-                near.extend(self.estate.relations_to(anchor).into_iter().filter(|r| r.kind == *relation).map(|r| r.from));
-            }
-        }
-        usable.then_some(near)
+        let (anchor, ahead) = match (bound(from), bound(to)) {
+            (Some(anchor), None) if *to == here => (anchor, true),
+            (None, Some(anchor)) if *from == here => (anchor, false),
+            (Some(_) | None, _) => return None,
+        };
+        Some(self.reach(anchor, relation, *reach, *either_way, ahead).iter().copied().collect())
     }
 
     /// Whether all joins whose variables are bound hold.

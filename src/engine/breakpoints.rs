@@ -55,8 +55,7 @@ impl<'a> Engine<'a> {
                 }
             }
             CondKind::Event(event) => {
-                let places = event.on.as_ref().map(|target| self.targets(target, env));
-                for signal in self.candidates(event.kind, places.as_deref()) {
+                for &signal in self.matching(event, env).iter() {
                     if let Some((start, end)) = self.extent(signal) {
                         found.add(start);
                         // With a window it counts while its last instant lies within it.
@@ -66,7 +65,7 @@ impl<'a> Engine<'a> {
                 }
             }
             CondKind::Quantified(quantified) => {
-                for it in self.elements(&quantified.set, env) {
+                for &it in self.elements(&quantified.set, env).iter() {
                     self.collect(&quantified.body, &Env { it: Some(it), ..*env }, found);
                 }
             }
@@ -80,9 +79,7 @@ impl<'a> Engine<'a> {
             CondKind::Link { .. } | CondKind::Shares { .. } => {}
             CondKind::State { subject, state, .. } => {
                 let Some(component) = env.subject(*subject) else { return };
-                let kind = &self.estate.component(component).kind;
-                let body = self.estate.model().lineage(kind).find_map(|t| self.plan.states.get(&(t.name.clone(), state.clone())));
-                if let Some(body) = body {
+                if let Some((_, body)) = self.state_body(Some(component), state) {
                     self.collect(body, &Env { it: Some(component), ..*env }, found);
                 }
             }
@@ -131,9 +128,13 @@ impl<'a> Engine<'a> {
     fn metric_breakpoints(&self, component: ComponentId, metric: &Metric, shift: Duration, found: &mut Found) {
         let staleness = self.metric_def(component, &metric.name).map_or(0, |def| def.staleness);
         for (_, series) in self.series_of(component, &metric.name) {
-            for (time, _) in series.within(found.from.minus(shift + staleness + 1), found.to) {
+            let samples = series.within(found.from.minus(shift + staleness + 1), found.to);
+            for (index, (time, _)) in samples.iter().enumerate() {
                 found.add(time.plus(shift));
-                found.add(time.plus(shift + staleness + 1));
+                // Where the next sample comes in time, this one never goes stale.
+                if samples.get(index + 1).is_none_or(|(next, _)| next.since(*time) > staleness) {
+                    found.add(time.plus(shift + staleness + 1));
+                }
             }
         }
     }

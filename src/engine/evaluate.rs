@@ -6,6 +6,7 @@ use crate::estate::ComponentId;
 use crate::value::{Duration, Time, Truth};
 
 use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
+use super::memo::Stretch;
 use super::{Engine, Finding};
 
 /// What names stand for.
@@ -90,6 +91,62 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Only the value, as `evaluate` has it, without the evidence: what one part settles, the others are not asked.
+    pub(super) fn truth(&self, cond: &'a Cond, env: &Env<'_, 'a>, at: Time) -> Truth {
+        match &cond.kind {
+            CondKind::And(parts) => self.settle(parts, env, at, Truth::False, Truth::and),
+            CondKind::Or(parts) => self.settle(parts, env, at, Truth::True, Truth::or),
+            CondKind::Not(inner) => !self.truth(inner, env, at),
+            CondKind::Held { inner, duration } if at <= self.at && at.minus(*duration) >= self.earliest() => {
+                self.timeline(inner, env).over(at.minus(*duration), at).map_or(Truth::Unknown, |stretch| stretch.truth)
+            }
+            CondKind::State { subject, state, negated } => match self.state_body(env.subject(*subject), state) {
+                Some((component, body)) => {
+                    let truth = self.truth(body, &Env { it: Some(component), ..*env }, at);
+                    if *negated { !truth } else { truth }
+                }
+                None => Truth::Unknown,
+            },
+            CondKind::Quantified(quantified) => {
+                let elements = self.elements(&quantified.set, env);
+                let truths: Vec<Truth> =
+                    elements.iter().map(|&it| self.truth(&quantified.body, &Env { it: Some(it), ..*env }, at)).collect();
+                let count = |truth| truths.iter().filter(|t| **t == truth).count();
+                quantify(quantified.quantifier, count(Truth::True), count(Truth::Unknown), truths.len()).0
+            }
+            CondKind::Held { .. }
+            | CondKind::Unexplained(_)
+            | CondKind::Event(_)
+            | CondKind::Probe { .. }
+            | CondKind::Link { .. }
+            | CondKind::Shares { .. }
+            | CondKind::Compare { .. }
+            | CondKind::Script(_)
+            | CondKind::Trend { .. }
+            | CondKind::Against { .. } => self.evaluate(cond, env, at).truth,
+        }
+    }
+
+    /// Joins the values of parts until one settles it.
+    fn settle(&self, parts: &'a [Cond], env: &Env<'_, 'a>, at: Time, settled: Truth, join: fn(Truth, Truth) -> Truth) -> Truth {
+        let mut truth = !settled;
+        for part in parts {
+            truth = join(truth, self.truth(part, env, at));
+            if truth == settled {
+                break;
+            }
+        }
+        truth
+    }
+
+    /// The definition of a state for a component's own type.
+    pub(super) fn state_body(&self, component: Option<ComponentId>, state: &str) -> Option<(ComponentId, &'a Cond)> {
+        let component = component?;
+        let kind = &self.estate.component(component).kind;
+        let body = self.estate.model().lineage(kind).find_map(|t| self.plan.states.get(&(t.name.clone(), state.to_owned())))?;
+        Some((component, body))
+    }
+
     fn combine(
         &self,
         cond: &'a Cond,
@@ -108,30 +165,19 @@ impl<'a> Engine<'a> {
     /// does not change, so these instants are enough. The evidence is that of the worst instant.
     fn held(&self, cond: &'a Cond, inner: &'a Cond, duration: Duration, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
         let start = at.minus(duration);
-        let mut times = self.breakpoints(inner, env, start, at);
-        times.insert(start);
-        times.insert(at);
-        let mut truth = Truth::True;
-        let mut worst: Option<Evidence<'a>> = None;
-        // From the end backwards, so that the latest failure is shown, and the end itself if there is none.
-        let mut unbroken_since = at.plus(1);
-        for &time in times.iter().rev() {
-            let child = self.evaluate(inner, env, time);
-            if truth.is_true() && child.truth.is_true() {
-                unbroken_since = time;
-            }
-            if worst.is_none() || child.truth < truth {
-                truth = truth.and(child.truth);
-                worst = Some(child);
-            }
-            if truth == Truth::False {
-                break;
-            }
-        }
-        let detail = Detail::Held { held: at.since(unbroken_since).max(0), needed: duration };
-        let about = worst.as_ref().and_then(|w| w.about);
-        let signals = worst.as_ref().map(|w| w.all_signals().into_iter().collect()).unwrap_or_default();
-        Evidence { children: worst.into_iter().collect(), signals, ..Evidence::leaf(cond, at, truth, about, detail) }
+        let stretch = if at <= self.at && start >= self.earliest() {
+            self.timeline(inner, env).over(start, at)
+        } else {
+            // Outside of what is remembered: the same from scratch.
+            let whole = Engine::new(self.plan, self.estate, self.facts, self.scripts, at, duration);
+            whole.timeline(inner, env).over(start, at)
+        };
+        let stretch = stretch.unwrap_or(Stretch { truth: Truth::Unknown, worst_at: at, unbroken_since: None });
+        let worst = self.evaluate(inner, env, stretch.worst_at);
+        let held = stretch.unbroken_since.map_or(0, |since| at.since(since));
+        let detail = Detail::Held { held, needed: duration };
+        let signals = worst.all_signals().into_iter().collect();
+        Evidence { signals, ..Evidence::leaf(cond, at, stretch.truth, worst.about, detail) }.with_child(worst)
     }
 
     fn unexplained(&self, cond: &'a Cond, place: &'a PlaceOf, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
@@ -145,12 +191,7 @@ impl<'a> Engine<'a> {
     }
 
     fn state(&self, cond: &'a Cond, (subject, state, negated): (Subject, &'a str, bool), env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
-        let found = env.subject(subject).and_then(|component| {
-            let kind = &self.estate.component(component).kind;
-            let body = self.estate.model().lineage(kind).find_map(|t| self.plan.states.get(&(t.name.clone(), state.to_owned())))?;
-            Some((component, body))
-        });
-        let Some((component, body)) = found else {
+        let Some((component, body)) = self.state_body(env.subject(subject), state) else {
             let about = env.subject(subject);
             return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(format!("its type has no state `{state}`")));
         };
@@ -183,11 +224,7 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn linked(&self, from: ComponentId, relation: &str, to: ComponentId, reach: Reach, either_way: bool) -> bool {
-        let hops = match reach {
-            Reach::Hops(hops) => Some(hops),
-            Reach::Any => None,
-        };
-        self.estate.linked(from, relation, to, hops, either_way)
+        self.reach(from, relation, reach, either_way, true).contains(&to)
     }
 
     /// The last result of a probe within the window.

@@ -1,6 +1,7 @@
 //! Conditions on events: alerts, log lines, changes, reports, counted within windows.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::compile::plan::{Cond, Event, EventKind};
 use crate::estate::{ComponentId, Model};
@@ -9,6 +10,7 @@ use crate::value::{Duration, Time, Truth};
 use super::Engine;
 use super::evaluate::Env;
 use super::evidence::{Detail, Evidence, SignalRef};
+use super::memo::node;
 
 impl<'a> Engine<'a> {
     pub(super) fn event(&self, cond: &'a Cond, event: &'a Event, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
@@ -23,7 +25,7 @@ impl<'a> Engine<'a> {
         if !present {
             return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(format!("the bundle has no {file}")));
         }
-        let matching = self.matching(event, places.as_deref(), at);
+        let matching: Vec<SignalRef> = self.matching(event, env).iter().copied().filter(|s| self.in_window(*s, event.window, at)).collect();
         let needed = event.at_least as usize;
         let signals = match &event.same {
             None => matching,
@@ -34,16 +36,16 @@ impl<'a> Engine<'a> {
         Evidence { signals, ..Evidence::leaf(cond, at, truth, about, detail) }
     }
 
-    /// The signals that match at an instant, in order.
-    fn matching(&self, event: &Event, places: Option<&[ComponentId]>, at: Time) -> Vec<SignalRef> {
-        self.candidates(event.kind, places)
-            .into_iter()
-            .filter(|signal| self.in_window(*signal, event.window, at) && self.fits(*signal, event))
-            .collect()
+    /// The signals on its places that fit, whenever they were, in order.
+    pub(super) fn matching(&self, event: &Event, env: &Env<'_, 'a>) -> Rc<Vec<SignalRef>> {
+        self.memo.matching(node(event), env, || {
+            let places = event.on.as_ref().map(|target| self.targets(target, env));
+            self.candidates(event.kind, places.as_deref()).into_iter().filter(|signal| self.fits(*signal, event)).collect()
+        })
     }
 
     /// All signals of a kind on the places; anywhere if there are none given.
-    pub(super) fn candidates(&self, kind: EventKind, places: Option<&[ComponentId]>) -> Vec<SignalRef> {
+    fn candidates(&self, kind: EventKind, places: Option<&[ComponentId]>) -> Vec<SignalRef> {
         let (index, len): (&BTreeMap<ComponentId, Vec<usize>>, usize) = match kind {
             EventKind::Alert => (&self.facts.alerts_of, self.facts.alerts.len()),
             EventKind::Log => (&self.facts.logs_of, self.facts.logs.len()),

@@ -100,6 +100,11 @@ impl<'a> Evidence<'a> {
         Self { cond, truth, at, about, detail, signals: Vec::new(), children: Vec::new() }
     }
 
+    pub(super) fn with_child(mut self, child: Evidence<'a>) -> Self {
+        self.children.push(child);
+        self
+    }
+
     /// Atomic conditions below, left to right, with whether they stand under an odd number of negations.
     pub fn atoms(&self) -> Vec<(&Evidence<'a>, bool)> {
         let mut atoms = Vec::new();

@@ -11,6 +11,10 @@ use super::{Engine, Finding};
 /// A rule of one single signal is a near miss only this close to its threshold; else every healthy component would be one.
 const CLOSE: f64 = 0.25;
 
+/// Near misses are looked for at this many of the latest instants: an hour of samples at every 15 seconds. How near a rule
+/// came longer ago helps nobody, and each instant costs the evidence of all conditions.
+const MAX_INSTANTS: usize = 240;
+
 /// A rule of which exactly one condition did not hold.
 #[derive(Debug, Clone)]
 pub struct NearMiss<'a> {
@@ -52,7 +56,8 @@ impl<'a> Engine<'a> {
     /// Active rules that lacked exactly one condition, the closest first.
     pub fn near_misses(&self, findings: &[Finding<'a>]) -> Vec<NearMiss<'a>> {
         let mut misses = Vec::new();
-        for rule in self.plan.rules.values().filter(|r| r.status != Status::Retired) {
+        for rule in self.plan.rules.values().filter(|r| r.status == Status::Active) {
+            self.memo.next_rule();
             for binding in self.bindings(rule) {
                 if findings.iter().any(|f| f.rule.id == rule.id && f.binding == binding) {
                     continue;
@@ -95,10 +100,12 @@ impl<'a> Engine<'a> {
             if rule.asks_others() { findings.iter().filter(|f| !f.rule.asks_others()).cloned().collect() } else { Vec::new() };
         let env = Env { binding: &binding, it: None, others: &others };
         let start = self.at.minus(self.lookback);
+        self.memo.next_binding();
         let mut times = self.breakpoints(&rule.condition, &env, start, self.at);
+        times.insert(start);
         times.insert(self.at);
         let mut best: Option<(usize, f64, Time, Evidence<'a>)> = None;
-        for &time in times.iter().rev() {
+        for &time in times.iter().rev().take(MAX_INSTANTS) {
             let evidence = self.evaluate(&rule.condition, &env, time);
             let lacking = lacking(&evidence);
             let far = culprit(&evidence).map_or(1.0, |(failed, _)| distance(failed));
@@ -114,6 +121,7 @@ impl<'a> Engine<'a> {
     /// Everything there is to say of one rule.
     pub fn why(&self, rule: &'a Rule, findings: &[Finding<'a>]) -> Why<'a> {
         let held: Vec<Finding<'a>> = findings.iter().filter(|f| f.rule.id == rule.id).cloned().collect();
+        self.memo.next_rule();
         let bindings = self.bindings(rule);
         let unbound = if bindings.is_empty() { Some(self.why_unbound(rule)) } else { None };
         let mut others: Vec<WhyNot<'a>> = bindings

@@ -9,6 +9,7 @@ mod describe;
 mod evaluate;
 mod events;
 mod evidence;
+mod memo;
 mod misses;
 mod sets;
 mod values;
@@ -41,6 +42,9 @@ pub struct Engine<'a> {
     pub at: Time,
     /// Findings are looked for in the closed interval from `at - lookback` to `at`.
     pub lookback: Duration,
+    /// The largest sum of nested durations in the plan.
+    durations: Duration,
+    memo: memo::Memo,
 }
 
 /// A rule that held.
@@ -75,6 +79,10 @@ pub struct Conclusions {
 }
 
 impl<'a> Engine<'a> {
+    pub fn new(plan: &'a Plan, estate: &'a Snapshot, facts: &'a Facts, scripts: &'a dyn Scripts, at: Time, lookback: Duration) -> Self {
+        Engine { plan, estate, facts, scripts, at, lookback, durations: memo::durations(plan), memo: memo::Memo::default() }
+    }
+
     /// Every finding, in the order of rule and binding. Rules that ask what others have explained come after all others,
     /// and see only the findings of active rules that do not ask.
     pub fn findings(&self) -> Vec<Finding<'a>> {
@@ -99,18 +107,18 @@ impl<'a> Engine<'a> {
     /// may ask about which asks what others have explained.
     pub fn evidence(&self, rule: &'a Rule, binding: &[ComponentId], others: &[Finding<'a>], at: Time) -> Evidence<'a> {
         let others: Vec<Finding<'a>> = others.iter().filter(|f| !f.rule.asks_others()).cloned().collect();
+        self.memo.next_rule();
         self.evaluate(&rule.condition, &Env { binding, it: None, others: &others }, at)
     }
 
     /// Whether a component is in a named state of its type at the instant asked about; unknown where its type has no such state.
     pub fn state_at(&self, component: ComponentId, state: &str) -> crate::value::Truth {
-        let kind = &self.estate.component(component).kind;
-        let body = self.estate.model().lineage(kind).find_map(|t| self.plan.states.get(&(t.name.clone(), state.to_owned())));
         let env = Env { binding: &[], it: Some(component), others: &[] };
-        body.map_or(crate::value::Truth::Unknown, |body| self.evaluate(body, &env, self.at).truth)
+        self.state_body(Some(component), state).map_or(crate::value::Truth::Unknown, |(_, body)| self.evaluate(body, &env, self.at).truth)
     }
 
     fn findings_of(&self, rule: &'a Rule, others: &[Finding<'a>]) -> Vec<Finding<'a>> {
+        self.memo.next_rule();
         self.bindings(rule).into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
     }
 
@@ -121,20 +129,20 @@ impl<'a> Engine<'a> {
         let mut times = self.breakpoints(&rule.condition, &env, start, self.at);
         times.insert(start);
         times.insert(self.at);
+        self.memo.next_binding();
         let mut held: Vec<(Time, Option<Time>)> = Vec::new();
-        let mut last_true: Option<Evidence<'a>> = None;
+        let mut last_true: Option<Time> = None;
         let mut open: Option<Time> = None;
         for time in times {
-            let evidence = self.evaluate(&rule.condition, &env, time);
-            if evidence.truth.is_true() {
+            if self.truth(&rule.condition, &env, time).is_true() {
                 open.get_or_insert(time);
-                last_true = Some(evidence);
+                last_true = Some(time);
             } else if let Some(since) = open.take() {
                 held.push((since, Some(time)));
             }
         }
         held.extend(open.map(|since| (since, None)));
-        let evidence = last_true?;
+        let evidence = self.evaluate(&rule.condition, &env, last_true?);
         let (since, until) = *held.last()?;
         let conclusions = self.conclusions(rule, &binding);
         Some(Finding { rule, binding, since, until, held, evidence, conclusions, overridden: None })

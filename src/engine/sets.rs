@@ -1,12 +1,14 @@
 //! Places and sets over the topology.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::compile::plan::{Field, Filter, FilterValue, Op, PlaceOf, Set, SetBase, Target};
 use crate::estate::{AttributeValue, ComponentId, PeerScope, Snapshot};
 
 use super::Engine;
 use super::evaluate::Env;
+use super::memo::node;
 
 impl Engine<'_> {
     /// The components of a place: one, or none, or several holders of one type.
@@ -19,7 +21,11 @@ impl Engine<'_> {
     }
 
     /// The elements of a set, ascending.
-    pub(super) fn elements(&self, set: &Set, env: &Env<'_, '_>) -> Vec<ComponentId> {
+    pub(super) fn elements(&self, set: &Set, env: &Env<'_, '_>) -> Rc<Vec<ComponentId>> {
+        self.memo.elements(node(set), env, || self.find_elements(set, env))
+    }
+
+    fn find_elements(&self, set: &Set, env: &Env<'_, '_>) -> Vec<ComponentId> {
         let found: BTreeSet<ComponentId> = match &set.base {
             SetBase::Walk { dependents, of, via, max_hops } => {
                 let starts = self.place(of, env);
@@ -51,7 +57,7 @@ impl Engine<'_> {
     pub(super) fn targets(&self, target: &Target, env: &Env<'_, '_>) -> Vec<ComponentId> {
         match target {
             Target::Place(place) => self.place(place, env),
-            Target::Set(set) => self.elements(set, env),
+            Target::Set(set) => self.elements(set, env).to_vec(),
         }
     }
 }

@@ -173,8 +173,8 @@ impl<'a> Engine<'a> {
         let pick = |a: (Time, f64), b: (Time, f64)| if (b.1 < a.1) == rises && b.1.total_cmp(&a.1).is_ne() { b } else { a };
         let (time, reference) = samples.iter().copied().reduce(pick).unwrap_or((at, current));
         let needed = match (rises, relative) {
-            (true, true) => reference * (1.0 + by / 100.0),
-            (false, true) => reference * (1.0 - by / 100.0),
+            (true, true) => reference + reference.abs() * by / 100.0,
+            (false, true) => reference - reference.abs() * by / 100.0,
             (true, false) => reference + by,
             (false, false) => reference - by,
         };

@@ -135,9 +135,14 @@ impl Snapshot {
     /// Whether relations of the kind (canonical name) lead from `from` to `to`, from start to end, in at most
     /// `max_hops` (`None`: any number); `either_way` also against their direction.
     pub fn linked(&self, from: ComponentId, kind: &str, to: ComponentId, max_hops: Option<u32>, either_way: bool) -> bool {
-        let Some(index) = self.kind_index(kind) else { return false };
-        let reached = self.reach(&[from], max_hops, |kind, ahead| kind == index && (ahead || either_way));
-        reached.iter().any(|reached| reached.component == to)
+        self.linked_from(from, kind, max_hops, either_way, true).contains(&to)
+    }
+
+    /// What relations of the kind lead to, from start to end (`ahead`) or from end to start; nearest first.
+    pub fn linked_from(&self, from: ComponentId, kind: &str, max_hops: Option<u32>, either_way: bool, ahead: bool) -> Vec<ComponentId> {
+        let Some(index) = self.kind_index(kind) else { return Vec::new() };
+        let reached = self.reach(&[from], max_hops, |kind, forward| kind == index && (forward == ahead || either_way));
+        reached.into_iter().map(|reached| reached.component).collect()
     }
 
     /// Everything that holds it, transitively; nearest first, then by id.

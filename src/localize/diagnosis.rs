@@ -116,6 +116,7 @@ pub struct Suspect {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "independent marks, each named in the JSON")]
 pub struct ImpactView {
     pub component: String,
     pub name: String,

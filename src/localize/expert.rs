@@ -244,7 +244,9 @@ pub fn choose(candidates: &[Candidate], symptoms: &[Symptom]) -> Vec<Chosen> {
         let effects: Vec<usize> = waiting.iter().copied().filter(|o| candidates.get(*o).is_some_and(|o| causes(cause, o))).collect();
         for effect in effects {
             waiting.remove(&effect);
-            chosen.push(Chosen { candidate: effect, explains: Vec::new(), consequence_of: Some(index) });
+            // What its cause does not reach in time, or only its own evidence cites, is its own.
+            let explains: Vec<usize> = could.get(effect).into_iter().flatten().copied().filter(|s| open.remove(s)).collect();
+            chosen.push(Chosen { candidate: effect, explains, consequence_of: Some(index) });
         }
     }
     // Roots first, in the order in which they were chosen; then the consequences.

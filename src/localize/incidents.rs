@@ -90,19 +90,23 @@ fn expert_drafts(scene: &Scene<'_, '_>, chosen: Vec<Chosen>) -> Vec<Draft> {
             Some((c.candidate, symptoms.map(|(i, _)| i).collect()))
         })
         .collect();
+    // Roots with a symptom in common are one incident, and so are those joined by a third.
+    let mut parent: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut first_of: BTreeMap<usize, usize> = BTreeMap::new();
+    for (root, symptoms) in &could {
+        for symptom in symptoms {
+            let first = *first_of.entry(*symptom).or_insert(*root);
+            union(&mut parent, first, *root);
+        }
+    }
     let mut group_of: BTreeMap<usize, usize> = BTreeMap::new();
     let mut drafts: Vec<Draft> = Vec::new();
     for one in chosen {
-        let root = one.consequence_of.unwrap_or(one.candidate);
-        let own = could.get(&root).cloned().unwrap_or_default();
-        let existing = group_of.get(&root).copied().or_else(|| {
-            group_of.iter().find(|(other, _)| could.get(other).is_some_and(|theirs| !theirs.is_disjoint(&own))).map(|(_, group)| *group)
-        });
-        let group = existing.unwrap_or_else(|| {
+        let root = find(&mut parent, one.consequence_of.unwrap_or(one.candidate));
+        let group = *group_of.entry(root).or_insert_with(|| {
             drafts.push(Draft::default());
             drafts.len() - 1
         });
-        group_of.insert(root, group);
         if let Some(draft) = drafts.get_mut(group) {
             draft.symptoms.extend(one.explains.iter().copied());
             draft.expert.push(one);
@@ -171,7 +175,7 @@ fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<Com
     seen
 }
 
-fn find(parent: &mut BTreeMap<ComponentId, ComponentId>, start: ComponentId) -> ComponentId {
+fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
     let mut root = start;
     while let Some(next) = parent.get(&root).copied().filter(|next| *next != root) {
         root = next;
@@ -184,7 +188,7 @@ fn find(parent: &mut BTreeMap<ComponentId, ComponentId>, start: ComponentId) -> 
     root
 }
 
-fn union(parent: &mut BTreeMap<ComponentId, ComponentId>, a: ComponentId, b: ComponentId) {
+fn union<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, a: T, b: T) {
     let (a, b) = (find(parent, a), find(parent, b));
     if a != b {
         parent.insert(a.max(b), a.min(b));

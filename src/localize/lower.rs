@@ -12,6 +12,8 @@ use super::diagnosis::Layer;
 use super::incidents::Draft;
 use super::symptoms::{Kind, Symptom};
 
+/// An incident with more different lines than this tells nothing new by the next one.
+const MAX_TEXTS: usize = 2_000;
 /// A list of suspects longer than this is no help.
 const MAX_SUSPECTS: usize = 5;
 /// However similar, a case is another day's incident: it never speaks as surely as a rule that held.
@@ -147,9 +149,10 @@ fn describe(scene: &Scene<'_, '_>, symptoms: &[usize]) -> Symptoms {
         }
         affected.extend(symptom.component);
     }
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     // Lines of affected components may tell more than their levels do.
     for line in facts.logs.iter().filter(|l| l.component.is_some_and(|c| affected.contains(&c)) && l.time > scene.since) {
-        if !described.texts.contains(&line.text) {
+        if described.texts.len() < MAX_TEXTS && seen.insert(line.text.as_str()) {
             described.texts.push(line.text.clone());
         }
     }

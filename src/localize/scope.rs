@@ -15,6 +15,7 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     let mut roots: BTreeMap<ComponentId, State> = BTreeMap::new();
     let mut behind: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
     let mut functions: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
+    let mut declared_by: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
     for chosen in draft.expert.iter().filter(|c| c.consequence_of.is_none()) {
         let Some(candidate) = scene.candidates.get(chosen.candidate) else { continue };
         let Some(root) = candidate.component else { continue };
@@ -28,6 +29,7 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
         }
         for finding in candidate.findings.iter().filter_map(|f| scene.findings.get(*f)) {
             for (component, hit) in &finding.conclusions.impact {
+                declared_by.entry(*component).or_insert(root);
                 let list = functions.entry(*component).or_default();
                 for function in hit {
                     if !list.contains(function) {
@@ -58,7 +60,9 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     }
     // What a rule declares counts even where the topology has no way to it.
     for component in functions.keys().filter(|c| !roots.contains_key(c)) {
-        entries.entry(*component).or_insert_with(|| (1, State::Degraded, roots.keys().take(1).copied().chain([*component]).collect()));
+        entries
+            .entry(*component)
+            .or_insert_with(|| (1, State::Degraded, declared_by.get(component).copied().into_iter().chain([*component]).collect()));
     }
     describe(scene, entries, &behind, &functions)
 }

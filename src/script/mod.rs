@@ -4,7 +4,7 @@
 //! [`MAX_OPERATIONS`] operations or [`MAX_TIME`], whichever comes first; its condition is unknown then.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Map, Scope};
@@ -16,6 +16,9 @@ use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 pub const MAX_OPERATIONS: u64 = 200_000;
 /// The second fence, for operations that take long each.
 pub const MAX_TIME: Duration = Duration::from_millis(200);
+/// A function that its limit has stopped this often is not called again for the same bundle: an endless loop is endless for
+/// every component and at every instant.
+const MAX_STOPS: u32 = 3;
 /// No script text or list grows beyond this many bytes or elements.
 const MAX_SIZE: usize = 1_000_000;
 
@@ -24,6 +27,8 @@ pub struct RhaiScripts {
     engine: Engine,
     functions: BTreeMap<String, usize>,
     bodies: BTreeMap<String, Arc<AST>>,
+    /// The first failure of each function, and how often its limit has stopped it.
+    failures: Mutex<BTreeMap<String, (ScriptError, u32)>>,
 }
 
 impl std::fmt::Debug for RhaiScripts {
@@ -34,7 +39,7 @@ impl std::fmt::Debug for RhaiScripts {
 
 impl Default for RhaiScripts {
     fn default() -> Self {
-        Self { engine: sandbox(), functions: BTreeMap::new(), bodies: BTreeMap::new() }
+        Self { engine: sandbox(), functions: BTreeMap::new(), bodies: BTreeMap::new(), failures: Mutex::default() }
     }
 }
 
@@ -58,6 +63,16 @@ fn sandbox() -> Engine {
 }
 
 impl RhaiScripts {
+    /// The same functions without a memory of failures: for another bundle.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self { engine: sandbox(), functions: self.functions.clone(), bodies: self.bodies.clone(), failures: Mutex::default() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (ScriptError, u32)>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Compiles all script files. A broken file is reported and left out; a function declared twice keeps the first.
     pub fn compile(sources: &Sources, files: &[SourceId]) -> (Self, Vec<Diagnostic>) {
         let mut scripts = Self::default();
@@ -103,19 +118,34 @@ fn place_of(sources: &Sources, file: SourceId, position: rhai::Position) -> Plac
 }
 
 impl Scripts for RhaiScripts {
+    fn failures(&self) -> Vec<String> {
+        self.lock().iter().map(|(function, (error, _))| format!("script `{function}`: {error}")).collect()
+    }
+
     fn functions(&self) -> &BTreeMap<String, usize> {
         &self.functions
     }
 
     fn call(&self, function: &str, arguments: Vec<ScriptValue>) -> Result<ScriptValue, ScriptError> {
         let Some(ast) = self.bodies.get(function) else { return Err(ScriptError::Failed("there is no such function".to_owned())) };
+        if let Some((error, stopped)) = self.lock().get(function)
+            && *stopped >= MAX_STOPS
+        {
+            return Err(error.clone());
+        }
         let mut engine = sandbox();
         let deadline = Instant::now() + MAX_TIME;
         engine.on_progress(move |_| if Instant::now() > deadline { Some(Dynamic::UNIT) } else { None });
         let arguments: Vec<Dynamic> = arguments.into_iter().map(dynamic).collect();
         let options = rhai::CallFnOptions::new().eval_ast(false);
         let answer = engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, function, arguments);
-        answer.map_err(|error| failure(&error)).and_then(|value| answered(&value))
+        let answer = answer.map_err(|error| failure(&error)).and_then(|value| answered(&value));
+        if let Err(error) = &answer {
+            let mut failures = self.lock();
+            let entry = failures.entry(function.to_owned()).or_insert_with(|| (error.clone(), 0));
+            entry.1 += u32::from(matches!(error, ScriptError::Limit(_)));
+        }
+        answer
     }
 }
 

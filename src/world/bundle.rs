@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::compile::Scripts;
 use crate::compile::plan::Plan;
 use crate::diag::Diagnostic;
 use crate::engine::{Engine, LOOKBACK};
 use crate::estate::Snapshot;
 use crate::localize::{Diagnosis, Question, diagnose};
+use crate::script::RhaiScripts;
 use crate::signal::{Counts, Facts, MAX_SKEW, last_time, read_bundle, read_facts, skew};
 use crate::value::{Duration, Time};
 
@@ -27,6 +29,7 @@ pub struct Bundle<'p> {
     pub project: &'p Project,
     /// Of the bundle's own topology; the project's where it has none.
     own: Option<(Snapshot, Plan)>,
+    scripts: RhaiScripts,
     pub facts: Facts,
     pub counts: Counts,
     pub warnings: Vec<String>,
@@ -44,6 +47,9 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
             Ok(topology) => {
                 let (estate, plan, said) = project.with_topology(name, topology);
                 warnings.extend(said);
+                if name.contains("..") {
+                    warnings.push(format!("the estate is that of `{name}` ({} components), not the project's", estate.len()));
+                }
                 Some((estate, plan))
             }
             Err(error) => {
@@ -72,7 +78,7 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
             Time::describe(at.since(last))
         ));
     }
-    Ok(Bundle { path: dir.to_path_buf(), project, own, facts, counts, warnings, at, lookback })
+    Ok(Bundle { path: dir.to_path_buf(), project, own, scripts: project.scripts.fresh(), facts, counts, warnings, at, lookback })
 }
 
 /// Signals after a gap of this length are taken for clocks that run ahead,
@@ -107,20 +113,14 @@ impl Bundle<'_> {
     }
 
     pub fn engine(&self) -> Engine<'_> {
-        Engine {
-            plan: self.plan(),
-            estate: self.estate(),
-            facts: &self.facts,
-            scripts: &self.project.scripts,
-            at: self.at,
-            lookback: self.lookback,
-        }
+        Engine::new(self.plan(), self.estate(), &self.facts, &self.scripts, self.at, self.lookback)
     }
 
     pub fn diagnose(&self) -> Diagnosis {
         let question = Question { engine: &self.engine(), cases: &self.project.cases, counts: &self.counts };
         let mut diagnosis = diagnose(&question);
         diagnosis.warnings.clone_from(&self.warnings);
+        diagnosis.warnings.extend(self.scripts.failures());
         diagnosis
     }
 }

@@ -110,6 +110,9 @@ fn group_of(dir: &Path, bundle: &Path) -> String {
 fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<BundleReport, String> {
     let text = std::fs::read_to_string(dir.join("expected.json")).map_err(|e| format!("expected.json: {e}"))?;
     let expected: Expected = serde_json::from_str(&text).map_err(|e| format!("expected.json: {e}"))?;
+    if expected.no_fault != expected.root_causes.is_empty() {
+        return Err("expected.json: give either `root_causes` or `\"no_fault\": true`".to_owned());
+    }
     let started = Instant::now();
     let bundle = load_bundle(project, dir, root, options).map_err(|d| d.message.clone())?;
     let diagnosis = bundle.diagnose();

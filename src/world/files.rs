@@ -25,7 +25,9 @@ pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>)
                 continue;
             }
         };
-        for path in entries.filter_map(Result::ok).map(|e| e.path()) {
+        let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).collect();
+        paths.sort();
+        for path in paths {
             let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
             if hidden {
                 continue;

@@ -1,0 +1,160 @@
+//! What the engine remembers while it looks at one rule: values that the topology or the facts fix, asked for again at every
+//! instant. Keys hold the address of a node of the plan, which outlives the engine; maps are looked up in, never walked.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::compile::plan::{Cond, CondKind, Plan, Reach};
+use crate::estate::ComponentId;
+use crate::value::{Duration, Time, Truth};
+
+use super::Engine;
+use super::evaluate::Env;
+use super::evidence::SignalRef;
+
+/// A node of the plan for one binding.
+type Key = (usize, Vec<ComponentId>, Option<ComponentId>);
+/// Start, relation, how far, both ways, along the relation or against it.
+type Walk = (ComponentId, String, Option<u32>, bool, bool);
+
+#[derive(Default)]
+pub(super) struct Memo {
+    timelines: RefCell<BTreeMap<Key, Rc<Timeline>>>,
+    elements: RefCell<BTreeMap<Key, Rc<Vec<ComponentId>>>>,
+    matching: RefCell<BTreeMap<Key, Rc<Vec<SignalRef>>>>,
+    reach: RefCell<BTreeMap<Walk, Rc<BTreeSet<ComponentId>>>>,
+}
+
+impl Memo {
+    /// Forgets what belongs to one binding.
+    pub(super) fn next_binding(&self) {
+        self.timelines.borrow_mut().clear();
+        self.elements.borrow_mut().clear();
+        self.matching.borrow_mut().clear();
+    }
+
+    /// Forgets what belongs to one rule.
+    pub(super) fn next_rule(&self) {
+        self.next_binding();
+        self.reach.borrow_mut().clear();
+    }
+
+    pub(super) fn elements(&self, node: usize, env: &Env<'_, '_>, make: impl FnOnce() -> Vec<ComponentId>) -> Rc<Vec<ComponentId>> {
+        remember(&self.elements, (node, env.binding.to_vec(), env.it), make)
+    }
+
+    pub(super) fn matching(&self, node: usize, env: &Env<'_, '_>, make: impl FnOnce() -> Vec<SignalRef>) -> Rc<Vec<SignalRef>> {
+        remember(&self.matching, (node, env.binding.to_vec(), env.it), make)
+    }
+}
+
+fn remember<K: Ord, V>(map: &RefCell<BTreeMap<K, Rc<V>>>, key: K, make: impl FnOnce() -> V) -> Rc<V> {
+    if let Some(found) = map.borrow().get(&key) {
+        return Rc::clone(found);
+    }
+    let fresh = Rc::new(make());
+    map.borrow_mut().insert(key, Rc::clone(&fresh));
+    fresh
+}
+
+/// The address of a node, as its name.
+pub(super) fn node<T>(of: &T) -> usize {
+    std::ptr::from_ref(of) as usize
+}
+
+/// The value of a condition over a stretch of time: from each instant to the next it is constant.
+pub(super) struct Timeline {
+    pub times: Vec<Time>,
+    /// For each stretch, the last one up to it that was false, and the last that was unknown.
+    last: Vec<(Option<usize>, Option<usize>)>,
+}
+
+/// What a condition was over a closed interval.
+pub(super) struct Stretch {
+    pub truth: Truth,
+    /// The latest instant at which it had its worst value.
+    pub worst_at: Time,
+    /// Since when it was true without a gap up to the end; `None` if it is not true at the end.
+    pub unbroken_since: Option<Time>,
+}
+
+impl Timeline {
+    /// The value over [from, to]; both must lie within the timeline.
+    pub(super) fn over(&self, from: Time, to: Time) -> Option<Stretch> {
+        let low = self.times.partition_point(|time| *time <= from).checked_sub(1)?;
+        let high = self.times.partition_point(|time| *time <= to).checked_sub(1)?;
+        let (last_false, last_unknown) = *self.last.get(high)?;
+        let inside = |index: Option<usize>| index.filter(|i| *i >= low);
+        let at = |index: usize| self.times.get(index).copied().unwrap_or(from).max(from);
+        let (truth, worst_at) = match (inside(last_false), inside(last_unknown)) {
+            (Some(index), _) => (Truth::False, at(index)),
+            (None, Some(index)) => (Truth::Unknown, at(index)),
+            (None, None) => (Truth::True, to),
+        };
+        let unbroken_since = match inside(last_false).max(inside(last_unknown)) {
+            Some(index) if index == high => None,
+            Some(index) => Some(at(index + 1)),
+            None => Some(from),
+        };
+        Some(Stretch { truth, worst_at, unbroken_since })
+    }
+}
+
+impl<'a> Engine<'a> {
+    /// The timeline of a condition over everything that a rule may ask for: the time looked at, and all durations before it.
+    pub(super) fn timeline(&self, cond: &'a Cond, env: &Env<'_, 'a>) -> Rc<Timeline> {
+        let key = (node(cond), env.binding.to_vec(), env.it);
+        remember(&self.memo.timelines, key, || {
+            let start = self.earliest();
+            let mut times = self.breakpoints(cond, env, start, self.at);
+            times.insert(start);
+            let mut last = Vec::with_capacity(times.len());
+            let (mut last_false, mut last_unknown) = (None, None);
+            for (index, time) in times.iter().enumerate() {
+                match self.truth(cond, env, *time) {
+                    Truth::False => last_false = Some(index),
+                    Truth::Unknown => last_unknown = Some(index),
+                    Truth::True => {}
+                }
+                last.push((last_false, last_unknown));
+            }
+            Timeline { times: times.into_iter().collect(), last }
+        })
+    }
+
+    /// Where timelines start.
+    pub(super) fn earliest(&self) -> Time {
+        self.at.minus(self.lookback.saturating_add(self.durations))
+    }
+
+    /// Components that relations of a kind lead to; against them if not `ahead`.
+    pub(super) fn reach(
+        &self,
+        from: ComponentId,
+        relation: &str,
+        reach: Reach,
+        either_way: bool,
+        ahead: bool,
+    ) -> Rc<BTreeSet<ComponentId>> {
+        let hops = match reach {
+            Reach::Hops(hops) => Some(hops),
+            Reach::Any => None,
+        };
+        let key = (from, relation.to_owned(), hops, either_way, ahead);
+        remember(&self.memo.reach, key, || self.estate.linked_from(from, relation, hops, either_way, ahead).into_iter().collect())
+    }
+}
+
+/// The largest sum of nested durations of any condition of a plan: how far before an instant its value may reach.
+pub(super) fn durations(plan: &Plan) -> Duration {
+    let rules = plan.rules.values().map(|r| &r.condition);
+    let trees = plan.trees.values().flat_map(|t| t.nodes.values()).filter_map(|n| n.auto.as_ref());
+    let own = rules.chain(trees).map(nested).max().unwrap_or(0);
+    own.saturating_add(plan.states.values().map(nested).max().unwrap_or(0))
+}
+
+fn nested(cond: &Cond) -> Duration {
+    let own = if let CondKind::Held { duration, .. } = &cond.kind { *duration } else { 0 };
+    own.saturating_add(cond.children().into_iter().map(nested).max().unwrap_or(0))
+}
