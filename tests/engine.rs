@@ -1,5 +1,12 @@
 //! Conditions, bindings and findings against expectations worked out by hand. The cases are the files in `tests/engine/`.
-#![allow(clippy::too_many_lines, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
+#![allow(
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails may panic"
+)]
 
 use std::collections::BTreeMap;
 

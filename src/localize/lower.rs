@@ -14,6 +14,8 @@ use super::symptoms::{Kind, Symptom};
 
 /// An incident with more different lines than this tells nothing new by the next one.
 const MAX_TEXTS: usize = 2_000;
+/// A suspect without any signal of its own needs at least this confidence.
+const WORTH_NAMING: f64 = 0.1;
 /// A list of suspects longer than this is no help.
 const MAX_SUSPECTS: usize = 5;
 /// However similar, a case is another day's incident: it never speaks as surely as a rule that held.
@@ -109,7 +111,10 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
     let effects: BTreeSet<ComponentId> =
         draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
     let fresh = |r: &Ranked| !known.contains(&Some(r.component)) && !effects.contains(&r.component);
-    for one in ranked.into_iter().filter(fresh).take(MAX_SUSPECTS) {
+    // Beside a better one, a component about which nothing is known but where it stands is no suspect worth a line.
+    let mut first = true;
+    let worth = |r: &Ranked| std::mem::take(&mut first) || !r.deviations.is_empty() || r.confidence >= WORTH_NAMING;
+    for one in ranked.into_iter().filter(fresh).filter(worth).take(MAX_SUSPECTS) {
         let mine = |i: &usize| {
             scene.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)))
         };
