@@ -139,7 +139,17 @@ impl Compiler<'_> {
                         }
                     }
                 }
-                _ => {}
+                ast::Body::Given(_)
+                | ast::Body::If(_)
+                | ast::Body::Conclusion(_)
+                | ast::Body::Note(_)
+                | ast::Body::Priority(_)
+                | ast::Body::Severity(_)
+                | ast::Body::Owner(_)
+                | ast::Body::Tags(_)
+                | ast::Body::Status(_)
+                | ast::Body::Added(_)
+                | ast::Body::Reviewed(_) => {}
             }
         }
         for id in mentioned {

@@ -259,9 +259,22 @@ impl Compiler<'_> {
             let span = rule.clauses.iter().find_map(|c| match &c.body {
                 Body::Given(items) => items.iter().find_map(|item| match item {
                     ast::Given::Variable { name, .. } if name.value == variable.name => Some(name.span),
-                    _ => None,
+                    ast::Given::Variable { .. } | ast::Given::Link(_) | ast::Given::Shares(_) => None,
                 }),
-                _ => None,
+                Body::If(_)
+                | Body::Conclusion(_)
+                | Body::Check(_)
+                | Body::Solution(_)
+                | Body::Note(_)
+                | Body::Priority(_)
+                | Body::Severity(_)
+                | Body::Owner(_)
+                | Body::Tags(_)
+                | Body::Status(_)
+                | Body::Added(_)
+                | Body::Reviewed(_)
+                | Body::Overrides { .. }
+                | Body::Ask(_) => None,
             });
             let help = format!("join it, as in `{} depends_on …`, use it in `if`, or delete it", variable.name);
             let message = format!("`{}` is joined to nothing", variable.name);

@@ -50,7 +50,18 @@ impl Compiler<'_> {
                 Body::Note(note) => tree.notes.push(note.value.clone()),
                 Body::Owner(owner) => tree.owner = Some(owner.value.clone()),
                 Body::Status(status) => tree.status = status.value,
-                _ => {}
+                Body::Given(_)
+                | Body::If(_)
+                | Body::Conclusion(_)
+                | Body::Check(_)
+                | Body::Solution(_)
+                | Body::Priority(_)
+                | Body::Severity(_)
+                | Body::Tags(_)
+                | Body::Added(_)
+                | Body::Reviewed(_)
+                | Body::Overrides { .. }
+                | Body::Ask(_) => {}
             }
         }
         self.paths(&tree, &spans);

@@ -24,7 +24,11 @@ pub(super) struct Memo {
     elements: RefCell<BTreeMap<Key, Rc<Vec<ComponentId>>>>,
     matching: RefCell<BTreeMap<Key, Rc<Vec<SignalRef>>>>,
     reach: RefCell<BTreeMap<Walk, Rc<BTreeSet<ComponentId>>>>,
+    /// The series of a metric of a component, combined at each instant at which a sample of one of them came.
+    combined: RefCell<BTreeMap<(ComponentId, String), Samples>>,
 }
+
+pub(super) type Samples = Rc<Vec<(Time, f64)>>;
 
 impl Memo {
     /// Forgets what belongs to one binding.
@@ -38,6 +42,10 @@ impl Memo {
     pub(super) fn next_rule(&self) {
         self.next_binding();
         self.reach.borrow_mut().clear();
+    }
+
+    pub(super) fn combined(&self, component: ComponentId, metric: &str, make: impl FnOnce() -> Vec<(Time, f64)>) -> Samples {
+        remember(&self.combined, (component, metric.to_owned()), make)
     }
 
     pub(super) fn elements(&self, node: usize, env: &Env<'_, '_>, make: impl FnOnce() -> Vec<ComponentId>) -> Rc<Vec<ComponentId>> {

@@ -136,7 +136,7 @@ impl<'a> Engine<'a> {
         let speaks = |s: &Series| s.within(at.minus(window), at).iter().any(|(_, value)| !value.is_nan());
         let signals = series.iter().filter(|(_, s)| speaks(s)).map(|(index, _)| SignalRef::Series(*index)).collect();
         let all: Vec<&Series> = series.iter().map(|(_, s)| *s).collect();
-        (self.together(component, metric, &all, at.minus(window), at), signals)
+        (self.history(component, metric, &all, at.minus(window), at), signals)
     }
 
     fn aggregate(&self, stat: Stat, metric: &Metric, window: Duration, env: &Env<'_, 'a>, at: Time) -> Read {
@@ -242,8 +242,16 @@ impl<'a> Engine<'a> {
         let earliest = at.minus(period + SAME_TIME + 1);
         let latest = at.minus(cycle).plus(SAME_TIME);
         let series: Vec<&Series> = self.series_of(component, metric).into_iter().map(|(_, s)| s).collect();
-        let samples = self.together(component, metric, &series, earliest, latest);
+        let samples = self.history(component, metric, &series, earliest, latest);
         samples.into_iter().filter(|(time, _)| near(*time, cycle)).map(|(_, value)| value).collect()
+    }
+
+    /// The same of the bundle's own series, combined once for all windows.
+    fn history(&self, component: ComponentId, metric: &str, series: &[&Series], from: Time, to: Time) -> Vec<(Time, f64)> {
+        let all = self.memo.combined(component, metric, || self.together(component, metric, series, Time::MIN, self.at));
+        let start = all.partition_point(|(time, _)| *time <= from);
+        let end = all.partition_point(|(time, _)| *time <= to);
+        all.get(start..end).unwrap_or(&[]).to_vec()
     }
 
     /// The metric at each instant after `from`, up to `to`, at which a sample of one of the series came; all series combined.
