@@ -82,22 +82,8 @@ fn reach(estate: &Snapshot, roots: &[ComponentId], depth: Option<u32>, kind: Opt
         .into_iter()
         .filter(|one| kind.is_none_or(|kind| estate.is_a(one.component, kind)))
         .map(|one| {
-            let component = estate.component(one.component);
-            ImpactView {
-                component: component.id.clone(),
-                name: component.name.clone(),
-                kind: component.kind.clone(),
-                tier: component.tier,
-                owner: component.owner.clone(),
-                distance: one.distance,
-                state: one.state,
-                path: one.path.iter().map(|hop| estate.component(hop.component).id.clone()).collect(),
-                by_evidence: false,
-                declared: false,
-                functions: Vec::new(),
-                observed: false,
-                inferred: false,
-            }
+            let path: Vec<ComponentId> = one.path.iter().map(|hop| hop.component).collect();
+            ImpactView::new(estate, one.component, one.distance, one.state, &path)
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Why a condition has the value it has.
 
-use crate::compile::plan::{Cond, Op, Quantifier};
+use crate::compile::plan::{Cond, CondKind, Op, Quantifier};
 use crate::estate::ComponentId;
 use crate::value::{Duration, Time, Truth, Unit};
 
@@ -108,19 +108,27 @@ impl<'a> Evidence<'a> {
     /// Atomic conditions below, left to right, with whether they stand under an odd number of negations.
     pub fn atoms(&self) -> Vec<(&Evidence<'a>, bool)> {
         let mut atoms = Vec::new();
-        self.collect_atoms(false, &mut atoms);
+        self.collect_atoms(false, &|_, _| true, &mut atoms);
         atoms
     }
 
-    fn collect_atoms<'e>(&'e self, negated: bool, into: &mut Vec<(&'e Evidence<'a>, bool)>) {
-        use crate::compile::plan::CondKind;
-        match &self.cond.kind {
-            CondKind::And(_) | CondKind::Or(_) => self.children.iter().for_each(|c| c.collect_atoms(negated, into)),
-            CondKind::Not(_) => self.children.iter().for_each(|c| c.collect_atoms(!negated, into)),
-            CondKind::State { negated: not, .. } if self.children.is_empty() => into.push((self, negated ^ *not)),
-            CondKind::State { negated: not, .. } => self.children.iter().for_each(|c| c.collect_atoms(negated ^ *not, into)),
-            // A condition with its duration is one.
+    /// Those atoms that only parts lead to which `enters` lets pass, given whether they stand under `not`.
+    pub(super) fn collect_atoms<'e>(
+        &'e self,
+        negated: bool,
+        enters: &impl Fn(&Evidence<'a>, bool) -> bool,
+        into: &mut Vec<(&'e Evidence<'a>, bool)>,
+    ) {
+        if !enters(self, negated) {
+            return;
+        }
+        let inside = match &self.cond.kind {
+            CondKind::And(_) | CondKind::Or(_) => negated,
+            CondKind::Not(_) => !negated,
+            CondKind::State { negated: not, .. } if !self.children.is_empty() => negated ^ *not,
+            // A condition with its duration is one, and so is a state that its type does not have.
             CondKind::Held { .. }
+            | CondKind::State { .. }
             | CondKind::Unexplained(_)
             | CondKind::Event(_)
             | CondKind::Quantified(_)
@@ -130,8 +138,9 @@ impl<'a> Evidence<'a> {
             | CondKind::Compare { .. }
             | CondKind::Script(_)
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => into.push((self, negated)),
-        }
+            | CondKind::Against { .. } => return into.push((self, negated)),
+        };
+        self.children.iter().for_each(|child| child.collect_atoms(inside, enters, into));
     }
 
     /// Every signal that supports the value, below too.

@@ -203,33 +203,9 @@ fn cost(evidence: &Evidence<'_>, negated: bool) -> usize {
 /// not run long enough is the `for` itself.
 fn culprit<'e, 'a>(evidence: &'e Evidence<'a>) -> Option<(&'e Evidence<'a>, bool)> {
     let mut found: Vec<(&Evidence<'a>, bool)> = Vec::new();
-    blame(evidence, false, &mut found);
+    // An alternative that failed beside one that held stands in nobody's way.
+    evidence.collect_atoms(false, &|part, negated| cost(part, negated) > 0, &mut found);
     found.into_iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)))
-}
-
-fn blame<'e, 'a>(evidence: &'e Evidence<'a>, negated: bool, found: &mut Vec<(&'e Evidence<'a>, bool)>) {
-    if cost(evidence, negated) == 0 {
-        return;
-    }
-    match &evidence.cond.kind {
-        CondKind::And(_) | CondKind::Or(_) => evidence.children.iter().for_each(|c| blame(c, negated, found)),
-        CondKind::Not(_) => evidence.children.iter().for_each(|c| blame(c, !negated, found)),
-        CondKind::State { negated: not, .. } if !evidence.children.is_empty() => {
-            evidence.children.iter().for_each(|c| blame(c, negated ^ *not, found));
-        }
-        CondKind::Held { .. } => found.push((evidence, negated)),
-        CondKind::State { .. }
-        | CondKind::Unexplained(_)
-        | CondKind::Event(_)
-        | CondKind::Quantified(_)
-        | CondKind::Probe { .. }
-        | CondKind::Link { .. }
-        | CondKind::Shares { .. }
-        | CondKind::Compare { .. }
-        | CondKind::Script(_)
-        | CondKind::Trend { .. }
-        | CondKind::Against { .. } => found.push((evidence, negated)),
-    }
 }
 
 /// Relative distance from holding, 0 to 1. Where it is not a matter of numbers: 1.

@@ -112,9 +112,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Whether a component is in a named state of its type at the instant asked about; unknown where its type has no such state.
-    pub fn state_at(&self, component: ComponentId, state: &str) -> crate::value::Truth {
+    pub fn state_at(&self, component: ComponentId, state: &str) -> Truth {
         let env = Env { binding: &[], it: Some(component), others: &[] };
-        self.state_body(Some(component), state).map_or(crate::value::Truth::Unknown, |(_, body)| self.evaluate(body, &env, self.at).truth)
+        self.state_body(Some(component), state).map_or(Truth::Unknown, |(_, body)| self.evaluate(body, &env, self.at).truth)
     }
 
     fn findings_of(&self, rule: &'a Rule, others: &[Finding<'a>]) -> Vec<Finding<'a>> {
@@ -225,11 +225,5 @@ fn settle_overrides(findings: &mut [Finding<'_>]) {
         if !changed {
             break;
         }
-    }
-}
-
-impl Evidence<'_> {
-    pub fn holds(&self) -> bool {
-        self.truth == Truth::True
     }
 }

@@ -21,6 +21,8 @@ pub(super) const SCRIPT_WINDOW: Duration = HOUR;
 
 /// A reading with the signals it rests on and the component it is of.
 pub type Read = (Reading, Vec<SignalRef>, Option<ComponentId>);
+/// A known reading with its signals, its component and its number.
+type Present = (Reading, Vec<SignalRef>, ComponentId, f64);
 
 impl<'a> Engine<'a> {
     pub(super) fn metric_def(&self, component: ComponentId, name: &str) -> Option<&'a MetricDef> {
@@ -155,6 +157,18 @@ impl<'a> Engine<'a> {
         (reading, signals, Some(component))
     }
 
+    /// The metric as it is now, for a condition that compares it with its own past; its evidence where it is unknown.
+    fn present(&self, cond: &'a Cond, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Result<Present, Box<Evidence<'a>>> {
+        let (now, signals, about) = self.metric(metric, env, at);
+        match (about, &now.value) {
+            (Some(component), &Known::Number(current)) => Ok((now, signals, component, current)),
+            (_, value) => {
+                let reason = if let Known::Unknown(reason) = value { reason.clone() } else { String::new() };
+                Err(Box::new(Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason))))
+            }
+        }
+    }
+
     /// A rise is measured from the lowest sample of the window, a fall from the highest.
     pub(super) fn trend(
         &self,
@@ -163,12 +177,10 @@ impl<'a> Engine<'a> {
         env: &Env<'_, 'a>,
         at: Time,
     ) -> Evidence<'a> {
-        let (now, signals, about) = self.metric(metric, env, at);
-        let (Some(component), Known::Number(current)) = (about, &now.value) else {
-            let reason = if let Known::Unknown(reason) = &now.value { reason.clone() } else { String::new() };
-            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason));
+        let (now, signals, component, current) = match self.present(cond, metric, env, at) {
+            Ok(present) => present,
+            Err(missing) => return *missing,
         };
-        let current = *current;
         let (samples, _) = self.samples(component, &metric.name, window, at);
         let pick = |a: (Time, f64), b: (Time, f64)| if (b.1 < a.1) == rises && b.1.total_cmp(&a.1).is_ne() { b } else { a };
         let (time, reference) = samples.iter().copied().reduce(pick).unwrap_or((at, current));
@@ -189,7 +201,7 @@ impl<'a> Engine<'a> {
             Truth::Unknown
         };
         let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: Some(time), name: now.name.clone() };
-        let mut evidence = Evidence::leaf(cond, at, truth, about, Detail::Moved { now, reference, needed });
+        let mut evidence = Evidence::leaf(cond, at, truth, Some(component), Detail::Moved { now, reference, needed });
         evidence.signals = signals;
         evidence
     }
@@ -202,23 +214,21 @@ impl<'a> Engine<'a> {
         env: &Env<'_, 'a>,
         at: Time,
     ) -> Evidence<'a> {
-        let (now, signals, about) = self.metric(metric, env, at);
-        let (Some(component), Known::Number(current)) = (about, &now.value) else {
-            let reason = if let Known::Unknown(reason) = &now.value { reason.clone() } else { String::new() };
-            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason));
+        let (now, signals, component, current) = match self.present(cond, metric, env, at) {
+            Ok(present) => present,
+            Err(missing) => return *missing,
         };
-        let current = *current;
         let usual = self.usual(component, &metric.name, period, at);
         let Some(reference) = Some(&usual).filter(|u| u.len() >= MIN_BASELINE).and_then(|u| statistic(stat, u)) else {
             let reason = format!("{} baseline samples, at least {MIN_BASELINE} are needed", usual.len());
-            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason));
+            return Evidence::leaf(cond, at, Truth::Unknown, Some(component), Detail::Missing(reason));
         };
         let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
         let op = if above { Op::Gt } else { Op::Lt };
         let holds = compare(&Known::Number(current), op, &Known::Number(needed)).is_true();
         let name = format!("{} of {} baseline samples", stat.word(), usual.len());
         let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: None, name };
-        let mut evidence = Evidence::leaf(cond, at, Truth::from(holds), about, Detail::Moved { now, reference, needed });
+        let mut evidence = Evidence::leaf(cond, at, Truth::from(holds), Some(component), Detail::Moved { now, reference, needed });
         evidence.signals = signals;
         evidence
     }

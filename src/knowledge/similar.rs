@@ -19,6 +19,7 @@
 //!   that is old is still a fault that happens. A case without a date, or with one after the incident, counts whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -62,7 +63,8 @@ pub struct CaseBase {
     cases: Vec<Case>,
     /// One for each case.
     facets: Vec<Facets>,
-    texts: TextIndex,
+    /// Made when first asked: it loads a dictionary, which nobody who only checks rules should wait for.
+    texts: OnceLock<TextIndex>,
 }
 
 /// A case that an incident resembles.
@@ -85,8 +87,7 @@ impl CaseBase {
     /// The same, but `kind_of` gives the type of a component, so that a case that names components has a shape, too.
     pub fn with_kinds(cases: Vec<Case>, kind_of: impl Fn(&str) -> Option<String>) -> Self {
         let facets = cases.iter().map(|case| Facets::new(case, &kind_of)).collect();
-        let texts = TextIndex::new(&cases);
-        Self { cases, facets, texts }
+        Self { cases, facets, texts: OnceLock::new() }
     }
 
     /// In the order in which they were given.
@@ -101,7 +102,7 @@ impl CaseBase {
     /// The cases that resemble an incident of the time `at`: all with a similarity above 0, the most similar first,
     /// equals by their id.
     pub fn similar(&self, symptoms: &Symptoms, at: Time) -> Vec<Similar> {
-        let mut texts = self.texts.compare(&symptoms.texts);
+        let mut texts = self.texts.get_or_init(|| TextIndex::new(&self.cases)).compare(&symptoms.texts);
         let mut found: Vec<(&str, Similar)> = Vec::new();
         for (index, (case, facets)) in self.cases.iter().zip(&self.facets).enumerate() {
             let parts = [(TEXT, texts.remove(&index)), (METRICS, facets.metrics(symptoms)), (SHAPE, facets.shape(symptoms))];

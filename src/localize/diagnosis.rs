@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::EvidenceView;
-use crate::estate::{State, Tier};
+use crate::estate::{ComponentId, Snapshot, State, Tier};
 use crate::signal::Origin;
 use crate::value::Time;
 
@@ -139,6 +139,28 @@ pub struct ImpactView {
     pub observed: bool,
     /// It has none, but lies between the suspect and one that has: it must be affected.
     pub inferred: bool,
+}
+
+impl ImpactView {
+    /// What the topology alone says: no rule and no symptom yet.
+    pub fn new(estate: &Snapshot, component: ComponentId, distance: u32, state: State, path: &[ComponentId]) -> Self {
+        let found = estate.component(component);
+        ImpactView {
+            component: found.id.clone(),
+            name: found.name.clone(),
+            kind: found.kind.clone(),
+            tier: found.tier,
+            owner: found.owner.clone(),
+            distance,
+            state,
+            path: path.iter().map(|c| estate.component(*c).id.clone()).collect(),
+            by_evidence: false,
+            functions: Vec::new(),
+            declared: false,
+            observed: false,
+            inferred: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

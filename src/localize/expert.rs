@@ -191,7 +191,7 @@ fn longest_wait(cond: &crate::compile::plan::Cond) -> Duration {
 
 /// How far one finding can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal:
 /// 0.75); a case that happened before, word for word, halves it once more; the priority weighs from 0.8 to 1.
-pub fn strength(finding: &Finding<'_>) -> f64 {
+fn strength(finding: &Finding<'_>) -> f64 {
     let atoms = finding.evidence.atoms();
     let held = atoms.iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated && !atom.signals.is_empty());
     let agreed: usize = held.map(|(atom, _)| atom.cond.signals()).sum();

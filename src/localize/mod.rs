@@ -16,7 +16,6 @@ pub use diagnosis::{
     AccountView, AdviceView, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView,
     SuppressedView, Suspect,
 };
-pub use expert::{SLACK, strength};
 
 use std::collections::BTreeSet;
 
@@ -26,6 +25,7 @@ use crate::engine::{Engine, Finding};
 use crate::knowledge::CaseBase;
 use crate::signal::Counts;
 use crate::value::Time;
+use expert::SLACK;
 use symptoms::Symptom;
 
 /// What a diagnosis is asked of.

@@ -94,24 +94,15 @@ fn describe(
     let mut views: Vec<(u32, ComponentId, ImpactView)> = entries
         .into_iter()
         .map(|(id, (distance, state, path))| {
-            let component = estate.component(id);
             // Whoever shows symptoms suffers already.
             let state = if observed.contains(&id) { state.max(State::Degraded) } else { state };
-            let by_evidence = path.get(1).is_some_and(|second| behind.contains_key(second));
             let view = ImpactView {
-                component: component.id.clone(),
-                name: component.name.clone(),
-                kind: component.kind.clone(),
-                tier: component.tier,
-                owner: component.owner.clone(),
-                distance,
-                state,
-                by_evidence,
-                path: path.iter().map(|c| estate.component(*c).id.clone()).collect(),
+                by_evidence: path.get(1).is_some_and(|second| behind.contains_key(second)),
                 declared: functions.contains_key(&id),
                 functions: functions.get(&id).cloned().unwrap_or_default(),
                 observed: observed.contains(&id),
                 inferred: between.contains(&id),
+                ..ImpactView::new(estate, id, distance, state, &path)
             };
             (distance, id, view)
         })

@@ -79,7 +79,7 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
                 kind: Kind::Alert,
                 component: alert.component,
                 onset: alert.start,
-                text: if alert.summary == alert.name { alert.name.clone() } else { format!("{}: {}", alert.name, alert.summary) },
+                text: alert.title(),
                 weight,
                 signals: vec![SignalRef::Alert(index)],
                 count: 1 + alert.duplicates,

@@ -282,10 +282,14 @@ pub fn unplaced(scene: &Scene<'_, '_>) -> Vec<SignalView> {
         Some(SignalView { kind: kind.to_owned(), component: None, time, text: text.lines().next().unwrap_or("").to_owned(), count, origin })
     };
     let mut views: Vec<SignalView> = Vec::new();
-    views.extend(facts.alerts.iter().enumerate().filter(|(_, a)| a.component.is_none()).filter_map(|(i, a)| {
-        let text = if a.summary == a.name { a.name.clone() } else { format!("{}: {}", a.name, a.summary) };
-        view(SignalRef::Alert(i), "alert", a.start, &text, 1 + a.duplicates)
-    }));
+    views.extend(
+        facts
+            .alerts
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| a.component.is_none())
+            .filter_map(|(i, a)| view(SignalRef::Alert(i), "alert", a.start, &a.title(), 1 + a.duplicates)),
+    );
     views.extend(
         facts
             .series

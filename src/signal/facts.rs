@@ -37,8 +37,9 @@ pub struct Alert {
 }
 
 impl Alert {
-    pub fn firing_at(&self, at: Time) -> bool {
-        self.start <= at && at < self.end
+    /// Its name, and its summary where that says more.
+    pub fn title(&self) -> String {
+        if self.summary == self.name { self.name.clone() } else { format!("{}: {}", self.name, self.summary) }
     }
 }
 
