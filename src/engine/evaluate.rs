@@ -270,19 +270,24 @@ pub(super) fn compare(left: &Known, op: Op, right: &Known) -> Truth {
             return Truth::Unknown;
         }
     };
+    Truth::from(compare_numbers(left, op, right))
+}
+
+/// For one operator and one side fixed, its value changes at most once as the other side grows, but for `=` and `!=`.
+pub(super) fn compare_numbers(left: f64, op: Op, right: f64) -> bool {
     let equal = (left - right).abs() <= EQUAL_WITHIN * left.abs().max(right.abs());
-    Truth::from(match op {
+    match op {
         Op::Lt => left < right && !equal,
         Op::Le => left < right || equal,
         Op::Eq => equal,
         Op::Ne => !equal,
         Op::Ge => left > right || equal,
         Op::Gt => left > right && !equal,
-    })
+    }
 }
 
 /// The value of a quantifier by counting, and whether it wants its elements to hold.
-fn quantify(quantifier: Quantifier, holding: usize, unknown: usize, total: usize) -> (Truth, bool) {
+pub(super) fn quantify(quantifier: Quantifier, holding: usize, unknown: usize, total: usize) -> (Truth, bool) {
     let at_least = |needed: usize| {
         if holding >= needed {
             Truth::True

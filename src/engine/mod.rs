@@ -9,6 +9,9 @@ mod describe;
 mod evaluate;
 mod events;
 mod evidence;
+// Positions come only from lists that the matcher made itself, never from outside.
+#[allow(clippy::indexing_slicing, reason = "positions come from the matcher's own lists")]
+pub mod matcher;
 mod memo;
 mod misses;
 mod sets;
@@ -45,7 +48,12 @@ pub struct Engine<'a> {
     /// The largest sum of nested durations in the plan.
     durations: Duration,
     memo: memo::Memo,
+    /// If set, only these choices of components are looked at for findings.
+    only: Option<Candidates>,
 }
+
+/// Choices of components for the variables of rules, ascending, by the identifier of the rule.
+pub type Candidates = BTreeMap<String, Vec<Vec<ComponentId>>>;
 
 /// A rule that held.
 #[derive(Debug, Clone)]
@@ -80,7 +88,25 @@ pub struct Conclusions {
 
 impl<'a> Engine<'a> {
     pub fn new(plan: &'a Plan, estate: &'a Snapshot, facts: &'a Facts, scripts: &'a dyn Scripts, at: Time, lookback: Duration) -> Self {
-        Engine { plan, estate, facts, scripts, at, lookback, durations: memo::durations(plan), memo: memo::Memo::default() }
+        Self::over(plan, estate, facts, scripts, (at, lookback), memo::durations(plan))
+    }
+
+    /// The same, where the nested durations of the plan are known.
+    fn over(
+        plan: &'a Plan,
+        estate: &'a Snapshot,
+        facts: &'a Facts,
+        scripts: &'a dyn Scripts,
+        (at, lookback): (Time, Duration),
+        durations: Duration,
+    ) -> Self {
+        Engine { plan, estate, facts, scripts, at, lookback, durations, memo: memo::Memo::default(), only: None }
+    }
+
+    /// Looks for findings among these choices of components only, as the matcher names them.
+    #[must_use]
+    pub fn only(self, candidates: Candidates) -> Self {
+        Engine { only: Some(candidates), ..self }
     }
 
     /// Every finding, in the order of rule and binding. Rules that ask what others have explained come after all others,
@@ -118,8 +144,15 @@ impl<'a> Engine<'a> {
     }
 
     fn findings_of(&self, rule: &'a Rule, others: &[Finding<'a>]) -> Vec<Finding<'a>> {
+        let bindings = match &self.only {
+            Some(only) => only.get(&rule.id).cloned().unwrap_or_default(),
+            None => {
+                self.memo.next_rule();
+                self.bindings(rule)
+            }
+        };
         self.memo.next_rule();
-        self.bindings(rule).into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
+        bindings.into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
     }
 
     /// All intervals in which the rule held for this binding, with the evidence of the last instant.

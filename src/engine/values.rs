@@ -11,11 +11,11 @@ use super::evaluate::{Env, compare, script_failure};
 use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 
 /// Baselines compare with samples this far before and after the same time of day.
-const SAME_TIME: Duration = 30 * MINUTE;
+pub(super) const SAME_TIME: Duration = 30 * MINUTE;
 /// The time of day moves on in steps of this, so that a baseline changes at known instants only.
 pub(super) const BASELINE_STEP: Duration = 10 * MINUTE;
 /// A statistic over fewer samples says nothing of what is usual.
-const MIN_BASELINE: usize = 5;
+pub(super) const MIN_BASELINE: usize = 5;
 /// What a script sees of a metric.
 pub(super) const SCRIPT_WINDOW: Duration = HOUR;
 
@@ -342,7 +342,7 @@ impl<'a> Engine<'a> {
     }
 }
 
-fn combine(aggregate: Aggregate, values: &[f64]) -> f64 {
+pub(super) fn combine(aggregate: Aggregate, values: &[f64]) -> f64 {
     match aggregate {
         Aggregate::Mean => mean(values),
         Aggregate::Max => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),

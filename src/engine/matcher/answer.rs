@@ -1,0 +1,205 @@
+//! Answers in the words of the plain engine: it is asked about the choices of components that the matcher names, over the
+//! facts that these read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::compile::plan::Cond;
+use crate::estate::ComponentId;
+use crate::signal::{Facts, Series};
+use crate::value::{DAY, Time};
+
+use super::super::evaluate::Env as PlainEnv;
+use super::super::{Candidates, Engine, EvidenceView, Finding, Why};
+use super::Matcher;
+use super::eval::{Env, Valued};
+use super::fact::Signal;
+use super::gates::{Input, inputs};
+use super::network::{MetricId, PatternId};
+use super::store::NOWHERE;
+
+/// How far ahead the plain engine is asked for the next change of a condition with a script.
+const AHEAD: i64 = 366 * DAY;
+
+/// Which facts are needed.
+#[derive(Default)]
+struct Reads {
+    cells: BTreeSet<(ComponentId, MetricId)>,
+    lists: BTreeSet<(ComponentId, PatternId)>,
+    probes: BTreeSet<ComponentId>,
+}
+
+impl Matcher {
+    /// The findings that held within the time looked back, as [`Engine::findings`] has them, with the facts that they rest on.
+    pub fn with_findings<T>(&self, use_them: impl FnOnce(&Engine<'_>, &[Finding<'_>]) -> T) -> T {
+        let mut reads = Reads::default();
+        let candidates = self.candidates();
+        for (rule, bindings) in (0u32..).zip(&self.net.rules).filter_map(|(at, r)| Some((at, candidates.get(&r.id)?))) {
+            bindings.iter().for_each(|binding| self.reads_of(rule, binding, &mut reads));
+        }
+        let facts = self.facts(&reads);
+        let engine = self.plain(&facts, self.now).only(candidates);
+        use_them(&engine, &engine.findings())
+    }
+
+    /// The choices of components for which each rule held within the time looked back.
+    pub fn candidates(&self) -> Candidates {
+        let start = self.now.minus(self.lookback);
+        let mut candidates = Candidates::new();
+        for instance in self.live.instances.iter().filter(|i| !i.gone) {
+            if instance.since.is_some() || instance.held.iter().any(|(_, until)| *until > start) {
+                let id = &self.net.rules[instance.rule as usize].id;
+                candidates.entry(id.clone()).or_default().push(instance.binding.to_vec());
+            }
+        }
+        candidates.values_mut().for_each(|bindings| bindings.sort_unstable());
+        candidates
+    }
+
+    /// Every finding that holds now: rule, components, since when.
+    pub fn holding(&self) -> impl Iterator<Item = (&str, &[ComponentId], Time)> {
+        let start = self.now.minus(self.lookback);
+        self.live.instances.iter().filter(|i| !i.gone).filter_map(move |instance| {
+            Some((self.net.rules[instance.rule as usize].id.as_str(), instance.binding.as_slice(), instance.since?.max(start)))
+        })
+    }
+
+    /// The evidence of a finding that holds, as of now: each atomic condition.
+    pub fn evidence(&self, finding: u32) -> Vec<EvidenceView> {
+        let Some(instance) = self.live.instances.get(finding as usize).filter(|i| !i.gone) else { return Vec::new() };
+        let Some(rule) = self.plan.rules.get(&self.net.rules[instance.rule as usize].id) else { return Vec::new() };
+        let mut reads = Reads::default();
+        self.reads_of(instance.rule, &instance.binding, &mut reads);
+        let asks = rule.asks_others();
+        let candidates = if asks { self.candidates() } else { Candidates::new() };
+        if asks {
+            for (at, bindings) in (0u32..).zip(&self.net.rules).filter_map(|(at, r)| Some((at, candidates.get(&r.id)?))) {
+                bindings.iter().for_each(|binding| self.reads_of(at, binding, &mut reads));
+            }
+        }
+        let facts = self.facts(&reads);
+        let engine = self.plain(&facts, self.now).only(candidates);
+        let others = if asks { engine.findings() } else { Vec::new() };
+        let evidence = engine.evidence(rule, &instance.binding, &others, self.now);
+        evidence.atoms().iter().map(|(atom, _)| atom.view(&self.estate, &facts)).collect()
+    }
+
+    /// The whole reason of one rule, as [`Engine::why`] has it, also where the matcher never looked at it. `None` if there is no
+    /// such rule.
+    pub fn with_why<T>(&self, rule: &str, use_it: impl FnOnce(&Engine<'_>, &Why<'_>) -> T) -> Option<T> {
+        let asked = self.plan.rules.get(rule)?;
+        let mut reads = Reads::default();
+        let mut candidates = self.candidates();
+        candidates.retain(|id, _| id == rule || asked.asks_others());
+        for (at, bindings) in (0u32..).zip(&self.net.rules).filter_map(|(at, r)| Some((at, candidates.get(&r.id)?))) {
+            bindings.iter().for_each(|binding| self.reads_of(at, binding, &mut reads));
+        }
+        let place = self.net.rules.iter().position(|r| r.id == rule).map(super::node::number);
+        if let Some(place) = place {
+            for binding in self.plain(&self.nothing, self.now).bindings(asked) {
+                self.reads_of(place, &binding, &mut reads);
+            }
+        }
+        let facts = self.facts(&reads);
+        let engine = self.plain(&facts, self.now).only(candidates);
+        let findings = engine.findings();
+        Some(use_it(&engine, &engine.why(asked, &findings)))
+    }
+
+    /// The components that a finding explains.
+    pub(super) fn explained_by(&self, at: u32) -> BTreeSet<ComponentId> {
+        let instance = &self.live.instances[at as usize];
+        let Some(rule) = self.plan.rules.get(&self.net.rules[instance.rule as usize].id) else { return BTreeSet::new() };
+        let conclusions = self.plain(&self.nothing, self.now).conclusions(rule, &instance.binding);
+        let named = conclusions.faults.iter().chain(&conclusions.causes).flat_map(|(_, at)| at.iter().copied());
+        named.chain(conclusions.impact.keys().copied()).collect()
+    }
+
+    /// A condition with a script.
+    pub(super) fn ask(&self, cond: &Cond, env: &Env<'_>, at: Time) -> Valued {
+        let mut reads = Reads::default();
+        let components: Vec<ComponentId> = cond.subjects().into_iter().filter_map(|s| env.subject(s)).collect();
+        for component in components {
+            for metric in (0u32..).map(MetricId).take(self.net.names.metrics.len()) {
+                if self.store.cell_at(component, metric).is_some() {
+                    reads.cells.insert((component, metric));
+                }
+            }
+        }
+        let facts = self.facts(&reads);
+        let engine = self.plain(&facts, at);
+        let env = PlainEnv { binding: env.binding, it: env.it, others: &[] };
+        let next = engine.breakpoints(cond, &env, at, at.plus(AHEAD)).first().copied().unwrap_or(Time::MAX);
+        (engine.truth(cond, &env, at), next)
+    }
+
+    fn reads_of(&self, rule: u32, binding: &[ComponentId], reads: &mut Reads) {
+        let mut all = Vec::new();
+        inputs(&self.net.rules[rule as usize].condition, None, true, &mut all);
+        for (role, input) in all {
+            let mut components = self.in_role(&role, binding);
+            if role.base.is_none() && role.steps.is_empty() {
+                components.push(NOWHERE);
+            }
+            for component in components {
+                match input {
+                    Input::Bound { metric, .. } | Input::Listed { metric, .. } | Input::Sampled { metric } | Input::Raw { metric: Some(metric) } => {
+                        reads.cells.insert((component, metric));
+                    }
+                    Input::Raw { metric: None } => {
+                        reads.cells.extend((0u32..).map(MetricId).take(self.net.names.metrics.len()).map(|metric| (component, metric)));
+                    }
+                    Input::Event { pattern } => {
+                        reads.lists.insert((component, pattern));
+                    }
+                    Input::Probe => {
+                        reads.probes.insert(component);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn facts_of(&self, cells: BTreeSet<(ComponentId, MetricId)>, lists: BTreeSet<(ComponentId, PatternId)>) -> Facts {
+        self.facts(&Reads { cells, lists, probes: self.estate.ids().filter(|c| self.store.has_probes(*c)).collect() })
+    }
+
+    fn facts(&self, reads: &Reads) -> Facts {
+        let mut facts = Facts { present: self.present, ..Facts::default() };
+        for (component, metric) in &reads.cells {
+            let name = &self.net.names.metrics[metric.0 as usize];
+            if let Some(cell) = self.store.cell(*component, *metric) {
+                facts.series.extend(cell.series.iter().map(|series| Series {
+                    origin: series.key.origin.clone(),
+                    component: Some(*component),
+                    metric: name.clone(),
+                    modelled: true,
+                    labels: series.key.labels.clone(),
+                    points: series.points.clone(),
+                }));
+            }
+            if self.healthy(*component, *metric).is_some() {
+                let of = self.store.baseline.iter().filter(|s| s.component == Some(*component) && s.metric == *name);
+                facts.baseline.extend(of.cloned());
+            }
+        }
+        let mut signals: BTreeMap<*const Signal, &Arc<Signal>> = BTreeMap::new();
+        for (component, pattern) in &reads.lists {
+            let hits = self.store.list(*component, *pattern).map(|list| list.hits.as_slice()).unwrap_or_default();
+            signals.extend(hits.iter().map(|hit| (Arc::as_ptr(&hit.signal), &hit.signal)));
+        }
+        for signal in signals.into_values() {
+            match signal.as_ref() {
+                Signal::Alert(alert) => facts.alerts.push(alert.clone()),
+                Signal::Log(log) => facts.logs.push(log.clone()),
+                Signal::Change(change) => facts.changes.push(change.clone()),
+                Signal::Report(report) => facts.reports.push(report.clone()),
+            }
+        }
+        for component in &reads.probes {
+            facts.probes.extend(self.store.probes.get(component).into_iter().flatten().map(|probe| probe.as_ref().clone()));
+        }
+        facts.index();
+        facts
+    }
+}

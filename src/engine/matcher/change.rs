@@ -1,0 +1,361 @@
+//! Another plan or estate takes over from the one before: the facts stay, everything else is worked out from them anew. So a
+//! condition that has to hold for five minutes and has held for four is true a minute later, whatever was edited meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::compile::Scripts;
+use crate::compile::plan::Plan;
+use crate::estate::{ComponentId, Snapshot};
+use crate::signal::{Facts, Probe};
+use crate::value::Time;
+
+use super::fact::{Fact, Prepared, Ready, Sample, Signal};
+use super::gates::Source;
+use super::live::Live;
+use super::network::{MetricId, Network, REST, Use};
+use super::store::{NOWHERE, Store};
+use super::{Emitted, Event, Matcher, Sweep};
+
+/// A finding that held before a change of plan or estate and does not hold after it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gone {
+    pub rule: String,
+    /// The ids of the components of its variables.
+    pub components: Vec<String>,
+}
+
+impl Matcher {
+    /// Matches by another plan over another estate from now on. Facts stay: those about components that are gone become
+    /// unplaced (samples and probes are let go), those that no rule reads any more are let go. A rule that is new sees of the
+    /// past what some rule read before. Findings that start, or that turn out to hold since another instant, are appended to
+    /// `out`; those that no longer hold are the answer. Facts prepared before are outdated.
+    pub fn replace(&mut self, plan: Arc<Plan>, estate: Arc<Snapshot>, scripts: Arc<dyn Scripts>, out: &mut Vec<Emitted>) -> Vec<Gone> {
+        let mut before: BTreeMap<Gone, Time> = BTreeMap::new();
+        for instance in self.live.instances.iter().filter(|i| !i.gone) {
+            if let Some(since) = instance.since {
+                before.insert(self.name(instance.rule, &instance.binding), since);
+            }
+        }
+        let kept = self.take_facts(&estate);
+        self.net = Network::new(&plan, &estate);
+        self.live = Live::new(self.net.rules.len());
+        self.class_of = vec![u32::MAX; estate.len()];
+        self.classes.clear();
+        self.class_index.clear();
+        self.sets.borrow_mut().clear();
+        self.sweep = Sweep::default();
+        self.explained = None;
+        self.epoch += 1;
+        (self.plan, self.estate, self.scripts) = (plan, estate, scripts);
+        self.put_facts(kept);
+        self.begin_anew();
+        for at in std::mem::take(&mut self.live.touched) {
+            let instance = &mut self.live.instances[at as usize];
+            instance.before = None;
+            instance.changed = false;
+            let (rule, since, binding) = (instance.rule, instance.since, instance.binding.clone());
+            let Some(since) = since else { continue };
+            let event = match before.remove(&self.name(rule, &binding)) {
+                None => Event::Started,
+                Some(old) if old.max(self.now.minus(self.lookback)) != since.max(self.now.minus(self.lookback)) => Event::Changed,
+                Some(_) => continue,
+            };
+            out.push(Emitted { at: self.now, event, rule, finding: at });
+        }
+        before.into_keys().collect()
+    }
+
+    fn name(&self, rule: u32, binding: &[ComponentId]) -> Gone {
+        let components = binding.iter().map(|c| self.estate.component(*c).id.clone()).collect();
+        Gone { rule: self.net.rules[rule as usize].id.clone(), components }
+    }
+
+    /// Works everything out from the facts at hand.
+    pub(super) fn begin_anew(&mut self) {
+        self.start();
+        for at in 0..self.store.cells.len() {
+            self.tell_cell(at);
+        }
+        for at in 0..self.store.lists.len() {
+            let list = &self.store.lists[at];
+            let (component, pattern) = (list.component, list.pattern);
+            if component != NOWHERE && !list.hits.is_empty() {
+                let class = self.class(component);
+                let slots = self.classes[class as usize].clone();
+                let uses: Vec<Use> = slots.iter().flat_map(|slot| self.net.event_uses(*slot, pattern)).filter(|u| u.clause != REST).copied().collect();
+                uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
+            }
+        }
+        let mut probed: Vec<ComponentId> = self.estate.ids().filter(|c| self.store.has_probes(*c)).collect();
+        for component in probed.drain(..) {
+            let class = self.class(component);
+            let slots = self.classes[class as usize].clone();
+            let uses: Vec<Use> = slots.iter().flat_map(|slot| self.net.probe_uses(*slot)).filter(|u| u.clause != REST).copied().collect();
+            uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
+        }
+        // Rules that ask what others explain may have been looked at before these.
+        if let Some(from) = self.explained.take() {
+            for rule in self.net.asking.clone() {
+                for at in self.live.all_of[rule as usize].clone() {
+                    let binding = self.live.instances[at as usize].binding.clone();
+                    self.derive(rule, binding, from.max(self.now.minus(self.lookback)));
+                }
+            }
+            self.explained = None;
+        }
+    }
+
+    /// Tells everyone whose bounds some sample of a cell passes.
+    fn tell_cell(&mut self, at: usize) {
+        let cell = &self.store.cells[at];
+        let component = cell.component;
+        let values = || cell.series.iter().flat_map(|s| &s.points).map(|(_, value)| *value).filter(|value| !value.is_nan());
+        let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let mut uses: Vec<Use> = Vec::new();
+        for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
+            for table in &watch.tables {
+                let whole = cell.series.len() > 1 && table.source == Source::Now || cell.series.len() > 1;
+                let most = if whole { super::node::number(table.uses.len()) } else { table.held(Some(low)).max(table.held(Some(high))) };
+                uses.extend(table.between(0, most).iter().filter(|what| what.clause != REST));
+            }
+            uses.extend(watch.listed.iter().flat_map(|listed| &listed.uses));
+            uses.extend_from_slice(&watch.sampled);
+        }
+        uses.sort_unstable_by_key(|what| (what.rule, what.clause, what.role));
+        uses.dedup_by_key(|what| (what.rule, what.role));
+        uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
+        self.arm_cell(super::node::number(at));
+    }
+
+    /// Takes all facts out, as facts about the components of an estate.
+    pub(super) fn take_facts(&mut self, estate: &Snapshot) -> Kept {
+        let store = std::mem::take(&mut self.store);
+        let moved: Vec<Option<ComponentId>> = self.estate.ids().map(|id| estate.find(&self.estate.component(id).id)).collect();
+        let new = |old: Option<ComponentId>| old.and_then(|c| moved.get(c.0 as usize).copied().flatten());
+        let mut kept = Kept { baseline: store.baseline, ..Kept::default() };
+        for cell in store.cells {
+            let Some(component) = new(Some(cell.component)) else { continue };
+            let metric = self.net.names.metrics[cell.metric.0 as usize].clone();
+            for series in cell.series {
+                kept.series.push((component, metric.clone(), series));
+            }
+        }
+        let mut seen: BTreeSet<*const Signal> = BTreeSet::new();
+        for hit in store.lists.iter().flat_map(|list| &list.hits) {
+            if seen.insert(Arc::as_ptr(&hit.signal)) {
+                let mut signal = hit.signal.as_ref().clone();
+                signal.set_component(new(signal.component()));
+                kept.signals.push(signal);
+            }
+        }
+        let mut probes = store.probes;
+        for component in self.estate.ids() {
+            for probe in probes.remove(&component).into_iter().flatten() {
+                if let Some(component) = new(Some(component)) {
+                    kept.probes.push(Probe { component: Some(component), from: new(probe.from), ..probe.as_ref().clone() });
+                }
+            }
+        }
+        for series in &mut kept.baseline {
+            series.component = new(series.component);
+        }
+        for prepared in std::mem::take(&mut self.waiting).into_values() {
+            let fact = match prepared.what {
+                Ready::Sample { component, metric, series, time, value } => {
+                    let metric = self.net.names.metrics[metric.0 as usize].clone();
+                    Fact::Sample(Sample { component: new(Some(component)), metric, series, time, value })
+                }
+                Ready::Signal { signal, .. } => {
+                    let mut signal = signal.as_ref().clone();
+                    signal.set_component(new(signal.component()));
+                    match signal {
+                        Signal::Alert(alert) => Fact::Alert(alert),
+                        Signal::Log(log) => Fact::Log(log),
+                        Signal::Change(change) => Fact::Change(change),
+                        Signal::Report(report) => Fact::Report(report),
+                    }
+                }
+                Ready::Probe(probe) => Fact::Probe(Probe { component: new(probe.component), from: new(probe.from), ..probe.as_ref().clone() }),
+                Ready::Unread(_) => continue,
+            };
+            kept.waiting.push(fact);
+        }
+        kept
+    }
+
+    /// Puts facts back, without telling anyone.
+    pub(super) fn put_facts(&mut self, kept: Kept) {
+        self.store = Store::default();
+        self.store.baseline = kept.baseline;
+        self.combine_baseline();
+        for (component, metric, series) in kept.series {
+            let Some(metric) = self.net.names.find_metric(&metric).filter(|m| self.net.reads(component, *m)) else { continue };
+            let Some(at) = self.store.cell_at(component, metric).or_else(|| self.make_cell(component, metric)) else { continue };
+            self.store.samples += series.points.len();
+            self.store.cells[at as usize].series.push(series);
+        }
+        for cell in &mut self.store.cells {
+            cell.series.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        for signal in kept.signals {
+            if let Ready::Signal { signal, identity, patterns } = self.prepare_signal(signal) {
+                self.store_signal(&signal, identity, &patterns);
+            }
+        }
+        for probe in kept.probes {
+            if let Some(component) = probe.component {
+                self.store.probes.entry(component).or_default().push(Arc::new(probe));
+            }
+        }
+        for fact in kept.waiting {
+            let prepared = self.prepare(fact);
+            if prepared.is_read() {
+                self.wait(prepared);
+            }
+        }
+    }
+
+    pub(super) fn wait(&mut self, fact: Prepared) {
+        self.sequence += 1;
+        self.waiting.insert((fact.time(), self.sequence), fact);
+    }
+
+    /// Rules without gates are looked at for all components from the start.
+    pub(super) fn start(&mut self) {
+        let start = self.now.minus(self.lookback);
+        for rule in 0..super::node::number(self.net.rules.len()) {
+            if self.net.rules[rule as usize].eager {
+                for binding in self.all_bindings(rule) {
+                    self.derive(rule, binding, start);
+                }
+            }
+        }
+    }
+
+    /// Looks at a few things that may be old: what a step costs stays even.
+    pub(super) fn sweep_some(&mut self) {
+        self.sweep.steps += 1;
+        let full = self.store.samples > self.limits.samples || self.store.hits > self.limits.signals;
+        if !self.sweep.steps.is_multiple_of(SWEEP_EVERY) && !full {
+            return;
+        }
+        for _ in 0..SWEEP_EVERY {
+            self.sweep_cell();
+            self.sweep_list();
+            self.sweep_instance();
+        }
+    }
+
+    fn sweep_cell(&mut self) {
+        let full = self.store.samples > self.limits.samples;
+        let at = self.sweep.cell;
+        self.sweep.cell = if at + 1 < self.store.cells.len() { at + 1 } else { 0 };
+        let Some((metric, staleness)) = self.store.cells.get(at).map(|c| (c.metric, c.staleness)) else { return };
+        let keeps = self.keeps(metric, staleness);
+        let mut gone = self.store.cells[at].forget(self.now.minus(keeps));
+        self.store.samples -= gone;
+        if full {
+            // First what only past findings need; where that is nothing, the older half.
+            gone = self.store.cells[at].forget(self.now.minus(keeps - self.lookback));
+            if gone == 0 {
+                gone = self.store.cells[at].halve();
+            }
+            self.store.samples -= gone;
+            self.stats.samples_let_go += gone as u64;
+        }
+    }
+
+    fn sweep_list(&mut self) {
+        let full = self.store.hits > self.limits.signals;
+        let at = self.sweep.list;
+        self.sweep.list = if at + 1 < self.store.lists.len() { at + 1 } else { 0 };
+        let from = self.now.minus(self.keeps_signals());
+        let Some(list) = self.store.lists.get_mut(at) else { return };
+        let old = list.hits.iter().filter(|hit| hit.end < from).count();
+        let spare = if full { list.hits.len().div_ceil(2) } else { 0 };
+        if old == 0 && spare == 0 {
+            return;
+        }
+        let mut gone = Vec::new();
+        let mut position = 0;
+        list.hits.retain(|hit| {
+            let keep = hit.end >= from && position >= spare;
+            position += 1;
+            if !keep {
+                gone.push(Arc::clone(&hit.signal));
+            }
+            keep
+        });
+        self.store.hits -= gone.len();
+        self.stats.signals_let_go += (gone.len() - old.min(gone.len())) as u64;
+        for signal in gone {
+            let identity = signal.identity();
+            if let Some(known) = self.store.known.get_mut(&identity) {
+                known.retain(|known| !known.signal.is_same(&signal));
+                if known.is_empty() {
+                    self.store.known.remove(&identity);
+                }
+            }
+        }
+    }
+
+    fn sweep_instance(&mut self) {
+        let at = self.sweep.instance;
+        self.sweep.instance = if at + 1 < self.live.instances.len() { at + 1 } else { 0 };
+        let start = self.now.minus(self.lookback);
+        let Some(instance) = self.live.instances.get_mut(at) else { return };
+        if instance.gone {
+            return;
+        }
+        instance.held.retain(|(_, until)| *until > start);
+        let over = !instance.live && instance.since.is_none() && instance.held.is_empty() && instance.last < start;
+        let at = super::node::number(at);
+        if over && !self.net.rules[self.live.instances[at as usize].rule as usize].eager {
+            if self.live.instances[at as usize].explaining {
+                for component in self.explained_by(at) {
+                    if let Some(list) = self.live.explainers.get_mut(&component) {
+                        list.retain(|other| *other != at);
+                    }
+                }
+            }
+            self.live.remove(at);
+        }
+    }
+}
+
+/// How many steps pass between two looks at old things, and at how many of each kind a look is.
+const SWEEP_EVERY: u32 = 8;
+
+/// Facts on their way from one plan and estate to the next.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub series: Vec<(ComponentId, String, super::store::Buffer)>,
+    pub signals: Vec<Signal>,
+    pub probes: Vec<Probe>,
+    pub baseline: Vec<crate::signal::Series>,
+    pub waiting: Vec<Fact>,
+}
+
+impl Matcher {
+    /// All intervals in which rules held within the time looked back, in the order of rule and components.
+    pub fn history(&self) -> Vec<(&str, &[ComponentId], Vec<(Time, Option<Time>)>)> {
+        let start = self.now.minus(self.lookback);
+        let mut all = Vec::new();
+        for instance in self.live.instances.iter().filter(|i| !i.gone) {
+            let past = instance.held.iter().filter(|(_, until)| *until > start).map(|(since, until)| (*since.max(&start), Some(*until)));
+            let intervals: Vec<_> = past.chain(instance.since.map(|since| (since.max(start), None))).collect();
+            if !intervals.is_empty() {
+                all.push((self.net.rules[instance.rule as usize].id.as_str(), instance.binding.as_slice(), intervals));
+            }
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Everything that is at hand, as the plain engine reads it.
+    pub fn all_facts(&self) -> Facts {
+        let metrics = self.store.cells.iter().map(|c| (c.component, MetricId(c.metric.0)));
+        self.facts_of(metrics.collect(), self.store.lists.iter().map(|l| (l.component, l.pattern)).collect())
+    }
+}

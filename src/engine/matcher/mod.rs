@@ -1,0 +1,368 @@
+//! The matcher: plan × estate × facts, one fact at a time. What a step costs follows what the fact touches.
+//!
+//! State is facts and nothing but facts ([`store`]); all else follows from them. A fact passes through the network
+//! (`network`): the bounds that a value passes, the conditions that a text fits. These are the *gates* of rules (`gates`); a
+//! rule is looked at for a choice of components only while its gates let it through (`live`, `step`). What gates do not settle
+//! is evaluated (`eval`) with the instant until which the value stays, so that a timer, and no polling, looks again. A fact
+//! from the past is handled like one from now, from its own time on.
+//!
+//! The plain [`Engine`](super::Engine) is the definition. Findings, evidence and the reasons of everything are its own words,
+//! over the facts that a rule reads (`answer`); the property test `tests/matcher.rs` holds the two together after every step.
+
+mod answer;
+mod bind;
+mod change;
+mod eval;
+mod fact;
+mod gates;
+mod live;
+mod network;
+mod node;
+mod state;
+mod step;
+mod store;
+mod text;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use smallvec::SmallVec;
+
+pub use change::Gone;
+pub use fact::{Fact, Prepared, Sample, SeriesKey};
+pub use state::{STATE_VERSION, StateError};
+
+use crate::compile::Scripts;
+use crate::compile::plan::Plan;
+use crate::estate::{ComponentId, Member, Snapshot};
+use crate::signal::{Facts, Present, Series};
+use crate::value::{Duration, Time};
+use fact::{Ready, Signal};
+use live::Live;
+use network::{MetricId, Network};
+use store::{Cell, Store};
+
+/// What the matcher is made of.
+#[derive(Clone)]
+pub struct Setup {
+    pub plan: Arc<Plan>,
+    pub estate: Arc<Snapshot>,
+    pub scripts: Arc<dyn Scripts>,
+    /// Kinds of signals that are at hand; conditions about the others are unknown.
+    pub present: Present,
+    /// The instant at which it starts.
+    pub now: Time,
+    /// How far back findings are kept.
+    pub lookback: Duration,
+    pub limits: Limits,
+}
+
+/// How much may be kept. Beyond a limit the matcher keeps what is newest, counts what it let go, and goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Samples of all series. Beyond it history that only past findings need is let go, then what windows need, oldest first.
+    pub samples: usize,
+    /// Signals (alerts, log lines, changes, reports) that conditions count; one that fits several conditions counts for each.
+    pub signals: usize,
+    /// Choices of components for which rules are looked at. Beyond it no new ones are made.
+    pub instances: usize,
+    /// Sets of components that are remembered; beyond it they are worked out anew.
+    pub sets: usize,
+}
+
+impl Default for Limits {
+    /// At 16 bytes a sample, some 250 a signal and 200 an instance: about 2 GB when all are full.
+    fn default() -> Self {
+        Limits { samples: 50_000_000, signals: 2_000_000, instances: 4_000_000, sets: 2_000_000 }
+    }
+}
+
+/// What became of a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Taken,
+    /// No rule reads it.
+    Unread,
+    /// It was known already.
+    Duplicate,
+    /// It is of a later instant than now, and waits for it.
+    Waiting,
+    /// It is older than anything that a rule may still look at.
+    TooLate,
+    /// It was prepared for another plan or estate: prepare it anew.
+    Outdated,
+}
+
+/// What happened to a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event {
+    Started,
+    /// It still holds, and something that its evidence shows has come or changed; or it turned out to hold since another instant.
+    Changed,
+    Ended,
+}
+
+/// A finding that started, changed or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Emitted {
+    pub at: Time,
+    pub event: Event,
+    /// Position of the rule in the order of identifiers, retired ones left out: see [`Matcher::rule_id`].
+    pub rule: u32,
+    /// Names the finding until it has ended and its time is over: see [`Matcher::binding`].
+    pub finding: u32,
+}
+
+/// What the matcher holds and what it let go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    pub taken: u64,
+    pub unread: u64,
+    pub duplicates: u64,
+    pub too_late: u64,
+    /// Held now.
+    pub series: usize,
+    pub samples: usize,
+    pub signals: usize,
+    pub instances: usize,
+    pub waiting: usize,
+    /// Let go beyond a limit of [`Limits`], or never made.
+    pub samples_let_go: u64,
+    pub signals_let_go: u64,
+    pub instances_not_made: u64,
+}
+
+impl Stats {
+    /// Whether a limit was reached: answers may lack what was let go.
+    pub fn degraded(&self) -> bool {
+        self.samples_let_go + self.signals_let_go + self.instances_not_made > 0
+    }
+}
+
+/// Rules matched incrementally. See the module.
+pub struct Matcher {
+    plan: Arc<Plan>,
+    estate: Arc<Snapshot>,
+    scripts: Arc<dyn Scripts>,
+    present: Present,
+    now: Time,
+    lookback: Duration,
+    limits: Limits,
+    net: Network,
+    store: Store,
+    live: Live,
+    /// Plan and estate of which facts are prepared.
+    epoch: u32,
+    /// Facts of the future, in the order in which their time comes.
+    waiting: BTreeMap<(Time, u64), Prepared>,
+    sequence: u64,
+    /// Slots of each component, by class; `u32::MAX`: not asked yet.
+    class_of: Vec<u32>,
+    classes: Vec<SmallVec<[u32; 8]>>,
+    class_index: BTreeMap<SmallVec<[u32; 8]>, u32>,
+    sets: RefCell<FxHashMap<u64, Arc<[ComponentId]>>>, // lookup only
+    scratch: RefCell<Vec<(Time, f64)>>,
+    needles: RefCell<Vec<u32>>,
+    /// The instant from which explanations have changed in the step at hand.
+    explained: Option<Time>,
+    /// Whom the step at hand concerns.
+    told: Vec<network::Use>,
+    sweep: Sweep,
+    stats: Stats,
+    nothing: Facts,
+}
+
+/// Where the sweeper stands: each step looks at a few things that may be old.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sweep {
+    cell: usize,
+    list: usize,
+    instance: usize,
+    steps: u32,
+}
+
+impl std::fmt::Debug for Matcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Matcher").field("now", &self.now).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Matcher {
+    pub fn new(setup: Setup) -> Self {
+        let net = Network::new(&setup.plan, &setup.estate);
+        let mut matcher = Matcher {
+            live: Live::new(net.rules.len()),
+            class_of: vec![u32::MAX; setup.estate.len()],
+            net,
+            plan: setup.plan,
+            estate: setup.estate,
+            scripts: setup.scripts,
+            present: setup.present,
+            now: setup.now,
+            lookback: setup.lookback,
+            limits: setup.limits,
+            store: Store::default(),
+            epoch: 0,
+            waiting: BTreeMap::new(),
+            sequence: 0,
+            classes: Vec::new(),
+            class_index: BTreeMap::new(),
+            sets: RefCell::default(),
+            scratch: RefCell::default(),
+            needles: RefCell::default(),
+            explained: None,
+            told: Vec::new(),
+            sweep: Sweep::default(),
+            stats: Stats::default(),
+            nothing: Facts::default(),
+        };
+        matcher.start();
+        matcher.forget_touched();
+        matcher
+    }
+
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    pub fn estate(&self) -> &Arc<Snapshot> {
+        &self.estate
+    }
+
+    /// The identifier of a rule that was emitted.
+    pub fn rule_id(&self, rule: u32) -> &str {
+        self.net.rules.get(rule as usize).map_or("", |rule| rule.id.as_str())
+    }
+
+    /// The components that the variables of the rule stand for.
+    pub fn binding(&self, finding: u32) -> &[ComponentId] {
+        self.live.instances.get(finding as usize).map(|i| i.binding.as_slice()).unwrap_or_default()
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats {
+            series: self.store.cells.iter().map(|c| c.series.len()).sum(),
+            samples: self.store.samples,
+            signals: self.store.hits,
+            instances: self.live.len(),
+            waiting: self.waiting.len(),
+            ..self.stats
+        }
+    }
+
+    /// Takes samples of a period known to be healthy, in place of those that it had: conditions against the baseline use them.
+    pub fn set_baseline(&mut self, series: Vec<Series>) {
+        self.store.baseline = series;
+        self.combine_baseline();
+    }
+
+    fn combine_baseline(&mut self) {
+        let mut cells: BTreeMap<(ComponentId, MetricId), Cell> = BTreeMap::new();
+        for series in &self.store.baseline {
+            let (Some(component), Some(metric)) = (series.component, self.net.names.find_metric(&series.metric)) else { continue };
+            let Some(mut cell) = cells.remove(&(component, metric)).or_else(|| self.new_cell(component, metric)) else { continue };
+            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
+            for (time, value) in &series.points {
+                cell.put(&key, *time, *value);
+            }
+            cells.insert((component, metric), cell);
+        }
+        self.store.healthy.clear();
+        for ((component, metric), cell) in cells {
+            let mut samples = Vec::new();
+            cell.samples(Time::MIN, Time::MAX, &mut samples);
+            if !samples.is_empty() {
+                self.store.healthy.insert((u64::from(component.0) << 32) | u64::from(metric.0), samples);
+            }
+        }
+    }
+
+    fn healthy(&self, component: ComponentId, metric: MetricId) -> Option<&Vec<(Time, f64)>> {
+        self.store.healthy.get(&((u64::from(component.0) << 32) | u64::from(metric.0)))
+    }
+
+    /// An empty cell for a metric of a component, if its type has it.
+    fn new_cell(&self, component: ComponentId, metric: MetricId) -> Option<Cell> {
+        let name = self.net.names.metrics.get(metric.0 as usize)?;
+        let Some(Member::Metric(def)) = self.estate.model().member(&self.estate.component(component).kind, name) else { return None };
+        Some(Cell {
+            component,
+            metric,
+            staleness: def.staleness,
+            aggregate: def.aggregate,
+            series: SmallVec::new(),
+            watches: SmallVec::new(),
+            holders: Vec::new(),
+            timer: Time::MAX,
+        })
+    }
+
+    /// Makes a fact ready: searches its text, looks its names up. Changes nothing, so that many threads can do it beforehand.
+    pub fn prepare(&self, fact: Fact) -> Prepared {
+        let what = match fact {
+            Fact::Sample(sample) => return self.prepare_sample(sample.component, &sample.metric, &sample.series, sample.time, sample.value),
+            Fact::Alert(alert) => self.prepare_signal(Signal::Alert(alert)),
+            Fact::Log(log) => self.prepare_signal(Signal::Log(log)),
+            Fact::Change(change) => self.prepare_signal(Signal::Change(change)),
+            Fact::Report(report) => self.prepare_signal(Signal::Report(report)),
+            Fact::Probe(probe) => Ready::Probe(Arc::new(probe)),
+        };
+        Prepared { epoch: self.epoch, what }
+    }
+
+    /// The same of a sample, without a copy of its names.
+    pub fn prepare_sample(&self, component: Option<ComponentId>, metric: &str, series: &Arc<SeriesKey>, time: Time, value: f64) -> Prepared {
+        let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m)).map(|m| (c, m)));
+        let what = match known {
+            Some((component, metric)) => Ready::Sample { component, metric, series: Arc::clone(series), time, value },
+            None => Ready::Unread(time),
+        };
+        Prepared { epoch: self.epoch, what }
+    }
+
+    fn prepare_signal(&self, signal: Signal) -> Ready {
+        let mut scratch = self.needles.take();
+        let patterns = self.net.patterns_of(&signal, &self.estate, &mut scratch);
+        self.needles.replace(scratch);
+        if patterns.is_empty() {
+            return Ready::Unread(signal.extent().0);
+        }
+        Ready::Signal { identity: signal.identity(), signal: Arc::new(signal), patterns }
+    }
+
+    /// Takes a fact, time passing up to it if it is later than now. What happens is appended to `out`, in a fixed order.
+    pub fn feed(&mut self, fact: Fact, out: &mut Vec<Emitted>) -> Outcome {
+        let prepared = self.prepare(fact);
+        self.advance(prepared.time(), out);
+        self.push(&prepared, out)
+    }
+
+    /// The slots of a component.
+    fn class(&mut self, component: ComponentId) -> u32 {
+        let Some(known) = self.class_of.get(component.0 as usize).copied() else { return self.class_number(SmallVec::from_slice(&[network::EVERY])) };
+        if known != u32::MAX {
+            return known;
+        }
+        let mut slots = self.net.slots_of(&self.estate, component);
+        slots.sort_unstable();
+        let class = self.class_number(slots);
+        self.class_of[component.0 as usize] = class;
+        class
+    }
+
+    fn class_number(&mut self, slots: SmallVec<[u32; 8]>) -> u32 {
+        let classes = &mut self.classes;
+        *self.class_index.entry(slots).or_insert_with_key(|slots| {
+            classes.push(slots.clone());
+            node::number(classes.len() - 1)
+        })
+    }
+}

@@ -1,0 +1,536 @@
+//! The rules, arranged by what changes them: an event leads to the bounds that it passes and to the texts that it holds, and
+//! from there to the rules, never the other way round.
+//!
+//! Components are told apart by *slots*: a type with a filter, as rules declare their variables. A *watch* is what rules want
+//! to know of one metric for one slot: bounds in ascending order, so that a sample visits only those between its predecessor's
+//! value and its own.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::compile::plan::{Field, Filter, FilterValue, Op, Plan, Rule, Status};
+use crate::estate::{AttributeValue, Component, ComponentId, ROOT_TYPE, Snapshot};
+use crate::value::Duration;
+
+use super::super::evaluate::compare_numbers;
+use super::super::sets::passes;
+use super::gates::{Gate, Input, Role, Source, gates, inputs};
+pub use super::node::{MetricId, PatternId};
+use super::node::{Names, Node, number};
+use super::text::Automaton;
+
+/// Who is told: a clause of a rule for a component in a role, or, with [`REST`] as the clause, all else of the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Use {
+    pub rule: u32,
+    pub clause: u32,
+    /// Position in [`Network::roles`].
+    pub role: u32,
+}
+
+/// Not a clause: a part of the condition beyond its gates.
+pub(super) const REST: u32 = u32::MAX;
+
+/// A type with a filter.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub kind: String,
+    pub filter: Option<Filter>,
+}
+
+/// The slot that every component is in.
+pub(super) const EVERY: u32 = 0;
+/// Not a slot: signals wherever they are.
+pub(super) const ANYWHERE: u32 = u32::MAX;
+
+/// How the truth of a rule follows from its gates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// It holds while every clause has a true gate.
+    Exact,
+    /// It holds once that has been so for the time.
+    Lasting(Duration),
+    /// The gates are necessary only.
+    Whole,
+}
+
+#[derive(Debug)]
+pub(super) struct RuleNet {
+    pub id: String,
+    /// For each variable.
+    pub slots: SmallVec<[u32; 2]>,
+    /// What other rules explain is asked of none that asks itself.
+    pub asks: bool,
+    /// Its findings explain components.
+    pub explains: bool,
+    pub clauses: Vec<Vec<(u32, u32)>>,
+    pub shape: Shape,
+    pub condition: Node,
+    /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric, `None` for all of them.
+    pub reads: Vec<(u32, Option<MetricId>)>,
+    /// No clause tells for which components it may hold: all bindings are looked at always.
+    pub eager: bool,
+}
+
+/// Bounds on one reading of a metric, ascending.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub source: Source,
+    pub op: Op,
+    pub bounds: Vec<f64>,
+    pub uses: Vec<Use>,
+}
+
+impl Table {
+    /// Whether the bounds that hold stand at the front.
+    fn front(&self) -> bool {
+        matches!(self.op, Op::Gt | Op::Ge)
+    }
+
+    /// How many bounds hold for a value: those at the front, or those at the back.
+    pub fn held(&self, value: Option<f64>) -> u32 {
+        let Some(value) = value else { return 0 };
+        let holds = |bound: &f64| compare_numbers(value, self.op, *bound);
+        let count = if self.front() { self.bounds.partition_point(holds) } else { self.bounds.len() - self.bounds.partition_point(|b| !holds(b)) };
+        number(count)
+    }
+
+    /// The uses whose bounds hold for one of two counts and not for the other.
+    pub fn between(&self, a: u32, b: u32) -> &[Use] {
+        let (least, most) = (a.min(b) as usize, a.max(b) as usize);
+        let len = self.uses.len();
+        if self.front() { &self.uses[least..most] } else { &self.uses[len - most..len - least] }
+    }
+}
+
+/// A condition of which only the truth is kept.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub node: Node,
+    pub uses: Vec<Use>,
+    /// It may become true though no sample comes, when one leaves this window.
+    pub window: Duration,
+}
+
+/// What is wanted of a metric of components in a slot.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub tables: Vec<Table>,
+    pub listed: Vec<Listed>,
+    pub sampled: Vec<Use>,
+    pub raw: Vec<Use>,
+}
+
+#[derive(Debug)]
+pub(super) struct Network {
+    pub names: Names,
+    automaton: Automaton,
+    /// Patterns by one of their needles, and those without any.
+    by_needle: Vec<Vec<PatternId>>,
+    textless: Vec<PatternId>,
+    pub roles: Vec<Role>,
+    /// Gate conditions, about `it`.
+    pub atoms: Vec<Node>,
+    pub rules: Vec<RuleNet>,
+    pub slots: Vec<Slot>,
+    slot_index: BTreeMap<String, SlotIndex>,
+    pub watches: Vec<Watch>,
+    watch_of: FxHashMap<u64, u32>, // lookup only
+    event_uses: FxHashMap<u64, Vec<Use>>, // lookup only
+    probe_uses: BTreeMap<u32, Vec<Use>>,
+    /// Uses that any sample of a component concerns.
+    pub any_metric: BTreeMap<u32, Vec<Use>>,
+    /// The number of the type of each component.
+    types: Vec<u16>,
+    /// For each type and metric: whether some rule may read it.
+    read: Vec<Vec<bool>>,
+    /// The sum of nested durations: how far before an instant a condition may look, windows left out.
+    pub durations: Duration,
+    /// How long after its end a signal may count at most.
+    pub window: Duration,
+    /// Rules that ask what others explain.
+    pub asking: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct SlotIndex {
+    all: Vec<u32>,
+    /// By an attribute or field, and its value.
+    equal: BTreeMap<String, FxHashMap<String, Vec<u32>>>, // lookup only
+    rest: Vec<u32>,
+}
+
+/// The network under construction.
+struct Draft {
+    names: Names,
+    roles: Vec<Role>,
+    atoms: Vec<Node>,
+    atom_of: BTreeMap<String, u32>,
+    slots: Vec<Slot>,
+    slot_of: BTreeMap<String, u32>,
+    watches: BTreeMap<(u32, MetricId), Watch>,
+    /// Where each atom is listed in its watch.
+    listed: BTreeMap<(u32, u32), usize>,
+    event_uses: FxHashMap<u64, Vec<Use>>, // lookup only
+    probe_uses: BTreeMap<u32, Vec<Use>>,
+    any_metric: BTreeMap<u32, Vec<Use>>,
+}
+
+impl Network {
+    pub fn new(plan: &Plan, estate: &Snapshot) -> Self {
+        let model = estate.model();
+        let every = Slot { kind: ROOT_TYPE.to_owned(), filter: None };
+        let mut draft = Draft {
+            names: Names::new(model),
+            roles: Vec::new(),
+            atoms: Vec::new(),
+            atom_of: BTreeMap::new(),
+            slot_of: BTreeMap::from([(slot_key(&every.kind, None), EVERY)]),
+            slots: vec![every],
+            watches: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            event_uses: FxHashMap::default(),
+            probe_uses: BTreeMap::new(),
+            any_metric: BTreeMap::new(),
+        };
+        let mut rules = Vec::with_capacity(plan.rules.len());
+        for rule in plan.rules.values().filter(|rule| rule.status != Status::Retired) {
+            let at = number(rules.len());
+            rules.push(draft.rule(rule, at, plan, estate));
+        }
+        if draft.names.reads_all {
+            let all: Vec<String> = model.types.values().flat_map(|t| t.metrics.keys().cloned()).collect();
+            for name in all {
+                draft.names.metric(&name, super::super::values::SCRIPT_WINDOW);
+            }
+        }
+        draft.finish(rules, plan, estate)
+    }
+
+    pub fn type_of(&self, component: ComponentId) -> usize {
+        self.types.get(component.0 as usize).copied().map_or(usize::MAX, usize::from)
+    }
+
+    /// Whether a rule may read the metric of components of the type.
+    pub fn reads(&self, component: ComponentId, metric: MetricId) -> bool {
+        self.read.get(self.type_of(component)).and_then(|row| row.get(metric.0 as usize)).copied().unwrap_or(false)
+    }
+
+    /// The slots that a component is in, [`EVERY`] first.
+    pub fn slots_of(&self, estate: &Snapshot, component: ComponentId) -> SmallVec<[u32; 8]> {
+        let mut found: SmallVec<[u32; 8]> = SmallVec::from_slice(&[EVERY]);
+        let it = estate.component(component);
+        let mut offer = |slots: &[u32]| {
+            for &slot in slots {
+                if self.slots[slot as usize].filter.as_ref().is_none_or(|filter| passes(estate, filter, component)) {
+                    found.push(slot);
+                }
+            }
+        };
+        for index in estate.model().lineage(&it.kind).filter_map(|t| self.slot_index.get(&t.name)) {
+            offer(&index.all);
+            offer(&index.rest);
+            for (field, values) in &index.equal {
+                if let Some(slots) = field_of(it, field).and_then(|value| values.get(value)) {
+                    offer(slots);
+                }
+            }
+        }
+        found
+    }
+
+    pub fn watch(&self, slot: u32, metric: MetricId) -> Option<u32> {
+        self.watch_of.get(&pair(slot, metric.0)).copied()
+    }
+
+    pub fn event_uses(&self, slot: u32, pattern: PatternId) -> &[Use] {
+        self.event_uses.get(&pair(slot, pattern.0)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn probe_uses(&self, slot: u32) -> &[Use] {
+        self.probe_uses.get(&slot).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The patterns that a signal fits.
+    pub fn patterns_of(&self, signal: &super::fact::Signal, estate: &Snapshot, scratch: &mut Vec<u32>) -> SmallVec<[PatternId; 4]> {
+        self.automaton.find(signal.text(), scratch);
+        let mut fitting: SmallVec<[PatternId; 4]> = SmallVec::new();
+        let candidates = scratch.iter().filter_map(|needle| self.by_needle.get(*needle as usize)).flatten().chain(&self.textless);
+        for &id in candidates {
+            let pattern = &self.names.patterns[id.0 as usize];
+            let labels = signal.labels();
+            let fits = pattern.kind == signal.kind()
+                && pattern.needles.iter().all(|needle| scratch.binary_search(needle).is_ok())
+                && pattern.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
+                && pattern.source.as_ref().is_none_or(|source| {
+                    let kind = signal.component().map_or(ROOT_TYPE, |c| estate.component(c).kind.as_str());
+                    let known = estate.model().log_source(kind, source);
+                    known.is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
+                });
+            if fits {
+                fitting.push(id);
+            }
+        }
+        fitting
+    }
+}
+
+fn pair(a: u32, b: u32) -> u64 {
+    (u64::from(a) << 32) | u64::from(b)
+}
+
+fn slot_key(kind: &str, filter: Option<&Filter>) -> String {
+    format!("{kind} {filter:?}")
+}
+
+/// A text field or attribute of a component, by its key in [`SlotIndex::equal`].
+fn field_of<'c>(component: &'c Component, key: &str) -> Option<&'c str> {
+    match key {
+        ".id" => Some(&component.id),
+        ".name" => Some(&component.name),
+        ".owner" => component.owner.as_deref(),
+        ".environment" => component.environment.as_deref(),
+        ".tier" => component.tier.map(crate::estate::Tier::name),
+        attribute => match component.attributes.get(attribute)? {
+            AttributeValue::Text(text) => Some(text),
+            AttributeValue::Bool(value) => Some(if *value { "true" } else { "false" }),
+            AttributeValue::Number(_) => None,
+        },
+    }
+}
+
+/// An equality that a component must satisfy to pass a filter.
+fn equality(filter: &Filter) -> Option<(String, String)> {
+    match filter {
+        Filter::Test { field, op: Op::Eq, value: FilterValue::Text(text) } => {
+            let key = match field {
+                Field::Id => ".id".to_owned(),
+                Field::Name => ".name".to_owned(),
+                Field::Owner => ".owner".to_owned(),
+                Field::Environment => ".environment".to_owned(),
+                Field::Tier => ".tier".to_owned(),
+                Field::Attribute(name) => name.clone(),
+                Field::Type => return None,
+            };
+            Some((key, text.clone()))
+        }
+        Filter::All(parts) => parts.iter().find_map(equality),
+        Filter::Any(_) | Filter::Test { .. } => None,
+    }
+}
+
+impl Draft {
+    fn rule(&mut self, rule: &Rule, at: u32, plan: &Plan, estate: &Snapshot) -> RuleNet {
+        let slots: SmallVec<[u32; 2]> = rule.variables.iter().map(|v| self.slot(&v.kind, v.filter.as_ref())).collect();
+        let condition = self.names.node(&rule.condition, plan, estate.model());
+        let mut found = gates(&condition, None);
+        // A clause about variables alone says for which components the rule may hold; others would name too many.
+        let named = |clause: &Vec<Gate>| clause.iter().all(|gate| gate.role.is_variable().is_some());
+        if found.clauses.iter().any(named) {
+            let all = found.clauses.len();
+            found.clauses.retain(named);
+            found.exact &= found.clauses.len() == all;
+        } else {
+            found.clauses.retain(|clause| clause.iter().all(|gate| gate.role.base.is_some()));
+            found.exact = false;
+        }
+        let shape = match &condition {
+            _ if found.exact => Shape::Exact,
+            Node::Held { inner, duration } if gates(inner, None).exact && found.clauses.len() == gates(inner, None).clauses.len() => {
+                Shape::Lasting(*duration)
+            }
+            _ => Shape::Whole,
+        };
+        let eager = found.clauses.is_empty();
+        let mut clauses = Vec::with_capacity(found.clauses.len());
+        for (position, clause) in (0u32..).zip(found.clauses) {
+            clauses.push(clause.into_iter().map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0 }, &slots)).collect());
+        }
+        let mut rest = Vec::new();
+        inputs(&condition, None, true, &mut rest);
+        let mut reads = Vec::new();
+        for (role, input) in rest {
+            if let Some(metric) = input.metric() {
+                reads.push((self.role(&role), metric));
+            }
+            if shape == Shape::Whole {
+                self.input(&role, input, None, Use { rule: at, clause: REST, role: 0 }, &slots);
+            }
+        }
+        reads.sort_unstable();
+        reads.dedup();
+        let asks = rule.asks_others();
+        let explains = rule.status == Status::Active && !asks;
+        RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, reads, eager }
+    }
+
+    fn slot(&mut self, kind: &str, filter: Option<&Filter>) -> u32 {
+        let key = slot_key(kind, filter);
+        if let Some(known) = self.slot_of.get(&key) {
+            return *known;
+        }
+        let id = number(self.slots.len());
+        self.slots.push(Slot { kind: kind.to_owned(), filter: filter.cloned() });
+        self.slot_of.insert(key, id);
+        id
+    }
+
+    /// Registers a gate: its atom and its role.
+    fn gate(&mut self, gate: Gate, what: Use, slots: &[u32]) -> (u32, u32) {
+        let key = format!("{:?}", gate.node);
+        let atom = match self.atom_of.get(&key) {
+            Some(known) => *known,
+            None => {
+                let id = number(self.atoms.len());
+                self.atoms.push(gate.node);
+                self.atom_of.insert(key, id);
+                id
+            }
+        };
+        let role = self.input(&gate.role, gate.input, Some(atom), what, slots);
+        (role, atom)
+    }
+
+    fn role(&mut self, role: &Role) -> u32 {
+        match self.roles.iter().position(|known| known == role) {
+            Some(known) => number(known),
+            None => {
+                self.roles.push(role.clone());
+                number(self.roles.len() - 1)
+            }
+        }
+    }
+
+    fn input(&mut self, role: &Role, input: Input, atom: Option<u32>, what: Use, slots: &[u32]) -> u32 {
+        let slot = match role.is_variable() {
+            Some(variable) => slots.get(variable).copied().unwrap_or(EVERY),
+            None => EVERY,
+        };
+        let nowhere = role.base.is_none() && role.steps.is_empty();
+        let role = self.role(role);
+        let what = Use { role, ..what };
+        match input {
+            Input::Bound { metric, source, op, bound } => {
+                let watch = self.watches.entry((slot, metric)).or_default();
+                let table = match watch.tables.iter().position(|t| t.source == source && t.op == op) {
+                    Some(known) => known,
+                    None => {
+                        watch.tables.push(Table { source, op, bounds: Vec::new(), uses: Vec::new() });
+                        watch.tables.len() - 1
+                    }
+                };
+                if let Some(table) = watch.tables.get_mut(table) {
+                    table.bounds.push(bound);
+                    table.uses.push(what);
+                }
+            }
+            Input::Listed { metric, window } => {
+                let atom = atom.unwrap_or(u32::MAX);
+                let watch = self.watches.entry((slot, metric)).or_default();
+                let at = *self.listed.entry((slot, atom)).or_insert_with(|| {
+                    let node = self.atoms[atom as usize].clone();
+                    watch.listed.push(Listed { node, uses: Vec::new(), window });
+                    watch.listed.len() - 1
+                });
+                watch.listed[at].uses.push(what);
+            }
+            Input::Sampled { metric } => push_new(&mut self.watches.entry((slot, metric)).or_default().sampled, what),
+            Input::Raw { metric: Some(metric) } => push_new(&mut self.watches.entry((slot, metric)).or_default().raw, what),
+            Input::Raw { metric: None } => push_new(self.any_metric.entry(slot).or_default(), what),
+            Input::Event { pattern } => {
+                let slot = if nowhere { ANYWHERE } else { slot };
+                push_new(self.event_uses.entry(pair(slot, pattern.0)).or_default(), what);
+            }
+            Input::Probe => push_new(self.probe_uses.entry(slot).or_default(), what),
+        }
+        role
+    }
+
+    fn finish(mut self, rules: Vec<RuleNet>, plan: &Plan, estate: &Snapshot) -> Network {
+        let model = estate.model();
+        let mut slot_index: BTreeMap<String, SlotIndex> = BTreeMap::new();
+        for (id, slot) in (0u32..).zip(&self.slots).skip(1) {
+            let index = slot_index.entry(slot.kind.clone()).or_default();
+            match slot.filter.as_ref().map(equality) {
+                None => index.all.push(id),
+                Some(Some((field, value))) => index.equal.entry(field).or_default().entry(value).or_default().push(id),
+                Some(None) => index.rest.push(id),
+            }
+        }
+        let type_number: BTreeMap<&str, u16> = (0u16..).zip(&self.names.types).map(|(at, name)| (name.as_str(), at)).collect();
+        let types = estate.ids().map(|id| type_number.get(estate.component(id).kind.as_str()).copied().unwrap_or(u16::MAX)).collect();
+        let read = self.names.types.iter().map(|name| self.read_by(name, model)).collect();
+        let by_needle = {
+            let mut by: Vec<Vec<PatternId>> = vec![Vec::new(); self.names.needles.len()];
+            for (at, pattern) in (0u32..).zip(&self.names.patterns) {
+                if let Some(first) = pattern.needles.first() {
+                    by[*first as usize].push(PatternId(at));
+                }
+            }
+            by
+        };
+        let textless = (0u32..).map(PatternId).zip(&self.names.patterns).filter(|(_, p)| p.needles.is_empty()).map(|(id, _)| id).collect();
+        let mut watch_of = FxHashMap::default();
+        let mut watches = Vec::with_capacity(self.watches.len());
+        for ((slot, metric), mut watch) in std::mem::take(&mut self.watches) {
+            watch.tables.iter_mut().for_each(sort);
+            watch_of.insert(pair(slot, metric.0), number(watches.len()));
+            watches.push(watch);
+        }
+        let asking = (0u32..).zip(&rules).filter(|(_, rule)| rule.asks).map(|(at, _)| at).collect();
+        let window = self.names.patterns.iter().map(|p| p.window).max().unwrap_or(0).max(self.names.probe_window);
+        Network {
+            window,
+            automaton: Automaton::new(self.names.needles.clone()),
+            names: self.names,
+            by_needle,
+            textless,
+            roles: self.roles,
+            atoms: self.atoms,
+            rules,
+            slots: self.slots,
+            slot_index,
+            watches,
+            watch_of,
+            event_uses: self.event_uses,
+            probe_uses: self.probe_uses,
+            any_metric: self.any_metric,
+            types,
+            read,
+            durations: super::super::memo::durations(plan),
+            asking,
+        }
+    }
+
+    /// For each metric, whether a rule may read it of components of the type: one whose variable is of the type or a parent,
+    /// or one that looks at sets.
+    fn read_by(&self, name: &str, model: &crate::estate::Model) -> Vec<bool> {
+        let mut row = vec![self.names.reads_all; self.names.metrics.len()];
+        for (slot, metric) in self.watches.keys() {
+            let kind = &self.slots[*slot as usize].kind;
+            row[metric.0 as usize] |= model.is_a(name, kind);
+        }
+        for slot in self.any_metric.keys() {
+            let kind = &self.slots[*slot as usize].kind;
+            if model.is_a(name, kind) {
+                row.iter_mut().for_each(|read| *read = true);
+            }
+        }
+        row
+    }
+}
+
+fn push_new(list: &mut Vec<Use>, what: Use) {
+    if list.last() != Some(&what) {
+        list.push(what);
+    }
+}
+
+fn sort(table: &mut Table) {
+    let mut rows: Vec<(f64, Use)> = table.bounds.iter().copied().zip(table.uses.iter().copied()).collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (a.1.rule, a.1.clause, a.1.role).cmp(&(b.1.rule, b.1.clause, b.1.role))));
+    table.bounds = rows.iter().map(|row| row.0).collect();
+    table.uses = rows.into_iter().map(|row| row.1).collect();
+}

@@ -1,0 +1,704 @@
+//! One step: a fact comes or time passes, rules are looked at, findings start, change and end.
+//!
+//! A fact has an effect from its own time on. If that is now, the rules that it concerns are looked at as of now; if it lies
+//! in the past, what they were since then is worked out anew (`derive`).
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::estate::ComponentId;
+use crate::value::{Duration, Time, Truth};
+
+use super::eval::Env;
+use super::fact::{Prepared, Ready, SeriesKey, Signal};
+use super::gates::Source;
+use super::live::{Binding, Due};
+use super::network::{ANYWHERE, MetricId, PatternId, REST, Shape, Use};
+use super::store::{Hit, Known, NOWHERE};
+use super::{Emitted, Event, Matcher, Outcome};
+
+/// Where a rule has more live instances than this, those that an event concerns are looked up and not picked out.
+const FEW: usize = 32;
+
+impl Matcher {
+    /// Lets time pass: what becomes true or false by that alone is appended to `out`. Time never goes back.
+    pub fn advance(&mut self, to: Time, out: &mut Vec<Emitted>) {
+        loop {
+            let timer = self.live.next_due().filter(|time| *time <= to);
+            let fact = self.waiting.keys().next().map(|(time, _)| *time).filter(|time| *time <= to);
+            let Some(next) = timer.into_iter().chain(fact).min() else { break };
+            self.now = self.now.max(next);
+            while let Some((time, due)) = self.live.due(self.now) {
+                match due {
+                    Due::Instance(at) if self.live.instances[at as usize].timer == time => {
+                        self.live.instances[at as usize].timer = Time::MAX;
+                        self.look(at);
+                    }
+                    Due::Cell(at) if self.store.cells[at as usize].timer == time => self.cell_due(at),
+                    Due::Instance(_) | Due::Cell(_) => {}
+                }
+            }
+            while let Some(entry) = self.waiting.first_entry().filter(|e| e.key().0 <= self.now) {
+                let fact = entry.remove();
+                let outcome = self.take(&fact);
+                self.count(outcome);
+            }
+            self.finish(out);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// Takes a fact as of now; one of a later instant waits for it.
+    pub fn push(&mut self, fact: &Prepared, out: &mut Vec<Emitted>) -> Outcome {
+        let outcome = if fact.epoch != self.epoch {
+            Outcome::Outdated
+        } else if matches!(fact.what, Ready::Unread(_)) {
+            Outcome::Unread
+        } else if fact.time() > self.now {
+            self.wait(fact.clone());
+            Outcome::Waiting
+        } else {
+            let outcome = self.take(fact);
+            self.finish(out);
+            outcome
+        };
+        self.count(outcome);
+        self.sweep_some();
+        outcome
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Taken => self.stats.taken += 1,
+            Outcome::Unread => self.stats.unread += 1,
+            Outcome::Duplicate => self.stats.duplicates += 1,
+            Outcome::TooLate => self.stats.too_late += 1,
+            Outcome::Waiting | Outcome::Outdated => {}
+        }
+    }
+
+    fn take(&mut self, fact: &Prepared) -> Outcome {
+        match &fact.what {
+            Ready::Sample { component, metric, series, time, value } => self.take_sample(*component, *metric, series, *time, *value),
+            Ready::Signal { signal, identity, patterns } => self.take_signal(signal, *identity, patterns),
+            Ready::Probe(probe) => self.take_probe(probe),
+            Ready::Unread(_) => Outcome::Unread,
+        }
+    }
+
+    /// How long samples of a metric are kept.
+    pub(super) fn keeps(&self, metric: MetricId, staleness: Duration) -> Duration {
+        let reach = self.net.names.reach.get(metric.0 as usize).copied().unwrap_or(0);
+        self.lookback.saturating_add(self.net.durations).saturating_add(reach).saturating_add(2 * staleness + 1)
+    }
+
+    /// How long signals and probes are kept once they are over.
+    pub(super) fn keeps_signals(&self) -> Duration {
+        self.lookback.saturating_add(self.net.durations).saturating_add(self.net.window).saturating_add(1)
+    }
+
+    fn take_sample(&mut self, component: ComponentId, metric: MetricId, series: &Arc<SeriesKey>, time: Time, value: f64) -> Outcome {
+        let known = self.store.cell_at(component, metric);
+        let Some(at) = known.or_else(|| self.make_cell(component, metric)) else { return Outcome::Unread };
+        let staleness = self.store.cells[at as usize].staleness;
+        if time < self.now && time < self.now.minus(self.keeps(metric, staleness)) {
+            return Outcome::TooLate;
+        }
+        let late = time < self.now;
+        let cell = &self.store.cells[at as usize];
+        let (before, until) = cell.at(time);
+        let watches = cell.watches.clone();
+        let mut told = std::mem::take(&mut self.told);
+        told.clear();
+        // Conditions that are worked out, not looked up: before and after.
+        let env = Env::it(component);
+        let mut truths: SmallVec<[Truth; 8]> = SmallVec::new();
+        if !late {
+            for listed in watches.iter().flat_map(|w| &self.net.watches[*w as usize].listed) {
+                truths.push(self.eval(&listed.node, &env, time).0);
+            }
+        }
+        let cell = &mut self.store.cells[at as usize];
+        let Some(added) = cell.put(series, time, value) else {
+            self.told = told;
+            return Outcome::Duplicate;
+        };
+        self.store.samples += added;
+        let many = cell.series.len() > 1;
+        let (after, _) = cell.at(time);
+        // What was known before, and would have gone stale by now, may now be known for longer.
+        let revived = late && until <= self.now;
+        let mut listed_at = 0;
+        let mut windows = false;
+        for &watch in &watches {
+            let watch = &self.net.watches[watch as usize];
+            for table in &watch.tables {
+                if late && many {
+                    told.extend_from_slice(&table.uses);
+                    continue;
+                }
+                let (old, new) = (table.held(before), table.held(after));
+                match table.source {
+                    Source::Now => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
+                    // A sample that was replaced may have been the extreme one.
+                    Source::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 { old.max(new) } else { new })),
+                }
+            }
+            for listed in &watch.listed {
+                windows |= listed.window > 0;
+                if late || self.eval(&listed.node, &env, time).0 != truths[listed_at] {
+                    told.extend_from_slice(&listed.uses);
+                }
+                listed_at += 1;
+            }
+            if known.is_none() {
+                told.extend_from_slice(&watch.sampled);
+            }
+            told.extend(watch.raw.iter().filter(|what| !self.live.all_of[what.rule as usize].is_empty()));
+        }
+        if !self.net.any_metric.is_empty() {
+            let class = self.class(component);
+            for slot in &self.classes[class as usize] {
+                told.extend(self.net.any_metric.get(slot).into_iter().flatten());
+            }
+        }
+        for holder in 0..self.store.cells[at as usize].holders.len() {
+            let holder = self.store.cells[at as usize].holders[holder];
+            self.live.touch(holder);
+            self.live.instances[holder as usize].changed = true;
+        }
+        if many || windows {
+            self.arm_cell(at);
+        }
+        for &what in &told {
+            self.tell(what, component, time);
+        }
+        self.told = told;
+        Outcome::Taken
+    }
+
+    /// A new cell with its watches; findings that read it without a sample so far hold it from now on.
+    pub(super) fn make_cell(&mut self, component: ComponentId, metric: MetricId) -> Option<u32> {
+        let mut cell = self.new_cell(component, metric)?;
+        let class = self.class(component);
+        for slot in &self.classes[class as usize] {
+            cell.watches.extend(self.net.watch(*slot, metric));
+        }
+        let at = self.store.add_cell(cell);
+        let mut holders = Vec::new();
+        for watch in self.store.cells[at as usize].watches.iter().map(|w| &self.net.watches[*w as usize]) {
+            for what in watch.tables.iter().flat_map(|t| &t.uses).chain(&watch.raw).filter(|what| what.clause == REST) {
+                let role = &self.net.roles[what.role as usize];
+                let held = self.live.live_of[what.rule as usize].iter().filter(|i| self.live.instances[**i as usize].since.is_some());
+                holders.extend(held.filter(|i| self.may_be(role, &self.live.instances[**i as usize].binding, component)));
+            }
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        self.store.cells[at as usize].holders = holders;
+        Some(at)
+    }
+
+    /// Sees to it that a cell whose value or statistics change without a sample is looked at when they may.
+    pub(super) fn arm_cell(&mut self, at: u32) {
+        let cell = &self.store.cells[at as usize];
+        let mut next = if cell.series.len() > 1 { cell.at(self.now).1 } else { Time::MAX };
+        for window in cell.watches.iter().flat_map(|w| &self.net.watches[*w as usize].listed).map(|l| l.window).filter(|w| *w > 0) {
+            for series in &cell.series {
+                let first = series.points.partition_point(|(time, _)| *time <= self.now.minus(window));
+                if let Some((oldest, _)) = series.points.get(first) {
+                    next = next.min(oldest.plus(window));
+                }
+            }
+        }
+        if next < Time::MAX && next != cell.timer {
+            self.store.cells[at as usize].timer = next;
+            self.live.wake_cell(at, next);
+        }
+    }
+
+    /// Whatever holds of the cell now may have begun to.
+    fn cell_due(&mut self, at: u32) {
+        let cell = &mut self.store.cells[at as usize];
+        cell.timer = Time::MAX;
+        let component = cell.component;
+        let (value, _) = cell.at(self.now);
+        let watches = cell.watches.clone();
+        let mut uses: Vec<Use> = Vec::new();
+        for watch in watches.iter().map(|w| &self.net.watches[*w as usize]) {
+            for table in &watch.tables {
+                match table.source {
+                    Source::Now => uses.extend_from_slice(table.between(0, table.held(value))),
+                    Source::Extreme(_) => {}
+                }
+            }
+            for listed in &watch.listed {
+                if self.eval(&listed.node, &Env::it(component), self.now).0.is_true() {
+                    uses.extend_from_slice(&listed.uses);
+                }
+            }
+        }
+        for what in uses {
+            self.tell(what, component, self.now);
+        }
+        self.arm_cell(at);
+    }
+
+    fn take_signal(&mut self, signal: &Arc<Signal>, identity: u64, patterns: &[PatternId]) -> Outcome {
+        let (start, end) = signal.extent();
+        if end < self.now.minus(self.keeps_signals()) {
+            return Outcome::TooLate;
+        }
+        let slot = self.store.known.entry(identity).or_default();
+        if let Some(known) = slot.iter_mut().find(|known| known.signal.is_same(signal)) {
+            // Of an alert the resolution may be news.
+            let (_, old_end) = known.signal.extent();
+            let new_end = match (old_end, end) {
+                (Time::MAX, end) => end,
+                (old, Time::MAX) => old,
+                (old, new) => old.max(new),
+            };
+            let Signal::Alert(alert) = known.signal.as_ref() else { return Outcome::Duplicate };
+            if new_end == old_end {
+                return Outcome::Duplicate;
+            }
+            let mut alert = alert.clone();
+            alert.end = new_end;
+            let component = alert.component;
+            let updated = Arc::new(Signal::Alert(alert));
+            known.signal = Arc::clone(&updated);
+            let patterns = known.patterns.clone();
+            for &pattern in &patterns {
+                for place in component.into_iter().chain([NOWHERE]) {
+                    if let Some(list) = self.store.list_at(place, pattern) {
+                        for hit in self.store.lists[list as usize].hits.iter_mut().filter(|hit| hit.signal.is_same(&updated)) {
+                            hit.end = new_end;
+                            hit.signal = Arc::clone(&updated);
+                        }
+                    }
+                }
+            }
+            self.tell_patterns(component, &patterns, new_end.min(old_end));
+            return Outcome::Taken;
+        }
+        self.store_signal(signal, identity, patterns);
+        self.tell_patterns(signal.component(), patterns, start);
+        Outcome::Taken
+    }
+
+    pub(super) fn store_signal(&mut self, signal: &Arc<Signal>, identity: u64, patterns: &[PatternId]) {
+        let (start, end) = signal.extent();
+        self.store.known.entry(identity).or_default().push(Known { signal: Arc::clone(signal), patterns: SmallVec::from_slice(patterns) });
+        for &pattern in patterns {
+            let anywhere = self.net.names.patterns[pattern.0 as usize].anywhere;
+            for place in signal.component().into_iter().chain(anywhere.then_some(NOWHERE)) {
+                let list = self.store.list_or_new(place, pattern);
+                let hits = &mut self.store.lists[list as usize].hits;
+                let hit = Hit { start, end, signal: Arc::clone(signal) };
+                if hits.last().is_none_or(|last| last.start <= start) {
+                    hits.push(hit);
+                } else {
+                    let place = hits.partition_point(|other| other.start <= start);
+                    hits.insert(place, hit);
+                }
+                self.store.hits += 1;
+            }
+        }
+    }
+
+    fn tell_patterns(&mut self, component: Option<ComponentId>, patterns: &[PatternId], from: Time) {
+        let mut told = std::mem::take(&mut self.told);
+        told.clear();
+        for &pattern in patterns {
+            if let Some(component) = component {
+                let class = self.class(component);
+                for slot in &self.classes[class as usize] {
+                    told.extend_from_slice(self.net.event_uses(*slot, pattern));
+                }
+            }
+            told.extend_from_slice(self.net.event_uses(ANYWHERE, pattern));
+        }
+        for &what in &told {
+            self.tell(what, component.unwrap_or(NOWHERE), from);
+        }
+        self.told = told;
+    }
+
+    fn take_probe(&mut self, probe: &Arc<crate::signal::Probe>) -> Outcome {
+        let Some(component) = probe.component else { return Outcome::Unread };
+        if probe.time < self.now.minus(self.keeps_signals()) {
+            return Outcome::TooLate;
+        }
+        let list = self.store.probes.entry(component).or_default();
+        let place = list.partition_point(|other| (other.time, &other.origin) < (probe.time, &probe.origin));
+        if list.iter().any(|other| other.origin == probe.origin) {
+            return Outcome::Duplicate;
+        }
+        list.insert(place, Arc::clone(probe));
+        let class = self.class(component);
+        let uses: Vec<Use> = self.classes[class as usize].iter().flat_map(|slot| self.net.probe_uses(*slot)).copied().collect();
+        for what in uses {
+            self.tell(what, component, probe.time);
+        }
+        Outcome::Taken
+    }
+
+    /// Something happened to a component in a role of a rule, with an effect from `from` on.
+    pub(super) fn tell(&mut self, what: Use, component: ComponentId, from: Time) {
+        let from = from.min(self.now);
+        let late = from < self.now;
+        let from = from.max(self.now.minus(self.lookback));
+        let rule = what.rule as usize;
+        let direct = self.net.roles[what.role as usize].is_variable();
+        if what.clause == REST {
+            let list = if late { &self.live.all_of[rule] } else { &self.live.live_of[rule] };
+            if list.is_empty() {
+                return;
+            }
+            for at in self.concerned(what, component, late) {
+                self.again(at, from, late);
+            }
+            return;
+        }
+        let (Some(variable), 1) = (direct, self.net.rules[rule].slots.len()) else {
+            for at in self.concerned(what, component, late) {
+                self.again(at, from, late);
+            }
+            for binding in self.bindings_from(what, component, from) {
+                if self.live.find(what.rule, &binding).is_none() {
+                    self.begin(what.rule, binding, from, late);
+                }
+            }
+            return;
+        };
+        // The usual case: one variable, and the component stands for it.
+        if let Some(at) = self.live.find(what.rule, &[component]) {
+            self.again(at, from, late);
+        } else if variable == 0 && self.fits(what.rule, 0, component) {
+            self.begin(what.rule, SmallVec::from_slice(&[component]), from, late);
+        }
+    }
+
+    /// Instances of a rule in which the component is in the role.
+    fn concerned(&self, what: Use, component: ComponentId, late: bool) -> Vec<u32> {
+        let role = &self.net.roles[what.role as usize];
+        let list = if late || what.clause != REST { &self.live.all_of[what.rule as usize] } else { &self.live.live_of[what.rule as usize] };
+        if role.base.is_some() && list.len() > FEW
+            && let Some(bases) = self.bases(role, component)
+            && let Some(variable) = role.base
+        {
+            return bases.into_iter().flat_map(|base| self.live.with(what.rule, variable, base)).collect();
+        }
+        list.iter().copied().filter(|at| self.may_be(role, &self.live.instances[*at as usize].binding, component)).collect()
+    }
+
+    /// Looks at an instance that is known, because a fact concerns it.
+    fn again(&mut self, at: u32, from: Time, late: bool) {
+        if late {
+            let instance = &self.live.instances[at as usize];
+            let (rule, binding) = (instance.rule, instance.binding.clone());
+            self.derive(rule, binding, from);
+        } else {
+            self.look(at);
+        }
+        if self.live.instances[at as usize].since.is_some() {
+            self.live.touch(at);
+            self.live.instances[at as usize].changed = true;
+        }
+    }
+
+    /// Looks at a binding that is not known.
+    fn begin(&mut self, rule: u32, binding: Binding, from: Time, late: bool) {
+        if late {
+            self.derive(rule, binding, from);
+        } else if self.gates_pass(rule, &binding, self.now).0
+            && let Some(at) = self.make(rule, binding)
+        {
+            self.look(at);
+        }
+    }
+
+    pub(super) fn make(&mut self, rule: u32, binding: Binding) -> Option<u32> {
+        if self.live.len() >= self.limits.instances {
+            self.stats.instances_not_made += 1;
+            return None;
+        }
+        Some(self.live.add(rule, binding, self.now))
+    }
+
+    /// Whether every clause has a true gate, and until when that is sure.
+    pub(super) fn gates_pass(&self, rule: u32, binding: &[ComponentId], at: Time) -> (bool, Time) {
+        let mut next = Time::MAX;
+        for clause in &self.net.rules[rule as usize].clauses {
+            let mut passed = false;
+            for (role, atom) in clause {
+                let role = &self.net.roles[*role as usize];
+                let node = &self.net.atoms[*atom as usize];
+                let direct = role.is_variable().and_then(|variable| binding.get(variable).copied());
+                let mut offer = |component: ComponentId| {
+                    let (truth, until) = self.eval(node, &Env::it(component), at);
+                    if truth.is_true() {
+                        next = next.min(until);
+                    }
+                    truth.is_true()
+                };
+                passed = match direct {
+                    Some(component) => offer(component),
+                    None => self.in_role(role, binding).into_iter().any(offer),
+                };
+                if passed {
+                    break;
+                }
+            }
+            if !passed {
+                return (false, Time::MAX);
+            }
+        }
+        (true, next)
+    }
+
+    /// What an instance is now.
+    pub(super) fn look(&mut self, at: u32) {
+        let instance = &self.live.instances[at as usize];
+        let rule = &self.net.rules[instance.rule as usize];
+        let (passes, mut next) = self.gates_pass(instance.rule, &instance.binding, self.now);
+        let mut clock = instance.clock;
+        let truth = if !passes {
+            false
+        } else {
+            match rule.shape {
+                Shape::Exact => true,
+                Shape::Lasting(duration) => {
+                    if !instance.live {
+                        clock = self.now;
+                    }
+                    let ripe = clock.plus(duration);
+                    if ripe > self.now {
+                        next = next.min(ripe);
+                    }
+                    ripe <= self.now
+                }
+                Shape::Whole => {
+                    let (truth, until) = self.eval(&rule.condition, &Env { binding: &instance.binding, it: None }, self.now);
+                    next = next.min(until);
+                    truth.is_true()
+                }
+            }
+        };
+        self.live.instances[at as usize].clock = clock;
+        self.settle(at, passes, truth);
+        if passes && next < Time::MAX {
+            self.live.wake(at, next);
+        }
+    }
+
+    /// Records what an instance is now.
+    fn settle(&mut self, at: u32, live: bool, holds: bool) {
+        let now = self.now;
+        let instance = &mut self.live.instances[at as usize];
+        if live || instance.live {
+            instance.last = now;
+        }
+        match (instance.since, holds) {
+            (None, true) => {
+                self.live.touch(at);
+                let instance = &mut self.live.instances[at as usize];
+                // It ended in this very instant, and so it did not.
+                let joined = instance.held.pop_if(|(_, until)| *until == now).map(|(from, _)| from);
+                instance.since = Some(joined.unwrap_or(now));
+                self.begins(at, now);
+            }
+            (Some(since), false) => {
+                self.live.touch(at);
+                let instance = &mut self.live.instances[at as usize];
+                instance.since = None;
+                if since < now {
+                    instance.held.push((since, now));
+                }
+                self.ends(at, now);
+            }
+            (None, false) | (Some(_), true) => {}
+        }
+        self.live.set_live(at, live);
+    }
+
+    /// A finding begins: the cells that its evidence shows tell it of changes.
+    fn begins(&mut self, at: u32, from: Time) {
+        for cell in self.cells_of(at) {
+            let holders = &mut self.store.cells[cell as usize].holders;
+            if !holders.contains(&at) {
+                holders.push(at);
+            }
+        }
+        self.explanation(at, from);
+    }
+
+    fn ends(&mut self, at: u32, from: Time) {
+        for cell in self.cells_of(at) {
+            let holders = &mut self.store.cells[cell as usize].holders;
+            if let Some(place) = holders.iter().position(|other| *other == at) {
+                holders.swap_remove(place);
+            }
+        }
+        self.explanation(at, from);
+    }
+
+    fn cells_of(&self, at: u32) -> SmallVec<[u32; 4]> {
+        let instance = &self.live.instances[at as usize];
+        let mut cells = SmallVec::new();
+        for (role, metric) in &self.net.rules[instance.rule as usize].reads {
+            let role = &self.net.roles[*role as usize];
+            let Some(metric) = metric else { continue };
+            match role.is_variable() {
+                Some(variable) => cells.extend(instance.binding.get(variable).and_then(|c| self.store.cell_at(*c, *metric))),
+                None => cells.extend(self.in_role(role, &instance.binding).into_iter().filter_map(|c| self.store.cell_at(c, *metric))),
+            }
+        }
+        cells
+    }
+
+    /// What a finding explains, for the rules that ask.
+    fn explanation(&mut self, at: u32, from: Time) {
+        let rule = &self.net.rules[self.live.instances[at as usize].rule as usize];
+        if self.net.asking.is_empty() || !rule.explains {
+            return;
+        }
+        self.explained = Some(self.explained.map_or(from, |earlier| earlier.min(from)));
+        if self.live.instances[at as usize].explaining {
+            return;
+        }
+        self.live.instances[at as usize].explaining = true;
+        for component in self.explained_by(at) {
+            self.live.explainers.entry(component).or_default().push(at);
+        }
+    }
+
+    /// Works out what a binding was from `from` to now, from the facts at hand.
+    pub(super) fn derive(&mut self, rule: u32, binding: Binding, from: Time) {
+        let net = &self.net.rules[rule as usize];
+        let env = Env { binding: &binding, it: None };
+        let mut spans: Vec<(Time, Time)> = Vec::new();
+        let mut open: Option<Time> = None;
+        let mut time = from;
+        let next = loop {
+            let (truth, next) = self.eval(&net.condition, &env, time);
+            if truth.is_true() {
+                open.get_or_insert(time);
+            } else if let Some(since) = open.take() {
+                spans.push((since, time));
+            }
+            if next > self.now {
+                break next;
+            }
+            time = next.max(time.plus(1));
+        };
+        let (passes, until) = self.gates_pass(rule, &binding, self.now);
+        let known = self.live.find(rule, &binding);
+        let whole = net.shape == Shape::Whole;
+        let clock = match (&net.shape, &net.condition) {
+            (Shape::Lasting(duration), super::node::Node::Held { inner, .. }) if passes => self.unbroken(inner, &env, *duration),
+            (Shape::Exact | Shape::Lasting(_) | Shape::Whole, _) => self.now,
+        };
+        let wanted = passes || open.is_some() || !spans.is_empty() || (whole && self.passed_since(rule, &binding, from));
+        let Some(at) = known.or_else(|| if wanted { self.make(rule, binding) } else { None }) else { return };
+        self.live.touch(at);
+        let instance = &mut self.live.instances[at as usize];
+        let before = instance.since;
+        // What it was before `from` stays as it was.
+        instance.held.retain_mut(|(since, until)| {
+            *until = (*until).min(from);
+            *since < *until
+        });
+        if let Some(since) = before.filter(|since| *since < from) {
+            instance.held.push((since, from));
+        }
+        let mut since = open;
+        let first = spans.first().map(|(start, _)| *start).or(open);
+        if first == Some(from) && instance.held.last().is_some_and(|(_, until)| *until == from) {
+            let joined = instance.held.pop().map_or(from, |(start, _)| start);
+            match spans.first_mut() {
+                Some(span) => span.0 = joined,
+                None => since = Some(joined),
+            }
+        }
+        instance.held.extend(spans);
+        instance.since = since;
+        instance.clock = clock;
+        instance.last = self.now;
+        match (before, since) {
+            (None, Some(_)) => self.begins(at, from),
+            (Some(_), None) => self.ends(at, from),
+            (Some(_), Some(_)) | (None, None) => self.explanation(at, from),
+        }
+        self.live.set_live(at, passes);
+        let due = if passes { next.min(until) } else { Time::MAX };
+        let ripe = match self.net.rules[rule as usize].shape {
+            Shape::Lasting(duration) if passes && clock.plus(duration) > self.now => clock.plus(duration),
+            Shape::Exact | Shape::Lasting(_) | Shape::Whole => Time::MAX,
+        };
+        if due.min(ripe) < Time::MAX {
+            self.live.wake(at, due.min(ripe));
+        }
+    }
+
+    /// Since when, at most `duration` ago, a condition that is true now has been true.
+    fn unbroken(&self, inner: &super::node::Node, env: &Env<'_>, duration: Duration) -> Time {
+        let mut time = self.now.minus(duration);
+        let mut since = None;
+        loop {
+            let (truth, next) = self.eval(inner, env, time);
+            if truth.is_true() {
+                since.get_or_insert(time);
+            } else {
+                since = None;
+            }
+            if next > self.now || time >= self.now {
+                return since.unwrap_or(self.now);
+            }
+            time = next.max(time.plus(1));
+        }
+    }
+
+    /// Whether the gates let a binding through at some instant from `from` on.
+    fn passed_since(&self, rule: u32, binding: &[ComponentId], from: Time) -> bool {
+        self.net.rules[rule as usize].clauses.iter().all(|clause| {
+            clause.iter().any(|(role, atom)| {
+                let role = &self.net.roles[*role as usize];
+                self.in_role(role, binding).into_iter().any(|component| {
+                    let (truth, next) = self.eval(&self.net.atoms[*atom as usize], &Env::it(component), from);
+                    truth.is_true() || next <= self.now
+                })
+            })
+        })
+    }
+
+    /// Ends a step: rules that ask what others explain, then what happened.
+    pub(super) fn finish(&mut self, out: &mut Vec<Emitted>) {
+        if let Some(from) = self.explained.take() {
+            let late = from < self.now;
+            for rule in self.net.asking.clone() {
+                let list = if late { self.live.all_of[rule as usize].clone() } else { self.live.live_of[rule as usize].clone() };
+                for at in list {
+                    self.again(at, from.max(self.now.minus(self.lookback)), late);
+                }
+            }
+        }
+        for at in std::mem::take(&mut self.live.touched) {
+            let instance = &mut self.live.instances[at as usize];
+            let Some(before) = instance.before.take() else { continue };
+            let changed = std::mem::take(&mut instance.changed);
+            let event = match (before, instance.since) {
+                (None, Some(_)) => Event::Started,
+                (Some(_), None) => Event::Ended,
+                (Some(old), Some(new)) if changed || old != new => Event::Changed,
+                (Some(_), Some(_)) | (None, None) => continue,
+            };
+            out.push(Emitted { at: self.now, event, rule: instance.rule, finding: at });
+        }
+    }
+
+    pub(super) fn forget_touched(&mut self) {
+        self.finish(&mut Vec::new());
+    }
+}

@@ -1,0 +1,250 @@
+//! What the matcher keeps: of each component the samples and signals that some rule reads, for as long as one may read them.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::estate::{Aggregate, ComponentId};
+use crate::signal::{Probe, Series};
+use crate::value::{Duration, Time};
+
+use super::super::values::combine;
+use super::fact::{SeriesKey, Signal};
+use super::node::{MetricId, PatternId};
+
+/// Stands for no component at all: signals that were placed nowhere, and lists of signals wherever they are.
+pub(super) const NOWHERE: ComponentId = ComponentId(u32::MAX);
+
+/// The facts at hand. Positions in `cells` and `lists` never change while plan and estate stay.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    pub cells: Vec<Cell>,
+    cell_of: FxHashMap<u64, u32>, // lookup only
+    pub lists: Vec<List>,
+    list_of: FxHashMap<u64, u32>, // lookup only
+    pub probes: FxHashMap<ComponentId, Vec<Arc<Probe>>>, // lookup only
+    /// By identity; each with the patterns that count it.
+    pub known: FxHashMap<u64, SmallVec<[Known; 1]>>, // lookup only
+    /// Series of a period known to be healthy.
+    pub baseline: Vec<Series>,
+    /// The same, those of one metric of one component combined.
+    pub healthy: FxHashMap<u64, Vec<(Time, f64)>>, // lookup only
+    /// Samples in all cells.
+    pub samples: usize,
+    /// Signals in all lists, one in two lists counted twice.
+    pub hits: usize,
+}
+
+/// A signal that was taken.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub signal: Arc<Signal>,
+    pub patterns: SmallVec<[PatternId; 4]>,
+}
+
+/// A metric of a component.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub component: ComponentId,
+    pub metric: MetricId,
+    pub staleness: Duration,
+    pub aggregate: Aggregate,
+    /// In the order of their labels and origins, as they are combined.
+    pub series: SmallVec<[Buffer; 1]>,
+    /// Its watches.
+    pub watches: SmallVec<[u32; 4]>,
+    /// Findings whose evidence shows it.
+    pub holders: Vec<u32>,
+    /// When it must be looked at again though nothing came; [`Time::MAX`]: never.
+    pub timer: Time,
+}
+
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pub key: Arc<SeriesKey>,
+    /// Strictly ascending in time.
+    pub points: Vec<(Time, f64)>,
+}
+
+/// Signals of one component that fit one pattern.
+#[derive(Debug)]
+pub(super) struct List {
+    pub component: ComponentId,
+    pub pattern: PatternId,
+    /// In the order of their starts.
+    pub hits: Vec<Hit>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Hit {
+    pub start: Time,
+    /// The first instant after it.
+    pub end: Time,
+    pub signal: Arc<Signal>,
+}
+
+fn key(component: ComponentId, second: u32) -> u64 {
+    (u64::from(component.0) << 32) | u64::from(second)
+}
+
+impl Store {
+    pub fn cell_at(&self, component: ComponentId, metric: MetricId) -> Option<u32> {
+        self.cell_of.get(&key(component, metric.0)).copied()
+    }
+
+    pub fn cell(&self, component: ComponentId, metric: MetricId) -> Option<&Cell> {
+        self.cell_at(component, metric).map(|at| &self.cells[at as usize])
+    }
+
+    pub fn add_cell(&mut self, cell: Cell) -> u32 {
+        let at = super::node::number(self.cells.len());
+        self.cell_of.insert(key(cell.component, cell.metric.0), at);
+        self.cells.push(cell);
+        at
+    }
+
+    pub fn list_at(&self, component: ComponentId, pattern: PatternId) -> Option<u32> {
+        self.list_of.get(&key(component, pattern.0)).copied()
+    }
+
+    pub fn list(&self, component: ComponentId, pattern: PatternId) -> Option<&List> {
+        self.list_at(component, pattern).map(|at| &self.lists[at as usize])
+    }
+
+    pub fn list_or_new(&mut self, component: ComponentId, pattern: PatternId) -> u32 {
+        let lists = &mut self.lists;
+        *self.list_of.entry(key(component, pattern.0)).or_insert_with(|| {
+            lists.push(List { component, pattern, hits: Vec::new() });
+            super::node::number(lists.len() - 1)
+        })
+    }
+
+    /// Whether anything of the component is at hand.
+    pub fn has_probes(&self, component: ComponentId) -> bool {
+        self.probes.contains_key(&component)
+    }
+}
+
+/// A value with how long it stays, unless a fact changes it.
+pub(super) type Read = (Option<f64>, Time);
+
+impl Cell {
+    /// The metric at an instant, and the next instant at which it may be another one.
+    pub fn at(&self, at: Time) -> Read {
+        if let [only] = self.series.as_slice() {
+            return only.at(at, self.staleness);
+        }
+        let mut next = Time::MAX;
+        let mut values: SmallVec<[f64; 8]> = SmallVec::new();
+        for series in &self.series {
+            let (value, until) = series.at(at, self.staleness);
+            next = next.min(until);
+            values.extend(value);
+        }
+        ((!values.is_empty()).then(|| combine(self.aggregate, &values)), next)
+    }
+
+    /// Samples after `from`, up to `to`, all series combined at each instant at which one of them has a sample; and the next
+    /// instant after `to` at which there is another.
+    pub fn samples(&self, from: Time, to: Time, into: &mut Vec<(Time, f64)>) -> Time {
+        into.clear();
+        if let [only] = self.series.as_slice() {
+            let end = only.after(to);
+            let start = only.points[..end].partition_point(|(time, _)| *time <= from);
+            into.extend(only.points[start..end].iter().filter(|(_, value)| !value.is_nan()));
+            return only.points.get(end).map_or(Time::MAX, |(time, _)| *time);
+        }
+        let mut next = Time::MAX;
+        for series in &self.series {
+            let end = series.after(to);
+            let start = series.points[..end].partition_point(|(time, _)| *time <= from);
+            into.extend(series.points[start..end].iter().filter(|(_, value)| !value.is_nan()));
+            next = next.min(series.points.get(end).map_or(Time::MAX, |(time, _)| *time));
+        }
+        into.sort_unstable_by_key(|(time, _)| *time);
+        into.dedup_by_key(|(time, _)| *time);
+        for (time, value) in into.iter_mut() {
+            let fresh: SmallVec<[f64; 8]> = self.series.iter().filter_map(|s| s.at(*time, self.staleness).0).collect();
+            *value = combine(self.aggregate, &fresh);
+        }
+        next
+    }
+
+    /// Puts a sample in its place. `None` if it says nothing new.
+    pub fn put(&mut self, key: &Arc<SeriesKey>, time: Time, value: f64) -> Option<usize> {
+        let at = match self.series.as_slice() {
+            [only] if Arc::ptr_eq(&only.key, key) => 0,
+            list => {
+                if let Some(at) = list.iter().position(|s| Arc::ptr_eq(&s.key, key) || s.key == *key) {
+                    at
+                } else {
+                    let at = list.partition_point(|s| s.key < *key);
+                    self.series.insert(at, Buffer { key: Arc::clone(key), points: Vec::new() });
+                    at
+                }
+            }
+        };
+        let points = &mut self.series[at].points;
+        if points.last().is_none_or(|(last, _)| *last < time) {
+            points.push((time, value));
+            return Some(1);
+        }
+        match points.binary_search_by_key(&time, |(time, _)| *time) {
+            Ok(same) if points[same].1.to_bits() == value.to_bits() => None,
+            Ok(same) => {
+                points[same].1 = value;
+                Some(0)
+            }
+            Err(place) => {
+                points.insert(place, (time, value));
+                Some(1)
+            }
+        }
+    }
+
+    /// Forgets samples before `from`, but the last of each series. How many.
+    pub fn forget(&mut self, from: Time) -> usize {
+        let mut gone = 0;
+        for series in &mut self.series {
+            let old = series.points.partition_point(|(time, _)| *time < from).min(series.points.len().saturating_sub(1));
+            // Moving the rest costs as much as half of it is worth.
+            if old > 0 && old * 2 >= series.points.len() {
+                series.points.drain(..old);
+                series.points.shrink_to(old * 2);
+                gone += old;
+            }
+        }
+        gone
+    }
+
+    /// Forgets the older half of each series. How many samples.
+    pub fn halve(&mut self) -> usize {
+        let mut gone = 0;
+        for series in &mut self.series {
+            let half = series.points.len() / 2;
+            series.points.drain(..half);
+            gone += half;
+        }
+        gone
+    }
+}
+
+impl Buffer {
+    /// How many samples are not after `at`.
+    fn after(&self, at: Time) -> usize {
+        match self.points.last() {
+            Some((last, _)) if *last <= at => self.points.len(),
+            Some(_) | None => self.points.partition_point(|(time, _)| *time <= at),
+        }
+    }
+
+    fn at(&self, at: Time, staleness: Duration) -> Read {
+        let after = self.after(at);
+        let next = self.points.get(after).map_or(Time::MAX, |(time, _)| *time);
+        match after.checked_sub(1).map(|last| self.points[last]) {
+            Some((time, value)) if !value.is_nan() && at.since(time) <= staleness => (Some(value), next.min(time.plus(staleness + 1))),
+            Some(_) | None => (None, next),
+        }
+    }
+}
