@@ -53,6 +53,7 @@ fn check(seed: u64) {
             }
         }
     }
+    let why = world::run(&case).err().unwrap_or(why);
     panic!("seed {seed}: {why}\n{}", case.show());
 }
 

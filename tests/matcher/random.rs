@@ -352,7 +352,10 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
                 1 => Some(dice.range(1, 200_000)),
                 _ => None,
             };
-            Step::Alert { component: maybe(dice), number: u8::try_from(dice.below(6)).unwrap(), at, ends, text, level }
+            // What is the same alert says the same.
+            let number = u8::try_from(dice.below(8)).unwrap();
+            let (text, level) = (TEXTS[usize::from(number) % TEXTS.len()], LEVELS[usize::from(number) % LEVELS.len()]);
+            Step::Alert { component: maybe(dice), number, at, ends, text, level }
         }
         17 | 18 => Step::Log { component: maybe(dice), at, text, level },
         19 => Step::Change { component: maybe(dice), at, text: "deploy" },

@@ -368,7 +368,11 @@ impl Run {
         let labels = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         match step {
             Step::Wait(_) | Step::Estate(_) | Step::Restart => None,
-            Step::Again(earlier) => self.fed.get(*earlier).cloned().flatten().map(|fact| self.placed_anew(fact)),
+            Step::Again(earlier) => {
+                let fact = self.fed.get(*earlier).cloned().flatten().map(|fact| self.placed_anew(fact))?;
+                let forgotten = matches!(&fact, Fact::Alert(alert) if self.ended(alert).is_some_and(|end| end <= now.minus(LOOKBACK)));
+                (!forgotten).then_some(fact)
+            }
             Step::Sample { component, metric, series, at, value } => Some(Fact::Sample(Sample {
                 component: Some(estate.find(component)?),
                 metric: (*metric).to_owned(),
@@ -384,7 +388,8 @@ impl Run {
                 match (known, ends) {
                     // It is resolved, or said to fire once more, in any order.
                     (Some(Fact::Alert(known)), Some(_)) => Some(Fact::Alert(Alert { end: now.plus(*offset).max(known.start), ..known })),
-                    (Some(Fact::Alert(known)), None) if *offset < 0 => Some(Fact::Alert(Alert { end: Time::MAX, ..known })),
+                    // What ended before the time looked back may be forgotten.
+                    (Some(Fact::Alert(known)), None) if *offset < 0 && self.ended(&known).is_none_or(|end| end > now.minus(LOOKBACK)) => Some(Fact::Alert(Alert { end: Time::MAX, ..known })),
                     (_, ends) => {
                         let start = now.plus(*offset);
                         let mut labels = labels("number", &number.to_string());
@@ -435,6 +440,10 @@ impl Run {
                 attributes: labels("region", region),
             })),
         }
+    }
+
+    fn ended(&self, alert: &Alert) -> Option<Time> {
+        self.ledger.alerts.iter().find(|a| a.labels == alert.labels && a.start == alert.start).map(|a| a.end)
     }
 
     /// A fact that was made for another estate.

@@ -290,12 +290,26 @@ impl Matcher {
         self.store.hits -= gone.len();
         self.stats.signals_let_go += (gone.len() - old.min(gone.len())) as u64;
         for signal in gone {
-            let identity = signal.identity();
-            if let Some(known) = self.store.known.get_mut(&identity) {
-                known.retain(|known| !known.signal.is_same(&signal));
-                if known.is_empty() {
-                    self.store.known.remove(&identity);
-                }
+            self.forget_signal(&signal);
+        }
+    }
+
+    /// Lets a signal go from everywhere: half forgotten, it would be counted twice if it came again.
+    fn forget_signal(&mut self, signal: &Arc<Signal>) {
+        let identity = signal.identity();
+        let Some(list) = self.store.known.get_mut(&identity) else { return };
+        let Some(at) = list.iter().position(|known| known.signal.is_same(signal)) else { return };
+        let known = list.swap_remove(at);
+        if list.is_empty() {
+            self.store.known.remove(&identity);
+        }
+        for pattern in known.patterns {
+            for place in signal.component().into_iter().chain([NOWHERE]) {
+                let Some(list) = self.store.list_at(place, pattern) else { continue };
+                let hits = &mut self.store.lists[list as usize].hits;
+                let before = hits.len();
+                hits.retain(|hit| !hit.signal.is_same(signal));
+                self.store.hits -= before - hits.len();
             }
         }
     }

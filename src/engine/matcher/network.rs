@@ -70,6 +70,8 @@ pub(super) struct RuleNet {
     pub condition: Node,
     /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric, `None` for all of them.
     pub reads: Vec<(u32, Option<MetricId>)>,
+    /// It may hold though something that it reads was never seen.
+    pub partial: bool,
     /// No clause tells for which components it may hold: all bindings are looked at always.
     pub eager: bool,
 }
@@ -344,6 +346,7 @@ impl Draft {
             _ => Shape::Whole,
         };
         let eager = found.clauses.is_empty();
+        let partial = shape == Shape::Whole || found.clauses.iter().any(|clause| clause.len() > 1);
         let mut clauses = Vec::with_capacity(found.clauses.len());
         for (position, clause) in (0u32..).zip(found.clauses) {
             clauses.push(clause.into_iter().map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0 }, &slots)).collect());
@@ -363,7 +366,7 @@ impl Draft {
         reads.dedup();
         let asks = rule.asks_others();
         let explains = rule.status == Status::Active && !asks;
-        RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, reads, eager }
+        RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, reads, partial, eager }
     }
 
     fn slot(&mut self, kind: &str, filter: Option<&Filter>) -> u32 {

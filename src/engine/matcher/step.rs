@@ -102,7 +102,9 @@ impl Matcher {
         let known = self.store.cell_at(component, metric);
         let Some(at) = known.or_else(|| self.make_cell(component, metric)) else { return Outcome::Unread };
         let staleness = self.store.cells[at as usize].staleness;
-        if time < self.now && time < self.now.minus(self.keeps(metric, staleness)) {
+        // However old, the last one before the time that is kept is kept too: to say when it was.
+        let kept = self.now.minus(self.keeps(metric, staleness));
+        if time < kept && self.store.cells[at as usize].has_between(series, time, kept) {
             return Outcome::TooLate;
         }
         let late = time < self.now;
@@ -188,10 +190,12 @@ impl Matcher {
         let at = self.store.add_cell(cell);
         let mut holders = Vec::new();
         for watch in self.store.cells[at as usize].watches.iter().map(|w| &self.net.watches[*w as usize]) {
-            for what in watch.tables.iter().flat_map(|t| &t.uses).chain(&watch.raw).filter(|what| what.clause == REST) {
-                let role = &self.net.roles[what.role as usize];
-                let held = self.live.live_of[what.rule as usize].iter().filter(|i| self.live.instances[**i as usize].since.is_some());
-                holders.extend(held.filter(|i| self.may_be(role, &self.live.instances[**i as usize].binding, component)));
+            for what in watch.tables.iter().flat_map(|t| &t.uses).chain(&watch.raw) {
+                if !self.net.rules[what.rule as usize].partial || self.live.live_of[what.rule as usize].is_empty() {
+                    continue;
+                }
+                let held = self.concerned(*what, component, false).into_iter();
+                holders.extend(held.filter(|i| self.live.instances[*i as usize].since.is_some()));
             }
         }
         holders.sort_unstable();

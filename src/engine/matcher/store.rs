@@ -171,6 +171,12 @@ impl Cell {
         next
     }
 
+    /// Whether a series has a sample after `from` and before `to`.
+    pub fn has_between(&self, key: &SeriesKey, from: Time, to: Time) -> bool {
+        let series = self.series.iter().find(|s| *s.key == *key);
+        series.is_some_and(|s| s.points.get(s.after(from)).is_some_and(|(time, _)| *time < to))
+    }
+
     /// Puts a sample in its place. `None` if it says nothing new.
     pub fn put(&mut self, key: &Arc<SeriesKey>, time: Time, value: f64) -> Option<usize> {
         let at = match self.series.as_slice() {
@@ -203,11 +209,11 @@ impl Cell {
         }
     }
 
-    /// Forgets samples before `from`, but the last of each series. How many.
+    /// Forgets samples before `from`, but the last of them of each series. How many.
     pub fn forget(&mut self, from: Time) -> usize {
         let mut gone = 0;
         for series in &mut self.series {
-            let old = series.points.partition_point(|(time, _)| *time < from).min(series.points.len().saturating_sub(1));
+            let old = series.points.partition_point(|(time, _)| *time < from).saturating_sub(1);
             // Moving the rest costs as much as half of it is worth.
             if old > 0 && old * 2 >= series.points.len() {
                 series.points.drain(..old);

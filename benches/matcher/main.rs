@@ -1,0 +1,130 @@
+//! The matcher on the common workload (see docs/performance.md for how to make it):
+//!
+//!     cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]
+//!
+//! Translates the workload's rules into the rule language and its events into facts, and prints what matched, events a second
+//! (facts made ready beforehand; and from JSON text in), the time of one event, allocations, memory and loading times.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a program for the desk")]
+
+mod measure;
+mod workload;
+
+use std::sync::Arc;
+
+use faultscope::engine::matcher::{Emitted, Limits, Matcher, Outcome, Prepared, Setup};
+use faultscope::script::RhaiScripts;
+use faultscope::signal::Present;
+use faultscope::value::{HOUR, Time};
+use measure::{Watch, cpu, percentile, resident};
+use workload::{Counter, Line, Workload};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let [dir, rules, rest @ ..] = args.as_slice() else {
+        println!("usage: cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]");
+        return;
+    };
+    let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(5);
+    let events = std::fs::read_to_string(format!("{dir}/events.jsonl")).unwrap();
+    let lines: Vec<&str> = events.lines().collect();
+    let started = cpu();
+    let work = Workload::load(dir, rules);
+    let estate_ms = (cpu() - started) / 1e6;
+    let before = resident("VmRSS");
+    let text = work.text();
+
+    // Loading: text to ready.
+    let started = cpu();
+    let plan = Arc::new(work.compile(&text));
+    let compile_ms = (cpu() - started) / 1e6;
+    let setup = Setup {
+        plan: Arc::clone(&plan),
+        estate: Arc::clone(&work.estate),
+        scripts: Arc::new(RhaiScripts::default()),
+        present: Present { alerts: true, metrics: true, logs: true, events: true },
+        now: Time(0),
+        lookback: HOUR,
+        limits: Limits::default(),
+    };
+    let started = cpu();
+    let first = Matcher::new(setup.clone());
+    let build_ms = (cpu() - started) / 1e6;
+
+    let mut rates = Vec::new();
+    let mut text_rates = Vec::new();
+    let mut tails = Vec::new();
+    let mut counts = [0; 3];
+    let mut allocations = 0u64;
+    let mut stats = first.stats();
+    for _ in 0..repetitions {
+        // Facts made ready beforehand, as the workload's own reference has its events.
+        let mut matcher = Matcher::new(setup.clone());
+        let ready: Vec<(Prepared, Line)> = lines.iter().map(|line| work.ready(&matcher, line)).collect();
+        let mut counter = Counter::new(&work);
+        let mut out: Vec<Emitted> = Vec::new();
+        let mut spent = 0.0;
+        let info = allocation_counter::measure(|| {
+            let started = cpu();
+            for (fact, line) in &ready {
+                step(&mut matcher, fact, line, &mut counter, &mut out);
+            }
+            spent = cpu() - started;
+        });
+        rates.push(lines.len() as f64 / spent * 1e9);
+        allocations = info.count_total;
+        counts = counter.counts;
+        stats = matcher.stats();
+        drop(matcher);
+
+        // One event at a time, the time of reading the clock taken off.
+        let mut matcher = Matcher::new(setup.clone());
+        let mut counter = Counter::new(&work);
+        let mut times: Vec<f64> = Vec::with_capacity(ready.len());
+        for (fact, line) in &ready {
+            let watch = Watch::start();
+            step(&mut matcher, fact, line, &mut counter, &mut out);
+            times.push(watch.microseconds());
+        }
+        tails.push([percentile(&mut times, 0.5), percentile(&mut times, 0.99), percentile(&mut times, 0.999), percentile(&mut times, 1.0)]);
+        assert_eq!(counts, counter.counts);
+        drop((matcher, ready));
+
+        // From JSON text.
+        let mut matcher = Matcher::new(setup.clone());
+        let mut counter = Counter::new(&work);
+        let started = cpu();
+        for line in &lines {
+            let (fact, line) = work.ready(&matcher, line);
+            step(&mut matcher, &fact, &line, &mut counter, &mut out);
+        }
+        text_rates.push(lines.len() as f64 / (cpu() - started) * 1e9);
+        assert_eq!(counts, counter.counts);
+    }
+    tails.sort_by(|a, b| a[2].total_cmp(&b[2]));
+    let tail = tails[tails.len() / 2];
+    println!(
+        "{{\"peer\":\"faultscope\",\"rules\":{},\"components\":{},\"matches\":{counts:?},\"match_only_ev_s\":{:.0},\"spread\":[{:.0},{:.0}],\"json_ev_s\":{:.0},\"p50_us\":{:.2},\"p99_us\":{:.2},\"p999_us\":{:.2},\"max_us\":{:.0},\"allocations_per_event\":{:.2},\"estate_ms\":{estate_ms:.0},\"compile_ms\":{compile_ms:.0},\"network_ms\":{build_ms:.0},\"rss_before_mb\":{before},\"peak_mb\":{},\"stats\":{}}}",
+        plan.rules.len(),
+        work.estate.len(),
+        percentile(&mut rates, 0.5),
+        percentile(&mut rates, 0.0),
+        percentile(&mut rates, 1.0),
+        percentile(&mut text_rates, 0.5),
+        tail[0],
+        tail[1],
+        tail[2],
+        tail[3],
+        allocations as f64 / lines.len() as f64,
+        resident("VmHWM"),
+        serde_json::to_string(&stats).unwrap(),
+    );
+}
+
+fn step(matcher: &mut Matcher, fact: &Prepared, line: &Line, counter: &mut Counter, out: &mut Vec<Emitted>) {
+    out.clear();
+    matcher.advance(fact.time(), out);
+    let passed = out.len();
+    let outcome = matcher.push(fact, out);
+    debug_assert_ne!(outcome, Outcome::Outdated);
+    counter.count(out, passed, line);
+}
