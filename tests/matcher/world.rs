@@ -251,6 +251,9 @@ impl Run {
             (Step::Estate(which), _) => {
                 let next = project(&case.estates[*which], &case.rules, &self.scripts);
                 self.ledger.moved(&self.project.estate, &next.estate);
+                for fact in &mut self.fed {
+                    *fact = fact.take().and_then(|fact| moved(fact, &self.project.estate, &next.estate));
+                }
                 let scripts = Arc::clone(&self.scripts) as Arc<dyn Scripts>;
                 let gone = self.matcher.replace(Arc::clone(&next.plan), Arc::clone(&next.estate), scripts, &mut out);
                 for gone in gone {
@@ -369,7 +372,7 @@ impl Run {
         match step {
             Step::Wait(_) | Step::Estate(_) | Step::Restart => None,
             Step::Again(earlier) => {
-                let fact = self.fed.get(*earlier).cloned().flatten().map(|fact| self.placed_anew(fact))?;
+                let fact = self.fed.get(*earlier).cloned().flatten()?;
                 let forgotten = matches!(&fact, Fact::Alert(alert) if self.ended(alert).is_some_and(|end| end <= now.minus(LOOKBACK)));
                 (!forgotten).then_some(fact)
             }
@@ -382,7 +385,7 @@ impl Run {
             })),
             Step::Alert { component, number, at: offset, ends, text, level } => {
                 let known = self.fed.iter().flatten().rev().find_map(|fact| match fact {
-                    Fact::Alert(alert) if alert.labels.get("number") == Some(&number.to_string()) => Some(self.placed_anew(Fact::Alert(alert.clone()))),
+                    Fact::Alert(alert) if alert.labels.get("number") == Some(&number.to_string()) => Some(Fact::Alert(alert.clone())),
                     _ => None,
                 });
                 match (known, ends) {
@@ -445,21 +448,17 @@ impl Run {
     fn ended(&self, alert: &Alert) -> Option<Time> {
         self.ledger.alerts.iter().find(|a| a.labels == alert.labels && a.start == alert.start).map(|a| a.end)
     }
+}
 
-    /// A fact that was made for another estate.
-    fn placed_anew(&self, fact: Fact) -> Fact {
-        // Components are told apart by position; facts of earlier estates are looked up by what is known of them now.
-        let inside = |component: Option<ComponentId>| component.filter(|c| (c.0 as usize) < self.project.estate.len());
-        match fact {
-            Fact::Alert(alert) => {
-                let known = self.ledger.alerts.iter().find(|a| a.labels == alert.labels && a.start == alert.start);
-                Fact::Alert(Alert { component: known.map_or(inside(alert.component), |k| k.component), ..alert })
-            }
-            Fact::Log(log) => Fact::Log(LogLine { component: inside(log.component), ..log }),
-            Fact::Change(change) => Fact::Change(Change { component: inside(change.component), ..change }),
-            Fact::Probe(probe) => Fact::Probe(Probe { component: inside(probe.component), from: inside(probe.from), ..probe }),
-            Fact::Report(report) => Fact::Report(Report { component: inside(report.component), ..report }),
-            Fact::Sample(sample) => Fact::Sample(Sample { component: inside(sample.component), ..sample }),
-        }
-    }
+/// A fact about the components of one estate, as one about those of another; `None` if what it is about is gone.
+fn moved(fact: Fact, from: &Snapshot, to: &Snapshot) -> Option<Fact> {
+    let new = |old: Option<ComponentId>| old.and_then(|c| to.find(&from.component(c).id));
+    Some(match fact {
+        Fact::Alert(alert) => Fact::Alert(Alert { component: new(alert.component), ..alert }),
+        Fact::Log(log) => Fact::Log(LogLine { component: new(log.component), ..log }),
+        Fact::Change(change) => Fact::Change(Change { component: new(change.component), ..change }),
+        Fact::Report(report) => Fact::Report(Report { component: new(report.component), ..report }),
+        Fact::Probe(probe) => Fact::Probe(Probe { component: Some(new(probe.component)?), from: new(probe.from), ..probe }),
+        Fact::Sample(sample) => Fact::Sample(Sample { component: Some(new(sample.component)?), ..sample }),
+    })
 }

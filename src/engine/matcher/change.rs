@@ -190,7 +190,7 @@ impl Matcher {
         self.store.baseline = kept.baseline;
         self.combine_baseline();
         for (component, metric, series) in kept.series {
-            let Some(metric) = self.net.names.find_metric(&metric).filter(|m| self.net.reads(component, *m)) else { continue };
+            let Some(metric) = self.net.names.find_metric(&metric).filter(|m| self.net.reads(component, *m).is_some()) else { continue };
             let Some(at) = self.store.cell_at(component, metric).or_else(|| self.make_cell(component, metric)) else { continue };
             self.store.samples += series.points.len();
             self.store.cells[at as usize].series.push(series);
@@ -240,7 +240,7 @@ impl Matcher {
         if !self.sweep.steps.is_multiple_of(SWEEP_EVERY) && !full {
             return;
         }
-        for _ in 0..SWEEP_EVERY {
+        for _ in 0..SWEEP_MANY {
             self.sweep_cell();
             self.sweep_list();
             self.sweep_instance();
@@ -339,7 +339,8 @@ impl Matcher {
 }
 
 /// How many steps pass between two looks at old things, and at how many of each kind a look is.
-const SWEEP_EVERY: u32 = 8;
+const SWEEP_EVERY: u32 = 32;
+const SWEEP_MANY: u32 = 16;
 
 /// Facts on their way from one plan and estate to the next.
 #[derive(Default)]

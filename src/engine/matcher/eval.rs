@@ -263,6 +263,11 @@ impl Matcher {
     }
 
     fn eval_compare(&self, left: &Number, op: Op, right: &Number, env: &Env<'_>, at: Time) -> Valued {
+        // The usual case first.
+        if let (Number::Now { subject, metric }, Number::Constant(bound)) = (left, right) {
+            let (value, until) = self.metric_at(env.subject(*subject), *metric, at);
+            return (value.map_or(Truth::Unknown, |value| Truth::from(compare_numbers(value, op, *bound))), until);
+        }
         let (left, until) = self.side(left, env, at);
         let (right, also) = self.side(right, env, at);
         let truth = match (left, right) {

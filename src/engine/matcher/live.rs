@@ -11,6 +11,9 @@ use crate::value::Time;
 
 use super::node::number;
 
+/// No part of a condition in particular.
+pub(super) const ANY_PART: u32 = u32::MAX;
+
 pub(super) type Binding = SmallVec<[ComponentId; 2]>;
 
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ pub(super) struct Instance {
     pub before: Option<Option<Time>>,
     /// Something that it reads has changed in the step at hand.
     pub changed: bool,
+    /// The part of its condition that it waits for; [`ANY_PART`]: any.
+    pub blocked: u32,
     /// The components that it explains are known.
     pub explaining: bool,
     /// No longer in use.
@@ -70,6 +75,8 @@ pub(super) struct Live {
     pub live_of: Vec<Vec<u32>>,
     /// All instances of each rule.
     pub all_of: Vec<Vec<u32>>,
+    /// How many instances of each rule hold.
+    pub holding_of: Vec<u32>,
     /// Instances of rules that explain a component.
     pub explainers: FxHashMap<ComponentId, Vec<u32>>, // lookup only
     timers: BinaryHeap<Reverse<(Time, Due)>>,
@@ -83,7 +90,7 @@ fn key(rule: u32, variable: usize, component: ComponentId) -> u64 {
 
 impl Live {
     pub fn new(rules: usize) -> Self {
-        Live { live_of: vec![Vec::new(); rules], all_of: vec![Vec::new(); rules], ..Live::default() }
+        Live { live_of: vec![Vec::new(); rules], all_of: vec![Vec::new(); rules], holding_of: vec![0; rules], ..Live::default() }
     }
 
     pub fn find(&self, rule: u32, binding: &[ComponentId]) -> Option<u32> {
@@ -122,6 +129,7 @@ impl Live {
             place: 0,
             before: None,
             changed: false,
+            blocked: ANY_PART,
             explaining: false,
             gone: false,
         };

@@ -37,7 +37,7 @@ pub use state::{STATE_VERSION, StateError};
 
 use crate::compile::Scripts;
 use crate::compile::plan::Plan;
-use crate::estate::{ComponentId, Member, Snapshot};
+use crate::estate::{ComponentId, Snapshot};
 use crate::signal::{Facts, Present, Series};
 use crate::value::{Duration, Time};
 use fact::{Ready, Signal};
@@ -291,13 +291,12 @@ impl Matcher {
 
     /// An empty cell for a metric of a component, if its type has it.
     fn new_cell(&self, component: ComponentId, metric: MetricId) -> Option<Cell> {
-        let name = self.net.names.metrics.get(metric.0 as usize)?;
-        let Some(Member::Metric(def)) = self.estate.model().member(&self.estate.component(component).kind, name) else { return None };
+        let (staleness, aggregate) = self.net.reads(component, metric)?;
         Some(Cell {
             component,
             metric,
-            staleness: def.staleness,
-            aggregate: def.aggregate,
+            staleness,
+            aggregate,
             series: SmallVec::new(),
             watches: SmallVec::new(),
             holders: Vec::new(),
@@ -320,7 +319,7 @@ impl Matcher {
 
     /// The same of a sample, without a copy of its names.
     pub fn prepare_sample(&self, component: Option<ComponentId>, metric: &str, series: &Arc<SeriesKey>, time: Time, value: f64) -> Prepared {
-        let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m)).map(|m| (c, m)));
+        let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m).is_some()).map(|m| (c, m)));
         let what = match known {
             Some((component, metric)) => Ready::Sample { component, metric, series: Arc::clone(series), time, value },
             None => Ready::Unread(time),

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::compile::plan::{Field, Filter, FilterValue, Op, Plan, Rule, Status};
-use crate::estate::{AttributeValue, Component, ComponentId, ROOT_TYPE, Snapshot};
+use crate::estate::{Aggregate, AttributeValue, Component, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
 use crate::value::Duration;
 
 use super::super::evaluate::compare_numbers;
@@ -28,6 +28,8 @@ pub(super) struct Use {
     pub clause: u32,
     /// Position in [`Network::roles`].
     pub role: u32,
+    /// Which part of the condition it is about, where that is one of several that must all be true.
+    pub part: u32,
 }
 
 /// Not a clause: a part of the condition beyond its gates.
@@ -99,7 +101,7 @@ impl Table {
         number(count)
     }
 
-    /// The uses whose bounds hold for one of two counts and not for the other.
+    /// The uses whose bounds hold for one of two counts (of bounds that hold) and not for the other.
     pub fn between(&self, a: u32, b: u32) -> &[Use] {
         let (least, most) = (a.min(b) as usize, a.max(b) as usize);
         let len = self.uses.len();
@@ -137,7 +139,9 @@ pub(super) struct Network {
     pub atoms: Vec<Node>,
     pub rules: Vec<RuleNet>,
     pub slots: Vec<Slot>,
-    slot_index: BTreeMap<String, SlotIndex>,
+    slot_index: Vec<SlotIndex>,
+    /// For each type, which of these concern it.
+    indexes_of: Vec<Vec<usize>>,
     pub watches: Vec<Watch>,
     watch_of: FxHashMap<u64, u32>, // lookup only
     event_uses: FxHashMap<u64, Vec<Use>>, // lookup only
@@ -146,8 +150,8 @@ pub(super) struct Network {
     pub any_metric: BTreeMap<u32, Vec<Use>>,
     /// The number of the type of each component.
     types: Vec<u16>,
-    /// For each type and metric: whether some rule may read it.
-    read: Vec<Vec<bool>>,
+    /// For each type and metric, if some rule may read it and the type has it: its staleness and how series are combined.
+    defined: Vec<Vec<Option<(Duration, Aggregate)>>>,
     /// The sum of nested durations: how far before an instant a condition may look, windows left out.
     pub durations: Duration,
     /// How long after its end a signal may count at most.
@@ -215,9 +219,9 @@ impl Network {
         self.types.get(component.0 as usize).copied().map_or(usize::MAX, usize::from)
     }
 
-    /// Whether a rule may read the metric of components of the type.
-    pub fn reads(&self, component: ComponentId, metric: MetricId) -> bool {
-        self.read.get(self.type_of(component)).and_then(|row| row.get(metric.0 as usize)).copied().unwrap_or(false)
+    /// How the metric of a component is read, if a rule may read it.
+    pub fn reads(&self, component: ComponentId, metric: MetricId) -> Option<(Duration, Aggregate)> {
+        self.defined.get(self.type_of(component)).and_then(|row| row.get(metric.0 as usize)).copied().flatten()
     }
 
     /// The slots that a component is in, [`EVERY`] first.
@@ -231,7 +235,7 @@ impl Network {
                 }
             }
         };
-        for index in estate.model().lineage(&it.kind).filter_map(|t| self.slot_index.get(&t.name)) {
+        for index in self.indexes_of.get(self.type_of(component)).into_iter().flatten().filter_map(|at| self.slot_index.get(*at)) {
             offer(&index.all);
             offer(&index.rest);
             for (field, values) in &index.equal {
@@ -347,19 +351,24 @@ impl Draft {
         };
         let eager = found.clauses.is_empty();
         let partial = shape == Shape::Whole || found.clauses.iter().any(|clause| clause.len() > 1);
+        // What is a gate is told as one.
+        let told: Vec<(Role, Input)> = found.clauses.iter().flatten().map(|gate| (gate.role.clone(), gate.input)).collect();
         let mut clauses = Vec::with_capacity(found.clauses.len());
         for (position, clause) in (0u32..).zip(found.clauses) {
-            clauses.push(clause.into_iter().map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0 }, &slots)).collect());
+            clauses.push(clause.into_iter().map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0, part: 0 }, &slots)).collect());
         }
-        let mut rest = Vec::new();
-        inputs(&condition, None, true, &mut rest);
         let mut reads = Vec::new();
-        for (role, input) in rest {
-            if let Some(metric) = input.metric() {
-                reads.push((self.role(&role), metric));
-            }
-            if shape == Shape::Whole {
-                self.input(&role, input, None, Use { rule: at, clause: REST, role: 0 }, &slots);
+        let whole = std::slice::from_ref(&condition);
+        for (part, node) in (0u32..).zip(if let Node::And(parts) = &condition { parts } else { whole }) {
+            let mut rest = Vec::new();
+            inputs(node, None, true, &mut rest);
+            for (role, input) in rest {
+                if let Some(metric) = input.metric() {
+                    reads.push((self.role(&role), metric));
+                }
+                if shape == Shape::Whole && !told.contains(&(role.clone(), input)) {
+                    self.input(&role, input, None, Use { rule: at, clause: REST, role: 0, part }, &slots);
+                }
             }
         }
         reads.sort_unstable();
@@ -464,7 +473,7 @@ impl Draft {
         }
         let type_number: BTreeMap<&str, u16> = (0u16..).zip(&self.names.types).map(|(at, name)| (name.as_str(), at)).collect();
         let types = estate.ids().map(|id| type_number.get(estate.component(id).kind.as_str()).copied().unwrap_or(u16::MAX)).collect();
-        let read = self.names.types.iter().map(|name| self.read_by(name, model)).collect();
+        let defined = self.names.types.iter().map(|name| self.defined(name, model)).collect();
         let by_needle = {
             let mut by: Vec<Vec<PatternId>> = vec![Vec::new(); self.names.needles.len()];
             for (at, pattern) in (0u32..).zip(&self.names.patterns) {
@@ -475,6 +484,10 @@ impl Draft {
             by
         };
         let textless = (0u32..).map(PatternId).zip(&self.names.patterns).filter(|(_, p)| p.needles.is_empty()).map(|(id, _)| id).collect();
+        let kinds: Vec<&String> = slot_index.keys().collect();
+        let concern = |name: &String| (0..kinds.len()).filter(|at| kinds.get(*at).is_some_and(|kind| model.is_a(name, kind))).collect();
+        let indexes_of = self.names.types.iter().map(concern).collect();
+        let slot_index = slot_index.into_values().collect();
         let mut watch_of = FxHashMap::default();
         let mut watches = Vec::with_capacity(self.watches.len());
         for ((slot, metric), mut watch) in std::mem::take(&mut self.watches) {
@@ -495,33 +508,38 @@ impl Draft {
             rules,
             slots: self.slots,
             slot_index,
+            indexes_of,
             watches,
             watch_of,
             event_uses: self.event_uses,
             probe_uses: self.probe_uses,
             any_metric: self.any_metric,
             types,
-            read,
+            defined,
             durations: super::super::memo::durations(plan),
             asking,
         }
     }
 
-    /// For each metric, whether a rule may read it of components of the type: one whose variable is of the type or a parent,
-    /// or one that looks at sets.
-    fn read_by(&self, name: &str, model: &crate::estate::Model) -> Vec<bool> {
-        let mut row = vec![self.names.reads_all; self.names.metrics.len()];
+    /// For each metric that a rule may read of components of the type (one whose variable is of the type or a parent, or one
+    /// that looks at sets): what the model says of it.
+    fn defined(&self, name: &str, model: &Model) -> Vec<Option<(Duration, Aggregate)>> {
+        let mut read = vec![self.names.reads_all; self.names.metrics.len()];
         for (slot, metric) in self.watches.keys() {
             let kind = &self.slots[*slot as usize].kind;
-            row[metric.0 as usize] |= model.is_a(name, kind);
+            read[metric.0 as usize] |= model.is_a(name, kind);
         }
         for slot in self.any_metric.keys() {
             let kind = &self.slots[*slot as usize].kind;
             if model.is_a(name, kind) {
-                row.iter_mut().for_each(|read| *read = true);
+                read.iter_mut().for_each(|read| *read = true);
             }
         }
-        row
+        let of = |(read, metric): (bool, &String)| match model.member(name, metric).filter(|_| read) {
+            Some(Member::Metric(def)) => Some((def.staleness, def.aggregate)),
+            Some(Member::Attribute(_)) | None => None,
+        };
+        read.into_iter().zip(&self.names.metrics).map(of).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::compile::plan::{
@@ -156,7 +157,7 @@ impl Node {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub metrics: Vec<String>,
-    metric_of: BTreeMap<String, MetricId>,
+    metric_of: FxHashMap<String, MetricId>, // lookup only
     pub patterns: Vec<Pattern>,
     pattern_of: BTreeMap<String, PatternId>,
     pub needles: Vec<Text>,

@@ -33,7 +33,9 @@ impl Matcher {
                 match due {
                     Due::Instance(at) if self.live.instances[at as usize].timer == time => {
                         self.live.instances[at as usize].timer = Time::MAX;
-                        self.look(at);
+                        if self.live.instances[at as usize].live {
+                            self.look(at);
+                        }
                     }
                     Due::Cell(at) if self.store.cells[at as usize].timer == time => self.cell_due(at),
                     Due::Instance(_) | Due::Cell(_) => {}
@@ -191,7 +193,7 @@ impl Matcher {
         let mut holders = Vec::new();
         for watch in self.store.cells[at as usize].watches.iter().map(|w| &self.net.watches[*w as usize]) {
             for what in watch.tables.iter().flat_map(|t| &t.uses).chain(&watch.raw) {
-                if !self.net.rules[what.rule as usize].partial || self.live.live_of[what.rule as usize].is_empty() {
+                if !self.net.rules[what.rule as usize].partial || self.live.holding_of[what.rule as usize] == 0 {
                     continue;
                 }
                 let held = self.concerned(*what, component, false).into_iter();
@@ -360,8 +362,14 @@ impl Matcher {
             if list.is_empty() {
                 return;
             }
-            for at in self.concerned(what, component, late) {
-                self.again(at, from, late);
+            if let (Some(_), 1) = (direct, self.net.rules[rule].slots.len()) {
+                if let Some(at) = self.live.find(what.rule, &[component]).filter(|at| late || self.waits(*at, what)) {
+                    self.again(at, from, late);
+                }
+            } else {
+                for at in self.concerned(what, component, late) {
+                    self.again(at, from, late);
+                }
             }
             return;
         }
@@ -377,6 +385,28 @@ impl Matcher {
             return;
         };
         // The usual case: one variable, and the component stands for it.
+        if !late {
+            // Where the gates do not let it through, there is nothing to begin, and only what is live can end.
+            let gates = self.gates_pass(what.rule, &[component], self.now);
+            if !gates.0 && self.live.live_of[rule].is_empty() {
+                return;
+            }
+            match self.live.find(what.rule, &[component]) {
+                Some(at) => {
+                    if gates.0 || self.live.instances[at as usize].live {
+                        self.look_through(at, gates);
+                        self.mark(at);
+                    }
+                }
+                None if gates.0 && variable == 0 && self.fits(what.rule, 0, component) => {
+                    if let Some(at) = self.make(what.rule, SmallVec::from_slice(&[component])) {
+                        self.look_through(at, gates);
+                    }
+                }
+                None => {}
+            }
+            return;
+        }
         if let Some(at) = self.live.find(what.rule, &[component]) {
             self.again(at, from, late);
         } else if variable == 0 && self.fits(what.rule, 0, component) {
@@ -388,13 +418,23 @@ impl Matcher {
     fn concerned(&self, what: Use, component: ComponentId, late: bool) -> Vec<u32> {
         let role = &self.net.roles[what.role as usize];
         let list = if late || what.clause != REST { &self.live.all_of[what.rule as usize] } else { &self.live.live_of[what.rule as usize] };
-        if role.base.is_some() && list.len() > FEW
+        if role.base.is_some()
+            && list.len() > FEW
             && let Some(bases) = self.bases(role, component)
             && let Some(variable) = role.base
         {
             return bases.into_iter().flat_map(|base| self.live.with(what.rule, variable, base)).collect();
         }
-        list.iter().copied().filter(|at| self.may_be(role, &self.live.instances[*at as usize].binding, component)).collect()
+        let concerns = |at: &u32| {
+            (late || self.waits(*at, what)) && self.may_be(role, &self.live.instances[*at as usize].binding, component)
+        };
+        list.iter().copied().filter(concerns).collect()
+    }
+
+    /// Whether a change of a part of its condition may change a live instance.
+    fn waits(&self, at: u32, what: Use) -> bool {
+        let instance = &self.live.instances[at as usize];
+        instance.live && (what.clause != REST || instance.blocked == super::live::ANY_PART || instance.blocked == what.part)
     }
 
     /// Looks at an instance that is known, because a fact concerns it.
@@ -406,6 +446,11 @@ impl Matcher {
         } else {
             self.look(at);
         }
+        self.mark(at);
+    }
+
+    /// Something that it reads has changed.
+    fn mark(&mut self, at: u32) {
         if self.live.instances[at as usize].since.is_some() {
             self.live.touch(at);
             self.live.instances[at as usize].changed = true;
@@ -465,16 +510,24 @@ impl Matcher {
     /// What an instance is now.
     pub(super) fn look(&mut self, at: u32) {
         let instance = &self.live.instances[at as usize];
+        let gates = self.gates_pass(instance.rule, &instance.binding, self.now);
+        self.look_through(at, gates);
+    }
+
+    /// The same where it is known whether its gates let it through, and until when.
+    fn look_through(&mut self, at: u32, (passes, mut next): (bool, Time)) {
+        let instance = &self.live.instances[at as usize];
         let rule = &self.net.rules[instance.rule as usize];
-        let (passes, mut next) = self.gates_pass(instance.rule, &instance.binding, self.now);
         let mut clock = instance.clock;
+        let mut blocked = super::live::ANY_PART;
         let truth = if !passes {
             false
         } else {
             match rule.shape {
                 Shape::Exact => true,
                 Shape::Lasting(duration) => {
-                    if !instance.live {
+                    // What failed and passes again in one instant has not failed.
+                    if !instance.live && instance.last < self.now {
                         clock = self.now;
                     }
                     let ripe = clock.plus(duration);
@@ -484,13 +537,27 @@ impl Matcher {
                     ripe <= self.now
                 }
                 Shape::Whole => {
-                    let (truth, until) = self.eval(&rule.condition, &Env { binding: &instance.binding, it: None }, self.now);
-                    next = next.min(until);
-                    truth.is_true()
+                    let env = Env { binding: &instance.binding, it: None };
+                    let whole = std::slice::from_ref(&rule.condition);
+                    let parts = if let super::node::Node::And(parts) = &rule.condition { parts } else { whole };
+                    let mut truth = true;
+                    for (part, node) in (0u32..).zip(parts) {
+                        let (value, until) = self.eval(node, &env, self.now);
+                        if !value.is_true() {
+                            // Until this part changes, none of the others matters.
+                            next = next.min(until);
+                            (truth, blocked) = (false, part);
+                            break;
+                        }
+                        next = next.min(until);
+                    }
+                    truth
                 }
             }
         };
-        self.live.instances[at as usize].clock = clock;
+        let instance = &mut self.live.instances[at as usize];
+        instance.clock = clock;
+        instance.blocked = blocked;
         self.settle(at, passes, truth);
         if passes && next < Time::MAX {
             self.live.wake(at, next);
@@ -529,6 +596,7 @@ impl Matcher {
 
     /// A finding begins: the cells that its evidence shows tell it of changes.
     fn begins(&mut self, at: u32, from: Time) {
+        self.live.holding_of[self.live.instances[at as usize].rule as usize] += 1;
         for cell in self.cells_of(at) {
             let holders = &mut self.store.cells[cell as usize].holders;
             if !holders.contains(&at) {
@@ -539,6 +607,7 @@ impl Matcher {
     }
 
     fn ends(&mut self, at: u32, from: Time) {
+        self.live.holding_of[self.live.instances[at as usize].rule as usize] -= 1;
         for cell in self.cells_of(at) {
             let holders = &mut self.store.cells[cell as usize].holders;
             if let Some(place) = holders.iter().position(|other| *other == at) {
@@ -627,6 +696,7 @@ impl Matcher {
             }
         }
         instance.held.extend(spans);
+        instance.blocked = super::live::ANY_PART;
         instance.since = since;
         instance.clock = clock;
         instance.last = self.now;
