@@ -84,6 +84,15 @@ fn main() {
             step(&mut matcher, fact, line, &mut counter, &mut out);
             times.push(watch.microseconds());
         }
+        if std::env::var_os("BY_KIND").is_some() {
+            let mut by: std::collections::BTreeMap<&str, (usize, f64)> = std::collections::BTreeMap::new();
+            for (time, line) in times.iter().zip(&lines) {
+                let kind = if line.contains("\"kind\":\"metric\"") { if *time > 2.0 { "metric slow" } else { "metric" } } else if line.contains("\"kind\":\"log\"") { "log" } else { "alert" };
+                let entry = by.entry(kind).or_default();
+                *entry = (entry.0 + 1, entry.1 + time);
+            }
+            println!("{by:?}");
+        }
         tails.push([percentile(&mut times, 0.5), percentile(&mut times, 0.99), percentile(&mut times, 0.999), percentile(&mut times, 1.0)]);
         assert_eq!(counts, counter.counts);
         drop(matcher);

@@ -61,6 +61,15 @@ impl Snapshot {
         self.reach(&[from], max_hops, |kind, ahead| allowed(kinds.as_deref(), kind) && self.carries_fault(kind, ahead))
     }
 
+    /// Whom a fault reaches in one hop, or whose fault reaches it in one (`dependents` false): ascending.
+    pub fn next_to(&self, component: ComponentId, via: &[String], dependents: bool) -> Vec<ComponentId> {
+        let kinds = self.kind_set(via);
+        let steps = self.steps(component, |kind, ahead| allowed(kinds.as_deref(), kind) && self.carries_fault(kind, ahead == dependents));
+        let mut found: Vec<ComponentId> = steps.into_iter().map(|step| step.to).filter(|to| *to != component).collect();
+        found.dedup();
+        found
+    }
+
     /// Whose faults may reach `from`: like [`Snapshot::dependents`], against the travel of faults.
     pub fn dependencies(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
         let kinds = self.kind_set(via);

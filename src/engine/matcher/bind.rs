@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::compile::plan::{Cond, CondKind, PlaceOf, Reach, SetBase, Subject, Target};
+use crate::compile::plan::{Cond, CondKind, PlaceOf, Reach, Set, SetBase, Subject, Target};
 use crate::estate::{ComponentId, PeerScope};
 use crate::value::Time;
 
 use super::super::Engine;
 use super::super::evaluate::Env as PlainEnv;
+use super::super::sets::passes;
 use super::Matcher;
 use super::eval::Env;
 use super::gates::Role;
@@ -53,15 +54,28 @@ impl Matcher {
         if let Some(known) = self.sets.borrow().get(&key) {
             return Arc::clone(known);
         }
-        let engine = self.plain(&self.nothing, self.now);
-        let env = PlainEnv { binding: &[], it: (of != NOWHERE).then_some(of), others: &[] };
-        let found: Arc<[ComponentId]> = self.net.names.specs.get(spec.0 as usize).map(|target| engine.targets(target, &env)).unwrap_or_default().into();
+        let found: Arc<[ComponentId]> = self.find_elements(spec, of).into();
         let mut sets = self.sets.borrow_mut();
         if sets.len() >= self.limits.sets {
             sets.clear();
         }
         sets.insert(key, Arc::clone(&found));
         found
+    }
+
+    fn find_elements(&self, spec: SpecId, of: ComponentId) -> Vec<ComponentId> {
+        let Some(target) = self.net.names.specs.get(spec.0 as usize) else { return Vec::new() };
+        // Neighbours are what most rules look at, and what a storm asks for first.
+        if let Target::Set(Set { base: SetBase::Walk { dependents, of: PlaceOf::Subject(_), via, max_hops: Some(1) }, filter, .. }) = target
+            && of != NOWHERE
+        {
+            let mut found = self.estate.next_to(of, via, *dependents);
+            found.retain(|c| filter.as_ref().is_none_or(|filter| passes(&self.estate, filter, *c)));
+            return found;
+        }
+        let engine = self.plain(&self.nothing, self.now);
+        let env = PlainEnv { binding: &[], it: (of != NOWHERE).then_some(of), others: &[] };
+        engine.targets(target, &env)
     }
 
     /// The plain engine over some facts.

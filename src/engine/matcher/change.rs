@@ -244,6 +244,7 @@ impl Matcher {
             self.sweep_cell();
             self.sweep_list();
             self.sweep_instance();
+            self.sweep_recent();
         }
     }
 
@@ -312,6 +313,26 @@ impl Matcher {
                 self.store.hits -= before - hits.len();
             }
         }
+    }
+
+    /// Takes out of the recent components of a pattern those without a signal that counts.
+    fn sweep_recent(&mut self) {
+        if self.store.recent.is_empty() {
+            return;
+        }
+        self.sweep.recent = (self.sweep.recent + 1) % self.store.recent.len();
+        let at = self.sweep.recent;
+        let pattern = super::node::PatternId(super::node::number(at));
+        let window = self.net.names.patterns.get(at).map_or(0, |p| p.window);
+        let mut recent = std::mem::take(&mut self.store.recent[at]);
+        let now = self.now;
+        recent.retain(|component| {
+            let Some(list) = self.store.list_at(*component, pattern) else { return false };
+            let list = &mut self.store.lists[list as usize];
+            list.recent = list.since(now, window).iter().any(|hit| hit.end.plus(window) >= now);
+            list.recent
+        });
+        self.store.recent[at] = recent;
     }
 
     fn sweep_instance(&mut self) {

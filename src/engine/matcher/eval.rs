@@ -195,19 +195,14 @@ impl Matcher {
         env: &Env<'_>,
         at: Time,
     ) -> Valued {
-        let present = match kind {
-            EventKind::Alert => self.present.alerts,
-            EventKind::Log => self.present.logs,
-            EventKind::Change | EventKind::Report => self.present.events,
-        };
-        if !present {
+        if !self.is_present(kind) {
             return (Truth::Unknown, Time::MAX);
         }
         let mut next = Time::MAX;
         let mut counted: SmallVec<[&Hit; 16]> = SmallVec::new();
         let mut look = |component: ComponentId| {
             let Some(list) = self.store.list(component, pattern) else { return };
-            for hit in &list.hits {
+            for hit in list.since(at, window.unwrap_or(0)) {
                 if hit.start > at {
                     next = next.min(hit.start);
                     break;
@@ -234,6 +229,34 @@ impl Matcher {
             }
         };
         (Truth::from(found >= at_least), next)
+    }
+
+    /// The same of at least one signal on one component: until when the last one counts, if one does.
+    pub(super) fn has_signal(&self, component: ComponentId, pattern: PatternId, kind: EventKind, window: Option<Duration>, at: Time) -> Valued {
+        if !self.is_present(kind) {
+            return (Truth::Unknown, Time::MAX);
+        }
+        let Some(list) = self.store.list(component, pattern) else { return (Truth::False, Time::MAX) };
+        let mut next = Time::MAX;
+        for hit in list.since(at, window.unwrap_or(0)).iter().rev() {
+            if hit.start > at {
+                next = hit.start;
+                continue;
+            }
+            let leaves = hit.end.plus(window.map_or(0, |w| w - 1));
+            if leaves > at {
+                return (Truth::True, leaves);
+            }
+        }
+        (Truth::False, next)
+    }
+
+    fn is_present(&self, kind: EventKind) -> bool {
+        match kind {
+            EventKind::Alert => self.present.alerts,
+            EventKind::Log => self.present.logs,
+            EventKind::Change | EventKind::Report => self.present.events,
+        }
     }
 
     /// The last result within the window.

@@ -12,7 +12,7 @@ use crate::value::Time;
 use super::node::number;
 
 /// No part of a condition in particular.
-pub(super) const ANY_PART: u32 = u32::MAX;
+pub(super) const ANY_PART: u16 = u16::MAX;
 
 pub(super) type Binding = SmallVec<[ComponentId; 2]>;
 
@@ -39,7 +39,7 @@ pub(super) struct Instance {
     /// Something that it reads has changed in the step at hand.
     pub changed: bool,
     /// The part of its condition that it waits for; [`ANY_PART`]: any.
-    pub blocked: u32,
+    pub blocked: u16,
     /// The components that it explains are known.
     pub explaining: bool,
     /// No longer in use.
@@ -73,7 +73,7 @@ pub(super) struct Live {
     index: FxHashMap<u64, SmallVec<[u32; 2]>>, // lookup only
     /// Live instances of each rule.
     pub live_of: Vec<Vec<u32>>,
-    /// All instances of each rule.
+    /// All instances of each rule that is more than its gates, or has several variables.
     pub all_of: Vec<Vec<u32>>,
     /// How many instances of each rule hold.
     pub holding_of: Vec<u32>,
@@ -116,7 +116,8 @@ impl Live {
         self.instances.len() - self.free.len()
     }
 
-    pub fn add(&mut self, rule: u32, binding: Binding, now: Time) -> u32 {
+    /// `listed`: in the list of all instances of the rule.
+    pub fn add(&mut self, rule: u32, binding: Binding, now: Time, listed: bool) -> u32 {
         let instance = Instance {
             rule,
             binding: binding.clone(),
@@ -149,7 +150,9 @@ impl Live {
         if binding.is_empty() {
             self.index.entry(key(rule, 0, super::store::NOWHERE)).or_default().push(at);
         }
-        self.all_of[rule as usize].push(at);
+        if listed {
+            self.all_of[rule as usize].push(at);
+        }
         at
     }
 

@@ -163,7 +163,7 @@ pub struct Matcher {
     /// Slots of each component, by class; `u32::MAX`: not asked yet.
     class_of: Vec<u32>,
     classes: Vec<SmallVec<[u32; 8]>>,
-    class_index: BTreeMap<SmallVec<[u32; 8]>, u32>,
+    class_index: FxHashMap<SmallVec<[u32; 8]>, u32>, // lookup only
     sets: RefCell<FxHashMap<u64, Arc<[ComponentId]>>>, // lookup only
     scratch: RefCell<Vec<(Time, f64)>>,
     needles: RefCell<Vec<u32>>,
@@ -171,6 +171,8 @@ pub struct Matcher {
     explained: Option<Time>,
     /// Whom the step at hand concerns.
     told: Vec<network::Use>,
+    /// The same where a bound is known to hold or not.
+    known: Vec<(network::Use, eval::Valued)>,
     sweep: Sweep,
     stats: Stats,
     nothing: Facts,
@@ -182,6 +184,7 @@ struct Sweep {
     cell: usize,
     list: usize,
     instance: usize,
+    recent: usize,
     steps: u32,
 }
 
@@ -210,12 +213,13 @@ impl Matcher {
             waiting: BTreeMap::new(),
             sequence: 0,
             classes: Vec::new(),
-            class_index: BTreeMap::new(),
+            class_index: FxHashMap::default(),
             sets: RefCell::default(),
             scratch: RefCell::default(),
             needles: RefCell::default(),
             explained: None,
             told: Vec::new(),
+            known: Vec::new(),
             sweep: Sweep::default(),
             stats: Stats::default(),
             nothing: Facts::default(),
@@ -298,6 +302,8 @@ impl Matcher {
             staleness,
             aggregate,
             series: SmallVec::new(),
+            quiet: (f64::NEG_INFINITY, f64::INFINITY),
+            plain: true,
             watches: SmallVec::new(),
             holders: Vec::new(),
             timer: Time::MAX,
@@ -358,10 +364,12 @@ impl Matcher {
     }
 
     fn class_number(&mut self, slots: SmallVec<[u32; 8]>) -> u32 {
-        let classes = &mut self.classes;
-        *self.class_index.entry(slots).or_insert_with_key(|slots| {
-            classes.push(slots.clone());
-            node::number(classes.len() - 1)
-        })
+        if let Some(known) = self.class_index.get(&slots) {
+            return *known;
+        }
+        let class = node::number(self.classes.len());
+        self.classes.push(slots.clone());
+        self.class_index.insert(slots, class);
+        class
     }
 }

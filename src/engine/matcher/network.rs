@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::compile::plan::{Field, Filter, FilterValue, Op, Plan, Rule, Status};
+use crate::compile::plan::{EventKind, Field, Filter, FilterValue, Op, Plan, Rule, Status};
 use crate::estate::{Aggregate, AttributeValue, Component, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
 use crate::value::Duration;
 
@@ -18,7 +18,7 @@ use super::super::evaluate::compare_numbers;
 use super::super::sets::passes;
 use super::gates::{Gate, Input, Role, Source, gates, inputs};
 pub use super::node::{MetricId, PatternId};
-use super::node::{Names, Node, number};
+use super::node::{Names, Node, Number, number};
 use super::text::Automaton;
 
 /// Who is told: a clause of a rule for a component in a role, or, with [`REST`] as the clause, all else of the rule.
@@ -29,7 +29,67 @@ pub(super) struct Use {
     /// Position in [`Network::roles`].
     pub role: u32,
     /// Which part of the condition it is about, where that is one of several that must all be true.
-    pub part: u32,
+    pub part: u16,
+    /// The variable that the component stands for; [`INDIRECT`]: none itself.
+    pub direct: u8,
+}
+
+/// A role that is not that of a variable itself.
+pub(super) const INDIRECT: u8 = u8::MAX;
+
+/// What of a rule is looked at most, close together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hot {
+    pub shape: Shape,
+    /// Its gates, in [`Network::gates`].
+    pub from: u32,
+    pub to: u32,
+    pub variables: u8,
+}
+
+/// A gate of a rule; those of one clause stand together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HotGate {
+    pub clause: u32,
+    pub role: u32,
+    pub direct: u8,
+    pub check: Check,
+}
+
+/// How to know whether a gate lets through: the usual conditions without a look at their definition.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Check {
+    Bound { metric: MetricId, op: Op, bound: f64 },
+    /// At least one signal.
+    Event { pattern: PatternId, kind: EventKind, window: Option<Duration> },
+    /// Position in [`Network::atoms`].
+    Atom(u32),
+}
+
+fn check_of(atom: u32, node: &Node) -> Check {
+    match node {
+        Node::Compare { left: Number::Now { metric, .. }, op, right: Number::Constant(bound) } => {
+            Check::Bound { metric: *metric, op: *op, bound: *bound }
+        }
+        Node::Event { pattern, kind, at_least: 1, same: None, window, .. } => Check::Event { pattern: *pattern, kind: *kind, window: *window },
+        Node::Compare { .. }
+        | Node::Event { .. }
+        | Node::And(_)
+        | Node::Or(_)
+        | Node::Not(_)
+        | Node::Held { .. }
+        | Node::Unexplained(_)
+        | Node::Quantified { .. }
+        | Node::Probe { .. }
+        | Node::Link { .. }
+        | Node::Shares { .. }
+        | Node::State { .. }
+        | Node::Trend { .. }
+        | Node::Against { .. }
+        | Node::Sampled { .. }
+        | Node::Probed { .. }
+        | Node::Asked(_) => Check::Atom(atom),
+    }
 }
 
 /// Not a clause: a part of the condition beyond its gates.
@@ -72,6 +132,9 @@ pub(super) struct RuleNet {
     pub condition: Node,
     /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric, `None` for all of them.
     pub reads: Vec<(u32, Option<MetricId>)>,
+    /// A pattern without a recent signal of which on its only variable it cannot hold. Nothing need be kept for components at
+    /// which the rest of the condition, changed by facts alone, does not hold: a fact that changes it finds them by that pattern.
+    pub anchor: Option<PatternId>,
     /// It may hold though something that it reads was never seen.
     pub partial: bool,
     /// No clause tells for which components it may hold: all bindings are looked at always.
@@ -121,6 +184,8 @@ pub(super) struct Listed {
 /// What is wanted of a metric of components in a slot.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
+    /// Between these two no bound holds: nearly all samples of a healthy component lie there.
+    pub quiet: (f64, f64),
     pub tables: Vec<Table>,
     pub listed: Vec<Listed>,
     pub sampled: Vec<Use>,
@@ -138,6 +203,8 @@ pub(super) struct Network {
     /// Gate conditions, about `it`.
     pub atoms: Vec<Node>,
     pub rules: Vec<RuleNet>,
+    pub hot: Vec<Hot>,
+    pub gates: Vec<HotGate>,
     pub slots: Vec<Slot>,
     slot_index: Vec<SlotIndex>,
     /// For each type, which of these concern it.
@@ -154,6 +221,8 @@ pub(super) struct Network {
     defined: Vec<Vec<Option<(Duration, Aggregate)>>>,
     /// The sum of nested durations: how far before an instant a condition may look, windows left out.
     pub durations: Duration,
+    /// For each pattern, whether some rule sleeps until a signal fits it.
+    pub anchors: Vec<bool>,
     /// How long after its end a signal may count at most.
     pub window: Duration,
     /// Rules that ask what others explain.
@@ -355,11 +424,11 @@ impl Draft {
         let told: Vec<(Role, Input)> = found.clauses.iter().flatten().map(|gate| (gate.role.clone(), gate.input)).collect();
         let mut clauses = Vec::with_capacity(found.clauses.len());
         for (position, clause) in (0u32..).zip(found.clauses) {
-            clauses.push(clause.into_iter().map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0, part: 0 }, &slots)).collect());
+            clauses.push(clause.into_iter().map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0, part: 0, direct: INDIRECT }, &slots)).collect());
         }
         let mut reads = Vec::new();
         let whole = std::slice::from_ref(&condition);
-        for (part, node) in (0u32..).zip(if let Node::And(parts) = &condition { parts } else { whole }) {
+        for (part, node) in (0u16..).zip(if let Node::And(parts) = &condition { parts } else { whole }) {
             let mut rest = Vec::new();
             inputs(node, None, true, &mut rest);
             for (role, input) in rest {
@@ -367,7 +436,7 @@ impl Draft {
                     reads.push((self.role(&role), metric));
                 }
                 if shape == Shape::Whole && !told.contains(&(role.clone(), input)) {
-                    self.input(&role, input, None, Use { rule: at, clause: REST, role: 0, part }, &slots);
+                    self.input(&role, input, None, Use { rule: at, clause: REST, role: 0, part, direct: INDIRECT }, &slots);
                 }
             }
         }
@@ -375,7 +444,7 @@ impl Draft {
         reads.dedup();
         let asks = rule.asks_others();
         let explains = rule.status == Status::Active && !asks;
-        RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, reads, partial, eager }
+        RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, reads, anchor: None, partial, eager }
     }
 
     fn slot(&mut self, kind: &str, filter: Option<&Filter>) -> u32 {
@@ -422,7 +491,8 @@ impl Draft {
         };
         let nowhere = role.base.is_none() && role.steps.is_empty();
         let role = self.role(role);
-        let what = Use { role, ..what };
+        let direct = self.roles.get(role as usize).and_then(Role::is_variable).and_then(|v| u8::try_from(v).ok()).unwrap_or(INDIRECT);
+        let what = Use { role, direct, ..what };
         match input {
             Input::Bound { metric, source, op, bound } => {
                 let watch = self.watches.entry((slot, metric)).or_default();
@@ -460,7 +530,7 @@ impl Draft {
         role
     }
 
-    fn finish(mut self, rules: Vec<RuleNet>, plan: &Plan, estate: &Snapshot) -> Network {
+    fn finish(mut self, mut rules: Vec<RuleNet>, plan: &Plan, estate: &Snapshot) -> Network {
         let model = estate.model();
         let mut slot_index: BTreeMap<String, SlotIndex> = BTreeMap::new();
         for (id, slot) in (0u32..).zip(&self.slots).skip(1) {
@@ -492,12 +562,42 @@ impl Draft {
         let mut watches = Vec::with_capacity(self.watches.len());
         for ((slot, metric), mut watch) in std::mem::take(&mut self.watches) {
             watch.tables.iter_mut().for_each(sort);
+            watch.quiet = watch.tables.iter().fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), table| {
+                let (first, last) = (table.bounds.first().copied(), table.bounds.last().copied());
+                if table.front() { (low, high.min(first.unwrap_or(high))) } else { (low.max(last.unwrap_or(low)), high) }
+            });
             watch_of.insert(pair(slot, metric.0), number(watches.len()));
             watches.push(watch);
         }
         let asking = (0u32..).zip(&rules).filter(|(_, rule)| rule.asks).map(|(at, _)| at).collect();
+        let mut hot = Vec::with_capacity(rules.len());
+        let mut hot_gates: Vec<HotGate> = Vec::new();
+        for rule in &mut rules {
+            let from = number(hot_gates.len());
+            for (clause, gates) in (0u32..).zip(&rule.clauses) {
+                hot_gates.extend(gates.iter().map(|(role, atom)| {
+                    let variable = self.roles.get(*role as usize).and_then(Role::is_variable);
+                    let check = self.atoms.get(*atom as usize).map_or(Check::Atom(*atom), |node| check_of(*atom, node));
+                    HotGate { clause, role: *role, direct: variable.and_then(|v| u8::try_from(v).ok()).unwrap_or(INDIRECT), check }
+                }));
+            }
+            let variables = u8::try_from(rule.slots.len()).unwrap_or(u8::MAX);
+            if rule.shape == Shape::Whole && variables == 1 && !rule.asks && matches!(rule.condition, Node::And(_)) {
+                let own = hot_gates.get(from as usize..).unwrap_or_default();
+                rule.anchor = own.chunk_by(|a, b| a.clause == b.clause).find_map(|clause| match clause {
+                    [HotGate { direct: 0, check: Check::Event { pattern, .. }, .. }] => Some(*pattern),
+                    _ => None,
+                });
+            }
+            hot.push(Hot { shape: rule.shape, from, to: number(hot_gates.len()), variables });
+        }
+        let mut anchors = vec![false; self.names.patterns.len()];
+        for pattern in rules.iter().filter_map(|rule| rule.anchor) {
+            anchors[pattern.0 as usize] = true;
+        }
         let window = self.names.patterns.iter().map(|p| p.window).max().unwrap_or(0).max(self.names.probe_window);
         Network {
+            anchors,
             window,
             automaton: Automaton::new(self.names.needles.clone()),
             names: self.names,
@@ -506,6 +606,8 @@ impl Draft {
             roles: self.roles,
             atoms: self.atoms,
             rules,
+            hot,
+            gates: hot_gates,
             slots: self.slots,
             slot_index,
             indexes_of,

@@ -10,11 +10,12 @@ use smallvec::SmallVec;
 use crate::estate::ComponentId;
 use crate::value::{Duration, Time, Truth};
 
-use super::eval::Env;
+use super::super::evaluate::compare_numbers;
+use super::eval::{Env, Valued};
 use super::fact::{Prepared, Ready, SeriesKey, Signal};
 use super::gates::Source;
 use super::live::{Binding, Due};
-use super::network::{ANYWHERE, MetricId, PatternId, REST, Shape, Use};
+use super::network::{ANYWHERE, Check, INDIRECT, MetricId, PatternId, REST, Shape, Use};
 use super::store::{Hit, Known, NOWHERE};
 use super::{Emitted, Event, Matcher, Outcome};
 
@@ -101,8 +102,8 @@ impl Matcher {
     }
 
     fn take_sample(&mut self, component: ComponentId, metric: MetricId, series: &Arc<SeriesKey>, time: Time, value: f64) -> Outcome {
-        let known = self.store.cell_at(component, metric);
-        let Some(at) = known.or_else(|| self.make_cell(component, metric)) else { return Outcome::Unread };
+        let old_cell = self.store.cell_at(component, metric);
+        let Some(at) = old_cell.or_else(|| self.make_cell(component, metric)) else { return Outcome::Unread };
         let staleness = self.store.cells[at as usize].staleness;
         // However old, the last one before the time that is kept is kept too: to say when it was.
         let kept = self.now.minus(self.keeps(metric, staleness));
@@ -112,6 +113,13 @@ impl Matcher {
         let late = time < self.now;
         let cell = &self.store.cells[at as usize];
         let (before, until) = cell.at(time);
+        // What lies where no bound holds, after what lay there too, tells nobody anything.
+        if cell.plain && cell.is_only(series) && cell.is_quiet(value) && before.is_none_or(|old| cell.is_quiet(old)) {
+            let Some(added) = self.store.cells[at as usize].put(series, time, value) else { return Outcome::Duplicate };
+            self.store.samples += added;
+            self.mark_holders(at);
+            return Outcome::Taken;
+        }
         let watches = cell.watches.clone();
         let mut told = std::mem::take(&mut self.told);
         told.clear();
@@ -130,7 +138,9 @@ impl Matcher {
         };
         self.store.samples += added;
         let many = cell.series.len() > 1;
-        let (after, _) = cell.at(time);
+        let (after, sure_until) = cell.at(time);
+        let mut known = std::mem::take(&mut self.known);
+        known.clear();
         // What was known before, and would have gone stale by now, may now be known for longer.
         let revived = late && until <= self.now;
         let mut listed_at = 0;
@@ -144,7 +154,11 @@ impl Matcher {
                 }
                 let (old, new) = (table.held(before), table.held(after));
                 match table.source {
-                    Source::Now => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
+                    Source::Now if late => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
+                    Source::Now => {
+                        let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
+                        known.extend(table.between(old.min(new), old.max(new)).iter().map(|what| (*what, gate)));
+                    }
                     // A sample that was replaced may have been the extreme one.
                     Source::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 { old.max(new) } else { new })),
                 }
@@ -156,10 +170,11 @@ impl Matcher {
                 }
                 listed_at += 1;
             }
-            if known.is_none() {
+            if old_cell.is_none() {
                 told.extend_from_slice(&watch.sampled);
             }
-            told.extend(watch.raw.iter().filter(|what| !self.live.all_of[what.rule as usize].is_empty()));
+            let awake = |what: &&Use| !self.live.all_of[what.rule as usize].is_empty() || self.net.rules[what.rule as usize].anchor.is_some();
+            told.extend(watch.raw.iter().filter(awake));
         }
         if !self.net.any_metric.is_empty() {
             let class = self.class(component);
@@ -167,18 +182,17 @@ impl Matcher {
                 told.extend(self.net.any_metric.get(slot).into_iter().flatten());
             }
         }
-        for holder in 0..self.store.cells[at as usize].holders.len() {
-            let holder = self.store.cells[at as usize].holders[holder];
-            self.live.touch(holder);
-            self.live.instances[holder as usize].changed = true;
-        }
+        self.mark_holders(at);
         if many || windows {
             self.arm_cell(at);
+        }
+        for &(what, gate) in &known {
+            self.tell_that(what, component, time, Some(gate));
         }
         for &what in &told {
             self.tell(what, component, time);
         }
-        self.told = told;
+        (self.told, self.known) = (told, known);
         Outcome::Taken
     }
 
@@ -189,6 +203,11 @@ impl Matcher {
         for slot in &self.classes[class as usize] {
             cell.watches.extend(self.net.watch(*slot, metric));
         }
+        for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
+            cell.quiet = (cell.quiet.0.max(watch.quiet.0), cell.quiet.1.min(watch.quiet.1));
+            cell.plain &= watch.listed.is_empty() && watch.raw.is_empty();
+        }
+        cell.plain &= self.net.any_metric.is_empty();
         let at = self.store.add_cell(cell);
         let mut holders = Vec::new();
         for watch in self.store.cells[at as usize].watches.iter().map(|w| &self.net.watches[*w as usize]) {
@@ -278,6 +297,8 @@ impl Matcher {
             for &pattern in &patterns {
                 for place in component.into_iter().chain([NOWHERE]) {
                     if let Some(list) = self.store.list_at(place, pattern) {
+                        let longest = &mut self.store.lists[list as usize].longest;
+                        *longest = (*longest).max(new_end.since(start));
                         for hit in self.store.lists[list as usize].hits.iter_mut().filter(|hit| hit.signal.is_same(&updated)) {
                             hit.end = new_end;
                             hit.signal = Arc::clone(&updated);
@@ -300,13 +321,12 @@ impl Matcher {
             let anywhere = self.net.names.patterns[pattern.0 as usize].anywhere;
             for place in signal.component().into_iter().chain(anywhere.then_some(NOWHERE)) {
                 let list = self.store.list_or_new(place, pattern);
-                let hits = &mut self.store.lists[list as usize].hits;
-                let hit = Hit { start, end, signal: Arc::clone(signal) };
-                if hits.last().is_none_or(|last| last.start <= start) {
-                    hits.push(hit);
-                } else {
-                    let place = hits.partition_point(|other| other.start <= start);
-                    hits.insert(place, hit);
+                let list = &mut self.store.lists[list as usize];
+                list.put(Hit { start, end, signal: Arc::clone(signal) });
+                if !list.recent && place != NOWHERE && self.net.anchors[pattern.0 as usize] {
+                    list.recent = true;
+                    self.store.recent.resize_with(self.net.anchors.len(), Vec::new);
+                    self.store.recent[pattern.0 as usize].push(place);
                 }
                 self.store.hits += 1;
             }
@@ -352,17 +372,25 @@ impl Matcher {
 
     /// Something happened to a component in a role of a rule, with an effect from `from` on.
     pub(super) fn tell(&mut self, what: Use, component: ComponentId, from: Time) {
+        self.tell_that(what, component, from, None);
+    }
+
+    /// The same where it is known what the gate is now.
+    fn tell_that(&mut self, what: Use, component: ComponentId, from: Time, gate: Option<Valued>) {
         let from = from.min(self.now);
         let late = from < self.now;
         let from = from.max(self.now.minus(self.lookback));
         let rule = what.rule as usize;
-        let direct = self.net.roles[what.role as usize].is_variable();
+        let direct = (what.direct != INDIRECT).then_some(usize::from(what.direct));
+        if let (REST, Some(anchor)) = (what.clause, self.net.rules[rule].anchor) {
+            return self.wake_sleepers(what, anchor, component, from, late);
+        }
         if what.clause == REST {
             let list = if late { &self.live.all_of[rule] } else { &self.live.live_of[rule] };
             if list.is_empty() {
                 return;
             }
-            if let (Some(_), 1) = (direct, self.net.rules[rule].slots.len()) {
+            if let (Some(_), 1) = (direct, self.net.hot[rule].variables) {
                 if let Some(at) = self.live.find(what.rule, &[component]).filter(|at| late || self.waits(*at, what)) {
                     self.again(at, from, late);
                 }
@@ -373,7 +401,7 @@ impl Matcher {
             }
             return;
         }
-        let (Some(variable), 1) = (direct, self.net.rules[rule].slots.len()) else {
+        let (Some(variable), 1) = (direct, self.net.hot[rule].variables) else {
             for at in self.concerned(what, component, late) {
                 self.again(at, from, late);
             }
@@ -387,7 +415,7 @@ impl Matcher {
         // The usual case: one variable, and the component stands for it.
         if !late {
             // Where the gates do not let it through, there is nothing to begin, and only what is live can end.
-            let gates = self.gates_pass(what.rule, &[component], self.now);
+            let gates = self.gates_pass_but(what.rule, &[component], self.now, gate.map(|value| (what.clause, value)));
             if !gates.0 && self.live.live_of[rule].is_empty() {
                 return;
             }
@@ -399,6 +427,9 @@ impl Matcher {
                     }
                 }
                 None if gates.0 && variable == 0 && self.fits(what.rule, 0, component) => {
+                    if self.net.rules[rule].anchor.is_some() && self.sleeps(what.rule, component) {
+                        return;
+                    }
                     if let Some(at) = self.make(what.rule, SmallVec::from_slice(&[component])) {
                         self.look_through(at, gates);
                     }
@@ -411,6 +442,56 @@ impl Matcher {
             self.again(at, from, late);
         } else if variable == 0 && self.fits(what.rule, 0, component) {
             self.begin(what.rule, SmallVec::from_slice(&[component]), from, late);
+        }
+    }
+
+    /// Whether a rule with an anchor does not hold for a component, and only a fact can change that.
+    fn sleeps(&self, rule: u32, component: ComponentId) -> bool {
+        let super::node::Node::And(parts) = &self.net.rules[rule as usize].condition else { return false };
+        let binding = [component];
+        let env = Env { binding: &binding, it: None };
+        let mut blocked = parts.iter().map(|part| self.eval(part, &env, self.now)).filter(|(truth, _)| !truth.is_true());
+        blocked.next().is_some_and(|(_, until)| until == Time::MAX)
+    }
+
+    /// A part of a rule with an anchor changed: looks at the components with a recent signal that fits it.
+    fn wake_sleepers(&mut self, what: Use, anchor: PatternId, component: ComponentId, from: Time, late: bool) {
+        if late {
+            for at in self.concerned(what, component, true) {
+                self.again(at, from, true);
+            }
+            for binding in self.bindings_from(what, component, from) {
+                if self.live.find(what.rule, &binding).is_none() {
+                    self.derive(what.rule, binding, from);
+                }
+            }
+            return;
+        }
+        let Some(recent) = self.store.recent.get_mut(anchor.0 as usize).map(std::mem::take) else { return };
+        let role = &self.net.roles[what.role as usize];
+        let bases = if recent.len() > FEW { self.bases(role, component) } else { None };
+        let few = bases.is_some();
+        let mut concerned: SmallVec<[ComponentId; 16]> = bases.unwrap_or_default().into();
+        if !few {
+            concerned.extend(recent.iter().copied().filter(|base| self.may_be(role, &[*base], component)));
+        }
+        self.store.recent[anchor.0 as usize] = recent;
+        for base in concerned {
+            let gates = self.gates_pass(what.rule, &[base], self.now);
+            match self.live.find(what.rule, &[base]) {
+                Some(at) => {
+                    if gates.0 || self.live.instances[at as usize].live {
+                        self.look_through(at, gates);
+                        self.mark(at);
+                    }
+                }
+                None if gates.0 && self.fits(what.rule, 0, base) && !self.sleeps(what.rule, base) => {
+                    if let Some(at) = self.make(what.rule, SmallVec::from_slice(&[base])) {
+                        self.look_through(at, gates);
+                    }
+                }
+                None => {}
+            }
         }
     }
 
@@ -431,10 +512,10 @@ impl Matcher {
         list.iter().copied().filter(concerns).collect()
     }
 
-    /// Whether a change of a part of its condition may change a live instance.
+    /// Whether a change of a part of its condition, or of a gate, may change an instance.
     fn waits(&self, at: u32, what: Use) -> bool {
         let instance = &self.live.instances[at as usize];
-        instance.live && (what.clause != REST || instance.blocked == super::live::ANY_PART || instance.blocked == what.part)
+        what.clause != REST || instance.live && (instance.blocked == super::live::ANY_PART || instance.blocked == what.part)
     }
 
     /// Looks at an instance that is known, because a fact concerns it.
@@ -447,6 +528,13 @@ impl Matcher {
             self.look(at);
         }
         self.mark(at);
+    }
+
+    fn mark_holders(&mut self, cell: u32) {
+        for holder in 0..self.store.cells[cell as usize].holders.len() {
+            let holder = self.store.cells[cell as usize].holders[holder];
+            self.mark(holder);
+        }
     }
 
     /// Something that it reads has changed.
@@ -473,38 +561,56 @@ impl Matcher {
             self.stats.instances_not_made += 1;
             return None;
         }
-        Some(self.live.add(rule, binding, self.now))
+        let listed = self.net.hot[rule as usize].shape == Shape::Whole || binding.len() != 1;
+        Some(self.live.add(rule, binding, self.now, listed))
     }
 
     /// Whether every clause has a true gate, and until when that is sure.
     pub(super) fn gates_pass(&self, rule: u32, binding: &[ComponentId], at: Time) -> (bool, Time) {
+        self.gates_pass_but(rule, binding, at, None)
+    }
+
+    /// The same where it is known of one gate whether it is true, and until when.
+    fn gates_pass_but(&self, rule: u32, binding: &[ComponentId], at: Time, known: Option<(u32, Valued)>) -> (bool, Time) {
+        let hot = &self.net.hot[rule as usize];
+        let gates = &self.net.gates[hot.from as usize..hot.to as usize];
         let mut next = Time::MAX;
-        for clause in &self.net.rules[rule as usize].clauses {
-            let mut passed = false;
-            for (role, atom) in clause {
-                let role = &self.net.roles[*role as usize];
-                let node = &self.net.atoms[*atom as usize];
-                let direct = role.is_variable().and_then(|variable| binding.get(variable).copied());
-                let mut offer = |component: ComponentId| {
-                    let (truth, until) = self.eval(node, &Env::it(component), at);
-                    if truth.is_true() {
-                        next = next.min(until);
+        let mut start = 0;
+        while let Some(first) = gates.get(start) {
+            let clause = first.clause;
+            let end = start + gates[start..].iter().take_while(|gate| gate.clause == clause).count();
+            let told = known.filter(|(of, _)| *of == clause).map(|(_, value)| value);
+            let passed = match told {
+                Some((Truth::True, until)) => Some(until),
+                Some((Truth::False | Truth::Unknown, _)) if end - start == 1 => None,
+                Some((Truth::False | Truth::Unknown, _)) | None => gates[start..end].iter().find_map(|gate| {
+                    if let Some(component) = binding.get(usize::from(gate.direct)) {
+                        let (truth, until) = self.check(&gate.check, *component, at);
+                        return truth.is_true().then_some(until);
                     }
-                    truth.is_true()
-                };
-                passed = match direct {
-                    Some(component) => offer(component),
-                    None => self.in_role(role, binding).into_iter().any(offer),
-                };
-                if passed {
-                    break;
-                }
+                    let role = &self.net.roles[gate.role as usize];
+                    let checked = self.in_role(role, binding).into_iter().map(|component| self.check(&gate.check, component, at));
+                    checked.into_iter().find(|(truth, _)| truth.is_true()).map(|(_, until)| until)
+                }),
+            };
+            match passed {
+                Some(until) => next = next.min(until),
+                None => return (false, Time::MAX),
             }
-            if !passed {
-                return (false, Time::MAX);
-            }
+            start = end;
         }
         (true, next)
+    }
+
+    pub(super) fn check(&self, check: &Check, component: ComponentId, at: Time) -> Valued {
+        match check {
+            Check::Bound { metric, op, bound } => {
+                let (value, until) = self.metric_at(Some(component), *metric, at);
+                (value.map_or(Truth::Unknown, |value| Truth::from(compare_numbers(value, *op, *bound))), until)
+            }
+            Check::Event { pattern, kind, window } => self.has_signal(component, *pattern, *kind, *window, at),
+            Check::Atom(atom) => self.eval(&self.net.atoms[*atom as usize], &Env::it(component), at),
+        }
     }
 
     /// What an instance is now.
@@ -517,13 +623,13 @@ impl Matcher {
     /// The same where it is known whether its gates let it through, and until when.
     fn look_through(&mut self, at: u32, (passes, mut next): (bool, Time)) {
         let instance = &self.live.instances[at as usize];
-        let rule = &self.net.rules[instance.rule as usize];
+        let shape = self.net.hot[instance.rule as usize].shape;
         let mut clock = instance.clock;
         let mut blocked = super::live::ANY_PART;
         let truth = if !passes {
             false
         } else {
-            match rule.shape {
+            match shape {
                 Shape::Exact => true,
                 Shape::Lasting(duration) => {
                     // What failed and passes again in one instant has not failed.
@@ -537,11 +643,12 @@ impl Matcher {
                     ripe <= self.now
                 }
                 Shape::Whole => {
+                    let rule = &self.net.rules[instance.rule as usize];
                     let env = Env { binding: &instance.binding, it: None };
                     let whole = std::slice::from_ref(&rule.condition);
                     let parts = if let super::node::Node::And(parts) = &rule.condition { parts } else { whole };
                     let mut truth = true;
-                    for (part, node) in (0u32..).zip(parts) {
+                    for (part, node) in (0u16..).zip(parts) {
                         let (value, until) = self.eval(node, &env, self.now);
                         if !value.is_true() {
                             // Until this part changes, none of the others matters.

@@ -26,6 +26,8 @@ pub(super) struct Store {
     pub probes: FxHashMap<ComponentId, Vec<Arc<Probe>>>, // lookup only
     /// By identity; each with the patterns that count it.
     pub known: FxHashMap<u64, SmallVec<[Known; 1]>>, // lookup only
+    /// For each pattern that is an anchor: components with a signal that may still count, and older ones not taken out yet.
+    pub recent: Vec<Vec<ComponentId>>,
     /// Series of a period known to be healthy.
     pub baseline: Vec<Series>,
     /// The same, those of one metric of one component combined.
@@ -52,6 +54,10 @@ pub(super) struct Cell {
     pub aggregate: Aggregate,
     /// In the order of their labels and origins, as they are combined.
     pub series: SmallVec<[Buffer; 1]>,
+    /// Between these two (without the ends) no bound of its watches holds.
+    pub quiet: (f64, f64),
+    /// Nothing but bounds is to be looked at when a sample comes.
+    pub plain: bool,
     /// Its watches.
     pub watches: SmallVec<[u32; 4]>,
     /// Findings whose evidence shows it.
@@ -74,6 +80,29 @@ pub(super) struct List {
     pub pattern: PatternId,
     /// In the order of their starts.
     pub hits: Vec<Hit>,
+    /// The longest of them.
+    pub longest: Duration,
+    /// It stands in [`Store::recent`].
+    pub recent: bool,
+}
+
+impl List {
+    pub fn put(&mut self, hit: Hit) {
+        self.longest = self.longest.max(hit.end.since(hit.start));
+        if self.hits.last().is_none_or(|last| last.start <= hit.start) {
+            self.hits.push(hit);
+        } else {
+            let place = self.hits.partition_point(|other| other.start <= hit.start);
+            self.hits.insert(place, hit);
+        }
+    }
+
+    /// Those that may count at an instant, and those after it.
+    pub fn since(&self, at: Time, window: Duration) -> &[Hit] {
+        let from = at.minus(window.saturating_add(self.longest));
+        let first = self.hits.partition_point(|hit| hit.start < from);
+        &self.hits[first..]
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -115,7 +144,7 @@ impl Store {
     pub fn list_or_new(&mut self, component: ComponentId, pattern: PatternId) -> u32 {
         let lists = &mut self.lists;
         *self.list_of.entry(key(component, pattern.0)).or_insert_with(|| {
-            lists.push(List { component, pattern, hits: Vec::new() });
+            lists.push(List { component, pattern, hits: Vec::new(), longest: 0, recent: false });
             super::node::number(lists.len() - 1)
         })
     }
@@ -143,6 +172,17 @@ impl Cell {
             values.extend(value);
         }
         ((!values.is_empty()).then(|| combine(self.aggregate, &values)), next)
+    }
+
+    /// Whether a series is all that there is.
+    pub fn is_only(&self, key: &Arc<SeriesKey>) -> bool {
+        matches!(self.series.as_slice(), [only] if Arc::ptr_eq(&only.key, key) || only.key == *key)
+    }
+
+    /// Whether no bound holds for a value, and none that differs from it by what counts as equal.
+    pub fn is_quiet(&self, value: f64) -> bool {
+        let near = value.abs() * 1e-6;
+        value - near > self.quiet.0 && value + near < self.quiet.1
     }
 
     /// Samples after `from`, up to `to`, all series combined at each instant at which one of them has a sample; and the next
