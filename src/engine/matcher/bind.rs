@@ -102,14 +102,17 @@ impl Matcher {
     pub(super) fn may_be(&self, role: &Role, binding: &[ComponentId], component: ComponentId) -> bool {
         match (role.base, role.steps.as_slice()) {
             (Some(variable), []) => binding.get(variable) == Some(&component),
-            (Some(variable), [only]) => binding.get(variable).is_some_and(|of| self.elements(*only, *of).binary_search(&component).is_ok() || !self.is_sorted(*only)),
+            (Some(variable), [only]) => binding.get(variable).is_some_and(|of| self.elements(*only, *of).contains(&component)),
             (Some(_) | None, _) => true,
         }
     }
 
-    /// Holders come nearest first, all other sets ascending.
-    fn is_sorted(&self, spec: SpecId) -> bool {
-        matches!(self.net.names.specs.get(spec.0 as usize), Some(Target::Set(_)))
+    /// Holders come nearest first, all other components ascending.
+    pub(super) fn is_sorted(&self, place: Where) -> bool {
+        match place {
+            Where::Subject(_) => true,
+            Where::Spec(spec, _) => matches!(self.net.names.specs.get(spec.0 as usize), Some(Target::Set(_))),
+        }
     }
 
     /// The components for which the variable of a role may stand when `component` is in the role; `None`: any.
@@ -148,6 +151,7 @@ impl Matcher {
             Some(all)
         };
         match base {
+            SetBase::Walk { dependents, of: PlaceOf::Subject(_), via, max_hops: Some(1) } => Some(self.estate.next_to(component, via, !dependents)),
             SetBase::Walk { dependents, of, via, max_hops } => {
                 let reached =
                     if *dependents { self.estate.dependencies(component, via, *max_hops) } else { self.estate.dependents(component, via, *max_hops) };

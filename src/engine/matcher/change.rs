@@ -48,6 +48,7 @@ impl Matcher {
         self.explained = None;
         self.epoch += 1;
         (self.plan, self.estate, self.scripts) = (plan, estate, scripts);
+        self.fresh_readings();
         self.put_facts(kept);
         self.begin_anew();
         for at in std::mem::take(&mut self.live.touched) {
@@ -360,8 +361,8 @@ impl Matcher {
 }
 
 /// How many steps pass between two looks at old things, and at how many of each kind a look is.
-const SWEEP_EVERY: u32 = 32;
-const SWEEP_MANY: u32 = 16;
+const SWEEP_EVERY: u32 = 64;
+const SWEEP_MANY: u32 = 8;
 
 /// Facts on their way from one plan and estate to the next.
 #[derive(Default)]

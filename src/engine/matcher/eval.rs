@@ -217,7 +217,16 @@ impl Matcher {
         };
         match on {
             None => look(NOWHERE),
-            Some(place) => self.components(*place, env).iter().copied().for_each(look),
+            Some(place) => {
+                let components = self.components(*place, env);
+                match self.store.recent.get(pattern.0 as usize) {
+                    // Few components have such a signal at all: whether these are meant is soon said.
+                    Some(recent) if at == self.now && recent.len() < components.len() && self.is_sorted(*place) => {
+                        recent.iter().copied().filter(|c| components.binary_search(c).is_ok()).for_each(look);
+                    }
+                    Some(_) | None => components.iter().copied().for_each(look),
+                }
+            }
         }
         let found = match same {
             None => counted.len(),

@@ -173,6 +173,14 @@ pub struct Matcher {
     told: Vec<network::Use>,
     /// The same where a bound is known to hold or not.
     known: Vec<(network::Use, eval::Valued)>,
+    /// Numbers the facts told, so that what was worked out for one is not taken for another.
+    steps: u64,
+    /// The component at hand, and its metrics as far as they were looked up in this step.
+    reading: ComponentId,
+    readings: Vec<std::cell::Cell<(u64, f64, Time)>>,
+    /// What was last asked of [`Matcher::bases`]: role, component, step; and the answer.
+    bases_of: (u32, ComponentId, u64),
+    bases: Option<Vec<ComponentId>>,
     sweep: Sweep,
     stats: Stats,
     nothing: Facts,
@@ -220,13 +228,24 @@ impl Matcher {
             explained: None,
             told: Vec::new(),
             known: Vec::new(),
+            steps: 0,
+            reading: store::NOWHERE,
+            readings: Vec::new(),
+            bases_of: (u32::MAX, store::NOWHERE, 0),
+            bases: None,
             sweep: Sweep::default(),
             stats: Stats::default(),
             nothing: Facts::default(),
         };
+        matcher.fresh_readings();
         matcher.start();
         matcher.forget_touched();
         matcher
+    }
+
+    fn fresh_readings(&mut self) {
+        self.readings = vec![std::cell::Cell::new((0, f64::NAN, Time::MAX)); self.net.names.metrics.len()];
+        self.bases_of = (u32::MAX, store::NOWHERE, 0);
     }
 
     pub fn now(&self) -> Time {

@@ -221,8 +221,6 @@ pub(super) struct Network {
     defined: Vec<Vec<Option<(Duration, Aggregate)>>>,
     /// The sum of nested durations: how far before an instant a condition may look, windows left out.
     pub durations: Duration,
-    /// For each pattern, whether some rule sleeps until a signal fits it.
-    pub anchors: Vec<bool>,
     /// How long after its end a signal may count at most.
     pub window: Duration,
     /// Rules that ask what others explain.
@@ -591,13 +589,8 @@ impl Draft {
             }
             hot.push(Hot { shape: rule.shape, from, to: number(hot_gates.len()), variables });
         }
-        let mut anchors = vec![false; self.names.patterns.len()];
-        for pattern in rules.iter().filter_map(|rule| rule.anchor) {
-            anchors[pattern.0 as usize] = true;
-        }
         let window = self.names.patterns.iter().map(|p| p.window).max().unwrap_or(0).max(self.names.probe_window);
         Network {
-            anchors,
             window,
             automaton: Automaton::new(self.names.needles.clone()),
             names: self.names,

@@ -186,12 +186,15 @@ impl Matcher {
         if many || windows {
             self.arm_cell(at);
         }
+        self.steps += 1;
+        self.reading = component;
         for &(what, gate) in &known {
             self.tell_that(what, component, time, Some(gate));
         }
         for &what in &told {
             self.tell(what, component, time);
         }
+        self.reading = NOWHERE;
         (self.told, self.known) = (told, known);
         Outcome::Taken
     }
@@ -323,9 +326,9 @@ impl Matcher {
                 let list = self.store.list_or_new(place, pattern);
                 let list = &mut self.store.lists[list as usize];
                 list.put(Hit { start, end, signal: Arc::clone(signal) });
-                if !list.recent && place != NOWHERE && self.net.anchors[pattern.0 as usize] {
+                if !list.recent && place != NOWHERE {
                     list.recent = true;
-                    self.store.recent.resize_with(self.net.anchors.len(), Vec::new);
+                    self.store.recent.resize_with(self.net.names.patterns.len(), Vec::new);
                     self.store.recent[pattern.0 as usize].push(place);
                 }
                 self.store.hits += 1;
@@ -345,6 +348,7 @@ impl Matcher {
             }
             told.extend_from_slice(self.net.event_uses(ANYWHERE, pattern));
         }
+        self.steps += 1;
         for &what in &told {
             self.tell(what, component.unwrap_or(NOWHERE), from);
         }
@@ -467,15 +471,21 @@ impl Matcher {
             }
             return;
         }
-        let Some(recent) = self.store.recent.get_mut(anchor.0 as usize).map(std::mem::take) else { return };
-        let role = &self.net.roles[what.role as usize];
-        let bases = if recent.len() > FEW { self.bases(role, component) } else { None };
-        let few = bases.is_some();
-        let mut concerned: SmallVec<[ComponentId; 16]> = bases.unwrap_or_default().into();
-        if !few {
-            concerned.extend(recent.iter().copied().filter(|base| self.may_be(role, &[*base], component)));
+        let mut concerned: SmallVec<[ComponentId; 16]> = SmallVec::new();
+        if what.direct == INDIRECT {
+            let Some(recent) = self.store.recent.get(anchor.0 as usize).filter(|recent| !recent.is_empty()) else { return };
+            // The same for all rules that look at the component in this role.
+            if self.bases_of != (what.role, component, self.steps) {
+                self.bases = self.bases(&self.net.roles[what.role as usize], component);
+                self.bases_of = (what.role, component, self.steps);
+            }
+            match &self.bases {
+                Some(bases) => concerned.extend(recent.iter().copied().filter(|base| bases.binary_search(base).is_ok())),
+                None => concerned.extend_from_slice(recent),
+            }
+        } else if self.store.list_at(component, anchor).is_some() {
+            concerned.push(component);
         }
-        self.store.recent[anchor.0 as usize] = recent;
         for base in concerned {
             let gates = self.gates_pass(what.rule, &[base], self.now);
             match self.live.find(what.rule, &[base]) {
@@ -602,10 +612,24 @@ impl Matcher {
         (true, next)
     }
 
+    /// A metric of a component; now, and within a step, it is looked up once.
+    fn read(&self, component: ComponentId, metric: MetricId, at: Time) -> super::store::Read {
+        let Some(known) = self.readings.get(metric.0 as usize).filter(|_| component == self.reading && at == self.now) else {
+            return self.metric_at(Some(component), metric, at);
+        };
+        let (step, value, until) = known.get();
+        if step == self.steps {
+            return ((!value.is_nan()).then_some(value), until);
+        }
+        let (value, until) = self.metric_at(Some(component), metric, at);
+        known.set((self.steps, value.unwrap_or(f64::NAN), until));
+        (value, until)
+    }
+
     pub(super) fn check(&self, check: &Check, component: ComponentId, at: Time) -> Valued {
         match check {
             Check::Bound { metric, op, bound } => {
-                let (value, until) = self.metric_at(Some(component), *metric, at);
+                let (value, until) = self.read(component, *metric, at);
                 (value.map_or(Truth::Unknown, |value| Truth::from(compare_numbers(value, *op, *bound))), until)
             }
             Check::Event { pattern, kind, window } => self.has_signal(component, *pattern, *kind, *window, at),

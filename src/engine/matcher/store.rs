@@ -26,7 +26,7 @@ pub(super) struct Store {
     pub probes: FxHashMap<ComponentId, Vec<Arc<Probe>>>, // lookup only
     /// By identity; each with the patterns that count it.
     pub known: FxHashMap<u64, SmallVec<[Known; 1]>>, // lookup only
-    /// For each pattern that is an anchor: components with a signal that may still count, and older ones not taken out yet.
+    /// For each pattern: components with a signal that may still count, and older ones not taken out yet.
     pub recent: Vec<Vec<ComponentId>>,
     /// Series of a period known to be healthy.
     pub baseline: Vec<Series>,
