@@ -6,6 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::{bundles, faultscope, root, shared};
+use faultscope::engine::matcher::{Fact, Matcher};
 use faultscope::localize::{Diagnosis, Layer};
 use faultscope::world::{Options, Project, load_bundle};
 
@@ -169,4 +170,39 @@ fn the_readme_shows_real_output() {
     let (_, out, _) = faultscope(&["diagnose", "cases/HIS-20250601"]);
     let block = readme.split("```text\n").find(|b| b.starts_with("INCIDENT")).and_then(|b| b.split("```").next()).unwrap_or("");
     assert!(out.contains(block.trim_end()) && !block.is_empty(), "the README's output is not what the command prints:\n{out}");
+}
+
+/// The same answers through the matcher as by looking at every rule everywhere; and findings held at the same times where the
+/// matcher was fed one fact after the other.
+#[test]
+fn the_matcher_changes_no_answer() {
+    let project = project();
+    let mut all = own();
+    if let Some(shared) = shared("data/bundles") {
+        all.extend(bundles(&shared));
+    }
+    for dir in all {
+        let bundle = load_bundle(&project, &dir, &top(&dir), Options::default()).unwrap_or_else(|e| panic!("{}: {}", dir.display(), e.message));
+        let plain = bundle.plain_engine();
+        let wanted = serde_json::to_string_pretty(&bundle.diagnose_with(&plain)).unwrap();
+        let found = serde_json::to_string_pretty(&bundle.diagnose()).unwrap();
+        assert!(wanted == found, "{}: the diagnosis differs:\n{found}\nnot\n{wanted}", dir.display());
+        let facts = Fact::all_of(&bundle.facts);
+        let mut matcher = Matcher::new(bundle.setup(facts[0].time()));
+        matcher.set_baseline(bundle.facts.baseline.clone());
+        let mut out = Vec::new();
+        for fact in facts.into_iter().filter(|fact| fact.time() <= bundle.at) {
+            matcher.feed(fact, &mut out);
+        }
+        matcher.advance(bundle.at, &mut out);
+        let findings = plain.findings();
+        let wanted: Vec<_> = findings.iter().map(|f| (f.rule.id.as_str(), f.binding.as_slice(), f.held.clone())).collect();
+        assert_eq!(matcher.history(), wanted, "{}", dir.display());
+    }
+}
+
+/// As far up as the topology of a public bundle lies.
+fn top(dir: &Path) -> std::path::PathBuf {
+    let parent = dir.parent().unwrap();
+    if parent.join("topology.json").exists() || dir.join("topology.json").exists() { parent.to_path_buf() } else { parent.parent().unwrap_or(parent).to_path_buf() }
 }

@@ -45,7 +45,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         Some(dir) => Some(load(&project, dir, &args.time)?),
         None => None,
     };
-    let plan = bundle.as_ref().map_or(&project.plan, Bundle::plan);
+    let plan = bundle.as_ref().map_or(project.plan.as_ref(), Bundle::plan);
     let Some(tree) = plan.trees.get(&args.tree) else {
         let help = nearest(&args.tree, plan.trees.keys().map(String::as_str)).map_or_else(
             || format!("\n  help: the trees are {}", plan.trees.keys().cloned().collect::<Vec<_>>().join(", ")),

@@ -1,5 +1,7 @@
 //! Why not: rules that nearly held, and the whole reason for any rule.
 
+use std::collections::BTreeSet;
+
 use crate::compile::plan::{CondKind, Quantifier, Rule, Status};
 use crate::estate::ComponentId;
 use crate::value::{Time, Truth};
@@ -56,10 +58,15 @@ impl<'a> Engine<'a> {
     /// Active rules that lacked exactly one condition, the closest first.
     pub fn near_misses(&self, findings: &[Finding<'a>]) -> Vec<NearMiss<'a>> {
         let mut misses = Vec::new();
+        let found: BTreeSet<(&str, &[ComponentId])> = findings.iter().map(|f| (f.rule.id.as_str(), f.binding.as_slice())).collect();
         for rule in self.plan.rules.values().filter(|r| r.status == Status::Active) {
             self.memo.next_rule();
-            for binding in self.bindings(rule) {
-                if findings.iter().any(|f| f.rule.id == rule.id && f.binding == binding) {
+            let bindings = match &self.near {
+                Some(near) => near.get(&rule.id).cloned().unwrap_or_default(),
+                None => self.bindings(rule),
+            };
+            for binding in bindings {
+                if found.contains(&(rule.id.as_str(), binding.as_slice())) {
                     continue;
                 }
                 misses.extend(self.near_miss(rule, binding, findings));

@@ -50,6 +50,8 @@ pub struct Engine<'a> {
     memo: memo::Memo,
     /// If set, only these choices of components are looked at for findings.
     only: Option<Candidates>,
+    /// The same for near misses.
+    near: Option<Candidates>,
 }
 
 /// Choices of components for the variables of rules, ascending, by the identifier of the rule.
@@ -100,13 +102,19 @@ impl<'a> Engine<'a> {
         (at, lookback): (Time, Duration),
         durations: Duration,
     ) -> Self {
-        Engine { plan, estate, facts, scripts, at, lookback, durations, memo: memo::Memo::default(), only: None }
+        Engine { plan, estate, facts, scripts, at, lookback, durations, memo: memo::Memo::default(), only: None, near: None }
     }
 
     /// Looks for findings among these choices of components only, as the matcher names them.
     #[must_use]
     pub fn only(self, candidates: Candidates) -> Self {
         Engine { only: Some(candidates), ..self }
+    }
+
+    /// Looks for near misses among these choices of components only.
+    #[must_use]
+    pub fn near(self, candidates: Candidates) -> Self {
+        Engine { near: Some(candidates), ..self }
     }
 
     /// Every finding, in the order of rule and binding. Rules that ask what others have explained come after all others,

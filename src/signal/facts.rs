@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::estate::ComponentId;
 use crate::value::Time;
 
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
     /// File name in the bundle: `alerts.json`.
     pub file: String,

@@ -1,10 +1,12 @@
 //! Loading a bundle against a project, and asking it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::compile::Scripts;
 use crate::compile::plan::Plan;
 use crate::diag::Diagnostic;
+use crate::engine::matcher::{Limits, Matcher, Setup};
 use crate::engine::{Engine, LOOKBACK};
 use crate::estate::Snapshot;
 use crate::localize::{Diagnosis, Question, diagnose};
@@ -28,8 +30,8 @@ pub struct Bundle<'p> {
     pub path: PathBuf,
     pub project: &'p Project,
     /// Of the bundle's own topology; the project's where it has none.
-    own: Option<(Snapshot, Plan)>,
-    scripts: RhaiScripts,
+    own: Option<(Arc<Snapshot>, Arc<Plan>)>,
+    scripts: Arc<RhaiScripts>,
     pub facts: Facts,
     pub counts: Counts,
     pub warnings: Vec<String>,
@@ -50,7 +52,7 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
                 if name.contains("..") {
                     warnings.push(format!("the estate is that of `{name}` ({} components), not the project's", estate.len()));
                 }
-                Some((estate, plan))
+                Some((Arc::new(estate), Arc::new(plan)))
             }
             Err(error) => {
                 let message = format!("`{name}` is not UTF-8: byte {} does not fit", error.valid_up_to());
@@ -59,7 +61,7 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
         },
         None => None,
     };
-    let estate = own.as_ref().map_or(&project.estate, |(estate, _)| estate);
+    let estate = own.as_ref().map_or(&project.estate, |(estate, _)| estate).as_ref();
     let (facts, counts, found) = read_facts(&text, estate, &project.placement);
     let Some(last) = last_time(&facts) else {
         // Nothing at all could be read: an answer would say "no fault" of a bundle that nobody has looked at.
@@ -78,7 +80,7 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
             Time::describe(at.since(last))
         ));
     }
-    Ok(Bundle { path: dir.to_path_buf(), project, own, scripts: project.scripts.fresh(), facts, counts, warnings, at, lookback })
+    Ok(Bundle { path: dir.to_path_buf(), project, own, scripts: Arc::new(project.scripts.fresh()), facts, counts, warnings, at, lookback })
 }
 
 /// Signals after a gap of this length are taken for clocks that run ahead,
@@ -105,19 +107,54 @@ fn without_strays(facts: &Facts) -> Option<Time> {
 
 impl Bundle<'_> {
     pub fn estate(&self) -> &Snapshot {
-        self.own.as_ref().map_or(&self.project.estate, |(estate, _)| estate)
+        self.shared_estate()
     }
 
     pub fn plan(&self) -> &Plan {
+        self.shared_plan()
+    }
+
+    fn shared_estate(&self) -> &Arc<Snapshot> {
+        self.own.as_ref().map_or(&self.project.estate, |(estate, _)| estate)
+    }
+
+    fn shared_plan(&self) -> &Arc<Plan> {
         self.own.as_ref().map_or(&self.project.plan, |(_, plan)| plan)
     }
 
+    /// How a matcher starts that is fed this bundle, as of an instant.
+    pub fn setup(&self, now: Time) -> Setup {
+        Setup {
+            plan: Arc::clone(self.shared_plan()),
+            estate: Arc::clone(self.shared_estate()),
+            // What fails while the matcher looks is no failure of the diagnosis: the engine asks again.
+            scripts: Arc::new(self.scripts.fresh()),
+            present: self.facts.present,
+            now,
+            lookback: self.lookback,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The engine for this bundle: the matcher says for which components rules held or came near, and the engine looks there
+    /// only.
     pub fn engine(&self) -> Engine<'_> {
-        Engine::new(self.plan(), self.estate(), &self.facts, &self.scripts, self.at, self.lookback)
+        let mut matcher = Matcher::load(self.setup(self.at), &self.facts);
+        let near = matcher.touched();
+        self.plain_engine().only(matcher.candidates()).near(near)
+    }
+
+    /// The same without the matcher: every rule is looked at for every choice of components. Slower, and by definition right.
+    pub fn plain_engine(&self) -> Engine<'_> {
+        Engine::new(self.plan(), self.estate(), &self.facts, self.scripts.as_ref(), self.at, self.lookback)
     }
 
     pub fn diagnose(&self) -> Diagnosis {
-        let question = Question { engine: &self.engine(), cases: &self.project.cases, counts: &self.counts };
+        self.diagnose_with(&self.engine())
+    }
+
+    pub fn diagnose_with(&self, engine: &Engine<'_>) -> Diagnosis {
+        let question = Question { engine, cases: &self.project.cases, counts: &self.counts };
         let mut diagnosis = diagnose(&question);
         diagnosis.warnings.clone_from(&self.warnings);
         diagnosis.warnings.extend(self.scripts.failures());

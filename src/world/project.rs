@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::compile::plan::Plan;
 use crate::compile::{Inputs, Scripts, compile};
@@ -19,8 +20,8 @@ use super::files::{below, read};
 pub struct Project {
     pub root: PathBuf,
     pub sources: Sources,
-    pub estate: Snapshot,
-    pub plan: Plan,
+    pub estate: Arc<Snapshot>,
+    pub plan: Arc<Plan>,
     pub placement: Placement,
     pub cases: CaseBase,
     pub scripts: RhaiScripts,
@@ -102,8 +103,8 @@ impl Project {
         Ok(Project {
             root: root.to_path_buf(),
             sources,
-            estate,
-            plan,
+            estate: Arc::new(estate),
+            plan: Arc::new(plan),
             placement,
             cases,
             scripts,

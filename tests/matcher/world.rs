@@ -279,6 +279,9 @@ impl Run {
     }
 
     fn restart(&mut self) -> Result<(), String> {
+        let state = self.matcher.capture().map_err(|e| e.to_string())?;
+        let setup = setup(&self.project, &self.scripts, Time(0));
+        self.matcher = Matcher::restore(setup, &state).map_err(|e| e.to_string())?;
         Ok(())
     }
 

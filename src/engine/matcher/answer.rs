@@ -15,7 +15,8 @@ use super::Matcher;
 use super::eval::{Env, Valued};
 use super::fact::Signal;
 use super::gates::{Input, inputs};
-use super::network::{MetricId, PatternId};
+use super::network::{ANYWHERE, MetricId, PatternId, Use};
+use super::node::Node;
 use super::store::NOWHERE;
 
 /// How far ahead the plain engine is asked for the next change of a condition with a script.
@@ -201,5 +202,97 @@ impl Matcher {
         }
         facts.index();
         facts
+    }
+}
+
+/// Bindings by the number of their rule.
+type Bound = BTreeMap<u32, BTreeSet<Vec<ComponentId>>>;
+
+impl Matcher {
+    /// The choices of components of which some rule reads a fact. Of all others nothing is known, so none of them can be near to
+    /// holding.
+    pub fn touched(&mut self) -> Candidates {
+        let mut found = Bound::new();
+        let mut done: BTreeSet<(u32, u32, ComponentId)> = BTreeSet::new();
+        let mut uses: Vec<(Use, ComponentId)> = Vec::new();
+        for cell in &self.store.cells {
+            for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
+                let bounds = watch.tables.iter().flat_map(|table| &table.uses).chain(watch.listed.iter().flat_map(|listed| &listed.uses));
+                uses.extend(bounds.chain(&watch.sampled).chain(&watch.raw).map(|what| (*what, cell.component)));
+            }
+        }
+        let lists: Vec<(ComponentId, PatternId)> = self.store.lists.iter().map(|list| (list.component, list.pattern)).collect();
+        for (component, pattern) in lists {
+            uses.extend(self.net.event_uses(ANYWHERE, pattern).iter().map(|what| (*what, component)));
+            if component != NOWHERE {
+                let class = self.class(component);
+                let slots = self.classes[class as usize].iter();
+                uses.extend(slots.flat_map(|slot| self.net.event_uses(*slot, pattern)).map(|what| (*what, component)));
+            }
+        }
+        let known: Vec<ComponentId> = self.estate.ids().filter(|c| self.store.has_probes(*c)).collect();
+        let metrics = self.store.cells.iter().map(|cell| cell.component);
+        let components: BTreeSet<ComponentId> = if self.net.any_metric.is_empty() { BTreeSet::new() } else { metrics.collect() };
+        for component in known {
+            let class = self.class(component);
+            let slots = self.classes[class as usize].iter();
+            uses.extend(slots.flat_map(|slot| self.net.probe_uses(*slot)).map(|what| (*what, component)));
+        }
+        for component in components {
+            let class = self.class(component);
+            let slots = self.classes[class as usize].iter();
+            uses.extend(slots.filter_map(|slot| self.net.any_metric.get(slot)).flatten().map(|what| (*what, component)));
+        }
+        for (what, component) in uses {
+            if done.insert((what.rule, what.role, component)) {
+                self.bind_all(what, component, &mut found);
+            }
+        }
+        // What compares attributes alone may be near without any fact; a rule without variables is one choice.
+        for rule in 0..super::node::number(self.net.rules.len()) {
+            let of = &self.net.rules[rule as usize];
+            if of.slots.is_empty() || compares_attributes(&of.condition) {
+                let all = self.all_bindings(rule);
+                found.entry(rule).or_default().extend(all.into_iter().map(|binding| binding.to_vec()));
+            }
+        }
+        found.into_iter().map(|(rule, bindings)| (self.net.rules[rule as usize].id.clone(), bindings.into_iter().collect())).collect()
+    }
+
+    fn bind_all(&mut self, what: Use, component: ComponentId, into: &mut Bound) {
+        let role = self.net.roles[what.role as usize].clone();
+        let bases = if component == NOWHERE { None } else { self.bases(&role, component) };
+        let (Some(variable), Some(bases)) = (role.base, bases) else {
+            let all = self.all_bindings(what.rule);
+            into.entry(what.rule).or_default().extend(all.into_iter().map(|binding| binding.to_vec()));
+            return;
+        };
+        let mut found = Vec::new();
+        for base in bases {
+            if self.fits(what.rule, variable, base) {
+                self.grow(what.rule, variable, base, None, &mut found);
+            }
+        }
+        into.entry(what.rule).or_default().extend(found.into_iter().map(|binding| binding.to_vec()));
+    }
+}
+
+fn compares_attributes(node: &Node) -> bool {
+    match node {
+        Node::And(parts) | Node::Or(parts) => parts.iter().any(compares_attributes),
+        Node::Not(inner) | Node::Held { inner, .. } => compares_attributes(inner),
+        Node::Quantified { body, .. } => compares_attributes(body),
+        Node::State { bodies, .. } => bodies.iter().any(compares_attributes),
+        Node::Compare { left, right, .. } => left.is_fixed() && right.is_fixed(),
+        Node::Unexplained(_)
+        | Node::Event { .. }
+        | Node::Probe { .. }
+        | Node::Link { .. }
+        | Node::Shares { .. }
+        | Node::Trend { .. }
+        | Node::Against { .. }
+        | Node::Sampled { .. }
+        | Node::Probed { .. }
+        | Node::Asked(_) => false,
     }
 }

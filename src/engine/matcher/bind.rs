@@ -117,6 +117,7 @@ impl Matcher {
 
     /// The components for which the variable of a role may stand when `component` is in the role; `None`: any.
     pub(super) fn bases(&self, role: &Role, component: ComponentId) -> Option<Vec<ComponentId>> {
+        role.base?;
         let mut at = vec![component];
         for step in role.steps.iter().rev() {
             let target = self.net.names.specs.get(step.0 as usize)?;
@@ -214,7 +215,7 @@ impl Matcher {
     }
 
     /// Extends a binding of one variable to all of them; `from`: only where gates may pass.
-    fn grow(&mut self, rule: u32, variable: usize, component: ComponentId, from: Option<Time>, found: &mut Vec<Binding>) {
+    pub(super) fn grow(&mut self, rule: u32, variable: usize, component: ComponentId, from: Option<Time>, found: &mut Vec<Binding>) {
         let count = self.net.rules[rule as usize].slots.len();
         if count == 1 {
             found.push(SmallVec::from_slice(&[component]));

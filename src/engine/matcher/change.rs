@@ -170,12 +170,7 @@ impl Matcher {
                 Ready::Signal { signal, .. } => {
                     let mut signal = signal.as_ref().clone();
                     signal.set_component(new(signal.component()));
-                    match signal {
-                        Signal::Alert(alert) => Fact::Alert(alert),
-                        Signal::Log(log) => Fact::Log(log),
-                        Signal::Change(change) => Fact::Change(change),
-                        Signal::Report(report) => Fact::Report(report),
-                    }
+                    Fact::from(signal)
                 }
                 Ready::Probe(probe) => Fact::Probe(Probe { component: new(probe.component), from: new(probe.from), ..probe.as_ref().clone() }),
                 Ready::Unread(_) => continue,

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::compile::plan::EventKind;
 use crate::estate::ComponentId;
-use crate::signal::{Alert, Change, LogLine, Origin, Probe, Report};
+use crate::signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report};
 use crate::value::Time;
 
 use super::network::{MetricId, PatternId};
@@ -49,6 +49,24 @@ pub struct SeriesKey {
 }
 
 impl Fact {
+    /// All facts of a recording in the order of their times, as they would have come; of one time in a fixed order.
+    pub fn all_of(facts: &Facts) -> Vec<Fact> {
+        let mut all: Vec<Fact> = facts.alerts.iter().cloned().map(Fact::Alert).collect();
+        all.extend(facts.logs.iter().cloned().map(Fact::Log));
+        all.extend(facts.changes.iter().cloned().map(Fact::Change));
+        all.extend(facts.probes.iter().cloned().map(Fact::Probe));
+        all.extend(facts.reports.iter().cloned().map(Fact::Report));
+        for series in &facts.series {
+            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
+            all.extend(series.points.iter().map(|(time, value)| {
+                let (metric, series_key) = (series.metric.clone(), Arc::clone(&key));
+                Fact::Sample(Sample { component: series.component, metric, series: series_key, time: *time, value: *value })
+            }));
+        }
+        all.sort_by_key(Fact::time);
+        all
+    }
+
     /// When it was observed (an alert: when it started).
     pub fn time(&self) -> Time {
         match self {

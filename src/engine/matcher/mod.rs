@@ -204,6 +204,14 @@ impl std::fmt::Debug for Matcher {
 
 impl Matcher {
     pub fn new(setup: Setup) -> Self {
+        let mut matcher = Self::empty(setup);
+        matcher.start();
+        matcher.forget_touched();
+        matcher
+    }
+
+    /// Without a look at anything yet.
+    fn empty(setup: Setup) -> Self {
         let net = Network::new(&setup.plan, &setup.estate);
         let mut matcher = Matcher {
             live: Live::new(net.rules.len()),
@@ -238,8 +246,6 @@ impl Matcher {
             nothing: Facts::default(),
         };
         matcher.fresh_readings();
-        matcher.start();
-        matcher.forget_touched();
         matcher
     }
 

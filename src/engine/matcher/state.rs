@@ -1,5 +1,309 @@
-//! placeholder
-/// Version of the captured form.
+//! The state of the matcher as bytes, and back: a restart need not wait for windows to fill. State is facts, so that is what is
+//! written (JSON, components by their ids); all else is worked out from them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compile::plan::EventKind;
+use crate::estate::ComponentId;
+use crate::signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
+use crate::value::Time;
+
+use super::change::Kept;
+use super::fact::{Fact, Ready, Sample, SeriesKey, Signal};
+use super::store::Buffer;
+use super::{Matcher, Setup};
+
+/// Version of the captured form. A state of another version is refused.
 pub const STATE_VERSION: u32 = 1;
-#[derive(Debug)]
-pub struct StateError;
+
+/// Why a state cannot be restored. The matcher then starts empty: nothing of it is taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    #[error("the state is of version {found}, and this program reads version {STATE_VERSION}: start without it, windows fill anew")]
+    Version { found: u32 },
+    #[error("the state cannot be read: {0}; start without it, windows fill anew")]
+    Unreadable(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    version: u32,
+    now: i64,
+    series: Vec<SeriesState>,
+    baseline: Vec<SeriesState>,
+    signals: Vec<SignalState>,
+    probes: Vec<ProbeState>,
+    /// Facts of instants after `now`.
+    waiting_samples: Vec<SeriesState>,
+    waiting_signals: Vec<SignalState>,
+    waiting_probes: Vec<ProbeState>,
+}
+
+/// Only what must be known before the rest can be read.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeriesState {
+    component: String,
+    metric: String,
+    labels: BTreeMap<String, String>,
+    origin: Origin,
+    /// Milliseconds and value; `null` marks the series stale.
+    points: Vec<(i64, Option<f64>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SignalState {
+    kind: String,
+    component: Option<String>,
+    origin: Origin,
+    text: String,
+    labels: BTreeMap<String, String>,
+    start: i64,
+    /// Absent while an alert fires.
+    end: Option<i64>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    summary: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    severity: Option<String>,
+    #[serde(default)]
+    duplicates: usize,
+    #[serde(default)]
+    flaps: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ProbeState {
+    from: Option<String>,
+    component: Option<String>,
+    origin: Origin,
+    time: i64,
+    success: bool,
+    text: String,
+}
+
+impl Matcher {
+    /// Everything that the matcher knows, as bytes.
+    ///
+    /// # Errors
+    /// Never for what the matcher itself has taken; the error is that of the JSON writer.
+    pub fn capture(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let facts = self.all_facts();
+        let id = |component: Option<ComponentId>| component.map(|c| self.estate.component(c).id.clone());
+        let mut state = State {
+            version: STATE_VERSION,
+            now: self.now.0,
+            series: facts.series.iter().filter_map(|s| series_state(s, &id)).collect(),
+            baseline: self.store.baseline.iter().filter_map(|s| series_state(s, &id)).collect(),
+            signals: Vec::new(),
+            probes: facts.probes.iter().map(|p| probe_state(p, &id)).collect(),
+            waiting_samples: Vec::new(),
+            waiting_signals: Vec::new(),
+            waiting_probes: Vec::new(),
+        };
+        let alerts = facts.alerts.into_iter().map(Signal::Alert);
+        let others = facts.logs.into_iter().map(Signal::Log);
+        let changes = facts.changes.into_iter().map(Signal::Change);
+        let reports = facts.reports.into_iter().map(Signal::Report);
+        state.signals = alerts.chain(others).chain(changes).chain(reports).map(|s| signal_state(&s, &id)).collect();
+        for waiting in self.waiting.values() {
+            match &waiting.what {
+                Ready::Sample { component, metric, series, time, value } => state.waiting_samples.push(SeriesState {
+                    component: self.estate.component(*component).id.clone(),
+                    metric: self.net.names.metrics.get(metric.0 as usize).cloned().unwrap_or_default(),
+                    labels: series.labels.clone(),
+                    origin: series.origin.clone(),
+                    points: vec![(time.0, (!value.is_nan()).then_some(*value))],
+                }),
+                Ready::Signal { signal, .. } => state.waiting_signals.push(signal_state(signal, &id)),
+                Ready::Probe(probe) => state.waiting_probes.push(probe_state(probe, &id)),
+                Ready::Unread(_) => {}
+            }
+        }
+        serde_json::to_vec(&state)
+    }
+
+    /// A matcher that knows what another one knew when it was captured, as of that instant (`setup.now` does not matter), by
+    /// the plan and over the estate of `setup`: both may be others than those of the capture, as in [`Matcher::replace`].
+    ///
+    /// # Errors
+    /// The bytes are no state, or one of another version.
+    pub fn restore(setup: Setup, bytes: &[u8]) -> Result<Matcher, StateError> {
+        let unreadable = |error: serde_json::Error| StateError::Unreadable(error.to_string());
+        let Versioned { version } = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if version != STATE_VERSION {
+            return Err(StateError::Version { found: version });
+        }
+        let state: State = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let estate = Arc::clone(&setup.estate);
+        let find = |id: &Option<String>| id.as_deref().and_then(|id| estate.find(id));
+        let mut kept = Kept::default();
+        for series in state.series {
+            let Some(component) = estate.find(&series.component) else { continue };
+            let (metric, buffer) = buffer(series);
+            kept.series.push((component, metric, buffer));
+        }
+        for series in state.baseline {
+            let component = estate.find(&series.component);
+            let (metric, buffer) = buffer(series);
+            let SeriesKey { labels, origin } = buffer.key.as_ref().clone();
+            kept.baseline.push(Series { origin, component, metric, modelled: true, labels, points: buffer.points });
+        }
+        kept.signals = state.signals.into_iter().filter_map(|s| signal(s, &find)).collect();
+        kept.probes = state.probes.into_iter().map(|p| probe(p, &find)).collect();
+        for series in state.waiting_samples {
+            let component = estate.find(&series.component);
+            let (metric, buffer) = buffer(series);
+            for (time, value) in buffer.points {
+                let series = Arc::clone(&buffer.key);
+                kept.waiting.push(Fact::Sample(Sample { component, metric: metric.clone(), series, time, value }));
+            }
+        }
+        kept.waiting.extend(state.waiting_signals.into_iter().filter_map(|s| signal(s, &find)).map(Fact::from));
+        kept.waiting.extend(state.waiting_probes.into_iter().map(|p| Fact::Probe(probe(p, &find))));
+        Ok(Self::with(Setup { now: Time(state.now), ..setup }, kept))
+    }
+
+    /// A matcher that has taken all facts of a recording, as of `setup.now`.
+    pub fn load(setup: Setup, facts: &Facts) -> Matcher {
+        let mut kept = Kept { baseline: facts.baseline.clone(), probes: facts.probes.clone(), ..Kept::default() };
+        for series in &facts.series {
+            let Some(component) = series.component else { continue };
+            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
+            kept.series.push((component, series.metric.clone(), Buffer { key, points: series.points.clone() }));
+        }
+        kept.signals.extend(facts.alerts.iter().cloned().map(Signal::Alert));
+        kept.signals.extend(facts.logs.iter().cloned().map(Signal::Log));
+        kept.signals.extend(facts.changes.iter().cloned().map(Signal::Change));
+        kept.signals.extend(facts.reports.iter().cloned().map(Signal::Report));
+        Self::with(setup, kept)
+    }
+
+    fn with(setup: Setup, kept: Kept) -> Matcher {
+        let mut matcher = Matcher::empty(setup);
+        matcher.put_facts(kept);
+        matcher.begin_anew();
+        matcher.forget_touched();
+        matcher
+    }
+}
+
+impl From<Signal> for Fact {
+    fn from(signal: Signal) -> Fact {
+        match signal {
+            Signal::Alert(alert) => Fact::Alert(alert),
+            Signal::Log(log) => Fact::Log(log),
+            Signal::Change(change) => Fact::Change(change),
+            Signal::Report(report) => Fact::Report(report),
+        }
+    }
+}
+
+fn series_state(series: &Series, id: &impl Fn(Option<ComponentId>) -> Option<String>) -> Option<SeriesState> {
+    Some(SeriesState {
+        component: id(series.component)?,
+        metric: series.metric.clone(),
+        labels: series.labels.clone(),
+        origin: series.origin.clone(),
+        points: series.points.iter().map(|(time, value)| (time.0, (!value.is_nan()).then_some(*value))).collect(),
+    })
+}
+
+fn buffer(series: SeriesState) -> (String, Buffer) {
+    let key = Arc::new(SeriesKey { labels: series.labels, origin: series.origin });
+    let points = series.points.into_iter().map(|(time, value)| (Time(time), value.unwrap_or(f64::NAN))).collect();
+    (series.metric, Buffer { key, points })
+}
+
+fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<String>) -> SignalState {
+    let (start, end) = signal.extent();
+    let (kind, origin) = match signal {
+        Signal::Alert(s) => (EventKind::Alert, &s.origin),
+        Signal::Log(s) => (EventKind::Log, &s.origin),
+        Signal::Change(s) => (EventKind::Change, &s.origin),
+        Signal::Report(s) => (EventKind::Report, &s.origin),
+    };
+    let mut state = SignalState {
+        kind: name(kind).to_owned(),
+        component: id(signal.component()),
+        origin: origin.clone(),
+        text: signal.text().to_owned(),
+        labels: signal.labels().clone(),
+        start: start.0,
+        end: (end < Time::MAX).then_some(end.0),
+        name: String::new(),
+        summary: String::new(),
+        severity: None,
+        duplicates: 0,
+        flaps: 0,
+    };
+    if let Signal::Alert(alert) = signal {
+        (state.name, state.summary, state.severity) = (alert.name.clone(), alert.summary.clone(), alert.severity.clone());
+        (state.duplicates, state.flaps) = (alert.duplicates, alert.flaps);
+    }
+    state
+}
+
+/// `None` for a kind that this version does not know.
+fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<ComponentId>) -> Option<Signal> {
+    let component = find(&state.component);
+    let (origin, text, time, labels) = (state.origin, state.text, Time(state.start), state.labels);
+    let kind = [EventKind::Alert, EventKind::Log, EventKind::Change, EventKind::Report];
+    Some(match kind.into_iter().find(|kind| name(*kind) == state.kind)? {
+        EventKind::Alert => Signal::Alert(Alert {
+            origin,
+            component,
+            name: state.name,
+            text,
+            summary: state.summary,
+            severity: state.severity,
+            labels,
+            start: time,
+            end: state.end.map_or(Time::MAX, Time),
+            duplicates: state.duplicates,
+            flaps: state.flaps,
+        }),
+        EventKind::Log => Signal::Log(LogLine { origin, component, time, text, labels }),
+        EventKind::Change => Signal::Change(Change { origin, component, time, text, attributes: labels }),
+        EventKind::Report => Signal::Report(Report { origin, component, time, text, attributes: labels }),
+    })
+}
+
+fn name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Alert => "alert",
+        EventKind::Log => "log",
+        EventKind::Change => "change",
+        EventKind::Report => "report",
+    }
+}
+
+fn probe_state(probe: &Probe, id: &impl Fn(Option<ComponentId>) -> Option<String>) -> ProbeState {
+    ProbeState {
+        from: id(probe.from),
+        component: id(probe.component),
+        origin: probe.origin.clone(),
+        time: probe.time.0,
+        success: probe.success,
+        text: probe.text.clone(),
+    }
+}
+
+fn probe(state: ProbeState, find: &impl Fn(&Option<String>) -> Option<ComponentId>) -> Probe {
+    Probe {
+        origin: state.origin,
+        from: find(&state.from),
+        component: find(&state.component),
+        time: Time(state.time),
+        success: state.success,
+        text: state.text,
+    }
+}

@@ -464,7 +464,16 @@ impl Matcher {
             for at in self.concerned(what, component, true) {
                 self.again(at, from, true);
             }
-            for binding in self.bindings_from(what, component, from) {
+            let sleepers: Vec<Binding> = match self.net.roles[what.role as usize].base {
+                Some(_) => self.bindings_from(what, component, from),
+                // Wherever it happened, it concerns all.
+                None => {
+                    let all = self.store.lists.iter().filter(|list| list.pattern == anchor && list.component != NOWHERE);
+                    let all: Vec<ComponentId> = all.map(|list| list.component).collect();
+                    all.into_iter().filter(|c| self.fits(what.rule, 0, *c)).map(|c| SmallVec::from_slice(&[c])).collect()
+                }
+            };
+            for binding in sleepers {
                 if self.live.find(what.rule, &binding).is_none() {
                     self.derive(what.rule, binding, from);
                 }
