@@ -182,7 +182,8 @@ fn the_matcher_changes_no_answer() {
         all.extend(bundles(&shared));
     }
     for dir in all {
-        let bundle = load_bundle(&project, &dir, &top(&dir), Options::default()).unwrap_or_else(|e| panic!("{}: {}", dir.display(), e.message));
+        let bundle =
+            load_bundle(&project, &dir, &top(&dir), Options::default()).unwrap_or_else(|e| panic!("{}: {}", dir.display(), e.message));
         let plain = bundle.plain_engine();
         let wanted = serde_json::to_string_pretty(&bundle.diagnose_with(&plain)).unwrap();
         let found = serde_json::to_string_pretty(&bundle.diagnose()).unwrap();
@@ -204,5 +205,9 @@ fn the_matcher_changes_no_answer() {
 /// As far up as the topology of a public bundle lies.
 fn top(dir: &Path) -> std::path::PathBuf {
     let parent = dir.parent().unwrap();
-    if parent.join("topology.json").exists() || dir.join("topology.json").exists() { parent.to_path_buf() } else { parent.parent().unwrap_or(parent).to_path_buf() }
+    if parent.join("topology.json").exists() || dir.join("topology.json").exists() {
+        parent.to_path_buf()
+    } else {
+        parent.parent().unwrap_or(parent).to_path_buf()
+    }
 }

@@ -4,7 +4,14 @@
 //!
 //! Translates the workload's rules into the rule language and its events into facts, and prints what matched, events a second
 //! (facts made ready beforehand; and from JSON text in), the time of one event, allocations, memory and loading times.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a program for the desk")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a program for the desk"
+)]
 
 mod measure;
 mod workload;
@@ -34,9 +41,9 @@ fn main() {
     let text = work.text();
 
     // Loading: text to ready.
-    let started = cpu();
+    let watch = Watch::start();
     let plan = Arc::new(work.compile(&text));
-    let compile_ms = (cpu() - started) / 1e6;
+    let compile_ms = watch.microseconds() / 1e3;
     let setup = Setup {
         plan: Arc::clone(&plan),
         estate: Arc::clone(&work.estate),
@@ -87,7 +94,13 @@ fn main() {
         if std::env::var_os("BY_KIND").is_some() {
             let mut by: std::collections::BTreeMap<&str, (usize, f64)> = std::collections::BTreeMap::new();
             for (time, line) in times.iter().zip(&lines) {
-                let kind = if line.contains("\"kind\":\"metric\"") { if *time > 2.0 { "metric slow" } else { "metric" } } else if line.contains("\"kind\":\"log\"") { "log" } else { "alert" };
+                let kind = if line.contains("\"kind\":\"metric\"") {
+                    if *time > 2.0 { "metric slow" } else { "metric" }
+                } else if line.contains("\"kind\":\"log\"") {
+                    "log"
+                } else {
+                    "alert"
+                };
                 let entry = by.entry(kind).or_default();
                 *entry = (entry.0 + 1, entry.1 + time);
             }
@@ -100,7 +113,8 @@ fn main() {
         let mut matcher = Matcher::new(setup.clone());
         let mut counter = Counter::new(&work);
         let ready: Vec<(Prepared, Line)> = lines.iter().map(|line| work.ready(&matcher, line)).collect();
-        let info = allocation_counter::measure(|| ready.iter().for_each(|(fact, line)| step(&mut matcher, fact, line, &mut counter, &mut out)));
+        let info =
+            allocation_counter::measure(|| ready.iter().for_each(|(fact, line)| step(&mut matcher, fact, line, &mut counter, &mut out)));
         allocations = info.count_total;
 
         // From JSON text.

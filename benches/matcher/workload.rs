@@ -151,7 +151,11 @@ impl Workload {
                     ("component", condition)
                 }
             };
-            let _ = writeln!(text, "TOP-{:05} \"Rule {}\" {{\n  given c: {kind}{filter}\n  if {condition}\n  then fault \"f\" at c\n  impact c\n}}\n", rule.id, rule.id);
+            let _ = writeln!(
+                text,
+                "TOP-{:05} \"Rule {}\" {{\n  given c: {kind}{filter}\n  if {condition}\n  then fault \"f\" at c\n  impact c\n}}\n",
+                rule.id, rule.id
+            );
         }
         text
     }

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand, `text` for what people read.
 
+mod bench;
 mod check;
 mod diagnose;
 mod eval;
@@ -49,6 +50,8 @@ enum Command {
     Walk(walk::Args),
     /// Score diagnoses against the truth in each bundle's `expected.json`
     Eval(eval::Args),
+    /// Replay recordings through the matcher and tell how fast it is on this project
+    Bench(bench::Args),
     /// Help on a subject: `language` prints the reference of the rule language, `codes` the error codes
     Help(help::Args),
 }
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Impact(args) => impact::run(&args, &mut out),
         Command::Walk(args) => walk::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
+        Command::Bench(args) => bench::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     };
     let flushed = out.flush();

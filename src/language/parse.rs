@@ -16,8 +16,40 @@ pub fn parse_file(sources: &Sources, source: SourceId) -> (File, Vec<Diagnostic>
     let all = tokens(text);
     let significant: Vec<_> = all.iter().copied().filter(|t| t.kind != TokenKind::Comment).collect();
     let blocks = Cutter { source, text, diagnostics: &mut diagnostics }.blocks(&significant);
-    let rules = blocks.into_iter().filter_map(|block| rule(source, text, block, &mut diagnostics)).collect();
+    let rules = parse_blocks(source, text, blocks, &mut diagnostics);
     (File { source, tokens: all, rules }, diagnostics)
+}
+
+/// Below this many blocks a thread costs more than it saves.
+const MANY_BLOCKS: usize = 500;
+
+/// Blocks know nothing of each other: of a large file, each thread reads its share. The order is that of the text.
+fn parse_blocks(source: SourceId, text: &str, mut blocks: Vec<Block>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
+    let read = |blocks: Vec<Block>| {
+        let mut found = Vec::new();
+        let rules: Vec<Rule> = blocks.into_iter().filter_map(|block| rule(source, text, block, &mut found)).collect();
+        (rules, found)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(blocks.len() / MANY_BLOCKS).max(1);
+    let share = blocks.len().div_ceil(threads);
+    let mut rules = Vec::with_capacity(blocks.len());
+    std::thread::scope(|scope| {
+        let mut others = Vec::new();
+        while blocks.len() > share {
+            let part = blocks.split_off(blocks.len() - share);
+            others.push(scope.spawn(move || read(part)));
+        }
+        let (own, found) = read(std::mem::take(&mut blocks));
+        rules.extend(own);
+        diagnostics.extend(found);
+        for other in others.into_iter().rev() {
+            // A thread ends early only if the parser panics, which then happens here as it would have without threads.
+            let (part, found) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            rules.extend(part);
+            diagnostics.extend(found);
+        }
+    });
+    rules
 }
 
 /// Parses a condition alone, which stands at `place` (the definition of a state in `model.yaml`).

@@ -40,13 +40,45 @@ pub enum Step {
     /// Time passes.
     Wait(i64),
     /// At a time relative to now; the last of the names is the series.
-    Sample { component: String, metric: &'static str, series: u8, at: i64, value: f64 },
+    Sample {
+        component: String,
+        metric: &'static str,
+        series: u8,
+        at: i64,
+        value: f64,
+    },
     /// The alert of a number; fired, or resolved after a while.
-    Alert { component: Option<String>, number: u8, at: i64, ends: Option<i64>, text: &'static str, level: &'static str },
-    Log { component: Option<String>, at: i64, text: &'static str, level: &'static str },
-    Change { component: Option<String>, at: i64, text: &'static str },
-    Probe { from: Option<String>, to: String, at: i64, success: bool },
-    Report { component: Option<String>, at: i64, text: &'static str, region: &'static str },
+    Alert {
+        component: Option<String>,
+        number: u8,
+        at: i64,
+        ends: Option<i64>,
+        text: &'static str,
+        level: &'static str,
+    },
+    Log {
+        component: Option<String>,
+        at: i64,
+        text: &'static str,
+        level: &'static str,
+    },
+    Change {
+        component: Option<String>,
+        at: i64,
+        text: &'static str,
+    },
+    Probe {
+        from: Option<String>,
+        to: String,
+        at: i64,
+        success: bool,
+    },
+    Report {
+        component: Option<String>,
+        at: i64,
+        text: &'static str,
+        region: &'static str,
+    },
     /// The fact of an earlier step again.
     Again(usize),
     /// The estate is another one of [`Case::estates`] from now on.
@@ -99,7 +131,8 @@ fn estate(dice: &mut Dice) -> String {
             ids.push((id, kind));
             let tier = dice.pick(&["core", "important", "general"]);
             let owner = dice.pick(&["a", "b"]);
-            let extra = if *kind == "database" { format!(", attributes: {{max_connections: {}}}", dice.range(40, 100)) } else { String::new() };
+            let extra =
+                if *kind == "database" { format!(", attributes: {{max_connections: {}}}", dice.range(40, 100)) } else { String::new() };
             let _ = writeln!(text, "  - {{id: {id}, type: {kind}, tier: {tier}, owner: {owner}{extra}}}");
         }
     }
@@ -187,7 +220,9 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
         11 if !prefix.is_empty() => {
             format!("{prefix}{metric} {} baseline {stat} of 1d by 10%", dice.pick(&["above", "below"]))
         }
-        12 if !prefix.is_empty() => format!("{} is {}", prefix.trim_end_matches('.'), dice.pick(&["unavailable", "available", "not available"])),
+        12 if !prefix.is_empty() => {
+            format!("{} is {}", prefix.trim_end_matches('.'), dice.pick(&["unavailable", "available", "not available"]))
+        }
         13 => format!("probe {on} {}{within}", dice.pick(&["fails", "succeeds"])),
         14 | 15 => format!("at least {n} logs {text}{with} {on}{within}"),
         16 => format!("change \"deploy\" {on}{within}"),
@@ -297,7 +332,10 @@ fn rule(dice: &mut Dice, number: usize) -> String {
             (format!("x: {kind}{}", dice.pick(&filters)), vec![("x", kind)])
         }
         6 | 7 => (format!("x: service{}, y: database, x depends_on y", dice.pick(&filters)), vec![("x", "service"), ("y", "database")]),
-        8 => ("x: service, y: redis, z: database, x depends_on y, x depends_on z".to_owned(), vec![("x", "service"), ("y", "redis"), ("z", "database")]),
+        8 => (
+            "x: service, y: redis, z: database, x depends_on y, x depends_on z".to_owned(),
+            vec![("x", "service"), ("y", "redis"), ("z", "database")],
+        ),
         9 => ("x: service, y: host, x runs_on y".to_owned(), vec![("x", "service"), ("y", "host")]),
         10 => ("x: host, y: host, x shares subnet with y".to_owned(), vec![("x", "host"), ("y", "host")]),
         _ => ("x: service, y: service, x depends_on y at any distance".to_owned(), vec![("x", "service"), ("y", "service")]),
@@ -355,11 +393,17 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
             // What is the same alert says the same.
             let number = u8::try_from(dice.below(8)).unwrap();
             let (text, level) = (TEXTS[usize::from(number) % TEXTS.len()], LEVELS[usize::from(number) % LEVELS.len()]);
-            Step::Alert { component: maybe(dice), number, at, ends, text, level }
+            let component = COMPONENTS.get(usize::from(number)).filter(|_| number < 7).map(|(id, _)| (*id).to_owned());
+            Step::Alert { component, number, at, ends, text, level }
         }
         17 | 18 => Step::Log { component: maybe(dice), at, text, level },
         19 => Step::Change { component: maybe(dice), at, text: "deploy" },
-        20 => Step::Probe { from: if dice.chance(50) { Some(component(dice)) } else { None }, to: component(dice), at, success: dice.chance(50) },
+        20 => Step::Probe {
+            from: if dice.chance(50) { Some(component(dice)) } else { None },
+            to: component(dice),
+            at,
+            success: dice.chance(50),
+        },
         21 => Step::Report { component: maybe(dice), at, text, region: *dice.pick(&["x", "y"]) },
         22 if !steps.is_empty() => Step::Again(usize::try_from(dice.below(steps.len() as u64)).unwrap()),
         23 if dice.chance(30) => Step::Estate(usize::try_from(dice.below(estates as u64)).unwrap()),

@@ -140,7 +140,8 @@ fn project(topology: &str, rules: &[String], scripts: &RhaiScripts) -> Project {
     let (estate, _) = build(&sources, &[], &[topology]);
     // A rule that chance made impossible is left out.
     let files: Vec<_> = ids.into_iter().map(|id| parse_file(&sources, id).0).collect();
-    let (plan, diagnostics) = compile(Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: None });
+    let (plan, diagnostics) =
+        compile(Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: None });
     if std::env::var_os("FAULTSCOPE_SHOW").is_some() {
         eprintln!("{}", faultscope::diag::render(&sources, &diagnostics, false));
     }
@@ -297,7 +298,8 @@ impl Run {
     /// Whatever says something else after a fact than before it must have been emitted.
     fn changed(&self, before: &BTreeMap<Key, String>, out: &[Emitted]) -> Result<(), String> {
         let after = self.evidence();
-        let emitted: BTreeSet<Key> = out.iter().map(|e| key(self.matcher.rule_id(e.rule), self.matcher.binding(e.finding), &self.project.estate)).collect();
+        let emitted: BTreeSet<Key> =
+            out.iter().map(|e| key(self.matcher.rule_id(e.rule), self.matcher.binding(e.finding), &self.project.estate)).collect();
         for (key, text) in &after {
             if before.get(key).is_some_and(|old| old != text) && !emitted.contains(key) {
                 return Err(format!("{key:?} says something else, but was not emitted:\n{}\n{text}", before[key]));
@@ -382,7 +384,10 @@ impl Run {
             Step::Sample { component, metric, series, at, value } => Some(Fact::Sample(Sample {
                 component: Some(estate.find(component)?),
                 metric: (*metric).to_owned(),
-                series: Arc::new(SeriesKey { labels: labels("n", &series.to_string()), origin: Origin { file: "metrics.json".to_owned(), index: usize::from(*series) } }),
+                series: Arc::new(SeriesKey {
+                    labels: labels("n", &series.to_string()),
+                    origin: Origin { file: "metrics.json".to_owned(), index: usize::from(*series) },
+                }),
                 time: now.plus(*at),
                 value: *value,
             })),
@@ -395,7 +400,9 @@ impl Run {
                     // It is resolved, or said to fire once more, in any order.
                     (Some(Fact::Alert(known)), Some(_)) => Some(Fact::Alert(Alert { end: now.plus(*offset).max(known.start), ..known })),
                     // What ended before the time looked back may be forgotten.
-                    (Some(Fact::Alert(known)), None) if *offset < 0 && self.ended(&known).is_none_or(|end| end > now.minus(LOOKBACK)) => Some(Fact::Alert(Alert { end: Time::MAX, ..known })),
+                    (Some(Fact::Alert(known)), None) if *offset < 0 && self.ended(&known).is_none_or(|end| end > now.minus(LOOKBACK)) => {
+                        Some(Fact::Alert(Alert { end: Time::MAX, ..known }))
+                    }
                     (_, ends) => {
                         let start = now.plus(*offset);
                         let mut labels = labels("number", &number.to_string());

@@ -144,7 +144,10 @@ impl Matcher {
             }
             for component in components {
                 match input {
-                    Input::Bound { metric, .. } | Input::Listed { metric, .. } | Input::Sampled { metric } | Input::Raw { metric: Some(metric) } => {
+                    Input::Bound { metric, .. }
+                    | Input::Listed { metric, .. }
+                    | Input::Sampled { metric }
+                    | Input::Raw { metric: Some(metric) } => {
                         reads.cells.insert((component, metric));
                     }
                     Input::Raw { metric: None } => {

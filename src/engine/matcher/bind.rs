@@ -152,10 +152,15 @@ impl Matcher {
             Some(all)
         };
         match base {
-            SetBase::Walk { dependents, of: PlaceOf::Subject(_), via, max_hops: Some(1) } => Some(self.estate.next_to(component, via, !dependents)),
+            SetBase::Walk { dependents, of: PlaceOf::Subject(_), via, max_hops: Some(1) } => {
+                Some(self.estate.next_to(component, via, !dependents))
+            }
             SetBase::Walk { dependents, of, via, max_hops } => {
-                let reached =
-                    if *dependents { self.estate.dependencies(component, via, *max_hops) } else { self.estate.dependents(component, via, *max_hops) };
+                let reached = if *dependents {
+                    self.estate.dependencies(component, via, *max_hops)
+                } else {
+                    self.estate.dependents(component, via, *max_hops)
+                };
                 behind(of, reached.into_iter().map(|r| r.component).collect())
             }
             SetBase::PeersInEstate(_) => Some(self.estate.peers(component, PeerScope::Estate)),
@@ -228,7 +233,14 @@ impl Matcher {
         self.extend(rule, &of.joins, &mut bound, from, found);
     }
 
-    fn extend(&mut self, rule: u32, joins: &[Cond], bound: &mut SmallVec<[Option<ComponentId>; 4]>, from: Option<Time>, found: &mut Vec<Binding>) {
+    fn extend(
+        &mut self,
+        rule: u32,
+        joins: &[Cond],
+        bound: &mut SmallVec<[Option<ComponentId>; 4]>,
+        from: Option<Time>,
+        found: &mut Vec<Binding>,
+    ) {
         if bound.iter().all(Option::is_some) {
             let binding: Binding = bound.iter().flatten().copied().collect();
             let engine = self.plain(&self.nothing, self.now);

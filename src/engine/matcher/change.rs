@@ -12,10 +12,13 @@ use crate::value::Time;
 
 use super::fact::{Fact, Prepared, Ready, Sample, Signal};
 use super::gates::Source;
-use super::live::Live;
+use super::live::{Before, Live};
 use super::network::{MetricId, Network, REST, Use};
 use super::store::{NOWHERE, Store};
 use super::{Emitted, Event, Matcher, Sweep};
+
+/// When something held: half open, the last one without an end while it holds.
+pub type Intervals = Vec<(Time, Option<Time>)>;
 
 /// A finding that held before a change of plan or estate and does not hold after it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +56,7 @@ impl Matcher {
         self.begin_anew();
         for at in std::mem::take(&mut self.live.touched) {
             let instance = &mut self.live.instances[at as usize];
-            instance.before = None;
+            instance.before = Before::Untouched;
             instance.changed = false;
             let (rule, since, binding) = (instance.rule, instance.since, instance.binding.clone());
             let Some(since) = since else { continue };
@@ -84,7 +87,8 @@ impl Matcher {
             if component != NOWHERE && !list.hits.is_empty() {
                 let class = self.class(component);
                 let slots = self.classes[class as usize].clone();
-                let uses: Vec<Use> = slots.iter().flat_map(|slot| self.net.event_uses(*slot, pattern)).filter(|u| u.clause != REST).copied().collect();
+                let uses: Vec<Use> =
+                    slots.iter().flat_map(|slot| self.net.event_uses(*slot, pattern)).filter(|u| u.clause != REST).copied().collect();
                 uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
             }
         }
@@ -100,7 +104,7 @@ impl Matcher {
             for rule in self.net.asking.clone() {
                 for at in self.live.all_of[rule as usize].clone() {
                     let binding = self.live.instances[at as usize].binding.clone();
-                    self.derive(rule, binding, from.max(self.now.minus(self.lookback)));
+                    self.derive(rule, &binding, from.max(self.now.minus(self.lookback)));
                 }
             }
             self.explained = None;
@@ -172,7 +176,9 @@ impl Matcher {
                     signal.set_component(new(signal.component()));
                     Fact::from(signal)
                 }
-                Ready::Probe(probe) => Fact::Probe(Probe { component: new(probe.component), from: new(probe.from), ..probe.as_ref().clone() }),
+                Ready::Probe(probe) => {
+                    Fact::Probe(Probe { component: new(probe.component), from: new(probe.from), ..probe.as_ref().clone() })
+                }
                 Ready::Unread(_) => continue,
             };
             kept.waiting.push(fact);
@@ -223,7 +229,7 @@ impl Matcher {
         for rule in 0..super::node::number(self.net.rules.len()) {
             if self.net.rules[rule as usize].eager {
                 for binding in self.all_bindings(rule) {
-                    self.derive(rule, binding, start);
+                    self.derive(rule, &binding, start);
                 }
             }
         }
@@ -371,7 +377,7 @@ pub(super) struct Kept {
 
 impl Matcher {
     /// All intervals in which rules held within the time looked back, in the order of rule and components.
-    pub fn history(&self) -> Vec<(&str, &[ComponentId], Vec<(Time, Option<Time>)>)> {
+    pub fn history(&self) -> Vec<(&str, &[ComponentId], Intervals)> {
         let start = self.now.minus(self.lookback);
         let mut all = Vec::new();
         for instance in self.live.instances.iter().filter(|i| !i.gone) {

@@ -241,7 +241,14 @@ impl Matcher {
     }
 
     /// The same of at least one signal on one component: until when the last one counts, if one does.
-    pub(super) fn has_signal(&self, component: ComponentId, pattern: PatternId, kind: EventKind, window: Option<Duration>, at: Time) -> Valued {
+    pub(super) fn has_signal(
+        &self,
+        component: ComponentId,
+        pattern: PatternId,
+        kind: EventKind,
+        window: Option<Duration>,
+        at: Time,
+    ) -> Valued {
         if !self.is_present(kind) {
             return (Truth::Unknown, Time::MAX);
         }

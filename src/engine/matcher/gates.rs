@@ -60,23 +60,37 @@ pub(super) struct Gate {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Input {
     /// A value that passes a bound.
-    Bound { metric: MetricId, source: Source, op: Op, bound: f64 },
+    Bound {
+        metric: MetricId,
+        source: Source,
+        op: Op,
+        bound: f64,
+    },
     /// Any other condition on a metric whose truth is worked out at each sample.
-    Listed { metric: MetricId, window: Duration },
+    Listed {
+        metric: MetricId,
+        window: Duration,
+    },
     /// The first sample of a metric.
-    Sampled { metric: MetricId },
+    Sampled {
+        metric: MetricId,
+    },
     /// Any sample of a metric; `None`: of any metric.
-    Raw { metric: Option<MetricId> },
-    Event { pattern: PatternId },
+    Raw {
+        metric: Option<MetricId>,
+    },
+    Event {
+        pattern: PatternId,
+    },
     Probe,
 }
 
 impl Input {
-    /// The metric that it is about, if it is about one; `Some(None)`: about all of them.
-    pub fn metric(self) -> Option<Option<MetricId>> {
+    /// The metric that it is about, if it is about a single one.
+    pub fn metric(self) -> Option<MetricId> {
         match self {
-            Input::Bound { metric, .. } | Input::Listed { metric, .. } | Input::Sampled { metric } => Some(Some(metric)),
-            Input::Raw { metric } => Some(metric),
+            Input::Bound { metric, .. } | Input::Listed { metric, .. } | Input::Sampled { metric } => Some(metric),
+            Input::Raw { metric } => metric,
             Input::Event { .. } | Input::Probe => None,
         }
     }

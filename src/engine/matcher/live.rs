@@ -16,7 +16,17 @@ pub(super) const ANY_PART: u16 = u16::MAX;
 
 pub(super) type Binding = SmallVec<[ComponentId; 2]>;
 
+/// What an instance was before the step at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// The step has not touched it.
+    Untouched,
+    Idle,
+    Held(Time),
+}
+
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "independent marks")]
 pub(super) struct Instance {
     pub rule: u32,
     pub binding: Binding,
@@ -35,7 +45,7 @@ pub(super) struct Instance {
     /// Where it stands in the list of live instances of its rule.
     place: u32,
     /// What it was before the step at hand, if the step has touched it.
-    pub before: Option<Option<Time>>,
+    pub before: Before,
     /// Something that it reads has changed in the step at hand.
     pub changed: bool,
     /// The part of its condition that it waits for; [`ANY_PART`]: any.
@@ -66,6 +76,7 @@ pub(super) enum Due {
 }
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_field_names, reason = "`live_of` a rule reads well beside `all_of`")]
 pub(super) struct Live {
     pub instances: Vec<Instance>,
     free: Vec<u32>,
@@ -117,7 +128,7 @@ impl Live {
     }
 
     /// `listed`: in the list of all instances of the rule.
-    pub fn add(&mut self, rule: u32, binding: Binding, now: Time, listed: bool) -> u32 {
+    pub fn add(&mut self, rule: u32, binding: &Binding, now: Time, listed: bool) -> u32 {
         let instance = Instance {
             rule,
             binding: binding.clone(),
@@ -128,7 +139,7 @@ impl Live {
             timer: Time::MAX,
             last: now,
             place: 0,
-            before: None,
+            before: Before::Untouched,
             changed: false,
             blocked: ANY_PART,
             explaining: false,
@@ -203,8 +214,8 @@ impl Live {
     /// Remembers what it was, once a step.
     pub fn touch(&mut self, at: u32) {
         let instance = &mut self.instances[at as usize];
-        if instance.before.is_none() {
-            instance.before = Some(instance.since);
+        if instance.before == Before::Untouched {
+            instance.before = instance.since.map_or(Before::Idle, Before::Held);
             self.touched.push(at);
         }
     }

@@ -12,16 +12,22 @@
 mod answer;
 mod bind;
 mod change;
+mod derive;
 mod eval;
 mod fact;
 mod gates;
+mod hot;
+mod intake;
+mod judge;
 mod live;
 mod network;
 mod node;
 mod state;
 mod step;
 mod store;
+mod tell;
 mod text;
+mod watch;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -31,7 +37,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-pub use change::Gone;
+pub use change::{Gone, Intervals};
 pub use fact::{Fact, Prepared, Sample, SeriesKey};
 pub use state::{STATE_VERSION, StateError};
 
@@ -118,7 +124,7 @@ pub struct Emitted {
 }
 
 /// What the matcher holds and what it let go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Stats {
     pub taken: u64,
     pub unread: u64,
@@ -163,7 +169,7 @@ pub struct Matcher {
     /// Slots of each component, by class; `u32::MAX`: not asked yet.
     class_of: Vec<u32>,
     classes: Vec<SmallVec<[u32; 8]>>,
-    class_index: FxHashMap<SmallVec<[u32; 8]>, u32>, // lookup only
+    class_index: FxHashMap<SmallVec<[u32; 8]>, u32>,   // lookup only
     sets: RefCell<FxHashMap<u64, Arc<[ComponentId]>>>, // lookup only
     scratch: RefCell<Vec<(Time, f64)>>,
     needles: RefCell<Vec<u32>>,
@@ -338,7 +344,9 @@ impl Matcher {
     /// Makes a fact ready: searches its text, looks its names up. Changes nothing, so that many threads can do it beforehand.
     pub fn prepare(&self, fact: Fact) -> Prepared {
         let what = match fact {
-            Fact::Sample(sample) => return self.prepare_sample(sample.component, &sample.metric, &sample.series, sample.time, sample.value),
+            Fact::Sample(sample) => {
+                return self.prepare_sample(sample.component, &sample.metric, &sample.series, sample.time, sample.value);
+            }
             Fact::Alert(alert) => self.prepare_signal(Signal::Alert(alert)),
             Fact::Log(log) => self.prepare_signal(Signal::Log(log)),
             Fact::Change(change) => self.prepare_signal(Signal::Change(change)),
@@ -349,7 +357,14 @@ impl Matcher {
     }
 
     /// The same of a sample, without a copy of its names.
-    pub fn prepare_sample(&self, component: Option<ComponentId>, metric: &str, series: &Arc<SeriesKey>, time: Time, value: f64) -> Prepared {
+    pub fn prepare_sample(
+        &self,
+        component: Option<ComponentId>,
+        metric: &str,
+        series: &Arc<SeriesKey>,
+        time: Time,
+        value: f64,
+    ) -> Prepared {
         let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m).is_some()).map(|m| (c, m)));
         let what = match known {
             Some((component, metric)) => Ready::Sample { component, metric, series: Arc::clone(series), time, value },
@@ -362,7 +377,9 @@ impl Matcher {
         let mut scratch = self.needles.take();
         let patterns = self.net.patterns_of(&signal, &self.estate, &mut scratch);
         self.needles.replace(scratch);
-        if patterns.is_empty() {
+        let counted =
+            signal.component().is_some() || patterns.iter().any(|p| self.net.names.patterns.get(p.0 as usize).is_some_and(|p| p.anywhere));
+        if patterns.is_empty() || !counted {
             return Ready::Unread(signal.extent().0);
         }
         Ready::Signal { identity: signal.identity(), signal: Arc::new(signal), patterns }
@@ -377,7 +394,9 @@ impl Matcher {
 
     /// The slots of a component.
     fn class(&mut self, component: ComponentId) -> u32 {
-        let Some(known) = self.class_of.get(component.0 as usize).copied() else { return self.class_number(SmallVec::from_slice(&[network::EVERY])) };
+        let Some(known) = self.class_of.get(component.0 as usize).copied() else {
+            return self.class_number(SmallVec::from_slice(&[network::EVERY]));
+        };
         if known != u32::MAX {
             return known;
         }

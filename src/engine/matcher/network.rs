@@ -10,16 +10,17 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::compile::plan::{EventKind, Field, Filter, FilterValue, Op, Plan, Rule, Status};
+use crate::compile::plan::{Field, Filter, FilterValue, Op, Plan, Rule, Status};
 use crate::estate::{Aggregate, AttributeValue, Component, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
 use crate::value::Duration;
 
-use super::super::evaluate::compare_numbers;
 use super::super::sets::passes;
-use super::gates::{Gate, Input, Role, Source, gates, inputs};
+use super::gates::{Gate, Input, Role, gates, inputs};
+use super::hot::{Check, Hot, HotGate, INDIRECT, check_of};
 pub use super::node::{MetricId, PatternId};
-use super::node::{Names, Node, Number, number};
+use super::node::{Names, Node, number};
 use super::text::Automaton;
+use super::watch::{Listed, Table, Watch};
 
 /// Who is told: a clause of a rule for a component in a role, or, with [`REST`] as the clause, all else of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,65 +35,7 @@ pub(super) struct Use {
     pub direct: u8,
 }
 
-/// A role that is not that of a variable itself.
-pub(super) const INDIRECT: u8 = u8::MAX;
-
-/// What of a rule is looked at most, close together.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hot {
-    pub shape: Shape,
-    /// Its gates, in [`Network::gates`].
-    pub from: u32,
-    pub to: u32,
-    pub variables: u8,
-}
-
-/// A gate of a rule; those of one clause stand together.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HotGate {
-    pub clause: u32,
-    pub role: u32,
-    pub direct: u8,
-    pub check: Check,
-}
-
-/// How to know whether a gate lets through: the usual conditions without a look at their definition.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Check {
-    Bound { metric: MetricId, op: Op, bound: f64 },
-    /// At least one signal.
-    Event { pattern: PatternId, kind: EventKind, window: Option<Duration> },
-    /// Position in [`Network::atoms`].
-    Atom(u32),
-}
-
-fn check_of(atom: u32, node: &Node) -> Check {
-    match node {
-        Node::Compare { left: Number::Now { metric, .. }, op, right: Number::Constant(bound) } => {
-            Check::Bound { metric: *metric, op: *op, bound: *bound }
-        }
-        Node::Event { pattern, kind, at_least: 1, same: None, window, .. } => Check::Event { pattern: *pattern, kind: *kind, window: *window },
-        Node::Compare { .. }
-        | Node::Event { .. }
-        | Node::And(_)
-        | Node::Or(_)
-        | Node::Not(_)
-        | Node::Held { .. }
-        | Node::Unexplained(_)
-        | Node::Quantified { .. }
-        | Node::Probe { .. }
-        | Node::Link { .. }
-        | Node::Shares { .. }
-        | Node::State { .. }
-        | Node::Trend { .. }
-        | Node::Against { .. }
-        | Node::Sampled { .. }
-        | Node::Probed { .. }
-        | Node::Asked(_) => Check::Atom(atom),
-    }
-}
-
-/// Not a clause: a part of the condition beyond its gates.
+/// No clause: a part of the condition beyond its gates.
 pub(super) const REST: u32 = u32::MAX;
 
 /// A type with a filter.
@@ -119,6 +62,7 @@ pub(super) enum Shape {
 }
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent answers about a rule")]
 pub(super) struct RuleNet {
     pub id: String,
     /// For each variable.
@@ -130,8 +74,8 @@ pub(super) struct RuleNet {
     pub clauses: Vec<Vec<(u32, u32)>>,
     pub shape: Shape,
     pub condition: Node,
-    /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric, `None` for all of them.
-    pub reads: Vec<(u32, Option<MetricId>)>,
+    /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric.
+    pub reads: Vec<(u32, MetricId)>,
     /// A pattern without a recent signal of which on its only variable it cannot hold. Nothing need be kept for components at
     /// which the rest of the condition, changed by facts alone, does not hold: a fact that changes it finds them by that pattern.
     pub anchor: Option<PatternId>,
@@ -139,57 +83,6 @@ pub(super) struct RuleNet {
     pub partial: bool,
     /// No clause tells for which components it may hold: all bindings are looked at always.
     pub eager: bool,
-}
-
-/// Bounds on one reading of a metric, ascending.
-#[derive(Debug)]
-pub(super) struct Table {
-    pub source: Source,
-    pub op: Op,
-    pub bounds: Vec<f64>,
-    pub uses: Vec<Use>,
-}
-
-impl Table {
-    /// Whether the bounds that hold stand at the front.
-    fn front(&self) -> bool {
-        matches!(self.op, Op::Gt | Op::Ge)
-    }
-
-    /// How many bounds hold for a value: those at the front, or those at the back.
-    pub fn held(&self, value: Option<f64>) -> u32 {
-        let Some(value) = value else { return 0 };
-        let holds = |bound: &f64| compare_numbers(value, self.op, *bound);
-        let count = if self.front() { self.bounds.partition_point(holds) } else { self.bounds.len() - self.bounds.partition_point(|b| !holds(b)) };
-        number(count)
-    }
-
-    /// The uses whose bounds hold for one of two counts (of bounds that hold) and not for the other.
-    pub fn between(&self, a: u32, b: u32) -> &[Use] {
-        let (least, most) = (a.min(b) as usize, a.max(b) as usize);
-        let len = self.uses.len();
-        if self.front() { &self.uses[least..most] } else { &self.uses[len - most..len - least] }
-    }
-}
-
-/// A condition of which only the truth is kept.
-#[derive(Debug)]
-pub(super) struct Listed {
-    pub node: Node,
-    pub uses: Vec<Use>,
-    /// It may become true though no sample comes, when one leaves this window.
-    pub window: Duration,
-}
-
-/// What is wanted of a metric of components in a slot.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
-    /// Between these two no bound holds: nearly all samples of a healthy component lie there.
-    pub quiet: (f64, f64),
-    pub tables: Vec<Table>,
-    pub listed: Vec<Listed>,
-    pub sampled: Vec<Use>,
-    pub raw: Vec<Use>,
 }
 
 #[derive(Debug)]
@@ -210,7 +103,7 @@ pub(super) struct Network {
     /// For each type, which of these concern it.
     indexes_of: Vec<Vec<usize>>,
     pub watches: Vec<Watch>,
-    watch_of: FxHashMap<u64, u32>, // lookup only
+    watch_of: FxHashMap<u64, u32>,        // lookup only
     event_uses: FxHashMap<u64, Vec<Use>>, // lookup only
     probe_uses: BTreeMap<u32, Vec<Use>>,
     /// Uses that any sample of a component concerns.
@@ -422,7 +315,12 @@ impl Draft {
         let told: Vec<(Role, Input)> = found.clauses.iter().flatten().map(|gate| (gate.role.clone(), gate.input)).collect();
         let mut clauses = Vec::with_capacity(found.clauses.len());
         for (position, clause) in (0u32..).zip(found.clauses) {
-            clauses.push(clause.into_iter().map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0, part: 0, direct: INDIRECT }, &slots)).collect());
+            clauses.push(
+                clause
+                    .into_iter()
+                    .map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0, part: 0, direct: INDIRECT }, &slots))
+                    .collect(),
+            );
         }
         let mut reads = Vec::new();
         let whole = std::slice::from_ref(&condition);
@@ -559,7 +457,7 @@ impl Draft {
         let mut watch_of = FxHashMap::default();
         let mut watches = Vec::with_capacity(self.watches.len());
         for ((slot, metric), mut watch) in std::mem::take(&mut self.watches) {
-            watch.tables.iter_mut().for_each(sort);
+            watch.tables.iter_mut().for_each(Table::sort);
             watch.quiet = watch.tables.iter().fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), table| {
                 let (first, last) = (table.bounds.first().copied(), table.bounds.last().copied());
                 if table.front() { (low, high.min(first.unwrap_or(high))) } else { (low.max(last.unwrap_or(low)), high) }
@@ -642,11 +540,4 @@ fn push_new(list: &mut Vec<Use>, what: Use) {
     if list.last() != Some(&what) {
         list.push(what);
     }
-}
-
-fn sort(table: &mut Table) {
-    let mut rows: Vec<(f64, Use)> = table.bounds.iter().copied().zip(table.uses.iter().copied()).collect();
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (a.1.rule, a.1.clause, a.1.role).cmp(&(b.1.rule, b.1.clause, b.1.role))));
-    table.bounds = rows.iter().map(|row| row.0).collect();
-    table.uses = rows.into_iter().map(|row| row.1).collect();
 }

@@ -6,7 +6,8 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::compile::plan::{
-    Argument, Call, Cond, CondKind, Event, EventKind, Op, PlaceOf, Plan, Quantifier, Reach, Set, SetBase, Stat, Subject, Target, Text, Value,
+    Argument, Call, Cond, CondKind, Event, EventKind, Op, PlaceOf, Plan, Quantifier, Reach, Set, SetBase, Stat, Subject, Target, Text,
+    Value,
 };
 use crate::estate::Model;
 use crate::value::Duration;
@@ -49,22 +50,79 @@ pub(super) enum Node {
     And(Vec<Node>),
     Or(Vec<Node>),
     Not(Box<Node>),
-    Held { inner: Box<Node>, duration: Duration },
+    Held {
+        inner: Box<Node>,
+        duration: Duration,
+    },
     Unexplained(Where),
-    Event { pattern: PatternId, kind: EventKind, at_least: usize, same: Option<String>, on: Option<Where>, window: Option<Duration> },
-    Quantified { quantifier: Quantifier, set: Where, body: Box<Node> },
-    Probe { from: Option<Where>, to: Option<Where>, succeeds: bool, window: Duration },
-    Link { from: Subject, relation: String, to: Subject, reach: Reach, either_way: bool },
-    Shares { left: Subject, kind: Option<String>, right: Subject },
+    Event {
+        pattern: PatternId,
+        kind: EventKind,
+        at_least: usize,
+        same: Option<String>,
+        on: Option<Where>,
+        window: Option<Duration>,
+    },
+    Quantified {
+        quantifier: Quantifier,
+        set: Where,
+        body: Box<Node>,
+    },
+    Probe {
+        from: Option<Where>,
+        to: Option<Where>,
+        succeeds: bool,
+        window: Duration,
+    },
+    Link {
+        from: Subject,
+        relation: String,
+        to: Subject,
+        reach: Reach,
+        either_way: bool,
+    },
+    Shares {
+        left: Subject,
+        kind: Option<String>,
+        right: Subject,
+    },
     /// The body that a component's own type gives the state, by the type's number.
-    State { subject: Subject, negated: bool, bodies: Vec<Node>, of_type: Vec<Option<usize>> },
-    Compare { left: Number, op: Op, right: Number },
-    Trend { subject: Subject, metric: MetricId, rises: bool, relative: bool, by: f64, window: Duration },
-    Against { subject: Subject, metric: MetricId, above: bool, stat: Stat, period: Duration, by_percent: f64 },
+    State {
+        subject: Subject,
+        negated: bool,
+        bodies: Vec<Node>,
+        of_type: Vec<Option<usize>>,
+    },
+    Compare {
+        left: Number,
+        op: Op,
+        right: Number,
+    },
+    Trend {
+        subject: Subject,
+        metric: MetricId,
+        rises: bool,
+        relative: bool,
+        by: f64,
+        window: Duration,
+    },
+    Against {
+        subject: Subject,
+        metric: MetricId,
+        above: bool,
+        stat: Stat,
+        period: Duration,
+        by_percent: f64,
+    },
     /// Whether the metric was ever seen: what a condition on it cannot do without.
-    Sampled { subject: Subject, metric: MetricId },
+    Sampled {
+        subject: Subject,
+        metric: MetricId,
+    },
     /// The same of probes to a component.
-    Probed { subject: Subject },
+    Probed {
+        subject: Subject,
+    },
     /// Conditions with scripts, which the plain engine evaluates.
     Asked(Box<Cond>),
 }

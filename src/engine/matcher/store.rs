@@ -22,7 +22,7 @@ pub(super) struct Store {
     pub cells: Vec<Cell>,
     cell_of: FxHashMap<u64, u32>, // lookup only
     pub lists: Vec<List>,
-    list_of: FxHashMap<u64, u32>, // lookup only
+    list_of: FxHashMap<u64, u32>,                        // lookup only
     pub probes: FxHashMap<ComponentId, Vec<Arc<Probe>>>, // lookup only
     /// By identity; each with the patterns that count it.
     pub known: FxHashMap<u64, SmallVec<[Known; 1]>>, // lookup only

@@ -65,7 +65,8 @@ impl Automaton {
             }
             kept.push(Needle { text, rest });
         }
-        let kind = if literals.iter().map(String::len).sum::<usize>() <= MAX_FAST { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+        let kind =
+            if literals.iter().map(String::len).sum::<usize>() <= MAX_FAST { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         let build = AhoCorasick::builder().kind(Some(kind)).match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(&literals);
         // The builder fails only beyond 2^31 states: then every needle is tried by itself, slowly.
         let search = match build {
@@ -93,9 +94,7 @@ impl Automaton {
                     let needle = &self.needles[number as usize];
                     let holds = match &needle.rest {
                         Rest::Nothing => true,
-                        Rest::Word(word) => {
-                            text.get(hit.range()) == Some(word) && is_edge(text, hit.start()) && is_edge(text, hit.end())
-                        }
+                        Rest::Word(word) => text.get(hit.range()) == Some(word) && is_edge(text, hit.start()) && is_edge(text, hit.end()),
                         Rest::Try => needle.text.is_in(text),
                     };
                     if holds {

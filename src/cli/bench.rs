@@ -1,0 +1,213 @@
+//! `faultscope bench`: how fast the matcher is on a project's own rules, estate and recordings.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, top_of};
+use crate::engine::matcher::{Event, Fact, Matcher, Stats};
+use crate::world::{Project, load_bundle};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BenchFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Recordings to replay [default: those of the project's `cases/`]
+    bundles: Vec<PathBuf>,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    time: TimeArgs,
+    /// How often each recording is replayed; the median counts
+    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(1..1000))]
+    repeat: u32,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: BenchFormat,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct BenchReport {
+    rules: usize,
+    components: usize,
+    /// The project from its files to a plan, in milliseconds.
+    load_ms: f64,
+    bundles: Vec<BundleTimes>,
+    failed: Vec<(String, String)>,
+}
+
+/// Wall times of one recording. Microseconds unless the name says otherwise.
+#[derive(Debug, Serialize, JsonSchema)]
+struct BundleTimes {
+    bundle: String,
+    facts: usize,
+    started: usize,
+    changed: usize,
+    ended: usize,
+    facts_per_second: f64,
+    median_us: f64,
+    p999_us: f64,
+    max_us: f64,
+    /// All findings at the end, by the matcher's state and by looking at every rule.
+    findings_ms: f64,
+    plain_ms: f64,
+    /// What the plain engine takes for the question once, for what the matcher takes for a fact.
+    plain_per_fact: f64,
+    state: Stats,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let near = args.bundles.first().map_or(Path::new("."), PathBuf::as_path);
+    let started = Instant::now();
+    let project = load_project(&args.project, near)?;
+    let load_ms = started.elapsed().as_secs_f64() * 1e3;
+    let mut bundles = args.bundles.clone();
+    if bundles.is_empty() {
+        let cases = std::fs::read_dir(project.root.join("cases")).into_iter().flatten().filter_map(Result::ok);
+        bundles.extend(cases.map(|entry| entry.path()).filter(|path| path.is_dir()));
+        bundles.sort();
+    }
+    if bundles.is_empty() {
+        return Err(Failure("error: there is no recording to replay: the project has no `cases/`\n  help: name a bundle".to_owned()));
+    }
+    let mut report =
+        BenchReport { rules: project.plan.rules.len(), components: project.estate.len(), load_ms, bundles: Vec::new(), failed: Vec::new() };
+    for dir in &bundles {
+        match measure(&project, dir, args) {
+            Ok(times) => report.bundles.push(times),
+            Err(why) => report.failed.push((dir.display().to_string(), why)),
+        }
+    }
+    match args.format {
+        BenchFormat::Json => writeln!(out, "{}", json(&report)?)?,
+        BenchFormat::Text => text(&report, out)?,
+    }
+    Ok(if report.failed.is_empty() { OK } else { FINDINGS })
+}
+
+/// One replay.
+struct Run {
+    total: f64,
+    times: Vec<f64>,
+    counts: Counts,
+    state: Stats,
+    findings_ms: f64,
+}
+
+#[derive(Default)]
+struct Counts {
+    started: usize,
+    changed: usize,
+    ended: usize,
+}
+
+impl Counts {
+    fn count(&mut self, event: Event) {
+        match event {
+            Event::Started => self.started += 1,
+            Event::Changed => self.changed += 1,
+            Event::Ended => self.ended += 1,
+        }
+    }
+}
+
+fn measure(project: &Project, dir: &Path, args: &Args) -> Result<BundleTimes, String> {
+    let bundle = load_bundle(project, dir, &top_of(project, dir), args.time.options()).map_err(|d| d.message.clone())?;
+    let facts: Vec<Fact> = Fact::all_of(&bundle.facts).into_iter().filter(|fact| fact.time() <= bundle.at).collect();
+    let Some(first) = facts.first().map(Fact::time) else { return Err("it has no facts up to the instant asked about".to_owned()) };
+    let mut runs: Vec<Run> = Vec::new();
+    for _ in 0..args.repeat {
+        let mut matcher = Matcher::new(bundle.setup(first));
+        matcher.set_baseline(bundle.facts.baseline.clone());
+        let ready: Vec<_> = facts.iter().map(|fact| matcher.prepare(fact.clone())).collect();
+        let mut out = Vec::new();
+        let mut counts = Counts::default();
+        let mut times = Vec::with_capacity(ready.len());
+        for fact in &ready {
+            out.clear();
+            let started = Instant::now();
+            matcher.advance(fact.time(), &mut out);
+            matcher.push(fact, &mut out);
+            times.push(started.elapsed().as_secs_f64() * 1e6);
+            for emitted in &out {
+                counts.count(emitted.event);
+            }
+        }
+        let started = Instant::now();
+        matcher.advance(bundle.at, &mut out);
+        matcher.with_findings(|_, findings| std::hint::black_box(findings.len()));
+        let findings_ms = started.elapsed().as_secs_f64() * 1e3;
+        let total: f64 = times.iter().sum();
+        times.sort_by(f64::total_cmp);
+        runs.push(Run { total, times, counts, state: matcher.stats(), findings_ms });
+    }
+    let started = Instant::now();
+    std::hint::black_box(bundle.plain_engine().findings().len());
+    let plain_ms = started.elapsed().as_secs_f64() * 1e3;
+    runs.sort_by(|a, b| a.total.total_cmp(&b.total));
+    let middle = runs.len() / 2;
+    let Some(Run { total, times, counts, state, findings_ms }) = runs.into_iter().nth(middle) else {
+        return Err("it was not replayed".to_owned());
+    };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a position in a list")]
+    let at = |share: f64| times.get(((times.len() - 1) as f64 * share) as usize).copied().unwrap_or(0.0);
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53 facts")]
+    let count = times.len() as f64;
+    Ok(BundleTimes {
+        bundle: dir.display().to_string(),
+        facts: times.len(),
+        started: counts.started,
+        changed: counts.changed,
+        ended: counts.ended,
+        facts_per_second: count / total * 1e6,
+        median_us: at(0.5),
+        p999_us: at(0.999),
+        max_us: at(1.0),
+        findings_ms,
+        plain_ms,
+        plain_per_fact: plain_ms * 1e3 / (total / count),
+        state,
+    })
+}
+
+fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{} rules over {} components, loaded in {:.0} ms", report.rules, report.components, report.load_ms)?;
+    writeln!(
+        out,
+        "{:<32} {:>8} {:>10} {:>9} {:>9} {:>9} {:>22} {:>12} {:>11}",
+        "recording", "facts", "facts/s", "median", "99.9%", "max", "started/changed/ended", "findings", "every rule"
+    )?;
+    for b in &report.bundles {
+        let events = format!("{}/{}/{}", b.started, b.changed, b.ended);
+        writeln!(
+            out,
+            "{:<32} {:>8} {:>10.0} {:>6.2} µs {:>6.1} µs {:>6.0} µs {:>22} {:>9.2} ms {:>8.2} ms",
+            b.bundle, b.facts, b.facts_per_second, b.median_us, b.p999_us, b.max_us, events, b.findings_ms, b.plain_ms
+        )?;
+        let s = &b.state;
+        writeln!(
+            out,
+            "    holds {} series, {} samples, {} signals, {} choices of components",
+            s.series, s.samples, s.signals, s.instances
+        )?;
+        if s.degraded() {
+            writeln!(
+                out,
+                "    beyond its limits: {} samples and {} signals let go, {} choices of components not looked at",
+                s.samples_let_go, s.signals_let_go, s.instances_not_made
+            )?;
+        }
+    }
+    for (bundle, why) in &report.failed {
+        writeln!(out, "failed: {bundle}: {why}")?;
+    }
+    Ok(())
+}

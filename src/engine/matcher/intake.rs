@@ -1,0 +1,298 @@
+//! A fact is put into the store, and those whom it concerns are told.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::estate::ComponentId;
+use crate::value::{Time, Truth};
+
+use super::eval::Env;
+use super::fact::{SeriesKey, Signal};
+use super::gates::Source;
+use super::network::{ANYWHERE, MetricId, PatternId, Use};
+use super::store::{Hit, Known, NOWHERE};
+use super::{Matcher, Outcome};
+
+impl Matcher {
+    pub(super) fn take_sample(
+        &mut self,
+        component: ComponentId,
+        metric: MetricId,
+        series: &Arc<SeriesKey>,
+        time: Time,
+        value: f64,
+    ) -> Outcome {
+        let old_cell = self.store.cell_at(component, metric);
+        let Some(at) = old_cell.or_else(|| self.make_cell(component, metric)) else { return Outcome::Unread };
+        let staleness = self.store.cells[at as usize].staleness;
+        // However old, the last one before the time that is kept is kept too: to say when it was.
+        let kept = self.now.minus(self.keeps(metric, staleness));
+        if time < kept && self.store.cells[at as usize].has_between(series, time, kept) {
+            return Outcome::TooLate;
+        }
+        let late = time < self.now;
+        let cell = &self.store.cells[at as usize];
+        let (before, until) = cell.at(time);
+        // What lies where no bound holds, after what lay there too, tells nobody anything.
+        if cell.plain && cell.is_only(series) && cell.is_quiet(value) && before.is_none_or(|old| cell.is_quiet(old)) {
+            let Some(added) = self.store.cells[at as usize].put(series, time, value) else { return Outcome::Duplicate };
+            self.store.samples += added;
+            self.mark_holders(at);
+            return Outcome::Taken;
+        }
+        let watches = cell.watches.clone();
+        let mut told = std::mem::take(&mut self.told);
+        told.clear();
+        // Conditions that are worked out, not looked up: before and after.
+        let env = Env::it(component);
+        let mut truths: SmallVec<[Truth; 8]> = SmallVec::new();
+        if !late {
+            for listed in watches.iter().flat_map(|w| &self.net.watches[*w as usize].listed) {
+                truths.push(self.eval(&listed.node, &env, time).0);
+            }
+        }
+        let cell = &mut self.store.cells[at as usize];
+        let Some(added) = cell.put(series, time, value) else {
+            self.told = told;
+            return Outcome::Duplicate;
+        };
+        self.store.samples += added;
+        let many = cell.series.len() > 1;
+        let (after, sure_until) = cell.at(time);
+        let mut known = std::mem::take(&mut self.known);
+        known.clear();
+        // What was known before, and would have gone stale by now, may now be known for longer.
+        let revived = late && until <= self.now;
+        let mut listed_at = 0;
+        let mut windows = false;
+        for &watch in &watches {
+            let watch = &self.net.watches[watch as usize];
+            for table in &watch.tables {
+                if late && many {
+                    told.extend_from_slice(&table.uses);
+                    continue;
+                }
+                let (old, new) = (table.held(before), table.held(after));
+                match table.source {
+                    Source::Now if late => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
+                    Source::Now => {
+                        let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
+                        known.extend(table.between(old.min(new), old.max(new)).iter().map(|what| (*what, gate)));
+                    }
+                    // A sample that was replaced may have been the extreme one.
+                    Source::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 { old.max(new) } else { new })),
+                }
+            }
+            for listed in &watch.listed {
+                windows |= listed.window > 0;
+                if late || self.eval(&listed.node, &env, time).0 != truths[listed_at] {
+                    told.extend_from_slice(&listed.uses);
+                }
+                listed_at += 1;
+            }
+            if old_cell.is_none() {
+                told.extend_from_slice(&watch.sampled);
+            }
+            let awake =
+                |what: &&Use| !self.live.all_of[what.rule as usize].is_empty() || self.net.rules[what.rule as usize].anchor.is_some();
+            told.extend(watch.raw.iter().filter(awake));
+        }
+        if !self.net.any_metric.is_empty() {
+            let class = self.class(component);
+            for slot in &self.classes[class as usize] {
+                told.extend(self.net.any_metric.get(slot).into_iter().flatten());
+            }
+        }
+        self.mark_holders(at);
+        if many || windows {
+            self.arm_cell(at);
+        }
+        self.steps += 1;
+        self.reading = component;
+        for &(what, gate) in &known {
+            self.tell_that(what, component, time, Some(gate));
+        }
+        for &what in &told {
+            self.tell(what, component, time);
+        }
+        self.reading = NOWHERE;
+        (self.told, self.known) = (told, known);
+        Outcome::Taken
+    }
+
+    /// A new cell with its watches; findings that read it without a sample so far hold it from now on.
+    pub(super) fn make_cell(&mut self, component: ComponentId, metric: MetricId) -> Option<u32> {
+        let mut cell = self.new_cell(component, metric)?;
+        let class = self.class(component);
+        for slot in &self.classes[class as usize] {
+            cell.watches.extend(self.net.watch(*slot, metric));
+        }
+        for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
+            cell.quiet = (cell.quiet.0.max(watch.quiet.0), cell.quiet.1.min(watch.quiet.1));
+            cell.plain &= watch.listed.is_empty() && watch.raw.is_empty();
+        }
+        cell.plain &= self.net.any_metric.is_empty();
+        let at = self.store.add_cell(cell);
+        let mut holders = Vec::new();
+        for watch in self.store.cells[at as usize].watches.iter().map(|w| &self.net.watches[*w as usize]) {
+            for what in watch.tables.iter().flat_map(|t| &t.uses).chain(&watch.raw) {
+                if !self.net.rules[what.rule as usize].partial || self.live.holding_of[what.rule as usize] == 0 {
+                    continue;
+                }
+                let held = self.concerned(*what, component, false).into_iter();
+                holders.extend(held.filter(|i| self.live.instances[*i as usize].since.is_some()));
+            }
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        self.store.cells[at as usize].holders = holders;
+        Some(at)
+    }
+
+    /// Sees to it that a cell whose value or statistics change without a sample is looked at when they may.
+    pub(super) fn arm_cell(&mut self, at: u32) {
+        let cell = &self.store.cells[at as usize];
+        let mut next = if cell.series.len() > 1 { cell.at(self.now).1 } else { Time::MAX };
+        for window in cell.watches.iter().flat_map(|w| &self.net.watches[*w as usize].listed).map(|l| l.window).filter(|w| *w > 0) {
+            for series in &cell.series {
+                let first = series.points.partition_point(|(time, _)| *time <= self.now.minus(window));
+                if let Some((oldest, _)) = series.points.get(first) {
+                    next = next.min(oldest.plus(window));
+                }
+            }
+        }
+        if next < Time::MAX && next != cell.timer {
+            self.store.cells[at as usize].timer = next;
+            self.live.wake_cell(at, next);
+        }
+    }
+
+    /// Whatever holds of the cell now may have begun to.
+    pub(super) fn cell_due(&mut self, at: u32) {
+        let cell = &mut self.store.cells[at as usize];
+        cell.timer = Time::MAX;
+        let component = cell.component;
+        let (value, _) = cell.at(self.now);
+        let watches = cell.watches.clone();
+        let mut uses: Vec<Use> = Vec::new();
+        for watch in watches.iter().map(|w| &self.net.watches[*w as usize]) {
+            for table in &watch.tables {
+                match table.source {
+                    Source::Now => uses.extend_from_slice(table.between(0, table.held(value))),
+                    Source::Extreme(_) => {}
+                }
+            }
+            for listed in &watch.listed {
+                if self.eval(&listed.node, &Env::it(component), self.now).0.is_true() {
+                    uses.extend_from_slice(&listed.uses);
+                }
+            }
+        }
+        for what in uses {
+            self.tell(what, component, self.now);
+        }
+        self.arm_cell(at);
+    }
+
+    pub(super) fn take_signal(&mut self, signal: &Arc<Signal>, identity: u64, patterns: &[PatternId]) -> Outcome {
+        let (start, end) = signal.extent();
+        if end < self.now.minus(self.keeps_signals()) {
+            return Outcome::TooLate;
+        }
+        let slot = self.store.known.entry(identity).or_default();
+        if let Some(known) = slot.iter_mut().find(|known| known.signal.is_same(signal)) {
+            // Of an alert the resolution may be news.
+            let (_, old_end) = known.signal.extent();
+            let new_end = match (old_end, end) {
+                (Time::MAX, end) => end,
+                (old, Time::MAX) => old,
+                (old, new) => old.max(new),
+            };
+            let Signal::Alert(alert) = known.signal.as_ref() else { return Outcome::Duplicate };
+            if new_end == old_end {
+                return Outcome::Duplicate;
+            }
+            let mut alert = alert.clone();
+            alert.end = new_end;
+            let component = alert.component;
+            let updated = Arc::new(Signal::Alert(alert));
+            known.signal = Arc::clone(&updated);
+            let patterns = known.patterns.clone();
+            for &pattern in &patterns {
+                for place in component.into_iter().chain([NOWHERE]) {
+                    if let Some(list) = self.store.list_at(place, pattern) {
+                        let longest = &mut self.store.lists[list as usize].longest;
+                        *longest = (*longest).max(new_end.since(start));
+                        for hit in self.store.lists[list as usize].hits.iter_mut().filter(|hit| hit.signal.is_same(&updated)) {
+                            hit.end = new_end;
+                            hit.signal = Arc::clone(&updated);
+                        }
+                    }
+                }
+            }
+            self.tell_patterns(component, &patterns, new_end.min(old_end));
+            return Outcome::Taken;
+        }
+        self.store_signal(signal, identity, patterns);
+        self.tell_patterns(signal.component(), patterns, start);
+        Outcome::Taken
+    }
+
+    pub(super) fn store_signal(&mut self, signal: &Arc<Signal>, identity: u64, patterns: &[PatternId]) {
+        let (start, end) = signal.extent();
+        self.store.known.entry(identity).or_default().push(Known { signal: Arc::clone(signal), patterns: SmallVec::from_slice(patterns) });
+        for &pattern in patterns {
+            let anywhere = self.net.names.patterns[pattern.0 as usize].anywhere;
+            for place in signal.component().into_iter().chain(anywhere.then_some(NOWHERE)) {
+                let list = self.store.list_or_new(place, pattern);
+                let list = &mut self.store.lists[list as usize];
+                list.put(Hit { start, end, signal: Arc::clone(signal) });
+                if !list.recent && place != NOWHERE {
+                    list.recent = true;
+                    self.store.recent.resize_with(self.net.names.patterns.len(), Vec::new);
+                    self.store.recent[pattern.0 as usize].push(place);
+                }
+                self.store.hits += 1;
+            }
+        }
+    }
+
+    pub(super) fn tell_patterns(&mut self, component: Option<ComponentId>, patterns: &[PatternId], from: Time) {
+        let mut told = std::mem::take(&mut self.told);
+        told.clear();
+        for &pattern in patterns {
+            if let Some(component) = component {
+                let class = self.class(component);
+                for slot in &self.classes[class as usize] {
+                    told.extend_from_slice(self.net.event_uses(*slot, pattern));
+                }
+            }
+            told.extend_from_slice(self.net.event_uses(ANYWHERE, pattern));
+        }
+        self.steps += 1;
+        for &what in &told {
+            self.tell(what, component.unwrap_or(NOWHERE), from);
+        }
+        self.told = told;
+    }
+
+    pub(super) fn take_probe(&mut self, probe: &Arc<crate::signal::Probe>) -> Outcome {
+        let Some(component) = probe.component else { return Outcome::Unread };
+        if probe.time < self.now.minus(self.keeps_signals()) {
+            return Outcome::TooLate;
+        }
+        let list = self.store.probes.entry(component).or_default();
+        let place = list.partition_point(|other| (other.time, &other.origin) < (probe.time, &probe.origin));
+        if list.iter().any(|other| other.origin == probe.origin) {
+            return Outcome::Duplicate;
+        }
+        list.insert(place, Arc::clone(probe));
+        let class = self.class(component);
+        let uses: Vec<Use> = self.classes[class as usize].iter().flat_map(|slot| self.net.probe_uses(*slot)).copied().collect();
+        for what in uses {
+            self.tell(what, component, probe.time);
+        }
+        Outcome::Taken
+    }
+}

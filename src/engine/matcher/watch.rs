@@ -1,0 +1,70 @@
+//! What rules want to know of one metric for one slot, in an order in which a value finds its place at once.
+
+use crate::compile::plan::Op;
+use crate::value::Duration;
+
+use super::super::evaluate::compare_numbers;
+use super::gates::Source;
+use super::network::Use;
+use super::node::{Node, number};
+
+/// Bounds on one reading of a metric, ascending.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub source: Source,
+    pub op: Op,
+    pub bounds: Vec<f64>,
+    pub uses: Vec<Use>,
+}
+
+impl Table {
+    /// Whether the bounds that hold stand at the front.
+    pub fn front(&self) -> bool {
+        matches!(self.op, Op::Gt | Op::Ge)
+    }
+
+    /// How many bounds hold for a value: those at the front, or those at the back.
+    pub fn held(&self, value: Option<f64>) -> u32 {
+        let Some(value) = value else { return 0 };
+        let holds = |bound: &f64| compare_numbers(value, self.op, *bound);
+        let count =
+            if self.front() { self.bounds.partition_point(holds) } else { self.bounds.len() - self.bounds.partition_point(|b| !holds(b)) };
+        number(count)
+    }
+
+    /// The uses whose bounds hold for one of two counts (of bounds that hold) and not for the other.
+    pub fn between(&self, a: u32, b: u32) -> &[Use] {
+        let (least, most) = (a.min(b) as usize, a.max(b) as usize);
+        let len = self.uses.len();
+        if self.front() { &self.uses[least..most] } else { &self.uses[len - most..len - least] }
+    }
+}
+
+/// A condition of which only the truth is kept.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub node: Node,
+    pub uses: Vec<Use>,
+    /// It may become true though no sample comes, when one leaves this window.
+    pub window: Duration,
+}
+
+/// What is wanted of a metric of components in a slot.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Between these two no bound holds: nearly all samples of a healthy component lie there.
+    pub quiet: (f64, f64),
+    pub tables: Vec<Table>,
+    pub listed: Vec<Listed>,
+    pub sampled: Vec<Use>,
+    pub raw: Vec<Use>,
+}
+
+impl Table {
+    pub fn sort(&mut self) {
+        let mut rows: Vec<(f64, Use)> = self.bounds.iter().copied().zip(self.uses.iter().copied()).collect();
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (a.1.rule, a.1.clause, a.1.role).cmp(&(b.1.rule, b.1.clause, b.1.role))));
+        self.bounds = rows.iter().map(|row| row.0).collect();
+        self.uses = rows.into_iter().map(|row| row.1).collect();
+    }
+}
