@@ -1,6 +1,7 @@
 //! The matcher on the common workload (see docs/performance.md for how to make it):
 //!
 //!     cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]
+//!     cargo bench --bench matcher -- storm
 //!
 //! Translates the workload's rules into the rule language and its events into facts, and prints what matched, events a second
 //! (facts made ready beforehand; and from JSON text in), the time of one event, allocations, memory and loading times.
@@ -10,10 +11,13 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::too_many_lines,
     reason = "a program for the desk"
 )]
 
 mod measure;
+mod storm;
 mod workload;
 
 use std::sync::Arc;
@@ -27,8 +31,11 @@ use workload::{Counter, Line, Workload};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    if args.first().is_some_and(|a| a == "storm") {
+        return storm::run();
+    }
     let [dir, rules, rest @ ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]");
+        println!("usage: cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]\n       cargo bench --bench matcher -- storm");
         return;
     };
     let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(5);
@@ -90,21 +97,6 @@ fn main() {
             let watch = Watch::start();
             step(&mut matcher, fact, line, &mut counter, &mut out);
             times.push(watch.microseconds());
-        }
-        if std::env::var_os("BY_KIND").is_some() {
-            let mut by: std::collections::BTreeMap<&str, (usize, f64)> = std::collections::BTreeMap::new();
-            for (time, line) in times.iter().zip(&lines) {
-                let kind = if line.contains("\"kind\":\"metric\"") {
-                    if *time > 2.0 { "metric slow" } else { "metric" }
-                } else if line.contains("\"kind\":\"log\"") {
-                    "log"
-                } else {
-                    "alert"
-                };
-                let entry = by.entry(kind).or_default();
-                *entry = (entry.0 + 1, entry.1 + time);
-            }
-            println!("{by:?}");
         }
         tails.push([percentile(&mut times, 0.5), percentile(&mut times, 0.99), percentile(&mut times, 0.999), percentile(&mut times, 1.0)]);
         assert_eq!(counts, counter.counts);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// A generator of numbers that are the same everywhere (S. Vigna's SplitMix64).
+/// A generator of numbers that are the same everywhere (S. Vigna's `SplitMix64`).
 pub struct Dice(u64);
 
 impl Dice {
@@ -404,7 +404,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
             at,
             success: dice.chance(50),
         },
-        21 => Step::Report { component: maybe(dice), at, text, region: *dice.pick(&["x", "y"]) },
+        21 => Step::Report { component: maybe(dice), at, text, region: if dice.chance(50) { "x" } else { "y" } },
         22 if !steps.is_empty() => Step::Again(usize::try_from(dice.below(steps.len() as u64)).unwrap()),
         23 if dice.chance(30) => Step::Estate(usize::try_from(dice.below(estates as u64)).unwrap()),
         23 if dice.chance(30) => Step::Restart,

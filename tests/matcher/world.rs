@@ -237,7 +237,9 @@ impl Run {
             metric: metric.to_owned(),
             modelled: true,
             labels: BTreeMap::new(),
-            points: (0..30).map(|at| (START.minus(90_000_000).plus(at * MINUTE), base + (at % 7) as f64)).collect(),
+            points: (0..30)
+                .map(|at| (START.minus(90_000_000).plus(at * MINUTE), base + f64::from(i32::try_from(at % 7).unwrap())))
+                .collect(),
         };
         vec![one("db1", "cpu_usage", 40.0), one("s1", "cpu_usage", 30.0), one("s2", "error_rate", 5.0)]
     }

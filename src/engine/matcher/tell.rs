@@ -53,7 +53,7 @@ impl Matcher {
             }
             for binding in self.bindings_from(what, component, from) {
                 if self.live.find(what.rule, &binding).is_none() {
-                    self.begin(what.rule, binding, from, late);
+                    self.begin(what.rule, &binding, from, late);
                 }
             }
             return;
@@ -85,7 +85,7 @@ impl Matcher {
         if let Some(at) = self.live.find(what.rule, &[component]) {
             self.again(at, from, late);
         } else if variable == 0 && self.fits(what.rule, 0, component) {
-            self.begin(what.rule, SmallVec::from_slice(&[component]), from, late);
+            self.begin(what.rule, &SmallVec::from_slice(&[component]), from, late);
         }
     }
 
@@ -206,11 +206,11 @@ impl Matcher {
     }
 
     /// Looks at a binding that is not known.
-    pub(super) fn begin(&mut self, rule: u32, binding: Binding, from: Time, late: bool) {
+    pub(super) fn begin(&mut self, rule: u32, binding: &Binding, from: Time, late: bool) {
         if late {
-            self.derive(rule, &binding, from);
-        } else if self.gates_pass(rule, &binding, self.now).0
-            && let Some(at) = self.make(rule, &binding)
+            self.derive(rule, binding, from);
+        } else if self.gates_pass(rule, binding, self.now).0
+            && let Some(at) = self.make(rule, binding)
         {
             self.look(at);
         }
