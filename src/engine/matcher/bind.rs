@@ -135,6 +135,21 @@ impl Matcher {
         Some(at)
     }
 
+    /// The same, remembered.
+    pub(super) fn known_bases(&self, role: u32, component: ComponentId) -> Option<Arc<[ComponentId]>> {
+        let key = (u64::from(role) << 32) | u64::from(component.0);
+        if let Some(known) = self.bases.borrow().get(&key) {
+            return known.clone();
+        }
+        let found: Option<Arc<[ComponentId]>> = self.bases(&self.net.roles[role as usize], component).map(Into::into);
+        let mut bases = self.bases.borrow_mut();
+        if bases.len() >= self.limits.sets {
+            bases.clear();
+        }
+        bases.insert(key, found.clone());
+        found
+    }
+
     fn whose_place(&self, place: &PlaceOf, component: ComponentId) -> Option<Vec<ComponentId>> {
         match place {
             PlaceOf::Subject(_) => Some(vec![component]),

@@ -54,6 +54,9 @@ impl Matcher {
             }
             Node::Held { inner, duration } => self.eval_held(inner, *duration, env, at),
             Node::Unexplained(place) => self.eval_unexplained(*place, env, at),
+            Node::Event { pattern, kind, at_least: 1, same: None, on: Some(place), window } if at == self.now => {
+                self.eval_any((*pattern, *kind), *place, *window, env)
+            }
             Node::Event { pattern, kind, at_least, same, on, window } => {
                 self.eval_event((*pattern, *kind), *at_least, same.as_deref(), on.as_ref(), *window, env, at)
             }
@@ -238,6 +241,29 @@ impl Matcher {
             }
         };
         (Truth::from(found >= at_least), next)
+    }
+
+    /// The same of at least one signal, now: nothing that comes later is at hand yet.
+    fn eval_any(&self, (pattern, kind): (PatternId, EventKind), place: Where, window: Option<Duration>, env: &Env<'_>) -> Valued {
+        if !self.is_present(kind) {
+            return (Truth::Unknown, Time::MAX);
+        }
+        // Components with such a signal at all: mostly none, or fewer than the place has.
+        let recent = self.store.recent.get(pattern.0 as usize).map(Vec::as_slice).unwrap_or_default();
+        if recent.is_empty() {
+            return (Truth::False, Time::MAX);
+        }
+        let components = self.components(place, env);
+        let has = |component: &ComponentId| {
+            let (truth, until) = self.has_signal(*component, pattern, kind, window, self.now);
+            truth.is_true().then_some(until)
+        };
+        let until = if recent.len() < components.len() && self.is_sorted(place) {
+            recent.iter().filter(|c| components.binary_search(c).is_ok()).find_map(has)
+        } else {
+            components.iter().find_map(has)
+        };
+        until.map_or((Truth::False, Time::MAX), |until| (Truth::True, until))
     }
 
     /// The same of at least one signal on one component: until when the last one counts, if one does.

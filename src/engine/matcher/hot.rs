@@ -17,6 +17,9 @@ pub(super) struct Hot {
     pub from: u32,
     pub to: u32,
     pub variables: u8,
+    /// A pattern without a recent signal of which on its only variable it cannot hold. Nothing need be kept for components at
+    /// which the rest of the condition, changed by facts alone, does not hold: a fact that changes it finds them by that pattern.
+    pub anchor: Option<PatternId>,
 }
 
 /// A gate of a rule; those of one clause stand together.

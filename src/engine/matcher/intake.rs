@@ -94,8 +94,7 @@ impl Matcher {
             if old_cell.is_none() {
                 told.extend_from_slice(&watch.sampled);
             }
-            let awake =
-                |what: &&Use| !self.live.all_of[what.rule as usize].is_empty() || self.net.rules[what.rule as usize].anchor.is_some();
+            let awake = |what: &&Use| !self.live.all_of[what.rule as usize].is_empty() || self.net.hot[what.rule as usize].anchor.is_some();
             told.extend(watch.raw.iter().filter(awake));
         }
         if !self.net.any_metric.is_empty() {
@@ -136,8 +135,8 @@ impl Matcher {
         let at = self.store.add_cell(cell);
         let mut holders = Vec::new();
         for watch in self.store.cells[at as usize].watches.iter().map(|w| &self.net.watches[*w as usize]) {
-            for what in watch.tables.iter().flat_map(|t| &t.uses).chain(&watch.raw) {
-                if !self.net.rules[what.rule as usize].partial || self.live.holding_of[what.rule as usize] == 0 {
+            for what in &watch.partial {
+                if self.live.holding_of[what.rule as usize] == 0 {
                     continue;
                 }
                 let held = self.concerned(*what, component, false).into_iter();

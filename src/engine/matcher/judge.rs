@@ -107,7 +107,8 @@ impl Matcher {
                 let whole = std::slice::from_ref(&rule.condition);
                 let parts = if let super::node::Node::And(parts) = &rule.condition { parts } else { whole };
                 let mut truth = true;
-                for (part, node) in (0u16..).zip(parts) {
+                for &part in &rule.rest {
+                    let Some(node) = parts.get(usize::from(part)) else { continue };
                     let (value, until) = self.eval(node, &env, self.now);
                     if !value.is_true() {
                         // Until this part changes, none of the others matters.

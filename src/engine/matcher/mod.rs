@@ -184,9 +184,8 @@ pub struct Matcher {
     /// The component at hand, and its metrics as far as they were looked up in this step.
     reading: ComponentId,
     readings: Vec<std::cell::Cell<(u64, f64, Time)>>,
-    /// What was last asked of [`Matcher::bases`]: role, component, step; and the answer.
-    bases_of: (u32, ComponentId, u64),
-    bases: Option<Vec<ComponentId>>,
+    /// What was asked of [`Matcher::bases`], by role and component.
+    bases: RefCell<FxHashMap<u64, Option<Arc<[ComponentId]>>>>, // lookup only
     sweep: Sweep,
     stats: Stats,
     nothing: Facts,
@@ -245,8 +244,7 @@ impl Matcher {
             steps: 0,
             reading: store::NOWHERE,
             readings: Vec::new(),
-            bases_of: (u32::MAX, store::NOWHERE, 0),
-            bases: None,
+            bases: RefCell::default(),
             sweep: Sweep::default(),
             stats: Stats::default(),
             nothing: Facts::default(),
@@ -257,7 +255,7 @@ impl Matcher {
 
     fn fresh_readings(&mut self) {
         self.readings = vec![std::cell::Cell::new((0, f64::NAN, Time::MAX)); self.net.names.metrics.len()];
-        self.bases_of = (u32::MAX, store::NOWHERE, 0);
+        self.bases.borrow_mut().clear();
     }
 
     pub fn now(&self) -> Time {

@@ -74,11 +74,10 @@ pub(super) struct RuleNet {
     pub clauses: Vec<Vec<(u32, u32)>>,
     pub shape: Shape,
     pub condition: Node,
+    /// Which of its parts that must all be true its gates say nothing of, or not all.
+    pub rest: Vec<u16>,
     /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric.
     pub reads: Vec<(u32, MetricId)>,
-    /// A pattern without a recent signal of which on its only variable it cannot hold. Nothing need be kept for components at
-    /// which the rest of the condition, changed by facts alone, does not hold: a fact that changes it finds them by that pattern.
-    pub anchor: Option<PatternId>,
     /// It may hold though something that it reads was never seen.
     pub partial: bool,
     /// No clause tells for which components it may hold: all bindings are looked at always.
@@ -294,14 +293,16 @@ impl Draft {
         let mut found = gates(&condition, None);
         // A clause about variables alone says for which components the rule may hold; others would name too many.
         let named = |clause: &Vec<Gate>| clause.iter().all(|gate| gate.role.is_variable().is_some());
+        let all = found.clauses.len();
         if found.clauses.iter().any(named) {
-            let all = found.clauses.len();
             found.clauses.retain(named);
             found.exact &= found.clauses.len() == all;
         } else {
             found.clauses.retain(|clause| clause.iter().all(|gate| gate.role.base.is_some()));
             found.exact = false;
         }
+        // Where some clauses are left out, a part may be exact and yet not looked at.
+        let dropped = found.clauses.len() < all;
         let shape = match &condition {
             _ if found.exact => Shape::Exact,
             Node::Held { inner, duration } if gates(inner, None).exact && found.clauses.len() == gates(inner, None).clauses.len() => {
@@ -336,11 +337,14 @@ impl Draft {
                 }
             }
         }
+        let own = |(part, node): (u16, &Node)| (!gates(node, None).exact || dropped).then_some(part);
+        let parts = if let Node::And(parts) = &condition { parts.as_slice() } else { std::slice::from_ref(&condition) };
+        let rest = (0u16..).zip(parts).filter_map(own).collect();
         reads.sort_unstable();
         reads.dedup();
         let asks = rule.asks_others();
         let explains = rule.status == Status::Active && !asks;
-        RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, reads, anchor: None, partial, eager }
+        RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, rest, reads, partial, eager }
     }
 
     fn slot(&mut self, kind: &str, filter: Option<&Filter>) -> u32 {
@@ -426,7 +430,7 @@ impl Draft {
         role
     }
 
-    fn finish(mut self, mut rules: Vec<RuleNet>, plan: &Plan, estate: &Snapshot) -> Network {
+    fn finish(mut self, rules: Vec<RuleNet>, plan: &Plan, estate: &Snapshot) -> Network {
         let model = estate.model();
         let mut slot_index: BTreeMap<String, SlotIndex> = BTreeMap::new();
         for (id, slot) in (0u32..).zip(&self.slots).skip(1) {
@@ -458,6 +462,8 @@ impl Draft {
         let mut watches = Vec::with_capacity(self.watches.len());
         for ((slot, metric), mut watch) in std::mem::take(&mut self.watches) {
             watch.tables.iter_mut().for_each(Table::sort);
+            let uses = watch.tables.iter().flat_map(|table| &table.uses).chain(&watch.raw);
+            watch.partial = uses.filter(|what| rules.get(what.rule as usize).is_some_and(|rule| rule.partial)).copied().collect();
             watch.quiet = watch.tables.iter().fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), table| {
                 let (first, last) = (table.bounds.first().copied(), table.bounds.last().copied());
                 if table.front() { (low, high.min(first.unwrap_or(high))) } else { (low.max(last.unwrap_or(low)), high) }
@@ -468,7 +474,7 @@ impl Draft {
         let asking = (0u32..).zip(&rules).filter(|(_, rule)| rule.asks).map(|(at, _)| at).collect();
         let mut hot = Vec::with_capacity(rules.len());
         let mut hot_gates: Vec<HotGate> = Vec::new();
-        for rule in &mut rules {
+        for rule in &rules {
             let from = number(hot_gates.len());
             for (clause, gates) in (0u32..).zip(&rule.clauses) {
                 hot_gates.extend(gates.iter().map(|(role, atom)| {
@@ -478,14 +484,15 @@ impl Draft {
                 }));
             }
             let variables = u8::try_from(rule.slots.len()).unwrap_or(u8::MAX);
+            let mut anchor = None;
             if rule.shape == Shape::Whole && variables == 1 && !rule.asks && matches!(rule.condition, Node::And(_)) {
                 let own = hot_gates.get(from as usize..).unwrap_or_default();
-                rule.anchor = own.chunk_by(|a, b| a.clause == b.clause).find_map(|clause| match clause {
+                anchor = own.chunk_by(|a, b| a.clause == b.clause).find_map(|clause| match clause {
                     [HotGate { direct: 0, check: Check::Event { pattern, .. }, .. }] => Some(*pattern),
                     _ => None,
                 });
             }
-            hot.push(Hot { shape: rule.shape, from, to: number(hot_gates.len()), variables });
+            hot.push(Hot { shape: rule.shape, from, to: number(hot_gates.len()), variables, anchor });
         }
         let window = self.names.patterns.iter().map(|p| p.window).max().unwrap_or(0).max(self.names.probe_window);
         Network {

@@ -79,7 +79,7 @@ pub(super) struct List {
     pub component: ComponentId,
     pub pattern: PatternId,
     /// In the order of their starts.
-    pub hits: Vec<Hit>,
+    pub hits: SmallVec<[Hit; 1]>,
     /// The longest of them.
     pub longest: Duration,
     /// It stands in [`Store::recent`].
@@ -144,7 +144,7 @@ impl Store {
     pub fn list_or_new(&mut self, component: ComponentId, pattern: PatternId) -> u32 {
         let lists = &mut self.lists;
         *self.list_of.entry(key(component, pattern.0)).or_insert_with(|| {
-            lists.push(List { component, pattern, hits: Vec::new(), longest: 0, recent: false });
+            lists.push(List { component, pattern, hits: SmallVec::new(), longest: 0, recent: false });
             super::node::number(lists.len() - 1)
         })
     }

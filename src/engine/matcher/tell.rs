@@ -28,7 +28,7 @@ impl Matcher {
         let from = from.max(self.now.minus(self.lookback));
         let rule = what.rule as usize;
         let direct = (what.direct != INDIRECT).then_some(usize::from(what.direct));
-        if let (REST, Some(anchor)) = (what.clause, self.net.rules[rule].anchor) {
+        if let (REST, Some(anchor)) = (what.clause, self.net.hot[rule].anchor) {
             return self.wake_sleepers(what, anchor, component, from, late);
         }
         if what.clause == REST {
@@ -71,7 +71,7 @@ impl Matcher {
                     self.mark(at);
                 }
                 None if gates.0 && variable == 0 && self.fits(what.rule, 0, component) => {
-                    if self.net.rules[rule].anchor.is_some() && self.sleeps(what.rule, component) {
+                    if self.net.hot[rule].anchor.is_some() && self.sleeps(what.rule, component) {
                         return;
                     }
                     if let Some(at) = self.make(what.rule, &SmallVec::from_slice(&[component])) {
@@ -91,10 +91,12 @@ impl Matcher {
 
     /// Whether a rule with an anchor does not hold for a component, and only a fact can change that.
     pub(super) fn sleeps(&self, rule: u32, component: ComponentId) -> bool {
-        let super::node::Node::And(parts) = &self.net.rules[rule as usize].condition else { return false };
+        let of = &self.net.rules[rule as usize];
+        let super::node::Node::And(parts) = &of.condition else { return false };
         let binding = [component];
         let env = Env { binding: &binding, it: None };
-        let mut blocked = parts.iter().map(|part| self.eval(part, &env, self.now)).filter(|(truth, _)| !truth.is_true());
+        let parts = of.rest.iter().filter_map(|part| parts.get(usize::from(*part)));
+        let mut blocked = parts.map(|part| self.eval(part, &env, self.now)).filter(|(truth, _)| !truth.is_true());
         blocked.next().is_some_and(|(_, until)| until == Time::MAX)
     }
 
@@ -123,12 +125,7 @@ impl Matcher {
         let mut concerned: SmallVec<[ComponentId; 16]> = SmallVec::new();
         if what.direct == INDIRECT {
             let Some(recent) = self.store.recent.get(anchor.0 as usize).filter(|recent| !recent.is_empty()) else { return };
-            // The same for all rules that look at the component in this role.
-            if self.bases_of != (what.role, component, self.steps) {
-                self.bases = self.bases(&self.net.roles[what.role as usize], component);
-                self.bases_of = (what.role, component, self.steps);
-            }
-            match &self.bases {
+            match self.known_bases(what.role, component) {
                 Some(bases) => concerned.extend(recent.iter().copied().filter(|base| bases.binary_search(base).is_ok())),
                 None => concerned.extend_from_slice(recent),
             }

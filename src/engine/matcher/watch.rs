@@ -58,6 +58,8 @@ pub(super) struct Watch {
     pub listed: Vec<Listed>,
     pub sampled: Vec<Use>,
     pub raw: Vec<Use>,
+    /// Those of all these whose rules may hold though the metric was never seen.
+    pub partial: Vec<Use>,
 }
 
 impl Table {
