@@ -11,10 +11,17 @@ mod random;
 #[path = "matcher/world.rs"]
 mod world;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use faultscope::engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Outcome, Sample, SeriesKey, StateError};
+use faultscope::signal::Origin;
+use faultscope::value::{MINUTE, SECOND, Time};
 use random::Case;
+use world::START;
 
 /// In CI; by hand at least 10,000.
-const SEQUENCES: u64 = 300;
+const SEQUENCES: u64 = 150;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -76,4 +83,110 @@ fn shrink(case: &Case) -> Vec<Case> {
         all.push(one);
     }
     all
+}
+
+const TOPOLOGY: &str = "components: [{id: db, type: database}, {id: s, type: service}, {id: t, type: service}]";
+const LASTING: &str = "TOP-1 \"Busy\" {\n given db: database\n if db.cpu_usage > 90% for 5m\n then impact db\n}";
+const OTHER: &str = "TOP-2 \"Other\" {\n given s: service\n if s.cpu_usage > 10% and s.error_rate > 1%\n then impact s\n}";
+const EDITED: &str = "TOP-2 \"Other\" {\n given s: service\n if s.cpu_usage > 20% and s.error_rate > 1%\n then impact s\n}";
+const QUIET: &str = "TOP-3 \"Quiet\" {\n given s: service\n if not alert \"x\" on s\n then impact s\n}";
+
+fn matcher(rules: &[&str], limits: Limits) -> Matcher {
+    let scripts = Arc::new(world::scripts());
+    let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
+    let project = world::project(TOPOLOGY, &rules, &scripts);
+    assert_eq!(project.plan.rules.len(), rules.len());
+    Matcher::new(faultscope::engine::matcher::Setup { limits, ..world::setup(&project, &scripts, START) })
+}
+
+fn sample(matcher: &Matcher, component: &str, at: Time, value: f64) -> Fact {
+    let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "metrics.json".to_owned(), index: 0 } });
+    Fact::Sample(Sample { component: matcher.estate().find(component), metric: "cpu_usage".to_owned(), series, time: at, value })
+}
+
+#[test]
+fn a_duration_under_way_survives_an_edit_a_restart_and_another_estate() {
+    let scripts = Arc::new(world::scripts());
+    let mut matcher = matcher(&[LASTING, OTHER], Limits::default());
+    let mut out = Vec::new();
+    for minute in 0..=4 {
+        let fact = sample(&matcher, "db", START.plus(minute * MINUTE), 95.0);
+        matcher.feed(fact, &mut out);
+    }
+    let rules = [LASTING, EDITED].map(str::to_owned);
+    let topology = TOPOLOGY.replace("{id: db,", "{id: a-new-one, type: host}, {id: db,");
+    let edited = world::project(&topology, &rules, &scripts);
+    let gone = matcher.replace(Arc::clone(&edited.plan), Arc::clone(&edited.estate), Arc::clone(&scripts) as Arc<_>, &mut out);
+    assert_eq!((gone.len(), out.len()), (0, 0));
+    let state = matcher.capture().unwrap();
+    let mut restored = Matcher::restore(world::setup(&edited, &scripts, Time(0)), &state).unwrap();
+    for matcher in [&mut matcher, &mut restored] {
+        matcher.advance(START.plus(5 * MINUTE - 1), &mut out);
+        assert!(out.is_empty(), "{out:?}");
+        matcher.advance(START.plus(5 * MINUTE), &mut out);
+        let started: Vec<(Time, Event)> = out.drain(..).map(|e: Emitted| (e.at, e.event)).collect();
+        assert_eq!(started, [(START.plus(5 * MINUTE), Event::Started)]);
+    }
+}
+
+#[test]
+fn beyond_a_limit_it_lets_go_and_says_so() {
+    let mut matcher = matcher(&[LASTING], Limits { samples: 100, ..Limits::default() });
+    let mut out = Vec::new();
+    for at in 0..5_000 {
+        let fact = sample(&matcher, "db", START.plus(at * SECOND), 95.0);
+        assert_eq!(matcher.feed(fact, &mut out), Outcome::Taken);
+    }
+    let stats = matcher.stats();
+    assert!(stats.samples <= 110 && stats.samples_let_go > 4_000 && stats.degraded(), "{stats:?}");
+    // What holds still holds.
+    assert_eq!(matcher.holding().count(), 1);
+
+    let few = self::matcher(&[QUIET], Limits { instances: 1, ..Limits::default() });
+    assert_eq!((few.stats().instances, few.stats().instances_not_made), (1, 1));
+}
+
+#[test]
+fn time_alone_takes_back_what_was_kept() {
+    let mut matcher = matcher(&[LASTING], Limits::default());
+    let mut out = Vec::new();
+    for at in 0..20_000 {
+        let fact = sample(&matcher, "db", START.plus(at * SECOND), 95.0);
+        matcher.feed(fact, &mut out);
+    }
+    // 10 minutes looked back, 5 of `for`, twice the staleness: what is older goes, half a buffer at a time.
+    let stats = matcher.stats();
+    assert!(stats.samples < 2 * 25 * 60 + 100 && !stats.degraded(), "{stats:?}");
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_refused() {
+    let scripts = Arc::new(world::scripts());
+    let project = world::project(TOPOLOGY, &[LASTING.to_owned()], &scripts);
+    let state = matcher(&[LASTING], Limits::default()).capture().unwrap();
+    let restore = |bytes: &[u8]| Matcher::restore(world::setup(&project, &scripts, START), bytes).map(|_| ());
+    assert_eq!(restore(&state), Ok(()));
+    assert!(matches!(restore(&state[..state.len() / 2]), Err(StateError::Unreadable(_))));
+    assert!(matches!(restore(b""), Err(StateError::Unreadable(_))));
+    let newer = String::from_utf8(state).unwrap().replace("\"version\":1", "\"version\":2");
+    assert_eq!(restore(newer.as_bytes()), Err(StateError::Version { found: 2 }));
+}
+
+#[test]
+fn why_answers_for_a_rule_that_was_never_looked_at() {
+    let matcher = matcher(&[LASTING, OTHER], Limits::default());
+    let said = matcher.with_why("TOP-1", |engine, why| {
+        let other = why.others.first().unwrap();
+        (why.findings.len(), other.lacking, other.evidence.atoms()[0].0.view(engine.estate, engine.facts).text)
+    });
+    assert_eq!(
+        said.unwrap(),
+        (
+            0,
+            1,
+            "db: db.cpu_usage > 90% for 5m — did not hold at the end; unknown at 23:55:00: db.cpu_usage: no sample of `cpu_usage`"
+                .to_owned()
+        )
+    );
+    assert!(matcher.with_why("TOP-9", |_, _| ()).is_none());
 }

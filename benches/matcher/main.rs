@@ -123,6 +123,37 @@ fn main() {
     if tails.is_empty() {
         return;
     }
+    // Another plan takes over, of which one rule is another one.
+    let mut matcher = Matcher::new(setup.clone());
+    let mut counter = Counter::new(&work);
+    let mut out: Vec<Emitted> = Vec::new();
+    for line in &lines {
+        let (fact, line) = work.ready(&matcher, line);
+        step(&mut matcher, &fact, &line, &mut counter, &mut out);
+    }
+    let mut edited = plan.as_ref().clone();
+    if let Some(rule) = edited.rules.values_mut().next() {
+        rule.title.push_str(", edited");
+    }
+    let watch = Watch::start();
+    matcher.replace(Arc::new(edited), Arc::clone(&work.estate), Arc::clone(&setup.scripts), &mut out);
+    let replace_ms = watch.microseconds() / 1e3;
+    let watch = Watch::start();
+    let state = matcher.capture().unwrap();
+    let capture_ms = watch.microseconds() / 1e3;
+    let watch = Watch::start();
+    let restored = Matcher::restore(setup.clone(), &state).unwrap();
+    let restore_ms = watch.microseconds() / 1e3;
+    assert_eq!(restored.history().len(), matcher.history().len());
+    println!("replace {replace_ms:.0} ms, capture {capture_ms:.0} ms ({} bytes), restore {restore_ms:.0} ms", state.len());
+    // What the plain engine takes to answer once, for this instant alone.
+    if plan.rules.len() <= 1_000 {
+        let facts = matcher.all_facts();
+        let watch = Watch::start();
+        let engine = faultscope::engine::Engine::new(&plan, &work.estate, &facts, setup.scripts.as_ref(), matcher.now(), 1);
+        let found = engine.findings().len();
+        println!("the plain engine: {:.0} ms for one instant, {found} findings", watch.microseconds() / 1e3);
+    }
     tails.sort_by(|a, b| a[2].total_cmp(&b[2]));
     let tail = tails[tails.len() / 2];
     println!(

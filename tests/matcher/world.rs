@@ -17,7 +17,7 @@ use faultscope::value::{Duration, MINUTE, Time};
 use super::random::{Case, Step};
 
 /// Monday, 2025-01-06T00:00:00Z.
-const START: Time = Time(1_736_121_600_000);
+pub const START: Time = Time(1_736_121_600_000);
 /// Short, so that sequences outlast it.
 const LOOKBACK: Duration = 10 * MINUTE;
 
@@ -128,12 +128,12 @@ impl Ledger {
     }
 }
 
-struct Project {
-    estate: Arc<Snapshot>,
-    plan: Arc<Plan>,
+pub struct Project {
+    pub estate: Arc<Snapshot>,
+    pub plan: Arc<Plan>,
 }
 
-fn project(topology: &str, rules: &[String], scripts: &RhaiScripts) -> Project {
+pub fn project(topology: &str, rules: &[String], scripts: &RhaiScripts) -> Project {
     let mut sources = Sources::default();
     let topology = sources.add("topology.yaml", topology);
     let ids: Vec<_> = rules.iter().enumerate().map(|(at, rule)| sources.add(format!("{at}.rules"), rule.clone())).collect();
@@ -148,7 +148,7 @@ fn project(topology: &str, rules: &[String], scripts: &RhaiScripts) -> Project {
     Project { estate: Arc::new(estate), plan: Arc::new(plan) }
 }
 
-fn scripts() -> RhaiScripts {
+pub fn scripts() -> RhaiScripts {
     let mut sources = Sources::default();
     let file = sources.add("a.rhai", SCRIPT);
     RhaiScripts::compile(&sources, &[file]).0
@@ -217,7 +217,7 @@ pub fn run(case: &Case) -> Result<Seen, String> {
     Ok(run.seen)
 }
 
-fn setup(project: &Project, scripts: &Arc<RhaiScripts>, now: Time) -> Setup {
+pub fn setup(project: &Project, scripts: &Arc<RhaiScripts>, now: Time) -> Setup {
     Setup {
         plan: Arc::clone(&project.plan),
         estate: Arc::clone(&project.estate),

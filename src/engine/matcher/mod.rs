@@ -234,7 +234,7 @@ impl Matcher {
             waiting: BTreeMap::new(),
             sequence: 0,
             classes: Vec::new(),
-            class_index: FxHashMap::default(),
+            class_index: FxHashMap::default(), // lookup only
             sets: RefCell::default(),
             scratch: RefCell::default(),
             needles: RefCell::default(),

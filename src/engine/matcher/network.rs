@@ -156,7 +156,7 @@ impl Network {
             slots: vec![every],
             watches: BTreeMap::new(),
             listed: BTreeMap::new(),
-            event_uses: FxHashMap::default(),
+            event_uses: FxHashMap::default(), // lookup only
             probe_uses: BTreeMap::new(),
             any_metric: BTreeMap::new(),
         };
@@ -458,7 +458,7 @@ impl Draft {
         let concern = |name: &String| (0..kinds.len()).filter(|at| kinds.get(*at).is_some_and(|kind| model.is_a(name, kind))).collect();
         let indexes_of = self.names.types.iter().map(concern).collect();
         let slot_index = slot_index.into_values().collect();
-        let mut watch_of = FxHashMap::default();
+        let mut watch_of = FxHashMap::default(); // lookup only
         let mut watches = Vec::with_capacity(self.watches.len());
         for ((slot, metric), mut watch) in std::mem::take(&mut self.watches) {
             watch.tables.iter_mut().for_each(Table::sort);
