@@ -190,7 +190,6 @@ fn the_matcher_changes_no_answer() {
         assert!(wanted == found, "{}: the diagnosis differs:\n{found}\nnot\n{wanted}", dir.display());
         let facts = Fact::all_of(&bundle.facts);
         let mut matcher = Matcher::new(bundle.setup(facts[0].time()));
-        matcher.set_baseline(bundle.facts.baseline.clone());
         let mut out = Vec::new();
         for fact in facts.into_iter().filter(|fact| fact.time() <= bundle.at) {
             matcher.feed(fact, &mut out);

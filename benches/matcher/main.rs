@@ -59,6 +59,7 @@ fn main() {
         now: Time(0),
         lookback: HOUR,
         limits: Limits::default(),
+        baseline: Vec::new(),
     };
     let started = cpu();
     let first = Matcher::new(setup.clone());

@@ -125,6 +125,7 @@ pub fn run() {
         now,
         lookback: HOUR,
         limits: Limits::default(),
+        baseline: Vec::new(),
     };
     let mut matcher = Matcher::new(setup(Time(1_736_121_600_000)));
     let all = Fact::all_of(&facts);

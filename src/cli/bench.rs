@@ -126,7 +126,6 @@ fn measure(project: &Project, dir: &Path, args: &Args) -> Result<BundleTimes, St
     let mut runs: Vec<Run> = Vec::new();
     for _ in 0..args.repeat {
         let mut matcher = Matcher::new(bundle.setup(first));
-        matcher.set_baseline(bundle.facts.baseline.clone());
         let ready: Vec<_> = facts.iter().map(|fact| matcher.prepare(fact.clone())).collect();
         let mut out = Vec::new();
         let mut counts = Counts::default();

@@ -133,6 +133,7 @@ impl Bundle<'_> {
             now,
             lookback: self.lookback,
             limits: Limits::default(),
+            baseline: self.facts.baseline.clone(),
         }
     }
 

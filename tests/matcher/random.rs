@@ -220,6 +220,10 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
         11 if !prefix.is_empty() => {
             format!("{prefix}{metric} {} baseline {stat} of 1d by 10%", dice.pick(&["above", "below"]))
         }
+        12 if kind == "component" && !prefix.is_empty() => {
+            // A state that one type alone has.
+            format!("{} is {}", prefix.trim_end_matches('.'), dice.pick(&["failing_health_check", "failing_over"]))
+        }
         12 if !prefix.is_empty() => {
             format!("{} is {}", prefix.trim_end_matches('.'), dice.pick(&["unavailable", "available", "not available"]))
         }
@@ -324,7 +328,7 @@ fn condition(dice: &mut Dice, variables: &[(&str, &str)], depth: u64) -> String 
 
 fn rule(dice: &mut Dice, number: usize) -> String {
     let filters = ["", "", "", " where tier = core", " where owner = \"a\"", " where tier != core and owner = \"b\""];
-    let kinds = ["database", "redis", "service", "host"];
+    let kinds = ["database", "redis", "service", "host", "component"];
     let (given, variables): (String, Vec<(&str, &str)>) = match dice.below(12) {
         0 => (String::new(), Vec::new()),
         1..=5 => {

@@ -192,21 +192,17 @@ struct Run {
 pub fn run(case: &Case) -> Result<Seen, String> {
     let scripts = Arc::new(scripts());
     let first = project(&case.estates[0], &case.rules, &scripts);
-    let setup = setup(&first, &scripts, START);
+    let baseline = if case.baseline { baseline(&first.estate) } else { Vec::new() };
+    let setup = Setup { baseline: baseline.clone(), ..setup(&first, &scripts, START) };
     let mut run = Run {
         seen: Seen { rules: first.plan.rules.len(), ..Seen::default() },
         matcher: Matcher::new(setup),
         scripts,
         project: first,
-        ledger: Ledger::default(),
+        ledger: Ledger { baseline, ..Ledger::default() },
         fed: Vec::new(),
         holding: BTreeSet::new(),
     };
-    if case.baseline {
-        let series = run.baseline();
-        run.ledger.baseline.clone_from(&series);
-        run.matcher.set_baseline(series);
-    }
     // What holds without any fact has started before the first step.
     run.holding = run.matcher.holding().map(|(rule, binding, _)| key(rule, binding, &run.project.estate)).collect();
     run.compare("at the start")?;
@@ -225,25 +221,26 @@ pub fn setup(project: &Project, scripts: &Arc<RhaiScripts>, now: Time) -> Setup 
         present: Present { alerts: true, metrics: true, logs: true, events: true },
         now,
         lookback: LOOKBACK,
-        limits: Limits::default(),
+        // Old things are looked for all the time: what is forgotten too early would show.
+        limits: Limits { sweep_every: 1, ..Limits::default() },
+        baseline: Vec::new(),
     }
 }
 
-impl Run {
-    fn baseline(&self) -> Vec<Series> {
-        let one = |id: &str, metric: &str, base: f64| Series {
-            origin: Origin { file: "baseline.json".to_owned(), index: 0 },
-            component: self.project.estate.find(id),
-            metric: metric.to_owned(),
-            modelled: true,
-            labels: BTreeMap::new(),
-            points: (0..30)
-                .map(|at| (START.minus(90_000_000).plus(at * MINUTE), base + f64::from(i32::try_from(at % 7).unwrap())))
-                .collect(),
-        };
-        vec![one("db1", "cpu_usage", 40.0), one("s1", "cpu_usage", 30.0), one("s2", "error_rate", 5.0)]
-    }
+/// A healthy hour of the day before.
+fn baseline(estate: &Snapshot) -> Vec<Series> {
+    let one = |id: &str, metric: &str, base: f64| Series {
+        origin: Origin { file: "baseline.json".to_owned(), index: 0 },
+        component: estate.find(id),
+        metric: metric.to_owned(),
+        modelled: true,
+        labels: BTreeMap::new(),
+        points: (0..30).map(|at| (START.minus(90_000_000).plus(at * MINUTE), base + f64::from(i32::try_from(at % 7).unwrap()))).collect(),
+    };
+    vec![one("db1", "cpu_usage", 40.0), one("s1", "cpu_usage", 30.0), one("s2", "error_rate", 5.0)]
+}
 
+impl Run {
     fn step(&mut self, case: &Case, at: usize, step: &Step) -> Result<(), String> {
         let mut out = Vec::new();
         let now = self.matcher.now();

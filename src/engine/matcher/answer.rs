@@ -165,7 +165,7 @@ impl Matcher {
     }
 
     pub(super) fn facts_of(&self, cells: BTreeSet<(ComponentId, MetricId)>, lists: BTreeSet<(ComponentId, PatternId)>) -> Facts {
-        self.facts(&Reads { cells, lists, probes: self.estate.ids().filter(|c| self.store.has_probes(*c)).collect() })
+        self.facts(&Reads { cells, lists, probes: self.store.probed.iter().copied().collect() })
     }
 
     fn facts(&self, reads: &Reads) -> Facts {
@@ -233,7 +233,7 @@ impl Matcher {
                 uses.extend(slots.flat_map(|slot| self.net.event_uses(*slot, pattern)).map(|what| (*what, component)));
             }
         }
-        let known: Vec<ComponentId> = self.estate.ids().filter(|c| self.store.has_probes(*c)).collect();
+        let known: Vec<ComponentId> = self.store.probed.clone();
         let metrics = self.store.cells.iter().map(|cell| cell.component);
         let components: BTreeSet<ComponentId> = if self.net.any_metric.is_empty() { BTreeSet::new() } else { metrics.collect() };
         for component in known {

@@ -56,9 +56,11 @@ impl Matcher {
         }
         let found: Arc<[ComponentId]> = self.find_elements(spec, of).into();
         let mut sets = self.sets.borrow_mut();
-        if sets.len() >= self.limits.sets {
+        if self.remembered.get() > self.limits.sets {
             sets.clear();
+            self.remembered.set(0);
         }
+        self.remembered.set(self.remembered.get() + found.len() + 1);
         sets.insert(key, Arc::clone(&found));
         found
     }
@@ -143,9 +145,10 @@ impl Matcher {
         }
         let found: Option<Arc<[ComponentId]>> = self.bases(&self.net.roles[role as usize], component).map(Into::into);
         let mut bases = self.bases.borrow_mut();
-        if bases.len() >= self.limits.sets {
+        if self.remembered.get() > self.limits.sets {
             bases.clear();
         }
+        self.remembered.set(self.remembered.get() + found.as_ref().map_or(0, |found| found.len()) + 1);
         bases.insert(key, found.clone());
         found
     }

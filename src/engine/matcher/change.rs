@@ -11,7 +11,6 @@ use crate::signal::{Facts, Probe};
 use crate::value::Time;
 
 use super::fact::{Fact, Prepared, Ready, Sample, Signal};
-use super::gates::Source;
 use super::live::{Before, Live};
 use super::network::{MetricId, Network, REST, Use};
 use super::store::{NOWHERE, Store};
@@ -92,8 +91,7 @@ impl Matcher {
                 uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
             }
         }
-        let mut probed: Vec<ComponentId> = self.estate.ids().filter(|c| self.store.has_probes(*c)).collect();
-        for component in probed.drain(..) {
+        for component in self.store.probed.clone() {
             let class = self.class(component);
             let slots = self.classes[class as usize].clone();
             let uses: Vec<Use> = slots.iter().flat_map(|slot| self.net.probe_uses(*slot)).filter(|u| u.clause != REST).copied().collect();
@@ -120,7 +118,7 @@ impl Matcher {
         let mut uses: Vec<Use> = Vec::new();
         for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
             for table in &watch.tables {
-                let whole = cell.series.len() > 1 && table.source == Source::Now || cell.series.len() > 1;
+                let whole = cell.series.len() > 1;
                 let most = if whole { super::node::number(table.uses.len()) } else { table.held(Some(low)).max(table.held(Some(high))) };
                 uses.extend(table.between(0, most).iter().filter(|what| what.clause != REST));
             }
@@ -207,7 +205,7 @@ impl Matcher {
         }
         for probe in kept.probes {
             if let Some(component) = probe.component {
-                self.store.probes.entry(component).or_default().push(Arc::new(probe));
+                self.store.put_probe(component, &Arc::new(probe));
             }
         }
         for fact in kept.waiting {
@@ -237,9 +235,9 @@ impl Matcher {
 
     /// Looks at a few things that may be old: what a step costs stays even.
     pub(super) fn sweep_some(&mut self) {
-        self.sweep.steps += 1;
+        self.sweep.steps = self.sweep.steps.wrapping_add(1);
         let full = self.store.samples > self.limits.samples || self.store.hits > self.limits.signals;
-        if !self.sweep.steps.is_multiple_of(SWEEP_EVERY) && !full {
+        if !self.sweep.steps.is_multiple_of(self.limits.sweep_every.max(1)) && !full {
             return;
         }
         for _ in 0..SWEEP_MANY {
@@ -247,6 +245,7 @@ impl Matcher {
             self.sweep_list();
             self.sweep_instance();
             self.sweep_recent();
+            self.sweep_probes();
         }
     }
 
@@ -275,23 +274,12 @@ impl Matcher {
         self.sweep.list = if at + 1 < self.store.lists.len() { at + 1 } else { 0 };
         let from = self.now.minus(self.keeps_signals());
         let Some(list) = self.store.lists.get_mut(at) else { return };
-        let old = list.hits.iter().filter(|hit| hit.end < from).count();
-        let spare = if full { list.hits.len().div_ceil(2) } else { 0 };
-        if old == 0 && spare == 0 {
-            return;
+        let old = list.hits.iter().filter(|hit| hit.end < from).take(MANY).map(|hit| Arc::clone(&hit.signal));
+        let mut gone: Vec<Arc<Signal>> = old.collect();
+        if full && gone.is_empty() {
+            gone.extend(list.hits.iter().take(list.hits.len().div_ceil(2).min(MANY)).map(|hit| Arc::clone(&hit.signal)));
+            self.stats.signals_let_go += gone.len() as u64;
         }
-        let mut gone = Vec::new();
-        let mut position = 0;
-        list.hits.retain(|hit| {
-            let keep = hit.end >= from && position >= spare;
-            position += 1;
-            if !keep {
-                gone.push(Arc::clone(&hit.signal));
-            }
-            keep
-        });
-        self.store.hits -= gone.len();
-        self.stats.signals_let_go += (gone.len() - old.min(gone.len())) as u64;
         for signal in gone {
             self.forget_signal(&signal);
         }
@@ -309,11 +297,27 @@ impl Matcher {
         for pattern in known.patterns {
             for place in signal.component().into_iter().chain([NOWHERE]) {
                 let Some(list) = self.store.list_at(place, pattern) else { continue };
-                let hits = &mut self.store.lists[list as usize].hits;
-                let before = hits.len();
-                hits.retain(|hit| !hit.signal.is_same(signal));
-                self.store.hits -= before - hits.len();
+                let list = &mut self.store.lists[list as usize];
+                if let Some(at) = list.position(signal) {
+                    list.hits.remove(at);
+                    self.store.hits -= 1;
+                }
             }
+        }
+    }
+
+    fn sweep_probes(&mut self) {
+        let at = self.sweep.probes;
+        self.sweep.probes = if at + 1 < self.store.probed.len() { at + 1 } else { 0 };
+        let Some(component) = self.store.probed.get(at).copied() else { return };
+        let from = self.now.minus(self.keeps_signals());
+        let Some(list) = self.store.probes.get_mut(&component) else { return };
+        let old = list.partition_point(|probe| probe.time < from);
+        list.drain(..old);
+        self.store.probe_count -= old;
+        if list.is_empty() {
+            self.store.probes.remove(&component);
+            self.store.probed.swap_remove(at);
         }
     }
 
@@ -361,9 +365,10 @@ impl Matcher {
     }
 }
 
-/// How many steps pass between two looks at old things, and at how many of each kind a look is.
-const SWEEP_EVERY: u32 = 64;
+/// At how many things of each kind one look at old things is.
 const SWEEP_MANY: u32 = 8;
+/// At most so many signals of one list are let go at once.
+const MANY: usize = 64;
 
 /// Facts on their way from one plan and estate to the next.
 #[derive(Default)]

@@ -170,8 +170,8 @@ impl Signal {
     }
 }
 
-/// A fact made ready: names are numbers, texts are searched. What no rule reads is `Unread`. Belongs to the plan and the
-/// estate that made it; the matcher makes an older one ready anew.
+/// A fact made ready: names are numbers, texts are searched. Belongs to the plan and the estate that made it: after
+/// [`Matcher::replace`](super::Matcher::replace) it is refused as outdated.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub(super) epoch: u32,

@@ -134,9 +134,10 @@ pub(super) fn gates(node: &Node, it: Option<&Role>) -> Gates {
         }
         Node::Or(parts) => either(parts.iter().map(|part| gates(part, it))),
         Node::Held { inner, .. } => Gates { exact: false, ..gates(inner, it) },
-        Node::State { subject, negated: false, bodies, .. } => match Role::of(Where::Subject(*subject), it) {
+        Node::State { subject, negated: false, bodies, of_type } => match Role::of(Where::Subject(*subject), it) {
             Some(role) => {
-                let one = bodies.len() == 1;
+                // A type that does not have the state makes it unknown, whatever the body says.
+                let one = bodies.len() == 1 && of_type.iter().all(Option::is_some);
                 let found = either(bodies.iter().map(|body| gates(body, Some(&role))));
                 Gates { exact: found.exact && one, ..found }
             }

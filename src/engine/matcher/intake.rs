@@ -196,11 +196,8 @@ impl Matcher {
 
     pub(super) fn take_signal(&mut self, signal: &Arc<Signal>, identity: u64, patterns: &[PatternId]) -> Outcome {
         let (start, end) = signal.extent();
-        if end < self.now.minus(self.keeps_signals()) {
-            return Outcome::TooLate;
-        }
-        let slot = self.store.known.entry(identity).or_default();
-        if let Some(known) = slot.iter_mut().find(|known| known.signal.is_same(signal)) {
+        let slot = self.store.known.get_mut(&identity);
+        if let Some(known) = slot.and_then(|slot| slot.iter_mut().find(|known| known.signal.is_same(signal))) {
             // Of an alert the resolution may be news.
             let (_, old_end) = known.signal.extent();
             let new_end = match (old_end, end) {
@@ -220,18 +217,21 @@ impl Matcher {
             let patterns = known.patterns.clone();
             for &pattern in &patterns {
                 for place in component.into_iter().chain([NOWHERE]) {
-                    if let Some(list) = self.store.list_at(place, pattern) {
-                        let longest = &mut self.store.lists[list as usize].longest;
-                        *longest = (*longest).max(new_end.since(start));
-                        for hit in self.store.lists[list as usize].hits.iter_mut().filter(|hit| hit.signal.is_same(&updated)) {
-                            hit.end = new_end;
-                            hit.signal = Arc::clone(&updated);
-                        }
+                    let Some(at) = self.store.list_at(place, pattern) else { continue };
+                    let list = &mut self.store.lists[at as usize];
+                    list.longest = list.longest.max(new_end.since(start));
+                    if let Some(hit) = list.position(&updated).and_then(|at| list.hits.get_mut(at)) {
+                        hit.end = new_end;
+                        hit.signal = Arc::clone(&updated);
                     }
+                    self.store.is_recent(at);
                 }
             }
             self.tell_patterns(component, &patterns, new_end.min(old_end));
             return Outcome::Taken;
+        }
+        if end < self.now.minus(self.keeps_signals()) {
+            return Outcome::TooLate;
         }
         self.store_signal(signal, identity, patterns);
         self.tell_patterns(signal.component(), patterns, start);
@@ -245,13 +245,8 @@ impl Matcher {
             let anywhere = self.net.names.patterns[pattern.0 as usize].anywhere;
             for place in signal.component().into_iter().chain(anywhere.then_some(NOWHERE)) {
                 let list = self.store.list_or_new(place, pattern);
-                let list = &mut self.store.lists[list as usize];
-                list.put(Hit { start, end, signal: Arc::clone(signal) });
-                if !list.recent && place != NOWHERE {
-                    list.recent = true;
-                    self.store.recent.resize_with(self.net.names.patterns.len(), Vec::new);
-                    self.store.recent[pattern.0 as usize].push(place);
-                }
+                self.store.lists[list as usize].put(Hit { start, end, signal: Arc::clone(signal) });
+                self.store.is_recent(list);
                 self.store.hits += 1;
             }
         }
@@ -281,12 +276,9 @@ impl Matcher {
         if probe.time < self.now.minus(self.keeps_signals()) {
             return Outcome::TooLate;
         }
-        let list = self.store.probes.entry(component).or_default();
-        let place = list.partition_point(|other| (other.time, &other.origin) < (probe.time, &probe.origin));
-        if list.iter().any(|other| other.origin == probe.origin) {
+        if !self.store.put_probe(component, probe) {
             return Outcome::Duplicate;
         }
-        list.insert(place, Arc::clone(probe));
         let class = self.class(component);
         let uses: Vec<Use> = self.classes[class as usize].iter().flat_map(|slot| self.net.probe_uses(*slot)).copied().collect();
         for what in uses {

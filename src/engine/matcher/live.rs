@@ -11,6 +11,9 @@ use crate::value::Time;
 
 use super::node::number;
 
+/// Not in the list of all instances of its rule.
+const UNLISTED: u32 = u32::MAX;
+
 /// No part of a condition in particular.
 pub(super) const ANY_PART: u16 = u16::MAX;
 
@@ -42,8 +45,10 @@ pub(super) struct Instance {
     pub timer: Time,
     /// The last instant at which it was live or held.
     pub last: Time,
-    /// Where it stands in the list of live instances of its rule.
+    /// Where it stands in the list of live instances of its rule,
     place: u32,
+    /// and in that of all of them; [`UNLISTED`]: not there.
+    spot: u32,
     /// What it was before the step at hand, if the step has touched it.
     pub before: Before,
     /// Something that it reads has changed in the step at hand.
@@ -139,6 +144,7 @@ impl Live {
             timer: Time::MAX,
             last: now,
             place: 0,
+            spot: UNLISTED,
             before: Before::Untouched,
             changed: false,
             blocked: ANY_PART,
@@ -162,7 +168,9 @@ impl Live {
             self.index.entry(key(rule, 0, super::store::NOWHERE)).or_default().push(at);
         }
         if listed {
-            self.all_of[rule as usize].push(at);
+            let all = &mut self.all_of[rule as usize];
+            self.instances[at as usize].spot = number(all.len());
+            all.push(at);
         }
         at
     }
@@ -188,7 +196,14 @@ impl Live {
         if binding.is_empty() {
             forget(key(rule, 0, super::store::NOWHERE));
         }
-        self.all_of[rule as usize].retain(|other| *other != at);
+        let spot = self.instances[at as usize].spot;
+        if spot != UNLISTED {
+            let all = &mut self.all_of[rule as usize];
+            all.swap_remove(spot as usize);
+            if let Some(&moved) = all.get(spot as usize) {
+                self.instances[moved as usize].spot = spot;
+            }
+        }
         self.free.push(at);
     }
 

@@ -64,6 +64,8 @@ pub struct Setup {
     /// How far back findings are kept.
     pub lookback: Duration,
     pub limits: Limits,
+    /// Samples of a period known to be healthy: conditions against the baseline use them.
+    pub baseline: Vec<Series>,
 }
 
 /// How much may be kept. Beyond a limit the matcher keeps what is newest, counts what it let go, and goes on.
@@ -75,14 +77,18 @@ pub struct Limits {
     pub signals: usize,
     /// Choices of components for which rules are looked at. Beyond it no new ones are made.
     pub instances: usize,
-    /// Sets of components that are remembered; beyond it they are worked out anew.
+    /// Components in all sets that are remembered; beyond it sets are worked out anew.
     pub sets: usize,
+    /// Facts of instants to come. Beyond it they are refused: a clock far ahead must not fill the memory.
+    pub waiting: usize,
+    /// How many facts pass between two looks at things that may be old.
+    pub sweep_every: u32,
 }
 
 impl Default for Limits {
     /// At 16 bytes a sample, some 250 a signal and 200 an instance: about 2 GB when all are full.
     fn default() -> Self {
-        Limits { samples: 50_000_000, signals: 2_000_000, instances: 4_000_000, sets: 2_000_000 }
+        Limits { samples: 50_000_000, signals: 2_000_000, instances: 4_000_000, sets: 50_000_000, waiting: 1_000_000, sweep_every: 64 }
     }
 }
 
@@ -98,6 +104,8 @@ pub enum Outcome {
     Waiting,
     /// It is older than anything that a rule may still look at.
     TooLate,
+    /// It is of a later instant than now, and too many of these wait already.
+    TooEarly,
     /// It was prepared for another plan or estate: prepare it anew.
     Outdated,
 }
@@ -130,10 +138,14 @@ pub struct Stats {
     pub unread: u64,
     pub duplicates: u64,
     pub too_late: u64,
+    pub too_early: u64,
+    /// Refused because they were prepared for another plan or estate.
+    pub outdated: u64,
     /// Held now.
     pub series: usize,
     pub samples: usize,
     pub signals: usize,
+    pub probes: usize,
     pub instances: usize,
     pub waiting: usize,
     /// Let go beyond a limit of [`Limits`], or never made.
@@ -145,7 +157,7 @@ pub struct Stats {
 impl Stats {
     /// Whether a limit was reached: answers may lack what was let go.
     pub fn degraded(&self) -> bool {
-        self.samples_let_go + self.signals_let_go + self.instances_not_made > 0
+        self.samples_let_go + self.signals_let_go + self.instances_not_made + self.too_early > 0
     }
 }
 
@@ -171,6 +183,8 @@ pub struct Matcher {
     classes: Vec<SmallVec<[u32; 8]>>,
     class_index: FxHashMap<SmallVec<[u32; 8]>, u32>,   // lookup only
     sets: RefCell<FxHashMap<u64, Arc<[ComponentId]>>>, // lookup only
+    /// Components in all of these.
+    remembered: std::cell::Cell<usize>,
     scratch: RefCell<Vec<(Time, f64)>>,
     needles: RefCell<Vec<u32>>,
     /// The instant from which explanations have changed in the step at hand.
@@ -198,6 +212,7 @@ struct Sweep {
     list: usize,
     instance: usize,
     recent: usize,
+    probes: usize,
     steps: u32,
 }
 
@@ -229,13 +244,14 @@ impl Matcher {
             now: setup.now,
             lookback: setup.lookback,
             limits: setup.limits,
-            store: Store::default(),
+            store: Store { baseline: setup.baseline, ..Store::default() },
             epoch: 0,
             waiting: BTreeMap::new(),
             sequence: 0,
             classes: Vec::new(),
             class_index: FxHashMap::default(), // lookup only
             sets: RefCell::default(),
+            remembered: std::cell::Cell::new(0),
             scratch: RefCell::default(),
             needles: RefCell::default(),
             explained: None,
@@ -250,6 +266,7 @@ impl Matcher {
             nothing: Facts::default(),
         };
         matcher.fresh_readings();
+        matcher.combine_baseline();
         matcher
     }
 
@@ -285,16 +302,11 @@ impl Matcher {
             series: self.store.cells.iter().map(|c| c.series.len()).sum(),
             samples: self.store.samples,
             signals: self.store.hits,
+            probes: self.store.probe_count,
             instances: self.live.len(),
             waiting: self.waiting.len(),
             ..self.stats
         }
-    }
-
-    /// Takes samples of a period known to be healthy, in place of those that it had: conditions against the baseline use them.
-    pub fn set_baseline(&mut self, series: Vec<Series>) {
-        self.store.baseline = series;
-        self.combine_baseline();
     }
 
     fn combine_baseline(&mut self) {
@@ -365,6 +377,8 @@ impl Matcher {
     ) -> Prepared {
         let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m).is_some()).map(|m| (c, m)));
         let what = match known {
+            // No series of Prometheus' means anything by it, and no bound is any use against it.
+            Some(_) if value.is_infinite() => Ready::Unread(time),
             Some((component, metric)) => Ready::Sample { component, metric, series: Arc::clone(series), time, value },
             None => Ready::Unread(time),
         };

@@ -46,6 +46,8 @@ impl Matcher {
             Outcome::Outdated
         } else if matches!(fact.what, Ready::Unread(_)) {
             Outcome::Unread
+        } else if fact.time() > self.now && self.waiting.len() >= self.limits.waiting {
+            Outcome::TooEarly
         } else if fact.time() > self.now {
             self.wait(fact.clone());
             Outcome::Waiting
@@ -65,7 +67,9 @@ impl Matcher {
             Outcome::Unread => self.stats.unread += 1,
             Outcome::Duplicate => self.stats.duplicates += 1,
             Outcome::TooLate => self.stats.too_late += 1,
-            Outcome::Waiting | Outcome::Outdated => {}
+            Outcome::TooEarly => self.stats.too_early += 1,
+            Outcome::Outdated => self.stats.outdated += 1,
+            Outcome::Waiting => {}
         }
     }
 

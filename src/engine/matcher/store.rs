@@ -20,10 +20,14 @@ pub(super) const NOWHERE: ComponentId = ComponentId(u32::MAX);
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub cells: Vec<Cell>,
-    cell_of: FxHashMap<u64, u32>, // lookup only
+    pub cell_of: FxHashMap<u64, u32>, // lookup only
     pub lists: Vec<List>,
-    list_of: FxHashMap<u64, u32>,                        // lookup only
+    pub list_of: FxHashMap<u64, u32>,                    // lookup only
     pub probes: FxHashMap<ComponentId, Vec<Arc<Probe>>>, // lookup only
+    /// The components that have any.
+    pub probed: Vec<ComponentId>,
+    /// Probes of all components.
+    pub probe_count: usize,
     /// By identity; each with the patterns that count it.
     pub known: FxHashMap<u64, SmallVec<[Known; 1]>>, // lookup only
     /// For each pattern: components with a signal that may still count, and older ones not taken out yet.
@@ -97,6 +101,14 @@ impl List {
         }
     }
 
+    /// Where a signal stands.
+    pub fn position(&self, signal: &Signal) -> Option<usize> {
+        let (start, _) = signal.extent();
+        let first = self.hits.partition_point(|hit| hit.start < start);
+        let same = self.hits[first..].iter().take_while(|hit| hit.start == start).position(|hit| hit.signal.is_same(signal))?;
+        Some(first + same)
+    }
+
     /// Those that may count at an instant, and those after it.
     pub fn since(&self, at: Time, window: Duration) -> &[Hit] {
         let from = at.minus(window.saturating_add(self.longest));
@@ -149,7 +161,33 @@ impl Store {
         })
     }
 
-    /// Whether anything of the component is at hand.
+    /// Makes sure that a list stands among the recent ones of its pattern.
+    pub fn is_recent(&mut self, at: u32) {
+        let list = &mut self.lists[at as usize];
+        if list.recent || list.component == NOWHERE {
+            return;
+        }
+        list.recent = true;
+        let pattern = list.pattern.0 as usize;
+        if self.recent.len() <= pattern {
+            self.recent.resize_with(pattern + 1, Vec::new);
+        }
+        self.recent[pattern].push(list.component);
+    }
+
+    /// Whether it was not known.
+    pub fn put_probe(&mut self, component: ComponentId, probe: &Arc<Probe>) -> bool {
+        let list = self.probes.entry(component).or_default();
+        if list.is_empty() {
+            self.probed.push(component);
+        }
+        let Err(place) = list.binary_search_by(|other| (other.time, &other.origin).cmp(&(probe.time, &probe.origin))) else { return false };
+        list.insert(place, Arc::clone(probe));
+        self.probe_count += 1;
+        true
+    }
+
+    /// Whether probes of the component are at hand.
     pub fn has_probes(&self, component: ComponentId) -> bool {
         self.probes.contains_key(&component)
     }
@@ -249,7 +287,8 @@ impl Cell {
         }
     }
 
-    /// Forgets samples before `from`, but the last of them of each series. How many.
+    /// Forgets samples before `from`, but the last of them of each series, and series that have nothing else, but the one whose
+    /// last sample is the latest. How many samples.
     pub fn forget(&mut self, from: Time) -> usize {
         let mut gone = 0;
         for series in &mut self.series {
@@ -260,6 +299,18 @@ impl Cell {
                 series.points.shrink_to(old * 2);
                 gone += old;
             }
+        }
+        if self.series.len() > 1 {
+            let over = |series: &Buffer| series.points.len() == 1 && series.points[0].0 < from;
+            let last = self.series.iter().filter(|s| over(s)).map(|s| s.points[0].0).max();
+            let before = self.series.len();
+            let mut kept = false;
+            self.series.retain(|series| {
+                let is_last = !kept && over(series) && series.points.first().map(|p| p.0) == last;
+                kept |= is_last;
+                is_last || !over(series)
+            });
+            gone += before - self.series.len();
         }
         gone
     }
