@@ -140,13 +140,13 @@ fn main() {
     matcher.replace(Arc::new(edited), Arc::clone(&work.estate), Arc::clone(&setup.scripts), &mut out);
     let replace_ms = watch.microseconds() / 1e3;
     let watch = Watch::start();
-    let state = matcher.capture().unwrap();
+    let captured = matcher.capture().unwrap();
     let capture_ms = watch.microseconds() / 1e3;
     let watch = Watch::start();
-    let restored = Matcher::restore(setup.clone(), &state).unwrap();
+    let restored = Matcher::restore(setup.clone(), &captured).unwrap();
     let restore_ms = watch.microseconds() / 1e3;
     assert_eq!(restored.history().len(), matcher.history().len());
-    println!("replace {replace_ms:.0} ms, capture {capture_ms:.0} ms ({} bytes), restore {restore_ms:.0} ms", state.len());
+    println!("replace {replace_ms:.0} ms, capture {capture_ms:.0} ms ({} bytes), restore {restore_ms:.0} ms", captured.len());
     // What the plain engine takes to answer once, for this instant alone.
     if plan.rules.len() <= 1_000 {
         let facts = matcher.all_facts();
