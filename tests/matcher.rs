@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use faultscope::engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Outcome, Sample, SeriesKey, StateError};
-use faultscope::signal::Origin;
+use faultscope::signal::{Alert, Origin};
 use faultscope::value::{MINUTE, SECOND, Time};
 use random::Case;
 use world::START;
@@ -189,4 +189,47 @@ fn why_answers_for_a_rule_that_was_never_looked_at() {
         )
     );
     assert!(matcher.with_why("TOP-9", |_, _| ()).is_none());
+}
+
+#[test]
+fn two_series_at_one_time_are_one_value() {
+    // The second series halves the mean, and with it the peak that the first alone had.
+    let peak = "TOP-1 \"Peak\" {\n given db: database\n if peak of db.cpu_usage within 5m > 50%\n then impact db\n}";
+    let mut matcher = matcher(&[peak], Limits::default());
+    let mut out = Vec::new();
+    for (series, value) in [(0, 95.0), (1, 5.0)] {
+        let Fact::Sample(sample) = sample(&matcher, "db", START, value) else { continue };
+        let labels = BTreeMap::from([("pod".to_owned(), format!("{series}"))]);
+        let series = Arc::new(SeriesKey { labels, origin: Origin { file: "metrics.json".to_owned(), index: series } });
+        matcher.feed(Fact::Sample(Sample { series, ..sample }), &mut out);
+    }
+    assert_eq!(out.iter().map(|e| e.event).collect::<Vec<_>>(), [Event::Started, Event::Ended]);
+    assert!(matcher.history().is_empty(), "it never held");
+}
+
+#[test]
+fn a_resolution_counts_however_late_it_comes() {
+    let alert = "TOP-1 \"Slow\" {\n given s: service\n if alert \"slow\" on s\n then impact s\n}";
+    let mut matcher = matcher(&[alert], Limits::default());
+    let mut out = Vec::new();
+    let fired = Alert {
+        origin: Origin { file: "alerts.json".to_owned(), index: 0 },
+        component: matcher.estate().find("s"),
+        name: "Slow".to_owned(),
+        text: "slow".to_owned(),
+        summary: String::new(),
+        severity: None,
+        labels: BTreeMap::new(),
+        start: START,
+        end: Time::MAX,
+        duplicates: 0,
+        flaps: 0,
+    };
+    matcher.feed(Fact::Alert(fired.clone()), &mut out);
+    // Hours later, and older than anything that is kept.
+    matcher.advance(START.plus(600 * MINUTE), &mut out);
+    assert_eq!(matcher.holding().count(), 1);
+    let outcome = matcher.feed(Fact::Alert(Alert { end: START.plus(5 * MINUTE), ..fired }), &mut out);
+    assert_eq!((outcome, matcher.holding().count()), (Outcome::Taken, 0));
+    assert_eq!(out.iter().map(|e| e.event).collect::<Vec<_>>(), [Event::Started, Event::Ended]);
 }

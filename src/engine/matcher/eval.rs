@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use crate::compile::plan::{EventKind, Op, Subject};
+use crate::compile::plan::{EventKind, Op, Quantifier, Subject};
 use crate::estate::{AttributeValue, ComponentId};
 use crate::value::{DAY, Duration, Time, Truth, WEEK};
 
@@ -123,6 +123,41 @@ impl Matcher {
             }
             Node::Asked(cond) => self.ask(cond, env, at),
         }
+    }
+
+    /// Whether a condition is true now, and until when that is sure. Of a set no more is looked at than settles it.
+    pub(super) fn holds(&self, node: &Node, env: &Env<'_>) -> (bool, Time) {
+        if let Node::Quantified { quantifier, set, body } = node {
+            let needed = match quantifier {
+                Quantifier::Every => None,
+                Quantifier::Any => Some(1),
+                Quantifier::AtLeast(count) => Some(*count as usize),
+                Quantifier::No | Quantifier::AtMost(_) | Quantifier::AtLeastPercent(_) | Quantifier::AtMostPercent(_) => {
+                    let (truth, until) = self.eval(node, env, self.now);
+                    return (truth.is_true(), until);
+                }
+            };
+            let elements = self.components(*set, env);
+            let (mut holding, mut next, mut sure) = (0, Time::MAX, Time::MAX);
+            for &it in elements.iter() {
+                let (holds, until) = self.holds(body, &Env { it: Some(it), ..*env });
+                next = next.min(until);
+                if holds {
+                    holding += 1;
+                    sure = sure.min(until);
+                } else if needed.is_none() {
+                    // Until this one changes, it cannot be every one.
+                    return (false, until);
+                }
+                if needed.is_some_and(|needed| holding >= needed) {
+                    return (true, sure);
+                }
+            }
+            // "Every" of nothing is false, "at least 0" of it is true.
+            return (needed.map_or(!elements.is_empty(), |needed| needed == 0), next);
+        }
+        let (truth, until) = self.eval(node, env, self.now);
+        (truth.is_true(), until)
     }
 
     /// Parts until one settles the whole: `settled` is false for "and", true for "or".

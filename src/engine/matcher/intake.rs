@@ -80,8 +80,8 @@ impl Matcher {
                         let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
                         known.extend(table.between(old.min(new), old.max(new)).iter().map(|what| (*what, gate)));
                     }
-                    // A sample that was replaced may have been the extreme one.
-                    Source::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 { old.max(new) } else { new })),
+                    // A sample that was replaced, or that another series at its time changes, may have been the extreme one.
+                    Source::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new })),
                 }
             }
             for listed in &watch.listed {

@@ -109,8 +109,8 @@ impl Matcher {
                 let mut truth = true;
                 for &part in &rule.rest {
                     let Some(node) = parts.get(usize::from(part)) else { continue };
-                    let (value, until) = self.eval(node, &env, self.now);
-                    if !value.is_true() {
+                    let (holds, until) = self.holds(node, &env);
+                    if !holds {
                         // Until this part changes, none of the others matters.
                         next = next.min(until);
                         (truth, blocked) = (false, part);

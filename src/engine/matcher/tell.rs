@@ -96,7 +96,7 @@ impl Matcher {
         let binding = [component];
         let env = Env { binding: &binding, it: None };
         let parts = of.rest.iter().filter_map(|part| parts.get(usize::from(*part)));
-        let mut blocked = parts.map(|part| self.eval(part, &env, self.now)).filter(|(truth, _)| !truth.is_true());
+        let mut blocked = parts.map(|part| self.holds(part, &env)).filter(|(holds, _)| !holds);
         blocked.next().is_some_and(|(_, until)| until == Time::MAX)
     }
 
