@@ -233,3 +233,24 @@ fn a_resolution_counts_however_late_it_comes() {
     assert_eq!((outcome, matcher.holding().count()), (Outcome::Taken, 0));
     assert_eq!(out.iter().map(|e| e.event).collect::<Vec<_>>(), [Event::Started, Event::Ended]);
 }
+
+#[test]
+fn what_ends_and_goes_on_in_one_instant_has_not_ended() {
+    let scripts = Arc::new(world::scripts());
+    let mut matcher = matcher(&[LASTING], Limits::default());
+    let mut out = Vec::new();
+    for minute in [0, 4] {
+        let fact = sample(&matcher, "db", START.plus(minute * MINUTE), 95.0);
+        matcher.feed(fact, &mut out);
+    }
+    // Stale from this instant on; another estate; and a sample of the same instant.
+    let stale = START.plus(9 * MINUTE + 1);
+    matcher.advance(stale, &mut out);
+    assert_eq!(out.iter().map(|e| e.event).collect::<Vec<_>>(), [Event::Started, Event::Ended]);
+    let same = world::project(TOPOLOGY, &[LASTING.to_owned()], &scripts);
+    matcher.replace(Arc::clone(&same.plan), Arc::clone(&same.estate), scripts as Arc<_>, &mut out);
+    let fact = sample(&matcher, "db", stale, 95.0);
+    matcher.feed(fact, &mut out);
+    let held: Vec<_> = matcher.holding().map(|(_, _, since)| since).collect();
+    assert_eq!(held, [START.plus(5 * MINUTE)]);
+}

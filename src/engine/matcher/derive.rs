@@ -33,7 +33,7 @@ impl Matcher {
         let known = self.live.find(rule, binding);
         let whole = net.shape == Shape::Whole;
         let clock = match (&net.shape, &net.condition) {
-            (Shape::Lasting(duration), super::node::Node::Held { inner, .. }) if passes => self.unbroken(inner, &env, *duration),
+            (Shape::Lasting(duration), super::node::Node::Held { inner, .. }) => self.unbroken(inner, &env, *duration),
             (Shape::Exact | Shape::Lasting(_) | Shape::Whole, _) => self.now,
         };
         let wanted = passes || open.is_some() || !spans.is_empty() || (whole && self.passed_since(rule, binding, from));
@@ -79,7 +79,8 @@ impl Matcher {
         }
     }
 
-    /// Since when, at most `duration` ago, a condition that is true now has been true.
+    /// Since when, at most `duration` ago, a condition has been true without a gap until now. What ends in this very instant
+    /// counts: a fact of the same instant may yet undo its end.
     pub(super) fn unbroken(&self, inner: &super::node::Node, env: &Env<'_>, duration: Duration) -> Time {
         let mut time = self.now.minus(duration);
         let mut since = None;
@@ -87,7 +88,7 @@ impl Matcher {
             let (truth, next) = self.eval(inner, env, time);
             if truth.is_true() {
                 since.get_or_insert(time);
-            } else {
+            } else if time < self.now {
                 since = None;
             }
             if next > self.now || time >= self.now {
