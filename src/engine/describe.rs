@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::compile::plan::Op;
 use crate::estate::Snapshot;
 use crate::signal::{Facts, Origin};
 use crate::value::{Time, Truth, Unit, format_number};
@@ -69,7 +68,7 @@ impl Evidence<'_> {
             Detail::Compared { left, op, right } => {
                 // Show the sample as the value, whichever side it was written on.
                 let (value, threshold, op) =
-                    if left.time.is_none() && right.time.is_some() { (right, left, flip(*op)) } else { (left, right, *op) };
+                    if left.time.is_none() && right.time.is_some() { (right, left, op.flipped()) } else { (left, right, *op) };
                 view.value = shown(value);
                 view.threshold = shown(threshold).map(|t| format!("{} {t}{}", op.sign(), named(threshold)));
                 view.missing = unknown(left).or_else(|| unknown(right));
@@ -158,17 +157,6 @@ impl Evidence<'_> {
             (Some(value), None) => format!("it was {value}"),
             (None, None) => "it did not hold".to_owned(),
         }
-    }
-}
-
-fn flip(op: Op) -> Op {
-    match op {
-        Op::Lt => Op::Gt,
-        Op::Le => Op::Ge,
-        Op::Eq => Op::Eq,
-        Op::Ne => Op::Ne,
-        Op::Ge => Op::Le,
-        Op::Gt => Op::Lt,
     }
 }
 

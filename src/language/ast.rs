@@ -265,6 +265,19 @@ pub enum Op {
 }
 
 impl Op {
+    /// The same comparison with its sides exchanged.
+    #[must_use]
+    pub fn flipped(self) -> Self {
+        match self {
+            Op::Lt => Op::Gt,
+            Op::Le => Op::Ge,
+            Op::Eq => Op::Eq,
+            Op::Ne => Op::Ne,
+            Op::Ge => Op::Le,
+            Op::Gt => Op::Lt,
+        }
+    }
+
     pub fn sign(self) -> &'static str {
         match self {
             Op::Lt => "<",

@@ -240,7 +240,7 @@ fn breadth(clause: &[Gate]) -> usize {
 
 /// How a comparison of a metric with what does not change is triggered.
 fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
-    let (value, op, bound) = if right.is_fixed() { (left, op, right) } else { (right, flip(op), left) };
+    let (value, op, bound) = if right.is_fixed() { (left, op, right) } else { (right, op.flipped(), left) };
     if !bound.is_fixed() {
         return None;
     }
@@ -264,17 +264,6 @@ fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
         (Some(_) | None, _) => return listed,
     };
     Some(Input::Bound { metric, source, op, bound })
-}
-
-fn flip(op: Op) -> Op {
-    match op {
-        Op::Lt => Op::Gt,
-        Op::Le => Op::Ge,
-        Op::Eq => Op::Eq,
-        Op::Ne => Op::Ne,
-        Op::Ge => Op::Le,
-        Op::Gt => Op::Lt,
-    }
 }
 
 /// Everything that may change a condition, each with the role of the component that it happens to.
