@@ -66,6 +66,7 @@ impl Builder<'_> {
                 let inner = inner.into_inner().next()?;
                 if inner.as_rule() == G::link { ExprKind::Link(self.link(inner)?) } else { ExprKind::Shares(self.shares(inner)?) }
             }
+            G::state => self.state(inner)?,
             G::condition => self.condition(inner.into_inner().next()?)?,
             _ => return None,
         };
@@ -74,7 +75,6 @@ impl Builder<'_> {
 
     fn condition(&mut self, pair: Pair<'_>) -> Option<ExprKind> {
         match pair.as_rule() {
-            G::state => self.state(pair),
             G::trend => self.trend(pair),
             G::against => self.against(pair),
             _ => self.comparison(pair),

@@ -2,7 +2,7 @@
 
 use pest::Parser;
 
-use super::ast::{At, Body, Clause, Expr, File, Kind, Rule, TokenKind};
+use super::ast::{At, Body, Clause, Expr, File, Kind, Rule, Token, TokenKind};
 use super::build::{Builder, Pair};
 use super::cut::{Block, Cutter, RawClause, tokens};
 use super::expect::diagnose;
@@ -13,43 +13,73 @@ use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 pub fn parse_file(sources: &Sources, source: SourceId) -> (File, Vec<Diagnostic>) {
     let text = sources.text(source);
     let mut diagnostics = Vec::new();
-    let all = tokens(text);
+    let all = all_tokens(text);
     let significant: Vec<_> = all.iter().copied().filter(|t| t.kind != TokenKind::Comment).collect();
     let blocks = Cutter { source, text, diagnostics: &mut diagnostics }.blocks(&significant);
     let rules = parse_blocks(source, text, blocks, &mut diagnostics);
     (File { source, tokens: all, rules }, diagnostics)
 }
 
-/// Below this many blocks a thread costs more than it saves.
+/// Below this many bytes of text or blocks a thread costs more than it saves.
+const MANY_BYTES: usize = 100_000;
 const MANY_BLOCKS: usize = 500;
+
+/// Tokens do not reach over the end of a line: of a large file, each thread cuts its share of the lines.
+fn all_tokens(text: &str) -> Vec<Token> {
+    let share = text.len().div_ceil(threads(text.len() / MANY_BYTES)).max(1);
+    let mut parts = Vec::new();
+    let mut from = 0;
+    while from < text.len() {
+        let end = (from + share).min(text.len());
+        let line_end = text.as_bytes().iter().skip(end).position(|byte| *byte == b'\n').map_or(text.len(), |more| end + more + 1);
+        parts.push((from, text.get(from..line_end).unwrap_or_default()));
+        from = line_end;
+    }
+    let cut = |(from, part): (usize, &str)| {
+        let moved = |token: Token| Token { span: Span::new(token.span.start + from, token.span.end + from), ..token };
+        tokens(part).into_iter().map(moved).collect::<Vec<_>>()
+    };
+    side_by_side(parts, cut).into_iter().flatten().collect()
+}
 
 /// Blocks know nothing of each other: of a large file, each thread reads its share. The order is that of the text.
 fn parse_blocks(source: SourceId, text: &str, mut blocks: Vec<Block>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
+    let share = blocks.len().div_ceil(threads(blocks.len() / MANY_BLOCKS)).max(1);
+    let mut parts = Vec::new();
+    while !blocks.is_empty() {
+        let rest = blocks.split_off(share.min(blocks.len()));
+        parts.push(std::mem::replace(&mut blocks, rest));
+    }
     let read = |blocks: Vec<Block>| {
         let mut found = Vec::new();
         let rules: Vec<Rule> = blocks.into_iter().filter_map(|block| rule(source, text, block, &mut found)).collect();
         (rules, found)
     };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(blocks.len() / MANY_BLOCKS).max(1);
-    let share = blocks.len().div_ceil(threads);
-    let mut rules = Vec::with_capacity(blocks.len());
-    std::thread::scope(|scope| {
-        let mut others = Vec::new();
-        while blocks.len() > share {
-            let part = blocks.split_off(blocks.len() - share);
-            others.push(scope.spawn(move || read(part)));
-        }
-        let (own, found) = read(std::mem::take(&mut blocks));
-        rules.extend(own);
+    let mut rules = Vec::new();
+    for (part, found) in side_by_side(parts, read) {
+        rules.extend(part);
         diagnostics.extend(found);
-        for other in others.into_iter().rev() {
-            // A thread ends early only if the parser panics, which then happens here as it would have without threads.
-            let (part, found) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            rules.extend(part);
-            diagnostics.extend(found);
-        }
-    });
+    }
     rules
+}
+
+/// How many threads are worth it, where `most` would each have enough to do.
+fn threads(most: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(most).max(1)
+}
+
+/// Does each part on a thread of its own, the first on this one. The answers stand in the order of the parts.
+fn side_by_side<P: Send, A: Send>(parts: Vec<P>, work: impl Fn(P) -> A + Sync) -> Vec<A> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let mut parts = parts.into_iter();
+        let first = parts.next();
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        let mut answers: Vec<A> = first.map(work).into_iter().collect();
+        // A thread ends early only if the parser panics, which then happens here as it would have without threads.
+        answers.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))));
+        answers
+    })
 }
 
 /// Parses a condition alone, which stands at `place` (the definition of a state in `model.yaml`).
@@ -179,4 +209,16 @@ fn duplicates(source: SourceId, clauses: &[Clause], diagnostics: &mut Vec<Diagno
         }
     }
     diagnostics.len() > before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MANY_BYTES, all_tokens, tokens};
+
+    #[test]
+    fn a_large_file_has_the_tokens_of_its_lines() {
+        let block = "TOP-1 \"标题 \\\" # no comment\" { # 注释 \"\n  if c.cpu >= 90% and \"open\\\n  not \\ 持续5分钟 「x」}\n";
+        let text = block.repeat(4 * MANY_BYTES / block.len());
+        assert_eq!(all_tokens(&text), tokens(&text));
+    }
 }

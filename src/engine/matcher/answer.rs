@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::compile::plan::Cond;
 use crate::estate::ComponentId;
 use crate::signal::{Facts, Series};
@@ -15,7 +17,7 @@ use super::Matcher;
 use super::eval::{Env, Valued};
 use super::fact::Signal;
 use super::gates::{Input, inputs};
-use super::network::{ANYWHERE, MetricId, PatternId, Use};
+use super::network::{MetricId, PatternId, Use};
 use super::node::Node;
 use super::store::NOWHERE;
 
@@ -226,12 +228,9 @@ impl Matcher {
         }
         let lists: Vec<(ComponentId, PatternId)> = self.store.lists.iter().map(|list| (list.component, list.pattern)).collect();
         for (component, pattern) in lists {
-            uses.extend(self.net.event_uses(ANYWHERE, pattern).iter().map(|what| (*what, component)));
-            if component != NOWHERE {
-                let class = self.class(component);
-                let slots = self.classes[class as usize].iter();
-                uses.extend(slots.flat_map(|slot| self.net.event_uses(*slot, pattern)).map(|what| (*what, component)));
-            }
+            let class = if component == NOWHERE { None } else { Some(self.class(component)) };
+            let class = class.and_then(|class| self.classes.get(class as usize)).map(SmallVec::as_slice).unwrap_or_default();
+            uses.extend(self.net.event_uses(class, pattern).map(|what| (*what, component)));
         }
         let known: Vec<ComponentId> = self.store.probed.clone();
         let metrics = self.store.cells.iter().map(|cell| cell.component);

@@ -85,9 +85,8 @@ impl Matcher {
             let (component, pattern) = (list.component, list.pattern);
             if component != NOWHERE && !list.hits.is_empty() {
                 let class = self.class(component);
-                let slots = self.classes[class as usize].clone();
-                let uses: Vec<Use> =
-                    slots.iter().flat_map(|slot| self.net.event_uses(*slot, pattern)).filter(|u| u.clause != REST).copied().collect();
+                let class = &self.classes[class as usize];
+                let uses: Vec<Use> = self.net.event_uses(class, pattern).filter(|u| u.clause != REST).copied().collect();
                 uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
             }
         }

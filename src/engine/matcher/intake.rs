@@ -10,7 +10,8 @@ use crate::value::{Time, Truth};
 use super::eval::Env;
 use super::fact::{SeriesKey, Signal};
 use super::gates::Source;
-use super::network::{ANYWHERE, MetricId, PatternId, Use};
+use super::marks::Sieve;
+use super::network::{MetricId, PatternId, Use};
 use super::store::{Hit, Known, NOWHERE};
 use super::{Matcher, Outcome};
 
@@ -109,11 +110,16 @@ impl Matcher {
         }
         self.steps += 1;
         self.reading = component;
+        let mut sieve = Sieve::new(component);
         for &(what, gate) in &known {
-            self.tell_that(what, component, time, Some(gate));
+            if self.lets_through(&mut sieve, what) {
+                self.tell_that(what, component, time, Some(gate));
+            }
         }
         for &what in &told {
-            self.tell(what, component, time);
+            if late || self.lets_through(&mut sieve, what) {
+                self.tell(what, component, time);
+            }
         }
         self.reading = NOWHERE;
         (self.told, self.known) = (told, known);
@@ -255,18 +261,18 @@ impl Matcher {
     pub(super) fn tell_patterns(&mut self, component: Option<ComponentId>, patterns: &[PatternId], from: Time) {
         let mut told = std::mem::take(&mut self.told);
         told.clear();
+        let class = component.map(|component| self.class(component));
+        let class = class.and_then(|class| self.classes.get(class as usize)).map(SmallVec::as_slice).unwrap_or_default();
         for &pattern in patterns {
-            if let Some(component) = component {
-                let class = self.class(component);
-                for slot in &self.classes[class as usize] {
-                    told.extend_from_slice(self.net.event_uses(*slot, pattern));
-                }
-            }
-            told.extend_from_slice(self.net.event_uses(ANYWHERE, pattern));
+            told.extend(self.net.event_uses(class, pattern));
         }
         self.steps += 1;
+        let component = component.unwrap_or(NOWHERE);
+        let mut sieve = Sieve::new(component);
         for &what in &told {
-            self.tell(what, component.unwrap_or(NOWHERE), from);
+            if from < self.now || self.lets_through(&mut sieve, what) {
+                self.tell(what, component, from);
+            }
         }
         self.told = told;
     }

@@ -20,6 +20,7 @@ mod hot;
 mod intake;
 mod judge;
 mod live;
+mod marks;
 mod network;
 mod node;
 mod state;

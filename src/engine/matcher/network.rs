@@ -17,6 +17,7 @@ use crate::value::Duration;
 use super::super::sets::passes;
 use super::gates::{Gate, Input, Role, gates, inputs};
 use super::hot::{Check, Hot, HotGate, INDIRECT, check_of};
+use super::marks::{UNMARKED, mark_of};
 pub use super::node::{MetricId, PatternId};
 use super::node::{Names, Node, number};
 use super::text::Automaton;
@@ -33,6 +34,8 @@ pub(super) struct Use {
     pub part: u16,
     /// The variable that the component stands for; [`INDIRECT`]: none itself.
     pub direct: u8,
+    /// The mark of the pattern that anchors the rule ([`Hot::anchor`]); [`UNMARKED`]: it has none.
+    pub mark: u8,
 }
 
 /// No clause: a part of the condition beyond its gates.
@@ -102,8 +105,9 @@ pub(super) struct Network {
     /// For each type, which of these concern it.
     indexes_of: Vec<Vec<usize>>,
     pub watches: Vec<Watch>,
-    watch_of: FxHashMap<u64, u32>,        // lookup only
-    event_uses: FxHashMap<u64, Vec<Use>>, // lookup only
+    watch_of: FxHashMap<u64, u32>, // lookup only
+    /// For each pattern, by slot.
+    event_uses: Vec<BTreeMap<u32, Vec<Use>>>,
     probe_uses: BTreeMap<u32, Vec<Use>>,
     /// Uses that any sample of a component concerns.
     pub any_metric: BTreeMap<u32, Vec<Use>>,
@@ -122,8 +126,8 @@ pub(super) struct Network {
 #[derive(Debug, Default)]
 struct SlotIndex {
     all: Vec<u32>,
-    /// By an attribute or field, and its value.
-    equal: BTreeMap<String, FxHashMap<String, Vec<u32>>>, // lookup only
+    /// By an attribute or field, and its value: those that ask for nothing else, and others.
+    equal: BTreeMap<String, FxHashMap<String, (Vec<u32>, Vec<u32>)>>, // lookup only
     rest: Vec<u32>,
 }
 
@@ -138,7 +142,7 @@ struct Draft {
     watches: BTreeMap<(u32, MetricId), Watch>,
     /// Where each atom is listed in its watch.
     listed: BTreeMap<(u32, u32), usize>,
-    event_uses: FxHashMap<u64, Vec<Use>>, // lookup only
+    event_uses: Vec<BTreeMap<u32, Vec<Use>>>,
     probe_uses: BTreeMap<u32, Vec<Use>>,
     any_metric: BTreeMap<u32, Vec<Use>>,
 }
@@ -156,7 +160,7 @@ impl Network {
             slots: vec![every],
             watches: BTreeMap::new(),
             listed: BTreeMap::new(),
-            event_uses: FxHashMap::default(), // lookup only
+            event_uses: Vec::new(),
             probe_uses: BTreeMap::new(),
             any_metric: BTreeMap::new(),
         };
@@ -187,19 +191,14 @@ impl Network {
     pub fn slots_of(&self, estate: &Snapshot, component: ComponentId) -> SmallVec<[u32; 8]> {
         let mut found: SmallVec<[u32; 8]> = SmallVec::from_slice(&[EVERY]);
         let it = estate.component(component);
-        let mut offer = |slots: &[u32]| {
-            for &slot in slots {
-                if self.slots[slot as usize].filter.as_ref().is_none_or(|filter| passes(estate, filter, component)) {
-                    found.push(slot);
-                }
-            }
-        };
+        let lets = |slot: &u32| self.slots[*slot as usize].filter.as_ref().is_none_or(|filter| passes(estate, filter, component));
         for index in self.indexes_of.get(self.type_of(component)).into_iter().flatten().filter_map(|at| self.slot_index.get(*at)) {
-            offer(&index.all);
-            offer(&index.rest);
+            found.extend_from_slice(&index.all);
+            found.extend(index.rest.iter().copied().filter(lets));
             for (field, values) in &index.equal {
-                if let Some(slots) = field_of(it, field).and_then(|value| values.get(value)) {
-                    offer(slots);
+                if let Some((only, also)) = field_of(it, field).and_then(|value| values.get(value)) {
+                    found.extend_from_slice(only);
+                    found.extend(also.iter().copied().filter(lets));
                 }
             }
         }
@@ -210,8 +209,10 @@ impl Network {
         self.watch_of.get(&pair(slot, metric.0)).copied()
     }
 
-    pub fn event_uses(&self, slot: u32, pattern: PatternId) -> &[Use] {
-        self.event_uses.get(&pair(slot, pattern.0)).map(Vec::as_slice).unwrap_or_default()
+    /// Those whom a signal concerns that fits a pattern, on a component of a class of slots, or anywhere.
+    pub fn event_uses(&self, class: &[u32], pattern: PatternId) -> impl Iterator<Item = &Use> {
+        let slots = self.event_uses.get(pattern.0 as usize).into_iter().flatten();
+        slots.filter(|(slot, _)| **slot == ANYWHERE || class.binary_search(slot).is_ok()).flat_map(|(_, uses)| uses)
     }
 
     pub fn probe_uses(&self, slot: u32) -> &[Use] {
@@ -319,7 +320,9 @@ impl Draft {
             clauses.push(
                 clause
                     .into_iter()
-                    .map(|gate| self.gate(gate, Use { rule: at, clause: position, role: 0, part: 0, direct: INDIRECT }, &slots))
+                    .map(|gate| {
+                        self.gate(gate, Use { rule: at, clause: position, role: 0, part: 0, direct: INDIRECT, mark: UNMARKED }, &slots)
+                    })
                     .collect(),
             );
         }
@@ -333,7 +336,7 @@ impl Draft {
                     reads.push((self.role(&role), metric));
                 }
                 if shape == Shape::Whole && !told.contains(&(role.clone(), input)) {
-                    self.input(&role, input, None, Use { rule: at, clause: REST, role: 0, part, direct: INDIRECT }, &slots);
+                    self.input(&role, input, None, Use { rule: at, clause: REST, role: 0, part, direct: INDIRECT, mark: UNMARKED }, &slots);
                 }
             }
         }
@@ -423,7 +426,11 @@ impl Draft {
             Input::Raw { metric: None } => push_new(self.any_metric.entry(slot).or_default(), what),
             Input::Event { pattern } => {
                 let slot = if nowhere { ANYWHERE } else { slot };
-                push_new(self.event_uses.entry(pair(slot, pattern.0)).or_default(), what);
+                let at = pattern.0 as usize;
+                if self.event_uses.len() <= at {
+                    self.event_uses.resize_with(at + 1, BTreeMap::new);
+                }
+                push_new(self.event_uses[at].entry(slot).or_default(), what);
             }
             Input::Probe => push_new(self.probe_uses.entry(slot).or_default(), what),
         }
@@ -437,7 +444,10 @@ impl Draft {
             let index = slot_index.entry(slot.kind.clone()).or_default();
             match slot.filter.as_ref().map(equality) {
                 None => index.all.push(id),
-                Some(Some((field, value))) => index.equal.entry(field).or_default().entry(value).or_default().push(id),
+                Some(Some((field, value))) => {
+                    let (only, also) = index.equal.entry(field).or_default().entry(value).or_default();
+                    if matches!(slot.filter, Some(Filter::Test { .. })) { only.push(id) } else { also.push(id) }
+                }
                 Some(None) => index.rest.push(id),
             }
         }
@@ -494,6 +504,19 @@ impl Draft {
             }
             hot.push(Hot { shape: rule.shape, from, to: number(hot_gates.len()), variables, anchor });
         }
+        let mark = |what: &mut Use| what.mark = hot.get(what.rule as usize).and_then(|of| of.anchor).map_or(UNMARKED, mark_of);
+        for watch in &mut watches {
+            let tables = watch.tables.iter_mut().flat_map(|table| &mut table.uses);
+            let listed = watch.listed.iter_mut().flat_map(|listed| &mut listed.uses);
+            tables.chain(listed).chain(&mut watch.sampled).chain(&mut watch.raw).for_each(mark);
+        }
+        self.event_uses
+            .iter_mut()
+            .flat_map(BTreeMap::values_mut)
+            .chain(self.probe_uses.values_mut())
+            .chain(self.any_metric.values_mut())
+            .flatten()
+            .for_each(mark);
         let window = self.names.patterns.iter().map(|p| p.window).max().unwrap_or(0).max(self.names.probe_window);
         Network {
             window,

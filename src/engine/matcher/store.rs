@@ -11,6 +11,7 @@ use crate::value::{Duration, Time};
 
 use super::super::values::combine;
 use super::fact::{SeriesKey, Signal};
+use super::marks::Marks;
 use super::node::{MetricId, PatternId};
 
 /// Stands for no component at all: signals that were placed nowhere, and lists of signals wherever they are.
@@ -32,6 +33,8 @@ pub(super) struct Store {
     pub known: FxHashMap<u64, SmallVec<[Known; 1]>>, // lookup only
     /// For each pattern: components with a signal that may still count, and older ones not taken out yet.
     pub recent: Vec<Vec<ComponentId>>,
+    /// For each component: the patterns that it has a list of, by their marks.
+    pub marks: Vec<Marks>,
     /// Series of a period known to be healthy.
     pub baseline: Vec<Series>,
     /// The same, those of one metric of one component combined.
@@ -146,6 +149,9 @@ impl Store {
     }
 
     pub fn list_at(&self, component: ComponentId, pattern: PatternId) -> Option<u32> {
+        if component != NOWHERE {
+            self.marks.get(component.0 as usize).filter(|marks| marks.has(super::marks::mark_of(pattern)))?;
+        }
         self.list_of.get(&key(component, pattern.0)).copied()
     }
 
@@ -154,9 +160,16 @@ impl Store {
     }
 
     pub fn list_or_new(&mut self, component: ComponentId, pattern: PatternId) -> u32 {
-        let lists = &mut self.lists;
+        let (lists, marks) = (&mut self.lists, &mut self.marks);
         *self.list_of.entry(key(component, pattern.0)).or_insert_with(|| {
             lists.push(List { component, pattern, hits: SmallVec::new(), longest: 0, recent: false });
+            if component != NOWHERE {
+                let at = component.0 as usize;
+                if marks.len() <= at {
+                    marks.resize(at + 1, Marks::default());
+                }
+                marks[at].add(super::marks::mark_of(pattern));
+            }
             super::node::number(lists.len() - 1)
         })
     }

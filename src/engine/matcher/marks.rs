@@ -1,0 +1,78 @@
+//! Which patterns a component has signals of, roughly: a few bits for each component, so that the many bounds that a sample
+//! passes lead only to rules whose anchoring signal may be there.
+
+use crate::estate::ComponentId;
+
+use super::Matcher;
+use super::network::Use;
+use super::node::PatternId;
+
+/// The mark of what is looked at in any case.
+pub(super) const UNMARKED: u8 = u8::MAX;
+
+/// Different patterns may share a mark.
+#[allow(clippy::cast_possible_truncation, reason = "smaller than 255")]
+pub(super) fn mark_of(pattern: PatternId) -> u8 {
+    (pattern.0 % u32::from(UNMARKED)) as u8
+}
+
+/// A set of marks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks([u64; 4]);
+
+impl Marks {
+    pub fn add(&mut self, mark: u8) {
+        self.0[usize::from(mark >> 6)] |= 1 << (mark & 63);
+    }
+
+    pub fn has(&self, mark: u8) -> bool {
+        mark == UNMARKED || self.0[usize::from(mark >> 6)] & (1 << (mark & 63)) != 0
+    }
+
+    fn join(&mut self, other: Marks) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    }
+}
+
+/// The marks of the components for which an event matters in a role; of the role that was asked last.
+#[derive(Debug)]
+pub(super) struct Sieve {
+    component: ComponentId,
+    role: u32,
+    marks: Marks,
+}
+
+impl Sieve {
+    pub fn new(component: ComponentId) -> Self {
+        Sieve { component, role: u32::MAX, marks: Marks::default() }
+    }
+}
+
+impl Matcher {
+    /// Whether a use is worth telling: a rule with an anchor holds only where there is a signal that fits it, and is live only
+    /// where there was one.
+    pub(super) fn lets_through(&self, sieve: &mut Sieve, what: Use) -> bool {
+        if what.mark == UNMARKED {
+            return true;
+        }
+        if sieve.role != what.role {
+            sieve.role = what.role;
+            sieve.marks = self.marks_behind(what.role, sieve.component);
+        }
+        sieve.marks.has(what.mark)
+    }
+
+    /// The marks of all components for which the variable of a role may stand when a component is in the role.
+    fn marks_behind(&self, role: u32, component: ComponentId) -> Marks {
+        let mut marks = Marks::default();
+        let of = |component: &ComponentId| self.store.marks.get(component.0 as usize).copied().unwrap_or_default();
+        if self.net.roles[role as usize].is_variable().is_some() {
+            return of(&component);
+        }
+        match self.known_bases(role, component) {
+            Some(bases) => bases.iter().for_each(|base| marks.join(of(base))),
+            None => marks = Marks([u64::MAX; 4]),
+        }
+        marks
+    }
+}
