@@ -2,6 +2,7 @@
 //!
 //!     cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]
 //!     cargo bench --bench matcher -- storm
+//!     cargo bench --bench matcher -- kinds
 //!
 //! Translates the workload's rules into the rule language and its events into facts, and prints what matched, events a second
 //! (facts made ready beforehand; and from JSON text in), the time of one event, allocations, memory and loading times.
@@ -16,6 +17,7 @@
     reason = "a program for the desk"
 )]
 
+mod kinds;
 mod measure;
 mod storm;
 mod workload;
@@ -34,8 +36,11 @@ fn main() {
     if args.first().is_some_and(|a| a == "storm") {
         return storm::run();
     }
+    if args.first().is_some_and(|a| a == "kinds") {
+        return kinds::run();
+    }
     let [dir, rules, rest @ ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]\n       cargo bench --bench matcher -- storm");
+        println!("usage: cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]\n       cargo bench --bench matcher -- storm\n       cargo bench --bench matcher -- kinds");
         return;
     };
     let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(5);
