@@ -40,7 +40,9 @@ fn main() {
         return kinds::run();
     }
     let [dir, rules, rest @ ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]\n       cargo bench --bench matcher -- storm\n       cargo bench --bench matcher -- kinds");
+        println!(
+            "usage: cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]\n       cargo bench --bench matcher -- storm\n       cargo bench --bench matcher -- kinds"
+        );
         return;
     };
     let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(5);

@@ -14,6 +14,7 @@ use super::fact::{Fact, Prepared, Ready, Sample, Signal};
 use super::live::{Before, Live};
 use super::network::{MetricId, Network, REST, Use};
 use super::store::{NOWHERE, Store};
+use super::watch::Reading;
 use super::{Emitted, Event, Matcher, Sweep};
 
 /// When something held: half open, the last one without an end while it holds.
@@ -117,8 +118,12 @@ impl Matcher {
         let mut uses: Vec<Use> = Vec::new();
         for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
             for table in &watch.tables {
-                let whole = cell.series.len() > 1;
-                let most = if whole { super::node::number(table.uses.len()) } else { table.held(Some(low)).max(table.held(Some(high))) };
+                let whole = cell.series.len() > 1 || table.source.is_windowed();
+                let most = if whole {
+                    super::node::number(table.uses.len())
+                } else {
+                    table.held(Some(Reading::Value(low))).max(table.held(Some(Reading::Value(high))))
+                };
                 uses.extend(table.between(0, most).iter().filter(|what| what.clause != REST));
             }
             uses.extend(watch.listed.iter().flat_map(|listed| &listed.uses));
@@ -222,6 +227,7 @@ impl Matcher {
 
     /// Rules without gates are looked at for all components from the start.
     pub(super) fn start(&mut self) {
+        self.steps += 1;
         let start = self.now.minus(self.lookback);
         for rule in 0..super::node::number(self.net.rules.len()) {
             if self.net.rules[rule as usize].eager {
@@ -257,6 +263,7 @@ impl Matcher {
         let mut gone = self.store.cells[at].forget(self.now.minus(keeps));
         self.store.samples -= gone;
         if full {
+            self.steps += 1;
             // First what only past findings need; where that is nothing, the older half.
             gone = self.store.cells[at].forget(self.now.minus(keeps - self.lookback));
             if gone == 0 {

@@ -10,8 +10,10 @@ use crate::value::{DAY, Duration, Time, Truth, WEEK};
 use super::super::evaluate::{compare_numbers, quantify};
 use super::super::values::{BASELINE_STEP, MIN_BASELINE, SAME_TIME, statistic};
 use super::Matcher;
+use super::gates::Source;
 use super::node::{MetricId, Node, Number, PatternId, Where};
-use super::store::{Hit, NOWHERE};
+use super::store::{Cell, Hit, NOWHERE};
+use super::watch::{Change, Reading};
 
 /// What names stand for.
 #[derive(Clone, Copy)]
@@ -35,6 +37,12 @@ impl Env<'_> {
 
 /// A value and the next instant at which it may change by time alone.
 pub(super) type Valued = (Truth, Time);
+
+/// Of what component and metric which statistic of what period before an instant.
+type Usual = (ComponentId, MetricId, crate::compile::plan::Stat, Duration, Time);
+
+/// Of one step.
+pub(super) type Usually = (u64, Vec<(Usual, Option<f64>)>);
 
 /// A side of a comparison at an instant.
 enum Side<'n> {
@@ -437,24 +445,9 @@ impl Matcher {
         at: Time,
     ) -> Valued {
         let Some(cell) = component.and_then(|c| self.store.cell(c, metric)) else { return (Truth::Unknown, Time::MAX) };
-        let (now, mut next) = cell.at(at);
-        let Some(current) = now else { return (Truth::Unknown, next) };
-        let reference = self.with_samples(|samples| {
-            next = next.min(cell.samples(at.minus(window), at, samples));
-            if let Some((oldest, _)) = samples.first() {
-                next = next.min(oldest.plus(window));
-            }
-            let pick = |a: f64, b: f64| if (b < a) == rises && b.total_cmp(&a).is_ne() { b } else { a };
-            samples.iter().map(|(_, value)| *value).reduce(pick).unwrap_or(current)
-        });
-        let needed = match (rises, relative) {
-            (true, true) => reference + reference.abs() * by / 100.0,
-            (false, true) => reference - reference.abs() * by / 100.0,
-            (true, false) => reference + by,
-            (false, false) => reference - by,
-        };
-        let is = |op, bound: f64| compare_numbers(current, op, bound);
-        let holds = if rises { is(Op::Ge, needed) && is(Op::Gt, reference) } else { is(Op::Le, needed) && is(Op::Lt, reference) };
+        let (change, mut next) = self.change(cell, (rises, relative, window), at);
+        let Some(change) = change else { return (Truth::Unknown, next) };
+        let holds = change.reaches(by);
         // Whether it was known at the start of the window changes as the start moves on.
         let (before, changes) = cell.at(at.minus(window));
         if changes < Time::MAX {
@@ -468,6 +461,34 @@ impl Matcher {
             Truth::Unknown
         };
         (truth, next)
+    }
+
+    /// How far the value of a cell has come within a window, and until when that is sure.
+    fn change(&self, cell: &Cell, (rises, relative, window): (bool, bool, Duration), at: Time) -> (Option<Change>, Time) {
+        let (now, mut next) = cell.at(at);
+        let Some(current) = now else { return (None, next) };
+        let reference = self.with_samples(|samples| {
+            next = next.min(cell.samples(at.minus(window), at, samples));
+            if let Some((oldest, _)) = samples.first() {
+                next = next.min(oldest.plus(window));
+            }
+            let pick = |a: f64, b: f64| if (b < a) == rises && b.total_cmp(&a).is_ne() { b } else { a };
+            samples.iter().map(|(_, value)| *value).reduce(pick).unwrap_or(current)
+        });
+        (Some(Change { current, reference, rises, relative }), next)
+    }
+
+    /// What the bounds of a table are compared with.
+    pub(super) fn reading(&self, cell: &Cell, source: Source, at: Time) -> Option<Reading> {
+        match source {
+            Source::Now | Source::Extreme(_) => cell.at(at).0.map(Reading::Value),
+            Source::Statistic(stat, window) => self.with_samples(|samples| {
+                cell.samples(at.minus(window), at, samples);
+                let values: SmallVec<[f64; 64]> = samples.iter().map(|(_, value)| *value).collect();
+                statistic(stat, &values).map(Reading::Value)
+            }),
+            Source::Trend { rises, relative, window } => self.change(cell, (rises, relative, window), at).0.map(Reading::Change),
+        }
     }
 
     fn eval_against(
@@ -484,12 +505,26 @@ impl Matcher {
         let Some(current) = now else { return (Truth::Unknown, until) };
         let step = at.0.div_euclid(BASELINE_STEP);
         let next = until.min(Time((step + 1) * BASELINE_STEP));
-        let usual = self.usual(component, metric, cell, period, Time(step * BASELINE_STEP));
-        let Some(reference) = (usual.len() >= MIN_BASELINE).then(|| statistic(stat, &usual)).flatten() else {
-            return (Truth::Unknown, next);
-        };
+        let reference = self.usually((component, metric, stat, period, Time(step * BASELINE_STEP)), cell);
+        let Some(reference) = reference else { return (Truth::Unknown, next) };
         let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
         (Truth::from(compare_numbers(current, if above { Op::Gt } else { Op::Lt }, needed)), next)
+    }
+
+    /// A statistic of what is usual, worked out once a step for all rules.
+    fn usually(&self, what: Usual, cell: &Cell) -> Option<f64> {
+        let mut usually = self.usually.borrow_mut();
+        if usually.0 != self.steps || usually.1.len() >= 64 {
+            *usually = (self.steps, Vec::new());
+        }
+        if let Some((_, known)) = usually.1.iter().find(|(of, _)| *of == what) {
+            return *known;
+        }
+        let (component, metric, stat, period, at) = what;
+        let usual = self.usual(component, metric, cell, period, at);
+        let reference = (usual.len() >= MIN_BASELINE).then(|| statistic(stat, &usual)).flatten();
+        usually.1.push((what, reference));
+        reference
     }
 
     /// Samples of the same time of day: of the healthy period if one was recorded, else of earlier days.

@@ -97,11 +97,35 @@ impl Input {
 }
 
 /// Of what a bound is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Now,
     /// The largest or smallest of a window: as long as the sample that passes the bound lies in it, so does the statistic.
     Extreme(Duration),
+    /// Any other statistic of a window.
+    Statistic(Stat, Duration),
+    /// How far the value has come from the smallest or the largest of a window.
+    Trend {
+        rises: bool,
+        relative: bool,
+        window: Duration,
+    },
+}
+
+impl Source {
+    /// The window, where samples that leave it may make a bound hold.
+    pub fn moving(self) -> Option<Duration> {
+        match self {
+            Source::Statistic(_, window) => Some(window),
+            // The value that it came from gets nearer as the window moves.
+            Source::Now | Source::Extreme(_) | Source::Trend { .. } => None,
+        }
+    }
+
+    /// Whether it is worked out from a window.
+    pub fn is_windowed(self) -> bool {
+        matches!(self, Source::Statistic(..) | Source::Trend { .. })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -186,7 +210,11 @@ pub(super) fn gates(node: &Node, it: Option<&Role>) -> Gates {
             let metric = left.metric().or(right.metric()).map(|(_, metric)| metric);
             Gates::one(metric.map(|metric| sampled(role, metric)), false)
         }
-        Node::Trend { subject, metric, .. } | Node::Against { subject, metric, .. } => {
+        Node::Trend { subject, .. } => {
+            let role = Role::of(Where::Subject(*subject), it);
+            Gates::one(role.zip(change(node)).map(|(role, input)| Gate { role, node: node.about_it(), input }), true)
+        }
+        Node::Against { subject, metric, .. } => {
             Gates::one(Role::of(Where::Subject(*subject), it).map(|role| sampled(role, *metric)), false)
         }
         Node::Not(_)
@@ -261,9 +289,17 @@ fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
     let source = match (stat, op) {
         (None, Op::Gt | Op::Ge | Op::Lt | Op::Le) => Source::Now,
         (Some(Stat::Peak), Op::Gt | Op::Ge) | (Some(Stat::Lowest), Op::Lt | Op::Le) => Source::Extreme(window),
+        (Some(stat), Op::Gt | Op::Ge | Op::Lt | Op::Le) => Source::Statistic(stat, window),
         (Some(_) | None, _) => return listed,
     };
     Some(Input::Bound { metric, source, op, bound })
+}
+
+/// How a trend is triggered: a smaller change is reached before a larger one.
+fn change(node: &Node) -> Option<Input> {
+    let Node::Trend { metric, rises, relative, by, window, .. } = node else { return None };
+    let source = Source::Trend { rises: *rises, relative: *relative, window: *window };
+    Some(Input::Bound { metric: *metric, source, op: Op::Ge, bound: *by })
 }
 
 /// Everything that may change a condition, each with the role of the component that it happens to.
@@ -302,9 +338,11 @@ pub(super) fn inputs(node: &Node, it: Option<&Role>, positive: bool, into: &mut 
                 add(of(subject), Input::Raw { metric: Some(metric) });
             }
         }
-        Node::Trend { subject, metric, .. } | Node::Against { subject, metric, .. } => {
-            add(of(*subject), Input::Raw { metric: Some(*metric) });
+        Node::Trend { subject, metric, .. } => {
+            let input = change(node).filter(|_| positive).unwrap_or(Input::Raw { metric: Some(*metric) });
+            add(of(*subject), input);
         }
+        Node::Against { subject, metric, .. } => add(of(*subject), Input::Raw { metric: Some(*metric) }),
         Node::Sampled { .. } | Node::Probed { .. } => {}
         Node::Asked(cond) => {
             for subject in cond.subjects() {

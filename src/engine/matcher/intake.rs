@@ -13,6 +13,7 @@ use super::gates::Source;
 use super::marks::Sieve;
 use super::network::{MetricId, PatternId, Use};
 use super::store::{Hit, Known, NOWHERE};
+use super::watch::{Reading, Watch};
 use super::{Matcher, Outcome};
 
 impl Matcher {
@@ -45,10 +46,13 @@ impl Matcher {
         let watches = cell.watches.clone();
         let mut told = std::mem::take(&mut self.told);
         told.clear();
-        // Conditions that are worked out, not looked up: before and after.
+        // What is worked out, not looked up: before and after.
         let env = Env::it(component);
         let mut truths: SmallVec<[Truth; 8]> = SmallVec::new();
+        let mut counts: SmallVec<[u32; 8]> = SmallVec::new();
         if !late {
+            let tables = watches.iter().flat_map(|w| &self.net.watches[*w as usize].tables);
+            counts.extend(tables.filter(|t| t.source.is_windowed()).map(|t| t.held(self.reading(cell, t.source, time))));
             for listed in watches.iter().flat_map(|w| &self.net.watches[*w as usize].listed) {
                 truths.push(self.eval(&listed.node, &env, time).0);
             }
@@ -65,7 +69,7 @@ impl Matcher {
         known.clear();
         // What was known before, and would have gone stale by now, may now be known for longer.
         let revived = late && until <= self.now;
-        let mut listed_at = 0;
+        let (mut listed_at, mut table_at) = (0, 0);
         let mut windows = false;
         for &watch in &watches {
             let watch = &self.net.watches[watch as usize];
@@ -74,8 +78,21 @@ impl Matcher {
                     told.extend_from_slice(&table.uses);
                     continue;
                 }
-                let (old, new) = (table.held(before), table.held(after));
+                windows |= table.source.moving().is_some();
+                if table.source.is_windowed() {
+                    if late {
+                        told.extend_from_slice(&table.uses);
+                    } else {
+                        let new = table.held(self.reading(&self.store.cells[at as usize], table.source, time));
+                        let old = counts[table_at];
+                        table_at += 1;
+                        told.extend_from_slice(table.between(old.min(new), old.max(new)));
+                    }
+                    continue;
+                }
+                let (old, new) = (table.held(before.map(Reading::Value)), table.held(after.map(Reading::Value)));
                 match table.source {
+                    Source::Statistic(..) | Source::Trend { .. } => {}
                     Source::Now if late => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
                     Source::Now => {
                         let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
@@ -135,7 +152,8 @@ impl Matcher {
         }
         for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
             cell.quiet = (cell.quiet.0.max(watch.quiet.0), cell.quiet.1.min(watch.quiet.1));
-            cell.plain &= watch.listed.is_empty() && watch.raw.is_empty();
+            let windowed = watch.tables.iter().any(|table| table.source.is_windowed());
+            cell.plain &= watch.listed.is_empty() && watch.raw.is_empty() && !windowed;
         }
         cell.plain &= self.net.any_metric.is_empty();
         let at = self.store.add_cell(cell);
@@ -159,7 +177,8 @@ impl Matcher {
     pub(super) fn arm_cell(&mut self, at: u32) {
         let cell = &self.store.cells[at as usize];
         let mut next = if cell.series.len() > 1 { cell.at(self.now).1 } else { Time::MAX };
-        for window in cell.watches.iter().flat_map(|w| &self.net.watches[*w as usize].listed).map(|l| l.window).filter(|w| *w > 0) {
+        let watches = cell.watches.iter().map(|w| &self.net.watches[*w as usize]);
+        for window in watches.flat_map(Watch::windows) {
             for series in &cell.series {
                 let first = series.points.partition_point(|(time, _)| *time <= self.now.minus(window));
                 if let Some((oldest, _)) = series.points.get(first) {
@@ -178,14 +197,13 @@ impl Matcher {
         let cell = &mut self.store.cells[at as usize];
         cell.timer = Time::MAX;
         let component = cell.component;
-        let (value, _) = cell.at(self.now);
+        let cell = &self.store.cells[at as usize];
         let watches = cell.watches.clone();
         let mut uses: Vec<Use> = Vec::new();
         for watch in watches.iter().map(|w| &self.net.watches[*w as usize]) {
             for table in &watch.tables {
-                match table.source {
-                    Source::Now => uses.extend_from_slice(table.between(0, table.held(value))),
-                    Source::Extreme(_) => {}
+                if !matches!(table.source, Source::Extreme(_)) {
+                    uses.extend_from_slice(table.between(0, table.held(self.reading(cell, table.source, self.now))));
                 }
             }
             for listed in &watch.listed {

@@ -199,6 +199,8 @@ pub struct Matcher {
     /// The component at hand, and its metrics as far as they were looked up in this step.
     reading: ComponentId,
     readings: Vec<std::cell::Cell<(u64, f64, Time)>>,
+    /// What is usual, as far as it was worked out in this step.
+    usually: RefCell<eval::Usually>,
     /// What was asked of [`Matcher::bases`], by role and component.
     bases: RefCell<FxHashMap<u64, Option<Arc<[ComponentId]>>>>, // lookup only
     sweep: Sweep,
@@ -261,6 +263,7 @@ impl Matcher {
             steps: 0,
             reading: store::NOWHERE,
             readings: Vec::new(),
+            usually: RefCell::default(),
             bases: RefCell::default(),
             sweep: Sweep::default(),
             stats: Stats::default(),

@@ -204,9 +204,11 @@ impl Node {
             | Node::Link { .. }
             | Node::Shares { .. }
             | Node::State { .. }
-            | Node::Trend { .. }
             | Node::Against { .. }
             | Node::Asked(_) => self.clone(),
+            Node::Trend { metric, rises, relative, by, window, .. } => {
+                Node::Trend { subject: Subject::It, metric: *metric, rises: *rises, relative: *relative, by: *by, window: *window }
+            }
         }
     }
 }

@@ -17,16 +17,50 @@ pub(super) struct Table {
     pub uses: Vec<Use>,
 }
 
+/// What bounds are compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reading {
+    Value(f64),
+    Change(Change),
+}
+
+/// A value and the extreme value of a window that it came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    pub current: f64,
+    pub reference: f64,
+    pub rises: bool,
+    pub relative: bool,
+}
+
+impl Change {
+    /// Whether it is a change of at least `by`: the plain engine's own words. What reaches a change reaches every smaller one.
+    pub fn reaches(self, by: f64) -> bool {
+        let Change { current, reference, rises, relative } = self;
+        let needed = match (rises, relative) {
+            (true, true) => reference + reference.abs() * by / 100.0,
+            (false, true) => reference - reference.abs() * by / 100.0,
+            (true, false) => reference + by,
+            (false, false) => reference - by,
+        };
+        let is = |op, bound: f64| compare_numbers(current, op, bound);
+        if rises { is(Op::Ge, needed) && is(Op::Gt, reference) } else { is(Op::Le, needed) && is(Op::Lt, reference) }
+    }
+}
+
 impl Table {
     /// Whether the bounds that hold stand at the front.
     pub fn front(&self) -> bool {
         matches!(self.op, Op::Gt | Op::Ge)
     }
 
-    /// How many bounds hold for a value: those at the front, or those at the back.
-    pub fn held(&self, value: Option<f64>) -> u32 {
-        let Some(value) = value else { return 0 };
-        let holds = |bound: &f64| compare_numbers(value, self.op, *bound);
+    /// How many bounds hold for a reading: those at the front, or those at the back.
+    pub fn held(&self, reading: Option<Reading>) -> u32 {
+        let Some(reading) = reading else { return 0 };
+        let holds = |bound: &f64| match reading {
+            Reading::Value(value) => compare_numbers(value, self.op, *bound),
+            Reading::Change(change) => change.reaches(*bound),
+        };
         let count =
             if self.front() { self.bounds.partition_point(holds) } else { self.bounds.len() - self.bounds.partition_point(|b| !holds(b)) };
         number(count)
@@ -68,5 +102,13 @@ impl Table {
         rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (a.1.rule, a.1.clause, a.1.role).cmp(&(b.1.rule, b.1.clause, b.1.role))));
         self.bounds = rows.iter().map(|row| row.0).collect();
         self.uses = rows.into_iter().map(|row| row.1).collect();
+    }
+}
+
+impl Watch {
+    /// The windows of which samples that leave may make something hold.
+    pub fn windows(&self) -> impl Iterator<Item = Duration> {
+        let tables = self.tables.iter().filter_map(|table| table.source.moving());
+        tables.chain(self.listed.iter().map(|listed| listed.window).filter(|window| *window > 0))
     }
 }
