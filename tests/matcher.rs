@@ -235,6 +235,24 @@ fn a_resolution_counts_however_late_it_comes() {
 }
 
 #[test]
+fn what_came_late_and_ends_in_this_instant_goes_on_with_a_fact_of_the_same_instant() {
+    let mut matcher = matcher(&[LASTING], Limits::default());
+    let mut out = Vec::new();
+    let mut feed = |matcher: &mut Matcher, at: i64, value: f64| {
+        let fact = sample(matcher, "db", START.plus(at), value);
+        matcher.feed(fact, &mut out);
+    };
+    matcher.advance(START.plus(MINUTE), &mut Vec::new());
+    // Stale from now on; but a minute ago it was high; and it is high now after all.
+    feed(&mut matcher, MINUTE, f64::NAN);
+    feed(&mut matcher, 0, 95.0);
+    feed(&mut matcher, MINUTE, 95.0);
+    matcher.advance(START.plus(5 * MINUTE), &mut out);
+    let held: Vec<_> = matcher.holding().map(|(_, _, since)| since).collect();
+    assert_eq!(held, [START.plus(5 * MINUTE)]);
+}
+
+#[test]
 fn what_ends_and_goes_on_in_one_instant_has_not_ended() {
     let scripts = Arc::new(world::scripts());
     let mut matcher = matcher(&[LASTING], Limits::default());

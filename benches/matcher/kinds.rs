@@ -83,7 +83,8 @@ fn baseline(estate: &Snapshot) -> Vec<Series> {
     (0..HOSTS).map(one).collect()
 }
 
-pub fn run() {
+/// Those of one name, or all.
+pub fn run(only: Option<&str>) {
     let given = "given s: service\n  if";
     let kinds: [(&str, &str, u32, fn(u32) -> String); 9] = [
         ("bound", "given h: host\n  if", 100, |n| format!("h.cpu_usage > {}%", 60 + n % 40)),
@@ -101,7 +102,7 @@ pub fn run() {
         "{:12} {:>8} {:>12} {:>10} {:>10} {:>10} {:>12} {:>10}",
         "kind", "set", "samples/s", "median µs", "99.9% µs", "emitted", "plain ms", "findings"
     );
-    for (name, given, set, condition) in kinds {
+    for (name, given, set, condition) in kinds.into_iter().filter(|kind| only.is_none_or(|only| only == kind.0)) {
         let estate = Arc::new(estate(set));
         let mut text = String::new();
         for rule in 0..RULES {

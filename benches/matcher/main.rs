@@ -2,7 +2,7 @@
 //!
 //!     cargo bench --bench matcher -- GRAPH_DIR RULES.json [repetitions]
 //!     cargo bench --bench matcher -- storm
-//!     cargo bench --bench matcher -- kinds
+//!     cargo bench --bench matcher -- kinds [KIND]
 //!
 //! Translates the workload's rules into the rule language and its events into facts, and prints what matched, events a second
 //! (facts made ready beforehand; and from JSON text in), the time of one event, allocations, memory and loading times.
@@ -37,7 +37,7 @@ fn main() {
         return storm::run();
     }
     if args.first().is_some_and(|a| a == "kinds") {
-        return kinds::run();
+        return kinds::run(args.get(1).map(String::as_str));
     }
     let [dir, rules, rest @ ..] = args.as_slice() else {
         println!(

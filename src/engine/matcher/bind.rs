@@ -205,15 +205,12 @@ impl Matcher {
         let net_role = self.net.roles[what.role as usize].clone();
         let Some(variable) = net_role.base else { return Vec::new() };
         let bases = if net_role.steps.is_empty() {
-            vec![component]
+            [component].into()
         } else {
-            match self.bases(&net_role, component) {
-                Some(bases) => bases,
-                None => self.estate.ids().collect(),
-            }
+            self.known_bases(what.role, component).unwrap_or_else(|| self.estate.ids().collect())
         };
         let mut found = Vec::new();
-        for base in bases {
+        for &base in bases.iter() {
             if self.fits(what.rule, variable, base) && self.may_pass(what.rule, variable, base, from) {
                 self.grow(what.rule, variable, base, Some(from), &mut found);
             }

@@ -227,7 +227,7 @@ impl Matcher {
 
     /// Rules without gates are looked at for all components from the start.
     pub(super) fn start(&mut self) {
-        self.steps += 1;
+        self.count_anew();
         let start = self.now.minus(self.lookback);
         for rule in 0..super::node::number(self.net.rules.len()) {
             if self.net.rules[rule as usize].eager {
@@ -263,7 +263,7 @@ impl Matcher {
         let mut gone = self.store.cells[at].forget(self.now.minus(keeps));
         self.store.samples -= gone;
         if full {
-            self.steps += 1;
+            self.count_anew();
             // First what only past findings need; where that is nothing, the older half.
             gone = self.store.cells[at].forget(self.now.minus(keeps - self.lookback));
             if gone == 0 {

@@ -36,7 +36,9 @@ impl Matcher {
             (Shape::Lasting(duration), super::node::Node::Held { inner, .. }) => self.unbroken(inner, &env, *duration),
             (Shape::Exact | Shape::Lasting(_) | Shape::Whole, _) => self.now,
         };
-        let wanted = passes || open.is_some() || !spans.is_empty() || (whole && self.passed_since(rule, binding, from));
+        // It passed until this very instant: a fact of the same instant may yet let it go on.
+        let unbroken = clock < self.now;
+        let wanted = passes || unbroken || open.is_some() || !spans.is_empty() || (whole && self.passed_since(rule, binding, from));
         let Some(at) = known.or_else(|| if wanted { self.make(rule, binding) } else { None }) else { return };
         self.live.touch(at);
         let instance = &mut self.live.instances[at as usize];

@@ -68,7 +68,10 @@ impl Matcher {
             Node::Event { pattern, kind, at_least, same, on, window } => {
                 self.eval_event((*pattern, *kind), *at_least, same.as_deref(), on.as_ref(), *window, env, at)
             }
-            Node::Quantified { quantifier, set, body } => {
+            Node::Quantified { quantifier, set, body, count } => {
+                if let Some(counts) = count.filter(|_| at == self.now).and_then(|count| self.counts(count, *set, body, env)) {
+                    return (quantify(*quantifier, counts.holding, counts.unknown, counts.of).0, counts.until);
+                }
                 let elements = self.components(*set, env);
                 let (mut holding, mut unknown, mut next) = (0, 0, Time::MAX);
                 for &it in elements.iter() {
@@ -135,7 +138,10 @@ impl Matcher {
 
     /// Whether a condition is true now, and until when that is sure. Of a set no more is looked at than settles it.
     pub(super) fn holds(&self, node: &Node, env: &Env<'_>) -> (bool, Time) {
-        if let Node::Quantified { quantifier, set, body } = node {
+        if let Node::Quantified { quantifier, set, body, count } = node {
+            if let Some(counts) = count.and_then(|count| self.counts(count, *set, body, env)) {
+                return (quantify(*quantifier, counts.holding, counts.unknown, counts.of).0.is_true(), counts.until);
+            }
             let needed = match quantifier {
                 Quantifier::Every => None,
                 Quantifier::Any => Some(1),

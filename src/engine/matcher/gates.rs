@@ -167,7 +167,7 @@ pub(super) fn gates(node: &Node, it: Option<&Role>) -> Gates {
             }
             None => Gates::none(),
         },
-        Node::Quantified { quantifier, set, body } => {
+        Node::Quantified { quantifier, set, body, .. } => {
             let positive = match quantifier {
                 Quantifier::Every | Quantifier::Any => true,
                 Quantifier::AtLeast(count) => *count > 0,
@@ -316,7 +316,7 @@ pub(super) fn inputs(node: &Node, it: Option<&Role>, positive: bool, into: &mut 
             let input = Input::Event { pattern: *pattern };
             add(on.map_or_else(|| Some(anywhere()), |place| Role::of(place, it)), input);
         }
-        Node::Quantified { quantifier, set, body } => {
+        Node::Quantified { quantifier, set, body, .. } => {
             let up = match quantifier {
                 Quantifier::Every | Quantifier::Any | Quantifier::AtLeast(_) | Quantifier::AtLeastPercent(_) => positive,
                 Quantifier::No | Quantifier::AtMost(_) | Quantifier::AtMostPercent(_) => false,

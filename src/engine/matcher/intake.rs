@@ -40,6 +40,7 @@ impl Matcher {
         if cell.plain && cell.is_only(series) && cell.is_quiet(value) && before.is_none_or(|old| cell.is_quiet(old)) {
             let Some(added) = self.store.cells[at as usize].put(series, time, value) else { return Outcome::Duplicate };
             self.store.samples += added;
+            self.heard_of(Some(component));
             self.mark_holders(at);
             return Outcome::Taken;
         }
@@ -125,7 +126,7 @@ impl Matcher {
         if many || windows {
             self.arm_cell(at);
         }
-        self.steps += 1;
+        self.heard_of(Some(component));
         self.reading = component;
         let mut sieve = Sieve::new(component);
         for &(what, gate) in &known {
@@ -284,7 +285,7 @@ impl Matcher {
         for &pattern in patterns {
             told.extend(self.net.event_uses(class, pattern));
         }
-        self.steps += 1;
+        self.heard_of(component);
         let component = component.unwrap_or(NOWHERE);
         let mut sieve = Sieve::new(component);
         for &what in &told {

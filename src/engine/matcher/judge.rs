@@ -35,9 +35,15 @@ impl Matcher {
                         let (truth, until) = self.check(&gate.check, *component, at);
                         return truth.is_true().then_some(until);
                     }
+                    let passes = |component: ComponentId| {
+                        let (truth, until) = self.check(&gate.check, component, at);
+                        truth.is_true().then_some(until)
+                    };
                     let way = &self.net.roles[gate.role as usize];
-                    let checked = self.in_role(way, binding).into_iter().map(|component| self.check(&gate.check, component, at));
-                    checked.into_iter().find(|(truth, _)| truth.is_true()).map(|(_, until)| until)
+                    match (way.base.and_then(|base| binding.get(base)), way.steps.as_slice()) {
+                        (Some(base), [only]) => self.elements(*only, *base).iter().copied().find_map(passes),
+                        (Some(_) | None, _) => self.in_role(way, binding).into_iter().find_map(passes),
+                    }
                 }),
             };
             match passed {

@@ -12,6 +12,7 @@
 mod answer;
 mod bind;
 mod change;
+mod count;
 mod derive;
 mod eval;
 mod fact;
@@ -194,8 +195,12 @@ pub struct Matcher {
     told: Vec<network::Use>,
     /// The same where a bound is known to hold or not.
     known: Vec<(network::Use, eval::Valued)>,
-    /// Numbers the facts told, so that what was worked out for one is not taken for another.
+    /// Numbers the facts taken, so that what was worked out for one is not taken for another.
     steps: u64,
+    /// For each component: the number of the last fact about it.
+    heard: Vec<u64>,
+    /// By the number of what is counted, and the component that the set belongs to.
+    counters: RefCell<FxHashMap<u64, count::Counter>>, // lookup only
     /// The component at hand, and its metrics as far as they were looked up in this step.
     reading: ComponentId,
     readings: Vec<std::cell::Cell<(u64, f64, Time)>>,
@@ -261,6 +266,8 @@ impl Matcher {
             told: Vec::new(),
             known: Vec::new(),
             steps: 0,
+            heard: Vec::new(),
+            counters: RefCell::default(),
             reading: store::NOWHERE,
             readings: Vec::new(),
             usually: RefCell::default(),

@@ -67,6 +67,8 @@ pub(super) enum Node {
         quantifier: Quantifier,
         set: Where,
         body: Box<Node>,
+        /// Its number, if the elements are counted once for all conditions on that set and of that body.
+        count: Option<u32>,
     },
     Probe {
         from: Option<Where>,
@@ -178,6 +180,29 @@ impl Number {
 }
 
 impl Node {
+    /// Whether it is about nothing but `it` and what is known of it.
+    pub fn is_local(&self) -> bool {
+        let it = |subject: &Subject| matches!(subject, Subject::It);
+        match self {
+            Node::And(parts) | Node::Or(parts) => parts.iter().all(Node::is_local),
+            Node::Not(inner) | Node::Held { inner, .. } => inner.is_local(),
+            Node::Event { on: Some(Where::Subject(subject)), .. } | Node::Trend { subject, .. } | Node::Against { subject, .. } => {
+                it(subject)
+            }
+            Node::State { subject, bodies, .. } => it(subject) && bodies.iter().all(Node::is_local),
+            Node::Compare { left, right, .. } => [left, right].into_iter().filter_map(Number::subject).all(|subject| it(&subject)),
+            Node::Event { .. }
+            | Node::Unexplained(_)
+            | Node::Quantified { .. }
+            | Node::Probe { .. }
+            | Node::Link { .. }
+            | Node::Shares { .. }
+            | Node::Sampled { .. }
+            | Node::Probed { .. }
+            | Node::Asked(_) => false,
+        }
+    }
+
     /// The same atomic condition, about one subject, as a condition about `it`.
     pub fn about_it(&self) -> Node {
         match self {
@@ -224,6 +249,8 @@ pub(super) struct Names {
     needle_of: BTreeMap<(bool, String), u32>,
     pub specs: Vec<Target>,
     spec_of: BTreeMap<String, SpecId>,
+    /// Sets with what is asked of each of their elements.
+    count_of: BTreeMap<String, u32>,
     /// Types in the order of their names.
     pub types: Vec<String>,
     /// Whether a script may read every metric of a component.
@@ -320,6 +347,13 @@ impl Names {
         }
     }
 
+    /// The number of a set with a condition about its elements alone.
+    fn count(&mut self, set: Where, body: &Node) -> Option<u32> {
+        let Where::Spec(spec, _) = set else { return None };
+        let next = number(self.count_of.len());
+        body.is_local().then(|| *self.count_of.entry(format!("{spec:?} {body:?}")).or_insert(next))
+    }
+
     fn set(&mut self, set: &Set) -> Where {
         let it = |place: &PlaceOf| match place {
             PlaceOf::Subject(subject) => (PlaceOf::Subject(Subject::It), Some(*subject)),
@@ -360,11 +394,11 @@ impl Names {
                 on: event.on.as_ref().map(|target| self.target(target)),
                 window: event.window,
             },
-            CondKind::Quantified(quantified) => Node::Quantified {
-                quantifier: quantified.quantifier,
-                set: self.set(&quantified.set),
-                body: Box::new(self.node(&quantified.body, plan, model)),
-            },
+            CondKind::Quantified(quantified) => {
+                let (set, body) = (self.set(&quantified.set), self.node(&quantified.body, plan, model));
+                let count = self.count(set, &body);
+                Node::Quantified { quantifier: quantified.quantifier, set, body: Box::new(body), count }
+            }
             CondKind::Probe { from, to, succeeds, window } => {
                 self.probe_window = self.probe_window.max(*window);
                 Node::Probe {

@@ -159,10 +159,10 @@ impl Matcher {
         let list = if late || what.clause != REST { &self.live.all_of[what.rule as usize] } else { &self.live.live_of[what.rule as usize] };
         if role.base.is_some()
             && list.len() > FEW
-            && let Some(bases) = self.bases(role, component)
+            && let Some(bases) = self.known_bases(what.role, component)
             && let Some(variable) = role.base
         {
-            return bases.into_iter().flat_map(|base| self.live.with(what.rule, variable, base)).collect();
+            return bases.iter().flat_map(|base| self.live.with(what.rule, variable, *base)).collect();
         }
         let concerns =
             |at: &u32| (late || self.waits(*at, what)) && self.may_be(role, &self.live.instances[*at as usize].binding, component);
