@@ -181,12 +181,7 @@ fn why_answers_for_a_rule_that_was_never_looked_at() {
     });
     assert_eq!(
         said.unwrap(),
-        (
-            0,
-            1,
-            "db: db.cpu_usage > 90% for 5m — did not hold at the end; unknown at 23:55:00: db.cpu_usage: no sample of `cpu_usage`"
-                .to_owned()
-        )
+        (0, 1, "db: db.cpu_usage > 90% for 5m — unknown at 23:55:00: db.cpu_usage: no sample of `cpu_usage`".to_owned())
     );
     assert!(matcher.with_why("TOP-9", |_, _| ()).is_none());
 }

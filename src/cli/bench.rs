@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, top_of};
+use crate::compile::plan::Status;
 use crate::engine::matcher::{Event, Fact, Matcher, Stats};
 use crate::world::{Project, load_bundle};
 
@@ -40,6 +41,8 @@ struct BenchReport {
     components: usize,
     /// The project from its files to a plan, in milliseconds.
     load_ms: f64,
+    /// Rules with scripts.
+    scripted: Vec<String>,
     bundles: Vec<BundleTimes>,
     failed: Vec<(String, String)>,
 }
@@ -78,8 +81,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if bundles.is_empty() {
         return Err(Failure("error: there is no recording to replay: the project has no `cases/`\n  help: name a bundle".to_owned()));
     }
-    let mut report =
-        BenchReport { rules: project.plan.rules.len(), components: project.estate.len(), load_ms, bundles: Vec::new(), failed: Vec::new() };
+    let rules = project.plan.rules.values();
+    let scripted = rules.filter(|rule| rule.status != Status::Retired && rule.has_script()).map(|rule| rule.id.clone()).collect();
+    let (rules, components) = (project.plan.rules.len(), project.estate.len());
+    let mut report = BenchReport { rules, components, load_ms, scripted, bundles: Vec::new(), failed: Vec::new() };
     for dir in &bundles {
         match measure(&project, dir, args) {
             Ok(times) => report.bundles.push(times),
@@ -194,8 +199,8 @@ fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
         let s = &b.state;
         writeln!(
             out,
-            "    holds {} series, {} samples, {} signals, {} choices of components",
-            s.series, s.samples, s.signals, s.instances
+            "    holds {} series, {} samples, {} signals, rules for {} choices of components; {} facts concern no rule",
+            s.series, s.samples, s.signals, s.instances, s.unread
         )?;
         if s.degraded() {
             writeln!(
@@ -204,6 +209,14 @@ fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
                 s.samples_let_go, s.signals_let_go, s.instances_not_made
             )?;
         }
+    }
+    writeln!(
+        out,
+        "facts/s to max: one fact, wall time; started/changed/ended: findings on the way; findings: to state all of them at the end;\n\
+         every rule: the same without the matcher, by looking at every rule once."
+    )?;
+    if !report.scripted.is_empty() {
+        writeln!(out, "rules with scripts cost most, for each sample of a component that they may read: {}", report.scripted.join(", "))?;
     }
     for (bundle, why) in &report.failed {
         writeln!(out, "failed: {bundle}: {why}")?;

@@ -21,6 +21,8 @@ macro_rules! words {
 words! {
     incident: "INCIDENT", "故障";
     since: "since", "始于";
+    ended: "ended", "结束于";
+    after: "after it began", "发生于故障开始之后";
     explained: "explained", "已解释";
     confidence: "confidence", "置信度";
     layer: "layer", "依据层";

@@ -169,7 +169,8 @@ fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure> {
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
         eprintln!(
-            "warning: {errors} mistakes in the project, the items concerned are left out; `faultscope check {}` shows them",
+            "warning: {errors} {} in the project, the items concerned are left out; `faultscope check {}` shows them",
+            if errors == 1 { "mistake" } else { "mistakes" },
             root.display()
         );
     }

@@ -170,7 +170,9 @@ fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     let title = page.lang.changes();
     page.heading(title);
     for change in mine.iter().take(MAX_SIGNALS) {
-        let mark = if change.on_suspect { format!("  ← {}", page.lang.on_suspect()) } else { String::new() };
+        let marks = [(change.on_suspect, page.lang.on_suspect()), (change.after, page.lang.after())];
+        let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+        let mark = if marks.is_empty() { String::new() } else { format!("  ← {}", marks.join(", ")) };
         page.item(&format!(
             "{} {}: {}  [{}#{}]{mark}",
             change.time.clock(),
@@ -205,8 +207,9 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     }
     let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
     let confirm = if suspect.confirm { format!(" · {}", lang.confirm()) } else { String::new() };
+    let ended = suspect.until.map_or_else(String::new, |until| format!(", {} {}", lang.ended(), until.clock()));
     page.item(&format!(
-        "{} {:.0}% · {}: {}{rules} · {} {}{confirm}",
+        "{} {:.0}% · {}: {}{rules} · {} {}{ended}{confirm}",
         lang.confidence(),
         suspect.confidence * 100.0,
         lang.layer(),

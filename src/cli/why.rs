@@ -16,6 +16,9 @@ use crate::world::Bundle;
 
 /// Bindings that did not hold, shown beside those that did; JSON has all of them.
 const MAX_BINDINGS: usize = 3;
+/// Parts of a condition, and signals that one rests on.
+const MAX_PARTS: usize = 10;
+const MAX_SOURCES: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -61,6 +64,9 @@ struct BindingReport {
 struct ConditionReport {
     /// `and`, `or`, `not`, `for`, a state, or an atomic condition.
     kind: String,
+    /// Of a quantifier: whether elements that satisfy its condition speak for it.
+    #[serde(skip)]
+    many: bool,
     #[serde(flatten)]
     view: EvidenceView,
     parts: Vec<ConditionReport>,
@@ -149,6 +155,7 @@ fn conditions(bundle: &Bundle<'_>, evidence: &Evidence<'_>) -> ConditionReport {
     };
     ConditionReport {
         kind: kind.to_owned(),
+        many: matches!(&evidence.cond.kind, CondKind::Quantified(of) if of.quantifier.wants_many()),
         view: evidence.view(bundle.estate(), &bundle.facts),
         parts: evidence.children.iter().map(|child| conditions(bundle, child)).collect(),
     }
@@ -184,10 +191,14 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
         let when = match (binding.held, binding.until) {
             (true, None) => format!("held since {} and still does", binding.from.clock()),
             (true, Some(until)) => format!("held from {} to {}", binding.from.clock(), until.clock()),
-            (false, _) if binding.lacking == 1 => {
-                format!("did not hold: one condition would have to change, closest at {}", binding.from.clock())
+            (false, _) => {
+                let verdict = match binding.conditions.view.truth {
+                    Truth::Unknown => "cannot be told, data is missing",
+                    Truth::True | Truth::False => "did not hold",
+                };
+                let many = if binding.lacking == 1 { "one condition".to_owned() } else { format!("{} conditions", binding.lacking) };
+                format!("{verdict}: {many} would have to change, closest at {}", binding.from.clock())
             }
-            (false, _) => format!("did not hold: {} conditions would have to change, closest at {}", binding.lacking, binding.from.clock()),
         };
         let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; set aside: {why}"));
         page.push_str(&format!("\n  {on}— {when}{aside}\n"));
@@ -221,12 +232,27 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
         }
     };
     page.push_str(&format!("{indent}{mark} {line}\n"));
-    for source in condition.view.sources.iter().take(2).filter(|_| condition.parts.is_empty()) {
-        page.push_str(&format!("{indent}    {}#{}: {}\n", source.origin.file, source.origin.index, source.text));
+    if condition.parts.is_empty() {
+        for source in condition.view.sources.iter().take(MAX_SOURCES) {
+            page.push_str(&format!("{indent}    {}#{}: {}\n", source.origin.file, source.origin.index, source.text));
+        }
+        if condition.view.sources.len() > MAX_SOURCES {
+            page.push_str(&format!("{indent}    … {} more\n", condition.view.sources.len() - MAX_SOURCES));
+        }
     }
-    // The elements of a quantifier that agree say nothing new.
-    let shown = condition.parts.iter().filter(|p| condition.kind != "quantifier" || p.view.truth != condition.view.truth);
-    for part in shown.take(10) {
+    // Of a quantifier those elements that decide: for it if it holds, else against it, and those of which nothing is known.
+    let decides = |part: &&ConditionReport| {
+        let satisfies = part.view.truth == if condition.many { Truth::True } else { Truth::False };
+        condition.kind != "quantifier" || satisfies == condition.view.truth.is_true()
+    };
+    let mut shown: Vec<&ConditionReport> = condition.parts.iter().filter(decides).collect();
+    if condition.kind == "quantifier" {
+        shown.sort_by_key(|part| (part.view.truth == Truth::Unknown) != (condition.view.truth == Truth::Unknown));
+    }
+    for part in shown.iter().take(MAX_PARTS) {
         tree(part, depth + 1, page);
+    }
+    if shown.len() > MAX_PARTS {
+        page.push_str(&format!("{indent}  … {} more\n", shown.len() - MAX_PARTS));
     }
 }

@@ -72,6 +72,27 @@ impl Rule {
     pub fn asks_others(&self) -> bool {
         self.condition.any(&|c| matches!(c.kind, CondKind::Unexplained(_)))
     }
+
+    /// Whether a script is asked.
+    pub fn has_script(&self) -> bool {
+        self.condition.any(&|c| match &c.kind {
+            CondKind::Script(_) => true,
+            CondKind::Compare { left, right, .. } => [left, right].into_iter().any(Value::has_script),
+            CondKind::Or(_)
+            | CondKind::And(_)
+            | CondKind::Not(_)
+            | CondKind::Held { .. }
+            | CondKind::Unexplained(_)
+            | CondKind::Event(_)
+            | CondKind::Quantified(_)
+            | CondKind::Probe { .. }
+            | CondKind::Link { .. }
+            | CondKind::Shares { .. }
+            | CondKind::State { .. }
+            | CondKind::Trend { .. }
+            | CondKind::Against { .. } => false,
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -251,6 +272,14 @@ impl Value {
             Value::Attribute { subject, .. } => vec![*subject],
             Value::Share { of, .. } => of.subjects(),
             Value::Script(call) => call.subjects(),
+        }
+    }
+
+    pub fn has_script(&self) -> bool {
+        match self {
+            Value::Script(_) => true,
+            Value::Share { of, .. } => of.has_script(),
+            Value::Number { .. } | Value::Text(_) | Value::Metric(_) | Value::Aggregate { .. } | Value::Attribute { .. } => false,
         }
     }
 }

@@ -190,7 +190,13 @@ impl Compiler<'_> {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, Some(other)) => format!("`{}` has it; `{kind}` does not", other.name),
             (None, None) => {
-                let own: Vec<String> = names.iter().filter(|n| n.is_ascii()).take(MAX_LISTED).map(|n| format!("`{n}`")).collect();
+                // Those that share a beginning with it first, each once.
+                let alike = |known: &str| known.chars().zip(name.value.chars()).take_while(|(a, b)| a == b).count();
+                let mut own: Vec<&String> = names.iter().filter(|n| n.is_ascii()).collect();
+                own.sort_by_key(|known| std::cmp::Reverse(alike(known)));
+                let mut seen = std::collections::BTreeSet::new();
+                own.retain(|known| seen.insert(*known));
+                let own: Vec<String> = own.into_iter().take(MAX_LISTED).map(|n| format!("`{n}`")).collect();
                 format!("it has {}, …; or declare it in `topology/model.yaml` under `types: {kind}: metrics:`", own.join(", "))
             }
         };

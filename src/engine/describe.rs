@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::estate::Snapshot;
+use crate::compile::plan::Quantifier;
+use crate::estate::{ComponentId, Snapshot};
 use crate::signal::{Facts, Origin};
 use crate::value::{Time, Truth, Unit, format_number};
 
@@ -10,6 +11,8 @@ use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 
 /// More sources than this are counted, not listed.
 const MAX_SOURCES: usize = 10;
+/// Elements of a set that are named.
+const MAX_NAMED: usize = 5;
 
 /// One condition with its value at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -103,16 +106,10 @@ impl Evidence<'_> {
                 }
                 None => view.missing = Some("no probe result in the window".to_owned()),
             },
-            Detail::Quantified { holding, unknown, total, against, .. } => {
-                view.value =
-                    Some(format!("{holding} of {total}{}", if *unknown > 0 { format!(", {unknown} unknown") } else { String::new() }));
-                let names: Vec<&str> = against.iter().map(|c| estate.component(*c).id.as_str()).collect();
-                if !self.truth.is_true() && !names.is_empty() {
-                    view.distance = Some(format!("against it: {}", names.join(", ")));
-                }
-                if *total == 0 {
-                    view.distance = Some("the set is empty".to_owned());
-                }
+            Detail::Quantified { quantifier, holding, unknown, total, elements } => {
+                let unsure = if *unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
+                view.value = Some(format!("{holding} of {total}{unsure}"));
+                view.distance = self.elements(*quantifier, elements, estate);
             }
             Detail::Explained(by) => {
                 view.value = Some(by.map_or_else(|| "no other rule".to_owned(), |rule| format!("explained by {rule}")));
@@ -134,18 +131,68 @@ impl Evidence<'_> {
                     Some(worst) => {
                         let atom = worst.atoms().into_iter().map(|(e, _)| e).find(|e| !e.truth.is_true()).unwrap_or(worst);
                         let inner = atom.view_without_sources(estate);
-                        let so_far = if *held > 0 {
-                            format!("held for {} only", Time::describe(*held))
-                        } else {
-                            "did not hold at the end".to_owned()
+                        let unknown = self.truth == Truth::Unknown;
+                        let so_far = match (*held > 0, unknown) {
+                            (true, _) => format!("held for {} only; ", Time::describe(*held)),
+                            (false, false) => "did not hold at the end; ".to_owned(),
+                            (false, true) => String::new(),
                         };
-                        let word = if self.truth == Truth::Unknown { "unknown" } else { "not so" };
-                        view.value = Some(format!("{so_far}; {word} at {}: {inner}", worst.at.clock()));
+                        let word = if unknown { "unknown" } else { "not so" };
+                        view.value = Some(format!("{so_far}{word} at {}: {inner}", worst.at.clock()));
                         view.distance = (*held > 0).then(|| format!("{} short", Time::describe(needed - held)));
                     }
                 }
             }
             Detail::Combined | Detail::Topology => {}
+        }
+    }
+
+    /// The elements of a set that decide, each with its value: those that satisfy the condition if that makes it true, else those
+    /// against it and those of which nothing is known.
+    fn elements(&self, quantifier: Quantifier, elements: &[ComponentId], estate: &Snapshot) -> Option<String> {
+        if elements.is_empty() {
+            return Some("the set is empty".to_owned());
+        }
+        let named = |truth: Truth| {
+            let of = elements.iter().zip(&self.children).filter(|(_, child)| child.truth == truth);
+            let mut names: Vec<String> = of
+                .map(|(component, child)| {
+                    let value = child.reading().map_or_else(String::new, |value| format!(" {value}"));
+                    format!("{}{value}", estate.component(*component).id)
+                })
+                .collect();
+            if names.len() > MAX_NAMED {
+                let more = names.len() - MAX_NAMED;
+                names.truncate(MAX_NAMED);
+                names.push(format!("… {more} more"));
+            }
+            names.join(", ")
+        };
+        let many = quantifier.wants_many();
+        if self.truth.is_true() {
+            return Some(named(Truth::True)).filter(|names| many && !names.is_empty());
+        }
+        // Of "any", all speak against it.
+        let against = if quantifier == Quantifier::Any { String::new() } else { named(if many { Truth::False } else { Truth::True }) };
+        let unknown = named(Truth::Unknown);
+        let parts = [("against it: ", against), ("unknown: ", unknown)].into_iter().filter(|(_, names)| !names.is_empty());
+        Some(parts.map(|(what, names)| format!("{what}{names}")).collect::<Vec<_>>().join("; ")).filter(|all| !all.is_empty())
+    }
+
+    /// The value, if one condition compares one; which of several a number belongs to would not be clear.
+    fn reading(&self) -> Option<String> {
+        match &self.detail {
+            Detail::Compared { left, right, .. } => shown(if left.time.is_none() && right.time.is_some() { right } else { left }),
+            Detail::Moved { now, .. } => shown(now),
+            Detail::Held { .. } => self.children.first().and_then(Evidence::reading),
+            Detail::Combined
+            | Detail::Counted { .. }
+            | Detail::Probed { .. }
+            | Detail::Quantified { .. }
+            | Detail::Topology
+            | Detail::Explained(_)
+            | Detail::Scripted { .. }
+            | Detail::Missing(_) => None,
         }
     }
 

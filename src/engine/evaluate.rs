@@ -32,7 +32,6 @@ impl Env<'_, '_> {
 const EQUAL_WITHIN: f64 = 1e-9;
 
 /// How many elements that decide against a quantifier are named.
-const MAX_NAMED: usize = 5;
 
 impl<'a> Engine<'a> {
     pub(super) fn evaluate(&self, cond: &'a Cond, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
@@ -207,16 +206,12 @@ impl<'a> Engine<'a> {
         let count = |truth| children.iter().filter(|(_, e)| e.truth == truth).count();
         let (holding, unknown, total) = (count(Truth::True), count(Truth::Unknown), children.len());
         let (truth, wanted) = quantify(quantified.quantifier, holding, unknown, total);
-        // Those that decide against it: false where all or many are wanted, true where none or few are.
-        let decides = if wanted { Truth::False } else { Truth::True };
-        let named = quantified.quantifier != Quantifier::Any;
-        let against = children.iter().filter(|(_, e)| named && e.truth == decides).map(|(c, _)| *c).take(MAX_NAMED).collect();
         let mut evidence = Evidence::leaf(
             cond,
             at,
             truth,
             None,
-            Detail::Quantified { quantifier: quantified.quantifier, holding, unknown, total, against },
+            Detail::Quantified { quantifier: quantified.quantifier, holding, unknown, total, elements },
         );
         evidence.signals = children.iter().filter(|(_, e)| e.truth.is_true() == wanted).flat_map(|(_, e)| e.all_signals()).collect();
         evidence.children = children.into_iter().map(|(_, e)| e).collect();

@@ -71,13 +71,13 @@ pub enum Detail<'a> {
     Probed {
         last: Option<(Time, bool)>,
     },
-    /// Elements of a set: how many hold, how many are unknown; the elements that decide against it.
+    /// Elements of a set, in the order of the children: how many hold, how many are unknown.
     Quantified {
         quantifier: Quantifier,
         holding: usize,
         unknown: usize,
         total: usize,
-        against: Vec<ComponentId>,
+        elements: std::rc::Rc<Vec<ComponentId>>,
     },
     /// For how long it held up to the instant without a gap (at most the needed duration), and for how long it had to.
     Held {

@@ -471,6 +471,16 @@ pub enum Quantifier {
     AtMostPercent(f64),
 }
 
+impl Quantifier {
+    /// Whether elements that satisfy the condition speak for it, not against it.
+    pub fn wants_many(self) -> bool {
+        match self {
+            Quantifier::Every | Quantifier::Any | Quantifier::AtLeast(_) | Quantifier::AtLeastPercent(_) => true,
+            Quantifier::No | Quantifier::AtMost(_) | Quantifier::AtMostPercent(_) => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Set {
     pub base: SetBase,

@@ -237,11 +237,7 @@ impl Cutter<'_> {
             let span = first.span.to(last.span);
             if let Some(open) = slice.iter().find(|t| t.kind == TokenKind::OpenText) {
                 clean = false;
-                self.diagnostics.push(
-                    Diagnostic::error(Code::UNCLOSED_STRING, self.place(open.span), "this text has no closing quote")
-                        .label("starts here")
-                        .help("close it on the same line; a quote inside a text is written `\\\"`"),
-                );
+                self.diagnostics.push(unclosed(self.source, open.span));
             } else if self.too_deep(slice) {
                 clean = false;
                 self.diagnostics.push(
@@ -307,6 +303,13 @@ impl Cutter<'_> {
         }
         deepest > MAX_NESTING || words > MAX_NESTING_WORDS
     }
+}
+
+/// A text that does not end on its line.
+pub fn unclosed(source: SourceId, span: Span) -> Diagnostic {
+    Diagnostic::error(Code::UNCLOSED_STRING, Place::new(source, span), "this text has no closing quote")
+        .label("starts here")
+        .help("close it on the same line; a quote inside a text is written `\\\"`")
 }
 
 fn is_brace(text: &str, open: bool) -> bool {

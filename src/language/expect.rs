@@ -62,6 +62,9 @@ fn list(expected: &BTreeSet<String>) -> String {
     }
 }
 
+/// What sets are called.
+const SET_WORDS: &[&str] = &["dependents", "dependencies", "peers", "members", "components"];
+
 /// Habits from other languages, and spelling.
 fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     let fixed = match found {
@@ -82,6 +85,29 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     }
     if found.is_empty() {
         return None;
+    }
+    let mut earlier = before.split_whitespace().rev();
+    let (last, last_but_one) = (earlier.next().unwrap_or(""), earlier.next().unwrap_or(""));
+    if matches!(last_but_one, "least" | "most" | "至少" | "至多") {
+        return Some("write the number in digits, or a share: `at least 2`, `at least 30%`".to_owned());
+    }
+    if found == "of"
+        && let Some(set) = nearest(last, SET_WORDS.iter().copied()).filter(|set| *set != last)
+    {
+        return Some(format!("did you mean `{set}`?"));
+    }
+    if found == "on" && words.contains(&"at") {
+        return Some("a fault stands `at` a component".to_owned());
+    }
+    if found.starts_with('"')
+        && words.is_empty()
+        && (last.ends_with("tags") || last.ends_with(','))
+        && before.trim_start().starts_with("tags")
+    {
+        return Some("tags stand without quotes: `tags database, pool`".to_owned());
+    }
+    if found.starts_with(|c: char| c.is_ascii_digit()) && matches!(last, "for" | "within" | "of" | "持续" | "近") {
+        return Some("a duration is a whole number with its unit: `90m` and not `1.5h`".to_owned());
     }
     let is_event = matches!(
         found,

@@ -141,7 +141,11 @@ fn header(source: SourceId, text: &str, span: Span, diagnostics: &mut Vec<Diagno
             Some(((Kind::of(&id.value)?, id, title, case), false))
         }
         Err(error) => {
-            let mut diagnostic = diagnose(source, slice, span.start, Code::BAD_HEADER, &error);
+            let open = tokens(slice).into_iter().find(|token| token.kind == TokenKind::OpenText);
+            let mut diagnostic = match open {
+                Some(open) => super::cut::unclosed(source, Span::new(span.start + open.span.start, span.start + open.span.end)),
+                None => diagnose(source, slice, span.start, Code::BAD_HEADER, &error),
+            };
             if diagnostic.help.is_none() {
                 diagnostic = diagnostic.help(
                     "a rule starts like this: `TOP-001 \"Title\" {`; a CAS rule names its case: `CAS-001 \"Title\" case HIS-20250601 {`",

@@ -108,6 +108,8 @@ pub struct Suspect {
     /// Why it is suspected, in words; for the layers without rules.
     pub reasons: Vec<String>,
     pub since: Time,
+    /// When its rules ceased to hold; `null` while one of them does, or where no rule speaks.
+    pub until: Option<Time>,
     /// The suspect of which this one is a consequence.
     pub explained_by: Option<String>,
     /// Whether a person must confirm before this counts as known.
@@ -194,6 +196,8 @@ pub struct ChangeView {
     pub text: String,
     /// It lies on a suspect.
     pub on_suspect: bool,
+    /// It came after the first suspect broke: it cannot have caused it, and may have been the remedy.
+    pub after: bool,
     pub origin: Origin,
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::plan::{Advice, Status};
 use crate::engine::{EvidenceView, Finding, SignalRef};
 use crate::estate::ComponentId;
-use crate::value::Truth;
+use crate::value::{Time, Truth};
 
 use super::Scene;
 use super::diagnosis::{
@@ -29,6 +29,8 @@ pub fn incident(scene: &Scene<'_, '_>, draft: &Draft, number: usize, diagnosis: 
     let calls = |i: &&usize| scene.symptoms.get(**i).is_some_and(super::symptoms::Symptom::calls_for_help);
     let since = suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset)).min();
     let Some(layer) = draft.layer() else { return };
+    // Changes are told apart by when what broke first broke, not by the first sign of anything.
+    let began = suspects.iter().filter(|s| s.explained_by.is_none()).map(|s| s.since).min().or(since).unwrap_or(scene.since);
     let explained = draft.explained();
     diagnosis.incidents.push(Incident {
         number,
@@ -39,7 +41,7 @@ pub fn incident(scene: &Scene<'_, '_>, draft: &Draft, number: usize, diagnosis: 
         symptoms: draft.symptoms.iter().filter(calls).count(),
         explained: explained.iter().filter(calls).count(),
     });
-    changes(scene, draft, number, diagnosis);
+    changes(scene, draft, (number, began), diagnosis);
     advice(scene, draft, number, diagnosis);
     cases(scene, draft, number, diagnosis);
 }
@@ -101,6 +103,7 @@ fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspe
         causes,
         reasons: Vec::new(),
         since: candidate.onset,
+        until: findings.iter().map(|f| f.until).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
         explained_by: root.map(|r| r.component.map_or_else(|| r.fault.clone(), |c| estate.component(c).id.clone())),
         confirm: false,
         notes,
@@ -125,6 +128,7 @@ fn lower(scene: &Scene<'_, '_>, suspect: &LowerSuspect) -> Suspect {
         causes: Vec::new(),
         reasons: suspect.reasons.clone(),
         since: suspect.since,
+        until: None,
         explained_by: None,
         confirm: true,
         notes: Vec::new(),
@@ -136,8 +140,9 @@ fn round(confidence: f64) -> f64 {
     (confidence * 1000.0).round() / 1000.0
 }
 
-/// Changes on the incident's components and on what they stand on, within the time looked at.
-fn changes(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut Diagnosis) {
+/// Changes on the incident's components and on what they stand on, within the time looked at: those before it began first, the
+/// nearest first.
+fn changes(scene: &Scene<'_, '_>, draft: &Draft, (incident, began): (usize, Time), diagnosis: &mut Diagnosis) {
     let engine = scene.question.engine;
     let suspects: BTreeSet<ComponentId> = draft
         .expert
@@ -159,9 +164,11 @@ fn changes(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mu
             time: change.time,
             text: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
             on_suspect: suspects.contains(&component),
+            after: change.time > began,
             origin: change.origin.clone(),
         });
     }
+    diagnosis.changes.sort_by_key(|change| (change.incident, change.after));
 }
 
 /// Checks and solutions of the rules of an incident, roots before consequences, each text once.

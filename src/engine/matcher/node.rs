@@ -413,7 +413,7 @@ impl Names {
             }
             CondKind::Shares { left, kind, right } => Node::Shares { left: *left, kind: kind.clone(), right: *right },
             CondKind::State { subject, state, negated } => self.state(*subject, state, *negated, plan, model),
-            CondKind::Compare { left, right, .. } if asks_script(left) || asks_script(right) => self.asked(cond),
+            CondKind::Compare { left, right, .. } if left.has_script() || right.has_script() => self.asked(cond),
             CondKind::Script(_) => self.asked(cond),
             CondKind::Compare { left, op, right, .. } => Node::Compare { left: self.number(left), op: *op, right: self.number(right) },
             CondKind::Trend { metric, rises, relative, by, window } => Node::Trend {
@@ -467,7 +467,7 @@ impl Names {
         }
         if let CondKind::Compare { left, right, .. } = &cond.kind {
             for side in [left, right] {
-                if !asks_script(side) {
+                if !side.has_script() {
                     self.number(side);
                 }
             }
@@ -488,14 +488,6 @@ impl Names {
             // Comparisons with scripts are asked of the plain engine.
             Value::Script(_) => Number::Text(String::new()),
         }
-    }
-}
-
-fn asks_script(value: &Value) -> bool {
-    match value {
-        Value::Script(_) => true,
-        Value::Share { of, .. } => asks_script(of),
-        Value::Number { .. } | Value::Text(_) | Value::Metric(_) | Value::Attribute { .. } | Value::Aggregate { .. } => false,
     }
 }
 
