@@ -83,10 +83,13 @@ fn baseline(estate: &Snapshot) -> Vec<Series> {
     (0..HOSTS).map(one).collect()
 }
 
+/// Name, variable, elements of a set, and the condition of each rule.
+type Kind = (&'static str, &'static str, u32, fn(u32) -> String);
+
 /// Those of one name, or all.
 pub fn run(only: Option<&str>) {
     let given = "given s: service\n  if";
-    let kinds: [(&str, &str, u32, fn(u32) -> String); 9] = [
+    let kinds: [Kind; 9] = [
         ("bound", "given h: host\n  if", 100, |n| format!("h.cpu_usage > {}%", 60 + n % 40)),
         ("any", given, 100, |n| format!("any direct dependency of s has cpu_usage > {}%", 95 + n % 5)),
         ("at least N", given, 100, |n| format!("at least {} direct dependencies of s have cpu_usage > 60%", 5 + n % 50)),
@@ -130,7 +133,7 @@ pub fn run(only: Option<&str>) {
         let mut rates = Vec::new();
         let mut times = Vec::new();
         let mut emitted = 0;
-        let mut plain = String::new();
+        let mut by_plain = String::new();
         for turn in 0..3 {
             let mut matcher = Matcher::new(setup.clone());
             let facts: Vec<Prepared> = samples(&estate).into_iter().map(|fact| matcher.prepare(fact)).collect();
@@ -153,11 +156,11 @@ pub fn run(only: Option<&str>) {
                 let watch = Watch::start();
                 let engine = Engine::new(&setup.plan, &estate, &facts, setup.scripts.as_ref(), matcher.now(), 1);
                 let findings = engine.findings().len();
-                plain = format!("{:>12.0} {findings:>10}", watch.microseconds() / 1e3);
+                by_plain = format!("{:>12.0} {findings:>10}", watch.microseconds() / 1e3);
             }
         }
         println!(
-            "{name:12} {set:>8} {:>12.0} {:>10.2} {:>10.2} {emitted:>10} {plain}",
+            "{name:12} {set:>8} {:>12.0} {:>10.2} {:>10.2} {emitted:>10} {by_plain}",
             percentile(&mut rates, 0.5),
             percentile(&mut times, 0.5),
             percentile(&mut times, 0.999),

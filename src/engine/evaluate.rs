@@ -31,8 +31,6 @@ impl Env<'_, '_> {
 /// above what unit conversion rounds away.
 const EQUAL_WITHIN: f64 = 1e-9;
 
-/// How many elements that decide against a quantifier are named.
-
 impl<'a> Engine<'a> {
     pub(super) fn evaluate(&self, cond: &'a Cond, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
         match &cond.kind {

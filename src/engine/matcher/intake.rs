@@ -49,15 +49,7 @@ impl Matcher {
         told.clear();
         // What is worked out, not looked up: before and after.
         let env = Env::it(component);
-        let mut truths: SmallVec<[Truth; 8]> = SmallVec::new();
-        let mut counts: SmallVec<[u32; 8]> = SmallVec::new();
-        if !late {
-            let tables = watches.iter().flat_map(|w| &self.net.watches[*w as usize].tables);
-            counts.extend(tables.filter(|t| t.source.is_windowed()).map(|t| t.held(self.reading(cell, t.source, time))));
-            for listed in watches.iter().flat_map(|w| &self.net.watches[*w as usize].listed) {
-                truths.push(self.eval(&listed.node, &env, time).0);
-            }
-        }
+        let (counts, truths) = if late { Default::default() } else { self.worked_out(at, time) };
         let cell = &mut self.store.cells[at as usize];
         let Some(added) = cell.put(series, time, value) else {
             self.told = told;
@@ -116,12 +108,7 @@ impl Matcher {
             let awake = |what: &&Use| !self.live.all_of[what.rule as usize].is_empty() || self.net.hot[what.rule as usize].anchor.is_some();
             told.extend(watch.raw.iter().filter(awake));
         }
-        if !self.net.any_metric.is_empty() {
-            let class = self.class(component);
-            for slot in &self.classes[class as usize] {
-                told.extend(self.net.any_metric.get(slot).into_iter().flatten());
-            }
-        }
+        self.add_any_metric(component, &mut told);
         self.mark_holders(at);
         if many || windows {
             self.arm_cell(at);
@@ -142,6 +129,28 @@ impl Matcher {
         self.reading = NOWHERE;
         (self.told, self.known) = (told, known);
         Outcome::Taken
+    }
+
+    /// Of what is worked out of a cell at an instant: how many bounds of each table hold, and what else does.
+    fn worked_out(&self, at: u32, time: Time) -> (SmallVec<[u32; 8]>, SmallVec<[Truth; 8]>) {
+        let cell = &self.store.cells[at as usize];
+        let watches = || cell.watches.iter().map(|w| &self.net.watches[*w as usize]);
+        let tables = watches().flat_map(|watch| &watch.tables).filter(|table| table.source.is_windowed());
+        let counts = tables.map(|table| table.held(self.reading(cell, table.source, time))).collect();
+        let env = Env::it(cell.component);
+        let truths = watches().flat_map(|watch| &watch.listed).map(|listed| self.eval(&listed.node, &env, time).0).collect();
+        (counts, truths)
+    }
+
+    /// Whom any sample of a component concerns.
+    fn add_any_metric(&mut self, component: ComponentId, told: &mut Vec<Use>) {
+        if self.net.any_metric.is_empty() {
+            return;
+        }
+        let class = self.class(component);
+        for slot in &self.classes[class as usize] {
+            told.extend(self.net.any_metric.get(slot).into_iter().flatten());
+        }
     }
 
     /// A new cell with its watches; findings that read it without a sample so far hold it from now on.

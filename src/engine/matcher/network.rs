@@ -127,9 +127,12 @@ pub(super) struct Network {
 struct SlotIndex {
     all: Vec<u32>,
     /// By an attribute or field, and its value: those that ask for nothing else, and others.
-    equal: BTreeMap<String, FxHashMap<String, (Vec<u32>, Vec<u32>)>>, // lookup only
+    equal: BTreeMap<String, ByValue>,
     rest: Vec<u32>,
 }
+
+/// By a value.
+type ByValue = FxHashMap<String, (Vec<u32>, Vec<u32>)>; // lookup only
 
 /// The network under construction.
 struct Draft {
@@ -504,19 +507,7 @@ impl Draft {
             }
             hot.push(Hot { shape: rule.shape, from, to: number(hot_gates.len()), variables, anchor });
         }
-        let mark = |what: &mut Use| what.mark = hot.get(what.rule as usize).and_then(|of| of.anchor).map_or(UNMARKED, mark_of);
-        for watch in &mut watches {
-            let tables = watch.tables.iter_mut().flat_map(|table| &mut table.uses);
-            let listed = watch.listed.iter_mut().flat_map(|listed| &mut listed.uses);
-            tables.chain(listed).chain(&mut watch.sampled).chain(&mut watch.raw).for_each(mark);
-        }
-        self.event_uses
-            .iter_mut()
-            .flat_map(BTreeMap::values_mut)
-            .chain(self.probe_uses.values_mut())
-            .chain(self.any_metric.values_mut())
-            .flatten()
-            .for_each(mark);
+        self.mark_anchored(&hot, &mut watches);
         let window = self.names.patterns.iter().map(|p| p.window).max().unwrap_or(0).max(self.names.probe_window);
         Network {
             window,
@@ -542,6 +533,18 @@ impl Draft {
             durations: super::super::memo::durations(plan),
             asking,
         }
+    }
+
+    /// Marks whom an event concerns only where there is a signal too.
+    fn mark_anchored(&mut self, hot: &[Hot], watches: &mut [Watch]) {
+        let mark = |what: &mut Use| what.mark = hot.get(what.rule as usize).and_then(|of| of.anchor).map_or(UNMARKED, mark_of);
+        for watch in watches {
+            let tables = watch.tables.iter_mut().flat_map(|table| &mut table.uses);
+            let listed = watch.listed.iter_mut().flat_map(|listed| &mut listed.uses);
+            tables.chain(listed).chain(&mut watch.sampled).chain(&mut watch.raw).for_each(mark);
+        }
+        let events = self.event_uses.iter_mut().flat_map(BTreeMap::values_mut);
+        events.chain(self.probe_uses.values_mut()).chain(self.any_metric.values_mut()).flatten().for_each(mark);
     }
 
     /// For each metric that a rule may read of components of the type (one whose variable is of the type or a parent, or one
