@@ -13,12 +13,13 @@
 //! A component has the worst state that arrives. Worsening one component never betters another (a group only loses
 //! members), so that states only grow, and repeating the rules until nothing changes ends, in one result for any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::VecDeque;
 
 use super::component::ComponentId;
 use super::model::State;
+use super::rows::{Scratch, layers};
 use super::snapshot::{Snapshot, Step};
-use super::walk::Hop;
+use super::walk::{Hop, Parents, Reached};
 
 /// A component that a fault reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,93 +33,118 @@ pub struct Impacted {
     pub path: Vec<Hop>,
 }
 
-type States = BTreeMap<ComponentId, State>;
-
 impl Snapshot {
     /// Everything that the roots' faults reach, in at most `max_hops`; the roots are not in it. Sorted by (distance, id).
-    /// A root that another root takes down further counts as what it becomes.
+    /// A root that another root takes down further counts as what it becomes. Costs what it reaches.
     pub fn impact(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<Impacted> {
-        let mut states = States::new();
-        for &(root, state) in roots {
-            worsen(&mut states, root, state);
-        }
-        let starts: Vec<ComponentId> = states.keys().copied().collect();
-        let reached = self.reach(&starts, max_hops, |kind, ahead| self.carries_fault(kind, ahead));
-        let inside: BTreeSet<ComponentId> = reached.iter().map(|r| r.component).chain(starts.iter().copied()).collect();
-        self.spread(&mut states, &inside);
-        let carriers = |at: ComponentId| -> Vec<Step> {
-            let steps = self.fault_steps(at).into_iter();
-            steps.filter(|step| inside.contains(&step.to) && states.get(&step.to) == self.carried(&states, at, *step).as_ref()).collect()
-        };
-        let parents = Self::parents(&starts, carriers, None);
-        let impacted = reached.into_iter().filter_map(|reached| {
-            let state = *states.get(&reached.component)?;
-            let path = self.way(&parents, reached.component);
-            Some(Impacted { component: reached.component, distance: reached.distance, state, path })
-        });
-        impacted.collect()
+        self.pool.with(self.len(), |walk| {
+            let starts = self.start(walk, roots);
+            let reached = self.reach_on(walk, max_hops);
+            self.spread(walk, &starts);
+            let parents = self.carriers(walk, &starts);
+            reached
+                .into_iter()
+                .filter_map(|reached| {
+                    let state = walk.state(reached.component.0)?;
+                    let path = self.way(&parents, reached.component);
+                    Some(Impacted { component: reached.component, distance: reached.distance, state, path })
+                })
+                .collect()
+        })
     }
 
-    /// Repeats the rules until nothing changes. Only components `inside` take part.
-    fn spread(&self, states: &mut States, inside: &BTreeSet<ComponentId>) {
-        let mut work: BTreeSet<ComponentId> = states.keys().copied().collect();
-        while let Some(at) = work.pop_first() {
-            for step in self.fault_steps(at) {
-                if !inside.contains(&step.to) {
+    /// The same without paths: each with its state, in the order in which they are reached.
+    pub fn states(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<(ComponentId, State)> {
+        self.pool.with(self.len(), |walk| {
+            let starts = self.start(walk, roots);
+            let reached = self.reach_on(walk, max_hops);
+            self.spread(walk, &starts);
+            reached.into_iter().filter_map(|reached| Some((reached.component, walk.state(reached.component.0)?))).collect()
+        })
+    }
+
+    /// The roots, ascending, each with its state.
+    fn start(&self, walk: &mut Scratch, roots: &[(ComponentId, State)]) -> Vec<u32> {
+        for (root, state) in roots.iter().filter(|(root, _)| (root.0 as usize) < self.len()) {
+            if walk.see(root.0) {
+                walk.clear_state(root.0);
+                walk.queue.push(root.0);
+            }
+            walk.worsen(root.0, *state);
+        }
+        walk.queue.sort_unstable();
+        walk.queue.clone()
+    }
+
+    /// Breadth first from what stands in the queue, along the travel of faults.
+    fn reach_on(&self, walk: &mut Scratch, max_hops: Option<u32>) -> Vec<Reached> {
+        let seen = |walk: &mut Scratch, to: u32| {
+            let new = walk.see(to);
+            if new {
+                walk.clear_state(to);
+            }
+            new
+        };
+        layers(walk, max_hops, |component| self.on.ends(component).iter().copied(), seen)
+    }
+
+    /// Repeats the rules until nothing changes. Only components that were reached take part.
+    fn spread(&self, walk: &mut Scratch, starts: &[u32]) {
+        let mut work: Vec<u32> = starts.to_vec();
+        while let Some(at) = work.pop() {
+            for step in self.on.steps(at) {
+                if !walk.has_seen(step.to.0) {
                     continue;
                 }
-                let Some(state) = self.carried(states, at, step) else { continue };
-                if worsen(states, step.to, state) {
-                    work.insert(step.to);
-                    // It may have been what shielded the dependents of its group's other lost members.
-                    let lost = self.groups_of(step.to).flat_map(|group| &group.members).filter(|member| is_down(states, **member));
-                    work.extend(lost.copied());
+                let Some(state) = self.carried(walk, ComponentId(at), step) else { continue };
+                if walk.worsen(step.to.0, state) {
+                    work.push(step.to.0);
+                    if self.in_group(step.to) {
+                        // It may have been what shielded the dependents of its group's other lost members.
+                        let members = self.groups_of(step.to).flat_map(|group| &group.members);
+                        work.extend(members.filter(|member| is_down(walk, **member)).map(|member| member.0));
+                    }
                 }
             }
         }
     }
 
-    fn fault_steps(&self, from: ComponentId) -> Vec<Step> {
-        self.steps(from, |kind, ahead| self.carries_fault(kind, ahead))
+    /// Breadth first over the hops that carry just the state that their end has.
+    fn carriers(&self, walk: &Scratch, starts: &[u32]) -> Parents {
+        let mut parents = Parents::new();
+        let mut queue: VecDeque<u32> = starts.iter().copied().collect();
+        while let Some(at) = queue.pop_front() {
+            for step in self.on.steps(at) {
+                let inside = walk.has_seen(step.to.0) && starts.binary_search(&step.to.0).is_err() && !parents.contains_key(&step.to);
+                if inside && walk.state(step.to.0) == self.carried(walk, ComponentId(at), step) {
+                    parents.insert(step.to, (ComponentId(at), step.kind));
+                    queue.push_back(step.to.0);
+                }
+            }
+        }
+        parents
     }
 
     /// What arrives at the end of a hop from `at`.
-    fn carried(&self, states: &States, at: ComponentId, step: Step) -> Option<State> {
-        match states.get(&at)? {
+    fn carried(&self, walk: &Scratch, at: ComponentId, step: Step) -> Option<State> {
+        match walk.state(at.0)? {
             State::AtRisk | State::Degraded => Some(State::AtRisk),
             State::Down => {
                 let effect = self.kind(step.kind)?.effect;
-                Some(if self.shielded(states, at, step.to) { effect.min(State::Degraded) } else { effect })
+                Some(if self.in_group(at) && self.shielded(walk, at, step.to) { effect.min(State::Degraded) } else { effect })
             }
         }
     }
 
     /// Whether a redundancy group of `lost` stands, and `dependent` has another living member of it to turn to.
-    fn shielded(&self, states: &States, lost: ComponentId, dependent: ComponentId) -> bool {
-        let mut groups = self.groups_of(lost).peekable();
-        if groups.peek().is_none() {
-            return false;
-        }
-        let suppliers = self.steps(dependent, |kind, ahead| self.carries_fault(kind, !ahead));
-        groups.any(|group| {
-            let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(states, *member)).collect();
-            living.len() >= group.need && suppliers.iter().any(|supplier| living.contains(&supplier.to))
+    fn shielded(&self, walk: &Scratch, lost: ComponentId, dependent: ComponentId) -> bool {
+        self.groups_of(lost).any(|group| {
+            let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(walk, *member)).collect();
+            living.len() >= group.need && self.back.ends(dependent.0).iter().any(|supplier| living.contains(&ComponentId(*supplier)))
         })
     }
 }
 
-fn is_down(states: &States, component: ComponentId) -> bool {
-    states.get(&component) == Some(&State::Down)
-}
-
-/// Whether it became worse.
-fn worsen(states: &mut States, component: ComponentId, state: State) -> bool {
-    let before = states.insert(component, state);
-    match before {
-        Some(before) if before >= state => {
-            states.insert(component, before);
-            false
-        }
-        Some(_) | None => true,
-    }
+fn is_down(walk: &Scratch, component: ComponentId) -> bool {
+    walk.state(component.0) == Some(State::Down)
 }

@@ -13,10 +13,14 @@ mod cycles;
 mod impact;
 mod model;
 mod quantity;
+mod queries;
+#[cfg(test)]
+mod query_tests;
 mod read;
 mod read_model;
 mod read_topology;
 mod resolve;
+mod rows;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -30,5 +34,6 @@ pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
     StateDef, Travel, TypeDef,
 };
+pub use queries::{Cause, SinglePoint};
 pub use snapshot::Snapshot;
 pub use walk::{Hop, PeerScope, Reached};

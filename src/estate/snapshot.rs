@@ -12,6 +12,7 @@ use petgraph::visit::EdgeRef;
 use super::build::base_model;
 use super::component::{Component, ComponentId, Group, Relation};
 use super::model::{Containment, Model, State, Travel};
+use super::rows::{Pool, Rows, rows};
 
 /// Which relation kind: kinds are numbered in the order of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,9 +53,15 @@ pub struct Snapshot {
     groups: Vec<Group>,
     /// Positions in `groups`.
     groups_of: BTreeMap<ComponentId, Vec<usize>>,
+    /// For each component whether it is in one of them.
+    grouped: Vec<bool>,
     /// Sorted by name, then by id.
     by_name: Vec<ComponentId>,
     by_type: BTreeMap<String, Vec<ComponentId>>,
+    /// The hops of faults, on and back.
+    pub(super) on: Rows,
+    pub(super) back: Rows,
+    pub(super) pool: Pool,
 }
 
 /// Shared by all threads of a server: this does not compile if it cannot be.
@@ -89,7 +96,16 @@ impl Snapshot {
                 groups_of.entry(*member).or_default().push(at);
             }
         }
-        Self { model, components, graph, kinds, groups, groups_of, by_name, by_type }
+        let mut grouped = vec![false; components.len()];
+        for member in groups_of.keys() {
+            if let Some(slot) = grouped.get_mut(member.0 as usize) {
+                *slot = true;
+            }
+        }
+        let (on, back, pool) = (Rows::default(), Rows::default(), Pool::default());
+        let mut snapshot = Self { model, components, graph, kinds, groups, groups_of, grouped, by_name, by_type, on, back, pool };
+        (snapshot.on, snapshot.back) = rows(&snapshot);
+        snapshot
     }
 
     /// From parts that are right already, as importers and generators make them: components in any order, each id once;
@@ -205,7 +221,7 @@ impl Snapshot {
         Some(Relation { from: edge.from, kind: self.kind(edge.kind)?.name.clone(), to: edge.to })
     }
 
-    fn edges(&self, component: ComponentId, direction: Direction) -> impl Iterator<Item = Edge> + '_ {
+    pub(super) fn edges(&self, component: ComponentId, direction: Direction) -> impl Iterator<Item = Edge> + '_ {
         self.graph.edges_directed(node(component), direction).map(|edge| Edge {
             from: id_of(edge.source()),
             kind: *edge.weight(),
@@ -226,6 +242,10 @@ impl Snapshot {
     /// The redundancy groups that it is a member of, in the order of their ids.
     pub fn groups_of(&self, component: ComponentId) -> impl Iterator<Item = &Group> {
         self.groups_of.get(&component).into_iter().flatten().filter_map(|at| self.groups.get(*at))
+    }
+
+    pub(super) fn in_group(&self, component: ComponentId) -> bool {
+        self.grouped.get(component.0 as usize) == Some(&true)
     }
 
     pub(super) fn kind(&self, index: KindIndex) -> Option<&KindTraits> {

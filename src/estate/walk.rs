@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::component::ComponentId;
 use super::model::{Containment, Travel};
+use super::rows::{Rows, Scratch, layers};
 use super::snapshot::{KindIndex, Snapshot, Step};
 
 /// A component that a walk came to, by the fewest hops.
@@ -57,23 +58,38 @@ impl Snapshot {
     /// Whom a fault of `from` may reach: sorted by (distance, id), without `from` itself. `via`: only over these
     /// relation kinds (canonical names); empty means all.
     pub fn dependents(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
-        let kinds = self.kind_set(via);
-        self.reach(&[from], max_hops, |kind, ahead| allowed(kinds.as_deref(), kind) && self.carries_fault(kind, ahead))
+        self.along(&self.on, from, via, max_hops)
     }
 
     /// Whom a fault reaches in one hop, or whose fault reaches it in one (`dependents` false): ascending.
     pub fn next_to(&self, component: ComponentId, via: &[String], dependents: bool) -> Vec<ComponentId> {
         let kinds = self.kind_set(via);
-        let steps = self.steps(component, |kind, ahead| allowed(kinds.as_deref(), kind) && self.carries_fault(kind, ahead == dependents));
-        let mut found: Vec<ComponentId> = steps.into_iter().map(|step| step.to).filter(|to| *to != component).collect();
+        let rows = if dependents { &self.on } else { &self.back };
+        let steps = rows.steps(component.0).filter(|step| allowed(kinds.as_deref(), step.kind));
+        let mut found: Vec<ComponentId> = steps.map(|step| step.to).filter(|to| *to != component).collect();
         found.dedup();
         found
     }
 
     /// Whose faults may reach `from`: like [`Snapshot::dependents`], against the travel of faults.
     pub fn dependencies(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
+        self.along(&self.back, from, via, max_hops)
+    }
+
+    fn along(&self, rows: &Rows, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
         let kinds = self.kind_set(via);
-        self.reach(&[from], max_hops, |kind, ahead| allowed(kinds.as_deref(), kind) && self.carries_fault(kind, !ahead))
+        self.pool.with(self.len(), |walk| {
+            if walk.see(from.0) {
+                walk.queue.push(from.0);
+            }
+            match kinds.as_deref() {
+                None => layers(walk, max_hops, |at| rows.ends(at).iter().copied(), Scratch::see),
+                Some(kinds) => {
+                    let hops = |at| rows.steps(at).filter(|step| kinds.contains(&step.kind)).map(|step| step.to.0);
+                    layers(walk, max_hops, hops, Scratch::see)
+                }
+            }
+        })
     }
 
     /// Kinds that do not exist are left out: nothing goes over them. `None`: all kinds.
@@ -102,7 +118,7 @@ impl Snapshot {
     /// The shortest way that a fault of `from` takes to `to`, both ends included. Of several the one whose components
     /// come first.
     pub fn path(&self, from: ComponentId, to: ComponentId) -> Option<Vec<Hop>> {
-        let parents = Self::parents(&[from], |at| self.steps(at, |kind, ahead| self.carries_fault(kind, ahead)), Some(to));
+        let parents = Self::parents(&[from], |at| self.on.steps(at.0).collect(), Some(to));
         if from != to && !parents.contains_key(&to) {
             return None;
         }

@@ -1,0 +1,144 @@
+//! What responders and owners of changes ask of the topology: what could have caused this, what must not be lost, which
+//! other ways a fault may take.
+
+use std::collections::BTreeMap;
+
+use super::component::ComponentId;
+use super::model::State;
+use super::rows::Scratch;
+use super::snapshot::Snapshot;
+
+/// A component whose fault may have reached some of those in question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub component: ComponentId,
+    /// Those of the components in question that it reaches, or is; ascending.
+    pub reaches: Vec<ComponentId>,
+    /// Hops to the farthest of them.
+    pub distance: u32,
+    /// Hops to all of them together.
+    hops: u32,
+}
+
+/// A component whose loss alone takes others down, redundancy counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinglePoint {
+    pub component: ComponentId,
+    /// Ascending.
+    pub takes_down: Vec<ComponentId>,
+}
+
+impl Snapshot {
+    /// What could have caused trouble of these components: those first that reach the most of them, then the nearest, then by
+    /// id. `max_hops` limits how far a fault is thought to have come.
+    pub fn causes(&self, of: &[ComponentId], max_hops: Option<u32>) -> Vec<Cause> {
+        let mut found: BTreeMap<ComponentId, Cause> = BTreeMap::new();
+        let mut of = of.to_vec();
+        of.sort_unstable();
+        of.dedup();
+        for &one in &of {
+            let reached = self.dependencies(one, &[], max_hops).into_iter().map(|reached| (reached.component, reached.distance));
+            for (component, distance) in reached.chain([(one, 0)]) {
+                let cause = found.entry(component).or_insert(Cause { component, reaches: Vec::new(), distance: 0, hops: 0 });
+                cause.reaches.push(one);
+                cause.distance = cause.distance.max(distance);
+                cause.hops = cause.hops.saturating_add(distance);
+            }
+        }
+        let mut causes: Vec<Cause> = found.into_values().collect();
+        causes.sort_by_key(|cause| (std::cmp::Reverse(cause.reaches.len()), cause.hops, cause.component));
+        causes
+    }
+
+    /// Every component of the estate whose loss alone takes another one down; ascending. Costs what all of them reach together.
+    pub fn single_points(&self) -> Vec<SinglePoint> {
+        let point = |component: ComponentId| SinglePoint { component, takes_down: self.taken_down(component) };
+        self.ids().map(point).filter(|point| !point.takes_down.is_empty()).collect()
+    }
+
+    /// Those whose loss alone takes one component down; ascending.
+    pub fn single_points_of(&self, component: ComponentId) -> Vec<ComponentId> {
+        let candidates = self.dependencies(component, &[], None).into_iter().map(|reached| reached.component);
+        let mut found: Vec<ComponentId> = candidates.filter(|candidate| self.taken_down(*candidate).binary_search(&component).is_ok()).collect();
+        found.sort_unstable();
+        found
+    }
+
+    fn taken_down(&self, component: ComponentId) -> Vec<ComponentId> {
+        let states = self.states(&[(component, State::Down)], None);
+        let mut down: Vec<ComponentId> = states.into_iter().filter(|(_, state)| *state == State::Down).map(|(component, _)| component).collect();
+        down.sort_unstable();
+        down
+    }
+
+    /// Up to `most` ways that a fault of `from` may take to `to`, the shortest first, no component twice in one way; of ways as
+    /// short as each other the one whose components come first. After Yen, "Finding the K shortest loopless paths in a
+    /// network", Management Science 17 (1971).
+    pub fn ways(&self, from: ComponentId, to: ComponentId, most: usize) -> Vec<Vec<ComponentId>> {
+        let mut ways: Vec<Vec<u32>> = self.shortest(from.0, to.0, &[], &[]).into_iter().collect();
+        let mut open: Vec<Vec<u32>> = Vec::new();
+        while ways.len() < most.max(1) {
+            let Some(last) = ways.last().cloned() else { break };
+            for turn in 0..last.len().saturating_sub(1) {
+                let (before, Some(&at)) = (last.get(..turn).unwrap_or_default(), last.get(turn)) else { continue };
+                let begin = last.get(..=turn).unwrap_or_default();
+                let taken: Vec<u32> = ways.iter().filter(|way| way.starts_with(begin)).filter_map(|way| way.get(turn + 1).copied()).collect();
+                if let Some(rest) = self.shortest(at, to.0, before, &taken) {
+                    let way: Vec<u32> = before.iter().copied().chain(rest).collect();
+                    if !open.contains(&way) && !ways.contains(&way) {
+                        open.push(way);
+                    }
+                }
+            }
+            let Some(best) = (0..open.len()).min_by_key(|at| open.get(*at).map(|way| (way.len(), way.clone()))) else { break };
+            ways.push(open.swap_remove(best));
+        }
+        if from == to {
+            ways.truncate(1);
+        }
+        ways.truncate(most);
+        ways.into_iter().map(|way| way.into_iter().map(ComponentId).collect()).collect()
+    }
+
+    /// The shortest way that avoids some components, and whose first hop leads to none of `taken`.
+    fn shortest(&self, from: u32, to: u32, avoid: &[u32], taken: &[u32]) -> Option<Vec<u32>> {
+        if from == to {
+            return Some(vec![from]);
+        }
+        self.pool.with(self.len(), |walk| {
+            avoid.iter().for_each(|component| {
+                walk.see(*component);
+            });
+            if !walk.see(from) {
+                return None;
+            }
+            walk.queue.push(from);
+            let mut at = 0;
+            while let Some(&component) = walk.queue.get(at) {
+                at += 1;
+                for &next in self.on.ends(component) {
+                    if component == from && taken.contains(&next) || !walk.see(next) {
+                        continue;
+                    }
+                    walk.come_from(next, component);
+                    if next == to {
+                        return Some(way_back(walk, from, to));
+                    }
+                    walk.queue.push(next);
+                }
+            }
+            None
+        })
+    }
+}
+
+fn way_back(walk: &Scratch, from: u32, to: u32) -> Vec<u32> {
+    let mut way = vec![to];
+    let mut at = to;
+    while at != from {
+        at = walk.came_from(at).unwrap_or(from);
+        way.push(at);
+    }
+    way.reverse();
+    way
+}

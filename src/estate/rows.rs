@@ -1,0 +1,199 @@
+//! Where faults travel, as compressed rows: for each component the hops of a fault from it, and those to it. Walks over them
+//! borrow their memory from the snapshot, so that a question costs what it reaches and not what there is.
+
+use std::sync::{Mutex, PoisonError};
+
+use petgraph::Direction;
+
+use super::component::ComponentId;
+use super::model::State;
+use super::snapshot::{KindIndex, Snapshot, Step};
+use super::walk::Reached;
+
+/// One row for each component, its hops in the order of where they end, then of the kind; each once.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// Where each row begins, and the end of the last.
+    begins: Vec<u32>,
+    ends: Vec<u32>,
+    kinds: Vec<KindIndex>,
+}
+
+impl Rows {
+    /// `hops`: from, to, kind; in any order.
+    fn new(components: usize, mut hops: Vec<(u32, u32, KindIndex)>) -> Rows {
+        hops.sort_unstable();
+        hops.dedup();
+        let mut rows = Rows { begins: Vec::with_capacity(components + 1), ends: Vec::new(), kinds: Vec::new() };
+        rows.ends.reserve_exact(hops.len());
+        rows.kinds.reserve_exact(hops.len());
+        let mut hops = hops.into_iter().peekable();
+        for component in (0u32..).take(components) {
+            rows.begins.push(at(rows.ends.len()));
+            while let Some((_, to, kind)) = hops.next_if(|hop| hop.0 == component) {
+                rows.ends.push(to);
+                rows.kinds.push(kind);
+            }
+        }
+        rows.begins.push(at(rows.ends.len()));
+        rows
+    }
+
+    fn range(&self, component: u32) -> std::ops::Range<usize> {
+        let of = |at: usize| self.begins.get(at).map_or(0, |begin| *begin as usize);
+        of(component as usize)..of(component as usize + 1)
+    }
+
+    /// Where the hops from a component end; one that several kinds lead to stands there several times.
+    pub fn ends(&self, component: u32) -> &[u32] {
+        self.ends.get(self.range(component)).unwrap_or_default()
+    }
+
+    pub fn steps(&self, component: u32) -> impl Iterator<Item = Step> + '_ {
+        let range = self.range(component);
+        let kinds = self.kinds.get(range.clone()).unwrap_or_default();
+        let ends = self.ends.get(range).unwrap_or_default();
+        ends.iter().zip(kinds).map(|(to, kind)| Step { to: ComponentId(*to), kind: *kind })
+    }
+}
+
+/// Positions in a list of relations: an estate of 2^32 of them would not fit into memory.
+fn at(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+/// Both ways of a fault: from a component on, and back to where it may have come from.
+pub(super) fn rows(snapshot: &Snapshot) -> (Rows, Rows) {
+    let mut on = Vec::new();
+    for from in snapshot.ids() {
+        for edge in snapshot.edges(from, Direction::Outgoing) {
+            if snapshot.carries_fault(edge.kind, true) {
+                on.push((edge.from.0, edge.to.0, edge.kind));
+            }
+            if snapshot.carries_fault(edge.kind, false) {
+                on.push((edge.to.0, edge.from.0, edge.kind));
+            }
+        }
+    }
+    let back = on.iter().map(|(from, to, kind)| (*to, *from, *kind)).collect();
+    (Rows::new(snapshot.len(), on), Rows::new(snapshot.len(), back))
+}
+
+/// Memory of one walk: one entry for each component, of which those count that carry the number of the walk.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    turn: u32,
+    seen: Vec<u32>,
+    states: Vec<Option<State>>,
+    /// From where each was reached, in walks that ask.
+    origins: Vec<u32>,
+    /// In the order in which they were reached.
+    pub queue: Vec<u32>,
+}
+
+impl Scratch {
+    /// Whether it was not seen in this walk.
+    pub fn see(&mut self, component: u32) -> bool {
+        match self.seen.get_mut(component as usize) {
+            Some(seen) if *seen != self.turn => {
+                *seen = self.turn;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub fn has_seen(&self, component: u32) -> bool {
+        self.seen.get(component as usize) == Some(&self.turn)
+    }
+
+    /// Of one that was seen.
+    pub fn state(&self, component: u32) -> Option<State> {
+        if self.has_seen(component) { self.states.get(component as usize).copied().flatten() } else { None }
+    }
+
+    /// Whether it became worse. Only of those that were seen.
+    pub fn worsen(&mut self, component: u32, state: State) -> bool {
+        match self.states.get_mut(component as usize) {
+            Some(known) if known.is_none_or(|known| known < state) => {
+                *known = Some(state);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub fn clear_state(&mut self, component: u32) {
+        if let Some(state) = self.states.get_mut(component as usize) {
+            *state = None;
+        }
+    }
+
+    pub fn come_from(&mut self, component: u32, from: u32) {
+        if self.origins.len() != self.seen.len() {
+            self.origins = vec![0; self.seen.len()];
+        }
+        if let Some(origin) = self.origins.get_mut(component as usize) {
+            *origin = from;
+        }
+    }
+
+    /// Of one that was reached in this walk.
+    pub fn came_from(&self, component: u32) -> Option<u32> {
+        if self.has_seen(component) { self.origins.get(component as usize).copied() } else { None }
+    }
+
+    fn begin(&mut self, components: usize) {
+        if self.seen.len() != components || self.turn == u32::MAX {
+            self.seen = vec![0; components];
+            self.states = vec![None; components];
+            self.origins = Vec::new();
+            self.turn = 0;
+        }
+        self.turn += 1;
+        self.queue.clear();
+    }
+}
+
+/// Breadth first from what stands in the queue: what is reached in at most `max_hops`, by layers, each ascending.
+pub(super) fn layers<I: Iterator<Item = u32>>(
+    walk: &mut Scratch,
+    max_hops: Option<u32>,
+    hops: impl Fn(u32) -> I,
+    see: impl Fn(&mut Scratch, u32) -> bool,
+) -> Vec<Reached> {
+    let mut reached = Vec::new();
+    let (mut from, mut distance) = (0, 0u32);
+    while from < walk.queue.len() && max_hops.is_none_or(|most| distance < most) {
+        distance += 1;
+        let end = walk.queue.len();
+        for at in from..end {
+            let Some(&component) = walk.queue.get(at) else { break };
+            for to in hops(component) {
+                if see(walk, to) {
+                    walk.queue.push(to);
+                }
+            }
+        }
+        let layer = walk.queue.get_mut(end..).unwrap_or_default();
+        layer.sort_unstable();
+        reached.extend(layer.iter().map(|&component| Reached { component: ComponentId(component), distance }));
+        from = end;
+    }
+    reached
+}
+
+/// Scratches that nobody uses at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Vec<Scratch>>);
+
+impl Pool {
+    pub fn with<T>(&self, components: usize, walk: impl FnOnce(&mut Scratch) -> T) -> T {
+        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut scratch = free.unwrap_or_default();
+        scratch.begin(components);
+        let answer = walk(&mut scratch);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        answer
+    }
+}
