@@ -155,6 +155,12 @@ fn reports_read_well() {
         ("why-unbound", &["why", "CAS-003", "tests/incidents/TOP-004-fires"]),
         ("impact", &["impact", "order-db"]),
         ("impact-host", &["impact", "redis-1", "--depth", "2", "--type", "service"]),
+        ("impact-several", &["impact", "redis-1", "gateway-pool", "--paths", "2", "--tier", "core", "--state", "degraded"]),
+        ("impact-mermaid", &["impact", "order-db", "--depth", "1", "--format", "mermaid"]),
+        ("impact-dot", &["impact", "order-db", "--depth", "1", "--format", "dot"]),
+        ("impact-none", &["impact", "trading", "--lang", "zh"]),
+        ("impact-causes", &["impact", "--causes", "web-frontend", "order-service", "--type", "database"]),
+        ("impact-single-points", &["impact", "--single-points", "order-service", "--format", "markdown"]),
         ("walk-data", &["walk", "TREE-001", "--bundle", "tests/incidents/TOP-001-fires", "--answers", "yes"]),
         ("walk-mermaid", &["walk", "TREE-001", "--format", "mermaid"]),
     ];

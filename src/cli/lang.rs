@@ -22,6 +22,15 @@ words! {
     incident: "INCIDENT", "故障";
     since: "since", "始于";
     ended: "ended", "结束于";
+    no_business_line: "of no business line", "不属于任何业务线";
+    also: "also", "另一路径";
+    nothing_depends: "Nothing depends on it.", "没有组件依赖它。";
+    nothing_shown: "Nothing of what it reaches fits the filters.", "受影响的组件都不符合筛选条件。";
+    possible_causes: "Possible causes", "可能的根因";
+    reaches: "reaches", "可影响";
+    single_points: "Single points of failure", "单点故障";
+    the_estate: "the estate", "全部组件";
+    takes_down: "takes down", "失效后不可用";
     after: "after it began", "发生于故障开始之后";
     explained: "explained", "已解释";
     confidence: "confidence", "置信度";
@@ -88,6 +97,7 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("alerts", "alert", "alerts", "条告警"),
     ("metric series", "metric series", "metric series", "条指标序列"),
     ("log lines", "log line", "log lines", "行日志"),
+    ("hop", "hop", "hops", "跳"),
     ("changes", "change", "changes", "次变更"),
     ("probes", "probe", "probes", "次探测"),
     ("reports", "report", "reports", "条反馈"),

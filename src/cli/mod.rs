@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod diagnose;
 mod eval;
+mod graph;
 mod help;
 mod impact;
 mod lang;
@@ -44,7 +45,7 @@ enum Command {
     Check(check::Args),
     /// Why a rule did or did not hold for a bundle, condition by condition
     Why(why::Args),
-    /// What a fault of a component reaches, each with its path
+    /// What a fault of components reaches, what could have caused it, what must not be lost
     Impact(impact::Args),
     /// Walk a decision tree, question by question
     Walk(walk::Args),

@@ -59,14 +59,16 @@ impl Snapshot {
     /// Those whose loss alone takes one component down; ascending.
     pub fn single_points_of(&self, component: ComponentId) -> Vec<ComponentId> {
         let candidates = self.dependencies(component, &[], None).into_iter().map(|reached| reached.component);
-        let mut found: Vec<ComponentId> = candidates.filter(|candidate| self.taken_down(*candidate).binary_search(&component).is_ok()).collect();
+        let mut found: Vec<ComponentId> =
+            candidates.filter(|candidate| self.taken_down(*candidate).binary_search(&component).is_ok()).collect();
         found.sort_unstable();
         found
     }
 
     fn taken_down(&self, component: ComponentId) -> Vec<ComponentId> {
         let states = self.states(&[(component, State::Down)], None);
-        let mut down: Vec<ComponentId> = states.into_iter().filter(|(_, state)| *state == State::Down).map(|(component, _)| component).collect();
+        let mut down: Vec<ComponentId> =
+            states.into_iter().filter(|(_, state)| *state == State::Down).map(|(component, _)| component).collect();
         down.sort_unstable();
         down
     }
@@ -82,7 +84,8 @@ impl Snapshot {
             for turn in 0..last.len().saturating_sub(1) {
                 let (before, Some(&at)) = (last.get(..turn).unwrap_or_default(), last.get(turn)) else { continue };
                 let begin = last.get(..=turn).unwrap_or_default();
-                let taken: Vec<u32> = ways.iter().filter(|way| way.starts_with(begin)).filter_map(|way| way.get(turn + 1).copied()).collect();
+                let taken: Vec<u32> =
+                    ways.iter().filter(|way| way.starts_with(begin)).filter_map(|way| way.get(turn + 1).copied()).collect();
                 if let Some(rest) = self.shortest(at, to.0, before, &taken) {
                     let way: Vec<u32> = before.iter().copied().chain(rest).collect();
                     if !open.contains(&way) && !ways.contains(&way) {

@@ -19,7 +19,8 @@ fn estates() -> impl Strategy<Value = Estate> {
     (2usize..9).prop_flat_map(|n| {
         let relations = prop::collection::vec((0..n, 0..KINDS.len(), 0..n), 0..20);
         let groups = prop::collection::vec((prop::collection::btree_set(0..n, 1..4), 1usize..4), 0..3);
-        let groups = groups.prop_map(|groups| groups.into_iter().map(|(m, need)| (m.iter().copied().collect(), need.min(m.len()))).collect());
+        let groups =
+            groups.prop_map(|groups| groups.into_iter().map(|(m, need)| (m.iter().copied().collect(), need.min(m.len()))).collect());
         (Just(n), relations, groups)
     })
 }
