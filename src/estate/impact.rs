@@ -13,13 +13,11 @@
 //! A component has the worst state that arrives. Worsening one component never betters another (a group only loses
 //! members), so that states only grow, and repeating the rules until nothing changes ends, in one result for any order.
 
-use std::collections::VecDeque;
-
 use super::component::ComponentId;
 use super::model::State;
 use super::rows::{Scratch, layers};
-use super::snapshot::{Snapshot, Step};
-use super::walk::{Hop, Parents, Reached};
+use super::snapshot::{KindIndex, Snapshot, Step};
+use super::walk::{Hop, Reached};
 
 /// A component that a fault reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,23 +31,80 @@ pub struct Impacted {
     pub path: Vec<Hop>,
 }
 
+/// Everything that faults reach, each with the hop that carries its state: a forest over the roots.
+#[derive(Debug)]
+pub struct Reach {
+    /// Ascending.
+    pub roots: Vec<ComponentId>,
+    /// Sorted by (distance, id).
+    pub items: Vec<ReachItem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReachItem {
+    pub component: ComponentId,
+    pub distance: u32,
+    pub state: State,
+    /// Position, in the roots and then the items, of what carries its state to it.
+    from: u32,
+    via: KindIndex,
+}
+
+impl Reach {
+    /// From a root to the item at a position, as (component, kind of the hop to it).
+    fn way(&self, item: usize) -> Vec<(ComponentId, Option<KindIndex>)> {
+        let mut way = Vec::new();
+        let mut at = item + self.roots.len();
+        while let Some(one) = at.checked_sub(self.roots.len()) {
+            let Some(item) = self.items.get(one) else { break };
+            way.push((item.component, Some(item.via)));
+            at = item.from as usize;
+        }
+        if let Some(root) = self.roots.get(at) {
+            way.push((*root, None));
+        }
+        way.reverse();
+        way
+    }
+}
+
 impl Snapshot {
     /// Everything that the roots' faults reach, in at most `max_hops`; the roots are not in it. Sorted by (distance, id).
     /// A root that another root takes down further counts as what it becomes. Costs what it reaches.
     pub fn impact(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<Impacted> {
+        let reach = self.reach_of(roots, max_hops);
+        let name = |kind: KindIndex| self.kind(kind).map(|kind| kind.name.clone());
+        let items = reach.items.iter().enumerate().map(|(at, item)| Impacted {
+            component: item.component,
+            distance: item.distance,
+            state: item.state,
+            path: reach.way(at).into_iter().map(|(component, via)| Hop { component, via: via.and_then(name) }).collect(),
+        });
+        items.collect()
+    }
+
+    /// The same as a forest, for who does not need every path written out.
+    pub fn reach_of(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Reach {
         self.pool.with(self.len(), |walk| {
             let starts = self.start(walk, roots);
             let reached = self.reach_on(walk, max_hops);
             self.spread(walk, &starts);
-            let parents = self.carriers(walk, &starts);
-            reached
-                .into_iter()
-                .filter_map(|reached| {
-                    let state = walk.state(reached.component.0)?;
-                    let path = self.way(&parents, reached.component);
-                    Some(Impacted { component: reached.component, distance: reached.distance, state, path })
+            // Where each stands among roots and items.
+            for (position, component) in (0u32..).zip(starts.iter().copied().chain(reached.iter().map(|reached| reached.component.0))) {
+                walk.note(component, position);
+            }
+            let mut items: Vec<ReachItem> = reached
+                .iter()
+                .map(|reached| ReachItem {
+                    component: reached.component,
+                    distance: reached.distance,
+                    state: walk.state(reached.component.0).unwrap_or(State::AtRisk),
+                    from: u32::MAX,
+                    via: KindIndex(0),
                 })
-                .collect()
+                .collect();
+            self.carriers(walk, &starts, &mut items);
+            Reach { roots: starts.into_iter().map(ComponentId).collect(), items }
         })
     }
 
@@ -110,19 +165,24 @@ impl Snapshot {
     }
 
     /// Breadth first over the hops that carry just the state that their end has.
-    fn carriers(&self, walk: &Scratch, starts: &[u32]) -> Parents {
-        let mut parents = Parents::new();
-        let mut queue: VecDeque<u32> = starts.iter().copied().collect();
-        while let Some(at) = queue.pop_front() {
+    fn carriers(&self, walk: &mut Scratch, starts: &[u32], items: &mut [ReachItem]) {
+        let mut queue = std::mem::take(&mut walk.queue);
+        queue.clear();
+        queue.extend_from_slice(starts);
+        let mut next = 0;
+        while let Some(&at) = queue.get(next) {
+            next += 1;
+            let position = walk.noted(at).unwrap_or(u32::MAX);
             for step in self.on.steps(at) {
-                let inside = walk.has_seen(step.to.0) && starts.binary_search(&step.to.0).is_err() && !parents.contains_key(&step.to);
-                if inside && walk.state(step.to.0) == self.carried(walk, ComponentId(at), step) {
-                    parents.insert(step.to, (ComponentId(at), step.kind));
-                    queue.push_back(step.to.0);
+                let place = walk.noted(step.to.0).and_then(|place| (place as usize).checked_sub(starts.len()));
+                let Some(item) = place.and_then(|place| items.get_mut(place)).filter(|item| item.from == u32::MAX) else { continue };
+                if Some(item.state) == self.carried(walk, ComponentId(at), step) {
+                    (item.from, item.via) = (position, step.kind);
+                    queue.push(step.to.0);
                 }
             }
         }
-        parents
+        walk.queue = queue;
     }
 
     /// What arrives at the end of a hop from `at`.

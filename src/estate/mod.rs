@@ -29,7 +29,7 @@ mod walk;
 
 pub use build::{base_model, build};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
-pub use impact::Impacted;
+pub use impact::{Impacted, Reach, ReachItem};
 pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
     StateDef, Travel, TypeDef,

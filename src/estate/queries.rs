@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::component::ComponentId;
 use super::model::State;
-use super::rows::Scratch;
 use super::snapshot::Snapshot;
 
 /// A component whose fault may have reached some of those in question.
@@ -103,45 +102,48 @@ impl Snapshot {
         ways.into_iter().map(|way| way.into_iter().map(ComponentId).collect()).collect()
     }
 
-    /// The shortest way that avoids some components, and whose first hop leads to none of `taken`.
+    /// The shortest way that avoids some components, and whose first hop leads to none of `taken`. Looked for from its end:
+    /// what something stands on is fewer than what stands on it.
     fn shortest(&self, from: u32, to: u32, avoid: &[u32], taken: &[u32]) -> Option<Vec<u32>> {
         if from == to {
             return Some(vec![from]);
         }
         self.pool.with(self.len(), |walk| {
-            avoid.iter().for_each(|component| {
+            for component in avoid {
                 walk.see(*component);
-            });
-            if !walk.see(from) {
+                walk.note(*component, u32::MAX);
+            }
+            if !walk.see(to) {
                 return None;
             }
-            walk.queue.push(from);
+            walk.note(to, 0);
+            walk.queue.push(to);
             let mut at = 0;
-            while let Some(&component) = walk.queue.get(at) {
+            'search: loop {
+                let &component = walk.queue.get(at)?;
                 at += 1;
-                for &next in self.on.ends(component) {
-                    if component == from && taken.contains(&next) || !walk.see(next) {
+                let farther = walk.noted(component).unwrap_or(0) + 1;
+                for &before in self.back.ends(component) {
+                    if before == from && taken.contains(&component) || !walk.see(before) {
                         continue;
                     }
-                    walk.come_from(next, component);
-                    if next == to {
-                        return Some(way_back(walk, from, to));
+                    walk.note(before, farther);
+                    if before == from {
+                        break 'search;
                     }
-                    walk.queue.push(next);
+                    walk.queue.push(before);
                 }
             }
-            None
+            // All that is nearer to the end than the start is known: of the hops that come nearer, the first.
+            let mut way = vec![from];
+            let mut at = from;
+            while at != to {
+                let nearer = walk.noted(at)?.checked_sub(1)?;
+                let mut hops = self.on.ends(at).iter().copied();
+                at = hops.find(|next| walk.noted(*next) == Some(nearer) && !(at == from && taken.contains(next)))?;
+                way.push(at);
+            }
+            Some(way)
         })
     }
-}
-
-fn way_back(walk: &Scratch, from: u32, to: u32) -> Vec<u32> {
-    let mut way = vec![to];
-    let mut at = to;
-    while at != from {
-        at = walk.came_from(at).unwrap_or(from);
-        way.push(at);
-    }
-    way.reverse();
-    way
 }

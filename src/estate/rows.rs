@@ -85,8 +85,8 @@ pub(super) struct Scratch {
     turn: u32,
     seen: Vec<u32>,
     states: Vec<Option<State>>,
-    /// From where each was reached, in walks that ask.
-    origins: Vec<u32>,
+    /// A number for each, in walks that need one.
+    notes: Vec<u32>,
     /// In the order in which they were reached.
     pub queue: Vec<u32>,
 }
@@ -129,25 +129,26 @@ impl Scratch {
         }
     }
 
-    pub fn come_from(&mut self, component: u32, from: u32) {
-        if self.origins.len() != self.seen.len() {
-            self.origins = vec![0; self.seen.len()];
+    /// Only of those that were seen.
+    pub fn note(&mut self, component: u32, number: u32) {
+        if self.notes.len() != self.seen.len() {
+            self.notes = vec![0; self.seen.len()];
         }
-        if let Some(origin) = self.origins.get_mut(component as usize) {
-            *origin = from;
+        if let Some(note) = self.notes.get_mut(component as usize) {
+            *note = number;
         }
     }
 
-    /// Of one that was reached in this walk.
-    pub fn came_from(&self, component: u32) -> Option<u32> {
-        if self.has_seen(component) { self.origins.get(component as usize).copied() } else { None }
+    /// What was noted in this walk.
+    pub fn noted(&self, component: u32) -> Option<u32> {
+        if self.has_seen(component) { self.notes.get(component as usize).copied() } else { None }
     }
 
     fn begin(&mut self, components: usize) {
         if self.seen.len() != components || self.turn == u32::MAX {
             self.seen = vec![0; components];
             self.states = vec![None; components];
-            self.origins = Vec::new();
+            self.notes = Vec::new();
             self.turn = 0;
         }
         self.turn += 1;

@@ -1,0 +1,133 @@
+//! Questions to the topology on the common workload (see docs/performance.md for how to make it):
+//!
+//!     cargo bench --bench estate -- GRAPH_DIR [repetitions]
+//!
+//! Prints for each kind of question the time of all of them, of the median and the 99th percentile, what the answers add up to
+//! (the workload's own sums must come out), and allocations a question.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a program for the desk"
+)]
+
+use std::collections::BTreeMap;
+
+use faultscope::estate::{Component, ComponentId, Snapshot, State, base_model};
+
+const TYPES: [&str; 10] =
+    ["function", "load_balancer", "service", "pod", "queue", "cache", "database", "virtual_machine", "host", "switch"];
+/// The first three: what the workload calls business.
+const BUSINESS: usize = 3;
+
+/// CPU time of this thread in microseconds: on a shared machine, wall time measures the neighbours too.
+fn cpu() -> f64 {
+    cpu_time::ThreadTime::now().as_duration().as_secs_f64() * 1e6
+}
+
+fn resident(name: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|l| l.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+fn u32s(path: &str) -> Vec<u32> {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    bytes.chunks_exact(4).map(|chunk| u32::from_le_bytes(chunk.try_into().unwrap())).collect()
+}
+
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share) as usize]
+}
+
+/// Asks each question, `repetitions` times over; `ask` answers with a number to add up.
+fn measure<Q>(name: &str, questions: &[Q], repetitions: usize, ask: impl Fn(&Q) -> usize) {
+    let (mut totals, mut medians, mut tails, mut sum) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for _ in 0..repetitions {
+        sum = 0;
+        let mut times: Vec<f64> = Vec::with_capacity(questions.len());
+        for question in questions {
+            let started = cpu();
+            sum += ask(question);
+            times.push(cpu() - started);
+        }
+        totals.push(times.iter().sum::<f64>() / 1e6);
+        medians.push(percentile(&mut times, 0.5));
+        tails.push(percentile(&mut times, 0.99));
+    }
+    let allocated = allocation_counter::measure(|| questions.iter().take(50).for_each(|question| {
+        std::hint::black_box(ask(question));
+    }));
+    println!(
+        "{name:26} {:>9.4} s  mean {:>9.2} µs  median {:>9.2} µs  99% {:>10.2} µs  sum {sum:>8}  {:>8.0} bytes allocated a question",
+        percentile(&mut totals, 0.5),
+        percentile(&mut totals, 0.5) / questions.len() as f64 * 1e6,
+        percentile(&mut medians, 0.5),
+        percentile(&mut tails, 0.5),
+        allocated.bytes_total as f64 / questions.len().min(50) as f64,
+    );
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let [dir, rest @ ..] = args.as_slice() else {
+        println!("usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]");
+        return;
+    };
+    let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(3);
+    let types = std::fs::read(format!("{dir}/types.u8")).unwrap();
+    let edges = u32s(&format!("{dir}/edges.u32"));
+    let components: Vec<Component> = types
+        .iter()
+        .enumerate()
+        .map(|(at, kind)| Component {
+            id: format!("c{at:07}"),
+            name: String::new(),
+            kind: TYPES[usize::from(*kind)].to_owned(),
+            owner: None,
+            environment: None,
+            tier: None,
+            attributes: BTreeMap::new(),
+            place: None,
+        })
+        .collect();
+    let relations: Vec<(u32, &str, u32)> = edges.chunks_exact(2).map(|e| (e[0], "depends_on", e[1])).collect();
+    let before = resident("VmRSS");
+    let started = cpu();
+    let estate = Snapshot::assemble(base_model(), components, &relations);
+    println!(
+        "{} components, {} relations: snapshot in {:.2} s, {} MB more ({} before)",
+        estate.len(),
+        relations.len(),
+        (cpu() - started) / 1e6,
+        resident("VmRSS") - before,
+        before
+    );
+    drop((relations, edges));
+    let starts: Vec<ComponentId> = u32s(&format!("{dir}/starts.u32")).into_iter().map(ComponentId).collect();
+    let business: Vec<bool> = types.iter().map(|kind| usize::from(*kind) < BUSINESS).collect();
+    measure("dependents", &starts, repetitions, |start| estate.dependents(*start, &[], None).len());
+    measure("dependents of a type", &starts, repetitions, |start| {
+        estate.dependents(*start, &[], None).iter().filter(|reached| business[reached.component.0 as usize]).count()
+    });
+    measure("dependents, depth 3", &starts, repetitions, |start| estate.dependents(*start, &[], Some(3)).len());
+    measure("states", &starts, repetitions, |start| estate.states(&[(*start, State::Down)], None).len());
+    measure("impact, one path each", &starts, repetitions, |start| estate.reach_of(&[(*start, State::Down)], None).items.len());
+    measure("the same written out", &starts, repetitions, |start| estate.impact(&[(*start, State::Down)], None).len());
+    let pairs: Vec<(ComponentId, ComponentId)> =
+        u32s(&format!("{dir}/pairs.u32")).chunks_exact(2).map(|pair| (ComponentId(pair[1]), ComponentId(pair[0]))).collect();
+    // The workload asks along the dependencies, a fault goes the other way: the same ways.
+    measure("5 ways", &pairs, repetitions, |(from, to)| estate.ways(*from, *to, 5).iter().map(|way| way.len() - 1).sum());
+    if estate.len() <= 20_000 {
+        let started = cpu();
+        let points = estate.single_points();
+        println!("single points of the whole estate: {} in {:.2} s", points.len(), (cpu() - started) / 1e6);
+    }
+    println!("peak {} MB", resident("VmHWM"));
+}
