@@ -11,5 +11,6 @@ pub mod language;
 pub mod localize;
 pub mod script;
 pub mod signal;
+pub mod store;
 pub mod value;
 pub mod world;

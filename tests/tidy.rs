@@ -11,6 +11,7 @@ const HOUSE: &[(&str, u32, &[&str])] = &[
     ("estate", 2, &["petgraph"]),
     ("language", 2, &["pest", "pest_derive"]),
     ("signal", 3, &[]),
+    ("store", 3, &["indradb", "redb", "uuid"]),
     ("compile", 4, &[]),
     ("engine", 5, &[]),
     ("script", 5, &["rhai"]),
@@ -22,7 +23,7 @@ const HOUSE: &[(&str, u32, &[&str])] = &[
 ];
 
 /// Folders that may touch files.
-const IO: &[&str] = &["signal", "world", "cli"];
+const IO: &[&str] = &["signal", "store", "world", "cli"];
 /// Folders that may read a clock: the deadline of a script, the time that an evaluation took.
 const CLOCK: &[&str] = &["script", "world", "cli"];
 

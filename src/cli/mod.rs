@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod diagnose;
+mod estate;
 mod eval;
 mod graph;
 mod help;
@@ -47,6 +48,8 @@ enum Command {
     Why(why::Args),
     /// What a fault of components reaches, what could have caused it, what must not be lost
     Impact(impact::Args),
+    /// The estate on disk: apply, log, show, diff, export, conflicts
+    Estate(estate::Args),
     /// Walk a decision tree, question by question
     Walk(walk::Args),
     /// Score diagnoses against the truth in each bundle's `expected.json`
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Why(args) => why::run(&args, &mut out),
         Command::Impact(args) => impact::run(&args, &mut out),
+        Command::Estate(args) => estate::run(&args, &mut out),
         Command::Walk(args) => walk::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),

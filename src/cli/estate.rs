@@ -1,0 +1,441 @@
+//! `faultscope estate`: the estate on disk, its history, and what its origins disagree about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde_json::{Value, json as value};
+
+use super::{FINDINGS, Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
+use crate::estate::{AttributeKind, AttributeValue, Member, Model, Snapshot};
+use crate::store::{
+    Audit, Change, Changeset, ComponentRecord, Conflict, GIT, GroupRecord, Records, RelationRecord, Store, StoreError, What,
+};
+use crate::value::Time;
+use crate::world::{Project, find_project};
+
+/// In the project's folder.
+const DEFAULT_STORE: &str = ".faultscope/estate.redb";
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make the store say what the project's topology says; what git no longer declares is removed
+    Apply(ApplyArgs),
+    /// The revisions, the newest first: who changed the estate, when, why
+    Log(LogArgs),
+    /// The estate, now or as it was
+    Show(ShowArgs),
+    /// What changed between two revisions, net
+    Diff(DiffArgs),
+    /// Write the estate as a topology file
+    Export(ExportArgs),
+    /// Where git declares one thing and another origin says another (git wins)
+    Conflicts(ConflictsArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct StoreArgs {
+    /// The file of the store [default: `.faultscope/estate.redb` in the project]
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct ApplyArgs {
+    /// The project folder
+    dir: PathBuf,
+    /// Who does it [default: the name of the user]
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct LogArgs {
+    /// How many revisions
+    #[arg(short = 'n', value_name = "N", default_value_t = 20)]
+    limit: usize,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    /// A revision, or a time like `2025-06-01T10:00:00Z` [default: the newest revision]
+    #[arg(long, value_name = "REV|TIME")]
+    as_of: Option<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct DiffArgs {
+    /// From this revision; 0 is the empty estate
+    #[arg(value_name = "REV")]
+    from: u64,
+    /// To this one
+    #[arg(value_name = "REV")]
+    to: u64,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ExportArgs {
+    /// A revision, or a time like `2025-06-01T10:00:00Z` [default: the newest revision]
+    #[arg(long, value_name = "REV|TIME")]
+    as_of: Option<String>,
+    /// The file to write, JSON in the shape of a topology file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ConflictsArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    match &args.action {
+        Action::Apply(args) => apply(args, out),
+        Action::Log(args) => log(args, out),
+        Action::Show(args) => show(args, out),
+        Action::Diff(args) => diff(args, out),
+        Action::Export(args) => export(args, out),
+        Action::Conflicts(args) => conflicts(args, out),
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure(format!("error: {error}"))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ApplyReport {
+    /// The newest revision, whether this made it or not.
+    revision: u64,
+    added: usize,
+    changed: usize,
+    removed: usize,
+}
+
+fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
+    let project = load_project(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."))?;
+    refuse_mistakes(&project, &args.dir)?;
+    let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
+    let store = Store::open(&path)?;
+    let wanted = declared(&project.estate);
+    let changes = Changeset::replacing(&store.layer(GIT)?, wanted);
+    let who = args.who.clone().unwrap_or_else(user);
+    let audit = store.apply(&changes, &who, &args.why, GIT, now())?;
+    let report = match &audit {
+        Some(audit) => ApplyReport { revision: audit.revision, added: audit.added, changed: audit.changed, removed: audit.removed },
+        None => ApplyReport { revision: store.revision()?, added: 0, changed: 0, removed: 0 },
+    };
+    match args.store.format {
+        Format::Json => writeln!(out, "{}", json(&report)?)?,
+        Format::Text | Format::Markdown if audit.is_none() => writeln!(out, "revision {}: nothing changed", report.revision)?,
+        Format::Text | Format::Markdown => {
+            let ApplyReport { revision, added, changed, removed } = report;
+            writeln!(out, "revision {revision}: {added} added, {changed} changed, {removed} removed")?;
+        }
+    }
+    Ok(OK)
+}
+
+/// Wrong items are left out of a project's estate. Here that would remove them from the store.
+fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
+    let in_topology = |d: &&crate::diag::Diagnostic| {
+        d.is_error() && d.place.is_none_or(|place| project.sources.path(place.source).starts_with("topology/"))
+    };
+    let mistakes = project.diagnostics.iter().filter(in_topology).count();
+    if mistakes == 0 {
+        return Ok(());
+    }
+    let what = if mistakes == 1 { "1 mistake".to_owned() } else { format!("{mistakes} mistakes") };
+    let dir = dir.display();
+    Err(Failure(format!(
+        "error: the topology in `{dir}` has {what}, and applying it would remove the items concerned; nothing was applied\n  \
+         help: `faultscope check {dir}` shows them"
+    )))
+}
+
+/// What a topology declares, with origin `git`.
+fn declared(estate: &Snapshot) -> Records {
+    let id = |component| estate.component(component).id.clone();
+    let components = estate.ids().map(|at| {
+        let one = estate.component(at);
+        ComponentRecord {
+            id: one.id.clone(),
+            kind: one.kind.clone(),
+            name: one.name.clone(),
+            owner: one.owner.clone(),
+            environment: one.environment.clone(),
+            tier: one.tier.map(|tier| tier.name().to_owned()),
+            attributes: one.attributes.iter().map(|(name, said)| (name.clone(), attribute(said))).collect(),
+            origin: GIT.to_owned(),
+        }
+    });
+    let relations =
+        estate.relations().map(|one| RelationRecord { from: id(one.from), kind: one.kind, to: id(one.to), origin: GIT.to_owned() });
+    let groups = estate.groups().iter().map(|one| GroupRecord {
+        id: one.id.clone(),
+        members: one.members.iter().map(|member| id(*member)).collect(),
+        need: u64::try_from(one.need).unwrap_or(u64::MAX),
+        origin: GIT.to_owned(),
+    });
+    Records { revision: 0, components: components.collect(), relations: relations.collect(), groups: groups.collect() }
+}
+
+/// Numbers stay in their base unit.
+fn attribute(said: &AttributeValue) -> Value {
+    match said {
+        AttributeValue::Text(text) => Value::from(text.clone()),
+        AttributeValue::Bool(truth) => Value::from(*truth),
+        AttributeValue::Number(number) => Value::from(*number),
+    }
+}
+
+fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
+    let log = existing(&args.store)?.log(args.limit)?;
+    if args.store.format == Format::Json {
+        writeln!(out, "{}", json(&log)?)?;
+        return Ok(OK);
+    }
+    for Audit { revision, who, when_ms, why, origin, added, changed, removed } in &log {
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        writeln!(out, "{revision}  {}  {who} ({origin})  {added} added, {changed} changed, {removed} removed{why}", Time(*when_ms))?;
+    }
+    Ok(OK)
+}
+
+fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
+    let store = existing(&args.store)?;
+    let records = store.records(as_of(&store, args.as_of.as_deref())?)?;
+    if args.store.format == Format::Json {
+        writeln!(out, "{}", json(&records)?)?;
+        return Ok(OK);
+    }
+    let (components, relations, groups) = (records.components.len(), records.relations.len(), records.groups.len());
+    writeln!(out, "revision {}: {components} components, {relations} relations, {groups} groups", records.revision)?;
+    for one in &records.components {
+        let name = if one.name == one.id { String::new() } else { format!(" {}", one.name) };
+        let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
+        let more: String = more.into_iter().filter_map(|(what, said)| said.as_deref().map(|said| format!(", {what} {said}"))).collect();
+        writeln!(out, "  {}{name} ({}{more}, from {})", one.id, one.kind, one.origin)?;
+    }
+    for one in &records.relations {
+        writeln!(out, "  {} {} {} (from {})", one.from, one.kind, one.to, one.origin)?;
+    }
+    for one in &records.groups {
+        writeln!(out, "  {}: needs {} of {} (from {})", one.id, one.need, one.members.join(", "), one.origin)?;
+    }
+    Ok(OK)
+}
+
+fn diff(args: &DiffArgs, out: &mut impl Write) -> Outcome {
+    let changes = existing(&args.store)?.diff(args.from, args.to)?;
+    if args.store.format == Format::Json {
+        writeln!(out, "{}", json(&changes)?)?;
+        return Ok(OK);
+    }
+    for change in &changes {
+        write!(out, "{}", change_words(change))?;
+    }
+    if changes.is_empty() {
+        writeln!(out, "nothing changed")?;
+    }
+    Ok(OK)
+}
+
+/// One line for an item, and one for each field that is another.
+fn change_words(change: &Change) -> String {
+    let what = match change.what {
+        What::Component => "component",
+        What::Relation => "relation",
+        What::Group => "group",
+    };
+    let (before, after) = match (&change.before, &change.after) {
+        (None, None | Some(_)) => return format!("+ {what} {}\n", change.id),
+        (Some(_), None) => return format!("- {what} {}\n", change.id),
+        (Some(before), Some(after)) => (flat(before), flat(after)),
+    };
+    let mut words = format!("~ {what} {}\n", change.id);
+    let fields: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for field in fields {
+        let (old, new) = (before.get(field), after.get(field));
+        if old != new {
+            let shown = |side: Option<&Value>| side.map_or_else(|| "nothing".to_owned(), Value::to_string);
+            words.push_str(&format!("    {field}: {} → {}\n", shown(old), shown(new)));
+        }
+    }
+    words
+}
+
+/// The fields of a record that are there; attributes each under their own name.
+fn flat(record: &Value) -> BTreeMap<String, Value> {
+    let mut fields = BTreeMap::new();
+    for (name, said) in record.as_object().into_iter().flatten() {
+        match said {
+            Value::Null => {}
+            Value::Object(attributes) => {
+                fields.extend(attributes.iter().map(|(attribute, said)| (format!("{name}.{attribute}"), said.clone())));
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                fields.insert(name.clone(), said.clone());
+            }
+        }
+    }
+    fields
+}
+
+fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
+    let project = load_project(&args.project, Path::new("."))?;
+    let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
+    let store = open_existing(&path)?;
+    let records = store.records(as_of(&store, args.as_of.as_deref())?)?;
+    let text = json(&topology(&records, project.estate.model()))?;
+    std::fs::write(&args.out, format!("{text}\n"))
+        .map_err(|error| Failure(format!("error: cannot write `{}`: {error}", args.out.display())))?;
+    let counts = value!({
+        "revision": records.revision,
+        "components": records.components.len(),
+        "relations": records.relations.len(),
+        "groups": records.groups.len(),
+    });
+    match args.store.format {
+        Format::Json => writeln!(out, "{}", json(&counts)?)?,
+        Format::Text | Format::Markdown => {
+            writeln!(out, "revision {} written to `{}`: {} components", records.revision, args.out.display(), records.components.len())?;
+        }
+    }
+    Ok(OK)
+}
+
+/// The records in the shape of a topology file.
+fn topology(records: &Records, model: &Model) -> Value {
+    let components: Vec<Value> = records.components.iter().map(|one| component(one, model)).collect();
+    let relations: Vec<Value> = records.relations.iter().map(|one| value!({"from": one.from, "kind": one.kind, "to": one.to})).collect();
+    let groups: Vec<Value> =
+        records.groups.iter().map(|one| value!({"id": one.id, "type": "redundancy", "members": one.members, "need": one.need})).collect();
+    value!({"components": components, "relations": relations, "groups": groups})
+}
+
+fn component(one: &ComponentRecord, model: &Model) -> Value {
+    let mut fields = serde_json::Map::from_iter([("id".to_owned(), value!(one.id)), ("type".to_owned(), value!(one.kind))]);
+    if one.name != one.id {
+        fields.insert("name".to_owned(), value!(one.name));
+    }
+    for (name, said) in [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)] {
+        if let Some(said) = said {
+            fields.insert(name.to_owned(), value!(said));
+        }
+    }
+    if !one.attributes.is_empty() {
+        let attributes = one.attributes.iter().map(|(name, said)| (name.clone(), in_own_unit(model, &one.kind, name, said)));
+        fields.insert("attributes".to_owned(), Value::Object(attributes.collect()));
+    }
+    Value::Object(fields)
+}
+
+/// Records keep the base unit, files the unit that the model declares.
+fn in_own_unit(model: &Model, kind: &str, name: &str, said: &Value) -> Value {
+    let unit = match model.member(kind, name) {
+        Some(Member::Attribute(def)) => match def.kind {
+            AttributeKind::Number(unit) => Some(unit),
+            AttributeKind::Text | AttributeKind::Bool => None,
+        },
+        Some(Member::Metric(_)) | None => None,
+    };
+    match (unit, said.as_f64()) {
+        (Some(unit), Some(number)) => Value::from(number / unit.factor),
+        (Some(_) | None, Some(_) | None) => said.clone(),
+    }
+}
+
+fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
+    let conflicts = existing(&args.store)?.conflicts()?;
+    match args.store.format {
+        Format::Json => writeln!(out, "{}", json(&conflicts)?)?,
+        Format::Text | Format::Markdown => {
+            for Conflict { id, attribute, git, other, origin } in &conflicts {
+                writeln!(out, "{id} {attribute}: git says {git}, {origin} says {other}")?;
+            }
+            if conflicts.is_empty() {
+                writeln!(out, "no conflicts")?;
+            }
+        }
+    }
+    Ok(if conflicts.is_empty() { OK } else { FINDINGS })
+}
+
+/// Whoever only asks makes no store.
+fn existing(args: &StoreArgs) -> Result<Store, Failure> {
+    let path = match &args.store {
+        Some(path) => path.clone(),
+        None => find_project(Path::new(".")).map(|root| root.join(DEFAULT_STORE)).ok_or_else(|| {
+            Failure(
+                "error[F9003]: there is no project here: no folder upward holds `rules/`\n  help: name the store with `--store FILE`"
+                    .to_owned(),
+            )
+        })?,
+    };
+    open_existing(&path)
+}
+
+fn open_existing(path: &Path) -> Result<Store, Failure> {
+    if !path.exists() {
+        return Err(Failure(format!(
+            "error: there is no store `{}`\n  help: `faultscope estate apply DIR` makes one; `--store FILE` names another",
+            path.display()
+        )));
+    }
+    Ok(Store::open(path)?)
+}
+
+/// The revision that a number or a time means.
+fn as_of(store: &Store, text: Option<&str>) -> Result<Option<u64>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    if let Ok(revision) = text.parse::<u64>() {
+        return Ok(Some(revision));
+    }
+    let time = Time::parse(text).ok_or_else(|| {
+        Failure(format!("error: `{text}` is neither a revision nor a time\n  help: write it like `7` or `2025-06-01T10:00:00Z`"))
+    })?;
+    Ok(Some(store.revision_at(time.0)?))
+}
+
+fn user() -> String {
+    ["USER", "USERNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or("unknown".to_owned())
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,64 @@
+//! What can go wrong with a store.
+
+/// Why a store could not be opened, read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The file is something else. It was not touched.
+    #[error("`{path}` is no estate store; name another file, it was not touched")]
+    NotAStore { path: String },
+    /// A newer program made the file. It was not touched.
+    #[error("the store has format {found}, this program knows formats up to {known}; use a newer faultscope, the file was not touched")]
+    Newer { found: u32, known: u32 },
+    /// What stands in the file contradicts itself, or part of it is missing.
+    #[error("the store is damaged: {0}; restore it from a copy, or move it away and apply the estate again")]
+    Broken(String),
+    /// One process at a time may have the file open.
+    #[error("the store is in use by another process; stop that one, or ask it")]
+    Busy,
+    /// The system refused.
+    #[error("the store cannot be read or written: {0}")]
+    Io(String),
+    /// A change that makes no sense.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StoreError::Busy,
+            redb::Error::Corrupted(what) => StoreError::Broken(lower(&what)),
+            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                StoreError::Broken("the file ends too early".to_owned())
+            }
+            redb::Error::Io(error) => StoreError::Io(lower(&error.to_string())),
+            redb::Error::PreviousIo => StoreError::Io("an earlier write failed; open the store again".to_owned()),
+            // What is left is about tables of other types, or newer than this text.
+            other => StoreError::Broken(lower(&other.to_string())),
+        }
+    }
+}
+
+/// Messages of libraries begin with a capital letter.
+fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+macro_rules! from_redb {
+    ($($kind:ident),*) => {
+        $(impl From<redb::$kind> for StoreError {
+            fn from(error: redb::$kind) -> Self {
+                redb::Error::from(error).into()
+            }
+        })*
+    };
+}
+
+from_redb!(CommitError, SetDurabilityError, StorageError, TableError, TransactionError);
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        StoreError::Broken(format!("an entry cannot be read: {error}"))
+    }
+}

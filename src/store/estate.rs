@@ -1,0 +1,224 @@
+//! Writing to the estate, within one transaction of the database: what origins say, the records merged of it, the graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indradb::{Edge, Identifier, Vertex};
+use redb::{ReadableTable, WriteTransaction};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::graph::Graph;
+use super::history::{Audit, Change, change_key};
+use super::records::{Changeset, Item, Key, merge};
+use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Rows, keys_with, rows_with, value_of};
+
+/// Names of vertices and edge types come from this one, so that the same estate has the same ids everywhere.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
+
+/// The tables of the estate, open for writing. Nothing is kept before the transaction is committed.
+pub(super) struct Estate<'t> {
+    layers: Rows<'t>,
+    records: Rows<'t>,
+    audit: Rows<'t>,
+    changes: Rows<'t>,
+    graph: Graph<'t>,
+}
+
+impl<'t> Estate<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            layers: transaction.open_table(LAYERS)?,
+            records: transaction.open_table(RECORDS)?,
+            audit: transaction.open_table(AUDIT)?,
+            changes: transaction.open_table(CHANGES)?,
+            graph: Graph::open(transaction)?,
+        })
+    }
+
+    /// Writes down what origins say now, and answers which items that touches. Removing comes first: who removes and puts one
+    /// item has put it.
+    pub(super) fn say(&mut self, changeset: &Changeset, origin: &str) -> Result<BTreeSet<Key>, StoreError> {
+        let mut touched = BTreeSet::new();
+        let components = changeset.remove_components.iter().map(|id| Key::Component(id.clone()));
+        let relations = changeset.remove_relations.iter().map(|one| Key::Relation(one.from.clone(), one.kind.clone(), one.to.clone()));
+        let groups = changeset.remove_groups.iter().map(|id| Key::Group(id.clone()));
+        for key in components.chain(relations).chain(groups) {
+            let removed = self.layers.remove(layer_key(&key, origin).as_slice())?.is_some();
+            if removed {
+                touched.insert(key);
+            }
+        }
+        let components = changeset.put_components.iter().cloned().map(Item::Component);
+        let relations = changeset.put_relations.iter().cloned().map(Item::Relation);
+        let groups = changeset.put_groups.iter().cloned().map(Item::Group);
+        for item in components.chain(relations).chain(groups) {
+            check(&item)?;
+            let (key, value) = (item.key(), serde_json::to_vec(&item.to_json()?)?);
+            let at = layer_key(&key, item.origin());
+            if value_of(&self.layers, &at)?.as_deref() != Some(value.as_slice()) {
+                self.layers.insert(at.as_slice(), value.as_slice())?;
+                touched.insert(key);
+            }
+        }
+        Ok(touched)
+    }
+
+    /// Merges the touched items anew, and answers what changed by it.
+    pub(super) fn merge(&mut self, touched: &BTreeSet<Key>) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::new();
+        let mut items: BTreeMap<&Key, Option<Item>> = BTreeMap::new();
+        for key in touched {
+            let bytes = key.bytes();
+            let mut layers = Vec::new();
+            for (_, value) in rows_with(&self.layers, &bytes)? {
+                layers.push(Item::from_json(key.what(), serde_json::from_slice(&value)?)?);
+            }
+            let merged = merge(layers);
+            let before: Option<Value> = value_of(&self.records, &bytes)?.map(|value| serde_json::from_slice(&value)).transpose()?;
+            let after = merged.as_ref().map(Item::to_json).transpose()?;
+            if before == after {
+                continue;
+            }
+            match &after {
+                Some(after) => drop(self.records.insert(bytes.as_slice(), serde_json::to_vec(after)?.as_slice())?),
+                None => drop(self.records.remove(bytes.as_slice())?),
+            }
+            items.insert(key, merged);
+            changes.push(Change { what: key.what(), id: key.name(), before, after });
+        }
+        self.draw(&items)?;
+        Ok(changes)
+    }
+
+    pub(super) fn next_revision(&self) -> Result<u64, StoreError> {
+        let last = self.audit.last()?;
+        let Some((key, _)) = last else { return Ok(1) };
+        let last = <[u8; 8]>::try_from(key.value()).map(u64::from_be_bytes);
+        let last = last.map_err(|_| StoreError::Broken("a revision has no number".to_owned()))?;
+        Ok(last.saturating_add(1))
+    }
+
+    pub(super) fn journal(&mut self, audit: &Audit, changes: &[Change]) -> Result<(), StoreError> {
+        self.audit.insert(audit.revision.to_be_bytes().as_slice(), serde_json::to_vec(audit)?.as_slice())?;
+        for (number, change) in (0u32..).zip(changes) {
+            self.changes.insert(change_key(audit.revision, number).as_slice(), serde_json::to_vec(change)?.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Brings the graph to what the records say.
+    fn draw(&mut self, items: &BTreeMap<&Key, Option<Item>>) -> Result<(), StoreError> {
+        let mut new = BTreeSet::new();
+        for (key, item) in items {
+            match (key, item) {
+                (Key::Relation(from, kind, to), None) => self.graph.remove_edge(&edge(from, kind, to)?)?,
+                (Key::Component(_) | Key::Group(_), None) => self.graph.remove_vertex(vertex_id(key))?,
+                (Key::Component(_) | Key::Group(_), Some(item)) => {
+                    if self.draw_vertex(key, item)? {
+                        new.insert(*key);
+                    }
+                }
+                // Once all vertices are there.
+                (Key::Relation(..), Some(_)) => {}
+            }
+        }
+        for (key, item) in items {
+            if let (Key::Relation(..), Some(item)) = (key, item) {
+                self.draw_edge(item)?;
+            }
+        }
+        self.draw_waiting(&new, items)
+    }
+
+    /// Whether the vertex is new.
+    fn draw_vertex(&mut self, key: &Key, item: &Item) -> Result<bool, StoreError> {
+        let id = vertex_id(key);
+        let kind = match key {
+            Key::Component(_) | Key::Relation(..) => "component",
+            Key::Group(_) => "group",
+        };
+        let new = self.graph.put_vertex(&Vertex::with_id(id, name(kind)?))?;
+        for (property, value) in fields(item)? {
+            self.graph.set_vertex_property(id, name(&property)?, &value)?;
+        }
+        Ok(new)
+    }
+
+    fn draw_edge(&mut self, item: &Item) -> Result<(), StoreError> {
+        let Key::Relation(from, kind, to) = item.key() else { return Ok(()) };
+        let edge = edge(&from, &kind, &to)?;
+        if self.graph.put_edge(&edge)? {
+            self.graph.set_edge_property(&edge, name("kind")?, &Value::from(kind))?;
+            self.graph.set_edge_property(&edge, name("origin")?, &Value::from(item.origin()))?;
+        }
+        Ok(())
+    }
+
+    /// Relations that were declared before the component at one of their ends.
+    fn draw_waiting(&mut self, new: &BTreeSet<&Key>, drawn: &BTreeMap<&Key, Option<Item>>) -> Result<(), StoreError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        for bytes in keys_with(&self.records, b"r")? {
+            let key = Key::cut(&mut Cut(&bytes))?;
+            let Key::Relation(from, _, to) = &key else { continue };
+            let waited = [from, to].into_iter().any(|end| new.contains(&Key::Component(end.clone())));
+            if waited
+                && !drawn.contains_key(&key)
+                && let Some(value) = value_of(&self.records, &bytes)?
+            {
+                self.draw_edge(&Item::from_json(key.what(), serde_json::from_slice(&value)?)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check(item: &Item) -> Result<(), StoreError> {
+    let empty = match item.key() {
+        Key::Component(id) | Key::Group(id) => id.is_empty(),
+        Key::Relation(from, kind, to) => from.is_empty() || kind.is_empty() || to.is_empty(),
+    };
+    if empty || item.origin().is_empty() {
+        return Err(StoreError::Refused(format!("`{}` has an empty id, kind or origin; give each of them", item.key().name())));
+    }
+    Ok(())
+}
+
+/// All layers of an item lie side by side.
+pub(super) fn layer_key(key: &Key, origin: &str) -> Vec<u8> {
+    [key.bytes().as_slice(), origin.as_bytes()].concat()
+}
+
+/// The id of the vertex of a component or a group.
+pub(super) fn vertex_id(key: &Key) -> Uuid {
+    let prefix = match key {
+        Key::Component(_) => "component",
+        Key::Relation(..) => "relation",
+        Key::Group(_) => "group",
+    };
+    Uuid::new_v5(&NAMESPACE, format!("{prefix}:{}", key.name()).as_bytes())
+}
+
+fn edge(from: &str, kind: &str, to: &str) -> Result<Edge, StoreError> {
+    let end = |id: &str| vertex_id(&Key::Component(id.to_owned()));
+    Ok(Edge::new(end(from), edge_type(kind)?, end(to)))
+}
+
+/// The kind itself; where the graph does not allow its letters, a name made of them. The property `kind` has the letters.
+fn edge_type(kind: &str) -> Result<Identifier, StoreError> {
+    Identifier::new(kind).or_else(|_| name(&format!("kind-{}", Uuid::new_v5(&NAMESPACE, kind.as_bytes()).simple())))
+}
+
+fn name(text: &str) -> Result<Identifier, StoreError> {
+    Identifier::new(text).map_err(|error| StoreError::Refused(format!("`{text}` cannot be a name in the graph: {error}")))
+}
+
+/// The fields of a record, each a property of its vertex; attributes are one of them.
+fn fields(item: &Item) -> Result<Vec<(String, Value)>, StoreError> {
+    match item.to_json()? {
+        Value::Object(fields) => Ok(fields.into_iter().collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(Vec::new()),
+    }
+}

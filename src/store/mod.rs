@@ -1,0 +1,163 @@
+//! The estate on disk: one file, one process at a time. What each origin says of a component, the records merged of it, the
+//! graph of them for IndraDB's queries, and the journal of every change.
+//!
+//! [`Store::apply`] is the only way in: one transaction of the database holds the layers, the records, the graph, the audit
+//! entry and each item before and after, and is on the disk when it returns. The past is the present with later changes undone.
+//!
+//! A change, file by file: `estate` (layers, merging by `records`), `graph`, then the journal, which `history` reads. `open`
+//! and `guard` see to it that a file which is no store is never touched; `datastore` is what IndraDB sees.
+
+mod datastore;
+mod error;
+mod estate;
+mod graph;
+mod guard;
+mod history;
+mod open;
+mod records;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, Durability, ReadableDatabase};
+
+pub use datastore::{RedbDatastore, RedbTransaction};
+pub use error::StoreError;
+pub use history::{Audit, Change};
+pub use records::{Changeset, ComponentRecord, Conflict, GIT, GroupRecord, Records, RelationRecord, What};
+
+use estate::Estate;
+use history::View;
+use records::{Item, Key};
+use tables::{Cut, LAYERS, rows_with};
+
+/// The estate in a file. Cheap to clone; clones are the same store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: Arc<Database>,
+}
+
+impl Store {
+    /// Opens the file, or makes it (and its folder). A file that is no store, a newer one or a damaged one is an error, and is
+    /// not touched.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        Ok(Store { db: Arc::new(open::open(path)?) })
+    }
+
+    /// Applies all of it or nothing, durably. `None` if the estate is the same afterwards; what origins say is kept even then.
+    ///
+    /// `origin` is whose words are taken back by what the changeset removes; `when_ms` is in milliseconds since 1970.
+    pub fn apply(&self, changes: &Changeset, who: &str, why: &str, origin: &str, when_ms: i64) -> Result<Option<Audit>, StoreError> {
+        let mut transaction = self.db.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        let (said, audit) = {
+            let mut estate = Estate::open(&transaction)?;
+            let touched = estate.say(changes, origin)?;
+            let changed = estate.merge(&touched)?;
+            let count = |kind: fn(&Change) -> bool| changed.iter().filter(|change| kind(change)).count();
+            let audit = Audit {
+                revision: estate.next_revision()?,
+                who: who.to_owned(),
+                when_ms,
+                why: why.to_owned(),
+                origin: origin.to_owned(),
+                added: count(|change| change.before.is_none()),
+                changed: count(|change| change.before.is_some() && change.after.is_some()),
+                removed: count(|change| change.after.is_none()),
+            };
+            if !changed.is_empty() {
+                estate.journal(&audit, &changed)?;
+            }
+            (!touched.is_empty(), (!changed.is_empty()).then_some(audit))
+        };
+        if said {
+            transaction.commit()?;
+        } else {
+            transaction.abort()?;
+        }
+        Ok(audit)
+    }
+
+    /// The newest revision; 0 before the first change.
+    pub fn revision(&self) -> Result<u64, StoreError> {
+        View(&self.db.begin_read()?).revision()
+    }
+
+    /// The last revisions, the newest first.
+    pub fn log(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
+        View(&self.db.begin_read()?).log(limit)
+    }
+
+    /// What a revision changed; nothing for one that there is not.
+    pub fn changes_of(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
+        View(&self.db.begin_read()?).changes_of(revision)
+    }
+
+    /// What leads from revision `a` to revision `b`, net: what was changed and changed back is not in it.
+    pub fn diff(&self, a: u64, b: u64) -> Result<Vec<Change>, StoreError> {
+        View(&self.db.begin_read()?).diff(a, b)
+    }
+
+    /// Everything at a revision, by default the newest. Revision 0 is empty.
+    pub fn records(&self, as_of: Option<u64>) -> Result<Records, StoreError> {
+        View(&self.db.begin_read()?).records(as_of)
+    }
+
+    /// The last revision that was there at a time, in milliseconds since 1970; 0 if none was.
+    pub fn revision_at(&self, time_ms: i64) -> Result<u64, StoreError> {
+        View(&self.db.begin_read()?).revision_at(time_ms)
+    }
+
+    /// What one origin says, all relations included.
+    pub fn layer(&self, origin: &str) -> Result<Records, StoreError> {
+        let view = self.db.begin_read()?;
+        let mut layer = Records { revision: View(&view).revision()?, ..Records::default() };
+        for item in layers(&view)?.into_values().flatten().filter(|item| item.origin() == origin) {
+            match item {
+                Item::Component(one) => layer.components.push(one),
+                Item::Relation(one) => layer.relations.push(one),
+                Item::Group(one) => layer.groups.push(one),
+            }
+        }
+        Ok(layer)
+    }
+
+    /// Attributes that git declares and another origin says otherwise, by component, origin and attribute. Git wins.
+    pub fn conflicts(&self) -> Result<Vec<Conflict>, StoreError> {
+        let view = self.db.begin_read()?;
+        let mut found = Vec::new();
+        for items in layers(&view)?.into_values() {
+            let components = || items.iter().filter_map(|item| if let Item::Component(one) = item { Some(one) } else { None });
+            let Some(git) = components().find(|one| one.origin == GIT) else { continue };
+            for other in components().filter(|one| one.origin != GIT) {
+                found.extend(records::conflicts(git, other));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The graph: a vertex for each component and group, an edge for each relation between components that there are. To ask;
+    /// what is written past [`Store::apply`] is in no journal.
+    pub fn graph(&self) -> indradb::Database<RedbDatastore> {
+        indradb::Database::new(RedbDatastore::over(&self.db))
+    }
+}
+
+/// The id of a component in the graph.
+pub fn component_vertex(id: &str) -> uuid::Uuid {
+    estate::vertex_id(&Key::Component(id.to_owned()))
+}
+
+/// What all origins say, item by item; the origins of one item in the order of their names.
+fn layers(view: &redb::ReadTransaction) -> Result<BTreeMap<Key, Vec<Item>>, StoreError> {
+    let table = view.open_table(LAYERS)?;
+    let mut layers: BTreeMap<Key, Vec<Item>> = BTreeMap::new();
+    for (key, value) in rows_with(&table, &[])? {
+        let key = Key::cut(&mut Cut(&key))?;
+        let item = Item::from_json(key.what(), serde_json::from_slice(&value)?)?;
+        layers.entry(key).or_default().push(item);
+    }
+    Ok(layers)
+}

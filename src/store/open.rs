@@ -1,0 +1,146 @@
+//! Opening the file: whether it is a store, of which format, and whether it is whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, Durability, ReadableDatabase, TableError};
+
+use super::StoreError;
+use super::guard::Guard;
+use super::tables::{ALL, META, value_of};
+
+const MAGIC: &[u8] = b"faultscope estate";
+/// Raised whenever an older program could not read what a newer one writes.
+pub(super) const FORMAT: u32 = 1;
+/// Of pages in memory. The database's own default of 1 GiB is meant for a machine of its own.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// Opens the store, or makes one where there is no file. A file that is no store, damaged, or of a newer format is not touched.
+pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
+    if is_missing(path)? {
+        create(path)?;
+    }
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| io_error(path, &error))?;
+    let guard = Guard::new(backend(file)?, true);
+    let db = builder().create_with_backend(guard.clone()).map_err(|error| opening(path, error))?;
+    let known = known(&db, path)?;
+    guard.release().map_err(|error| io_error(path, &error))?;
+    if !known {
+        write_meta(&db)?;
+    }
+    Ok(db)
+}
+
+/// An empty file is there, and is made into a store.
+fn is_missing(path: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(StoreError::Io(format!("`{}` is a folder; name a file", path.display()))),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(io_error(path, &error)),
+    }
+}
+
+/// Under another name first, so that a crash never leaves half a store under this one.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    fs::create_dir_all(&folder).map_err(|error| io_error(&folder, &error))?;
+    let name = path.file_name().map_or_else(|| "estate".to_owned(), |name| name.to_string_lossy().into_owned());
+    let draft = folder.join(format!(".{name}.{}.new", std::process::id()));
+    let made = draft_store(&draft).and_then(|()| publish(&draft, path));
+    // Whether it was published under its name or not, nobody needs the draft.
+    let _ = fs::remove_file(&draft);
+    made?;
+    sync_folder(&folder);
+    Ok(())
+}
+
+fn draft_store(draft: &Path) -> Result<(), StoreError> {
+    let _ = fs::remove_file(draft);
+    let db = builder().create(draft).map_err(|error| opening(draft, error))?;
+    write_meta(&db)?;
+    db.close().map_err(|error| opening(draft, error))
+}
+
+/// A link fails where another process was faster, which then is the store; a rename would throw that one away.
+fn publish(draft: &Path, path: &Path) -> Result<(), StoreError> {
+    match fs::hard_link(draft, path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        // Not every file system has links.
+        Err(_) => fs::rename(draft, path).map_err(|error| io_error(path, &error)),
+    }
+}
+
+/// So that the name outlives a loss of power. Not every system can; the store itself is on the disk.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn backend(file: File) -> Result<FileBackend, StoreError> {
+    Ok(FileBackend::new(file).map_err(redb::Error::from)?)
+}
+
+/// Whether it says what it is. A database without any table is one that was just made.
+fn known(db: &Database, path: &Path) -> Result<bool, StoreError> {
+    let not_a_store = || StoreError::NotAStore { path: path.display().to_string() };
+    let view = db.begin_read()?;
+    let meta = match view.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::TableDoesNotExist(_)) => {
+            let others = view.list_tables()?.count() + view.list_multimap_tables()?.count();
+            return if others == 0 { Ok(false) } else { Err(not_a_store()) };
+        }
+        Err(TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Err(not_a_store()),
+    };
+    if value_of(&meta, b"magic")?.as_deref() != Some(MAGIC) {
+        return Err(not_a_store());
+    }
+    let format = value_of(&meta, b"format")?.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes);
+    match format {
+        Some(found) if found > FORMAT => Err(StoreError::Newer { found, known: FORMAT }),
+        Some(_) => Ok(true),
+        None => Err(StoreError::Broken("it does not say of which format it is".to_owned())),
+    }
+}
+
+/// Makes all tables, so that reading never meets a table that is not there.
+fn write_meta(db: &Database) -> Result<(), StoreError> {
+    let mut transaction = db.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    for table in ALL {
+        transaction.open_table(table)?;
+    }
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(b"magic".as_slice(), MAGIC)?;
+        meta.insert(b"format".as_slice(), FORMAT.to_be_bytes().as_slice())?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// While opening, a file that is no database says so by an invalid first line, and one that was cut by ending too early.
+fn opening(path: &Path, error: redb::DatabaseError) -> StoreError {
+    match redb::Error::from(error) {
+        redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => StoreError::NotAStore { path: path.display().to_string() },
+        redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::Broken("the file ends too early".to_owned()),
+        redb::Error::Io(error) => io_error(path, &error),
+        error => error.into(),
+    }
+}
+
+fn io_error(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Io(format!("cannot open `{}`: {error}", path.display()))
+}

@@ -1,0 +1,338 @@
+//! What stands in the store: components, relations, groups, and how the words of several origins become one record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::StoreError;
+use super::tables::{Cut, text_key};
+
+/// The origin that wins over all others.
+pub const GIT: &str = "git";
+
+/// A component, as one origin says or as all origins together say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComponentRecord {
+    pub id: String,
+    /// Canonical name of its type.
+    pub kind: String,
+    /// The id if none was given.
+    pub name: String,
+    pub owner: Option<String>,
+    pub environment: Option<String>,
+    pub tier: Option<String>,
+    pub attributes: BTreeMap<String, Value>,
+    /// Who says so: `git`, `api`, `import:kubernetes`. Of a merged record the origin that wins.
+    pub origin: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelationRecord {
+    pub from: String,
+    pub kind: String,
+    pub to: String,
+    pub origin: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRecord {
+    pub id: String,
+    pub members: Vec<String>,
+    pub need: u64,
+    pub origin: String,
+}
+
+/// What to change. A record that is put replaces what its own origin said about it; removing takes back what the origin of the
+/// whole change said. An item is gone when no origin speaks of it any more.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changeset {
+    pub put_components: Vec<ComponentRecord>,
+    pub remove_components: Vec<String>,
+    pub put_relations: Vec<RelationRecord>,
+    /// Their own `origin` does not matter.
+    pub remove_relations: Vec<RelationRecord>,
+    pub put_groups: Vec<GroupRecord>,
+    pub remove_groups: Vec<String>,
+}
+
+impl Changeset {
+    /// What makes `wanted` of what an origin says now: puts all of it, removes the rest.
+    pub fn replacing(current: &Records, wanted: Records) -> Changeset {
+        let components: BTreeSet<&str> = wanted.components.iter().map(|one| one.id.as_str()).collect();
+        let relations: BTreeSet<(&str, &str, &str)> =
+            wanted.relations.iter().map(|one| (one.from.as_str(), one.kind.as_str(), one.to.as_str())).collect();
+        let groups: BTreeSet<&str> = wanted.groups.iter().map(|one| one.id.as_str()).collect();
+        let gone = |one: &&RelationRecord| !relations.contains(&(one.from.as_str(), one.kind.as_str(), one.to.as_str()));
+        let remove_components =
+            current.components.iter().map(|one| &one.id).filter(|id| !components.contains(id.as_str())).cloned().collect();
+        let remove_relations = current.relations.iter().filter(gone).cloned().collect();
+        let remove_groups = current.groups.iter().map(|one| &one.id).filter(|id| !groups.contains(id.as_str())).cloned().collect();
+        Changeset {
+            remove_components,
+            remove_relations,
+            remove_groups,
+            put_components: wanted.components,
+            put_relations: wanted.relations,
+            put_groups: wanted.groups,
+        }
+    }
+}
+
+/// A whole estate at one revision; each list in the order of its ids.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Records {
+    pub revision: u64,
+    pub components: Vec<ComponentRecord>,
+    /// Only those between components that there are.
+    pub relations: Vec<RelationRecord>,
+    pub groups: Vec<GroupRecord>,
+}
+
+/// Git declares one thing, another origin says another: git wins, and this is the list to look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Conflict {
+    pub id: String,
+    /// `type`, `name`, `owner`, `environment`, `tier`, or `attributes.` and the name of an attribute.
+    pub attribute: String,
+    pub git: Value,
+    pub other: Value,
+    /// Who says the other.
+    pub origin: String,
+}
+
+/// Which list an item belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    Component,
+    Relation,
+    Group,
+}
+
+impl What {
+    fn byte(self) -> u8 {
+        match self {
+            What::Component => b'c',
+            What::Relation => b'r',
+            What::Group => b'g',
+        }
+    }
+}
+
+/// An item under the name that no two items share.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Component(String),
+    /// From, kind, to.
+    Relation(String, String, String),
+    Group(String),
+}
+
+impl Key {
+    pub(super) fn what(&self) -> What {
+        match self {
+            Key::Component(_) => What::Component,
+            Key::Relation(..) => What::Relation,
+            Key::Group(_) => What::Group,
+        }
+    }
+
+    /// For people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Key::Component(id) | Key::Group(id) => id.clone(),
+            Key::Relation(from, kind, to) => format!("{from} {kind} {to}"),
+        }
+    }
+
+    /// No key is the beginning of another.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.what().byte()];
+        match self {
+            Key::Component(id) | Key::Group(id) => bytes.extend(text_key(id)),
+            Key::Relation(from, kind, to) => [from, kind, to].into_iter().for_each(|part| bytes.extend(text_key(part))),
+        }
+        bytes
+    }
+
+    /// Reads itself off the front of a key.
+    pub(super) fn cut(cut: &mut Cut<'_>) -> Result<Key, StoreError> {
+        match cut.take(1)? {
+            b"c" => Ok(Key::Component(cut.text()?.to_owned())),
+            b"g" => Ok(Key::Group(cut.text()?.to_owned())),
+            b"r" => Ok(Key::Relation(cut.text()?.to_owned(), cut.text()?.to_owned(), cut.text()?.to_owned())),
+            _ => Err(StoreError::Broken("an item is of no known kind".to_owned())),
+        }
+    }
+}
+
+/// A record of any list.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Item {
+    Component(ComponentRecord),
+    Relation(RelationRecord),
+    Group(GroupRecord),
+}
+
+impl Item {
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Item::Component(one) => Key::Component(one.id.clone()),
+            Item::Relation(one) => Key::Relation(one.from.clone(), one.kind.clone(), one.to.clone()),
+            Item::Group(one) => Key::Group(one.id.clone()),
+        }
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        match self {
+            Item::Component(one) => &one.origin,
+            Item::Relation(one) => &one.origin,
+            Item::Group(one) => &one.origin,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Result<Value, StoreError> {
+        Ok(match self {
+            Item::Component(one) => serde_json::to_value(one)?,
+            Item::Relation(one) => serde_json::to_value(one)?,
+            Item::Group(one) => serde_json::to_value(one)?,
+        })
+    }
+
+    pub(super) fn from_json(what: What, value: Value) -> Result<Item, StoreError> {
+        Ok(match what {
+            What::Component => Item::Component(serde_json::from_value(value)?),
+            What::Relation => Item::Relation(serde_json::from_value(value)?),
+            What::Group => Item::Group(serde_json::from_value(value)?),
+        })
+    }
+
+    fn rank(&self) -> (u8, String) {
+        rank(self.origin())
+    }
+}
+
+/// Git first, then what people said through the API, then imports in the order of their names.
+fn rank(origin: &str) -> (u8, String) {
+    let class = match origin {
+        GIT => 0,
+        "api" => 1,
+        _ => 2,
+    };
+    (class, origin.to_owned())
+}
+
+/// What all origins together say of one item: `None` if none speaks of it. Attributes of a component are merged one by one;
+/// relations and groups are taken as the first origin has them.
+pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
+    layers.sort_by_key(Item::rank);
+    let mut layers = layers.into_iter();
+    let mut merged = layers.next()?;
+    if let Item::Component(merged) = &mut merged {
+        for layer in layers {
+            if let Item::Component(other) = layer {
+                fill(merged, other);
+            }
+        }
+    }
+    Some(merged)
+}
+
+/// Takes from `other` what `merged` leaves open. A name that only repeats the id says nothing.
+fn fill(merged: &mut ComponentRecord, other: ComponentRecord) {
+    if merged.name == merged.id {
+        merged.name = other.name;
+    }
+    merged.owner = merged.owner.take().or(other.owner);
+    merged.environment = merged.environment.take().or(other.environment);
+    merged.tier = merged.tier.take().or(other.tier);
+    for (name, value) in other.attributes {
+        merged.attributes.entry(name).or_insert(value);
+    }
+}
+
+/// Where another origin says otherwise than git does. What git leaves open is no conflict.
+pub(super) fn conflicts(git: &ComponentRecord, other: &ComponentRecord) -> Vec<Conflict> {
+    let (ours, theirs) = (said(git), said(other));
+    ours.into_iter()
+        .filter_map(|(attribute, git_says)| {
+            let other_says = theirs.get(&attribute).filter(|value| **value != git_says)?.clone();
+            Some(Conflict { id: git.id.clone(), attribute, git: git_says, other: other_says, origin: other.origin.clone() })
+        })
+        .collect()
+}
+
+/// Everything that a layer says, by name.
+fn said(layer: &ComponentRecord) -> BTreeMap<String, Value> {
+    let mut said = BTreeMap::from([("type".to_owned(), Value::from(layer.kind.clone()))]);
+    if layer.name != layer.id {
+        said.insert("name".to_owned(), Value::from(layer.name.clone()));
+    }
+    for (name, value) in [("owner", &layer.owner), ("environment", &layer.environment), ("tier", &layer.tier)] {
+        if let Some(value) = value {
+            said.insert(name.to_owned(), Value::from(value.clone()));
+        }
+    }
+    for (name, value) in &layer.attributes {
+        said.insert(format!("attributes.{name}"), value.clone());
+    }
+    said
+}
+
+/// Puts items into their lists. A relation whose ends are not both there is left out.
+pub(super) fn records(revision: u64, items: BTreeMap<Key, Item>) -> Records {
+    let mut records = Records { revision, ..Records::default() };
+    // Components come before relations in the order of keys.
+    let mut there = BTreeSet::new();
+    for item in items.into_values() {
+        match item {
+            Item::Component(one) => {
+                there.insert(one.id.clone());
+                records.components.push(one);
+            }
+            Item::Relation(one) if there.contains(&one.from) && there.contains(&one.to) => records.relations.push(one),
+            Item::Relation(_) => {}
+            Item::Group(one) => records.groups.push(one),
+        }
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ComponentRecord, Item, Key, Value, conflicts, merge};
+    use crate::store::tables::Cut;
+
+    fn layer(origin: &str, owner: Option<&str>, size: u64) -> ComponentRecord {
+        ComponentRecord {
+            id: "db".to_owned(),
+            kind: "database".to_owned(),
+            name: if origin == "git" { "db".to_owned() } else { "Orders".to_owned() },
+            owner: owner.map(str::to_owned),
+            environment: None,
+            tier: None,
+            attributes: [("size".to_owned(), Value::from(size)), (origin.to_owned(), Value::from(true))].into(),
+            origin: origin.to_owned(),
+        }
+    }
+
+    #[test]
+    fn git_wins_attribute_by_attribute() {
+        let (git, import) = (layer("git", None, 1), layer("import:k8s", Some("ops"), 2));
+        let found = conflicts(&git, &import);
+        assert_eq!(found.iter().map(|c| c.attribute.as_str()).collect::<Vec<_>>(), ["attributes.size"]);
+        let Some(Item::Component(merged)) = merge(vec![Item::Component(import), Item::Component(git)]) else { panic!("no component") };
+        assert_eq!((merged.origin.as_str(), merged.owner.as_deref(), merged.name.as_str()), ("git", Some("ops"), "Orders"));
+        assert_eq!(merged.attributes.get("size"), Some(&Value::from(1)));
+        assert_eq!(merged.attributes.len(), 3);
+    }
+
+    #[test]
+    fn keys_come_back() {
+        for key in [Key::Component("a b".into()), Key::Relation("a".into(), String::new(), "b".into()), Key::Group("组".into())] {
+            assert_eq!(Key::cut(&mut Cut(&key.bytes())).unwrap(), key);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The tables of the file, and the bytes of their keys.
+//!
+//! Every table has bytes as keys and values. A key is made of parts of known width (ids of 16 bytes, hashes of 16, names with
+//! their length before them), so that whatever begins with the same parts lies side by side and a range finds it.
+
+use indradb::{Edge, Identifier};
+use redb::{ReadableTable, Table, TableDefinition};
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// A table that is open for writing.
+pub(super) type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
+pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+/// Key and value.
+pub(super) type Row = (Vec<u8>, Vec<u8>);
+
+/// What the file is: `magic`, `format`.
+pub(super) const META: Definition = TableDefinition::new("faultscope:meta");
+
+// The graph, as IndraDB sees it.
+/// id → type
+pub(super) const VERTICES: Definition = TableDefinition::new("graph:vertices");
+/// start, type, end → nothing
+pub(super) const EDGES: Definition = TableDefinition::new("graph:edges");
+/// end, type, start → nothing
+pub(super) const REVERSED: Definition = TableDefinition::new("graph:edges_reversed");
+/// id, name → JSON
+pub(super) const VERTEX_PROPERTIES: Definition = TableDefinition::new("graph:vertex_properties");
+/// edge, name → JSON
+pub(super) const EDGE_PROPERTIES: Definition = TableDefinition::new("graph:edge_properties");
+/// name, hash of the value, id → nothing
+pub(super) const VERTEX_VALUES: Definition = TableDefinition::new("graph:vertex_values");
+/// name, hash of the value, edge → nothing
+pub(super) const EDGE_VALUES: Definition = TableDefinition::new("graph:edge_values");
+/// names of properties that are indexed → nothing
+pub(super) const INDEXED: Definition = TableDefinition::new("graph:indexed");
+
+// The estate: what was said, what holds, what changed.
+/// what, key of the item, origin → what that origin says
+pub(super) const LAYERS: Definition = TableDefinition::new("estate:layers");
+/// what, key of the item → the record, merged from its layers
+pub(super) const RECORDS: Definition = TableDefinition::new("estate:records");
+/// revision → who changed it, when, why
+pub(super) const AUDIT: Definition = TableDefinition::new("estate:audit");
+/// revision, number → an item before and after
+pub(super) const CHANGES: Definition = TableDefinition::new("estate:changes");
+
+pub(super) const ALL: [Definition; 13] = [
+    META,
+    VERTICES,
+    EDGES,
+    REVERSED,
+    VERTEX_PROPERTIES,
+    EDGE_PROPERTIES,
+    VERTEX_VALUES,
+    EDGE_VALUES,
+    INDEXED,
+    LAYERS,
+    RECORDS,
+    AUDIT,
+    CHANGES,
+];
+
+/// All rows whose key begins with `prefix`, in the order of their keys.
+pub(super) fn rows_with(table: &impl ReadableTable<&'static [u8], &'static [u8]>, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    for entry in table.range::<&[u8]>(prefix..)? {
+        let (key, value) = entry?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        rows.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    Ok(rows)
+}
+
+/// Only their keys.
+pub(super) fn keys_with(table: &impl ReadableTable<&'static [u8], &'static [u8]>, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut keys = Vec::new();
+    for entry in table.range::<&[u8]>(prefix..)? {
+        let (key, _) = entry?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        keys.push(key.value().to_vec());
+    }
+    Ok(keys)
+}
+
+pub(super) fn value_of(table: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let found = table.get(key)?;
+    Ok(found.map(|value| value.value().to_vec()))
+}
+
+/// A name with its length before it: names have at most 255 bytes.
+pub(super) fn name_key(name: Identifier) -> Vec<u8> {
+    let text = name.as_str().as_bytes();
+    let mut key = Vec::with_capacity(text.len() + 1);
+    key.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    key.extend_from_slice(text);
+    key
+}
+
+/// Start, type, end.
+pub(super) fn edge_key(edge: &Edge) -> Vec<u8> {
+    [edge.outbound_id.as_bytes().as_slice(), &name_key(edge.t), edge.inbound_id.as_bytes()].concat()
+}
+
+/// The owner (an id or an edge), then the name.
+pub(super) fn property_key(owner: &[u8], name: Identifier) -> Vec<u8> {
+    [owner, name.as_str().as_bytes()].concat()
+}
+
+/// The name, the hash of the value, then the owner.
+pub(super) fn value_key(name: Identifier, value: &serde_json::Value, owner: &[u8]) -> Vec<u8> {
+    [value_prefix(name, value).as_slice(), owner].concat()
+}
+
+/// Sixteen bytes stand for the value, whatever its length: a UUID of its JSON, which is the same in every build and on every
+/// machine (the hash of the standard library is not).
+pub(super) fn value_prefix(name: Identifier, value: &serde_json::Value) -> Vec<u8> {
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, value.to_string().as_bytes());
+    [name_key(name).as_slice(), hash.as_bytes()].concat()
+}
+
+/// A text with its length before it, so that what follows is not mistaken for its end.
+pub(super) fn text_key(text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    [length.to_be_bytes().as_slice(), text.as_bytes()].concat()
+}
+
+/// Reads a key from its front.
+pub(super) struct Cut<'b>(pub &'b [u8]);
+
+impl<'b> Cut<'b> {
+    pub(super) fn take(&mut self, bytes: usize) -> Result<&'b [u8], StoreError> {
+        let (head, rest) = self.0.split_at_checked(bytes).ok_or_else(bad_key)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    pub(super) fn id(&mut self) -> Result<Uuid, StoreError> {
+        Uuid::from_slice(self.take(16)?).map_err(|_| bad_key())
+    }
+
+    pub(super) fn name(&mut self) -> Result<Identifier, StoreError> {
+        let length = self.take(1)?.first().copied().ok_or_else(bad_key)?;
+        identifier(self.take(usize::from(length))?)
+    }
+
+    pub(super) fn edge(&mut self) -> Result<Edge, StoreError> {
+        Ok(Edge::new(self.id()?, self.name()?, self.id()?))
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'b str, StoreError> {
+        let length = <[u8; 4]>::try_from(self.take(4)?).map_err(|_| bad_key())?;
+        let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| bad_key())?;
+        std::str::from_utf8(self.take(length)?).map_err(|_| bad_key())
+    }
+
+    pub(super) fn rest(self) -> &'b [u8] {
+        self.0
+    }
+}
+
+pub(super) fn identifier(bytes: &[u8]) -> Result<Identifier, StoreError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| bad_key())?;
+    Identifier::new(text).map_err(|_| bad_key())
+}
+
+fn bad_key() -> StoreError {
+    StoreError::Broken("a key has the wrong form".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cut, Edge, Identifier, Uuid, edge_key, property_key, text_key};
+
+    #[test]
+    fn keys_come_back() {
+        let name = |text: &str| Identifier::new(text).unwrap();
+        let edge = Edge::new(Uuid::from_u128(7), name("依赖"), Uuid::from_u128(9));
+        let key = property_key(&edge_key(&edge), name("origin"));
+        let mut cut = Cut(&key);
+        assert_eq!(cut.edge().unwrap(), edge);
+        assert_eq!(cut.rest(), b"origin");
+        let key = [text_key("a"), text_key("")].concat();
+        let mut cut = Cut(&key);
+        assert_eq!((cut.text().unwrap(), cut.text().unwrap(), cut.text().is_err()), ("a", "", true));
+    }
+}
