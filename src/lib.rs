@@ -6,6 +6,7 @@ pub mod compile;
 pub mod diag;
 pub mod engine;
 pub mod estate;
+pub mod import;
 pub mod knowledge;
 pub mod language;
 pub mod localize;

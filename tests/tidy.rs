@@ -11,6 +11,7 @@ const HOUSE: &[(&str, u32, &[&str])] = &[
     ("estate", 2, &["petgraph"]),
     ("language", 2, &["pest", "pest_derive"]),
     ("signal", 3, &[]),
+    ("import", 3, &["csv"]),
     ("store", 3, &["indradb", "redb", "uuid"]),
     ("compile", 4, &[]),
     ("engine", 5, &[]),

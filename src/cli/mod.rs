@@ -8,6 +8,7 @@ mod eval;
 mod graph;
 mod help;
 mod impact;
+mod import;
 mod lang;
 mod text;
 mod walk;
@@ -50,6 +51,8 @@ enum Command {
     Impact(impact::Args),
     /// The estate on disk: apply, log, show, diff, export, conflicts
     Estate(estate::Args),
+    /// Topology from Kubernetes, compose files, service graphs, NetBox, Backstage, Terraform, CSV
+    Import(import::Args),
     /// Walk a decision tree, question by question
     Walk(walk::Args),
     /// Score diagnoses against the truth in each bundle's `expected.json`
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Why(args) => why::run(&args, &mut out),
         Command::Impact(args) => impact::run(&args, &mut out),
         Command::Estate(args) => estate::run(&args, &mut out),
+        Command::Import(args) => import::run(&args, &mut out),
         Command::Walk(args) => walk::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),

@@ -1,0 +1,289 @@
+//! `faultscope import KIND FILE…`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{Failure, OK, Outcome, ProjectArgs, json, load_project};
+use crate::import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read, topology_yaml};
+
+/// So many lines of each list are shown.
+const SHOWN: usize = 10;
+
+/// A file larger than this is no description of an estate.
+const MAX_BYTES: u64 = 1 << 30;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportKind {
+    /// Output of `kubectl get … -o json`, or manifests
+    Kubernetes,
+    /// Docker Compose files
+    Compose,
+    /// Tables: `id,type,name,owner,tier,environment`, or `from,kind,to`
+    Csv,
+    /// Jaeger's dependencies, or the service graph of Tempo or the OpenTelemetry collector
+    Jaeger,
+    /// NetBox: answers of its API, or `manage.py dumpdata`
+    Netbox,
+    /// Backstage: `catalog-info.yaml`
+    Backstage,
+    /// A Terraform state of version 4
+    Terraform,
+    /// The file of an IBM ASM file observer
+    Asm,
+}
+
+impl ImportKind {
+    fn kind(self) -> Kind {
+        match self {
+            ImportKind::Kubernetes => Kind::Kubernetes,
+            ImportKind::Compose => Kind::Compose,
+            ImportKind::Csv => Kind::Csv,
+            ImportKind::Jaeger => Kind::Jaeger,
+            ImportKind::Netbox => Kind::Netbox,
+            ImportKind::Backstage => Kind::Backstage,
+            ImportKind::Terraform => Kind::Terraform,
+            ImportKind::Asm => Kind::Asm,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What the files are
+    #[arg(value_enum)]
+    kind: ImportKind,
+    /// Files, or folders with such files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The topology file to write [default: `topology/imported-KIND.yaml` in the project]
+    #[arg(long, value_name = "FILE")]
+    into: Option<PathBuf>,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
+}
+
+#[derive(Serialize)]
+struct ImportReport {
+    file: String,
+    written: bool,
+    added: Vec<String>,
+    changed: BTreeMap<String, Vec<String>>,
+    gone: Vec<String>,
+    unchanged: usize,
+    relations_added: Vec<RelationView>,
+    relations_gone: Vec<RelationView>,
+    relations_unchanged: usize,
+    skipped: Vec<SkippedView>,
+}
+
+#[derive(Serialize)]
+struct RelationView {
+    from: String,
+    kind: String,
+    to: String,
+}
+
+#[derive(Serialize)]
+struct SkippedView {
+    what: String,
+    why: String,
+    source: String,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let kind = args.kind.kind();
+    let project = load_project(&args.project, Path::new("."))?;
+    let sources = sources(&args.files)?;
+    let imported = read(kind, &sources, project.estate.model()).map_err(|error| Failure(format!("error: {error}")))?;
+    let target = match &args.into {
+        Some(target) => target.clone(),
+        None => project.root.join("topology").join(format!("imported-{}.yaml", kind.name())),
+    };
+    let before = before(&target, args.into.is_some())?;
+    let report = compare(&before, &imported);
+    let text = topology_yaml(kind, &imported);
+    let written = !args.dry_run && std::fs::read_to_string(&target).ok().as_deref() != Some(text.as_str());
+    if written {
+        write_whole(&target, &text)?;
+    }
+    match args.format {
+        ReportFormat::Json => writeln!(out, "{}", json(&view(report, &target, written))?)?,
+        ReportFormat::Text => {
+            let outcome = match (written, args.dry_run) {
+                (true, _) => "written",
+                (false, true) => "not written, as `--dry-run` says",
+                (false, false) => "left as it is",
+            };
+            writeln!(out, "{}{}: {outcome}", words(&report), target.display())?;
+        }
+    }
+    Ok(OK)
+}
+
+/// The files named, and those below the folders named, by path.
+fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() { below(path, &mut files)? } else { files.push(path.clone()) }
+    }
+    files.sort();
+    files.dedup();
+    let mut sources = Vec::new();
+    for file in files {
+        let name = file.to_string_lossy().replace('\\', "/");
+        if file.extension().is_some_and(|end| end == "gz" || end == "zip" || end == "bz2" || end == "xz") {
+            return Err(Failure(format!("error: `{name}` is packed\n  help: unpack it first: `gunzip -k {name}`")));
+        }
+        let cannot = |why: String| Failure(format!("error: `{name}` cannot be read: {why}"));
+        let size = std::fs::metadata(&file).map_err(|error| cannot(error.to_string()))?.len();
+        if size > MAX_BYTES {
+            return Err(cannot(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
+        }
+        let bytes = std::fs::read(&file).map_err(|error| cannot(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Failure(format!("error: `{name}` is not UTF-8\n  help: save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts"))
+        })?;
+        sources.push(Source { name, text });
+    }
+    Ok(sources)
+}
+
+/// All files below a folder, without hidden ones; `.env` files are hidden, but wanted.
+fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| Failure(format!("error: folder `{}` cannot be read: {error}", folder.display())))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with('.') && name != ".env" {
+            continue;
+        }
+        // Links to folders are not followed: a link to a folder above itself would never end.
+        if path.is_dir() {
+            if !path.is_symlink() {
+                below(&path, files)?;
+            }
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What the target holds now. Somebody's own file is not overwritten.
+fn before(target: &Path, named: bool) -> Result<Imported, Failure> {
+    let text = match std::fs::read_to_string(target) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Imported::default()),
+        Err(error) => return Err(Failure(format!("error: `{}` cannot be read: {error}", target.display()))),
+    };
+    let ours = text.trim().is_empty() || text.starts_with("# imported from ");
+    match parse_topology(&text).filter(|_| ours) {
+        Some(before) => Ok(before),
+        None if ours => Err(Failure(format!(
+            "error: `{}` was imported, but can no longer be read\n  help: `faultscope check` shows what is wrong with it; or remove it",
+            target.display()
+        ))),
+        None => {
+            let help = if named { "name another file with `--into`" } else { "move it away, or name another file with `--into`" };
+            Err(Failure(format!("error: `{}` was not written by `faultscope import`\n  help: {help}", target.display())))
+        }
+    }
+}
+
+/// Writes a file whole or not at all.
+fn write_whole(target: &Path, text: &str) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| Failure(format!("error: `{}` cannot be written: {error}", target.display()));
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(cannot)?;
+    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // Hidden, so that nobody reads half a file as topology.
+    let half = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = std::fs::File::create(&half).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| std::fs::rename(&half, target));
+    if renamed.is_err() {
+        let _ = std::fs::remove_file(&half);
+    }
+    renamed.map_err(cannot)
+}
+
+fn view(report: Report, target: &Path, written: bool) -> ImportReport {
+    let relation = |one: ImportedRelation| RelationView { from: one.from, kind: one.kind, to: one.to };
+    let skipped = |one: Skipped| SkippedView { what: one.what, why: one.why, source: one.source };
+    ImportReport {
+        file: target.display().to_string(),
+        written,
+        added: report.added,
+        changed: report.changed.into_iter().collect(),
+        gone: report.gone,
+        unchanged: report.unchanged,
+        relations_added: report.relations_added.into_iter().map(relation).collect(),
+        relations_gone: report.relations_gone.into_iter().map(relation).collect(),
+        relations_unchanged: report.relations_unchanged,
+        skipped: report.skipped.into_iter().map(skipped).collect(),
+    }
+}
+
+fn words(report: &Report) -> String {
+    let mut page = format!(
+        "{} added, {} changed, {} gone, {} unchanged; {} skipped\n",
+        report.added.len(),
+        report.changed.len(),
+        report.gone.len(),
+        report.unchanged,
+        report.skipped.len()
+    );
+    page.push_str(&format!(
+        "relations: {} added, {} gone, {} unchanged\n",
+        report.relations_added.len(),
+        report.relations_gone.len(),
+        report.relations_unchanged
+    ));
+    let plain = |one: &ImportedRelation| format!("{} {} {}", one.from, one.kind, one.to);
+    list(&mut page, "added", report.added.iter().cloned());
+    list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
+    list(&mut page, "gone", report.gone.iter().cloned());
+    list(&mut page, "relations added", report.relations_added.iter().map(plain));
+    list(&mut page, "relations gone", report.relations_gone.iter().map(plain));
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for one in &report.skipped {
+        reasons.entry(&one.why).or_default().push(format!("{} ({})", one.what, one.source));
+    }
+    for (why, whats) in reasons {
+        list(&mut page, &format!("skipped, {}: {why}", whats.len()), whats.into_iter());
+    }
+    page
+}
+
+/// A heading and the first lines of a list; nothing for an empty one.
+fn list(page: &mut String, heading: &str, lines: impl ExactSizeIterator<Item = String>) {
+    let count = lines.len();
+    if count == 0 {
+        return;
+    }
+    page.push_str(&format!("{heading}\n"));
+    lines.take(SHOWN).for_each(|line| page.push_str(&format!("  {line}\n")));
+    if count > SHOWN {
+        page.push_str(&format!("  … and {} more\n", count - SHOWN));
+    }
+}

@@ -1,0 +1,158 @@
+//! Backstage catalogues: `catalog-info.yaml` files or the entities that the API answers.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::builder::Builder;
+use super::{AttributeText, ImportedComponent, Source, guess, names, tree};
+
+/// Kind in lower case, namespace, name.
+type Reference = (String, String, String);
+
+const IMPORTED: [&str; 5] = ["component", "api", "resource", "system", "domain"];
+
+struct Entity<'s> {
+    reference: Reference,
+    value: Value,
+    source: &'s str,
+}
+
+pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
+    let entities = collect(builder, sources);
+    let entries: Vec<(Reference, Vec<String>)> = entities
+        .iter()
+        .map(|entity| {
+            let (kind, namespace, name) = &entity.reference;
+            let full = format!("{kind}:{namespace}/{name}");
+            (entity.reference.clone(), vec![name.clone(), format!("{kind}/{name}"), full])
+        })
+        .collect();
+    let ids = names::unique(&entries);
+    for entity in &entities {
+        if let Some(id) = ids.get(&entity.reference) {
+            component(builder, entity, id);
+        }
+    }
+    for entity in &entities {
+        if let Some(id) = ids.get(&entity.reference) {
+            relations(builder, entity, id, &ids);
+        }
+    }
+}
+
+fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Entity<'s>> {
+    let mut entities: BTreeMap<Reference, Entity<'s>> = BTreeMap::new();
+    for source in sources {
+        let documents = builder.documents(source);
+        if documents.is_empty() {
+            continue;
+        }
+        let mut found = false;
+        let lists = documents.into_iter().flat_map(|document| match document {
+            Value::Array(items) => items,
+            Value::Object(mut map) if map.contains_key("items") => match map.remove("items") {
+                Some(Value::Array(items)) => items,
+                _ => Vec::new(),
+            },
+            other => vec![other],
+        });
+        for value in lists {
+            let (Some(kind), Some(name)) = (tree::text(&value, &["kind"]), tree::text(&value, &["metadata", "name"])) else { continue };
+            found = true;
+            let kind = kind.to_lowercase();
+            if !IMPORTED.contains(&kind.as_str()) {
+                // People and places are no components; groups are named as owners.
+                if !["group", "user", "location", "template"].contains(&kind.as_str()) {
+                    builder.skip(format!("{kind} `{name}`"), format!("entities of kind `{kind}` are not imported"), &source.name);
+                }
+                continue;
+            }
+            let namespace = tree::text(&value, &["metadata", "namespace"]).unwrap_or_else(|| "default".to_owned());
+            let reference = (kind.clone(), namespace.to_lowercase(), name.clone());
+            if entities.contains_key(&reference) {
+                builder.skip(format!("{kind} `{name}`"), "declared twice; the first counts", &source.name);
+            } else {
+                entities.insert(reference.clone(), Entity { reference, value, source: &source.name });
+            }
+        }
+        if !found {
+            builder.fail_foreign(&source.name);
+        }
+    }
+    entities.into_values().collect()
+}
+
+fn component(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str) {
+    let (kind, _, name) = &entity.reference;
+    let value = &entity.value;
+    let said = tree::text(value, &["spec", "type"]).unwrap_or_default().to_lowercase();
+    let guessed = guess::from_name(&said).or_else(|| guess::from_name(name));
+    let engine = guessed.and_then(|guess| guess.engine);
+    let kind = match (kind.as_str(), said.as_str()) {
+        ("system", _) => "function",
+        ("domain", _) => "business_line",
+        ("component", "website" | "frontend" | "mobile-app") => "frontend",
+        ("component", "library" | "documentation") | ("api", _) => "component",
+        ("component", _) => guessed.map_or("service", |guess| guess.kind),
+        (_, "s3-bucket" | "bucket" | "storage" | "volume" | "filesystem") => "storage",
+        (_, "cluster" | "kubernetes-cluster") => "cluster",
+        (_, "queue" | "topic" | "message-queue" | "message-broker") => "queue",
+        (_, "host" | "server") => "host",
+        (_, "vm" | "virtual-machine") => "virtual_machine",
+        (_, _) => guessed.map_or("component", |guess| guess.kind),
+    };
+    let mut attributes = BTreeMap::new();
+    let repository = tree::text(value, &["metadata", "annotations", "github.com/project-slug"])
+        .or_else(|| tree::text(value, &["metadata", "annotations", "backstage.io/source-location"]));
+    let found = [
+        ("description", tree::text(value, &["metadata", "description"])),
+        ("repository", repository),
+        ("engine", engine.map(str::to_owned)),
+    ];
+    attributes.extend(found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), AttributeText::Text(text?)))));
+    let owner = tree::text(value, &["spec", "owner"]);
+    let component = ImportedComponent {
+        id: id.to_owned(),
+        kind: kind.to_owned(),
+        name: tree::text(value, &["metadata", "title"]).or_else(|| Some(name.clone())),
+        owner: owner.map(|owner| owner.rsplit(['/', ':']).next().unwrap_or(&owner).to_owned()),
+        environment: tree::text(value, &["spec", "lifecycle"]),
+        tier: tree::text(value, &["metadata", "labels", "tier"]),
+        attributes,
+    };
+    builder.add(component, entity.source);
+}
+
+/// Which field makes which relation: kind of the target where none is written, our kind, and whether it goes the other way.
+const FIELDS: [(&str, &str, &str, bool); 7] = [
+    ("dependsOn", "component", "depends_on", false),
+    ("dependencyOf", "component", "depends_on", true),
+    ("consumesApis", "api", "depends_on", false),
+    ("providesApis", "api", "depends_on", true),
+    ("subcomponentOf", "component", "belongs_to", false),
+    ("system", "system", "serves", false),
+    ("domain", "domain", "serves", false),
+];
+
+fn relations(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str, ids: &BTreeMap<Reference, String>) {
+    for (field, default, kind, backwards) in FIELDS {
+        let one = tree::text(&entity.value, &["spec", field]);
+        let many = tree::list(&entity.value, &["spec", field]).iter().filter_map(tree::scalar);
+        for target in many.chain(one) {
+            let Some(end) = ids.get(&reference(&target, default, &entity.reference.1)) else {
+                builder.skip(format!("`{id}` {field} `{target}`"), "dangling: the target is in none of the files", entity.source);
+                continue;
+            };
+            let (from, to) = if backwards { (end.as_str(), id) } else { (id, end.as_str()) };
+            builder.relate(from, kind, to, entity.source);
+        }
+    }
+}
+
+/// `kind:namespace/name`, where kind and namespace may be left out.
+fn reference(text: &str, kind: &str, namespace: &str) -> Reference {
+    let (kind, rest) = text.split_once(':').unwrap_or((kind, text));
+    let (namespace, name) = rest.split_once('/').unwrap_or((namespace, rest));
+    (kind.to_lowercase(), namespace.to_lowercase(), name.to_owned())
+}

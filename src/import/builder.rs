@@ -1,0 +1,269 @@
+//! Keeps what a reader finds, and holds it against the model: types that exist, relations that may stand, no dangling ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::estate::{AttributeDef, AttributeKind, Member, Model, ROOT_TYPE, Tier};
+
+use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Skipped, Source, tree};
+
+pub(super) struct Builder<'m> {
+    kind: Kind,
+    model: &'m Model,
+    components: BTreeMap<String, ImportedComponent>,
+    /// With the file that says so.
+    relations: BTreeMap<ImportedRelation, String>,
+    groups: BTreeMap<String, (ImportedGroup, String)>,
+    skipped: BTreeSet<Skipped>,
+    /// Files that could not be read, with the reason.
+    failed: Vec<(String, String)>,
+}
+
+impl<'m> Builder<'m> {
+    pub(super) fn new(kind: Kind, model: &'m Model) -> Self {
+        Self {
+            kind,
+            model,
+            components: BTreeMap::new(),
+            relations: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            skipped: BTreeSet::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// The JSON or YAML documents of a file. What cannot be read is remembered.
+    pub(super) fn documents(&mut self, source: &Source) -> Vec<Value> {
+        let (documents, problems) = tree::documents(&source.text);
+        if documents.is_empty() {
+            let problem = problems.into_iter().next().unwrap_or_else(|| "there is nothing in it".to_owned());
+            self.fail(&source.name, problem);
+            return documents;
+        }
+        for problem in problems {
+            self.skip("a document", problem, &source.name);
+        }
+        documents
+    }
+
+    pub(super) fn fail(&mut self, source: &str, problem: impl Into<String>) {
+        self.failed.push((source.to_owned(), problem.into()));
+    }
+
+    /// A file that could be read but holds nothing of the kind.
+    pub(super) fn fail_foreign(&mut self, source: &str) {
+        let problem = format!("this is not {}", self.kind.expected());
+        self.fail(source, problem);
+    }
+
+    /// The first failure, if no file could be read.
+    pub(super) fn all_failed(&self, files: usize) -> Option<(String, String)> {
+        if files == 0 {
+            return Some((String::new(), "no file was given".to_owned()));
+        }
+        let failed: BTreeSet<&str> = self.failed.iter().map(|(file, _)| file.as_str()).collect();
+        if failed.len() < files { None } else { self.failed.first().cloned() }
+    }
+
+    pub(super) fn skip(&mut self, what: impl Into<String>, why: impl Into<String>, source: &str) {
+        self.skipped.insert(Skipped { what: what.into(), why: why.into(), source: source.to_owned() });
+    }
+
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.components.contains_key(id)
+    }
+
+    /// The canonical name of a type, by English or Chinese name.
+    pub(super) fn type_named(&self, name: &str) -> Option<String> {
+        self.model.find_type(name).map(|t| t.name.clone())
+    }
+
+    /// Adds a component; the first of an id counts.
+    pub(super) fn add(&mut self, component: ImportedComponent, source: &str) {
+        if component.id.trim().is_empty() {
+            self.skip(format!("a component of type `{}`", component.kind), "it has no id", source);
+            return;
+        }
+        match self.components.get(&component.id) {
+            None => {
+                self.components.insert(component.id.clone(), component);
+            }
+            Some(known) if *known == component => {}
+            Some(known) => {
+                let what = format!("`{}` ({})", component.id, component.kind);
+                let why = if known.kind == component.kind {
+                    "declared twice; the first counts"
+                } else {
+                    "another component has this id; the first counts"
+                };
+                self.skip(what, why, source);
+            }
+        }
+    }
+
+    /// Adds a relation; whether it may stand is seen at the end, when all components are known.
+    pub(super) fn relate(&mut self, from: &str, kind: &str, to: &str, source: &str) {
+        let relation = ImportedRelation { from: from.to_owned(), kind: kind.to_owned(), to: to.to_owned() };
+        self.relations.entry(relation).or_insert_with(|| source.to_owned());
+    }
+
+    pub(super) fn group(&mut self, group: ImportedGroup, source: &str) {
+        self.groups.entry(group.id.clone()).or_insert_with(|| (group, source.to_owned()));
+    }
+
+    pub(super) fn finish(mut self) -> Imported {
+        for (file, problem) in std::mem::take(&mut self.failed) {
+            self.skip(format!("file `{file}`"), problem, &file);
+        }
+        for component in std::mem::take(&mut self.components).into_values() {
+            let fitted = self.fit(component);
+            self.components.insert(fitted.id.clone(), fitted);
+        }
+        let groups = self.good_groups();
+        let relations = self.good_relations(&groups);
+        Imported { components: self.components.into_values().collect(), relations, groups, skipped: self.skipped.into_iter().collect() }
+    }
+
+    /// A component as the model has it: its type, its tier, attributes of the declared kinds.
+    fn fit(&mut self, mut component: ImportedComponent) -> ImportedComponent {
+        match self.type_named(&component.kind) {
+            Some(kind) => component.kind = kind,
+            None => {
+                let what = format!("type `{}` of `{}`", component.kind, component.id);
+                self.skip(what, format!("the model has no such type; the component has type `{ROOT_TYPE}`"), self.kind.name());
+                ROOT_TYPE.clone_into(&mut component.kind);
+            }
+        }
+        if component.name.as_ref() == Some(&component.id) {
+            component.name = None;
+        }
+        let blank = |text: &String| !text.trim().is_empty();
+        component.name = component.name.filter(blank);
+        component.owner = component.owner.filter(blank);
+        component.environment = component.environment.filter(blank);
+        if let Some(tier) = component.tier.take().filter(blank) {
+            match Tier::parse(tier.trim()) {
+                Some(tier) => component.tier = Some(tier.name().to_owned()),
+                None => {
+                    let what = format!("tier `{tier}` of `{}`", component.id);
+                    self.skip(what, "not one of `core`, `important`, `general`, `minor`", self.kind.name());
+                }
+            }
+        }
+        let model = self.model;
+        let given = std::mem::take(&mut component.attributes);
+        for (name, value) in given {
+            match model.member(&component.kind, &name) {
+                Some(Member::Attribute(def)) => match fit_value(def, value) {
+                    Ok(value) => {
+                        component.attributes.insert(name, value);
+                    }
+                    Err(text) => {
+                        let what = format!("attribute `{name}` of `{}`", component.id);
+                        self.skip(what, format!("`{text}` is not a value of its kind"), self.kind.name());
+                    }
+                },
+                Some(Member::Metric(_)) => {
+                    self.skip(format!("attribute `{name}` of `{}`", component.id), "its type has a metric of that name", self.kind.name());
+                }
+                // A table's columns are the user's own words; what other formats carry beyond the model would be a warning each.
+                None if self.kind == Kind::Csv => {
+                    component.attributes.insert(name, value);
+                }
+                None => {}
+            }
+        }
+        component
+    }
+
+    fn good_groups(&mut self) -> Vec<ImportedGroup> {
+        let mut good = Vec::new();
+        for (mut group, source) in std::mem::take(&mut self.groups).into_values() {
+            group.members.sort();
+            group.members.dedup();
+            group.members.retain(|member| self.components.contains_key(member));
+            let what = format!("group `{}`", group.id);
+            if self.components.contains_key(&group.id) {
+                self.skip(what, "a component has this id", &source);
+            } else if group.members.len() < 2 {
+                self.skip(what, "it has fewer than two members", &source);
+            } else {
+                group.need = group.need.clamp(1, group.members.len());
+                good.push(group);
+            }
+        }
+        good
+    }
+
+    fn good_relations(&mut self, groups: &[ImportedGroup]) -> Vec<ImportedRelation> {
+        let groups: BTreeMap<&str, &ImportedGroup> = groups.iter().map(|group| (group.id.as_str(), group)).collect();
+        let mut good = BTreeSet::new();
+        for (mut relation, source) in std::mem::take(&mut self.relations) {
+            match self.objection(&relation, &groups) {
+                Ok(kind) => {
+                    relation.kind = kind;
+                    good.insert(relation);
+                }
+                Err(why) => {
+                    let what = format!("`{}` {} `{}`", relation.from, relation.kind, relation.to);
+                    self.skip(what, why, &source);
+                }
+            }
+        }
+        good.into_iter().collect()
+    }
+
+    /// The canonical name of the relation's kind, or why it cannot stand.
+    fn objection(&self, relation: &ImportedRelation, groups: &BTreeMap<&str, &ImportedGroup>) -> Result<String, String> {
+        if relation.from == relation.to {
+            return Err("it starts and ends at the same component".to_owned());
+        }
+        let Some(kind) = self.model.find_relation(&relation.kind) else {
+            return Err(format!("the model has no relation kind `{}`", relation.kind));
+        };
+        let ends = |id: &str| -> Result<Vec<&str>, String> {
+            if let Some(component) = self.components.get(id) {
+                return Ok(vec![component.kind.as_str()]);
+            }
+            match groups.get(id) {
+                Some(group) => Ok(group.members.iter().filter_map(|member| self.components.get(member)).map(|c| c.kind.as_str()).collect()),
+                None => Err("one end is in none of the files".to_owned()),
+            }
+        };
+        let (starts, stops) = (ends(&relation.from)?, ends(&relation.to)?);
+        let allowed = |allowed: &[String], kind: &str| allowed.is_empty() || allowed.iter().any(|one| self.model.is_a(kind, one));
+        for start in &starts {
+            for stop in &stops {
+                if !allowed(&kind.from, start) || !allowed(&kind.to, stop) {
+                    return Err(format!("`{}` cannot stand between `{start}` and `{stop}`", kind.name));
+                }
+            }
+        }
+        Ok(kind.name.clone())
+    }
+}
+
+/// A value as its declaration wants it; the text of it if it does not fit.
+fn fit_value(def: &AttributeDef, value: AttributeText) -> Result<AttributeText, String> {
+    match (def.kind, value) {
+        (AttributeKind::Text, AttributeText::Text(text)) => Ok(AttributeText::Text(text)),
+        (AttributeKind::Text, AttributeText::Number(number)) => Ok(AttributeText::Text(number.to_string())),
+        (AttributeKind::Text, AttributeText::Bool(value)) => Ok(AttributeText::Text(value.to_string())),
+        (AttributeKind::Bool, AttributeText::Bool(value)) => Ok(AttributeText::Bool(value)),
+        (AttributeKind::Bool, AttributeText::Text(text)) => match text.trim() {
+            "true" | "TRUE" | "True" | "是" => Ok(AttributeText::Bool(true)),
+            "false" | "FALSE" | "False" | "否" => Ok(AttributeText::Bool(false)),
+            _ => Err(text),
+        },
+        (AttributeKind::Bool, AttributeText::Number(number)) => Err(number.to_string()),
+        (AttributeKind::Number(_), AttributeText::Number(number)) => Ok(AttributeText::Number(number)),
+        (AttributeKind::Number(_), AttributeText::Bool(value)) => Err(value.to_string()),
+        (AttributeKind::Number(_), AttributeText::Text(text)) => match text.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(AttributeText::Number(number)),
+            // With a unit: the reader of topology files knows units.
+            _ if text.trim().starts_with(|c: char| c.is_ascii_digit()) => Ok(AttributeText::Text(text.trim().to_owned())),
+            _ => Err(text),
+        },
+    }
+}

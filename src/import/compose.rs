@@ -1,0 +1,178 @@
+//! Docker Compose files. Several files make one project, as `docker compose -f a.yaml -f b.yaml` does; a `.env` file among
+//! them fills in variables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::builder::Builder;
+use super::{AttributeText, ImportedComponent, Source, guess, tree};
+
+pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
+    let mut variables = BTreeMap::new();
+    for source in sources.iter().filter(|source| is_env(source)) {
+        variables.extend(source.text.lines().filter_map(assignment));
+    }
+    // A value of the file may name variables of the file.
+    let filled: BTreeMap<String, String> = variables.iter().map(|(name, value)| (name.clone(), fill(value, &variables))).collect();
+    let mut services: Vec<(String, Value, &str)> = Vec::new();
+    for source in sources.iter().filter(|source| !is_env(source)) {
+        let documents = builder.documents(source);
+        let mut found = false;
+        for document in &documents {
+            for (name, service) in tree::entries(document, &["services"]) {
+                found = true;
+                services.push((name.to_owned(), service.clone(), source.name.as_str()));
+            }
+        }
+        if !documents.is_empty() && !found {
+            builder.fail_foreign(&source.name);
+        }
+    }
+    let project = Project { aliases: aliases(&services), variables: filled };
+    let names: BTreeSet<&str> = services.iter().map(|(name, _, _)| name.as_str()).collect();
+    for name in names {
+        project.component(builder, name, &services);
+    }
+    for (name, service, source) in &services {
+        project.relations(builder, name, service, source);
+    }
+}
+
+fn is_env(source: &Source) -> bool {
+    let file = source.name.rsplit('/').next().unwrap_or(&source.name);
+    file.rsplit('.').next() == Some("env") || file.starts_with(".env.")
+}
+
+/// `NAME=value` of a `.env` file.
+fn assignment(line: &str) -> Option<(String, String)> {
+    let line = line.trim();
+    if line.starts_with('#') {
+        return None;
+    }
+    let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+    Some((name.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
+}
+
+/// `${NAME}`, `${NAME:-default}` and `$NAME` filled in; nothing for what is unknown.
+fn fill(text: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        filled.push_str(before);
+        if let Some(escaped) = after.strip_prefix('$') {
+            filled.push('$');
+            rest = escaped;
+        } else if let Some((inside, behind)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) {
+            let end = inside.find([':', '-', '?', '+']).unwrap_or(inside.len());
+            let (name, choice) = inside.split_at(end);
+            let default = choice.strip_prefix(":-").or_else(|| choice.strip_prefix('-')).unwrap_or("");
+            filled.push_str(variables.get(name).map_or(default, String::as_str));
+            rest = behind;
+        } else {
+            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+            let (name, behind) = after.split_at(end);
+            filled.push_str(variables.get(name).map_or("", String::as_str));
+            rest = behind;
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// Host names and the services that they mean.
+fn aliases(services: &[(String, Value, &str)]) -> BTreeMap<String, String> {
+    let mut aliases = BTreeMap::new();
+    for (name, service, _) in services {
+        for key in ["container_name", "hostname"] {
+            if let Some(alias) = tree::text(service, &[key]) {
+                aliases.entry(alias).or_insert_with(|| name.clone());
+            }
+        }
+        for (_, network) in tree::entries(service, &["networks"]) {
+            for alias in tree::list(network, &["aliases"]).iter().filter_map(tree::scalar) {
+                aliases.entry(alias).or_insert_with(|| name.clone());
+            }
+        }
+    }
+    // A service's own name comes before any alias.
+    aliases.extend(services.iter().map(|(name, _, _)| (name.clone(), name.clone())));
+    aliases
+}
+
+struct Project {
+    aliases: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Project {
+    /// A service, whose parts may stand in several files; the last word counts.
+    fn component(&self, builder: &mut Builder<'_>, name: &str, services: &[(String, Value, &str)]) {
+        let parts: Vec<&(String, Value, &str)> = services.iter().filter(|(one, _, _)| one == name).collect();
+        let last = |path: &[&str]| parts.iter().rev().find_map(|(_, service, _)| tree::text(service, path));
+        let image = last(&["image"]).map(|image| fill(&image, &self.variables)).unwrap_or_default();
+        let guess = guess::workload(&image, name);
+        let mut attributes = BTreeMap::new();
+        if let Some(engine) = guess.engine {
+            attributes.insert("engine".to_owned(), AttributeText::Text(engine.to_owned()));
+        }
+        let replicas = last(&["deploy", "replicas"]).or_else(|| last(&["scale"]));
+        let replicas = replicas.and_then(|text| fill(&text, &self.variables).parse::<f64>().ok());
+        if let Some(replicas) = replicas.filter(|replicas| replicas.is_finite() && *replicas > 1.0) {
+            attributes.insert("replicas".to_owned(), AttributeText::Number(replicas));
+        }
+        let source = parts.first().map_or("", |part| part.2);
+        let component = ImportedComponent { id: name.to_owned(), kind: guess.kind.to_owned(), attributes, ..ImportedComponent::default() };
+        builder.add(component, source);
+    }
+
+    fn relations(&self, builder: &mut Builder<'_>, name: &str, service: &Value, source: &str) {
+        let mut named: Vec<String> = tree::list(service, &["depends_on"]).iter().filter_map(tree::scalar).collect();
+        named.extend(tree::entries(service, &["depends_on"]).into_iter().map(|(target, _)| target.to_owned()));
+        let links = tree::list(service, &["links"]).iter().filter_map(tree::scalar);
+        named.extend(links.map(|link| link.split(':').next().unwrap_or(&link).to_owned()));
+        if let Some(mode) = tree::text(service, &["network_mode"]) {
+            named.extend(mode.strip_prefix("service:").map(str::to_owned));
+        }
+        for target in named {
+            match self.aliases.get(&target) {
+                Some(target) => builder.relate(name, "depends_on", target, source),
+                None => builder.skip(format!("`{name}` depends_on `{target}`"), "there is no such service in these files", source),
+            }
+        }
+        for (setting, value) in self.settings(service) {
+            for host in guess::hosts(&setting, &value) {
+                let Some(target) = self.aliases.get(&host).filter(|target| *target != name) else { continue };
+                if guess::is_telemetry(&setting) {
+                    let why = "a target of telemetry: who cannot reach it still serves";
+                    builder.skip(format!("`{name}` depends_on `{target}` (`{setting}`)"), why, source);
+                } else {
+                    builder.relate(name, "depends_on", target, source);
+                }
+            }
+        }
+    }
+
+    /// The environment, as a list or as a map, and the words of the command.
+    fn settings(&self, service: &Value) -> Vec<(String, String)> {
+        let mut settings = Vec::new();
+        for entry in tree::list(service, &["environment"]).iter().filter_map(tree::scalar) {
+            match entry.split_once('=') {
+                Some((name, value)) => settings.push((name.to_owned(), fill(value, &self.variables))),
+                // A variable without a value is passed on.
+                None => settings.extend(self.variables.get(&entry).map(|value| (entry.clone(), value.clone()))),
+            }
+        }
+        for (name, value) in tree::entries(service, &["environment"]) {
+            match tree::scalar(value) {
+                Some(value) => settings.push((name.to_owned(), fill(&value, &self.variables))),
+                None => settings.extend(self.variables.get(name).map(|value| (name.to_owned(), value.clone()))),
+            }
+        }
+        for key in ["command", "entrypoint"] {
+            let words = tree::list(service, &[key]).iter().filter_map(tree::scalar).chain(tree::text(service, &[key]));
+            settings.extend(words.map(|word| (String::new(), fill(&word, &self.variables))));
+        }
+        settings
+    }
+}

@@ -1,0 +1,118 @@
+//! Cables of NetBox: which device is reached through which, and which is fed by which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::builder::Builder;
+use super::netbox::{Key, Records, number};
+use super::tree;
+
+/// One end of a cable: what is plugged in, and the device.
+struct End {
+    /// `interface`, `powerport`, ...
+    plug: String,
+    device: u64,
+}
+
+#[derive(Default)]
+struct Cable<'s> {
+    a: Vec<End>,
+    b: Vec<End>,
+    source: &'s str,
+}
+
+pub(super) fn cables(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTreeMap<Key, String>) {
+    let mut cables: BTreeMap<u64, Cable<'_>> = BTreeMap::new();
+    for ((model, key), fields, source) in records.all() {
+        if model == "dcim.cabletermination" {
+            let Some(cable) = fields.get("cable").and_then(number) else { continue };
+            let entry = cables.entry(cable).or_default();
+            entry.source = source;
+            if let Some(end) = fixture_end(fields) {
+                let side = if tree::text(fields, &["cable_end"]).as_deref() == Some("A") { &mut entry.a } else { &mut entry.b };
+                side.push(end);
+            }
+        } else if model == "dcim.cable" {
+            let entry = cables.entry(*key).or_default();
+            entry.source = source;
+            entry.a.extend(tree::list(fields, &["a_terminations"]).iter().filter_map(answer_end));
+            entry.b.extend(tree::list(fields, &["b_terminations"]).iter().filter_map(answer_end));
+        }
+    }
+    for (key, cable) in &cables {
+        let mut pairs = BTreeSet::new();
+        for a in &cable.a {
+            for b in &cable.b {
+                pairs.insert(((a.device, a.plug.as_str()), (b.device, b.plug.as_str())));
+            }
+        }
+        if pairs.is_empty() {
+            builder.skip(format!("cable {key}"), "an end of it is at no device", cable.source);
+        }
+        for (a, b) in pairs {
+            link(builder, records, ids, a, b, cable.source);
+        }
+    }
+}
+
+/// An end as `dumpdata` writes it.
+fn fixture_end(fields: &Value) -> Option<End> {
+    let plug = tree::list(fields, &["termination_type"]).last().and_then(tree::scalar)?;
+    Some(End { plug, device: fields.get("_device").and_then(number)? })
+}
+
+/// An end as the API answers it.
+fn answer_end(end: &Value) -> Option<End> {
+    let plug = tree::text(end, &["object_type"])?;
+    let plug = plug.rsplit('.').next().unwrap_or(&plug).to_owned();
+    Some(End { plug, device: tree::at(end, &["object", "device"]).and_then(number)? })
+}
+
+fn link(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTreeMap<Key, String>, a: (u64, &str), b: (u64, &str), source: &str) {
+    let id = |device: u64| ids.get(&("dcim.device".to_owned(), device));
+    let (Some(from), Some(to)) = (id(a.0), id(b.0)) else {
+        builder.skip(format!("a cable between device {} and device {}", a.0, b.0), "dangling: a device is in none of the files", source);
+        return;
+    };
+    match (a.1, b.1) {
+        ("powerport", "poweroutlet") => builder.relate(from, "depends_on", to, source),
+        ("poweroutlet", "powerport") => builder.relate(to, "depends_on", from, source),
+        _ => {
+            let (low, high) = (rank(records, a.0), rank(records, b.0));
+            if low < high {
+                builder.relate(from, "connects_to", to, source);
+            } else if low > high {
+                builder.relate(to, "connects_to", from, source);
+            } else {
+                let why = "a cable between equals: neither is reached through the other";
+                builder.skip(format!("`{from}` connects_to `{to}`"), why, source);
+            }
+        }
+    }
+}
+
+/// How near a device is to the core of the network, by its role: what has a lower rank is reached through what has a higher.
+fn rank(records: &Records<'_>, device: u64) -> u8 {
+    let fields = records.get("dcim.device", device);
+    let role = fields.and_then(|fields| fields.get("role").or_else(|| fields.get("device_role")));
+    let name = role.and_then(|role| {
+        let nested = tree::text(role, &["name"]);
+        nested.or_else(|| records.get("dcim.devicerole", number(role)?).and_then(|record| tree::text(record, &["name"])))
+    });
+    let name = name.unwrap_or_default().to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if has(&["router", "firewall"]) {
+        5
+    } else if has(&["core", "spine"]) {
+        4
+    } else if has(&["distribution", "aggregation"]) {
+        3
+    } else if has(&["switch", "leaf"]) {
+        2
+    } else if has(&["panel", "access point", "wireless"]) {
+        1
+    } else {
+        0
+    }
+}

@@ -1,0 +1,140 @@
+//! Topology files: written with stable bytes, and read back.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, tree};
+
+/// The text of a topology file. The same content gives the same bytes.
+pub fn topology_yaml(kind: Kind, imported: &Imported) -> String {
+    let mut page = format!("# imported from {} by faultscope import; changes by hand are overwritten\n", kind.name());
+    let mut components: Vec<&ImportedComponent> = imported.components.iter().collect();
+    components.sort_by(|a, b| a.id.cmp(&b.id));
+    page.push_str(if components.is_empty() { "components: []\n" } else { "components:\n" });
+    for component in components {
+        page.push_str(&component_line(component));
+    }
+    let mut relations: Vec<&ImportedRelation> = imported.relations.iter().collect();
+    relations.sort();
+    if !relations.is_empty() {
+        page.push_str("relations:\n");
+    }
+    for relation in relations {
+        let _ = writeln!(page, "  - {{from: {}, kind: {}, to: {}}}", quoted(&relation.from), quoted(&relation.kind), quoted(&relation.to));
+    }
+    let mut groups: Vec<&ImportedGroup> = imported.groups.iter().collect();
+    groups.sort_by(|a, b| a.id.cmp(&b.id));
+    if !groups.is_empty() {
+        page.push_str("groups:\n");
+    }
+    for group in groups {
+        let members: Vec<String> = group.members.iter().map(|member| quoted(member)).collect();
+        let _ = writeln!(page, "  - {{id: {}, members: [{}], need: {}}}", quoted(&group.id), members.join(", "), group.need);
+    }
+    page
+}
+
+fn component_line(component: &ImportedComponent) -> String {
+    let mut fields = vec![format!("id: {}", quoted(&component.id)), format!("type: {}", quoted(&component.kind))];
+    let optional =
+        [("name", &component.name), ("tier", &component.tier), ("owner", &component.owner), ("environment", &component.environment)];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            fields.push(format!("{key}: {}", quoted(value)));
+        }
+    }
+    if !component.attributes.is_empty() {
+        let attributes: Vec<String> =
+            component.attributes.iter().map(|(name, value)| format!("{}: {}", quoted(name), attribute(value))).collect();
+        fields.push(format!("attributes: {{{}}}", attributes.join(", ")));
+    }
+    format!("  - {{{}}}\n", fields.join(", "))
+}
+
+fn attribute(value: &AttributeText) -> String {
+    match value {
+        AttributeText::Text(text) => quoted(text),
+        AttributeText::Number(number) => number.to_string(),
+        AttributeText::Bool(value) => value.to_string(),
+    }
+}
+
+/// Words that YAML readers take for something else than a text.
+const WORDS: [&str; 12] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"];
+
+/// A text as YAML: bare where every reader agrees that it is a text, else in double quotes.
+fn quoted(text: &str) -> String {
+    let starts = text.chars().next().is_some_and(char::is_alphabetic);
+    let bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    if starts && text.chars().all(bare) && !WORDS.contains(&text.to_lowercase().as_str()) {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}') => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Reads back what [`topology_yaml`] wrote. `None` if it is no topology file.
+pub fn parse_topology(text: &str) -> Option<Imported> {
+    let (documents, problems) = tree::documents(text);
+    if !problems.is_empty() || documents.len() > 1 {
+        return None;
+    }
+    let Some(document) = documents.into_iter().next() else { return Some(Imported::default()) };
+    if !document.is_object() {
+        return None;
+    }
+    let mut imported = Imported::default();
+    for one in tree::list(&document, &["components"]) {
+        imported.components.push(ImportedComponent {
+            id: tree::text(one, &["id"])?,
+            kind: tree::text(one, &["type"])?,
+            name: tree::text(one, &["name"]),
+            owner: tree::text(one, &["owner"]),
+            environment: tree::text(one, &["environment"]),
+            tier: tree::text(one, &["tier"]),
+            attributes: attributes(one),
+        });
+    }
+    for one in tree::list(&document, &["relations"]) {
+        for from in texts(one, "from") {
+            for to in texts(one, "to") {
+                imported.relations.push(ImportedRelation { from: from.clone(), kind: tree::text(one, &["kind"])?, to });
+            }
+        }
+    }
+    for one in tree::list(&document, &["groups"]) {
+        let need = tree::at(one, &["need"]).and_then(Value::as_u64).and_then(|need| usize::try_from(need).ok())?;
+        imported.groups.push(ImportedGroup { id: tree::text(one, &["id"])?, members: texts(one, "members"), need });
+    }
+    Some(imported)
+}
+
+fn attributes(component: &Value) -> BTreeMap<String, AttributeText> {
+    let entries = tree::entries(component, &["attributes"]);
+    entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), tree::attribute(value)?))).collect()
+}
+
+/// One text, or a list of texts.
+fn texts(value: &Value, key: &str) -> Vec<String> {
+    match value.get(key) {
+        Some(Value::Array(items)) => items.iter().filter_map(tree::scalar).collect(),
+        Some(one) => tree::scalar(one).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
