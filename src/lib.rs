@@ -1,6 +1,7 @@
 //! faultscope: expert-first fault localisation. See `ARCHITECTURE.md` for the map.
 
 pub mod anomaly;
+pub mod change;
 pub mod cli;
 pub mod compile;
 pub mod diag;

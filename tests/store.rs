@@ -236,9 +236,9 @@ fn round_of(round: u64) -> Changeset {
     let odd = relation("c0", "c1", GIT);
     let mut changes = put(components, Vec::new());
     if round % 2 == 1 {
-        changes.put_relations.push(odd)
+        changes.put_relations.push(odd);
     } else {
-        changes.remove_relations.push(odd)
+        changes.remove_relations.push(odd);
     }
     changes
 }

@@ -19,6 +19,7 @@ const HOUSE: &[(&str, u32, &[&str])] = &[
     ("knowledge", 6, &["bm25", "jieba_rs"]),
     ("anomaly", 6, &[]),
     ("localize", 7, &[]),
+    ("change", 7, &[]),
     ("world", 8, &[]),
     ("cli", 9, &["clap"]),
 ];

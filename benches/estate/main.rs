@@ -64,7 +64,7 @@ fn measure<Q>(name: &str, questions: &[Q], repetitions: usize, ask: impl Fn(&Q) 
     let allocated = allocation_counter::measure(|| {
         questions.iter().take(50).for_each(|question| {
             std::hint::black_box(ask(question));
-        })
+        });
     });
     println!(
         "{name:26} {:>9.4} s  mean {:>9.2} µs  median {:>9.2} µs  99% {:>10.2} µs  sum {sum:>8}  {:>8.0} bytes allocated a question",

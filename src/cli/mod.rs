@@ -1,6 +1,8 @@
 //! The command line: one file for each subcommand, `text` for what people read.
 
 mod bench;
+mod change;
+mod change_text;
 mod check;
 mod diagnose;
 mod estate;
@@ -49,6 +51,8 @@ enum Command {
     Why(why::Args),
     /// What a fault of components reaches, what could have caused it, what must not be lost
     Impact(impact::Args),
+    /// What a planned change would take down, and in which order it is safe
+    Change(change::Args),
     /// The estate on disk: apply, log, show, diff, export, conflicts
     Estate(estate::Args),
     /// Topology from Kubernetes, compose files, service graphs, NetBox, Backstage, Terraform, CSV
@@ -144,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Why(args) => why::run(&args, &mut out),
         Command::Impact(args) => impact::run(&args, &mut out),
+        Command::Change(args) => change::run(&args, &mut out),
         Command::Estate(args) => estate::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),
         Command::Walk(args) => walk::run(&args, &mut out),

@@ -1,7 +1,7 @@
 //! Every code of a diagnostic, in one table. A code is never reused; a retired one keeps its line.
 
 /// A stable code: `F` and four digits. The first digit says which kind of file it is about:
-/// 1 the text of a rule, 2 the meaning of a rule, 3 the topology, 4 signals, 5 scripts, 6 cases, 9 files and folders.
+/// 1 the text of a rule, 2 the meaning of a rule, 3 the topology, 4 signals, 5 scripts, 6 cases, 7 plans of changes, 9 files and folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 
@@ -99,6 +99,12 @@ codes! {
 
     CASE_FILE = "F6001", "a case that cannot be read";
 
+    CHANGE_FILE = "F7001", "a plan of a change that cannot be read";
+    CHANGE_ACTION = "F7002", "an operation that does not exist";
+    CHANGE_TARGET = "F7003", "a component, type or attribute that a change names and the topology does not have";
+    CHANGE_EMPTY = "F7004", "a plan without steps, or a step that means no component";
+    CHANGE_WINDOW = "F7005", "a window that ends before it begins";
+    CHANGE_GONE = "F7006", "an operation on a component that an earlier step removed";
     UNREADABLE = "F9001", "a file or folder that cannot be read";
     NOT_UTF8 = "F9002", "a text file that is not UTF-8";
     NO_PROJECT = "F9003", "no project here";

@@ -26,6 +26,7 @@ mod snapshot;
 mod tests;
 mod validate;
 mod walk;
+mod without;
 
 pub use build::{base_model, build};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};

@@ -1,0 +1,234 @@
+//! What the project already knows about affected components: rules that may fire, past incidents.
+//!
+//! "May" is meant. A rule is listed because it reads something of a type of which a component is affected; whether its
+//! thresholds are passed, its joins hold, and its windows fit, only signals can tell. A rule that reads nothing of an affected
+//! component is left out, and so is one that only looks at components that are at risk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assess::names;
+use super::view::{CaseView, RuleView};
+use crate::compile::plan::{
+    Argument, Cond, CondKind, Event, EventKind, Field, Filter, FilterValue, Op, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target,
+    Value,
+};
+use crate::estate::{AttributeValue, ComponentId, Snapshot, Tier};
+use crate::knowledge::CaseBase;
+
+/// What a rule reads of each of its variables, in words.
+type Reads = BTreeMap<usize, BTreeSet<String>>;
+
+/// Active rules that read anything of the components; the complete ones first, then by id.
+pub(super) fn rules(plan: &Plan, estate: &Snapshot, hit: &BTreeSet<ComponentId>) -> Vec<RuleView> {
+    let mut found: Vec<RuleView> =
+        plan.rules.values().filter(|rule| rule.status == Status::Active).filter_map(|rule| view(rule, estate, hit)).collect();
+    found.sort_by_key(|view| !view.complete);
+    found
+}
+
+fn view(rule: &Rule, estate: &Snapshot, hit: &BTreeSet<ComponentId>) -> Option<RuleView> {
+    let mut complete = true;
+    let mut components: BTreeSet<ComponentId> = BTreeSet::new();
+    let mut texts: BTreeSet<String> = BTreeSet::new();
+    for (variable, what) in reads(rule) {
+        let Some(variable) = rule.variables.get(variable) else { continue };
+        let fits = |id: &&ComponentId| {
+            estate.is_a(**id, &variable.kind) && variable.filter.as_ref().is_none_or(|filter| passes(estate, filter, **id))
+        };
+        let fitting: Vec<ComponentId> = hit.iter().filter(fits).copied().collect();
+        if fitting.is_empty() {
+            complete = false;
+            continue;
+        }
+        components.extend(fitting);
+        texts.extend(what.into_iter().map(|what| what.replace('$', &variable.kind)));
+    }
+    if components.is_empty() {
+        return None;
+    }
+    let components: Vec<ComponentId> = components.into_iter().collect();
+    Some(RuleView {
+        rule: rule.id.clone(),
+        title: rule.title.clone(),
+        complete,
+        components: names(estate, &components),
+        reads: texts.into_iter().collect(),
+    })
+}
+
+/// `$` stands for the type of the variable.
+fn reads(rule: &Rule) -> Reads {
+    let mut reads = Reads::new();
+    let mut open: Vec<&Cond> = vec![&rule.condition];
+    while let Some(cond) = open.pop() {
+        open.extend(cond.children());
+        of_condition(cond, &mut reads);
+    }
+    reads
+}
+
+fn note(reads: &mut Reads, subject: Subject, text: impl Into<String>) {
+    match subject {
+        Subject::Variable(variable) => {
+            reads.entry(variable).or_default().insert(text.into());
+        }
+        // The element of a set: which components these are depends on the binding.
+        Subject::It => {}
+    }
+}
+
+fn of_condition(cond: &Cond, reads: &mut Reads) {
+    match &cond.kind {
+        CondKind::Compare { left, right, .. } => {
+            of_value(left, reads);
+            of_value(right, reads);
+        }
+        CondKind::Trend { metric, .. } | CondKind::Against { metric, .. } => note(reads, metric.subject, format!("$.{}", metric.name)),
+        CondKind::State { subject, state, .. } => note(reads, *subject, format!("$ is {state}")),
+        CondKind::Event(event) => of_event(event, reads),
+        CondKind::Probe { from, to, .. } => {
+            for place in from.iter().chain(to) {
+                of_place(place, "probe of $", reads);
+            }
+        }
+        CondKind::Script(call) => {
+            for argument in &call.arguments {
+                of_argument(argument, reads);
+            }
+        }
+        CondKind::Quantified(quantified) => {
+            let around = |subject: Subject, reads: &mut Reads| note(reads, subject, "what stands around $");
+            match &quantified.set.base {
+                SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => around(*of, reads),
+                SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, "what stands around $", reads),
+                SetBase::Group(_) | SetBase::Type(_) => {}
+            }
+        }
+        CondKind::Or(_)
+        | CondKind::And(_)
+        | CondKind::Not(_)
+        | CondKind::Held { .. }
+        | CondKind::Unexplained(_)
+        | CondKind::Link { .. }
+        | CondKind::Shares { .. } => {}
+    }
+}
+
+fn of_value(value: &Value, reads: &mut Reads) {
+    let mut value = value;
+    while let Value::Share { of, .. } = value {
+        value = of;
+    }
+    match value {
+        Value::Metric(metric) | Value::Aggregate { metric, .. } => note(reads, metric.subject, format!("$.{}", metric.name)),
+        Value::Script(call) => {
+            for argument in &call.arguments {
+                of_argument(argument, reads);
+            }
+        }
+        // Attributes do not change while something is restarted.
+        Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } | Value::Share { .. } => {}
+    }
+}
+
+fn of_argument(argument: &Argument, reads: &mut Reads) {
+    match argument {
+        Argument::Metric(metric) => note(reads, metric.subject, format!("$.{}", metric.name)),
+        Argument::Component(_) | Argument::Number(_) | Argument::Text(_) => {}
+    }
+}
+
+fn of_event(event: &Event, reads: &mut Reads) {
+    let kind = match event.kind {
+        EventKind::Alert => "alert",
+        EventKind::Log => "log",
+        EventKind::Change => "change",
+        EventKind::Report => "report",
+    };
+    match &event.on {
+        None => {}
+        Some(Target::Place(place)) => of_place(place, &format!("{kind} on $"), reads),
+        Some(Target::Set(set)) => match &set.base {
+            SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => {
+                note(reads, *of, format!("{kind} around $"));
+            }
+            SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, &format!("{kind} around $"), reads),
+            SetBase::Group(_) | SetBase::Type(_) => {}
+        },
+    }
+}
+
+fn of_place(place: &PlaceOf, text: &str, reads: &mut Reads) {
+    match place {
+        PlaceOf::Subject(subject) => note(reads, *subject, text),
+        PlaceOf::Holder { .. } | PlaceOf::Component(_) => {}
+    }
+}
+
+/// Whether a component passes the filter of a variable, as the engine means it.
+fn passes(estate: &Snapshot, filter: &Filter, id: ComponentId) -> bool {
+    match filter {
+        Filter::Any(parts) => parts.iter().any(|part| passes(estate, part, id)),
+        Filter::All(parts) => parts.iter().all(|part| passes(estate, part, id)),
+        Filter::Test { field, op, value } => test(estate, field, *op, value, id),
+    }
+}
+
+fn test(estate: &Snapshot, field: &Field, op: Op, value: &FilterValue, id: ComponentId) -> bool {
+    let component = estate.component(id);
+    let text = |found: Option<&str>| match value {
+        FilterValue::Text(wanted) => (found == Some(wanted.as_str())) == (op == Op::Eq),
+        FilterValue::Number(_) => false,
+    };
+    match field {
+        Field::Id => text(Some(&component.id)),
+        Field::Name => text(Some(&component.name)),
+        Field::Type => match value {
+            FilterValue::Text(wanted) => estate.is_a(id, wanted) == (op == Op::Eq),
+            FilterValue::Number(_) => false,
+        },
+        Field::Owner => text(component.owner.as_deref()),
+        Field::Environment => text(component.environment.as_deref()),
+        Field::Tier => text(component.tier.map(Tier::name)),
+        Field::Attribute(name) => match (component.attributes.get(name), value) {
+            (Some(AttributeValue::Number(found)), FilterValue::Number(wanted)) => match op {
+                Op::Lt => found < wanted,
+                Op::Le => found <= wanted,
+                Op::Eq => found == wanted,
+                Op::Ne => found != wanted,
+                Op::Ge => found >= wanted,
+                Op::Gt => found > wanted,
+            },
+            (Some(AttributeValue::Text(found)), FilterValue::Text(_)) => text(Some(found)),
+            (Some(AttributeValue::Bool(found)), FilterValue::Text(_)) => text(Some(if *found { "true" } else { "false" })),
+            (Some(AttributeValue::Text(_) | AttributeValue::Bool(_)), FilterValue::Number(_))
+            | (Some(AttributeValue::Number(_)), FilterValue::Text(_)) => false,
+            (None, FilterValue::Text(_) | FilterValue::Number(_)) => op == Op::Ne,
+        },
+    }
+}
+
+/// Past incidents that name one of the components; those first whose root cause is operated on, then the newest, then by id.
+pub(super) fn cases(base: &CaseBase, estate: &Snapshot, hands_on: &BTreeSet<ComponentId>, hit: &BTreeSet<ComponentId>) -> Vec<CaseView> {
+    let mut found = Vec::new();
+    for case in base.cases() {
+        let cause = case.root.as_ref().and_then(|root| root.component.as_deref()).and_then(|id| estate.find(id));
+        let named: BTreeSet<ComponentId> =
+            case.affected.iter().filter_map(|id| estate.find(id)).chain(cause).filter(|id| hit.contains(id)).collect();
+        if named.is_empty() {
+            continue;
+        }
+        let named: Vec<ComponentId> = named.into_iter().collect();
+        found.push(CaseView {
+            id: case.id.clone(),
+            title: case.title.clone(),
+            date: case.date,
+            components: names(estate, &named),
+            root: cause.is_some_and(|cause| hands_on.contains(&cause)),
+            root_cause: case.root.as_ref().map(|root| root.fault.clone()),
+            rule: case.rule.clone(),
+        });
+    }
+    found.sort_by(|a, b| b.root.cmp(&a.root).then(b.date.cmp(&a.date)).then_with(|| a.id.cmp(&b.id)));
+    found
+}

@@ -1,0 +1,38 @@
+//! Belongs into `src/estate/without.rs` (`mod without;` in `estate/mod.rs`).
+//!
+//! The estate after components have gone for good.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::component::{Component, ComponentId, Group};
+use super::snapshot::{Edge, Snapshot};
+
+impl Snapshot {
+    /// The same estate without some components, their relations, and their places in groups. A group keeps its `need`, even
+    /// where it has fewer members left than that: it then shields nobody. A group without members is gone.
+    ///
+    /// Ids are those of the new snapshot; compare by [`Component::id`].
+    pub fn without(&self, gone: &BTreeSet<ComponentId>) -> Snapshot {
+        let kept: Vec<ComponentId> = self.ids().filter(|id| !gone.contains(id)).collect();
+        let new: BTreeMap<ComponentId, ComponentId> = kept.iter().copied().zip((0u32..).map(ComponentId)).collect();
+        let components: Vec<Component> = kept.iter().map(|id| self.component(*id).clone()).collect();
+        // Numbers keep their order, so relations stay sorted.
+        let edges: Vec<Edge> = self
+            .relations()
+            .filter_map(|relation| {
+                Some(Edge { from: *new.get(&relation.from)?, kind: self.kind_index(&relation.kind)?, to: *new.get(&relation.to)? })
+            })
+            .collect();
+        let groups: Vec<Group> = self
+            .groups()
+            .iter()
+            .map(|group| Group {
+                id: group.id.clone(),
+                members: group.members.iter().filter_map(|member| new.get(member).copied()).collect(),
+                need: group.need,
+            })
+            .filter(|group| !group.members.is_empty())
+            .collect();
+        Snapshot::new(self.model().clone(), components, edges, groups)
+    }
+}

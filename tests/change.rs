@@ -1,0 +1,405 @@
+//! Goes to `tests/change.rs`. Small random estates: what `change` says of safety, order and risk is held against trying
+//! everything by `impact` alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use faultscope::change::{
+    Action, ChangePlan, Frame, GroupLeft, Known, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan,
+};
+use faultscope::compile::plan::Plan;
+use faultscope::diag::{Sources, render};
+use faultscope::estate::{ComponentId, Snapshot, State, Tier, build};
+use faultscope::knowledge::CaseBase;
+use faultscope::value::{HOUR, Time};
+use proptest::prelude::*;
+
+/// Everything a test needs, small enough to try all orders.
+#[derive(Debug, Clone)]
+struct World {
+    tiers: Vec<u8>,
+    relations: Vec<(usize, usize, u8)>,
+    /// Members as bits, need.
+    groups: Vec<(u8, usize)>,
+    /// Component, action, whether it begins a step, whether that is done together.
+    operations: Vec<(usize, usize, bool, bool)>,
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    (
+        prop::collection::vec(0..4_u8, 3..=6),
+        prop::collection::vec((0..6_usize, 0..6_usize, 0..4_u8), 0..10),
+        prop::collection::vec((1..64_u8, 1..4_usize), 0..3),
+        prop::collection::vec((0..6_usize, 0..5_usize, any::<bool>(), any::<bool>()), 1..=4),
+    )
+        .prop_map(|(tiers, relations, groups, operations)| World { tiers, relations, groups, operations })
+}
+
+impl World {
+    /// The topology without some components. `None` if a group would need more members than it has: no file may say so.
+    fn text(&self, without: &BTreeSet<usize>) -> Option<String> {
+        let n = self.tiers.len();
+        let mut text = "components:\n".to_owned();
+        for (at, tier) in self.tiers.iter().enumerate().filter(|(at, _)| !without.contains(at)) {
+            let tier = ["", ", tier: core", ", tier: important", ", tier: general"][usize::from(*tier)];
+            text.push_str(&format!("  - {{id: c{at}, type: service{tier}, owner: o{}}}\n", at % 2));
+        }
+        let mut seen = BTreeSet::new();
+        text.push_str("relations:\n");
+        for (from, to, kind) in &self.relations {
+            let (from, to) = (from % n, to % n);
+            let kind = ["depends_on", "depends_on", "depends_on", "connects_to"][usize::from(*kind)];
+            if from != to && !without.contains(&from) && !without.contains(&to) && seen.insert((from, to, kind)) {
+                text.push_str(&format!("  - {{from: c{from}, kind: {kind}, to: c{to}}}\n"));
+            }
+        }
+        text.push_str("groups:\n");
+        for (at, (bits, need)) in self.groups.iter().enumerate() {
+            let all: Vec<usize> = (0..n).filter(|member| bits >> member & 1 == 1).collect();
+            let members: Vec<String> = all.iter().filter(|m| !without.contains(m)).map(|m| format!("c{m}")).collect();
+            let need = (*need).min(all.len().max(1));
+            if members.is_empty() {
+                continue;
+            }
+            if need > members.len() {
+                return None;
+            }
+            text.push_str(&format!("  - {{id: g{at}, members: [{}], need: {need}}}\n", members.join(", ")));
+        }
+        Some(text)
+    }
+
+    fn estate(&self) -> Snapshot {
+        estate(&self.text(&BTreeSet::new()).expect("needs are cut to the members"))
+    }
+
+    /// Each component in one operation at most.
+    fn steps(&self, estate: &Snapshot) -> Vec<Step> {
+        let mut seen = BTreeSet::new();
+        let mut steps: Vec<Step> = Vec::new();
+        for (component, action, begins, together) in &self.operations {
+            let component = component % self.tiers.len();
+            if !seen.insert(component) {
+                continue;
+            }
+            let id = estate.find(&format!("c{component}")).unwrap();
+            match steps.last_mut() {
+                Some(last) if !begins => last.on.push(id),
+                Some(_) | None => {
+                    let number = steps.len() + 1;
+                    steps.push(Step { number, action: Action::ALL[*action], on: vec![id], together: *together });
+                }
+            }
+        }
+        steps
+    }
+}
+
+fn estate(text: &str) -> Snapshot {
+    let mut sources = Sources::default();
+    let file = sources.add("estate.yaml", text);
+    let (estate, diagnostics) = build(&sources, &[], &[file]);
+    assert!(diagnostics.iter().all(|d| !d.is_error()), "{}\n{text}", render(&sources, &diagnostics, false));
+    estate
+}
+
+// ---- what is meant, said as plainly as possible --------------------------------------------------------------------
+
+type Done = Vec<(Action, ComponentId)>;
+
+fn operations(steps: &[Step]) -> Done {
+    steps.iter().flat_map(|step| step.on.iter().map(|on| (step.action, *on))).collect()
+}
+
+/// Everything that is down while `at_once` happens after `before`.
+fn down(estate: &Snapshot, before: &Done, at_once: &Done) -> BTreeSet<ComponentId> {
+    let gone = before.iter().filter(|(action, _)| *action == Action::Remove);
+    let now = at_once.iter().filter(|(action, _)| *action != Action::Failover);
+    let roots: Vec<(ComponentId, State)> = gone.chain(now).map(|(_, component)| (*component, State::Down)).collect();
+    let reached = estate.impact(&roots, None).into_iter().filter(|one| one.state == State::Down).map(|one| one.component);
+    roots.iter().map(|(root, _)| *root).chain(reached).collect()
+}
+
+fn is_safe(estate: &Snapshot, all: &Done, before: &Done, at_once: &Done) -> bool {
+    let down = down(estate, before, at_once);
+    let removed = |member: &ComponentId| all.contains(&(Action::Remove, *member));
+    let groups_hold = estate.groups().iter().all(|group| {
+        let living = group.members.iter().filter(|member| !down.contains(member)).count();
+        living >= group.need || group.members.iter().all(removed)
+    });
+    let core_holds = down.iter().all(|component| {
+        let planned = all.iter().any(|(action, on)| on == component && *action != Action::Failover);
+        let grouped = estate.groups().iter().any(|group| group.members.contains(component));
+        estate.component(*component).tier != Some(Tier::Core) || planned || grouped
+    });
+    groups_hold && core_holds
+}
+
+/// Whether any order and any splitting is safe: each operation is given each of as many moments as there are operations.
+fn any_order(estate: &Snapshot, all: &Done) -> bool {
+    let n = all.len();
+    let tries = n.pow(u32::try_from(n).unwrap());
+    (0..tries).any(|number| {
+        let moment = |at: usize| number / n.pow(u32::try_from(at).unwrap()) % n;
+        (0..n).all(|now| {
+            let of = |wanted: &dyn Fn(usize) -> bool| -> Done {
+                all.iter().enumerate().filter(|(at, _)| wanted(moment(*at))).map(|(_, done)| *done).collect()
+            };
+            is_safe(estate, all, &of(&|m: usize| m < now), &of(&|m: usize| m == now))
+        })
+    })
+}
+
+fn sorted(mut done: Done) -> Done {
+    done.sort();
+    done
+}
+
+fn known<'a>(plan: &'a Plan, cases: &'a CaseBase) -> Known<'a> {
+    Known { plan, cases }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Each moment of the plan is judged as the definition says.
+    #[test]
+    fn moments_are_judged_as_defined(world in worlds()) {
+        let estate = world.estate();
+        let steps = world.steps(&estate);
+        let all = operations(&steps);
+        let mut before = Done::new();
+        for moment in Frame::new(&estate, &steps).walk(&steps) {
+            let at_once: Done = moment.batch.on.iter().map(|on| (moment.batch.action, *on)).collect();
+            prop_assert_eq!(moment.breaches.is_empty(), is_safe(&estate, &all, &before, &at_once), "{:?}\n{:?}", steps, moment);
+            before.extend(at_once);
+        }
+        prop_assert_eq!(sorted(before), sorted(all));
+    }
+
+    /// An order is found if and only if there is one, and it is safe and complete.
+    #[test]
+    fn an_order_is_found_if_there_is_one(world in worlds()) {
+        let estate = world.estate();
+        let steps = world.steps(&estate);
+        let all = operations(&steps);
+        let frame = Frame::new(&estate, &steps);
+        let exists = any_order(&estate, &all);
+        match frame.order(&steps, &frame.walk(&steps)) {
+            Order::Safe => prop_assert!(exists),
+            Order::Otherwise { batches, .. } => {
+                prop_assert!(exists);
+                let mut before = Done::new();
+                for batch in &batches {
+                    let at_once: Done = batch.on.iter().map(|on| (batch.action, *on)).collect();
+                    prop_assert!(is_safe(&estate, &all, &before, &at_once), "{:?}\n{:?}", steps, batches);
+                    before.extend(at_once);
+                }
+                prop_assert_eq!(sorted(before), sorted(all));
+            }
+            Order::Impossible { obstacles } => {
+                prop_assert!(!exists, "{:?}", steps);
+                prop_assert!(!obstacles.is_empty(), "it must say why: {:?}", steps);
+            }
+        }
+    }
+
+    /// More at fault is never less unsafe: what the proof in `order.rs` stands on.
+    #[test]
+    fn what_contains_an_unsafe_moment_is_unsafe(world in worlds(), bits in any::<u8>(), more in any::<u8>()) {
+        let estate = world.estate();
+        let all = operations(&world.steps(&estate));
+        let pick = |bits: u8| -> Done { all.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, done)| *done).collect() };
+        if !is_safe(&estate, &all, &Done::new(), &pick(bits)) {
+            prop_assert!(!is_safe(&estate, &all, &Done::new(), &pick(bits | more)));
+        }
+    }
+
+    /// Who is affected, and the rules of risk R1 to R6, from the definition.
+    #[test]
+    fn the_facts_of_risk(world in worlds()) {
+        let estate = world.estate();
+        let steps = world.steps(&estate);
+        let all = operations(&steps);
+        let (plan, cases) = (Plan::default(), CaseBase::new(Vec::new()));
+        let change = ChangePlan { title: "t".to_owned(), window: None, steps: steps.clone() };
+        let found = assess(&estate, &change, known(&plan, &cases));
+        let mut states: BTreeMap<ComponentId, State> = BTreeMap::new();
+        let mut living: BTreeMap<String, usize> = BTreeMap::new();
+        let mut before = Done::new();
+        for moment in Frame::new(&estate, &steps).walk(&steps) {
+            let at_once: Done = moment.batch.on.iter().map(|on| (moment.batch.action, *on)).collect();
+            let gone = before.iter().filter(|(action, _)| *action == Action::Remove).map(|(_, on)| (*on, State::Down));
+            let now = at_once.iter().map(|(action, on)| (*on, action.state()));
+            let roots: Vec<(ComponentId, State)> = gone.chain(now).collect();
+            for one in estate.impact(&roots, None) {
+                let state = states.entry(one.component).or_insert(one.state);
+                *state = (*state).max(one.state);
+            }
+            let down = down(&estate, &before, &at_once);
+            down.iter().for_each(|component| {
+                states.insert(*component, State::Down);
+            });
+            for group in estate.groups() {
+                let count = group.members.iter().filter(|member| !down.contains(member)).count();
+                let least = living.entry(group.id.clone()).or_insert(count);
+                *least = (*least).min(count);
+            }
+            before.extend(at_once);
+        }
+        // What happens to an operated component is no effect, unless it is worse than what was meant.
+        states.retain(|component, state| all.iter().all(|(action, on)| on != component || action.state() < *state));
+        let named: BTreeMap<String, State> = states.iter().map(|(c, s)| (estate.component(*c).id.clone(), *s)).collect();
+        let said: BTreeMap<String, State> = found.affected.iter().map(|view| (view.component.clone(), view.state)).collect();
+        prop_assert_eq!(said, named);
+
+        let retired = |id: &str| estate.group(id).unwrap().members.iter().all(|member| all.contains(&(Action::Remove, *member)));
+        let need = |id: &str| estate.group(id).unwrap().need;
+        let short: BTreeSet<&String> = living.iter().filter(|(id, n)| **n < need(id) && !retired(id)).map(|(id, _)| id).collect();
+        let said: BTreeSet<&String> = found.redundancy.iter().filter(|v| v.left != GroupLeft::NoSpare).map(|v| &v.group).collect();
+        prop_assert_eq!(&said, &short);
+
+        let covered = |component: ComponentId| {
+            let groups: Vec<_> = estate.groups_of(component).collect();
+            !groups.is_empty() && groups.iter().all(|group| !short.contains(&group.id))
+        };
+        let goes_down = |tier: Option<Tier>| states.iter().any(|(c, s)| *s == State::Down && estate.component(*c).tier == tier && !covered(*c));
+        let holds = |rule: &str| found.reasons.iter().any(|reason| reason.rule == rule);
+        prop_assert_eq!(holds("R1"), goes_down(Some(Tier::Core)));
+        prop_assert_eq!(holds("R2"), !short.is_empty());
+        prop_assert_eq!(holds("R3"), goes_down(Some(Tier::Important)));
+        prop_assert_eq!(holds("R4"), goes_down(Some(Tier::General)) || goes_down(None));
+        prop_assert_eq!(found.risk, found.reasons.iter().map(|reason| reason.level).max().unwrap_or(Risk::Low));
+        // An order that cannot be safe is never a low risk.
+        if found.order.as_ref().is_some_and(|order| order.safety == Safety::Unsafe) {
+            prop_assert!(found.risk >= Risk::High, "{:?}", found.reasons);
+        }
+    }
+
+    /// `Snapshot::without` is the estate of a topology that never had these components, and R8 compares with it.
+    #[test]
+    fn without_is_as_if_they_had_never_been(world in worlds(), bits in any::<u8>()) {
+        let n = world.tiers.len();
+        let gone: BTreeSet<usize> = (0..n).filter(|at| bits >> at & 1 == 1).collect();
+        let Some(text) = world.text(&gone) else { return Ok(()) };
+        let before = world.estate();
+        let ids: BTreeSet<ComponentId> = gone.iter().filter_map(|at| before.find(&format!("c{at}"))).collect();
+        let (cut, fresh) = (before.without(&ids), estate(&text));
+        let names = |estate: &Snapshot| -> Vec<String> { estate.ids().map(|id| estate.component(id).id.clone()).collect() };
+        prop_assert_eq!(names(&cut), names(&fresh));
+        prop_assert_eq!(cut.relations().collect::<Vec<_>>(), fresh.relations().collect::<Vec<_>>());
+        for id in fresh.ids() {
+            prop_assert_eq!(cut.impact(&[(id, State::Down)], None), fresh.impact(&[(id, State::Down)], None));
+        }
+        prop_assert_eq!(cut.single_points(), fresh.single_points());
+
+        // New single points, each tried alone.
+        let alone = |estate: &Snapshot, id: &str| -> BTreeSet<String> {
+            let Some(root) = estate.find(id) else { return BTreeSet::new() };
+            let reached = estate.impact(&[(root, State::Down)], None).into_iter().filter(|one| one.state == State::Down);
+            reached.map(|one| estate.component(one.component).id.clone()).collect()
+        };
+        let (plan, cases) = (Plan::default(), CaseBase::new(Vec::new()));
+        let found = assess_difference("t", &before, &fresh, known(&plan, &cases));
+        for id in names(&fresh) {
+            let new: Vec<String> = alone(&fresh, &id).difference(&alone(&before, &id)).cloned().collect();
+            let said = found.single_points.iter().find(|point| point.component == id).map(|point| point.new.clone()).unwrap_or_default();
+            prop_assert_eq!(said, new, "{}", id);
+        }
+    }
+}
+
+// ---- plans as files ------------------------------------------------------------------------------------------------
+
+const SHOP: &str = "components:\n  - {id: gw-1, type: gateway, name: 网关 1, tier: core, owner: a}\n  - {id: gw-2, type: gateway, tier: core, owner: a}\n  - {id: gw-3, type: gateway, tier: core, owner: b}\n  - {id: web, type: frontend, tier: core, owner: c}\n  - {id: db, type: database, tier: core, owner: d, attributes: {engine: mysql, max_connections: 500}}\nrelations:\n  - {from: web, kind: depends_on, to: pool}\n  - {from: pool, kind: depends_on, to: db}\ngroups:\n  - {id: pool, members: [gw-1, gw-2, gw-3], need: 2}\n";
+
+fn read(text: &str) -> (Option<ChangePlan>, Vec<String>, Snapshot) {
+    let estate = estate(SHOP);
+    let mut sources = Sources::default();
+    let file = sources.add("plan.yaml", text);
+    let (plan, diagnostics) = read_plan(&sources, file, &estate);
+    let said = diagnostics.iter().map(|d| format!("{} {}", d.code, d.help.as_ref().unwrap_or(&d.message))).collect();
+    (plan, said, estate)
+}
+
+#[test]
+fn mistakes_in_plans() {
+    let cases: &[(&str, &str)] = &[
+        ("- a", "F7001 a change plan has `title`, `window`, `steps`"),
+        ("title: t\nsteps: [{do: restrat, on: db}]", "F7002 did you mean `restart`?"),
+        ("title: t\nsteps: [{do: restart, on: dbb}]", "F7003 did you mean `db`?"),
+        ("title: t\nsteps: [{do: restart, on: {type: gatway}}]", "F7003 did you mean `gateway`?"),
+        ("title: t\nsteps: [{do: restart, on: {type: database, where: {engin: mysql}}}]", "F7003 did you mean `engine`?"),
+        (
+            "title: t\nsteps: [{do: restart, on: {type: queue}}]",
+            "F7004 no component of the topology fits; a step on nothing is a plan for another estate",
+        ),
+        ("title: t\nsteps: []", "F7004 a change plan needs at least one step"),
+        (
+            "title: t\nwindow: {from: 2025-06-01T12:00:00Z, to: 2025-06-01T10:00:00Z}\nsteps: [{do: restart, on: db}]",
+            "F7005 `to` must be after `from`",
+        ),
+        ("title: t\nsteps: [{do: remove, on: db}, {do: restart, on: db}]", "F7006 put the removal behind this step"),
+        ("title: t\nsteps: [{do: restart, on: db, togeter: true}]", "F3002 did you mean `together`?"),
+        ("title: t\nsteps: [{do: restart}]", "F3004 a step needs `on`"),
+        ("steps: [{do: restart, on: db}]", "F3004 a change plan needs `title`"),
+        ("title: t\nsteps: [{do: restart, on: db, together: 1}]", "F3003 `together` must be true or false, not a number"),
+    ];
+    for (text, expected) in cases {
+        let (plan, said, _) = read(text);
+        assert_eq!(said, [*expected], "{text}");
+        assert!(plan.is_none(), "{text}");
+    }
+}
+
+#[test]
+fn choices_and_windows() {
+    let text = "title: 升级\nwindow: {from: 2025-06-01T22:00:00+08:00, to: 2025-06-02T00:00:00+08:00}\nsteps:\n  - {do: upgrade, on: {type: gateway, where: {owner: a}}}\n  - {do: restart, on: [网关 1, {type: 数据库, where: {engine: mysql, max_connections: 500, tier: 核心}}, pool], together: true}\n";
+    let (plan, said, estate) = read(text);
+    assert!(said.is_empty(), "{said:?}");
+    let plan = plan.unwrap();
+    let ids = |at: usize| -> Vec<&str> { plan.steps[at].on.iter().map(|on| estate.component(*on).id.as_str()).collect() };
+    assert_eq!(ids(0), ["gw-1", "gw-2"]);
+    assert_eq!(ids(1), ["gw-1", "db", "gw-2", "gw-3"]);
+    assert_eq!((plan.steps[0].together, plan.steps[1].together), (false, true));
+    let window = plan.window.unwrap();
+    assert_eq!(window.to.since(window.from), 2 * HOUR);
+}
+
+#[test]
+fn a_pool_is_restarted_one_by_one() {
+    let (plan, cases) = (Plan::default(), CaseBase::new(Vec::new()));
+    let judge = |text: &str| {
+        let (change, said, estate) = read(text);
+        assert!(said.is_empty(), "{said:?}");
+        assess(&estate, &change.unwrap(), known(&plan, &cases))
+    };
+    let rolling = judge("title: t\nsteps: [{do: restart, on: pool}]");
+    assert_eq!(rolling.order.as_ref().unwrap().safety, Safety::Safe);
+    assert_eq!(rolling.risk, Risk::Medium, "{:?}", rolling.reasons);
+    let at_once = judge("title: t\nsteps: [{do: restart, on: pool, together: true}]");
+    let order = at_once.order.as_ref().unwrap();
+    assert_eq!(order.safety, Safety::SafeOtherwise);
+    assert_eq!(order.proposal.iter().map(|batch| batch.on.len()).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(at_once.risk, Risk::Critical);
+    let database = judge("title: t\nsteps: [{do: restart, on: db}]");
+    assert_eq!(database.order.as_ref().unwrap().safety, Safety::Unsafe);
+    // Two of three may go, but then each of the others is a single point of failure.
+    let smaller = judge("title: t\nsteps: [{do: remove, on: gw-3}]");
+    assert_eq!(smaller.order.as_ref().unwrap().safety, Safety::Safe);
+    assert_eq!(smaller.single_points.iter().map(|point| point.component.as_str()).collect::<Vec<_>>(), ["gw-1", "gw-2"]);
+    assert_eq!(smaller.risk, Risk::High);
+}
+
+#[test]
+fn a_window_longer_than_the_rto() {
+    let (plan, cases) = (Plan::default(), CaseBase::new(Vec::new()));
+    let (change, _, estate) = read("title: t\nsteps: [{do: restart, on: db}]");
+    let mut change = change.unwrap();
+    for (hours, exceeded) in [(0, false), (2, true)] {
+        let from = Time(0);
+        change.window = Some(Window { from, to: from.plus(hours * HOUR + HOUR / 2) });
+        let found = assess(&estate, &change, known(&plan, &cases));
+        assert_eq!(found.reasons.iter().any(|reason| reason.rule == "R9"), exceeded, "{hours} h");
+    }
+}
