@@ -1,4 +1,4 @@
-//! Goes to `tests/change.rs`. Small random estates: what `change` says of safety, order and risk is held against trying
+//! Small random estates: what `change` says of safety, order and risk is held against trying
 //! everything by `impact` alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may panic")]
 

@@ -77,7 +77,7 @@ pub fn judge(assessment: &Assessment) -> (Risk, Vec<Reason>) {
     around(&mut reasons, assessment);
     let mut found = reasons.found;
     // Stable: within a level in the order of the rules.
-    found.sort_by(|a, b| b.level.cmp(&a.level));
+    found.sort_by_key(|reason| std::cmp::Reverse(reason.level));
     let risk = found.iter().map(|reason| reason.level).max().unwrap_or(Risk::Low);
     (risk, found)
 }

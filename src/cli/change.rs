@@ -1,4 +1,4 @@
-//! `faultscope change FILE`, `faultscope change --from DIR --to DIR`. Goes to `src/cli/change.rs`.
+//! `faultscope change FILE`, `faultscope change --from DIR|REV --to DIR|REV`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -39,11 +39,11 @@ pub struct Args {
     /// The plan: `title`, `window`, `steps`
     #[arg(required_unless_present_all = ["from", "to"], conflicts_with_all = ["from", "to"])]
     file: Option<PathBuf>,
-    /// The topology before: a topology tree, or a project
-    #[arg(long, value_name = "DIR", requires = "to")]
+    /// The topology before: a folder (a topology, or a project with one), or a git revision of the project
+    #[arg(long, value_name = "DIR|REV", requires = "to")]
     from: Option<PathBuf>,
     /// The topology after
-    #[arg(long, value_name = "DIR", requires = "from")]
+    #[arg(long, value_name = "DIR|REV", requires = "from")]
     to: Option<PathBuf>,
     /// Exit with 1 if the risk is this or higher
     #[arg(long, value_enum, value_name = "LEVEL")]
@@ -63,7 +63,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         (Some(file), _, _) => plan(args, file)?,
         (None, Some(from), Some(to)) => trees(args, from, to)?,
         // clap lets nothing else through.
-        (None, Some(_) | None, Some(_) | None) => return Err(Failure("error: name a plan, or `--from DIR --to DIR`".to_owned())),
+        (None, Some(_) | None, Some(_) | None) => return Err(Failure("error: name a plan, or `--from` and `--to`".to_owned())),
     };
     match args.format {
         Format::Json => writeln!(out, "{}", json(&assessment)?)?,
@@ -97,7 +97,7 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
 
 /// Rules and cases are those of the project that is named, or that one of the trees, or this folder, lies in; there need not be any.
 fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
-    let (before, after) = (tree(from)?, tree(to)?);
+    let (before, after) = (side(args, from)?, side(args, to)?);
     let title = format!("{} → {}", from.display(), to.display());
     let near = [to, from, Path::new(".")].into_iter().find(|dir| find_project(dir).is_some());
     let project = match (&args.project.project, near) {
@@ -113,13 +113,50 @@ fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
     Ok(assess_difference(&title, &before.estate, &after.estate, known))
 }
 
-fn tree(dir: &Path) -> Result<Topology, Failure> {
+/// A folder, or else a revision of the git repository that the project lies in.
+fn side(args: &Args, name: &Path) -> Result<Topology, Failure> {
+    if name.is_dir() {
+        return tree(name, name);
+    }
+    let root = args.project.project.clone().or_else(|| find_project(Path::new("."))).unwrap_or_else(|| PathBuf::from("."));
+    let out = std::env::temp_dir().join(format!("faultscope-{}-{}", std::process::id(), name.display().to_string().replace('/', "-")));
+    let found = check_out(&root, &name.display().to_string(), &out).and_then(|()| tree(&out, name));
+    let _ = std::fs::remove_dir_all(&out);
+    found
+}
+
+/// The topology of a revision, below `out`.
+fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
+    let git = |arguments: &[&str]| {
+        let ran = std::process::Command::new("git").arg("-C").arg(root).args(arguments).output();
+        let ran = ran.map_err(|error| Failure(format!("error: `{revision}` is no folder, and git cannot be run: {error}")))?;
+        if ran.status.success() { Ok(Some(ran.stdout)) } else { Ok::<_, Failure>(None) }
+    };
+    let commit = format!("{revision}^{{commit}}");
+    if revision.starts_with('-') || git(&["rev-parse", "--verify", "--quiet", &commit])?.is_none() {
+        return Err(Failure(format!("error: `{revision}` is neither a folder nor a git revision of `{}`", root.display())));
+    }
+    // Relative to the project, which may lie below the root of the repository.
+    let listed = git(&["ls-tree", "-r", "--name-only", "-z", revision, "topology/"])?.unwrap_or_default();
+    for path in String::from_utf8_lossy(&listed).split('\0').filter(|path| !path.is_empty()) {
+        let Some(text) = git(&["show", &format!("{revision}:./{path}")])? else { continue };
+        let target = out.join(path);
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(target, text)?;
+    }
+    std::fs::create_dir_all(out.join("topology"))?;
+    Ok(())
+}
+
+fn tree(dir: &Path, name: &Path) -> Result<Topology, Failure> {
     let topology = load_topology(dir)?;
     let errors = topology.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     if errors > 0 {
         // What a mistake leaves out would be taken for removed.
         let words = render(&topology.sources, &topology.diagnostics, false);
-        return Err(Failure(format!("{}\n\nerror: `{}` has mistakes; mend them first", words.trim_end(), dir.display())));
+        return Err(Failure(format!("{}\n\nerror: `{}` has mistakes; mend them first", words.trim_end(), name.display())));
     }
     Ok(topology)
 }

@@ -1,4 +1,4 @@
-//! An assessment in words; plain text, or Markdown of the same shape. Goes to `src/cli/change_text.rs`.
+//! An assessment in words; plain text, or Markdown of the same shape.
 
 use crate::change::{
     AffectedView, Assessment, BatchView, BreachView, DifferenceView, GroupLeft, OrderView, Risk, Safety, TargetView, TierView, title,
@@ -51,7 +51,7 @@ impl Page {
     }
 
     fn names<S: AsRef<str>>(&self, names: &[S]) -> String {
-        let shown: Vec<&str> = names.iter().take(MAX_NAMES).map(|name| name.as_ref()).collect();
+        let shown: Vec<&str> = names.iter().take(MAX_NAMES).map(std::convert::AsRef::as_ref).collect();
         let rest = names.len().saturating_sub(MAX_NAMES);
         if rest == 0 { shown.join(", ") } else { format!("{} … {rest} {}", shown.join(", "), self.lang.more()) }
     }

@@ -1,5 +1,3 @@
-//! Belongs into `src/estate/without.rs` (`mod without;` in `estate/mod.rs`).
-//!
 //! The estate after components have gone for good.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -80,13 +80,13 @@ fn link(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTreeMap<Key, St
         ("poweroutlet", "powerport") => builder.relate(to, "depends_on", from, source),
         _ => {
             let (low, high) = (rank(records, a.0), rank(records, b.0));
-            if low < high {
-                builder.relate(from, "connects_to", to, source);
-            } else if low > high {
-                builder.relate(to, "connects_to", from, source);
-            } else {
-                let why = "a cable between equals: neither is reached through the other";
-                builder.skip(format!("`{from}` connects_to `{to}`"), why, source);
+            match low.cmp(&high) {
+                std::cmp::Ordering::Less => builder.relate(from, "connects_to", to, source),
+                std::cmp::Ordering::Greater => builder.relate(to, "connects_to", from, source),
+                std::cmp::Ordering::Equal => {
+                    let why = "a cable between equals: neither is reached through the other";
+                    builder.skip(format!("`{from}` connects_to `{to}`"), why, source);
+                }
             }
         }
     }
@@ -110,9 +110,7 @@ fn rank(records: &Records<'_>, device: u64) -> u8 {
         3
     } else if has(&["switch", "leaf"]) {
         2
-    } else if has(&["panel", "access point", "wireless"]) {
-        1
     } else {
-        0
+        u8::from(has(&["panel", "access point", "wireless"]))
     }
 }

@@ -3,6 +3,8 @@
 //! Every call that writes is one durable transaction of the database; all calls of one IndraDB transaction that read see one
 //! moment, which moves on after each write of that transaction.
 
+#![allow(clippy::redundant_closure_for_method_calls, reason = "the methods themselves are not general enough in their lifetimes")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -55,8 +55,8 @@ impl Store {
         let (said, audit) = {
             let mut estate = Estate::open(&transaction)?;
             let touched = estate.say(changes, origin)?;
-            let changed = estate.merge(&touched)?;
-            let count = |kind: fn(&Change) -> bool| changed.iter().filter(|change| kind(change)).count();
+            let merged = estate.merge(&touched)?;
+            let count = |kind: fn(&Change) -> bool| merged.iter().filter(|change| kind(change)).count();
             let audit = Audit {
                 revision: estate.next_revision()?,
                 who: who.to_owned(),
@@ -67,10 +67,10 @@ impl Store {
                 changed: count(|change| change.before.is_some() && change.after.is_some()),
                 removed: count(|change| change.after.is_none()),
             };
-            if !changed.is_empty() {
-                estate.journal(&audit, &changed)?;
+            if !merged.is_empty() {
+                estate.journal(&audit, &merged)?;
             }
-            (!touched.is_empty(), (!changed.is_empty()).then_some(audit))
+            (!touched.is_empty(), (!merged.is_empty()).then_some(audit))
         };
         if said {
             transaction.commit()?;

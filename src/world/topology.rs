@@ -1,5 +1,3 @@
-//! Belongs into `src/world/topology.rs` (`mod topology; pub use topology::{Topology, load_topology};` in `world/mod.rs`).
-//!
 //! A topology alone, without rules and cases: the two sides of a merge request.
 
 use std::path::Path;
