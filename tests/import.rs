@@ -53,7 +53,7 @@ fn outcome(kind: Kind, sources: &[Source]) -> String {
     assert!(compare(&again, &imported).is_empty(), "{yaml}");
     let first = compare(&Imported::default(), &imported);
     assert_eq!(first.added.len(), imported.components.len() + imported.groups.len());
-    let mut reversed = Vec::from_iter(sources.iter().map(|s| Source { name: s.name.clone(), text: s.text.clone() }));
+    let mut reversed = sources.to_vec();
     reversed.reverse();
     assert_eq!(topology_yaml(kind, &read(kind, &reversed, &base_model()).unwrap()), yaml, "the order of files matters");
     let mut page = yaml;
