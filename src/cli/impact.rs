@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Failure, Lang, OK, Outcome, ProjectArgs, graph, json, load_project, text};
 use crate::diag::nearest;
-use crate::estate::{ComponentId, Snapshot, State, Tier};
+use crate::estate::{ComponentId, Group, Impacted, Snapshot, State, Tier};
 use crate::localize::ImpactView;
 
 /// The type of what components finally serve.
@@ -93,6 +93,17 @@ struct ImpactReport {
     /// As they were named.
     components: Vec<String>,
     impact: Vec<ImpactItem>,
+    /// Redundancy groups that lose members, with what is left of them.
+    groups: Vec<GroupItem>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct GroupItem {
+    group: String,
+    members: usize,
+    need: usize,
+    /// Members that are not down.
+    left: usize,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -160,7 +171,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if args.single_points {
         return points(args, estate, &roots, &filter, out);
     }
-    let report = ImpactReport { components: named(estate, args, &roots), impact: reach(estate, &roots, args, &filter) };
+    let reached = estate.impact(&roots.iter().map(|root| (*root, State::Down)).collect::<Vec<_>>(), args.depth);
+    let groups = losing(estate, &roots, &reached);
+    let report = ImpactReport { components: named(estate, args, &roots), impact: items(estate, reached, args, &filter), groups };
     match args.format {
         ImpactFormat::Json => writeln!(out, "{}", json(&report)?)?,
         ImpactFormat::Text | ImpactFormat::Markdown => write!(out, "{}", words(estate, &roots, &report, args))?,
@@ -229,8 +242,20 @@ fn id(estate: &Snapshot, component: ComponentId) -> String {
     estate.component(component).id.clone()
 }
 
-fn reach(estate: &Snapshot, roots: &[ComponentId], args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {
-    let reached = estate.impact(&roots.iter().map(|root| (*root, State::Down)).collect::<Vec<_>>(), args.depth);
+/// Groups with members at fault or down.
+fn losing(estate: &Snapshot, roots: &[ComponentId], reached: &[Impacted]) -> Vec<GroupItem> {
+    let down: BTreeSet<ComponentId> =
+        reached.iter().filter(|one| one.state == State::Down).map(|one| one.component).chain(roots.iter().copied()).collect();
+    let of = |group: &Group| GroupItem {
+        group: group.id.clone(),
+        members: group.members.len(),
+        need: group.need,
+        left: group.members.iter().filter(|member| !down.contains(member)).count(),
+    };
+    estate.groups().iter().map(of).filter(|item| item.left < item.members).collect()
+}
+
+fn items(estate: &Snapshot, reached: Vec<Impacted>, args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {
     let mut lines_of: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
     for line in reached.iter().map(|one| one.component).filter(|component| estate.is_a(*component, BUSINESS_LINE)) {
         for one in estate.dependencies(line, &[], None).into_iter().map(|reached| reached.component).chain([line]) {
@@ -287,6 +312,15 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
                 let way = way.join(" → ");
                 page.push_str(&if markdown { format!("  - {} {way}\n", lang.also()) } else { format!("        {} {way}\n", lang.also()) });
             }
+        }
+    }
+    if !report.groups.is_empty() {
+        let heading = lang.redundancy();
+        page.push_str(&if markdown { format!("\n**{heading}**\n\n") } else { format!("\n  {heading}\n") });
+        for item in &report.groups {
+            let stands = if item.left >= item.need { lang.stands() } else { lang.too_few() };
+            let text = format!("{}: {}/{} {} · {} {} · {stands}", item.group, item.left, item.members, lang.left(), lang.needs(), item.need);
+            page.push_str(&if markdown { format!("- {text}\n") } else { format!("    {text}\n") });
         }
     }
     if report.impact.is_empty() {

@@ -24,6 +24,11 @@ words! {
     ended: "ended", "结束于";
     no_business_line: "of no business line", "不属于任何业务线";
     also: "also", "另一路径";
+    redundancy: "Redundancy", "冗余";
+    stands: "stands", "仍可承载";
+    too_few: "too few", "不足";
+    left: "left", "剩余";
+    needs: "needs", "需要";
     nothing_depends: "Nothing depends on it.", "没有组件依赖它。";
     nothing_shown: "Nothing of what it reaches fits the filters.", "受影响的组件都不符合筛选条件。";
     possible_causes: "Possible causes", "可能的根因";
