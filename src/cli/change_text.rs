@@ -147,18 +147,18 @@ fn order(page: &mut Page, order: &OrderView) {
 
 fn batch_line(page: &Page, batch: &BatchView) -> String {
     let mut line = format!("{} {} {} {}", page.say("step", "步骤"), batch.step, batch.action.name(), page.names(&batch.on));
+    let mut core: Vec<&str> = Vec::new();
     for breach in &batch.breaches {
-        line.push_str(" — ");
-        line.push_str(&match breach {
+        match breach {
             BreachView::Group { group, living, need, lost } => {
                 let (keeps, needs) = (page.say("keeps", "剩余"), page.say("needs", "需要"));
-                format!("{group} {keeps} {living}, {needs} {need} ({})", page.names(lost))
+                line.push_str(&format!(" — {group} {keeps} {living}, {needs} {need} ({})", page.names(lost)));
             }
-            BreachView::Core { component, because_of } => {
-                let (core, because) = (page.say("core", "核心组件"), page.say("goes down with", "不可用，起因于"));
-                format!("{core} {component} {because} {because_of}")
-            }
-        });
+            BreachView::Core { component, .. } => core.push(component),
+        }
+    }
+    if !core.is_empty() {
+        line.push_str(&format!(" — {}: {}", page.say("core components go down", "核心组件不可用"), page.names(&core)));
     }
     line
 }
