@@ -319,7 +319,8 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
         page.push_str(&if markdown { format!("\n**{heading}**\n\n") } else { format!("\n  {heading}\n") });
         for item in &report.groups {
             let stands = if item.left >= item.need { lang.stands() } else { lang.too_few() };
-            let text = format!("{}: {}/{} {} · {} {} · {stands}", item.group, item.left, item.members, lang.left(), lang.needs(), item.need);
+            let text =
+                format!("{}: {}/{} {} · {} {} · {stands}", item.group, item.left, item.members, lang.left(), lang.needs(), item.need);
             page.push_str(&if markdown { format!("- {text}\n") } else { format!("    {text}\n") });
         }
     }

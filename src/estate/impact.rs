@@ -15,9 +15,9 @@
 
 use super::component::ComponentId;
 use super::model::State;
-use super::rows::{Scratch, layers};
-use super::snapshot::{KindIndex, Snapshot, Step};
-use super::walk::{Hop, Reached};
+use super::rows::Scratch;
+use super::snapshot::{KindIndex, Snapshot};
+use super::walk::Hop;
 
 /// A component that a fault reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,125 +86,189 @@ impl Snapshot {
     /// The same as a forest, for who does not need every path written out.
     pub fn reach_of(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Reach {
         self.pool.with(self.len(), |walk| {
-            let starts = self.start(walk, roots);
-            let reached = self.reach_on(walk, max_hops);
-            self.spread(walk, &starts);
-            // Where each stands among roots and items.
-            for (position, component) in (0u32..).zip(starts.iter().copied().chain(reached.iter().map(|reached| reached.component.0))) {
-                walk.note(component, position);
+            let mut part = self.explore(walk, roots, max_hops);
+            self.spread(walk, &mut part);
+            let from = self.carriers(walk, &part);
+            // Within a layer by id.
+            let mut order: Vec<u32> = (0u32..).take(part.components.len()).collect();
+            for layer in part.layers.windows(2) {
+                let layer = layer.first().zip(layer.last()).and_then(|(begin, end)| order.get_mut(*begin..*end)).unwrap_or_default();
+                layer.sort_unstable_by_key(|at| part.component(*at));
             }
-            let mut items: Vec<ReachItem> = reached
-                .iter()
-                .map(|reached| ReachItem {
-                    component: reached.component,
-                    distance: reached.distance,
-                    state: walk.state(reached.component.0).unwrap_or(State::AtRisk),
-                    from: u32::MAX,
-                    via: KindIndex(0),
-                })
-                .collect();
-            self.carriers(walk, &starts, &mut items);
-            Reach { roots: starts.into_iter().map(ComponentId).collect(), items }
+            let mut rank = vec![0u32; order.len()];
+            for (place, at) in (0u32..).zip(&order) {
+                if let Some(slot) = rank.get_mut(*at as usize) {
+                    *slot = place;
+                }
+            }
+            let mut items = Vec::with_capacity(order.len().saturating_sub(part.roots()));
+            for (distance, layer) in (1u32..).zip(part.layers.windows(2).skip(1)) {
+                let layer = layer.first().zip(layer.last()).and_then(|(begin, end)| order.get(*begin..*end)).unwrap_or_default();
+                items.extend(layer.iter().filter_map(|at| {
+                    let (carrier, via) = *from.get(*at as usize)?;
+                    Some(ReachItem {
+                        component: ComponentId(part.component(*at)),
+                        distance,
+                        state: part.state(*at)?,
+                        from: rank.get(carrier as usize).copied().unwrap_or(u32::MAX),
+                        via,
+                    })
+                }));
+            }
+            Reach { roots: part.components.iter().take(part.roots()).map(|root| ComponentId(*root)).collect(), items }
         })
     }
 
     /// The same without paths: each with its state, in the order in which they are reached.
     pub fn states(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<(ComponentId, State)> {
         self.pool.with(self.len(), |walk| {
-            let starts = self.start(walk, roots);
-            let reached = self.reach_on(walk, max_hops);
-            self.spread(walk, &starts);
-            reached.into_iter().filter_map(|reached| Some((reached.component, walk.state(reached.component.0)?))).collect()
+            let mut part = self.explore(walk, roots, max_hops);
+            self.spread(walk, &mut part);
+            let reached = part.components.iter().zip(&part.states).skip(part.roots());
+            reached.filter_map(|(component, state)| Some((ComponentId(*component), (*state)?))).collect()
         })
     }
 
-    /// The roots, ascending, each with its state.
-    fn start(&self, walk: &mut Scratch, roots: &[(ComponentId, State)]) -> Vec<u32> {
-        for (root, state) in roots.iter().filter(|(root, _)| (root.0 as usize) < self.len()) {
-            if walk.see(root.0) {
-                walk.clear_state(root.0);
-                walk.queue.push(root.0);
-            }
-            walk.worsen(root.0, *state);
+    /// Breadth first along the travel of faults. The walk's notes are positions in the part.
+    fn explore(&self, walk: &mut Scratch, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Part {
+        let mut roots: Vec<(ComponentId, State)> = roots.iter().copied().filter(|(root, _)| (root.0 as usize) < self.len()).collect();
+        roots.sort_unstable_by_key(|(root, state)| (*root, std::cmp::Reverse(*state)));
+        roots.dedup_by_key(|(root, _)| *root);
+        let mut part = Part { components: Vec::new(), layers: vec![0], states: Vec::new(), begins: vec![0], hops: Vec::new() };
+        for (position, (root, state)) in (0u32..).zip(&roots) {
+            walk.see_as(root.0, position);
+            part.components.push(root.0);
+            part.states.push(Some(*state));
         }
-        walk.queue.sort_unstable();
-        walk.queue.clone()
-    }
-
-    /// Breadth first from what stands in the queue, along the travel of faults.
-    fn reach_on(&self, walk: &mut Scratch, max_hops: Option<u32>) -> Vec<Reached> {
-        let seen = |walk: &mut Scratch, to: u32| {
-            let new = walk.see(to);
-            if new {
-                walk.clear_state(to);
+        part.layers.push(part.components.len());
+        let (mut at, mut distance) = (0, 0u32);
+        while at < part.components.len() {
+            let end = part.components.len();
+            let open = max_hops.is_none_or(|most| distance < most);
+            while at < end {
+                let Some(&component) = part.components.get(at) else { break };
+                for step in self.on.steps(component) {
+                    let next = u32::try_from(part.components.len()).unwrap_or(u32::MAX);
+                    if open && walk.see_as(step.to.0, next) {
+                        part.components.push(step.to.0);
+                        part.hops.push((next, step.kind));
+                    } else if let Some(known) = walk.noted(step.to.0) {
+                        part.hops.push((known, step.kind));
+                    }
+                }
+                part.begins.push(part.hops.len());
+                at += 1;
             }
-            new
-        };
-        layers(walk, max_hops, |component| self.on.ends(component).iter().copied(), seen)
+            distance += 1;
+            if part.components.len() > end {
+                part.layers.push(part.components.len());
+            }
+        }
+        part.states.resize(part.components.len(), None);
+        part
     }
 
     /// Repeats the rules until nothing changes. Only components that were reached take part.
-    fn spread(&self, walk: &mut Scratch, starts: &[u32]) {
-        let mut work: Vec<u32> = starts.to_vec();
+    fn spread(&self, walk: &Scratch, part: &mut Part) {
+        let mut work: Vec<u32> = (0u32..).take(part.roots()).collect();
         while let Some(at) = work.pop() {
-            for step in self.on.steps(at) {
-                if !walk.has_seen(step.to.0) {
-                    continue;
-                }
-                let Some(state) = self.carried(walk, ComponentId(at), step) else { continue };
-                if walk.worsen(step.to.0, state) {
-                    work.push(step.to.0);
-                    if self.in_group(step.to) {
+            for hop in part.range(at) {
+                let Some(&(to, kind)) = part.hops.get(hop) else { continue };
+                let Some(state) = self.carried(walk, part, at, (to, kind)) else { continue };
+                if part.worsen(to, state) {
+                    work.push(to);
+                    let component = ComponentId(part.component(to));
+                    if self.in_group(component) {
                         // It may have been what shielded the dependents of its group's other lost members.
-                        let members = self.groups_of(step.to).flat_map(|group| &group.members);
-                        work.extend(members.filter(|member| is_down(walk, **member)).map(|member| member.0));
+                        let members = self.groups_of(component).flat_map(|group| &group.members);
+                        work.extend(members.filter_map(|member| walk.noted(member.0)).filter(|at| part.state(*at) == Some(State::Down)));
                     }
                 }
             }
         }
     }
 
-    /// Breadth first over the hops that carry just the state that their end has.
-    fn carriers(&self, walk: &mut Scratch, starts: &[u32], items: &mut [ReachItem]) {
-        let mut queue = std::mem::take(&mut walk.queue);
-        queue.clear();
-        queue.extend_from_slice(starts);
+    /// Breadth first over the hops that carry just the state that their end has: for each position where its state comes from.
+    fn carriers(&self, walk: &Scratch, part: &Part) -> Vec<(u32, KindIndex)> {
+        let mut from = vec![(u32::MAX, KindIndex(0)); part.components.len()];
+        let mut queue: Vec<u32> = (0u32..).take(part.roots()).collect();
         let mut next = 0;
         while let Some(&at) = queue.get(next) {
             next += 1;
-            let position = walk.noted(at).unwrap_or(u32::MAX);
-            for step in self.on.steps(at) {
-                let place = walk.noted(step.to.0).and_then(|place| (place as usize).checked_sub(starts.len()));
-                let Some(item) = place.and_then(|place| items.get_mut(place)).filter(|item| item.from == u32::MAX) else { continue };
-                if Some(item.state) == self.carried(walk, ComponentId(at), step) {
-                    (item.from, item.via) = (position, step.kind);
-                    queue.push(step.to.0);
+            for &(to, kind) in part.hops.get(part.range(at)).unwrap_or_default() {
+                let Some(slot) = from.get_mut(to as usize).filter(|slot| slot.0 == u32::MAX && to as usize >= part.roots()) else {
+                    continue;
+                };
+                if part.state(to) == self.carried(walk, part, at, (to, kind)) {
+                    *slot = (at, kind);
+                    queue.push(to);
                 }
             }
         }
-        walk.queue = queue;
+        from
     }
 
     /// What arrives at the end of a hop from `at`.
-    fn carried(&self, walk: &Scratch, at: ComponentId, step: Step) -> Option<State> {
-        match walk.state(at.0)? {
+    fn carried(&self, walk: &Scratch, part: &Part, at: u32, (to, kind): (u32, KindIndex)) -> Option<State> {
+        match part.state(at)? {
             State::AtRisk | State::Degraded => Some(State::AtRisk),
             State::Down => {
-                let effect = self.kind(step.kind)?.effect;
-                Some(if self.in_group(at) && self.shielded(walk, at, step.to) { effect.min(State::Degraded) } else { effect })
+                let effect = self.kind(kind)?.effect;
+                let lost = ComponentId(part.component(at));
+                let shielded = self.in_group(lost) && self.shielded(walk, part, lost, ComponentId(part.component(to)));
+                Some(if shielded { effect.min(State::Degraded) } else { effect })
             }
         }
     }
 
     /// Whether a redundancy group of `lost` stands, and `dependent` has another living member of it to turn to.
-    fn shielded(&self, walk: &Scratch, lost: ComponentId, dependent: ComponentId) -> bool {
+    fn shielded(&self, walk: &Scratch, part: &Part, lost: ComponentId, dependent: ComponentId) -> bool {
+        let is_down = |member: ComponentId| walk.noted(member.0).and_then(|at| part.state(at)) == Some(State::Down);
         self.groups_of(lost).any(|group| {
-            let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(walk, *member)).collect();
+            let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(*member)).collect();
             living.len() >= group.need && self.back.ends(dependent.0).iter().any(|supplier| living.contains(&ComponentId(*supplier)))
         })
     }
 }
 
-fn is_down(walk: &Scratch, component: ComponentId) -> bool {
-    walk.state(component.0) == Some(State::Down)
+/// The part of an estate that faults reach, by itself: components are positions, in the order in which they are reached, so that
+/// all that follows stays in a small piece of memory.
+struct Part {
+    components: Vec<u32>,
+    /// Where each layer begins; the first is that of the roots. The last is the end.
+    layers: Vec<usize>,
+    states: Vec<Option<State>>,
+    /// Where the hops of each position begin.
+    begins: Vec<usize>,
+    hops: Vec<(u32, KindIndex)>,
+}
+
+impl Part {
+    fn roots(&self) -> usize {
+        self.layers.get(1).copied().unwrap_or(0)
+    }
+
+    fn component(&self, at: u32) -> u32 {
+        self.components.get(at as usize).copied().unwrap_or(u32::MAX)
+    }
+
+    fn state(&self, at: u32) -> Option<State> {
+        self.states.get(at as usize).copied().flatten()
+    }
+
+    fn range(&self, at: u32) -> std::ops::Range<usize> {
+        let begin = |at: usize| self.begins.get(at).copied().unwrap_or(self.hops.len());
+        begin(at as usize)..begin(at as usize + 1)
+    }
+
+    /// Whether it became worse.
+    fn worsen(&mut self, at: u32, state: State) -> bool {
+        match self.states.get_mut(at as usize) {
+            Some(known) if known.is_none_or(|known| known < state) => {
+                *known = Some(state);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
 }

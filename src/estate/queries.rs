@@ -110,13 +110,11 @@ impl Snapshot {
         }
         self.pool.with(self.len(), |walk| {
             for component in avoid {
-                walk.see(*component);
-                walk.note(*component, u32::MAX);
+                walk.see_as(*component, u32::MAX);
             }
             if !walk.see(to) {
                 return None;
             }
-            walk.note(to, 0);
             walk.queue.push(to);
             let mut at = 0;
             'search: loop {
@@ -124,10 +122,9 @@ impl Snapshot {
                 at += 1;
                 let farther = walk.noted(component).unwrap_or(0) + 1;
                 for &before in self.back.ends(component) {
-                    if before == from && taken.contains(&component) || !walk.see(before) {
+                    if before == from && taken.contains(&component) || !walk.see_as(before, farther) {
                         continue;
                     }
-                    walk.note(before, farther);
                     if before == from {
                         break 'search;
                     }

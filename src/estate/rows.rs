@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use petgraph::Direction;
 
 use super::component::ComponentId;
-use super::model::State;
 use super::snapshot::{KindIndex, Snapshot, Step};
 use super::walk::Reached;
 
@@ -83,10 +82,8 @@ pub(super) fn rows(snapshot: &Snapshot) -> (Rows, Rows) {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     turn: u32,
-    seen: Vec<u32>,
-    states: Vec<Option<State>>,
-    /// A number for each, in walks that need one.
-    notes: Vec<u32>,
+    /// The number of the walk in which it was seen last, and what that walk noted of it.
+    marks: Vec<(u32, u32)>,
     /// In the order in which they were reached.
     pub queue: Vec<u32>,
 }
@@ -94,61 +91,28 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Whether it was not seen in this walk.
     pub fn see(&mut self, component: u32) -> bool {
-        match self.seen.get_mut(component as usize) {
-            Some(seen) if *seen != self.turn => {
-                *seen = self.turn;
+        self.see_as(component, 0)
+    }
+
+    /// The same; if it was not seen, the note is taken of it.
+    pub fn see_as(&mut self, component: u32, note: u32) -> bool {
+        match self.marks.get_mut(component as usize) {
+            Some(mark) if mark.0 != self.turn => {
+                *mark = (self.turn, note);
                 true
             }
             Some(_) | None => false,
         }
     }
 
-    pub fn has_seen(&self, component: u32) -> bool {
-        self.seen.get(component as usize) == Some(&self.turn)
-    }
-
-    /// Of one that was seen.
-    pub fn state(&self, component: u32) -> Option<State> {
-        if self.has_seen(component) { self.states.get(component as usize).copied().flatten() } else { None }
-    }
-
-    /// Whether it became worse. Only of those that were seen.
-    pub fn worsen(&mut self, component: u32, state: State) -> bool {
-        match self.states.get_mut(component as usize) {
-            Some(known) if known.is_none_or(|known| known < state) => {
-                *known = Some(state);
-                true
-            }
-            Some(_) | None => false,
-        }
-    }
-
-    pub fn clear_state(&mut self, component: u32) {
-        if let Some(state) = self.states.get_mut(component as usize) {
-            *state = None;
-        }
-    }
-
-    /// Only of those that were seen.
-    pub fn note(&mut self, component: u32, number: u32) {
-        if self.notes.len() != self.seen.len() {
-            self.notes = vec![0; self.seen.len()];
-        }
-        if let Some(note) = self.notes.get_mut(component as usize) {
-            *note = number;
-        }
-    }
-
-    /// What was noted in this walk.
+    /// What was noted of it in this walk, if it was seen.
     pub fn noted(&self, component: u32) -> Option<u32> {
-        if self.has_seen(component) { self.notes.get(component as usize).copied() } else { None }
+        self.marks.get(component as usize).filter(|mark| mark.0 == self.turn).map(|mark| mark.1)
     }
 
     fn begin(&mut self, components: usize) {
-        if self.seen.len() != components || self.turn == u32::MAX {
-            self.seen = vec![0; components];
-            self.states = vec![None; components];
-            self.notes = Vec::new();
+        if self.marks.len() != components || self.turn == u32::MAX {
+            self.marks = vec![(0, 0); components];
             self.turn = 0;
         }
         self.turn += 1;
