@@ -175,7 +175,7 @@ fn newer_stores_are_not_touched() {
     transaction.open_table(table).unwrap().insert(b"format".as_slice(), 99u32.to_be_bytes().as_slice()).unwrap();
     transaction.commit().unwrap();
     drop(db);
-    refused(&path, |error| *error == StoreError::Newer { found: 99, known: 1 });
+    refused(&path, |error| *error == StoreError::Newer { found: 99, known: 2 });
 }
 
 fn filled(path: &Path, revisions: u64) -> Store {
@@ -413,6 +413,7 @@ fn changeset() -> impl Strategy<Value = (Changeset, &'static str)> {
                 .map(|(id, need)| GroupRecord { id: id.to_owned(), members: vec!["a".to_owned()], need, origin: origin.to_owned() })
                 .collect(),
             remove_groups: Vec::new(),
+            ..Changeset::default()
         };
         (changes, origin)
     })

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, load_quietly, text};
+use super::as_of::{AsOfArgs, Then, then};
+use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, load_quietly, text, top_of};
+use crate::world::load_bundle_against;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -13,6 +15,8 @@ pub struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
+    #[command(flatten)]
+    then: AsOfArgs,
     /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -23,7 +27,12 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, &args.bundle)?;
-    let bundle = load_quietly(&project, &args.bundle, &args.time)?;
+    let bundle = match then(&project, &args.then)? {
+        Some(Then { estate, words }) => {
+            load_bundle_against(&project, &args.bundle, &top_of(&project, &args.bundle), args.time.options(), estate, words)?
+        }
+        None => load_quietly(&project, &args.bundle, &args.time)?,
+    };
     let diagnosis = bundle.diagnose();
     match args.format {
         Format::Text => write!(out, "{}", text::diagnosis(&diagnosis, args.lang, false))?,

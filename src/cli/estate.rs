@@ -3,21 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
+use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::{FINDINGS, Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
-use crate::estate::{AttributeKind, AttributeValue, Member, Model, Snapshot};
-use crate::store::{
-    Audit, Change, Changeset, ComponentRecord, Conflict, GIT, GroupRecord, Records, RelationRecord, Store, StoreError, What,
-};
+use crate::estate::{AttributeKind, Member, Model};
+use crate::store::{Audit, Change, Changeset, ComponentRecord, Conflict, GIT, Records, Store, What};
 use crate::value::Time;
-use crate::world::{Project, find_project};
-
-/// In the project's folder.
-const DEFAULT_STORE: &str = ".faultscope/estate.redb";
+use crate::world::{Project, case_records, find_project, records_of};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,7 +22,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Make the store say what the project's topology says; what git no longer declares is removed
+    /// Make the store say what the project's topology and cases say; what git no longer declares is removed
     Apply(ApplyArgs),
     /// The revisions, the newest first: who changed the estate, when, why
     Log(LogArgs),
@@ -126,12 +121,6 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Failure(format!("error: {error}"))
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct ApplyReport {
     /// The newest revision, whether this made it or not.
@@ -146,7 +135,8 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     refuse_mistakes(&project, &args.dir)?;
     let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = Store::open(&path)?;
-    let wanted = declared(&project.estate);
+    let mut wanted = records_of(&project.estate, GIT);
+    wanted.cases = case_records(project.cases.cases(), &project.estate, GIT);
     let changes = Changeset::replacing(&store.layer(GIT)?, wanted);
     let who = args.who.clone().unwrap_or_else(user);
     let audit = store.apply(&changes, &who, &args.why, GIT, now())?;
@@ -165,57 +155,20 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-/// Wrong items are left out of a project's estate. Here that would remove them from the store.
+/// Wrong items are left out of a project. Here that would remove them from the store.
 fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
-    let in_topology = |d: &&crate::diag::Diagnostic| {
-        d.is_error() && d.place.is_none_or(|place| project.sources.path(place.source).starts_with("topology/"))
-    };
-    let mistakes = project.diagnostics.iter().filter(in_topology).count();
+    let concerned = |path: &str| path.starts_with("topology/") || path.starts_with("cases/");
+    let errors = project.diagnostics.iter().filter(|d| d.is_error());
+    let mistakes = errors.filter(|d| d.place.is_none_or(|place| concerned(project.sources.path(place.source)))).count();
     if mistakes == 0 {
         return Ok(());
     }
     let what = if mistakes == 1 { "1 mistake".to_owned() } else { format!("{mistakes} mistakes") };
     let dir = dir.display();
     Err(Failure(format!(
-        "error: the topology in `{dir}` has {what}, and applying it would remove the items concerned; nothing was applied\n  \
+        "error: topology and cases in `{dir}` have {what}, and applying it would remove the items concerned; nothing was applied\n  \
          help: `faultscope check {dir}` shows them"
     )))
-}
-
-/// What a topology declares, with origin `git`.
-fn declared(estate: &Snapshot) -> Records {
-    let id = |component| estate.component(component).id.clone();
-    let components = estate.ids().map(|at| {
-        let one = estate.component(at);
-        ComponentRecord {
-            id: one.id.clone(),
-            kind: one.kind.clone(),
-            name: one.name.clone(),
-            owner: one.owner.clone(),
-            environment: one.environment.clone(),
-            tier: one.tier.map(|tier| tier.name().to_owned()),
-            attributes: one.attributes.iter().map(|(name, said)| (name.clone(), attribute(said))).collect(),
-            origin: GIT.to_owned(),
-        }
-    });
-    let relations =
-        estate.relations().map(|one| RelationRecord { from: id(one.from), kind: one.kind, to: id(one.to), origin: GIT.to_owned() });
-    let groups = estate.groups().iter().map(|one| GroupRecord {
-        id: one.id.clone(),
-        members: one.members.iter().map(|member| id(*member)).collect(),
-        need: u64::try_from(one.need).unwrap_or(u64::MAX),
-        origin: GIT.to_owned(),
-    });
-    Records { revision: 0, components: components.collect(), relations: relations.collect(), groups: groups.collect() }
-}
-
-/// Numbers stay in their base unit.
-fn attribute(said: &AttributeValue) -> Value {
-    match said {
-        AttributeValue::Text(text) => Value::from(text.clone()),
-        AttributeValue::Bool(truth) => Value::from(*truth),
-        AttributeValue::Number(number) => Value::from(*number),
-    }
 }
 
 fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
@@ -233,13 +186,16 @@ fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
 
 fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     let store = existing(&args.store)?;
-    let records = store.records(as_of(&store, args.as_of.as_deref())?)?;
+    let revision = args.as_of.as_ref().map(|text| revision_of(&store, text)).transpose()?;
+    let records = store.records(revision)?;
     if args.store.format == Format::Json {
         writeln!(out, "{}", json(&records)?)?;
         return Ok(OK);
     }
-    let (components, relations, groups) = (records.components.len(), records.relations.len(), records.groups.len());
-    writeln!(out, "revision {}: {components} components, {relations} relations, {groups} groups", records.revision)?;
+    let (components, relations) = (records.components.len(), records.relations.len());
+    let (groups, cases) = (records.groups.len(), records.cases.len());
+    let revision = records.revision;
+    writeln!(out, "revision {revision}: {components} components, {relations} relations, {groups} groups, {cases} cases")?;
     for one in &records.components {
         let name = if one.name == one.id { String::new() } else { format!(" {}", one.name) };
         let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
@@ -251,6 +207,9 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     }
     for one in &records.groups {
         writeln!(out, "  {}: needs {} of {} (from {})", one.id, one.need, one.members.join(", "), one.origin)?;
+    }
+    for one in &records.cases {
+        writeln!(out, "  {} {}: touched {} (from {})", one.id, one.title, one.components.join(", "), one.origin)?;
     }
     Ok(OK)
 }
@@ -276,6 +235,7 @@ fn change_words(change: &Change) -> String {
         What::Component => "component",
         What::Relation => "relation",
         What::Group => "group",
+        What::Case => "case",
     };
     let (before, after) = match (&change.before, &change.after) {
         (None, None | Some(_)) => return format!("+ {what} {}\n", change.id),
@@ -315,7 +275,8 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = open_existing(&path)?;
-    let records = store.records(as_of(&store, args.as_of.as_deref())?)?;
+    let revision = args.as_of.as_ref().map(|text| revision_of(&store, text)).transpose()?;
+    let records = store.records(revision)?;
     let text = json(&topology(&records, project.estate.model()))?;
     std::fs::write(&args.out, format!("{text}\n"))
         .map_err(|error| Failure(format!("error: cannot write `{}`: {error}", args.out.display())))?;
@@ -361,7 +322,7 @@ fn component(one: &ComponentRecord, model: &Model) -> Value {
 }
 
 /// Records keep the base unit, files the unit that the model declares.
-fn in_own_unit(model: &Model, kind: &str, name: &str, said: &Value) -> Value {
+pub(super) fn in_own_unit(model: &Model, kind: &str, name: &str, said: &Value) -> Value {
     let unit = match model.member(kind, name) {
         Some(Member::Attribute(def)) => match def.kind {
             AttributeKind::Number(unit) => Some(unit),
@@ -403,39 +364,4 @@ fn existing(args: &StoreArgs) -> Result<Store, Failure> {
         })?,
     };
     open_existing(&path)
-}
-
-fn open_existing(path: &Path) -> Result<Store, Failure> {
-    if !path.exists() {
-        return Err(Failure(format!(
-            "error: there is no store `{}`\n  help: `faultscope estate apply DIR` makes one; `--store FILE` names another",
-            path.display()
-        )));
-    }
-    Ok(Store::open(path)?)
-}
-
-/// The revision that a number or a time means.
-fn as_of(store: &Store, text: Option<&str>) -> Result<Option<u64>, Failure> {
-    let Some(text) = text else { return Ok(None) };
-    if let Ok(revision) = text.parse::<u64>() {
-        return Ok(Some(revision));
-    }
-    let time = Time::parse(text).ok_or_else(|| {
-        Failure(format!("error: `{text}` is neither a revision nor a time\n  help: write it like `7` or `2025-06-01T10:00:00Z`"))
-    })?;
-    Ok(Some(store.revision_at(time.0)?))
-}
-
-fn user() -> String {
-    ["USER", "USERNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok())
-        .filter(|name| !name.is_empty())
-        .unwrap_or("unknown".to_owned())
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

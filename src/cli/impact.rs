@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::as_of::{AsOfArgs, then};
 use super::{Failure, Lang, OK, Outcome, ProjectArgs, graph, json, load_project, text};
 use crate::diag::nearest;
 use crate::estate::{ComponentId, Group, Impacted, Snapshot, State, Tier};
@@ -50,6 +51,8 @@ pub struct Args {
     state: Option<StateArg>,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    then: AsOfArgs,
     /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     format: ImpactFormat,
@@ -158,7 +161,14 @@ struct PointItem {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
-    let estate = &project.estate;
+    let then = then(&project, &args.then)?;
+    for word in then.iter().flat_map(|then| &then.words) {
+        eprintln!("warning: {word}");
+    }
+    let estate: &Snapshot = match &then {
+        Some(then) => &then.estate,
+        None => &project.estate,
+    };
     let mut roots: Vec<ComponentId> = Vec::new();
     for name in &args.components {
         roots.extend(find(estate, name)?);

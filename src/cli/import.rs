@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Failure, OK, Outcome, ProjectArgs, json, load_project};
+use super::{Failure, OK, Outcome, ProjectArgs, import_store, json, load_project};
 use crate::import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read, topology_yaml};
+use crate::world::Project;
 
 /// So many lines of each list are shown.
 const SHOWN: usize = 10;
@@ -68,6 +69,15 @@ pub struct Args {
     /// The topology file to write [default: `topology/imported-KIND.yaml` in the project]
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
+    /// Instead of a topology file into this store of the estate, in the words of `import:KIND`; git's words win
+    #[arg(long, value_name = "FILE", conflicts_with = "into")]
+    store: Option<PathBuf>,
+    /// Who does it, for the store's log [default: the name of the user]
+    #[arg(long, value_name = "NAME", requires = "store")]
+    who: Option<String>,
+    /// Why, for the store's log
+    #[arg(long, value_name = "TEXT", requires = "store")]
+    why: Option<String>,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
@@ -82,6 +92,9 @@ pub struct Args {
 struct ImportReport {
     file: String,
     written: bool,
+    /// Of the store, if the import made one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
     added: Vec<String>,
     changed: BTreeMap<String, Vec<String>>,
     gone: Vec<String>,
@@ -111,6 +124,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let sources = sources(&args.files)?;
     let imported = read(kind, &sources, project.estate.model()).map_err(|error| Failure(format!("error: {error}")))?;
+    if let Some(path) = &args.store {
+        return into_store(args, path, &project, &imported, out);
+    }
     let target = match &args.into {
         Some(target) => target.clone(),
         None => project.root.join("topology").join(format!("imported-{}.yaml", kind.name())),
@@ -123,7 +139,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         write_whole(&target, &text)?;
     }
     match args.format {
-        ReportFormat::Json => writeln!(out, "{}", json(&view(report, &target, written))?)?,
+        ReportFormat::Json => writeln!(out, "{}", json(&view(report, &target, written, None))?)?,
         ReportFormat::Text => {
             let outcome = match (written, args.dry_run) {
                 (true, _) => "written",
@@ -132,6 +148,25 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
             };
             writeln!(out, "{}{}: {outcome}", words(&report), target.display())?;
         }
+    }
+    Ok(OK)
+}
+
+fn into_store(args: &Args, path: &Path, project: &Project, imported: &Imported, out: &mut impl Write) -> Outcome {
+    let job = import_store::Job {
+        kind: args.kind.kind(),
+        path,
+        who: args.who.as_deref(),
+        why: args.why.as_deref().unwrap_or_default(),
+        dry_run: args.dry_run,
+    };
+    let done = import_store::import(&job, project, imported)?;
+    match args.format {
+        ReportFormat::Json => {
+            let revision = done.audit.as_ref().map(|audit| audit.revision);
+            writeln!(out, "{}", json(&view(done.report, path, done.written, revision))?)?;
+        }
+        ReportFormat::Text => writeln!(out, "{}{}: {}", words(&done.report), path.display(), done.outcome(args.dry_run))?,
     }
     Ok(OK)
 }
@@ -227,12 +262,13 @@ fn write_whole(target: &Path, text: &str) -> Result<(), Failure> {
     renamed.map_err(cannot)
 }
 
-fn view(report: Report, target: &Path, written: bool) -> ImportReport {
+fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> ImportReport {
     let relation = |one: ImportedRelation| RelationView { from: one.from, kind: one.kind, to: one.to };
     let skipped = |one: Skipped| SkippedView { what: one.what, why: one.why, source: one.source };
     ImportReport {
         file: target.display().to_string(),
         written,
+        revision,
         added: report.added,
         changed: report.changed.into_iter().collect(),
         gone: report.gone,

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand, `text` for what people read.
 
+mod as_of;
 mod bench;
 mod change;
 mod change_text;
@@ -11,6 +12,7 @@ mod graph;
 mod help;
 mod impact;
 mod import;
+mod import_store;
 mod lang;
 mod text;
 mod walk;
@@ -55,7 +57,7 @@ enum Command {
     Change(change::Args),
     /// The estate on disk: apply, log, show, diff, export, conflicts
     Estate(estate::Args),
-    /// Topology from Kubernetes, compose files, service graphs, NetBox, Backstage, Terraform, CSV
+    /// Topology from Kubernetes, compose files, service graphs, NetBox, Backstage, Terraform, CSV; into a file or the store
     Import(import::Args),
     /// Walk a decision tree, question by question
     Walk(walk::Args),

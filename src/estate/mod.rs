@@ -5,8 +5,10 @@
 //! redundancy, impact. Only this folder knows of the graph library.
 //!
 //! The way of a file: `read` (tree → words with places), `resolve` (model), `validate` (relations, groups), `snapshot`.
+//! Parts that come from no file go through `assemble`.
 
 mod aliases;
+mod assemble;
 mod build;
 mod component;
 mod cycles;
@@ -28,6 +30,7 @@ mod validate;
 mod walk;
 mod without;
 
+pub use assemble::{LeftOut, Parts};
 pub use build::{base_model, build};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
 pub use impact::{Impacted, Reach, ReachItem};

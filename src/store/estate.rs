@@ -10,11 +10,14 @@ use uuid::Uuid;
 use super::StoreError;
 use super::graph::Graph;
 use super::history::{Audit, Change, change_key};
-use super::records::{Changeset, Item, Key, merge};
+use super::records::{CaseRecord, Changeset, Item, Key, merge};
 use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Rows, keys_with, rows_with, value_of};
 
 /// Names of vertices and edge types come from this one, so that the same estate has the same ids everywhere.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
+
+/// From a case to a component.
+const TOUCHED: &str = "touched";
 
 /// The tables of the estate, open for writing. Nothing is kept before the transaction is committed.
 pub(super) struct Estate<'t> {
@@ -43,7 +46,8 @@ impl<'t> Estate<'t> {
         let components = changeset.remove_components.iter().map(|id| Key::Component(id.clone()));
         let relations = changeset.remove_relations.iter().map(|one| Key::Relation(one.from.clone(), one.kind.clone(), one.to.clone()));
         let groups = changeset.remove_groups.iter().map(|id| Key::Group(id.clone()));
-        for key in components.chain(relations).chain(groups) {
+        let cases = changeset.remove_cases.iter().map(|id| Key::Case(id.clone()));
+        for key in components.chain(relations).chain(groups).chain(cases) {
             let removed = self.layers.remove(layer_key(&key, origin).as_slice())?.is_some();
             if removed {
                 touched.insert(key);
@@ -52,7 +56,8 @@ impl<'t> Estate<'t> {
         let components = changeset.put_components.iter().cloned().map(Item::Component);
         let relations = changeset.put_relations.iter().cloned().map(Item::Relation);
         let groups = changeset.put_groups.iter().cloned().map(Item::Group);
-        for item in components.chain(relations).chain(groups) {
+        let cases = changeset.put_cases.iter().cloned().map(Item::Case);
+        for item in components.chain(relations).chain(groups).chain(cases) {
             check(&item)?;
             let (key, value) = (item.key(), serde_json::to_vec(&item.to_json()?)?);
             let at = layer_key(&key, item.origin());
@@ -72,7 +77,7 @@ impl<'t> Estate<'t> {
             let bytes = key.bytes();
             let mut layers = Vec::new();
             for (_, value) in rows_with(&self.layers, &bytes)? {
-                layers.push(Item::from_json(key.what(), serde_json::from_slice(&value)?)?);
+                layers.push(Item::read(key.what(), &value)?);
             }
             let merged = merge(layers);
             let before: Option<Value> = value_of(&self.records, &bytes)?.map(|value| serde_json::from_slice(&value)).transpose()?;
@@ -113,8 +118,8 @@ impl<'t> Estate<'t> {
         for (key, item) in items {
             match (key, item) {
                 (Key::Relation(from, kind, to), None) => self.graph.remove_edge(&edge(from, kind, to)?)?,
-                (Key::Component(_) | Key::Group(_), None) => self.graph.remove_vertex(vertex_id(key))?,
-                (Key::Component(_) | Key::Group(_), Some(item)) => {
+                (Key::Component(_) | Key::Group(_) | Key::Case(_), None) => self.graph.remove_vertex(vertex_id(key))?,
+                (Key::Component(_) | Key::Group(_) | Key::Case(_), Some(item)) => {
                     if self.draw_vertex(key, item)? {
                         new.insert(*key);
                     }
@@ -123,9 +128,15 @@ impl<'t> Estate<'t> {
                 (Key::Relation(..), Some(_)) => {}
             }
         }
-        for (key, item) in items {
-            if let (Key::Relation(..), Some(item)) = (key, item) {
-                self.draw_edge(item)?;
+        for item in items.values().flatten() {
+            match item {
+                Item::Relation(_) => self.draw_edge(item)?,
+                Item::Case(case) => {
+                    // It may have touched others before.
+                    self.graph.remove_edges_from(vertex_id(&item.key()))?;
+                    self.draw_touched(case)?;
+                }
+                Item::Component(_) | Item::Group(_) => {}
             }
         }
         self.draw_waiting(&new, items)
@@ -137,6 +148,7 @@ impl<'t> Estate<'t> {
         let kind = match key {
             Key::Component(_) | Key::Relation(..) => "component",
             Key::Group(_) => "group",
+            Key::Case(_) => "case",
         };
         let new = self.graph.put_vertex(&Vertex::with_id(id, name(kind)?))?;
         for (property, value) in fields(item)? {
@@ -147,15 +159,29 @@ impl<'t> Estate<'t> {
 
     fn draw_edge(&mut self, item: &Item) -> Result<(), StoreError> {
         let Key::Relation(from, kind, to) = item.key() else { return Ok(()) };
-        let edge = edge(&from, &kind, &to)?;
-        if self.graph.put_edge(&edge)? {
-            self.graph.set_edge_property(&edge, name("kind")?, &Value::from(kind))?;
-            self.graph.set_edge_property(&edge, name("origin")?, &Value::from(item.origin()))?;
+        self.draw_between(&edge(&from, &kind, &to)?, &kind, item.origin())
+    }
+
+    /// From a case to each of its components that there is.
+    fn draw_touched(&mut self, case: &CaseRecord) -> Result<(), StoreError> {
+        let from = vertex_id(&Key::Case(case.id.clone()));
+        for id in &case.components {
+            let edge = Edge::new(from, name(TOUCHED)?, vertex_id(&Key::Component(id.clone())));
+            self.draw_between(&edge, TOUCHED, &case.origin)?;
         }
         Ok(())
     }
 
-    /// Relations that were declared before the component at one of their ends.
+    /// Nothing happens if one of the ends is not there.
+    fn draw_between(&mut self, edge: &Edge, kind: &str, origin: &str) -> Result<(), StoreError> {
+        if self.graph.put_edge(edge)? {
+            self.graph.set_edge_property(edge, name("kind")?, &Value::from(kind))?;
+            self.graph.set_edge_property(edge, name("origin")?, &Value::from(origin))?;
+        }
+        Ok(())
+    }
+
+    /// Relations and cases that were declared before a component that they name.
     fn draw_waiting(&mut self, new: &BTreeSet<&Key>, drawn: &BTreeMap<&Key, Option<Item>>) -> Result<(), StoreError> {
         if new.is_empty() {
             return Ok(());
@@ -168,7 +194,15 @@ impl<'t> Estate<'t> {
                 && !drawn.contains_key(&key)
                 && let Some(value) = value_of(&self.records, &bytes)?
             {
-                self.draw_edge(&Item::from_json(key.what(), serde_json::from_slice(&value)?)?)?;
+                self.draw_edge(&Item::read(key.what(), &value)?)?;
+            }
+        }
+        for (bytes, value) in rows_with(&self.records, b"k")? {
+            let key = Key::cut(&mut Cut(&bytes))?;
+            let Item::Case(case) = Item::read(key.what(), &value)? else { continue };
+            let waited = case.components.iter().any(|id| new.contains(&Key::Component(id.clone())));
+            if waited && !drawn.contains_key(&key) {
+                self.draw_touched(&case)?;
             }
         }
         Ok(())
@@ -177,7 +211,7 @@ impl<'t> Estate<'t> {
 
 fn check(item: &Item) -> Result<(), StoreError> {
     let empty = match item.key() {
-        Key::Component(id) | Key::Group(id) => id.is_empty(),
+        Key::Component(id) | Key::Group(id) | Key::Case(id) => id.is_empty(),
         Key::Relation(from, kind, to) => from.is_empty() || kind.is_empty() || to.is_empty(),
     };
     if empty || item.origin().is_empty() {
@@ -191,12 +225,13 @@ pub(super) fn layer_key(key: &Key, origin: &str) -> Vec<u8> {
     [key.bytes().as_slice(), origin.as_bytes()].concat()
 }
 
-/// The id of the vertex of a component or a group.
+/// The id of the vertex of a component, a group or a case.
 pub(super) fn vertex_id(key: &Key) -> Uuid {
     let prefix = match key {
         Key::Component(_) => "component",
         Key::Relation(..) => "relation",
         Key::Group(_) => "group",
+        Key::Case(_) => "case",
     };
     Uuid::new_v5(&NAMESPACE, format!("{prefix}:{}", key.name()).as_bytes())
 }

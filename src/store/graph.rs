@@ -77,13 +77,19 @@ impl<'t> Graph<'t> {
     pub(super) fn remove_vertex(&mut self, id: Uuid) -> Result<(), StoreError> {
         let owner = id.as_bytes().as_slice();
         self.vertex.remove_all(owner, &self.names)?;
-        for key in keys_with(&self.edges, owner)? {
-            self.remove_edge(&Cut(&key).edge()?)?;
-        }
+        self.remove_edges_from(id)?;
         for key in keys_with(&self.reversed, owner)? {
             self.remove_edge(&Cut(&key).edge()?.reversed())?;
         }
         self.vertices.remove(owner)?;
+        Ok(())
+    }
+
+    /// With their properties.
+    pub(super) fn remove_edges_from(&mut self, id: Uuid) -> Result<(), StoreError> {
+        for key in keys_with(&self.edges, id.as_bytes())? {
+            self.remove_edge(&Cut(&key).edge()?)?;
+        }
         Ok(())
     }
 

@@ -126,14 +126,14 @@ impl View<'_> {
 
     fn present(&self) -> Result<BTreeMap<Key, Item>, StoreError> {
         let table = self.0.open_table(RECORDS)?;
-        let mut items = BTreeMap::new();
-        for (key, value) in rows_with(&table, &[])? {
-            let key = Key::cut(&mut Cut(&key))?;
-            let value: Value = serde_json::from_slice(&value)?;
-            let item = Item::from_json(key.what(), value)?;
-            items.insert(key, item);
-        }
-        Ok(items)
+        // One by one from the file: there may be millions, and their bytes need not all be in memory as well.
+        let rows = table.range::<&[u8]>(..)?.map(|entry| {
+            let (key, value) = entry?;
+            let key = Key::cut(&mut Cut(key.value()))?;
+            let item = Item::read(key.what(), value.value())?;
+            Ok::<_, StoreError>((key, item))
+        });
+        rows.collect()
     }
 }
 

@@ -26,7 +26,7 @@ use redb::{Database, Durability, ReadableDatabase};
 pub use datastore::{RedbDatastore, RedbTransaction};
 pub use error::StoreError;
 pub use history::{Audit, Change};
-pub use records::{Changeset, ComponentRecord, Conflict, GIT, GroupRecord, Records, RelationRecord, What};
+pub use records::{CaseRecord, Changeset, ComponentRecord, Conflict, GIT, GroupRecord, Records, RelationRecord, What};
 
 use estate::Estate;
 use history::View;
@@ -113,12 +113,25 @@ impl Store {
     /// What one origin says, all relations included.
     pub fn layer(&self, origin: &str) -> Result<Records, StoreError> {
         let view = self.db.begin_read()?;
+        let mut items: BTreeMap<Key, Item> = BTreeMap::new();
+        let table = view.open_table(LAYERS)?;
+        for entry in table.range::<&[u8]>(..)? {
+            let (at, value) = entry?;
+            let mut cut = Cut(at.value());
+            let key = Key::cut(&mut cut)?;
+            // What follows the key is the origin. Only its own words are read.
+            if cut.rest() == origin.as_bytes() {
+                let item = Item::read(key.what(), value.value())?;
+                items.insert(key, item);
+            }
+        }
         let mut layer = Records { revision: View(&view).revision()?, ..Records::default() };
-        for item in layers(&view)?.into_values().flatten().filter(|item| item.origin() == origin) {
+        for item in items.into_values() {
             match item {
                 Item::Component(one) => layer.components.push(one),
                 Item::Relation(one) => layer.relations.push(one),
                 Item::Group(one) => layer.groups.push(one),
+                Item::Case(one) => layer.cases.push(one),
             }
         }
         Ok(layer)
@@ -138,8 +151,9 @@ impl Store {
         Ok(found)
     }
 
-    /// The graph: a vertex for each component and group, an edge for each relation between components that there are. To ask;
-    /// what is written past [`Store::apply`] is in no journal.
+    /// The graph: a vertex for each component, group and case, an edge for each relation between components that there are, and
+    /// an edge `touched` from each case to those of its components that there are. To ask; what is written past
+    /// [`Store::apply`] is in no journal.
     pub fn graph(&self) -> indradb::Database<RedbDatastore> {
         indradb::Database::new(RedbDatastore::over(&self.db))
     }
@@ -150,13 +164,18 @@ pub fn component_vertex(id: &str) -> uuid::Uuid {
     estate::vertex_id(&Key::Component(id.to_owned()))
 }
 
+/// The id of a case in the graph.
+pub fn case_vertex(id: &str) -> uuid::Uuid {
+    estate::vertex_id(&Key::Case(id.to_owned()))
+}
+
 /// What all origins say, item by item; the origins of one item in the order of their names.
 fn layers(view: &redb::ReadTransaction) -> Result<BTreeMap<Key, Vec<Item>>, StoreError> {
     let table = view.open_table(LAYERS)?;
     let mut layers: BTreeMap<Key, Vec<Item>> = BTreeMap::new();
     for (key, value) in rows_with(&table, &[])? {
         let key = Key::cut(&mut Cut(&key))?;
-        let item = Item::from_json(key.what(), serde_json::from_slice(&value)?)?;
+        let item = Item::read(key.what(), &value)?;
         layers.entry(key).or_default().push(item);
     }
     Ok(layers)

@@ -13,7 +13,8 @@ use super::tables::{ALL, META, value_of};
 
 const MAGIC: &[u8] = b"faultscope estate";
 /// Raised whenever an older program could not read what a newer one writes.
-pub(super) const FORMAT: u32 = 1;
+/// 2: cases.
+pub(super) const FORMAT: u32 = 2;
 /// Of pages in memory. The database's own default of 1 GiB is meant for a machine of its own.
 const CACHE_BYTES: usize = 64 << 20;
 
@@ -25,9 +26,10 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| io_error(path, &error))?;
     let guard = Guard::new(backend(file)?, true);
     let db = builder().create_with_backend(guard.clone()).map_err(|error| opening(path, error))?;
-    let known = known(&db, path)?;
+    let current = is_current(&db, path)?;
     guard.release().map_err(|error| io_error(path, &error))?;
-    if !known {
+    if !current {
+        // Every older store is a newer one that has no cases yet.
         write_meta(&db)?;
     }
     Ok(db)
@@ -91,8 +93,8 @@ fn backend(file: File) -> Result<FileBackend, StoreError> {
     Ok(FileBackend::new(file).map_err(redb::Error::from)?)
 }
 
-/// Whether it says what it is. A database without any table is one that was just made.
-fn known(db: &Database, path: &Path) -> Result<bool, StoreError> {
+/// Whether it says what it is, in the format of today. A database without any table is one that was just made.
+fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
     let not_a_store = || StoreError::NotAStore { path: path.display().to_string() };
     let view = db.begin_read()?;
     let meta = match view.open_table(META) {
@@ -110,7 +112,7 @@ fn known(db: &Database, path: &Path) -> Result<bool, StoreError> {
     let format = value_of(&meta, b"format")?.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes);
     match format {
         Some(found) if found > FORMAT => Err(StoreError::Newer { found, known: FORMAT }),
-        Some(_) => Ok(true),
+        Some(found) => Ok(found == FORMAT),
         None => Err(StoreError::Broken("it does not say of which format it is".to_owned())),
     }
 }

@@ -1,4 +1,4 @@
-//! What stands in the store: components, relations, groups, and how the words of several origins become one record.
+//! What stands in the store: components, relations, groups, past cases, and how the words of several origins become one record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +43,22 @@ pub struct GroupRecord {
     pub origin: String,
 }
 
+/// A past incident, as far as the estate is concerned: what it touched. The rest of it stays in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseRecord {
+    pub id: String,
+    pub title: String,
+    /// RFC 3339.
+    pub date: Option<String>,
+    /// The fault; `None` where nobody found it.
+    pub root_cause: Option<String>,
+    /// Ids of components; they need not be there.
+    pub components: Vec<String>,
+    /// The rule that was made of it.
+    pub rule: Option<String>,
+    pub origin: String,
+}
+
 /// What to change. A record that is put replaces what its own origin said about it; removing takes back what the origin of the
 /// whole change said. An item is gone when no origin speaks of it any more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -55,6 +71,8 @@ pub struct Changeset {
     pub remove_relations: Vec<RelationRecord>,
     pub put_groups: Vec<GroupRecord>,
     pub remove_groups: Vec<String>,
+    pub put_cases: Vec<CaseRecord>,
+    pub remove_cases: Vec<String>,
 }
 
 impl Changeset {
@@ -64,18 +82,22 @@ impl Changeset {
         let relations: BTreeSet<(&str, &str, &str)> =
             wanted.relations.iter().map(|one| (one.from.as_str(), one.kind.as_str(), one.to.as_str())).collect();
         let groups: BTreeSet<&str> = wanted.groups.iter().map(|one| one.id.as_str()).collect();
+        let cases: BTreeSet<&str> = wanted.cases.iter().map(|one| one.id.as_str()).collect();
         let gone = |one: &&RelationRecord| !relations.contains(&(one.from.as_str(), one.kind.as_str(), one.to.as_str()));
         let remove_components =
             current.components.iter().map(|one| &one.id).filter(|id| !components.contains(id.as_str())).cloned().collect();
         let remove_relations = current.relations.iter().filter(gone).cloned().collect();
         let remove_groups = current.groups.iter().map(|one| &one.id).filter(|id| !groups.contains(id.as_str())).cloned().collect();
+        let remove_cases = current.cases.iter().map(|one| &one.id).filter(|id| !cases.contains(id.as_str())).cloned().collect();
         Changeset {
             remove_components,
             remove_relations,
             remove_groups,
+            remove_cases,
             put_components: wanted.components,
             put_relations: wanted.relations,
             put_groups: wanted.groups,
+            put_cases: wanted.cases,
         }
     }
 }
@@ -88,6 +110,8 @@ pub struct Records {
     /// Only those between components that there are.
     pub relations: Vec<RelationRecord>,
     pub groups: Vec<GroupRecord>,
+    #[serde(default)]
+    pub cases: Vec<CaseRecord>,
 }
 
 /// Git declares one thing, another origin says another: git wins, and this is the list to look at.
@@ -109,6 +133,7 @@ pub enum What {
     Component,
     Relation,
     Group,
+    Case,
 }
 
 impl What {
@@ -117,6 +142,7 @@ impl What {
             What::Component => b'c',
             What::Relation => b'r',
             What::Group => b'g',
+            What::Case => b'k',
         }
     }
 }
@@ -128,6 +154,7 @@ pub(super) enum Key {
     /// From, kind, to.
     Relation(String, String, String),
     Group(String),
+    Case(String),
 }
 
 impl Key {
@@ -136,13 +163,14 @@ impl Key {
             Key::Component(_) => What::Component,
             Key::Relation(..) => What::Relation,
             Key::Group(_) => What::Group,
+            Key::Case(_) => What::Case,
         }
     }
 
     /// For people.
     pub(super) fn name(&self) -> String {
         match self {
-            Key::Component(id) | Key::Group(id) => id.clone(),
+            Key::Component(id) | Key::Group(id) | Key::Case(id) => id.clone(),
             Key::Relation(from, kind, to) => format!("{from} {kind} {to}"),
         }
     }
@@ -151,7 +179,7 @@ impl Key {
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.what().byte()];
         match self {
-            Key::Component(id) | Key::Group(id) => bytes.extend(text_key(id)),
+            Key::Component(id) | Key::Group(id) | Key::Case(id) => bytes.extend(text_key(id)),
             Key::Relation(from, kind, to) => [from, kind, to].into_iter().for_each(|part| bytes.extend(text_key(part))),
         }
         bytes
@@ -162,6 +190,7 @@ impl Key {
         match cut.take(1)? {
             b"c" => Ok(Key::Component(cut.text()?.to_owned())),
             b"g" => Ok(Key::Group(cut.text()?.to_owned())),
+            b"k" => Ok(Key::Case(cut.text()?.to_owned())),
             b"r" => Ok(Key::Relation(cut.text()?.to_owned(), cut.text()?.to_owned(), cut.text()?.to_owned())),
             _ => Err(StoreError::Broken("an item is of no known kind".to_owned())),
         }
@@ -174,6 +203,7 @@ pub(super) enum Item {
     Component(ComponentRecord),
     Relation(RelationRecord),
     Group(GroupRecord),
+    Case(CaseRecord),
 }
 
 impl Item {
@@ -182,6 +212,7 @@ impl Item {
             Item::Component(one) => Key::Component(one.id.clone()),
             Item::Relation(one) => Key::Relation(one.from.clone(), one.kind.clone(), one.to.clone()),
             Item::Group(one) => Key::Group(one.id.clone()),
+            Item::Case(one) => Key::Case(one.id.clone()),
         }
     }
 
@@ -190,6 +221,7 @@ impl Item {
             Item::Component(one) => &one.origin,
             Item::Relation(one) => &one.origin,
             Item::Group(one) => &one.origin,
+            Item::Case(one) => &one.origin,
         }
     }
 
@@ -198,6 +230,7 @@ impl Item {
             Item::Component(one) => serde_json::to_value(one)?,
             Item::Relation(one) => serde_json::to_value(one)?,
             Item::Group(one) => serde_json::to_value(one)?,
+            Item::Case(one) => serde_json::to_value(one)?,
         })
     }
 
@@ -206,6 +239,17 @@ impl Item {
             What::Component => Item::Component(serde_json::from_value(value)?),
             What::Relation => Item::Relation(serde_json::from_value(value)?),
             What::Group => Item::Group(serde_json::from_value(value)?),
+            What::Case => Item::Case(serde_json::from_value(value)?),
+        })
+    }
+
+    /// Straight from the text: a tree of values in between takes longer than all the rest of reading a large estate.
+    pub(super) fn read(what: What, text: &[u8]) -> Result<Item, StoreError> {
+        Ok(match what {
+            What::Component => Item::Component(serde_json::from_slice(text)?),
+            What::Relation => Item::Relation(serde_json::from_slice(text)?),
+            What::Group => Item::Group(serde_json::from_slice(text)?),
+            What::Case => Item::Case(serde_json::from_slice(text)?),
         })
     }
 
@@ -225,7 +269,7 @@ fn rank(origin: &str) -> (u8, String) {
 }
 
 /// What all origins together say of one item: `None` if none speaks of it. Attributes of a component are merged one by one;
-/// relations and groups are taken as the first origin has them.
+/// relations, groups and cases are taken as the first origin has them.
 pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
     layers.sort_by_key(Item::rank);
     let mut layers = layers.into_iter();
@@ -284,17 +328,18 @@ fn said(layer: &ComponentRecord) -> BTreeMap<String, Value> {
 /// Puts items into their lists. A relation whose ends are not both there is left out.
 pub(super) fn records(revision: u64, items: BTreeMap<Key, Item>) -> Records {
     let mut records = Records { revision, ..Records::default() };
-    // Components come before relations in the order of keys.
-    let mut there = BTreeSet::new();
+    // In the order of keys: components come before relations, by their ids.
+    let there = |components: &[ComponentRecord], id: &str| components.binary_search_by(|one| one.id.as_str().cmp(id)).is_ok();
     for item in items.into_values() {
         match item {
-            Item::Component(one) => {
-                there.insert(one.id.clone());
-                records.components.push(one);
+            Item::Component(one) => records.components.push(one),
+            Item::Relation(one) => {
+                if there(&records.components, &one.from) && there(&records.components, &one.to) {
+                    records.relations.push(one);
+                }
             }
-            Item::Relation(one) if there.contains(&one.from) && there.contains(&one.to) => records.relations.push(one),
-            Item::Relation(_) => {}
             Item::Group(one) => records.groups.push(one),
+            Item::Case(one) => records.cases.push(one),
         }
     }
     records
@@ -331,7 +376,12 @@ mod tests {
 
     #[test]
     fn keys_come_back() {
-        for key in [Key::Component("a b".into()), Key::Relation("a".into(), String::new(), "b".into()), Key::Group("组".into())] {
+        for key in [
+            Key::Component("a b".into()),
+            Key::Relation("a".into(), String::new(), "b".into()),
+            Key::Group("组".into()),
+            Key::Case("1".into()),
+        ] {
             assert_eq!(Key::cut(&mut Cut(&key.bytes())).unwrap(), key);
         }
     }

@@ -11,7 +11,7 @@ use crate::engine::{Engine, LOOKBACK};
 use crate::estate::Snapshot;
 use crate::localize::{Diagnosis, Question, diagnose};
 use crate::script::RhaiScripts;
-use crate::signal::{Counts, Facts, MAX_SKEW, last_time, read_bundle, read_facts, skew};
+use crate::signal::{BundleText, Counts, Facts, MAX_SKEW, last_time, read_bundle, read_facts, skew};
 use crate::value::{Duration, Time};
 
 use super::Project;
@@ -29,7 +29,7 @@ pub struct Options {
 pub struct Bundle<'p> {
     pub path: PathBuf,
     pub project: &'p Project,
-    /// Of the bundle's own topology; the project's where it has none.
+    /// Of the bundle's own topology, or the one that was asked for; the project's where there is neither.
     own: Option<(Arc<Snapshot>, Arc<Plan>)>,
     scripts: Arc<RhaiScripts>,
     pub facts: Facts,
@@ -61,8 +61,38 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
         },
         None => None,
     };
+    with_estate(project, dir, &text, options, own, warnings)
+}
+
+/// The same against an estate that is given, as that of another time: neither the project's nor the bundle's own. `warnings` are
+/// what is to be said of that estate.
+pub fn load_bundle_against<'p>(
+    project: &'p Project,
+    dir: &Path,
+    root: &Path,
+    options: Options,
+    estate: Snapshot,
+    mut warnings: Vec<String>,
+) -> Result<Bundle<'p>, Box<Diagnostic>> {
+    let text = read_bundle(dir, root)?;
+    if let Some((name, _)) = &text.topology {
+        warnings.push(format!("`{name}` is not used, as another estate was asked for"));
+    }
+    let plan = project.plan_for(&estate);
+    with_estate(project, dir, &text, options, Some((Arc::new(estate), Arc::new(plan))), warnings)
+}
+
+/// `own` is the estate with its plan, where it is not the project's.
+fn with_estate<'p>(
+    project: &'p Project,
+    dir: &Path,
+    text: &BundleText,
+    options: Options,
+    own: Option<(Arc<Snapshot>, Arc<Plan>)>,
+    mut warnings: Vec<String>,
+) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let estate = own.as_ref().map_or(&project.estate, |(estate, _)| estate).as_ref();
-    let (facts, counts, found) = read_facts(&text, estate, &project.placement);
+    let (facts, counts, found) = read_facts(text, estate, &project.placement);
     let Some(last) = last_time(&facts) else {
         // Nothing at all could be read: an answer would say "no fault" of a bundle that nobody has looked at.
         let reasons: Vec<String> = found.iter().map(|d| d.message.clone()).collect();

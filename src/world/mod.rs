@@ -4,9 +4,11 @@ mod bundle;
 mod eval;
 mod files;
 mod project;
+mod recorded;
 mod topology;
 
-pub use bundle::{Bundle, Options, load_bundle};
+pub use bundle::{Bundle, Options, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
 pub use project::{Project, find_project};
+pub use recorded::{case_records, recorded, records_of};
 pub use topology::{Topology, load_topology};

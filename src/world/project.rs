@@ -13,6 +13,7 @@ use crate::language::{ast, parse_file};
 use crate::script::RhaiScripts;
 use crate::signal::Placement;
 
+use super::Topology;
 use super::files::{below, read};
 
 /// Everything of one folder, immutable: who reloads makes another one.
@@ -118,25 +119,33 @@ impl Project {
     /// The estate of a bundle's own `topology.json` under this project's model, and the plan against it. Diagnostics are about
     /// the topology only; what is wrong with the rules was said when the project was loaded.
     pub fn with_topology(&self, name: &str, text: &str) -> (Snapshot, Plan, Vec<String>) {
+        let Topology { sources, estate, diagnostics } = self.topology_of(name, text);
+        let words = |d: &Diagnostic| format!("{} {}: {}", d.place.map_or_else(String::new, |p| sources.describe(p)), d.code, d.message);
+        let warnings = diagnostics.iter().map(words).collect();
+        let plan = self.plan_for(&estate);
+        (estate, plan, warnings)
+    }
+
+    /// The estate of one topology text under this project's model, and what is wrong with the text.
+    pub fn topology_of(&self, name: &str, text: &str) -> Topology {
         let mut sources = Sources::default();
         let models: Vec<SourceId> = self.model_files.iter().map(|id| sources.add(self.sources.path(*id), self.sources.text(*id))).collect();
         let topology = sources.add(name, text);
-        let (estate, found) = build(&sources, &models, &[topology]);
-        let said = |d: &Diagnostic| d.place.is_some_and(|p| p.source == topology);
-        let warnings = found
-            .iter()
-            .filter(|d| said(d))
-            .map(|d| format!("{} {}: {}", d.place.map_or_else(String::new, |p| sources.describe(p)), d.code, d.message))
-            .collect();
+        let (estate, mut diagnostics) = build(&sources, &models, &[topology]);
+        diagnostics.retain(|d| d.place.is_some_and(|p| p.source == topology));
+        Topology { sources, estate, diagnostics }
+    }
+
+    /// This project's rules compiled against another estate. What is wrong with them was said when the project was loaded.
+    pub fn plan_for(&self, estate: &Snapshot) -> Plan {
         let inputs = Inputs {
             sources: &self.sources,
-            estate: &estate,
+            estate,
             files: &self.files,
             scripts: self.scripts.functions(),
             cases: self.known_cases.as_ref(),
         };
-        let (plan, _) = compile(inputs);
-        (estate, plan, warnings)
+        compile(inputs).0
     }
 
     /// Rule files as parsed, for tools that show or rewrite them.

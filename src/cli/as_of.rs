@@ -1,0 +1,93 @@
+//! The estate on disk, as several commands ask for it: which file, which revision, and `--as-of` instead of the topology.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Failure;
+use crate::estate::{LeftOut, Snapshot};
+use crate::store::{Store, StoreError};
+use crate::value::Time;
+use crate::world::{Project, recorded};
+
+/// In the project's folder.
+pub(super) const DEFAULT_STORE: &str = ".faultscope/estate.redb";
+
+/// The estate as it was, for commands that otherwise ask the project's topology.
+#[derive(Debug, clap::Args)]
+pub struct AsOfArgs {
+    /// Ask the estate on disk as it was at a revision, or at a time like `2025-06-01T10:00:00Z`, instead of the topology
+    #[arg(long, value_name = "REV|TIME")]
+    as_of: Option<String>,
+    /// The file of the store [default: `.faultscope/estate.redb` in the project]
+    #[arg(long, value_name = "FILE", requires = "as_of")]
+    store: Option<PathBuf>,
+}
+
+/// An estate of the store.
+pub(super) struct Then {
+    pub estate: Snapshot,
+    /// Which estate it is, and what of it the model of today does not know.
+    pub words: Vec<String>,
+}
+
+/// `None` where `--as-of` was not given: then the project's own is asked.
+pub(super) fn then(project: &Project, args: &AsOfArgs) -> Result<Option<Then>, Failure> {
+    let Some(asked) = &args.as_of else { return Ok(None) };
+    let path = args.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
+    let store = open_existing(&path)?;
+    let revision = revision_of(&store, asked)?;
+    if revision == 0 {
+        // An empty estate would answer that nothing depends on anything.
+        return Err(Failure(format!(
+            "error: at `{asked}` the store had no estate yet\n  help: `faultscope estate log` lists its revisions"
+        )));
+    }
+    let records = store.records(Some(revision))?;
+    let mut left_out = LeftOut::default();
+    let estate = recorded(project.estate.model(), records, &mut left_out);
+    let mut words = vec![format!("the estate is that of revision {revision} ({} components), not the project's", estate.len())];
+    words.extend(left_out.words());
+    Ok(Some(Then { estate, words }))
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure(format!("error: {error}"))
+    }
+}
+
+/// Whoever only asks makes no store.
+pub(super) fn open_existing(path: &Path) -> Result<Store, Failure> {
+    if !path.exists() {
+        return Err(Failure(format!(
+            "error: there is no store `{}`\n  help: `faultscope estate apply DIR` makes one; `--store FILE` names another",
+            path.display()
+        )));
+    }
+    Ok(Store::open(path)?)
+}
+
+/// The revision that a number or a time means.
+pub(super) fn revision_of(store: &Store, text: &str) -> Result<u64, Failure> {
+    if let Ok(revision) = text.parse::<u64>() {
+        return Ok(revision);
+    }
+    let time = Time::parse(text).ok_or_else(|| {
+        Failure(format!("error: `{text}` is neither a revision nor a time\n  help: write it like `7` or `2025-06-01T10:00:00Z`"))
+    })?;
+    Ok(store.revision_at(time.0)?)
+}
+
+/// Who changes the store, where nobody is named.
+pub(super) fn user() -> String {
+    ["USER", "USERNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or("unknown".to_owned())
+}
+
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
