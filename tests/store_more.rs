@@ -257,7 +257,7 @@ fn ran_json(args: &[&str]) -> Value {
 #[test]
 fn applying_a_project_brings_its_cases() {
     let (dir, store) = project("apply");
-    assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 1: 9 added, 0 changed, 0 removed\n");
+    assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 1: 9 items added, 0 changed, 0 removed\n");
     let shown = ran_json(&["estate", "show", "--store", &store]);
     // By its id though it was named by its name; `database` is a type; what is not there yet is waited for.
     assert_eq!(shown["cases"][0]["components"], json!(["db-1", "ghost", "web"]));

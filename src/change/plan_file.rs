@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::fields::{Fields, Reader, items, listed, suggestion};
 use super::view::Action;
 use crate::diag::{Code, Diagnostic, SourceId, Sources, nearest, sort};
-use crate::estate::{AttributeValue, ComponentId, Member, ROOT_TYPE, Snapshot, Tier};
+use crate::estate::{AttributeKind, AttributeValue, ComponentId, Member, ROOT_TYPE, Snapshot, Tier};
 use crate::value::Time;
+use crate::value::Unit;
 use crate::value::yaml::{self, Key, Node, Value};
 
 /// What somebody means to do.
@@ -224,8 +225,16 @@ enum Tested {
 
 const FIELDS: [&str; 5] = ["id", "name", "owner", "environment", "tier"];
 
+/// A number with or without a unit, in the base unit of its dimension, as attributes are kept.
+fn in_base(text: &str, declared: Unit) -> Option<f64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(text.len());
+    let (number, unit) = (text.get(..end)?, text.get(end..)?.trim());
+    let unit = if unit.is_empty() { declared } else { Unit::parse(unit).filter(|unit| unit.dimension == declared.dimension)? };
+    Some(number.parse::<f64>().ok()? * unit.factor)
+}
+
 fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind: &str) -> Option<Test> {
-    let wanted = reader.words(node, "a value of `where`");
+    let mut wanted = reader.words(node, "a value of `where`");
     let tested = match key.name.as_str() {
         "id" => Tested::Id,
         "name" => Tested::Name,
@@ -233,7 +242,16 @@ fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind
         "environment" => Tested::Environment,
         "tier" => Tested::Tier,
         name => match estate.model().member(kind, name) {
-            Some(Member::Attribute(def)) => Tested::Attribute(def.name.clone()),
+            Some(Member::Attribute(def)) => {
+                if let AttributeKind::Number(unit) = def.kind {
+                    for word in &mut wanted {
+                        if let Some(base) = in_base(word, unit) {
+                            *word = base.to_string();
+                        }
+                    }
+                }
+                Tested::Attribute(def.name.clone())
+            }
             Some(Member::Metric(_)) | None => {
                 let declared = estate.model().lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
                 let known: Vec<&str> = FIELDS.into_iter().chain(declared).collect();

@@ -56,15 +56,30 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// How often, and how long in between, a store that another process holds is tried again: commands take it for moments.
+const TRIES: u32 = 30;
+const WAIT: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Opens or makes a store; waits for another process to let it go.
+pub(super) fn open(path: &Path) -> Result<Store, Failure> {
+    for _ in 1..TRIES {
+        match Store::open(path) {
+            Err(StoreError::Busy) => std::thread::sleep(WAIT),
+            other => return Ok(other?),
+        }
+    }
+    Ok(Store::open(path)?)
+}
+
 /// Whoever only asks makes no store.
 pub(super) fn open_existing(path: &Path) -> Result<Store, Failure> {
-    if !path.exists() {
+    if std::fs::metadata(path).map_or(true, |found| found.len() == 0) {
         return Err(Failure(format!(
             "error: there is no store `{}`\n  help: `faultscope estate apply DIR` makes one; `--store FILE` names another",
             path.display()
         )));
     }
-    Ok(Store::open(path)?)
+    open(path)
 }
 
 /// The revision that a number or a time means.
@@ -73,7 +88,7 @@ pub(super) fn revision_of(store: &Store, text: &str) -> Result<u64, Failure> {
         return Ok(revision);
     }
     let time = Time::parse(text).ok_or_else(|| {
-        Failure(format!("error: `{text}` is neither a revision nor a time\n  help: write it like `7` or `2025-06-01T10:00:00Z`"))
+        Failure(format!("error: `{text}` is neither a revision nor a time\n  help: write it like `7`, or like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`, with its zone"))
     })?;
     Ok(store.revision_at(time.0)?)
 }

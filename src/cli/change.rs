@@ -35,9 +35,11 @@ impl Level {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "faultscope change [OPTIONS] <PLAN>\n       faultscope change [OPTIONS] --from <DIR|REV> --to <DIR|REV>")]
 pub struct Args {
     /// The plan: `title`, `window`, `steps`
     #[arg(required_unless_present_all = ["from", "to"], conflicts_with_all = ["from", "to"])]
+    #[arg(value_name = "PLAN")]
     file: Option<PathBuf>,
     /// The topology before: a folder (a topology, or a project with one), or a git revision of the project
     #[arg(long, value_name = "DIR|REV", requires = "to")]
@@ -97,7 +99,7 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
 
 /// Rules and cases are those of the project that is named, or that one of the trees, or this folder, lies in; there need not be any.
 fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
-    let (before, after) = (side(args, from)?, side(args, to)?);
+    let (before, after) = (side(args, from, true)?, side(args, to, false)?);
     let title = format!("{} → {}", from.display(), to.display());
     let near = [to, from, Path::new(".")].into_iter().find(|dir| find_project(dir).is_some());
     let project = match (&args.project.project, near) {
@@ -114,13 +116,13 @@ fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
 }
 
 /// A folder, or else a revision of the git repository that the project lies in.
-fn side(args: &Args, name: &Path) -> Result<Topology, Failure> {
+fn side(args: &Args, name: &Path, before: bool) -> Result<Topology, Failure> {
     if name.is_dir() {
-        return tree(name, name);
+        return tree(name, name, before);
     }
     let root = args.project.project.clone().or_else(|| find_project(Path::new("."))).unwrap_or_else(|| PathBuf::from("."));
     let out = std::env::temp_dir().join(format!("faultscope-{}-{}", std::process::id(), name.display().to_string().replace('/', "-")));
-    let found = check_out(&root, &name.display().to_string(), &out).and_then(|()| tree(&out, name));
+    let found = check_out(&root, &name.display().to_string(), &out).and_then(|()| tree(&out, name, before));
     let _ = std::fs::remove_dir_all(&out);
     found
 }
@@ -134,7 +136,10 @@ fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
     };
     let commit = format!("{revision}^{{commit}}");
     if revision.starts_with('-') || git(&["rev-parse", "--verify", "--quiet", &commit])?.is_none() {
-        return Err(Failure(format!("error: `{revision}` is neither a folder nor a git revision of `{}`", root.display())));
+        return Err(Failure(format!(
+            "error: `{revision}` is neither a folder nor a git revision of `{}`\n  help: a shallow clone may lack it: fetch the whole history (`fetch-depth: 0`, `git fetch --unshallow`)",
+            root.display()
+        )));
     }
     // Relative to the project, which may lie below the root of the repository.
     let listed = git(&["ls-tree", "-r", "--name-only", "-z", revision, "topology/"])?.unwrap_or_default();
@@ -150,10 +155,13 @@ fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tree(dir: &Path, name: &Path) -> Result<Topology, Failure> {
+fn tree(dir: &Path, name: &Path, before: bool) -> Result<Topology, Failure> {
     let topology = load_topology(dir)?;
     let errors = topology.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    if errors > 0 {
+    if errors > 0 && before {
+        // Else a change that mends them could never be judged.
+        eprintln!("warning: `{}` has {errors} mistakes; what they leave out counts as added by the change", name.display());
+    } else if errors > 0 {
         // What a mistake leaves out would be taken for removed.
         let words = render(&topology.sources, &topology.diagnostics, false);
         return Err(Failure(format!("{}\n\nerror: `{}` has mistakes; mend them first", words.trim_end(), name.display())));

@@ -325,18 +325,18 @@ fn difference(page: &mut Page, view: &DifferenceView) {
         return;
     }
     let mut lines = Vec::new();
-    lines.extend(view.added.iter().map(|id| format!("+ {id}")));
-    lines.extend(view.removed.iter().map(|id| format!("- {id}")));
+    lines.extend(view.added.iter().map(|id| format!("{} {id}", page.say("added", "新增"))));
+    lines.extend(view.removed.iter().map(|id| format!("{} {id}", page.say("removed", "移除"))));
     for changed in &view.changed {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "∅".to_owned());
         let fields: Vec<String> =
             changed.fields.iter().map(|field| format!("{} {} → {}", field.field, shown(&field.before), shown(&field.after))).collect();
-        lines.push(format!("~ {}: {}", changed.component, fields.join(", ")));
+        lines.push(format!("{} {}: {}", page.say("changed", "变更"), changed.component, fields.join(", ")));
     }
     let heading = page.say("Components", "组件");
     page.list(heading, &lines);
-    let added = view.relations_added.iter().map(|one| format!("+ {} {} {}", one.from, one.kind, one.to));
-    let removed = view.relations_removed.iter().map(|one| format!("- {} {} {}", one.from, one.kind, one.to));
+    let added = view.relations_added.iter().map(|one| format!("{} {} {} {}", page.say("added", "新增"), one.from, one.kind, one.to));
+    let removed = view.relations_removed.iter().map(|one| format!("{} {} {} {}", page.say("removed", "移除"), one.from, one.kind, one.to));
     let heading = page.say("Relations", "关系");
     page.list(heading, &added.chain(removed).collect::<Vec<_>>());
     let groups: Vec<String> = view

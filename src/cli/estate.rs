@@ -11,7 +11,7 @@ use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::{FINDINGS, Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
 use crate::estate::{AttributeKind, Member, Model};
 use crate::store::{Audit, Change, Changeset, ComponentRecord, Conflict, GIT, Records, Store, What};
-use crate::value::Time;
+use crate::value::{Time, format_number};
 use crate::world::{Project, case_records, find_project, records_of};
 
 #[derive(Debug, clap::Args)]
@@ -56,6 +56,9 @@ struct ApplyArgs {
     /// Why, for the log
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
+    /// Also where more than half of the components would be removed
+    #[arg(long)]
+    allow_removals: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -121,6 +124,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     }
 }
 
+/// Fewer removals than this are never asked about.
+const MANY_REMOVALS: usize = 10;
+
 #[derive(Debug, Serialize)]
 struct ApplyReport {
     /// The newest revision, whether this made it or not.
@@ -134,10 +140,20 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     let project = load_project(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."))?;
     refuse_mistakes(&project, &args.dir)?;
     let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
-    let store = Store::open(&path)?;
+    let store = super::as_of::open(&path)?;
     let mut wanted = records_of(&project.estate, GIT);
     wanted.cases = case_records(project.cases.cases(), &project.estate, GIT);
-    let changes = Changeset::replacing(&store.layer(GIT)?, wanted);
+    let before = store.layer(GIT)?;
+    let changes = Changeset::replacing(&before, wanted);
+    let gone = changes.remove_components.len();
+    if gone > MANY_REMOVALS && gone * 2 > before.components.len() && !args.allow_removals {
+        return Err(Failure(format!(
+            "error: this would remove {gone} of the {} components that git declared so far; nothing was applied\n  \
+             help: is `{}` another project's store? `--allow-removals` if it is meant",
+            before.components.len(),
+            path.display()
+        )));
+    }
     let who = args.who.clone().unwrap_or_else(user);
     let audit = store.apply(&changes, &who, &args.why, GIT, now())?;
     let report = match &audit {
@@ -149,7 +165,7 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
         Format::Text | Format::Markdown if audit.is_none() => writeln!(out, "revision {}: nothing changed", report.revision)?,
         Format::Text | Format::Markdown => {
             let ApplyReport { revision, added, changed, removed } = report;
-            writeln!(out, "revision {revision}: {added} added, {changed} changed, {removed} removed")?;
+            writeln!(out, "revision {revision}: {added} items added, {changed} changed, {removed} removed")?;
         }
     }
     Ok(OK)
@@ -247,7 +263,10 @@ fn change_words(change: &Change) -> String {
     for field in fields {
         let (old, new) = (before.get(field), after.get(field));
         if old != new {
-            let shown = |side: Option<&Value>| side.map_or_else(|| "nothing".to_owned(), Value::to_string);
+            let shown = |side: Option<&Value>| match side {
+                None => "nothing".to_owned(),
+                Some(value) => value.as_f64().map_or_else(|| value.to_string(), format_number),
+            };
             words.push_str(&format!("    {field}: {} → {}\n", shown(old), shown(new)));
         }
     }

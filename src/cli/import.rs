@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Failure, OK, Outcome, ProjectArgs, import_store, json, load_project};
-use crate::import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read, topology_yaml};
+use crate::import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use crate::world::Project;
 
 /// So many lines of each list are shown.
@@ -81,6 +81,9 @@ pub struct Args {
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
+    /// Also where nothing was found and the file would be emptied
+    #[arg(long)]
+    allow_empty: bool,
     #[command(flatten)]
     project: ProjectArgs,
     /// How the report is written
@@ -123,15 +126,28 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let kind = args.kind.kind();
     let project = load_project(&args.project, Path::new("."))?;
     let sources = sources(&args.files)?;
-    let imported = read(kind, &sources, project.estate.model()).map_err(|error| Failure(format!("error: {error}")))?;
-    if let Some(path) = &args.store {
-        return into_store(args, path, &project, &imported, out);
-    }
     let target = match &args.into {
         Some(target) => target.clone(),
         None => project.root.join("topology").join(format!("imported-{}.yaml", kind.name())),
     };
-    let before = before(&target, args.into.is_some())?;
+    let before = if args.store.is_some() { Imported::default() } else { before(&target, args.into.is_some())? };
+    let estate = &project.estate;
+    let mut known: BTreeMap<String, String> =
+        estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
+    // What the last import brought, this one must bring itself.
+    before.components.iter().for_each(|component| drop(known.remove(&component.id)));
+    let imported = read_beside(kind, &sources, estate.model(), known).map_err(|error| Failure(format!("error: {error}")))?;
+    if let Some(path) = &args.store {
+        return into_store(args, path, &project, &imported, out);
+    }
+    if imported.components.is_empty() && !before.components.is_empty() && !args.dry_run && !args.allow_empty {
+        return Err(Failure(format!(
+            "error: there is no component in what was read, and `{}` would lose all its {}; nothing was written\n  \
+             help: name all files of one import together; `--allow-empty` if it is meant",
+            target.display(),
+            before.components.len()
+        )));
+    }
     let report = compare(&before, &imported);
     let text = topology_yaml(kind, &imported);
     let written = !args.dry_run && std::fs::read_to_string(&target).ok().as_deref() != Some(text.as_str());

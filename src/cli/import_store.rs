@@ -11,7 +11,7 @@ use crate::estate::Model;
 use crate::import::{
     AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Report, Skipped, compare, topology_yaml,
 };
-use crate::store::{Audit, Changeset, ComponentRecord, Records, Store};
+use crate::store::{Audit, Changeset, ComponentRecord, Records};
 use crate::world::{Project, records_of};
 
 pub(super) struct Job<'a> {
@@ -34,7 +34,7 @@ impl Done {
     pub(super) fn outcome(&self, dry_run: bool) -> String {
         match &self.audit {
             Some(Audit { revision, added, changed, removed, .. }) => {
-                format!("revision {revision}: {added} added, {changed} changed, {removed} removed")
+                format!("revision {revision}: {added} items added, {changed} changed, {removed} removed")
             }
             None if dry_run => "not written, as `--dry-run` says".to_owned(),
             None if self.written => "written; the estate is the same, for others say so already".to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     let read = project.topology_of("the import", &topology_yaml(job.kind, imported));
     let wanted = records_of(&read.estate, &origin);
     // Whoever only asks makes no store.
-    let store = if job.dry_run && !job.path.exists() { None } else { Some(Store::open(job.path)?) };
+    let store = if job.dry_run && !job.path.exists() { None } else { Some(super::as_of::open(job.path)?) };
     let before = match &store {
         Some(store) => store.layer(&origin)?,
         None => Records::default(),

@@ -12,6 +12,8 @@ pub(super) struct Builder<'m> {
     kind: Kind,
     model: &'m Model,
     components: BTreeMap<String, ImportedComponent>,
+    /// Components that relations may end at besides: types by id.
+    known: BTreeMap<String, String>,
     /// With the file that says so.
     relations: BTreeMap<ImportedRelation, String>,
     groups: BTreeMap<String, (ImportedGroup, String)>,
@@ -21,10 +23,11 @@ pub(super) struct Builder<'m> {
 }
 
 impl<'m> Builder<'m> {
-    pub(super) fn new(kind: Kind, model: &'m Model) -> Self {
+    pub(super) fn new(kind: Kind, model: &'m Model, known: BTreeMap<String, String>) -> Self {
         Self {
             kind,
             model,
+            known,
             components: BTreeMap::new(),
             relations: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -226,9 +229,12 @@ impl<'m> Builder<'m> {
             if let Some(component) = self.components.get(id) {
                 return Ok(vec![component.kind.as_str()]);
             }
+            if let Some(kind) = self.known.get(id) {
+                return Ok(vec![kind.as_str()]);
+            }
             match groups.get(id) {
                 Some(group) => Ok(group.members.iter().filter_map(|member| self.components.get(member)).map(|c| c.kind.as_str()).collect()),
-                None => Err("one end is in none of the files".to_owned()),
+                None => Err("one end is neither in the files nor in the project".to_owned()),
             }
         };
         let (starts, stops) = (ends(&relation.from)?, ends(&relation.to)?);

@@ -179,7 +179,12 @@ impl std::error::Error for ImportError {}
 /// Reads all files together: what one file names, another may declare. A file that cannot be read is among the skipped,
 /// unless none can be read.
 pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, ImportError> {
-    let mut builder = Builder::new(kind, model);
+    read_beside(kind, sources, model, BTreeMap::new())
+}
+
+/// The same beside components that are known already, by id with their types: relations may end at them.
+pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, known: BTreeMap<String, String>) -> Result<Imported, ImportError> {
+    let mut builder = Builder::new(kind, model, known);
     match kind {
         Kind::Kubernetes => kubernetes::read(&mut builder, sources),
         Kind::Compose => compose::read(&mut builder, sources),
