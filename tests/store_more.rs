@@ -265,7 +265,7 @@ fn applying_a_project_brings_its_cases() {
     assert!(text.starts_with("revision 1: 4 components, 3 relations, 1 groups, 1 cases\n"), "{text}");
     assert!(text.contains("  HIS-1 t: touched db-1, ghost, web (from git)\n"), "{text}");
     fs::remove_dir_all(Path::new(&dir).join("cases")).unwrap();
-    assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 2: 0 added, 0 changed, 1 removed\n");
+    assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 2: 0 items added, 0 changed, 1 removed\n");
     assert_eq!(ran(&["estate", "diff", "1", "2", "--store", &store]), "- case HIS-1\n");
 }
 

@@ -1,6 +1,7 @@
 //! Questions to the topology on the common workload (see docs/performance.md for how to make it):
 //!
 //!     cargo bench --bench estate -- GRAPH_DIR [repetitions]
+//!     cargo bench --bench estate -- store GRAPH_DIR
 //!
 //! Prints for each kind of question the time of all of them, of the median and the 99th percentile, what the answers add up to
 //! (the workload's own sums must come out), and allocations a question.
@@ -15,6 +16,8 @@
     clippy::cast_sign_loss,
     reason = "a program for the desk"
 )]
+
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -79,9 +82,12 @@ fn measure<Q>(name: &str, questions: &[Q], repetitions: usize, ask: impl Fn(&Q) 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let [dir, rest @ ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]");
+        println!("usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]\n       cargo bench --bench estate -- store GRAPH_DIR");
         return;
     };
+    if let ("store", Some(dir)) = (dir.as_str(), rest.first()) {
+        return stored::run(dir);
+    }
     let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(3);
     let types = std::fs::read(format!("{dir}/types.u8")).unwrap();
     let edges = u32s(&format!("{dir}/edges.u32"));

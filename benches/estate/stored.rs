@@ -1,0 +1,58 @@
+//! The estate of the common workload through the store on disk: applied in one transaction, read back, made a snapshot.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use faultscope::estate::{LeftOut, base_model};
+use faultscope::store::{Changeset, ComponentRecord, RelationRecord, Store};
+use faultscope::world::recorded;
+
+use super::{TYPES, resident, u32s};
+
+pub fn run(dir: &str) {
+    let types = std::fs::read(format!("{dir}/types.u8")).unwrap();
+    let edges = u32s(&format!("{dir}/edges.u32"));
+    let path = std::env::temp_dir().join(format!("faultscope-bench-{}.redb", std::process::id()));
+    let name = |at: u32| format!("c{at:07}");
+    let component = |(at, kind): (u32, &u8)| ComponentRecord {
+        id: name(at),
+        kind: TYPES[usize::from(*kind)].to_owned(),
+        name: name(at),
+        owner: None,
+        environment: None,
+        tier: None,
+        attributes: BTreeMap::new(),
+        origin: "git".to_owned(),
+    };
+    let relation =
+        |edge: &[u32]| RelationRecord { from: name(edge[0]), kind: "depends_on".to_owned(), to: name(edge[1]), origin: "git".to_owned() };
+    let changes = Changeset {
+        put_components: (0u32..).zip(&types).map(component).collect(),
+        put_relations: edges.chunks_exact(2).map(relation).collect(),
+        ..Changeset::default()
+    };
+    let store = Store::open(&path).unwrap();
+    let started = Instant::now();
+    let audit = store.apply(&changes, "bench", "", "git", 0).unwrap().unwrap();
+    println!("{} items applied in one transaction: {:.1} s", audit.added, started.elapsed().as_secs_f64());
+    drop(changes);
+    let one =
+        Changeset { put_components: vec![ComponentRecord { owner: Some("x".to_owned()), ..component((0, &0)) }], ..Changeset::default() };
+    let started = Instant::now();
+    store.apply(&one, "bench", "", "git", 1).unwrap().unwrap();
+    println!("one changed component: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+    let started = Instant::now();
+    let records = store.records(None).unwrap();
+    let read = started.elapsed().as_secs_f64();
+    let snapshot = recorded(&base_model(), records, &mut LeftOut::default());
+    println!(
+        "{} components, {} relations read in {read:.1} s, snapshot after {:.1} s; file {} MB, peak {} MB",
+        snapshot.len(),
+        snapshot.relations().count(),
+        started.elapsed().as_secs_f64(),
+        std::fs::metadata(&path).unwrap().len() >> 20,
+        resident("VmHWM")
+    );
+    drop(store);
+    std::fs::remove_file(&path).unwrap();
+}
