@@ -403,3 +403,20 @@ fn a_window_longer_than_the_rto() {
         assert_eq!(found.reasons.iter().any(|reason| reason.rule == "R9"), exceeded, "{hours} h");
     }
 }
+
+/// A group whose members stay and yet fall with what is removed stands no longer.
+#[test]
+fn a_group_that_falls_with_what_is_removed() {
+    let (plan, cases) = (Plan::default(), CaseBase::new(Vec::new()));
+    let before = estate(SHOP);
+    let after = estate(
+        &SHOP
+            .replace("  - {id: db, type: database, tier: core, owner: d, attributes: {engine: mysql, max_connections: 500}}\n", "")
+            .replace("  - {from: pool, kind: depends_on, to: db}\n", ""),
+    );
+    let found = assess_difference("t", &before, &after, known(&plan, &cases));
+    let group = found.redundancy.first().unwrap();
+    assert_eq!((group.group.as_str(), group.living, group.left), ("pool", 0, GroupLeft::Nothing));
+    assert!(found.reasons.iter().any(|reason| reason.rule == "R2" && reason.level == Risk::Critical), "{:?}", found.reasons);
+    assert!(found.affected.iter().all(|one| !one.covered), "{:?}", found.affected);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::diff::{difference, lost_redundancy, stranded};
+use super::diff::{difference, fallen, lost_redundancy, stranded};
 use super::firing::{cases, rules};
 use super::order::{Batch, Breach, Effect, Frame, Moment, Order, outcome};
 use super::plan_file::{ChangePlan, Step};
@@ -54,7 +54,11 @@ pub fn assess_difference(title: &str, before: &Snapshot, after: &Snapshot, known
     let difference = difference(before, after);
     let removed: BTreeSet<ComponentId> = difference.removed.iter().filter_map(|id| before.find(id)).collect();
     let mut worst = Worst { groups: lost_redundancy(before, after), ..Worst::default() };
-    worst.effects = stranded(before, after, &removed).into_iter().map(|(id, effect)| (id, (0, effect))).collect();
+    let effects = stranded(before, after, &removed);
+    for view in fallen(before, after, &effects) {
+        worst.groups.insert(view.group.clone(), view);
+    }
+    worst.effects = effects.into_iter().map(|(id, effect)| (id, (0, effect))).collect();
     worst.lose_replicas(before, &removed, 0);
     worst.replicas.retain(|component, _| {
         // One that is still there, and has no replica in the new topology either.

@@ -155,6 +155,34 @@ pub(super) fn lost_redundancy(before: &Snapshot, after: &Snapshot) -> BTreeMap<S
     found
 }
 
+/// Groups of the new topology whose members, though they stay, fall with what is removed.
+pub(super) fn fallen(before: &Snapshot, after: &Snapshot, effects: &BTreeMap<ComponentId, Effect>) -> Vec<GroupView> {
+    let falls = |member: &ComponentId| {
+        let was = before.find(&after.component(*member).id);
+        was.and_then(|was| effects.get(&was)).is_some_and(|effect| effect.state == State::Down)
+    };
+    let view = |is: &Group| {
+        let lost: Vec<ComponentId> = is.members.iter().copied().filter(|member| falls(member)).collect();
+        let living = is.members.len() - lost.len();
+        let left = match living {
+            0 => GroupLeft::Nothing,
+            living if living < is.need => GroupLeft::Short,
+            _ => GroupLeft::NoSpare,
+        };
+        (!lost.is_empty() && living <= is.need).then(|| GroupView {
+            group: is.id.clone(),
+            members: is.members.len(),
+            need: is.need,
+            living,
+            left,
+            lost: super::assess::names(after, &lost),
+            tier: is.members.iter().filter_map(|member| after.component(*member).tier).min(),
+            step: 0,
+        })
+    };
+    after.groups().iter().filter_map(view).collect()
+}
+
 /// What the loss of removed components does to those that stay, in the topology before. Who has moved to another supplier
 /// carries nothing on.
 pub(super) fn stranded(before: &Snapshot, after: &Snapshot, removed: &BTreeSet<ComponentId>) -> BTreeMap<ComponentId, Effect> {

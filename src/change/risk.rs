@@ -38,7 +38,7 @@ pub const RULES: &[(&str, &str, &str)] = &[
     ("R8", "single points of failure appear", "出现新的单点故障"),
     ("R9", "the window is longer than the tier may stand still (RTO)", "变更窗口超过业务等级的恢复时间目标（RTO）"),
     ("R10", "a failover without replica or group to fail over to", "故障切换没有可用的副本或冗余组"),
-    ("R11", "core components without redundancy are taken down by the plan", "计划本身使没有冗余的核心组件不可用"),
+    ("R11", "core components that no standing group covers are taken down by the plan", "计划本身使没有冗余组承载的核心组件不可用"),
     ("R12", "operated components were the root cause of past incidents", "被操作的组件曾是历史故障的根因"),
     ("R13", "components without an owner to tell", "组件没有可通知的负责人"),
     ("R14", "more important components newly depend on less important ones", "较重要的组件新增对较次要组件的依赖"),

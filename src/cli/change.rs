@@ -92,7 +92,7 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
     let words = render(&sources, &diagnostics, false);
     let Some(plan) = plan else { return Err(Failure(words.trim_end().to_owned())) };
     if !diagnostics.is_empty() {
-        eprintln!("{}", words.trim_end());
+        super::say(words.trim_end());
     }
     Ok(assess(&project.estate, &plan, Known { plan: &project.plan, cases: &project.cases }))
 }
@@ -160,7 +160,7 @@ fn tree(dir: &Path, name: &Path, before: bool) -> Result<Topology, Failure> {
     let errors = topology.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     if errors > 0 && before {
         // Else a change that mends them could never be judged.
-        eprintln!("warning: `{}` has {errors} mistakes; what they leave out counts as added by the change", name.display());
+        super::say(&format!("warning: `{}` has {errors} mistakes; what they leave out counts as added by the change", name.display()));
     } else if errors > 0 {
         // What a mistake leaves out would be taken for removed.
         let words = render(&topology.sources, &topology.diagnostics, false);

@@ -81,13 +81,19 @@ struct ShowArgs {
     store: StoreArgs,
 }
 
+fn parse_revision(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a revision is a whole number, as `faultscope estate log` lists them".to_owned())
+}
+
 #[derive(Debug, clap::Args)]
 struct DiffArgs {
     /// From this revision; 0 is the empty estate
     #[arg(value_name = "REV")]
+    #[arg(value_parser = parse_revision)]
     from: u64,
     /// To this one
     #[arg(value_name = "REV")]
+    #[arg(value_parser = parse_revision)]
     to: u64,
     #[command(flatten)]
     store: StoreArgs,
@@ -101,6 +107,9 @@ struct ExportArgs {
     /// The file to write, JSON in the shape of a topology file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Overwrite the file if it is there
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
@@ -297,6 +306,10 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     let revision = args.as_of.as_ref().map(|text| revision_of(&store, text)).transpose()?;
     let records = store.records(revision)?;
     let text = json(&topology(&records, project.estate.model()))?;
+    if args.out.exists() && !args.force {
+        let out = args.out.display();
+        return Err(Failure(format!("error: `{out}` exists, and was not overwritten\n  help: name a new file, or `--force`")));
+    }
     std::fs::write(&args.out, format!("{text}\n"))
         .map_err(|error| Failure(format!("error: cannot write `{}`: {error}", args.out.display())))?;
     let counts = value!({

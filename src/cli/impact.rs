@@ -163,7 +163,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let then = then(&project, &args.then)?;
     for word in then.iter().flat_map(|then| &then.words) {
-        eprintln!("warning: {word}");
+        super::say(&format!("warning: {word}"));
     }
     let estate: &Snapshot = match &then {
         Some(then) => &then.estate,

@@ -117,6 +117,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Says something beside the report. Whoever closed the error stream does not want to hear it.
+pub fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "{words}");
+}
+
 /// Something that ends a command: printed, then exit code 2.
 pub struct Failure(String);
 
@@ -163,7 +168,7 @@ pub fn main() -> ExitCode {
         // A reader that has seen enough (`| head`) is no failure.
         (Err(Failure(message)), _) if message.contains("Broken pipe") => ExitCode::from(OK),
         (Err(Failure(message)), _) => {
-            eprintln!("{message}");
+            say(&message);
             ExitCode::from(USAGE)
         }
         (Ok(code), _) => ExitCode::from(code),
@@ -184,11 +189,11 @@ fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure> {
     let project = Project::load(&root)?;
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
-        eprintln!(
+        say(&format!(
             "warning: {errors} {} in the project, the items concerned are left out; `faultscope check {}` shows them",
             if errors == 1 { "mistake" } else { "mistakes" },
             root.display()
-        );
+        ));
     }
     Ok(project)
 }
@@ -201,7 +206,7 @@ fn load_quietly<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result
 fn load<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result<Bundle<'p>, Failure> {
     let bundle = load_quietly(project, dir, time)?;
     for warning in &bundle.warnings {
-        eprintln!("warning: {warning}");
+        say(&format!("warning: {warning}"));
     }
     Ok(bundle)
 }

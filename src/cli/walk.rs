@@ -96,7 +96,7 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
     }
     let surplus: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
     if !surplus.is_empty() {
-        eprintln!("warning: not asked for: {}", surplus.join(", "));
+        super::say(&format!("warning: not asked for: {}", surplus.join(", ")));
     }
     finish(&walk, out)
 }

@@ -55,7 +55,9 @@ impl Project {
         }
         if !["rules", "topology", "cases"].iter().any(|name| root.join(name).is_dir()) {
             let message = format!("`{}` is no project: it holds neither `rules/`, `topology/` nor `cases/`", root.display());
-            return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds them")));
+            return Err(Box::new(
+                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds them, or begin one: `mkdir topology`"),
+            ));
         }
         let mut diagnostics = Vec::new();
         let mut sources = Sources::default();
