@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -185,6 +186,17 @@ impl Key {
         bytes
     }
 
+    /// What the bytes of a key are about.
+    pub(super) fn what_of(bytes: &[u8]) -> Result<What, StoreError> {
+        match bytes.first() {
+            Some(b'c') => Ok(What::Component),
+            Some(b'g') => Ok(What::Group),
+            Some(b'k') => Ok(What::Case),
+            Some(b'r') => Ok(What::Relation),
+            Some(_) | None => Err(StoreError::Broken("an item is of no known kind".to_owned())),
+        }
+    }
+
     /// Reads itself off the front of a key.
     pub(super) fn cut(cut: &mut Cut<'_>) -> Result<Key, StoreError> {
         match cut.take(1)? {
@@ -325,23 +337,24 @@ fn said(layer: &ComponentRecord) -> BTreeMap<String, Value> {
     said
 }
 
-/// Puts items into their lists. A relation whose ends are not both there is left out.
-pub(super) fn records(revision: u64, items: BTreeMap<Key, Item>) -> Records {
+/// Puts items into their lists, each in its order. A relation whose ends are not both there is left out.
+pub(super) fn records(revision: u64, items: impl IntoIterator<Item = Item>) -> Records {
     let mut records = Records { revision, ..Records::default() };
-    // In the order of keys: components come before relations, by their ids.
-    let there = |components: &[ComponentRecord], id: &str| components.binary_search_by(|one| one.id.as_str().cmp(id)).is_ok();
-    for item in items.into_values() {
+    for item in items {
         match item {
             Item::Component(one) => records.components.push(one),
-            Item::Relation(one) => {
-                if there(&records.components, &one.from) && there(&records.components, &one.to) {
-                    records.relations.push(one);
-                }
-            }
+            Item::Relation(one) => records.relations.push(one),
             Item::Group(one) => records.groups.push(one),
             Item::Case(one) => records.cases.push(one),
         }
     }
+    let Records { components, relations, groups, cases, .. } = &mut records;
+    components.sort_by(|a, b| a.id.cmp(&b.id));
+    let there: FxHashSet<&str> = components.iter().map(|one| one.id.as_str()).collect(); // lookup only
+    relations.retain(|one| there.contains(one.from.as_str()) && there.contains(one.to.as_str()));
+    relations.sort_by(|a, b| (&a.from, &a.kind, &a.to).cmp(&(&b.from, &b.kind, &b.to)));
+    groups.sort_by(|a, b| a.id.cmp(&b.id));
+    cases.sort_by(|a, b| a.id.cmp(&b.id));
     records
 }
 

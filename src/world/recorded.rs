@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
+
 use serde_json::Value;
 
 use crate::estate::{AttributeKind, AttributeValue, Component, LeftOut, Member, Model, Parts, Snapshot, Tier};
@@ -76,10 +78,8 @@ pub fn recorded(model: &Model, records: Records, left_out: &mut LeftOut) -> Snap
     said.sort_by(|a, b| a.id.cmp(&b.id));
     said.dedup_by(|a, b| a.id == b.id);
     let components = said.into_iter().map(|one| component(model, one, left_out)).collect::<Vec<_>>();
-    let position = |id: &str| {
-        let at = components.binary_search_by(|one: &Component| one.id.as_str().cmp(id)).ok()?;
-        u32::try_from(at).ok()
-    };
+    let places: FxHashMap<String, u32> = components.iter().map(|one: &Component| one.id.clone()).zip(0..).collect(); // lookup only
+    let position = |id: &str| places.get(id).copied();
     let mut ends = Vec::with_capacity(relations.len());
     // Relations come by their start, so that it is mostly the one before.
     let mut last: (&str, Option<u32>) = ("", None);
