@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::as_of::{AsOfArgs, then};
 use super::{Failure, Lang, OK, Outcome, ProjectArgs, graph, json, load_project, text};
 use crate::diag::nearest;
-use crate::estate::{ComponentId, Group, Impacted, Snapshot, State, Tier};
+use crate::estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use crate::localize::ImpactView;
 
 /// The type of what components finally serve.
@@ -181,9 +181,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if args.single_points {
         return points(args, estate, &roots, &filter, out);
     }
-    let reached = estate.impact(&roots.iter().map(|root| (*root, State::Down)).collect::<Vec<_>>(), args.depth);
-    let groups = losing(estate, &roots, &reached);
-    let report = ImpactReport { components: named(estate, args, &roots), impact: items(estate, reached, args, &filter), groups };
+    let reach = estate.reach_of(&roots.iter().map(|root| (*root, State::Down)).collect::<Vec<_>>(), args.depth);
+    let groups = losing(estate, &roots, &reach);
+    let report = ImpactReport { components: named(estate, args, &roots), impact: items(estate, &reach, args, &filter), groups };
     match args.format {
         ImpactFormat::Json => writeln!(out, "{}", json(&report)?)?,
         ImpactFormat::Text | ImpactFormat::Markdown => write!(out, "{}", words(estate, &roots, &report, args))?,
@@ -253,9 +253,9 @@ fn id(estate: &Snapshot, component: ComponentId) -> String {
 }
 
 /// Groups with members at fault or down.
-fn losing(estate: &Snapshot, roots: &[ComponentId], reached: &[Impacted]) -> Vec<GroupItem> {
+fn losing(estate: &Snapshot, roots: &[ComponentId], reach: &Reach) -> Vec<GroupItem> {
     let down: BTreeSet<ComponentId> =
-        reached.iter().filter(|one| one.state == State::Down).map(|one| one.component).chain(roots.iter().copied()).collect();
+        reach.items.iter().filter(|one| one.state == State::Down).map(|one| one.component).chain(roots.iter().copied()).collect();
     let of = |group: &Group| GroupItem {
         group: group.id.clone(),
         members: group.members.len(),
@@ -265,16 +265,18 @@ fn losing(estate: &Snapshot, roots: &[ComponentId], reached: &[Impacted]) -> Vec
     estate.groups().iter().map(of).filter(|item| item.left < item.members).collect()
 }
 
-fn items(estate: &Snapshot, reached: Vec<Impacted>, args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {
+fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {
     let mut lines_of: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
-    for line in reached.iter().map(|one| one.component).filter(|component| estate.is_a(*component, BUSINESS_LINE)) {
+    for line in reach.items.iter().map(|one| one.component).filter(|component| estate.is_a(*component, BUSINESS_LINE)) {
         for one in estate.dependencies(line, &[], None).into_iter().map(|reached| reached.component).chain([line]) {
             lines_of.entry(one).or_default().push(id(estate, line));
         }
     }
-    reached
-        .into_iter()
-        .filter(|one| filter.lets(estate, one.component) && args.state.is_none_or(|least| one.state >= least.state()))
+    // Paths only of what is shown.
+    let shown = reach.items.iter().enumerate();
+    let shown = shown.filter(|(_, one)| filter.lets(estate, one.component) && args.state.is_none_or(|least| one.state >= least.state()));
+    shown
+        .filter_map(|(at, _)| reach.impacted(estate, at))
         .map(|one| {
             let path: Vec<ComponentId> = one.path.iter().map(|hop| hop.component).collect();
             let from = path.first().copied().unwrap_or(one.component);

@@ -48,9 +48,23 @@ pub struct ReachItem {
     /// Position, in the roots and then the items, of what carries its state to it.
     from: u32,
     via: KindIndex,
+    /// Position of the root that it is reached from.
+    root: u32,
 }
 
+/// More hops than this of one way are not written out: in a chain of a million, all ways together would be half a billion
+/// times as long.
+const MAX_WAY: usize = 64;
+
 impl Reach {
+    /// The item at a position, with its path. Of a way of more than 64 hops: its root, and its last hops.
+    pub fn impacted(&self, estate: &Snapshot, item: usize) -> Option<Impacted> {
+        let of = self.items.get(item)?;
+        let name = |kind: KindIndex| estate.kind(kind).map(|kind| kind.name.clone());
+        let path = self.way(item).into_iter().map(|(component, via)| Hop { component, via: via.and_then(name) }).collect();
+        Some(Impacted { component: of.component, distance: of.distance, state: of.state, path })
+    }
+
     /// From a root to the item at a position, as (component, kind of the hop to it).
     fn way(&self, item: usize) -> Vec<(ComponentId, Option<KindIndex>)> {
         let mut way = Vec::new();
@@ -58,7 +72,7 @@ impl Reach {
         while let Some(one) = at.checked_sub(self.roots.len()) {
             let Some(item) = self.items.get(one) else { break };
             way.push((item.component, Some(item.via)));
-            at = item.from as usize;
+            at = if way.len() < MAX_WAY { item.from } else { item.root } as usize;
         }
         if let Some(root) = self.roots.get(at) {
             way.push((*root, None));
@@ -73,14 +87,7 @@ impl Snapshot {
     /// A root that another root takes down further counts as what it becomes. Costs what it reaches.
     pub fn impact(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<Impacted> {
         let reach = self.reach_of(roots, max_hops);
-        let name = |kind: KindIndex| self.kind(kind).map(|kind| kind.name.clone());
-        let items = reach.items.iter().enumerate().map(|(at, item)| Impacted {
-            component: item.component,
-            distance: item.distance,
-            state: item.state,
-            path: reach.way(at).into_iter().map(|(component, via)| Hop { component, via: via.and_then(name) }).collect(),
-        });
-        items.collect()
+        (0..reach.items.len()).filter_map(|at| reach.impacted(self, at)).collect()
     }
 
     /// The same as a forest, for who does not need every path written out.
@@ -105,13 +112,14 @@ impl Snapshot {
             for (distance, layer) in (1u32..).zip(part.layers.windows(2).skip(1)) {
                 let layer = layer.first().zip(layer.last()).and_then(|(begin, end)| order.get(*begin..*end)).unwrap_or_default();
                 items.extend(layer.iter().filter_map(|at| {
-                    let (carrier, via) = *from.get(*at as usize)?;
+                    let (carrier, via, root) = *from.get(*at as usize)?;
                     Some(ReachItem {
                         component: ComponentId(part.component(*at)),
                         distance,
                         state: part.state(*at)?,
                         from: rank.get(carrier as usize).copied().unwrap_or(u32::MAX),
                         via,
+                        root,
                     })
                 }));
             }
@@ -189,18 +197,20 @@ impl Snapshot {
     }
 
     /// Breadth first over the hops that carry just the state that their end has: for each position where its state comes from.
-    fn carriers(&self, walk: &Scratch, part: &Part) -> Vec<(u32, KindIndex)> {
-        let mut from = vec![(u32::MAX, KindIndex(0)); part.components.len()];
+    /// And the root that it comes from.
+    fn carriers(&self, walk: &Scratch, part: &Part) -> Vec<(u32, KindIndex, u32)> {
+        let mut from = vec![(u32::MAX, KindIndex(0), u32::MAX); part.components.len()];
         let mut queue: Vec<u32> = (0u32..).take(part.roots()).collect();
         let mut next = 0;
         while let Some(&at) = queue.get(next) {
             next += 1;
+            let root = if (at as usize) < part.roots() { at } else { from.get(at as usize).map_or(u32::MAX, |known| known.2) };
             for &(to, kind) in part.hops.get(part.range(at)).unwrap_or_default() {
                 let Some(slot) = from.get_mut(to as usize).filter(|slot| slot.0 == u32::MAX && to as usize >= part.roots()) else {
                     continue;
                 };
                 if part.state(to) == self.carried(walk, part, at, (to, kind)) {
-                    *slot = (at, kind);
+                    *slot = (at, kind, root);
                     queue.push(to);
                 }
             }

@@ -184,3 +184,24 @@ proptest! {
         }
     }
 }
+
+/// Of a long way the root and the last hops are written out: all ways of a long chain together would not fit into memory.
+#[test]
+fn a_long_way_is_not_written_out_whole() {
+    let component = |at: u32| super::Component {
+        id: format!("c{at:05}"),
+        kind: "service".to_owned(),
+        name: String::new(),
+        owner: None,
+        environment: None,
+        tier: None,
+        attributes: BTreeMap::new(),
+        place: None,
+    };
+    let relations: Vec<(u32, &str, u32)> = (1..20_000).map(|at| (at, "depends_on", at - 1)).collect();
+    let estate = Snapshot::assemble(super::base_model(), (0..20_000).map(component).collect(), &relations);
+    let found = estate.impact(&[(ComponentId(0), State::Down)], None);
+    let last = found.last().unwrap();
+    assert_eq!((last.component, last.distance, last.path.len()), (ComponentId(19_999), 19_999, 65));
+    assert_eq!((last.path[0].component, last.path[1].component), (ComponentId(0), ComponentId(19_936)));
+}
