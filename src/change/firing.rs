@@ -8,11 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::names;
 use super::view::{CaseView, RuleView};
-use crate::compile::plan::{
-    Argument, Cond, CondKind, Event, EventKind, Field, Filter, FilterValue, Op, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target,
-    Value,
-};
-use crate::estate::{AttributeValue, ComponentId, Snapshot, Tier};
+use crate::compile::plan::{Argument, Cond, CondKind, Event, EventKind, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target, Value};
+use crate::engine::passes;
+use crate::estate::{ComponentId, Snapshot};
 use crate::knowledge::CaseBase;
 
 /// What a rule reads of each of its variables, in words.
@@ -162,49 +160,6 @@ fn of_place(place: &PlaceOf, text: &str, reads: &mut Reads) {
     match place {
         PlaceOf::Subject(subject) => note(reads, *subject, text),
         PlaceOf::Holder { .. } | PlaceOf::Component(_) => {}
-    }
-}
-
-/// Whether a component passes the filter of a variable, as the engine means it.
-fn passes(estate: &Snapshot, filter: &Filter, id: ComponentId) -> bool {
-    match filter {
-        Filter::Any(parts) => parts.iter().any(|part| passes(estate, part, id)),
-        Filter::All(parts) => parts.iter().all(|part| passes(estate, part, id)),
-        Filter::Test { field, op, value } => test(estate, field, *op, value, id),
-    }
-}
-
-fn test(estate: &Snapshot, field: &Field, op: Op, value: &FilterValue, id: ComponentId) -> bool {
-    let component = estate.component(id);
-    let text = |found: Option<&str>| match value {
-        FilterValue::Text(wanted) => (found == Some(wanted.as_str())) == (op == Op::Eq),
-        FilterValue::Number(_) => false,
-    };
-    match field {
-        Field::Id => text(Some(&component.id)),
-        Field::Name => text(Some(&component.name)),
-        Field::Type => match value {
-            FilterValue::Text(wanted) => estate.is_a(id, wanted) == (op == Op::Eq),
-            FilterValue::Number(_) => false,
-        },
-        Field::Owner => text(component.owner.as_deref()),
-        Field::Environment => text(component.environment.as_deref()),
-        Field::Tier => text(component.tier.map(Tier::name)),
-        Field::Attribute(name) => match (component.attributes.get(name), value) {
-            (Some(AttributeValue::Number(found)), FilterValue::Number(wanted)) => match op {
-                Op::Lt => found < wanted,
-                Op::Le => found <= wanted,
-                Op::Eq => found == wanted,
-                Op::Ne => found != wanted,
-                Op::Ge => found >= wanted,
-                Op::Gt => found > wanted,
-            },
-            (Some(AttributeValue::Text(found)), FilterValue::Text(_)) => text(Some(found)),
-            (Some(AttributeValue::Bool(found)), FilterValue::Text(_)) => text(Some(if *found { "true" } else { "false" })),
-            (Some(AttributeValue::Text(_) | AttributeValue::Bool(_)), FilterValue::Number(_))
-            | (Some(AttributeValue::Number(_)), FilterValue::Text(_)) => false,
-            (None, FilterValue::Text(_) | FilterValue::Number(_)) => op == Op::Ne,
-        },
     }
 }
 

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 pub use describe::{EvidenceView, SampleView};
 pub use evidence::{Detail, Evidence, Reading, SignalRef};
 pub use misses::{NearMiss, Why, WhyNot};
+pub use sets::passes;
 pub use walk::{Step, Walk, WalkEnd};
 
 use crate::compile::Scripts;

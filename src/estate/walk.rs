@@ -1,11 +1,11 @@
 //! Walks over the relations. All breadth first, all the same for the same estate, whatever order files came in.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use super::component::ComponentId;
 use super::model::{Containment, Travel};
 use super::rows::{Rows, Scratch, layers};
-use super::snapshot::{KindIndex, Snapshot, Step};
+use super::snapshot::{KindIndex, Snapshot};
 
 /// A component that a walk came to, by the fewest hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,9 +31,6 @@ pub enum PeerScope<'a> {
     /// In the same redundancy group.
     Group,
 }
-
-/// Where each component of a walk was reached from.
-pub(super) type Parents = BTreeMap<ComponentId, (ComponentId, KindIndex)>;
 
 impl Snapshot {
     /// Whether a fault travels along a hop: over a relation of the kind, from start to end or back.
@@ -118,43 +115,13 @@ impl Snapshot {
     /// The shortest way that a fault of `from` takes to `to`, both ends included. Of several the one whose components
     /// come first.
     pub fn path(&self, from: ComponentId, to: ComponentId) -> Option<Vec<Hop>> {
-        let parents = Self::parents(&[from], |at| self.on.steps(at.0).collect(), Some(to));
-        if from != to && !parents.contains_key(&to) {
-            return None;
-        }
-        Some(self.way(&parents, to))
-    }
-
-    /// Breadth first: from where each component is reached first. Ends early once `goal` is reached.
-    pub(super) fn parents(from: &[ComponentId], steps: impl Fn(ComponentId) -> Vec<Step>, goal: Option<ComponentId>) -> Parents {
-        let roots: BTreeSet<ComponentId> = from.iter().copied().collect();
-        let mut parents = Parents::new();
-        let mut queue: VecDeque<ComponentId> = from.iter().copied().collect();
-        while let Some(at) = queue.pop_front() {
-            if Some(at) == goal {
-                break;
-            }
-            for step in steps(at) {
-                if !roots.contains(&step.to) && !parents.contains_key(&step.to) {
-                    parents.insert(step.to, (at, step.kind));
-                    queue.push_back(step.to);
-                }
-            }
-        }
-        parents
-    }
-
-    /// The way to a component from the root that it was reached from.
-    pub(super) fn way(&self, parents: &Parents, to: ComponentId) -> Vec<Hop> {
-        let mut hops = Vec::new();
-        let mut at = to;
-        while let Some((from, kind)) = parents.get(&at) {
-            hops.push(Hop { component: at, via: self.kind(*kind).map(|kind| kind.name.clone()) });
-            at = *from;
-        }
-        hops.push(Hop { component: at, via: None });
-        hops.reverse();
-        hops
+        let way = self.ways(from, to, 1).into_iter().next()?;
+        let via = |(a, b): (&ComponentId, &ComponentId)| {
+            let step = self.on.steps(a.0).find(|step| step.to == *b)?;
+            self.kind(step.kind).map(|kind| kind.name.clone())
+        };
+        let hops = std::iter::once(None).chain(way.iter().zip(way.iter().skip(1)).map(via));
+        Some(way.iter().zip(hops).map(|(component, via)| Hop { component: *component, via }).collect())
     }
 
     /// Whether relations of the kind (canonical name) lead from `from` to `to`, from start to end, in at most

@@ -78,16 +78,11 @@ pub fn recorded(model: &Model, records: Records, left_out: &mut LeftOut) -> Snap
     said.sort_by(|a, b| a.id.cmp(&b.id));
     said.dedup_by(|a, b| a.id == b.id);
     let components = said.into_iter().map(|one| component(model, one, left_out)).collect::<Vec<_>>();
-    let places: FxHashMap<String, u32> = components.iter().map(|one: &Component| one.id.clone()).zip(0..).collect(); // lookup only
+    let places: FxHashMap<&str, u32> = components.iter().map(|one: &Component| one.id.as_str()).zip(0..).collect(); // lookup only
     let position = |id: &str| places.get(id).copied();
     let mut ends = Vec::with_capacity(relations.len());
-    // Relations come by their start, so that it is mostly the one before.
-    let mut last: (&str, Option<u32>) = ("", None);
     for one in &relations {
-        if last.0 != one.from || last.1.is_none() {
-            last = (one.from.as_str(), position(&one.from));
-        }
-        match (last.1, position(&one.to)) {
+        match (position(&one.from), position(&one.to)) {
             (Some(from), Some(to)) => ends.push((from, one.kind.as_str(), to)),
             (Some(_) | None, Some(_) | None) => {
                 left_out.add("one of its ends is not there", || format!("`{} {} {}`", one.from, one.kind, one.to));
