@@ -8,7 +8,6 @@
 
 mod assess;
 mod diff;
-mod fields;
 mod firing;
 mod order;
 mod plan_file;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::fields::{Fields, Reader, items, listed, suggestion};
 use super::view::Action;
 use crate::diag::{Code, Diagnostic, SourceId, Sources, nearest, sort};
 use crate::estate::{AttributeKind, AttributeValue, ComponentId, Member, ROOT_TYPE, Snapshot, Tier};
 use crate::value::Time;
 use crate::value::Unit;
+use crate::value::fields::{Fields, Reader, items, listed, suggestion};
 use crate::value::yaml::{self, Key, Node, Value};
 
 /// What somebody means to do.
@@ -64,7 +64,7 @@ pub fn read_plan(sources: &Sources, source: SourceId, estate: &Snapshot) -> (Opt
 
 fn plan(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<ChangePlan> {
     let fields = reader.fields(node, "a change plan", PLAN)?;
-    let title = reader.required(&fields, "title").and_then(|node| reader.word(node, "`title`"));
+    let title = reader.required(&fields, "title").and_then(|node| reader.text(node, "`title`"));
     let window = fields.get("window").and_then(|node| window(reader, node));
     let list = reader.required(&fields, "steps").map(|node| (items(node), matches!(node.value, Value::List(_)), node));
     let mut steps = Vec::new();
@@ -107,7 +107,7 @@ fn window(reader: &mut Reader<'_>, node: &Node) -> Option<Window> {
 }
 
 fn time(reader: &mut Reader<'_>, node: &Node) -> Option<Time> {
-    let text = reader.word(node, "a time")?;
+    let text = reader.text(node, "a time")?;
     let time = Time::parse(&text);
     if time.is_none() {
         let help = "write it like `2025-06-01T22:00:00+08:00`";
@@ -135,11 +135,11 @@ fn step(reader: &mut Reader<'_>, node: &Node, number: usize, estate: &Snapshot) 
 }
 
 fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
-    let word = reader.word(node, "`do`")?;
+    let word = reader.text(node, "`do`")?;
     let found = Action::ALL.into_iter().find(|action| action.name() == word);
     if found.is_none() {
         let names: Vec<&str> = Action::ALL.into_iter().map(Action::name).collect();
-        let help = suggestion(&word, &names).unwrap_or_else(|| format!("one of {}", listed(&names)));
+        let help = suggestion(&word, names.iter().copied()).unwrap_or_else(|| format!("one of {}", listed(&names)));
         let message = format!("`{word}` is no operation");
         reader.report(Diagnostic::error(Code::CHANGE_ACTION, node.place, message).label("unknown operation").help(help));
     }
@@ -159,7 +159,7 @@ fn targets(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Vec<Compo
 
 /// A component by id or by name, or all members of a group.
 fn named(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<ComponentId>> {
-    let word = reader.word(node, "`on`")?;
+    let word = reader.text(node, "`on`")?;
     if let Some(component) = estate.find_named(&word) {
         return Some(vec![component]);
     }
@@ -196,14 +196,14 @@ fn choice(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec
 
 fn kind(reader: &mut Reader<'_>, fields: &Fields<'_>, estate: &Snapshot) -> Option<String> {
     let Some(node) = fields.get("type") else { return Some(ROOT_TYPE.to_owned()) };
-    let word = reader.word(node, "`type`")?;
+    let word = reader.text(node, "`type`")?;
     let model = estate.model();
     if let Some(found) = model.find_type(&word) {
         return Some(found.name.clone());
     }
     let names: Vec<&str> = model.types.values().flat_map(|t| [Some(t.name.as_str()), t.zh.as_deref()]).flatten().collect();
     let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, format!("there is no component type `{word}`"));
-    report.help = suggestion(&word, &names);
+    report.help = suggestion(&word, names.iter().copied());
     reader.report(report.label("unknown type"));
     None
 }
@@ -234,7 +234,7 @@ fn in_base(text: &str, declared: Unit) -> Option<f64> {
 }
 
 fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind: &str) -> Option<Test> {
-    let mut wanted = reader.words(node, "a value of `where`");
+    let mut wanted = reader.texts(node, "a value of `where`");
     let tested = match key.name.as_str() {
         "id" => Tested::Id,
         "name" => Tested::Name,
@@ -256,7 +256,7 @@ fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind
                 let declared = estate.model().lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
                 let known: Vec<&str> = FIELDS.into_iter().chain(declared).collect();
                 let message = format!("`{kind}` has no field or attribute `{name}` to choose by");
-                let help = suggestion(name, &known).unwrap_or_else(|| format!("choose by {} or an attribute", listed(&FIELDS)));
+                let help = suggestion(name, known).unwrap_or_else(|| format!("choose by {} or an attribute", listed(&FIELDS)));
                 reader.report(Diagnostic::error(Code::CHANGE_TARGET, key.place, message).label("unknown attribute").help(help));
                 return None;
             }
@@ -295,6 +295,18 @@ impl Test {
                 Some(AttributeValue::Number(found)) => self.wanted.iter().any(|wanted| wanted.parse::<f64>() == Ok(*found)),
                 None => false,
             },
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match node.value {
+            Value::Bool(value) => Some(value),
+            Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                self.wrong_kind(node, what, "true or false");
+                None
+            }
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, nearest, sort};
+use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, sort};
+use crate::value::fields::{Reader, suggestion};
 use crate::value::yaml::{self, Node, Value};
 
 use super::component::{AttributeValue, Component, ComponentId};
 use super::model::{Member, Model};
 use super::quantity::{declared_value, undeclared_value};
-use super::read::{Reader, suggestion};
+
 use super::read_model::{ModelDraft, read_model};
 use super::read_topology::{ComponentDraft, TopologyDraft, read_topology};
 use super::resolve::resolve;
@@ -119,8 +120,7 @@ fn component_type(reader: &mut Reader<'_>, model: &Model, said: &ComponentDraft<
         let types = model.types.values().flat_map(|t| [Some(t.name.as_str()), t.zh.as_deref()]).flatten();
         let message = format!("component `{}` has the type `{}`, which the model does not declare", said.id.text, said.kind.text);
         let mut report = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, said.kind.place, message).label("unknown type");
-        report.help =
-            suggestion(nearest(&said.kind.text, types)).or_else(|| Some("declare it under `types` in `topology/model.yaml`".to_owned()));
+        report.help = suggestion(&said.kind.text, types).or_else(|| Some("declare it under `types` in `topology/model.yaml`".to_owned()));
         reader.report(report);
     }
     found
@@ -155,8 +155,8 @@ fn attributes(reader: &mut Reader<'_>, model: &Model, kind: &str, said: &Compone
 
 fn undeclared(reader: &mut Reader<'_>, model: &Model, kind: &str, key: &yaml::Key) {
     let declared = model.lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
-    let help = suggestion(nearest(&key.name, declared))
-        .unwrap_or_else(|| format!("declare it under `attributes` of `{kind}` in `topology/model.yaml`"));
+    let help =
+        suggestion(&key.name, declared).unwrap_or_else(|| format!("declare it under `attributes` of `{kind}` in `topology/model.yaml`"));
     let message = format!("type `{kind}` declares no attribute `{}`; it is kept as it is", key.name);
     reader.report(Diagnostic::warning(Code::UNKNOWN_ATTRIBUTE_KEY, key.place, message).help(help));
 }

@@ -1,12 +1,12 @@
 //! Quantities in files: durations (`5m`, `1h30m`) and values of attributes (`500`, `"2GiB"`, `true`).
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::value::fields::Reader;
 use crate::value::yaml::{Node, Value};
 use crate::value::{DAY, Dimension, Duration, Unit};
 
 use super::component::AttributeValue;
 use super::model::{AttributeDef, AttributeKind};
-use super::read::Reader;
 
 /// Longer durations are slips of the pen, and would lose milliseconds as floating numbers.
 const LONGEST: Duration = 3650 * DAY;

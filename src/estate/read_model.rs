@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic, Place, nearest};
+use crate::diag::{Code, Diagnostic, Place};
+use crate::value::fields::{Reader, suggestion};
 use crate::value::yaml::{Key, Node, Value};
 use crate::value::{Duration, Unit};
 
 use super::model::{Aggregate, AttributeKind, Containment, Direction, State, Travel};
 use super::quantity::parse_duration;
-use super::read::{Reader, suggestion};
 
 /// A text of a model; the base model has no place.
 #[derive(Debug, Clone)]
@@ -168,8 +168,8 @@ impl ModelReader<'_, '_> {
         };
         if kind.is_none() {
             let names = ["text", "bool", "number"].into_iter().chain(Unit::names());
-            let help = suggestion(nearest(&word.text, names))
-                .unwrap_or_else(|| "`text`, `bool`, `number`, or a unit like `ms`, `GiB`, `%`".to_owned());
+            let help =
+                suggestion(&word.text, names).unwrap_or_else(|| "`text`, `bool`, `number`, or a unit like `ms`, `GiB`, `%`".to_owned());
             let message = format!("`{}` is neither a kind of attribute nor a unit", word.text);
             self.reader.report(Diagnostic::error(Code::BAD_UNIT, word.place, message).help(help));
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic, Place, nearest};
+use crate::diag::{Code, Diagnostic, Place};
+use crate::value::fields::suggestion;
 use crate::value::{Duration, MINUTE, Unit};
 
 use super::aliases::{clear_clashes, unique_aliases};
@@ -10,7 +11,7 @@ use super::model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, MetricDef, Model, ROOT_TYPE, RelationKind, State, StateDef,
     Travel, TypeDef,
 };
-use super::read::suggestion;
+
 use super::read_model::{Entry, MetricDraft, ModelDraft, RelationDraft, Said, TypeDraft};
 
 /// How long a sample speaks where a metric does not say: five missed scrapes of a minute, as in Prometheus' look-back.
@@ -28,8 +29,8 @@ impl Families {
         if self.parents.contains_key(name) { Some(name) } else { self.aliases.get(name).map(String::as_str) }
     }
 
-    fn nearest<'a>(&'a self, name: &str) -> Option<&'a str> {
-        nearest(name, self.parents.keys().chain(self.aliases.keys()).map(String::as_str))
+    fn suggestion(&self, name: &str) -> Option<String> {
+        suggestion(name, self.parents.keys().chain(self.aliases.keys()).map(String::as_str))
     }
 
     /// The type itself and its ancestors, nearest first. Parents form no loop once [`families`] is done.
@@ -82,7 +83,7 @@ fn families(draft: &ModelDraft, aliases: BTreeMap<String, String>, problems: &mu
                 if canonical.is_none() {
                     let mut report =
                         problem(Code::TYPE_PARENT, parent.place, format!("the parent `{}` of type `{name}` does not exist", parent.text));
-                    report.help = suggestion(families.nearest(&parent.text));
+                    report.help = families.suggestion(&parent.text);
                     problems.push(report);
                 }
                 canonical.or_else(|| if name == ROOT_TYPE { None } else { root() })
@@ -213,7 +214,7 @@ fn known_type(word: &Said, families: &Families, problems: &mut Vec<Diagnostic>) 
     let found = families.canonical(&word.text).map(str::to_owned);
     if found.is_none() {
         let mut report = problem(Code::UNKNOWN_COMPONENT_TYPE, word.place, format!("the model declares no type `{}`", word.text));
-        report.help = suggestion(families.nearest(&word.text));
+        report.help = families.suggestion(&word.text);
         problems.push(report);
     }
     found

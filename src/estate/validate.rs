@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic, Place, nearest};
+use crate::diag::{Code, Diagnostic, Place};
+use crate::value::fields::{Reader, listed, suggestion};
 
 use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};
 use super::model::{Containment, Model, RelationKind};
-use super::read::{Reader, Word, listed, suggestion};
+use super::read::Word;
 use super::read_topology::{GroupDraft, TopologyDraft};
 use super::snapshot::{Edge, KindIndex};
 
@@ -53,7 +54,7 @@ impl Names<'_> {
         if *asked > MOST_SUGGESTIONS {
             return None;
         }
-        suggestion(nearest(id, self.known.keys().chain(self.groups.keys()).copied()))
+        suggestion(id, self.known.keys().chain(self.groups.keys()).copied())
     }
 }
 
@@ -192,7 +193,7 @@ impl<'a> Check<'_, '_, 'a> {
             let kinds = self.model.relations.values().flat_map(|r| [Some(r.name.as_str()), r.zh.as_deref()]).flatten();
             let message = format!("the model declares no relation kind `{}`", word.text);
             let mut report = Diagnostic::error(Code::UNKNOWN_RELATION_KIND, word.place, message).label("unknown kind");
-            report.help = suggestion(nearest(&word.text, kinds))
+            report.help = suggestion(&word.text, kinds)
                 .or_else(|| Some(format!("one of {}", listed(&self.model.relations.keys().collect::<Vec<_>>()))));
             self.reader.report(report);
         }

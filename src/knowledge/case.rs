@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::fields::{Fields, Reader, listed, suggestion};
 use crate::diag::{Code, Diagnostic, SourceId, Sources};
 use crate::value::Time;
+use crate::value::fields::{Fields, Reader, listed, suggestion};
 use crate::value::yaml::{self, Node, Value};
 
 /// A past incident with its symptoms, root cause and solution.
@@ -76,13 +76,13 @@ pub fn read_case(sources: &Sources, source: SourceId) -> (Option<Case>, Vec<Diag
 fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
     let fields = reader.fields(node, "a case", CASE)?;
     // Everything is read before anything missing ends the reading, so that one run shows every mistake.
-    let id = reader.required(&fields, "id");
-    let title = reader.required(&fields, "title");
+    let id = reader.needed(&fields, "id");
+    let title = reader.needed(&fields, "title");
     let date = date(reader, &fields);
     let root = root(reader, &fields);
     let (alerts, logs, metrics) = symptoms(reader, &fields);
-    let affected = reader.texts(&fields, "affected");
-    let solutions = reader.texts(&fields, "solutions");
+    let affected = reader.texts_of(&fields, "affected");
+    let solutions = reader.texts_of(&fields, "solutions");
     let rule = reader.optional(&fields, "rule");
     let notes = reader.optional(&fields, "notes");
     Some(Case { id: id?, title: title?, date, root: root.ok()?, alerts, logs, metrics, affected, solutions, rule, notes })
@@ -111,31 +111,31 @@ fn root(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Result<Option<Root>, Un
     let Some(root) = reader.fields(node, "a root cause", ROOT) else { return Err(Unusable) };
     let component = reader.optional(&root, "component");
     let kind = reader.optional(&root, "type");
-    let fault = reader.required(&root, "fault").ok_or(Unusable)?;
+    let fault = reader.needed(&root, "fault").ok_or(Unusable)?;
     Ok(Some(Root { component, kind, fault }))
 }
 
 fn symptoms(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<String>, Vec<String>, Vec<CaseMetric>) {
     let symptoms = fields.get("symptoms").and_then(|node| reader.fields(node, "the symptoms", SYMPTOMS));
     let Some(symptoms) = symptoms else { return (Vec::new(), Vec::new(), Vec::new()) };
-    let alerts = reader.texts(&symptoms, "alerts");
-    let logs = reader.texts(&symptoms, "logs");
-    let metrics = reader.list(&symptoms, "metrics").iter().filter_map(|node| metric(reader, node)).collect();
+    let alerts = reader.texts_of(&symptoms, "alerts");
+    let logs = reader.texts_of(&symptoms, "logs");
+    let metrics = reader.list_of(&symptoms, "metrics").iter().filter_map(|node| metric(reader, node)).collect();
     (alerts, logs, metrics)
 }
 
 fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<CaseMetric> {
     let fields = reader.fields(node, "a metric of the symptoms", METRIC)?;
-    let kind = reader.required(&fields, "type");
-    let metric = reader.required(&fields, "metric");
-    let change = reader.required(&fields, "change")?;
+    let kind = reader.needed(&fields, "type");
+    let metric = reader.needed(&fields, "metric");
+    let change = reader.needed(&fields, "change")?;
     let high = match change.as_str() {
         "high" => true,
         "low" => false,
         other => {
             let message = format!("a metric cannot have changed to `{other}`");
             let place = fields.get("change").map_or(fields.place, |node| node.place);
-            let help = suggestion(other, CHANGES).unwrap_or_else(|| format!("one of {}", listed(CHANGES)));
+            let help = suggestion(other, CHANGES.iter().copied()).unwrap_or_else(|| format!("one of {}", listed(CHANGES)));
             reader.report(Diagnostic::error(Code::WRONG_KIND, place, message).help(help));
             return None;
         }

@@ -1,5 +1,7 @@
-//! Small values that every level speaks of: instants and durations, units, three-valued truth, YAML with places.
+//! Small values that every level speaks of: instants and durations, units, three-valued truth, YAML with places
+//! (`yaml`) and the reading of it (`fields`).
 
+pub mod fields;
 mod time;
 mod truth;
 mod unit;
