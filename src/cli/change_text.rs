@@ -7,68 +7,39 @@ use crate::estate::State;
 use crate::value::{MINUTE, Time};
 
 use super::Lang;
+use super::page::Page;
 
 /// Lines shown of a long list; the rest is counted. JSON has all of it.
 const MAX_LINES: usize = 12;
 /// Names shown of a long list in a line.
 const MAX_NAMES: usize = 6;
 
-struct Page {
-    text: String,
-    markdown: bool,
-    lang: Lang,
+/// A section of a list; nothing if it is empty.
+fn list(page: &mut Page, heading: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    page.heading(&format!("{heading} ({})", lines.len()));
+    lines.iter().take(MAX_LINES).for_each(|line| page.item(line));
+    page.more(lines.len(), MAX_LINES);
 }
 
-impl Page {
-    fn say(&self, english: &'static str, chinese: &'static str) -> &'static str {
-        match self.lang {
-            Lang::En => english,
-            Lang::Zh => chinese,
-        }
-    }
+fn names<S: AsRef<str>>(page: &Page, names: &[S]) -> String {
+    page.names(names, MAX_NAMES)
+}
 
-    fn heading(&mut self, text: &str) {
-        self.text.push_str(&if self.markdown { format!("\n**{text}**\n\n") } else { format!("\n  {text}\n") });
-    }
-
-    fn item(&mut self, text: &str) {
-        self.text.push_str(&if self.markdown { format!("- {text}\n") } else { format!("    {text}\n") });
-    }
-
-    /// A section of a list; nothing if it is empty.
-    fn list(&mut self, heading: &str, lines: &[String]) {
-        if lines.is_empty() {
-            return;
-        }
-        self.heading(&format!("{heading} ({})", lines.len()));
-        for line in lines.iter().take(MAX_LINES) {
-            self.item(line);
-        }
-        if lines.len() > MAX_LINES {
-            let more = format!("… {} {}", lines.len() - MAX_LINES, self.lang.more());
-            self.item(&more);
-        }
-    }
-
-    fn names<S: AsRef<str>>(&self, names: &[S]) -> String {
-        let shown: Vec<&str> = names.iter().take(MAX_NAMES).map(std::convert::AsRef::as_ref).collect();
-        let rest = names.len().saturating_sub(MAX_NAMES);
-        if rest == 0 { shown.join(", ") } else { format!("{} … {rest} {}", shown.join(", "), self.lang.more()) }
-    }
-
-    fn risk(&self, risk: Risk) -> &'static str {
-        match risk {
-            Risk::Low => self.say("low", "低"),
-            Risk::Medium => self.say("medium", "中"),
-            Risk::High => self.say("high", "高"),
-            Risk::Critical => self.say("critical", "严重"),
-        }
+fn level(page: &Page, risk: Risk) -> &'static str {
+    match risk {
+        Risk::Low => page.say("low", "低"),
+        Risk::Medium => page.say("medium", "中"),
+        Risk::High => page.say("high", "高"),
+        Risk::Critical => page.say("critical", "严重"),
     }
 }
 
 /// The whole assessment.
 pub fn assessment(view: &Assessment, lang: Lang, markdown: bool) -> String {
-    let mut page = Page { text: String::new(), markdown, lang };
+    let mut page = Page::new(lang, markdown);
     head(&mut page, view);
     if let Some(order) = &view.order {
         self::order(&mut page, order);
@@ -85,7 +56,7 @@ pub fn assessment(view: &Assessment, lang: Lang, markdown: bool) -> String {
 }
 
 fn head(page: &mut Page, view: &Assessment) {
-    let risk = format!("{} {}", page.say("RISK", "风险"), page.risk(view.risk));
+    let risk = format!("{} {}", page.say("RISK", "风险"), level(page, view.risk));
     let line = format!("{} · {risk}", view.title);
     page.text.push_str(&if page.markdown { format!("## {line}\n") } else { format!("{line}\n") });
     if let Some(window) = &view.window {
@@ -98,12 +69,12 @@ fn head(page: &mut Page, view: &Assessment) {
         .reasons
         .iter()
         .map(|reason| {
-            let (level, names) = (page.risk(reason.level), page.names(&reason.subjects));
+            let (level, names) = (level(page, reason.level), names(page, &reason.subjects));
             format!("[{level}] {} {}: {names}", reason.rule, title(&reason.rule, chinese))
         })
         .collect();
     let heading = page.say("Because", "理由");
-    page.list(heading, &reasons);
+    list(page, heading, &reasons);
     if reasons.is_empty() {
         let none = page.say("no rule of risk holds", "没有命中任何风险规则");
         page.heading(heading);
@@ -134,31 +105,31 @@ fn order(page: &mut Page, order: &OrderView) {
         Safety::Unsafe => &order.obstacles,
     };
     let lines: Vec<String> = batches.iter().map(|batch| batch_line(page, batch)).collect();
-    page.list(verdict, &lines);
+    list(page, verdict, &lines);
     let unsafe_lines: Vec<String> =
         order.given.iter().filter(|batch| !batch.breaches.is_empty()).map(|batch| batch_line(page, batch)).collect();
     let heading = page.say("Unsafe as planned", "计划中不安全的时刻");
     match order.safety {
-        Safety::SafeOtherwise => page.list(heading, &unsafe_lines),
+        Safety::SafeOtherwise => list(page, heading, &unsafe_lines),
         // The obstacles say the same.
         Safety::Safe | Safety::Unsafe => {}
     }
 }
 
 fn batch_line(page: &Page, batch: &BatchView) -> String {
-    let mut line = format!("{} {} {} {}", page.say("step", "步骤"), batch.step, batch.action.name(), page.names(&batch.on));
+    let mut line = format!("{} {} {} {}", page.say("step", "步骤"), batch.step, batch.action.name(), names(page, &batch.on));
     let mut core: Vec<&str> = Vec::new();
     for breach in &batch.breaches {
         match breach {
             BreachView::Group { group, living, need, lost } => {
                 let (keeps, needs) = (page.say("keeps", "剩余"), page.say("needs", "需要"));
-                line.push_str(&format!(" — {group} {keeps} {living}, {needs} {need} ({})", page.names(lost)));
+                line.push_str(&format!(" — {group} {keeps} {living}, {needs} {need} ({})", names(page, lost)));
             }
             BreachView::Core { component, .. } => core.push(component),
         }
     }
     if !core.is_empty() {
-        line.push_str(&format!(" — {}: {}", page.say("core components go down", "核心组件不可用"), page.names(&core)));
+        line.push_str(&format!(" — {}: {}", page.say("core components go down", "核心组件不可用"), names(page, &core)));
     }
     line
 }
@@ -170,7 +141,7 @@ fn affected(page: &mut Page, view: &Assessment) {
         (State::AtRisk, page.say("At risk", "有风险")),
     ] {
         let lines: Vec<String> = view.affected.iter().filter(|one| one.state == state).map(|one| affected_line(page, one)).collect();
-        page.list(heading, &lines);
+        list(page, heading, &lines);
     }
 }
 
@@ -211,33 +182,33 @@ fn redundancy(page: &mut Page, view: &Assessment) {
                 group.members,
                 page.say("needs", "需要"),
                 group.need,
-                page.names(&group.lost)
+                names(page, &group.lost)
             )
         })
         .collect();
     let heading = page.say("Redundancy at its worst", "冗余（最差时刻）");
-    page.list(heading, &groups);
-    let replicas: Vec<String> = view.replicas.iter().map(|one| format!("{} ← {}", one.component, page.names(&one.lost))).collect();
+    list(page, heading, &groups);
+    let replicas: Vec<String> = view.replicas.iter().map(|one| format!("{} ← {}", one.component, names(page, &one.lost))).collect();
     let heading = page.say("Loses the last replica", "失去最后一个副本");
-    page.list(heading, &replicas);
+    list(page, heading, &replicas);
     let points: Vec<String> = view
         .single_points
         .iter()
         .map(|point| {
             let alone = page.say("alone takes down", "单独故障将影响");
-            format!("[{}] {} {alone} {}", page.lang.tier(point.tier), point.component, page.names(&point.new))
+            format!("[{}] {} {alone} {}", page.lang.tier(point.tier), point.component, names(page, &point.new))
         })
         .collect();
     let heading = page.say("New single points of failure", "新的单点故障");
-    page.list(heading, &points);
+    list(page, heading, &points);
     let heading = page.say("No longer single points of failure", "不再是单点故障");
-    page.list(heading, &view.single_points_gone);
+    list(page, heading, &view.single_points_gone);
 }
 
 fn tiers(page: &mut Page, tiers: &[TierView]) {
     let lines: Vec<String> = tiers.iter().map(|view| tier_line(page, view)).collect();
     let heading = page.say("By business tier", "按业务等级");
-    page.list(heading, &lines);
+    list(page, heading, &lines);
 }
 
 fn tier_line(page: &Page, view: &TierView) -> String {
@@ -276,12 +247,12 @@ fn owners(page: &mut Page, view: &Assessment) {
             (&owner.at_risk, page.lang.at_risk()),
         ];
         let parts: Vec<String> =
-            lists.into_iter().filter(|(list, _)| !list.is_empty()).map(|(list, what)| format!("{what}: {}", page.names(list))).collect();
+            lists.into_iter().filter(|(list, _)| !list.is_empty()).map(|(list, what)| format!("{what}: {}", names(page, list))).collect();
         let who = owner.owner.clone().unwrap_or_else(|| page.say("(no owner)", "（无负责人）").to_owned());
         lines.push(format!("{who} · {}", parts.join(" · ")));
     }
     let heading = page.say("Tell", "需通知");
-    page.list(heading, &lines);
+    list(page, heading, &lines);
 }
 
 fn known(page: &mut Page, view: &Assessment) {
@@ -291,11 +262,11 @@ fn known(page: &mut Page, view: &Assessment) {
         .filter(|rule| rule.complete)
         .map(|rule| {
             let reads = page.say("reads", "读取");
-            format!("{} \"{}\" — {reads} {} ({})", rule.rule, rule.title, page.names(&rule.reads), page.names(&rule.components))
+            format!("{} \"{}\" — {reads} {} ({})", rule.rule, rule.title, names(page, &rule.reads), names(page, &rule.components))
         })
         .collect();
     let heading = page.say("Rules that may fire", "可能命中的规则");
-    page.list(heading, &rules);
+    list(page, heading, &rules);
     let others = view.rules.len() - rules.len();
     if others > 0 {
         let words = page.say("more read affected components, but need another fault as well", "条规则也读取受影响组件，但还需要其他异常");
@@ -311,11 +282,11 @@ fn known(page: &mut Page, view: &Assessment) {
             } else {
                 String::new()
             };
-            format!("{}{date} \"{}\" ({}){root}", case.id, case.title, page.names(&case.components))
+            format!("{}{date} \"{}\" ({}){root}", case.id, case.title, names(page, &case.components))
         })
         .collect();
     let heading = page.say("Past incidents of these components", "相关历史故障");
-    page.list(heading, &cases);
+    list(page, heading, &cases);
 }
 
 fn difference(page: &mut Page, view: &DifferenceView) {
@@ -334,11 +305,11 @@ fn difference(page: &mut Page, view: &DifferenceView) {
         lines.push(format!("{} {}: {}", page.say("changed", "变更"), changed.component, fields.join(", ")));
     }
     let heading = page.say("Components", "组件");
-    page.list(heading, &lines);
+    list(page, heading, &lines);
     let added = view.relations_added.iter().map(|one| format!("{} {} {} {}", page.say("added", "新增"), one.from, one.kind, one.to));
     let removed = view.relations_removed.iter().map(|one| format!("{} {} {} {}", page.say("removed", "移除"), one.from, one.kind, one.to));
     let heading = page.say("Relations", "关系");
-    page.list(heading, &added.chain(removed).collect::<Vec<_>>());
+    list(page, heading, &added.chain(removed).collect::<Vec<_>>());
     let groups: Vec<String> = view
         .groups
         .iter()
@@ -349,5 +320,5 @@ fn difference(page: &mut Page, view: &DifferenceView) {
         })
         .collect();
     let heading = page.say("Groups (needed/members)", "冗余组（需要/成员）");
-    page.list(heading, &groups);
+    list(page, heading, &groups);
 }

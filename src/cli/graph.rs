@@ -5,6 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::estate::{ComponentId, Snapshot, State};
 use crate::localize::ImpactView;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Mermaid,
+    Dot,
+}
+
 /// Nodes by id: their label, and how they stand.
 pub struct Drawing {
     nodes: BTreeMap<String, (String, Standing)>,
@@ -80,8 +86,15 @@ impl Drawing {
         }
     }
 
+    pub fn write(&self, form: Form) -> String {
+        match form {
+            Form::Mermaid => self.mermaid(),
+            Form::Dot => self.dot(),
+        }
+    }
+
     /// A flowchart; ids may be any text, so that nodes are numbered.
-    pub fn mermaid(&self) -> String {
+    fn mermaid(&self) -> String {
         let number: BTreeMap<&str, usize> = self.nodes.keys().map(String::as_str).zip(0..).collect();
         let mut page = String::from("flowchart LR\n");
         for (id, (label, standing)) in &self.nodes {
@@ -101,7 +114,7 @@ impl Drawing {
         page
     }
 
-    pub fn dot(&self) -> String {
+    fn dot(&self) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
         let mut page = String::from("digraph impact {\n  rankdir=LR;\n  node [shape=box, style=filled];\n");
         for (id, (label, standing)) in &self.nodes {

@@ -10,15 +10,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::as_of::{AsOfArgs, then};
-use super::{Failure, Lang, OK, Outcome, ProjectArgs, graph, json, load_project, text};
+use super::page::Page;
+use super::{Failure, Lang, OK, Outcome, ProjectArgs, causes, graph, json, load_project, text};
 use crate::diag::nearest;
 use crate::estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use crate::localize::ImpactView;
 
 /// The type of what components finally serve.
 const BUSINESS_LINE: &str = "business_line";
-/// Components named of those that a single point takes down; JSON has all.
-const MAX_NAMED: usize = 5;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,7 +35,7 @@ pub struct Args {
     paths: u8,
     /// Only what lies within so many hops
     #[arg(long, value_name = "N")]
-    depth: Option<u32>,
+    pub depth: Option<u32>,
     /// Only components of this type
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
@@ -55,14 +54,14 @@ pub struct Args {
     then: AsOfArgs,
     /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
-    format: ImpactFormat,
+    pub format: ImpactFormat,
     /// Language of the report's own words
     #[arg(long, value_enum, default_value = "en")]
-    lang: Lang,
+    pub lang: Lang,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ImpactFormat {
+pub enum ImpactFormat {
     Text,
     Markdown,
     Json,
@@ -75,6 +74,25 @@ enum StateArg {
     AtRisk,
     Degraded,
     Down,
+}
+
+impl ImpactFormat {
+    pub fn is_json(self) -> bool {
+        self == ImpactFormat::Json
+    }
+
+    pub fn is_markdown(self) -> bool {
+        self == ImpactFormat::Markdown
+    }
+
+    /// What kind of drawing, if it is one.
+    pub fn drawing(self) -> Option<graph::Form> {
+        match self {
+            ImpactFormat::Mermaid => Some(graph::Form::Mermaid),
+            ImpactFormat::Dot => Some(graph::Form::Dot),
+            ImpactFormat::Text | ImpactFormat::Markdown | ImpactFormat::Json => None,
+        }
+    }
 }
 
 impl StateArg {
@@ -119,46 +137,6 @@ struct ImpactItem {
     ways: Vec<Vec<String>>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-struct CauseReport {
-    components: Vec<String>,
-    causes: Vec<CauseItem>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct CauseItem {
-    component: String,
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    tier: Option<Tier>,
-    owner: Option<String>,
-    /// Those asked about that it reaches, or is.
-    reaches: Vec<String>,
-    /// Hops to the farthest of them.
-    distance: u32,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct PointReport {
-    /// Empty: the whole estate.
-    components: Vec<String>,
-    single_points: Vec<PointItem>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct PointItem {
-    component: String,
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    tier: Option<Tier>,
-    owner: Option<String>,
-    takes_down: Vec<String>,
-    /// How many of these are core.
-    core: usize,
-}
-
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let then = then(&project, &args.then)?;
@@ -176,22 +154,21 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let kind = args.kind.as_ref().map(|kind| find_type(estate, kind)).transpose()?;
     let filter = Filter { args, kind: kind.as_deref() };
     if args.causes {
-        return causes(args, estate, &roots, &filter, out);
+        return causes::causes(args, estate, &roots, &filter, out);
     }
     if args.single_points {
-        return points(args, estate, &roots, &filter, out);
+        return causes::points(args, estate, &roots, &filter, out);
     }
     let reach = estate.reach_of(&roots.iter().map(|root| (*root, State::Down)).collect::<Vec<_>>(), args.depth);
     let groups = losing(estate, &roots, &reach);
     let report = ImpactReport { components: named(estate, args, &roots), impact: items(estate, &reach, args, &filter), groups };
-    match args.format {
-        ImpactFormat::Json => writeln!(out, "{}", json(&report)?)?,
-        ImpactFormat::Text | ImpactFormat::Markdown => write!(out, "{}", words(estate, &roots, &report, args))?,
-        ImpactFormat::Mermaid | ImpactFormat::Dot => {
-            let views: Vec<&ImpactView> = report.impact.iter().map(|item| &item.view).collect();
-            let drawn = graph::of_impact(estate, &roots, &views);
-            write!(out, "{}", if args.format == ImpactFormat::Dot { drawn.dot() } else { drawn.mermaid() })?;
-        }
+    if let Some(form) = args.format.drawing() {
+        let views: Vec<&ImpactView> = report.impact.iter().map(|item| &item.view).collect();
+        write!(out, "{}", graph::of_impact(estate, &roots, &views).write(form))?;
+    } else if args.format.is_json() {
+        writeln!(out, "{}", json(&report)?)?;
+    } else {
+        write!(out, "{}", words(estate, &roots, &report, args))?;
     }
     Ok(OK)
 }
@@ -221,13 +198,13 @@ fn find_type(estate: &Snapshot, name: &str) -> Result<String, Failure> {
 }
 
 /// What of the answer is shown.
-struct Filter<'a> {
+pub struct Filter<'a> {
     args: &'a Args,
     kind: Option<&'a str>,
 }
 
 impl Filter<'_> {
-    fn lets(&self, estate: &Snapshot, component: ComponentId) -> bool {
+    pub fn lets(&self, estate: &Snapshot, component: ComponentId) -> bool {
         let found = estate.component(component);
         self.kind.is_none_or(|kind| estate.is_a(component, kind))
             && self.args.tier.is_none_or(|tier| found.tier == Some(tier))
@@ -236,7 +213,7 @@ impl Filter<'_> {
 }
 
 /// Each as it was named, with its own name where that is another.
-fn named(estate: &Snapshot, args: &Args, roots: &[ComponentId]) -> Vec<String> {
+pub fn named(estate: &Snapshot, args: &Args, roots: &[ComponentId]) -> Vec<String> {
     if args.components.len() != roots.len() {
         return args.components.clone();
     }
@@ -248,7 +225,7 @@ fn title(estate: &Snapshot, component: ComponentId) -> String {
     if found.name == found.id { found.id.clone() } else { format!("{} {}", found.id, found.name) }
 }
 
-fn id(estate: &Snapshot, component: ComponentId) -> String {
+pub fn id(estate: &Snapshot, component: ComponentId) -> String {
     estate.component(component).id.clone()
 }
 
@@ -292,12 +269,13 @@ fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> 
 
 /// By business line: the most important first, within it as the impact has them.
 fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: &Args) -> String {
-    let (lang, markdown) = (args.lang, args.format == ImpactFormat::Markdown);
+    let lang = args.lang;
+    let mut page = Page::new(lang, args.format.is_markdown());
     let mut by_state: BTreeMap<State, usize> = BTreeMap::new();
     report.impact.iter().for_each(|item| *by_state.entry(item.view.state).or_default() += 1);
     let counts: Vec<String> = by_state.iter().rev().map(|(state, n)| format!("{n} {}", lang.state(*state))).collect();
     let summary = if counts.is_empty() { "0".to_owned() } else { format!("{}: {}", report.impact.len(), counts.join(", ")) };
-    let mut page = format!("{}{} → {} ({summary})\n", if markdown { "## " } else { "" }, report.components.join(", "), lang.impact());
+    page.title(&format!("{} → {} ({summary})", report.components.join(", "), lang.impact()));
     let importance = |line: &str| estate.find(line).map(|line| (estate.component(line).tier.is_none(), estate.component(line).tier));
     let mut groups: BTreeMap<_, Vec<&ImpactItem>> = BTreeMap::new();
     for item in &report.impact {
@@ -315,154 +293,28 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
                 }
                 None => lang.no_business_line().to_owned(),
             };
-            page.push_str(&if markdown { format!("\n**{heading}**\n\n") } else { format!("\n  {heading}\n") });
+            page.heading(&heading);
         }
         for item in items {
-            let text = text::impact_line(&item.view, lang, item.view.tier);
-            page.push_str(&if markdown { format!("- {text}\n") } else { format!("    {text}\n") });
+            page.item(&text::impact_line(&item.view, lang, item.view.tier));
             for way in item.ways.iter().filter(|way| **way != item.view.path) {
                 let way = way.join(" → ");
-                page.push_str(&if markdown { format!("  - {} {way}\n", lang.also()) } else { format!("        {} {way}\n", lang.also()) });
+                let mark = if page.markdown { "  - " } else { "        " };
+                page.text.push_str(&format!("{mark}{} {way}\n", lang.also()));
             }
         }
     }
     if !report.groups.is_empty() {
-        let heading = lang.redundancy();
-        page.push_str(&if markdown { format!("\n**{heading}**\n\n") } else { format!("\n  {heading}\n") });
+        page.heading(lang.redundancy());
         for item in &report.groups {
             let stands = if item.left >= item.need { lang.stands() } else { lang.too_few() };
-            let text =
-                format!("{}: {}/{} {} · {} {} · {stands}", item.group, item.left, item.members, lang.left(), lang.needs(), item.need);
-            page.push_str(&if markdown { format!("- {text}\n") } else { format!("    {text}\n") });
+            let (left, needs) = (lang.left(), lang.needs());
+            page.item(&format!("{}: {}/{} {left} · {needs} {} · {stands}", item.group, item.left, item.members, item.need));
         }
     }
     if report.impact.is_empty() {
         let inside = roots.iter().all(|root| estate.next_to(*root, &[], true).is_empty());
-        page.push_str(&format!("  {}\n", if inside { lang.nothing_depends() } else { lang.nothing_shown() }));
+        page.text.push_str(&format!("  {}\n", if inside { lang.nothing_depends() } else { lang.nothing_shown() }));
     }
-    page
-}
-
-fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
-    let asked: BTreeSet<ComponentId> = of.iter().copied().collect();
-    let found = estate.causes(of, args.depth);
-    let causes: Vec<CauseItem> = found
-        .into_iter()
-        // Of one component alone, it itself is no answer.
-        .filter(|cause| (asked.len() > 1 || !asked.contains(&cause.component)) && filter.lets(estate, cause.component))
-        .map(|cause| {
-            let component = estate.component(cause.component);
-            CauseItem {
-                component: component.id.clone(),
-                name: component.name.clone(),
-                kind: component.kind.clone(),
-                tier: component.tier,
-                owner: component.owner.clone(),
-                reaches: cause.reaches.iter().map(|c| id(estate, *c)).collect(),
-                distance: cause.distance,
-            }
-        })
-        .collect();
-    let report = CauseReport { components: named(estate, args, of), causes };
-    let (lang, markdown) = (args.lang, args.format == ImpactFormat::Markdown);
-    match args.format {
-        ImpactFormat::Json => return Ok(writeln!(out, "{}", json(&report)?).map(|()| OK)?),
-        ImpactFormat::Mermaid | ImpactFormat::Dot => {
-            let ends: Vec<(ComponentId, ComponentId)> = report
-                .causes
-                .iter()
-                .filter_map(|cause| estate.find(&cause.component))
-                .flat_map(|cause| of.iter().map(move |one| (cause, *one)))
-                .collect();
-            let drawn = graph::of_ways(estate, of, &ends);
-            return Ok(write!(out, "{}", if args.format == ImpactFormat::Dot { drawn.dot() } else { drawn.mermaid() }).map(|()| OK)?);
-        }
-        ImpactFormat::Text | ImpactFormat::Markdown => {}
-    }
-    writeln!(
-        out,
-        "{}{} ← {} ({})",
-        if markdown { "## " } else { "" },
-        report.components.join(", "),
-        lang.possible_causes(),
-        report.causes.len()
-    )?;
-    for cause in &report.causes {
-        let name = if cause.name == cause.component { String::new() } else { format!(" {}", cause.name) };
-        let owner = cause.owner.as_ref().map_or_else(String::new, |owner| format!(" · {owner}"));
-        let share = if asked.len() > 1 { format!(" · {} {}/{}", lang.reaches(), cause.reaches.len(), asked.len()) } else { String::new() };
-        let hops = lang.count(cause.distance as usize, "hop");
-        writeln!(
-            out,
-            "{}[{}] {}{name} · {}{owner}{share} · {hops}",
-            if markdown { "- " } else { "  " },
-            lang.tier(cause.tier),
-            cause.component,
-            cause.kind
-        )?;
-    }
-    Ok(OK)
-}
-
-fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
-    let found: Vec<(ComponentId, Vec<ComponentId>)> = if of.is_empty() {
-        estate.single_points().into_iter().map(|point| (point.component, point.takes_down)).collect()
-    } else {
-        let mut takes: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
-        for one in of.iter().copied().collect::<BTreeSet<_>>() {
-            for point in estate.single_points_of(one) {
-                takes.entry(point).or_default().push(one);
-            }
-        }
-        takes.into_iter().collect()
-    };
-    let mut items: Vec<PointItem> = found
-        .into_iter()
-        .filter(|(point, _)| filter.lets(estate, *point))
-        .map(|(point, takes_down)| {
-            let component = estate.component(point);
-            PointItem {
-                component: component.id.clone(),
-                name: component.name.clone(),
-                kind: component.kind.clone(),
-                tier: component.tier,
-                owner: component.owner.clone(),
-                core: takes_down.iter().filter(|c| estate.component(**c).tier == Some(Tier::Core)).count(),
-                takes_down: takes_down.into_iter().map(|c| id(estate, c)).collect(),
-            }
-        })
-        .collect();
-    items.sort_by(|a, b| (b.core, b.takes_down.len(), &a.component).cmp(&(a.core, a.takes_down.len(), &b.component)));
-    let report = PointReport { components: named(estate, args, of), single_points: items };
-    let (lang, markdown) = (args.lang, args.format == ImpactFormat::Markdown);
-    match args.format {
-        ImpactFormat::Json => return Ok(writeln!(out, "{}", json(&report)?).map(|()| OK)?),
-        ImpactFormat::Mermaid | ImpactFormat::Dot => {
-            return Err(Failure(
-                "error: single points are a list, not a graph\n  help: use `--format text`, `markdown` or `json`".to_owned(),
-            ));
-        }
-        ImpactFormat::Text | ImpactFormat::Markdown => {}
-    }
-    let of = if report.components.is_empty() { lang.the_estate().to_owned() } else { report.components.join(", ") };
-    writeln!(out, "{}{of} ← {} ({})", if markdown { "## " } else { "" }, lang.single_points(), report.single_points.len())?;
-    for item in &report.single_points {
-        let name = if item.name == item.component { String::new() } else { format!(" {}", item.name) };
-        let owner = item.owner.as_ref().map_or_else(String::new, |owner| format!(" · {owner}"));
-        let shown: Vec<&str> = item.takes_down.iter().map(String::as_str).take(MAX_NAMED).collect();
-        let more = item.takes_down.len().saturating_sub(MAX_NAMED);
-        let more = if more > 0 { format!(" … {more} {}", lang.more()) } else { String::new() };
-        writeln!(
-            out,
-            "{}[{}] {}{name} · {}{owner} · {} {}: {}{more}",
-            if markdown { "- " } else { "  " },
-            lang.tier(item.tier),
-            item.component,
-            item.kind,
-            lang.takes_down(),
-            item.takes_down.len(),
-            shown.join(", ")
-        )?;
-    }
-    Ok(OK)
+    page.text
 }

@@ -2,6 +2,7 @@
 
 mod as_of;
 mod bench;
+mod causes;
 mod change;
 mod change_text;
 mod check;
@@ -14,6 +15,7 @@ mod impact;
 mod import;
 mod import_store;
 mod lang;
+mod page;
 mod text;
 mod walk;
 mod why;

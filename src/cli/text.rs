@@ -7,6 +7,7 @@ use crate::localize::{CaseView, Diagnosis, ImpactView, Incident, SignalView, Sus
 use crate::value::Truth;
 
 use super::Lang;
+use super::page::Page;
 
 /// Lines shown of a long list; the rest is counted. JSON has all of it.
 const MAX_EVIDENCE: usize = 8;
@@ -14,57 +15,9 @@ const MAX_IMPACT: usize = 12;
 const MAX_SIGNALS: usize = 6;
 const MAX_NEAR: usize = 5;
 
-/// Writes headings and lists in one of the two forms.
-struct Page {
-    text: String,
-    markdown: bool,
-    lang: Lang,
-}
-
-impl Page {
-    fn title(&mut self, text: &str) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
-        }
-        if self.markdown {
-            self.text.push_str("## ");
-        }
-        self.text.push_str(text);
-        self.text.push('\n');
-    }
-
-    fn heading(&mut self, text: &str) {
-        if self.markdown { self.text.push_str(&format!("\n**{text}**\n\n")) } else { self.text.push_str(&format!("\n  {text}\n")) }
-    }
-
-    fn item(&mut self, text: &str) {
-        if self.markdown { self.text.push_str(&format!("- {text}\n")) } else { self.text.push_str(&format!("    {text}\n")) }
-    }
-
-    /// A line that belongs to the item before it.
-    fn sub(&mut self, text: &str) {
-        if self.markdown { self.text.push_str(&format!("  - {text}\n")) } else { self.text.push_str(&format!("      {text}\n")) }
-    }
-
-    fn numbered(&mut self, number: usize, text: &str) {
-        if self.markdown {
-            self.text.push_str(&format!("{number}. {text}\n"));
-        } else {
-            self.text.push_str(&format!("    {number}. {text}\n"));
-        }
-    }
-
-    fn more(&mut self, total: usize, shown: usize) {
-        if total > shown {
-            let text = format!("… {} {}", total - shown, self.lang.more());
-            self.item(&text);
-        }
-    }
-}
-
 /// The whole diagnosis.
 pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
-    let mut page = Page { text: String::new(), markdown, lang };
+    let mut page = Page::new(lang, markdown);
     if diagnosis.incidents.is_empty() {
         let open = diagnosis.unexplained.iter().any(|s| s.kind != "metric");
         page.title(&format!("{} ({} {})", if open { lang.no_suspect() } else { lang.no_fault() }, lang.at(), diagnosis.at));

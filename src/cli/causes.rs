@@ -1,0 +1,147 @@
+//! `faultscope impact --causes` and `--single-points`: against the way of faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::impact::{Args, Filter, id, named};
+use super::page::Page;
+use super::{Failure, Lang, OK, Outcome, graph, json};
+use crate::estate::{ComponentId, Snapshot, Tier};
+
+/// Components named of those that a single point takes down; JSON has all.
+const MAX_NAMED: usize = 5;
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Who {
+    component: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    tier: Option<Tier>,
+    owner: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct CauseReport {
+    components: Vec<String>,
+    causes: Vec<CauseItem>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct CauseItem {
+    #[serde(flatten)]
+    who: Who,
+    /// Those asked about that it reaches, or is.
+    reaches: Vec<String>,
+    /// Hops to the farthest of them.
+    distance: u32,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct PointReport {
+    /// Empty: the whole estate.
+    components: Vec<String>,
+    single_points: Vec<PointItem>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct PointItem {
+    #[serde(flatten)]
+    who: Who,
+    takes_down: Vec<String>,
+    /// How many of these are core.
+    core: usize,
+}
+
+impl Who {
+    fn of(estate: &Snapshot, id: ComponentId) -> Who {
+        let found = estate.component(id);
+        Who {
+            component: found.id.clone(),
+            name: found.name.clone(),
+            kind: found.kind.clone(),
+            tier: found.tier,
+            owner: found.owner.clone(),
+        }
+    }
+
+    fn words(&self, lang: Lang) -> String {
+        let name = if self.name == self.component { String::new() } else { format!(" {}", self.name) };
+        let owner = self.owner.as_ref().map_or_else(String::new, |owner| format!(" · {owner}"));
+        format!("[{}] {}{name} · {}{owner}", lang.tier(self.tier), self.component, self.kind)
+    }
+}
+
+pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
+    let asked: BTreeSet<ComponentId> = of.iter().copied().collect();
+    // Of one component alone, it itself is no answer.
+    let mut found = estate.causes(of, args.depth);
+    found.retain(|cause| (asked.len() > 1 || !asked.contains(&cause.component)) && filter.lets(estate, cause.component));
+    if let Some(form) = args.format.drawing() {
+        let ends: Vec<(ComponentId, ComponentId)> = found.iter().flat_map(|cause| of.iter().map(|one| (cause.component, *one))).collect();
+        write!(out, "{}", graph::of_ways(estate, of, &ends).write(form))?;
+        return Ok(OK);
+    }
+    let item = |cause: crate::estate::Cause| CauseItem {
+        who: Who::of(estate, cause.component),
+        reaches: cause.reaches.iter().map(|c| id(estate, *c)).collect(),
+        distance: cause.distance,
+    };
+    let report = CauseReport { components: named(estate, args, of), causes: found.into_iter().map(item).collect() };
+    if args.format.is_json() {
+        writeln!(out, "{}", json(&report)?)?;
+        return Ok(OK);
+    }
+    let lang = args.lang;
+    let mut page = Page::new(lang, args.format.is_markdown());
+    page.title(&format!("{} ← {} ({})", report.components.join(", "), lang.possible_causes(), report.causes.len()));
+    for cause in &report.causes {
+        let share = if asked.len() > 1 { format!(" · {} {}/{}", lang.reaches(), cause.reaches.len(), asked.len()) } else { String::new() };
+        page.entry(&format!("{}{share} · {}", cause.who.words(lang), lang.count(cause.distance as usize, "hop")));
+    }
+    write!(out, "{}", page.text)?;
+    Ok(OK)
+}
+
+pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
+    if args.format.drawing().is_some() {
+        let words = "error: single points are a list, not a graph\n  help: use `--format text`, `markdown` or `json`";
+        return Err(Failure(words.to_owned()));
+    }
+    let found: Vec<(ComponentId, Vec<ComponentId>)> = if of.is_empty() {
+        estate.single_points().into_iter().map(|point| (point.component, point.takes_down)).collect()
+    } else {
+        let mut takes: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
+        for one in of.iter().copied().collect::<BTreeSet<_>>() {
+            for point in estate.single_points_of(one) {
+                takes.entry(point).or_default().push(one);
+            }
+        }
+        takes.into_iter().collect()
+    };
+    let item = |(point, takes_down): (ComponentId, Vec<ComponentId>)| PointItem {
+        who: Who::of(estate, point),
+        core: takes_down.iter().filter(|c| estate.component(**c).tier == Some(Tier::Core)).count(),
+        takes_down: takes_down.into_iter().map(|c| id(estate, c)).collect(),
+    };
+    let mut items: Vec<PointItem> = found.into_iter().filter(|(point, _)| filter.lets(estate, *point)).map(item).collect();
+    items.sort_by(|a, b| (b.core, b.takes_down.len(), &a.who.component).cmp(&(a.core, a.takes_down.len(), &b.who.component)));
+    let report = PointReport { components: named(estate, args, of), single_points: items };
+    if args.format.is_json() {
+        writeln!(out, "{}", json(&report)?)?;
+        return Ok(OK);
+    }
+    let lang = args.lang;
+    let mut page = Page::new(lang, args.format.is_markdown());
+    let of = if report.components.is_empty() { lang.the_estate().to_owned() } else { report.components.join(", ") };
+    page.title(&format!("{of} ← {} ({})", lang.single_points(), report.single_points.len()));
+    for item in &report.single_points {
+        let names = page.names(&item.takes_down, MAX_NAMED);
+        page.entry(&format!("{} · {} {}: {names}", item.who.words(lang), lang.takes_down(), item.takes_down.len()));
+    }
+    write!(out, "{}", page.text)?;
+    Ok(OK)
+}

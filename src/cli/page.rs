@@ -1,0 +1,67 @@
+//! A report for people: headings and lists as plain text, or as Markdown of the same shape.
+
+use super::Lang;
+
+pub struct Page {
+    pub text: String,
+    pub markdown: bool,
+    pub lang: Lang,
+}
+
+impl Page {
+    pub fn new(lang: Lang, markdown: bool) -> Self {
+        Page { text: String::new(), markdown, lang }
+    }
+
+    /// One of two spellings of a word that no other report has.
+    pub fn say(&self, english: &'static str, chinese: &'static str) -> &'static str {
+        match self.lang {
+            Lang::En => english,
+            Lang::Zh => chinese,
+        }
+    }
+
+    pub fn title(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(&if self.markdown { format!("## {text}\n") } else { format!("{text}\n") });
+    }
+
+    pub fn heading(&mut self, text: &str) {
+        self.text.push_str(&if self.markdown { format!("\n**{text}**\n\n") } else { format!("\n  {text}\n") });
+    }
+
+    /// A line of a list right under the title.
+    pub fn entry(&mut self, text: &str) {
+        self.text.push_str(&if self.markdown { format!("- {text}\n") } else { format!("  {text}\n") });
+    }
+
+    /// A line of a list under a heading.
+    pub fn item(&mut self, text: &str) {
+        self.text.push_str(&if self.markdown { format!("- {text}\n") } else { format!("    {text}\n") });
+    }
+
+    /// A line that belongs to the item before it.
+    pub fn sub(&mut self, text: &str) {
+        self.text.push_str(&if self.markdown { format!("  - {text}\n") } else { format!("      {text}\n") });
+    }
+
+    pub fn numbered(&mut self, number: usize, text: &str) {
+        self.text.push_str(&if self.markdown { format!("{number}. {text}\n") } else { format!("    {number}. {text}\n") });
+    }
+
+    pub fn more(&mut self, total: usize, shown: usize) {
+        if total > shown {
+            let text = format!("… {} {}", total - shown, self.lang.more());
+            self.item(&text);
+        }
+    }
+
+    /// Names in a line; those beyond `most` are counted.
+    pub fn names<S: AsRef<str>>(&self, names: &[S], most: usize) -> String {
+        let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+        let rest = names.len().saturating_sub(most);
+        if rest == 0 { shown.join(", ") } else { format!("{} … {rest} {}", shown.join(", "), self.lang.more()) }
+    }
+}
