@@ -17,36 +17,24 @@
     reason = "a program for the desk"
 )]
 
+#[path = "../matcher/measure.rs"]
+mod measure;
 mod stored;
 
 use std::collections::BTreeMap;
 
-use faultscope::estate::{Component, ComponentId, Snapshot, State, base_model};
+use measure::{cpu, percentile, resident};
+
+use faultscope::estate::{Component, ComponentId, LeftOut, Parts, Snapshot, State, base_model};
 
 const TYPES: [&str; 10] =
     ["function", "load_balancer", "service", "pod", "queue", "cache", "database", "virtual_machine", "host", "switch"];
 /// The first three: what the workload calls business.
 const BUSINESS: usize = 3;
 
-/// CPU time of this thread in microseconds: on a shared machine, wall time measures the neighbours too.
-fn cpu() -> f64 {
-    cpu_time::ThreadTime::now().as_duration().as_secs_f64() * 1e6
-}
-
-fn resident(name: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = text.lines().find(|l| l.starts_with(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
 fn u32s(path: &str) -> Vec<u32> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     bytes.chunks_exact(4).map(|chunk| u32::from_le_bytes(chunk.try_into().unwrap())).collect()
-}
-
-fn percentile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * share) as usize]
 }
 
 /// Asks each question, `repetitions` times over; `ask` answers with a number to add up.
@@ -58,7 +46,7 @@ fn measure<Q>(name: &str, questions: &[Q], repetitions: usize, ask: impl Fn(&Q) 
         for question in questions {
             let started = cpu();
             sum += ask(question);
-            times.push(cpu() - started);
+            times.push((cpu() - started) / 1e3);
         }
         totals.push(times.iter().sum::<f64>() / 1e6);
         medians.push(percentile(&mut times, 0.5));
@@ -108,16 +96,17 @@ fn main() {
     let relations: Vec<(u32, &str, u32)> = edges.chunks_exact(2).map(|e| (e[0], "depends_on", e[1])).collect();
     let before = resident("VmRSS");
     let started = cpu();
-    let estate = Snapshot::assemble(base_model(), components, &relations);
+    let count = relations.len();
+    let estate = Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut LeftOut::default());
     println!(
         "{} components, {} relations: snapshot in {:.2} s, {} MB more ({} before)",
         estate.len(),
-        relations.len(),
-        (cpu() - started) / 1e6,
+        count,
+        (cpu() - started) / 1e9,
         resident("VmRSS") - before,
         before
     );
-    drop((relations, edges));
+    drop(edges);
     let starts: Vec<ComponentId> = u32s(&format!("{dir}/starts.u32")).into_iter().map(ComponentId).collect();
     let business: Vec<bool> = types.iter().map(|kind| usize::from(*kind) < BUSINESS).collect();
     measure("dependents", &starts, repetitions, |start| estate.dependents(*start, &[], None).len());
@@ -135,7 +124,7 @@ fn main() {
     if estate.len() <= 20_000 {
         let started = cpu();
         let points = estate.single_points();
-        println!("single points of the whole estate: {} in {:.2} s", points.len(), (cpu() - started) / 1e6);
+        println!("single points of the whole estate: {} in {:.2} s", points.len(), (cpu() - started) / 1e9);
     }
     println!("peak {} MB", resident("VmHWM"));
 }

@@ -1,13 +1,13 @@
 //! The estate of the common workload through the store on disk: applied in one transaction, read back, made a snapshot.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use faultscope::estate::{LeftOut, base_model};
 use faultscope::store::{Changeset, ComponentRecord, RelationRecord, Store};
 use faultscope::world::recorded;
 
-use super::{TYPES, resident, u32s};
+use super::measure::{Watch, resident};
+use super::{TYPES, u32s};
 
 pub fn run(dir: &str) {
     let types = std::fs::read(format!("{dir}/types.u8")).unwrap();
@@ -32,24 +32,24 @@ pub fn run(dir: &str) {
         ..Changeset::default()
     };
     let store = Store::open(&path).unwrap();
-    let started = Instant::now();
+    let started = Watch::start();
     let audit = store.apply(&changes, "bench", "", "git", 0).unwrap().unwrap();
-    println!("{} items applied in one transaction: {:.1} s", audit.added, started.elapsed().as_secs_f64());
+    println!("{} items applied in one transaction: {:.1} s", audit.added, started.microseconds() / 1e6);
     drop(changes);
     let one =
         Changeset { put_components: vec![ComponentRecord { owner: Some("x".to_owned()), ..component((0, &0)) }], ..Changeset::default() };
-    let started = Instant::now();
+    let started = Watch::start();
     store.apply(&one, "bench", "", "git", 1).unwrap().unwrap();
-    println!("one changed component: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
-    let started = Instant::now();
+    println!("one changed component: {:.1} ms", started.microseconds() / 1e3);
+    let started = Watch::start();
     let records = store.records(None).unwrap();
-    let read = started.elapsed().as_secs_f64();
+    let read = started.microseconds() / 1e6;
     let snapshot = recorded(&base_model(), records, &mut LeftOut::default());
     println!(
         "{} components, {} relations read in {read:.1} s, snapshot after {:.1} s; file {} MB, peak {} MB",
         snapshot.len(),
         snapshot.relations().count(),
-        started.elapsed().as_secs_f64(),
+        started.microseconds() / 1e6,
         std::fs::metadata(&path).unwrap().len() >> 20,
         resident("VmHWM")
     );

@@ -9,7 +9,7 @@ use faultscope::compile::{Inputs, compile};
 use faultscope::diag::{Sources, render};
 use faultscope::engine::Engine;
 use faultscope::engine::matcher::{Fact, Limits, Matcher, Prepared, Sample, SeriesKey, Setup};
-use faultscope::estate::{Component, Snapshot, base_model};
+use faultscope::estate::{Component, LeftOut, Parts, Snapshot, base_model};
 use faultscope::language::parse_file;
 use faultscope::script::RhaiScripts;
 use faultscope::signal::{Origin, Present, Series};
@@ -42,7 +42,7 @@ fn estate(hosts_of_each: u32) -> Snapshot {
         let hosts = service * hosts_of_each..(service + 1) * hosts_of_each;
         relations.extend(hosts.map(|host| (HOSTS + service, "depends_on", host)));
     }
-    Snapshot::assemble(base_model(), components, &relations)
+    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut LeftOut::default())
 }
 
 /// A stream that a person could have seen: most hosts calm, one in ten busy, in the order of time.

@@ -9,7 +9,7 @@ use faultscope::compile::{Inputs, compile};
 use faultscope::diag::{Sources, render};
 use faultscope::engine::Engine;
 use faultscope::engine::matcher::{Fact, Limits, Matcher, Setup};
-use faultscope::estate::{AttributeValue, Component, Snapshot, base_model};
+use faultscope::estate::{AttributeValue, Component, LeftOut, Parts, Snapshot, base_model};
 use faultscope::knowledge::CaseBase;
 use faultscope::language::parse_file;
 use faultscope::localize::{Question, diagnose};
@@ -52,7 +52,7 @@ fn estate() -> Snapshot {
         components.push(component(format!("other-service-{other:03}"), "service"));
         relations.push((number + 1, "depends_on", number));
     }
-    Snapshot::assemble(base_model(), components, &relations)
+    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut LeftOut::default())
 }
 
 fn plan(estate: &Snapshot) -> Plan {

@@ -9,7 +9,7 @@ use faultscope::compile::plan::Plan;
 use faultscope::compile::{Inputs, compile};
 use faultscope::diag::{Diagnostic, Sources, render};
 use faultscope::engine::matcher::{Emitted, Event, Fact, Matcher, Prepared, SeriesKey};
-use faultscope::estate::{AttributeValue, Component, ComponentId, Snapshot, build};
+use faultscope::estate::{AttributeValue, Component, ComponentId, LeftOut, Parts, Snapshot, build};
 use faultscope::language::parse_file;
 use faultscope::signal::{Alert, LogLine, Origin};
 use faultscope::value::Time;
@@ -118,7 +118,8 @@ impl Workload {
             .collect();
         let edges: Vec<(u32, &str, u32)> =
             u32s(&format!("{dir}/edges.u32")).chunks_exact(2).map(|pair| (pair[0], "depends_on", pair[1])).collect();
-        let estate = Snapshot::assemble(empty.model().clone(), components, &edges);
+        let parts = Parts { components, relations: edges, groups: Vec::new() };
+        let estate = Snapshot::checked(empty.model().clone(), parts, &mut LeftOut::default());
         let rules = serde_json::from_slice(&std::fs::read(rules).unwrap()).unwrap();
         let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 } });
         Workload { estate: Arc::new(estate), rules, series }

@@ -108,34 +108,6 @@ impl Snapshot {
         snapshot
     }
 
-    /// From parts that are right already, as importers and generators make them: components in any order, each id once;
-    /// relations as (position of the start, kind, position of the end) in that order. Relations of kinds that the model does
-    /// not have are left out.
-    pub fn assemble(model: Model, components: Vec<Component>, relations: &[(u32, &str, u32)]) -> Snapshot {
-        let mut order: Vec<u32> = (0u32..).take(components.len()).collect();
-        let id = |at: &u32| components.get(*at as usize).map(|c| c.id.as_str());
-        order.sort_by(|a, b| id(a).cmp(&id(b)));
-        let mut place = vec![ComponentId(0); components.len()];
-        for (new, old) in (0u32..).zip(&order) {
-            if let Some(slot) = place.get_mut(*old as usize) {
-                *slot = ComponentId(new);
-            }
-        }
-        let kinds: BTreeMap<&str, KindIndex> = model.relations.keys().map(String::as_str).zip((0u16..).map(KindIndex)).collect();
-        let mut edges: Vec<Edge> = relations
-            .iter()
-            .filter_map(|(from, kind, to)| {
-                Some(Edge { from: *place.get(*from as usize)?, kind: *kinds.get(kind)?, to: *place.get(*to as usize)? })
-            })
-            .collect();
-        edges.sort_unstable();
-        edges.dedup();
-        let mut components = components;
-        components.sort_by(|a, b| a.id.cmp(&b.id));
-        components.dedup_by(|a, b| a.id == b.id);
-        Self::new(model, components, edges, Vec::new())
-    }
-
     /// The base model, and no components.
     pub fn empty() -> Snapshot {
         Self::new(base_model(), Vec::new(), Vec::new(), Vec::new())

@@ -16,8 +16,9 @@ use super::Matcher;
 use super::eval::Env;
 use super::gates::Role;
 use super::live::Binding;
-use super::network::{EVERY, Use};
+use super::network::Use;
 use super::node::{SpecId, Where};
+use super::slots::EVERY;
 use super::store::NOWHERE;
 
 /// Components, few or many.
@@ -225,7 +226,7 @@ impl Matcher {
             found.push(Binding::new());
             return found;
         }
-        let kind = self.net.slots[self.net.rules[rule as usize].slots[0] as usize].kind.clone();
+        let kind = self.net.slots.kind(self.net.rules[rule as usize].slots[0]).to_owned();
         for component in self.estate.of_type(&kind) {
             if self.fits(rule, 0, component) {
                 self.grow(rule, 0, component, None, &mut found);
@@ -270,7 +271,7 @@ impl Matcher {
             None => {
                 let variable = bound.iter().position(Option::is_none).unwrap_or(0);
                 let slot = self.net.rules[rule as usize].slots[variable];
-                (variable, self.estate.of_type(&self.net.slots[slot as usize].kind))
+                (variable, self.estate.of_type(self.net.slots.kind(slot)))
             }
         };
         for candidate in candidates {

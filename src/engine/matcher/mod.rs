@@ -24,6 +24,7 @@ mod live;
 mod marks;
 mod network;
 mod node;
+mod slots;
 mod state;
 mod step;
 mod store;
@@ -418,7 +419,7 @@ impl Matcher {
     /// The slots of a component.
     fn class(&mut self, component: ComponentId) -> u32 {
         let Some(known) = self.class_of.get(component.0 as usize).copied() else {
-            return self.class_number(SmallVec::from_slice(&[network::EVERY]));
+            return self.class_number(SmallVec::from_slice(&[slots::EVERY]));
         };
         if known != u32::MAX {
             return known;

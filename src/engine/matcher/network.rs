@@ -1,7 +1,7 @@
 //! The rules, arranged by what changes them: an event leads to the bounds that it passes and to the texts that it holds, and
 //! from there to the rules, never the other way round.
 //!
-//! Components are told apart by *slots*: a type with a filter, as rules declare their variables. A *watch* is what rules want
+//! Components are told apart by *slots* (`slots.rs`). A *watch* is what rules want
 //! to know of one metric for one slot: bounds in ascending order, so that a sample visits only those between its predecessor's
 //! value and its own.
 
@@ -10,16 +10,16 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::compile::plan::{Field, Filter, FilterValue, Op, Plan, Rule, Status};
-use crate::estate::{Aggregate, AttributeValue, Component, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
+use crate::compile::plan::{Plan, Rule, Status};
+use crate::estate::{Aggregate, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
 use crate::value::Duration;
 
-use super::super::sets::passes;
 use super::gates::{Gate, Input, Role, gates, inputs};
 use super::hot::{Check, Hot, HotGate, INDIRECT, check_of};
 use super::marks::{UNMARKED, mark_of};
 pub use super::node::{MetricId, PatternId};
 use super::node::{Names, Node, number};
+use super::slots::{ANYWHERE, EVERY, Slots};
 use super::text::Automaton;
 use super::watch::{Listed, Table, Watch};
 
@@ -40,18 +40,6 @@ pub(super) struct Use {
 
 /// No clause: a part of the condition beyond its gates.
 pub(super) const REST: u32 = u32::MAX;
-
-/// A type with a filter.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub kind: String,
-    pub filter: Option<Filter>,
-}
-
-/// The slot that every component is in.
-pub(super) const EVERY: u32 = 0;
-/// Not a slot: signals wherever they are.
-pub(super) const ANYWHERE: u32 = u32::MAX;
 
 /// How the truth of a rule follows from its gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +88,7 @@ pub(super) struct Network {
     pub rules: Vec<RuleNet>,
     pub hot: Vec<Hot>,
     pub gates: Vec<HotGate>,
-    pub slots: Vec<Slot>,
-    slot_index: Vec<SlotIndex>,
-    /// For each type, which of these concern it.
-    indexes_of: Vec<Vec<usize>>,
+    pub slots: Slots,
     pub watches: Vec<Watch>,
     watch_of: FxHashMap<u64, u32>, // lookup only
     /// For each pattern, by slot.
@@ -123,25 +108,13 @@ pub(super) struct Network {
     pub asking: Vec<u32>,
 }
 
-#[derive(Debug, Default)]
-struct SlotIndex {
-    all: Vec<u32>,
-    /// By an attribute or field, and its value: those that ask for nothing else, and others.
-    equal: BTreeMap<String, ByValue>,
-    rest: Vec<u32>,
-}
-
-/// By a value.
-type ByValue = FxHashMap<String, (Vec<u32>, Vec<u32>)>; // lookup only
-
 /// The network under construction.
 struct Draft {
     names: Names,
     roles: Vec<Role>,
     atoms: Vec<Node>,
     atom_of: BTreeMap<String, u32>,
-    slots: Vec<Slot>,
-    slot_of: BTreeMap<String, u32>,
+    slots: Slots,
     watches: BTreeMap<(u32, MetricId), Watch>,
     /// Where each atom is listed in its watch.
     listed: BTreeMap<(u32, u32), usize>,
@@ -153,14 +126,12 @@ struct Draft {
 impl Network {
     pub fn new(plan: &Plan, estate: &Snapshot) -> Self {
         let model = estate.model();
-        let every = Slot { kind: ROOT_TYPE.to_owned(), filter: None };
         let mut draft = Draft {
             names: Names::new(model),
             roles: Vec::new(),
             atoms: Vec::new(),
             atom_of: BTreeMap::new(),
-            slot_of: BTreeMap::from([(slot_key(&every.kind, None), EVERY)]),
-            slots: vec![every],
+            slots: Slots::new(),
             watches: BTreeMap::new(),
             listed: BTreeMap::new(),
             event_uses: Vec::new(),
@@ -192,20 +163,7 @@ impl Network {
 
     /// The slots that a component is in, [`EVERY`] first.
     pub fn slots_of(&self, estate: &Snapshot, component: ComponentId) -> SmallVec<[u32; 8]> {
-        let mut found: SmallVec<[u32; 8]> = SmallVec::from_slice(&[EVERY]);
-        let it = estate.component(component);
-        let lets = |slot: &u32| self.slots[*slot as usize].filter.as_ref().is_none_or(|filter| passes(estate, filter, component));
-        for index in self.indexes_of.get(self.type_of(component)).into_iter().flatten().filter_map(|at| self.slot_index.get(*at)) {
-            found.extend_from_slice(&index.all);
-            found.extend(index.rest.iter().copied().filter(lets));
-            for (field, values) in &index.equal {
-                if let Some((only, also)) = field_of(it, field).and_then(|value| values.get(value)) {
-                    found.extend_from_slice(only);
-                    found.extend(also.iter().copied().filter(lets));
-                }
-            }
-        }
-        found
+        self.slots.of(estate, component, self.type_of(component))
     }
 
     pub fn watch(&self, slot: u32, metric: MetricId) -> Option<u32> {
@@ -250,49 +208,9 @@ fn pair(a: u32, b: u32) -> u64 {
     (u64::from(a) << 32) | u64::from(b)
 }
 
-fn slot_key(kind: &str, filter: Option<&Filter>) -> String {
-    format!("{kind} {filter:?}")
-}
-
-/// A text field or attribute of a component, by its key in [`SlotIndex::equal`].
-fn field_of<'c>(component: &'c Component, key: &str) -> Option<&'c str> {
-    match key {
-        ".id" => Some(&component.id),
-        ".name" => Some(&component.name),
-        ".owner" => component.owner.as_deref(),
-        ".environment" => component.environment.as_deref(),
-        ".tier" => component.tier.map(crate::estate::Tier::name),
-        attribute => match component.attributes.get(attribute)? {
-            AttributeValue::Text(text) => Some(text),
-            AttributeValue::Bool(value) => Some(if *value { "true" } else { "false" }),
-            AttributeValue::Number(_) => None,
-        },
-    }
-}
-
-/// An equality that a component must satisfy to pass a filter.
-fn equality(filter: &Filter) -> Option<(String, String)> {
-    match filter {
-        Filter::Test { field, op: Op::Eq, value: FilterValue::Text(text) } => {
-            let key = match field {
-                Field::Id => ".id".to_owned(),
-                Field::Name => ".name".to_owned(),
-                Field::Owner => ".owner".to_owned(),
-                Field::Environment => ".environment".to_owned(),
-                Field::Tier => ".tier".to_owned(),
-                Field::Attribute(name) => name.clone(),
-                Field::Type => return None,
-            };
-            Some((key, text.clone()))
-        }
-        Filter::All(parts) => parts.iter().find_map(equality),
-        Filter::Any(_) | Filter::Test { .. } => None,
-    }
-}
-
 impl Draft {
     fn rule(&mut self, rule: &Rule, at: u32, plan: &Plan, estate: &Snapshot) -> RuleNet {
-        let slots: SmallVec<[u32; 2]> = rule.variables.iter().map(|v| self.slot(&v.kind, v.filter.as_ref())).collect();
+        let slots: SmallVec<[u32; 2]> = rule.variables.iter().map(|v| self.slots.number(&v.kind, v.filter.as_ref())).collect();
         let condition = self.names.node(&rule.condition, plan, estate.model());
         let mut found = gates(&condition, None);
         // A clause about variables alone says for which components the rule may hold; others would name too many.
@@ -351,17 +269,6 @@ impl Draft {
         let asks = rule.asks_others();
         let explains = rule.status == Status::Active && !asks;
         RuleNet { id: rule.id.clone(), slots, asks, explains, clauses, shape, condition, rest, reads, partial, eager }
-    }
-
-    fn slot(&mut self, kind: &str, filter: Option<&Filter>) -> u32 {
-        let key = slot_key(kind, filter);
-        if let Some(known) = self.slot_of.get(&key) {
-            return *known;
-        }
-        let id = number(self.slots.len());
-        self.slots.push(Slot { kind: kind.to_owned(), filter: filter.cloned() });
-        self.slot_of.insert(key, id);
-        id
     }
 
     /// Registers a gate: its atom and its role.
@@ -442,18 +349,7 @@ impl Draft {
 
     fn finish(mut self, rules: Vec<RuleNet>, plan: &Plan, estate: &Snapshot) -> Network {
         let model = estate.model();
-        let mut slot_index: BTreeMap<String, SlotIndex> = BTreeMap::new();
-        for (id, slot) in (0u32..).zip(&self.slots).skip(1) {
-            let index = slot_index.entry(slot.kind.clone()).or_default();
-            match slot.filter.as_ref().map(equality) {
-                None => index.all.push(id),
-                Some(Some((field, value))) => {
-                    let (only, also) = index.equal.entry(field).or_default().entry(value).or_default();
-                    if matches!(slot.filter, Some(Filter::Test { .. })) { only.push(id) } else { also.push(id) }
-                }
-                Some(None) => index.rest.push(id),
-            }
-        }
+        self.slots.arrange(&self.names.types, model);
         let type_number: BTreeMap<&str, u16> = (0u16..).zip(&self.names.types).map(|(at, name)| (name.as_str(), at)).collect();
         let types = estate.ids().map(|id| type_number.get(estate.component(id).kind.as_str()).copied().unwrap_or(u16::MAX)).collect();
         let defined = self.names.types.iter().map(|name| self.defined(name, model)).collect();
@@ -467,10 +363,6 @@ impl Draft {
             by
         };
         let textless = (0u32..).map(PatternId).zip(&self.names.patterns).filter(|(_, p)| p.needles.is_empty()).map(|(id, _)| id).collect();
-        let kinds: Vec<&String> = slot_index.keys().collect();
-        let concern = |name: &String| (0..kinds.len()).filter(|at| kinds.get(*at).is_some_and(|kind| model.is_a(name, kind))).collect();
-        let indexes_of = self.names.types.iter().map(concern).collect();
-        let slot_index = slot_index.into_values().collect();
         let mut watch_of = FxHashMap::default(); // lookup only
         let mut watches = Vec::with_capacity(self.watches.len());
         for ((slot, metric), mut watch) in std::mem::take(&mut self.watches) {
@@ -521,8 +413,6 @@ impl Draft {
             hot,
             gates: hot_gates,
             slots: self.slots,
-            slot_index,
-            indexes_of,
             watches,
             watch_of,
             event_uses: self.event_uses,
@@ -552,11 +442,11 @@ impl Draft {
     fn defined(&self, name: &str, model: &Model) -> Vec<Option<(Duration, Aggregate)>> {
         let mut read = vec![self.names.reads_all; self.names.metrics.len()];
         for (slot, metric) in self.watches.keys() {
-            let kind = &self.slots[*slot as usize].kind;
+            let kind = self.slots.kind(*slot);
             read[metric.0 as usize] |= model.is_a(name, kind);
         }
         for slot in self.any_metric.keys() {
-            let kind = &self.slots[*slot as usize].kind;
+            let kind = self.slots.kind(*slot);
             if model.is_a(name, kind) {
                 read.iter_mut().for_each(|read| *read = true);
             }
