@@ -139,6 +139,7 @@ pub fn run() {
     let fed = watch.microseconds() / 1e3;
     let cases = CaseBase::new(Vec::new());
     let counts = Counts::default();
+    let feedback = faultscope::knowledge::Feedback::default();
     let mut times: Vec<f64> = Vec::new();
     let mut said = String::new();
     for _ in 0..5 {
@@ -146,7 +147,7 @@ pub fn run() {
         let candidates = matcher.candidates();
         let near = matcher.touched();
         let engine = Engine::new(&plan, &estate, &facts, scripts.as_ref(), at, HOUR).only(candidates).near(near);
-        let diagnosis = diagnose(&Question { engine: &engine, cases: &cases, counts: &counts });
+        let diagnosis = diagnose(&Question { engine: &engine, cases: &cases, feedback: &feedback, counts: &counts });
         times.push(watch.microseconds() / 1e3);
         let incident = diagnosis.incidents.first().unwrap();
         let suspect = incident.suspects.first().unwrap();

@@ -95,7 +95,7 @@ pub(super) fn revision_of(store: &Store, text: &str) -> Result<u64, Failure> {
 
 /// Who changes the store, where nobody is named.
 pub(super) fn user() -> String {
-    ["USER", "USERNAME"]
+    ["USER", "LOGNAME", "USERNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok())
         .filter(|name| !name.is_empty())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use super::reliability::table;
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project};
 use crate::world::{EvalReport, evaluate};
 
@@ -29,6 +30,9 @@ pub struct Args {
     /// Also list every bundle
     #[arg(long)]
     verbose: bool,
+    /// Also tell how often first suspects were right, by their confidence; JSON always does
+    #[arg(long)]
+    reliability: bool,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
@@ -42,12 +46,31 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let report = evaluate(&project, &args.dirs, args.time.options());
     match args.format {
         EvalFormat::Json => writeln!(out, "{}", json(&report)?)?,
-        EvalFormat::Text => text(&report, args.verbose, out)?,
+        EvalFormat::Text => {
+            text(&report, args.verbose, out)?;
+            if args.reliability {
+                reliability(&report, out)?;
+            }
+        }
     }
     if report.bundles.is_empty() && report.failed.is_empty() {
         return Err(Failure("error[F4006]: no bundle with an `expected.json` below these folders".to_owned()));
     }
     Ok(if report.failed.is_empty() { OK } else { FINDINGS })
+}
+
+/// Of all first suspects, then by layer.
+fn reliability(report: &EvalReport, out: &mut impl Write) -> std::io::Result<()> {
+    for name in ["all", "expert", "knowledge", "anomaly"] {
+        if let Some(reliability) = report.reliability.get(name) {
+            write!(out, "\n{}", table(name, reliability))?;
+        }
+    }
+    if report.reliability.contains_key("anomaly") {
+        let fitted = report.fitted;
+        writeln!(out, "\nanomaly scores of these bundles are calibrated by slope {:.3}, intercept {:.3}", fitted.slope, fitted.intercept)?;
+    }
+    Ok(())
 }
 
 fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Result<()> {

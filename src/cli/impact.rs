@@ -182,7 +182,7 @@ fn find(estate: &Snapshot, name: &str) -> Result<Vec<ComponentId>, Failure> {
     }
 }
 
-fn unknown_component(estate: &Snapshot, name: &str) -> Failure {
+pub(super) fn unknown_component(estate: &Snapshot, name: &str) -> Failure {
     let all: Vec<&str> = estate.ids().map(|c| estate.component(c)).flat_map(|c| [c.id.as_str(), c.name.as_str()]).collect();
     let help = nearest(name, all).map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
     Failure(format!("error[F2023]: the topology has no component `{name}`{help}"))

@@ -119,6 +119,17 @@ impl Lang {
         }
     }
 
+    /// How often a case was right when it was proposed, and what it weighs by that.
+    pub fn record(self, record: crate::knowledge::Record) -> String {
+        let weight = record.weight();
+        match (self, record.may_speak()) {
+            (Lang::En, true) => format!("it {}: weighs {weight:.2}", record.words().unwrap_or_default()),
+            (Lang::En, false) => format!("it {}: not proposed any more", record.words().unwrap_or_default()),
+            (Lang::Zh, true) => format!("曾被推荐 {} 次，{} 次正确：权重 {weight:.2}", record.proposed, record.right),
+            (Lang::Zh, false) => format!("曾被推荐 {} 次，{} 次正确：不再推荐", record.proposed, record.right),
+        }
+    }
+
     pub fn layer_name(self, layer: crate::localize::Layer) -> &'static str {
         match layer {
             crate::localize::Layer::Expert => self.expert(),

@@ -6,6 +6,7 @@ mod causes;
 mod change;
 mod change_text;
 mod check;
+mod confirm;
 mod diagnose;
 mod estate;
 mod eval;
@@ -16,6 +17,7 @@ mod import;
 mod import_store;
 mod lang;
 mod page;
+mod reliability;
 mod text;
 mod walk;
 mod why;
@@ -63,6 +65,8 @@ enum Command {
     Import(import::Args),
     /// Walk a decision tree, question by question
     Walk(walk::Args),
+    /// Say what was really at fault, so that later answers learn from it; `--list` shows what was said
+    Confirm(confirm::Args),
     /// Score diagnoses against the truth in each bundle's `expected.json`
     Eval(eval::Args),
     /// Replay recordings through the matcher and tell how fast it is on this project
@@ -161,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Estate(args) => estate::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),
         Command::Walk(args) => walk::run(&args, &mut out),
+        Command::Confirm(args) => confirm::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),

@@ -258,6 +258,9 @@ fn case(page: &mut Page, case: &CaseView) {
     if let Some(root) = &case.root_cause {
         page.sub(&format!("{}: {root}", lang.root_cause()));
     }
+    if let Some(record) = case.record {
+        page.sub(&lang.record(record));
+    }
     if !case.solutions.is_empty() && case.rule.is_none() {
         page.sub(&format!("{}: {}", lang.last_time(), case.solutions.join("; ")));
     }

@@ -98,6 +98,8 @@ codes! {
     SCRIPT_LIMIT = "F5003", "a script stopped by its limit";
 
     CASE_FILE = "F6001", "a case that cannot be read";
+    FEEDBACK_ENTRY = "F6002", "a line of `feedback.ndjson` that does not count";
+    NOTHING_TO_CONFIRM = "F6003", "an answer that was not given cannot be confirmed";
 
     CHANGE_FILE = "F7001", "a plan of a change that cannot be read";
     CHANGE_ACTION = "F7002", "an operation that does not exist";

@@ -6,30 +6,10 @@ use serde::Serialize;
 
 use crate::engine::EvidenceView;
 use crate::estate::{ComponentId, Snapshot, State, Tier};
+pub use crate::knowledge::Layer;
+use crate::knowledge::Record;
 use crate::signal::Origin;
 use crate::value::Time;
-
-/// Which layer gave an answer; tried in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Layer {
-    /// A rule that an expert wrote.
-    Expert,
-    /// A similar past case; a person must confirm.
-    Knowledge,
-    /// Scores limited and directed by the topology; a person must confirm.
-    Anomaly,
-}
-
-impl Layer {
-    pub fn name(self) -> &'static str {
-        match self {
-            Layer::Expert => "expert",
-            Layer::Knowledge => "knowledge",
-            Layer::Anomaly => "anomaly",
-        }
-    }
-}
 
 /// The diagnosis of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -94,11 +74,16 @@ pub struct Suspect {
     pub owner: Option<String>,
     pub tier: Option<Tier>,
     pub fault: String,
-    /// 0 to 1: an order of how sure the layer is, not a probability.
+    /// 0 to 1. Of the expert layer an order of how sure it is; of the others the chance that it is right, as far as people have said
+    /// how often such answers were.
     pub confidence: f64,
+    /// The layer's own number, before what people said weighed in.
+    pub raw: f64,
     pub layer: Layer,
     /// Rules that name it, the strongest first.
     pub rules: Vec<String>,
+    /// The past case that proposes it.
+    pub case: Option<String>,
     /// Each condition of these rules with its value.
     pub evidence: Vec<EvidenceView>,
     /// The symptoms that it explains (each symptom is explained by one suspect).
@@ -215,6 +200,9 @@ pub struct CaseView {
     pub rule: Option<String>,
     pub root_cause: Option<String>,
     pub solutions: Vec<String>,
+    /// How often it was right when it was proposed; absent if nobody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

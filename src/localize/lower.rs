@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::anomaly::{self, Ranked};
 use crate::estate::ComponentId;
-use crate::knowledge::{Case, RESEMBLES, Similar, Symptoms};
+use crate::knowledge::{Case, RESEMBLES, Record, Similar, Symptoms};
 use crate::value::Time;
 
 use super::Scene;
@@ -18,8 +18,6 @@ const MAX_TEXTS: usize = 2_000;
 const WORTH_NAMING: f64 = 0.1;
 /// A list of suspects longer than this is no help.
 const MAX_SUSPECTS: usize = 5;
-/// However similar, a case is another day's incident: it never speaks as surely as a rule that held.
-const CASE_CONFIDENCE: f64 = 0.8;
 /// Similar cases worth reading beside an answer.
 const MAX_CASES: usize = 3;
 /// Below this a case has a word in common by accident.
@@ -30,7 +28,12 @@ pub struct LowerSuspect {
     pub layer: Layer,
     pub component: ComponentId,
     pub fault: String,
+    /// Weighed by what people said of the case, or of scores.
     pub confidence: f64,
+    /// Before that.
+    pub raw: f64,
+    /// The case that proposes it, as a position in the base.
+    pub case: Option<usize>,
     pub reasons: Vec<String>,
     pub explains: Vec<usize>,
     pub since: Time,
@@ -50,12 +53,19 @@ pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft, taken: &mut BTreeSet<u
     let mut open: Vec<usize> = everything.into_iter().filter(|i| !explained.contains(i)).collect();
     let calls = open.iter().any(|i| scene.symptoms.get(*i).is_some_and(Symptom::calls_for_help));
     if calls {
-        let cases = question.cases.similar(&describe(scene, &open), question.engine.at);
+        let mut cases = question.cases.similar(&describe(scene, &open), question.engine.at);
+        cases.retain(|s| s.similarity >= RESEMBLES);
+        let (heard, silent): (Vec<Similar>, Vec<Similar>) = cases.into_iter().partition(|s| record(scene, s).may_speak());
+        // One that was wrong too often to be proposed is still shown, with that reason.
+        let hidden: Vec<Similar> = silent.into_iter().take(MAX_CASES).filter(|s| similar.iter().all(|o| o.case != s.case)).collect();
+        similar.extend(hidden);
+        // Of equals the first, which resembles more.
+        let best = heard.iter().min_by(|a, b| confidence(scene, b).total_cmp(&confidence(scene, a)));
         // A case that names what a rule has named, or what follows from it, proposes nothing new.
         let known = |c: ComponentId| {
             draft.expert.iter().filter_map(|e| scene.candidates.get(e.candidate)).any(|e| e.component == Some(c) || e.reach.contains(&c))
         };
-        let proposed = cases.first().filter(|s| s.similarity >= RESEMBLES).and_then(|s| from_case(scene, s, &open));
+        let proposed = best.and_then(|s| from_case(scene, s, &open));
         let proposed = proposed.filter(|s| !known(s.component));
         if let Some(suspect) = proposed {
             open.retain(|i| !suspect.explains.contains(i));
@@ -134,7 +144,9 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
             layer: Layer::Anomaly,
             component: one.component,
             fault,
-            confidence: one.confidence,
+            confidence: scene.question.feedback.calibration.apply(one.confidence),
+            raw: one.confidence,
+            case: None,
             reasons: one.reasons,
             since: since.or(first_call).unwrap_or(scene.since),
             corroborated: others || !one.deviations.is_empty(),
@@ -173,6 +185,17 @@ fn describe(scene: &Scene<'_, '_>, symptoms: &[usize]) -> Symptoms {
     described
 }
 
+/// How often a case was right when it was proposed.
+fn record(scene: &Scene<'_, '_>, similar: &Similar) -> Record {
+    let case = scene.question.cases.cases().get(similar.case);
+    case.map_or_else(Record::default, |case| scene.question.feedback.weights.record(&case.id))
+}
+
+/// How sure a case makes: the chance that it is right when all of it agrees, for as much of it as does.
+fn confidence(scene: &Scene<'_, '_>, similar: &Similar) -> f64 {
+    similar.similarity * record(scene, similar).chance()
+}
+
 /// The suspect that a case proposes: its own root cause where that is among the affected or what they stand on, else the
 /// component of that type there with the most symptoms.
 fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option<LowerSuspect> {
@@ -199,12 +222,16 @@ fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option
         open.iter().copied().filter(|i| scene.symptoms.get(*i).is_some_and(|s| s.component.is_none_or(|c| reach.contains(&c)))).collect();
     let since = explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min().unwrap_or(scene.since);
     let mut reasons = vec![format!("resembles case {} \"{}\" ({:.0}%)", case.id, case.title, similar.similarity * 100.0)];
+    let record = record(scene, similar);
+    reasons.extend(record.words().map(|words| format!("this case {words} that it was proposed: it weighs {:.2}", record.weight())));
     reasons.extend(similar.matched.iter().cloned());
     Some(LowerSuspect {
         layer: Layer::Knowledge,
         component,
         fault: root.fault.clone(),
-        confidence: similar.similarity * CASE_CONFIDENCE,
+        confidence: confidence(scene, similar),
+        raw: similar.similarity * Record::default().chance(),
+        case: Some(similar.case),
         reasons,
         explains,
         since,

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use crate::anomaly::{Deviation, deviations};
 use crate::compile::plan::Status;
 use crate::engine::{Engine, Finding};
-use crate::knowledge::CaseBase;
+use crate::knowledge::{CaseBase, Feedback};
 use crate::signal::Counts;
 use crate::value::Time;
 use expert::SLACK;
@@ -33,6 +33,8 @@ use symptoms::Symptom;
 pub struct Question<'q, 'a> {
     pub engine: &'q Engine<'a>,
     pub cases: &'q CaseBase,
+    /// What people said of earlier answers: it weighs cases and calibrates scores.
+    pub feedback: &'q Feedback,
     pub counts: &'q Counts,
 }
 

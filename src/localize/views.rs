@@ -96,8 +96,10 @@ fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspe
         tier: component.and_then(|c| c.tier),
         fault: candidate.fault.clone(),
         confidence: round(confidence),
+        raw: round(confidence),
         layer: Layer::Expert,
         rules,
+        case: None,
         evidence,
         explains: chosen.explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         causes,
@@ -121,8 +123,10 @@ fn lower(scene: &Scene<'_, '_>, suspect: &LowerSuspect) -> Suspect {
         tier: component.tier,
         fault: suspect.fault.clone(),
         confidence: round(suspect.confidence),
+        raw: round(suspect.raw),
         layer: suspect.layer,
         rules: Vec::new(),
+        case: suspect.case.and_then(|case| scene.question.cases.cases().get(case)).map(|case| case.id.clone()),
         evidence: Vec::new(),
         explains: suspect.explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         causes: Vec::new(),
@@ -194,8 +198,8 @@ fn advice(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut
             }
         }
     }
-    let by_case = draft.expert.is_empty() && draft.lower.first().is_some_and(|s| s.layer == Layer::Knowledge);
-    if let Some(case) = draft.similar.first().filter(|_| by_case).and_then(|s| scene.question.cases.cases().get(s.case)) {
+    let proposing = draft.lower.first().filter(|_| draft.expert.is_empty()).and_then(|s| s.case);
+    if let Some(case) = proposing.and_then(|case| scene.question.cases.cases().get(case)) {
         for text in &case.solutions {
             if seen.insert((true, text.clone())) {
                 let advice = Advice { text: text.clone(), see: Vec::new(), query: None, runbook: None };
@@ -207,7 +211,7 @@ fn advice(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut
 
 /// The case that a rule recognised first, then those that resemble the incident.
 fn cases(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut Diagnosis) {
-    let base = scene.question.cases;
+    let (base, weights) = (scene.question.cases, &scene.question.feedback.weights);
     let mut listed: BTreeSet<String> = BTreeSet::new();
     let mut views = Vec::new();
     for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
@@ -225,6 +229,7 @@ fn cases(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut 
                 rule: Some(rule.id.clone()),
                 root_cause: case.and_then(|c| c.root.as_ref()).map(|r| r.fault.clone()),
                 solutions: case.map(|c| c.solutions.clone()).unwrap_or_default(),
+                record: weights.find(id),
             });
         }
     }
@@ -240,6 +245,7 @@ fn cases(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut 
             rule: None,
             root_cause: case.root.as_ref().map(|r| r.fault.clone()),
             solutions: case.solutions.clone(),
+            record: weights.find(&case.id),
         });
     }
     diagnosis.cases.extend(views);

@@ -185,7 +185,7 @@ impl Bundle<'_> {
     }
 
     pub fn diagnose_with(&self, engine: &Engine<'_>) -> Diagnosis {
-        let question = Question { engine, cases: &self.project.cases, counts: &self.counts };
+        let question = Question { engine, cases: &self.project.cases, feedback: &self.project.feedback, counts: &self.counts };
         let mut diagnosis = diagnose(&question);
         diagnosis.warnings.clone_from(&self.warnings);
         diagnosis.warnings.extend(self.scripts.failures());

@@ -7,6 +7,7 @@ use std::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::knowledge::{Calibration, Reliability};
 use crate::localize::{Diagnosis, Layer};
 
 use super::{Options, Project, load_bundle};
@@ -34,6 +35,10 @@ pub struct EvalReport {
     pub bundles: Vec<BundleReport>,
     /// Bundles that could not be read, and why.
     pub failed: Vec<(String, String)>,
+    /// How often the first suspect was right, by its confidence: under `all`, and under the name of each layer that gave one.
+    pub reliability: BTreeMap<String, Reliability>,
+    /// The calibration that these bundles speak for, of what the anomaly layer itself says; from the identity, not the default.
+    pub fitted: Calibration,
 }
 
 /// One folder of bundles. Shares are 0 to 1; ties count by expectation.
@@ -65,6 +70,9 @@ pub struct BundleReport {
     /// The first five suspects.
     pub suspects: Vec<String>,
     pub layer: Option<Layer>,
+    /// Of the first suspect, if it is a component; and the layer's own number, before feedback and calibration.
+    pub confidence: Option<f64>,
+    pub raw: Option<f64>,
     pub rules: Vec<String>,
     /// Chance that the first 1, 3, 5 contain a true cause.
     pub top: (f64, f64, f64),
@@ -73,7 +81,13 @@ pub struct BundleReport {
 
 /// Diagnoses every bundle with an `expected.json` below the folders.
 pub fn evaluate(project: &Project, dirs: &[PathBuf], options: Options) -> EvalReport {
-    let mut report = EvalReport { groups: Vec::new(), bundles: Vec::new(), failed: Vec::new() };
+    let mut report = EvalReport {
+        groups: Vec::new(),
+        bundles: Vec::new(),
+        failed: Vec::new(),
+        reliability: BTreeMap::new(),
+        fitted: Calibration::IDENTITY,
+    };
     for dir in dirs {
         let mut found = Vec::new();
         for path in super::files::below(dir, &["json"], &mut Vec::new()) {
@@ -96,7 +110,21 @@ pub fn evaluate(project: &Project, dirs: &[PathBuf], options: Options) -> EvalRe
         }
     }
     report.groups = groups(&report.bundles);
+    for layer in [None, Some(Layer::Expert), Some(Layer::Knowledge), Some(Layer::Anomaly)] {
+        let judged = pairs(&report.bundles, layer, |bundle| bundle.confidence);
+        if !judged.is_empty() {
+            report.reliability.insert(layer.map_or("all", Layer::name).to_owned(), Reliability::of(&judged));
+        }
+    }
+    report.fitted = Calibration::IDENTITY.updated(&pairs(&report.bundles, Some(Layer::Anomaly), |bundle| bundle.raw));
     report
+}
+
+/// The confidence of each first suspect, of the layer or of all, and whether it was right. Of a tie the one that is listed first.
+fn pairs(bundles: &[BundleReport], layer: Option<Layer>, confidence: fn(&BundleReport) -> Option<f64>) -> Vec<(f64, bool)> {
+    let right = |bundle: &BundleReport| bundle.suspects.first().is_some_and(|suspect| bundle.expected.contains(suspect));
+    let of_layer = bundles.iter().filter(|bundle| layer.is_none() || bundle.layer == layer);
+    of_layer.filter_map(|bundle| Some((confidence(bundle)?, right(bundle)))).collect()
 }
 
 /// The folder between the one named and the bundle; the one named itself where the bundle lies right below it.
@@ -121,12 +149,15 @@ fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<B
     let ranked = ranking(&diagnosis);
     let top = (chance(&ranked, &wanted, 1), chance(&ranked, &wanted, 3), chance(&ranked, &wanted, 5));
     let first = diagnosis.incidents.first();
+    let suspect = first.and_then(|i| i.suspects.first()).filter(|s| s.component.is_some());
     Ok(BundleReport {
         bundle: String::new(),
         group: String::new(),
         expected: wanted,
         suspects: ranked.iter().map(|(c, _)| c.clone()).take(5).collect(),
         layer: first.map(|i| i.layer),
+        confidence: suspect.map(|s| s.confidence),
+        raw: suspect.map(|s| s.raw),
         rules: first.and_then(|i| i.suspects.first()).map(|s| s.rules.clone()).unwrap_or_default(),
         top,
         ms,
@@ -209,7 +240,31 @@ fn groups(bundles: &[BundleReport]) -> Vec<GroupReport> {
 
 #[cfg(test)]
 mod tests {
-    use super::chance;
+    use super::{BundleReport, Layer, chance, pairs};
+
+    #[test]
+    fn first_suspects_are_right_or_wrong() {
+        let bundle = |expected: &[&str], suspects: &[&str], layer: Option<Layer>, confidence: Option<f64>| BundleReport {
+            bundle: String::new(),
+            group: String::new(),
+            expected: expected.iter().map(|&c| c.to_owned()).collect(),
+            suspects: suspects.iter().map(|&c| c.to_owned()).collect(),
+            layer,
+            confidence,
+            raw: confidence.map(|c| c / 2.0),
+            rules: Vec::new(),
+            top: (0.0, 0.0, 0.0),
+            ms: 0.0,
+        };
+        let bundles = [
+            bundle(&["a"], &["a", "b"], Some(Layer::Expert), Some(0.8)),
+            bundle(&["b"], &["a", "b"], Some(Layer::Anomaly), Some(0.4)),
+            bundle(&[], &["a"], Some(Layer::Anomaly), Some(0.2)),
+            bundle(&["a"], &[], None, None),
+        ];
+        assert_eq!(pairs(&bundles, None, |b| b.confidence), [(0.8, true), (0.4, false), (0.2, false)]);
+        assert_eq!(pairs(&bundles, Some(Layer::Anomaly), |b| b.raw), [(0.2, false), (0.1, false)]);
+    }
 
     #[test]
     fn ties_count_by_expectation() {

@@ -8,7 +8,8 @@ use crate::compile::plan::Plan;
 use crate::compile::{Inputs, Scripts, compile};
 use crate::diag::{Code, Diagnostic, SourceId, Sources, sort};
 use crate::estate::{Snapshot, build};
-use crate::knowledge::{CaseBase, read_case};
+use crate::knowledge::feedback::{JOURNAL, read_journal};
+use crate::knowledge::{CaseBase, Feedback, read_case};
 use crate::language::{ast, parse_file};
 use crate::script::RhaiScripts;
 use crate::signal::Placement;
@@ -25,6 +26,8 @@ pub struct Project {
     pub plan: Arc<Plan>,
     pub placement: Placement,
     pub cases: CaseBase,
+    /// What people said of earlier answers.
+    pub feedback: Feedback,
     pub scripts: RhaiScripts,
     /// Rule files as parsed: a bundle with an estate of its own is compiled against that one.
     files: Vec<ast::File>,
@@ -70,6 +73,7 @@ impl Project {
         let rules = list("rules", &["rules"], &mut diagnostics);
         let scripts = list("rules", &["rhai"], &mut diagnostics);
         let cases = list("cases", &["yaml", "yml"], &mut diagnostics);
+        let feedback = read_feedback(&mut sources, root, &mut diagnostics);
         let named = |ids: &[SourceId], names: &[&str]| -> Vec<SourceId> {
             ids.iter().copied().filter(|id| names.contains(&sources.path(*id))).collect()
         };
@@ -110,6 +114,7 @@ impl Project {
             plan: Arc::new(plan),
             placement,
             cases,
+            feedback,
             scripts,
             files,
             model_files,
@@ -154,6 +159,16 @@ impl Project {
     pub fn files(&self) -> &[ast::File] {
         &self.files
     }
+}
+
+/// `feedback.ndjson`; there need not be one.
+fn read_feedback(sources: &mut Sources, root: &Path, diagnostics: &mut Vec<Diagnostic>) -> Feedback {
+    let path = root.join(JOURNAL);
+    let source = if path.exists() { read(sources, root, &path, diagnostics) } else { None };
+    let Some(source) = source else { return Feedback::default() };
+    let (entries, found) = read_journal(sources, source);
+    diagnostics.extend(found);
+    Feedback::new(entries)
 }
 
 /// `cases/*/case.yaml`. The set of known cases is `None` where there is no `cases/` folder at all.

@@ -1,0 +1,174 @@
+//! `faultscope confirm BUNDLE`: what was really at fault; `faultscope confirm --list`: what was said so far.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::as_of::{now, user};
+use super::impact::unknown_component;
+use super::reliability::table;
+use super::{Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
+use crate::diag::{Code, Diagnostic};
+use crate::estate::Snapshot;
+use crate::knowledge::feedback::{Answer, Entry, JOURNAL, Root, Said, Verdict, pairs};
+use crate::knowledge::{Calibration, Feedback, Layer, Reliability};
+use crate::value::Time;
+use crate::world::{Project, answer_of, append_feedback, name_in};
+
+/// Confidences of which it is said what they mean: little, even, much.
+const SHOWN: &[f64] = &[0.2, 0.4, 0.6, 0.8];
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder with the recorded signals that were diagnosed
+    #[arg(required_unless_present = "list", conflicts_with = "list")]
+    bundle: Option<PathBuf>,
+    /// The component at fault, by id or by name [default: the first suspect]
+    #[arg(long, value_name = "COMPONENT", conflicts_with_all = ["no_fault", "list"])]
+    root: Option<String>,
+    /// What it suffered from [default: as the first suspect says, if it is that component]
+    #[arg(long, value_name = "TEXT", requires = "root")]
+    fault: Option<String>,
+    /// Nothing was broken
+    #[arg(long, conflicts_with = "list")]
+    no_fault: bool,
+    /// Who says so [default: the user]
+    #[arg(long, value_name = "NAME", conflicts_with = "list")]
+    by: Option<String>,
+    /// Anything that helps the next reader
+    #[arg(long, value_name = "TEXT", conflicts_with = "list")]
+    note: Option<String>,
+    /// Show what was said so far, and how far confidences held
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    time: TimeArgs,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let Some(dir) = &args.bundle else {
+        let project = load_project(&args.project, Path::new("."))?;
+        write!(out, "{}", listed(&project))?;
+        return Ok(OK);
+    };
+    let project = load_project(&args.project, dir)?;
+    let bundle = load(&project, dir, &args.time)?;
+    let answer = answer_of(&bundle.diagnose());
+    let said = said(args, bundle.estate())?;
+    let Some((verdict, root)) = said.judge(answer.as_ref()) else {
+        let message = format!("the diagnosis of `{}` names no suspect, so there is nothing to confirm", dir.display());
+        let help = "name what broke with `--root COMPONENT`, or say `--no-fault`";
+        return Err(Box::new(Diagnostic::nowhere(Code::NOTHING_TO_CONFIRM, message).help(help)).into());
+    };
+    let name = name_in(&project.root, dir);
+    let before = &project.feedback;
+    let earlier = before.entries.iter().find(|entry| entry.bundle == name);
+    // Not before what it replaces: the clock there may have run ahead of this one.
+    let time = earlier.map_or(Time(now()), |entry| entry.time.max(Time(now())));
+    let by = args.by.clone().unwrap_or_else(user);
+    let entry = Entry { time, bundle: name, verdict, answer, root, by, note: args.note.clone().unwrap_or_default() };
+    let path = project.root.join(JOURNAL);
+    append_feedback(&project.root, &entry)
+        .map_err(|error| Failure(format!("error[F9001]: `{}` cannot be written: {error}", path.display())))?;
+    writeln!(out, "recorded in {}: {}", path.display(), line(&entry))?;
+    if let Some(earlier) = earlier {
+        writeln!(out, "  in place of: {}", line(earlier))?;
+    }
+    let mut entries = before.entries.clone();
+    entries.push(entry);
+    write!(out, "{}", changes(before, &Feedback::new(entries)))?;
+    Ok(OK)
+}
+
+fn said(args: &Args, estate: &Snapshot) -> Result<Said, Failure> {
+    match &args.root {
+        Some(name) => {
+            let found = estate.find_named(name).ok_or_else(|| unknown_component(estate, name))?;
+            let fault = args.fault.clone().unwrap_or_default();
+            Ok(Said::Broke(Root { component: estate.component(found).id.clone(), fault }))
+        }
+        None if args.no_fault => Ok(Said::NoFault),
+        None => Ok(Said::Agreed),
+    }
+}
+
+/// What is different from now on.
+fn changes(before: &Feedback, after: &Feedback) -> String {
+    let mut text = String::new();
+    let cases: BTreeSet<&str> = before.weights.judged().chain(after.weights.judged()).map(|(case, _)| case).collect();
+    for case in cases.into_iter().filter(|case| before.weights.record(case) != after.weights.record(case)) {
+        text.push_str(&weighs(after, case));
+    }
+    let answers = |feedback: &Feedback| pairs(&feedback.entries, Some(Layer::Anomaly)).len();
+    if before.calibration != after.calibration || answers(before) != answers(after) {
+        text.push_str(&meaning(&after.calibration, answers(after)));
+    }
+    if text.is_empty() {
+        text.push_str("  kept as a record: only answers of similar cases and of anomaly scores are weighed by it\n");
+    }
+    text
+}
+
+fn weighs(feedback: &Feedback, case: &str) -> String {
+    let record = feedback.weights.record(case);
+    let words = record.words().unwrap_or_else(|| "nobody judges it any more".to_owned());
+    let silent = if record.may_speak() { "" } else { "; it is not proposed any more" };
+    format!("  case {case} now weighs {:.2} ({words}){silent}\n", record.weight())
+}
+
+fn meaning(calibration: &Calibration, answers: usize) -> String {
+    let said: Vec<String> =
+        SHOWN.iter().map(|share| format!("{:.0}% → {:.0}%", share * 100.0, calibration.apply(*share) * 100.0)).collect();
+    let answers = format!("{answers} judged {}", if answers == 1 { "answer" } else { "answers" });
+    format!("  anomaly scores, by {answers}, now mean: {}\n", said.join(", "))
+}
+
+/// One entry in one line.
+fn line(entry: &Entry) -> String {
+    let named = |component: Option<&str>, fault: &str| {
+        let component = component.unwrap_or("—");
+        if fault.is_empty() { component.to_owned() } else { format!("{component}: {fault}") }
+    };
+    let broke = entry.root.as_ref().map_or_else(|| "nothing".to_owned(), |root| named(Some(root.component.as_str()), &root.fault));
+    let given = |answer: &Answer| named(answer.component.as_deref(), &answer.fault);
+    let layer = |answer: &Answer| format!("{}, {:.0}%", answer.layer.name(), answer.confidence * 100.0);
+    let words = match (entry.verdict, &entry.answer) {
+        (Verdict::Confirmed, Some(answer)) if entry.root.is_none() => format!("{} ({})", given(answer), layer(answer)),
+        (Verdict::Confirmed, Some(answer)) => format!("{broke} ({})", layer(answer)),
+        (Verdict::Corrected | Verdict::NoFault, Some(answer)) => format!("{broke}, not {} ({})", given(answer), layer(answer)),
+        (Verdict::Confirmed | Verdict::Corrected | Verdict::NoFault, None) => format!("{broke}; no suspect was named"),
+    };
+    let note = if entry.note.is_empty() { String::new() } else { format!(" — {}", entry.note) };
+    let text = format!("{} {} {}: {words}; by {}{note}", entry.time, entry.bundle, entry.verdict.name(), entry.by);
+    // What people wrote may have line ends.
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The journal, and what it comes to.
+fn listed(project: &Project) -> String {
+    let feedback = &project.feedback;
+    if feedback.entries.is_empty() {
+        return format!("{}: nobody has confirmed or corrected an answer yet\n", project.root.join(JOURNAL).display());
+    }
+    let mut text = String::new();
+    feedback.entries.iter().for_each(|entry| text.push_str(&format!("{}\n", line(entry))));
+    text.push('\n');
+    let judged: Vec<&str> = feedback.weights.judged().map(|(case, _)| case).collect();
+    judged.iter().for_each(|case| text.push_str(&weighs(feedback, case)));
+    let scores = pairs(&feedback.entries, Some(Layer::Anomaly));
+    if !scores.is_empty() {
+        text.push_str(&meaning(&feedback.calibration, scores.len()));
+    }
+    if !judged.is_empty() || !scores.is_empty() {
+        text.push('\n');
+    }
+    for layer in [Layer::Expert, Layer::Knowledge, Layer::Anomaly] {
+        let said = pairs(&feedback.entries, Some(layer));
+        if !said.is_empty() {
+            text.push_str(&table(layer.name(), &Reliability::of(&said)));
+        }
+    }
+    text
+}

@@ -1,0 +1,298 @@
+//! What people said of answers: the journal `feedback.ndjson` of a project, one JSON object per line.
+//!
+//! ```text
+//! {"time":"2025-09-30T06:00:00Z","bundle":"incidents/2025-09-30","verdict":"confirmed",
+//!  "answer":{"component":"kafka","fault":"unusual high consumer_lag","layer":"anomaly","confidence":0.54,"cases":[],"rules":[]},
+//!  "root":{"component":"kafka","fault":"unusual high consumer_lag"},"by":"anna","note":""}
+//! ```
+//!
+//! (in one line). Lines are only ever added, so that two branches of a repository merge by keeping the lines of both.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::calibration::Calibration;
+use super::weights::Weights;
+use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use crate::value::Time;
+
+/// The journal's name in the project folder.
+pub const JOURNAL: &str = "feedback.ndjson";
+
+/// Which layer gave an answer; tried in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// A rule that an expert wrote.
+    Expert,
+    /// A similar past case; a person must confirm.
+    Knowledge,
+    /// Scores limited and directed by the topology; a person must confirm.
+    Anomaly,
+}
+
+impl Layer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Expert => "expert",
+            Layer::Knowledge => "knowledge",
+            Layer::Anomaly => "anomaly",
+        }
+    }
+}
+
+/// How an answer compares with what a person says was true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The first suspect was the component at fault.
+    Confirmed,
+    /// Another component was at fault than the first suspect, or than nothing.
+    Corrected,
+    /// Nothing was broken.
+    NoFault,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Confirmed => "confirmed",
+            Verdict::Corrected => "corrected",
+            Verdict::NoFault => "no_fault",
+        }
+    }
+}
+
+/// The first suspect, as it was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// `null` where a rule without a component spoke.
+    pub component: Option<String>,
+    pub fault: String,
+    pub layer: Layer,
+    /// 0 to 1, of the layer itself: before weights of cases and calibration, so that what is learned of it does not learn of itself.
+    pub confidence: f64,
+    /// Ids of the cases that proposed it; empty unless the layer is `knowledge`.
+    #[serde(default)]
+    pub cases: Vec<String>,
+    /// Ids of the rules that named it.
+    #[serde(default)]
+    pub rules: Vec<String>,
+}
+
+/// What was at fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    pub component: String,
+    /// Empty where nobody told.
+    #[serde(default)]
+    pub fault: String,
+}
+
+/// What one person said of the answer for one bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// When it was said.
+    pub time: Time,
+    /// The folder of the signals: relative to the project with `/`, or as it was given if it lies elsewhere.
+    pub bundle: String,
+    pub verdict: Verdict,
+    /// `None`: nothing was said.
+    #[serde(default)]
+    pub answer: Option<Answer>,
+    /// `None`: nothing was at fault, or the rule that was confirmed names no component.
+    #[serde(default)]
+    pub root: Option<Root>,
+    pub by: String,
+    #[serde(default)]
+    pub note: String,
+}
+
+impl Entry {
+    /// Whether the answer was right; `None` if nothing was answered.
+    pub fn right(&self) -> Option<bool> {
+        self.answer.as_ref().map(|_| self.verdict == Verdict::Confirmed)
+    }
+
+    /// Why it cannot be meant, if it contradicts itself.
+    fn contradiction(&self) -> Option<&'static str> {
+        let named = self.answer.as_ref().and_then(|answer| answer.component.as_deref());
+        let broke = self.root.as_ref().map(|root| root.component.as_str());
+        let in_range = |answer: &Answer| (0.0..=1.0).contains(&answer.confidence);
+        if self.bundle.is_empty() || broke == Some("") {
+            return Some("an empty name of a bundle or component means nothing");
+        }
+        if !self.answer.as_ref().is_none_or(in_range) {
+            return Some("a `confidence` lies between 0 and 1");
+        }
+        match self.verdict {
+            Verdict::Confirmed if self.answer.is_none() => Some("`confirmed` needs the `answer` that was right"),
+            Verdict::Confirmed if broke.is_some() && broke != named => Some("`confirmed`, but `root` is not the component of `answer`"),
+            Verdict::Corrected if broke.is_none() => Some("`corrected` needs the `root` that broke"),
+            Verdict::Corrected if broke == named => Some("`corrected`, but `root` is the component of `answer`: that is `confirmed`"),
+            Verdict::NoFault if broke.is_some() => Some("`no_fault`, but `root` says what broke"),
+            Verdict::Confirmed | Verdict::Corrected | Verdict::NoFault => None,
+        }
+    }
+}
+
+/// What a person says was true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The first suspect it was.
+    Agreed,
+    /// This one it was; the first suspect may be the same.
+    Broke(Root),
+    NoFault,
+}
+
+impl Said {
+    /// Holds it against the answer. `None` for agreement with an answer that was not given.
+    pub fn judge(self, answer: Option<&Answer>) -> Option<(Verdict, Option<Root>)> {
+        match self {
+            Said::Agreed => {
+                let answer = answer?;
+                let root = answer.component.clone().map(|component| Root { component, fault: answer.fault.clone() });
+                Some((Verdict::Confirmed, root))
+            }
+            Said::Broke(mut root) => match answer.filter(|answer| answer.component.as_ref() == Some(&root.component)) {
+                Some(answer) => {
+                    if root.fault.is_empty() {
+                        root.fault.clone_from(&answer.fault);
+                    }
+                    Some((Verdict::Confirmed, Some(root)))
+                }
+                None => Some((Verdict::Corrected, Some(root))),
+            },
+            Said::NoFault => Some((Verdict::NoFault, None)),
+        }
+    }
+}
+
+/// What the feedback of a project comes to. The default is that of a project without any.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Feedback {
+    /// Those that count, by time.
+    pub entries: Vec<Entry>,
+    /// Of cases: how often each was right.
+    pub weights: Weights,
+    /// Of the anomaly layer: how often a confidence is right.
+    pub calibration: Calibration,
+}
+
+impl Feedback {
+    /// Of entries about the same bundle, the last counts.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let entries = standing(entries);
+        let weights = Weights::of(&entries);
+        let calibration = Calibration::fit(&pairs(&entries, Some(Layer::Anomaly)));
+        Self { entries, weights, calibration }
+    }
+}
+
+/// For each answer of the layer, or of all, its own confidence and whether it was right.
+pub fn pairs(entries: &[Entry], layer: Option<Layer>) -> Vec<(f64, bool)> {
+    let of_layer = |answer: &&Answer| layer.is_none_or(|layer| answer.layer == layer);
+    entries.iter().filter_map(|entry| Some((entry.answer.as_ref().filter(of_layer)?.confidence, entry.right()?))).collect()
+}
+
+/// Reads a journal: the entries that count, by time, and what is wrong with it. A broken line costs only itself; of entries about
+/// the same bundle, whoever made them, the latest counts (of equal times, the lower in the file): people learn more. The
+/// diagnostics name the line; [`read_journal`] gives them a place, too.
+pub fn read(text: &str) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let (entries, broken) = lines(text);
+    let diagnostic = |one: Broken| {
+        let message = format!("`{JOURNAL}` line {}: {}", one.line, one.message);
+        Diagnostic::nowhere(Code::FEEDBACK_ENTRY, message).help(one.help)
+    };
+    (standing(entries), broken.into_iter().map(diagnostic).collect())
+}
+
+/// The same of a file of a project.
+pub fn read_journal(sources: &Sources, source: SourceId) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let (entries, broken) = lines(sources.text(source));
+    let diagnostic = |one: Broken| {
+        let message = format!("line {} is no feedback: {}", one.line, one.message);
+        Diagnostic::error(Code::FEEDBACK_ENTRY, Place::new(source, one.span), message).label("does not count").help(one.help)
+    };
+    (standing(entries), broken.into_iter().map(diagnostic).collect())
+}
+
+/// A line that cannot be read.
+struct Broken {
+    /// From 1.
+    line: usize,
+    span: Span,
+    message: String,
+    help: &'static str,
+}
+
+/// What a merge of git leaves in a file where both sides changed it.
+const MERGE_MARKS: &[&str] = &["<<<<<<<", "=======", ">>>>>>>", "|||||||"];
+const MEND_MERGE: &str = "remove this mark and keep the lines of both sides";
+const MEND: &str = "mend or remove the line; `faultscope confirm BUNDLE` writes another one";
+
+/// All entries in the order of their lines.
+fn lines(text: &str) -> (Vec<Entry>, Vec<Broken>) {
+    let (mut entries, mut broken) = (Vec::new(), Vec::new());
+    let mut start = 0;
+    for (at, whole) in text.split_inclusive('\n').enumerate() {
+        let line = whole.trim_start_matches('\u{feff}').trim();
+        let span = Span::new(start, start + whole.trim_end().len());
+        start += whole.len();
+        if line.is_empty() {
+            continue;
+        }
+        let mut refuse = |message: String, help| broken.push(Broken { line: at + 1, span, message, help });
+        match serde_json::from_str::<Entry>(line) {
+            Ok(entry) => match entry.contradiction() {
+                Some(why) => refuse(why.to_owned(), MEND),
+                None => entries.push(Entry { bundle: bundle_name(&entry.bundle), ..entry }),
+            },
+            Err(_) if MERGE_MARKS.iter().any(|mark| line.starts_with(mark)) => refuse("a mark of a merge".to_owned(), MEND_MERGE),
+            Err(error) => refuse(reason(&error), MEND),
+        }
+    }
+    (entries, broken)
+}
+
+/// What `serde_json` says, without the line, which is always 1.
+fn reason(error: &serde_json::Error) -> String {
+    let full = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = full.strip_suffix(&place).unwrap_or(&full);
+    format!("{message} (column {})", error.column())
+}
+
+/// One spelling of a path: with `/`, without `./` before and `/` behind.
+pub fn bundle_name(path: &str) -> String {
+    let path = path.replace('\\', "/");
+    let mut name = path.as_str();
+    while let Some(rest) = name.strip_prefix("./") {
+        name = rest;
+    }
+    match (name.trim_end_matches('/'), name) {
+        ("", "") => ".".to_owned(),
+        ("", root) => root.to_owned(),
+        (name, _) => name.to_owned(),
+    }
+}
+
+/// By time, and of each bundle the last.
+fn standing(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by_key(|entry| entry.time);
+    let mut last: BTreeMap<String, usize> = BTreeMap::new();
+    for (at, entry) in entries.iter().enumerate() {
+        last.insert(entry.bundle.clone(), at);
+    }
+    entries.into_iter().enumerate().filter(|(at, entry)| last.get(&entry.bundle) == Some(at)).map(|(_, entry)| entry).collect()
+}
+
+#[cfg(test)]
+#[path = "feedback_tests.rs"]
+mod tests;
