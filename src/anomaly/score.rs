@@ -1,7 +1,7 @@
 //! Scores of series: how far, since when and for how long each strays from its reference.
 
 use crate::estate::{ComponentId, Direction, Member, Snapshot};
-use crate::signal::{Facts, Series};
+use crate::signal::{Facts, Series, span_family};
 use crate::value::{Duration, Time};
 
 use super::counter::{is_counter, rates};
@@ -101,7 +101,7 @@ fn judge(estate: &Snapshot, facts: &Facts, frame: &Frame, position: usize, serie
     let mut points: Vec<(Time, f64)> = finite(&series.points).filter(|(time, _)| *time <= frame.at).collect();
     let mut baseline: Vec<(Time, f64)> = baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default();
     // A metric that the model declares has a unit and is what it is; of others the shape tells.
-    let rate = !series.modelled && is_counter(&points, &baseline);
+    let rate = !series.modelled && span_family(&series.metric).is_none() && is_counter(&points, &baseline);
     if rate {
         points = rates(&points);
         baseline = rates(&baseline);

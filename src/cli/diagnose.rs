@@ -9,7 +9,7 @@ use crate::world::load_bundle_against;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder with the recorded signals: alerts.json, metrics.json, logs.json, events.ndjson
+    /// Folder with the recorded signals: alerts.json, metrics.json, traces.json, logs.json, events.ndjson
     bundle: PathBuf,
     #[command(flatten)]
     project: ProjectArgs,

@@ -101,6 +101,7 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("metric", "straying series", "straying series", "条异常指标"),
     ("alerts", "alert", "alerts", "条告警"),
     ("metric series", "metric series", "metric series", "条指标序列"),
+    ("spans", "span", "spans", "个跨度"),
     ("log lines", "log line", "log lines", "行日志"),
     ("hop", "hop", "hops", "跳"),
     ("changes", "change", "changes", "次变更"),

@@ -92,6 +92,8 @@ codes! {
     SIGNAL_SKEW = "F4005", "a signal from the future";
     EMPTY_BUNDLE = "F4006", "a folder without any file of signals";
     SIGNAL_UNIT = "F4007", "values impossible for their unit";
+    SIGNAL_UNPLACED = "F4008", "spans of services that name no component";
+    SIGNAL_RELATION = "F4009", "calls between components that the topology does not relate";
 
     SCRIPT_SYNTAX = "F5001", "a script that cannot be compiled";
     SCRIPT_FAILED = "F5002", "a script that stopped with an error";

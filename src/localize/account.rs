@@ -50,6 +50,22 @@ pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<A
         line("reports", &counts.reports, facts.reports.iter().map(|s| s.component).collect(), SignalRef::Report),
         line("other events", &counts.other_events, Vec::new(), SignalRef::Change),
     ];
+    // Beside the series that are made of them.
+    lines.insert(2, spans(&counts.spans));
     lines.retain(|l| l.received > 0);
     lines
+}
+
+/// Spans are no signals themselves, so that none of them is explained or left unexplained: the series made of them are.
+fn spans(counts: &crate::signal::KindCounts) -> AccountView {
+    AccountView {
+        kind: "spans".to_owned(),
+        received: counts.received,
+        explained: 0,
+        unexplained: 0,
+        quiet: counts.kept,
+        duplicates: counts.duplicates + counts.merged,
+        set_aside: counts.set_aside.values().sum(),
+        unplaced: counts.unplaced,
+    }
 }

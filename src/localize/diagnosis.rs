@@ -238,14 +238,15 @@ pub struct SetAsideView {
 /// `received = explained + unexplained + quiet + duplicates + set_aside`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AccountView {
-    /// `alerts`, `metric series`, `log lines`, `changes`, `probes`, `reports`.
+    /// `alerts`, `metric series` (also those made of spans), `spans`, `log lines`, `changes`, `probes`, `reports`.
     pub kind: String,
     pub received: usize,
     /// Symptoms with a suspect, and signals that its evidence rests on.
     pub explained: usize,
     /// Symptoms without one.
     pub unexplained: usize,
-    /// Nothing to explain: healthy series, successful probes, changes, alerts that ended before the time looked at.
+    /// Nothing to explain: healthy series, successful probes, changes, alerts that ended before the time looked at; spans, which speak as
+    /// series.
     pub quiet: usize,
     /// Deliveries of what is there already.
     pub duplicates: usize,

@@ -1,4 +1,4 @@
-//! An incident bundle: a folder with any of `alerts.json`, `metrics.json`, `logs.json`, `events.ndjson` or `changes.json`.
+//! An incident bundle: a folder with any of `alerts.json`, `metrics.json`, `traces.json`, `logs.json`, `events.ndjson` or `changes.json`.
 //! [`read_bundle`] fetches the bytes, [`read_facts`] makes facts of them without touching the disk.
 
 use std::fs::File;
@@ -19,6 +19,7 @@ use super::loki;
 use super::placement::Placement;
 use super::placer::Placer;
 use super::prometheus::{self, Role};
+use super::traces;
 
 /// The largest file that is read, in bytes: it is held in memory whole, and one of this size is a mistake rather than a recording.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
@@ -36,6 +37,10 @@ pub struct BundleText {
     pub metrics: Option<FileText>,
     /// Metrics of a period known to be healthy; of the bundle or of a folder above it.
     pub baseline: Option<FileText>,
+    /// Spans.
+    pub traces: Option<FileText>,
+    /// Spans of a period known to be healthy; of the bundle or of a folder above it.
+    pub baseline_traces: Option<FileText>,
     pub logs: Option<FileText>,
     /// `events.ndjson`.
     pub events: Option<FileText>,
@@ -45,7 +50,8 @@ pub struct BundleText {
     pub topology: Option<FileText>,
 }
 
-/// Reads the files of a bundle. `topology.json` and `baseline.json` are also looked for in the folders above, up to `root`.
+/// Reads the files of a bundle. `topology.json`, `baseline.json` and `baseline-traces.json` are also looked for in the folders above, up to
+/// `root`.
 ///
 /// # Errors
 /// `UNREADABLE`: no such folder, or a file in it that cannot be read. `TOO_LARGE`: a file beyond [`MAX_FILE_BYTES`].
@@ -61,15 +67,17 @@ pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic
         alerts: own("alerts.json")?,
         metrics: own("metrics.json")?,
         baseline: own_or_above(dir, root, "baseline.json")?,
+        traces: own("traces.json")?,
+        baseline_traces: own_or_above(dir, root, "baseline-traces.json")?,
         logs: own("logs.json")?,
         events: own("events.ndjson")?,
         changes: own("changes.json")?,
         topology: own_or_above(dir, root, "topology.json")?,
     };
-    let signals = [&text.alerts, &text.metrics, &text.logs, &text.events, &text.changes];
+    let signals = [&text.alerts, &text.metrics, &text.traces, &text.logs, &text.events, &text.changes];
     if signals.iter().all(|file| file.is_none()) {
         let what = format!("no signals in `{}`", dir.display());
-        let help = "expected at least one of alerts.json, metrics.json, logs.json, events.ndjson, changes.json";
+        let help = "expected at least one of alerts.json, metrics.json, traces.json, logs.json, events.ndjson, changes.json";
         return Err(Box::new(Diagnostic::nowhere(Code::EMPTY_BUNDLE, what).help(help)));
     }
     Ok(text)
@@ -121,6 +129,13 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &Placement) -
     }
     if let Some((file, bytes)) = &text.baseline {
         intake.run(|intake| prometheus::read(file, bytes, Role::Baseline, intake));
+    }
+    // Series made of spans are none that a rule asks for unless the model declares them: `present` says nothing of them.
+    if let Some((file, bytes)) = &text.traces {
+        intake.run(|intake| traces::read(file, bytes, Role::Metrics, intake));
+    }
+    if let Some((file, bytes)) = &text.baseline_traces {
+        intake.run(|intake| traces::read(file, bytes, Role::Baseline, intake));
     }
     if let Some((file, bytes)) = &text.logs {
         intake.facts.present.logs = intake.run(|intake| loki::read(file, bytes, intake));

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What became of the signals of one kind. `received` is the sum of `kept`, `duplicates`, `merged` and all of `set_aside`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KindCounts {
-    /// Entries in the files.
+    /// Entries in the files; series and samples that are made of spans among them.
     pub received: usize,
     /// Facts made of them.
     pub kept: usize,
@@ -50,6 +50,9 @@ pub struct Counts {
     pub samples: KindCounts,
     pub baseline_series: KindCounts,
     pub baseline_samples: KindCounts,
+    /// Spans of traces. Those kept are in series, which count as `series` and `samples` too.
+    pub spans: KindCounts,
+    pub baseline_spans: KindCounts,
     /// Log lines.
     pub logs: KindCounts,
     pub changes: KindCounts,
@@ -61,13 +64,15 @@ pub struct Counts {
 
 impl Counts {
     /// Every kind with its name, in a fixed order.
-    pub fn kinds(&self) -> [(&'static str, &KindCounts); 10] {
+    pub fn kinds(&self) -> [(&'static str, &KindCounts); 12] {
         [
             ("alerts", &self.alerts),
             ("series", &self.series),
             ("samples", &self.samples),
             ("baseline_series", &self.baseline_series),
             ("baseline_samples", &self.baseline_samples),
+            ("spans", &self.spans),
+            ("baseline_spans", &self.baseline_spans),
             ("logs", &self.logs),
             ("changes", &self.changes),
             ("probes", &self.probes),

@@ -12,7 +12,7 @@ use crate::value::Time;
 pub struct Origin {
     /// File name in the bundle: `alerts.json`.
     pub file: String,
-    /// Position of the entry (alert, series, line) in that file, from 0.
+    /// Position of the entry (alert, series, line) in that file, from 0; of `traces.json` that of a series among those made of it.
     pub index: usize,
 }
 

@@ -119,7 +119,7 @@ impl<'de> Visitor<'de> for LabelsVisitor {
 }
 
 /// A scalar as text; `None` for nothing, a list or a map.
-struct LabelValue(Option<String>);
+pub(super) struct LabelValue(pub Option<String>);
 
 impl<'de> Deserialize<'de> for LabelValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

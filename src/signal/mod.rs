@@ -22,6 +22,7 @@ mod samples;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use bundle::{BundleText, FileText, MAX_FILE_BYTES, MAX_SKEW, first_time, last_time, read_bundle, read_facts, skew};
 pub use counts::{Counts, KindCounts};
@@ -29,3 +30,4 @@ pub use deliveries::DEBOUNCE;
 pub use facts::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Series, Unread};
 pub use placement::{EventKind, Placement};
 pub use placer::Placer;
+pub use traces::{SpanFamily, span_family};

@@ -6,6 +6,7 @@ mod events;
 mod logs;
 mod metrics;
 mod placing;
+mod spans;
 
 use std::fmt::Write;
 
@@ -55,6 +56,8 @@ fn bundle(files: &[(&str, &str)]) -> BundleText {
             "alerts.json" => text.alerts = file,
             "metrics.json" => text.metrics = file,
             "baseline.json" => text.baseline = file,
+            "traces.json" => text.traces = file,
+            "baseline-traces.json" => text.baseline_traces = file,
             "logs.json" => text.logs = file,
             "events.ndjson" => text.events = file,
             "changes.json" => text.changes = file,

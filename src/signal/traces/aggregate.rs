@@ -1,0 +1,282 @@
+//! From visits and calls to series: one value a minute, for each component and for each caller and callee.
+
+use crate::estate::ComponentId;
+use crate::value::{Dimension, Duration, MINUTE, Time};
+
+use super::calls::Work;
+use super::spans::Party;
+
+/// One value of a series stands for this time. A minute is what alerting rules and rates of Prometheus usually look back on: shorter ones
+/// have too few spans of most components, longer ones hide when it began.
+pub(super) const BUCKET: Duration = MINUTE;
+
+/// Visits or calls that a minute must have before it says how long they take or how many fail: of five the median is right although
+/// two are odd.
+pub(super) const MIN_SPANS: usize = 5;
+
+/// The same for the 95th percentile: with fewer than twenty it is the single slowest.
+const MIN_TAIL: usize = 20;
+
+/// Minutes without the start of any trace of any component, after which the record is taken to pause (or a clock to be wrong) rather than
+/// all work to have stopped. Shorter pauses are rates of zero.
+const MAX_PAUSE: i64 = 10;
+
+/// Values of rates over all series, of 16 bytes each. Pods that all call each other over a week would have more; then no rates are made,
+/// and everything else is.
+const MAX_RATES: usize = 10_000_000;
+
+/// What a series that is made of spans says. The name of its metric tells, see [`span_family`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SpanFamily {
+    /// How long the component worked itself: grows if it is slow, and not if what it calls is.
+    OwnTime,
+    /// How long it took with all that it waited for: grows too if something below is slow.
+    TotalTime,
+    /// How many failed, for whatever reason, also one further down.
+    Errors,
+    /// How many there were.
+    Rate,
+}
+
+impl SpanFamily {
+    /// Values are in the base unit of it: milliseconds, percent, per second.
+    pub(super) fn dimension(self) -> Dimension {
+        match self {
+            SpanFamily::OwnTime | SpanFamily::TotalTime => Dimension::Time,
+            SpanFamily::Errors => Dimension::Fraction,
+            SpanFamily::Rate => Dimension::PerTime,
+        }
+    }
+}
+
+const OWN_TIME: &str = "span_own_time";
+const OWN_TIME_TAIL: &str = "span_own_time_p95";
+
+/// The names of what both visits and calls have.
+struct Names {
+    duration: &'static str,
+    duration_tail: &'static str,
+    errors: &'static str,
+    rate: &'static str,
+}
+
+const VISITS: Names =
+    Names { duration: "span_duration", duration_tail: "span_duration_p95", errors: "span_error_percent", rate: "span_rate" };
+const CALLS: Names =
+    Names { duration: "call_duration", duration_tail: "call_duration_p95", errors: "call_error_percent", rate: "call_rate" };
+
+/// What a metric says, if it is one that is made of spans: `span_…` of the component, `call_…` of the component as one caller (label
+/// `caller`) sees it.
+pub fn span_family(metric: &str) -> Option<SpanFamily> {
+    if metric == OWN_TIME || metric == OWN_TIME_TAIL {
+        return Some(SpanFamily::OwnTime);
+    }
+    [VISITS, CALLS].iter().find_map(|names| {
+        let known = [
+            (names.duration, SpanFamily::TotalTime),
+            (names.duration_tail, SpanFamily::TotalTime),
+            (names.errors, SpanFamily::Errors),
+            (names.rate, SpanFamily::Rate),
+        ];
+        known.into_iter().find(|(name, _)| *name == metric).map(|(_, family)| family)
+    })
+}
+
+/// A series before it is a fact; never without a point.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub component: ComponentId,
+    /// Of a call.
+    pub caller: Option<ComponentId>,
+    pub metric: &'static str,
+    pub points: Vec<(Time, f64)>,
+}
+
+/// A visit or call of placed components, in the order in which they are put together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Sample {
+    component: ComponentId,
+    caller: Option<ComponentId>,
+    bucket: i64,
+    duration: i64,
+    /// The duration of a call.
+    own: i64,
+    error: bool,
+}
+
+/// By component and caller. `last` is the end of the last span, nanoseconds since 1970: the last minute is not full, and its
+/// values are of that time. Second: whether there were too many rates.
+pub(super) fn series(work: &Work, parties: &[Party], last: i64) -> (Vec<Made>, bool) {
+    let place = |party: u32| parties.get(usize::try_from(party).ok()?)?.component;
+    let visits = work.visits.iter().filter_map(|visit| {
+        let (component, bucket) = (place(visit.party)?, bucket(visit.end));
+        Some(Sample { component, caller: None, bucket, duration: visit.duration, own: visit.own, error: visit.error })
+    });
+    let calls = work.calls.iter().filter_map(|call| {
+        let (component, caller) = (place(call.callee)?, Some(place(call.caller)?));
+        Some(Sample { component, caller, bucket: bucket(call.end), duration: call.duration, own: call.duration, error: call.error })
+    });
+    let mut samples: Vec<Sample> = visits.chain(calls).collect();
+    samples.sort_unstable();
+    let groups = || samples.chunk_by(|a, b| (a.component, a.caller) == (b.component, b.caller));
+    let mut covered = covered(&work.starts);
+    let too_many = covered.len().saturating_mul(groups().count()) > MAX_RATES;
+    if too_many {
+        covered.clear();
+    }
+    (groups().flat_map(|group| of_group(group, &covered, last)).collect(), too_many)
+}
+
+/// The series of one component, or of one caller and callee.
+fn of_group(group: &[Sample], covered: &[i64], last: i64) -> Vec<Made> {
+    let Some(Sample { component, caller, .. }) = group.first() else { return Vec::new() };
+    let (mut own, mut own_tail, mut duration, mut duration_tail, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut counts: Vec<(i64, usize)> = Vec::new();
+    for minute in group.chunk_by(|a, b| a.bucket == b.bucket) {
+        let Some(bucket) = minute.first().map(|sample| sample.bucket) else { continue };
+        counts.push((bucket, minute.len()));
+        if minute.len() < MIN_SPANS {
+            continue;
+        }
+        let time = stamp(bucket, last);
+        // By duration already, as that comes next in the order of samples.
+        let durations: Vec<i64> = minute.iter().map(|sample| sample.duration).collect();
+        let mut owns: Vec<i64> = minute.iter().map(|sample| sample.own).collect();
+        owns.sort_unstable();
+        own.push((time, quantile(&owns, 50)));
+        duration.push((time, quantile(&durations, 50)));
+        errors.push((time, 100.0 * share(minute.iter().filter(|sample| sample.error).count(), minute.len())));
+        if minute.len() >= MIN_TAIL {
+            own_tail.push((time, quantile(&owns, 95)));
+            duration_tail.push((time, quantile(&durations, 95)));
+        }
+    }
+    let rates = covered.iter().map(|bucket| {
+        let found = counts.binary_search_by_key(bucket, |(at, _)| *at).ok().and_then(|at| counts.get(at));
+        (stamp(*bucket, last), per_second(found.map_or(0, |(_, count)| *count)))
+    });
+    let names = if caller.is_none() { VISITS } else { CALLS };
+    let mut all = vec![
+        (names.duration, duration),
+        (names.duration_tail, duration_tail),
+        (names.errors, errors),
+        (names.rate, rates.collect::<Vec<_>>()),
+    ];
+    if caller.is_none() {
+        // How a callee divides its time is the same for all its callers, as far as spans tell.
+        all.extend([(OWN_TIME, own), (OWN_TIME_TAIL, own_tail)]);
+    }
+    let made = |(metric, points)| Made { component: *component, caller: *caller, metric, points };
+    all.into_iter().map(made).filter(|made| !made.points.is_empty()).collect()
+}
+
+const NANOSECONDS: i64 = 1_000_000;
+
+/// The minute in which something ends: only then is known how long it took.
+fn bucket(end: i64) -> i64 {
+    end.div_euclid(BUCKET * NANOSECONDS)
+}
+
+/// The end of a minute, as Prometheus dates a rate; of the last one, that of the record.
+fn stamp(bucket: i64, last: i64) -> Time {
+    let end = bucket.saturating_add(1).saturating_mul(BUCKET);
+    Time(end.min(last.div_euclid(NANOSECONDS).saturating_add(1)))
+}
+
+/// Whole minutes of the record, ascending: those between others in which traces start. In the first and the last of a run the record
+/// begins and ends somewhere.
+fn covered(starts: &[i64]) -> Vec<i64> {
+    let mut seen: Vec<i64> = starts.iter().map(|start| bucket(*start)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    let runs = seen.chunk_by(|a, b| b - a <= MAX_PAUSE);
+    runs.filter_map(|run| Some(run.first()? + 1..*run.last()?)).flatten().collect()
+}
+
+/// A quantile of ascending nanoseconds, in milliseconds: linear between neighbours (type 7 of Hyndman and Fan, The American Statistician
+/// 50, 1996). 0 without any.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "durations of up to three months in nanoseconds are below 2^53; longer ones lose nanoseconds"
+)]
+fn quantile(sorted: &[i64], percent: usize) -> f64 {
+    let position = sorted.len().saturating_sub(1) * percent;
+    let low = sorted.get(position / 100).copied().unwrap_or(0);
+    let high = sorted.get(position / 100 + 1).copied().unwrap_or(low);
+    let between = (high - low) as f64 * (position % 100) as f64 / 100.0;
+    (low as f64 + between) / NANOSECONDS as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "numbers of spans are far below 2^53")]
+fn share(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "numbers of spans are far below 2^53")]
+fn per_second(count: usize) -> f64 {
+    count as f64 * 1_000.0 / BUCKET as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CALLS, Dimension, NANOSECONDS, OWN_TIME, OWN_TIME_TAIL, SpanFamily, VISITS, covered, quantile, span_family, stamp};
+    use crate::value::{MINUTE, Time};
+
+    #[test]
+    fn quantiles() {
+        for (milliseconds, percent, expected) in [
+            (vec![7], 50, 7.0),
+            (vec![1, 2, 3, 4, 100], 50, 3.0),
+            (vec![1, 2, 3, 4], 50, 2.5),
+            // Position 0.95 · 20 = 19 of 0 to 20.
+            ((0..=20).collect(), 95, 19.0),
+            // Position 0.95 · 4 = 3.8: four fifths of the way from 4 to 104.
+            (vec![1, 2, 3, 4, 104], 95, 84.0),
+            (vec![], 50, 0.0),
+        ] {
+            let nanoseconds: Vec<i64> = milliseconds.iter().map(|value: &i64| value * NANOSECONDS).collect();
+            assert_eq!(quantile(&nanoseconds, percent), expected, "{milliseconds:?} {percent}");
+        }
+    }
+
+    #[test]
+    fn minutes_that_are_whole() {
+        for (minutes, expected) in [
+            (vec![], vec![]),
+            (vec![5], vec![]),
+            (vec![5, 6], vec![]),
+            (vec![8, 5, 6, 8], vec![6, 7]),
+            // Ten minutes without a trace are a quiet time, eleven are a pause.
+            (vec![0, 10], (1..10).collect()),
+            (vec![0, 11], vec![]),
+            (vec![0, 2, 1000, 1002], vec![1, 1001]),
+        ] {
+            let starts: Vec<i64> = minutes.iter().map(|minute: &i64| minute * MINUTE * NANOSECONDS + 1).collect();
+            assert_eq!(covered(&starts), expected, "{minutes:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_of_the_end_of_their_minute() {
+        assert_eq!(stamp(0, 3 * MINUTE * NANOSECONDS), Time(MINUTE));
+        assert_eq!(stamp(2, 150_000 * NANOSECONDS), Time(150_001));
+        // The last span ends as its minute begins: still after the minute before.
+        assert_eq!(stamp(2, 2 * MINUTE * NANOSECONDS), Time(2 * MINUTE + 1));
+    }
+
+    #[test]
+    fn names_tell_what_they_say() {
+        for (metric, expected) in [
+            (OWN_TIME, Some(SpanFamily::OwnTime)),
+            (OWN_TIME_TAIL, Some(SpanFamily::OwnTime)),
+            (VISITS.duration, Some(SpanFamily::TotalTime)),
+            (CALLS.duration_tail, Some(SpanFamily::TotalTime)),
+            (CALLS.errors, Some(SpanFamily::Errors)),
+            (VISITS.rate, Some(SpanFamily::Rate)),
+            ("response_time", None),
+        ] {
+            assert_eq!(span_family(metric), expected, "{metric}");
+        }
+        assert_eq!(SpanFamily::Errors.dimension(), Dimension::Fraction);
+    }
+}

@@ -1,0 +1,266 @@
+//! Spans of traces, into series: how long each component works itself and in all, how often it fails, and the same for every caller and
+//! callee. Read are OTLP/JSON, the answer of Jaeger and the list of Zipkin.
+//!
+//! The way of a file: `document` (with `otlp`, `jaeger`, `zipkin`) makes small spans of it one document at a time, `spans` gathers and
+//! places them (with `places`), `calls` says who worked how long for whom, `aggregate` makes a value a minute of that.
+
+mod aggregate;
+mod calls;
+#[cfg(test)]
+mod calls_tests;
+mod document;
+mod jaeger;
+mod otlp;
+mod places;
+mod spans;
+mod zipkin;
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Code, Diagnostic};
+use crate::estate::{ComponentId, Member, Snapshot};
+use crate::value::Time;
+
+use self::aggregate::{BUCKET, MIN_SPANS, Made};
+use self::calls::Work;
+use self::document::{Document, Part};
+use self::spans::{Collector, Gathered, Span};
+
+use super::counts::{Counts, KindCounts};
+use super::facts::{Origin, Series};
+use super::intake::{Complaints, Intake, warning};
+use super::json;
+use super::prometheus::Role;
+
+pub use self::aggregate::{SpanFamily, span_family};
+
+/// Names in one warning. More are not read in a report; the most frequent come first.
+const MAX_NAMED: usize = 10;
+
+pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
+    let mut collector = Collector::new(&intake.placer);
+    let mut said = gather(file, bytes, &mut collector)?;
+    let gathered = collector.finish();
+    let work = calls::work(&gathered.spans);
+    count(file, &gathered, role, intake);
+    let last = gathered.spans.iter().map(|span| span.end).max().unwrap_or(0);
+    let (made, too_many) = aggregate::series(&work, &gathered.parties, last);
+    if too_many {
+        said.push(warning(
+            Code::SIGNAL_ENTRY,
+            format!("`{file}`: too many callers and callees for so long a time: no rates are made of them"),
+        ));
+    }
+    if made.is_empty() && !gathered.spans.is_empty() {
+        let what = format!(
+            "`{file}`: {} spans, too few to say anything: at least {MIN_SPANS} of one component are needed within {}",
+            gathered.spans.len(),
+            Time::describe(BUCKET)
+        );
+        said.push(warning(Code::SIGNAL_ENTRY, what));
+    }
+    match role {
+        Role::Metrics => {
+            said.extend(unplaced(file, &gathered));
+            said.extend(unknown_calls(file, &gathered, &work, intake.placer.estate));
+        }
+        // The same gaps of the estate as in the incident, where they are told.
+        Role::Baseline => {}
+    }
+    keep(file, made, role, intake);
+    intake.diagnostics.append(&mut said);
+    Ok(())
+}
+
+/// Takes the spans of a file, one document after the other. A last document that is cut off, as of a collector that still writes, costs
+/// only itself.
+fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
+    let mut known = 0usize;
+    let mut foreign = 0usize;
+    let mut documents = 0usize;
+    for document in serde_json::Deserializer::from_str(json::text(file, bytes)?).into_iter::<Document>() {
+        let Document(parts) = match document {
+            Ok(document) => document,
+            Err(error) if error.is_eof() && documents > 0 => {
+                let what = format!("`{file}` ends within document {documents}, which is left out");
+                return Ok(vec![warning(Code::SIGNAL_FORMAT, what)]);
+            }
+            Err(error) => return Err(Box::new(json::malformed(file, &error))),
+        };
+        documents += 1;
+        for part in parts {
+            match part {
+                Part::Otlp(resources) => {
+                    for (resource, spans) in resources.into_iter().map(otlp::ResourceSpans::split) {
+                        let party = collector.party(&resource);
+                        spans.for_each(|span| collector.add(party, &span));
+                    }
+                }
+                Part::Jaeger(traces) => {
+                    for trace in traces {
+                        trace.each(|process, span| {
+                            let party = collector.party(process);
+                            collector.add(party, &span);
+                        });
+                    }
+                }
+                Part::Zipkin(endpoint, span) => {
+                    let party = collector.party(&endpoint);
+                    collector.add(party, &span);
+                }
+                Part::Refused(message) => {
+                    let what = format!("`{file}` holds an error of Jaeger instead of an answer: {message}");
+                    return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("record the query again after mending it")));
+                }
+                Part::Foreign => {
+                    foreign += 1;
+                    continue;
+                }
+            }
+            known += 1;
+        }
+    }
+    if foreign == 0 {
+        return Ok(Vec::new());
+    }
+    if known == 0 {
+        let what = format!("`{file}` holds no spans: it has neither `resourceSpans`, `data`, `spans` nor `traceId`");
+        let help = "expected OTLP/JSON, the JSON answer of Jaeger's `/api/traces`, or a list of Zipkin's spans";
+        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
+    }
+    Ok(vec![warning(Code::SIGNAL_ENTRY, format!("`{file}`: objects that are no spans, left out: {foreign}"))])
+}
+
+/// What became of every span.
+fn count(file: &str, gathered: &Gathered, role: Role, intake: &mut Intake<'_>) {
+    let mut complaints = Complaints::default();
+    for (index, refusal) in &gathered.refused {
+        let reason = refusal.words();
+        complaints.add(refusal.code(), &format!("spans set aside, {reason}"), 1, || format!("span {index}"));
+        intake.unread(file, *index, format!("a span with {reason}"));
+    }
+    complaints.report(file, &mut intake.diagnostics);
+    let spans = match role {
+        Role::Metrics => &mut intake.counts.spans,
+        Role::Baseline => &mut intake.counts.baseline_spans,
+    };
+    spans.received += gathered.received;
+    spans.duplicates += gathered.duplicates;
+    spans.kept += gathered.spans.len();
+    spans.unplaced += gathered.spans.iter().filter(|span| component(gathered, span.party).is_none()).count();
+    for (_, refusal) in &gathered.refused {
+        spans.reject(refusal.words(), 1);
+    }
+}
+
+fn component(gathered: &Gathered, party: u32) -> Option<ComponentId> {
+    gathered.parties.get(usize::try_from(party).ok()?)?.component
+}
+
+/// What the type of a component says of a metric that is made of spans.
+enum Declared {
+    No,
+    /// In units of the same dimension: values are in its base unit already.
+    Yes,
+    /// In units of another one.
+    Otherwise,
+}
+
+fn declared(estate: &Snapshot, made: &Made) -> Declared {
+    let Some(family) = span_family(made.metric) else { return Declared::No };
+    match estate.model().member(&estate.component(made.component).kind, made.metric) {
+        Some(Member::Metric(def)) if def.unit.dimension == family.dimension() => Declared::Yes,
+        Some(Member::Metric(_)) => Declared::Otherwise,
+        Some(Member::Attribute(_)) | None => Declared::No,
+    }
+}
+
+fn keep(file: &str, made: Vec<Made>, role: Role, intake: &mut Intake<'_>) {
+    let estate = intake.placer.estate;
+    let id = |component: ComponentId| estate.component(component).id.clone();
+    let mut complaints = Complaints::default();
+    for (index, made) in made.into_iter().enumerate() {
+        let (series, samples) = counters(&mut intake.counts, role);
+        series.received += 1;
+        samples.received += made.points.len();
+        let modelled = match declared(estate, &made) {
+            Declared::Yes => true,
+            Declared::No => false,
+            Declared::Otherwise => {
+                series.reject("declared with another unit", 1);
+                samples.reject("declared with another unit", made.points.len());
+                let what = "series left out, as the model declares a metric of that name with an impossible unit";
+                complaints.add(Code::SIGNAL_UNIT, what, 1, || format!("`{}` of {}", made.metric, id(made.component)));
+                continue;
+            }
+        };
+        series.keep(true);
+        samples.kept += made.points.len();
+        let labels: BTreeMap<String, String> = made.caller.map(|caller| ("caller".to_owned(), id(caller))).into_iter().collect();
+        let origin = Origin { file: file.to_owned(), index };
+        let Made { component, metric, points, .. } = made;
+        let kept = Series { origin, component: Some(component), metric: metric.to_owned(), modelled, labels, points };
+        match role {
+            Role::Metrics => intake.facts.series.push(kept),
+            Role::Baseline => intake.facts.baseline.push(kept),
+        }
+    }
+    complaints.report(file, &mut intake.diagnostics);
+}
+
+/// Where series, and where samples are counted.
+fn counters(counts: &mut Counts, role: Role) -> (&mut KindCounts, &mut KindCounts) {
+    match role {
+        Role::Metrics => (&mut counts.series, &mut counts.samples),
+        Role::Baseline => (&mut counts.baseline_series, &mut counts.baseline_samples),
+    }
+}
+
+/// A warning that names the services that no component was found for.
+fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for Span { party, .. } in &gathered.spans {
+        let party = gathered.parties.get(usize::try_from(*party).ok()?)?;
+        if party.component.is_none() {
+            *counts.entry(party.name.as_str()).or_insert(0) += 1;
+        }
+    }
+    let names = most(counts.into_iter().map(|(name, count)| (format!("`{name}`"), count)).collect())?;
+    let what = format!("`{file}`: services that name no component: {names}");
+    Some(warning(Code::SIGNAL_UNPLACED, what).help("name them in `placement` of topology/sources.yaml, or add the components"))
+}
+
+/// A warning that lists calls along which no fault would travel: the topology lacks what the spans show.
+fn unknown_calls(file: &str, gathered: &Gathered, work: &Work, estate: &Snapshot) -> Option<Diagnostic> {
+    let mut counts: BTreeMap<ComponentId, BTreeMap<ComponentId, usize>> = BTreeMap::new();
+    for call in &work.calls {
+        if let (Some(caller), Some(callee)) = (component(gathered, call.caller), component(gathered, call.callee)) {
+            *counts.entry(callee).or_default().entry(caller).or_insert(0) += 1;
+        }
+    }
+    let mut found = Vec::new();
+    for (callee, callers) in counts {
+        let mut reached: Vec<ComponentId> = estate.dependents(callee, &[], None).into_iter().map(|reached| reached.component).collect();
+        reached.sort_unstable();
+        // A pod calls for the service that runs on it.
+        let knows = |caller: ComponentId| {
+            std::iter::once(caller).chain(estate.held(caller)).any(|one| one == callee || reached.binary_search(&one).is_ok())
+        };
+        let name = |component: ComponentId| estate.component(component).id.as_str();
+        let unknown = callers.into_iter().filter(|(caller, _)| !knows(*caller));
+        found.extend(unknown.map(|(caller, count)| (format!("{} -> {}", name(caller), name(callee)), count)));
+    }
+    let names = most(found)?;
+    let what = format!("`{file}`: calls seen but not in the topology: {names}");
+    Some(warning(Code::SIGNAL_RELATION, what).help("add `calls` relations: suspects are only looked for along the topology"))
+}
+
+/// The most frequent first, as `a (12 spans), b (1 span) and 3 more`; `None` for none.
+fn most(mut counted: Vec<(String, usize)>) -> Option<String> {
+    counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let spans = |count: usize| if count == 1 { "1 span".to_owned() } else { format!("{count} spans") };
+    let shown: Vec<String> = counted.iter().take(MAX_NAMED).map(|(name, count)| format!("{name} ({})", spans(*count))).collect();
+    let more = counted.len().saturating_sub(MAX_NAMED);
+    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!shown.is_empty()).then(|| format!("{}{rest}", shown.join(", ")))
+}

@@ -1,0 +1,156 @@
+//! From what spans say of themselves to the labels that placing knows.
+
+use std::collections::BTreeMap;
+
+use crate::estate::ComponentId;
+
+use super::super::placer::Placer;
+use super::spans::Kind;
+
+/// Names by the conventions of OpenTelemetry, or of the tool, with their values as text.
+pub(super) type Attributes = BTreeMap<String, String>;
+
+pub(super) const SERVICE: &str = "service.name";
+pub(super) const PEER_SERVICE: &str = "peer.service";
+pub(super) const PEER_IP: &str = "network.peer.address";
+
+/// What attributes are called where metrics, logs and alerts carry them, so that one entry of `sources.yaml` places all. Of several
+/// for one label the first that is there counts.
+const LABELS: &[(&str, &str)] = &[
+    (SERVICE, "service"),
+    ("k8s.namespace.name", "namespace"),
+    ("service.namespace", "namespace"),
+    ("k8s.pod.name", "pod"),
+    ("k8s.container.name", "container"),
+    ("k8s.deployment.name", "deployment"),
+    ("k8s.statefulset.name", "statefulset"),
+    ("k8s.daemonset.name", "daemonset"),
+    ("k8s.node.name", "node"),
+    (PEER_SERVICE, "service"),
+    ("server.address", "host"),
+    ("net.peer.name", "host"),
+    ("peer.hostname", "host"),
+    ("peer.address", "address"),
+    (PEER_IP, "ip"),
+    ("net.peer.ip", "ip"),
+    ("net.sock.peer.addr", "ip"),
+    ("peer.ipv4", "ip"),
+];
+
+/// Attributes of a span that say where a call goes: of old and new conventions.
+const PEERS: &[&str] = &[
+    PEER_SERVICE,
+    "server.address",
+    "net.peer.name",
+    "peer.hostname",
+    "peer.address",
+    PEER_IP,
+    "net.peer.ip",
+    "net.sock.peer.addr",
+    "peer.ipv4",
+    "db.name",
+    "db.namespace",
+    "db.system",
+    "db.system.name",
+    "messaging.system",
+];
+
+/// The kind of system that is called: the vaguest, so asked last.
+const SYSTEMS: &[&str] = &["db.system.name", "db.system", "messaging.system"];
+
+/// HTTP: the server failed (RFC 9110, section 15.6).
+const SERVER_ERROR: u16 = 500;
+
+/// Every attribute as it is, with `_` for its dots, as Prometheus has it, and by the name that is usual for it.
+pub(super) fn labels(attributes: &Attributes) -> BTreeMap<String, String> {
+    let mut labels = attributes.clone();
+    for (name, value) in attributes {
+        if name.contains('.') {
+            labels.entry(name.replace('.', "_")).or_insert_with(|| value.clone());
+        }
+    }
+    for (name, label) in LABELS {
+        if let Some(value) = attributes.get(*name) {
+            labels.entry((*label).to_owned()).or_insert_with(|| value.clone());
+        }
+    }
+    labels
+}
+
+/// The component that a call goes to: by name and address, else because there is just one component called like the system.
+pub(super) fn peer(placer: &Placer<'_>, attributes: &Attributes) -> Option<ComponentId> {
+    let system = || SYSTEMS.iter().find_map(|name| placer.named(attributes.get(*name)?));
+    placer.place(&labels(attributes)).or_else(system)
+}
+
+/// Of the attributes of a span, those that matter.
+#[derive(Debug, Default)]
+pub(super) struct Tags {
+    pub kind: Kind,
+    pub error: bool,
+    pub peer: Attributes,
+}
+
+impl Tags {
+    pub fn take(&mut self, name: &str, value: Option<String>) {
+        let Some(value) = value else { return };
+        match name {
+            // Zipkin puts the words of the error there.
+            "error" => self.error |= !value.eq_ignore_ascii_case("false"),
+            "otel.status_code" => self.error |= value.eq_ignore_ascii_case("error"),
+            "http.status_code" | "http.response.status_code" => {
+                self.error |= value.parse::<u16>().is_ok_and(|status| status >= SERVER_ERROR);
+            }
+            "span.kind" => self.kind = Kind::parse(&value),
+            _ if PEERS.contains(&name) => {
+                self.peer.insert(name.to_owned(), value);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attributes, Tags, labels};
+
+    fn attributes(text: &str) -> Attributes {
+        text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn attributes_become_labels() {
+        for (given, label, expected) in [
+            ("service.name=cart", "service", "cart"),
+            ("service.name=cart", "service_name", "cart"),
+            ("service.name=cart", "service.name", "cart"),
+            ("k8s.pod.name=cart-0", "pod", "cart-0"),
+            ("k8s.namespace.name=a service.namespace=b", "namespace", "a"),
+            ("service.namespace=b", "namespace", "b"),
+            // A label of that name stays what it is.
+            ("service=own service.name=cart", "service", "own"),
+            ("server.address=db:5432", "host", "db:5432"),
+        ] {
+            assert_eq!(labels(&attributes(given)).get(label).unwrap(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_an_error() {
+        for (name, value, expected) in [
+            ("error", "true", true),
+            ("error", "connection refused", true),
+            ("error", "false", false),
+            ("http.status_code", "503", true),
+            ("http.status_code", "404", false),
+            ("http.response.status_code", "500", true),
+            ("otel.status_code", "ERROR", true),
+            ("otel.status_code", "OK", false),
+            ("message", "500", false),
+        ] {
+            let mut tags = Tags::default();
+            tags.take(name, Some(value.to_owned()));
+            assert_eq!(tags.error, expected, "{name}={value}");
+        }
+    }
+}
