@@ -12,6 +12,7 @@ pub mod knowledge;
 pub mod language;
 pub mod localize;
 pub mod script;
+pub mod server;
 pub mod signal;
 pub mod store;
 pub mod value;

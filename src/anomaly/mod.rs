@@ -10,16 +10,38 @@
 //!
 //! Constants stand where they are used, each with a reason that does not depend on any one system.
 
+mod change_point;
+mod column;
 mod counter;
+mod ewma;
 mod family;
+mod forest;
+#[cfg(test)]
+mod forest_tests;
+mod judge;
+mod model;
+#[cfg(test)]
+mod model_tests;
+mod random;
 mod rank;
 mod reasons;
 mod reference;
+mod runs;
 mod score;
+mod season;
+mod table;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod units;
 
+pub use change_point::{ChangePoint, change_point};
+pub use forest::{Forest, ForestOptions};
+pub use judge::{Reading, Scored, Shift};
+pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use rank::{Ranked, Symptom, rank};
+pub use runs::{Run, runs};
 pub use score::{Deviation, deviations};
+pub use table::{Table, TableColumn};
+pub use tail::{Detector, Tail};

@@ -27,12 +27,13 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, &args.bundle)?;
-    let bundle = match then(&project, &args.then)? {
+    let mut bundle = match then(&project, &args.then)? {
         Some(Then { estate, words }) => {
             load_bundle_against(&project, &args.bundle, &top_of(&project, &args.bundle), args.time.options(), estate, words)?
         }
         None => load_quietly(&project, &args.bundle, &args.time)?,
     };
+    bundle.ask_scorers();
     let diagnosis = bundle.diagnose();
     match args.format {
         Format::Text => write!(out, "{}", text::diagnosis(&diagnosis, args.lang, false))?,

@@ -108,6 +108,7 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("probes", "probe", "probes", "次探测"),
     ("reports", "report", "reports", "条反馈"),
     ("other events", "other event", "other events", "个其他事件"),
+    ("scores", "outside score", "outside scores", "个外部评分"),
 ];
 
 impl Lang {

@@ -1,5 +1,7 @@
 //! The command line: one file for each subcommand, `text` for what people read.
 
+mod anomaly;
+mod anomaly_text;
 mod as_of;
 mod bench;
 mod causes;
@@ -17,7 +19,11 @@ mod import;
 mod import_store;
 mod lang;
 mod page;
+mod plot;
+#[cfg(test)]
+mod plot_tests;
 mod reliability;
+mod serve;
 mod text;
 mod walk;
 mod why;
@@ -63,6 +69,8 @@ enum Command {
     Estate(estate::Args),
     /// Topology from Kubernetes, compose files, service graphs, NetBox, Backstage, Terraform, CSV; into a file or the store
     Import(import::Args),
+    /// Learn what is usual for single metrics, and judge values by it
+    Anomaly(anomaly::Args),
     /// Walk a decision tree, question by question
     Walk(walk::Args),
     /// Say what was really at fault, so that later answers learn from it; `--list` shows what was said
@@ -71,6 +79,8 @@ enum Command {
     Eval(eval::Args),
     /// Replay recordings through the matcher and tell how fast it is on this project
     Bench(bench::Args),
+    /// Answer over HTTP: diagnoses, scores of your own models, predictions
+    Serve(serve::Args),
     /// Help on a subject: `language` prints the reference of the rule language, `codes` the error codes
     Help(help::Args),
 }
@@ -164,10 +174,12 @@ pub fn main() -> ExitCode {
         Command::Change(args) => change::run(&args, &mut out),
         Command::Estate(args) => estate::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),
+        Command::Anomaly(args) => anomaly::run(&args, &mut out),
         Command::Walk(args) => walk::run(&args, &mut out),
         Command::Confirm(args) => confirm::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
+        Command::Serve(args) => serve::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     };
     let flushed = out.flush();

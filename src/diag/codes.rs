@@ -1,7 +1,7 @@
 //! Every code of a diagnostic, in one table. A code is never reused; a retired one keeps its line.
 
 /// A stable code: `F` and four digits. The first digit says which kind of file it is about:
-/// 1 the text of a rule, 2 the meaning of a rule, 3 the topology, 4 signals, 5 scripts, 6 cases, 7 plans of changes, 9 files and folders.
+/// 1 the text of a rule, 2 the meaning of a rule, 3 the topology, 4 signals, 5 scripts, 6 cases, 7 plans of changes, 9 files and folders, 95 requests to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 
@@ -94,6 +94,7 @@ codes! {
     SIGNAL_UNIT = "F4007", "values impossible for their unit";
     SIGNAL_UNPLACED = "F4008", "spans of services that name no component";
     SIGNAL_RELATION = "F4009", "calls between components that the topology does not relate";
+    SCORER = "F4020", "a scorer that was not asked, or did not answer as it should";
 
     SCRIPT_SYNTAX = "F5001", "a script that cannot be compiled";
     SCRIPT_FAILED = "F5002", "a script that stopped with an error";
@@ -109,10 +110,24 @@ codes! {
     CHANGE_EMPTY = "F7004", "a plan without steps, or a step that means no component";
     CHANGE_WINDOW = "F7005", "a window that ends before it begins";
     CHANGE_GONE = "F7006", "an operation on a component that an earlier step removed";
+    ANOMALY_TABLE = "F8001", "a table of values that cannot be read";
+    ANOMALY_DATA = "F8002", "values or options with which no model can be fitted or asked";
+    ANOMALY_MODEL = "F8003", "a file that is no anomaly model of this version";
+
     UNREADABLE = "F9001", "a file or folder that cannot be read";
     NOT_UTF8 = "F9002", "a text file that is not UTF-8";
     NO_PROJECT = "F9003", "no project here";
     TOO_LARGE = "F9004", "a file larger than the limit";
+
+    REQUEST = "F9501", "a request that cannot be read";
+    NO_ADDRESS = "F9502", "an address that the server does not have";
+    METHOD = "F9503", "a method that the address does not take";
+    BODY_SIZE = "F9504", "a body larger than the limit";
+    BODY_TYPE = "F9505", "a body of a kind that is not read";
+    UNUSABLE = "F9506", "a request that says nothing that can be used";
+    NO_MODEL = "F9507", "a model that the server does not have";
+    JOURNAL = "F9508", "a journal that cannot be read or written";
+    LISTEN = "F9509", "an address that cannot be listened on";
 }
 
 #[cfg(test)]

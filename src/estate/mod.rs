@@ -38,6 +38,7 @@ pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
     StateDef, Travel, TypeDef,
 };
+pub use quantity::parse_duration;
 pub use queries::{Cause, SinglePoint};
 pub use snapshot::Snapshot;
 pub use walk::{Hop, PeerScope, Reached};

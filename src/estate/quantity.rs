@@ -11,8 +11,9 @@ use super::model::{AttributeDef, AttributeKind};
 /// Longer durations are slips of the pen, and would lose milliseconds as floating numbers.
 const LONGEST: Duration = 3650 * DAY;
 
-/// A positive duration as rules write it: numbers with units of time, one after the other.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+/// A positive duration as rules write it: numbers with units of time, one after the other. `None` if it is none, or longer than ten
+/// years.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut sum = 0.0;
     while !rest.is_empty() {

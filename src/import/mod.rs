@@ -16,6 +16,7 @@ mod kubernetes;
 mod names;
 mod netbox;
 mod netbox_links;
+mod records;
 mod selectors;
 mod tables;
 mod terraform;
@@ -30,6 +31,7 @@ use crate::estate::Model;
 use builder::Builder;
 
 pub use compare::{Report, compare};
+pub use records::Records;
 pub use write::{parse_topology, topology_yaml};
 
 /// A file: the name under which the user knows it, and what is in it.

@@ -50,6 +50,17 @@ pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<A
         line("reports", &counts.reports, facts.reports.iter().map(|s| s.component).collect(), SignalRef::Report),
         line("other events", &counts.other_events, Vec::new(), SignalRef::Change),
     ];
+    // A score supports what asks for an explanation, and asks for none itself.
+    lines.push(AccountView {
+        kind: "scores".to_owned(),
+        received: counts.scores.received,
+        explained: 0,
+        unexplained: 0,
+        quiet: facts.scores.len(),
+        duplicates: counts.scores.duplicates + counts.scores.merged,
+        set_aside: counts.scores.set_aside.values().sum(),
+        unplaced: facts.scores.iter().filter(|score| score.component.is_none()).count(),
+    });
     // Beside the series that are made of them.
     lines.insert(2, spans(&counts.spans));
     lines.retain(|l| l.received > 0);

@@ -152,7 +152,7 @@ impl ImpactView {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct SignalView {
-    /// `alert`, `report`, `probe`, `log`, `metric` or `change`.
+    /// `alert`, `report`, `probe`, `log`, `metric`, `change` or `score`.
     pub kind: String,
     pub component: Option<String>,
     pub time: Time,
@@ -238,7 +238,7 @@ pub struct SetAsideView {
 /// `received = explained + unexplained + quiet + duplicates + set_aside`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AccountView {
-    /// `alerts`, `metric series` (also those made of spans), `spans`, `log lines`, `changes`, `probes`, `reports`.
+    /// `alerts`, `metric series` (also those made of spans), `spans`, `log lines`, `changes`, `probes`, `reports`, `other events`, `scores`.
     pub kind: String,
     pub received: usize,
     /// Symptoms with a suspect, and signals that its evidence rests on.

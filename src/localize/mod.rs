@@ -22,8 +22,9 @@ use std::collections::BTreeSet;
 use crate::anomaly::{Deviation, deviations};
 use crate::compile::plan::Status;
 use crate::engine::{Engine, Finding};
+use crate::estate::{ComponentId, Snapshot};
 use crate::knowledge::{CaseBase, Feedback};
-use crate::signal::Counts;
+use crate::signal::{Counts, Facts};
 use crate::value::Time;
 use expert::SLACK;
 use symptoms::Symptom;
@@ -50,6 +51,11 @@ pub(crate) struct Scene<'q, 'a> {
 
 /// Near misses beyond these are further away than anyone looks.
 const MAX_NEAR_MISSES: usize = 20;
+
+/// Components with a signal between `since` and `at` that calls for an explanation; straying metrics do not, by themselves.
+pub fn calling(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> BTreeSet<ComponentId> {
+    symptoms::collect(estate, facts, &[], since, at).into_iter().filter_map(|symptom| symptom.component).collect()
+}
 
 /// The diagnosis of all facts of an engine at its instant.
 pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {

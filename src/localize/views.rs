@@ -343,6 +343,12 @@ pub fn unplaced(scene: &Scene<'_, '_>) -> Vec<SignalView> {
             .filter(|(_, r)| r.component.is_none())
             .filter_map(|(i, r)| view(SignalRef::Report(i), "report", r.time, &r.text, 1)),
     );
+    let scores = facts.scores_at(scene.since, scene.question.engine.at);
+    views.extend(scores.into_iter().filter(|score| score.component.is_none()).map(|score| {
+        let of = score.metric.map_or_else(String::new, |metric| format!(" {metric}"));
+        let text = format!("{}{of} (says {})", score.named, score.source);
+        SignalView { kind: "score".to_owned(), component: None, time: score.time, text, count: 1, origin: score.origin }
+    }));
     views
 }
 

@@ -19,6 +19,7 @@ use super::loki;
 use super::placement::Placement;
 use super::placer::Placer;
 use super::prometheus::{self, Role};
+use super::scores::{self, ScoreFrame};
 use super::traces;
 
 /// The largest file that is read, in bytes: it is held in memory whole, and one of this size is a mistake rather than a recording.
@@ -46,6 +47,8 @@ pub struct BundleText {
     pub events: Option<FileText>,
     /// `changes.json`: the same content as `events`.
     pub changes: Option<FileText>,
+    /// What models outside say: `scores.json`, `scores.ndjson`.
+    pub scores: Vec<FileText>,
     /// The bundle's own estate, of the bundle or of a folder above it; read by the caller.
     pub topology: Option<FileText>,
 }
@@ -72,6 +75,7 @@ pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic
         logs: own("logs.json")?,
         events: own("events.ndjson")?,
         changes: own("changes.json")?,
+        scores: [own("scores.json")?, own("scores.ndjson")?].into_iter().flatten().collect(),
         topology: own_or_above(dir, root, "topology.json")?,
     };
     let signals = [&text.alerts, &text.metrics, &text.traces, &text.logs, &text.events, &text.changes];
@@ -145,6 +149,10 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &Placement) -
         let readable = intake.run(|intake| events::read(file, bytes, &mut seen, intake));
         intake.facts.present.events |= readable;
     }
+    let mut seen = scores::Seen::new();
+    for (file, bytes) in &text.scores {
+        intake.run(|intake| scores::read(file, bytes, &ScoreFrame::default(), &mut seen, intake));
+    }
     if let Some((file, bytes)) = &text.alerts {
         // Last, because what an alert does not say of its start and end, the times of all other signals do.
         intake.facts.present.alerts = intake.run(|intake| {
@@ -161,7 +169,7 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &Placement) -
 }
 
 /// The time of every signal: starts and finite ends of alerts, ends of series, log lines, events. Not of the baseline, which is not
-/// of the incident.
+/// of the incident, and not of scores: a model that goes on scoring does not make the incident go on.
 fn times(facts: &Facts) -> impl Iterator<Item = Time> + '_ {
     let alerts = facts.alerts.iter().flat_map(|alert| [alert.start, alert.end]).filter(|time| *time < Time::MAX);
     let samples = facts.series.iter().flat_map(|series| [series.points.first(), series.points.last()]).flatten().map(|(time, _)| *time);

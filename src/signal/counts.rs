@@ -34,6 +34,18 @@ impl KindCounts {
         }
     }
 
+    /// Takes over the counts of further entries of the same kind.
+    pub(super) fn absorb(&mut self, further: KindCounts) {
+        self.received += further.received;
+        self.kept += further.kept;
+        self.duplicates += further.duplicates;
+        self.merged += further.merged;
+        self.unplaced += further.unplaced;
+        for (reason, count) in further.set_aside {
+            self.reject(&reason, count);
+        }
+    }
+
     pub(super) fn keep(&mut self, placed: bool) {
         self.kept += 1;
         self.unplaced += usize::from(!placed);
@@ -58,13 +70,15 @@ pub struct Counts {
     pub changes: KindCounts,
     pub probes: KindCounts,
     pub reports: KindCounts,
+    /// What models outside say; of a series that is a score, each sample.
+    pub scores: KindCounts,
     /// Events of which not even the kind could be told.
     pub other_events: KindCounts,
 }
 
 impl Counts {
     /// Every kind with its name, in a fixed order.
-    pub fn kinds(&self) -> [(&'static str, &KindCounts); 12] {
+    pub fn kinds(&self) -> [(&'static str, &KindCounts); 13] {
         [
             ("alerts", &self.alerts),
             ("series", &self.series),
@@ -77,6 +91,7 @@ impl Counts {
             ("changes", &self.changes),
             ("probes", &self.probes),
             ("reports", &self.reports),
+            ("scores", &self.scores),
             ("other_events", &self.other_events),
         ]
     }

@@ -36,7 +36,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, intake: &mut Intak
     let mut complaints = Complaints::default();
     let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
         Ok(documents) => documents.into_iter().map(Ok).collect(),
-        Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => lines(json::text(file, bytes)?).ok_or(diagnostic)?,
+        Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => lines(json::text(file, bytes)?, "type").ok_or(diagnostic)?,
         Err(diagnostic) => return Err(diagnostic),
     };
     let is_event = |entry: &Result<Value, String>| entry.as_ref().is_ok_and(|event| event.get("type").is_some());
@@ -73,20 +73,20 @@ struct Refusal {
 }
 
 /// A file that is no JSON as a whole, line by line: one broken line, or a last one cut off, costs only itself.
-/// `None` if no line is an event: then it is not that kind of file.
-fn lines(text: &str) -> Option<Vec<Result<Value, String>>> {
+/// `None` if no line has the `key` that makes it an entry: then it is not that kind of file.
+pub(super) fn lines(text: &str, key: &str) -> Option<Vec<Result<Value, String>>> {
     let mut entries = Vec::new();
-    let mut events = 0;
+    let mut known = 0;
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         entries.push(match serde_json::from_str::<Value>(line) {
             Ok(value) => {
-                events += usize::from(value.get("type").is_some());
+                known += usize::from(value.get(key).is_some());
                 Ok(value)
             }
             Err(error) => Err(format!("line {} column {}: {}", at + 1, error.column(), json::reason(&error))),
         });
     }
-    (events > 0).then_some(entries)
+    (known > 0).then_some(entries)
 }
 
 /// What all events have, and the fields of `data` as text.

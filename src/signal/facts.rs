@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::estate::ComponentId;
 use crate::value::Time;
 
+use super::scores::Score;
+
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
@@ -129,6 +131,8 @@ pub struct Facts {
     pub changes: Vec<Change>,
     pub probes: Vec<Probe>,
     pub reports: Vec<Report>,
+    /// What models outside say; they are mixed in by stated rules, and ask for no explanation by themselves.
+    pub scores: Vec<Score>,
     /// Entries set aside, by origin.
     pub unread: Vec<Unread>,
     pub present: Present,

@@ -6,6 +6,7 @@ use crate::estate::ComponentId;
 use crate::value::{Duration, Time};
 
 use super::facts::{Alert, Change, Facts, LogLine, Probe, Report, Series};
+use super::scores;
 
 impl Facts {
     /// Puts every list into its order and builds the indexes anew. Must be called after any list has changed.
@@ -15,6 +16,7 @@ impl Facts {
         self.changes.sort_by(|a, b| (a.time, &a.origin).cmp(&(b.time, &b.origin)));
         self.probes.sort_by(|a, b| (a.time, &a.origin).cmp(&(b.time, &b.origin)));
         self.reports.sort_by(|a, b| (a.time, &a.origin).cmp(&(b.time, &b.origin)));
+        scores::sort(&mut self.scores);
         self.unread.sort_by(|a, b| a.origin.cmp(&b.origin));
         for list in [&mut self.series, &mut self.baseline] {
             list.sort_by(|a, b| (a.component, &a.metric, &a.labels, &a.origin).cmp(&(b.component, &b.metric, &b.labels, &b.origin)));

@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic, nearest};
 use crate::estate::{ComponentId, Member, MetricDef, Model};
 use crate::value::Unit;
 
-use super::placement::{MetricEntry, Placement, agrees};
+use super::placement::{MetricEntry, Placement, ScoreSeries, agrees};
 use super::placer::Placer;
 
 /// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.
@@ -81,7 +81,8 @@ fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
 impl Placement {
     /// What `sources.yaml` says about metrics, held against the model: unknown types and metrics, units that do not fit.
     pub fn check(&self, model: &Model) -> Vec<Diagnostic> {
-        self.metrics.iter().filter_map(|entry| check_entry(entry, model)).collect()
+        let metrics = self.metrics.iter().filter_map(|entry| check_entry(entry, model));
+        metrics.chain(self.scores.iter().filter_map(|entry| check_score(entry, model))).collect()
     }
 }
 
@@ -126,6 +127,20 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
         Diagnostic::error(Code::UNIT_MISMATCH, entry.place, message)
             .help(format!("a unit like that of `{}`", first.unit.dimension.example())),
     )
+}
+
+/// A score about a metric that no type has would never meet what our own detectors say of it.
+fn check_score(entry: &ScoreSeries, model: &Model) -> Option<Diagnostic> {
+    let metric = entry.metric.as_deref()?;
+    let kinds: Vec<&str> = model.types.keys().map(String::as_str).collect();
+    if kinds.iter().any(|&kind| metric_of(model, kind, metric).is_some()) {
+        return None;
+    }
+    let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, format!("no type has a metric `{metric}`"));
+    Some(match nearest(metric, metric_names(model, &kinds)) {
+        Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
+        None => diagnostic.help("declare it in `topology/model.yaml`, or leave `metric` out: the score is then of the whole component"),
+    })
 }
 
 fn metric_names<'m>(model: &'m Model, kinds: &[&'m str]) -> BTreeSet<&'m str> {

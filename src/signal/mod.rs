@@ -19,6 +19,8 @@ mod placement;
 mod placer;
 mod prometheus;
 mod samples;
+mod scale;
+mod scores;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,9 @@ pub use bundle::{BundleText, FileText, MAX_FILE_BYTES, MAX_SKEW, first_time, las
 pub use counts::{Counts, KindCounts};
 pub use deliveries::DEBOUNCE;
 pub use facts::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Series, Unread};
-pub use placement::{EventKind, Placement};
+pub use placement::{EventKind, Placement, Scorer};
 pub use placer::Placer;
+pub use prometheus::{LabelledSeries, read_series};
+pub use scale::{MIN_TAIL, RUN_TAIL, Scale};
+pub use scores::{Score, ScoreEntry, ScoreFrame, ScoreRefusal, add_scores, score_entries, score_of};
 pub use traces::{SpanFamily, span_family};

@@ -8,9 +8,10 @@ use regex::Regex;
 
 use crate::diag::Place;
 use crate::estate::{ComponentId, Snapshot};
-use crate::value::Unit;
+use crate::value::{Duration, Unit};
 
 use super::placer::Placer;
+use super::scale::Scale;
 
 /// What `topology/sources.yaml` says. The default says nothing: then only the built-in placements apply.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub struct Placement {
     pub(super) metrics: Vec<MetricEntry>,
     /// CloudEvents type, exact.
     pub(super) events: BTreeMap<String, EventKind>,
+    pub(super) scores: Vec<ScoreSeries>,
+    pub(super) scorers: Vec<Scorer>,
 }
 
 /// What an event is to the estate.
@@ -77,7 +80,38 @@ pub(super) struct MetricEntry {
     pub place: Place,
 }
 
+/// A recorded series whose samples are scores of a model outside.
+#[derive(Debug, Clone)]
+pub(super) struct ScoreSeries {
+    pub series: String,
+    /// The metric that it is about; the component as a whole if absent.
+    pub metric: Option<String>,
+    pub scale: Scale,
+    /// Whose model it is.
+    pub source: String,
+    /// Only series with these labels.
+    pub labels: BTreeMap<String, String>,
+    pub place: Place,
+}
+
+/// A model that is asked over HTTP when a diagnosis is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scorer {
+    /// What its scores are labelled with; of each name there is one.
+    pub name: String,
+    /// Begins with `http://` or `https://`.
+    pub url: String,
+    pub timeout: Duration,
+    /// A value that begins with `$` names the environment variable that holds it.
+    pub headers: BTreeMap<String, String>,
+}
+
 impl Placement {
+    /// The models that are asked over HTTP, in the order of the file.
+    pub fn scorers(&self) -> &[Scorer] {
+        &self.scorers
+    }
+
     /// The component that labels name. Builds the index for this one call: use [`Placer`] for more than a few.
     pub fn place(&self, labels: &BTreeMap<String, String>, estate: &Snapshot) -> Option<ComponentId> {
         Placer::new(self, estate).place(labels)

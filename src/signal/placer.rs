@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::estate::{AttributeValue, ComponentId, Snapshot};
 use crate::value::format_number;
 
-use super::placement::{By, EventKind, Placement, Rule, present};
+use super::placement::{By, EventKind, Placement, Rule, ScoreSeries, agrees, present};
 
 /// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
 pub struct Placer<'a> {
@@ -98,6 +98,12 @@ impl<'a> Placer<'a> {
     /// What `sources.yaml` says that events of a type are.
     pub(super) fn event_kind(&self, of_type: &str) -> Option<EventKind> {
         self.placement.events.get(of_type).copied()
+    }
+
+    /// What `sources.yaml` says of a series that is a score.
+    pub(super) fn score_series(&self, labels: &BTreeMap<String, String>) -> Option<&'a ScoreSeries> {
+        let name = labels.get("__name__")?;
+        self.placement.scores.iter().find(|entry| entry.series == *name && agrees(&entry.labels, labels))
     }
 
     fn by_rule(&self, rule: &Rule, labels: &BTreeMap<String, String>) -> Option<ComponentId> {

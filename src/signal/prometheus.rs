@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::diag::{Code, Diagnostic};
+use crate::value::Time;
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
 use super::intake::{Complaints, Intake};
 use super::json::{self, Labels};
 use super::samples::{Length, Sample, Samples};
+use super::scores;
 
 /// Which list of the facts the series go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,8 @@ struct RawSeries {
 /// A series after all its parts have been put together.
 struct Part {
     index: usize,
+    /// Of how many parts it was put together.
+    pieces: usize,
     samples: Samples,
     histograms: usize,
 }
@@ -74,9 +78,10 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>
                 Some(part) => {
                     part.samples.append(series.values);
                     part.histograms += histograms;
+                    part.pieces += 1;
                 }
                 None => {
-                    parts.insert(series.metric, Part { index: received, samples: series.values, histograms });
+                    parts.insert(series.metric, Part { index: received, pieces: 1, samples: series.values, histograms });
                 }
             }
             received += 1;
@@ -86,8 +91,10 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>
     let (counts, _) = counters(&mut intake.counts, role);
     counts.received += received;
     counts.merged += received - parts.len();
-    for (Labels(labels), part) in parts {
-        keep(file, labels, part, role, intake, &mut complaints);
+    for (Labels(labels), mut part) in parts {
+        if !score(file, &labels, &mut part, role, intake, &mut complaints) {
+            keep(file, labels, part, role, intake, &mut complaints);
+        }
     }
     complaints.report(file, &mut intake.diagnostics);
     Ok(())
@@ -105,6 +112,29 @@ fn result(file: &str, at: usize, answer: Answer) -> Result<Vec<RawSeries>, Box<D
         let what = format!("`{file}` holds no series: answer {at} has neither `data.result` nor `result`");
         Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON answer of Prometheus' `query_range` or `query`"))
     })
+}
+
+/// Takes a series that `sources.yaml` names as a score; whether it is one. It counts as scores, sample by sample, and as no series.
+fn score(
+    file: &str,
+    labels: &BTreeMap<String, String>,
+    part: &mut Part,
+    role: Role,
+    intake: &mut Intake<'_>,
+    complaints: &mut Complaints,
+) -> bool {
+    let Some(entry) = intake.placer.score_series(labels).filter(|_| role == Role::Metrics) else { return false };
+    let (_, doubled) = part.samples.settle();
+    intake.counts.series.received -= part.pieces;
+    intake.counts.series.merged -= part.pieces - 1;
+    let origin = Origin { file: file.to_owned(), index: part.index };
+    let outside = scores::of_series(entry, labels, &origin, &part.samples, (doubled, part.histograms), intake);
+    let samples = &part.samples;
+    let unread = samples.impossible + samples.infinite + samples.garbled + part.histograms;
+    let here = || format!("series {}, `{}`", part.index, entry.series);
+    complaints.add(Code::SIGNAL_ENTRY, &format!("samples that are no score ({})", entry.scale.range()), outside, here);
+    complaints.add(Code::SIGNAL_ENTRY, "samples of a score that cannot be read", unread, here);
+    true
 }
 
 fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role, intake: &mut Intake<'_>, complaints: &mut Complaints) {
@@ -146,6 +176,36 @@ fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role
         Role::Metrics => intake.facts.series.push(kept),
         Role::Baseline => intake.facts.baseline.push(kept),
     }
+}
+
+/// A series as it was answered, placed on nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledSeries {
+    pub labels: BTreeMap<String, String>,
+    /// In order of time, each time once; NaN where the answer says so. Infinite values are left out.
+    pub points: Vec<(Time, f64)>,
+}
+
+/// The series of answers to one question, in the order of their labels; the parts of a series in several answers are put together.
+///
+/// # Errors
+/// `SIGNAL_FORMAT`: no answer of Prometheus, or one that is an error.
+pub fn read_series(file: &str, bytes: &[u8]) -> Result<Vec<LabelledSeries>, Box<Diagnostic>> {
+    let mut parts: BTreeMap<Labels, Samples> = BTreeMap::new();
+    for (at, answer) in json::documents::<Answer>(file, bytes)?.into_iter().enumerate() {
+        for series in result(file, at, answer)? {
+            let samples = parts.entry(series.metric).or_default();
+            samples.append(series.values);
+            if let Some(sample) = &series.value {
+                samples.push(sample);
+            }
+        }
+    }
+    let settled = parts.into_iter().map(|(Labels(labels), mut samples)| {
+        samples.settle();
+        LabelledSeries { labels, points: samples.points }
+    });
+    Ok(settled.collect())
 }
 
 /// Where series, and where samples are counted.

@@ -1,5 +1,7 @@
 //! Reading `topology/sources.yaml`: every mistake of the file in one run.
 
+mod outside;
+
 use std::collections::BTreeMap;
 
 use regex::Regex;
@@ -19,7 +21,7 @@ impl Placement {
             Err(diagnostic) => return (placement, vec![*diagnostic]),
         };
         let mut reader = Reader::default();
-        if matches!(root.value, Value::Null) || !reader.fields(&root, &["placement", "metrics", "events"]) {
+        if matches!(root.value, Value::Null) || !reader.fields(&root, &["placement", "metrics", "events", "scores", "scorers"]) {
             return (placement, reader.diagnostics);
         }
         for entry in reader.entries(&root, "placement") {
@@ -32,6 +34,13 @@ impl Placement {
             if let Some((name, kind)) = reader.event(entry) {
                 placement.events.insert(name, kind);
             }
+        }
+        for entry in reader.entries(&root, "scores") {
+            placement.scores.extend(reader.score(entry));
+        }
+        for entry in reader.entries(&root, "scorers") {
+            let scorer = reader.scorer(entry, &placement.scorers);
+            placement.scorers.extend(scorer);
         }
         (placement, reader.diagnostics)
     }

@@ -11,7 +11,7 @@ use crate::engine::{Engine, LOOKBACK};
 use crate::estate::Snapshot;
 use crate::localize::{Diagnosis, Question, diagnose};
 use crate::script::RhaiScripts;
-use crate::signal::{BundleText, Counts, Facts, MAX_SKEW, last_time, read_bundle, read_facts, skew};
+use crate::signal::{BundleText, Counts, Facts, MAX_SKEW, Placer, ScoreFrame, add_scores, last_time, read_bundle, read_facts, skew};
 use crate::value::{Duration, Time};
 
 use super::Project;
@@ -42,7 +42,11 @@ pub struct Bundle<'p> {
 /// Reads a bundle. Only a folder without any signals is an error; files that cannot be read are warnings, the others count.
 /// Topology and baseline are looked for upward as far as `root`.
 pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: Options) -> Result<Bundle<'p>, Box<Diagnostic>> {
-    let text = read_bundle(dir, root)?;
+    bundle_of_text(project, dir, &read_bundle(dir, root)?, options)
+}
+
+/// The same of files that are at hand already. `shown` is what messages call them together.
+pub fn bundle_of_text<'p>(project: &'p Project, shown: &Path, text: &BundleText, options: Options) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let mut warnings = Vec::new();
     let own = match &text.topology {
         Some((name, bytes)) => match std::str::from_utf8(bytes) {
@@ -61,7 +65,7 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
         },
         None => None,
     };
-    with_estate(project, dir, &text, options, own, warnings)
+    with_estate(project, shown, text, options, own, warnings)
 }
 
 /// The same against an estate that is given, as that of another time: neither the project's nor the bundle's own. `warnings` are
@@ -144,8 +148,16 @@ impl Bundle<'_> {
         self.shared_plan()
     }
 
-    fn shared_estate(&self) -> &Arc<Snapshot> {
+    pub(super) fn shared_estate(&self) -> &Arc<Snapshot> {
         self.own.as_ref().map_or(&self.project.estate, |(estate, _)| estate)
+    }
+
+    /// Takes scores that came another way than in the bundle. `file` is what they are called in messages.
+    pub fn add_scores(&mut self, file: &str, bytes: &[u8], frame: &ScoreFrame<'_>) {
+        let estate = Arc::clone(self.shared_estate());
+        let placer = Placer::new(&self.project.placement, &estate);
+        let found = add_scores(file, bytes, frame, placer, &mut self.facts, &mut self.counts);
+        self.warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));
     }
 
     fn shared_plan(&self) -> &Arc<Plan> {

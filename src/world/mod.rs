@@ -3,14 +3,21 @@
 mod bundle;
 mod eval;
 mod files;
+mod http;
 mod journal;
 mod project;
 mod recorded;
+mod scorers;
+mod table;
+#[cfg(test)]
+mod table_tests;
 mod topology;
 
-pub use bundle::{Bundle, Options, load_bundle, load_bundle_against};
+pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
+pub use http::{MAX_ANSWER, get, post_json};
 pub use journal::{answer_of, append_feedback, name_in};
 pub use project::{Project, find_project};
 pub use recorded::{case_records, recorded, records_of};
+pub use table::{parse_instant, read_table};
 pub use topology::{Topology, load_topology};

@@ -6,6 +6,7 @@ mod events;
 mod logs;
 mod metrics;
 mod placing;
+mod scores;
 mod spans;
 
 use std::fmt::Write;
@@ -61,6 +62,7 @@ fn bundle(files: &[(&str, &str)]) -> BundleText {
             "logs.json" => text.logs = file,
             "events.ndjson" => text.events = file,
             "changes.json" => text.changes = file,
+            "scores.json" | "scores.ndjson" => text.scores.extend(file),
             other => panic!("no file of a bundle: {other}"),
         }
     }

@@ -172,10 +172,6 @@ impl<'p, 'e> Collector<'p, 'e> {
         }
     }
 
-    pub fn received(&self) -> usize {
-        self.received
-    }
-
     /// The party that a resource (OTLP), a process (Jaeger) or an endpoint (Zipkin) is.
     pub fn party(&mut self, resource: &Attributes) -> u32 {
         if let Some(known) = self.resources.get(resource) {

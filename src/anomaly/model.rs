@@ -1,0 +1,278 @@
+//! A model of what is usual: fitted once over a healthy period, kept as JSON, asked about new values.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::{Code, Diagnostic};
+use crate::estate::Direction;
+use crate::value::{Time, format_number};
+
+use super::column::{Column, Scale};
+use super::forest::{Forest, ForestOptions};
+use super::judge;
+use super::reference::{MIN_REFERENCE, count};
+use super::table::{Table, TableColumn};
+use super::tail::{Detector, Tail};
+
+/// Raised with every change of the file; another version is refused, because fitting again takes seconds.
+const VERSION: u32 = 1;
+const KIND: &str = "faultscope anomaly model";
+
+/// One row in a thousand may be called anomalous although nothing is wrong: at a sample a minute that is one and a half a day,
+/// about what a person looks through. It is also the least for which a forest is of use after two days of minutes: of n rows it
+/// cannot say less than 1/(n+1).
+pub const DEFAULT_THRESHOLD: f64 = 0.001;
+
+/// Beyond this, what is called anomalous is no longer rare; scikit-learn's `contamination` ends there too.
+const MAX_THRESHOLD: f64 = 0.5;
+
+/// How a model is fitted.
+#[derive(Debug, Clone)]
+pub struct FitOptions {
+    /// Which way values stray when something is wrong; of every column.
+    pub direction: Direction,
+    /// Which detectors; empty: single values, rhythm, drift, and with two columns or more the forest.
+    pub detectors: Vec<Detector>,
+    /// Of the forest.
+    pub seed: u64,
+    /// A tail probability, above 0 and below 1/2.
+    pub threshold: f64,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        FitOptions { direction: Direction::Both, detectors: Vec::new(), seed: 0, threshold: DEFAULT_THRESHOLD }
+    }
+}
+
+/// What is usual for some columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    kind: String,
+    version: u32,
+    pub(super) threshold: f64,
+    pub(super) detectors: Vec<Detector>,
+    /// The first and last time of the reference, and how many rows it has.
+    from: Time,
+    to: Time,
+    rows: usize,
+    pub(super) columns: Vec<Column>,
+    pub(super) forest: Option<Calibrated>,
+}
+
+/// A forest, and how the rows of the reference score: what it takes to be odd.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Calibrated {
+    pub forest: Forest,
+    /// Scores in millionths, ascending; each by trees that did not see the row.
+    scores: Vec<u32>,
+}
+
+/// The head of a file, whatever else is in it.
+#[derive(Deserialize)]
+struct Head {
+    kind: Option<String>,
+    version: Option<u32>,
+}
+
+pub(super) fn refuse(message: impl Into<String>, help: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(Code::ANOMALY_DATA, message).help(help))
+}
+
+impl Model {
+    /// Fits a model over a period in which nothing was wrong; some incidents in it do no harm.
+    ///
+    /// # Errors
+    /// `ANOMALY_DATA`: no columns, a column with too few values, options out of range.
+    pub fn fit(table: &Table, options: &FitOptions) -> Result<Model, Box<Diagnostic>> {
+        if !(options.threshold > 0.0 && options.threshold < MAX_THRESHOLD) {
+            let what = format!("the threshold {} is no tail probability", options.threshold);
+            return Err(refuse(what, format!("write one above 0 and below {MAX_THRESHOLD}, `{DEFAULT_THRESHOLD}` for instance")));
+        }
+        let detectors = chosen(options, table.columns.len())?;
+        let (Some(from), Some(to)) = (table.times.first(), table.times.last()) else {
+            return Err(refuse("there are no rows to fit a model over", "take a longer period"));
+        };
+        let seasonal = detectors.contains(&Detector::Seasonal);
+        let mut columns = Vec::new();
+        for TableColumn { name, values } in &table.columns {
+            let Some(column) = Column::fit(name, &table.times, values, options.direction, seasonal) else {
+                let known = values.iter().filter(|value| value.is_finite()).count();
+                let what = format!("column `{name}` has {known} values, of which nothing can be learnt");
+                return Err(refuse(what, format!("at least {MIN_REFERENCE} are needed (of a counter one more), some hundreds are better")));
+            };
+            columns.push(column);
+        }
+        let mut model = Model {
+            kind: KIND.to_owned(),
+            version: VERSION,
+            threshold: options.threshold,
+            detectors,
+            from: *from,
+            to: *to,
+            rows: table.times.len(),
+            columns,
+            forest: None,
+        };
+        if model.detectors.contains(&Detector::Forest) {
+            model.forest = model.grow(table, options)?;
+        }
+        Ok(model)
+    }
+
+    /// The names of its columns, in their order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// What was learnt, in a line each.
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = vec![format!("{} rows from {} to {}", self.rows, self.from, self.to)];
+        lines.extend(self.columns.iter().map(describe_column));
+        let Some(calibrated) = &self.forest else { return lines };
+        let rows = calibrated.scores.len();
+        lines.push(format!("forest over {rows} of the rows, {} together", columns_of(self.columns.len())));
+        let least = self.forest_share() / (count(rows) + 1.0);
+        if least > self.threshold {
+            let needed = (self.forest_share() / self.threshold).ceil() - 1.0;
+            lines.push(format!(
+                "warning: of so few rows the forest cannot say less than {}, the threshold is {}; it never decides alone: {needed} rows would do, or a higher threshold",
+                format_number(least),
+                format_number(self.threshold),
+            ));
+        }
+        lines
+    }
+
+    /// The file: JSON in one line.
+    ///
+    /// # Errors
+    /// What `serde_json` says; a fitted model has nothing that JSON cannot hold.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Whether a file is an anomaly model, of whatever version.
+    pub fn is_model(bytes: &[u8]) -> bool {
+        serde_json::from_slice::<Head>(bytes).is_ok_and(|head| head.kind.as_deref() == Some(KIND))
+    }
+
+    /// Reads such a file; `name` is for the messages.
+    ///
+    /// # Errors
+    /// `ANOMALY_MODEL`: no JSON, no model, of another version, or one that nobody fitted.
+    pub fn from_json(name: &str, bytes: &[u8]) -> Result<Model, Box<Diagnostic>> {
+        let bad = |what: String| {
+            let help = "`faultscope anomaly fit` writes a model; fit it again over the data it was fitted over";
+            Box::new(Diagnostic::nowhere(Code::ANOMALY_MODEL, format!("`{name}` {what}")).help(help))
+        };
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| bad(format!("is no anomaly model: {error}")))?;
+        if head.kind.as_deref() != Some(KIND) {
+            return Err(bad("is JSON, but no anomaly model".to_owned()));
+        }
+        match head.version {
+            Some(VERSION) => {}
+            Some(other) => return Err(bad(format!("is an anomaly model of version {other}; this program reads version {VERSION}"))),
+            None => return Err(bad("is an anomaly model without its version".to_owned())),
+        }
+        let model: Model = serde_json::from_slice(bytes).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        model.flaw().map_or(Ok(()), |flaw| Err(bad(format!("has been damaged: {flaw}"))))?;
+        Ok(model)
+    }
+
+    /// What is wrong with a model from a file.
+    fn flaw(&self) -> Option<String> {
+        if self.columns.is_empty() || !(self.threshold > 0.0 && self.threshold < MAX_THRESHOLD) {
+            return Some("it has no columns or no threshold".to_owned());
+        }
+        if let Some(column) = self.columns.iter().find(|column| !column.is_sound()) {
+            return Some(format!("column `{}` has impossible numbers", column.name));
+        }
+        let Some(Calibrated { forest, scores }) = &self.forest else { return None };
+        if forest.dimensions() != self.columns.len() || scores.is_empty() || !scores.is_sorted() {
+            return Some("the forest does not belong to the columns".to_owned());
+        }
+        forest.check().err()
+    }
+
+    fn grow(&self, table: &Table, options: &FitOptions) -> Result<Option<Calibrated>, Box<Diagnostic>> {
+        let read = self.read(table)?;
+        let all = (0..table.times.len()).map(|at| judge::row(&read, at));
+        let whole: Vec<Vec<f64>> = all.filter(|row| row.iter().all(|value| value.is_finite())).collect();
+        if whole.len() < MIN_REFERENCE {
+            // Who did not ask for a forest does not have to hear that there is none; `describe` shows it.
+            return if options.detectors.is_empty() {
+                Ok(None)
+            } else {
+                Err(refuse(
+                    format!("{} rows have all of their values, too few for a forest", whole.len()),
+                    "choose fewer columns, with `--columns`",
+                ))
+            };
+        }
+        let usual = ForestOptions { seed: options.seed, ..ForestOptions::default() };
+        // No more than half of the rows in a tree, so that every row has trees that did not see it.
+        let options = ForestOptions { sample: usual.sample.min(whole.len() / 2), ..usual };
+        let (forest, held_out) = Forest::fit_held_out(&whole, &options).map_err(|what| refuse(what, "leave such columns out"))?;
+        let mut scores: Vec<u32> = held_out.into_iter().map(millionths).collect();
+        scores.sort_unstable();
+        Ok(Some(Calibrated { forest, scores }))
+    }
+}
+
+impl Calibrated {
+    /// The share of the reference, and the row itself with it, that scores as high: (k+1)/(n+1), which is exact for a new row of
+    /// the same distribution (Vovk, Gammerman and Shafer, "Algorithmic learning in a random world", 2005).
+    pub fn tail(&self, score: f64) -> Tail {
+        let score = millionths(score);
+        let as_high = self.scores.len() - self.scores.partition_point(|one| *one < score);
+        Tail::new((count(as_high) + 1.0) / (count(self.scores.len()) + 1.0), Detector::Forest)
+    }
+}
+
+/// The detectors wanted, in order, each once.
+fn chosen(options: &FitOptions, columns: usize) -> Result<Vec<Detector>, Box<Diagnostic>> {
+    if columns == 0 {
+        return Err(refuse("there are no columns of values to fit a model over", "give data with at least one"));
+    }
+    let mut detectors = options.detectors.clone();
+    if detectors.contains(&Detector::ChangePoint) {
+        let what = "`change_point` judges a whole series, not a row, and is not part of a model";
+        return Err(refuse(what, "`faultscope anomaly score` shows changes of level by itself"));
+    }
+    if detectors.is_empty() {
+        detectors = vec![Detector::RobustZ, Detector::Ewma, Detector::Seasonal];
+        detectors.extend((columns > 1).then_some(Detector::Forest));
+    }
+    detectors.sort_unstable();
+    detectors.dedup();
+    Ok(detectors)
+}
+
+/// A score in the form in which it is kept. Ties by rounding count against the row.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a score is between 0 and 1")]
+fn millionths(score: f64) -> u32 {
+    (score * 1e6).round() as u32
+}
+
+fn columns_of(columns: usize) -> String {
+    if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") }
+}
+
+fn describe_column(column: &Column) -> String {
+    let spread = match column.level.scale {
+        Scale::Spread(spread) => format!("spread {}", format_number(spread)),
+        Scale::Nothing(_) => "always zero".to_owned(),
+    };
+    let rate = if column.rate { " a second (it is a counter)" } else { "" };
+    let mut line = format!("`{}`: median {}{rate}, {spread}, {} samples", column.name, format_number(column.level.median), column.samples);
+    for rhythm in column.rhythm.iter().flat_map(|rhythmic| &rhythmic.season.rhythms) {
+        line.push_str(&format!(", rhythm of {} (strength {})", Time::describe(rhythm.period), format_number(rhythm.strength)));
+    }
+    line
+}

@@ -1,0 +1,48 @@
+//! Anomalous rows that belong together.
+
+use crate::value::Time;
+
+use super::judge::Scored;
+use super::score::step;
+
+/// A run goes over rows that are not anomalous if they are no more than this: one that a fault happens to leave alone.
+const BRIDGE: usize = 2;
+
+/// Nor over a longer hole than this many usual steps: what lies that far apart need not be one thing.
+const MAX_HOLE: i64 = 4;
+
+/// Anomalous rows one after the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Run {
+    pub from: Time,
+    pub to: Time,
+    /// How many rows are anomalous.
+    pub rows: usize,
+    /// Position of the least probable one.
+    pub worst: usize,
+}
+
+/// The runs, the least probable first, then by time. Rows without a time belong to none.
+pub fn runs(scored: &[Scored]) -> Vec<Run> {
+    let times: Vec<(Time, f64)> = scored.iter().filter_map(|row| row.time.map(|time| (time, 0.0))).collect();
+    let hole = MAX_HOLE.saturating_mul(step(&times));
+    let p = |at: usize| scored.get(at).map_or(1.0, |row| row.p);
+    let mut runs: Vec<Run> = Vec::new();
+    let mut last = 0;
+    for (at, row) in scored.iter().enumerate().filter(|(_, row)| row.anomalous) {
+        let Some(time) = row.time else { continue };
+        match runs.last_mut() {
+            Some(run) if at - last <= BRIDGE && time.since(run.to) <= hole => {
+                run.to = time;
+                run.rows += 1;
+                if row.p < p(run.worst) {
+                    run.worst = at;
+                }
+            }
+            Some(_) | None => runs.push(Run { from: time, to: time, rows: 1, worst: at }),
+        }
+        last = at;
+    }
+    runs.sort_by(|a, b| p(a.worst).total_cmp(&p(b.worst)).then_with(|| a.from.cmp(&b.from)));
+    runs
+}

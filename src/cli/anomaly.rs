@@ -1,0 +1,353 @@
+//! `faultscope anomaly`: learn what is usual for some series, and judge values by it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::anomaly_text::{self, Judged};
+use super::as_of::now;
+use super::{FINDINGS, Failure, Lang, OK, Outcome, json, parse_duration, parse_time, plot};
+use crate::anomaly::{DEFAULT_THRESHOLD, Detector, FitOptions, Model, Table};
+use crate::estate::Direction;
+use crate::signal::MAX_FILE_BYTES;
+use crate::value::{DAY, Duration, MINUTE, SECOND, Time};
+use crate::world::{get, read_table};
+
+/// Prometheus answers no query with more points a series (its error: "exceeded maximum resolution of 11,000 points").
+const MAX_POINTS: i64 = 11_000;
+
+/// Beyond a hundred requests, a million points a series, the step is wrong rather than the period long.
+const MAX_REQUESTS: i64 = 100;
+
+/// A query that takes longer is in the way of those that people wait for.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Learn from a healthy period what is usual, and write it as a model
+    Fit(FitArgs),
+    /// Judge values by a model: exit code 1 if some are anomalous
+    Score(ScoreArgs),
+}
+
+/// Where values come from.
+#[derive(Debug, clap::Args)]
+struct InputArgs {
+    /// CSV with a column of times, or the JSON answer of Prometheus' `query_range`
+    #[arg(required_unless_present = "prometheus")]
+    input: Option<PathBuf>,
+    /// Ask this Prometheus instead of reading a file, like `http://prometheus.example:9090`
+    #[arg(long, value_name = "URL", conflicts_with = "input", requires = "query")]
+    prometheus: Option<String>,
+    /// What to ask it, in its own language
+    #[arg(long, value_name = "QUERY", requires = "prometheus")]
+    query: Option<String>,
+    /// From when on, RFC 3339 [default: seven days before the end]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "prometheus", conflicts_with = "last")]
+    from: Option<Time>,
+    /// Until when [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "prometheus")]
+    to: Option<Time>,
+    /// How long before the end, as `7d`
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "prometheus")]
+    last: Option<Duration>,
+    /// The time between two values, as `15s` [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "prometheus")]
+    step: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Side {
+    /// Only high values are anomalous
+    High,
+    /// Only low values are
+    Low,
+    Both,
+}
+
+/// The detectors that a model may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Part {
+    /// Single values, against the median
+    RobustZ,
+    /// Small deviations that last
+    Ewma,
+    /// Single values, against the rhythm of the day or week
+    Seasonal,
+    /// All columns together: an isolation forest
+    Forest,
+}
+
+impl Part {
+    fn detector(self) -> Detector {
+        match self {
+            Part::RobustZ => Detector::RobustZ,
+            Part::Ewma => Detector::Ewma,
+            Part::Seasonal => Detector::Seasonal,
+            Part::Forest => Detector::Forest,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct FitArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// The file that the model is written to
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    out: PathBuf,
+    /// The columns of values [default: all]
+    #[arg(long, value_name = "A,B")]
+    columns: Option<String>,
+    /// Which way values stray when something is wrong
+    #[arg(long, value_enum, default_value = "both")]
+    direction: Side,
+    /// Which detectors [default: robust_z,ewma,seasonal, and with two columns or more forest]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "A,B")]
+    detectors: Vec<Part>,
+    /// Seed of the forest: the same seed and data give the same model
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Rows less probable than this are anomalous
+    #[arg(long, value_name = "P", default_value_t = DEFAULT_THRESHOLD)]
+    threshold: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ScoreFormat {
+    /// What is anomalous, for people
+    Text,
+    /// Every row, and the text's summary
+    Json,
+    /// Every row
+    Csv,
+}
+
+#[derive(Debug, clap::Args)]
+struct ScoreArgs {
+    /// A model that `fit` has written
+    model: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: ScoreFormat,
+    /// Also draw a picture: values, what was expected, what is anomalous
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Language of the report's own words
+    #[arg(long, value_enum, default_value = "en")]
+    lang: Lang,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    match &args.action {
+        Action::Fit(args) => fit(args, out),
+        Action::Score(args) => score(args, out),
+    }
+}
+
+fn fit(args: &FitArgs, out: &mut impl Write) -> Outcome {
+    // Before anything is asked or read: a file that is something else stays what it is.
+    let overwritten = args.out.exists();
+    if overwritten && !Model::is_model(&read(&args.out)?) {
+        return Err(Failure(format!(
+            "error: `{}` is there and is no anomaly model; it stays as it is\n  help: write to another file with `-o FILE`",
+            args.out.display()
+        )));
+    }
+    let columns = args.columns.as_deref().map(names).unwrap_or_default();
+    let (_, table) = table(&args.input, &columns)?;
+    let options = FitOptions {
+        direction: match args.direction {
+            Side::High => Direction::High,
+            Side::Low => Direction::Low,
+            Side::Both => Direction::Both,
+        },
+        detectors: args.detectors.iter().copied().map(Part::detector).collect(),
+        seed: args.seed,
+        threshold: args.threshold,
+    };
+    let model = Model::fit(&table, &options)?;
+    let text = model.to_json().map_err(|error| Failure(format!("error: {error}")))?;
+    write_whole(&args.out, text.as_bytes())?;
+    for line in model.describe() {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "{} `{}`", if overwritten { "wrote again" } else { "wrote" }, args.out.display())?;
+    Ok(OK)
+}
+
+fn score(args: &ScoreArgs, out: &mut impl Write) -> Outcome {
+    let model = Model::from_json(&args.model.display().to_string(), &read(&args.model)?)?;
+    let (name, table) = table(&args.input, &[])?;
+    let scored = model.score(&table)?;
+    let judged = Judged::of(&name, &model, &scored, model.shifts(&table)?);
+    if let Some(path) = &args.svg {
+        write_whole(path, plot::draw(&name, &scored, args.lang).as_bytes())?;
+    }
+    match args.format {
+        ScoreFormat::Text => write!(out, "{}", anomaly_text::text(&judged, args.lang))?,
+        ScoreFormat::Json => writeln!(out, "{}", json(&judged)?)?,
+        ScoreFormat::Csv => anomaly_text::csv_rows(&scored, out)?,
+    }
+    Ok(if judged.anomalous > 0 { FINDINGS } else { OK })
+}
+
+/// The input and its name.
+fn table(args: &InputArgs, columns: &[String]) -> Result<(String, Table), Failure> {
+    let (name, bytes) = match (&args.input, &args.prometheus) {
+        (Some(path), _) => (path.display().to_string(), read(path)?),
+        (None, Some(url)) => {
+            let query = args.query.as_deref().unwrap_or_default();
+            (query.to_owned(), ask(url, query, args)?)
+        }
+        (None, None) => {
+            return Err(Failure("error: nothing to read\n  help: name a file, or a Prometheus with `--prometheus URL`".to_owned()));
+        }
+    };
+    let table = read_table(&name, &bytes, columns)?;
+    Ok((name, table))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let fail = |error: std::io::Error| Failure(format!("error[F9001]: `{}` cannot be read: {error}", path.display()));
+    if std::fs::metadata(path).map_err(fail)?.len() > MAX_FILE_BYTES {
+        return Err(Failure(format!(
+            "error[F9004]: `{}` is larger than {} MiB\n  help: take a shorter period",
+            path.display(),
+            MAX_FILE_BYTES >> 20
+        )));
+    }
+    std::fs::read(path).map_err(fail)
+}
+
+/// Whoever reads the file meanwhile (a server that serves the model) sees the old one or the new one, never half of it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let fail = |error: std::io::Error| Failure(format!("error: `{}` cannot be written: {error}", path.display()));
+    std::fs::write(&beside, bytes).map_err(fail)?;
+    std::fs::rename(&beside, path).map_err(fail)
+}
+
+/// The answers to a query over a period, one after the other: a long period takes several.
+fn ask(url: &str, query: &str, args: &InputArgs) -> Result<Vec<u8>, Failure> {
+    let to = args.to.unwrap_or_else(|| Time(now()));
+    let from = args.from.unwrap_or_else(|| to.minus(args.last.unwrap_or(7 * DAY)));
+    let mut answers = Vec::new();
+    for (start, end) in periods(from, to, args.step.unwrap_or(MINUTE)).map_err(Failure)? {
+        let asked = request(url, query, start, end, args.step.unwrap_or(MINUTE));
+        let answer = get(&asked, PATIENCE).map_err(|error| {
+            Failure(format!("error: Prometheus at `{url}` {error}\n  help: open `{url}/graph` and try the query `{query}` there"))
+        })?;
+        answers.extend(answer);
+        answers.push(b'\n');
+    }
+    Ok(answers)
+}
+
+/// The period in parts that Prometheus answers, each from its first to its last instant.
+fn periods(from: Time, to: Time, step: Duration) -> Result<Vec<(Time, Time)>, String> {
+    if from >= to {
+        return Err(format!("error: the period from {from} to {to} has no length\n  help: `--from` comes before `--to`"));
+    }
+    let part = step.saturating_mul(MAX_POINTS - 1);
+    if to.since(from) / step >= MAX_POINTS * MAX_REQUESTS {
+        let what = format!("error: that are {} values a series", to.since(from) / step + 1);
+        return Err(format!("{what}, more than {}\n  help: take a longer `--step`, or a shorter period", MAX_POINTS * MAX_REQUESTS));
+    }
+    let mut parts = Vec::new();
+    let mut start = from;
+    while start <= to {
+        let end = start.plus(part).min(to);
+        parts.push((start, end));
+        start = start.plus(part).plus(step);
+    }
+    Ok(parts)
+}
+
+fn request(url: &str, query: &str, start: Time, end: Time, step: Duration) -> String {
+    let seconds = |ms: i64| format!("{}.{:03}", ms.div_euclid(SECOND), ms.rem_euclid(SECOND));
+    format!(
+        "{}/api/v1/query_range?query={}&start={}&end={}&step={}",
+        url.trim_end_matches('/'),
+        percent_encode(query),
+        seconds(start.0),
+        seconds(end.0),
+        seconds(step)
+    )
+}
+
+/// All bytes but the unreserved ones of RFC 3986.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// Names between commas; a comma within braces belongs to the name of a series, `up{job="a",zone="b"}`.
+fn names(text: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut depth = 0_usize;
+    for one in text.chars() {
+        match one {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if one == ',' && depth == 0 {
+            names.push(String::new());
+        } else if let Some(name) = names.last_mut() {
+            name.push(one);
+        }
+    }
+    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{names, percent_encode, periods, request};
+    use crate::value::{MINUTE, SECOND, Time};
+
+    #[test]
+    fn a_query_is_encoded() {
+        assert_eq!(percent_encode("rate(a{b=\"温\"}[5m]) + 1"), "rate%28a%7Bb%3D%22%E6%B8%A9%22%7D%5B5m%5D%29%20%2B%201");
+        let asked = request("http://p:9090/", "up", Time(1_500), Time(61_500), 15 * SECOND);
+        assert_eq!(asked, "http://p:9090/api/v1/query_range?query=up&start=1.500&end=61.500&step=15.000");
+    }
+
+    #[test]
+    fn a_long_period_is_asked_for_in_parts() {
+        assert_eq!(periods(Time(0), Time(MINUTE), MINUTE).unwrap(), [(Time(0), Time(MINUTE))]);
+        // A week of 15 s is 40,321 points: parts of 11,000 follow each other by one step, and every point is asked for once.
+        let step = 15 * SECOND;
+        let parts = periods(Time(0), Time(7 * 86_400 * SECOND), step).unwrap();
+        assert_eq!(parts.len(), 4);
+        let points: i64 = parts.iter().map(|(from, to)| to.since(*from) / step + 1).sum();
+        assert_eq!(points, 40_321);
+        assert!(parts.iter().zip(parts.iter().skip(1)).all(|(a, b)| b.0.since(a.1) == step));
+        assert!(periods(Time(5), Time(5), step).unwrap_err().contains("no length"));
+        assert!(periods(Time(0), Time(86_400_000 * SECOND), step).unwrap_err().contains("more than 1100000"));
+    }
+
+    #[test]
+    fn names_may_hold_commas_in_braces() {
+        assert_eq!(names("a, b,,up{x=\"1\",y=\"2\"},c"), ["a", "b", "up{x=\"1\",y=\"2\"}", "c"]);
+        assert!(names(" , ").is_empty());
+    }
+}

@@ -1,0 +1,52 @@
+//! `faultscope serve`.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use super::{Failure, OK, Outcome, ProjectArgs, load_project, say};
+use crate::diag::{Code, Diagnostic};
+use crate::server::{Served, serve};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Address and port to listen on; port 0 takes a free one. There is no authentication: think before you open it to others
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400")]
+    listen: SocketAddr,
+    /// Folder with models that `faultscope anomaly fit` wrote: NAME.json for each
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Folder for the journal of received scores
+    #[arg(long, value_name = "DIR", default_value = ".faultscope")]
+    data: PathBuf,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let project = load_project(&args.project, Path::new("."))?;
+    let root = project.root.clone();
+    // Beside the project, wherever the server was started; an absolute path stays as it is.
+    let data = root.join(&args.data);
+    let (served, warnings) = Served::new(project, &data, args.models.as_deref())?;
+    for warning in warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let listener = TcpListener::bind(args.listen).map_err(|error| cannot_listen(args.listen, &error))?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        say("warning: there is no authentication: whoever reaches this address may read diagnoses and send scores");
+    }
+    let models: Vec<&str> = served.models().collect();
+    let models = if models.is_empty() { "none".to_owned() } else { models.join(", ") };
+    writeln!(out, "listening on http://{address}  project {}  models: {models}  scores kept: {}", root.display(), served.kept())?;
+    out.flush()?;
+    serve(listener, served)?;
+    writeln!(out, "stopped")?;
+    Ok(OK)
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let message = format!("cannot listen on `{address}`: {error}");
+    Failure::from(Box::new(Diagnostic::nowhere(Code::LISTEN, message).help("name another with `--listen ADDRESS:PORT`")))
+}

@@ -1,0 +1,115 @@
+//! `POST /api/v1/diagnose`: the signals of an incident in, the diagnosis out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use serde_json::value::RawValue;
+
+use crate::diag::nearest;
+use crate::estate::parse_duration;
+use crate::signal::{BundleText, FileText, ScoreFrame};
+use crate::world::{Options, bundle_of_text};
+
+use super::refusal::Refusal;
+use super::{Served, accepts, apart, body, time};
+
+/// The largest body, in bytes: an hour of ten thousand series at one sample a minute is a fifth of it. What is larger belongs into a
+/// bundle.
+pub const MAX_BODY: usize = 64 << 20;
+
+/// The parts of a body, each with the file of a bundle whose format it has.
+const PARTS: &[(&str, &str)] = &[
+    ("alerts", "alerts.json"),
+    ("metrics", "metrics.json"),
+    ("baseline", "baseline.json"),
+    ("logs", "logs.json"),
+    ("events", "events.ndjson"),
+    ("scores", "scores.json"),
+];
+
+/// What received scores are called in a diagnosis.
+const RECEIVED: &str = "received scores";
+
+type Answer = ([(HeaderName, &'static str); 1], Vec<u8>);
+
+/// Answers with the bytes that `faultscope diagnose --format json` writes for a bundle of these files.
+pub async fn diagnose(
+    State(served): State<Arc<Served>>,
+    headers: HeaderMap,
+    sent: Result<Bytes, BytesRejection>,
+) -> Result<Answer, Refusal> {
+    accepts(&headers, &["application/json"])?;
+    let bytes = body(sent, MAX_BODY)?;
+    let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is about to stop")) };
+    let shared = Arc::clone(&served);
+    let text = apart(move || answer(&shared, &bytes)).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], text))
+}
+
+fn answer(served: &Served, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let (text, options) = read(bytes)?;
+    let bundle = bundle_of_text(&served.project, Path::new("the request"), &text, options);
+    let mut bundle = bundle.map_err(|diagnostic| {
+        let refusal = Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &diagnostic);
+        if refusal.help.is_some() { refusal } else { refusal.help("one of `alerts`, `metrics`, `logs`, `events` must hold a signal") }
+    })?;
+    let received = served.journal().between(bundle.at.minus(bundle.lookback), bundle.at);
+    if !received.is_empty() {
+        bundle.add_scores(RECEIVED, received.as_bytes(), &ScoreFrame::default());
+    }
+    bundle.ask_scorers();
+    let mut answer = serde_json::to_vec_pretty(&bundle.diagnose()).map_err(|error| Refusal::broken(error.to_string()))?;
+    answer.push(b'\n');
+    Ok(answer)
+}
+
+/// The body as files of a bundle, and what is asked.
+fn read(bytes: &[u8]) -> Result<(BundleText, Options), Refusal> {
+    let mut said: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(bytes).map_err(|error| {
+        Refusal::request(format!("the body is no JSON object: {error}"))
+            .help("like {\"alerts\": […], \"metrics\": {…}, \"window\": \"30m\"}")
+    })?;
+    said.retain(|_, value| value.get() != "null");
+    let known: Vec<&str> = PARTS.iter().map(|(key, _)| *key).chain(["at", "window"]).collect();
+    if let Some(other) = said.keys().find(|key| !known.contains(&key.as_str())) {
+        let help = nearest(other, known.iter().copied())
+            .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
+        return Err(Refusal::unusable(format!("`{other}` has no meaning here")).help(help));
+    }
+    let at = word(&said, "at")?.map(|text| time(&text)).transpose()?;
+    let lookback = match word(&said, "window")? {
+        Some(text) => Some(
+            parse_duration(&text)
+                .ok_or_else(|| Refusal::unusable(format!("`{text}` is no duration")).help("write it like `90m` or `2h`"))?,
+        ),
+        None => None,
+    };
+    let mut files: BTreeMap<&str, FileText> = PARTS
+        .iter()
+        .filter_map(|(key, file)| Some((*key, ((*file).to_owned(), String::from(Box::<str>::from(said.remove(*key)?)).into_bytes()))))
+        .collect();
+    let mut part = |key: &str| files.remove(key);
+    let text = BundleText {
+        alerts: part("alerts"),
+        metrics: part("metrics"),
+        baseline: part("baseline"),
+        logs: part("logs"),
+        events: part("events"),
+        scores: part("scores").into_iter().collect(),
+        ..BundleText::default()
+    };
+    Ok((text, Options { at, lookback }))
+}
+
+fn word(said: &BTreeMap<String, Box<RawValue>>, key: &str) -> Result<Option<String>, Refusal> {
+    let Some(value) = said.get(key) else { return Ok(None) };
+    let text = serde_json::from_str(value.get());
+    text.map(Some)
+        .map_err(|_| Refusal::unusable(format!("`{key}` must be a text, not `{}`", value.get().chars().take(40).collect::<String>())))
+}

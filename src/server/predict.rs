@@ -1,0 +1,165 @@
+//! `/api/v1/predict`: what models fitted by `faultscope anomaly fit` say of rows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::anomaly::Model;
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::value::Time;
+
+use super::refusal::Refusal;
+use super::{Served, accepts, apart, body, time};
+
+/// The largest body, in bytes: a row takes about a hundred.
+pub const MAX_BODY: usize = 4 << 20;
+
+/// Rows of one request: what a person, or one scrape of an estate, asks about at once.
+const MAX_ROWS: usize = 10_000;
+
+/// The models of a folder, by the names of their files without `.json`. One that cannot be read is left out, and told in `warnings`.
+///
+/// # Errors
+/// `UNREADABLE`: no such folder.
+pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, Model>, Box<Diagnostic>> {
+    let entries = std::fs::read_dir(dir).map_err(|error| {
+        let message = format!("folder `{}` cannot be read: {error}", dir.display());
+        Box::new(Diagnostic::nowhere(Code::UNREADABLE, message).help("name the folder that `faultscope anomaly fit` wrote models to"))
+    })?;
+    let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
+    paths.sort();
+    let mut models = BTreeMap::new();
+    for path in paths {
+        let shown = path.display().to_string();
+        let read = match std::fs::read(&path) {
+            Ok(bytes) => Model::from_json(&shown, &bytes).map_err(|diagnostic| diagnostic.message),
+            Err(error) => Err(format!("`{shown}` cannot be read: {error}")),
+        };
+        match (read, path.file_stem().and_then(|name| name.to_str())) {
+            (Ok(model), Some(name)) => {
+                models.insert(name.to_owned(), model);
+            }
+            (Ok(_), None) => warnings.push(format!("`{shown}` is left out: its name is not UTF-8")),
+            (Err(reason), _) => warnings.push(format!("a model is left out: {reason}")),
+        }
+    }
+    Ok(models)
+}
+
+/// `GET /api/v1/predict?model=NAME&COLUMN=VALUE`: one row; with `time`, what is usual at that time of the day and week counts.
+pub async fn one(
+    State(served): State<Arc<Served>>,
+    query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(mut query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
+    let named = query.remove("model");
+    let at = query.remove("time").map(|text| time(&text)).transpose()?;
+    let (_, model) = find(&served, named.as_deref())?;
+    let mut row = BTreeMap::new();
+    for (column, text) in query {
+        let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+        let value =
+            value.ok_or_else(|| Refusal::request(format!("`{column}` must be a number, not `{text}`")).help("like `cpu_usage=90`"))?;
+        row.insert(column, value);
+    }
+    say(model, &row, at).map(Json)
+}
+
+/// Several rows for one model.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rows {
+    model: Option<String>,
+    /// Of all rows.
+    time: Option<Time>,
+    rows: Vec<BTreeMap<String, f64>>,
+}
+
+/// `POST /api/v1/predict`: several rows.
+pub async fn several(
+    State(served): State<Arc<Served>>,
+    headers: HeaderMap,
+    sent: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, Refusal> {
+    accepts(&headers, &["application/json"])?;
+    let bytes = body(sent, MAX_BODY)?;
+    apart(move || judge(&served, &bytes)).await.map(Json)
+}
+
+fn judge(served: &Served, bytes: &[u8]) -> Result<Value, Refusal> {
+    let asked: Rows = serde_json::from_slice(bytes).map_err(|error| {
+        let message = format!("the body cannot be read: {error}");
+        let refusal = if error.is_data() { Refusal::unusable(message) } else { Refusal::request(message) };
+        refusal.help("like {\"model\": \"cpu\", \"rows\": [{\"cpu_usage\": 90}]}")
+    })?;
+    if asked.rows.len() > MAX_ROWS {
+        return Err(Refusal::unusable(format!("{} rows are more than {MAX_ROWS}", asked.rows.len())).help("send them in several requests"));
+    }
+    let (name, model) = find(served, asked.model.as_deref())?;
+    let mut scores = Vec::with_capacity(asked.rows.len());
+    for (index, row) in asked.rows.iter().enumerate() {
+        scores.push(
+            say(model, row, asked.time).map_err(|refusal| Refusal { message: format!("row {index}: {}", refusal.message), ..refusal })?,
+        );
+    }
+    Ok(json!({"model": name, "scores": scores}))
+}
+
+/// The model of that name; without a name, the only one there is.
+fn find<'s>(served: &'s Served, named: Option<&str>) -> Result<(&'s str, &'s Model), Refusal> {
+    let missing = |message: String| Refusal::new(StatusCode::NOT_FOUND, Code::NO_MODEL, message);
+    let known = || served.models().collect::<Vec<_>>().join(", ");
+    match named {
+        Some(name) => served.models.get_key_value(name).map(|(name, model)| (name.as_str(), model)).ok_or_else(|| {
+            let help = match nearest(name, served.models()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if served.models.is_empty() => "the server was started without models: `--models DIR`".to_owned(),
+                None => format!("there are: {}", known()),
+            };
+            missing(format!("there is no model `{name}`")).help(help)
+        }),
+        None => {
+            let mut all = served.models.iter();
+            match (all.next(), all.next()) {
+                (Some((name, model)), None) => Ok((name, model)),
+                (None, _) => Err(missing("there are no models".to_owned()).help("start the server with `--models DIR`")),
+                (Some(_), Some(_)) => {
+                    Err(Refusal::unusable("the request does not say which model").help(format!("name one with `model`: {}", known())))
+                }
+            }
+        }
+    }
+}
+
+/// The row with what the model says of it; where a column is called like one of the answers, the answer stands.
+fn say(model: &Model, row: &BTreeMap<String, f64>, at: Option<Time>) -> Result<Value, Refusal> {
+    let columns: Vec<&str> = model.columns().collect();
+    if let Some(other) = row.keys().find(|name| !columns.contains(&name.as_str())) {
+        let near = nearest(other, columns.iter().copied());
+        let help = near.map_or_else(|| format!("its columns: {}", columns.join(", ")), |near| format!("did you mean `{near}`?"));
+        return Err(Refusal::unusable(format!("the model has no column `{other}`")).help(help));
+    }
+    if row.is_empty() {
+        return Err(Refusal::unusable("a row without columns says nothing").help(format!("its columns: {}", columns.join(", "))));
+    }
+    let scored = model.score_at(row, at);
+    let mut answer: Map<String, Value> = row.iter().map(|(column, value)| (column.clone(), json!(value))).collect();
+    let said = [
+        ("status", json!(if scored.anomalous { "anomalous" } else { "normal" })),
+        ("p", json!(scored.p)),
+        ("detector", json!(scored.detector)),
+        ("column", json!(scored.column)),
+        ("values", json!(scored.values)),
+    ];
+    answer.extend(said.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)));
+    Ok(Value::Object(answer))
+}

@@ -1,0 +1,134 @@
+//! `/api/v1/scores`: what models of others say, received and listed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::diag::{Code, nearest};
+use crate::estate::ComponentId;
+use crate::signal::{MAX_SKEW, Placer, ScoreEntry, ScoreFrame, score_entries};
+use crate::value::Time;
+
+use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
+use super::refusal::Refusal;
+use super::{Served, accepts, apart, body, now};
+
+/// The largest body of scores, in bytes: some thirty thousand of them; a model that has more to say sends several.
+pub const MAX_BODY: usize = 4 << 20;
+
+/// More scores than this in one answer are no list to look at; `since` narrows it.
+pub const MAX_LISTED: usize = 1_000;
+
+/// What of an entry is kept: what has a meaning in a bundle.
+const KEYS: &[&str] = &["component", "labels", "metric", "score", "scale", "time", "onset", "origin"];
+
+/// `POST /api/v1/scores`: answers only after the disk holds what was accepted.
+pub async fn receive(
+    State(served): State<Arc<Served>>,
+    headers: HeaderMap,
+    sent: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    accepts(&headers, &["application/json", "application/x-ndjson", "application/ndjson", "application/jsonl"])?;
+    let bytes = body(sent, MAX_BODY)?;
+    apart(move || take(&served, &bytes, now())).await
+}
+
+fn take(served: &Served, bytes: &[u8], now: Time) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let project = &served.project;
+    let placer = Placer::new(&project.placement, &project.estate);
+    let entries = score_entries("body", bytes, &ScoreFrame::default(), &placer).map_err(|d| Refusal::of(StatusCode::BAD_REQUEST, &d))?;
+    let (mut batch, mut rejected) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.into_iter().enumerate() {
+        match judge(entry, now) {
+            Ok(kept) => batch.push(kept),
+            Err((code, reason, found)) => rejected.push(json!({"index": index, "code": code.0, "reason": reason, "found": found})),
+        }
+    }
+    if batch.is_empty() && !rejected.is_empty() {
+        let refusal = Refusal::unusable("none of the scores can be taken; `rejected` says why, one by one");
+        return Err(Refusal { rejected, ..refusal }.help("`docs/serving.md` describes the format; `index` counts entries from 0"));
+    }
+    let (accepted, unplaced) = (batch.len(), batch.iter().filter(|kept| kept.component.is_none()).count());
+    if accepted > 0 {
+        served.journal().append(batch, now).map_err(refused)?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({"accepted": accepted, "unplaced": unplaced, "rejected": rejected}))))
+}
+
+/// What is kept of an entry, or why it is not.
+fn judge(entry: ScoreEntry, now: Time) -> Result<Kept, (Code, String, String)> {
+    let score = entry.read.map_err(|refusal| (refusal.code, refusal.reason, refusal.found))?;
+    if score.time > now.plus(MAX_SKEW) {
+        let reason = format!("with a `time` more than {} ahead of the clock here", Time::describe(MAX_SKEW));
+        return Err((Code::SIGNAL_TIME, reason, format!("`time` is {}, here it is {now}", score.time)));
+    }
+    let written = entry.written.unwrap_or_default();
+    let mut line: Map<String, Value> =
+        KEYS.iter().filter_map(|key| Some(((*key).to_owned(), written.get(*key).filter(|value| !value.is_null())?.clone()))).collect();
+    line.insert("received".to_owned(), json!(now));
+    Ok(Kept { received: now, time: score.time, component: score.component, line: Value::Object(line).to_string() })
+}
+
+fn refused(refused: Refused) -> Refusal {
+    match refused {
+        Refused::Full => Refusal::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            Code::JOURNAL,
+            format!("the journal has no room: it holds {} MiB of scores that are younger than {}", MAX_JOURNAL >> 20, Time::describe(KEEP)),
+        )
+        .help("send scores less often, or only those that stand out; nothing of this request was kept"),
+        Refused::Broken(reason) => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::JOURNAL, format!("the journal could not be written: {reason}"))
+                .help("nothing of this request was kept; send it again when the disk is mended, after a restart if this goes on")
+        }
+    }
+}
+
+/// `GET /api/v1/scores?component=&since=`: the latest received first.
+pub async fn list(
+    State(served): State<Arc<Served>>,
+    query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
+    apart(move || show(&served, &query)).await
+}
+
+fn show(served: &Served, query: &BTreeMap<String, String>) -> Result<Json<Value>, Refusal> {
+    let (component, since) = wanted(served, query)?;
+    let journal = served.journal();
+    let fits = |kept: &&Kept| kept.time >= since && component.is_none_or(|one| kept.component == Some(one));
+    let lines: Vec<&str> = journal.kept().rev().filter(fits).take(MAX_LISTED).map(|kept| kept.line.as_str()).collect();
+    let left = journal.kept().filter(fits).count() - lines.len();
+    let scores: Vec<Value> = lines.into_iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Ok(Json(json!({"scores": scores, "left_off": left})))
+}
+
+fn wanted(served: &Served, query: &BTreeMap<String, String>) -> Result<(Option<ComponentId>, Time), Refusal> {
+    const KNOWN: [&str; 2] = ["component", "since"];
+    if let Some(other) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        let help =
+            nearest(other, KNOWN).map_or_else(|| "known here: component, since".to_owned(), |name| format!("did you mean `{name}`?"));
+        return Err(Refusal::request(format!("`{other}` has no meaning here")).help(help));
+    }
+    let estate = &served.project.estate;
+    let component = match query.get("component") {
+        Some(name) => Some(estate.find_named(name).ok_or_else(|| {
+            let help = nearest(name, estate.ids().map(|id| estate.component(id).id.as_str()));
+            let help = help
+                .map_or_else(|| "`faultscope impact` knows components by the same names".to_owned(), |id| format!("did you mean `{id}`?"));
+            Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).help(help)
+        })?),
+        None => None,
+    };
+    let since = match query.get("since") {
+        Some(text) => super::time(text)?,
+        None => Time::MIN,
+    };
+    Ok((component, since))
+}

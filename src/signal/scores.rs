@@ -1,0 +1,342 @@
+//! Scores that models outside of faultscope give: of files (`scores.json`, `scores.ndjson`), of requests, of scorers, and of series
+//! that `sources.yaml` names as scores.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic};
+use crate::estate::ComponentId;
+use crate::value::Time;
+
+use super::counts::Counts;
+use super::events;
+use super::facts::{Facts, Origin};
+use super::intake::{Complaints, Intake};
+use super::json;
+use super::placement::ScoreSeries;
+use super::placer::Placer;
+use super::samples::Samples;
+use super::scale::{RUN_TAIL, Scale};
+
+/// What an outside model says of a component at an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    pub origin: Origin,
+    /// `None` where the topology has no such component: kept and shown, and used for nothing.
+    pub component: Option<ComponentId>,
+    /// The component, or its labels, as the model named it.
+    pub named: String,
+    /// The model's metric, if the score names one that the component's type has; else as written. `None`: of the component as a whole.
+    pub metric: Option<String>,
+    pub time: Time,
+    /// Since when, if the model says so; never after `time`.
+    pub onset: Option<Time>,
+    /// Whose model: what `says` is followed by.
+    pub source: String,
+    /// Tail probability, in [`MIN_TAIL`](super::MIN_TAIL) to 1; smaller is worse.
+    pub tail: f64,
+}
+
+/// What is known of all entries of one source beforehand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ScoreFrame<'f> {
+    /// Whose scores they are, whatever they say themselves.
+    pub source: Option<&'f str>,
+    /// When, for entries without a `time`.
+    pub time: Option<Time>,
+    /// Only scores of these are taken.
+    pub about: Option<&'f BTreeSet<ComponentId>>,
+}
+
+/// Why an entry makes no score.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoreRefusal {
+    pub code: Code,
+    /// Without anything of the entry itself, so that refusals can be counted by it.
+    pub reason: String,
+    /// What stands there instead; may be empty.
+    pub found: String,
+}
+
+/// An entry of a file or request, as written and as read.
+#[derive(Debug)]
+pub struct ScoreEntry {
+    /// `None` for a line that is no JSON.
+    pub written: Option<Value>,
+    pub read: Result<Score, ScoreRefusal>,
+}
+
+/// What identifies a score: who, of which component (or what it was called) and metric, when.
+type Key = (String, Option<ComponentId>, String, Option<String>, Time);
+
+/// Where the scores already read stand in the facts.
+pub(super) type Seen = BTreeMap<Key, usize>;
+
+/// The entries of a text: an object, an array, or one object per line, of which a broken one costs only itself.
+///
+/// # Errors
+/// `NOT_UTF8`; `SIGNAL_FORMAT`: no JSON, or entries of which none has a `score`.
+pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &Placer<'_>) -> Result<Vec<ScoreEntry>, Box<Diagnostic>> {
+    let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
+        Ok(documents) => documents.into_iter().map(Ok).collect(),
+        Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => {
+            events::lines(json::text(file, bytes)?, "score").ok_or_else(|| helped(diagnostic))?
+        }
+        Err(diagnostic) => return Err(diagnostic),
+    };
+    if !entries.is_empty() && !entries.iter().flatten().any(|entry| entry.get("score").is_some()) {
+        let what = format!("`{file}` holds no scores: nothing in it has a `score`");
+        return Err(helped(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what))));
+    }
+    let read = |(index, entry): (usize, Result<Value, String>)| match entry {
+        Ok(written) => {
+            let read = score_of(&written, Origin { file: file.to_owned(), index }, frame, placer);
+            ScoreEntry { written: Some(written), read }
+        }
+        Err(found) => {
+            ScoreEntry { written: None, read: Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: "no JSON".to_owned(), found }) }
+        }
+    };
+    Ok(entries.into_iter().enumerate().map(read).collect())
+}
+
+fn helped(diagnostic: Box<Diagnostic>) -> Box<Diagnostic> {
+    let example = r#"{"component": "order-db", "score": 0.97, "time": "2025-06-01T10:00:00Z", "origin": "team-x"}"#;
+    Box::new(diagnostic.help(format!("expected objects, in an array or one per line, like `{example}`")))
+}
+
+/// Reads one entry.
+pub fn score_of(entry: &Value, origin: Origin, frame: &ScoreFrame<'_>, placer: &Placer<'_>) -> Result<Score, ScoreRefusal> {
+    let refusal = |reason: &str, found: String| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: reason.to_owned(), found };
+    let Target { component, named, labels } = place(entry, placer)?;
+    if frame.about.is_some_and(|about| !component.is_some_and(|one| about.contains(&one))) {
+        return Err(refusal("about a component that was not asked about", format!("`{named}`")));
+    }
+    let source = match frame.source {
+        Some(source) => source.to_owned(),
+        None => text(entry, "origin")
+            .filter(|name| !name.chars().any(char::is_control))
+            .ok_or_else(|| refusal("without an `origin`, one line that says whose model it is", shown(entry, "origin")))?,
+    };
+    let tail = tail(entry)?;
+    let time = match (said(entry, "time"), frame.time) {
+        (None, Some(time)) => time,
+        (None, None) => return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("without a `time`", String::new()) }),
+        (Some(value), _) => time_of(value).ok_or_else(|| impossible("with an impossible `time`", entry, "time"))?,
+    };
+    let onset = match said(entry, "onset") {
+        None => None,
+        Some(value) => Some(time_of(value).ok_or_else(|| impossible("with an impossible `onset`", entry, "onset"))?),
+    };
+    if onset.is_some_and(|onset| onset > time) {
+        return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("with an `onset` after its `time`", shown(entry, "onset")) });
+    }
+    let metric = text(entry, "metric").map(|name| modelled(name, component, &labels, placer));
+    Ok(Score { origin, component, named, metric, time, onset, source, tail })
+}
+
+/// What an entry is about.
+struct Target {
+    component: Option<ComponentId>,
+    named: String,
+    /// Empty where the component is named by itself.
+    labels: BTreeMap<String, String>,
+}
+
+fn place(entry: &Value, placer: &Placer<'_>) -> Result<Target, ScoreRefusal> {
+    if let Some(named) = text(entry, "component") {
+        return Ok(Target { component: placer.named(&named), named, labels: BTreeMap::new() });
+    }
+    let labels = json::scalars(entry.get("labels"));
+    if labels.is_empty() {
+        let reason = "that names no component: neither `component`, a text, nor `labels`, an object of texts".to_owned();
+        return Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason, found: shown(entry, "component") });
+    }
+    let named = labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ");
+    Ok(Target { component: placer.place(&labels), named, labels })
+}
+
+fn tail(entry: &Value) -> Result<f64, ScoreRefusal> {
+    let refusal = |reason: &str, key: &str| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: reason.to_owned(), found: shown(entry, key) };
+    let scale = match said(entry, "scale") {
+        None => Scale::default(),
+        Some(value) => value
+            .as_str()
+            .and_then(Scale::parse)
+            .ok_or_else(|| refusal("of an unknown `scale` (known: `probability`, `p_value`, `z`)", "scale"))?,
+    };
+    let Some(score) = entry.get("score").and_then(Value::as_f64) else {
+        return Err(refusal("without a `score` that is a number", "score"));
+    };
+    scale.tail(score).ok_or_else(|| refusal(&format!("with a `score` out of its range ({})", scale.range()), "score"))
+}
+
+fn modelled(name: String, component: Option<ComponentId>, labels: &BTreeMap<String, String>, placer: &Placer<'_>) -> String {
+    component.and_then(|component| placer.metric(&name, labels, component)).map_or(name, |(metric, _)| metric.to_owned())
+}
+
+/// RFC 3339, or seconds since 1970.
+fn time_of(value: &Value) -> Option<Time> {
+    match value {
+        Value::String(text) => Time::parse(text),
+        Value::Number(number) => Time::from_seconds(number.as_f64()?),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn impossible(reason: &str, entry: &Value, key: &str) -> ScoreRefusal {
+    let reason = format!("{reason} (RFC 3339, or seconds since 1970)");
+    ScoreRefusal { code: Code::SIGNAL_TIME, reason, found: shown(entry, key) }
+}
+
+/// What stands under a key; nothing is as good as absent.
+fn said<'v>(entry: &'v Value, key: &str) -> Option<&'v Value> {
+    entry.get(key).filter(|value| !value.is_null())
+}
+
+/// A text that is not empty.
+fn text(entry: &Value, key: &str) -> Option<String> {
+    entry.get(key).and_then(json::scalar).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// More of a wrong value than this (in characters) tells nobody more about it.
+const MAX_SHOWN: usize = 80;
+
+/// What stands under a key, for people.
+fn shown(entry: &Value, key: &str) -> String {
+    let words = |value: &Value| json::scalar(value).unwrap_or_else(|| value.to_string()).chars().take(MAX_SHOWN).collect::<String>();
+    said(entry, key).map_or_else(String::new, |value| format!("`{key}` is `{}`", words(value)))
+}
+
+pub(super) fn read(
+    file: &str,
+    bytes: &[u8],
+    frame: &ScoreFrame<'_>,
+    seen: &mut Seen,
+    intake: &mut Intake<'_>,
+) -> Result<(), Box<Diagnostic>> {
+    let entries = score_entries(file, bytes, frame, &intake.placer)?;
+    let mut complaints = Complaints::default();
+    for (index, entry) in entries.into_iter().enumerate() {
+        intake.counts.scores.received += 1;
+        match entry.read {
+            Ok(score) => keep(score, seen, intake),
+            Err(ScoreRefusal { code, reason, found }) => {
+                let found = if found.is_empty() { String::new() } else { format!(", {found}") };
+                complaints.add(code, &format!("scores set aside, {reason}"), 1, || format!("score {index}{found}"));
+                intake.counts.scores.reject(&reason, 1);
+                intake.unread(file, index, format!("score: {reason}{found}"));
+            }
+        }
+    }
+    complaints.report(file, &mut intake.diagnostics);
+    Ok(())
+}
+
+/// Of two scores of one model for one component, metric and instant, the later one counts: a correction, or the same sent again.
+fn keep(score: Score, seen: &mut Seen, intake: &mut Intake<'_>) {
+    let named = if score.component.is_some() { String::new() } else { score.named.clone() };
+    let key = (score.source.clone(), score.component, named, score.metric.clone(), score.time);
+    let earlier = seen.get(&key).and_then(|at| intake.facts.scores.get_mut(*at));
+    match earlier {
+        Some(earlier) => {
+            *earlier = score;
+            intake.counts.scores.duplicates += 1;
+        }
+        None => {
+            intake.counts.scores.keep(score.component.is_some());
+            seen.insert(key, intake.facts.scores.len());
+            intake.facts.scores.push(score);
+        }
+    }
+}
+
+/// A recorded series that `sources.yaml` names as a score: each sample is one. `doubled`: samples that another one of their time
+/// replaced; `histograms` are not read. How many of its samples are no score of its scale.
+pub(super) fn of_series(
+    entry: &ScoreSeries,
+    labels: &BTreeMap<String, String>,
+    origin: &Origin,
+    samples: &Samples,
+    (doubled, histograms): (usize, usize),
+    intake: &mut Intake<'_>,
+) -> usize {
+    let component = intake.placer.place(labels);
+    let metric = entry.metric.clone().map(|name| modelled(name, component, labels, &intake.placer));
+    let counts = &mut intake.counts.scores;
+    counts.received += samples.received + histograms;
+    counts.duplicates += doubled;
+    counts.reject("impossible time", samples.impossible);
+    counts.reject("infinite", samples.infinite);
+    counts.reject("no number", samples.garbled);
+    counts.reject("histogram", histograms);
+    let mut outside = 0;
+    for (time, value) in &samples.points {
+        let Some(tail) = entry.scale.tail(*value) else {
+            outside += 1;
+            continue;
+        };
+        counts.keep(component.is_some());
+        intake.facts.scores.push(Score {
+            origin: origin.clone(),
+            component,
+            named: entry.series.clone(),
+            metric: metric.clone(),
+            time: *time,
+            onset: None,
+            source: entry.source.clone(),
+            tail,
+        });
+    }
+    counts.reject("no score of its scale", outside);
+    outside
+}
+
+/// By time, then by origin; those of one series lie in the order of their samples.
+pub(super) fn sort(scores: &mut [Score]) {
+    scores.sort_by(|a, b| (a.time, &a.origin).cmp(&(b.time, &b.origin)));
+}
+
+/// Reads further scores into facts that are at hand: of requests, of scorers. `file` is what they are called in messages.
+pub fn add_scores(
+    file: &str,
+    bytes: &[u8],
+    frame: &ScoreFrame<'_>,
+    placer: Placer<'_>,
+    facts: &mut Facts,
+    counts: &mut Counts,
+) -> Vec<Diagnostic> {
+    let mut intake = Intake::new(placer);
+    intake.run(|intake| read(file, bytes, frame, &mut Seen::new(), intake));
+    let Intake { facts: further, counts: of_further, diagnostics, .. } = intake;
+    facts.scores.extend(further.scores);
+    sort(&mut facts.scores);
+    facts.unread.extend(further.unread);
+    facts.unread.sort_by(|a, b| a.origin.cmp(&b.origin));
+    counts.scores.absorb(of_further.scores);
+    diagnostics
+}
+
+/// Whose scores of what: the model, the component (or what it was called), the metric.
+type Voice<'s> = (&'s str, Option<ComponentId>, &'s str, Option<&'s str>);
+
+impl Facts {
+    /// The last word of each model about each component and metric, of those after `since` up to `at`; by model, component and metric.
+    ///
+    /// Where the model does not say since when, `onset` is the first of its last scores without a break whose tail is at most
+    /// [`RUN_TAIL`]: `None` if not even the last one is.
+    pub fn scores_at(&self, since: Time, at: Time) -> Vec<Score> {
+        let mut said: BTreeMap<Voice<'_>, Vec<&Score>> = BTreeMap::new();
+        for score in self.scores.iter().filter(|score| score.time > since && score.time <= at) {
+            let named = if score.component.is_some() { "" } else { score.named.as_str() };
+            said.entry((&score.source, score.component, named, score.metric.as_deref())).or_default().push(score);
+        }
+        let last_word = |scores: Vec<&Score>| {
+            let last: Score = scores.last().map(|score| (*score).clone())?;
+            let run = scores.iter().rev().take_while(|score| score.tail <= RUN_TAIL).last();
+            Some(Score { onset: last.onset.or(run.map(|score| score.time)), ..last })
+        };
+        said.into_values().filter_map(last_word).collect()
+    }
+}

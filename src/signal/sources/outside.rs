@@ -1,0 +1,91 @@
+//! The parts of `sources.yaml` about models outside: `scores`, series that are scores, and `scorers`, which are asked over HTTP.
+
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::estate::parse_duration;
+use crate::signal::placement::{ScoreSeries, Scorer};
+use crate::signal::scale::Scale;
+use crate::value::yaml::Node;
+use crate::value::{Duration, SECOND, Time};
+
+use super::Reader;
+
+/// How long a scorer may take if nothing else is said: a person waits for the diagnosis.
+const DEFAULT_TIMEOUT: Duration = 2 * SECOND;
+
+/// How long at most: a diagnosis that takes longer than this is of no use to who stands in an incident.
+const MAX_TIMEOUT: Duration = 30 * SECOND;
+
+impl Reader {
+    pub(super) fn score(&mut self, node: &Node) -> Option<ScoreSeries> {
+        if !self.fields(node, &["series", "metric", "scale", "origin", "labels"]) {
+            return None;
+        }
+        let series = self.required(node, "series");
+        let metric = self.text(node, "metric");
+        let scale = self.scale(node);
+        let source = self.required(node, "origin");
+        let labels = self.labels(node, "labels");
+        Some(ScoreSeries { series: series?, metric: metric.ok()?, scale: scale?, source: source?, labels: labels?, place: node.place })
+    }
+
+    fn scale(&mut self, node: &Node) -> Option<Scale> {
+        let Some(name) = self.text(node, "scale").ok()? else { return Some(Scale::default()) };
+        let found = Scale::parse(&name);
+        if found.is_none() {
+            let place = node.get("scale").map_or(node.place, |n| n.place);
+            let names = Scale::NAMES.iter().map(|(name, _)| *name);
+            let help = nearest(&name, names.clone()).map_or_else(
+                || format!("known scales: {}", names.clone().collect::<Vec<_>>().join(", ")),
+                |name| format!("did you mean `{name}`?"),
+            );
+            self.diagnostics.push(Diagnostic::error(Code::BAD_PLACEMENT, place, format!("unknown scale `{name}`")).help(help));
+        }
+        found
+    }
+
+    /// `earlier`: those of the same file so far; a name stands for one of them only.
+    pub(super) fn scorer(&mut self, node: &Node, earlier: &[Scorer]) -> Option<Scorer> {
+        if !self.fields(node, &["name", "url", "timeout", "headers"]) {
+            return None;
+        }
+        let name = self.required(node, "name");
+        let url = self.url(node);
+        let timeout = self.timeout(node);
+        let headers = self.labels(node, "headers");
+        let name = name?;
+        if earlier.iter().any(|scorer| scorer.name == name) {
+            let place = node.get("name").map_or(node.place, |n| n.place);
+            self.bad(place, format!("a second scorer `{name}`"), "what each of them says is labelled by its name: give it another");
+            return None;
+        }
+        Some(Scorer { name, url: url?, timeout: timeout?, headers: headers? })
+    }
+
+    fn url(&mut self, node: &Node) -> Option<String> {
+        let url = self.required(node, "url")?;
+        let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        if host.is_none_or(str::is_empty) {
+            let place = node.get("url").map_or(node.place, |n| n.place);
+            self.bad(place, format!("`{url}` is no address of a scorer"), "like `http://127.0.0.1:9000/score`; https will do as well");
+            return None;
+        }
+        Some(url)
+    }
+
+    fn timeout(&mut self, node: &Node) -> Option<Duration> {
+        let Some(text) = self.text(node, "timeout").ok()? else { return Some(DEFAULT_TIMEOUT) };
+        let place = node.get("timeout").map_or(node.place, |n| n.place);
+        match parse_duration(&text) {
+            Some(timeout) if timeout <= MAX_TIMEOUT => Some(timeout),
+            Some(_) => {
+                let help = "people wait for a diagnosis: let the scorer prepare what takes longer";
+                self.bad(place, format!("`{text}` is longer than a scorer may take, {}", Time::describe(MAX_TIMEOUT)), help);
+                None
+            }
+            None => {
+                self.bad(place, format!("`{text}` is no duration"), "write it like `2s` or `500ms`");
+                None
+            }
+        }
+    }
+}
