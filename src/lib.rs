@@ -11,6 +11,7 @@ pub mod import;
 pub mod knowledge;
 pub mod language;
 pub mod localize;
+pub mod mine;
 pub mod script;
 pub mod server;
 pub mod signal;

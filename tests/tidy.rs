@@ -21,6 +21,7 @@ const HOUSE: &[(&str, u32, &[&str])] = &[
     ("localize", 7, &[]),
     ("change", 7, &[]),
     ("world", 8, &["reqwest", "rustls"]),
+    ("mine", 9, &[]),
     ("server", 9, &["axum", "tokio"]),
     ("cli", 10, &["clap"]),
 ];

@@ -18,6 +18,7 @@ mod impact;
 mod import;
 mod import_store;
 mod lang;
+mod mine;
 mod page;
 mod plot;
 #[cfg(test)]
@@ -77,6 +78,8 @@ enum Command {
     Confirm(confirm::Args),
     /// Score diagnoses against the truth in each bundle's `expected.json`
     Eval(eval::Args),
+    /// Propose rules and a tree from past incidents with a confirmed cause: drafts, never rules
+    Mine(mine::Args),
     /// Replay recordings through the matcher and tell how fast it is on this project
     Bench(bench::Args),
     /// Answer over HTTP: diagnoses, scores of your own models, predictions
@@ -178,6 +181,7 @@ pub fn main() -> ExitCode {
         Command::Walk(args) => walk::run(&args, &mut out),
         Command::Confirm(args) => confirm::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
+        Command::Mine(args) => mine::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Serve(args) => serve::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),

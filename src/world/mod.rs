@@ -12,6 +12,7 @@ mod table;
 #[cfg(test)]
 mod table_tests;
 mod topology;
+mod truth;
 
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
@@ -21,3 +22,4 @@ pub use project::{Project, find_project};
 pub use recorded::{case_records, recorded, records_of};
 pub use table::{parse_instant, read_table};
 pub use topology::{Topology, load_topology};
+pub use truth::{Collected, Labelled, labelled};

@@ -1,0 +1,188 @@
+//! `faultscope mine [DIR…]`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::{Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
+use crate::mine::{Proposal, Report, Settings, TreeProposal, listed, mine, percent};
+use crate::world::labelled;
+
+/// So many lines of what could not be used are shown in text; JSON has all.
+const SHOWN: usize = 5;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folders that hold bundles with an `expected.json`, beside the project's cases and its feedback journal
+    dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Incidents that must show a proposal
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    min_support: u32,
+    /// Of the incidents in which a proposal held, the share that must show it: `0.7` or `70%`
+    #[arg(long, value_name = "P", default_value = "70%", value_parser = parse_share)]
+    min_confidence: f64,
+    /// Write the drafts and `PROPOSAL.md` into this folder, as `rules/mined`; without it nothing is written
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Overwrite files in it that are different
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// How the report is written; `markdown` for a merge request
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse::<f64>(),
+    };
+    let share = share.ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("`{text}` is no share; write it like `0.7` or `70%`, from 0 to 1"))
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    for dir in &args.dirs {
+        if !dir.is_dir() {
+            return Err(Failure(format!("error[F9001]: there is no folder `{}`", dir.display())));
+        }
+    }
+    let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);
+    let project = load_project(&args.project, near)?;
+    let collected = labelled(&project, &args.dirs);
+    let min_support = usize::try_from(args.min_support).unwrap_or(usize::MAX);
+    let report = mine(&project, &collected, Settings { min_support, min_confidence: args.min_confidence });
+    let written = match &args.out {
+        Some(dir) => write(&report, dir, args.force)?,
+        None => Vec::new(),
+    };
+    match args.format {
+        Format::Json => writeln!(out, "{}", json(&report)?)?,
+        Format::Markdown => write!(out, "{}", report.markdown())?,
+        Format::Text => {
+            text(&report, out)?;
+            for file in &written {
+                writeln!(out, "written: {}", file.display())?;
+            }
+            if args.out.is_none() && !report.is_empty() {
+                writeln!(out, "Nothing was written. `-o DIR` writes the drafts and the text of a merge request.")?;
+            }
+        }
+    }
+    Ok(OK)
+}
+
+/// Writes the files of the proposal. If one of them would overwrite something else, none is written.
+fn write(report: &Report, dir: &Path, force: bool) -> Result<Vec<PathBuf>, Failure> {
+    let files: Vec<(PathBuf, String)> = report.files().into_iter().map(|(name, text)| (dir.join(name), text)).collect();
+    let differs = |(path, text): &&(PathBuf, String)| path.exists() && std::fs::read(path).ok().as_deref() != Some(text.as_bytes());
+    if let Some((path, _)) = files.iter().find(differs).filter(|_| !force) {
+        let message = format!("error: `{}` is there already, and different; nothing was written", path.display());
+        return Err(Failure(format!("{message}\n  help: name another folder, or overwrite it with `--force`")));
+    }
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let failed = |path: &Path, error: &std::io::Error| Failure(format!("error[F9001]: `{}` cannot be written: {error}", path.display()));
+    std::fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
+    for (path, text) in &files {
+        std::fs::write(path, text).map_err(|error| failed(path, &error))?;
+    }
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
+    for warning in &report.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    writeln!(
+        out,
+        "{} incidents with a known cause, {} of them without a fault; {} faults. Asked for: {} incidents, confidence {}.",
+        report.incidents,
+        report.healthy,
+        report.labels.len(),
+        report.min_support,
+        percent(report.min_confidence)
+    )?;
+    let wanting = report.wanting();
+    if !wanting.is_empty() {
+        writeln!(out, "\n{wanting}")?;
+    }
+    for one in &report.rules {
+        rule(one, report.incidents, out)?;
+    }
+    if let Some(tree) = &report.tree {
+        writeln!(out, "\n{} Which of the known faults is it? (draft)", tree.id)?;
+        for line in TreeProposal::lines(&tree.right, &tree.wrong, &tree.open, tree.by_chance) {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    if report.is_empty() && wanting.is_empty() {
+        writeln!(out, "\nNothing is proposed.")?;
+    }
+    rest(report, out)
+}
+
+fn rule(one: &Proposal, incidents: usize, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "\n{} {} ({}) (draft)", one.id, one.fault, one.kind)?;
+    writeln!(out, "  if {}", one.conditions.join("\n     and "))?;
+    for line in one.evidence.lines(incidents) {
+        writeln!(out, "  {line}")?;
+    }
+    for overlap in &one.overlaps {
+        let draft = if overlap.draft { " (a draft)" } else { "" };
+        writeln!(
+            out,
+            "  existing    {}{draft} {} (overlap {}): {}",
+            overlap.rule,
+            overlap.stand.words(),
+            percent(overlap.jaccard),
+            listed(&overlap.incidents)
+        )?;
+    }
+    Ok(())
+}
+
+fn rest(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
+    if !report.covered.is_empty() {
+        writeln!(out, "\nAlready covered")?;
+        for one in &report.covered {
+            writeln!(out, "  {} ({}): {} names it in {}", one.fault, one.kind, one.by.join(", "), listed(&one.incidents))?;
+        }
+    }
+    for (title, list) in [("Left out", &report.dropped), ("Recordings that could not be used", &report.skipped)] {
+        if list.is_empty() {
+            continue;
+        }
+        writeln!(out, "\n{title}")?;
+        for one in list.iter().take(SHOWN) {
+            writeln!(out, "  {}: {}", one.what, one.why)?;
+        }
+        if list.len() > SHOWN {
+            writeln!(out, "  and {} more", list.len() - SHOWN)?;
+        }
+    }
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_share;
+
+    #[test]
+    fn shares() {
+        for (text, expected) in [
+            ("0.7", Some(0.7)),
+            ("70%", Some(0.7)),
+            ("1", Some(1.0)),
+            ("0", Some(0.0)),
+            ("70", None),
+            ("-1%", None),
+            ("NaN", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_share(text).ok(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What drafts really do: the engine runs them over every recording. The counts of items only say what is worth a try.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::engine::matcher::{Matcher, Setup};
+use crate::engine::{Engine, Walk};
+use crate::world::{Bundle, Labelled, Options, Project, load_bundle};
+
+use super::draft::Parsed;
+use super::transactions::{Incident, Label};
+
+/// In which incidents a draft held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// At a component that broke with this fault.
+    pub right: BTreeSet<usize>,
+    /// At others, with these.
+    pub wrong: BTreeMap<usize, BTreeSet<String>>,
+}
+
+/// What drafts and trees did.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// By the id of the draft; those that held nowhere are not in it.
+    pub held: BTreeMap<String, Held>,
+    /// The verdict of the tree, by incident; none where the data leave a question open.
+    pub verdicts: BTreeMap<usize, String>,
+}
+
+/// Runs drafts, and a tree, over the recordings. `labels` says for each draft what it claims. A recording that cannot be loaded any
+/// more counts for nothing.
+pub fn measure(
+    project: &Project,
+    recordings: &[(&Labelled, &Incident)],
+    parsed: &Parsed,
+    labels: &BTreeMap<String, Label>,
+    tree: Option<&str>,
+) -> Measured {
+    let mut measured = Measured::default();
+    for (at, (labelled, incident)) in recordings.iter().enumerate() {
+        let Ok(bundle) = load_bundle(project, &labelled.dir, &labelled.top, Options::default()) else { continue };
+        one(&bundle, parsed, |engine| {
+            for finding in engine.findings() {
+                let (Some(label), Some(component)) = (labels.get(&finding.rule.id), finding.binding.first()) else { continue };
+                let id = &bundle.estate().component(*component).id;
+                let held = measured.held.entry(finding.rule.id.clone()).or_default();
+                if incident.label_of(id) == Some(label) {
+                    held.right.insert(at);
+                } else {
+                    held.wrong.entry(at).or_default().insert(id.clone());
+                }
+            }
+            if let Some(verdict) = tree.and_then(|tree| walk(engine, tree)) {
+                measured.verdicts.insert(at, verdict);
+            }
+        });
+    }
+    measured
+}
+
+/// The engine with the plan of the drafts instead of the project's. The matcher says where rules held, as it does for a diagnosis.
+fn one(bundle: &Bundle<'_>, parsed: &Parsed, ask: impl FnOnce(&Engine<'_>)) {
+    let plan = Arc::new(parsed.plan(bundle.project, bundle.estate()));
+    let setup = Setup { plan: Arc::clone(&plan), ..bundle.setup(bundle.at) };
+    let scripts = Arc::clone(&setup.scripts);
+    let candidates = Matcher::load(setup, &bundle.facts).candidates();
+    let engine = Engine::new(&plan, bundle.estate(), &bundle.facts, scripts.as_ref(), bundle.at, bundle.lookback).only(candidates);
+    ask(&engine);
+}
+
+fn walk(engine: &Engine<'_>, tree: &str) -> Option<String> {
+    let mut walk = Walk::new(engine.plan.trees.get(tree)?);
+    while walk.question().is_some() {
+        let (evidence, answer) = walk.ask_data(engine)?;
+        if !walk.answer(&answer?, Some(evidence)) {
+            return None;
+        }
+    }
+    walk.end.map(|end| end.verdict.to_owned())
+}

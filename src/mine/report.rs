@@ -1,0 +1,324 @@
+//! The answer of `mine`: proposals with their evidence, and the text of a merge request.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::conflicts::{Overlap, Stand};
+
+/// So many names of a list are written into comments and text; JSON has all.
+const SHOWN: usize = 10;
+
+/// What was learned. The same recordings give the same report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Recordings that were used, and how many of them show no fault.
+    pub incidents: usize,
+    pub healthy: usize,
+    pub min_support: usize,
+    /// 0 to 1.
+    pub min_confidence: f64,
+    /// Every fault that was confirmed, with the number of its incidents.
+    pub labels: Vec<LabelView>,
+    pub rules: Vec<Proposal>,
+    pub tree: Option<TreeProposal>,
+    /// What rules of the project say already.
+    pub covered: Vec<Covered>,
+    /// What looked promising and was left out, and why.
+    pub dropped: Vec<Dropped>,
+    /// Recordings that could not be used, and why.
+    pub skipped: Vec<Dropped>,
+    /// What is wrong with the journal.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LabelView {
+    pub fault: String,
+    /// The type of the component.
+    pub kind: String,
+    pub incidents: usize,
+}
+
+/// A rule that a person may take over.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proposal {
+    pub id: String,
+    pub fault: String,
+    pub kind: String,
+    pub conditions: Vec<String>,
+    /// The whole block, valid in the project, with `status draft`.
+    pub text: String,
+    pub evidence: Evidence,
+    pub overlaps: Vec<Overlap>,
+}
+
+/// What the engine measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evidence {
+    /// Incidents in which it held at what broke, with this fault.
+    pub shown_by: Vec<String>,
+    pub counter_examples: Vec<CounterExample>,
+    /// Of all incidents, 0 to 1.
+    pub support: f64,
+    /// shown / (shown + counter-examples), 0 to 1, and its interval of 95% (Wilson).
+    pub confidence: f64,
+    pub interval: (f64, f64),
+    /// How many times as often as among all incidents.
+    pub lift: f64,
+    /// Other combinations that hold in the same incidents.
+    pub alike: usize,
+    /// An incident in which one condition was missing.
+    pub near_miss: Option<String>,
+}
+
+/// An incident in which the conditions held, and the cause was another, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CounterExample {
+    pub incident: String,
+    /// Where they held.
+    pub at: Vec<String>,
+    /// What was at fault.
+    pub truth: String,
+}
+
+/// A tree that a person may take over.
+#[derive(Debug, Clone, Serialize)]
+pub struct TreeProposal {
+    pub id: String,
+    pub text: String,
+    /// Incidents that it walks to their own fault, to another one, and those where the data leave a question open.
+    pub right: Vec<String>,
+    pub wrong: Vec<String>,
+    pub open: Vec<String>,
+    /// How many are right by always saying the most frequent.
+    pub by_chance: usize,
+}
+
+/// What a rule of the project says already.
+#[derive(Debug, Clone, Serialize)]
+pub struct Covered {
+    pub fault: String,
+    pub kind: String,
+    pub conditions: Vec<String>,
+    /// The rules that name the cause in all these incidents.
+    pub by: Vec<String>,
+    pub incidents: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Dropped {
+    pub what: String,
+    pub why: String,
+}
+
+/// `a, b and 3 more`.
+pub fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+/// `67%`.
+pub fn percent(share: f64) -> String {
+    format!("{:.0}%", share * 100.0)
+}
+
+impl Evidence {
+    /// The evidence as lines of comment, and of the report.
+    pub fn lines(&self, incidents: usize) -> Vec<String> {
+        let (low, high) = self.interval;
+        let mut lines = vec![
+            format!("support     {} of {incidents} incidents ({})", self.shown_by.len(), percent(self.support)),
+            format!(
+                "confidence  {} ({} shown, {} against; 95% interval {} to {}); lift {:.1}",
+                percent(self.confidence),
+                self.shown_by.len(),
+                self.counter_examples.len(),
+                percent(low),
+                percent(high),
+                self.lift
+            ),
+            format!("shown by    {}", listed(&self.shown_by)),
+        ];
+        if self.counter_examples.is_empty() {
+            lines.push("against it  no incident".to_owned());
+        }
+        for one in self.counter_examples.iter().take(SHOWN) {
+            lines.push(format!("against it  {}: held at {}, at fault was {}", one.incident, listed(&one.at), one.truth));
+        }
+        if self.counter_examples.len() > SHOWN {
+            lines.push(format!("against it  {} more", self.counter_examples.len() - SHOWN));
+        }
+        if let Some(name) = &self.near_miss {
+            lines.push(format!("near miss   {name}"));
+        }
+        if self.alike > 0 {
+            lines.push(format!("alike       {} other combinations hold in the same incidents", self.alike));
+        }
+        lines
+    }
+}
+
+impl TreeProposal {
+    /// What the engine measured, as lines of comment, and of the report.
+    pub fn lines(right: &[String], wrong: &[String], open: &[String], by_chance: usize) -> Vec<String> {
+        let all = right.len() + wrong.len() + open.len();
+        let mut lines =
+            vec![format!("right       {} of {all} incidents; always saying the most frequent is right in {by_chance}", right.len())];
+        for (what, names) in [("wrong     ", wrong), ("left open ", open)] {
+            if !names.is_empty() {
+                lines.push(format!("{what}  {}", listed(names)));
+            }
+        }
+        lines
+    }
+}
+
+impl Report {
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.tree.is_none()
+    }
+
+    /// The files of the proposal: name and text, by name. Nothing without `status draft`; empty if nothing is proposed.
+    pub fn files(&self) -> Vec<(String, String)> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let rules = self.rules.iter().map(|one| (format!("{}.rules", one.id), one.text.clone()));
+        let tree = self.tree.iter().map(|one| (format!("{}.rules", one.id), one.text.clone()));
+        rules.chain(tree).chain([("PROPOSAL.md".to_owned(), self.markdown())]).collect()
+    }
+
+    /// What is needed before anything can be learned; empty if there is enough of something.
+    pub fn wanting(&self) -> String {
+        if self.labels.iter().any(|label| label.incidents >= self.min_support) {
+            return String::new();
+        }
+        let most = self.labels.iter().max_by(|a, b| a.incidents.cmp(&b.incidents).then_with(|| b.fault.cmp(&a.fault)));
+        let have = most.map_or_else(
+            || "no incident has a confirmed cause".to_owned(),
+            |label| format!("the most frequent fault, {} ({}), has {}", label.fault, label.kind, label.incidents),
+        );
+        format!(
+            "Nothing to learn from yet: {have}. Needed: recordings of at least {} incidents of one fault, named by the same words, \
+             on components of one type; and some without a fault, as counter-examples. A recording counts once its cause is in its \
+             `expected.json` or in the feedback journal.",
+            self.min_support
+        )
+    }
+
+    /// The text of a merge request.
+    pub fn markdown(&self) -> String {
+        let mut page = String::from("# Proposed rules, mined from past incidents\n\n");
+        let wanting = self.wanting();
+        let healthy = self.healthy;
+        let _ = writeln!(
+            page,
+            "{} incidents were looked at, {healthy} of them without a fault. What follows held in at least {} of them with a confidence of \
+             {} or more, measured by running each draft over all of them. They are the incidents it was learned from: on new ones \
+             expect less. Everything is `status draft`: evaluated and reported apart, it names no suspect until a person takes that line out.\n",
+            self.incidents,
+            self.min_support,
+            percent(self.min_confidence)
+        );
+        if !wanting.is_empty() {
+            let _ = writeln!(page, "{wanting}\n");
+        }
+        if self.is_empty() {
+            page.push_str("Nothing is proposed.\n\n");
+        }
+        for one in &self.rules {
+            let _ = writeln!(page, "## {} {} ({})\n\n```rules\n{}```\n", one.id, one.fault, one.kind, without_comments(&one.text));
+            one.evidence.lines(self.incidents).iter().for_each(|line| page.push_str(&item(line)));
+            overlaps(&one.overlaps, &mut page);
+            trial(one, &mut page);
+        }
+        if let Some(tree) = &self.tree {
+            let _ = writeln!(page, "## {} Which of the known faults is it?\n\n```rules\n{}```\n", tree.id, without_comments(&tree.text));
+            let lines = TreeProposal::lines(&tree.right, &tree.wrong, &tree.open, tree.by_chance);
+            lines.iter().for_each(|line| page.push_str(&item(line)));
+            if let Some(name) = tree.right.first() {
+                let _ = writeln!(page, "- try it: `faultscope walk {} --bundle {name}`", tree.id);
+            }
+            page.push('\n');
+        }
+        self.rest(&mut page);
+        page
+    }
+
+    fn rest(&self, page: &mut String) {
+        if !self.covered.is_empty() {
+            page.push_str("## Already covered\n\n");
+            for one in &self.covered {
+                let conditions = one.conditions.join(" and ");
+                let _ = writeln!(
+                    page,
+                    "- {} ({}): {} names it in {}: `{conditions}`",
+                    one.fault,
+                    one.kind,
+                    one.by.join(", "),
+                    listed(&one.incidents)
+                );
+            }
+            page.push('\n');
+        }
+        for (title, list) in [("Left out", &self.dropped), ("Recordings that could not be used", &self.skipped)] {
+            if !list.is_empty() {
+                let _ = writeln!(page, "## {title}\n");
+                list.iter().for_each(|one| page.push_str(&format!("- {}: {}\n", one.what, one.why)));
+                page.push('\n');
+            }
+        }
+        let counts: Vec<String> = self.labels.iter().map(|one| format!("{} ({}) {}", one.fault, one.kind, one.incidents)).collect();
+        if !counts.is_empty() {
+            let _ = writeln!(page, "## Faults\n\n{}", counts.join(", "));
+        }
+    }
+}
+
+/// A line of evidence as an item of a list: its runs of spaces mean nothing there.
+fn item(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    format!("- {}\n", words.join(" "))
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
+}
+
+fn overlaps(list: &[Overlap], page: &mut String) {
+    for one in list {
+        let mark = match one.stand {
+            Stand::Disagrees => "**conflict**",
+            Stand::Covers | Stand::Overlaps => "existing rule",
+        };
+        let _ = writeln!(
+            page,
+            "- {mark}: {} \"{}\"{} {} (overlap {}): {}",
+            one.rule,
+            one.title,
+            if one.draft { ", a draft," } else { "" },
+            one.stand.words(),
+            percent(one.jaccard),
+            listed(&one.incidents)
+        );
+    }
+}
+
+/// How to try it, and which recordings to keep as its tests: a project's tests are bundles named after the rule.
+fn trial(one: &Proposal, page: &mut String) {
+    let id = &one.id;
+    if let Some(name) = one.evidence.shown_by.first() {
+        let _ = writeln!(page, "- try it: `faultscope why {id} {name}`");
+        let _ = writeln!(page, "- test, fires: keep a copy of `{name}` as `tests/incidents/{id}-fires`");
+    }
+    let against = one.evidence.counter_examples.first().map(|one| &one.incident);
+    match one.evidence.near_miss.as_ref().or(against) {
+        Some(name) => {
+            let _ = writeln!(page, "- test, near miss: keep a copy of `{name}` as `tests/incidents/{id}-near-miss`");
+        }
+        None => page.push_str("- test, near miss: none among these incidents; record or make one before the rule becomes active\n"),
+    }
+    page.push('\n');
+}
