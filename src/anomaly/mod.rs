@@ -10,9 +10,11 @@
 //!
 //! Constants stand where they are used, each with a reason that does not depend on any one system.
 
+mod binomial;
 mod change_point;
 mod column;
 mod counter;
+mod drain;
 mod ewma;
 mod family;
 mod forest;
@@ -31,17 +33,28 @@ mod score;
 mod season;
 mod table;
 mod tail;
+mod tallies;
+#[cfg(test)]
+mod template_tests;
+mod templates;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod trouble;
 mod units;
+mod witness;
 
 pub use change_point::{ChangePoint, change_point};
+pub use drain::Miner;
 pub use forest::{Forest, ForestOptions};
 pub use judge::{Reading, Scored, Shift};
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
-pub use rank::{Ranked, Symptom, rank};
+pub use rank::{Ask, Ranked, Symptom, rank};
+pub use reasons::Reasons;
 pub use runs::{Run, runs};
-pub use score::{Deviation, deviations};
+pub use score::{Against, Deviation, deviations};
 pub use table::{Table, TableColumn};
 pub use tail::{Detector, Tail};
+pub use templates::{LogDeviation, LogKind, RareWord, log_deviations};
+pub use tokens::{Token, Tokens, sentence, telling, tokens};
+pub use witness::Witness;

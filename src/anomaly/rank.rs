@@ -1,30 +1,41 @@
 //! Ranking: which unit best explains what strays and what alerts, along the travel of faults.
 //!
 //! `score = own × (½ + ½·reach) × (1 − cause)`. `own` is what speaks against the unit itself; `reach` the share of all trouble
-//! that its fault would explain: its own, and that of its dependents which begin no earlier; `cause` what a dependency takes over
-//! that strays too and no later: for strengths `a` of the dependency and `b` of the unit, `a²/(a²+b²)`, a half where both stray
-//! alike. Squared, because noise far below must not take over what is plainly here. That a component whose own dependencies are
-//! healthy, and which is itself not, is the root, is the observation of Chen et al. (`CauseInfer`, INFOCOM 2014) and of Lin et al.
-//! (`MicroScope`, ICSOC 2018); the form of the product is ours. A unit of which nothing is measured has only its reach.
+//! that its fault would explain: its own, that of its dependents which begin no earlier, and half of that of what it calls; `cause` what
+//! a dependency takes over that strays too and no later: for strengths `a` of the dependency, as far as it strays in the same ways, and
+//! `b` of the unit, `a²/(a²+b²)`, a half where both stray alike. Squared, because noise far below must not take over what is plainly
+//! here. That a component whose own dependencies are healthy, and which is itself not, is the root, is the observation of Chen et al.
+//! (`CauseInfer`, INFOCOM 2014) and of Lin et al. (`MicroScope`, ICSOC 2018); the form of the product is ours. A unit of which nothing is
+//! measured has only its reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::estate::{ComponentId, Snapshot};
 use crate::signal::Facts;
-use crate::value::Time;
+use crate::value::{Duration, HOUR, Time};
 
-use super::family::family;
-use super::reasons;
-use super::score::{Deviation, step};
+use super::family::{family, move_together};
+use super::reasons::{self, Reasons};
+use super::score::{Against, Deviation, calm, step};
 use super::trouble::{FAINT, Trouble, troubles};
 use super::units::Units;
+use super::witness::Witness;
 
 /// Half of a score a unit has by straying, half by explaining others: a leaf that nobody depends on can still be broken.
 const ALONE: f64 = 0.5;
 
+/// Trouble of what a unit calls, as far as its fault explains that: half. A caller that starves, floods or stops shows in what it
+/// calls, but a fault travels the other way first.
+const DOWNWARD: f64 = 0.5;
+
 /// What speaks against a candidate of which nothing is measured. Less than an alert, so that it must explain several that alert
 /// before it is named before each of them.
 const SILENT: f64 = 0.2;
+
+/// What was changed in the hour before its trouble is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
+/// "Site Reliability Engineering", 2016, chapter 1), and most changes break nothing.
+const CHANGED: f64 = 1.5;
+const CHANGE_WINDOW: Duration = HOUR;
 
 /// In the sum that confidence is a share of, for the culprit that is not among the candidates: as much as an alert.
 const SOMETHING_ELSE: f64 = 0.3;
@@ -40,6 +51,8 @@ const SUSTAINED: usize = 3;
 /// Corroborated: another family of metrics of the unit, or a unit that the topology connects, strays so too, and both begin within
 /// so many samples. Independent noise does not.
 const TOGETHER: i64 = 2;
+/// Samples of the calm time by which two series are held against each other.
+const MAX_CALM: usize = 256;
 
 /// What asks for an explanation: an alert, a report, a failed probe.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +61,18 @@ pub struct Symptom {
     pub onset: Time,
     /// 1 for an ordinary alert.
     pub weight: f64,
+}
+
+/// What suspects are asked of.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    pub estate: &'a Snapshot,
+    pub facts: &'a Facts,
+    /// The instant; nothing given is of later.
+    pub at: Time,
+    pub deviations: &'a [Deviation],
+    pub witnesses: &'a [Witness],
+    pub symptoms: &'a [Symptom],
 }
 
 /// A suspect.
@@ -59,8 +84,8 @@ pub struct Ranked {
     pub score: f64,
     /// 0 to 1: the share of its score in that of all suspects and something else. Monotone in the score, **not calibrated**.
     pub confidence: f64,
-    /// In words, the weightiest first.
-    pub reasons: Vec<String>,
+    /// In words.
+    pub reasons: Reasons,
     /// Straying components and those with symptoms that its fault reaches, itself included; ascending.
     pub explains: Vec<ComponentId>,
     /// Its own, as positions in the slice that was given; ascending.
@@ -70,76 +95,107 @@ pub struct Ranked {
 /// A candidate under judgement.
 pub(super) struct Suspect {
     pub unit: ComponentId,
-    /// Hops from the nearest symptom.
+    /// Hops from the nearest symptom; of those beside its path, more than any.
     pub distance: u32,
     pub score: f64,
     /// Units in trouble that its fault explains, without itself; ascending.
     pub explained: Vec<ComponentId>,
+    /// Those of what it calls.
+    pub called: Vec<ComponentId>,
     /// The dependency that takes over most, with its share.
     pub cause: Option<(ComponentId, f64)>,
+    /// The last change of it before its trouble, as a position in `facts.changes`.
+    pub change: Option<usize>,
+}
+
+/// What the topology says of the units in trouble.
+struct Walks {
+    /// For a unit, those in trouble which its fault would reach.
+    above: BTreeMap<ComponentId, Vec<ComponentId>>,
+    /// For a unit, those that stray and whose fault would reach it.
+    below: BTreeMap<ComponentId, Vec<ComponentId>>,
 }
 
 /// Suspects, the best first, at most 20. Empty: nothing is wrong as far as this can tell.
 ///
-/// Candidates are the units with symptoms and all that they depend on. Without a symptom, units that stray strongly, for long and
-/// not alone take their place; without those, too, it abstains.
-pub fn rank(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], symptoms: &[Symptom]) -> Vec<Ranked> {
-    let straying = deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component).collect();
-    let units = Units::new(estate, &straying);
-    let troubles = troubles(estate, facts, deviations, symptoms, &units);
-    let seeds: BTreeSet<ComponentId> = if symptoms.is_empty() {
-        convincing(facts, deviations, &troubles, &units)
+/// Candidates are the units with symptoms and all that they depend on; and, with no symptom on their path but sharing a dependent with
+/// one, units that stray. Without a symptom, units that stray strongly, for long and not alone take their place; without those, too, it
+/// abstains.
+pub fn rank(ask: &Ask<'_>) -> Vec<Ranked> {
+    let straying = ask.deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component).collect();
+    let units = Units::new(ask.estate, &straying);
+    let has_samples = |points: &[(Time, f64)]| points.iter().any(|(_, value)| value.is_finite());
+    let measured: BTreeSet<ComponentId> = ask
+        .facts
+        .series
+        .iter()
+        .filter(|series| has_samples(&series.points))
+        .filter_map(|series| Some(units.of(series.component?)))
+        .collect();
+    let reach = |unit: ComponentId| units.dependents(unit).into_keys().collect::<Vec<ComponentId>>();
+    let troubles = troubles(ask, &units, &measured, &reach);
+    let seeds: BTreeSet<ComponentId> = if ask.symptoms.is_empty() {
+        convincing(ask, &troubles, &units)
     } else {
-        symptoms.iter().map(|symptom| units.of(symptom.component)).collect()
+        ask.symptoms.iter().map(|symptom| units.of(symptom.component)).collect()
     };
-    let mut suspects = suspects(facts, &troubles, &units, &candidates(&seeds, &units));
+    let walks = walks(&troubles, &units);
+    let candidates = candidates(&seeds, &troubles, &units);
+    let mut suspects = suspects(ask, &measured, &troubles, &units, &walks, &candidates);
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.distance, a.unit).cmp(&(b.distance, b.unit))));
     suspects.truncate(MAX_RANKED);
     let sum = SOMETHING_ELSE + suspects.iter().map(|suspect| suspect.score).sum::<f64>();
-    let ranked = |suspect: Suspect| {
+    let ranked = |suspect: &Suspect| {
         let trouble = troubles.get(&suspect.unit);
         Ranked {
             component: suspect.unit,
             score: suspect.score,
             confidence: suspect.score / sum,
-            reasons: reasons::words(estate, facts, deviations, &troubles, &suspect),
-            explains: explains(deviations, &troubles, &suspect),
+            reasons: reasons::words(ask, &troubles, &suspects, suspect),
+            explains: explains(ask.deviations, &troubles, suspect),
             deviations: trouble.map(|trouble| trouble.deviations.clone()).unwrap_or_default(),
         }
     };
-    suspects.into_iter().map(ranked).collect()
+    suspects.iter().map(ranked).collect()
 }
 
 /// Units that stray strongly, for long, and not alone.
-fn convincing(
-    facts: &Facts,
-    deviations: &[Deviation],
-    troubles: &BTreeMap<ComponentId, Trouble>,
-    units: &Units<'_>,
-) -> BTreeSet<ComponentId> {
-    let is_firm = |deviation: &&Deviation| deviation.score >= FIRM && deviation.samples >= SUSTAINED;
+fn convincing(ask: &Ask<'_>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeSet<ComponentId> {
+    let is_firm = |deviation: &&Deviation| deviation.score >= FIRM && deviation.samples >= SUSTAINED && deviation.against != Against::Peers;
     let firm: BTreeMap<ComponentId, Vec<&Deviation>> = troubles
         .iter()
-        .map(|(unit, trouble)| (*unit, trouble.deviations.iter().filter_map(|at| deviations.get(*at)).filter(is_firm).collect()))
+        .map(|(unit, trouble)| (*unit, trouble.deviations.iter().filter_map(|at| ask.deviations.get(*at)).filter(is_firm).collect()))
         .filter(|(_, firm): &(ComponentId, Vec<&Deviation>)| !firm.is_empty())
         .collect();
-    let step_of = |deviation: &Deviation| facts.series.get(deviation.series).map_or(0, |series| step(&series.points));
+    let step_of = |deviation: &Deviation| ask.facts.series.get(deviation.series).map_or(0, |series| step(&series.points));
     let together = |a: &Deviation, b: &Deviation| a.onset.since(b.onset).abs() <= TOGETHER * step_of(a).max(step_of(b));
+    let history = |deviation: &Deviation| calm(ask.facts, deviation, deviation.onset, MAX_CALM);
+    let apart = |a: &Deviation, b: &Deviation| family(&a.metric) != family(&b.metric) && !move_together(&history(a), &history(b));
     let corroborated = |unit: ComponentId, own: &[&Deviation]| {
-        let within = own.iter().any(|a| own.iter().any(|b| family(&a.metric) != family(&b.metric) && together(a, b)));
+        let within = own.iter().any(|a| own.iter().any(|b| a.series != b.series && together(a, b) && apart(a, b)));
         let connected = || units.dependents(unit).into_keys().chain(units.dependencies(unit).into_keys());
         within || connected().filter_map(|other| firm.get(&other)).flatten().any(|b| own.iter().any(|a| together(a, b)))
     };
     firm.iter().filter(|(unit, own)| corroborated(**unit, own)).map(|(unit, _)| *unit).collect()
 }
 
-/// The seeds and all that they depend on, with the hops from the nearest seed.
-fn candidates(seeds: &BTreeSet<ComponentId>, units: &Units<'_>) -> BTreeMap<ComponentId, u32> {
+/// The seeds and all that they depend on, with the hops from the nearest seed; then units that stray and share a dependent with a seed,
+/// or are one: a shared caller carries the fault from one branch to where it was noticed in another.
+fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeMap<ComponentId, u32> {
     let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
+    let mut above: BTreeSet<ComponentId> = seeds.clone();
     for &seed in seeds {
         for (unit, distance) in units.dependencies(seed).into_iter().chain([(seed, 0)]) {
             let nearest = found.entry(unit).or_insert(distance);
             *nearest = distance.min(*nearest);
+        }
+        above.extend(units.dependents(seed).into_keys());
+    }
+    for (&unit, trouble) in troubles {
+        let strays = trouble.evidence > 0.0 && !trouble.deviations.is_empty();
+        let beside = || above.contains(&unit) || units.dependents(unit).into_keys().any(|dependent| above.contains(&dependent));
+        if strays && !found.contains_key(&unit) && !seeds.is_empty() && beside() {
+            found.insert(unit, u32::MAX);
         }
     }
     found
@@ -147,60 +203,67 @@ fn candidates(seeds: &BTreeSet<ComponentId>, units: &Units<'_>) -> BTreeMap<Comp
 
 /// Two walks for each unit in trouble instead of two for each candidate: a storm has hundreds of the one, an estate a hundred
 /// thousand of the other.
-fn suspects(
-    facts: &Facts,
-    troubles: &BTreeMap<ComponentId, Trouble>,
-    units: &Units<'_>,
-    candidates: &BTreeMap<ComponentId, u32>,
-) -> Vec<Suspect> {
-    let measured: BTreeSet<ComponentId> = facts
-        .series
-        .iter()
-        .filter(|series| series.points.iter().any(|(_, value)| value.is_finite()))
-        .filter_map(|series| Some(units.of(series.component?)))
-        .collect();
-    let mut below: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
-    let mut above: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
+fn walks(troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> Walks {
+    let mut walks = Walks { above: BTreeMap::new(), below: BTreeMap::new() };
     for (&unit, trouble) in troubles {
         for (candidate, _) in units.dependencies(unit) {
-            above.entry(candidate).or_default().push(unit);
+            walks.above.entry(candidate).or_default().push(unit);
         }
         if trouble.evidence > 0.0 {
             for (candidate, _) in units.dependents(unit) {
-                below.entry(candidate).or_default().push(unit);
+                walks.below.entry(candidate).or_default().push(unit);
             }
         }
     }
-    let total: f64 = troubles.values().map(|trouble| trouble.weight).sum();
+    walks
+}
+
+fn suspects(
+    ask: &Ask<'_>,
+    measured: &BTreeSet<ComponentId>,
+    troubles: &BTreeMap<ComponentId, Trouble>,
+    units: &Units<'_>,
+    walks: &Walks,
+    candidates: &BTreeMap<ComponentId, u32>,
+) -> Vec<Suspect> {
+    let total: f64 = troubles.values().map(Trouble::weight).sum();
     let none = Vec::new();
+    let weigh = |others: &[ComponentId]| others.iter().filter_map(|other| troubles.get(other)).map(Trouble::weight).sum::<f64>();
     let judge = |(&unit, &distance): (&ComponentId, &u32)| {
         let mine = troubles.get(&unit);
-        let own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, |trouble| trouble.weight);
+        let own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, Trouble::own);
         if own <= 0.0 || total <= 0.0 {
             return None;
         }
-        let mut explained = explained(mine, above.get(&unit).unwrap_or(&none), troubles);
+        let follows =
+            |other: &ComponentId| troubles.get(other).is_some_and(|other| mine.is_none_or(|mine| mine.begins_with(mine.begin, other)));
+        let mut explained: Vec<ComponentId> = walks.above.get(&unit).unwrap_or(&none).iter().copied().filter(follows).collect();
         if mine.is_none() {
             // Silence speaks against a unit only as far as nothing that strays explains the same.
-            explained.retain(|other| troubles.get(other).is_some_and(|t| t.evidence <= 0.0) && !below.contains_key(other));
+            explained.retain(|other| troubles.get(other).is_some_and(|t| t.evidence <= 0.0) && !walks.below.contains_key(other));
         }
-        let others: f64 = explained.iter().filter_map(|other| troubles.get(other)).map(|trouble| trouble.weight).sum();
-        let reach = (others + mine.map_or(0.0, |trouble| trouble.weight)) / total;
+        let strays = mine.is_some_and(|mine| mine.evidence > 0.0);
+        let below = || units.called(unit).into_iter().filter(|other| strays && follows(other) && !explained.contains(other));
+        let called: Vec<ComponentId> = below().collect();
+        let reach = (weigh(&explained) + DOWNWARD * weigh(&called) + mine.map_or(0.0, Trouble::weight)) / total;
         let alone = if mine.is_some() { ALONE } else { 0.0 };
-        let cause = cause(mine, own, below.get(&unit).unwrap_or(&none), troubles);
+        let cause = cause(mine, own, walks.below.get(&unit).unwrap_or(&none), troubles);
         let score = own * (alone + (1.0 - alone) * reach) * (1.0 - cause.map_or(0.0, |(_, share)| share));
+        let change = mine.and_then(|mine| change_before(ask, units, unit, mine.begin));
+        let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
         // Rounded, so that the order in which sums were taken does not decide between equals.
         let score = (score * 1e9).round() / 1e9;
-        (score > 0.0).then_some(Suspect { unit, distance, score, explained, cause })
+        (score > 0.0).then_some(Suspect { unit, distance, score, explained, called, cause, change })
     };
     candidates.iter().filter_map(judge).collect()
 }
 
-/// Dependents in trouble that begin no earlier. Of a candidate that nothing is known of, all.
-fn explained(mine: Option<&Trouble>, above: &[ComponentId], troubles: &BTreeMap<ComponentId, Trouble>) -> Vec<ComponentId> {
-    let follows =
-        |other: &&ComponentId| troubles.get(other).is_some_and(|other| mine.is_none_or(|mine| mine.begins_with(mine.begin, other)));
-    above.iter().filter(follows).copied().collect()
+/// The last change of a unit in the hour before its trouble began.
+fn change_before(ask: &Ask<'_>, units: &Units<'_>, unit: ComponentId, begin: Time) -> Option<usize> {
+    let of = |component: ComponentId| ask.facts.changes_of.get(&component).into_iter().flatten().copied();
+    let time = |at: &usize| ask.facts.changes.get(*at).map(|change| change.time);
+    let recent = |at: &usize| time(at).is_some_and(|time| time <= begin && begin.since(time) <= CHANGE_WINDOW);
+    units.members(unit).flat_map(of).filter(recent).max_by_key(|at| (time(at), *at))
 }
 
 /// The dependency that takes over most, of those that stray no later.
@@ -209,8 +272,8 @@ fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTr
         let other = troubles.get(unit)?;
         let from = other.strays_from?;
         let precedes = mine.is_none_or(|mine| other.begins_with(from, mine));
-        let strength = other.evidence * other.evidence;
-        precedes.then(|| (*unit, strength / (strength + own * own)))
+        let strength = other.evidence * mine.map_or(1.0, |mine| mine.likeness(other));
+        precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };
     // Of equals the first: `max_by` would take the last.
     below.iter().filter_map(share).fold(None, |best, next| match best {
@@ -221,7 +284,8 @@ fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTr
 
 fn explains(deviations: &[Deviation], troubles: &BTreeMap<ComponentId, Trouble>, suspect: &Suspect) -> Vec<ComponentId> {
     let mut found = BTreeSet::from([suspect.unit]);
-    for trouble in suspect.explained.iter().chain([&suspect.unit]).filter_map(|unit| troubles.get(unit)) {
+    let units = suspect.explained.iter().chain(&suspect.called).chain([&suspect.unit]);
+    for trouble in units.filter_map(|unit| troubles.get(unit)) {
         found.extend(&trouble.symptoms);
         found.extend(trouble.deviations.iter().filter_map(|at| deviations.get(*at)?.component));
     }

@@ -1,86 +1,230 @@
-//! Why a suspect stands where it stands, in words.
+//! Why a suspect stands where it stands, in words: what speaks for it, what against it, and what to look at to decide.
 
 use std::collections::BTreeMap;
 
-use crate::estate::{ComponentId, Member, Snapshot};
-use crate::signal::Facts;
-use crate::value::format_number;
+use crate::estate::{ComponentId, Member};
+use crate::signal::Change;
+use crate::value::{Time, format_number};
 
-use super::rank::Suspect;
-use super::score::Deviation;
-use super::trouble::Trouble;
-
-/// As many metrics as have a vote.
-const MAX_METRICS: usize = 3;
+use super::rank::{Ask, Suspect};
+use super::score::{Against, Deviation};
+use super::trouble::{Source, Trouble, Vote};
 
 /// More names than this are not read.
 const MAX_NAMES: usize = 5;
 
+/// A path longer than this is told by its ends.
+const MAX_HOPS: usize = 6;
+
 /// A dependency that takes over less is not worth a word.
 const WORTH_A_WORD: f64 = 0.1;
 
-pub(super) fn words(
-    estate: &Snapshot,
-    facts: &Facts,
-    deviations: &[Deviation],
-    troubles: &BTreeMap<ComponentId, Trouble>,
-    suspect: &Suspect,
-) -> Vec<String> {
-    let id = |component: ComponentId| estate.component(component).id.as_str();
-    let mut reasons = Vec::new();
-    if let Some(trouble) = troubles.get(&suspect.unit) {
-        let told = trouble.votes.iter().take(MAX_METRICS).filter_map(|at| deviations.get(*at));
-        reasons.extend(told.map(|deviation| metric(estate, facts, deviation)));
-        if !trouble.symptoms.is_empty() {
-            let named: Vec<&str> = trouble.symptoms.iter().map(|component| id(*component)).collect();
-            reasons.push(format!("alerts, reports or failed probes name {}", list(&named)));
-        }
-    } else {
-        reasons.push(format!("nothing is measured of {}", id(suspect.unit)));
-    }
-    if !suspect.explained.is_empty() {
-        let named: Vec<&str> = suspect.explained.iter().map(|unit| id(*unit)).collect();
-        reasons.push(format!("its fault would reach {}, in trouble and no earlier", list(&named)));
-    }
-    if let Some((unit, share)) = suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
-        let how = if share >= 0.5 { "as much or more, and no later: it may be a symptom of that" } else { "too, though less" };
-        reasons.push(format!("against it: {}, on which it depends, strays {how}", id(unit)));
-    }
-    reasons
+/// So large a share of others that stray likewise is worth one.
+const CROWDED: f64 = 0.25;
+
+/// What a suspect's place rests on, each a clause; the weightiest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reasons {
+    pub because: Vec<String>,
+    pub against: Vec<String>,
+    /// What to look at to decide.
+    pub look: Vec<String>,
 }
 
-/// `latency of order-db rose to 850ms, usually 12ms (robust z 31.5, 4 samples from 10:15:00)`.
-fn metric(estate: &Snapshot, facts: &Facts, deviation: &Deviation) -> String {
-    let of = deviation.component.map_or(String::new(), |component| format!(" of {}", estate.component(component).id));
-    let moved = if deviation.high { "rose" } else { "fell" };
+/// `suspects`: all of them, the best first.
+pub(super) fn words(ask: &Ask<'_>, troubles: &BTreeMap<ComponentId, Trouble>, suspects: &[Suspect], suspect: &Suspect) -> Reasons {
+    let told = Told { ask, troubles, suspects, suspect, mine: troubles.get(&suspect.unit) };
+    Reasons { because: told.because(), against: told.against(), look: told.look() }
+}
+
+struct Told<'t, 'a> {
+    ask: &'t Ask<'a>,
+    troubles: &'t BTreeMap<ComponentId, Trouble>,
+    suspects: &'t [Suspect],
+    suspect: &'t Suspect,
+    mine: Option<&'t Trouble>,
+}
+
+impl Told<'_, '_> {
+    fn id(&self, component: ComponentId) -> &str {
+        &self.ask.estate.component(component).id
+    }
+
+    fn because(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = self.votes().filter_map(|vote| self.vote(vote)).collect();
+        if let Some(mine) = self.mine.filter(|mine| !mine.symptoms.is_empty()) {
+            reasons.push(format!("alerts, reports or failed probes name {}", self.list(mine.symptoms.iter().copied())));
+        }
+        if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
+            reasons.push(self.change(change));
+        }
+        if let Some(first) = self.suspect.explained.first() {
+            let reached = self.list(self.suspect.explained.iter().copied());
+            reasons.push(format!("its fault would reach {reached}, in trouble and no earlier{}", self.path(*first)));
+        }
+        if !self.suspect.called.is_empty() {
+            let called = self.list(self.suspect.called.iter().copied());
+            reasons.push(format!("{called}, which it calls, is in trouble too and no earlier, as if it starved or flooded them"));
+        }
+        if reasons.is_empty() {
+            reasons.push(format!("{} stands where a cause may be", self.id(self.suspect.unit)));
+        }
+        reasons
+    }
+
+    fn against(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        match self.mine {
+            None => reasons.push(format!("nothing is measured of {}", self.id(self.suspect.unit))),
+            Some(mine) if mine.votes.is_empty() => reasons.push("nothing that is known of it strays but the alert".to_owned()),
+            Some(_) => {}
+        }
+        if let Some((unit, share)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
+            let how = if share >= 0.5 { "as much or more, and no later: it may be a symptom of that" } else { "too, though less" };
+            reasons.push(format!("{}, on which it depends, strays {how}", self.id(unit)));
+        }
+        let open = self.open();
+        if !open.is_empty() {
+            reasons.push(format!("it does not explain the trouble of {}", self.list(open.into_iter())));
+        }
+        for vote in self.votes().filter(|vote| vote.common >= CROWDED) {
+            reasons.push(format!("{:.0}% of others that it cannot reach stray in {} likewise", vote.common * 100.0, vote.family));
+        }
+        let deviations = || self.votes().filter_map(|vote| self.deviation(vote));
+        if deviations().next().is_some() && deviations().all(|deviation| deviation.samples == 1) {
+            reasons.push("each of its metrics strays by a single sample".to_owned());
+        }
+        reasons
+    }
+
+    fn look(&self) -> Vec<String> {
+        let unit = self.id(self.suspect.unit);
+        let mut hints = Vec::new();
+        if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
+            hints.push(format!("{} first: if it is healthy, {unit} is not its symptom", self.id(cause)));
+        }
+        match self.mine.and_then(|mine| Some((mine.strays_from?, mine))) {
+            Some((from, mine)) => {
+                let metrics: Vec<&str> = mine.votes.iter().filter_map(|vote| Some(self.deviation(vote)?.metric.as_str())).collect();
+                let of = if metrics.is_empty() { String::new() } else { format!("{} and ", metrics.join(", ")) };
+                hints.push(format!("{of}logs and changes of {unit} around {}", from.clock()));
+            }
+            None => hints.push(format!("{unit} by hand, since no metric tells of it")),
+        }
+        // Two close suspects are told apart by which began first.
+        if let Some(rival) = self.suspects.iter().find(|other| other.unit != self.suspect.unit)
+            && self.suspect.cause.is_none_or(|(cause, _)| cause != rival.unit)
+            && rival.score * 2.0 > self.suspect.score
+            && let (Some(mine), Some(theirs)) = (self.begin(self.suspect.unit), self.begin(rival.unit))
+        {
+            let when = match mine.cmp(&theirs) {
+                std::cmp::Ordering::Less => format!("{unit} began first, {} before", Time::describe(theirs.since(mine))),
+                std::cmp::Ordering::Greater => format!("{unit} began {} later", Time::describe(mine.since(theirs))),
+                std::cmp::Ordering::Equal => "both began at once".to_owned(),
+            };
+            hints.push(format!("{} beside it, which is nearly as likely or more ({when})", self.id(rival.unit)));
+        }
+        hints
+    }
+
+    /// Units in trouble by their own symptoms that its fault does not explain.
+    fn open(&self) -> Vec<ComponentId> {
+        let explained =
+            |unit: &ComponentId| *unit == self.suspect.unit || self.suspect.explained.contains(unit) || self.suspect.called.contains(unit);
+        let asking = self.troubles.iter().filter(|(_, trouble)| !trouble.symptoms.is_empty());
+        asking.map(|(unit, _)| *unit).filter(|unit| !explained(unit)).collect()
+    }
+
+    fn begin(&self, unit: ComponentId) -> Option<Time> {
+        self.troubles.get(&unit).map(|trouble| trouble.begin)
+    }
+
+    fn votes(&self) -> impl Iterator<Item = &Vote> {
+        self.mine.into_iter().flat_map(|mine| &mine.votes)
+    }
+
+    fn deviation(&self, vote: &Vote) -> Option<&Deviation> {
+        match vote.source {
+            Source::Deviation(at) => self.ask.deviations.get(at),
+            Source::Witness(_) => None,
+        }
+    }
+
+    fn vote(&self, vote: &Vote) -> Option<String> {
+        match vote.source {
+            Source::Deviation(at) => Some(metric(self.ask, self.ask.deviations.get(at)?)),
+            Source::Witness(at) => Some(self.ask.witnesses.get(at)?.words.clone()),
+        }
+    }
+
+    fn change(&self, change: &Change) -> String {
+        let what = change.text.lines().last().unwrap_or_default();
+        let onset = self.begin(self.suspect.unit).unwrap_or(change.time);
+        format!("it was changed {} before: {what} ({})", Time::describe(onset.since(change.time).max(0)), change.time.clock())
+    }
+
+    /// ` (db → pay → web)`, where there is something between.
+    fn path(&self, to: ComponentId) -> String {
+        let hops = self.ask.estate.path(self.suspect.unit, to).unwrap_or_default();
+        if hops.len() < 3 || hops.len() > MAX_HOPS {
+            return String::new();
+        }
+        let names: Vec<&str> = hops.iter().map(|hop| self.id(hop.component)).collect();
+        format!(" ({})", names.join(" → "))
+    }
+
+    /// `a, b and 3 more`.
+    fn list(&self, units: impl Iterator<Item = ComponentId>) -> String {
+        let names: Vec<&str> = units.map(|unit| self.id(unit)).collect();
+        let shown = names.iter().take(MAX_NAMES).copied().collect::<Vec<&str>>().join(", ");
+        let more = names.len().saturating_sub(MAX_NAMES);
+        if more == 0 { shown } else { format!("{shown} and {more} more") }
+    }
+}
+
+/// `latency of order-db rose to 850ms, usually 12ms (robust z 31.5, p 2e-9, 4 samples from 10:15:00)`.
+fn metric(ask: &Ask<'_>, deviation: &Deviation) -> String {
+    let of = deviation.component.map_or(String::new(), |component| format!(" of {}", ask.estate.component(component).id));
     let per = if deviation.rate { " per second" } else { "" };
     let samples = if deviation.samples == 1 { "1 sample at".to_owned() } else { format!("{} samples from", deviation.samples) };
+    let (is, usual) = (value(ask, deviation, deviation.value), value(ask, deviation, deviation.usual));
+    let moved = match (deviation.against, deviation.high) {
+        (Against::Peers, true) => {
+            format!("is {is}{per}, above the {usual}{per} of {} others; nothing is known of before", deviation.reference)
+        }
+        (Against::Peers, false) => {
+            format!("is {is}{per}, below the {usual}{per} of {} others; nothing is known of before", deviation.reference)
+        }
+        (Against::Baseline | Against::Before, true) => format!("rose to {is}{per}, usually {usual}{per}"),
+        (Against::Baseline | Against::Before, false) => format!("fell to {is}{per}, usually {usual}{per}"),
+    };
     format!(
-        "{}{of} {moved} to {}{per}, usually {}{per} (robust z {}, {samples} {})",
+        "{}{of} {moved} (robust z {}, p {}, {samples} {})",
         deviation.metric,
-        value(estate, facts, deviation, deviation.value),
-        value(estate, facts, deviation, deviation.usual),
         format_number((deviation.score * 10.0).round() / 10.0),
+        probability(deviation.tail),
         deviation.onset.clock(),
     )
 }
 
+/// `0.02`, `3e-7`, `below 1e-12`: one digit, since the assumptions carry no more.
+fn probability(p: f64) -> String {
+    const LEAST: f64 = 1e-12;
+    if p < LEAST {
+        return "below 1e-12".to_owned();
+    }
+    if p < 0.001 { format!("{p:.0e}") } else { format!("{:.1}%", p * 100.0) }
+}
+
 /// In the unit of the model where it has one.
-fn value(estate: &Snapshot, facts: &Facts, deviation: &Deviation, value: f64) -> String {
-    let modelled = facts.series.get(deviation.series).is_some_and(|series| series.modelled);
+fn value(ask: &Ask<'_>, deviation: &Deviation, value: f64) -> String {
+    let modelled = ask.facts.series.get(deviation.series).is_some_and(|series| series.modelled);
     let member = deviation
         .component
         .filter(|_| modelled)
-        .and_then(|component| estate.model().member(&estate.component(component).kind, &deviation.metric));
+        .and_then(|component| ask.estate.model().member(&ask.estate.component(component).kind, &deviation.metric));
     match member {
         Some(Member::Metric(metric)) => metric.unit.format(value),
         Some(Member::Attribute(_)) | None => format_number(value),
     }
-}
-
-/// `a, b and 3 more`.
-fn list(names: &[&str]) -> String {
-    let shown = names.iter().take(MAX_NAMES).copied().collect::<Vec<&str>>().join(", ");
-    let more = names.len().saturating_sub(MAX_NAMES);
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }

@@ -3,6 +3,9 @@
 /// Fewer samples say nothing of a spread; of three, the median still outvotes one that is off.
 pub(super) const MIN_REFERENCE: usize = 3;
 
+/// Fewer peers say nothing of how far they lie apart.
+const MIN_PEERS: usize = 5;
+
 /// Median absolute deviation to the standard deviation of a normal distribution: 1/Φ⁻¹(3/4) (Hampel, "The influence curve and
 /// its role in robust estimation", JASA 69, 1974).
 const MAD_TO_SIGMA: f64 = 1.4826;
@@ -31,6 +34,11 @@ const FROM_NOTHING: f64 = 12.0;
 /// efficiencies 37 % and 64 %; Rousseeuw and Croux, JASA 88, 1993). The spread is widened by about both.
 const SMALL_SAMPLE: f64 = 2.0;
 
+/// Where the same metric of other components shows how much it scatters, that counts as much as so many samples of its own: with a
+/// handful of samples what others do says more, with dozens the series itself (a precision-weighted mean of variances, as in Smyth,
+/// "Linear models and empirical Bayes", 2004).
+const BORROWED: f64 = 8.0;
+
 /// What is usual.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Usual {
@@ -38,12 +46,67 @@ pub(super) struct Usual {
     /// Above zero and finite.
     pub spread: f64,
     pub samples: usize,
+    /// What the spread rests on: the samples, and as many as are [`BORROWED`].
+    pub weight: f64,
 }
 
 impl Usual {
     /// Robust z, in the direction of `side` (1 or -1).
     pub fn score(&self, value: f64, side: f64) -> f64 {
         side * (value - self.median) / self.spread
+    }
+}
+
+/// What a reference says by itself, before it is held against others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scatter {
+    median: f64,
+    spread: f64,
+    /// A spread below it is not believed.
+    floor: f64,
+    samples: usize,
+}
+
+impl Scatter {
+    /// Of finite values. `None` without any, or if nothing is to be compared with them.
+    pub fn of(reference: &[f64], tested: &[f64]) -> Option<Self> {
+        if reference.is_empty() || tested.is_empty() {
+            return None;
+        }
+        let sorted = ascending(reference.iter().copied());
+        let median = quantile(&sorted, 0.5)?;
+        let share = is_whole(median) && sorted.iter().chain(tested).all(|value| *value <= median);
+        let floor = if share {
+            median * WHOLE_FLOOR
+        } else if median == 0.0 {
+            tested.iter().map(|value| value.abs()).fold(0.0, f64::max) / FROM_NOTHING
+        } else {
+            median.abs() * RELATIVE_FLOOR
+        };
+        Some(Scatter { median, spread: spread(&sorted, median)?, floor, samples: sorted.len() })
+    }
+
+    /// The spread as a share of the median, which can be compared between components. `None` where there is no such share.
+    pub fn relative(&self) -> Option<f64> {
+        let share = self.spread / self.median.abs();
+        (self.median != 0.0 && share.is_finite()).then_some(share)
+    }
+
+    /// What is usual, the scatter of the same metric elsewhere (as [`Scatter::relative`]) weighed in. `None` if the reference is too
+    /// small.
+    pub fn settle(&self, elsewhere: Option<f64>) -> Option<Usual> {
+        let own = count(self.samples);
+        let (spread, weight) = match elsewhere.filter(|_| self.median != 0.0) {
+            Some(share) => {
+                let other = share * self.median.abs();
+                let weight = own + BORROWED;
+                (((own * self.spread * self.spread + BORROWED * other * other) / weight).sqrt(), weight)
+            }
+            None if self.samples >= MIN_REFERENCE => (self.spread, own),
+            None => return None,
+        };
+        let spread = spread.max(self.floor) * (1.0 + SMALL_SAMPLE / weight.sqrt());
+        (spread > 0.0 && spread.is_finite()).then_some(Usual { median: self.median, spread, samples: self.samples, weight })
     }
 }
 
@@ -54,25 +117,34 @@ pub(super) fn is_whole(median: f64) -> bool {
 
 /// Of finite values. `None` if the reference is too small, or nothing can be compared with it.
 pub(super) fn usual(reference: &[f64], tested: &[f64]) -> Option<Usual> {
-    if reference.len() < MIN_REFERENCE || tested.is_empty() {
+    Scatter::of(reference, tested)?.settle(None)
+}
+
+/// What is usual among peers, on a logarithmic scale, since sizes of components differ by factors. `None` for fewer than
+/// [`MIN_PEERS`].
+pub(super) fn usual_of_peers(logarithms: &[f64]) -> Option<Usual> {
+    if logarithms.len() < MIN_PEERS {
         return None;
     }
-    let sorted = ascending(reference.iter().copied());
+    let sorted = ascending(logarithms.iter().copied());
     let median = quantile(&sorted, 0.5)?;
+    let weight = count(sorted.len());
+    let spread = spread(&sorted, median)?.max(RELATIVE_FLOOR) * (1.0 + SMALL_SAMPLE / weight.sqrt());
+    spread.is_finite().then_some(Usual { median, spread, samples: sorted.len(), weight })
+}
+
+/// The wider of what the middle and what the deciles say.
+fn spread(sorted: &[f64], median: f64) -> Option<f64> {
     let away = ascending(sorted.iter().map(|value| (value - median).abs()));
     let mad = quantile(&away, 0.5)? * MAD_TO_SIGMA;
     let typical = if mad > 0.0 { mad } else { away.iter().sum::<f64>() / count(away.len()) * MEAN_DEVIATION_TO_SIGMA };
-    let deciles = (quantile(&sorted, 0.9)? - quantile(&sorted, 0.1)?) / DECILES_TO_SIGMA;
-    let share = is_whole(median) && sorted.iter().chain(tested).all(|value| *value <= median);
-    let floor = if share {
-        median * WHOLE_FLOOR
-    } else if median == 0.0 {
-        tested.iter().map(|value| value.abs()).fold(0.0, f64::max) / FROM_NOTHING
-    } else {
-        median.abs() * RELATIVE_FLOOR
-    };
-    let spread = typical.max(deciles).max(floor) * (1.0 + SMALL_SAMPLE / count(sorted.len()).sqrt());
-    (spread > 0.0 && spread.is_finite()).then_some(Usual { median, spread, samples: sorted.len() })
+    let deciles = (quantile(sorted, 0.9)? - quantile(sorted, 0.1)?) / DECILES_TO_SIGMA;
+    Some(typical.max(deciles))
+}
+
+/// The middle one of finite values, or the mean of the middle two.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    quantile(&ascending(values), 0.5)
 }
 
 fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {

@@ -1,20 +1,24 @@
 //! Scores of series: how far, since when and for how long each strays from its reference.
 
+use std::collections::BTreeMap;
+
 use crate::estate::{ComponentId, Direction, Member, Snapshot};
 use crate::signal::{Facts, Series, span_family};
 use crate::value::{Duration, Time};
 
 use super::counter::{is_counter, rates};
-use super::reference::{MIN_REFERENCE, Usual, usual};
+use super::reference::{MIN_REFERENCE, Scatter, Usual, median, usual_of_peers};
+use super::tail::t_tail;
 
 /// A sample strays beyond this robust z: the cut of Iglewicz and Hoaglin (1993) for the modified z-score.
 const STRAY: f64 = 3.5;
 
 /// Beyond this more is not worse: the spread it is measured by is not known so exactly.
-const CAP: f64 = 50.0;
+pub(super) const CAP: f64 = 50.0;
 
-/// A single sample may be a misread scrape, so it counts half, and never more than twice the cut.
-const SINGLE_CAP: f64 = 2.0 * STRAY;
+/// A single sample may be a misread scrape, so it counts half, and never more than twice the cut. What is only unlike its peers may be
+/// so by nature, and counts no more either.
+const DOUBTFUL: f64 = 2.0 * STRAY;
 
 /// What strayed from a healthy period just so before the incident began is the difference of two days rather than of the
 /// incident. Half of it is taken off and not all, because the record may begin after the fault.
@@ -23,6 +27,23 @@ const STANDING: f64 = 0.5;
 /// A run goes over one sample that does not stray (in positions), but over no longer hole than this many usual steps.
 const BRIDGE: usize = 2;
 const MAX_HOLE: i64 = 4;
+
+/// Two samples have a middle; their scatter is then that of the same metric elsewhere.
+const SHORT_REFERENCE: usize = 2;
+
+/// A metric shows how much it scatters if so many components have it.
+const MIN_ELSEWHERE: usize = 3;
+
+/// What a series is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// A period known to be healthy.
+    Baseline,
+    /// The time before the incident.
+    Before,
+    /// The same metric of other components, because nothing is known of the time before.
+    Peers,
+}
 
 /// A series that strays from what is usual for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,10 +55,15 @@ pub struct Deviation {
     /// Robust z of the straying run: of its second most extreme sample, so that one sample alone does not decide. Above 0, at
     /// most 50.
     pub score: f64,
+    /// Probability of such a score if nothing is wrong, in (0, 1]: of Student's t with one degree of freedom less than the reference
+    /// has samples, both sides where both are looked at. Assumes that samples scatter about a constant.
+    pub tail: f64,
+    pub against: Against,
     /// Whether it strays upwards.
     pub high: bool,
-    /// The first sample of the straying run.
+    /// The first sample of the straying run, and the last.
     pub onset: Time,
+    pub end: Time,
     /// The most extreme straying value; of a counter, its rate per second.
     pub value: f64,
     /// Median of the reference, in the same unit.
@@ -45,7 +71,7 @@ pub struct Deviation {
     pub spread: f64,
     /// How many samples of the run stray.
     pub samples: usize,
-    /// How many samples the reference has.
+    /// How many samples the reference has; how many peers.
     pub reference: usize,
     /// Whether the series is a counter, so that `value`, `usual` and `spread` are per second.
     pub rate: bool,
@@ -63,11 +89,12 @@ struct Frame {
 /// Every series that strays between `since` and `at`, the worst first; then by component, metric and labels.
 ///
 /// The reference is the baseline of the same component, metric and labels. Without one it is what the series itself says before
-/// `since`, else before the first alert, failed probe or report, else in its first half. `since` at or before [`Time::MIN`]
-/// means that it is not known.
+/// `since`, else before the first alert, failed probe or report, else in its first half; where that is too short, the same metric
+/// of other components. `since` at or before [`Time::MIN`] means that it is not known. Linear in the samples, but for sorting them.
 pub fn deviations(estate: &Snapshot, facts: &Facts, at: Time, since: Time) -> Vec<Deviation> {
     let frame = Frame { at, since: (since > Time::MIN).then_some(since), first_symptom: first_symptom(facts, at) };
-    let judged = facts.series.iter().enumerate().filter_map(|(position, series)| judge(estate, facts, &frame, position, series));
+    let elsewhere = Elsewhere::of(facts, &frame);
+    let judged = facts.series.iter().enumerate().filter_map(|(at, series)| judge(estate, facts, &frame, &elsewhere, at, series));
     let mut found: Vec<Deviation> = judged.collect();
     // Positions follow component, metric and labels.
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.series.cmp(&b.series)));
@@ -86,29 +113,105 @@ pub(super) fn direction(estate: &Snapshot, series: &Series) -> Direction {
 /// The usual time between two samples: the median. 0 for less than two samples.
 pub(super) fn step(points: &[(Time, f64)]) -> Duration {
     let mut gaps: Vec<Duration> = points.iter().zip(points.iter().skip(1)).map(|(a, b)| b.0.since(a.0)).collect();
-    gaps.sort_unstable();
-    gaps.get(gaps.len() / 2).copied().unwrap_or(0)
+    let middle = gaps.len() / 2;
+    if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(middle).1 }
 }
 
-fn first_symptom(facts: &Facts, at: Time) -> Option<Time> {
+/// What a series was like when nothing was wrong, as far as is known: its baseline, else its samples before `until`; counters as
+/// rates. Not longer than the last `most` samples.
+pub(super) fn calm(facts: &Facts, deviation: &Deviation, until: Time, most: usize) -> Vec<(Time, f64)> {
+    let Some(series) = facts.series.get(deviation.series) else { return Vec::new() };
+    let own = || finite(&series.points).filter(|(time, _)| *time < until).collect();
+    let points: Vec<(Time, f64)> = match deviation.against {
+        Against::Baseline => baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default(),
+        Against::Before => own(),
+        Against::Peers => Vec::new(),
+    };
+    let points = if deviation.rate { rates(&points) } else { points };
+    let skipped = points.len().saturating_sub(most);
+    points.into_iter().skip(skipped).collect()
+}
+
+pub(super) fn first_symptom(facts: &Facts, at: Time) -> Option<Time> {
     let alerts = facts.alerts.iter().map(|alert| alert.start);
     let probes = facts.probes.iter().filter(|probe| !probe.success).map(|probe| probe.time);
     let reports = facts.reports.iter().map(|report| report.time);
     alerts.chain(probes).chain(reports).filter(|time| *time <= at).min()
 }
 
-fn judge(estate: &Snapshot, facts: &Facts, frame: &Frame, position: usize, series: &Series) -> Option<Deviation> {
-    let mut points: Vec<(Time, f64)> = finite(&series.points).filter(|(time, _)| *time <= frame.at).collect();
-    let mut baseline: Vec<(Time, f64)> = baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default();
-    // A metric that the model declares has a unit and is what it is; of others the shape tells.
+/// The samples of a series, ready to be judged.
+struct Prepared {
+    points: Vec<(Time, f64)>,
+    baseline: Vec<(Time, f64)>,
+    rate: bool,
+}
+
+fn prepare(facts: &Facts, frame: &Frame, series: &Series) -> Prepared {
+    let points: Vec<(Time, f64)> = finite(&series.points).filter(|(time, _)| *time <= frame.at).collect();
+    let baseline: Vec<(Time, f64)> = baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default();
+    // A metric that the model declares has a unit and is what it is, and so is one made of spans; of others the shape tells.
     let rate = !series.modelled && span_family(&series.metric).is_none() && is_counter(&points, &baseline);
-    if rate {
-        points = rates(&points);
-        baseline = rates(&baseline);
+    if rate { Prepared { points: rates(&points), baseline: rates(&baseline), rate } } else { Prepared { points, baseline, rate } }
+}
+
+/// What the same metric does on other components.
+#[derive(Default)]
+struct Elsewhere<'f> {
+    /// The usual spread as a share of the median.
+    scatter: BTreeMap<&'f str, f64>,
+    /// The middle of each series, if above zero, as a logarithm.
+    levels: BTreeMap<&'f str, Vec<(Option<ComponentId>, f64)>>,
+}
+
+impl<'f> Elsewhere<'f> {
+    fn of(facts: &'f Facts, frame: &Frame) -> Self {
+        let mut shares: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let mut levels: BTreeMap<&str, Vec<(Option<ComponentId>, f64)>> = BTreeMap::new();
+        for series in &facts.series {
+            let prepared = prepare(facts, frame, series);
+            if let Some(split) = split(&prepared, frame, MIN_REFERENCE) {
+                let relative = Scatter::of(&split.reference, &[0.0]).and_then(|scatter| scatter.relative());
+                shares.entry(&series.metric).or_default().extend(relative);
+            }
+            let level = median(prepared.points.iter().map(|(_, value)| *value)).filter(|level| *level > 0.0);
+            levels.entry(&series.metric).or_default().extend(level.map(|level| (series.component, level.ln())));
+        }
+        shares.retain(|_, shares| shares.len() >= MIN_ELSEWHERE);
+        let middle = |(metric, shares): (&'f str, Vec<f64>)| Some((metric, median(shares.into_iter())?));
+        Elsewhere { scatter: shares.into_iter().filter_map(middle).collect(), levels }
     }
-    let split = split(&points, &baseline, frame)?;
-    let tested: Vec<f64> = points.iter().skip(split.tested_from).map(|(_, value)| *value).collect();
-    let usual = usual(&split.reference, &tested)?;
+
+    fn peers(&self, series: &Series) -> Option<Usual> {
+        let others = self.levels.get(series.metric.as_str())?.iter().filter(|(component, _)| *component != series.component);
+        usual_of_peers(&others.map(|(_, level)| *level).collect::<Vec<f64>>())
+    }
+}
+
+fn judge(
+    estate: &Snapshot,
+    facts: &Facts,
+    frame: &Frame,
+    elsewhere: &Elsewhere<'_>,
+    position: usize,
+    series: &Series,
+) -> Option<Deviation> {
+    let mut prepared = prepare(facts, frame, series);
+    let scatter = elsewhere.scatter.get(series.metric.as_str()).copied();
+    let known = split(&prepared, frame, if scatter.is_some() { SHORT_REFERENCE } else { MIN_REFERENCE });
+    let settled = known.and_then(|split| {
+        let tested: Vec<f64> = prepared.points.iter().skip(split.tested_from).map(|(_, value)| *value).collect();
+        Some((Scatter::of(&split.reference, &tested)?.settle(scatter)?, split))
+    });
+    let (usual, split) = match settled {
+        Some(settled) => settled,
+        None => {
+            // Nothing is known of the time before: others tell what is usual, on a logarithmic scale.
+            prepared.points.retain(|(_, value)| *value > 0.0);
+            prepared.points.iter_mut().for_each(|(_, value)| *value = value.ln());
+            let since = frame.since.map_or(0, |since| prepared.points.partition_point(|(time, _)| *time < since));
+            (elsewhere.peers(series)?, Split { against: Against::Peers, reference: Vec::new(), tested_from: since, before: Vec::new() })
+        }
+    };
     let sides: &[(bool, f64)] = match direction(estate, series) {
         Direction::High => &[(true, 1.0)],
         Direction::Low => &[(false, -1.0)],
@@ -116,23 +219,29 @@ fn judge(estate: &Snapshot, facts: &Facts, frame: &Frame, position: usize, serie
     };
     let mut worst: Option<Deviation> = None;
     for (high, side) in sides {
-        for run in runs(&points, &usual, *side) {
-            let Some((score, value)) = weigh(&run, &points, &usual, *side, &split) else { continue };
-            let Some((onset, _)) = run.first().and_then(|first| points.get(*first)) else { continue };
+        for run in runs(&prepared.points, &usual, *side) {
+            let Some((score, value)) = weigh(&run, &prepared.points, &usual, *side, &split) else { continue };
+            let time = |position: Option<&usize>| Some(prepared.points.get(*position?)?.0);
+            let (Some(onset), Some(end)) = (time(run.first()), time(run.last())) else { continue };
             if worst.as_ref().is_none_or(|worst| score > worst.score) {
+                let p = t_tail(score, usual.weight - 1.0) * if sides.len() == 2 { 2.0 } else { 1.0 };
+                let plain = |value: f64| if split.against == Against::Peers { value.exp() } else { value };
                 worst = Some(Deviation {
                     component: series.component,
                     series: position,
                     metric: series.metric.clone(),
                     score,
+                    tail: p.clamp(f64::MIN_POSITIVE, 1.0),
+                    against: split.against,
                     high: *high,
-                    onset: *onset,
-                    value,
-                    usual: usual.median,
+                    onset,
+                    end,
+                    value: plain(value),
+                    usual: plain(usual.median),
                     spread: usual.spread,
                     samples: run.len(),
                     reference: usual.samples,
-                    rate,
+                    rate: prepared.rate,
                 });
             }
         }
@@ -153,6 +262,7 @@ fn finite(points: &[(Time, f64)]) -> impl Iterator<Item = (Time, f64)> {
 
 /// How the samples of a series are used.
 struct Split {
+    against: Against,
     reference: Vec<f64>,
     /// Position of the first sample that is judged.
     tested_from: usize,
@@ -160,20 +270,25 @@ struct Split {
     before: Vec<f64>,
 }
 
-fn split(points: &[(Time, f64)], baseline: &[(Time, f64)], frame: &Frame) -> Option<Split> {
+/// `least`: a shorter reference is none.
+fn split(prepared: &Prepared, frame: &Frame, least: usize) -> Option<Split> {
+    let Prepared { points, baseline, .. } = prepared;
     let until = |time: Time| points.partition_point(|(sample, _)| *sample < time);
     let values = |points: &[(Time, f64)], n: usize| points.iter().take(n).map(|(_, value)| *value).collect::<Vec<f64>>();
     if baseline.len() >= MIN_REFERENCE {
         let begun = frame.since.max(frame.first_symptom);
         return Some(Split {
+            against: Against::Baseline,
             reference: values(baseline, baseline.len()),
             tested_from: frame.since.map_or(0, until),
             before: values(points, begun.map_or(0, until)),
         });
     }
-    let cuts = [frame.since, frame.first_symptom].into_iter().flatten().map(until).chain([points.len() / 2]);
-    let cut = cuts.into_iter().find(|cut| *cut >= MIN_REFERENCE && *cut < points.len())?;
-    Some(Split { reference: values(points, cut), tested_from: cut, before: Vec::new() })
+    let known: Vec<usize> = [frame.since, frame.first_symptom].into_iter().flatten().map(until).collect();
+    // Only who knows nothing of when it began takes the first half.
+    let half = (frame.first_symptom.is_none()).then_some(points.len() / 2);
+    let cut = known.into_iter().chain(half).find(|cut| *cut >= least && *cut < points.len())?;
+    Some(Split { against: Against::Before, reference: values(points, cut), tested_from: cut, before: Vec::new() })
 }
 
 /// Straying runs on one side, each the positions of its straying samples. They may begin before what is judged: a fault begins
@@ -201,10 +316,11 @@ fn weigh(run: &[usize], points: &[(Time, f64)], usual: &Usual, side: f64, split:
     let judged = run.iter().filter(|at| **at >= split.tested_from).filter_map(|at| points.get(*at));
     let mut straying: Vec<f64> = judged.map(|(_, value)| *value).collect();
     straying.sort_by(|a, b| usual.score(*b, side).total_cmp(&usual.score(*a, side)));
+    let cap = if split.against == Against::Peers { DOUBTFUL } else { CAP };
     let score = match straying.as_slice() {
         [] => return None,
-        [single] => (usual.score(*single, side) / 2.0).min(SINGLE_CAP),
-        [_, second, ..] => usual.score(*second, side).min(CAP),
+        [single] => (usual.score(*single, side) / 2.0).min(DOUBTFUL),
+        [_, second, ..] => usual.score(*second, side).min(cap),
     };
     let standing = split.before.iter().map(|value| usual.score(*value, side)).min_by(|a, b| a.abs().total_cmp(&b.abs()));
     let standing = standing.unwrap_or(0.0).clamp(0.0, score);

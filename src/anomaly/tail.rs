@@ -106,7 +106,7 @@ pub(super) fn t_quantile(p: f64, freedom: f64) -> f64 {
 }
 
 /// I(x; a, b) where y = 1 - x is given apart, so that nothing is lost near the ends.
-fn incomplete_beta(x: f64, y: f64, a: f64, b: f64) -> f64 {
+pub(super) fn incomplete_beta(x: f64, y: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }

@@ -1,16 +1,16 @@
-//! Trouble: what speaks against each unit, from its deviations and symptoms.
+//! Trouble: what speaks against each unit, from its series, its logs, what models outside say, and its symptoms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, Direction, Snapshot};
-use crate::signal::Facts;
-use crate::value::{Duration, Time};
+use crate::estate::{ComponentId, Direction};
+use crate::value::{Duration, MINUTE, Time};
 
-use super::family::family;
-use super::rank::Symptom;
+use super::family::{family, move_together};
+use super::rank::{Ask, Symptom};
 use super::reference::is_whole;
-use super::score::{Deviation, direction, step};
+use super::score::{CAP, Deviation, calm, direction, step};
 use super::units::Units;
+use super::witness::Witness;
 
 /// Below it a deviation is not held against anybody: a single sample just over the cut.
 pub(super) const FAINT: f64 = 3.5;
@@ -18,27 +18,71 @@ pub(super) const FAINT: f64 = 3.5;
 /// A metric that doubled (20 twentieths, see `RELATIVE_FLOOR`) has half of the strength that there is.
 const HALF_STRENGTH: f64 = 20.0;
 
+/// The most that anything can say: a series at the cap.
+pub(super) const TELLS_MOST: f64 = CAP / (CAP + HALF_STRENGTH);
+
 /// What falls without the model saying that this is bad counts half: what breaks mostly makes things grow (times, errors, queues,
 /// load), and what falls is mostly work done, which falls with every fault above or below.
 const FALLING: f64 = 0.5;
 
-/// One vote per family of metrics, the strongest three, each worth half of the one before: breadth confirms, the mere number of
-/// metrics that something exports does not.
-const VOTES: [f64; 3] = [1.0, 0.5, 0.25];
+/// One vote per family, the strongest three, each worth half of the one before: breadth confirms, the mere number of metrics that
+/// something exports does not.
+pub(super) const VOTES: [f64; 3] = [1.0, 0.5, 0.25];
 
 /// An alert or report of weight 1 weighs as much as one family of metrics that doubled (0.5 / 1.75).
 const SYMPTOM: f64 = 0.3;
 
+/// It weighs so much of that against the component itself, if that is measured: whoever calls for help is more often hit than at
+/// fault, and what is at fault shows more than its alert.
+const OWN_SYMPTOM: f64 = 0.5;
+
+/// What had ended before the first symptom, or long before the end of the record, halves with every five minutes: the time that a cause
+/// may well show before its effect is noticed (an alert waits for some minutes before it fires), and no more.
+const HALF_LIFE: Duration = 5 * MINUTE;
+
+/// Where nothing asks for an explanation, what ended within so many samples before the end of the record is of now.
+const STILL: i64 = 5;
+
 /// Where more units than that are in trouble, the strongest are looked at: all others are at most effects.
 const MAX_TROUBLED: usize = 200;
+
+/// Of one unit so many of its worst series are looked at: the votes are among them.
+const MAX_SERIES: usize = 24;
+
+/// Samples from the calm time by which series are held against each other.
+const MAX_CALM: usize = 256;
+
+/// Of how many others it can be said whether they stray alike; one is no crowd.
+const MIN_OTHERS: usize = 2;
+
+/// Where a vote comes from, as a position in what was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    Deviation(usize),
+    Witness(usize),
+}
+
+/// One thing that speaks against a unit.
+#[derive(Debug, Clone)]
+pub(super) struct Vote {
+    /// 0 to 1.
+    pub strength: f64,
+    pub source: Source,
+    pub family: String,
+    pub onset: Time,
+    pub step: Duration,
+    /// Share of others, unreachable for it, that stray likewise.
+    pub common: f64,
+}
 
 /// What speaks against a unit.
 #[derive(Debug, Clone)]
 pub(super) struct Trouble {
-    /// Of its deviations alone, 0 to 1.
+    /// Of its votes alone, 0 to 1.
     pub evidence: f64,
-    /// With its symptoms, 0 to 1.
-    pub weight: f64,
+    /// What its symptoms ask to be explained, and what they say against it itself; 0 to 1.
+    asks: f64,
+    accuses: f64,
     pub begin: Time,
     /// When its votes begin; `None` without any.
     pub strays_from: Option<Time>,
@@ -47,88 +91,199 @@ pub(super) struct Trouble {
     pub symptoms: BTreeSet<ComponentId>,
     /// Positions of its deviations, ascending.
     pub deviations: Vec<usize>,
-    /// The strongest of each family, strongest first.
-    pub votes: Vec<usize>,
+    /// The strongest of each family, strongest first, at most three.
+    pub votes: Vec<Vote>,
 }
 
 impl Trouble {
+    /// What asks for an explanation here, 0 to 1.
+    pub fn weight(&self) -> f64 {
+        self.evidence.max(self.asks)
+    }
+
+    /// What speaks for a fault here, 0 to 1.
+    pub fn own(&self) -> f64 {
+        self.evidence.max(self.accuses)
+    }
+
     /// Whether this began before the other, or at the same time as far as the samples tell.
     pub fn begins_with(&self, begin: Time, other: &Trouble) -> bool {
         begin <= other.begin.plus(self.step.max(other.step))
     }
+
+    /// How much of its evidence is of families that another strays in too; what strays there in other ways explains half.
+    pub fn likeness(&self, other: &Trouble) -> f64 {
+        const OTHERWISE: f64 = 0.5;
+        let families: BTreeSet<&str> = other.votes.iter().map(|vote| vote.family.as_str()).collect();
+        let weighed = || self.votes.iter().zip(VOTES).map(|(vote, share)| (vote, vote.strength * share));
+        let all: f64 = weighed().map(|(_, weight)| weight).sum();
+        let alike: f64 =
+            weighed().map(|(vote, weight)| if families.contains(vote.family.as_str()) { weight } else { weight * OTHERWISE }).sum();
+        if all > 0.0 { alike / all } else { 1.0 }
+    }
 }
 
-struct Vote {
-    strength: f64,
-    deviation: usize,
-    onset: Time,
-    step: Duration,
-}
-
-/// By unit.
+/// By unit. `reach`: the units that a fault of one may reach.
 pub(super) fn troubles(
-    estate: &Snapshot,
-    facts: &Facts,
-    deviations: &[Deviation],
-    symptoms: &[Symptom],
+    ask: &Ask<'_>,
     units: &Units<'_>,
+    measured: &BTreeSet<ComponentId>,
+    reach: &impl Fn(ComponentId) -> Vec<ComponentId>,
 ) -> BTreeMap<ComponentId, Trouble> {
     let mut straying: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
-    for (at, deviation) in deviations.iter().enumerate() {
+    for (at, deviation) in ask.deviations.iter().enumerate() {
         if let Some(component) = deviation.component.filter(|_| deviation.score >= FAINT) {
             straying.entry(units.of(component)).or_default().push(at);
         }
     }
+    let mut witnesses: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
+    for (at, witness) in ask.witnesses.iter().enumerate() {
+        witnesses.entry(units.of(witness.component)).or_default().push(at);
+    }
     let mut asking: BTreeMap<ComponentId, Vec<&Symptom>> = BTreeMap::new();
-    for symptom in symptoms {
+    for symptom in ask.symptoms {
         asking.entry(units.of(symptom.component)).or_default().push(symptom);
     }
-    let all: BTreeSet<ComponentId> = straying.keys().chain(asking.keys()).copied().collect();
+    let now = ask.symptoms.iter().map(|symptom| symptom.onset).min();
+    let all: BTreeSet<ComponentId> = straying.keys().chain(asking.keys()).chain(witnesses.keys()).copied().collect();
     let found = all.into_iter().filter_map(|unit| {
         let positions = straying.remove(&unit).unwrap_or_default();
-        let votes = votes(estate, facts, deviations, &positions);
+        let mut votes = of_series(ask, &positions, now);
+        votes.extend(witnesses.remove(&unit).unwrap_or_default().into_iter().filter_map(|at| of_witness(ask.witnesses.get(at)?, at)));
         let asking = asking.remove(&unit).unwrap_or_default();
-        Some((unit, trouble(positions, &votes, &asking)?))
+        Some((unit, trouble(positions, votes, &asking, measured.contains(&unit))?))
     });
-    strongest(found.collect())
+    let mut found = strongest(found.collect());
+    let crowd = Crowd::of(ask, units);
+    for (unit, trouble) in &mut found {
+        let mut reached: BTreeSet<ComponentId> = reach(*unit).into_iter().collect();
+        reached.insert(*unit);
+        for vote in &mut trouble.votes {
+            vote.common = crowd.share(ask, vote, &reached);
+            vote.strength *= 1.0 - vote.common;
+        }
+        trouble.settle();
+    }
+    found
 }
 
-fn trouble(deviations: Vec<usize>, votes: &[Vote], symptoms: &[&Symptom]) -> Option<Trouble> {
-    let evidence = VOTES.iter().zip(votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
+impl Trouble {
+    /// Works out what follows from the votes, and keeps three.
+    fn settle(&mut self) {
+        self.votes.retain(|vote| vote.strength > 0.0);
+        self.votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+        self.votes.truncate(VOTES.len());
+        self.evidence = VOTES.iter().zip(&self.votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
+        self.strays_from = self.votes.iter().map(|vote| vote.onset).min();
+        self.step = self.votes.iter().map(|vote| vote.step).max().unwrap_or(0);
+    }
+}
+
+fn trouble(deviations: Vec<usize>, votes: Vec<Vote>, symptoms: &[&Symptom], measured: bool) -> Option<Trouble> {
     // `max` lets go of a weight that is no number.
-    let alarm = symptoms.iter().map(|symptom| symptom.weight).fold(0.0, f64::max) * SYMPTOM;
-    let counted = || votes.iter().take(VOTES.len());
-    let strays_from = counted().map(|vote| vote.onset).min();
+    let alarm = (symptoms.iter().map(|symptom| symptom.weight).fold(0.0, f64::max) * SYMPTOM).min(1.0);
+    let begin = symptoms.iter().map(|symptom| symptom.onset).chain(votes.iter().map(|vote| vote.onset)).min()?;
+    let evidence = votes.iter().map(|vote| vote.strength).fold(0.0, f64::max);
+    let symptoms = symptoms.iter().map(|symptom| symptom.component).collect();
     Some(Trouble {
         evidence,
-        weight: evidence.max(alarm.min(1.0)),
-        begin: symptoms.iter().map(|symptom| symptom.onset).chain(strays_from).min()?,
-        strays_from,
-        step: counted().map(|vote| vote.step).max().unwrap_or(0),
-        symptoms: symptoms.iter().map(|symptom| symptom.component).collect(),
+        asks: alarm,
+        accuses: if measured { alarm * OWN_SYMPTOM } else { alarm },
+        begin,
+        strays_from: None,
+        step: 0,
+        symptoms,
         deviations,
-        votes: votes.iter().map(|vote| vote.deviation).collect(),
+        votes,
     })
 }
 
-/// The strongest of each family, strongest first.
-fn votes(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], positions: &[usize]) -> Vec<Vote> {
-    let mut best: BTreeMap<String, Vote> = BTreeMap::new();
-    for &position in positions {
-        let Some(deviation) = deviations.get(position) else { continue };
-        let series = facts.series.get(deviation.series);
-        let declared = series.is_some_and(|series| direction(estate, series) != Direction::Both);
-        let full = deviation.high || declared || is_whole(deviation.usual);
-        let strength = deviation.score / (deviation.score + HALF_STRENGTH) * if full { 1.0 } else { FALLING };
-        let vote = Vote { strength, deviation: position, onset: deviation.onset, step: series.map_or(0, |series| step(&series.points)) };
-        let family = family(&deviation.metric);
-        if best.get(&family).is_none_or(|best| strength > best.strength) {
-            best.insert(family, vote);
+/// The strongest of each family.
+fn of_series(ask: &Ask<'_>, positions: &[usize], now: Option<Time>) -> Vec<Vote> {
+    let mut votes: Vec<Vote> = positions.iter().filter_map(|at| of_deviation(ask, *at, now)).collect();
+    votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+    votes.truncate(MAX_SERIES);
+    let mut leading: Vec<(Vote, Option<ComponentId>, Vec<(Time, f64)>)> = Vec::new();
+    for vote in votes {
+        let Source::Deviation(at) = vote.source else { continue };
+        let Some(deviation) = ask.deviations.get(at) else { continue };
+        let history = calm(ask.facts, deviation, now.map_or(deviation.onset, |now| now.min(deviation.onset)), MAX_CALM);
+        let said = |(leader, component, other): &(Vote, Option<ComponentId>, Vec<(Time, f64)>)| {
+            leader.family == vote.family || (*component == deviation.component && move_together(&history, other))
+        };
+        if !leading.iter().any(said) {
+            leading.push((vote, deviation.component, history));
         }
     }
-    let mut votes: Vec<Vote> = best.into_values().collect();
-    votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.deviation.cmp(&b.deviation)));
-    votes
+    leading.into_iter().map(|(vote, _, _)| vote).collect()
+}
+
+fn of_deviation(ask: &Ask<'_>, at: usize, now: Option<Time>) -> Option<Vote> {
+    let deviation: &Deviation = ask.deviations.get(at)?;
+    let series = ask.facts.series.get(deviation.series)?;
+    let declared = direction(ask.estate, series) != Direction::Both;
+    let full = deviation.high || declared || is_whole(deviation.usual);
+    let step = step(&series.points);
+    let current = now.unwrap_or(ask.at.minus(STILL * step)).minus(step);
+    let strength = deviation.score / (deviation.score + HALF_STRENGTH) * if full { 1.0 } else { FALLING };
+    Some(Vote {
+        strength: strength * fading(current.since(deviation.end)),
+        source: Source::Deviation(at),
+        family: family(&deviation.metric),
+        onset: deviation.onset,
+        step,
+        common: 0.0,
+    })
+}
+
+/// What is left of something that ended so long before.
+fn fading(ago: Duration) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds between two signals of one recording")]
+    let halvings = ago.max(0) as f64 / HALF_LIFE as f64;
+    0.5_f64.powf(halvings)
+}
+
+fn of_witness(witness: &Witness, at: usize) -> Option<Vote> {
+    let strength = witness.strength();
+    (strength > 0.0).then(|| Vote {
+        strength,
+        source: Source::Witness(at),
+        family: witness.family.clone(),
+        onset: witness.onset,
+        step: 0,
+        common: 0.0,
+    })
+}
+
+/// Who else has a metric, and who strays in it: what most others do too is a busy hour or a common cause, and speaks against none of
+/// them in particular.
+struct Crowd<'f> {
+    have: BTreeMap<&'f str, BTreeSet<ComponentId>>,
+    stray: BTreeMap<(&'f str, bool), BTreeSet<ComponentId>>,
+}
+
+impl<'f> Crowd<'f> {
+    fn of(ask: &Ask<'f>, units: &Units<'_>) -> Self {
+        let mut crowd = Crowd { have: BTreeMap::new(), stray: BTreeMap::new() };
+        for series in &ask.facts.series {
+            crowd.have.entry(&series.metric).or_default().extend(series.component.map(|component| units.of(component)));
+        }
+        for deviation in ask.deviations.iter().filter(|deviation| deviation.score >= FAINT) {
+            let unit = deviation.component.map(|component| units.of(component));
+            crowd.stray.entry((&deviation.metric, deviation.high)).or_default().extend(unit);
+        }
+        crowd
+    }
+
+    /// The share of those that its fault cannot reach.
+    fn share(&self, ask: &Ask<'_>, vote: &Vote, reached: &BTreeSet<ComponentId>) -> f64 {
+        let Source::Deviation(at) = vote.source else { return 0.0 };
+        let Some(deviation) = ask.deviations.get(at) else { return 0.0 };
+        let others = |set: Option<&BTreeSet<ComponentId>>| set.map_or(0, |set| set.difference(reached).count());
+        let have = others(self.have.get(deviation.metric.as_str()));
+        let stray = others(self.stray.get(&(deviation.metric.as_str(), deviation.high)));
+        if have < MIN_OTHERS { 0.0 } else { super::reference::count(stray) / super::reference::count(have) }
+    }
 }
 
 /// Those in trouble beyond the limit are let go, the weakest first; ones with symptoms never before ones without.
@@ -136,7 +291,7 @@ fn strongest(mut found: BTreeMap<ComponentId, Trouble>) -> BTreeMap<ComponentId,
     if found.len() <= MAX_TROUBLED {
         return found;
     }
-    let mut order: Vec<(bool, f64, ComponentId)> = found.iter().map(|(id, t)| (t.symptoms.is_empty(), t.weight, *id)).collect();
+    let mut order: Vec<(bool, f64, ComponentId)> = found.iter().map(|(id, t)| (t.symptoms.is_empty(), t.weight(), *id)).collect();
     order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.total_cmp(&a.1)).then_with(|| a.2.cmp(&b.2)));
     let kept: BTreeSet<ComponentId> = order.into_iter().take(MAX_TROUBLED).map(|(_, _, id)| id).collect();
     found.retain(|id, _| kept.contains(id));

@@ -60,11 +60,25 @@ impl<'a> Units<'a> {
         self.walk(unit, |at| self.estate.dependencies(at, &[], None))
     }
 
+    /// Units that this one stands on directly and that do not hold it: what it calls.
+    pub fn called(&self, unit: ComponentId) -> BTreeSet<ComponentId> {
+        let direct = |member: ComponentId| {
+            let holders = holders_of(self.estate, member);
+            let below = self.estate.dependencies(member, &[], Some(1)).into_iter().map(|reached| reached.component);
+            below.filter(|other| !holders.contains(other)).collect::<Vec<ComponentId>>()
+        };
+        self.members(unit).flat_map(direct).map(|other| self.of(other)).filter(|other| *other != unit).collect()
+    }
+
+    /// The components that the unit is, vessels first.
+    pub fn members(&self, unit: ComponentId) -> impl Iterator<Item = ComponentId> {
+        self.vessels.get(&unit).into_iter().flatten().copied().chain([unit])
+    }
+
     /// Units and the fewest hops to them, without the unit itself.
     fn walk(&self, unit: ComponentId, reach: impl Fn(ComponentId) -> Vec<Reached>) -> BTreeMap<ComponentId, u32> {
         let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
-        let members = self.vessels.get(&unit).into_iter().flatten().copied().chain([unit]);
-        for reached in members.flat_map(reach) {
+        for reached in self.members(unit).flat_map(reach) {
             let distance = found.entry(self.of(reached.component)).or_insert(reached.distance);
             *distance = reached.distance.min(*distance);
         }

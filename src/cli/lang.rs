@@ -50,6 +50,11 @@ words! {
     explains: "explains", "可解释";
     look_for: "Look for", "根因方向";
     reasons: "Because", "理由";
+    against: "against it", "反证";
+    look_at: "to decide, look at", "如何判断";
+    joined_by_text: "texts alike, at about one time", "文本相同或相近，时间相近";
+    joined_by_place: "near one another, at about one time", "文本不同，但组件相同或相邻，时间相近";
+    joined_by_nothing: "in no other group", "没有文本相同或位置相近的其他信号";
     impact: "Impact", "影响范围";
     checks: "Check, in this order", "排查顺序";
     solutions: "What helps", "解决方案";
@@ -102,6 +107,8 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("alerts", "alert", "alerts", "条告警"),
     ("metric series", "metric series", "metric series", "条指标序列"),
     ("spans", "span", "spans", "个跨度"),
+    ("signal", "signal", "signals", "个信号"),
+    ("group", "group", "groups", "组"),
     ("log lines", "log line", "log lines", "行日志"),
     ("hop", "hop", "hops", "跳"),
     ("changes", "change", "changes", "次变更"),

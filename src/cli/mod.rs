@@ -13,6 +13,7 @@ mod diagnose;
 mod estate;
 mod eval;
 mod graph;
+mod groups;
 mod help;
 mod impact;
 mod import;

@@ -7,6 +7,7 @@ use crate::localize::{CaseView, Diagnosis, ImpactView, Incident, SignalView, Sus
 use crate::value::Truth;
 
 use super::Lang;
+use super::groups::groups;
 use super::page::Page;
 
 /// Lines shown of a long list; the rest is counted. JSON has all of it.
@@ -39,7 +40,12 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
         signals.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s)));
         page.more(signals.len(), MAX_SIGNALS);
     };
-    list(&mut page, lang.unexplained(), &diagnosis.unexplained);
+    // A list that would be cut is shown as groups, which name all of it.
+    if diagnosis.unexplained.len() > MAX_SIGNALS {
+        groups(&mut page, diagnosis, MAX_SIGNALS);
+    } else {
+        list(&mut page, lang.unexplained(), &diagnosis.unexplained);
+    }
     // Those among them that call for an explanation stand above already.
     let listed: Vec<_> = diagnosis.unexplained.iter().map(|s| &s.origin).collect();
     let quiet: Vec<SignalView> = diagnosis.unplaced.iter().filter(|s| !listed.contains(&&s.origin)).cloned().collect();
@@ -180,6 +186,8 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     }
     page.more(suspect.evidence.len(), MAX_EVIDENCE);
     suspect.reasons.iter().take(MAX_EVIDENCE).for_each(|reason| page.item(reason));
+    suspect.against.iter().take(MAX_EVIDENCE).for_each(|reason| page.item(&format!("{}: {reason}", lang.against())));
+    suspect.look.iter().take(MAX_EVIDENCE).for_each(|hint| page.item(&format!("{}: {hint}", lang.look_at())));
     if !suspect.explains.is_empty() {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for one in &suspect.explains {

@@ -34,6 +34,8 @@ pub struct Diagnosis {
     pub near_misses: Vec<NearMissView>,
     /// Symptoms that no suspect explains.
     pub unexplained: Vec<SignalView>,
+    /// The same signals in groups, the largest first; each stands in exactly one.
+    pub groups: Vec<ClusterView>,
     /// Signals that fit no component; they also stand under `unexplained` or with a suspect if they are symptoms.
     pub unplaced: Vec<SignalView>,
     /// Alerts that a rule declares to be symptoms: hidden from the page, each with its reason.
@@ -92,6 +94,10 @@ pub struct Suspect {
     pub causes: Vec<String>,
     /// Why it is suspected, in words; for the layers without rules.
     pub reasons: Vec<String>,
+    /// What speaks against it, in words; of the anomaly layer.
+    pub against: Vec<String>,
+    /// What to look at to decide; of the anomaly layer.
+    pub look: Vec<String>,
     pub since: Time,
     /// When its rules ceased to hold; `null` while one of them does, or where no rule speaks.
     pub until: Option<Time>,
@@ -160,6 +166,62 @@ pub struct SignalView {
     /// How many entries it stands for: deliveries of one alert, lines of one kind.
     pub count: usize,
     pub origin: Origin,
+}
+
+/// What joins a group of signals; tried in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JoinedBy {
+    /// Texts alike, on components of one type or near one another, at about one time.
+    Text,
+    /// Different texts on one component or near it, at about one time.
+    Place,
+    /// Nothing: what is in no other group.
+    Nothing,
+}
+
+/// How a component stands to all components of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CommonRelation {
+    /// It holds them.
+    Holder,
+    /// They stand on it directly.
+    Dependency,
+    /// It stands on them directly.
+    Dependent,
+}
+
+/// What all components of a group have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CommonView {
+    pub relation: CommonRelation,
+    pub component: String,
+}
+
+/// A group of unexplained signals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ClusterView {
+    /// What it is, in words: `NodeDiskPressure on 12 hosts of subnet-a`.
+    pub name: String,
+    pub joined_by: JoinedBy,
+    /// What joins it, in words.
+    pub reason: String,
+    /// The name of the alert or metric that all have, else the template; `null` if texts differ.
+    pub label: Option<String>,
+    /// The text of most of them, with `<*>` for what differs; `null` if texts differ.
+    pub template: Option<String>,
+    /// In the order of their ids; signals that fit no component have none.
+    pub components: Vec<String>,
+    /// The type of all its components; `null` if they have several.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub common: Option<CommonView>,
+    /// When its first signal began, and its last.
+    pub first: Time,
+    pub last: Time,
+    /// Positions in `unexplained`, from 0, ascending.
+    pub members: Vec<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

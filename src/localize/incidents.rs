@@ -175,7 +175,8 @@ fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<Com
     seen
 }
 
-fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
+/// The representative of a set.
+pub(super) fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
     let mut root = start;
     while let Some(next) = parent.get(&root).copied().filter(|next| *next != root) {
         root = next;
@@ -188,7 +189,8 @@ fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
     root
 }
 
-fn union<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, a: T, b: T) {
+/// Joins two sets; the smaller representative stays.
+pub(super) fn union<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, a: T, b: T) {
     let (a, b) = (find(parent, a), find(parent, b));
     if a != b {
         parent.insert(a.max(b), a.min(b));

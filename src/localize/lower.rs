@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::anomaly::{self, Ranked};
+use crate::anomaly::{self, Ask, Ranked, Reasons};
 use crate::estate::ComponentId;
 use crate::knowledge::{Case, RESEMBLES, Record, Similar, Symptoms};
 use crate::value::Time;
@@ -34,7 +34,7 @@ pub struct LowerSuspect {
     pub raw: f64,
     /// The case that proposes it, as a position in the base.
     pub case: Option<usize>,
-    pub reasons: Vec<String>,
+    pub reasons: Reasons,
     pub explains: Vec<usize>,
     pub since: Time,
     /// More than its own alert speaks for it: a straying metric, another component's symptom, a case.
@@ -74,7 +74,7 @@ pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft, taken: &mut BTreeSet<u
         // Signals without a component have no place in the topology from which to look for suspects.
         let asking = asking(scene, &open);
         if !asking.is_empty() {
-            let ranked = anomaly::rank(question.engine.estate, question.engine.facts, &scene.deviations, &asking);
+            let ranked = anomaly::rank(&ask(scene, &asking));
             add_ranked(scene, draft, ranked, open, taken);
         }
     }
@@ -84,8 +84,7 @@ pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft, taken: &mut BTreeSet<u
 
 /// No signal calls for help: what strays may still do so, if it is strong enough that the scores themselves say so.
 pub fn from_deviations_alone(scene: &Scene<'_, '_>) -> Option<Draft> {
-    let engine = scene.question.engine;
-    let ranked = anomaly::rank(engine.estate, engine.facts, &scene.deviations, &[]);
+    let ranked = anomaly::rank(&ask(scene, &[]));
     if ranked.is_empty() {
         return None;
     }
@@ -94,6 +93,11 @@ pub fn from_deviations_alone(scene: &Scene<'_, '_>) -> Option<Draft> {
     add_ranked(scene, &mut draft, ranked, open, &BTreeSet::new());
     draft.symptoms = draft.explained();
     Some(draft)
+}
+
+fn ask<'s>(scene: &'s Scene<'_, '_>, symptoms: &'s [anomaly::Symptom]) -> Ask<'s> {
+    let engine = scene.question.engine;
+    Ask { estate: engine.estate, facts: engine.facts, at: engine.at, deviations: &scene.deviations, witnesses: &scene.witnesses, symptoms }
 }
 
 fn asking(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
@@ -232,7 +236,7 @@ fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option
         confidence: confidence(scene, similar),
         raw: similar.similarity * Record::default().chance(),
         case: Some(similar.case),
-        reasons,
+        reasons: Reasons { because: reasons, ..Reasons::default() },
         explains,
         since,
         corroborated: true,

@@ -4,6 +4,11 @@
 //! `scope` what is reached, `account` where every signal ended. `diagnosis` is the answer's form.
 
 mod account;
+#[cfg(test)]
+mod cluster_tests;
+mod cluster_texts;
+mod cluster_views;
+mod clusters;
 mod diagnosis;
 mod expert;
 mod incidents;
@@ -12,14 +17,15 @@ mod scope;
 mod symptoms;
 mod views;
 
+pub use crate::knowledge::Layer;
 pub use diagnosis::{
-    AccountView, AdviceView, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView,
-    SuppressedView, Suspect,
+    AccountView, AdviceView, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, ImpactView, Incident, JoinedBy,
+    NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
 };
 
 use std::collections::BTreeSet;
 
-use crate::anomaly::{Deviation, deviations};
+use crate::anomaly::{Deviation, Witness, deviations, log_deviations};
 use crate::compile::plan::Status;
 use crate::engine::{Engine, Finding};
 use crate::estate::{ComponentId, Snapshot};
@@ -44,6 +50,7 @@ pub(crate) struct Scene<'q, 'a> {
     pub question: Question<'q, 'a>,
     pub findings: Vec<Finding<'a>>,
     pub deviations: Vec<Deviation>,
+    pub witnesses: Vec<Witness>,
     pub symptoms: Vec<Symptom>,
     pub candidates: Vec<expert::Candidate>,
     pub since: Time,
@@ -69,9 +76,10 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let mut deviations = deviations(estate, facts, engine.at, quiet_until);
     // What strayed before the time looked at is history.
     deviations.retain(|d| facts.series.get(d.series).is_some_and(|s| !s.within(since, engine.at).is_empty()));
+    let witnesses = witnesses(facts, engine.at, since, quiet_until);
     let symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
     let candidates = expert::candidates(estate, facts, &findings, since);
-    let scene = Scene { question: *question, findings, deviations, symptoms, candidates, since };
+    let scene = Scene { question: *question, findings, deviations, witnesses, symptoms, candidates, since };
 
     let drafts = incidents::form(&scene);
     let open = incidents::unexplained(&scene, &drafts);
@@ -86,6 +94,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         cases: Vec::new(),
         near_misses: views::near_misses(&scene, MAX_NEAR_MISSES),
         unexplained: open.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        groups: clusters::groups(&scene, &open),
         unplaced: views::unplaced(&scene),
         suppressed: views::suppressed(&scene),
         set_aside: views::set_aside(&scene),
@@ -96,6 +105,35 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         views::incident(&scene, draft, index + 1, &mut diagnosis);
     }
     diagnosis
+}
+
+/// A template whose lines carry no level of error may be a release note: it counts half.
+const NO_ERROR: f64 = 0.5;
+
+/// What logs and models outside say, for the ranking.
+fn witnesses(facts: &Facts, at: Time, since: Time, quiet_until: Time) -> Vec<Witness> {
+    let logs = log_deviations(facts, at, quiet_until).into_iter().filter_map(|found| {
+        Some(Witness {
+            component: found.component?,
+            family: "log".to_owned(),
+            tail: found.p,
+            weight: if found.error { 1.0 } else { NO_ERROR },
+            onset: found.onset,
+            words: found.words(),
+        })
+    });
+    let outside = facts.scores_at(since, at).into_iter().filter_map(|score| {
+        let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" of {metric}"));
+        Some(Witness {
+            component: score.component?,
+            family: score.metric.clone().unwrap_or_else(|| score.source.clone()),
+            tail: score.tail,
+            weight: 1.0,
+            onset: score.onset.unwrap_or(score.time),
+            words: format!("{} says: unusual{of} (p {}) at {}", score.source, crate::value::format_number(score.tail), score.time.clock()),
+        })
+    });
+    logs.chain(outside).collect()
 }
 
 impl Scene<'_, '_> {

@@ -45,9 +45,6 @@ impl Kind {
     }
 }
 
-/// Levels of log lines that say that something is wrong.
-const BAD_LEVELS: &[&str] = &["error", "err", "fatal", "critical", "crit", "panic", "emerg", "alert", "severe"];
-
 /// How much more a symptom of an important component weighs. Ratios, so that a core service counts for two others.
 fn tier_factor(tier: Option<Tier>) -> f64 {
     match tier {
@@ -131,9 +128,7 @@ fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, w
 fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId>) -> f64, symptoms: &mut Vec<Symptom>) {
     let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
     for (index, line) in facts.logs.iter().enumerate() {
-        let level = line.labels.get("level").or_else(|| line.labels.get("severity")).or_else(|| line.labels.get("detected_level"));
-        let bad = level.is_some_and(|l| BAD_LEVELS.contains(&l.to_ascii_lowercase().as_str()));
-        if bad && line.time <= at && line.time > since {
+        if line.is_error() && line.time <= at && line.time > since {
             groups.entry(line.component).or_default().push(index);
         }
     }

@@ -68,6 +68,21 @@ pub struct LogLine {
     pub labels: BTreeMap<String, String>,
 }
 
+/// Levels of log lines that say that something is wrong.
+const BAD_LEVELS: &[&str] = &["error", "err", "fatal", "critical", "crit", "panic", "emerg", "alert", "severe"];
+
+impl LogLine {
+    /// The level that its labels give, as written.
+    pub fn level(&self) -> Option<&str> {
+        ["level", "severity", "detected_level"].iter().find_map(|name| self.labels.get(*name)).map(String::as_str)
+    }
+
+    /// Whether its level says error or worse. Without a level it does not.
+    pub fn is_error(&self) -> bool {
+        self.level().is_some_and(|level| BAD_LEVELS.contains(&level.to_ascii_lowercase().as_str()))
+    }
+}
+
 /// A deployment, configuration change, failover, ...
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {

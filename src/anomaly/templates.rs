@@ -1,0 +1,294 @@
+//! Log lines that are new, or more than usual: templates mined per component, their counts since the incident may have begun held
+//! against those before.
+//!
+//! Templates of the reference are mined first and then frozen: a later line that would have to open one of them is not known, but
+//! new. So `connection to <*> refused` is new where only `connection to <*> open` was seen.
+
+use crate::estate::ComponentId;
+use crate::signal::{Facts, LogLine, Origin};
+use crate::value::{Duration, SECOND, Time};
+
+use super::binomial::{binomial_tail, float};
+use super::reference::MIN_REFERENCE;
+use super::score::first_symptom;
+use super::tallies::{Now, Past, Source, Tallies};
+use super::tokens::shorten;
+
+/// How often logs in which nothing happened may report anything at all: once in a hundred, templates and words together, where
+/// windows are independent. Bonferroni
+/// over all that were looked at, and not Benjamini and Hochberg, because lines of one request depend on each other, because one
+/// false report already misleads on a quiet day, and because what an incident writes is far beyond either bound.
+const FALSE_REPORTS: f64 = 0.01;
+
+/// Templates and words are two families of tests; each has its half, as words are many and would hide templates.
+const FAMILIES: f64 = 2.0;
+
+/// Windows that the judged time is cut into. Enough that what goes on through a tenth of it shows; so few that one burst of lines,
+/// however many, falls into one or two.
+const WINDOWS: i64 = 60;
+
+/// No window is shorter: lines within a second are of one occasion.
+const SHORTEST: Duration = SECOND;
+
+/// A rate has to be beyond this multiple of the usual one to be tested for: less is the difference between any two hours of a day.
+const DOUBLE: f64 = 2.0;
+
+/// Characters of a template that are shown.
+const MAX_SHOWN: usize = 160;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogKind {
+    /// A template that no line of the component had before.
+    New,
+    /// A known one whose rate is beyond twice the usual one.
+    Surging,
+    /// A known one, in an open place of which stands a word that no line of any component had before.
+    Word,
+}
+
+/// A word that no line had before the incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RareWord {
+    /// In lower case; a run of Chinese characters is one word.
+    pub word: String,
+    /// Inverse document frequency (Spärck Jones, "A statistical interpretation of term specificity", 1972): the logarithm of how
+    /// many judged lines there are for each that has it. 0 if all have it.
+    pub weight: f64,
+}
+
+/// A template of a component's lines that departs from the time before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogDeviation {
+    /// `None`: lines that fit no component, taken together.
+    pub component: Option<ComponentId>,
+    pub kind: LogKind,
+    /// Values and open words as `<*>`; at most 160 characters.
+    pub template: String,
+    /// Position in `facts.logs` of the line at `onset`.
+    pub line: usize,
+    pub example: Origin,
+    /// The first line; of a surge, the first of the time in which there are the most too many.
+    pub onset: Time,
+    /// Lines before the cut, and from it on.
+    pub before: usize,
+    pub after: usize,
+    /// Lines in a time, after to before. `None` without any before.
+    pub ratio: Option<f64>,
+    /// Probability of as many or more if nothing had changed, not corrected for how many were looked at. 0 if too small for a
+    /// float. Of an unknown reference it is no test but an order: one by one more than the windows that have it.
+    pub p: f64,
+    /// Whether a line of it since the cut has a level of error or worse.
+    pub error: bool,
+    /// No logs before the incident: only templates with errors are listed, and nothing is said to be new.
+    pub unknown_reference: bool,
+    /// Words of it that no line of any component had before, the rarest first; of [`LogKind::Word`] that one.
+    pub rare: Vec<RareWord>,
+}
+
+impl LogDeviation {
+    /// In words: `new error template since 10:15:03, 41 lines, none before: "connection to <*> refused"`.
+    pub fn words(&self) -> String {
+        let error = if self.error { "error " } else { "" };
+        let since = self.onset.clock();
+        let lines = format!("{} {}", self.after, if self.after == 1 { "line" } else { "lines" });
+        let template = &self.template;
+        if self.unknown_reference {
+            return format!("{error}template since {since}, {lines}, no earlier logs to compare with: \"{template}\"");
+        }
+        match self.kind {
+            LogKind::New => format!("new {error}template since {since}, {lines}, none before: \"{template}\""),
+            LogKind::Surging => {
+                let ratio = self.ratio.unwrap_or(0.0);
+                let times = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
+                format!("{error}template surges since {since}, {lines}, {} before ({times} times its rate): \"{template}\"", self.before)
+            }
+            LogKind::Word => {
+                let word = self.rare.first().map_or("", |rare| rare.word.as_str());
+                format!("new word \"{word}\" in {error}lines since {since}, {lines}, none before: \"{template}\"")
+            }
+        }
+    }
+}
+
+/// Which lines are judged, and by which. Cut into windows of one length, counted from the cut.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    /// The first judged instant.
+    pub cut: Time,
+    pub window: Duration,
+    /// Windows before and from the cut; those before may be none.
+    before: u64,
+    after: u64,
+    /// Whether there is a reference.
+    pub known: bool,
+}
+
+/// Every template that departs between `since` and `at`, the least probable first; then errors, then by component and text.
+///
+/// The reference is what was logged before `since`, else before the first alert, failed probe or report; only if neither is known,
+/// the first half. All logs of a bundle are taken to begin together: a component without a line before was silent then, not
+/// unrecorded. A new template is tested by the windows that have it (one of them counts once, so that a burst is one occasion), a
+/// surge by its lines, those at one instant once, and divided by the index of dispersion of the reference where lines come in
+/// bursts there too. Linear in the lines.
+pub fn log_deviations(facts: &Facts, at: Time, since: Time) -> Vec<LogDeviation> {
+    let lines = facts.logs.get(..facts.logs.partition_point(|line| line.time <= at)).unwrap_or(&[]);
+    let symptom = first_symptom(facts, at);
+    let Some(frame) = Frame::of(lines, (since > Time::MIN).then_some(since), symptom) else { return Vec::new() };
+    let tallies = Tallies::count(lines, &frame);
+    let (templates, words): (Vec<Tested<'_>>, Vec<Tested<'_>>) =
+        tested(&tallies, &frame).into_iter().partition(|one| one.what.is_template());
+    let mut found: Vec<LogDeviation> = Vec::new();
+    for family in [templates, words] {
+        let tests = float(family.len() as u64);
+        let rare = family.into_iter().filter(|one| !frame.known || one.p * tests * FAMILIES <= FALSE_REPORTS);
+        found.extend(rare.filter_map(|one| one.told(lines, &tallies, &frame)));
+    }
+    found.sort_by(|a, b| {
+        let key = |d: &LogDeviation| (!d.error, d.component, d.line, d.kind);
+        a.p.total_cmp(&b.p).then_with(|| key(a).cmp(&key(b))).then_with(|| a.template.cmp(&b.template))
+    });
+    found
+}
+
+impl Frame {
+    /// `None` if there is nothing to judge.
+    fn of(lines: &[LogLine], since: Option<Time>, symptom: Option<Time>) -> Option<Frame> {
+        let (first, last) = (lines.first()?.time, lines.last()?.time);
+        let asked: Vec<Time> = [since, symptom].into_iter().flatten().collect();
+        let half = first.plus(last.since(first) / 2);
+        let cuts = if asked.is_empty() { vec![half] } else { asked };
+        let frames: Vec<Frame> = cuts.iter().filter_map(|cut| Frame::cut_at(*cut, lines, first, last)).collect();
+        frames.iter().find(|frame| frame.known).or(frames.first()).copied()
+    }
+
+    fn cut_at(cut: Time, lines: &[LogLine], first: Time, last: Time) -> Option<Frame> {
+        let earlier = lines.partition_point(|line| line.time < cut);
+        if earlier >= lines.len() {
+            return None;
+        }
+        let cut = cut.max(first);
+        let span = last.since(cut) + 1;
+        let window = ((span + WINDOWS - 1) / WINDOWS).max(SHORTEST);
+        let before = u64::try_from(cut.since(first) / window).unwrap_or(0);
+        let after = u64::try_from((span + window - 1) / window).unwrap_or(1);
+        let known = earlier >= MIN_REFERENCE && before >= MIN_REFERENCE as u64;
+        Some(Frame { cut, window, before, after, known })
+    }
+
+    /// The share of the judged windows among all, where their rate is `ratio` times the other one.
+    fn share(&self, ratio: f64) -> f64 {
+        let after = ratio * float(self.after);
+        after / (float(self.before) + after)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum What<'t> {
+    Fresh(usize),
+    Known(usize),
+    Word(&'t str),
+}
+
+impl What<'_> {
+    fn is_template(&self) -> bool {
+        match self {
+            What::Fresh(_) | What::Known(_) => true,
+            What::Word(_) => false,
+        }
+    }
+}
+
+struct Tested<'t> {
+    component: Option<ComponentId>,
+    source: &'t Source,
+    what: What<'t>,
+    now: &'t Now,
+    p: f64,
+}
+
+/// Everything that was seen since the cut, each with its probability.
+fn tested<'t>(tallies: &'t Tallies, frame: &Frame) -> Vec<Tested<'t>> {
+    let mut tests = Vec::new();
+    let first_seen = |now: &Now| {
+        let windows = now.windows.len() as u64;
+        if frame.known { binomial_tail(windows, windows, frame.share(1.0)) } else { 1.0 / (float(windows) + 1.0) }
+    };
+    for (component, source) in &tallies.sources {
+        let mut add = |what: What<'t>, now: &'t Now, p: f64| tests.push(Tested { component: *component, source, what, now, p });
+        for (at, now) in source.of_fresh.iter().enumerate().filter(|(_, now)| frame.known || now.errors > 0) {
+            add(What::Fresh(at), now, first_seen(now));
+        }
+        for (at, (past, now)) in source.past.iter().zip(&source.of_known).enumerate().filter(|(_, (_, now))| now.lines > 0) {
+            add(What::Known(at), now, surge(past, now, frame));
+        }
+        for (word, now) in &source.words {
+            add(What::Word(word), now, first_seen(now));
+        }
+    }
+    tests
+}
+
+/// The probability of as many lines since the cut if the rate had at most doubled.
+fn surge(past: &Past, now: &Now, frame: &Frame) -> f64 {
+    let windows = float(frame.before);
+    let mean = float(past.occasions) / windows;
+    let variance = float(past.squares()) / windows - mean * mean;
+    // Index of dispersion: 1 for lines that come by chance, more where they come together (quasi-Poisson; McCullagh and Nelder 1989).
+    let together = (variance / mean).max(1.0);
+    let (before, after) = (whole((float(past.occasions) / together).ceil()), whole((float(now.occasions()) / together).floor()));
+    binomial_tail(before + after, after, frame.share(DOUBLE))
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of lines, rounded and above zero")]
+fn whole(count: f64) -> u64 {
+    count as u64
+}
+
+impl Tested<'_> {
+    fn told(&self, lines: &[LogLine], tallies: &Tallies, frame: &Frame) -> Option<LogDeviation> {
+        let mut position = self.now.windows.first()?.first;
+        let (mut before, mut ratio) = (0, None);
+        let (kind, template, words) = match self.what {
+            What::Fresh(at) => {
+                let words: Vec<String> = self.source.fresh.words(at).map(str::to_lowercase).collect();
+                (LogKind::New, self.source.fresh.text(at), words)
+            }
+            What::Known(at) => {
+                let past = self.source.past.get(at)?;
+                before = past.lines;
+                let usual = float(past.lines as u64) / float(frame.before);
+                ratio = Some(float(self.now.lines as u64) / float(frame.after) / usual);
+                position = self.now.most_above(DOUBLE * float(past.occasions) / float(frame.before))?;
+                (LogKind::Surging, self.source.known.text(at), Vec::new())
+            }
+            What::Word(word) => (LogKind::Word, self.source.text_of(lines.get(position)?), vec![word.to_owned()]),
+        };
+        let line = lines.get(position)?;
+        Some(LogDeviation {
+            component: self.component,
+            kind,
+            template: shorten(&template, MAX_SHOWN).to_owned(),
+            line: position,
+            example: line.origin.clone(),
+            onset: line.time,
+            before,
+            after: self.now.lines,
+            ratio,
+            p: self.p,
+            error: self.now.errors > 0,
+            unknown_reference: !frame.known,
+            rare: rare(words, tallies),
+        })
+    }
+}
+
+/// Those among the words that no line had before, the rarest first.
+fn rare(mut words: Vec<String>, tallies: &Tallies) -> Vec<RareWord> {
+    words.sort_unstable();
+    words.dedup();
+    let weight = |lines: &usize| (float(tallies.judged as u64) / float(*lines as u64)).ln();
+    let found = words.into_iter().filter_map(|word| tallies.unheard.get(&word).map(weight).map(|weight| RareWord { word, weight }));
+    let mut found: Vec<RareWord> = found.collect();
+    found.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.word.cmp(&b.word)));
+    found
+}

@@ -1,0 +1,186 @@
+//! A group of signals in words: its name, and what joins it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::estate::{ComponentId, Snapshot};
+use crate::value::Time;
+
+use super::cluster_texts::Texts;
+use super::clusters::Loose;
+use super::diagnosis::{ClusterView, CommonRelation, CommonView, JoinedBy};
+use super::symptoms::Kind;
+
+/// Characters of a text that make a name; the template has more.
+const MAX_LABEL: usize = 80;
+
+/// A group as the answer shows it; members in the order of time, at least one.
+pub fn view(estate: &Snapshot, loose: &[Loose<'_>], texts: &Texts, by: JoinedBy, members: &[usize]) -> ClusterView {
+    let signals: Vec<&Loose<'_>> = members.iter().filter_map(|at| loose.get(*at)).collect();
+    let components: Vec<ComponentId> = signals.iter().filter_map(|one| one.component).collect::<BTreeSet<_>>().into_iter().collect();
+    let kinds: BTreeSet<&str> = components.iter().map(|component| estate.component(*component).kind.as_str()).collect();
+    let kind = kinds.first().filter(|_| kinds.len() == 1).map(|kind| (*kind).to_owned());
+    let (label, template) = match by {
+        JoinedBy::Text => {
+            let template = most_frequent(members.iter().map(|at| texts.template(*at)));
+            (Some(label(&signals, template)), Some(template.to_owned()))
+        }
+        JoinedBy::Place | JoinedBy::Nothing => (None, None),
+    };
+    let common = match by {
+        JoinedBy::Text | JoinedBy::Place => common(estate, &components),
+        JoinedBy::Nothing => None,
+    };
+    let mut view = ClusterView {
+        name: String::new(),
+        joined_by: by,
+        reason: reason(by, members, &signals, texts, (components.len(), kinds.len())),
+        label,
+        template,
+        components: components.iter().map(|component| estate.component(*component).id.clone()).collect(),
+        kind,
+        common,
+        first: signals.iter().map(|one| one.onset).min().unwrap_or(Time::MIN),
+        last: signals.iter().map(|one| one.onset).max().unwrap_or(Time::MIN),
+        members: members.to_vec(),
+    };
+    view.members.sort_unstable();
+    let straying = signals.iter().all(|one| one.kind == Kind::Metric);
+    view.name = name(&view, straying);
+    view
+}
+
+/// The name that all alerts of a group have, else what most of them say.
+fn label(signals: &[&Loose<'_>], template: &str) -> String {
+    let names: BTreeSet<Option<&str>> = signals.iter().map(|one| one.name).collect();
+    let only = names.first().copied().flatten().filter(|name| names.len() == 1 && !name.is_empty());
+    only.unwrap_or(template).chars().take(MAX_LABEL).collect()
+}
+
+/// Of equals, the first in the order of the alphabet.
+fn most_frequent<'a>(texts: impl Iterator<Item = &'a str>) -> &'a str {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for text in texts {
+        *counts.entry(text).or_default() += 1;
+    }
+    counts.into_iter().min_by_key(|(text, count)| (Reverse(*count), *text)).map_or("", |(text, _)| text)
+}
+
+/// What all of the components stand on directly, else what stands on all of them directly, else what holds all of them.
+fn common(estate: &Snapshot, components: &[ComponentId]) -> Option<CommonView> {
+    let (first, others) = components.split_first().filter(|(_, others)| !others.is_empty())?;
+    for (relation, of) in RELATIONS {
+        let mut left = of(estate, *first);
+        for other in others {
+            if left.is_empty() {
+                break;
+            }
+            let theirs: BTreeSet<ComponentId> = of(estate, *other).into_iter().collect();
+            left.retain(|component| theirs.contains(component));
+        }
+        if let Some(found) = left.first() {
+            // What holds them they stand on; to say that it holds them says more.
+            let held = *relation == CommonRelation::Holder || estate.holders(*first).contains(found);
+            let relation = if held { CommonRelation::Holder } else { *relation };
+            return Some(CommonView { relation, component: estate.component(*found).id.clone() });
+        }
+    }
+    None
+}
+
+type Neighbours = fn(&Snapshot, ComponentId) -> Vec<ComponentId>;
+
+/// The nearest first; holders, of whom the highest hold everything, last.
+const RELATIONS: &[(CommonRelation, Neighbours)] = &[
+    (CommonRelation::Dependency, |estate, component| estate.next_to(component, &[], false)),
+    (CommonRelation::Dependent, |estate, component| estate.next_to(component, &[], true)),
+    (CommonRelation::Holder, |estate, component| estate.holders(component)),
+];
+
+fn name(view: &ClusterView, straying: bool) -> String {
+    let count = view.members.len();
+    let place = place(view);
+    match (view.joined_by, &view.label) {
+        (JoinedBy::Text, Some(label)) => format!("{}{label} {place}", if straying { "straying " } else { "" }),
+        (JoinedBy::Text | JoinedBy::Place, _) => format!("{count} different signals {place}"),
+        (JoinedBy::Nothing, _) => format!("{count} {} in no group", if count == 1 { "signal" } else { "signals" }),
+    }
+}
+
+/// `on 12 hosts of subnet-a`.
+fn place(view: &ClusterView) -> String {
+    let on = match (view.components.as_slice(), &view.kind) {
+        ([], _) => return "without a component".to_owned(),
+        ([only], _) => format!("on {only}"),
+        (several, Some(kind)) => format!("on {} {}", several.len(), plural(kind)),
+        (several, None) => format!("on {} components", several.len()),
+    };
+    let Some(common) = &view.common else { return on };
+    let relation = match common.relation {
+        CommonRelation::Holder => "of",
+        CommonRelation::Dependency => "standing on",
+        CommonRelation::Dependent => "behind",
+    };
+    format!("{on} {relation} {}", common.component)
+}
+
+/// The name of a type, for several of it.
+fn plural(kind: &str) -> String {
+    let kind = kind.replace('_', " ");
+    if !kind.is_ascii() || kind.ends_with('s') {
+        return kind;
+    }
+    if ["x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) {
+        return format!("{kind}es");
+    }
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        Some(_) | None => format!("{kind}s"),
+    }
+}
+
+fn reason(by: JoinedBy, members: &[usize], signals: &[&Loose<'_>], texts: &Texts, (components, kinds): (usize, usize)) -> String {
+    let span = match (signals.first(), signals.last()) {
+        (Some(first), Some(last)) if last.onset > first.onset => format!("within {}", Time::describe(last.onset.since(first.onset))),
+        (Some(_) | None, Some(_) | None) => "at one instant".to_owned(),
+    };
+    let place = match (components, kinds) {
+        (0, _) => "on no component",
+        (1, _) => "on one component",
+        (_, 1) if by == JoinedBy::Text => "on components of one type",
+        (_, _) => "on components at most 2 hops from one another",
+    };
+    let nowhere = signals.iter().filter(|one| one.component.is_none()).count();
+    let nowhere = if components > 0 && nowhere > 0 { format!("; {nowhere} of them on no component") } else { String::new() };
+    match by {
+        JoinedBy::Text => {
+            let different: BTreeSet<&str> = members.iter().map(|at| texts.template(*at)).collect();
+            let alike = if different.len() > 1 { "texts alike" } else { "the same text" };
+            format!("{alike} {span}, {place}{nowhere}")
+        }
+        JoinedBy::Place => format!("different texts {span}, {place}"),
+        JoinedBy::Nothing => "no other of the same text, or near it, at about its time; or a group too small for the list".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{most_frequent, plural};
+
+    #[test]
+    fn words() {
+        let cases = [
+            ("host", "hosts"),
+            ("redis", "redis"),
+            ("proxy", "proxies"),
+            ("gateway", "gateways"),
+            ("domain_name", "domain names"),
+            ("主机", "主机"),
+        ];
+        for (kind, expected) in cases {
+            assert_eq!(plural(kind), expected);
+        }
+        assert_eq!(most_frequent(["b", "a", "b", "a", "c"].into_iter()), "a");
+        assert_eq!(most_frequent(std::iter::empty()), "");
+    }
+}

@@ -1,0 +1,208 @@
+//! Groups of what no suspect explains: a hundred alerts become a few, each with a name and with what joins it.
+//!
+//! First by text: signals of one kind whose texts are alike (`cluster_texts`), on components of one type or near one another, one
+//! soon after the other. What is left alone after that by place: whatever is odd on one component or near it at one time. What is
+//! alone even then stands in one last group that says so. In this order, and not by one distance of all three, because otherwise in a
+//! storm everything is near something, and all becomes one group.
+//!
+//! Texts and types make the blocks, so no pair of signals is ever compared: for n signals it costs n log n, the square of the
+//! number of different texts (bounded), and one short walk for each component.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::SignalRef;
+use crate::estate::{ComponentId, Snapshot};
+use crate::signal::Facts;
+use crate::value::{Duration, MINUTE, Time};
+
+use super::Scene;
+use super::cluster_texts::Texts;
+use super::cluster_views::view;
+use super::diagnosis::{ClusterView, JoinedBy};
+use super::incidents::{find, union};
+use super::symptoms::{Kind, Symptom};
+
+/// Signals of one cause start within this time even if a rule of one waits its `for` and another one does not, and if a notification
+/// waits for its group: Alertmanager's `group_interval` is 5m, and so are most `for`; one of each.
+const SHORT_PAUSE: Duration = 10 * MINUTE;
+/// Whatever their pace, signals further apart than this are two events: a responder has come and gone.
+const LONG_PAUSE: Duration = 30 * MINUTE;
+/// A pause is one that is longer than this many usual gaps between two of them: of gaps that come by chance (exponential) one in
+/// sixteen is longer than four medians.
+const USUAL_GAPS: i64 = 4;
+
+/// Dependencies of a component that are looked at. With more of them it is a hub, and what stands near a hub has nothing in common.
+const MAX_NEAR: usize = 200;
+
+/// More groups than these are no summary; the smallest are put together.
+const MAX_GROUPS: usize = 12;
+
+/// A signal that nobody explains.
+#[derive(Debug, Clone, Copy)]
+pub struct Loose<'a> {
+    pub kind: Kind,
+    pub component: Option<ComponentId>,
+    /// The name of its alert or metric.
+    pub name: Option<&'a str>,
+    /// What it says, its name included.
+    pub text: &'a str,
+    pub onset: Time,
+}
+
+/// The groups of the unexplained symptoms; members are positions in `open`. Each stands in exactly one.
+pub fn groups(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<ClusterView> {
+    let engine = scene.question.engine;
+    let loose: Vec<Loose<'_>> = open.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| loose(s, engine.facts)).collect();
+    cluster(engine.estate, &loose)
+}
+
+fn loose<'a>(symptom: &'a Symptom, facts: &'a Facts) -> Loose<'a> {
+    let name = match symptom.signals.first() {
+        Some(SignalRef::Alert(at)) => facts.alerts.get(*at).map(|alert| alert.name.as_str()),
+        Some(SignalRef::Series(at)) => facts.series.get(*at).map(|series| series.metric.as_str()),
+        Some(SignalRef::Log(_) | SignalRef::Change(_) | SignalRef::Probe(_) | SignalRef::Report(_)) | None => None,
+    };
+    let text = match symptom.kind {
+        // The rest of it are words that all of them have.
+        Kind::Metric => name.unwrap_or(&symptom.text),
+        Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => &symptom.text,
+    };
+    Loose { kind: symptom.kind, component: symptom.component, name, text, onset: symptom.onset }
+}
+
+/// The groups, the largest first, then the earliest; last, what fits into none. The same for any order of the signals, but for the
+/// positions.
+pub fn cluster(estate: &Snapshot, loose: &[Loose<'_>]) -> Vec<ClusterView> {
+    let texts = Texts::of(estate, loose);
+    let near = Near::of(estate, loose);
+    let order = order(loose);
+    let mut families: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &at in &order {
+        families.entry(texts.family(at)).or_default().push(at);
+    }
+    let mut groups: Vec<(JoinedBy, Vec<usize>)> = Vec::new();
+    let mut alone: BTreeSet<usize> = BTreeSet::new();
+    for members in families.values() {
+        for part in near.parts(loose, members, true) {
+            sort(JoinedBy::Text, bursts(loose, part), &mut groups, &mut alone);
+        }
+    }
+    let placed: Vec<usize> = order.iter().copied().filter(|at| alone.contains(at) && component(loose, *at).is_some()).collect();
+    alone.retain(|at| component(loose, *at).is_none());
+    for part in near.parts(loose, &placed, false) {
+        sort(JoinedBy::Place, bursts(loose, part), &mut groups, &mut alone);
+    }
+    groups.sort_by_key(|(_, members)| (Reverse(members.len()), members.first().and_then(|at| loose.get(*at)).map(|one| one.onset)));
+    let most = if alone.is_empty() && groups.len() <= MAX_GROUPS { MAX_GROUPS } else { MAX_GROUPS - 1 };
+    let small = groups.split_off(most.min(groups.len()));
+    alone.extend(small.into_iter().flat_map(|(_, members)| members));
+    if !alone.is_empty() {
+        groups.push((JoinedBy::Nothing, order.into_iter().filter(|at| alone.contains(at)).collect()));
+    }
+    groups.into_iter().map(|(by, members)| view(estate, loose, &texts, by, &members)).collect()
+}
+
+/// Sorts bursts into groups and what is alone.
+fn sort(by: JoinedBy, bursts: Vec<Vec<usize>>, groups: &mut Vec<(JoinedBy, Vec<usize>)>, alone: &mut BTreeSet<usize>) {
+    for burst in bursts {
+        if burst.len() > 1 {
+            groups.push((by, burst));
+        } else {
+            alone.extend(burst);
+        }
+    }
+}
+
+/// By time, then by all else that a signal is, so that the order of the input does not show.
+fn order(loose: &[Loose<'_>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..loose.len()).collect();
+    order.sort_by_key(|at| loose.get(*at).map(|one| (one.onset, one.kind, one.component, one.text, one.name)));
+    order
+}
+
+fn component(loose: &[Loose<'_>], at: usize) -> Option<ComponentId> {
+    loose.get(at).and_then(|one| one.component)
+}
+
+/// Members in the order of time, cut at each pause.
+fn bursts(loose: &[Loose<'_>], members: Vec<usize>) -> Vec<Vec<usize>> {
+    let onset = |at: usize| loose.get(at).map_or(Time::MIN, |one| one.onset);
+    let mut gaps: Vec<Duration> = members.iter().zip(members.iter().skip(1)).map(|(a, b)| onset(*b).since(onset(*a))).collect();
+    gaps.sort_unstable();
+    // Of one or two gaps none is usual.
+    let usual = if gaps.len() < 3 { 0 } else { gaps.get(gaps.len() / 2).copied().unwrap_or(0) };
+    let pause = usual.saturating_mul(USUAL_GAPS).clamp(SHORT_PAUSE, LONG_PAUSE);
+    let mut bursts: Vec<Vec<usize>> = Vec::new();
+    for at in members {
+        match bursts.last_mut() {
+            Some(burst) if burst.last().is_some_and(|last| onset(at).since(onset(*last)) <= pause) => burst.push(at),
+            Some(_) | None => bursts.push(vec![at]),
+        }
+    }
+    bursts
+}
+
+/// What each component stands on, as far as two hops.
+struct Near<'e> {
+    estate: &'e Snapshot,
+    below: BTreeMap<ComponentId, Below>,
+}
+
+struct Below {
+    direct: Vec<ComponentId>,
+    second: Vec<ComponentId>,
+}
+
+impl<'e> Near<'e> {
+    fn of(estate: &'e Snapshot, loose: &[Loose<'_>]) -> Self {
+        let components: BTreeSet<ComponentId> = loose.iter().filter_map(|one| one.component).collect();
+        let below = components.into_iter().map(|component| {
+            let mut direct = estate.next_to(component, &[], false);
+            direct.truncate(MAX_NEAR);
+            let mut second: Vec<ComponentId> = Vec::new();
+            for under in &direct {
+                if second.len() >= MAX_NEAR {
+                    break;
+                }
+                second.extend(estate.next_to(*under, &[], false));
+            }
+            second.truncate(MAX_NEAR);
+            (component, Below { direct, second })
+        });
+        Near { estate, below: below.collect() }
+    }
+
+    /// Members by what connects their components: the same one, one that stands on the other within two hops, or both on a third
+    /// one directly; with `same_type` also one type. Members without a component are a part of their own, but where all others are one
+    /// part they belong to it if texts are alike: where they are is unknown, not elsewhere.
+    fn parts(&self, loose: &[Loose<'_>], members: &[usize], same_type: bool) -> Vec<Vec<usize>> {
+        let on: BTreeSet<ComponentId> = members.iter().filter_map(|at| component(loose, *at)).collect();
+        let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+        let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+        let mut first_of: BTreeMap<&str, ComponentId> = BTreeMap::new();
+        for &component in &on {
+            if same_type {
+                let first = *first_of.entry(self.estate.component(component).kind.as_str()).or_insert(component);
+                union(&mut parent, first, component);
+            }
+            let Some(below) = self.below.get(&component) else { continue };
+            for under in &below.direct {
+                let first = *first_on.entry(*under).or_insert(component);
+                union(&mut parent, first, component);
+            }
+            for under in below.direct.iter().chain(&below.second).filter(|under| on.contains(*under)) {
+                union(&mut parent, *under, component);
+            }
+        }
+        let mut parts: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
+        for &at in members {
+            let part = component(loose, at).map(|component| find(&mut parent, component));
+            parts.entry(part).or_default().push(at);
+        }
+        if parts.len() == 2 && parts.contains_key(&None) {
+            return vec![members.to_vec()];
+        }
+        parts.into_values().collect()
+    }
+}
