@@ -242,9 +242,13 @@ fn suspects(
             // Silence speaks against a unit only as far as nothing that strays explains the same.
             explained.retain(|other| troubles.get(other).is_some_and(|t| t.evidence <= 0.0) && !walks.below.contains_key(other));
         }
-        let strays = mine.is_some_and(|mine| mine.evidence > 0.0);
-        let below = || units.called(unit).into_iter().filter(|other| strays && follows(other) && !explained.contains(other));
-        let called: Vec<ComponentId> = below().collect();
+        // What strays as much as its caller is the cause rather than the effect.
+        let weaker = |other: &ComponentId| {
+            let evidence = |unit: &ComponentId| troubles.get(unit).map_or(0.0, |trouble| trouble.evidence);
+            evidence(other) < evidence(&unit)
+        };
+        let below = units.called(unit).into_iter().filter(|other| weaker(other) && follows(other) && !explained.contains(other));
+        let called: Vec<ComponentId> = if mine.is_some() { below.collect() } else { Vec::new() };
         let reach = (weigh(&explained) + DOWNWARD * weigh(&called) + mine.map_or(0.0, Trouble::weight)) / total;
         let alone = if mine.is_some() { ALONE } else { 0.0 };
         let cause = cause(mine, own, walks.below.get(&unit).unwrap_or(&none), troubles);

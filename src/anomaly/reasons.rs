@@ -64,7 +64,7 @@ impl Told<'_, '_> {
         }
         if !self.suspect.called.is_empty() {
             let called = self.list(self.suspect.called.iter().copied());
-            reasons.push(format!("{called}, which it calls, is in trouble too and no earlier, as if it starved or flooded them"));
+            reasons.push(format!("what it calls is in trouble too, less and no earlier, as if starved or flooded by it: {called}"));
         }
         if reasons.is_empty() {
             reasons.push(format!("{} stands where a cause may be", self.id(self.suspect.unit)));
@@ -111,20 +111,23 @@ impl Told<'_, '_> {
             }
             None => hints.push(format!("{unit} by hand, since no metric tells of it")),
         }
-        // Two close suspects are told apart by which began first.
-        if let Some(rival) = self.suspects.iter().find(|other| other.unit != self.suspect.unit)
-            && self.suspect.cause.is_none_or(|(cause, _)| cause != rival.unit)
-            && rival.score * 2.0 > self.suspect.score
-            && let (Some(mine), Some(theirs)) = (self.begin(self.suspect.unit), self.begin(rival.unit))
-        {
-            let when = match mine.cmp(&theirs) {
-                std::cmp::Ordering::Less => format!("{unit} began first, {} before", Time::describe(theirs.since(mine))),
-                std::cmp::Ordering::Greater => format!("{unit} began {} later", Time::describe(mine.since(theirs))),
-                std::cmp::Ordering::Equal => "both began at once".to_owned(),
-            };
-            hints.push(format!("{} beside it, which is nearly as likely or more ({when})", self.id(rival.unit)));
-        }
+        hints.extend(self.rival());
         hints
+    }
+
+    /// The next one, where this is the first and the two are close: told apart by which began first.
+    fn rival(&self) -> Option<String> {
+        let [first, next, ..] = self.suspects else { return None };
+        if first.unit != self.suspect.unit || next.score * 2.0 < first.score {
+            return None;
+        }
+        let (mine, theirs) = (self.mine?, self.troubles.get(&next.unit)?);
+        let when = match (mine.begins_with(mine.begin, theirs), theirs.begins_with(theirs.begin, mine)) {
+            (true, false) => format!("which began {} later", Time::describe(theirs.begin.since(mine.begin))),
+            (false, true) => format!("which began first, {} before", Time::describe(mine.begin.since(theirs.begin))),
+            (true, true) | (false, false) => "which began at the same time".to_owned(),
+        };
+        Some(format!("{}, nearly as likely, {when}", self.id(next.unit)))
     }
 
     /// Units in trouble by their own symptoms that its fault does not explain.
@@ -133,10 +136,6 @@ impl Told<'_, '_> {
             |unit: &ComponentId| *unit == self.suspect.unit || self.suspect.explained.contains(unit) || self.suspect.called.contains(unit);
         let asking = self.troubles.iter().filter(|(_, trouble)| !trouble.symptoms.is_empty());
         asking.map(|(unit, _)| *unit).filter(|unit| !explained(unit)).collect()
-    }
-
-    fn begin(&self, unit: ComponentId) -> Option<Time> {
-        self.troubles.get(&unit).map(|trouble| trouble.begin)
     }
 
     fn votes(&self) -> impl Iterator<Item = &Vote> {
@@ -159,7 +158,7 @@ impl Told<'_, '_> {
 
     fn change(&self, change: &Change) -> String {
         let what = change.text.lines().last().unwrap_or_default();
-        let onset = self.begin(self.suspect.unit).unwrap_or(change.time);
+        let onset = self.mine.map_or(change.time, |mine| mine.begin);
         format!("it was changed {} before: {what} ({})", Time::describe(onset.since(change.time).max(0)), change.time.clock())
     }
 

@@ -9,7 +9,7 @@ use crate::value::{MINUTE, Time};
 
 use super::counter::is_counter;
 use super::family::family;
-use super::{Symptom, deviations, rank};
+use super::{Ask, Symptom, deviations, rank};
 
 const TOPOLOGY: &str = "components:
   - {id: db, type: database}
@@ -152,6 +152,10 @@ fn counters_climb() {
     assert!(!counter(&[1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]));
 }
 
+fn ask<'a>(estate: &'a Snapshot, facts: &'a Facts, deviations: &'a [super::Deviation], symptoms: &'a [Symptom]) -> Ask<'a> {
+    Ask { estate, facts, at: minute(8), deviations, witnesses: &[], symptoms }
+}
+
 /// Symptoms as `web@5` (component, minute). The suspects in order, those with less than a fifth of the best one's score left out.
 fn suspected(lines: &[&str], symptoms: &[&str]) -> String {
     let estate = estate();
@@ -163,10 +167,10 @@ fn suspected(lines: &[&str], symptoms: &[&str]) -> String {
     let symptoms: Vec<Symptom> = symptoms.iter().map(symptom).collect();
     let since = symptoms.iter().map(|symptom| symptom.onset).min().unwrap_or(minute(5));
     let found = deviations(&estate, &facts, Time::MAX, since);
-    let ranked = rank(&estate, &facts, &found, &symptoms);
+    let ranked = rank(&ask(&estate, &facts, &found, &symptoms));
     let id = |component: ComponentId| estate.component(component).id.clone();
     assert!(ranked.iter().map(|r| r.confidence).sum::<f64>() < 1.0);
-    assert!(ranked.iter().all(|r| r.confidence > 0.0 && !r.reasons.is_empty() && r.explains.contains(&r.component)));
+    assert!(ranked.iter().all(|r| r.confidence > 0.0 && !r.reasons.because.is_empty() && r.explains.contains(&r.component)));
     assert!(ranked.is_sorted_by(|a, b| a.score >= b.score && a.confidence >= b.confidence));
     let best = ranked.first().map_or(0.0, |best| best.score);
     let told = ranked.iter().filter(|r| r.score > best / 5.0).map(|r| {
@@ -197,7 +201,12 @@ fn suspects() {
         ("one thing said twice is one", &[("db m_p99", LEAP), ("db m_avg", LEAP)], &[], ""),
         ("another metric confirms it", &[("db m", LEAP), ("db k", LEAP)], &[], "db(db)"),
         ("another component confirms it", &[("db m", LEAP), ("pay m", STEP)], &[], "db(db pay)"),
-        ("the one below that strays most", &[("db m", LEAP), ("pay m", STEP), ("web m", STEP)], &["web@5"], "db(db pay web)"),
+        (
+            "the one below that strays most",
+            &[("db m", LEAP), ("pay m", STEP), ("web m", STEP)],
+            &["web@5"],
+            "db(db pay web) > pay(pay web)",
+        ),
         ("a calm one below is not it", &[("db m", CALM), ("pay m", LEAP)], &["web@5"], "pay(pay web)"),
         ("what begins later is not the cause", &[("db m", LATE), ("pay m", LEAP)], &["web@5"], "pay(pay web) > db(db) > web(web)"),
         ("less work is an effect", &[("db m", FALL), ("pay m", LEAP)], &["web@5"], "pay(pay web)"),
@@ -236,14 +245,19 @@ fn reasons_are_told() {
     let facts = facts(&estate, &[&of("db cpu_usage!", LEAP), &of("pay m", STEP)], &[]);
     let found = deviations(&estate, &facts, Time::MAX, minute(5));
     let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), weight: 1.0 };
-    let ranked = rank(&estate, &facts, &found, &[web]);
-    let told: Vec<&str> = ranked.iter().take(2).flat_map(|r| r.reasons.iter().map(String::as_str)).collect();
+    let ranked = rank(&ask(&estate, &facts, &found, &[web]));
+    let told =
+        |r: &super::Ranked| r.reasons.because.iter().chain(&r.reasons.against).chain(&r.reasons.look).cloned().collect::<Vec<String>>();
+    let told: Vec<String> = ranked.iter().take(2).flat_map(told).collect();
     let expected = [
-        "cpu_usage of db rose to 80%, usually 10% (robust z 50, 4 samples from 00:05:00)",
+        "cpu_usage of db rose to 80%, usually 10% (robust z 50, p 5e-7, 4 samples from 00:05:00)",
         "its fault would reach pay, web, in trouble and no earlier",
-        "m of pay rose to 30, usually 10 (robust z 21.1, 4 samples from 00:05:00)",
-        "its fault would reach web, in trouble and no earlier",
-        "against it: db, on which it depends, strays as much or more, and no later: it may be a symptom of that",
+        "cpu_usage and logs and changes of db around 00:05:00",
+        "m of pay rose to 30, usually 10 (robust z 21.1, p 3e-5, 4 samples from 00:05:00)",
+        "its fault would reach web, in trouble and no earlier (pay → shop → web)",
+        "db, on which it depends, strays too, though less",
+        "db first: if it is healthy, pay is not its symptom",
+        "m and logs and changes of pay around 00:05:00",
     ];
     assert_eq!(told, expected);
 }

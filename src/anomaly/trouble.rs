@@ -91,6 +91,8 @@ pub(super) struct Trouble {
     pub symptoms: BTreeSet<ComponentId>,
     /// Positions of its deviations, ascending.
     pub deviations: Vec<usize>,
+    /// Of all that strays.
+    families: BTreeSet<String>,
     /// The strongest of each family, strongest first, at most three.
     pub votes: Vec<Vote>,
 }
@@ -114,11 +116,10 @@ impl Trouble {
     /// How much of its evidence is of families that another strays in too; what strays there in other ways explains half.
     pub fn likeness(&self, other: &Trouble) -> f64 {
         const OTHERWISE: f64 = 0.5;
-        let families: BTreeSet<&str> = other.votes.iter().map(|vote| vote.family.as_str()).collect();
         let weighed = || self.votes.iter().zip(VOTES).map(|(vote, share)| (vote, vote.strength * share));
         let all: f64 = weighed().map(|(_, weight)| weight).sum();
         let alike: f64 =
-            weighed().map(|(vote, weight)| if families.contains(vote.family.as_str()) { weight } else { weight * OTHERWISE }).sum();
+            weighed().map(|(vote, weight)| if other.families.contains(&vote.family) { weight } else { weight * OTHERWISE }).sum();
         if all > 0.0 { alike / all } else { 1.0 }
     }
 }
@@ -151,7 +152,9 @@ pub(super) fn troubles(
         let mut votes = of_series(ask, &positions, now);
         votes.extend(witnesses.remove(&unit).unwrap_or_default().into_iter().filter_map(|at| of_witness(ask.witnesses.get(at)?, at)));
         let asking = asking.remove(&unit).unwrap_or_default();
-        Some((unit, trouble(positions, votes, &asking, measured.contains(&unit))?))
+        let straying = positions.iter().filter_map(|at| Some(family(&ask.deviations.get(*at)?.metric)));
+        let families = straying.chain(votes.iter().map(|vote| vote.family.clone())).collect();
+        Some((unit, Trouble { families, ..trouble(positions, votes, &asking, measured.contains(&unit))? }))
     });
     let mut found = strongest(found.collect());
     let crowd = Crowd::of(ask, units);
@@ -194,6 +197,7 @@ fn trouble(deviations: Vec<usize>, votes: Vec<Vote>, symptoms: &[&Symptom], meas
         step: 0,
         symptoms,
         deviations,
+        families: BTreeSet::new(),
         votes,
     })
 }

@@ -186,8 +186,11 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     }
     page.more(suspect.evidence.len(), MAX_EVIDENCE);
     suspect.reasons.iter().take(MAX_EVIDENCE).for_each(|reason| page.item(reason));
-    suspect.against.iter().take(MAX_EVIDENCE).for_each(|reason| page.item(&format!("{}: {reason}", lang.against())));
-    suspect.look.iter().take(MAX_EVIDENCE).for_each(|hint| page.item(&format!("{}: {hint}", lang.look_at())));
+    for (heading, words) in [(lang.against(), &suspect.against), (lang.look_at(), &suspect.look)] {
+        if !words.is_empty() {
+            page.item(&format!("{heading}: {}", words.join("; ")));
+        }
+    }
     if !suspect.explains.is_empty() {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for one in &suspect.explains {

@@ -43,7 +43,7 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
     let loose: Vec<usize> = (0..scene.symptoms.len())
         .filter(|i| !taken.contains(i) && scene.symptoms.get(*i).is_some_and(super::symptoms::Symptom::calls_for_help))
         .collect();
-    for cluster in clusters(scene, &loose) {
+    for cluster in lower::joined(scene, clusters(scene, &loose)) {
         // What lies upstream of an incident that rules explain, or was touched by it, belongs to it; it may be its deeper cause.
         match drafts.iter_mut().find(|d| touches(scene, d, &cluster)) {
             Some(draft) => draft.symptoms.extend(cluster),

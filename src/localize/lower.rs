@@ -100,6 +100,27 @@ fn ask<'s>(scene: &'s Scene<'_, '_>, symptoms: &'s [anomaly::Symptom]) -> Ask<'s
     Ask { estate: engine.estate, facts: engine.facts, at: engine.at, deviations: &scene.deviations, witnesses: &scene.witnesses, symptoms }
 }
 
+/// Clusters of symptoms that lead to the same first suspect are one incident, though no path joins them.
+pub fn joined(scene: &Scene<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+    if clusters.len() < 2 {
+        return clusters;
+    }
+    let mut by_suspect: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
+    let mut joined: Vec<Vec<usize>> = Vec::new();
+    for cluster in clusters {
+        let asking = asking(scene, &cluster);
+        let first = if asking.is_empty() { None } else { anomaly::rank(&ask(scene, &asking)).first().map(|first| first.component) };
+        match first {
+            Some(component) => by_suspect.entry(component).or_default().extend(cluster),
+            None => joined.push(cluster),
+        }
+    }
+    joined.extend(by_suspect.into_values());
+    joined.iter_mut().for_each(|cluster| cluster.sort_unstable());
+    joined.sort();
+    joined
+}
+
 fn asking(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
     let symptoms = open.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| s.calls_for_help());
     // Relative to the heaviest: how loud a monitor shouts says nothing of how much it knows.
