@@ -5,8 +5,8 @@
 //! begins no later than what it explains, reaches the symptoms along the travel of faults, and depends on nothing that strays
 //! as much. Nothing here knows the names of components or metrics; what a metric means is asked of the model, and where the
 //! model is silent nothing is guessed. The answer is a hint that asks a person to confirm: scores order the suspects, and
-//! [`Ranked::confidence`] is a share of scores, **not calibrated** to how often such an answer is right; `localize` does that, by what
-//! people said of earlier answers.
+//! [`Ranked::confidence`] says how often such an answer was right on labelled incidents; `localize` moves it by what people said of earlier
+//! answers.
 //!
 //! Constants stand where they are used, each with a reason that does not depend on any one system.
 
