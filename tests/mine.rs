@@ -248,6 +248,9 @@ fn is_valid(project: &Project, id: &str, text: &str) {
     assert_eq!(status, Some(Status::Draft), "{id}\n{text}");
 }
 
+/// Folders, and with which support and confidence to mine them.
+type Task<'a> = (Vec<PathBuf>, &'a [(usize, f64)]);
+
 #[test]
 fn every_proposal_is_a_valid_draft() {
     let project = Project::load(&root()).unwrap();
@@ -255,7 +258,7 @@ fn every_proposal_is_a_valid_draft() {
     let public = shared("data/bundles").map(|dir| vec![dir.join("nezha-online-boutique"), dir.join("petshop")]);
     let few: &[(usize, f64)] = &[(1, 0.0), (2, 0.5)];
     let many: &[(usize, f64)] = &[(3, 0.5)];
-    let folders: Vec<(Vec<PathBuf>, &[(usize, f64)])> = [(own, few)].into_iter().chain(public.map(|dirs| (dirs, many))).collect();
+    let folders: Vec<Task<'_>> = [(own, few)].into_iter().chain(public.map(|dirs| (dirs, many))).collect();
     let mut proposed = 0;
     for (dirs, settings) in folders {
         let collected = labelled(&project, &dirs);

@@ -47,7 +47,7 @@ pub(super) fn midranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut below = 0;
     for equal in order.chunk_by(|a, b| a.1 == b.1) {
-        let rank = count(below) + (count(equal.len()) + 1.0) / 2.0;
+        let rank = count(below) + f64::midpoint(count(equal.len()), 1.0);
         for (position, _) in equal {
             if let Some(slot) = ranks.get_mut(*position) {
                 *slot = rank;

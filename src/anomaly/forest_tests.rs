@@ -1,4 +1,6 @@
 //! The forest: its formulas by hand, its order against scikit-learn's.
+
+#![allow(clippy::approx_constant, reason = "scores that happen to look like constants")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
 
 use super::change_point::midranks;
@@ -12,7 +14,7 @@ fn options(trees: usize, seed: u64) -> ForestOptions {
 fn spearman(a: &[f64], b: &[f64]) -> f64 {
     let (a, b) = (midranks(a), midranks(b));
     #[allow(clippy::cast_precision_loss, reason = "few")]
-    let mean = (a.len() as f64 + 1.0) / 2.0;
+    let mean = f64::midpoint(a.len() as f64, 1.0);
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }

@@ -43,6 +43,10 @@ const CHANGE_WINDOW: Duration = HOUR;
 const SHARPNESS: i32 = 3;
 const SOMETHING_ELSE: f64 = 0.06;
 
+/// More than this is not said, since no recordings show it: of ten answers beyond 90 % all were right, from which follows no more than
+/// 72 % with certainty (Wilson, 95 %).
+const MOST_SURE: f64 = 0.95;
+
 /// Nobody looks further down, and many unlikely suspects together must not take the confidence of a likely one.
 const MAX_RANKED: usize = 20;
 
@@ -153,7 +157,7 @@ pub fn rank(ask: &Ask<'_>) -> Vec<Ranked> {
         Ranked {
             component: suspect.unit,
             score: suspect.score,
-            confidence: suspect.score.powi(SHARPNESS) / sum,
+            confidence: (suspect.score.powi(SHARPNESS) / sum).min(MOST_SURE),
             reasons: reasons::words(ask, &troubles, &suspects, suspect),
             explains: explains(ask.deviations, &troubles, suspect),
             deviations: trouble.map(|trouble| trouble.deviations.clone()).unwrap_or_default(),

@@ -89,7 +89,7 @@ fn quiet_logs_say_nothing() {
     // Twelve statements at their own pace for two hours, one of them with errors now and then.
     let mut quiet: Vec<Lines> = vec![Lines(1, "error", 400, 1700, 5, "retry {} after timeout")];
     let texts = ["start {}", "stop {}", "got {} rows", "sent {} bytes", "cache hit {}", "cache miss {}", "gc took {} ms", "心跳{}正常"];
-    quiet.extend(texts.iter().zip([7, 11, 13, 17, 29, 61, 127, 301]).map(|(text, step)| Lines(2, "info", step, step, 7200 / step, *text)));
+    quiet.extend(texts.iter().zip([7, 11, 13, 17, 29, 61, 127, 301]).map(|(text, step)| Lines(2, "info", step, step, 7200 / step, text)));
     check("an ordinary day", &quiet, 5400, &[]);
     // A thousand lines at one instant, and three that nobody saw before, are too few occasions.
     quiet.push(Lines(3, "info", 6000, 0, 1000, "table {} vacuumed"));

@@ -202,17 +202,20 @@ fn trouble(deviations: Vec<usize>, votes: Vec<Vote>, symptoms: &[&Symptom], meas
     })
 }
 
+/// The strongest vote of a family, whose it is, and how its series moved when nothing was wrong.
+type Leader = (Vote, Option<ComponentId>, Vec<(Time, f64)>);
+
 /// The strongest of each family.
 fn of_series(ask: &Ask<'_>, positions: &[usize], now: Option<Time>) -> Vec<Vote> {
     let mut votes: Vec<Vote> = positions.iter().filter_map(|at| of_deviation(ask, *at, now)).collect();
     votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
     votes.truncate(MAX_SERIES);
-    let mut leading: Vec<(Vote, Option<ComponentId>, Vec<(Time, f64)>)> = Vec::new();
+    let mut leading: Vec<Leader> = Vec::new();
     for vote in votes {
         let Source::Deviation(at) = vote.source else { continue };
         let Some(deviation) = ask.deviations.get(at) else { continue };
         let history = calm(ask.facts, deviation, now.map_or(deviation.onset, |now| now.min(deviation.onset)), MAX_CALM);
-        let said = |(leader, component, other): &(Vote, Option<ComponentId>, Vec<(Time, f64)>)| {
+        let said = |(leader, component, other): &Leader| {
             leader.family == vote.family || (*component == deviation.component && move_together(&history, other))
         };
         if !leading.iter().any(said) {

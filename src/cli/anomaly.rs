@@ -21,7 +21,7 @@ const MAX_POINTS: i64 = 11_000;
 const MAX_REQUESTS: i64 = 100;
 
 /// A query that takes longer is in the way of those that people wait for.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -110,7 +110,7 @@ struct FitArgs {
     /// Which way values stray when something is wrong
     #[arg(long, value_enum, default_value = "both")]
     direction: Side,
-    /// Which detectors [default: robust_z,ewma,seasonal, and with two columns or more forest]
+    /// Which detectors [default: `robust_z,ewma,seasonal`, and with two columns or more `forest`]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "A,B")]
     detectors: Vec<Part>,
     /// Seed of the forest: the same seed and data give the same model

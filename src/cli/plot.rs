@@ -273,11 +273,14 @@ fn line(axis: &Axis, points: impl Iterator<Item = (Time, Option<f64>)>) -> Strin
     path
 }
 
+/// A column of pixels, its lowest point and its highest.
+type Column = (f64, (f64, f64), (f64, f64));
+
 /// Of the points in each column of pixels the lowest and the highest, in their order.
 fn extremes(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let mut kept: Vec<(f64, f64)> = Vec::new();
-    let mut pixel: Option<(f64, (f64, f64), (f64, f64))> = None;
-    let mut flush = |pixel: Option<(f64, (f64, f64), (f64, f64))>| {
+    let mut pixel: Option<Column> = None;
+    let mut flush = |pixel: Option<Column>| {
         let Some((_, low, high)) = pixel else { return };
         let (first, second) = if low.0 <= high.0 { (low, high) } else { (high, low) };
         kept.push(first);

@@ -168,9 +168,9 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     let confirm = if suspect.confirm { format!(" · {}", lang.confirm()) } else { String::new() };
     let ended = suspect.until.map_or_else(String::new, |until| format!(", {} {}", lang.ended(), until.clock()));
     page.item(&format!(
-        "{} {:.0}% · {}: {}{rules} · {} {}{ended}{confirm}",
+        "{} {} · {}: {}{rules} · {} {}{ended}{confirm}",
         lang.confidence(),
-        suspect.confidence * 100.0,
+        percent(suspect.confidence),
         lang.layer(),
         lang.layer_name(suspect.layer),
         lang.since(),
@@ -316,4 +316,9 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
         let unplaced = if line.unplaced > 0 { format!("  ({} {})", line.unplaced, lang.nowhere()) } else { String::new() };
         page.item(&format!("{} = {}{unplaced}", lang.count(line.received, &line.kind), parts.join(" + ")));
     }
+}
+
+/// Whole percents; little is not nothing.
+fn percent(share: f64) -> String {
+    if share < 0.005 { "<1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
 }

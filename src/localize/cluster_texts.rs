@@ -40,10 +40,13 @@ struct Class<'a> {
     words: BTreeSet<String>,
 }
 
+/// What one class has in common: kind, template, name, and the text where there is no template.
+type Sameness<'a> = (Kind, Option<usize>, Option<&'a str>, &'a str);
+
 impl Texts {
     pub fn of(estate: &Snapshot, loose: &[Loose<'_>]) -> Self {
-        let named = |one: &Loose<'_>| one.name.filter(|name| !name.is_empty()).map(|name| canonical(&masked(estate, one, name)));
-        let names: Vec<Option<String>> = loose.iter().map(named).collect();
+        let called = |one: &Loose<'_>| one.name.filter(|name| !name.is_empty()).map(|name| canonical(&masked(estate, one, name)));
+        let names: Vec<Option<String>> = loose.iter().map(called).collect();
         let masked: Vec<String> = loose.iter().map(|one| sentence(&masked(estate, one, one.text)).into_owned()).collect();
         // In the order of the texts, so that the templates do not depend on the order of the signals.
         let mut equal: BTreeMap<(Kind, &str), Vec<usize>> = BTreeMap::new();
@@ -51,7 +54,7 @@ impl Texts {
             equal.entry((one.kind, text.as_str())).or_default().push(at);
         }
         let mut miners: BTreeMap<Kind, Miner> = BTreeMap::new();
-        let mut members: BTreeMap<(Kind, Option<usize>, Option<&str>, &str), Vec<usize>> = BTreeMap::new();
+        let mut members: BTreeMap<Sameness<'_>, Vec<usize>> = BTreeMap::new();
         for ((kind, text), signals) in equal {
             let template = miners.entry(kind).or_default().add(&tokens(text));
             let rest = if template.is_some() { "" } else { text };
@@ -115,7 +118,7 @@ fn alike(one: &Class<'_>, other: &Class<'_>) -> bool {
         }
         // Two rules that say `value is out of bounds` are still two.
         (Some(_), Some(_)) => texts && share(&one.name_words, &other.name_words),
-        (Some(_), None) | (None, Some(_)) | (None, None) => texts,
+        (Some(_) | None, None) | (None, Some(_)) => texts,
     }
 }
 

@@ -180,10 +180,10 @@ impl<'e> Near<'e> {
         let on: BTreeSet<ComponentId> = members.iter().filter_map(|at| component(loose, *at)).collect();
         let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
         let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
-        let mut first_of: BTreeMap<&str, ComponentId> = BTreeMap::new();
+        let mut first_typed: BTreeMap<&str, ComponentId> = BTreeMap::new();
         for &component in &on {
             if same_type {
-                let first = *first_of.entry(self.estate.component(component).kind.as_str()).or_insert(component);
+                let first = *first_typed.entry(self.estate.component(component).kind.as_str()).or_insert(component);
                 union(&mut parent, first, component);
             }
             let Some(below) = self.below.get(&component) else { continue };

@@ -14,8 +14,11 @@ use super::symptoms::{Kind, Symptom};
 
 /// An incident with more different lines than this tells nothing new by the next one.
 const MAX_TEXTS: usize = 2_000;
-/// A suspect without any signal of its own needs at least this confidence.
+/// A suspect without any signal of its own needs at least this confidence, and one with some this.
 const WORTH_NAMING: f64 = 0.1;
+const WORTH_A_LINE: f64 = 0.01;
+/// Three that stray are named however sure the first is: a wrong first one must not hide the others.
+const ALWAYS_NAMED: usize = 3;
 /// A list of suspects longer than this is no help.
 const MAX_SUSPECTS: usize = 5;
 /// Similar cases worth reading beside an answer.
@@ -37,7 +40,7 @@ pub struct LowerSuspect {
     pub reasons: Reasons,
     pub explains: Vec<usize>,
     pub since: Time,
-    /// More than its own alert speaks for it: a straying metric, another component's symptom, a case.
+    /// It explains a call for help, and more than its own alert speaks for it: a straying metric, another component's symptom, a case.
     pub corroborated: bool,
 }
 
@@ -147,9 +150,11 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
         draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
     let fresh = |r: &Ranked| !known.contains(&Some(r.component)) && !effects.contains(&r.component);
     // Beside a better one, a component about which nothing is known but where it stands is no suspect worth a line.
-    let mut first = true;
-    let worth = |r: &Ranked| std::mem::take(&mut first) || !r.deviations.is_empty() || r.confidence >= WORTH_NAMING;
-    for one in ranked.into_iter().filter(fresh).filter(worth).take(MAX_SUSPECTS) {
+    let worth = |(place, r): &(usize, Ranked)| {
+        let strays = !r.deviations.is_empty();
+        *place == 0 || (strays && *place < ALWAYS_NAMED) || r.confidence >= if strays { WORTH_A_LINE } else { WORTH_NAMING }
+    };
+    for (_, one) in ranked.into_iter().filter(fresh).enumerate().filter(worth).take(MAX_SUSPECTS) {
         let mine = |i: &usize| {
             scene.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)))
         };
@@ -163,7 +168,9 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
             (None, Some(symptom)) => symptom.text.clone(),
             (None, None) => "nothing of its own strays; what depends on it fails".to_owned(),
         };
-        let others = explains.iter().filter_map(|i| scene.symptoms.get(*i)?.component).any(|c| c != one.component);
+        let calling = || explains.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| s.calls_for_help());
+        let others = calling().filter_map(|s| s.component).any(|c| c != one.component);
+        let strays = calling().next().is_some() && !one.deviations.is_empty();
         draft.symptoms.extend(explains.iter().copied());
         draft.lower.push(LowerSuspect {
             layer: Layer::Anomaly,
@@ -174,7 +181,7 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
             case: None,
             reasons: one.reasons,
             since: since.or(first_call).unwrap_or(scene.since),
-            corroborated: others || !one.deviations.is_empty(),
+            corroborated: others || strays,
             explains,
         });
     }

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn grown_by_hand() {
-        let cases: &[(&[(&[usize], usize)], &str)] = &[
+        type Rows<'a> = &'a [(&'a [usize], usize)];
+        let cases: &[(Rows<'_>, &str)] = &[
             // One feature tells the two classes apart; feature 8 does so, too, and comes later.
             (&[(&[7, 8], 0), (&[7, 8], 0), (&[], 1), (&[9], 1)], "7?(2x0 | 2x1)"),
             // A single incident on one side is no reason to ask.

@@ -93,9 +93,9 @@ pub fn serve(listener: TcpListener, served: Served) -> std::io::Result<()> {
 async fn run(listener: TcpListener, served: Served) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (stopping, asked) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, router(Arc::new(served))).with_graceful_shutdown(async move {
+    let serving = axum::serve(listener, router(Arc::new(served))).with_graceful_shutdown(async move {
         asked_to_stop().await;
-        // Nobody waits for it any more if the server has ended by itself.
+        // Nobody waits for it any more if the serving has ended by itself.
         let _ = stopping.send(());
     });
     let cut_off = async {
@@ -105,7 +105,7 @@ async fn run(listener: TcpListener, served: Served) -> std::io::Result<()> {
         }
     };
     tokio::select! {
-        outcome = server.into_future() => outcome,
+        outcome = serving.into_future() => outcome,
         () = cut_off => Ok(()),
     }
 }

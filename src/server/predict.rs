@@ -22,7 +22,7 @@ use super::{Served, accepts, apart, body, time};
 /// The largest body, in bytes: a row takes about a hundred.
 pub const MAX_BODY: usize = 4 << 20;
 
-/// Rows of one request: what a person, or one scrape of an estate, asks about at once.
+/// Several of one request: what a person, or one scrape of an estate, asks about at once.
 const MAX_ROWS: usize = 10_000;
 
 /// The models of a folder, by the names of their files without `.json`. One that cannot be read is left out, and told in `warnings`.
@@ -77,7 +77,7 @@ pub async fn one(
 /// Several rows for one model.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rows {
+struct Several {
     model: Option<String>,
     /// Of all rows.
     time: Option<Time>,
@@ -96,7 +96,7 @@ pub async fn several(
 }
 
 fn judge(served: &Served, bytes: &[u8]) -> Result<Value, Refusal> {
-    let asked: Rows = serde_json::from_slice(bytes).map_err(|error| {
+    let asked: Several = serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("the body cannot be read: {error}");
         let refusal = if error.is_data() { Refusal::unusable(message) } else { Refusal::request(message) };
         refusal.help("like {\"model\": \"cpu\", \"rows\": [{\"cpu_usage\": 90}]}")

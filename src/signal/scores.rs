@@ -81,13 +81,13 @@ pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &
     let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
         Ok(documents) => documents.into_iter().map(Ok).collect(),
         Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => {
-            events::lines(json::text(file, bytes)?, "score").ok_or_else(|| helped(diagnostic))?
+            events::lines(json::text(file, bytes)?, "score").ok_or_else(|| helped(*diagnostic))?
         }
         Err(diagnostic) => return Err(diagnostic),
     };
     if !entries.is_empty() && !entries.iter().flatten().any(|entry| entry.get("score").is_some()) {
         let what = format!("`{file}` holds no scores: nothing in it has a `score`");
-        return Err(helped(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what))));
+        return Err(helped(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)));
     }
     let read = |(index, entry): (usize, Result<Value, String>)| match entry {
         Ok(written) => {
@@ -101,7 +101,7 @@ pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &
     Ok(entries.into_iter().enumerate().map(read).collect())
 }
 
-fn helped(diagnostic: Box<Diagnostic>) -> Box<Diagnostic> {
+fn helped(diagnostic: Diagnostic) -> Box<Diagnostic> {
     let example = r#"{"component": "order-db", "score": 0.97, "time": "2025-06-01T10:00:00Z", "origin": "team-x"}"#;
     Box::new(diagnostic.help(format!("expected objects, in an array or one per line, like `{example}`")))
 }

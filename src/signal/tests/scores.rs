@@ -28,7 +28,7 @@ fn line(score: &Score) -> String {
 fn render(sources: &str, files: &[(&str, &str)]) -> String {
     let (facts, counts, diagnostics) = read_facts(&bundle(files), &estate(), &placement(sources));
     assert!(counts.adds_up(), "{counts:?}");
-    let mut text: String = facts.scores.iter().map(|score| format!("{}\n", line(score))).collect();
+    let mut text: String = facts.scores.iter().flat_map(|score| [line(score), "\n".to_owned()]).collect();
     for unread in &facts.unread {
         writeln!(text, "unread {} {}", unread.origin.index, unread.reason).unwrap();
     }

@@ -72,7 +72,7 @@ impl From<Fields> for Part {
             return Part::Jaeger(traces);
         }
         if fields.spans.is_some() {
-            return Part::Jaeger(vec![Trace { trace_id: fields.jaeger_trace, spans: fields.spans, processes: fields.processes }]);
+            return Part::Jaeger(vec![Trace { id: fields.jaeger_trace, spans: fields.spans, processes: fields.processes }]);
         }
         let Some(trace_id) = fields.trace_id else { return Part::Foreign };
         let wire = zipkin::Wire {

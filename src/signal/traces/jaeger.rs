@@ -12,7 +12,7 @@ use super::spans::{Kind, RawSpan, microseconds, span_id, trace_id};
 #[serde(rename_all = "camelCase", expecting = "a trace of Jaeger, an object with `traceID`, `spans` and `processes`")]
 pub(super) struct Trace {
     #[serde(rename = "traceID")]
-    pub trace_id: Option<String>,
+    pub id: Option<String>,
     pub spans: Option<Vec<Small>>,
     pub processes: Option<BTreeMap<String, Process>>,
 }
@@ -111,7 +111,7 @@ impl Process {
 impl Trace {
     /// Gives every span with what its process says of itself.
     pub fn each(self, mut take: impl FnMut(&Attributes, RawSpan)) {
-        let of_trace = self.trace_id.as_deref().map_or(0, trace_id);
+        let of_trace = self.id.as_deref().map_or(0, trace_id);
         let processes = self.processes.into_iter().flatten();
         let processes: BTreeMap<String, Attributes> = processes.map(|(id, process)| (id, process.attributes())).collect();
         let nobody = Attributes::new();

@@ -77,8 +77,7 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>
 fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
-    let mut documents = 0usize;
-    for document in serde_json::Deserializer::from_str(json::text(file, bytes)?).into_iter::<Document>() {
+    for (documents, document) in serde_json::Deserializer::from_str(json::text(file, bytes)?).into_iter::<Document>().enumerate() {
         let Document(parts) = match document {
             Ok(document) => document,
             Err(error) if error.is_eof() && documents > 0 => {
@@ -87,26 +86,25 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
             }
             Err(error) => return Err(Box::new(json::malformed(file, &error))),
         };
-        documents += 1;
         for part in parts {
             match part {
                 Part::Otlp(resources) => {
                     for (resource, spans) in resources.into_iter().map(otlp::ResourceSpans::split) {
-                        let party = collector.party(&resource);
-                        spans.for_each(|span| collector.add(party, &span));
+                        let whose = collector.party(&resource);
+                        spans.for_each(|span| collector.add(whose, &span));
                     }
                 }
                 Part::Jaeger(traces) => {
                     for trace in traces {
                         trace.each(|process, span| {
-                            let party = collector.party(process);
-                            collector.add(party, &span);
+                            let whose = collector.party(process);
+                            collector.add(whose, &span);
                         });
                     }
                 }
                 Part::Zipkin(endpoint, span) => {
-                    let party = collector.party(&endpoint);
-                    collector.add(party, &span);
+                    let whose = collector.party(&endpoint);
+                    collector.add(whose, &span);
                 }
                 Part::Refused(message) => {
                     let what = format!("`{file}` holds an error of Jaeger instead of an answer: {message}");

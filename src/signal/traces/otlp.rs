@@ -44,15 +44,19 @@ struct KeyValue {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "a value, an object with `stringValue`, `intValue`, `boolValue` or `doubleValue`")]
 struct AnyValue {
-    string_value: Option<LabelValue>,
-    int_value: Option<LabelValue>,
-    bool_value: Option<LabelValue>,
-    double_value: Option<LabelValue>,
+    #[serde(rename = "stringValue")]
+    string: Option<LabelValue>,
+    #[serde(rename = "intValue")]
+    int: Option<LabelValue>,
+    #[serde(rename = "boolValue")]
+    bool: Option<LabelValue>,
+    #[serde(rename = "doubleValue")]
+    double: Option<LabelValue>,
 }
 
 impl AnyValue {
     fn text(self) -> Option<String> {
-        self.string_value.or(self.int_value).or(self.bool_value).or(self.double_value)?.0
+        self.string.or(self.int).or(self.bool).or(self.double)?.0
     }
 }
 
