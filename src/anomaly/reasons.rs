@@ -194,6 +194,8 @@ fn metric(ask: &Ask<'_>, deviation: &Deviation) -> String {
         (Against::Peers, false) => {
             format!("is {is}{per}, below the {usual}{per} of {} others; nothing is known of before", deviation.reference)
         }
+        (Against::SameHours, true) => format!("rose to {is}{per}, usually {usual}{per} at this hour"),
+        (Against::SameHours, false) => format!("fell to {is}{per}, usually {usual}{per} at this hour"),
         (Against::Baseline | Against::Before, true) => format!("rose to {is}{per}, usually {usual}{per}"),
         (Against::Baseline | Against::Before, false) => format!("fell to {is}{per}, usually {usual}{per}"),
     };

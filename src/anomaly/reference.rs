@@ -86,6 +86,11 @@ impl Scatter {
         Some(Scatter { median, spread: spread(&sorted, median)?, floor, samples: sorted.len() })
     }
 
+    /// In the unit of the values.
+    pub fn spread(&self) -> f64 {
+        self.spread
+    }
+
     /// The spread as a share of the median, which can be compared between components. `None` where there is no such share.
     pub fn relative(&self) -> Option<f64> {
         let share = self.spread / self.median.abs();

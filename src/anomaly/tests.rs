@@ -111,6 +111,51 @@ fn series_stray() {
     }
 }
 
+/// Four days by the half hour, 10 at night and 100 by day; then two hours of one night.
+#[test]
+fn a_daily_rhythm_is_known_by_its_hours() {
+    let estate = estate();
+    let day = |half_hour: usize| if (16..40).contains(&(half_hour % 48)) { 100.0 } else { 10.0 };
+    let noise = |at: usize| [0.0, 0.4, -0.3, 0.2, -0.4][at % 5];
+    let at = |half_hour: usize| minute(30 * half_hour);
+    let series = |points: Vec<(Time, f64)>| {
+        let plain = series(&estate, "db m");
+        Series { points, ..plain }
+    };
+    let baseline: Vec<(Time, f64)> = (0..4 * 48).map(|n| (at(n), day(n) + noise(n))).collect();
+    let judged = |value: f64| (4 * 48 + 4..4 * 48 + 8).map(|n| (at(n), value + noise(n))).collect::<Vec<_>>();
+    for (value, expected) in [(10.0, 0), (30.0, 1)] {
+        let mut facts = Facts { series: vec![series(judged(value))], baseline: vec![series(baseline.clone())], ..Facts::default() };
+        facts.index();
+        let found = deviations(&estate, &facts, Time::MAX, Time::MIN);
+        assert_eq!(found.len(), expected, "{value} at night: {found:?}");
+        assert!(found.iter().all(|one| one.against == super::Against::SameHours));
+    }
+}
+
+/// A series without a past is held against the same metric of others; a short one borrows their scatter.
+#[test]
+fn peers_stand_in_for_the_past() {
+    let estate = estate();
+    let ids = ["db", "node", "pay", "shop", "web", "lonely"];
+    let told = |lines: &[String]| {
+        let facts = facts(&estate, &lines.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let found = deviations(&estate, &facts, Time::MAX, minute(2));
+        let told = found.iter().map(|d| format!("{} {:?} x{}", estate.component(d.component.unwrap()).id, d.against, d.samples));
+        told.collect::<Vec<String>>().join("; ")
+    };
+    // Recorded from minute 2 on only, when it had begun.
+    let late = |value: &str| ids.map(|id| format!("{id} m - - {} {0}", if id == "db" { value } else { "10" }));
+    assert_eq!(told(&late("900")), "db Peers x2");
+    assert_eq!(told(&late("11")), "");
+    // Two samples before: their scatter is that of the others.
+    let short =
+        |value: &str| ids.map(|id| if id == "db" { format!("db m 10 11 {value} {value}") } else { format!("{id} m 10 11 10 11 9 10") });
+    let since_two = |lines: &[String]| told(lines);
+    assert_eq!(since_two(&short("90")), "db Before x2");
+    assert_eq!(since_two(&short("11")), "");
+}
+
 #[test]
 fn nothing_is_seen_after_the_instant() {
     let estate = estate();
@@ -252,12 +297,12 @@ fn reasons_are_told() {
     let expected = [
         "cpu_usage of db rose to 80%, usually 10% (robust z 50, p 5e-7, 4 samples from 00:05:00)",
         "its fault would reach pay, web, in trouble and no earlier",
-        "cpu_usage and logs and changes of db around 00:05:00",
+        "cpu_usage, logs and changes of db around 00:05:00",
         "m of pay rose to 30, usually 10 (robust z 21.1, p 3e-5, 4 samples from 00:05:00)",
         "its fault would reach web, in trouble and no earlier (pay → shop → web)",
         "db, on which it depends, strays too, though less",
         "db first: if it is healthy, pay is not its symptom",
-        "m and logs and changes of pay around 00:05:00",
+        "m, logs and changes of pay around 00:05:00",
     ];
     assert_eq!(told, expected);
 }
