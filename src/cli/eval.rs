@@ -92,6 +92,14 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
         }
         writeln!(out)?;
     }
+    if report.faults.iter().any(|fault| !fault.fault.is_empty()) && verbose {
+        writeln!(out, "{:<28} {:<24} {:>7} {:>7} {:>7}", "group", "fault", "bundles", "top-1", "top-3")?;
+        for one in &report.faults {
+            let (first, three) = (one.top1 * 100.0, one.top3 * 100.0);
+            writeln!(out, "{:<28} {:<24} {:>7} {first:>6.1}% {three:>6.1}%", one.group, one.fault, one.bundles)?;
+        }
+        writeln!(out)?;
+    }
     writeln!(
         out,
         "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>9} {:>9}  layers",

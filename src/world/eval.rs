@@ -26,12 +26,17 @@ struct Expected {
 #[derive(Debug, Clone, Deserialize)]
 struct ExpectedCause {
     component: String,
+    /// What broke, in words that incidents of one kind share.
+    #[serde(default)]
+    fault: String,
 }
 
 /// How well the bundles below a folder are diagnosed.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EvalReport {
     pub groups: Vec<GroupReport>,
+    /// By group and what `expected.json` calls the fault.
+    pub faults: Vec<FaultReport>,
     pub bundles: Vec<BundleReport>,
     /// Bundles that could not be read, and why.
     pub failed: Vec<(String, String)>,
@@ -39,6 +44,17 @@ pub struct EvalReport {
     pub reliability: BTreeMap<String, Reliability>,
     /// The calibration that these bundles speak for, of what the anomaly layer itself says; from the identity, not the default.
     pub fitted: Calibration,
+}
+
+/// One kind of fault in one folder. Shares are 0 to 1.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FaultReport {
+    pub group: String,
+    /// Empty where the truth names none.
+    pub fault: String,
+    pub bundles: usize,
+    pub top1: f64,
+    pub top3: f64,
 }
 
 /// One folder of bundles. Shares are 0 to 1; ties count by expectation.
@@ -67,6 +83,8 @@ pub struct BundleReport {
     pub group: String,
     /// Components at fault; empty: no fault.
     pub expected: Vec<String>,
+    /// What the truth calls the fault.
+    pub fault: String,
     /// The first five suspects.
     pub suspects: Vec<String>,
     pub layer: Option<Layer>,
@@ -83,6 +101,7 @@ pub struct BundleReport {
 pub fn evaluate(project: &Project, dirs: &[PathBuf], options: Options) -> EvalReport {
     let mut report = EvalReport {
         groups: Vec::new(),
+        faults: Vec::new(),
         bundles: Vec::new(),
         failed: Vec::new(),
         reliability: BTreeMap::new(),
@@ -110,6 +129,7 @@ pub fn evaluate(project: &Project, dirs: &[PathBuf], options: Options) -> EvalRe
         }
     }
     report.groups = groups(&report.bundles);
+    report.faults = faults(&report.bundles);
     for layer in [None, Some(Layer::Expert), Some(Layer::Knowledge), Some(Layer::Anomaly)] {
         let judged = pairs(&report.bundles, layer, |bundle| bundle.confidence);
         if !judged.is_empty() {
@@ -145,6 +165,7 @@ fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<B
     let bundle = load_bundle(project, dir, root, options).map_err(|d| d.message.clone())?;
     let diagnosis = bundle.diagnose();
     let ms = started.elapsed().as_secs_f64() * 1000.0;
+    let fault = expected.root_causes.first().map(|cause| cause.fault.clone()).unwrap_or_default();
     let wanted: Vec<String> = if expected.no_fault { Vec::new() } else { expected.root_causes.into_iter().map(|c| c.component).collect() };
     let ranked = ranking(&diagnosis);
     let top = (chance(&ranked, &wanted, 1), chance(&ranked, &wanted, 3), chance(&ranked, &wanted, 5));
@@ -154,6 +175,7 @@ fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<B
         bundle: String::new(),
         group: String::new(),
         expected: wanted,
+        fault,
         suspects: ranked.iter().map(|(c, _)| c.clone()).take(5).collect(),
         layer: first.map(|i| i.layer),
         confidence: suspect.map(|s| s.confidence),
@@ -198,6 +220,25 @@ fn chance(ranked: &[(String, f64)], wanted: &[String], n: usize) -> f64 {
         start += tied.len();
     }
     0.0
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of bundles are small")]
+fn faults(bundles: &[BundleReport]) -> Vec<FaultReport> {
+    let mut kinds: BTreeMap<(&str, &str), Vec<&BundleReport>> = BTreeMap::new();
+    for bundle in bundles.iter().filter(|bundle| !bundle.expected.is_empty()) {
+        kinds.entry((&bundle.group, &bundle.fault)).or_default().push(bundle);
+    }
+    let report = |((group, fault), members): ((&str, &str), Vec<&BundleReport>)| {
+        let mean = |pick: fn(&BundleReport) -> f64| members.iter().map(|bundle| pick(bundle)).sum::<f64>() / members.len() as f64;
+        FaultReport {
+            group: group.to_owned(),
+            fault: fault.to_owned(),
+            bundles: members.len(),
+            top1: mean(|bundle| bundle.top.0),
+            top3: mean(|bundle| bundle.top.1),
+        }
+    };
+    kinds.into_iter().map(report).collect()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of bundles are small")]
