@@ -127,7 +127,7 @@ impl Told<'_, '_> {
             (false, true) => format!("which began first, {} before", Time::describe(mine.begin.since(theirs.begin))),
             (true, true) | (false, false) => "which began at the same time".to_owned(),
         };
-        Some(format!("{}, nearly as likely, {when}", self.id(next.unit)))
+        Some(format!("the next suspect, {}, {when}", self.id(next.unit)))
     }
 
     /// Units in trouble by their own symptoms that its fault does not explain.
