@@ -106,7 +106,7 @@ impl Told<'_, '_> {
         match self.mine.and_then(|mine| Some((mine.strays_from?, mine))) {
             Some((from, mine)) => {
                 let metrics: Vec<&str> = mine.votes.iter().filter_map(|vote| Some(self.deviation(vote)?.metric.as_str())).collect();
-                let of: String = metrics.iter().map(|metric| format!("{metric}, ")).collect();
+                let of: String = metrics.iter().flat_map(|metric| [metric, ", "]).collect();
                 hints.push(format!("{of}logs and changes of {unit} around {}", from.clock()));
             }
             None => hints.push(format!("{unit} by hand, since no metric tells of it")),

@@ -286,6 +286,7 @@ mod tests {
     #[test]
     fn first_suspects_are_right_or_wrong() {
         let bundle = |expected: &[&str], suspects: &[&str], layer: Option<Layer>, confidence: Option<f64>| BundleReport {
+            fault: String::new(),
             bundle: String::new(),
             group: String::new(),
             expected: expected.iter().map(|&c| c.to_owned()).collect(),
