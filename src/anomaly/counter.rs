@@ -5,6 +5,9 @@ use crate::value::{SECOND, Time};
 /// From so many samples on it shows whether a series is a counter.
 const COUNTER_SAMPLES: usize = 8;
 
+/// What counts whole things and never falls is a counter though it mostly rests, as one of errors does.
+const MIN_RISES: usize = 3;
+
 /// Whether it only climbs, apart from one reset, and mostly does. A baseline that is long enough decides for a short series.
 pub(super) fn is_counter(points: &[(Time, f64)], baseline: &[(Time, f64)]) -> bool {
     let shape = |points: &[(Time, f64)]| {
@@ -12,7 +15,8 @@ pub(super) fn is_counter(points: &[(Time, f64)], baseline: &[(Time, f64)]) -> bo
         let rises = pairs.iter().filter(|(a, b)| b > a).count();
         let falls = pairs.iter().filter(|(a, b)| b < a).count();
         let resets = pairs.iter().filter(|(a, b)| b < a && *b >= 0.0 && *b < a / 2.0).count();
-        (falls <= 1 && falls == resets, rises * 2 > pairs.len())
+        let whole = points.iter().all(|(_, value)| value.fract() == 0.0);
+        (falls <= 1 && falls == resets, rises * 2 > pairs.len() || (whole && rises >= MIN_RISES))
     };
     let long = if baseline.len() >= COUNTER_SAMPLES { baseline } else { points };
     long.len() >= COUNTER_SAMPLES && shape(long) == (true, true) && shape(points).0

@@ -14,10 +14,9 @@ use crate::estate::{ComponentId, Snapshot};
 use crate::signal::Facts;
 use crate::value::{Duration, HOUR, Time};
 
-use super::family::{family, move_together};
 use super::reasons::{self, Reasons};
-use super::score::{Against, Deviation, calm, step};
-use super::trouble::{FAINT, Trouble, troubles};
+use super::score::{Against, Deviation, step};
+use super::trouble::{FAINT, Source, Trouble, Vote, troubles};
 use super::units::Units;
 use super::witness::Witness;
 
@@ -28,9 +27,9 @@ const ALONE: f64 = 0.5;
 /// calls, but a fault travels the other way first.
 const DOWNWARD: f64 = 0.5;
 
-/// What speaks against a candidate of which nothing is measured. Less than an alert, so that it must explain several that alert
-/// before it is named before each of them.
-const SILENT: f64 = 0.2;
+/// What speaks against a candidate of which nothing is measured. Less than an alert of a measured component (0.15), so that it must
+/// explain several that alert before it is named before each of them.
+const SILENT: f64 = 0.1;
 
 /// What was changed in the hour before its trouble is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
 /// "Site Reliability Engineering", 2016, chapter 1), and most changes break nothing.
@@ -55,11 +54,11 @@ const MAX_RANKED: usize = 20;
 const FIRM: f64 = 6.0;
 /// Sustained: three samples, because two in a row are common where scrapes and windows overlap.
 const SUSTAINED: usize = 3;
-/// Corroborated: another family of metrics of the unit, or a unit that the topology connects, strays so too, and both begin within
-/// so many samples. Independent noise does not.
+/// Corroborated: another family of metrics of the unit, or a unit next to it, strays so too, and both begin within so many samples.
+/// Independent noise does not; and not any unit that some path connects, since in a large estate there is always one.
 const TOGETHER: i64 = 2;
-/// Samples of the calm time by which two series are held against each other.
-const MAX_CALM: usize = 256;
+/// Still: what ended more than ten minutes before the last samples is history.
+const STILL_THERE: f64 = 0.25;
 
 /// What asks for an explanation: an alert, a report, a failed probe.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,27 +165,35 @@ pub fn rank(ask: &Ask<'_>) -> Vec<Ranked> {
     suspects.iter().map(ranked).collect()
 }
 
-/// The score of what is not among the candidates. Where nothing but alerts speaks for the best of them, that is as likely.
+/// The score of what is not among the candidates: as likely as the best of them, as far as nothing but alerts speaks for that.
 fn beside(suspects: &[Suspect], troubles: &BTreeMap<ComponentId, Trouble>) -> f64 {
-    let alerts_only = |suspect: &&Suspect| troubles.get(&suspect.unit).is_none_or(|trouble| trouble.evidence <= 0.0);
-    suspects.first().filter(alerts_only).map_or(SOMETHING_ELSE, |best| best.score.max(SOMETHING_ELSE))
+    let Some(best) = suspects.first() else { return SOMETHING_ELSE };
+    let seen = troubles.get(&best.unit).map_or(0.0, |trouble| (trouble.evidence / trouble.own().max(f64::MIN_POSITIVE)).min(1.0));
+    (best.score * (1.0 - seen)).max(SOMETHING_ELSE)
 }
 
-/// Units that stray strongly, for long, and not alone.
+/// Units that stray strongly, for long, not alone, not with the crowd, and still.
 fn convincing(ask: &Ask<'_>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeSet<ComponentId> {
-    let is_firm = |deviation: &&Deviation| deviation.score >= FIRM && deviation.samples >= SUSTAINED && deviation.against != Against::Peers;
-    let firm: BTreeMap<ComponentId, Vec<&Deviation>> = troubles
-        .iter()
-        .map(|(unit, trouble)| (*unit, trouble.deviations.iter().filter_map(|at| ask.deviations.get(*at)).filter(is_firm).collect()))
-        .filter(|(_, firm): &(ComponentId, Vec<&Deviation>)| !firm.is_empty())
-        .collect();
+    let is_firm = |vote: &&Vote, deviation: &Deviation| {
+        let alone = 1.0 - vote.common;
+        deviation.score * alone >= FIRM && deviation.samples >= SUSTAINED && deviation.against != Against::Peers && vote.fading >= STILL_THERE
+    };
+    let of = |trouble: &Trouble| {
+        let firm = trouble.votes.iter().filter_map(|vote| {
+            let Source::Deviation(at) = vote.source else { return None };
+            ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation))
+        });
+        firm.collect::<Vec<&Deviation>>()
+    };
+    let firm: BTreeMap<ComponentId, Vec<&Deviation>> =
+        troubles.iter().map(|(unit, trouble)| (*unit, of(trouble))).filter(|(_, firm)| !firm.is_empty()).collect();
     let step_of = |deviation: &Deviation| ask.facts.series.get(deviation.series).map_or(0, |series| step(&series.points));
     let together = |a: &Deviation, b: &Deviation| a.onset.since(b.onset).abs() <= TOGETHER * step_of(a).max(step_of(b));
-    let history = |deviation: &Deviation| calm(ask.facts, deviation, deviation.onset, MAX_CALM);
-    let apart = |a: &Deviation, b: &Deviation| family(&a.metric) != family(&b.metric) && !move_together(&history(a), &history(b));
     let corroborated = |unit: ComponentId, own: &[&Deviation]| {
-        let within = own.iter().any(|a| own.iter().any(|b| a.series != b.series && together(a, b) && apart(a, b)));
-        let connected = || units.dependents(unit).into_keys().chain(units.dependencies(unit).into_keys());
+        // Votes are of different families.
+        let within = own.iter().any(|a| own.iter().any(|b| a.series != b.series && together(a, b)));
+        let near = |all: BTreeMap<ComponentId, u32>| all.into_iter().filter(|(_, hops)| *hops == 1).map(|(other, _)| other);
+        let connected = || near(units.dependents(unit)).chain(near(units.dependencies(unit)));
         within || connected().filter_map(|other| firm.get(&other)).flatten().any(|b| own.iter().any(|a| together(a, b)))
     };
     firm.iter().filter(|(unit, own)| corroborated(**unit, own)).map(|(unit, _)| *unit).collect()
@@ -266,7 +273,9 @@ fn suspects(
         let alone = if mine.is_some() { ALONE } else { 0.0 };
         let cause = cause(mine, own, walks.below.get(&unit).unwrap_or(&none), troubles);
         let score = own * (alone + (1.0 - alone) * reach) * (1.0 - cause.map_or(0.0, |(_, share)| share));
-        let change = mine.and_then(|mine| change_before(ask, units, unit, mine.begin));
+        // Of one that is silent, before what it would explain.
+        let begin = mine.map(|mine| mine.begin).or_else(|| explained.iter().filter_map(|other| troubles.get(other)).map(|t| t.begin).min());
+        let change = begin.and_then(|begin| change_before(ask, units, unit, begin));
         let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
         // Rounded, so that the order in which sums were taken does not decide between equals.
         let score = (score * 1e9).round() / 1e9;

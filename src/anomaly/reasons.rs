@@ -53,7 +53,7 @@ impl Told<'_, '_> {
     fn because(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self.votes().filter_map(|vote| self.vote(vote)).collect();
         if let Some(mine) = self.mine.filter(|mine| !mine.symptoms.is_empty()) {
-            reasons.push(format!("alerts, reports or failed probes name {}", self.list(mine.symptoms.iter().copied())));
+            reasons.push(format!("calls for help name {}", self.list(mine.symptoms.iter().copied())));
         }
         if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
             reasons.push(self.change(change));
@@ -208,11 +208,11 @@ fn metric(ask: &Ask<'_>, deviation: &Deviation) -> String {
     )
 }
 
-/// `0.02`, `3e-7`, `below 1e-12`: one digit, since the assumptions carry no more.
+/// `2.0%`, `3e-5`, `below 1e-6`: one digit, and no less, since the assumptions carry no more.
 fn probability(p: f64) -> String {
-    const LEAST: f64 = 1e-12;
+    const LEAST: f64 = 1e-6;
     if p < LEAST {
-        return "below 1e-12".to_owned();
+        return "below 1e-6".to_owned();
     }
     if p < 0.001 { format!("{p:.0e}") } else { format!("{:.1}%", p * 100.0) }
 }

@@ -22,10 +22,12 @@ const DECILES_TO_SIGMA: f64 = 2.563;
 /// also makes scores of different metrics comparable, since none says more than its change in twentieths.
 const RELATIVE_FLOOR: f64 = 0.05;
 
-/// What sits at exactly 100 (or 1) and is never above is a share of a whole, of which only the missing part matters: the floor is
+/// What sits at 100 (or 1) and is never above is a share of a whole, of which only the missing part matters: the floor is
 /// 0.2 % of the whole, so that a lost percent, an ordinary objective of 99 % broken, scores 5.
 const WHOLE_FLOOR: f64 = 0.002;
 const WHOLES: [f64; 2] = [1.0, 100.0];
+/// An availability of 98 % and more is one that usually is whole.
+const NEARLY_WHOLE: f64 = 0.98;
 
 /// What is usually zero has no scale of its own: it scores this much at most, between "surely strays" and "tells the most".
 const FROM_NOTHING: f64 = 12.0;
@@ -75,9 +77,9 @@ impl Scatter {
         }
         let sorted = ascending(reference.iter().copied());
         let median = quantile(&sorted, 0.5)?;
-        let share = is_whole(median) && sorted.iter().chain(tested).all(|value| *value <= median);
-        let floor = if share {
-            median * WHOLE_FLOOR
+        let whole = whole_of(median).filter(|whole| sorted.iter().chain(tested).all(|value| (0.0..=*whole).contains(value)));
+        let floor = if let Some(whole) = whole {
+            whole * WHOLE_FLOOR
         } else if median == 0.0 {
             tested.iter().map(|value| value.abs()).fold(0.0, f64::max) / FROM_NOTHING
         } else {
@@ -117,7 +119,11 @@ impl Scatter {
 
 /// Whether a median is the ceiling of a share.
 pub(super) fn is_whole(median: f64) -> bool {
-    WHOLES.contains(&median)
+    whole_of(median).is_some()
+}
+
+fn whole_of(median: f64) -> Option<f64> {
+    WHOLES.into_iter().find(|whole| (NEARLY_WHOLE * whole..=*whole).contains(&median))
 }
 
 /// Of finite values. `None` if the reference is too small, or nothing can be compared with it.

@@ -73,6 +73,8 @@ pub(super) struct Vote {
     pub step: Duration,
     /// Share of others, unreachable for it, that stray likewise.
     pub common: f64,
+    /// What is left of it since it ended; 1 while it goes on.
+    pub fading: f64,
 }
 
 /// What speaks against a unit.
@@ -86,7 +88,7 @@ pub(super) struct Trouble {
     pub begin: Time,
     /// When its votes begin; `None` without any.
     pub strays_from: Option<Time>,
-    /// The coarsest usual step of its votes: so exactly is the beginning known.
+    /// The coarsest usual step of its votes, of alerts alone five minutes: so exactly is the beginning known.
     pub step: Duration,
     pub symptoms: BTreeSet<ComponentId>,
     /// Positions of its deviations, ascending.
@@ -150,7 +152,7 @@ pub(super) fn troubles(
     let found = all.into_iter().filter_map(|unit| {
         let positions = straying.remove(&unit).unwrap_or_default();
         let mut votes = of_series(ask, &positions, now);
-        votes.extend(witnesses.remove(&unit).unwrap_or_default().into_iter().filter_map(|at| of_witness(ask.witnesses.get(at)?, at)));
+        votes.extend(witnesses.remove(&unit).unwrap_or_default().into_iter().filter_map(|at| of_witness(ask.witnesses.get(at)?, at, now.unwrap_or(ask.at))));
         let asking = asking.remove(&unit).unwrap_or_default();
         let straying = positions.iter().filter_map(|at| Some(family(&ask.deviations.get(*at)?.metric)));
         let families = straying.chain(votes.iter().map(|vote| vote.family.clone())).collect();
@@ -178,7 +180,7 @@ impl Trouble {
         self.votes.truncate(VOTES.len());
         self.evidence = VOTES.iter().zip(&self.votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
         self.strays_from = self.votes.iter().map(|vote| vote.onset).min();
-        self.step = self.votes.iter().map(|vote| vote.step).max().unwrap_or(0);
+        self.step = self.votes.iter().map(|vote| vote.step).max().unwrap_or(HALF_LIFE);
     }
 }
 
@@ -233,13 +235,15 @@ fn of_deviation(ask: &Ask<'_>, at: usize, now: Option<Time>) -> Option<Vote> {
     let step = step(&series.points);
     let current = now.unwrap_or(ask.at.minus(STILL * step)).minus(step);
     let strength = deviation.score / (deviation.score + HALF_STRENGTH) * if full { 1.0 } else { FALLING };
+    let left = fading(current.since(deviation.end));
     Some(Vote {
-        strength: strength * fading(current.since(deviation.end)),
+        strength: strength * left,
         source: Source::Deviation(at),
         family: family(&deviation.metric),
         onset: deviation.onset,
         step,
         common: 0.0,
+        fading: left,
     })
 }
 
@@ -250,8 +254,8 @@ fn fading(ago: Duration) -> f64 {
     0.5_f64.powf(halvings)
 }
 
-fn of_witness(witness: &Witness, at: usize) -> Option<Vote> {
-    let strength = witness.strength();
+fn of_witness(witness: &Witness, at: usize, now: Time) -> Option<Vote> {
+    let strength = witness.strength() * fading(now.since(witness.end));
     (strength > 0.0).then(|| Vote {
         strength,
         source: Source::Witness(at),
@@ -259,6 +263,7 @@ fn of_witness(witness: &Witness, at: usize) -> Option<Vote> {
         onset: witness.onset,
         step: 0,
         common: 0.0,
+        fading: 1.0,
     })
 }
 
@@ -278,6 +283,15 @@ impl<'f> Crowd<'f> {
         for deviation in ask.deviations.iter().filter(|deviation| deviation.score >= FAINT) {
             let unit = deviation.component.map(|component| units.of(component));
             crowd.stray.entry((&deviation.metric, deviation.high)).or_default().extend(unit);
+        }
+        // Who stands on one that strays likewise is hit by that, and no case of its own.
+        let mut below: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
+        for stray in crowd.stray.values_mut().filter(|stray| stray.len() <= MAX_TROUBLED) {
+            let all = stray.clone();
+            stray.retain(|unit| {
+                let below = below.entry(*unit).or_insert_with(|| units.dependencies(*unit).into_keys().collect());
+                !below.iter().any(|other| all.contains(other))
+            });
         }
         crowd
     }

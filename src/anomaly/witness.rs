@@ -19,6 +19,8 @@ pub struct Witness {
     /// How much of it counts, 0 to 1.
     pub weight: f64,
     pub onset: Time,
+    /// When it was last said.
+    pub end: Time,
     /// A whole clause: `team-x-model says 0.97 of latency`.
     pub words: String,
 }

@@ -68,7 +68,15 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
     let weight = |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.weight).sum::<f64>();
     drafts.sort_by(|a, b| {
         let since = |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min();
-        a.layer().cmp(&b.layer()).then(weight(b).total_cmp(&weight(a))).then_with(|| since(a).cmp(&since(b)))
+        let first = |d: &Draft| d.lower.first().map(|s| (s.confidence, s.component));
+        let surer = |d: &Draft| first(d).map_or(0.0, |(confidence, _)| confidence);
+        a.layer()
+            .cmp(&b.layer())
+            .then(weight(b).total_cmp(&weight(a)))
+            .then(surer(b).total_cmp(&surer(a)))
+            .then_with(|| since(a).cmp(&since(b)))
+            // Last by what they are about, never by where it stood in a file.
+            .then_with(|| first(a).map(|f| f.1).cmp(&first(b).map(|f| f.1)))
     });
     drafts
 }

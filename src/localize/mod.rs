@@ -25,12 +25,12 @@ pub use diagnosis::{
 
 use std::collections::BTreeSet;
 
-use crate::anomaly::{Deviation, Witness, deviations, log_deviations};
+use crate::anomaly::{Deviation, LogDeviation, Witness, deviations, log_deviations};
 use crate::compile::plan::Status;
 use crate::engine::{Engine, Finding};
 use crate::estate::{ComponentId, Snapshot};
 use crate::knowledge::{CaseBase, Feedback};
-use crate::signal::{Counts, Facts};
+use crate::signal::{Counts, Facts, RUN_TAIL};
 use crate::value::Time;
 use expert::SLACK;
 use symptoms::Symptom;
@@ -70,14 +70,18 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let (estate, facts) = (engine.estate, engine.facts);
     let since = engine.at.minus(engine.lookback);
     let findings = engine.findings();
-    // What was usual is learned from before the trouble: before the first call for help, where there is one.
+    // What was usual is learned from before the trouble: before the first call for help, where there is one. Lines of errors may have come
+    // all along, so that they only count where nobody else calls. The first call may lie before the time looked at.
     let calls = symptoms::collect(estate, facts, &[], since, engine.at);
-    let quiet_until = calls.iter().map(|s| s.onset).min().map_or(since, |onset| onset.minus(SLACK).max(since));
+    let first = |of: &dyn Fn(&Symptom) -> bool| calls.iter().filter(|s| of(s)).map(|s| s.onset).min();
+    let quiet_until = first(&|s| s.kind != symptoms::Kind::Log).map_or(since, |onset| onset.minus(SLACK));
     let mut deviations = deviations(estate, facts, engine.at, quiet_until);
     // What strayed before the time looked at is history.
     deviations.retain(|d| facts.series.get(d.series).is_some_and(|s| !s.within(since, engine.at).is_empty()));
-    let witnesses = witnesses(facts, engine.at, since, quiet_until);
-    let symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
+    let logs = log_deviations(facts, engine.at, quiet_until);
+    let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
+    symptoms::quieten(&mut symptoms, &logs);
+    let witnesses = witnesses(&logs, facts, since, engine.at);
     let candidates = expert::candidates(estate, facts, &findings, since);
     let scene = Scene { question: *question, findings, deviations, witnesses, symptoms, candidates, since };
 
@@ -110,26 +114,29 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
 /// A template whose lines carry no level of error may be a release note: it counts half.
 const NO_ERROR: f64 = 0.5;
 
-/// What logs and models outside say, for the ranking.
-fn witnesses(facts: &Facts, at: Time, since: Time, quiet_until: Time) -> Vec<Witness> {
-    let logs = log_deviations(facts, at, quiet_until).into_iter().filter_map(|found| {
+/// What logs and models outside say, for the ranking. Logs without any before them tell nothing new beside being symptoms.
+fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec<Witness> {
+    let logs = logs.iter().filter(|found| !found.unknown_reference).filter_map(|found| {
         Some(Witness {
             component: found.component?,
             family: "log".to_owned(),
             tail: found.p,
             weight: if found.error { 1.0 } else { NO_ERROR },
             onset: found.onset,
+            end: at,
             words: found.words(),
         })
     });
-    let outside = facts.scores_at(since, at).into_iter().filter_map(|score| {
-        let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" of {metric}"));
+    // A model may name as many metrics as it likes; and several models may have learned from the same data.
+    let outside = facts.scores_at(since, at).into_iter().filter(|score| score.tail <= RUN_TAIL).filter_map(|score| {
+        let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" in {metric}"));
         Some(Witness {
             component: score.component?,
-            family: score.metric.clone().unwrap_or_else(|| score.source.clone()),
+            family: "outside".to_owned(),
             tail: score.tail,
             weight: 1.0,
             onset: score.onset.unwrap_or(score.time),
+            end: score.time,
             words: format!("{} says: unusual{of} (p {}) at {}", score.source, crate::value::format_number(score.tail), score.time.clock()),
         })
     });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::anomaly::Deviation;
+use crate::anomaly::{Deviation, LogDeviation};
 use crate::engine::SignalRef;
 use crate::estate::{ComponentId, Snapshot, Tier};
 use crate::signal::{Facts, Origin};
@@ -144,6 +144,15 @@ fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId
             signals: lines.into_iter().map(SignalRef::Log).collect(),
         });
     }
+}
+
+/// Lines of errors that came as often before call for nothing: those of a component stay a symptom only if one of its templates with errors
+/// is new, or surges, or nothing is known of before.
+pub fn quieten(symptoms: &mut Vec<Symptom>, logs: &[LogDeviation]) {
+    symptoms.retain(|symptom| {
+        let odd = || logs.iter().any(|found| found.error && found.component == symptom.component);
+        symptom.kind != Kind::Log || odd()
+    });
 }
 
 /// Where a signal stands in the bundle.
