@@ -137,7 +137,7 @@ fn scores_are_calibrated() {
     assert_eq!(project.feedback.entries[0].answer.as_ref().unwrap().confidence, suspect.raw);
     assert!((project.feedback.calibration.apply(suspect.raw) - suspect.confidence).abs() < 0.002);
     let (_, said) = confirm(&dir, "stock", &["--root", "stock-db"]);
-    has(&said, &["incidents/stock confirmed: stock-db: "]);
+    has(&said, &["incidents/stock confirmed: stock-db (anomaly"]);
     assert!(first(&dir, "stock").1 > before);
 }
 

@@ -57,4 +57,4 @@ pub use table::{Table, TableColumn};
 pub use tail::{Detector, Tail};
 pub use templates::{LogDeviation, LogKind, RareWord, log_deviations};
 pub use tokens::{Token, Tokens, sentence, telling, tokens};
-pub use witness::Witness;
+pub use witness::{OUTSIDE, Witness};

@@ -18,7 +18,7 @@ use super::reasons::{self, Reasons};
 use super::score::{Against, Deviation, step};
 use super::trouble::{FAINT, Source, Trouble, Vote, troubles};
 use super::units::Units;
-use super::witness::Witness;
+use super::witness::{OUTSIDE, Witness};
 
 /// Half of a score a unit has by straying, half by explaining others: a leaf that nobody depends on can still be broken.
 const ALONE: f64 = 0.5;
@@ -96,6 +96,12 @@ pub struct Ranked {
     pub explains: Vec<ComponentId>,
     /// Its own, as positions in the slice that was given; ascending.
     pub deviations: Vec<usize>,
+    /// The one of them that speaks most against it.
+    pub leading: Option<usize>,
+    /// Whether logs or a model outside speak against it first.
+    pub witnessed: bool,
+    /// The components that it is: a service and its pods.
+    pub members: Vec<ComponentId>,
 }
 
 /// A candidate under judgement.
@@ -160,6 +166,12 @@ pub fn rank(ask: &Ask<'_>) -> Vec<Ranked> {
             reasons: reasons::words(ask, &troubles, &suspects, suspect),
             explains: explains(ask.deviations, &troubles, suspect),
             deviations: trouble.map(|trouble| trouble.deviations.clone()).unwrap_or_default(),
+            leading: match trouble.and_then(|trouble| trouble.votes.first()).map(|vote| vote.source) {
+                Some(Source::Deviation(at)) => Some(at),
+                Some(Source::Witness(_)) | None => None,
+            },
+            witnessed: trouble.and_then(|trouble| trouble.votes.first()).is_some_and(|vote| matches!(vote.source, Source::Witness(_))),
+            members: units.members(suspect.unit).collect(),
         }
     };
     suspects.iter().map(ranked).collect()
@@ -168,7 +180,10 @@ pub fn rank(ask: &Ask<'_>) -> Vec<Ranked> {
 /// The score of what is not among the candidates: as likely as the best of them, as far as nothing but alerts speaks for that.
 fn beside(suspects: &[Suspect], troubles: &BTreeMap<ComponentId, Trouble>) -> f64 {
     let Some(best) = suspects.first() else { return SOMETHING_ELSE };
-    let seen = troubles.get(&best.unit).map_or(0.0, |trouble| (trouble.evidence / trouble.own().max(f64::MIN_POSITIVE)).min(1.0));
+    // Models outside say what they like: alone they convince of nothing.
+    let ours = |trouble: &&Trouble| trouble.votes.iter().any(|vote| vote.family != OUTSIDE);
+    let seen = |trouble: &Trouble| (trouble.evidence / trouble.own().max(f64::MIN_POSITIVE)).min(1.0);
+    let seen = troubles.get(&best.unit).filter(ours).map_or(0.0, seen);
     (best.score * (1.0 - seen)).max(SOMETHING_ELSE)
 }
 
@@ -176,7 +191,10 @@ fn beside(suspects: &[Suspect], troubles: &BTreeMap<ComponentId, Trouble>) -> f6
 fn convincing(ask: &Ask<'_>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeSet<ComponentId> {
     let is_firm = |vote: &&Vote, deviation: &Deviation| {
         let alone = 1.0 - vote.common;
-        deviation.score * alone >= FIRM && deviation.samples >= SUSTAINED && deviation.against != Against::Peers && vote.fading >= STILL_THERE
+        deviation.score * alone >= FIRM
+            && deviation.samples >= SUSTAINED
+            && deviation.against != Against::Peers
+            && vote.fading >= STILL_THERE
     };
     let of = |trouble: &Trouble| {
         let firm = trouble.votes.iter().filter_map(|vote| {

@@ -6,6 +6,7 @@ use crate::estate::{ComponentId, Direction, Member, Snapshot};
 use crate::signal::{Facts, Series, span_family};
 use crate::value::{DAY, Duration, HOUR, Time};
 
+use super::change_point::change_point;
 use super::counter::{is_counter, rates};
 use super::reference::{MIN_REFERENCE, Scatter, Usual, median, usual_of_peers};
 use super::tail::t_tail;
@@ -38,6 +39,10 @@ const MAX_ELSEWHERE: usize = 256;
 
 /// A baseline of so many days tells what the hour of the day is worth: of three days, two outvote an exception.
 const MIN_DAYS: i64 = 3;
+/// So many calm samples are left before a change of level is looked for, and it is one if less probable by chance than this.
+const MIN_CALM: usize = 12;
+const ACCIDENT: f64 = 0.001;
+
 /// The hours that are compared reach so far beyond the samples that are judged, on either side.
 const AROUND: Duration = HOUR;
 const MIN_HOURS: usize = 12;
@@ -289,6 +294,26 @@ struct Split {
     before: Vec<f64>,
 }
 
+/// An alert may come long after the fault, and what lies between is no reference: where the second half of it has another level than the
+/// first, it ends at the change, if that is no accident.
+fn calm_until(reference: &[f64]) -> usize {
+    let (first, last) = reference.split_at(reference.len() / 2);
+    let all = reference.len();
+    if first.len() < MIN_CALM {
+        return all;
+    }
+    // The last third, since a change in the middle of the second half leaves a part of that calm.
+    let tail = last.get(last.len() / 3..).unwrap_or_default();
+    let moved = Scatter::of(first, tail)
+        .and_then(|scatter| scatter.settle(None))
+        .zip(median(tail.iter().copied()))
+        .is_some_and(|(usual, level)| usual.score(level, 1.0).abs() >= STRAY);
+    if !moved {
+        return all;
+    }
+    change_point(reference).filter(|change| change.tail.p < ACCIDENT && change.position >= MIN_CALM).map_or(all, |change| change.position)
+}
+
 /// The samples of a baseline at the hours of the day that are judged, if it has a daily rhythm.
 fn same_hours(baseline: &[(Time, f64)], judged: &[(Time, f64)], whole: &[f64]) -> Option<Vec<f64>> {
     let (first, last) = (baseline.first()?.0, baseline.last()?.0);
@@ -321,7 +346,11 @@ fn split(prepared: &Prepared, frame: &Frame, least: usize) -> Option<Split> {
     // Only who knows nothing of when it began takes the first half.
     let half = (frame.first_symptom.is_none()).then_some(points.len() / 2);
     let cut = known.into_iter().chain(half).find(|cut| *cut >= least && *cut < points.len())?;
-    Some(Split { against: Against::Before, reference: values(points, cut), tested_from: cut, before: Vec::new() })
+    let mut reference = values(points, cut);
+    if frame.first_symptom.is_some() {
+        reference.truncate(calm_until(&reference));
+    }
+    Some(Split { against: Against::Before, reference, tested_from: cut, before: Vec::new() })
 }
 
 /// Straying runs on one side, each the positions of its straying samples. They may begin before what is judged: a fault begins

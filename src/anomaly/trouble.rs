@@ -152,7 +152,13 @@ pub(super) fn troubles(
     let found = all.into_iter().filter_map(|unit| {
         let positions = straying.remove(&unit).unwrap_or_default();
         let mut votes = of_series(ask, &positions, now);
-        votes.extend(witnesses.remove(&unit).unwrap_or_default().into_iter().filter_map(|at| of_witness(ask.witnesses.get(at)?, at, now.unwrap_or(ask.at))));
+        votes.extend(
+            witnesses
+                .remove(&unit)
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|at| of_witness(ask.witnesses.get(at)?, at, now.unwrap_or(ask.at))),
+        );
         let asking = asking.remove(&unit).unwrap_or_default();
         let straying = positions.iter().filter_map(|at| Some(family(&ask.deviations.get(*at)?.metric)));
         let families = straying.chain(votes.iter().map(|vote| vote.family.clone())).collect();

@@ -8,6 +8,9 @@ use super::trouble::TELLS_MOST;
 /// A tail probability below it tells no more: the assumptions behind any of them are not that exact.
 const SUREST: f64 = 1e-6;
 
+/// The family of all models outside: one may name as many metrics as it likes, and several may have learned from the same data.
+pub const OUTSIDE: &str = "outside";
+
 /// What speaks against a component, and who says so.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Witness {

@@ -320,5 +320,5 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
 
 /// Whole percents; little is not nothing.
 fn percent(share: f64) -> String {
-    if share < 0.005 { "<1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
+    if share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
 }

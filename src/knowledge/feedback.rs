@@ -83,6 +83,16 @@ pub struct Answer {
     pub rules: Vec<String>,
 }
 
+impl Answer {
+    /// The fault as people know it: words that the anomaly layer made (`unusual high consumer_lag`) are none.
+    fn named_fault(&self) -> String {
+        match self.layer {
+            Layer::Expert | Layer::Knowledge => self.fault.clone(),
+            Layer::Anomaly => String::new(),
+        }
+    }
+}
+
 /// What was at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -157,13 +167,13 @@ impl Said {
         match self {
             Said::Agreed => {
                 let answer = answer?;
-                let root = answer.component.clone().map(|component| Root { component, fault: answer.fault.clone() });
+                let root = answer.component.clone().map(|component| Root { component, fault: answer.named_fault() });
                 Some((Verdict::Confirmed, root))
             }
             Said::Broke(mut root) => match answer.filter(|answer| answer.component.as_ref() == Some(&root.component)) {
                 Some(answer) => {
                     if root.fault.is_empty() {
-                        root.fault.clone_from(&answer.fault);
+                        root.fault = answer.named_fault();
                     }
                     Some((Verdict::Confirmed, Some(root)))
                 }

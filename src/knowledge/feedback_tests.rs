@@ -104,7 +104,11 @@ fn the_latest_of_a_bundle_counts() {
 
 #[test]
 fn what_is_said_against_what_was_answered() {
-    let answer: Answer = serde_json::from_str(ANSWER).unwrap();
+    let anomaly: Answer = serde_json::from_str(ANSWER).unwrap();
+    let answer: Answer = serde_json::from_str(&ANSWER.replace("anomaly", "knowledge")).unwrap();
+    // Words that the anomaly layer made name no fault.
+    let nameless = Some((Verdict::Confirmed, Some(Root { component: "kafka".to_owned(), fault: String::new() })));
+    assert_eq!(Said::Agreed.judge(Some(&anomaly)), nameless);
     let root = |component: &str, fault: &str| Root { component: component.to_owned(), fault: fault.to_owned() };
     let rows = [
         (Said::Agreed, true, Some((Verdict::Confirmed, Some(root("kafka", "lag"))))),

@@ -21,6 +21,8 @@ const WORTH_A_LINE: f64 = 0.01;
 const ALWAYS_NAMED: usize = 3;
 /// A list of suspects longer than this is no help.
 const MAX_SUSPECTS: usize = 5;
+/// Nobody reads more incidents at once. What is beyond is ranked together: so many unconnected alerts have a cause in common or none.
+const MAX_CLUSTERS: usize = 30;
 /// Similar cases worth reading beside an answer.
 const MAX_CASES: usize = 3;
 /// Below this a case has a word in common by accident.
@@ -108,6 +110,13 @@ pub fn joined(scene: &Scene<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize
     if clusters.len() < 2 {
         return clusters;
     }
+    let mut clusters = clusters;
+    if clusters.len() > MAX_CLUSTERS {
+        // The largest stay; the sort is stable.
+        clusters.sort_by_key(|cluster| std::cmp::Reverse(cluster.len()));
+        let rest = clusters.split_off(MAX_CLUSTERS);
+        clusters.push(rest.into_iter().flatten().collect());
+    }
     let mut by_suspect: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
     let mut joined: Vec<Vec<usize>> = Vec::new();
     for cluster in clusters {
@@ -162,12 +171,7 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
         open.retain(|i| !explains.contains(i));
         let strays = one.deviations.iter().filter_map(|d| scene.deviations.get(*d));
         let since = strays.map(|d| d.onset).chain(explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset)).min();
-        let own = explains.iter().filter_map(|i| scene.symptoms.get(*i)).find(|s| s.component == Some(one.component) && s.calls_for_help());
-        let fault = match (one.deviations.first().and_then(|d| scene.deviations.get(*d)), own) {
-            (Some(d), _) => format!("unusual {} {}", if d.high { "high" } else { "low" }, d.metric),
-            (None, Some(symptom)) => symptom.text.clone(),
-            (None, None) => "nothing of its own strays; what depends on it fails".to_owned(),
-        };
+        let fault = fault(scene, &one, &in_incident);
         let calling = || explains.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| s.calls_for_help());
         let others = calling().filter_map(|s| s.component).any(|c| c != one.component);
         let strays = calling().next().is_some() && !one.deviations.is_empty();
@@ -184,6 +188,19 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
             corroborated: others || strays,
             explains,
         });
+    }
+}
+
+/// What is odd about a suspect, in words: its strongest vote, else its own call for help, explained by whom ever.
+fn fault(scene: &Scene<'_, '_>, one: &Ranked, incident: &BTreeSet<usize>) -> String {
+    if let Some(leading) = one.leading.and_then(|at| scene.deviations.get(at)) {
+        return format!("unusual {} {}", if leading.high { "high" } else { "low" }, leading.metric);
+    }
+    let own = incident.iter().filter_map(|i| scene.symptoms.get(*i)).find(|s| s.component.is_some_and(|c| one.members.contains(&c)));
+    match (own, one.reasons.because.first()) {
+        (Some(symptom), _) => symptom.text.clone(),
+        (None, Some(witness)) if one.witnessed => witness.clone(),
+        (None, Some(_) | None) => "nothing of its own strays; what depends on it fails".to_owned(),
     }
 }
 

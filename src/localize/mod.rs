@@ -25,7 +25,7 @@ pub use diagnosis::{
 
 use std::collections::BTreeSet;
 
-use crate::anomaly::{Deviation, LogDeviation, Witness, deviations, log_deviations};
+use crate::anomaly::{Deviation, LogDeviation, OUTSIDE, Witness, deviations, log_deviations};
 use crate::compile::plan::Status;
 use crate::engine::{Engine, Finding};
 use crate::estate::{ComponentId, Snapshot};
@@ -74,11 +74,12 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     // all along, so that they only count where nobody else calls. The first call may lie before the time looked at.
     let calls = symptoms::collect(estate, facts, &[], since, engine.at);
     let first = |of: &dyn Fn(&Symptom) -> bool| calls.iter().filter(|s| of(s)).map(|s| s.onset).min();
-    let quiet_until = first(&|s| s.kind != symptoms::Kind::Log).map_or(since, |onset| onset.minus(SLACK));
+    let called = first(&|s| s.kind != symptoms::Kind::Log).map(|onset| onset.minus(SLACK));
+    let quiet_until = called.unwrap_or(since);
     let mut deviations = deviations(estate, facts, engine.at, quiet_until);
     // What strayed before the time looked at is history.
     deviations.retain(|d| facts.series.get(d.series).is_some_and(|s| !s.within(since, engine.at).is_empty()));
-    let logs = log_deviations(facts, engine.at, quiet_until);
+    let logs = log_deviations(facts, engine.at, called.unwrap_or(Time::MIN));
     let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
     symptoms::quieten(&mut symptoms, &logs);
     let witnesses = witnesses(&logs, facts, since, engine.at);
@@ -127,12 +128,11 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
             words: found.words(),
         })
     });
-    // A model may name as many metrics as it likes; and several models may have learned from the same data.
     let outside = facts.scores_at(since, at).into_iter().filter(|score| score.tail <= RUN_TAIL).filter_map(|score| {
         let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" in {metric}"));
         Some(Witness {
             component: score.component?,
-            family: "outside".to_owned(),
+            family: OUTSIDE.to_owned(),
             tail: score.tail,
             weight: 1.0,
             onset: score.onset.unwrap_or(score.time),
