@@ -62,6 +62,8 @@ pub fn run(dir: &Path) {
         let renamed: Vec<[f64; 6]> =
             (0..2).map(|seed| copied(&scratch, &group, |file, value| rename(file, value, seed), &project)).collect();
         tell("random names", &renamed);
+        let mixed: Vec<[f64; 6]> = (0..SHUFFLES).map(|seed| copied(&scratch, &group, |_, value| mix(value, seed), &project)).collect();
+        tell("order shuffled", &mixed);
         let shuffled: Vec<[f64; 6]> = (0..SHUFFLES)
             .map(|seed| {
                 copied(&scratch, &group, |file, value| if file == "topology.json" { shuffle(value, seed) } else { value }, &project)
@@ -149,6 +151,17 @@ fn rename(file: &str, mut value: Value, seed: u64) -> Value {
             }
         }
         _ => value["data"]["result"].as_array_mut().into_iter().flatten().for_each(|stream| named(&mut stream["stream"]["component"])),
+    }
+    value
+}
+
+/// Everything as it was, in another order within each file.
+fn mix(mut value: Value, seed: u64) -> Value {
+    let mut random = Random(seed);
+    for list in ["/components", "/relations", "/alerts", "/data/result"] {
+        if let Some(items) = value.pointer_mut(list).and_then(Value::as_array_mut) {
+            random.shuffle(items);
+        }
     }
     value
 }

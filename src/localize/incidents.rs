@@ -8,6 +8,7 @@ use super::Scene;
 use super::diagnosis::Layer;
 use super::expert::{self, Chosen};
 use super::lower::{self, LowerSuspect};
+use super::symptoms::Symptom;
 
 /// Two unexplained symptoms with a common dependency this near are taken for one incident: their common cause may be silent.
 const COMMON_WITHIN_HOPS: u32 = 2;
@@ -40,9 +41,8 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
     let chosen = expert::choose(&scene.candidates, &scene.symptoms);
     let mut drafts = expert_drafts(scene, chosen);
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
-    let loose: Vec<usize> = (0..scene.symptoms.len())
-        .filter(|i| !taken.contains(i) && scene.symptoms.get(*i).is_some_and(super::symptoms::Symptom::calls_for_help))
-        .collect();
+    let loose: Vec<usize> =
+        (0..scene.symptoms.len()).filter(|i| !taken.contains(i) && scene.symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
     for cluster in lower::joined(scene, clusters(scene, &loose)) {
         // What lies upstream of an incident that rules explain, or was touched by it, belongs to it; it may be its deeper cause.
         match drafts.iter_mut().find(|d| touches(scene, d, &cluster)) {
@@ -65,7 +65,10 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
         }
     }
     drafts.retain(|d| !d.expert.is_empty() || !d.lower.is_empty());
-    let weight = |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.weight).sum::<f64>();
+    // Straying metrics go to the first incident that explains them, so that they say nothing of which is first where no rule speaks.
+    let counts = |d: &Draft, s: &Symptom| !d.expert.is_empty() || s.calls_for_help();
+    let weight =
+        |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| counts(d, s)).map(|s| s.weight).sum::<f64>();
     drafts.sort_by(|a, b| {
         let since = |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min();
         let first = |d: &Draft| d.lower.first().map(|s| (s.confidence, s.component));

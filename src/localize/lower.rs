@@ -129,7 +129,9 @@ pub fn joined(scene: &Scene<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize
     }
     joined.extend(by_suspect.into_values());
     joined.iter_mut().for_each(|cluster| cluster.sort_unstable());
-    joined.sort();
+    // By what they are about: where a signal stood in its file decides nothing.
+    let about = |cluster: &Vec<usize>| cluster.iter().filter_map(|i| scene.symptoms.get(*i)?.component).min();
+    joined.sort_by_key(about);
     joined
 }
 
