@@ -10,30 +10,13 @@ use faultscope::value::Time;
 use faultscope::world::{Options, Project, evaluate, load_bundle};
 use serde_json::{Value, json};
 
+use super::random::Random;
+
 /// Shuffles, each with a seed of its own, of which the mean is told.
 const SHUFFLES: u64 = 5;
 /// Samples of a healthy stretch, and how many stretches are cut from a baseline.
 const STRETCH: usize = 10;
 const STRETCHES: usize = 40;
-
-/// `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, (self.next() % (at as u64 + 1)) as usize);
-        }
-    }
-}
 
 pub fn run(dir: &Path) {
     let project = Project::load(Path::new(".")).expect("the project of this repository");

@@ -13,27 +13,12 @@ use std::time::Instant;
 
 use faultscope::anomaly::{Forest, ForestOptions};
 
+use super::random::Random;
+
 const PEER: &str = include_str!("peer.py");
 const SIZES: [(usize, usize); 3] = [(1_000, 1), (10_000, 4), (100_000, 8)];
 const TREES: [usize; 2] = [100, 1_000];
 const REPEATS: usize = 3;
-
-/// `SplitMix64`; the rows need no better randomness.
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
-    }
-}
 
 /// Columns that share a common part; of every hundredth row one column is far off.
 fn rows(n: usize, columns: usize) -> Vec<Vec<f64>> {

@@ -21,6 +21,7 @@ mod forest;
 #[allow(dead_code, reason = "shared with other benches")]
 #[path = "../matcher/measure.rs"]
 mod measure;
+mod random;
 mod size;
 
 fn main() {

@@ -7,9 +7,9 @@ use crate::value::{Duration, Time};
 
 use super::counter::{is_counter, rates};
 use super::ewma::{self, Ewma};
-use super::reference::{MIN_REFERENCE, count, usual};
+use super::reference::{MIN_REFERENCE, count, median, usual};
 use super::score::step;
-use super::season::{Season, median};
+use super::season::Season;
 use super::tail::{Detector, Tail, t_quantile, t_tail};
 
 /// How far apart values usually lie.
@@ -215,7 +215,7 @@ impl Basis {
 /// How values scatter about a season. The differences are put about the middle of the values and not about zero: a spread too
 /// small for the level is then not believed, as without a rhythm.
 fn rhythmic(season: Season, points: &[(Time, f64)]) -> Option<Rhythmic> {
-    let middle = median(points.iter().map(|(_, value)| *value).collect())?;
+    let middle = median(points.iter().map(|(_, value)| *value))?;
     let around: Vec<f64> = points.iter().map(|(time, value)| value - season.expected(*time).0 + middle).collect();
     let found = Reference::of(&around)?;
     let scale = match found.scale {

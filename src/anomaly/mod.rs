@@ -57,4 +57,5 @@ pub use table::{Table, TableColumn};
 pub use tail::{Detector, Tail};
 pub use templates::{LogDeviation, LogKind, RareWord, log_deviations};
 pub use tokens::{Token, Tokens, sentence, telling, tokens};
+pub use trouble::Source;
 pub use witness::{OUTSIDE, Witness};

@@ -96,10 +96,8 @@ pub struct Ranked {
     pub explains: Vec<ComponentId>,
     /// Its own, as positions in the slice that was given; ascending.
     pub deviations: Vec<usize>,
-    /// The one of them that speaks most against it.
-    pub leading: Option<usize>,
-    /// Whether logs or a model outside speak against it first.
-    pub witnessed: bool,
+    /// What speaks most against it.
+    pub leading: Option<Source>,
     /// The components that it is: a service and its pods.
     pub members: Vec<ComponentId>,
 }
@@ -166,11 +164,7 @@ pub fn rank(ask: &Ask<'_>) -> Vec<Ranked> {
             reasons: reasons::words(ask, &troubles, &suspects, suspect),
             explains: explains(ask.deviations, &troubles, suspect),
             deviations: trouble.map(|trouble| trouble.deviations.clone()).unwrap_or_default(),
-            leading: match trouble.and_then(|trouble| trouble.votes.first()).map(|vote| vote.source) {
-                Some(Source::Deviation(at)) => Some(at),
-                Some(Source::Witness(_)) | None => None,
-            },
-            witnessed: trouble.and_then(|trouble| trouble.votes.first()).is_some_and(|vote| matches!(vote.source, Source::Witness(_))),
+            leading: trouble.and_then(|trouble| trouble.votes.first()).map(|vote| vote.source),
             members: units.members(suspect.unit).collect(),
         }
     };

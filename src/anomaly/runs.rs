@@ -1,6 +1,6 @@
 //! Anomalous rows that belong together.
 
-use crate::value::Time;
+use crate::value::{Duration, Time};
 
 use super::judge::Scored;
 use super::score::step;
@@ -10,6 +10,11 @@ const BRIDGE: usize = 2;
 
 /// Nor over a longer hole than this many usual steps: what lies that far apart need not be one thing.
 const MAX_HOLE: i64 = 4;
+
+/// Whether a run goes on over so many positions and so much time.
+pub(super) fn goes_on(positions: usize, time: Duration, step: Duration) -> bool {
+    positions <= BRIDGE && time <= MAX_HOLE.saturating_mul(step)
+}
 
 /// Anomalous rows one after the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,14 +30,14 @@ pub struct Run {
 /// The runs, the least probable first, then by time. Rows without a time belong to none.
 pub fn runs(scored: &[Scored]) -> Vec<Run> {
     let times: Vec<(Time, f64)> = scored.iter().filter_map(|row| row.time.map(|time| (time, 0.0))).collect();
-    let hole = MAX_HOLE.saturating_mul(step(&times));
+    let step = step(&times);
     let p = |at: usize| scored.get(at).map_or(1.0, |row| row.p);
     let mut runs: Vec<Run> = Vec::new();
     let mut last = 0;
     for (at, row) in scored.iter().enumerate().filter(|(_, row)| row.anomalous) {
         let Some(time) = row.time else { continue };
         match runs.last_mut() {
-            Some(run) if at - last <= BRIDGE && time.since(run.to) <= hole => {
+            Some(run) if goes_on(at - last, time.since(run.to), step) => {
                 run.to = time;
                 run.rows += 1;
                 if row.p < p(run.worst) {

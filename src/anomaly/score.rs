@@ -9,6 +9,7 @@ use crate::value::{DAY, Duration, HOUR, Time};
 use super::change_point::change_point;
 use super::counter::{is_counter, rates};
 use super::reference::{MIN_REFERENCE, Scatter, Usual, median, usual_of_peers};
+use super::runs::goes_on;
 use super::tail::t_tail;
 
 /// A sample strays beyond this robust z: the cut of Iglewicz and Hoaglin (1993) for the modified z-score.
@@ -24,10 +25,6 @@ const DOUBTFUL: f64 = 2.0 * STRAY;
 /// What strayed from a healthy period just so before the incident began is the difference of two days rather than of the
 /// incident. Half of it is taken off and not all, because the record may begin after the fault.
 const STANDING: f64 = 0.5;
-
-/// A run goes over one sample that does not stray (in positions), but over no longer hole than this many usual steps.
-const BRIDGE: usize = 2;
-const MAX_HOLE: i64 = 4;
 
 /// Two samples have a middle; their scatter is then that of the same metric elsewhere.
 const SHORT_REFERENCE: usize = 2;
@@ -356,14 +353,14 @@ fn split(prepared: &Prepared, frame: &Frame, least: usize) -> Option<Split> {
 /// Straying runs on one side, each the positions of its straying samples. They may begin before what is judged: a fault begins
 /// before its alert.
 fn runs(points: &[(Time, f64)], usual: &Usual, side: f64) -> Vec<Vec<usize>> {
-    let hole = MAX_HOLE * step(points);
+    let step = step(points);
     let mut runs: Vec<(Time, Vec<usize>)> = Vec::new();
     for (at, (time, value)) in points.iter().enumerate() {
         if usual.score(*value, side) < STRAY {
             continue;
         }
         match runs.last_mut() {
-            Some((last, run)) if run.last().is_some_and(|p| at - p <= BRIDGE) && time.since(*last) <= hole => {
+            Some((last, run)) if run.last().is_some_and(|p| goes_on(at - p, time.since(*last), step)) => {
                 run.push(at);
                 *last = *time;
             }

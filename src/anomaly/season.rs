@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::{DAY, Duration, MINUTE, Time};
 
-use super::reference::count;
+use super::reference::{count, median};
 use super::score::step;
 
 /// Finer than this no rhythm of a day is looked at: what people and schedules do does not come sharper, several samples in
@@ -169,7 +169,7 @@ impl Season {
         for day in rest.chunks(per_day) {
             let known: Vec<f64> = day.iter().copied().flatten().collect();
             // Of a day that is mostly missing the level is that of the day before.
-            let level = if known.len() * 2 >= per_day { median(known) } else { days.last().copied() };
+            let level = if known.len() * 2 >= per_day { median(known.into_iter()) } else { days.last().copied() };
             days.extend(level);
         }
         if days.len() < MIN_DAYS {
@@ -205,7 +205,7 @@ impl Cells {
         let mut found: Vec<Option<f64>> = vec![None; usize::try_from(length).ok()?];
         for cell in points.chunk_by(|a, b| number(a.0) == number(b.0)) {
             let at = usize::try_from(number(cell.first()?.0) - first).ok()?;
-            *found.get_mut(at)? = median(cell.iter().map(|(_, value)| *value).collect());
+            *found.get_mut(at)? = median(cell.iter().map(|(_, value)| *value));
         }
         let real: Vec<bool> = found.iter().map(Option::is_some).collect();
         // What is mostly made up shows the rhythm of its making.
@@ -246,7 +246,7 @@ impl Parts {
             for (cell, value) in (first..).zip(values) {
                 by_phase.get_mut(phase(cell, *period)?)?.push(*value);
             }
-            let typical: Vec<f64> = by_phase.into_iter().filter_map(median).collect();
+            let typical: Vec<f64> = by_phase.into_iter().filter_map(|phase| median(phase.into_iter())).collect();
             for (slot, value) in profile.iter_mut().zip(typical.iter().cycle()) {
                 *slot += value;
             }
@@ -261,7 +261,7 @@ fn decompose(values: &[f64], periods: &[usize]) -> Option<Parts> {
         return None;
     }
     // The crate works in single precision: a small rhythm on a large level would drown in rounding.
-    let centre = median(values.to_vec())?;
+    let centre = median(values.iter().copied())?;
     let scale = deviation(values);
     if !(scale > 0.0 && scale.is_finite()) {
         return None;
@@ -339,14 +339,6 @@ fn ratio(part: Duration, whole: Duration) -> f64 {
 
 /// Mean absolute deviation from the median; 0 for no values.
 fn deviation(values: &[f64]) -> f64 {
-    let Some(middle) = median(values.to_vec()) else { return 0.0 };
+    let Some(middle) = median(values.iter().copied()) else { return 0.0 };
     values.iter().map(|value| (value - middle).abs()).sum::<f64>() / count(values.len())
-}
-
-/// The mean of the middle two of an even number. `None` for no values.
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let upper = *values.get(values.len() / 2)?;
-    let lower = *values.get((values.len() - 1) / 2)?;
-    Some(f64::midpoint(lower, upper))
 }

@@ -57,7 +57,7 @@ const MIN_OTHERS: usize = 2;
 
 /// Where a vote comes from, as a position in what was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
+pub enum Source {
     Deviation(usize),
     Witness(usize),
 }
@@ -162,7 +162,7 @@ pub(super) fn troubles(
         let asking = asking.remove(&unit).unwrap_or_default();
         let straying = positions.iter().filter_map(|at| Some(family(&ask.deviations.get(*at)?.metric)));
         let families = straying.chain(votes.iter().map(|vote| vote.family.clone())).collect();
-        Some((unit, Trouble { families, ..trouble(positions, votes, &asking, measured.contains(&unit))? }))
+        Some((unit, trouble(positions, families, votes, &asking, measured.contains(&unit))?))
     });
     let mut found = strongest(found.collect());
     let crowd = Crowd::of(ask, units);
@@ -190,7 +190,7 @@ impl Trouble {
     }
 }
 
-fn trouble(deviations: Vec<usize>, votes: Vec<Vote>, symptoms: &[&Symptom], measured: bool) -> Option<Trouble> {
+fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>, symptoms: &[&Symptom], measured: bool) -> Option<Trouble> {
     // `max` lets go of a weight that is no number.
     let alarm = (symptoms.iter().map(|symptom| symptom.weight).fold(0.0, f64::max) * SYMPTOM).min(1.0);
     let begin = symptoms.iter().map(|symptom| symptom.onset).chain(votes.iter().map(|vote| vote.onset)).min()?;
@@ -205,7 +205,7 @@ fn trouble(deviations: Vec<usize>, votes: Vec<Vote>, symptoms: &[&Symptom], meas
         step: 0,
         symptoms,
         deviations,
-        families: BTreeSet::new(),
+        families,
         votes,
     })
 }

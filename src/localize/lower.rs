@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::anomaly::{self, Ask, Ranked, Reasons};
+use crate::anomaly::{self, Ask, Ranked, Reasons, Source};
 use crate::estate::ComponentId;
 use crate::knowledge::{Case, RESEMBLES, Record, Similar, Symptoms};
 use crate::value::Time;
@@ -195,14 +195,16 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
 
 /// What is odd about a suspect, in words: its strongest vote, else its own call for help, explained by whom ever.
 fn fault(scene: &Scene<'_, '_>, one: &Ranked, incident: &BTreeSet<usize>) -> String {
-    if let Some(leading) = one.leading.and_then(|at| scene.deviations.get(at)) {
+    if let Some(Source::Deviation(at)) = one.leading
+        && let Some(leading) = scene.deviations.get(at)
+    {
         return format!("unusual {} {}", if leading.high { "high" } else { "low" }, leading.metric);
     }
     let own = incident.iter().filter_map(|i| scene.symptoms.get(*i)).find(|s| s.component.is_some_and(|c| one.members.contains(&c)));
-    match (own, one.reasons.because.first()) {
+    match (own, one.leading) {
         (Some(symptom), _) => symptom.text.clone(),
-        (None, Some(witness)) if one.witnessed => witness.clone(),
-        (None, Some(_) | None) => "nothing of its own strays; what depends on it fails".to_owned(),
+        (None, Some(Source::Witness(at))) => scene.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default(),
+        (None, Some(Source::Deviation(_)) | None) => "nothing of its own strays; what depends on it fails".to_owned(),
     }
 }
 

@@ -5,31 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::knowledge::{Calibration, Reliability};
 use crate::localize::{Diagnosis, Layer};
 
+use super::truth::{expected, expecting};
 use super::{Options, Project, load_bundle};
 
 /// Suspects whose confidence differs by less than this share one rank.
 const TIE: f64 = 1e-9;
-
-#[derive(Debug, Clone, Deserialize)]
-struct Expected {
-    #[serde(default)]
-    root_causes: Vec<ExpectedCause>,
-    #[serde(default)]
-    no_fault: bool,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct ExpectedCause {
-    component: String,
-    /// What broke, in words that incidents of one kind share.
-    #[serde(default)]
-    fault: String,
-}
 
 /// How well the bundles below a folder are diagnosed.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -108,13 +93,7 @@ pub fn evaluate(project: &Project, dirs: &[PathBuf], options: Options) -> EvalRe
         fitted: Calibration::IDENTITY,
     };
     for dir in dirs {
-        let mut found = Vec::new();
-        for path in super::files::below(dir, &["json"], &mut Vec::new()) {
-            if path.file_name().is_some_and(|n| n == "expected.json") {
-                found.extend(path.parent().map(Path::to_path_buf));
-            }
-        }
-        for bundle in found {
+        for bundle in expecting(dir) {
             let name = bundle.strip_prefix(dir).unwrap_or(&bundle).to_string_lossy().into_owned();
             let name = if name.is_empty() { bundle.to_string_lossy().into_owned() } else { name };
             let group = group_of(dir, &bundle);
@@ -156,17 +135,13 @@ fn group_of(dir: &Path, bundle: &Path) -> String {
 }
 
 fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<BundleReport, String> {
-    let text = std::fs::read_to_string(dir.join("expected.json")).map_err(|e| format!("expected.json: {e}"))?;
-    let expected: Expected = serde_json::from_str(&text).map_err(|e| format!("expected.json: {e}"))?;
-    if expected.no_fault != expected.root_causes.is_empty() {
-        return Err("expected.json: give either `root_causes` or `\"no_fault\": true`".to_owned());
-    }
+    let causes = expected(dir)?;
     let started = Instant::now();
     let bundle = load_bundle(project, dir, root, options).map_err(|d| d.message.clone())?;
     let diagnosis = bundle.diagnose();
     let ms = started.elapsed().as_secs_f64() * 1000.0;
-    let fault = expected.root_causes.first().map(|cause| cause.fault.clone()).unwrap_or_default();
-    let wanted: Vec<String> = if expected.no_fault { Vec::new() } else { expected.root_causes.into_iter().map(|c| c.component).collect() };
+    let fault = causes.first().map(|cause| cause.fault.clone()).unwrap_or_default();
+    let wanted: Vec<String> = causes.into_iter().map(|cause| cause.component).collect();
     let ranked = ranking(&diagnosis);
     let top = (chance(&ranked, &wanted, 1), chance(&ranked, &wanted, 3), chance(&ranked, &wanted, 5));
     let first = diagnosis.incidents.first();

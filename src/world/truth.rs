@@ -39,7 +39,7 @@ pub struct Collected {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// `expected.json`, as far as it is read here.
+/// `expected.json`.
 #[derive(Debug, Deserialize)]
 struct Expected {
     #[serde(default)]
@@ -49,10 +49,11 @@ struct Expected {
 }
 
 #[derive(Debug, Deserialize)]
-struct ExpectedCause {
-    component: String,
+pub(super) struct ExpectedCause {
+    pub component: String,
+    /// What broke, in words that incidents of one kind share.
     #[serde(default)]
-    fault: String,
+    pub fault: String,
 }
 
 /// Collects the recordings below the folders, below the project's `cases/`, and those that its journal names. Where several
@@ -105,14 +106,13 @@ impl Collecting<'_> {
     }
 
     fn expected_below(&mut self, folder: &Path) {
-        for path in below(folder, &["json"], &mut Vec::new()) {
-            if path.file_name().is_none_or(|name| name != "expected.json") {
-                continue;
-            }
-            let Some(dir) = path.parent() else { continue };
-            match expected(&path) {
-                Ok(roots) => self.add(dir.to_path_buf(), folder.to_path_buf(), roots),
-                Err(why) => self.skip(self.name(dir), &why),
+        for dir in expecting(folder) {
+            match expected(&dir) {
+                Ok(causes) => {
+                    let roots = causes.into_iter().map(|cause| (cause.component, cause.fault.trim().to_owned())).collect();
+                    self.add(dir, folder.to_path_buf(), roots);
+                }
+                Err(why) => self.skip(self.name(&dir), &why),
             }
         }
     }
@@ -176,14 +176,22 @@ impl Collecting<'_> {
 }
 
 /// The truth of an `expected.json`.
-fn expected(path: &Path) -> Result<BTreeMap<String, String>, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("its `expected.json` cannot be read: {error}"))?;
+pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
+    let text =
+        std::fs::read_to_string(dir.join("expected.json")).map_err(|error| format!("its `expected.json` cannot be read: {error}"))?;
     let said: Expected = serde_json::from_str(&text).map_err(|error| format!("its `expected.json` is not as expected: {error}"))?;
     match (said.no_fault, said.root_causes.is_empty()) {
-        (true, true) | (false, false) => {
-            Ok(said.root_causes.into_iter().map(|cause| (cause.component, cause.fault.trim().to_owned())).collect())
-        }
+        (true, true) | (false, false) => Ok(said.root_causes),
         (true, false) => Err("its `expected.json` says both what broke and that nothing did".to_owned()),
         (false, true) => Err("its `expected.json` gives neither `root_causes` nor `no_fault`".to_owned()),
     }
+}
+
+/// The folders below that hold an `expected.json`, in the order of their paths.
+pub(super) fn expecting(folder: &Path) -> Vec<PathBuf> {
+    let files = below(folder, &["json"], &mut Vec::new()).into_iter();
+    files
+        .filter(|path| path.file_name().is_some_and(|name| name == "expected.json"))
+        .filter_map(|path| Some(path.parent()?.to_path_buf()))
+        .collect()
 }
