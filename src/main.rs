@@ -1,5 +1,5 @@
-//! The command line. Everything it does stands in the library; see `faultscope help`.
+//! The command line. Everything it does is in the `cli` package; see `faultscope help`.
 
 fn main() -> std::process::ExitCode {
-    faultscope::cli::main()
+    cli::main()
 }

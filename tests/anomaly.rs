@@ -1,12 +1,9 @@
 //! `faultscope anomaly` from a file to a verdict: exit codes, what is written, what is refused.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
-
-mod common;
 
 use std::fs;
 use std::path::PathBuf;
 
-use common::faultscope;
+use crate::common::faultscope;
 
 /// A folder of this test's own, empty.
 fn folder(name: &str) -> PathBuf {

@@ -1,12 +1,9 @@
 //! Bad input of every kind: a clear error or a stated tolerance, never a panic, never a silent loss.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may panic")]
-
-mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{faultscope, root};
+use crate::common::{faultscope, root};
 
 /// A folder of its own for each case.
 fn folder(name: &str) -> PathBuf {

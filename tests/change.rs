@@ -1,18 +1,15 @@
 //! Small random estates: what `change` says of safety, order and risk is held against trying
 //! everything by `impact` alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faultscope::change::{
-    Action, ChangePlan, Frame, GroupLeft, Known, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan,
-};
-use faultscope::compile::plan::Plan;
-use faultscope::diag::{Sources, render};
-use faultscope::estate::{ComponentId, Snapshot, State, Tier, build};
-use faultscope::knowledge::CaseBase;
-use faultscope::value::{HOUR, Time};
+use change::{Action, ChangePlan, Frame, GroupLeft, Known, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
+use compile::plan::Plan;
+use diag::{Sources, render};
+use estate::{ComponentId, Snapshot, State, Tier, build};
+use knowledge::CaseBase;
 use proptest::prelude::*;
+use value::{HOUR, Time};
 
 /// Everything a test needs, small enough to try all orders.
 #[derive(Debug, Clone)]

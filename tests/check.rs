@@ -1,11 +1,6 @@
 //! What `check` says: the planted mistakes, all in one run, and the words of every kind of error.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
-mod common;
-
-use std::fmt::Write as _;
-
-use common::{faultscope, root};
+use crate::common::{faultscope, root, snapshot};
 
 #[test]
 fn all_planted_mistakes_in_one_run() {
@@ -43,7 +38,7 @@ fn good_rules_beside_them_still_count() {
     let (_, out, _) = faultscope(&["check", "tests/planted/project"]);
     let good = std::fs::read_to_string(root().join("tests/planted/GOOD.tsv")).unwrap();
     assert!(out.contains(&format!("{} rules", good.lines().count())), "{}", out.lines().last().unwrap_or(""));
-    insta::assert_snapshot!("planted", out);
+    snapshot("check", "planted", &format!("$ faultscope check tests/planted/project\n{out}"));
 }
 
 /// Every file of `tests/language/` with what is said of it.
@@ -51,26 +46,25 @@ fn good_rules_beside_them_still_count() {
 fn errors_teach() {
     let mut files: Vec<_> = std::fs::read_dir(root().join("tests/language")).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
-    let mut page = String::new();
     for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "rules")) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(path).unwrap();
-        writeln!(page, "──── {name}\n{}", said(&name, &text)).unwrap();
+        let stem = path.file_stem().unwrap().to_string_lossy();
+        snapshot("language", &stem, &format!("$ faultscope check   # rules/{name}\n{}", said(&name, &text)));
     }
-    insta::assert_snapshot!("language", page);
 }
 
 fn said(name: &str, text: &str) -> String {
-    let mut sources = faultscope::diag::Sources::default();
+    let mut sources = diag::Sources::default();
     let id = sources.add(name, text);
-    let (file, mut diagnostics) = faultscope::language::parse_file(&sources, id);
-    let estate = faultscope::estate::Snapshot::empty();
+    let (file, mut diagnostics) = language::parse_file(&sources, id);
+    let estate = estate::Snapshot::empty();
     let none = std::collections::BTreeMap::new();
-    let inputs = faultscope::compile::Inputs { sources: &sources, estate: &estate, files: &[file], scripts: &none, cases: None };
-    let (plan, found) = faultscope::compile::compile(inputs);
+    let inputs = compile::Inputs { sources: &sources, estate: &estate, files: &[file], scripts: &none, cases: None };
+    let (plan, found) = compile::compile(inputs);
     diagnostics.extend(found);
-    faultscope::diag::sort(&sources, &mut diagnostics);
-    format!("{}{} rules, {} trees compiled\n", faultscope::diag::render(&sources, &diagnostics, false), plan.rules.len(), plan.trees.len())
+    diag::sort(&sources, &mut diagnostics);
+    format!("{}{} rules, {} trees compiled\n", diag::render(&sources, &diagnostics, false), plan.rules.len(), plan.trees.len())
 }
 
 #[test]

@@ -1,16 +1,13 @@
 //! `faultscope confirm`: the journal it writes, what it refuses, and what later answers learn from it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may panic")]
-
-mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::faultscope;
-use faultscope::knowledge::feedback::{Entry, JOURNAL, Verdict, read};
-use faultscope::localize::{Diagnosis, Layer};
-use faultscope::value::Time;
-use faultscope::world::{Options, Project, append_feedback, load_bundle};
+use crate::common::faultscope;
+use knowledge::feedback::{Entry, JOURNAL, Verdict, read};
+use localize::{Diagnosis, Layer};
+use project::{Options, Project, append_feedback, load_bundle};
+use value::Time;
 
 const TOPOLOGY: &str = "components:
   - {id: order-db, type: database}

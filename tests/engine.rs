@@ -1,25 +1,17 @@
 //! Conditions, bindings and findings against expectations worked out by hand. The cases are the files in `tests/engine/`.
-#![allow(
-    clippy::too_many_lines,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test that fails may panic"
-)]
 
 use std::collections::BTreeMap;
 
-use faultscope::compile::plan::Plan;
-use faultscope::compile::{Inputs, Scripts, compile};
-use faultscope::diag::{Sources, render};
-use faultscope::engine::Engine;
-use faultscope::estate::{ComponentId, Member, Snapshot, build};
-use faultscope::language::parse_file;
-use faultscope::script::RhaiScripts;
-use faultscope::signal::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Series};
-use faultscope::value::{HOUR, Time, Truth, Unit};
+use compile::plan::Plan;
+use compile::{Inputs, Scripts, compile};
+use diag::{Sources, render};
+use engine::Engine;
+use estate::{ComponentId, Member, Snapshot, build};
+use language::parse_file;
+use script::RhaiScripts;
 use serde::Deserialize;
+use signal::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Series};
+use value::{HOUR, Time, Truth, Unit};
 
 /// Monday, 2025-01-06T00:00:00Z.
 const START: Time = Time(1_736_121_600_000);
@@ -205,7 +197,7 @@ fn world(case: &Case) -> World {
     diagnostics.extend(found);
     let (plan, found) = compile(Inputs { sources: &sources, estate: &estate, files: &[file], scripts: scripts.functions(), cases: None });
     diagnostics.extend(found);
-    assert!(!diagnostics.iter().any(faultscope::diag::Diagnostic::is_error), "{}:\n{}", case.name, render(&sources, &diagnostics, false));
+    assert!(!diagnostics.iter().any(diag::Diagnostic::is_error), "{}:\n{}", case.name, render(&sources, &diagnostics, false));
     let facts = facts(case, &estate);
     World { estate, plan, scripts, facts }
 }

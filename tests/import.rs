@@ -1,18 +1,14 @@
 //! Foreign descriptions of a topology: every folder of `tests/import` is named after its kind and holds one import; what comes of
 //! it is blessed. Real ones too, where they are at hand.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use faultscope::diag::Sources;
-use faultscope::estate::{base_model, build};
-use faultscope::import::{Imported, Kind, Source, compare, parse_topology, read, topology_yaml};
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::common::{root, shared, snapshot};
+use diag::Sources;
+use estate::{base_model, build};
+use import::{Imported, Kind, Source, compare, parse_topology, read, topology_yaml};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -76,16 +72,15 @@ fn what_comes_of_each_import() {
             .next()
             .and_then(|kind| Kind::ALL.into_iter().find(|k| k.name() == kind))
             .expect("a folder is named after its kind");
-        insta::assert_snapshot!(format!("import-{name}"), outcome(kind, &sources(&files(&dir), &dir)));
+        let text = format!("$ faultscope import {} tests/import/{name}\n{}", kind.name(), outcome(kind, &sources(&files(&dir), &dir)));
+        snapshot("import", &name, &text);
     }
 }
 
 #[test]
-fn real_ones_are_taken_where_they_are_at_hand() {
-    let shared = root().join("../shared/data");
-    if !shared.is_dir() {
-        return;
-    }
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
+fn real_ones_are_taken() {
+    let shared = shared("data");
     let real: [(Kind, &str, usize); 5] = [
         (Kind::Kubernetes, "manifests/otel-demo/opentelemetry-demo.kubernetes.yaml", 25),
         (Kind::Compose, "manifests/otel-demo/compose.yaml", 20),

@@ -4,20 +4,17 @@
 //!
 //! `FAULTSCOPE_SEQUENCES=10000 cargo test --release --test matcher` runs more of them; `FAULTSCOPE_SEED=7` runs one. A sequence
 //! that fails is made smaller, one part after the other, and printed.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
-#[path = "matcher/random.rs"]
 mod random;
-#[path = "matcher/world.rs"]
 mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use faultscope::engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Outcome, Sample, SeriesKey, StateError};
-use faultscope::signal::{Alert, Origin};
-use faultscope::value::{MINUTE, SECOND, Time};
+use engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Outcome, Sample, SeriesKey, StateError};
 use random::Case;
+use signal::{Alert, Origin};
+use value::{MINUTE, SECOND, Time};
 use world::START;
 
 /// In CI; by hand at least 10,000.
@@ -96,7 +93,7 @@ fn matcher(rules: &[&str], limits: Limits) -> Matcher {
     let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
     let project = world::project(TOPOLOGY, &rules, &scripts);
     assert_eq!(project.plan.rules.len(), rules.len());
-    Matcher::new(faultscope::engine::matcher::Setup { limits, ..world::setup(&project, &scripts, START) })
+    Matcher::new(engine::matcher::Setup { limits, ..world::setup(&project, &scripts, START) })
 }
 
 fn sample(matcher: &Matcher, component: &str, at: Time, value: f64) -> Fact {

@@ -1,14 +1,13 @@
 //! The reference is true: its rules compile, its wrong examples are refused with the code that it names, and its tables
 //! have every keyword and every code.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
 
-use faultscope::compile::{Inputs, Scripts, compile};
-use faultscope::diag::{Diagnostic, Sources, all_codes, render};
-use faultscope::estate::Snapshot;
-use faultscope::language::parse_file;
-use faultscope::script::RhaiScripts;
+use compile::{Inputs, Scripts, compile};
+use diag::{Diagnostic, Sources, all_codes, render};
+use estate::Snapshot;
+use language::parse_file;
+use script::RhaiScripts;
 
 const REFERENCE: &str = include_str!("../grammar/reference.md");
 

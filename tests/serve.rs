@@ -1,7 +1,4 @@
 //! The server as its users meet it: a process of its own, asked over HTTP, stopped in the rudest way.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
-
-mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::post;
-use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
-use common::{faultscope, root};
+use crate::common::{faultscope, root};
 
 /// Long enough for a slow machine; a server that needs it is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,7 +53,7 @@ impl Drop for Folder {
 struct Server {
     child: Child,
     address: String,
-    client: Client,
+    client: Agent,
 }
 
 impl Server {
@@ -82,7 +80,7 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> (u16, Value) {
-        answer(self.client.get(format!("{}{path}", self.address)).send().unwrap())
+        answer(self.client.get(format!("{}{path}", self.address)).call().unwrap())
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -90,7 +88,7 @@ impl Server {
     }
 
     fn send(&self, path: &str, kind: &str, body: String) -> (u16, Value) {
-        answer(self.client.post(format!("{}{path}", self.address)).header("content-type", kind).body(body).send().unwrap())
+        answer(self.client.post(format!("{}{path}", self.address)).header("content-type", kind).send(body).unwrap())
     }
 
     /// Ends it at once (SIGKILL); what it has said on standard error.
@@ -110,14 +108,13 @@ impl Drop for Server {
     }
 }
 
-fn client() -> Client {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    Client::builder().no_proxy().tls_certs_only(std::iter::empty::<reqwest::Certificate>()).timeout(PATIENCE).build().unwrap()
+fn client() -> Agent {
+    Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
 }
 
-fn answer(said: Response) -> (u16, Value) {
+fn answer(mut said: Response<Body>) -> (u16, Value) {
     let status = said.status().as_u16();
-    let text = said.text().unwrap();
+    let text = said.body_mut().read_to_string().unwrap();
     (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}")))
 }
 
@@ -135,8 +132,7 @@ fn nothing_accepted_is_lost() {
         let mut accepted = 0;
         loop {
             let body = score("order-db", &format!("2025-06-01T{:02}:{:02}:{:02}Z", accepted / 3600, accepted / 60 % 60, accepted % 60));
-            let said =
-                client.post(format!("{address}/api/v1/scores")).header("content-type", "application/json").body(body.to_string()).send();
+            let said = client.post(format!("{address}/api/v1/scores")).header("content-type", "application/json").send(body.to_string());
             match said {
                 Ok(said) if said.status().as_u16() == 202 => accepted += 1,
                 Ok(said) => panic!("{}", said.status()),
@@ -262,12 +258,12 @@ fn a_diagnosis_is_that_of_the_command_line() {
         read("logs.json"),
         Value::from(events)
     );
-    let said = server.client.post(format!("{}/api/v1/diagnose", server.address)).header("content-type", "application/json").body(body);
-    let said = said.send().unwrap();
+    let said = server.client.post(format!("{}/api/v1/diagnose", server.address)).header("content-type", "application/json").send(body);
+    let mut said = said.unwrap();
     assert_eq!(said.status().as_u16(), 200);
     let (code, expected, _) = faultscope(&["diagnose", "tests/incidents/CAS-002-fires", "--format", "json"]);
     assert_eq!(code, 0);
-    assert_eq!(said.text().unwrap(), expected);
+    assert_eq!(said.body_mut().read_to_string().unwrap(), expected);
 }
 
 /// An alert on the service, and a series of each component, at 10:00.
@@ -344,7 +340,7 @@ fn scorers_help_and_never_hinder() {
         (format!("{address}/slow"), 0, Some("F4020: the scorer `team-x` did not answer within 300ms; its scores are missing")),
         (format!("{address}/nonsense"), 0, Some("F4001: `scorer team-x` line 1 column 1: expected value")),
         (format!("{address}/foreign"), 2, Some("about a component that was not asked about: 2 (the first: score 0, `bystander`)")),
-        (format!("{address}/moved"), 0, Some("sends on to `https://example.com/` (status 307): name that address itself")),
+        (format!("{address}/moved"), 0, Some("redirects to `https://example.com/` (status 307): name that address itself")),
         (format!("{address}/missing"), 0, Some("the scorer `team-x` answers with status 404 Not Found")),
         (format!("http://{closed}/"), 0, Some("F4020: the scorer `team-x` cannot be reached at `127.0.0.1:")),
     ] {

@@ -1,14 +1,6 @@
 //! The store: IndraDB's own suite, what that suite does not look at, files that are no store, crashes, and the past.
 //!
-//! `FAULTSCOPE_KILLS=100 cargo test --test store` kills more writers; `FAULTSCOPE_SEED=7` begins with another moment.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test that fails may panic"
-)]
+//! `FAULTSCOPE_KILLS=100 cargo test --test it store::` kills more writers; `FAULTSCOPE_SEED=7` begins with another moment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,12 +10,12 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use faultscope::store::{
-    Change, Changeset, ComponentRecord, GIT, GroupRecord, Records, RedbDatastore, RelationRecord, Store, StoreError, What, component_vertex,
-};
 use indradb::{BulkInsertItem, Edge, Identifier, Json, QueryExt, Vertex};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use store::{
+    Change, Changeset, ComponentRecord, GIT, GroupRecord, Records, RedbDatastore, RelationRecord, Store, StoreError, What, component_vertex,
+};
 
 /// A file of its own for each test, in a folder of its own.
 fn fresh(name: &str) -> PathBuf {
@@ -33,14 +25,6 @@ fn fresh(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).unwrap();
     dir.join("estate.redb")
-}
-
-mod suite {
-    use indradb::{define_test, full_test_impl};
-
-    use super::{RedbDatastore, fresh};
-
-    full_test_impl!(RedbDatastore::new_db(&fresh("suite")).unwrap());
 }
 
 fn component(id: &str, origin: &str, attributes: Value) -> ComponentRecord {
@@ -243,8 +227,9 @@ fn round_of(round: u64) -> Changeset {
     changes
 }
 
-/// Not a test of its own: the process that [`acknowledged_revisions_survive_a_kill`] kills.
+/// The process that [`acknowledged_revisions_survive_a_kill`] kills.
 #[test]
+#[ignore = "a process of another test"]
 fn writer() {
     let Ok(path) = std::env::var(WRITER) else { return };
     let store = Store::open(Path::new(&path)).unwrap();
@@ -273,7 +258,7 @@ fn acknowledged_revisions_survive_a_kill() {
     let mut last = 0;
     for kill in 0..number("FAULTSCOPE_KILLS").unwrap_or(10) {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "writer", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "store::writer", "--include-ignored", "--nocapture", "--test-threads=1"])
             .env(WRITER, &path)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -1,20 +1,19 @@
 //! The engine looks at a condition only where it may change. Here it is held against looking everywhere: at each second
 //! of the timeline, random rules over random samples must have the value that the last breakpoint before gave them, and
 //! `for` must be what its definition says.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
 
-use faultscope::compile::plan::Plan;
-use faultscope::compile::{Inputs, compile};
-use faultscope::diag::{Sources, render};
-use faultscope::engine::Engine;
-use faultscope::estate::{Snapshot, build};
-use faultscope::language::parse_file;
-use faultscope::script::RhaiScripts;
-use faultscope::signal::{Alert, Facts, LogLine, Origin, Present, Series};
-use faultscope::value::{MINUTE, SECOND, Time, Truth};
+use compile::plan::Plan;
+use compile::{Inputs, compile};
+use diag::{Sources, render};
+use engine::Engine;
+use estate::{Snapshot, build};
+use language::parse_file;
 use proptest::prelude::*;
+use script::RhaiScripts;
+use signal::{Alert, Facts, LogLine, Origin, Present, Series};
+use value::{MINUTE, SECOND, Time, Truth};
 
 const START: i64 = 1_736_121_600_000;
 /// Long enough that samples of the first minutes have gone stale.
@@ -132,7 +131,7 @@ fn plan(condition: &str) -> (Snapshot, Plan) {
     diagnostics.extend(found);
     let (plan, found) = compile(Inputs { sources: &sources, estate: &estate, files: &[file], scripts: &BTreeMap::new(), cases: None });
     diagnostics.extend(found);
-    assert!(!diagnostics.iter().any(faultscope::diag::Diagnostic::is_error), "{}", render(&sources, &diagnostics, false));
+    assert!(!diagnostics.iter().any(diag::Diagnostic::is_error), "{}", render(&sources, &diagnostics, false));
     (estate, plan)
 }
 

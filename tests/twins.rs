@@ -1,13 +1,12 @@
 //! One grammar, two languages: a file in Chinese keywords and its English twin mean the same.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
 
-use faultscope::compile::plan::Plan;
-use faultscope::compile::{Inputs, compile};
-use faultscope::diag::{Sources, render};
-use faultscope::estate::Snapshot;
-use faultscope::language::parse_file;
+use compile::plan::Plan;
+use compile::{Inputs, compile};
+use diag::{Sources, render};
+use estate::Snapshot;
+use language::parse_file;
 
 fn plan(name: &str, text: &str) -> Plan {
     let mut sources = Sources::default();

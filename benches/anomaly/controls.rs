@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use faultscope::anomaly::deviations;
-use faultscope::value::Time;
-use faultscope::world::{Options, Project, evaluate, load_bundle};
+use anomaly::deviations;
+use project::{Options, Project, evaluate, load_bundle};
 use serde_json::{Value, json};
+use value::Time;
 
 use super::random::Random;
 

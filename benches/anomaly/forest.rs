@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use faultscope::anomaly::{Forest, ForestOptions};
+use anomaly::{Forest, ForestOptions};
 
 use super::random::Random;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use faultscope::anomaly::{Ask, Symptom, deviations, rank};
-use faultscope::estate::{Component, ComponentId, LeftOut, Parts, Snapshot, base_model};
-use faultscope::signal::{Facts, Origin, Series};
-use faultscope::value::{MINUTE, Time};
+use anomaly::{Ask, Symptom, deviations, rank};
+use estate::{Component, ComponentId, LeftOut, Parts, Snapshot, base_model};
+use signal::{Facts, Origin, Series};
+use value::{MINUTE, Time};
 
 use super::measure::cpu;
 

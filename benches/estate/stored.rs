@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use faultscope::estate::{LeftOut, base_model};
-use faultscope::store::{Changeset, ComponentRecord, RelationRecord, Store};
-use faultscope::world::recorded;
+use estate::{LeftOut, base_model};
+use project::recorded;
+use store::{Changeset, ComponentRecord, RelationRecord, Store};
 
 use super::measure::{Watch, resident};
 use super::{TYPES, u32s};

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use faultscope::compile::{Inputs, compile};
-use faultscope::diag::{Sources, render};
-use faultscope::engine::Engine;
-use faultscope::engine::matcher::{Fact, Limits, Matcher, Prepared, Sample, SeriesKey, Setup};
-use faultscope::estate::{Component, LeftOut, Parts, Snapshot, base_model};
-use faultscope::language::parse_file;
-use faultscope::script::RhaiScripts;
-use faultscope::signal::{Origin, Present, Series};
-use faultscope::value::{DAY, HOUR, SECOND, Time};
+use compile::{Inputs, compile};
+use diag::{Sources, render};
+use engine::Engine;
+use engine::matcher::{Fact, Limits, Matcher, Prepared, Sample, SeriesKey, Setup};
+use estate::{Component, LeftOut, Parts, Snapshot, base_model};
+use language::parse_file;
+use script::RhaiScripts;
+use signal::{Origin, Present, Series};
+use value::{DAY, HOUR, SECOND, Time};
 
 use crate::measure::{Watch, cpu, percentile};
 
@@ -118,7 +118,7 @@ pub fn run(only: Option<&str>) {
         let (file, mut said) = parse_file(&sources, file);
         let (plan, found) = compile(Inputs { sources: &sources, estate: &estate, files: &[file], scripts: &BTreeMap::new(), cases: None });
         said.extend(found);
-        said.retain(faultscope::diag::Diagnostic::is_error);
+        said.retain(diag::Diagnostic::is_error);
         assert!(said.is_empty(), "{}", render(&sources, &said[..said.len().min(3)], false));
         let setup = Setup {
             plan: Arc::new(plan),

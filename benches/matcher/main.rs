@@ -24,11 +24,11 @@ mod workload;
 
 use std::sync::Arc;
 
-use faultscope::engine::matcher::{Emitted, Limits, Matcher, Outcome, Prepared, Setup};
-use faultscope::script::RhaiScripts;
-use faultscope::signal::Present;
-use faultscope::value::{HOUR, Time};
+use engine::matcher::{Emitted, Limits, Matcher, Outcome, Prepared, Setup};
 use measure::{Watch, cpu, percentile, resident};
+use script::RhaiScripts;
+use signal::Present;
+use value::{HOUR, Time};
 use workload::{Counter, Line, Workload};
 
 fn main() {
@@ -158,7 +158,7 @@ fn main() {
     if plan.rules.len() <= 1_000 {
         let facts = matcher.all_facts();
         let watch = Watch::start();
-        let engine = faultscope::engine::Engine::new(&plan, &work.estate, &facts, setup.scripts.as_ref(), matcher.now(), 1);
+        let engine = engine::Engine::new(&plan, &work.estate, &facts, setup.scripts.as_ref(), matcher.now(), 1);
         let found = engine.findings().len();
         println!("the plain engine: {:.0} ms for one instant, {found} findings", watch.microseconds() / 1e3);
     }

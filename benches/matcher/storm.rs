@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use faultscope::compile::plan::Plan;
-use faultscope::compile::{Inputs, compile};
-use faultscope::diag::{Sources, render};
-use faultscope::engine::Engine;
-use faultscope::engine::matcher::{Fact, Limits, Matcher, Setup};
-use faultscope::estate::{AttributeValue, Component, LeftOut, Parts, Snapshot, base_model};
-use faultscope::knowledge::CaseBase;
-use faultscope::language::parse_file;
-use faultscope::localize::{Question, diagnose};
-use faultscope::script::RhaiScripts;
-use faultscope::signal::{Alert, Counts, Facts, Origin, Present, Series};
-use faultscope::value::{HOUR, SECOND, Time};
+use compile::plan::Plan;
+use compile::{Inputs, compile};
+use diag::{Sources, render};
+use engine::Engine;
+use engine::matcher::{Fact, Limits, Matcher, Setup};
+use estate::{AttributeValue, Component, LeftOut, Parts, Snapshot, base_model};
+use knowledge::CaseBase;
+use language::parse_file;
+use localize::{Question, diagnose};
+use script::RhaiScripts;
+use signal::{Alert, Counts, Facts, Origin, Present, Series};
+use value::{HOUR, SECOND, Time};
 
 use crate::measure::{Watch, percentile};
 
@@ -120,7 +120,7 @@ pub fn run() {
     let setup = |now| Setup {
         plan: Arc::clone(&plan),
         estate: Arc::clone(&estate),
-        scripts: Arc::clone(&scripts) as Arc<dyn faultscope::compile::Scripts>,
+        scripts: Arc::clone(&scripts) as Arc<dyn compile::Scripts>,
         present: facts.present,
         now,
         lookback: HOUR,
@@ -139,7 +139,7 @@ pub fn run() {
     let fed = watch.microseconds() / 1e3;
     let cases = CaseBase::new(Vec::new());
     let counts = Counts::default();
-    let feedback = faultscope::knowledge::Feedback::default();
+    let feedback = knowledge::Feedback::default();
     let mut times: Vec<f64> = Vec::new();
     let mut said = String::new();
     for _ in 0..5 {

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use faultscope::compile::plan::Plan;
-use faultscope::compile::{Inputs, compile};
-use faultscope::diag::{Diagnostic, Sources, render};
-use faultscope::engine::matcher::{Emitted, Event, Fact, Matcher, Prepared, SeriesKey};
-use faultscope::estate::{AttributeValue, Component, ComponentId, LeftOut, Parts, Snapshot, build};
-use faultscope::language::parse_file;
-use faultscope::signal::{Alert, LogLine, Origin};
-use faultscope::value::Time;
+use compile::plan::Plan;
+use compile::{Inputs, compile};
+use diag::{Diagnostic, Sources, render};
+use engine::matcher::{Emitted, Event, Fact, Matcher, Prepared, SeriesKey};
+use estate::{AttributeValue, Component, ComponentId, LeftOut, Parts, Snapshot, build};
+use language::parse_file;
 use serde::Deserialize;
+use signal::{Alert, LogLine, Origin};
+use value::Time;
 
 const TYPES: [&str; 10] = ["biz", "lb", "service_", "pod_", "mq", "cache_", "db", "vm", "host_", "switch_"];
 /// As the workload's metrics and alerts call them.

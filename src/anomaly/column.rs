@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::estate::Direction;
-use crate::value::{Duration, Time};
+use estate::Direction;
+use value::{Duration, Time};
 
 use super::counter::{is_counter, rates};
 use super::ewma::{self, Ewma};

@@ -1,6 +1,6 @@
 //! Counters: series that only climb, of which the rise and not the height says something.
 
-use crate::value::{SECOND, Time};
+use value::{SECOND, Time};
 
 /// From so many samples on it shows whether a series is a counter.
 const COUNTER_SAMPLES: usize = 8;

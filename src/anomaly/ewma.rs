@@ -2,7 +2,7 @@
 //!
 //! The control chart of Roberts ("Control chart tests based on geometric moving averages", Technometrics 1, 1959).
 
-use crate::value::{Duration, Time};
+use value::{Duration, Time};
 
 use super::reference::{count, usual};
 use super::tail::t_tail;
@@ -62,7 +62,7 @@ const MIN_FREEDOM: f64 = 0.5;
 #[cfg(test)]
 mod tests {
     use super::{Ewma, inflation, tail};
-    use crate::value::{MINUTE, Time};
+    use value::{MINUTE, Time};
 
     fn run(zs: &[f64]) -> Vec<f64> {
         let mut ewma = Ewma::default();

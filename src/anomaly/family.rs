@@ -1,7 +1,7 @@
 //! Metrics that say one thing several times: percentiles and the average of a latency, the same memory in bytes and in percent. Their
 //! names tell, or that they always moved together.
 
-use crate::value::Time;
+use value::Time;
 
 use super::change_point::midranks;
 use super::reference::count;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::diag::{Diagnostic, nearest};
-use crate::value::Time;
+use diag::{Diagnostic, nearest};
+use value::Time;
 
 use super::change_point::change_point;
 use super::column::{Away, Column};

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::diag::{Code, Diagnostic};
-use crate::estate::Direction;
-use crate::value::{Time, format_number};
+use diag::{Code, Diagnostic};
+use estate::Direction;
+use value::{Time, format_number};
 
 use super::column::{Column, Scale};
 use super::forest::{Forest, ForestOptions};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::random::Random;
 use super::{Detector, FitOptions, Model, Scored, Table, runs};
-use crate::estate::Direction;
-use crate::value::{DAY, Duration, HOUR, MINUTE, Time};
+use estate::Direction;
+use value::{DAY, Duration, HOUR, MINUTE, Time};
 
 /// Columns of values every so often from midnight of a day.
 fn table(step: Duration, columns: &[(&str, &[f64])]) -> Table {

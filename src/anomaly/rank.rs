@@ -10,9 +10,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, Snapshot};
-use crate::signal::Facts;
-use crate::value::{Duration, HOUR, Time};
+use estate::{ComponentId, Snapshot};
+use signal::Facts;
+use value::{Duration, HOUR, Time};
 
 use super::reasons::{self, Reasons};
 use super::score::{Against, Deviation, step};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::estate::{ComponentId, Member};
-use crate::signal::Change;
-use crate::value::{Time, format_number};
+use estate::{ComponentId, Member};
+use signal::Change;
+use value::{Time, format_number};
 
 use super::rank::{Ask, Suspect};
 use super::score::{Against, Deviation};

@@ -1,6 +1,6 @@
 //! Anomalous rows that belong together.
 
-use crate::value::{Duration, Time};
+use value::{Duration, Time};
 
 use super::judge::Scored;
 use super::score::step;

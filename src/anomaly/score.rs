@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::estate::{ComponentId, Direction, Member, Snapshot};
-use crate::signal::{Facts, Series, span_family};
-use crate::value::{DAY, Duration, HOUR, Time};
+use estate::{ComponentId, Direction, Member, Snapshot};
+use signal::{Facts, Series, span_family};
+use value::{DAY, Duration, HOUR, Time};
 
 use super::change_point::change_point;
 use super::counter::{is_counter, rates};

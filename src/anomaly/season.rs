@@ -5,13 +5,11 @@
 //! kept if it explains enough. The level after the record is forecast by exponential smoothing (ETS, Hyndman et al. 2008).
 //! Times are UTC: a rhythm that follows local time moves by an hour twice a year, and the spread then takes some weeks to tell.
 
-use augurs::ets::AutoETS;
-use augurs::mstl::{MSTLModel, stlrs};
-use augurs::{Fit, Predict};
 use serde::{Deserialize, Serialize};
 
-use crate::value::{DAY, Duration, MINUTE, Time};
+use value::{DAY, Duration, MINUTE, Time};
 
+use super::ets;
 use super::reference::{count, median};
 use super::score::step;
 
@@ -35,10 +33,6 @@ const MIN_STRENGTH: f64 = 0.64;
 
 /// Days that a forecast of the level takes: twice the parameters of the largest model that is tried, a damped trend with five.
 const MIN_DAYS: usize = 10;
-
-/// The level of the forecast's interval, and its half width in standard deviations.
-const INTERVAL: f64 = 0.95;
-const INTERVAL_SIGMAS: f64 = 1.959_964;
 
 /// A rhythm that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -157,8 +151,7 @@ impl Season {
         mix(phase(cell), phase(cell + 1), share)
     }
 
-    /// Adds the levels of the days after the record; of too few days the last level stays. Only models with additive errors
-    /// (`AZN`) are tried: of others the crate draws the interval at random, unseeded.
+    /// Adds the levels of the days after the record; of too few days the last level stays.
     fn forecast(&mut self, cells: &Cells, per_day: usize, ahead: usize) {
         let rest = (cells.first..).zip(&cells.values).zip(&cells.real).map(|((cell, value), real)| {
             let usual = phase(cell, self.profile.len()).and_then(|at| self.profile.get(at)).copied().unwrap_or(0.0);
@@ -176,18 +169,12 @@ impl Season {
             return;
         }
         let Some(start) = cells.values.len().checked_sub(1).and_then(|last| cells.time(last)) else { return };
-        let Ok(search) = AutoETS::new(1, "AZN") else { return };
-        let Ok(model) = search.fit(&days) else { return };
-        let Ok(found) = model.predict(ahead, INTERVAL) else { return };
-        let Some(intervals) = found.intervals else { return };
-        let bounds = intervals.lower.iter().zip(&intervals.upper);
-        for ((day, value), (low, high)) in (1..).zip(&found.point).zip(bounds) {
-            let off = (high - low) / 2.0 / INTERVAL_SIGMAS;
+        for (day, (value, off)) in (1..).zip(ets::forecast(&days, ahead)) {
             if !(value.is_finite() && off.is_finite() && off >= 0.0) {
                 return;
             }
             // The level of a day is that of its middle.
-            self.levels.push(Level { at: start.plus(day * DAY - DAY / 2), value: *value, off });
+            self.levels.push(Level { at: start.plus(day * DAY - DAY / 2), value, off });
         }
     }
 }
@@ -260,29 +247,18 @@ fn decompose(values: &[f64], periods: &[usize]) -> Option<Parts> {
     if periods.is_empty() {
         return None;
     }
-    // The crate works in single precision: a small rhythm on a large level would drown in rounding.
-    let centre = median(values.iter().copied())?;
-    let scale = deviation(values);
-    if !(scale > 0.0 && scale.is_finite()) {
+    let scatter = deviation(values);
+    if !(scatter > 0.0 && scatter.is_finite()) {
         return None;
     }
-    let scaled: Vec<f64> = values.iter().map(|value| (value - centre) / scale).collect();
     let mut loess = stlrs::params();
     loess.robust(true);
     let mut options = stlrs::MstlParams::new();
     options.stl_params(loess);
-    let model = MSTLModel::naive(periods.to_vec()).mstl_params(options);
-    let fitted = Fit::fit(&model, &scaled).ok()?;
-    let found = fitted.fit();
-    let wide = |part: &[f32]| -> Vec<f64> { part.iter().map(|value| f64::from(*value)).collect() };
-    let rest = wide(found.remainder());
-    let rhythm = |(period, seasonal): (&usize, &Vec<f32>)| {
-        let seasonal = wide(seasonal);
-        let strength = strength(&seasonal, &rest, *period);
-        (*period, seasonal.iter().map(|value| value * scale).collect(), strength)
-    };
+    let found = options.fit(values, periods).ok()?;
+    let rhythm = |(period, seasonal): (&usize, &Vec<f64>)| (*period, seasonal.clone(), strength(seasonal, found.remainder(), *period));
     let rhythms: Vec<(usize, Vec<f64>, f64)> = periods.iter().zip(found.seasonal()).map(rhythm).collect();
-    let trend: Vec<f64> = wide(found.trend()).iter().map(|value| centre + value * scale).collect();
+    let trend = found.trend().to_vec();
     trend.iter().all(|value| value.is_finite()).then_some(Parts { trend, rhythms })
 }
 

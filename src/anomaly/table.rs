@@ -1,6 +1,6 @@
 //! What is judged: columns of values over common times.
 
-use crate::value::Time;
+use value::Time;
 
 /// Values over time. Every column has as many values as there are times, NaN where one is missing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,7 +51,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::Table;
-    use crate::value::Time;
+    use value::Time;
 
     #[test]
     fn rows_come_in_order_and_once() {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::ComponentId;
-use crate::signal::LogLine;
-use crate::value::Time;
+use estate::ComponentId;
+use signal::LogLine;
+use value::Time;
 
 use super::binomial::float;
 use super::drain::Miner;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::estate::ComponentId;
-use crate::signal::{Alert, Facts, LogLine, Origin};
-use crate::value::{MINUTE, SECOND, Time};
+use estate::ComponentId;
+use signal::{Alert, Facts, LogLine, Origin};
+use value::{MINUTE, SECOND, Time};
 
 use super::{LogDeviation, log_deviations};
 

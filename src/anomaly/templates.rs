@@ -4,9 +4,9 @@
 //! Templates of the reference are mined first and then frozen: a later line that would have to open one of them is not known, but
 //! new. So `connection to <*> refused` is new where only `connection to <*> open` was seen.
 
-use crate::estate::ComponentId;
-use crate::signal::{Facts, LogLine, Origin};
-use crate::value::{Duration, SECOND, Time};
+use estate::ComponentId;
+use signal::{Facts, LogLine, Origin};
+use value::{Duration, SECOND, Time};
 
 use super::binomial::{binomial_tail, float};
 use super::reference::MIN_REFERENCE;

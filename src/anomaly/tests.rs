@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::Sources;
-use crate::estate::{ComponentId, Snapshot, build};
-use crate::signal::{Facts, Origin, Series};
-use crate::value::{MINUTE, Time};
+use diag::Sources;
+use estate::{ComponentId, Snapshot, build};
+use signal::{Facts, Origin, Series};
+use value::{MINUTE, Time};
 
 use super::counter::is_counter;
 use super::family::family;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, Direction};
-use crate::value::{Duration, MINUTE, Time};
+use estate::{ComponentId, Direction};
+use value::{Duration, MINUTE, Time};
 
 use super::family::{family, move_together};
 use super::rank::{Ask, Symptom};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, Containment, Reached, Snapshot};
+use estate::{ComponentId, Containment, Reached, Snapshot};
 
 /// Types (subtypes count) that exist only to run one workload. A host is none of them: it has an owner and faults of its own even
 /// where just one thing runs on it.

@@ -1,7 +1,7 @@
 //! Witnesses: what speaks against a component beside its series: lines of its logs, scores of a model outside.
 
-use crate::estate::ComponentId;
-use crate::value::Time;
+use estate::ComponentId;
+use value::Time;
 
 use super::trouble::TELLS_MOST;
 

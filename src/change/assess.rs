@@ -12,10 +12,10 @@ use super::view::{
     Action, AffectedView, Assessment, BatchView, BreachView, GroupLeft, GroupView, OperatedView, OrderView, OwnerView, PointView,
     ReplicaView, Risk, Safety, TierView, WindowView,
 };
-use crate::compile::plan::Plan;
-use crate::estate::{ComponentId, Snapshot, State, Tier};
-use crate::knowledge::CaseBase;
-use crate::value::MINUTE;
+use compile::plan::Plan;
+use estate::{ComponentId, Snapshot, State, Tier};
+use knowledge::CaseBase;
+use value::MINUTE;
 
 /// The relation kind that a replica has to what it replicates.
 const REPLICATES: &str = "replicates";
@@ -241,7 +241,7 @@ fn finish(estate: &Snapshot, parts: Parts, worst: &Worst, known: Known<'_>, diff
 
 fn operated_view(estate: &Snapshot, step: usize, action: Action, id: ComponentId, covered: bool) -> OperatedView {
     let found = estate.component(id);
-    let replicates = |relation: &crate::estate::Relation| relation.kind == REPLICATES;
+    let replicates = |relation: &estate::Relation| relation.kind == REPLICATES;
     let has_stand_in = estate.groups_of(id).next().is_some()
         || estate.relations_to(id).iter().any(replicates)
         || estate.relations_from(id).iter().any(replicates);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assess::names;
 use super::order::{Effect, outcome};
 use super::view::{ChangedView, DifferenceView, FieldView, GroupChangeView, GroupLeft, GroupView, LeanView, RelationView};
-use crate::estate::{AttributeValue, Component, ComponentId, Group, Relation, Snapshot, State, Tier, Travel};
-use crate::value::format_number;
+use estate::{AttributeValue, Component, ComponentId, Group, Relation, Snapshot, State, Tier, Travel};
+use value::format_number;
 
 /// Components, relations and groups that came, went or changed. All lists by id.
 pub fn difference(before: &Snapshot, after: &Snapshot) -> DifferenceView {

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::names;
 use super::view::{CaseView, RuleView};
-use crate::compile::plan::{Argument, Cond, CondKind, Event, EventKind, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target, Value};
-use crate::engine::passes;
-use crate::estate::{ComponentId, Snapshot};
-use crate::knowledge::CaseBase;
+use compile::plan::{Argument, Cond, CondKind, Event, EventKind, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target, Value};
+use engine::passes;
+use estate::{ComponentId, Snapshot};
+use knowledge::CaseBase;
 
 /// What a rule reads of each of its variables, in words.
 type Reads = BTreeMap<usize, BTreeSet<String>>;

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan_file::Step;
 use super::view::Action;
-use crate::estate::{ComponentId, Snapshot, State, Tier};
+use estate::{ComponentId, Snapshot, State, Tier};
 
 /// With how many batches of a step a component is tried before it gets one of its own: a step on ten thousand pods must not
 /// look at each pair of them.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::view::Action;
-use crate::diag::{Code, Diagnostic, SourceId, Sources, nearest, sort};
-use crate::estate::{AttributeKind, AttributeValue, ComponentId, Member, ROOT_TYPE, Snapshot, Tier};
-use crate::value::Time;
-use crate::value::Unit;
-use crate::value::fields::{Fields, Reader, items, listed, suggestion};
-use crate::value::yaml::{self, Key, Node, Value};
+use diag::{Code, Diagnostic, SourceId, Sources, nearest, sort};
+use estate::{AttributeKind, AttributeValue, ComponentId, Member, ROOT_TYPE, Snapshot, Tier};
+use value::Time;
+use value::Unit;
+use value::fields::{Fields, Reader, items, listed, suggestion};
+use value::yaml::{self, Key, Node, Value};
 
 /// What somebody means to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -295,18 +295,6 @@ impl Test {
                 Some(AttributeValue::Number(found)) => self.wanted.iter().any(|wanted| wanted.parse::<f64>() == Ok(*found)),
                 None => false,
             },
-        }
-    }
-}
-
-impl Reader<'_> {
-    fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
-        match node.value {
-            Value::Bool(value) => Some(value),
-            Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
-                self.wrong_kind(node, what, "true or false");
-                None
-            }
         }
     }
 }

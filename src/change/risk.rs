@@ -24,7 +24,7 @@
 use std::collections::BTreeSet;
 
 use super::view::{Assessment, GroupLeft, Reason, Risk};
-use crate::estate::{State, Tier};
+use estate::{State, Tier};
 
 /// Number, English, Chinese.
 pub const RULES: &[(&str, &str, &str)] = &[

@@ -9,7 +9,7 @@
 //!
 //! RPO and RTO are reference values; an estate that has its own agreements compares with these.
 
-use crate::estate::Tier;
+use estate::Tier;
 
 use super::view::{Minutes, Response, TargetView};
 

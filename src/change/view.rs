@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::estate::{State, Tier};
-use crate::value::Time;
+use estate::{State, Tier};
+use value::Time;
 
 /// How dangerous a change is; ordered from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -8,11 +8,11 @@ use clap::ValueEnum;
 use super::anomaly_text::{self, Judged};
 use super::as_of::now;
 use super::{FINDINGS, Failure, Lang, OK, Outcome, json, parse_duration, parse_time, plot};
-use crate::anomaly::{DEFAULT_THRESHOLD, Detector, FitOptions, Model, Table};
-use crate::estate::Direction;
-use crate::signal::MAX_FILE_BYTES;
-use crate::value::{DAY, Duration, MINUTE, SECOND, Time};
-use crate::world::{get, read_table};
+use anomaly::{DEFAULT_THRESHOLD, Detector, FitOptions, Model, Table};
+use estate::Direction;
+use project::{get, read_table};
+use signal::MAX_FILE_BYTES;
+use value::{DAY, Duration, MINUTE, SECOND, Time};
 
 /// Prometheus answers no query with more points a series (its error: "exceeded maximum resolution of 11,000 points").
 const MAX_POINTS: i64 = 11_000;
@@ -322,7 +322,7 @@ fn names(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{names, percent_encode, periods, request};
-    use crate::value::{MINUTE, SECOND, Time};
+    use value::{MINUTE, SECOND, Time};
 
     #[test]
     fn a_query_is_encoded() {

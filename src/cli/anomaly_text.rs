@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Lang;
 use super::page::Page;
-use crate::anomaly::{Detector, Model, Reading, Run, Scored, Shift, runs};
-use crate::value::{Time, format_number};
+use anomaly::{Detector, Model, Reading, Run, Scored, Shift, runs};
+use value::{Time, format_number};
 
 /// More runs than these a person does not read.
 const MAX_RUNS: usize = 10;
@@ -166,9 +166,9 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Judged, csv_rows, text};
-    use crate::anomaly::{FitOptions, Model, Table};
-    use crate::cli::Lang;
-    use crate::value::{MINUTE, Time};
+    use crate::Lang;
+    use anomaly::{FitOptions, Model, Table};
+    use value::{MINUTE, Time};
 
     /// A row a minute.
     fn table(values: &[f64]) -> Table {

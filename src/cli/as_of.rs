@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Failure;
-use crate::estate::{LeftOut, Snapshot};
-use crate::store::{Store, StoreError};
-use crate::value::Time;
-use crate::world::{Project, recorded};
+use estate::{LeftOut, Snapshot};
+use project::{Project, recorded};
+use store::{Store, StoreError};
+use value::Time;
 
 /// In the project's folder.
 pub(super) const DEFAULT_STORE: &str = ".faultscope/estate.redb";

@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, top_of};
-use crate::compile::plan::Status;
-use crate::engine::matcher::{Event, Fact, Matcher, Stats};
-use crate::world::{Project, load_bundle};
+use compile::plan::Status;
+use engine::matcher::{Event, Fact, Matcher, Stats};
+use project::{Project, load_bundle};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BenchFormat {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::impact::{Args, Filter, id, named};
 use super::page::Page;
 use super::{Failure, Lang, OK, Outcome, graph, json};
-use crate::estate::{ComponentId, Snapshot, Tier};
+use estate::{ComponentId, Snapshot, Tier};
 
 /// Components named of those that a single point takes down; JSON has all.
 const MAX_NAMED: usize = 5;
@@ -85,7 +85,7 @@ pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
         write!(out, "{}", graph::of_ways(estate, of, &ends).write(form))?;
         return Ok(OK);
     }
-    let item = |cause: crate::estate::Cause| CauseItem {
+    let item = |cause: estate::Cause| CauseItem {
         who: Who::of(estate, cause.component),
         reaches: cause.reaches.iter().map(|c| id(estate, *c)).collect(),
         distance: cause.distance,

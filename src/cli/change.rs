@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::{FINDINGS, Failure, Format, Lang, OK, Outcome, ProjectArgs, change_text, json, load_project};
-use crate::change::{Assessment, Known, Risk, assess, assess_difference, read_plan};
-use crate::compile::plan::Plan;
-use crate::diag::{Sources, render};
-use crate::knowledge::CaseBase;
-use crate::world::{Topology, find_project, load_topology};
+use change::{Assessment, Known, Risk, assess, assess_difference, read_plan};
+use compile::plan::Plan;
+use diag::{Sources, render};
+use knowledge::CaseBase;
+use project::{Topology, find_project, load_topology};
 
 /// A plan larger than this is no plan that a person wrote.
 const MAX_PLAN_BYTES: u64 = 16 << 20;

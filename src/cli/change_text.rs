@@ -1,10 +1,10 @@
 //! An assessment in words; plain text, or Markdown of the same shape.
 
-use crate::change::{
+use change::{
     AffectedView, Assessment, BatchView, BreachView, DifferenceView, GroupLeft, OrderView, Risk, Safety, TargetView, TierView, title,
 };
-use crate::estate::State;
-use crate::value::{MINUTE, Time};
+use estate::State;
+use value::{MINUTE, Time};
 
 use super::Lang;
 use super::page::Page;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::{FINDINGS, Failure, OK, Outcome, show_diagnostics};
-use crate::diag::render_json;
-use crate::world::{Project, find_project};
+use diag::render_json;
+use project::{Project, find_project};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CheckFormat {

@@ -8,12 +8,12 @@ use super::as_of::{now, user};
 use super::impact::unknown_component;
 use super::reliability::table;
 use super::{Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
-use crate::diag::{Code, Diagnostic};
-use crate::estate::Snapshot;
-use crate::knowledge::feedback::{Answer, Entry, JOURNAL, Root, Said, Verdict, pairs};
-use crate::knowledge::{Calibration, Feedback, Layer, Reliability};
-use crate::value::Time;
-use crate::world::{Project, answer_of, append_feedback, name_in};
+use diag::{Code, Diagnostic};
+use estate::Snapshot;
+use knowledge::feedback::{Answer, Entry, JOURNAL, Root, Said, Verdict, pairs};
+use knowledge::{Calibration, Feedback, Layer, Reliability};
+use project::{Project, answer_of, append_feedback, name_in};
+use value::Time;
 
 /// Confidences of which it is said what they mean: little, even, much.
 const SHOWN: &[f64] = &[0.2, 0.4, 0.6, 0.8];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::as_of::{AsOfArgs, Then, then};
 use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, load_quietly, text, top_of};
-use crate::world::load_bundle_against;
+use project::load_bundle_against;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

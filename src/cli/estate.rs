@@ -9,10 +9,10 @@ use serde_json::{Value, json as value};
 
 use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::{FINDINGS, Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
-use crate::estate::{AttributeKind, Member, Model};
-use crate::store::{Audit, Change, Changeset, ComponentRecord, Conflict, GIT, Records, Store, What};
-use crate::value::{Time, format_number};
-use crate::world::{Project, case_records, find_project, records_of};
+use estate::{AttributeKind, Member, Model};
+use project::{Project, case_records, find_project, records_of};
+use store::{Audit, Change, Changeset, ComponentRecord, Conflict, GIT, Records, Store, What};
+use value::{Time, format_number};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

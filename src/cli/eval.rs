@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::reliability::table;
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project};
-use crate::world::{EvalReport, evaluate};
+use project::{EvalReport, evaluate};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EvalFormat {
@@ -77,7 +77,7 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
     if verbose {
         for bundle in &report.bundles {
             let hit = if bundle.expected.is_empty() { bundle.suspects.is_empty() } else { bundle.top.0 > 0.5 };
-            let layer = bundle.layer.map_or("none", crate::localize::Layer::name);
+            let layer = bundle.layer.map_or("none", localize::Layer::name);
             let wanted = if bundle.expected.is_empty() { "no fault".to_owned() } else { bundle.expected.join(", ") };
             let said = if bundle.suspects.is_empty() { "no fault".to_owned() } else { bundle.suspects.join(", ") };
             writeln!(

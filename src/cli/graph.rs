@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, Snapshot, State};
-use crate::localize::ImpactView;
+use estate::{ComponentId, Snapshot, State};
+use localize::ImpactView;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {

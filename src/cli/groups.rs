@@ -1,7 +1,7 @@
 //! Groups of unexplained signals, in words: in English as the diagnosis names them, in Chinese of the same parts.
 
-use crate::localize::{ClusterView, CommonRelation, Diagnosis, JoinedBy};
-use crate::value::Time;
+use localize::{ClusterView, CommonRelation, Diagnosis, JoinedBy};
+use value::Time;
 
 use super::Lang;
 use super::page::Page;

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{CommandFactory, ValueEnum};
 
 use super::{Cli, OK, Outcome};
-use crate::estate::{AttributeKind, Model, base_model};
-use crate::world::{Project, find_project};
+use estate::{AttributeKind, Model, base_model};
+use project::{Project, find_project};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Subject {
@@ -29,12 +29,12 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     match args.subject {
         Some(Subject::Language) => write!(out, "{}", include_str!("../../grammar/reference.md"))?,
         Some(Subject::Codes) => {
-            for (code, title) in crate::diag::all_codes() {
+            for (code, title) in diag::all_codes() {
                 writeln!(out, "{code}  {title}")?;
             }
         }
         Some(Subject::Model) => write!(out, "{}", model())?,
-        Some(Subject::Schema) => writeln!(out, "{}", super::json(&schemars::schema_for!(crate::localize::Diagnosis))?)?,
+        Some(Subject::Schema) => writeln!(out, "{}", super::json(&schemars::schema_for!(localize::Diagnosis))?)?,
         None => write!(out, "{}", Cli::command().render_long_help())?,
     }
     Ok(OK)

@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::as_of::{AsOfArgs, then};
 use super::page::Page;
 use super::{Failure, Lang, OK, Outcome, ProjectArgs, causes, graph, json, load_project, text};
-use crate::diag::nearest;
-use crate::estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
-use crate::localize::ImpactView;
+use diag::nearest;
+use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
+use localize::ImpactView;
 
 /// The type of what components finally serve.
 const BUSINESS_LINE: &str = "business_line";

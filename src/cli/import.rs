@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Failure, OK, Outcome, ProjectArgs, import_store, json, load_project};
-use crate::import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
-use crate::world::Project;
+use import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
+use project::Project;
 
 /// So many lines of each list are shown.
 const SHOWN: usize = 10;

@@ -7,12 +7,10 @@ use serde_json::Value;
 use super::Failure;
 use super::as_of::{now, user};
 use super::estate::in_own_unit;
-use crate::estate::Model;
-use crate::import::{
-    AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Report, Skipped, compare, topology_yaml,
-};
-use crate::store::{Audit, Changeset, ComponentRecord, Records};
-use crate::world::{Project, records_of};
+use estate::Model;
+use import::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Report, Skipped, compare, topology_yaml};
+use project::{Project, records_of};
+use store::{Audit, Changeset, ComponentRecord, Records};
 
 pub(super) struct Job<'a> {
     pub kind: Kind,
@@ -58,7 +56,7 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     let model = project.estate.model();
     let mut report = compare(&imported_of(&before, model), &imported_of(&wanted, model));
     report.skipped.clone_from(&imported.skipped);
-    let mistake = |d: &crate::diag::Diagnostic| Skipped {
+    let mistake = |d: &diag::Diagnostic| Skipped {
         what: d.place.map_or_else(String::new, |place| read.sources.describe(place)),
         why: d.message.clone(),
         source: job.kind.name().to_owned(),

@@ -129,7 +129,7 @@ impl Lang {
     }
 
     /// How often a case was right when it was proposed, and what it weighs by that.
-    pub fn record(self, record: crate::knowledge::Record) -> String {
+    pub fn record(self, record: knowledge::Record) -> String {
         let weight = record.weight();
         match (self, record.may_speak()) {
             (Lang::En, true) => format!("it {}: weighs {weight:.2}", record.words().unwrap_or_default()),
@@ -139,28 +139,28 @@ impl Lang {
         }
     }
 
-    pub fn layer_name(self, layer: crate::localize::Layer) -> &'static str {
+    pub fn layer_name(self, layer: localize::Layer) -> &'static str {
         match layer {
-            crate::localize::Layer::Expert => self.expert(),
-            crate::localize::Layer::Knowledge => self.knowledge(),
-            crate::localize::Layer::Anomaly => self.anomaly(),
+            localize::Layer::Expert => self.expert(),
+            localize::Layer::Knowledge => self.knowledge(),
+            localize::Layer::Anomaly => self.anomaly(),
         }
     }
 
-    pub fn state(self, state: crate::estate::State) -> &'static str {
+    pub fn state(self, state: estate::State) -> &'static str {
         match state {
-            crate::estate::State::Down => self.down(),
-            crate::estate::State::Degraded => self.degraded(),
-            crate::estate::State::AtRisk => self.at_risk(),
+            estate::State::Down => self.down(),
+            estate::State::Degraded => self.degraded(),
+            estate::State::AtRisk => self.at_risk(),
         }
     }
 
-    pub fn tier(self, tier: Option<crate::estate::Tier>) -> &'static str {
+    pub fn tier(self, tier: Option<estate::Tier>) -> &'static str {
         match tier {
-            Some(crate::estate::Tier::Core) => self.tier_core(),
-            Some(crate::estate::Tier::Important) => self.tier_important(),
-            Some(crate::estate::Tier::General) => self.tier_general(),
-            Some(crate::estate::Tier::Minor) => self.tier_minor(),
+            Some(estate::Tier::Core) => self.tier_core(),
+            Some(estate::Tier::Important) => self.tier_important(),
+            Some(estate::Tier::General) => self.tier_general(),
+            Some(estate::Tier::Minor) => self.tier_minor(),
             None => self.tier_none(),
         }
     }

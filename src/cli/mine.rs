@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
-use crate::mine::{Proposal, Report, Settings, TreeProposal, listed, mine, percent};
-use crate::world::labelled;
+use mine::{Proposal, Report, Settings, TreeProposal, listed, mine, percent};
+use project::labelled;
 
 /// So many lines of what could not be used are shown in text; JSON has all.
 const SHOWN: usize = 5;

@@ -2,8 +2,8 @@
 //! input alone, and stays small: of each column of pixels only the extremes are drawn.
 
 use super::Lang;
-use crate::anomaly::Scored;
-use crate::value::{DAY, Duration, HOUR, MINUTE, SECOND, Time, WEEK, format_number};
+use anomaly::Scored;
+use value::{DAY, Duration, HOUR, MINUTE, SECOND, Time, WEEK, format_number};
 
 /// Pixels: the whole width, what is left of, right of and above the panels, a panel, and what is below it.
 const WIDTH: f64 = 1000.0;

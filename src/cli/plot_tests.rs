@@ -3,8 +3,8 @@
 
 use super::Lang;
 use super::plot::draw;
-use crate::anomaly::{Detector, Reading, Scored};
-use crate::value::{MINUTE, Time};
+use anomaly::{Detector, Reading, Scored};
+use value::{MINUTE, Time};
 
 /// One column `name`, a row a minute; `None` is a gap; a value of 100 or more is anomalous.
 fn rows(name: &str, values: &[Option<f64>]) -> Vec<Scored> {

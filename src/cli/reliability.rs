@@ -1,6 +1,6 @@
 //! How far confidences hold, as a table for people.
 
-use crate::knowledge::Reliability;
+use knowledge::Reliability;
 
 /// One line for each bin, then the scores; a line that says so where there are no answers.
 pub fn table(title: &str, reliability: &Reliability) -> String {

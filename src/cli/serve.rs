@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use super::{Failure, OK, Outcome, ProjectArgs, load_project, say};
-use crate::diag::{Code, Diagnostic};
-use crate::server::{Served, serve};
+use diag::{Code, Diagnostic};
+use server::{Served, serve};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

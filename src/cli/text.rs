@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::estate::Tier;
-use crate::localize::{CaseView, Diagnosis, ImpactView, Incident, SignalView, Suspect};
-use crate::value::Truth;
+use estate::Tier;
+use localize::{CaseView, Diagnosis, ImpactView, Incident, SignalView, Suspect};
+use value::Truth;
 
 use super::Lang;
 use super::groups::groups;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
-use crate::compile::plan::{Answer, Goal, Tree, TreeNode};
-use crate::diag::nearest;
-use crate::engine::Walk;
-use crate::world::Bundle;
+use compile::plan::{Answer, Goal, Tree, TreeNode};
+use diag::nearest;
+use engine::Walk;
+use project::Bundle;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WalkFormat {

@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Failure, Format, OK, Outcome, ProjectArgs, TimeArgs, json, load, load_project};
-use crate::compile::plan::{CondKind, Rule, Status};
-use crate::diag::nearest;
-use crate::engine::{Evidence, EvidenceView, Why};
-use crate::estate::ComponentId;
-use crate::value::{Time, Truth};
-use crate::world::Bundle;
+use compile::plan::{CondKind, Rule, Status};
+use diag::nearest;
+use engine::{Evidence, EvidenceView, Why};
+use estate::ComponentId;
+use project::Bundle;
+use value::{Time, Truth};
 
 /// Bindings that did not hold, shown beside those that did; JSON has all of them.
 const MAX_BINDINGS: usize = 3;

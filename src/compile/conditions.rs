@@ -1,8 +1,8 @@
 //! Conditions: names resolved, units compared.
 
-use crate::diag::{Code, Span};
-use crate::language::ast::{self, At, EventKind, ExprKind, OperandKind, TrendBy};
-use crate::value::{Dimension, Unit};
+use diag::{Code, Span};
+use language::ast::{self, At, EventKind, ExprKind, OperandKind, TrendBy};
+use value::{Dimension, Unit};
 
 use super::Compiler;
 use super::plan::{
@@ -91,12 +91,12 @@ impl Compiler<'_> {
         }
         let help = match (literal, right.dimension) {
             (Some(number), Dimension::Count) if left.dimension == Dimension::Fraction && number.abs() <= 1.0 => {
-                format!("write a percentage: `{}%`", crate::value::format_number(number * 100.0))
+                format!("write a percentage: `{}%`", value::format_number(number * 100.0))
             }
             (Some(number), Dimension::Count) => {
                 format!(
                     "write a unit: `{}{}`",
-                    crate::value::format_number(number),
+                    value::format_number(number),
                     if left.dimension == Dimension::Fraction { "%" } else { left.name }
                 )
             }
@@ -204,7 +204,7 @@ impl Compiler<'_> {
         let functions = self.inputs.scripts;
         let name = &script.function;
         let Some(&arity) = functions.get(&name.value) else {
-            let near = crate::diag::nearest(&name.value, functions.keys().map(String::as_str));
+            let near = diag::nearest(&name.value, functions.keys().map(String::as_str));
             let help = near.map_or_else(
                 || "script predicates are functions in `rules/scripts/*.rhai`".to_owned(),
                 |near| format!("did you mean `{near}`?"),
@@ -266,16 +266,15 @@ impl Compiler<'_> {
         let types = match on {
             Some(Target::Place(PlaceOf::Subject(subject))) => scope.types(*subject),
             Some(Target::Place(PlaceOf::Holder { kind, .. })) => vec![kind.clone()],
-            Some(Target::Place(PlaceOf::Component(_)) | Target::Set(_)) | None => vec![crate::estate::ROOT_TYPE.to_owned()],
+            Some(Target::Place(PlaceOf::Component(_)) | Target::Set(_)) | None => vec![estate::ROOT_TYPE.to_owned()],
         };
         let model = self.inputs.estate.model();
-        let all: Vec<String> =
-            if types.iter().any(|t| t == crate::estate::ROOT_TYPE) { model.types.keys().cloned().collect() } else { types };
+        let all: Vec<String> = if types.iter().any(|t| t == estate::ROOT_TYPE) { model.types.keys().cloned().collect() } else { types };
         if let Some(found) = all.iter().find_map(|kind| model.log_source(kind, &source.value)) {
             return Some(found.name.clone());
         }
         let names: Vec<&str> = all.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.logs.keys()).map(String::as_str).collect();
-        let help = crate::diag::nearest(&source.value, names).map_or_else(
+        let help = diag::nearest(&source.value, names).map_or_else(
             || "declare it in `topology/model.yaml` under `logs:` of the type".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::Place;
-pub use crate::language::ast::{Answer, EventKind, Kind, Op, Quantifier, Reach, Severity, Stat, Status};
-use crate::value::{DAY, Duration, HOUR, MINUTE, Unit};
+use diag::Place;
+pub use language::ast::{Answer, EventKind, Kind, Op, Quantifier, Reach, Severity, Stat, Status};
+use value::{DAY, Duration, HOUR, MINUTE, Unit};
 
 /// How far back an event counts when a condition names no window.
 pub const LOG_WINDOW: Duration = 10 * MINUTE;

@@ -1,7 +1,7 @@
 //! TOP, MET and CAS rules: their clauses, and the duties of their kind.
 
-use crate::diag::{Code, Span, nearest};
-use crate::language::ast::{self, Body, Kind};
+use diag::{Code, Span, nearest};
+use language::ast::{self, Body, Kind};
 
 use super::Compiler;
 use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Suppression, Variable};

@@ -1,9 +1,9 @@
 //! Names in scope: variables, `it`, and what may be said of each.
 
-use crate::diag::{Code, Span, nearest};
-use crate::estate::{Member, Model, ROOT_TYPE};
-use crate::language::ast::{At, Name, Reference};
-use crate::value::Unit;
+use diag::{Code, Span, nearest};
+use estate::{Member, Model, ROOT_TYPE};
+use language::ast::{At, Name, Reference};
+use value::Unit;
 
 use super::Compiler;
 use super::plan::{Metric, Subject, Value, Variable};
@@ -142,8 +142,8 @@ impl Compiler<'_> {
                 Some(Member::Metric(def)) => Value::Metric(Metric { subject, name: def.name.clone(), unit: def.unit }),
                 Some(Member::Attribute(def)) => {
                     let unit = match def.kind {
-                        crate::estate::AttributeKind::Number(unit) => Some(unit),
-                        crate::estate::AttributeKind::Text | crate::estate::AttributeKind::Bool => None,
+                        estate::AttributeKind::Number(unit) => Some(unit),
+                        estate::AttributeKind::Text | estate::AttributeKind::Bool => None,
                     };
                     Value::Attribute { subject, name: def.name.clone(), unit }
                 }
@@ -210,7 +210,7 @@ impl Compiler<'_> {
     }
 
     /// A name after the dot that must be a metric.
-    pub(super) fn metric(&mut self, scope: &Scope, metric: &crate::language::ast::Metric) -> Option<Metric> {
+    pub(super) fn metric(&mut self, scope: &Scope, metric: &language::ast::Metric) -> Option<Metric> {
         let subject = self.subject_or_it(scope, metric.subject.as_ref(), metric.span, &format!("`{}`", metric.name.value))?;
         match self.member(scope, subject, &metric.name)? {
             Value::Metric(metric) => Some(metric),
@@ -254,7 +254,7 @@ impl Compiler<'_> {
     }
 }
 
-fn dimension_of(value: &Value) -> Option<crate::value::Dimension> {
+fn dimension_of(value: &Value) -> Option<value::Dimension> {
     unit_of(value).map(|u| u.dimension)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::value::Time;
+use value::Time;
 
 /// A component as a script sees it.
 #[derive(Debug, Clone, PartialEq)]

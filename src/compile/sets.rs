@@ -1,8 +1,8 @@
 //! Places, sets and filters.
 
-use crate::diag::{Code, nearest};
-use crate::estate::{ROOT_TYPE, Tier};
-use crate::language::ast::{self, At, WhereValue};
+use diag::{Code, nearest};
+use estate::{ROOT_TYPE, Tier};
+use language::ast::{self, At, WhereValue};
 
 use super::Compiler;
 use super::plan::{Field, Filter, FilterValue, Op, PlaceOf, Set, SetBase, Subject, Target};
@@ -184,8 +184,8 @@ impl Compiler<'_> {
         let everything = types.iter().any(|t| t == ROOT_TYPE);
         let candidates: Vec<String> = if everything { model.types.keys().cloned().collect() } else { types.to_vec() };
         let found = candidates.iter().find_map(|kind| match model.member(kind, &name.value) {
-            Some(crate::estate::Member::Attribute(def)) => Some(def),
-            Some(crate::estate::Member::Metric(_)) | None => None,
+            Some(estate::Member::Attribute(def)) => Some(def),
+            Some(estate::Member::Metric(_)) | None => None,
         });
         let Some(def) = found else {
             let mut names: Vec<&str> = FIELDS.iter().map(|(en, _)| *en).collect();
@@ -201,21 +201,19 @@ impl Compiler<'_> {
         let field = Field::Attribute(def.name.clone());
         let kind = def.kind;
         match (kind, &value.value) {
-            (crate::estate::AttributeKind::Number(unit), WhereValue::Quantity(quantity)) if quantity.unit.dimension == unit.dimension => {
+            (estate::AttributeKind::Number(unit), WhereValue::Quantity(quantity)) if quantity.unit.dimension == unit.dimension => {
                 Some(Filter::Test { field, op: op.value, value: FilterValue::Number(quantity.base()) })
             }
-            (crate::estate::AttributeKind::Text | crate::estate::AttributeKind::Bool, WhereValue::Text(text))
-                if matches!(op.value, Op::Eq | Op::Ne) =>
-            {
+            (estate::AttributeKind::Text | estate::AttributeKind::Bool, WhereValue::Text(text)) if matches!(op.value, Op::Eq | Op::Ne) => {
                 Some(Filter::Test { field, op: op.value, value: FilterValue::Text(text.clone()) })
             }
             (kind, _) => {
                 let expected = match kind {
-                    crate::estate::AttributeKind::Number(unit) => {
+                    estate::AttributeKind::Number(unit) => {
                         format!("{} such as `{}`", unit.dimension.describe(), unit.dimension.example())
                     }
-                    crate::estate::AttributeKind::Text => "a text, with `=` or `!=`".to_owned(),
-                    crate::estate::AttributeKind::Bool => "`true` or `false`, with `=` or `!=`".to_owned(),
+                    estate::AttributeKind::Text => "a text, with `=` or `!=`".to_owned(),
+                    estate::AttributeKind::Bool => "`true` or `false`, with `=` or `!=`".to_owned(),
                 };
                 self.error(
                     Code::UNIT_MISMATCH,

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic, Place, SourceId, Span};
-use crate::language::parse_state;
+use diag::{Code, Diagnostic, Place, SourceId, Span};
+use language::parse_state;
 
 use super::Compiler;
 use super::plan::{Cond, CondKind, Subject};

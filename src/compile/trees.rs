@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Span, nearest};
-use crate::language::ast::{self, Body};
+use diag::{Code, Span, nearest};
+use language::ast::{self, Body};
 
 use super::Compiler;
 use super::plan::{Goal, Status, Tree, TreeNode};

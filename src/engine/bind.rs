@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::compile::plan::{Cond, CondKind, Rule, Subject};
-use crate::estate::ComponentId;
+use compile::plan::{Cond, CondKind, Rule, Subject};
+use estate::ComponentId;
 
 use super::Engine;
 use super::evaluate::Env;

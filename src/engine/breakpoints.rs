@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::compile::plan::{Argument, Call, Cond, CondKind, Metric, Value};
-use crate::estate::ComponentId;
-use crate::value::{Duration, Time};
+use compile::plan::{Argument, Call, Cond, CondKind, Metric, Value};
+use estate::ComponentId;
+use value::{Duration, Time};
 
 use super::Engine;
 use super::evaluate::Env;

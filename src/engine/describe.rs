@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::compile::plan::Quantifier;
-use crate::estate::{ComponentId, Snapshot};
-use crate::signal::{Facts, Origin};
-use crate::value::{Time, Truth, Unit, format_number};
+use compile::plan::Quantifier;
+use estate::{ComponentId, Snapshot};
+use signal::{Facts, Origin};
+use value::{Time, Truth, Unit, format_number};
 
 use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 

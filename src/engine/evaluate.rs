@@ -1,9 +1,9 @@
 //! The value of a condition at one instant, from its definition.
 
-use crate::compile::plan::{Cond, CondKind, Filter, Op, PlaceOf, Quantified, Quantifier, Reach, Subject};
-use crate::compile::{ScriptError, ScriptValue};
-use crate::estate::ComponentId;
-use crate::value::{Duration, Time, Truth};
+use compile::plan::{Cond, CondKind, Filter, Op, PlaceOf, Quantified, Quantifier, Reach, Subject};
+use compile::{ScriptError, ScriptValue};
+use estate::ComponentId;
+use value::{Duration, Time, Truth};
 
 use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 use super::memo::Stretch;
@@ -182,7 +182,7 @@ impl<'a> Engine<'a> {
         let by = env
             .others
             .iter()
-            .find(|f| f.rule.status == crate::compile::plan::Status::Active && f.holds_at(at) && places.iter().any(|c| f.explains(*c)))
+            .find(|f| f.rule.status == compile::plan::Status::Active && f.holds_at(at) && places.iter().any(|c| f.explains(*c)))
             .map(|f| f.rule.id.as_str());
         Evidence::leaf(cond, at, Truth::from(by.is_none()), places.first().copied(), Detail::Explained(by))
     }
@@ -309,7 +309,7 @@ pub(super) fn quantify(quantifier: Quantifier, holding: usize, unknown: usize, t
 }
 
 impl Reading {
-    pub fn unknown(name: String, unit: Option<crate::value::Unit>, reason: impl Into<String>) -> Self {
+    pub fn unknown(name: String, unit: Option<value::Unit>, reason: impl Into<String>) -> Self {
         Reading { value: Known::Unknown(reason.into()), unit, time: None, name }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::compile::plan::{Cond, Event, EventKind};
-use crate::estate::{ComponentId, Model};
-use crate::value::{Duration, Time, Truth};
+use compile::plan::{Cond, Event, EventKind};
+use estate::{ComponentId, Model};
+use value::{Duration, Time, Truth};
 
 use super::Engine;
 use super::evaluate::Env;
@@ -101,7 +101,7 @@ impl<'a> Engine<'a> {
     }
 
     fn is_from(&self, model: &Model, component: Option<ComponentId>, source: &str, labels: &BTreeMap<String, String>) -> bool {
-        let kind = component.map_or(crate::estate::ROOT_TYPE, |c| self.estate.component(c).kind.as_str());
+        let kind = component.map_or(estate::ROOT_TYPE, |c| self.estate.component(c).kind.as_str());
         model.log_source(kind, source).is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
     }
 

@@ -1,8 +1,8 @@
 //! Why a condition has the value it has.
 
-use crate::compile::plan::{Cond, CondKind, Op, Quantifier};
-use crate::estate::ComponentId;
-use crate::value::{Duration, Time, Truth, Unit};
+use compile::plan::{Cond, CondKind, Op, Quantifier};
+use estate::ComponentId;
+use value::{Duration, Time, Truth, Unit};
 
 /// Which signal, by its position in the lists of `Facts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

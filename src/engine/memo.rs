@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::compile::plan::{Cond, CondKind, Plan, Reach};
-use crate::estate::ComponentId;
-use crate::value::{Duration, Time, Truth};
+use compile::plan::{Cond, CondKind, Plan, Reach};
+use estate::ComponentId;
+use value::{Duration, Time, Truth};
 
 use super::Engine;
 use super::evaluate::Env;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::compile::plan::{CondKind, Quantifier, Rule, Status};
-use crate::estate::ComponentId;
-use crate::value::{Time, Truth};
+use compile::plan::{CondKind, Quantifier, Rule, Status};
+use estate::ComponentId;
+use value::{Time, Truth};
 
 use super::evaluate::Env;
 use super::evidence::{Detail, Evidence, Known};

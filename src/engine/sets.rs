@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::compile::plan::{Field, Filter, FilterValue, Op, PlaceOf, Set, SetBase, Target};
-use crate::estate::{AttributeValue, ComponentId, PeerScope, Snapshot};
+use compile::plan::{Field, Filter, FilterValue, Op, PlaceOf, Set, SetBase, Target};
+use estate::{AttributeValue, ComponentId, PeerScope, Snapshot};
 
 use super::Engine;
 use super::evaluate::Env;
@@ -86,7 +86,7 @@ fn test(estate: &Snapshot, field: &Field, op: Op, value: &FilterValue, id: Compo
         }
         Field::Owner => text(component.owner.as_deref()),
         Field::Environment => text(component.environment.as_deref()),
-        Field::Tier => text(component.tier.map(crate::estate::Tier::name)),
+        Field::Tier => text(component.tier.map(estate::Tier::name)),
         Field::Attribute(name) => match (component.attributes.get(name), value) {
             (Some(AttributeValue::Number(found)), FilterValue::Number(wanted)) => {
                 super::evaluate::compare(&super::evidence::Known::Number(*found), op, &super::evidence::Known::Number(*wanted)).is_true()

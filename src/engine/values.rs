@@ -1,10 +1,10 @@
 //! Numbers at an instant: metrics, attributes, statistics over windows, trends, baselines.
 
-use crate::compile::plan::{Argument, Call, Cond, Metric, Op, Stat, Value};
-use crate::compile::{ScriptComponent, ScriptError, ScriptValue};
-use crate::estate::{Aggregate, AttributeDef, AttributeKind, AttributeValue, ComponentId, Member, MetricDef};
-use crate::signal::Series;
-use crate::value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
+use compile::plan::{Argument, Call, Cond, Metric, Op, Stat, Value};
+use compile::{ScriptComponent, ScriptError, ScriptValue};
+use estate::{Aggregate, AttributeDef, AttributeKind, AttributeValue, ComponentId, Member, MetricDef};
+use signal::Series;
+use value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
 
 use super::Engine;
 use super::evaluate::{Env, compare, script_failure};
@@ -60,7 +60,7 @@ impl<'a> Engine<'a> {
                 if let Known::Number(number) = reading.value {
                     reading.value = Known::Number(number * percent / 100.0);
                 }
-                reading.name = format!("{}% of {}", crate::value::format_number(*percent), reading.name);
+                reading.name = format!("{}% of {}", value::format_number(*percent), reading.name);
                 (reading, signals, about)
             }
             Value::Aggregate { stat, metric, window } => self.aggregate(*stat, metric, *window, env, at),

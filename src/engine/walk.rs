@@ -1,7 +1,7 @@
 //! Walking a decision tree: question by question, those with an `auto` condition answered by the data.
 
-use crate::compile::plan::{Answer, Goal, Tree, TreeNode};
-use crate::value::Truth;
+use compile::plan::{Answer, Goal, Tree, TreeNode};
+use value::Truth;
 
 use super::Engine;
 use super::evaluate::Env;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic, Place};
+use diag::{Code, Diagnostic, Place};
 
 use super::read_model::{Entry, ModelDraft, Said};
 use super::resolve::{Families, problem};

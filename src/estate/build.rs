@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, sort};
-use crate::value::fields::{Reader, suggestion};
-use crate::value::yaml::{self, Node, Value};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, sort};
+use value::fields::{Reader, suggestion};
+use value::yaml::{self, Node, Value};
 
 use super::component::{AttributeValue, Component, ComponentId};
 use super::model::{Member, Model};

@@ -66,7 +66,7 @@ pub(super) fn circles(mut holds: Vec<Hold>) -> Vec<Vec<Hold>> {
 #[cfg(test)]
 mod tests {
     use super::{ComponentId, Edge, Hold, circles};
-    use crate::estate::snapshot::KindIndex;
+    use crate::snapshot::KindIndex;
 
     fn hold(holder: u32, held: u32) -> Hold {
         let (holder, held) = (ComponentId(holder), ComponentId(held));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::Place;
-use crate::value::{Duration, Unit};
+use diag::Place;
+use value::{Duration, Unit};
 
 /// Types and relation kinds; the built-in base model refined by `topology/model.yaml`.
 #[derive(Debug, Clone, Default)]

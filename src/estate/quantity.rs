@@ -1,9 +1,9 @@
 //! Quantities in files: durations (`5m`, `1h30m`) and values of attributes (`500`, `"2GiB"`, `true`).
 
-use crate::diag::{Code, Diagnostic, Place};
-use crate::value::fields::Reader;
-use crate::value::yaml::{Node, Value};
-use crate::value::{DAY, Dimension, Duration, Unit};
+use diag::{Code, Diagnostic, Place};
+use value::fields::Reader;
+use value::yaml::{Node, Value};
+use value::{DAY, Dimension, Duration, Unit};
 
 use super::component::AttributeValue;
 use super::model::{AttributeDef, AttributeKind};

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::model::{State, Travel};
 use super::{ComponentId, Snapshot, build};
-use crate::diag::Sources;
+use diag::Sources;
 
 const KINDS: [&str; 4] = ["depends_on", "calls", "replicates", "serves"];
 

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic, Place};
-use crate::value::fields::{Reader, suggestion};
-use crate::value::yaml::{Key, Node, Value};
-use crate::value::{Duration, Unit};
+use diag::{Code, Diagnostic, Place};
+use value::fields::{Reader, suggestion};
+use value::yaml::{Key, Node, Value};
+use value::{Duration, Unit};
 
 use super::model::{Aggregate, AttributeKind, Containment, Direction, State, Travel};
 use super::quantity::parse_duration;

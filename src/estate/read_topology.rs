@@ -1,11 +1,11 @@
 //! Topology files: components, relations and groups as they were written, before any of them is looked up.
 
-use crate::diag::Place;
-use crate::value::fields::Reader;
-use crate::value::yaml::{Key, Node, Value};
+use diag::Place;
+use value::fields::Reader;
+use value::yaml::{Key, Node, Value};
 
 use super::component::Tier;
-use super::read::Word;
+use value::fields::Word;
 
 /// What all topology files say together, in the order of the files.
 #[derive(Default)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic, Place};
-use crate::value::fields::suggestion;
-use crate::value::{Duration, MINUTE, Unit};
+use diag::{Code, Diagnostic, Place};
+use value::fields::suggestion;
+use value::{Duration, MINUTE, Unit};
 
 use super::aliases::{clear_clashes, unique_aliases};
 use super::model::{

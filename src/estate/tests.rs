@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{AttributeValue, ComponentId, Hop, Impacted, Member, PeerScope, Reached, Snapshot, State, build};
-use crate::diag::{Diagnostic, Sources};
+use diag::{Diagnostic, Sources};
 
 /// Builds from a model and a topology (either may be empty). Mistakes as `code line message | help`.
 fn load(model: &str, topology: &str) -> (Snapshot, Vec<String>) {

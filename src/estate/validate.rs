@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic, Place};
-use crate::value::fields::{Reader, listed, suggestion};
+use diag::{Code, Diagnostic, Place};
+use value::fields::{Reader, listed, suggestion};
 
 use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};
 use super::model::{Containment, Model, RelationKind};
-use super::read::Word;
 use super::read_topology::{GroupDraft, TopologyDraft};
 use super::snapshot::{Edge, KindIndex};
+use value::fields::Word;
 
 /// A search for the nearest id looks at every id. After so many a file is wrong as a whole, and "did you mean" no help.
 const MOST_SUGGESTIONS: usize = 100;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::estate::{AttributeDef, AttributeKind, Member, Model, ROOT_TYPE, Tier};
+use estate::{AttributeDef, AttributeKind, Member, Model, ROOT_TYPE, Tier};
 
 use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Skipped, Source, tree};
 

@@ -94,7 +94,7 @@ fn component(builder: &mut Builder<'_>, row: &BTreeMap<&str, &str>, line: usize,
     let attributes = others.map(|(name, cell)| ((*name).to_owned(), AttributeText::Text((*cell).to_owned()))).collect();
     let component = ImportedComponent {
         id,
-        kind: cell("type").unwrap_or_else(|| crate::estate::ROOT_TYPE.to_owned()),
+        kind: cell("type").unwrap_or_else(|| estate::ROOT_TYPE.to_owned()),
         name: cell("name"),
         owner: cell("owner"),
         environment: cell("environment"),

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::diag::Sources;
-use crate::value::yaml::{self, Node};
+use diag::Sources;
+use value::yaml::{self, Node};
 
 use super::AttributeText;
 

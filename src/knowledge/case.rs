@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::diag::{Code, Diagnostic, SourceId, Sources};
-use crate::value::Time;
-use crate::value::fields::{Fields, Reader, listed, suggestion};
-use crate::value::yaml::{self, Node, Value};
+use diag::{Code, Diagnostic, SourceId, Sources};
+use value::Time;
+use value::fields::{Fields, Reader, listed, suggestion};
+use value::yaml::{self, Node, Value};
 
 /// A past incident with its symptoms, root cause and solution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -146,7 +146,7 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<CaseMetric> {
 #[cfg(test)]
 mod tests {
     use super::{Case, read_case};
-    use crate::diag::Sources;
+    use diag::Sources;
 
     /// The case, and each diagnostic as `CODE help-or-message`.
     fn check(text: &str, used: bool, expected: &[&str]) -> Option<Case> {

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
 use super::weights::Weights;
-use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
-use crate::value::Time;
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use value::Time;
 
 /// The journal's name in the project folder.
 pub const JOURNAL: &str = "feedback.ndjson";

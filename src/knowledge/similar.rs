@@ -26,7 +26,7 @@ use serde::Serialize;
 use super::case::Case;
 use super::shape::{Agreement, Facets};
 use super::texts::TextIndex;
-use crate::value::{DAY, Duration, Time};
+use value::{DAY, Duration, Time};
 
 /// From this similarity on a case may be proposed as an answer; a weaker one may only be shown.
 ///

@@ -1,7 +1,7 @@
 use super::{CaseBase, RESEMBLES, Similar, Symptoms};
-use crate::diag::Sources;
-use crate::knowledge::{Case, read_case};
-use crate::value::Time;
+use crate::{Case, read_case};
+use diag::Sources;
+use value::Time;
 
 const AT: &str = "2025-06-01T00:00:00Z";
 

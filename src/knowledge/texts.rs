@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bm25::{EmbedderBuilder, Embedding, Scorer, TokenEmbedder, TokenEmbedding, Tokenizer};
-
 use super::case::Case;
 use super::shape::Agreement;
-use super::words::words;
+use super::words::{is_han, words};
 
 /// Texts of one incident that are compared, from the first. An alert storm repeats itself long before.
 const MAX_TEXTS: usize = 10_000;
@@ -14,6 +12,11 @@ const MAX_TEXTS: usize = 10_000;
 /// A line of a case counts as seen once one text of the incident has this share of its weight: below, what agrees are
 /// words that any two texts may share, and a hundred such shreds would add up to a resemblance that is not there.
 const SEEN: f64 = 0.5;
+
+/// The same for a line with Chinese. It is cut into pairs, of which a paraphrase shares fewer than it does of words: with 0.4, wrong
+/// cases are as rare as with a dictionary and 0.5, and the right ones at least as frequent (chosen on 30 of 60 invented cases with
+/// three paraphrases each; on the other 30: right 20.0% against 13.3%, wrong 0.16 a query against 0.14).
+const SEEN_IN_PAIRS: f64 = 0.4;
 
 /// The symptom texts of all cases, indexed by word.
 ///
@@ -35,25 +38,6 @@ struct Line {
     words: Vec<String>,
     /// The line's score for itself as the query: the most that any text can reach.
     weight: f64,
-}
-
-/// A word stands for itself: with the hashes that the crate would use, two words could be one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Term(String);
-
-impl TokenEmbedder for Term {
-    type EmbeddingSpace = Self;
-    fn embed(token: &str) -> Self {
-        Self(token.to_owned())
-    }
-}
-
-struct Words;
-
-impl Tokenizer for Words {
-    fn tokenize(&self, input_text: &str) -> Vec<String> {
-        words(input_text)
-    }
 }
 
 impl TextIndex {
@@ -93,7 +77,7 @@ impl TextIndex {
             let (shown, whole, matched) = sums.entry(line.case).or_default();
             *whole += line.weight;
             if let Some((weight, text)) = best.get(&at)
-                && *weight >= SEEN * line.weight
+                && *weight >= line.seen() * line.weight
             {
                 *shown += weight;
                 matched.push(line.describe(text));
@@ -123,35 +107,73 @@ impl TextIndex {
 }
 
 impl Line {
+    fn seen(&self) -> f64 {
+        if self.text.chars().any(is_han) { SEEN_IN_PAIRS } else { SEEN }
+    }
+
     fn describe(&self, text: &BTreeSet<String>) -> String {
-        let shared: Vec<String> = self.words.iter().filter(|word| text.contains(*word)).map(|word| format!("`{word}`")).collect();
-        if shared.len() == self.words.len() {
+        if self.words.iter().all(|word| text.contains(word)) {
             format!("{} `{}`", self.origin, self.text)
         } else {
+            let shared: Vec<String> = shared(&self.text, text).iter().map(|part| format!("`{part}`")).collect();
             format!("{} `{}` in part: {}", self.origin, self.text, shared.join(", "))
         }
     }
 }
 
+/// The parts of a line that a text has too, each once, in the order of the line. Pairs that overlap are one part again: 数据, 据库 is
+/// 数据库.
+fn shared(line: &str, text: &BTreeSet<String>) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut last = None;
+    for word in words(line) {
+        let found = text.contains(&word);
+        match (parts.last_mut(), word.chars().next(), last) {
+            (Some(part), Some(first), Some(end)) if found && first == end && is_han(first) => part.extend(word.chars().skip(1)),
+            _ if found => parts.push(word.clone()),
+            _ => {}
+        }
+        last = word.chars().last().filter(|_| found);
+    }
+    let mut seen = BTreeSet::new();
+    parts.retain(|part| seen.insert(part.clone()));
+    parts
+}
+
+/// Term frequency saturates: the second mention of a word adds half of the first, the tenth next to nothing.
+const K1: f64 = 1.2;
+/// How far a long line is held to say less with each of its words.
+const B: f64 = 0.75;
+
 /// Sets the weight of each line, and returns the weight of each word in each line:
-/// idf(word) · tf·(k1+1) / (tf + k1·(1 − b + b·length/average)), k1 = 1.2, b = 0.75 (Robertson and Zaragoza 2009).
+/// `idf · tf · (K1 + 1) / (tf + K1 · (1 − B + B · length / average))`, with `idf = ln(1 + (N − n + ½) / (n + ½))` for a word that
+/// `n` of `N` lines have. Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3.4; the
+/// `1 +` keeps it positive, as in Lucene.
 /// All of it is known before any incident comes, so that a comparison only adds.
 fn weigh(lines: &mut [Line]) -> BTreeMap<String, Vec<(usize, f64)>> {
-    let corpus: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-    let embedder = EmbedderBuilder::<Term, Words>::with_tokenizer_and_fit_to_corpus(Words, &corpus).build();
-    let mut scorer = Scorer::<usize, Term>::new();
-    for (at, text) in corpus.iter().enumerate() {
-        scorer.upsert(&at, embedder.embed(text));
-    }
+    // In the order of `best`, word by word, so that a line shown whole has exactly its own weight.
+    let counts: Vec<BTreeMap<String, f64>> = lines.iter().map(|line| tally(&line.text)).collect();
+    let lengths: Vec<f64> = counts.iter().map(|words| words.values().sum()).collect();
+    let all = lines.iter().map(|_| 1.0).sum::<f64>();
+    let average = lengths.iter().sum::<f64>() / all;
+    let mut having: BTreeMap<&str, f64> = BTreeMap::new();
+    counts.iter().flat_map(BTreeMap::keys).for_each(|word| *having.entry(word).or_default() += 1.0);
     let mut postings: BTreeMap<String, Vec<(usize, f64)>> = BTreeMap::new();
-    for (at, line) in lines.iter_mut().enumerate() {
-        // In the order of `best`, word by word, so that a line shown whole has exactly its own weight.
-        for word in line.words.iter().collect::<BTreeSet<_>>() {
-            let query = Embedding(vec![TokenEmbedding { index: Term(word.clone()), value: 1.0 }]);
-            let weight = f64::from(scorer.score(&at, &query).unwrap_or(0.0));
+    for (at, ((line, words), length)) in lines.iter_mut().zip(&counts).zip(&lengths).enumerate() {
+        for (word, tf) in words {
+            let n = having.get(word.as_str()).copied().unwrap_or(0.0);
+            let idf = (1.0 + (all - n + 0.5) / (n + 0.5)).ln();
+            let weight = idf * tf * (K1 + 1.0) / (tf + K1 * (1.0 - B + B * length / average));
             line.weight += weight;
             postings.entry(word.clone()).or_default().push((at, weight));
         }
     }
     postings
+}
+
+/// How often a text has each of its words.
+fn tally(text: &str) -> BTreeMap<String, f64> {
+    let mut counts = BTreeMap::new();
+    words(text).into_iter().for_each(|word| *counts.entry(word).or_default() += 1.0);
+    counts
 }

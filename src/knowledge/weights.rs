@@ -101,7 +101,7 @@ impl Weights {
 #[cfg(test)]
 mod tests {
     use super::{Record, Weights};
-    use crate::knowledge::feedback::read;
+    use crate::feedback::read;
 
     /// Right and wrong answers: chance, weight, whether it may be proposed, and the words.
     fn check((right, wrong): (u32, u32), chance: f64, weight: f64, may: bool, words: Option<&str>) {

@@ -1,8 +1,8 @@
 //! The syntax tree: what a file says, word for word, before any meaning. Every node knows its place; comments and all
 //! other tokens stand beside the tree in [`File::tokens`], so that a formatter or an editor loses nothing.
 
-use crate::diag::{SourceId, Span};
-use crate::value::{Duration, Unit};
+use diag::{SourceId, Span};
+use value::{Duration, Unit};
 
 /// A value with its place in the file.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use super::ast::{
     Advice, Answer, Ask, At, Body, Branch, Conclusion, Given, Goal, ImpactPart, Link, MembersOf, Name, Op, Place, Reach, Reference, Scope,
     Set, SetBase, Severity, Shares, Status, Target, Where, WhereValue,
 };
-use crate::diag::{Code, Diagnostic, SourceId};
+use diag::{Code, Diagnostic, SourceId};
 
 pub type Pair<'a> = pest::iterators::Pair<'a, G>;
 

@@ -6,8 +6,8 @@ use super::ast::{
     TextMatch, TrendBy,
 };
 use super::build::{Builder, Pair};
-use crate::diag::{Code, Diagnostic};
-use crate::value::Duration;
+use diag::{Code, Diagnostic};
+use value::Duration;
 
 impl Builder<'_> {
     pub fn expr(&mut self, pair: Pair<'_>) -> Option<Expr> {
@@ -391,7 +391,7 @@ impl Builder<'_> {
     }
 }
 
-fn with_duration(expr: Expr, duration: Option<At<Duration>>, span: crate::diag::Span) -> Expr {
+fn with_duration(expr: Expr, duration: Option<At<Duration>>, span: diag::Span) -> Expr {
     match duration {
         Some(duration) => Expr { kind: ExprKind::Held { inner: Box::new(expr), duration }, span },
         None => expr,

@@ -5,7 +5,7 @@ use pest::Parser;
 
 use super::ast::{Token, TokenKind};
 use super::{Grammar, Rule as G};
-use crate::diag::{Code, Diagnostic, Place, SourceId, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Span};
 
 /// Parentheses nested deeper than this are refused: nobody can read them, and the parser's stack is finite.
 const MAX_NESTING: usize = 64;
@@ -258,7 +258,7 @@ impl Cutter<'_> {
 
     fn unknown_clause(&mut self, first: Token, span: Span) {
         let word = self.str(first).to_owned();
-        let near = crate::diag::nearest(&word, CLAUSE_WORDS.iter().copied());
+        let near = diag::nearest(&word, CLAUSE_WORDS.iter().copied());
         let help = near.map_or_else(
             || "a clause starts with a keyword such as `given`, `if`, `then`, `check`, `note`".to_owned(),
             |near| format!("did you mean `{near}`?"),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::Rule as G;
-use crate::diag::{Code, Diagnostic, Place, SourceId, Span, nearest};
+use diag::{Code, Diagnostic, Place, SourceId, Span, nearest};
 
 /// More alternatives than this teach nothing.
 const MAX_EXPECTED: usize = 6;

@@ -7,7 +7,7 @@ use super::build::{Builder, Pair};
 use super::cut::{Block, Cutter, RawClause, tokens};
 use super::expect::diagnose;
 use super::{Grammar, Rule as G};
-use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 
 /// Parses one `.rules` file. Rules with a broken clause are returned too, marked, so that the rest of them is checked.
 pub fn parse_file(sources: &Sources, source: SourceId) -> (File, Vec<Diagnostic>) {

@@ -3,11 +3,11 @@
 use super::Rule as G;
 use super::ast::{At, Op, Quantity, Stat};
 use super::build::{Builder, Pair};
-use crate::diag::{Code, Diagnostic, Place, Span};
-use crate::value::{Duration, Unit};
+use diag::{Code, Diagnostic, Place, Span};
+use value::{Duration, Unit};
 
 /// Windows and `for` reach back no further than this: ten years in milliseconds. Beyond it is a slip, not a rule.
-const MAX_DURATION: Duration = 10 * 366 * crate::value::DAY;
+const MAX_DURATION: Duration = 10 * 366 * value::DAY;
 
 impl Builder<'_> {
     pub fn span(&self, pair: &Pair<'_>) -> Span {

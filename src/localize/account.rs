@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::SignalRef;
-use crate::estate::ComponentId;
+use engine::SignalRef;
+use estate::ComponentId;
 
 use super::Scene;
 use super::diagnosis::AccountView;
@@ -26,7 +26,7 @@ pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<A
         open.iter().filter_map(|i| scene.symptoms.get(*i)).flat_map(|s| s.signals.iter().copied()).collect();
     unexplained.retain(|s| !explained.contains(s));
 
-    let line = |kind: &str, counts: &crate::signal::KindCounts, places: Vec<Option<ComponentId>>, signal: fn(usize) -> SignalRef| {
+    let line = |kind: &str, counts: &signal::KindCounts, places: Vec<Option<ComponentId>>, signal: fn(usize) -> SignalRef| {
         let refs = || (0..places.len()).map(signal);
         let explained = refs().filter(|s| explained.contains(s)).count();
         let unexplained = refs().filter(|s| unexplained.contains(s)).count();
@@ -68,7 +68,7 @@ pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<A
 }
 
 /// Spans are no signals themselves, so that none of them is explained or left unexplained: the series made of them are.
-fn spans(counts: &crate::signal::KindCounts) -> AccountView {
+fn spans(counts: &signal::KindCounts) -> AccountView {
     AccountView {
         kind: "spans".to_owned(),
         received: counts.received,

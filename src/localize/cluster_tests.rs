@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::Sources;
-use crate::estate::{Snapshot, build};
-use crate::value::{HOUR, MINUTE, SECOND, Time};
+use diag::Sources;
+use estate::{Snapshot, build};
+use value::{HOUR, MINUTE, SECOND, Time};
 
 use super::clusters::{Loose, cluster};
 use super::diagnosis::{ClusterView, JoinedBy};

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::anomaly::{Miner, sentence, telling, tokens};
-use crate::estate::Snapshot;
+use anomaly::{Miner, sentence, telling, tokens};
+use estate::Snapshot;
 
 use super::clusters::Loose;
 use super::incidents::{find, union};

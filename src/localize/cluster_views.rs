@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, Snapshot};
-use crate::value::Time;
+use estate::{ComponentId, Snapshot};
+use value::Time;
 
 use super::cluster_texts::Texts;
 use super::clusters::Loose;

@@ -11,10 +11,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::SignalRef;
-use crate::estate::{ComponentId, Snapshot};
-use crate::signal::Facts;
-use crate::value::{Duration, MINUTE, Time};
+use engine::SignalRef;
+use estate::{ComponentId, Snapshot};
+use signal::Facts;
+use value::{Duration, MINUTE, Time};
 
 use super::Scene;
 use super::cluster_texts::Texts;

@@ -4,12 +4,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::EvidenceView;
-use crate::estate::{ComponentId, Snapshot, State, Tier};
-pub use crate::knowledge::Layer;
-use crate::knowledge::Record;
-use crate::signal::Origin;
-use crate::value::Time;
+use engine::EvidenceView;
+use estate::{ComponentId, Snapshot, State, Tier};
+pub use knowledge::Layer;
+use knowledge::Record;
+use signal::Origin;
+use value::Time;
 
 /// The diagnosis of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

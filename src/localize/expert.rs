@@ -9,11 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compile::plan::{CondKind, Kind, Status};
-use crate::engine::{Finding, SignalRef};
-use crate::estate::{ComponentId, Snapshot};
-use crate::signal::Facts;
-use crate::value::{Duration, MINUTE, Time, Truth};
+use compile::plan::{CondKind, Kind, Status};
+use engine::{Finding, SignalRef};
+use estate::{ComponentId, Snapshot};
+use signal::Facts;
+use value::{Duration, MINUTE, Time, Truth};
 
 use super::symptoms::Symptom;
 
@@ -168,7 +168,7 @@ fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
 }
 
 /// The longest `for` of a condition, and the longest window of a trend: how long before `since` it may have begun.
-fn longest_wait(cond: &crate::compile::plan::Cond) -> Duration {
+fn longest_wait(cond: &compile::plan::Cond) -> Duration {
     let own = match &cond.kind {
         CondKind::Held { duration, .. } => *duration,
         CondKind::Trend { window, .. } => *window,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::ComponentId;
+use estate::ComponentId;
 
 use super::Scene;
 use super::diagnosis::Layer;
@@ -22,7 +22,7 @@ pub struct Draft {
     pub lower: Vec<LowerSuspect>,
     /// Symptoms that belong to it, explained or not.
     pub symptoms: BTreeSet<usize>,
-    pub similar: Vec<crate::knowledge::Similar>,
+    pub similar: Vec<knowledge::Similar>,
 }
 
 impl Draft {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::anomaly::{self, Ask, Ranked, Reasons, Source};
-use crate::estate::ComponentId;
-use crate::knowledge::{Case, RESEMBLES, Record, Similar, Symptoms};
-use crate::value::Time;
+use anomaly::{self, Ask, Ranked, Reasons, Source};
+use estate::ComponentId;
+use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms};
+use value::Time;
 
 use super::Scene;
 use super::diagnosis::Layer;

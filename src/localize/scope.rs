@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{ComponentId, State};
+use estate::{ComponentId, State};
 
 use super::Scene;
 use super::diagnosis::ImpactView;

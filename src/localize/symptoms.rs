@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::anomaly::{Deviation, LogDeviation};
-use crate::engine::SignalRef;
-use crate::estate::{ComponentId, Snapshot, Tier};
-use crate::signal::{Facts, Origin};
-use crate::value::Time;
+use anomaly::{Deviation, LogDeviation};
+use engine::SignalRef;
+use estate::{ComponentId, Snapshot, Tier};
+use signal::{Facts, Origin};
+use value::Time;
 
 use super::diagnosis::SignalView;
 
@@ -114,10 +114,10 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
 /// A value of a series in the unit that the model declares for it.
 pub fn show(estate: &Snapshot, deviation: &Deviation, value: f64) -> String {
     let unit = deviation.component.and_then(|c| match estate.model().member(&estate.component(c).kind, &deviation.metric) {
-        Some(crate::estate::Member::Metric(def)) => Some(def.unit),
-        Some(crate::estate::Member::Attribute(_)) | None => None,
+        Some(estate::Member::Metric(def)) => Some(def.unit),
+        Some(estate::Member::Attribute(_)) | None => None,
     });
-    unit.map_or_else(|| crate::value::format_number(value), |unit| unit.format(value))
+    unit.map_or_else(|| value::format_number(value), |unit| unit.format(value))
 }
 
 fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, weight: f64, signal: SignalRef) -> Symptom {

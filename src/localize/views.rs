@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compile::plan::{Advice, Status};
-use crate::engine::{EvidenceView, Finding, SignalRef};
-use crate::estate::ComponentId;
-use crate::value::{Time, Truth};
+use compile::plan::{Advice, Status};
+use engine::{EvidenceView, Finding, SignalRef};
+use estate::ComponentId;
+use value::{Time, Truth};
 
 use super::Scene;
 use super::diagnosis::{
@@ -366,7 +366,7 @@ pub fn suppressed(scene: &Scene<'_, '_>) -> Vec<SuppressedView> {
             for (index, symptom) in scene.symptoms.iter().enumerate() {
                 let Some(SignalRef::Alert(alert)) = symptom.signals.first() else { continue };
                 let (Some(alert), Some(component)) = (facts.alerts.get(*alert), symptom.component) else { continue };
-                let named = texts.is_empty() || texts.iter().any(|t| crate::compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
+                let named = texts.is_empty() || texts.iter().any(|t| compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
                 let after = symptom.onset >= finding.since.minus(super::SLACK);
                 if named && after && components.contains(&component) && seen.insert(index) {
                     let at = finding.binding.first().map_or_else(String::new, |c| format!(" of {}", estate.component(*c).id));

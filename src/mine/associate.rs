@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::Model;
+use estate::Model;
 
 use super::itemsets::{Bounds, frequent, number, wilson};
 use super::transactions::{Incident, Item, Label, Place, Row, Symptom};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Association, associations, confidence, labels};
-use crate::estate::base_model;
-use crate::mine::transactions::{Incident, Item, Label, Place, Row, Symptom};
+use crate::transactions::{Incident, Item, Label, Place, Row, Symptom};
+use estate::base_model;
 
 fn alert(name: &str) -> Item {
     Item { place: Place::Itself, symptom: Symptom::Alert(name.to_owned()) }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::compile::plan::Status;
-use crate::world::{Bundle, Project};
+use compile::plan::Status;
+use project::{Bundle, Project};
 
 use super::itemsets::number;
 use super::measure::Held;
@@ -148,7 +148,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::{Existing, Held, Ids, Observed, Stand};
-    use crate::mine::transactions::{Incident, Label};
+    use crate::transactions::{Incident, Label};
 
     #[test]
     fn identifiers_that_are_free() {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::compile::plan::{Plan, Status, Tree};
-use crate::compile::{Inputs, Scripts, compile};
-use crate::diag::{Diagnostic, Sources};
-use crate::estate::{Model, Snapshot};
-use crate::language::{ast, parse_file};
-use crate::world::Project;
+use compile::plan::{Plan, Status, Tree};
+use compile::{Inputs, Scripts, compile};
+use diag::{Diagnostic, Sources};
+use estate::{Model, Snapshot};
+use language::{ast, parse_file};
+use project::Project;
 
 use super::associate::Association;
 use super::transactions::{Incident, Item, Label, Place, Reading, Symptom};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::engine::matcher::{Matcher, Setup};
-use crate::engine::{Engine, Walk};
-use crate::world::{Bundle, Labelled, Options, Project, load_bundle};
+use engine::matcher::{Matcher, Setup};
+use engine::{Engine, Walk};
+use project::{Bundle, Labelled, Options, Project, load_bundle};
 
 use super::draft::Parsed;
 use super::transactions::{Incident, Label};

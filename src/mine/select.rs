@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compile::plan::Tree;
-use crate::world::Project;
+use compile::plan::Tree;
+use project::Project;
 
 use super::associate::confidence;
 use super::conflicts::{Existing, Ids, Overlap, Stand};

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::anomaly::deviations;
-use crate::estate::ComponentId;
-use crate::value::Time;
-use crate::world::{Bundle, Labelled};
+use anomaly::deviations;
+use estate::ComponentId;
+use project::{Bundle, Labelled};
+use value::Time;
 
 /// A series that strays less has a single odd sample, or did so before the incident: the cut of Iglewicz and Hoaglin (1993) for
 /// the modified z-score.

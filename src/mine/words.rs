@@ -1,7 +1,7 @@
 //! Items as conditions of the rule language, and in words for people.
 
-use crate::estate::{Member, MetricDef, Model};
-use crate::value::{Dimension, Unit, format_number};
+use estate::{Member, MetricDef, Model};
+use value::{Dimension, Unit, format_number};
 
 use super::transactions::{Item, Label, Place, Reading, Symptom};
 
@@ -153,8 +153,8 @@ fn round(value: f64, digits: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Known, condition, question};
-    use crate::estate::base_model;
-    use crate::mine::transactions::{Item, Label, Place, Reading, Symptom};
+    use crate::transactions::{Item, Label, Place, Reading, Symptom};
+    use estate::base_model;
 
     fn metric(place: Place, name: &str, high: bool) -> Item {
         Item { place, symptom: Symptom::Metric { name: name.to_owned(), high } }

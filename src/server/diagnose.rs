@@ -11,10 +11,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::value::RawValue;
 
-use crate::diag::nearest;
-use crate::estate::parse_duration;
-use crate::signal::{BundleText, FileText, ScoreFrame};
-use crate::world::{Options, bundle_of_text};
+use diag::nearest;
+use estate::parse_duration;
+use project::{Options, bundle_of_text};
+use signal::{BundleText, FileText, ScoreFrame};
 
 use super::refusal::Refusal;
 use super::{Served, accepts, apart, body, time};

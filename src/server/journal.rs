@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::diag::{Code, Diagnostic};
-use crate::estate::ComponentId;
-use crate::signal::{Origin, ScoreFrame, score_of};
-use crate::value::{DAY, Duration, Time};
-use crate::world::Project;
+use diag::{Code, Diagnostic};
+use estate::ComponentId;
+use project::Project;
+use signal::{Origin, ScoreFrame, score_of};
+use value::{DAY, Duration, Time};
 
 /// How long a score is kept after it was received: as long as people still ask what happened, a week with its weekend.
 pub const KEEP: Duration = 7 * DAY;
@@ -223,7 +223,7 @@ fn sync(dir: &Path) -> std::io::Result<()> {
 
 /// The lines of a journal. One that cannot be read ends the start: what was acknowledged is not dropped in silence.
 fn read(path: &Path, bytes: &[u8], project: &Project) -> Result<VecDeque<Kept>, Box<Diagnostic>> {
-    let placer = crate::signal::Placer::new(&project.placement, &project.estate);
+    let placer = signal::Placer::new(&project.placement, &project.estate);
     let mut kept = VecDeque::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let unreadable = |why: &str| {

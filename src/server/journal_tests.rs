@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::value::{DAY, HOUR, Time};
-use crate::world::Project;
+use project::Project;
+use value::{DAY, HOUR, Time};
 
 use super::journal::{FILE, Journal, KEEP, Kept};
 

@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::anomaly::Model;
-use crate::diag::{Code, Diagnostic, nearest};
-use crate::value::Time;
+use anomaly::Model;
+use diag::{Code, Diagnostic, nearest};
+use value::Time;
 
 use super::refusal::Refusal;
 use super::{Served, accepts, apart, body, time};

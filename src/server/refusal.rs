@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic};
 
 /// An answer that is an error. What it refuses has changed nothing.
 #[derive(Debug)]

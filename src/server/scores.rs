@@ -10,10 +10,10 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::diag::{Code, nearest};
-use crate::estate::ComponentId;
-use crate::signal::{MAX_SKEW, Placer, ScoreEntry, ScoreFrame, score_entries};
-use crate::value::Time;
+use diag::{Code, nearest};
+use estate::ComponentId;
+use signal::{MAX_SKEW, Placer, ScoreEntry, ScoreFrame, score_entries};
+use value::Time;
 
 use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
 use super::refusal::Refusal;

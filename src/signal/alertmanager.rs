@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::diag::{Code, Diagnostic};
-use crate::value::{DAY, Time};
+use diag::{Code, Diagnostic};
+use value::{DAY, Time};
 
 use super::deliveries::{Delivery, Ending};
 use super::facts::{Origin, Unread};

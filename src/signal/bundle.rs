@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::diag::{Code, Diagnostic};
-use crate::estate::Snapshot;
-use crate::value::{Duration, HOUR, Time};
+use diag::{Code, Diagnostic};
+use estate::Snapshot;
+use value::{Duration, HOUR, Time};
 
 use super::alertmanager;
 use super::counts::Counts;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::Code;
-use crate::value::{Duration, MINUTE, Time};
+use diag::Code;
+use value::{Duration, MINUTE, Time};
 
 use super::alert_text;
 use super::alertmanager::Batch;

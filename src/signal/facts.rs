@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::estate::ComponentId;
-use crate::value::Time;
+use estate::ComponentId;
+use value::Time;
 
 use super::scores::Score;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::diag::{Code, Diagnostic, Severity};
+use diag::{Code, Diagnostic, Severity};
 
 use super::counts::Counts;
 use super::facts::{Facts, Origin, Unread};

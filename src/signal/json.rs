@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use crate::diag::{Code, Diagnostic};
-use crate::value::Time;
+use diag::{Code, Diagnostic};
+use value::Time;
 
 use super::facts::{LogLine, Origin};
 use super::intake::{Complaints, Intake};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::estate::ComponentId;
-use crate::value::{Duration, Time};
+use estate::ComponentId;
+use value::{Duration, Time};
 
 use super::facts::{Alert, Change, Facts, LogLine, Probe, Report, Series};
 use super::scores;

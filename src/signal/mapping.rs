@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic, nearest};
-use crate::estate::{ComponentId, Member, MetricDef, Model};
-use crate::value::Unit;
+use diag::{Code, Diagnostic, nearest};
+use estate::{ComponentId, Member, MetricDef, Model};
+use value::Unit;
 
 use super::placement::{MetricEntry, Placement, ScoreSeries, agrees};
 use super::placer::Placer;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use crate::diag::Place;
-use crate::estate::{ComponentId, Snapshot};
-use crate::value::{Duration, Unit};
+use diag::Place;
+use estate::{ComponentId, Snapshot};
+use value::{Duration, Unit};
 
 use super::placer::Placer;
 use super::scale::Scale;

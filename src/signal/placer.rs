@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::estate::{AttributeValue, ComponentId, Snapshot};
-use crate::value::format_number;
+use estate::{AttributeValue, ComponentId, Snapshot};
+use value::format_number;
 
 use super::placement::{By, EventKind, Placement, Rule, ScoreSeries, agrees, present};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::diag::{Code, Diagnostic};
-use crate::value::Time;
+use diag::{Code, Diagnostic};
+use value::Time;
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use crate::value::Time;
+use value::Time;
 
 /// The samples of one series, and how many could not be taken.
 #[derive(Debug, Default)]

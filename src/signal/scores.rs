@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::diag::{Code, Diagnostic};
-use crate::estate::ComponentId;
-use crate::value::Time;
+use diag::{Code, Diagnostic};
+use estate::ComponentId;
+use value::Time;
 
 use super::counts::Counts;
 use super::events;

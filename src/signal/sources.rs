@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, nearest};
-use crate::value::{Unit, yaml};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, nearest};
+use value::{Unit, yaml};
 use yaml::{Node, Value};
 
 use super::placement::{By, EventKind, Key, MetricEntry, Part, Placement, Rule};

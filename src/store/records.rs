@@ -361,7 +361,7 @@ pub(super) fn records(revision: u64, items: impl IntoIterator<Item = Item>) -> R
 #[cfg(test)]
 mod tests {
     use super::{ComponentRecord, Item, Key, Value, conflicts, merge};
-    use crate::store::tables::Cut;
+    use crate::tables::Cut;
 
     fn layer(origin: &str, owner: Option<&str>, size: u64) -> ComponentRecord {
         ComponentRecord {

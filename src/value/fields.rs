@@ -1,14 +1,21 @@
-//! Reading a tree of YAML into typed data: every mistake is reported with its place, and reading goes on. What only one kind of
-//! file needs stands beside its readers, as further methods of [`Reader`].
+//! Reads a tree of YAML into typed data. Every error is reported with its place, and reading goes on.
 
-use crate::diag::{Code, Diagnostic, Place, Sources, nearest};
+use diag::{Code, Diagnostic, Place, Sources, nearest};
 
+use super::Unit;
 use super::yaml::{Key, Node, Value};
 
 /// Gathers the mistakes of the files that are read together.
 pub struct Reader<'s> {
     sources: &'s Sources,
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A text with the place where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    pub text: String,
+    pub place: Place,
 }
 
 /// A map of which all keys have been looked at.
@@ -90,6 +97,114 @@ impl<'s> Reader<'s> {
     /// One text, or a list of them. An item that is no text is reported and left out.
     pub fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
         items(node).iter().filter_map(|item| self.text(item, what)).collect()
+    }
+
+    /// The entries of a map; nothing at all (`types:` alone) is an empty one.
+    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Key, Node)] {
+        match &node.value {
+            Value::Map(entries) => entries.as_slice(),
+            Value::Null => &[],
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
+                self.wrong_kind(node, what, "a map");
+                &[]
+            }
+        }
+    }
+
+    /// The items of a list; nothing at all is an empty one.
+    pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        match &node.value {
+            Value::List(items) => items.as_slice(),
+            Value::Null => &[],
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
+                self.wrong_kind(node, what, "a list");
+                &[]
+            }
+        }
+    }
+
+    /// A text. Numbers and truth values are taken as they are written, so that an id like `42` or `007` needs no quotes.
+    pub fn word(&mut self, node: &Node, what: &str) -> Option<Word> {
+        let Some(text) = self.as_written(node) else {
+            self.wrong_kind(node, what, "a text");
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.report(Diagnostic::error(Code::WRONG_KIND, node.place, format!("{what} must not be empty")));
+            return None;
+        }
+        Some(Word { text, place: node.place })
+    }
+
+    /// One text, or a list of them.
+    pub fn words(&mut self, node: &Node, what: &str) -> Vec<Word> {
+        items(node).iter().filter_map(|item| self.word(item, what)).collect()
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, options: &[(&str, T)]) -> Option<T> {
+        let word = self.word(node, what)?;
+        let found = options.iter().find(|(name, _)| *name == word.text).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
+            let help = suggestion(&word.text, names.iter().copied()).unwrap_or_else(|| format!("one of {}", listed(&names)));
+            let message = format!("{what} cannot be `{}`", word.text);
+            self.report(Diagnostic::error(Code::WRONG_KIND, word.place, message).help(help));
+        }
+        found
+    }
+
+    pub fn unit(&mut self, node: &Node) -> Option<Unit> {
+        let word = self.word(node, "a unit")?;
+        let unit = Unit::parse(&word.text);
+        if unit.is_none() {
+            let help =
+                suggestion(&word.text, Unit::names()).unwrap_or_else(|| "units are like `%`, `ms`, `GiB`, `/min`, `count`".to_owned());
+            self.report(Diagnostic::error(Code::BAD_UNIT, word.place, format!("`{}` is no unit", word.text)).help(help));
+        }
+        unit
+    }
+
+    /// The text under a key that must be there.
+    pub fn needed(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
+        if fields.get(key).is_none() {
+            // A key without its value is there to be seen, so the message says what to do with it.
+            let written = fields.entries.iter().any(|(k, _)| k.name == key);
+            let missing = missing(fields, key);
+            self.report(if written { missing.help(format!("give `{key}` a value")) } else { missing });
+        }
+        self.optional(fields, key)
+    }
+
+    /// The text under a key that may be absent.
+    pub fn optional(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
+        self.text(fields.get(key)?, &format!("`{key}` of {}", fields.what))
+    }
+
+    /// The texts under a key that may be absent: one text, or a list of them.
+    pub fn texts_of(&mut self, fields: &Fields<'_>, key: &str) -> Vec<String> {
+        let what = format!("`{key}` of {}", fields.what);
+        fields.get(key).map_or_else(Vec::new, |node| self.texts(node, &what))
+    }
+
+    /// The items of a list under a key that may be absent.
+    pub fn list_of<'n>(&mut self, fields: &Fields<'n>, key: &str) -> &'n [Node] {
+        let Some(node) = fields.get(key) else { return &[] };
+        if let Value::List(items) = &node.value {
+            return items.as_slice();
+        }
+        self.wrong_kind(node, &format!("`{key}` of {}", fields.what), "a list");
+        &[]
+    }
+
+    pub fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match node.value {
+            Value::Bool(value) => Some(value),
+            Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                self.wrong_kind(node, what, "true or false");
+                None
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Budget, Options, Spanned};
 
-use crate::diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 
 /// A value with the place where it stands.
 #[derive(Debug, Clone)]

@@ -7,10 +7,19 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The shared data beside a checkout; absent in a clone of its own.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let found = root().join("../shared").join(path);
-    found.exists().then_some(found)
+/// The shared data beside a checkout. Tests that need it carry `#[cfg_attr(not(shared), ignore = "needs ../shared")]`.
+pub fn shared(path: &str) -> PathBuf {
+    root().join("../shared").join(path)
+}
+
+/// Holds `text` against `tests/snapshots/SUITE/NAME.snap`. `INSTA_UPDATE=always cargo test` blesses all, `cargo insta review` one by
+/// one.
+pub fn snapshot(suite: &str, name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("tests/snapshots").join(suite));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
 /// Every folder below with an `expected.json`.

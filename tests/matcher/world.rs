@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use faultscope::compile::plan::Plan;
-use faultscope::compile::{Inputs, Scripts, compile};
-use faultscope::diag::Sources;
-use faultscope::engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Sample, SeriesKey, Setup};
-use faultscope::engine::{Engine, Evidence, Finding};
-use faultscope::estate::{ComponentId, Snapshot, build};
-use faultscope::language::parse_file;
-use faultscope::script::RhaiScripts;
-use faultscope::signal::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Series};
-use faultscope::value::{Duration, MINUTE, Time};
+use compile::plan::Plan;
+use compile::{Inputs, Scripts, compile};
+use diag::Sources;
+use engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Sample, SeriesKey, Setup};
+use engine::{Engine, Evidence, Finding};
+use estate::{ComponentId, Snapshot, build};
+use language::parse_file;
+use script::RhaiScripts;
+use signal::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Series};
+use value::{Duration, MINUTE, Time};
 
 use super::random::{Case, Step};
 
@@ -143,7 +143,7 @@ pub fn project(topology: &str, rules: &[String], scripts: &RhaiScripts) -> Proje
     let (plan, diagnostics) =
         compile(Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: None });
     if std::env::var_os("FAULTSCOPE_SHOW").is_some() {
-        eprintln!("{}", faultscope::diag::render(&sources, &diagnostics, false));
+        eprintln!("{}", diag::render(&sources, &diagnostics, false));
     }
     Project { estate: Arc::new(estate), plan: Arc::new(plan) }
 }

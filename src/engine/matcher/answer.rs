@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::compile::plan::Cond;
-use crate::estate::ComponentId;
-use crate::signal::{Facts, Series};
-use crate::value::{DAY, Time};
+use compile::plan::Cond;
+use estate::ComponentId;
+use signal::{Facts, Series};
+use value::{DAY, Time};
 
 use super::super::evaluate::Env as PlainEnv;
 use super::super::{Candidates, Engine, EvidenceView, Finding, Why};

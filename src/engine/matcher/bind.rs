@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::compile::plan::{Cond, CondKind, PlaceOf, Reach, Set, SetBase, Subject, Target};
-use crate::estate::{ComponentId, PeerScope};
-use crate::value::Time;
+use compile::plan::{Cond, CondKind, PlaceOf, Reach, Set, SetBase, Subject, Target};
+use estate::{ComponentId, PeerScope};
+use value::Time;
 
 use super::super::Engine;
 use super::super::evaluate::Env as PlainEnv;
@@ -82,7 +82,7 @@ impl Matcher {
     }
 
     /// The plain engine over some facts.
-    pub(super) fn plain<'m>(&'m self, facts: &'m crate::signal::Facts, at: Time) -> Engine<'m> {
+    pub(super) fn plain<'m>(&'m self, facts: &'m signal::Facts, at: Time) -> Engine<'m> {
         Engine::over(&self.plan, &self.estate, facts, self.scripts.as_ref(), (at, self.lookback), self.net.durations)
     }
 

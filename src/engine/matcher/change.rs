@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::compile::Scripts;
-use crate::compile::plan::Plan;
-use crate::estate::{ComponentId, Snapshot};
-use crate::signal::{Facts, Probe};
-use crate::value::Time;
+use compile::Scripts;
+use compile::plan::Plan;
+use estate::{ComponentId, Snapshot};
+use signal::{Facts, Probe};
+use value::Time;
 
 use super::fact::{Fact, Prepared, Ready, Sample, Signal};
 use super::live::{Before, Live};
@@ -382,7 +382,7 @@ pub(super) struct Kept {
     pub series: Vec<(ComponentId, String, super::store::Buffer)>,
     pub signals: Vec<Signal>,
     pub probes: Vec<Probe>,
-    pub baseline: Vec<crate::signal::Series>,
+    pub baseline: Vec<signal::Series>,
     pub waiting: Vec<Fact>,
 }
 

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::estate::ComponentId;
-use crate::value::{Time, Truth};
+use estate::ComponentId;
+use value::{Time, Truth};
 
 use super::Matcher;
 use super::eval::Env;

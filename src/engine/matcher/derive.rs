@@ -1,8 +1,8 @@
 //! What a choice of components was, from the facts at hand: for facts that come late, for another plan or estate, for a state
 //! that is restored.
 
-use crate::estate::ComponentId;
-use crate::value::{Duration, Time};
+use estate::ComponentId;
+use value::{Duration, Time};
 
 use super::Matcher;
 use super::eval::Env;

@@ -3,9 +3,9 @@
 
 use smallvec::SmallVec;
 
-use crate::compile::plan::{EventKind, Op, Quantifier, Subject};
-use crate::estate::{AttributeValue, ComponentId};
-use crate::value::{DAY, Duration, Time, Truth, WEEK};
+use compile::plan::{EventKind, Op, Quantifier, Subject};
+use estate::{AttributeValue, ComponentId};
+use value::{DAY, Duration, Time, Truth, WEEK};
 
 use super::super::evaluate::{compare_numbers, quantify};
 use super::super::values::{BASELINE_STEP, MIN_BASELINE, SAME_TIME, statistic};
@@ -39,7 +39,7 @@ impl Env<'_> {
 pub(super) type Valued = (Truth, Time);
 
 /// Of what component and metric which statistic of what period before an instant.
-type Usual = (ComponentId, MetricId, crate::compile::plan::Stat, Duration, Time);
+type Usual = (ComponentId, MetricId, compile::plan::Stat, Duration, Time);
 
 /// Of one step.
 pub(super) type Usually = (u64, Vec<(Usual, Option<f64>)>);
@@ -89,8 +89,8 @@ impl Matcher {
             Node::Link { from, relation, to, reach, either_way } => match (env.subject(*from), env.subject(*to)) {
                 (Some(from), Some(to)) => {
                     let hops = match reach {
-                        crate::compile::plan::Reach::Hops(hops) => Some(*hops),
-                        crate::compile::plan::Reach::Any => None,
+                        compile::plan::Reach::Hops(hops) => Some(*hops),
+                        compile::plan::Reach::Any => None,
                     };
                     (Truth::from(self.estate.linked(from, relation, to, hops, *either_way)), Time::MAX)
                 }
@@ -355,7 +355,7 @@ impl Matcher {
         let Some(to) = to else { return (Truth::Unknown, Time::MAX) };
         let starts = from.map(|place| self.components(*place, env));
         let mut next = Time::MAX;
-        let mut last: Option<&crate::signal::Probe> = None;
+        let mut last: Option<&signal::Probe> = None;
         for target in self.components(*to, env).iter() {
             for probe in self.store.probes.get(target).into_iter().flatten() {
                 if starts.as_ref().is_some_and(|starts| probe.from.is_none_or(|f| !starts.contains(&f))) {
@@ -501,7 +501,7 @@ impl Matcher {
         &self,
         component: Option<ComponentId>,
         metric: MetricId,
-        (above, stat, period, by_percent): (bool, crate::compile::plan::Stat, Duration, f64),
+        (above, stat, period, by_percent): (bool, compile::plan::Stat, Duration, f64),
         at: Time,
     ) -> Valued {
         let Some((component, cell)) = component.and_then(|c| Some((c, self.store.cell(c, metric)?))) else {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
-use crate::compile::plan::EventKind;
-use crate::estate::ComponentId;
-use crate::signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report};
-use crate::value::Time;
+use compile::plan::EventKind;
+use estate::ComponentId;
+use signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report};
+use value::Time;
 
 use super::network::{MetricId, PatternId};
 

@@ -6,8 +6,8 @@
 
 use smallvec::SmallVec;
 
-use crate::compile::plan::{Op, Quantifier, Stat, Subject};
-use crate::value::Duration;
+use compile::plan::{Op, Quantifier, Stat, Subject};
+use value::Duration;
 
 use super::node::{MetricId, Node, Number, PatternId, SpecId, Where};
 

@@ -1,7 +1,7 @@
 //! What of rules is looked at at every turn, small and close together.
 
-use crate::compile::plan::{EventKind, Op};
-use crate::value::Duration;
+use compile::plan::{EventKind, Op};
+use value::Duration;
 
 use super::network::Shape;
 use super::node::{MetricId, Node, Number, PatternId};

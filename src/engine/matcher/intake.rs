@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::estate::ComponentId;
-use crate::value::{Time, Truth};
+use estate::ComponentId;
+use value::{Time, Truth};
 
 use super::eval::Env;
 use super::fact::{SeriesKey, Signal};
@@ -305,7 +305,7 @@ impl Matcher {
         self.told = told;
     }
 
-    pub(super) fn take_probe(&mut self, probe: &Arc<crate::signal::Probe>) -> Outcome {
+    pub(super) fn take_probe(&mut self, probe: &Arc<signal::Probe>) -> Outcome {
         let Some(component) = probe.component else { return Outcome::Unread };
         if probe.time < self.now.minus(self.keeps_signals()) {
             return Outcome::TooLate;

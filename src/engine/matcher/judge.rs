@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use crate::estate::ComponentId;
-use crate::value::{Time, Truth};
+use estate::ComponentId;
+use value::{Time, Truth};
 
 use super::super::evaluate::compare_numbers;
 use super::Matcher;

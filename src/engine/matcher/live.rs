@@ -6,8 +6,8 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::estate::ComponentId;
-use crate::value::Time;
+use estate::ComponentId;
+use value::Time;
 
 use super::node::number;
 

@@ -1,7 +1,7 @@
 //! Which patterns a component has signals of, roughly: a few bits for each component, so that the many bounds that a sample
 //! passes lead only to rules whose anchoring signal may be there.
 
-use crate::estate::ComponentId;
+use estate::ComponentId;
 
 use super::Matcher;
 use super::network::Use;

@@ -44,15 +44,15 @@ pub use change::{Gone, Intervals};
 pub use fact::{Fact, Prepared, Sample, SeriesKey};
 pub use state::{STATE_VERSION, StateError};
 
-use crate::compile::Scripts;
-use crate::compile::plan::Plan;
-use crate::estate::{ComponentId, Snapshot};
-use crate::signal::{Facts, Present, Series};
-use crate::value::{Duration, Time};
+use compile::Scripts;
+use compile::plan::Plan;
+use estate::{ComponentId, Snapshot};
 use fact::{Ready, Signal};
 use live::Live;
 use network::{MetricId, Network};
+use signal::{Facts, Present, Series};
 use store::{Cell, Store};
+use value::{Duration, Time};
 
 /// What the matcher is made of.
 #[derive(Clone)]

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::compile::plan::{Plan, Rule, Status};
-use crate::estate::{Aggregate, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
-use crate::value::Duration;
+use compile::plan::{Plan, Rule, Status};
+use estate::{Aggregate, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
+use value::Duration;
 
 use super::gates::{Gate, Input, Role, gates, inputs};
 use super::hot::{Check, Hot, HotGate, INDIRECT, check_of};

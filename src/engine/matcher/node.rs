@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::compile::plan::{
+use compile::plan::{
     Argument, Call, Cond, CondKind, Event, EventKind, Op, PlaceOf, Plan, Quantifier, Reach, Set, SetBase, Stat, Subject, Target, Text,
     Value,
 };
-use crate::estate::Model;
-use crate::value::Duration;
+use estate::Model;
+use value::Duration;
 
 /// A metric that some rule reads, by its place in [`Names::metrics`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -374,7 +374,7 @@ impl Names {
             }
             SetBase::Group(_) | SetBase::Type(_) => (set.base.clone(), None),
         };
-        let written = crate::compile::plan::Written::default();
+        let written = compile::plan::Written::default();
         Where::Spec(self.spec(Target::Set(Set { base, filter: set.filter.clone(), written })), subject)
     }
 
@@ -427,7 +427,7 @@ impl Names {
             CondKind::Against { metric, above, stat, period, by_percent } => Node::Against {
                 subject: metric.subject,
                 // Both ends of the half hour around the same time of day, and the step in which that moves.
-                metric: self.metric(&metric.name, period + crate::value::HOUR),
+                metric: self.metric(&metric.name, period + value::HOUR),
                 above: *above,
                 stat: *stat,
                 period: *period,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::compile::plan::{Field, Filter, FilterValue, Op};
-use crate::estate::{AttributeValue, Component, ComponentId, Model, ROOT_TYPE, Snapshot};
+use compile::plan::{Field, Filter, FilterValue, Op};
+use estate::{AttributeValue, Component, ComponentId, Model, ROOT_TYPE, Snapshot};
 
 use super::super::sets::passes;
 use super::node::number;
@@ -111,7 +111,7 @@ fn field_of<'c>(component: &'c Component, key: &str) -> Option<&'c str> {
         ".name" => Some(&component.name),
         ".owner" => component.owner.as_deref(),
         ".environment" => component.environment.as_deref(),
-        ".tier" => component.tier.map(crate::estate::Tier::name),
+        ".tier" => component.tier.map(estate::Tier::name),
         attribute => match component.attributes.get(attribute)? {
             AttributeValue::Text(text) => Some(text),
             AttributeValue::Bool(value) => Some(if *value { "true" } else { "false" }),

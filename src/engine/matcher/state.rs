@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compile::plan::EventKind;
-use crate::estate::ComponentId;
-use crate::signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
-use crate::value::Time;
+use compile::plan::EventKind;
+use estate::ComponentId;
+use signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
+use value::Time;
 
 use super::change::Kept;
 use super::fact::{Fact, Ready, Sample, SeriesKey, Signal};

@@ -3,7 +3,7 @@
 //! A fact has an effect from its own time on. If that is now, the rules that it concerns are looked at as of now (`judge`); if
 //! it lies in the past, what they were since then is worked out anew (`derive`).
 
-use crate::value::{Duration, Time};
+use value::{Duration, Time};
 
 use super::fact::{Prepared, Ready};
 use super::live::{Before, Due};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::estate::{Aggregate, ComponentId};
-use crate::signal::{Probe, Series};
-use crate::value::{Duration, Time};
+use estate::{Aggregate, ComponentId};
+use signal::{Probe, Series};
+use value::{Duration, Time};
 
 use super::super::values::combine;
 use super::fact::{SeriesKey, Signal};

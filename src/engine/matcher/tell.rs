@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use crate::estate::ComponentId;
-use crate::value::Time;
+use estate::ComponentId;
+use value::Time;
 
 use super::Matcher;
 use super::eval::{Env, Valued};

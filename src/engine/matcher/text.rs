@@ -5,7 +5,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-use crate::compile::plan::Text;
+use compile::plan::Text;
 
 /// Which texts a signal holds.
 #[derive(Debug, Default)]

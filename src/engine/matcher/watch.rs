@@ -1,7 +1,7 @@
 //! What rules want to know of one metric for one slot, in an order in which a value finds its place at once.
 
-use crate::compile::plan::Op;
-use crate::value::Duration;
+use compile::plan::Op;
+use value::Duration;
 
 use super::super::evaluate::compare_numbers;
 use super::gates::Source;

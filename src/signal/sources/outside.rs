@@ -1,11 +1,11 @@
 //! The parts of `sources.yaml` about models outside: `scores`, series that are scores, and `scorers`, which are asked over HTTP.
 
-use crate::diag::{Code, Diagnostic, nearest};
-use crate::estate::parse_duration;
-use crate::signal::placement::{ScoreSeries, Scorer};
-use crate::signal::scale::Scale;
-use crate::value::yaml::Node;
-use crate::value::{Duration, SECOND, Time};
+use crate::placement::{ScoreSeries, Scorer};
+use crate::scale::Scale;
+use diag::{Code, Diagnostic, nearest};
+use estate::parse_duration;
+use value::yaml::Node;
+use value::{Duration, SECOND, Time};
 
 use super::Reader;
 

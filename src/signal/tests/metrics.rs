@@ -1,4 +1,4 @@
-use crate::value::{MINUTE, Time};
+use value::{MINUTE, Time};
 
 use super::{check, check_error, facts, render};
 

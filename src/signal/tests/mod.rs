@@ -11,9 +11,9 @@ mod spans;
 
 use std::fmt::Write;
 
-use crate::diag::{Diagnostic, Sources};
-use crate::estate::{self, ComponentId, Snapshot};
-use crate::value::Time;
+use diag::{Diagnostic, Sources};
+use estate::{self, ComponentId, Snapshot};
+use value::Time;
 
 use super::{BundleText, Counts, Facts, Placement, read_facts};
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use crate::diag::Sources;
-use crate::signal::{Placement, Placer};
+use crate::{Placement, Placer};
+use diag::Sources;
 
 /// `a=b c=d` as labels.
 fn labels(text: &str) -> BTreeMap<String, String> {

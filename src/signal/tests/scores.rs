@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::diag::Sources;
-use crate::signal::{Counts, Facts, Placement, Placer, Score, ScoreFrame, add_scores, read_facts};
-use crate::value::Time;
+use crate::{Counts, Facts, Placement, Placer, Score, ScoreFrame, add_scores, read_facts};
+use diag::Sources;
+use value::Time;
 
 use super::{bundle, estate, lines};
 

@@ -1,8 +1,8 @@
 use std::fmt::Write;
 
-use crate::diag::{Diagnostic, Sources};
-use crate::estate::{self, Snapshot};
-use crate::signal::{Counts, Facts, Placement, read_facts};
+use crate::{Counts, Facts, Placement, read_facts};
+use diag::{Diagnostic, Sources};
+use estate::{self, Snapshot};
 
 use super::{check, check_error, facts, render};
 

@@ -1,7 +1,7 @@
 //! From visits and calls to series: one value a minute, for each component and for each caller and callee.
 
-use crate::estate::ComponentId;
-use crate::value::{Dimension, Duration, MINUTE, Time};
+use estate::ComponentId;
+use value::{Dimension, Duration, MINUTE, Time};
 
 use super::calls::Work;
 use super::spans::Party;
@@ -220,7 +220,7 @@ fn per_second(count: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{CALLS, Dimension, NANOSECONDS, OWN_TIME, OWN_TIME_TAIL, SpanFamily, VISITS, covered, quantile, span_family, stamp};
-    use crate::value::{MINUTE, Time};
+    use value::{MINUTE, Time};
 
     #[test]
     fn quantiles() {

@@ -17,9 +17,9 @@ mod zipkin;
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic};
-use crate::estate::{ComponentId, Member, Snapshot};
-use crate::value::Time;
+use diag::{Code, Diagnostic};
+use estate::{ComponentId, Member, Snapshot};
+use value::Time;
 
 use self::aggregate::{BUCKET, MIN_SPANS, Made};
 use self::calls::Work;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::estate::ComponentId;
+use estate::ComponentId;
 
 use super::super::placer::Placer;
 use super::spans::Kind;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::Code;
-use crate::estate::ComponentId;
+use diag::Code;
+use estate::ComponentId;
 
 use super::super::placer::Placer;
 use super::places::{self, Attributes};

@@ -1,0 +1,192 @@
+//! Syntax tree and model to a typed [`Plan`](plan::Plan). A rule with a mistake stays out of the plan; all others go in.
+
+mod conditions;
+pub mod plan;
+mod rules;
+mod scope;
+mod scripts;
+mod sets;
+mod states;
+mod trees;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use scripts::{ScriptComponent, ScriptError, ScriptValue, Scripts};
+
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, nearest};
+use estate::Snapshot;
+use language::ast;
+use plan::Plan;
+
+/// What rules are compiled against.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    pub sources: &'a Sources,
+    pub estate: &'a Snapshot,
+    pub files: &'a [ast::File],
+    /// Script functions and how many arguments each takes.
+    pub scripts: &'a BTreeMap<String, usize>,
+    /// Known cases; `None` when there is no `cases/` folder to compare with.
+    pub cases: Option<&'a BTreeSet<String>>,
+}
+
+/// Compiles all rules of all files, with every mistake of all of them.
+pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
+    let mut compiler = Compiler { inputs, source: SourceId(u32::MAX), state_text: None, diagnostics: Vec::new() };
+    let mut plan = Plan { states: compiler.states(), ..Plan::default() };
+    let ids = compiler.identifiers();
+    for file in inputs.files {
+        compiler.source = file.source;
+        for rule in &file.rules {
+            compiler.references(rule, &ids);
+            if ids.get(rule.id.value.as_str()).is_some_and(|first| *first != (file.source, rule.span)) {
+                continue;
+            }
+            match rule.kind {
+                ast::Kind::Tree => {
+                    if let Some(tree) = compiler.tree(rule) {
+                        plan.trees.insert(tree.id.clone(), tree);
+                    }
+                }
+                ast::Kind::Top | ast::Kind::Met | ast::Kind::Cas => {
+                    if let Some(compiled) = compiler.rule(rule) {
+                        plan.rules.insert(compiled.id.clone(), compiled);
+                    }
+                }
+            }
+        }
+    }
+    compiler.override_loops(&mut plan);
+    (plan, compiler.diagnostics)
+}
+
+pub(crate) struct Compiler<'a> {
+    inputs: Inputs<'a>,
+    /// The file at hand.
+    source: SourceId,
+    /// The text of the state at hand and the offset at which its spans start: it need not stand verbatim in a file.
+    state_text: Option<(String, usize)>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn place(&self, span: Span) -> Place {
+        Place::new(self.source, span)
+    }
+
+    fn error(&mut self, code: Code, span: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+        let place = self.place(span);
+        let diagnostic = Diagnostic::error(code, place, message).label(label);
+        let help = help.into();
+        self.diagnostics.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
+    }
+
+    fn warning(&mut self, code: Code, span: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+        let place = self.place(span);
+        self.diagnostics.push(Diagnostic::warning(code, place, message).label(label).help(help));
+    }
+
+    /// The text of a span on one line.
+    fn written(&self, span: Span) -> plan::Written {
+        let place = self.place(span);
+        let slice = match &self.state_text {
+            Some((text, base)) => text.get(span.start.saturating_sub(*base)..span.end.saturating_sub(*base)).unwrap_or(""),
+            None => self.inputs.sources.slice(place),
+        };
+        let text = slice.split_whitespace().collect::<Vec<_>>().join(" ");
+        plan::Written { text, place: Some(place) }
+    }
+
+    /// Every identifier with the place of its first rule; a second rule of that name is an error.
+    fn identifiers(&mut self) -> BTreeMap<String, (SourceId, Span)> {
+        let mut ids: BTreeMap<String, (SourceId, Span)> = BTreeMap::new();
+        let mut order: Vec<(&str, SourceId, &ast::Rule)> = Vec::new();
+        for file in self.inputs.files {
+            order.extend(file.rules.iter().map(|rule| (self.inputs.sources.path(file.source), file.source, rule)));
+        }
+        // Which of two rules is "the first" must not depend on the order in which files were found.
+        order.sort_by_key(|(path, _, rule)| (*path, rule.span));
+        for (_, source, rule) in order {
+            if let Some((first_source, first)) = ids.get(&rule.id.value) {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        Code::DUPLICATE_RULE,
+                        Place::new(source, rule.id.span),
+                        format!("`{}` is declared twice", rule.id.value),
+                    )
+                    .label("the second, left out")
+                    .related(Place::new(*first_source, Span::new(first.start, first.start + rule.id.value.len())), "the first")
+                    .help("give one of them a new identifier, or delete it"),
+                );
+            } else {
+                ids.insert(rule.id.value.clone(), (source, rule.span));
+            }
+        }
+        ids
+    }
+
+    /// Identifiers that a rule mentions must exist.
+    fn references(&mut self, rule: &ast::Rule, ids: &BTreeMap<String, (SourceId, Span)>) {
+        let mut mentioned: Vec<&ast::At<String>> = Vec::new();
+        for clause in &rule.clauses {
+            match &clause.body {
+                ast::Body::Check(advice) | ast::Body::Solution(advice) => mentioned.extend(&advice.see),
+                ast::Body::Overrides { rule, .. } => mentioned.push(rule),
+                ast::Body::Ask(ask) => {
+                    for branch in &ask.branches {
+                        if let ast::Goal::End { see, .. } = &branch.goes_to {
+                            mentioned.extend(see);
+                        }
+                    }
+                }
+                ast::Body::Given(_)
+                | ast::Body::If(_)
+                | ast::Body::Conclusion(_)
+                | ast::Body::Note(_)
+                | ast::Body::Priority(_)
+                | ast::Body::Severity(_)
+                | ast::Body::Owner(_)
+                | ast::Body::Tags(_)
+                | ast::Body::Status(_)
+                | ast::Body::Added(_)
+                | ast::Body::Reviewed(_) => {}
+            }
+        }
+        for id in mentioned {
+            if ids.contains_key(&id.value) {
+                continue;
+            }
+            let near = nearest(&id.value, ids.keys().map(String::as_str));
+            let help = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            self.error(Code::UNKNOWN_RULE, id.span, format!("there is no rule or tree `{}`", id.value), "not found", help);
+        }
+    }
+
+    /// Rules that override each other would all be set aside; none of them is compiled.
+    fn override_loops(&mut self, plan: &mut Plan) {
+        let mut looping: BTreeSet<String> = BTreeSet::new();
+        for start in plan.rules.keys() {
+            let mut seen: BTreeSet<&str> = BTreeSet::new();
+            let mut open: Vec<&str> = vec![start];
+            while let Some(id) = open.pop() {
+                for (next, _) in plan.rules.get(id).map(|r| r.overrides.as_slice()).unwrap_or_default() {
+                    if next == start {
+                        looping.insert(start.clone());
+                    }
+                    if seen.insert(next) {
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        for id in looping {
+            let Some(place) = plan.rules.remove(&id).and_then(|rule| rule.written.place) else { continue };
+            let place = Place::new(place.source, Span::new(place.span.start, place.span.start + id.len()));
+            self.diagnostics.push(
+                Diagnostic::error(Code::OVERRIDE_LOOP, place, format!("`{id}` overrides a rule that overrides it"))
+                    .label("in a loop")
+                    .help("decide which rule is the more certain one, and let only that override"),
+            );
+        }
+    }
+}

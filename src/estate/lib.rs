@@ -1,0 +1,43 @@
+//! The estate: what components there are, of which types, how they are related, and what a fault does to them.
+//!
+//! [`build`] reads the files of a project (or the `topology.json` of a bundle) into a [`Snapshot`], which is immutable:
+//! who reloads builds another. Everything else asks the snapshot: walks along the travel of faults, containment,
+//! redundancy, impact. Only this folder knows of the graph library.
+//!
+//! The way of a file: `read` (tree → words with places), `resolve` (model), `validate` (relations, groups), `snapshot`.
+//! Parts that come from no file go through `assemble`.
+
+mod aliases;
+mod assemble;
+mod build;
+mod component;
+mod cycles;
+mod impact;
+mod model;
+mod quantity;
+mod queries;
+#[cfg(test)]
+mod query_tests;
+mod read_model;
+mod read_topology;
+mod resolve;
+mod rows;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod walk;
+mod without;
+
+pub use assemble::{LeftOut, Parts};
+pub use build::{base_model, build};
+pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
+pub use impact::{Impacted, Reach, ReachItem};
+pub use model::{
+    Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
+    StateDef, Travel, TypeDef,
+};
+pub use quantity::parse_duration;
+pub use queries::{Cause, SinglePoint};
+pub use snapshot::Snapshot;
+pub use walk::{Hop, PeerScope, Reached};

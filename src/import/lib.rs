@@ -1,0 +1,204 @@
+//! Foreign descriptions of an estate (manifests, inventories, service graphs) made into our topology files.
+//!
+//! [`read`] turns texts into an [`Imported`], [`topology_yaml`] writes it, [`parse_topology`] reads such a file back, and
+//! [`compare`] tells what a new import changes. No I/O here: text in, values out.
+//!
+//! One file for each kind of input; `builder` keeps what they find and holds it against the model, `tree` reads JSON and
+//! YAML, `guess` knows images and addresses.
+
+mod asm;
+mod backstage;
+mod builder;
+mod compare;
+mod compose;
+mod guess;
+mod kubernetes;
+mod names;
+mod netbox;
+mod netbox_links;
+mod records;
+mod selectors;
+mod tables;
+mod terraform;
+mod traces;
+mod tree;
+mod write;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use builder::Builder;
+use estate::Model;
+
+pub use compare::{Report, compare};
+pub use records::Records;
+pub use write::{parse_topology, topology_yaml};
+
+/// A file: the name under which the user knows it, and what is in it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub name: String,
+    pub text: String,
+}
+
+/// What was found, each list sorted.
+#[derive(Debug, Clone, Default)]
+pub struct Imported {
+    pub components: Vec<ImportedComponent>,
+    pub relations: Vec<ImportedRelation>,
+    pub groups: Vec<ImportedGroup>,
+    pub skipped: Vec<Skipped>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImportedComponent {
+    pub id: String,
+    /// A type of the model.
+    pub kind: String,
+    pub name: Option<String>,
+    pub owner: Option<String>,
+    pub environment: Option<String>,
+    pub tier: Option<String>,
+    pub attributes: BTreeMap<String, AttributeText>,
+}
+
+/// The value of an attribute as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttributeText {
+    Text(String),
+    Number(f64),
+    Bool(bool),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImportedRelation {
+    pub from: String,
+    pub kind: String,
+    pub to: String,
+}
+
+/// Members of which `need` must live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedGroup {
+    pub id: String,
+    pub members: Vec<String>,
+    pub need: usize,
+}
+
+/// What was found but could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skipped {
+    pub what: String,
+    pub why: String,
+    /// Name of the file.
+    pub source: String,
+}
+
+/// What the files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Kubernetes,
+    Compose,
+    Csv,
+    Jaeger,
+    Netbox,
+    Backstage,
+    Terraform,
+    Asm,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 8] =
+        [Kind::Kubernetes, Kind::Compose, Kind::Csv, Kind::Jaeger, Kind::Netbox, Kind::Backstage, Kind::Terraform, Kind::Asm];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Kubernetes => "kubernetes",
+            Kind::Compose => "compose",
+            Kind::Csv => "csv",
+            Kind::Jaeger => "jaeger",
+            Kind::Netbox => "netbox",
+            Kind::Backstage => "backstage",
+            Kind::Terraform => "terraform",
+            Kind::Asm => "asm",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What a file of this kind holds, for an error message.
+    fn expected(self) -> &'static str {
+        match self {
+            Kind::Kubernetes => "Kubernetes objects, each with `kind` and `metadata`",
+            Kind::Compose => "a compose file with `services`",
+            Kind::Csv => "a table with the columns `id` and `type`, or `from`, `kind` and `to`",
+            Kind::Jaeger => "Jaeger dependencies or `traces_service_graph_request_total` series",
+            Kind::Netbox => "a NetBox API answer with `results`, or a `dumpdata` list",
+            Kind::Backstage => "Backstage entities, each with `kind` and `metadata`",
+            Kind::Terraform => "a Terraform state of version 4",
+            Kind::Asm => "lines that begin with `V:` or `E:`",
+        }
+    }
+
+    /// How to get such a file.
+    fn help(self) -> &'static str {
+        match self {
+            Kind::Kubernetes => "`kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc -A -o json` writes one",
+            Kind::Compose => "`docker compose config` writes one with all variables filled in",
+            Kind::Csv => "the first line names the columns: `id,type,name,owner,tier,environment` or `from,kind,to`",
+            Kind::Jaeger => {
+                "`GET /api/dependencies` of Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` of Prometheus"
+            }
+            Kind::Netbox => "`GET /api/dcim/devices/?limit=0` and its like, or `manage.py dumpdata`",
+            Kind::Backstage => "`catalog-info.yaml` files, or the answer of `GET /api/catalog/entities`",
+            Kind::Terraform => "`terraform state pull` writes one",
+            Kind::Asm => "the file of an IBM ASM file observer",
+        }
+    }
+}
+
+/// No file could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportError {
+    pub file: String,
+    pub problem: String,
+    pub help: String,
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.file.is_empty() {
+            return write!(f, "{}\n  help: {}", self.problem, self.help);
+        }
+        write!(f, "`{}`: {}\n  help: {}", self.file, self.problem, self.help)
+    }
+}
+
+impl std::error::Error for ImportError {}
+
+/// Reads all files together: what one file names, another may declare. A file that cannot be read is among the skipped,
+/// unless none can be read.
+pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, ImportError> {
+    read_beside(kind, sources, model, BTreeMap::new())
+}
+
+/// The same beside components that are known already, by id with their types: relations may end at them.
+pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, known: BTreeMap<String, String>) -> Result<Imported, ImportError> {
+    let mut builder = Builder::new(kind, model, known);
+    match kind {
+        Kind::Kubernetes => kubernetes::read(&mut builder, sources),
+        Kind::Compose => compose::read(&mut builder, sources),
+        Kind::Csv => tables::read(&mut builder, sources),
+        Kind::Jaeger => traces::read(&mut builder, sources),
+        Kind::Netbox => netbox::read(&mut builder, sources),
+        Kind::Backstage => backstage::read(&mut builder, sources),
+        Kind::Terraform => terraform::read(&mut builder, sources),
+        Kind::Asm => asm::read(&mut builder, sources),
+    }
+    if let Some((file, problem)) = builder.all_failed(sources.len()) {
+        return Err(ImportError { file, problem, help: format!("expected {}; {}", kind.expected(), kind.help()) });
+    }
+    Ok(builder.finish())
+}

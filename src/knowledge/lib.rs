@@ -1,0 +1,22 @@
+//! Past cases, and how similar each of them is to an incident.
+//!
+//! A case is read from its `case.yaml`; a [`CaseBase`] holds all of them, ready to be compared. What a similar case
+//! proposes is a proposal: a person confirms it. What people confirm and correct is [`Feedback`]: it weighs cases ([`Weights`]) and says
+//! what a confidence means ([`Calibration`]).
+
+mod calibration;
+mod case;
+pub mod feedback;
+mod reliability;
+mod shape;
+mod similar;
+mod texts;
+mod weights;
+mod words;
+
+pub use calibration::Calibration;
+pub use case::{Case, CaseMetric, Root, read_case};
+pub use feedback::{Feedback, Layer};
+pub use reliability::{Bin, Reliability, brier, ece, reliability};
+pub use similar::{CaseBase, RESEMBLES, Similar, Symptoms};
+pub use weights::{Record, Weights};

@@ -1,0 +1,156 @@
+//! Findings and signals → incidents, suspects, impact: the procedure of localisation, layer by layer.
+//!
+//! Experts first (`expert`), then similar cases, then scores (both in `lower`); `incidents` says what belongs together,
+//! `scope` what is reached, `account` where every signal ended. `diagnosis` is the answer's form.
+
+mod account;
+#[cfg(test)]
+mod cluster_tests;
+mod cluster_texts;
+mod cluster_views;
+mod clusters;
+mod diagnosis;
+mod expert;
+mod incidents;
+mod lower;
+mod scope;
+mod symptoms;
+mod views;
+
+pub use diagnosis::{
+    AccountView, AdviceView, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, ImpactView, Incident, JoinedBy,
+    NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
+};
+pub use knowledge::Layer;
+
+use std::collections::BTreeSet;
+
+use anomaly::{Deviation, LogDeviation, OUTSIDE, Witness, deviations, log_deviations};
+use compile::plan::Status;
+use engine::{Engine, Finding};
+use estate::{ComponentId, Snapshot};
+use expert::SLACK;
+use knowledge::{CaseBase, Feedback};
+use signal::{Counts, Facts, RUN_TAIL};
+use symptoms::Symptom;
+use value::Time;
+
+/// What a diagnosis is asked of.
+#[derive(Clone, Copy)]
+pub struct Question<'q, 'a> {
+    pub engine: &'q Engine<'a>,
+    pub cases: &'q CaseBase,
+    /// What people said of earlier answers: it weighs cases and calibrates scores.
+    pub feedback: &'q Feedback,
+    pub counts: &'q Counts,
+}
+
+/// Everything found, before it is put into words.
+pub(crate) struct Scene<'q, 'a> {
+    pub question: Question<'q, 'a>,
+    pub findings: Vec<Finding<'a>>,
+    pub deviations: Vec<Deviation>,
+    pub witnesses: Vec<Witness>,
+    pub symptoms: Vec<Symptom>,
+    pub candidates: Vec<expert::Candidate>,
+    pub since: Time,
+}
+
+/// Near misses beyond these are further away than anyone looks.
+const MAX_NEAR_MISSES: usize = 20;
+
+/// Components with a signal between `since` and `at` that calls for an explanation; straying metrics do not, by themselves.
+pub fn calling(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> BTreeSet<ComponentId> {
+    symptoms::collect(estate, facts, &[], since, at).into_iter().filter_map(|symptom| symptom.component).collect()
+}
+
+/// The diagnosis of all facts of an engine at its instant.
+pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
+    let engine = question.engine;
+    let (estate, facts) = (engine.estate, engine.facts);
+    let since = engine.at.minus(engine.lookback);
+    let findings = engine.findings();
+    // What was usual is learned from before the trouble: before the first call for help, where there is one. Lines of errors may have come
+    // all along, so that they only count where nobody else calls. The first call may lie before the time looked at.
+    let calls = symptoms::collect(estate, facts, &[], since, engine.at);
+    let first = |of: &dyn Fn(&Symptom) -> bool| calls.iter().filter(|s| of(s)).map(|s| s.onset).min();
+    let called = first(&|s| s.kind != symptoms::Kind::Log).map(|onset| onset.minus(SLACK));
+    let quiet_until = called.unwrap_or(since);
+    let mut deviations = deviations(estate, facts, engine.at, quiet_until);
+    // What strayed before the time looked at is history.
+    deviations.retain(|d| facts.series.get(d.series).is_some_and(|s| !s.within(since, engine.at).is_empty()));
+    let logs = log_deviations(facts, engine.at, called.unwrap_or(Time::MIN));
+    let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
+    symptoms::quieten(&mut symptoms, &logs);
+    let witnesses = witnesses(&logs, facts, since, engine.at);
+    let candidates = expert::candidates(estate, facts, &findings, since);
+    let scene = Scene { question: *question, findings, deviations, witnesses, symptoms, candidates, since };
+
+    let drafts = incidents::form(&scene);
+    let open = incidents::unexplained(&scene, &drafts);
+    let mut diagnosis = Diagnosis {
+        version: 1,
+        at: engine.at,
+        since,
+        incidents: Vec::new(),
+        checks: Vec::new(),
+        solutions: Vec::new(),
+        changes: Vec::new(),
+        cases: Vec::new(),
+        near_misses: views::near_misses(&scene, MAX_NEAR_MISSES),
+        unexplained: open.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        groups: clusters::groups(&scene, &open),
+        unplaced: views::unplaced(&scene),
+        suppressed: views::suppressed(&scene),
+        set_aside: views::set_aside(&scene),
+        accounting: account::account(&scene, &drafts, &open),
+        warnings: Vec::new(),
+    };
+    for (index, draft) in drafts.iter().enumerate() {
+        views::incident(&scene, draft, index + 1, &mut diagnosis);
+    }
+    diagnosis
+}
+
+/// A template whose lines carry no level of error may be a release note: it counts half.
+const NO_ERROR: f64 = 0.5;
+
+/// What logs and models outside say, for the ranking. Logs without any before them tell nothing new beside being symptoms.
+fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec<Witness> {
+    let logs = logs.iter().filter(|found| !found.unknown_reference).filter_map(|found| {
+        Some(Witness {
+            component: found.component?,
+            family: "log".to_owned(),
+            tail: found.p,
+            weight: if found.error { 1.0 } else { NO_ERROR },
+            onset: found.onset,
+            end: at,
+            words: found.words(),
+        })
+    });
+    let outside = facts.scores_at(since, at).into_iter().filter(|score| score.tail <= RUN_TAIL).filter_map(|score| {
+        let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" in {metric}"));
+        Some(Witness {
+            component: score.component?,
+            family: OUTSIDE.to_owned(),
+            tail: score.tail,
+            weight: 1.0,
+            onset: score.onset.unwrap_or(score.time),
+            end: score.time,
+            words: format!("{} says: unusual{of} (p {}) at {}", score.source, value::format_number(score.tail), score.time.clock()),
+        })
+    });
+    logs.chain(outside).collect()
+}
+
+impl Scene<'_, '_> {
+    /// Findings that count: of active rules, not overridden.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &Finding<'_>> {
+        self.findings.iter().filter(|f| f.rule.status == Status::Active && f.overridden.is_none())
+    }
+
+    /// Components with a symptom, straying metrics included.
+    pub(crate) fn observed(&self) -> BTreeSet<estate::ComponentId> {
+        self.symptoms.iter().filter_map(|s| s.component).collect()
+    }
+}

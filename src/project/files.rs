@@ -1,0 +1,73 @@
+//! Finding and reading files. Everything comes in the order of its path, so that nothing depends on the file system's.
+
+use std::path::{Path, PathBuf};
+
+use diag::{Code, Diagnostic, SourceId, Sources};
+
+/// A text file larger than this is no file that a person wrote; topologies of a million components stay below it.
+const MAX_TEXT_BYTES: u64 = 512 << 20;
+
+/// All files below a folder with one of the extensions, by path. A folder that cannot be read is reported. Links to folders
+/// are followed once: a link to a folder above itself would never end.
+pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut open = vec![dir.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        if !seen.insert(real) {
+            continue;
+        }
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, format!("folder `{}` cannot be read: {error}", folder.display())));
+                continue;
+            }
+        };
+        let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).collect();
+        paths.sort();
+        for path in paths {
+            let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+            if hidden {
+                continue;
+            }
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| extensions.iter().any(|x| e == *x)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Reads a text file into the sources, under its path relative to `root`.
+pub fn read(sources: &mut Sources, root: &Path, path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<SourceId> {
+    let shown = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.len() > MAX_TEXT_BYTES => {
+            let message = format!("`{shown}` is larger than {} MiB", MAX_TEXT_BYTES >> 20);
+            diagnostics.push(Diagnostic::nowhere(Code::TOO_LARGE, message).help("split it into several files"));
+            return None;
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, format!("`{shown}` cannot be read: {error}")));
+            return None;
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(sources.add(shown, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let message = format!("`{shown}` is not UTF-8: byte {at} does not fit");
+            diagnostics.push(Diagnostic::nowhere(Code::NOT_UTF8, message).help("save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts"));
+            None
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! An HTTP client: requests bounded in time and size, sent only to the address that was given.
+//!
+//! Certificates are checked with the trust store of the operating system (on Linux `/etc/ssl/certs`, or what `SSL_CERT_FILE` and
+//! `SSL_CERT_DIR` name). Proxies of the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`) are used.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use percent_encoding::percent_decode_str;
+use ureq::http::{Response, StatusCode, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, Error};
+
+use value::Time;
+
+/// The largest response that is read, in bytes: scores of a thousand series are a tenth of a mebibyte, so anything larger is
+/// something else.
+pub const MAX_RESPONSE: u64 = 16 << 20;
+
+/// More of an error response, in characters, tells a person nothing more.
+const MAX_QUOTE: usize = 200;
+
+/// `GET`. `timeout` covers everything from connecting to the last byte of the response. A user and password in the address are
+/// sent as basic authentication.
+///
+/// # Errors
+/// A phrase that continues after the name of the server: `cannot be reached: connection refused`. It never contains the user,
+/// the password or the query of the address.
+pub fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, String> {
+    let target = Target::parse(url)?;
+    let mut request = agent(timeout).get(target.uri.clone());
+    if let Some(authorization) = &target.authorization {
+        request = request.header("authorization", authorization);
+    }
+    response(request.call(), &target, timeout)
+}
+
+/// `POST` of JSON. `timeout` as in [`get`]; `headers` are sent besides `content-type`.
+///
+/// # Errors
+/// As for [`get`].
+pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Vec<u8>, String> {
+    let target = Target::parse(url)?;
+    let mut request = agent(timeout).post(target.uri.clone()).header("content-type", "application/json");
+    if let Some(authorization) =
+        target.authorization.as_ref().filter(|_| !headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")))
+    {
+        request = request.header("authorization", authorization);
+    }
+    for (name, value) in headers {
+        request = request.header(name.as_str(), value.as_str());
+    }
+    response(request.send(body), &target, timeout)
+}
+
+/// Where a request goes.
+struct Target {
+    /// Without user and password.
+    uri: Uri,
+    authorization: Option<String>,
+    /// `host:port`, for messages.
+    place: String,
+}
+
+impl Target {
+    fn parse(url: &str) -> Result<Target, String> {
+        let uri: Uri = url.parse().map_err(|error| format!("cannot be asked: invalid address: {error}"))?;
+        let default = match uri.scheme_str() {
+            Some("http") => 80,
+            Some("https") => 443,
+            Some(other) => return Err(format!("cannot be asked: the scheme `{other}` is neither http nor https")),
+            None => return Err("cannot be asked: the address needs a scheme, like `http://host:9090`".to_owned()),
+        };
+        let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
+            return Err("cannot be asked: the address has no host".to_owned());
+        };
+        let place = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default));
+        let user = authority.as_str().rsplit_once('@').map(|(user, _)| user.to_owned());
+        let mut parts = uri.clone().into_parts();
+        parts.authority = Some(place.parse().map_err(|_| "cannot be asked: invalid host".to_owned())?);
+        parts.path_and_query = parts.path_and_query.or_else(|| Some(ureq::http::uri::PathAndQuery::from_static("/")));
+        let uri = Uri::from_parts(parts).map_err(|error| format!("cannot be asked: invalid address: {error}"))?;
+        Ok(Target { uri, authorization: user.map(|user| basic(&user)), place })
+    }
+}
+
+/// The header of basic authentication (RFC 7617) for `user:password` as it stands in an address (percent-encoded).
+fn basic(user: &str) -> String {
+    let mut credentials: Vec<u8> = percent_decode_str(user).collect();
+    if !user.contains(':') {
+        credentials.push(b':');
+    }
+    format!("Basic {}", BASE64_STANDARD.encode(credentials))
+}
+
+fn agent(timeout: Duration) -> Agent {
+    // No redirects: only the server that was named is asked. Another address may be another scheme or another host.
+    Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .build()
+        .into()
+}
+
+fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Vec<u8>, String> {
+    let late = || format!("did not answer within {}", Time::describe(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
+    let mut response = match sent {
+        Ok(response) => response,
+        Err(Error::Timeout(_)) => return Err(late()),
+        Err(error) => return Err(failure(&error, &target.place)),
+    };
+    let status = response.status();
+    if status.is_redirection() {
+        let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("somewhere else");
+        return Err(format!("redirects to `{}` (status {}): name that address itself", clipped(to), status.as_u16()));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells that there is more.
+    let read = response.body_mut().as_reader().take(MAX_RESPONSE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| match Error::from(error) {
+        Error::Timeout(_) => late(),
+        other => format!("broke off: {}", cause(&other)),
+    })?;
+    if !status.is_success() {
+        let quote = clipped(String::from_utf8_lossy(&bytes).lines().next().unwrap_or(""));
+        let quote = if quote.is_empty() { String::new() } else { format!(": {quote}") };
+        return Err(format!("answers with status {}{quote}", describe(status)));
+    }
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_RESPONSE {
+        return Err(format!("answers with more than {} MiB", MAX_RESPONSE >> 20));
+    }
+    Ok(bytes)
+}
+
+fn describe(status: StatusCode) -> String {
+    status.canonical_reason().map_or_else(|| status.as_u16().to_string(), |reason| format!("{} {reason}", status.as_u16()))
+}
+
+fn failure(error: &Error, place: &str) -> String {
+    match error {
+        Error::Io(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) => {
+            format!("cannot be reached at `{place}`: {}", cause(error))
+        }
+        Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => format!("cannot be asked: {}", cause(error)),
+        _ => format!("broke off at `{place}`: {}", cause(error)),
+    }
+}
+
+/// The innermost reason, which is the one that a person can do something about.
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Io(error) => error.to_string(),
+        Error::HostNotFound => "no such host".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn clipped(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(MAX_QUOTE).collect()
+}

@@ -1,0 +1,25 @@
+//! A project folder, loaded whole: what stands in `topology/`, `rules/` and `cases/`, checked, ready to be asked.
+
+mod bundle;
+mod eval;
+mod files;
+mod http;
+mod journal;
+mod load;
+mod recorded;
+mod scorers;
+mod table;
+#[cfg(test)]
+mod table_tests;
+mod topology;
+mod truth;
+
+pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
+pub use eval::{EvalReport, GroupReport, evaluate};
+pub use http::{MAX_RESPONSE, get, post_json};
+pub use journal::{answer_of, append_feedback, name_in};
+pub use load::{Project, find_project};
+pub use recorded::{case_records, recorded, records_of};
+pub use table::{parse_instant, read_table};
+pub use topology::{Topology, load_topology};
+pub use truth::{Collected, Labelled, labelled};

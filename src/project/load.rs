@@ -1,0 +1,192 @@
+//! Loading a project.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use compile::plan::Plan;
+use compile::{Inputs, Scripts, compile};
+use diag::{Code, Diagnostic, SourceId, Sources, sort};
+use estate::{Snapshot, build};
+use knowledge::feedback::{JOURNAL, read_journal};
+use knowledge::{CaseBase, Feedback, read_case};
+use language::{ast, parse_file};
+use script::RhaiScripts;
+use signal::Placement;
+
+use super::Topology;
+use super::files::{below, read};
+
+/// Everything of one folder, immutable: who reloads makes another one.
+#[derive(Debug)]
+pub struct Project {
+    pub root: PathBuf,
+    pub sources: Sources,
+    pub estate: Arc<Snapshot>,
+    pub plan: Arc<Plan>,
+    pub placement: Placement,
+    pub cases: CaseBase,
+    /// What people said of earlier answers.
+    pub feedback: Feedback,
+    pub scripts: RhaiScripts,
+    /// Rule files as parsed: a bundle with an estate of its own is compiled against that one.
+    files: Vec<ast::File>,
+    model_files: Vec<SourceId>,
+    known_cases: Option<BTreeSet<String>>,
+    /// Everything that is wrong with it, by file and place. Wrong items are left out; the rest works.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The nearest folder upward that holds `rules/` or `topology/`.
+pub fn find_project(from: &Path) -> Option<PathBuf> {
+    let start = from.canonicalize().ok()?;
+    start
+        .ancestors()
+        .find(|dir| dir.join("rules").is_dir())
+        .or_else(|| start.ancestors().find(|dir| dir.join("topology").is_dir()))
+        .map(Path::to_path_buf)
+}
+
+impl Project {
+    /// Loads a folder. Only a folder that is none is an error; whatever is wrong inside is a diagnostic.
+    pub fn load(root: &Path) -> Result<Project, Box<Diagnostic>> {
+        if !root.is_dir() {
+            let message = format!("there is no folder `{}`", root.display());
+            return Err(Box::new(
+                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds `rules/` and `topology/`"),
+            ));
+        }
+        if !["rules", "topology", "cases"].iter().any(|name| root.join(name).is_dir()) {
+            let message = format!("`{}` is no project: it holds neither `rules/`, `topology/` nor `cases/`", root.display());
+            return Err(Box::new(
+                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds them, or begin one: `mkdir topology`"),
+            ));
+        }
+        let mut diagnostics = Vec::new();
+        let mut sources = Sources::default();
+        let mut list = |folder: &str, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>| -> Vec<SourceId> {
+            let dir = root.join(folder);
+            let paths = if dir.is_dir() { below(&dir, extensions, diagnostics) } else { Vec::new() };
+            paths.iter().filter_map(|path| read(&mut sources, root, path, diagnostics)).collect()
+        };
+        let topology = list("topology", &["yaml", "yml", "json"], &mut diagnostics);
+        let rules = list("rules", &["rules"], &mut diagnostics);
+        let scripts = list("rules", &["rhai"], &mut diagnostics);
+        let cases = list("cases", &["yaml", "yml"], &mut diagnostics);
+        let feedback = read_feedback(&mut sources, root, &mut diagnostics);
+        let named = |ids: &[SourceId], names: &[&str]| -> Vec<SourceId> {
+            ids.iter().copied().filter(|id| names.contains(&sources.path(*id))).collect()
+        };
+        let model_files = named(&topology, &["topology/model.yaml", "topology/model.yml"]);
+        let source_files = named(&topology, &["topology/sources.yaml", "topology/sources.yml"]);
+        let estate_files: Vec<SourceId> =
+            topology.into_iter().filter(|id| !model_files.contains(id) && !source_files.contains(id)).collect();
+
+        let (estate, found) = build(&sources, &model_files, &estate_files);
+        diagnostics.extend(found);
+        let placement = match source_files.first() {
+            Some(file) => {
+                let (placement, found) = Placement::read(&sources, *file);
+                diagnostics.extend(found);
+                diagnostics.extend(placement.check(estate.model()));
+                placement
+            }
+            None => Placement::default(),
+        };
+        let (cases, known_cases) = read_cases(&sources, &cases, root, &mut diagnostics);
+        let (scripts, found) = RhaiScripts::compile(&sources, &scripts);
+        diagnostics.extend(found);
+        let mut files = Vec::new();
+        for id in rules {
+            let (file, found) = parse_file(&sources, id);
+            diagnostics.extend(found);
+            files.push(file);
+        }
+        let inputs =
+            Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: known_cases.as_ref() };
+        let (plan, found) = compile(inputs);
+        diagnostics.extend(found);
+        sort(&sources, &mut diagnostics);
+        Ok(Project {
+            root: root.to_path_buf(),
+            sources,
+            estate: Arc::new(estate),
+            plan: Arc::new(plan),
+            placement,
+            cases,
+            feedback,
+            scripts,
+            files,
+            model_files,
+            known_cases,
+            diagnostics,
+        })
+    }
+
+    /// The estate of a bundle's own `topology.json` under this project's model, and the plan against it. Diagnostics are about
+    /// the topology only; what is wrong with the rules was said when the project was loaded.
+    pub fn with_topology(&self, name: &str, text: &str) -> (Snapshot, Plan, Vec<String>) {
+        let Topology { sources, estate, diagnostics } = self.topology_of(name, text);
+        let words = |d: &Diagnostic| format!("{} {}: {}", d.place.map_or_else(String::new, |p| sources.describe(p)), d.code, d.message);
+        let warnings = diagnostics.iter().map(words).collect();
+        let plan = self.plan_for(&estate);
+        (estate, plan, warnings)
+    }
+
+    /// The estate of one topology text under this project's model, and what is wrong with the text.
+    pub fn topology_of(&self, name: &str, text: &str) -> Topology {
+        let mut sources = Sources::default();
+        let models: Vec<SourceId> = self.model_files.iter().map(|id| sources.add(self.sources.path(*id), self.sources.text(*id))).collect();
+        let topology = sources.add(name, text);
+        let (estate, mut diagnostics) = build(&sources, &models, &[topology]);
+        diagnostics.retain(|d| d.place.is_some_and(|p| p.source == topology));
+        Topology { sources, estate, diagnostics }
+    }
+
+    /// This project's rules compiled against another estate. What is wrong with them was said when the project was loaded.
+    pub fn plan_for(&self, estate: &Snapshot) -> Plan {
+        let inputs = Inputs {
+            sources: &self.sources,
+            estate,
+            files: &self.files,
+            scripts: self.scripts.functions(),
+            cases: self.known_cases.as_ref(),
+        };
+        compile(inputs).0
+    }
+
+    /// Rule files as parsed, for tools that show or rewrite them.
+    pub fn files(&self) -> &[ast::File] {
+        &self.files
+    }
+}
+
+/// `feedback.ndjson`; there need not be one.
+fn read_feedback(sources: &mut Sources, root: &Path, diagnostics: &mut Vec<Diagnostic>) -> Feedback {
+    let path = root.join(JOURNAL);
+    let source = if path.exists() { read(sources, root, &path, diagnostics) } else { None };
+    let Some(source) = source else { return Feedback::default() };
+    let (entries, found) = read_journal(sources, source);
+    diagnostics.extend(found);
+    Feedback::new(entries)
+}
+
+/// `cases/*/case.yaml`. The set of known cases is `None` where there is no `cases/` folder at all.
+fn read_cases(
+    sources: &Sources,
+    files: &[SourceId],
+    root: &Path,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (CaseBase, Option<BTreeSet<String>>) {
+    let mut cases = Vec::new();
+    for id in files {
+        let path = sources.path(*id);
+        if path.ends_with("/case.yaml") || path.ends_with("/case.yml") {
+            let (case, found) = read_case(sources, *id);
+            diagnostics.extend(found);
+            cases.extend(case);
+        }
+    }
+    let known = root.join("cases").is_dir().then(|| cases.iter().map(|c| c.id.clone()).collect());
+    (CaseBase::new(cases), known)
+}

@@ -1,0 +1,154 @@
+//! Asking the scorers of `sources.yaml`: models elsewhere that judge series over HTTP when a diagnosis is made.
+//!
+//! They are asked only about components that the topology connects to a symptom, and only such answers are taken. A scorer that
+//! is slow, down or talks nonsense costs its scores and a warning, never the diagnosis.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use diag::Code;
+use estate::{ComponentId, Snapshot};
+use localize::calling;
+use signal::{Facts, ScoreFrame, Scorer};
+use value::Time;
+
+use super::Bundle;
+use super::http::post_json;
+
+/// At most so many series are asked about in one diagnosis: those of the components first that most symptoms could come from.
+const MAX_SERIES: usize = 1_000;
+
+/// At most so many samples, of all series together: some 5 MB, which a scorer can judge while a person waits.
+const MAX_POINTS: usize = 200_000;
+
+/// What a scorer is sent.
+#[derive(Debug, Serialize)]
+struct Question<'q> {
+    /// The instant that the diagnosis is about.
+    at: Time,
+    series: Vec<Asked<'q>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Asked<'q> {
+    component: &'q str,
+    metric: &'q str,
+    labels: &'q BTreeMap<String, String>,
+    /// Seconds since 1970, and the value in the base unit of the metric; what is not known is left out.
+    points: Vec<(f64, f64)>,
+}
+
+impl Bundle<'_> {
+    /// Asks all scorers at once and adds what they say to the facts; what went wrong becomes a warning.
+    pub fn ask_scorers(&mut self) {
+        let project = self.project;
+        let scorers = project.placement.scorers();
+        if scorers.is_empty() {
+            return;
+        }
+        let estate = Arc::clone(self.shared_estate());
+        let since = self.at.minus(self.lookback);
+        let connected = connected(&estate, &self.facts, since, self.at);
+        let (question, about, left) = question(&estate, &self.facts, &connected, since, self.at);
+        if question.series.is_empty() {
+            let why = "no component that is connected to a symptom has samples in the time looked at";
+            self.warnings.push(format!("{}: the scorers were not asked: {why}", Code::SCORER));
+            return;
+        }
+        if left > 0 {
+            let (asked, all) = (question.series.len(), question.series.len() + left);
+            self.warnings
+                .push(format!("{}: the scorers were asked about {asked} of {all} series, those nearest to the symptoms", Code::SCORER));
+        }
+        let answers = match serde_json::to_vec(&question) {
+            Ok(body) => ask_all(scorers, &body),
+            Err(error) => scorers.iter().map(|_| Err(error.to_string())).collect(),
+        };
+        let at = self.at;
+        for (scorer, answer) in scorers.iter().zip(answers) {
+            match answer {
+                Ok(body) => {
+                    let frame = ScoreFrame { source: Some(&scorer.name), time: Some(at), about: Some(&about) };
+                    self.add_scores(&format!("scorer {}", scorer.name), &body, &frame);
+                }
+                Err(reason) => {
+                    let words = format!("{}: the scorer `{}` {reason}; its scores are missing", Code::SCORER, scorer.name);
+                    self.warnings.push(words);
+                }
+            }
+        }
+    }
+}
+
+/// Components that a symptom could come from, those first that could be behind the most of them.
+fn connected(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> Vec<ComponentId> {
+    let calling: Vec<ComponentId> = calling(estate, facts, since, at).into_iter().collect();
+    estate.causes(&calling, None).into_iter().map(|cause| cause.component).collect()
+}
+
+/// The question, the components that it is about, and how many series found no room in it.
+fn question<'q>(
+    estate: &'q Snapshot,
+    facts: &'q Facts,
+    connected: &[ComponentId],
+    since: Time,
+    at: Time,
+) -> (Question<'q>, BTreeSet<ComponentId>, usize) {
+    let mut series_of: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
+    for (position, series) in facts.series.iter().enumerate() {
+        if let Some(component) = series.component {
+            series_of.entry(component).or_default().push(position);
+        }
+    }
+    let (mut asked, mut about) = (Vec::new(), BTreeSet::new());
+    let (mut left, mut room) = (0, MAX_POINTS);
+    for component in connected {
+        for series in series_of.get(component).into_iter().flatten().filter_map(|position| facts.series.get(*position)) {
+            let known = series.within(since, at).iter().filter(|(_, value)| !value.is_nan());
+            let points: Vec<(f64, f64)> = known.map(|(time, value)| (seconds(*time), *value)).collect();
+            if points.is_empty() {
+                continue;
+            }
+            if asked.len() >= MAX_SERIES || points.len() > room {
+                left += 1;
+                continue;
+            }
+            room -= points.len();
+            about.insert(*component);
+            asked.push(Asked { component: &estate.component(*component).id, metric: &series.metric, labels: &series.labels, points });
+        }
+    }
+    (Question { at, series: asked }, about, left)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "milliseconds of the years 1 to 9999 are below 2^53")]
+fn seconds(time: Time) -> f64 {
+    time.0 as f64 / 1000.0
+}
+
+/// In the order of the scorers: as long as the slowest of them, and no longer than its timeout.
+fn ask_all(scorers: &[Scorer], body: &[u8]) -> Vec<Result<Vec<u8>, String>> {
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = scorers.iter().map(|scorer| scope.spawn(move || ask(scorer, body))).collect();
+        asked.into_iter().map(|one| one.join().unwrap_or_else(|_| Err("could not be asked".to_owned()))).collect()
+    })
+}
+
+fn ask(scorer: &Scorer, body: &[u8]) -> Result<Vec<u8>, String> {
+    let mut headers = BTreeMap::new();
+    for (name, value) in &scorer.headers {
+        // What is secret stands in the environment, and not in git.
+        let value = match value.strip_prefix('$') {
+            Some(variable) => std::env::var(variable).map_err(|_| {
+                format!("was not asked: its header `{name}` stands in the environment variable `{variable}`, which is not set")
+            })?,
+            None => value.clone(),
+        };
+        headers.insert(name.clone(), value);
+    }
+    let timeout = Duration::from_millis(u64::try_from(scorer.timeout).unwrap_or(0));
+    post_json(&scorer.url, &headers, body, timeout)
+}

@@ -1,0 +1,192 @@
+//! Tables of values: CSV with a column of times, or the JSON answer of Prometheus. Bytes in, a table out; no I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anomaly::Table;
+use diag::{Code, Diagnostic, nearest};
+use import::Records;
+use signal::{LabelledSeries, read_series};
+use value::Time;
+
+/// Names of a column of times, in any case: what exporters of pandas, Grafana, Prophet and Elasticsearch write.
+const TIME_NAMES: [&str; 10] = ["time", "timestamp", "ts", "ds", "date", "datetime", "@timestamp", "_time", "时间", "时间戳"];
+
+/// What stands for a missing value.
+const MISSING: [&str; 7] = ["", "-", "nan", "null", "none", "na", "n/a"];
+
+/// A number of at least this is milliseconds since 1970, below it seconds: as seconds it would be the year 5138, as milliseconds it is 1973.
+const MILLISECONDS_FROM: f64 = 1e11;
+
+/// Reads a table: JSON if it begins like JSON, else CSV. `wanted` names the columns of values; none named are all.
+///
+/// # Errors
+/// `ANOMALY_TABLE`: no table, no column of times, a wanted column that is not there, a cell that is neither number nor missing, a
+/// time that is none or stands twice; each with its line. `SIGNAL_FORMAT`: an answer of Prometheus that cannot be read.
+pub fn read_table(name: &str, bytes: &[u8], wanted: &[String]) -> Result<Table, Box<Diagnostic>> {
+    let first = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).iter().find(|byte| !byte.is_ascii_whitespace());
+    let table = match first {
+        None => return Err(bad(format!("`{name}` is empty"), "expected a header, and a row for each time")),
+        Some(b'{' | b'[') => of_series(&read_series(name, bytes)?),
+        Some(_) => {
+            let text = std::str::from_utf8(bytes).map_err(|error| {
+                let what = format!("`{name}` is not UTF-8: byte {} does not fit", error.valid_up_to());
+                let help = "save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts";
+                Box::new(Diagnostic::nowhere(Code::NOT_UTF8, what).help(help))
+            })?;
+            return csv_table(name, text, wanted);
+        }
+    };
+    if table.columns.is_empty() || table.times.is_empty() {
+        return Err(bad(format!("`{name}` is an answer without samples"), "look at the query, and at the period that was asked for"));
+    }
+    select(name, table, wanted)
+}
+
+fn bad(what: impl Into<String>, help: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(Code::ANOMALY_TABLE, what).help(help))
+}
+
+/// The series side by side, each a column named by its labels; a time that some lack is a gap in these.
+fn of_series(series: &[LabelledSeries]) -> Table {
+    let mut rows: BTreeMap<Time, Vec<f64>> = BTreeMap::new();
+    for (at, one) in series.iter().enumerate() {
+        for (time, value) in &one.points {
+            let row = rows.entry(*time).or_insert_with(|| vec![f64::NAN; series.len()]);
+            if let Some(cell) = row.get_mut(at) {
+                *cell = *value;
+            }
+        }
+    }
+    Table::of_rows(series.iter().map(|one| column_name(&one.labels)).collect(), rows.into_iter().collect())
+}
+
+/// As `PromQL` writes a series; `value` for one without labels.
+fn column_name(labels: &BTreeMap<String, String>) -> String {
+    let name = labels.get("__name__").map_or("", String::as_str);
+    let others: Vec<String> =
+        labels.iter().filter(|(key, _)| *key != "__name__").map(|(key, value)| format!("{key}=\"{value}\"")).collect();
+    match (name, others.as_slice()) {
+        ("", []) => "value".to_owned(),
+        (_, []) => name.to_owned(),
+        (_, _) => format!("{name}{{{}}}", others.join(",")),
+    }
+}
+
+/// Only the wanted columns, in the order wanted.
+fn select(name: &str, mut table: Table, wanted: &[String]) -> Result<Table, Box<Diagnostic>> {
+    if wanted.is_empty() {
+        return Ok(table);
+    }
+    let mut columns = Vec::new();
+    for one in wanted {
+        let Some(column) = table.column(one) else { return Err(unknown(name, one, &table.names())) };
+        columns.push(column.clone());
+    }
+    table.columns = columns;
+    Ok(table)
+}
+
+fn unknown(name: &str, wanted: &str, there: &[&str]) -> Box<Diagnostic> {
+    let help = match nearest(wanted, there.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has `{}`", there.join("`, `")),
+    };
+    bad(format!("`{name}` has no column `{wanted}`"), help)
+}
+
+/// The columns of a CSV table that are read: position and name.
+struct Header {
+    time: usize,
+    values: Vec<(usize, String)>,
+}
+
+fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Diagnostic>> {
+    let no_csv = |error: String| bad(format!("`{name}` is no CSV: {error}"), "expected a header, and a row for each time");
+    let mut records = Records::open(text).map_err(no_csv)?;
+    let header = header(name, records.header(), wanted)?;
+    let width = records.header().len();
+    let line = |at: u64| Records::line(text, at);
+    let mut rows: Vec<(Time, Vec<f64>)> = Vec::new();
+    let mut seen: BTreeSet<Time> = BTreeSet::new();
+    while let Some((at, record)) = records.next_row().map_err(no_csv)? {
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        if record.len() != width {
+            let what = format!("`{name}` line {}: {} fields, the header has {width}", line(at), record.len());
+            return Err(bad(what, "a field with the delimiter in it stands in quotes"));
+        }
+        let written = record.get(header.time).unwrap_or("");
+        let Some(time) = parse_instant(written) else {
+            let what = format!("`{name}` line {}: `{written}` is no time", line(at));
+            return Err(bad(
+                what,
+                "write it like `2025-06-01T10:00:00+08:00`, `2025-06-01 10:00:00` (UTC), or as seconds or milliseconds since 1970",
+            ));
+        };
+        if !seen.insert(time) {
+            let what = format!("`{name}` line {}: the time `{written}` stands twice", line(at));
+            return Err(bad(what, "one row for each time: give each series a column of its own, or a file"));
+        }
+        let mut row = Vec::with_capacity(header.values.len());
+        for (position, column) in &header.values {
+            let cell = record.get(*position).unwrap_or("");
+            let Some(value) = parse_cell(cell) else {
+                let what = format!("`{name}` line {}, column `{column}`: `{cell}` is no number", line(at));
+                return Err(bad(what, "name the columns of values with `--columns`; leave a missing value empty"));
+            };
+            row.push(value);
+        }
+        rows.push((time, row));
+    }
+    if rows.is_empty() {
+        return Err(bad(format!("`{name}` has a header and no rows"), "expected a row for each time"));
+    }
+    Ok(Table::of_rows(header.values.into_iter().map(|(_, column)| column).collect(), rows))
+}
+
+fn header(name: &str, written: &[String], wanted: &[String]) -> Result<Header, Box<Diagnostic>> {
+    let is_time = |column: &String| TIME_NAMES.contains(&column.to_lowercase().as_str());
+    let Some(time) = written.iter().position(is_time) else {
+        let what = format!("`{name}` has no column of times: its header is `{}`", written.join("`, `"));
+        return Err(bad(what, format!("call it one of `{}`", TIME_NAMES.join("`, `"))));
+    };
+    let others: Vec<(usize, &str)> = written.iter().map(String::as_str).enumerate().filter(|(at, _)| *at != time).collect();
+    let mut values = Vec::new();
+    for (at, column) in &others {
+        if others.iter().any(|(other, same)| other < at && same == column) {
+            return Err(bad(format!("`{name}` has two columns `{column}`"), "give each a name of its own"));
+        }
+        if wanted.is_empty() {
+            values.push((*at, (*column).to_owned()));
+        }
+    }
+    for one in wanted {
+        let Some((at, column)) = others.iter().find(|(_, column)| column == one) else {
+            return Err(unknown(name, one, &others.iter().map(|(_, column)| *column).collect::<Vec<_>>()));
+        };
+        values.push((*at, (*column).to_owned()));
+    }
+    if values.is_empty() {
+        return Err(bad(format!("`{name}` has times and no column of values"), "expected at least one column of numbers"));
+    }
+    Ok(Header { time, values })
+}
+
+/// A time in a table: RFC 3339, the same without its zone (UTC then), a date alone (its midnight in UTC), seconds or
+/// milliseconds since 1970. `None` for anything else.
+pub fn parse_instant(text: &str) -> Option<Time> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        return Time::from_seconds(if number.abs() >= MILLISECONDS_FROM { number / 1000.0 } else { number });
+    }
+    Time::parse(text).or_else(|| Time::parse(&format!("{text}Z"))).or_else(|| Time::parse(&format!("{text}T00:00:00Z")))
+}
+
+/// A finite number, or NaN for a missing one.
+fn parse_cell(text: &str) -> Option<f64> {
+    if MISSING.contains(&text.to_lowercase().as_str()) {
+        return Some(f64::NAN);
+    }
+    text.parse::<f64>().ok().filter(|value| value.is_finite())
+}

@@ -1,0 +1,54 @@
+//! A topology alone, without rules and cases: the two sides of a merge request.
+
+use std::path::Path;
+
+use diag::{Code, Diagnostic, SourceId, Sources, sort};
+use estate::{Snapshot, build};
+
+use super::files::{below, read};
+
+/// An estate with the texts that it was read from.
+#[derive(Debug)]
+pub struct Topology {
+    pub sources: Sources,
+    pub estate: Snapshot,
+    /// Everything that is wrong with it; wrong items are left out.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+const MODEL: [&str; 2] = ["topology/model.yaml", "topology/model.yml"];
+const SOURCES: [&str; 2] = ["topology/sources.yaml", "topology/sources.yml"];
+
+/// Reads a topology tree: the folder itself, or the `topology/` in it.
+pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
+    let inner = dir.join("topology");
+    let tree = if inner.is_dir() { inner } else { dir.to_path_buf() };
+    if !tree.is_dir() {
+        let message = format!("there is no folder `{}`", dir.display());
+        return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("name a folder with topology files")));
+    }
+    let mut diagnostics = Vec::new();
+    let mut texts = Sources::default();
+    let paths = below(&tree, &["yaml", "yml", "json"], &mut diagnostics);
+    let files: Vec<SourceId> = paths.iter().filter_map(|path| read(&mut texts, &tree, path, &mut diagnostics)).collect();
+    // Under the names that a project gives them, wherever the tree lies.
+    let mut sources = Sources::default();
+    let (mut model, mut topology) = (Vec::new(), Vec::new());
+    for file in files {
+        let name = format!("topology/{}", texts.path(file));
+        let id = sources.add(name.clone(), texts.text(file));
+        if MODEL.contains(&name.as_str()) {
+            model.push(id);
+        } else if !SOURCES.contains(&name.as_str()) {
+            topology.push(id);
+        }
+    }
+    let (estate, found) = build(&sources, &model, &topology);
+    diagnostics.extend(found);
+    sort(&sources, &mut diagnostics);
+    if paths.is_empty() {
+        let message = format!("`{}` holds no topology files", tree.display());
+        return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("an empty side would be an empty estate")));
+    }
+    Ok(Topology { sources, estate, diagnostics })
+}

@@ -1,0 +1,197 @@
+//! Recordings of which somebody says what broke: bundles with an `expected.json`, past cases, entries of the feedback journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use diag::Diagnostic;
+use knowledge::feedback;
+
+use super::Project;
+use super::files::below;
+
+/// The journal of a project, in its folder.
+const JOURNAL: &str = "feedback.ndjson";
+
+/// Any of these makes a folder a recording.
+const SIGNALS: &[&str] = &["alerts.json", "metrics.json", "logs.json", "events.ndjson", "changes.json"];
+
+/// A recording with its truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// The folder as people name it: relative to the project where it lies in it, with `/`.
+    pub name: String,
+    pub dir: PathBuf,
+    /// The last folder upward in which its topology and baseline may lie.
+    pub top: PathBuf,
+    /// What broke, by component: the words for the fault. Empty: nothing was at fault.
+    pub roots: BTreeMap<String, String>,
+}
+
+/// All recordings with a truth, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Collected {
+    pub found: Vec<Labelled>,
+    /// Names of those that cannot be used, and why.
+    pub skipped: Vec<(String, String)>,
+    /// What is wrong with the journal.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// `expected.json`.
+#[derive(Debug, Deserialize)]
+struct Expected {
+    #[serde(default)]
+    root_causes: Vec<ExpectedCause>,
+    #[serde(default)]
+    no_fault: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ExpectedCause {
+    pub component: String,
+    /// What broke, in words that incidents of one kind share.
+    #[serde(default)]
+    pub fault: String,
+}
+
+/// Collects the recordings below the folders, below the project's `cases/`, and those that its journal names. Where several
+/// speak of one recording, the journal goes before `expected.json`, and that before `case.yaml`: the journal is what people
+/// say who have seen the answer.
+pub fn labelled(project: &Project, dirs: &[PathBuf]) -> Collected {
+    let mut all = Collecting { project, by_path: BTreeMap::new(), skipped: BTreeSet::new() };
+    all.cases();
+    let cases = project.root.join("cases");
+    for dir in dirs.iter().chain(cases.is_dir().then_some(&cases)) {
+        all.expected_below(dir);
+    }
+    let diagnostics = all.journal();
+    let mut found: Vec<Labelled> = all.by_path.into_values().collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Collected { found, skipped: all.skipped.into_iter().collect(), diagnostics }
+}
+
+struct Collecting<'p> {
+    project: &'p Project,
+    /// By canonical path, so that a recording that two folders hold counts once.
+    by_path: BTreeMap<PathBuf, Labelled>,
+    skipped: BTreeSet<(String, String)>,
+}
+
+impl Collecting<'_> {
+    fn cases(&mut self) {
+        let project = self.project;
+        for case in project.cases.cases() {
+            let dir = project.root.join("cases").join(&case.id);
+            let name = self.name(&dir);
+            if dir.join("expected.json").is_file() {
+                continue;
+            }
+            let Some(root) = case.root.as_ref() else {
+                self.skip(name, "the case tells no root cause");
+                continue;
+            };
+            let Some(component) = &root.component else {
+                self.skip(name, "its root cause names no component");
+                continue;
+            };
+            if SIGNALS.iter().any(|file| dir.join(file).is_file()) {
+                let top = project.root.join("cases");
+                self.add(dir, top, BTreeMap::from([(component.clone(), root.fault.clone())]));
+            } else {
+                self.skip(name, "the case has no recording beside it, so that nothing can be measured on it");
+            }
+        }
+    }
+
+    fn expected_below(&mut self, folder: &Path) {
+        for dir in expecting(folder) {
+            match expected(&dir) {
+                Ok(causes) => {
+                    let roots = causes.into_iter().map(|cause| (cause.component, cause.fault.trim().to_owned())).collect();
+                    self.add(dir, folder.to_path_buf(), roots);
+                }
+                Err(why) => self.skip(self.name(&dir), &why),
+            }
+        }
+    }
+
+    fn journal(&mut self) -> Vec<Diagnostic> {
+        // Without a journal nobody has said anything yet.
+        let Ok(text) = std::fs::read_to_string(self.project.root.join(JOURNAL)) else { return Vec::new() };
+        let (entries, diagnostics) = feedback::read(&text);
+        for entry in entries {
+            // An absolute path replaces the root.
+            let dir = self.project.root.join(&entry.bundle);
+            let roots: Option<BTreeMap<String, String>> = match (&entry.verdict, &entry.root) {
+                (feedback::Verdict::NoFault, _) => Some(BTreeMap::new()),
+                (feedback::Verdict::Confirmed | feedback::Verdict::Corrected, Some(root)) => {
+                    Some(BTreeMap::from([(root.component.clone(), root.fault.clone())]))
+                }
+                (feedback::Verdict::Confirmed | feedback::Verdict::Corrected, None) => None,
+            };
+            match roots {
+                Some(_) if !dir.is_dir() => self.skip(entry.bundle, "the journal names this folder, and it is not there"),
+                Some(roots) => {
+                    let top = dir.parent().map_or_else(|| dir.clone(), Path::to_path_buf);
+                    self.add(dir, top, roots);
+                }
+                None => self.skip(entry.bundle, "the journal names no component that broke"),
+            }
+        }
+        diagnostics
+    }
+
+    fn add(&mut self, dir: PathBuf, top: PathBuf, mut roots: BTreeMap<String, String>) {
+        let name = self.name(&dir);
+        let key = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+        let before = self.by_path.get(&key);
+        if let Some(before) = before {
+            // Whoever names the component only leaves the words to whom knows them.
+            for (component, fault) in &mut roots {
+                if fault.is_empty() {
+                    fault.clone_from(before.roots.get(component).unwrap_or(&String::new()));
+                }
+            }
+        }
+        let top = before.map_or(top, |before| before.top.clone());
+        if roots.values().any(String::is_empty) {
+            self.skip(name, "it names no fault, only a component");
+        } else {
+            self.by_path.insert(key, Labelled { name, dir, top, roots });
+        }
+    }
+
+    fn skip(&mut self, name: String, why: &str) {
+        self.skipped.insert((name, why.to_owned()));
+    }
+
+    /// Relative to the project where it lies in it.
+    fn name(&self, dir: &Path) -> String {
+        let inside = dir.canonicalize().ok().zip(self.project.root.canonicalize().ok());
+        let inside = inside.and_then(|(dir, root)| dir.strip_prefix(root).map(Path::to_path_buf).ok());
+        inside.unwrap_or_else(|| dir.to_path_buf()).to_string_lossy().replace('\\', "/")
+    }
+}
+
+/// The truth of an `expected.json`.
+pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
+    let text =
+        std::fs::read_to_string(dir.join("expected.json")).map_err(|error| format!("its `expected.json` cannot be read: {error}"))?;
+    let said: Expected = serde_json::from_str(&text).map_err(|error| format!("its `expected.json` is not as expected: {error}"))?;
+    match (said.no_fault, said.root_causes.is_empty()) {
+        (true, true) | (false, false) => Ok(said.root_causes),
+        (true, false) => Err("its `expected.json` says both what broke and that nothing did".to_owned()),
+        (false, true) => Err("its `expected.json` gives neither `root_causes` nor `no_fault`".to_owned()),
+    }
+}
+
+/// The folders below that hold an `expected.json`, in the order of their paths.
+pub(super) fn expecting(folder: &Path) -> Vec<PathBuf> {
+    let files = below(folder, &["json"], &mut Vec::new()).into_iter();
+    files
+        .filter(|path| path.file_name().is_some_and(|name| name == "expected.json"))
+        .filter_map(|path| Some(path.parent()?.to_path_buf()))
+        .collect()
+}

@@ -1,0 +1,30 @@
+//! All integration tests, as one program: each file is a module, each folder beside it holds its cases.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails may panic"
+)]
+
+mod common;
+
+mod anomaly;
+mod badinput;
+mod change;
+mod check;
+mod confirm;
+mod diagnose;
+mod engine;
+mod import;
+mod matcher;
+mod mine;
+mod recorded;
+mod reference;
+mod serve;
+mod store;
+mod store_history;
+mod tidy;
+mod timeline;
+mod twins;

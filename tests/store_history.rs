@@ -1,0 +1,343 @@
+//! The store and what stands around it: an estate of records, past cases in the graph, imports in the words of their origin, and
+//! questions to the estate as it was.
+
+use redb::ReadableTable;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::faultscope;
+use diag::Sources;
+use estate::{LeftOut, Snapshot, base_model, build};
+use indradb::{Edge, QueryExt};
+use project::{recorded, records_of};
+use serde_json::{Value, json};
+use store::{
+    CaseRecord, Change, Changeset, ComponentRecord, GIT, GroupRecord, Records, RelationRecord, Store, What, case_vertex, component_vertex,
+};
+
+/// A folder of its own for each test.
+fn fresh(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store_more").join(format!("{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+const SHOP: &str = "components:
+  - {id: web, type: service, tier: core, owner: 前端, attributes: {max_threads: 200, shift: night}}
+  - {id: db-1, type: database, name: 订单库, environment: production}
+  - {id: db-2, type: database}
+  - {id: host-1, type: host}
+relations:
+  - {from: web, kind: depends_on, to: [db-1, db-2]}
+  - {from: db-1, kind: runs_on, to: host-1}
+groups:
+  - {id: dbs, members: [db-1, db-2], need: 1}
+";
+
+fn estate(text: &str) -> Snapshot {
+    let mut sources = Sources::default();
+    let file = sources.add("shop.yaml", text);
+    let (estate, found) = build(&sources, &[], &[file]);
+    assert!(found.iter().all(|d| !d.is_error()), "{found:?}");
+    estate
+}
+
+/// Everything of an estate, without the places in files.
+fn shape(estate: &Snapshot) -> Vec<String> {
+    let components = estate.ids().map(|id| {
+        let mut one = estate.component(id).clone();
+        one.place = None;
+        format!("{one:?}")
+    });
+    let relations = estate.relations().map(|one| format!("{one:?}"));
+    let groups = estate.groups().iter().map(|one| format!("{one:?}"));
+    components.chain(relations).chain(groups).collect()
+}
+
+fn component(id: &str, kind: &str) -> ComponentRecord {
+    ComponentRecord {
+        id: id.to_owned(),
+        kind: kind.to_owned(),
+        name: id.to_owned(),
+        owner: None,
+        environment: None,
+        tier: None,
+        attributes: [].into(),
+        origin: GIT.to_owned(),
+    }
+}
+
+fn relation(from: &str, kind: &str, to: &str) -> RelationRecord {
+    RelationRecord { from: from.to_owned(), kind: kind.to_owned(), to: to.to_owned(), origin: GIT.to_owned() }
+}
+
+#[test]
+fn an_estate_comes_back_from_the_store() {
+    let estate = estate(SHOP);
+    let store = Store::open(&fresh("round").join("estate.redb")).unwrap();
+    let changes = Changeset::replacing(&store.layer(GIT).unwrap(), records_of(&estate, GIT));
+    store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
+    let mut left_out = LeftOut::default();
+    let back = recorded(&base_model(), store.records(None).unwrap(), &mut left_out);
+    assert_eq!(left_out.words(), Vec::<String>::new());
+    assert_eq!(shape(&back), shape(&estate));
+    assert!(back.group("dbs").is_some() && back.relations().count() == 3);
+}
+
+#[test]
+fn what_the_model_does_not_know_is_left_out_and_counted() {
+    let odd = ComponentRecord {
+        tier: Some("urgent".to_owned()),
+        attributes: [("max_threads".to_owned(), json!("many")), ("own".to_owned(), json!("kept"))].into(),
+        ..component("a", "service")
+    };
+    let records = Records {
+        components: vec![odd, component("b", "mainframe"), component("c", "host"), component("d", "host"), component("e", "mainframe")],
+        relations: vec![
+            relation("a", "depends_on", "a"),
+            relation("a", "hugs", "c"),
+            relation("a", "runs_on", "b"),
+            relation("c", "calls", "d"),
+            relation("c", "contains", "d"),
+            relation("d", "contains", "c"),
+        ],
+        groups: vec![GroupRecord { id: "g".to_owned(), members: vec!["b".to_owned()], need: 1, origin: GIT.to_owned() }],
+        ..Records::default()
+    };
+    let mut left_out = LeftOut::default();
+    let estate = recorded(&base_model(), records, &mut left_out);
+    let expected = [
+        "left out: `c calls d`: `calls` cannot stand between `host` and `host`",
+        "left out: `a depends_on a`: a component cannot be in a relation to itself",
+        "left out: `d contains c`: it closes a circle of containment",
+        "left out: group `g`: none of its members is there",
+        "left out: attribute `max_threads` of `a`: the attribute is not of the kind that the model declares",
+        "left out: `b` and 1 more: the model has no component type `mainframe`",
+        "left out: `a hugs c`: the model has no relation kind `hugs`",
+        "left out: tier `urgent` of `a`: there is no such tier",
+    ];
+    assert_eq!(left_out.words(), expected);
+    let ids: Vec<&str> = estate.ids().map(|id| estate.component(id).id.as_str()).collect();
+    assert_eq!(ids, ["a", "c", "d"]);
+    assert_eq!(estate.relations().map(|one| one.kind).collect::<Vec<_>>(), ["contains"]);
+    assert_eq!(estate.component(estate.find("a").unwrap()).attributes.len(), 1);
+}
+
+/// Not run by itself: `cargo test --release --test it a_million -- --ignored --nocapture` tells how long it takes.
+#[test]
+#[ignore = "it measures, and takes a while without --release"]
+fn a_million_components() {
+    let id = |number: u32| format!("c{number:07}");
+    let components = (0..1_000_000).map(|number| component(&id(number), if number % 10 == 0 { "host" } else { "service" })).collect();
+    let relations = (1..1_000_000).flat_map(|number| {
+        let to_host = relation(&id(number), "runs_on", &id(number / 10 * 10));
+        let up = relation(&id(number), "depends_on", &id(number / 2));
+        [up, to_host].into_iter().filter(move |one| one.from != one.to)
+    });
+    let records = Records { components, relations: relations.collect(), ..Records::default() };
+    let begin = std::time::Instant::now();
+    let estate = recorded(&base_model(), records, &mut LeftOut::default());
+    println!("{} components, {} relations: {:?}", estate.len(), estate.relations().count(), begin.elapsed());
+    assert_eq!(estate.len(), 1_000_000);
+}
+
+// Cases.
+
+fn case(components: &[&str]) -> CaseRecord {
+    CaseRecord {
+        id: "HIS-1".to_owned(),
+        title: "out of connections".to_owned(),
+        date: Some("2025-06-01T00:00:00Z".to_owned()),
+        root_cause: Some("a leak".to_owned()),
+        components: components.iter().map(|&id| id.to_owned()).collect(),
+        rule: None,
+        origin: GIT.to_owned(),
+    }
+}
+
+/// Which of `a` and `b` the case has an edge to.
+fn touched(store: &Store) -> Vec<&'static str> {
+    let query = indradb::SpecificVertexQuery::single(case_vertex("HIS-1")).outbound().unwrap();
+    let edges: Vec<Edge> = indradb::util::extract_edges(store.graph().get(query).unwrap()).unwrap();
+    assert!(edges.iter().all(|edge| edge.t.as_str() == "touched"));
+    ["a", "b"].into_iter().filter(|id| edges.iter().any(|edge| edge.inbound_id == component_vertex(id))).collect()
+}
+
+#[test]
+fn cases_touch_components_that_are_there() {
+    let store = Store::open(&fresh("cases").join("estate.redb")).unwrap();
+    let apply = |changes: Changeset| store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
+    let put = |id: &str| Changeset { put_components: vec![component(id, "service")], ..Changeset::default() };
+    let gone = |id: &str| Changeset { remove_components: vec![id.to_owned()], ..Changeset::default() };
+
+    let first = Changeset { put_cases: vec![case(&["a", "b"])], ..put("a") };
+    let audit = apply(first.clone());
+    assert_eq!((audit.revision, audit.added), (1, 2));
+    assert_eq!(store.apply(&first, "test", "", GIT, 0).unwrap(), None);
+    assert_eq!(touched(&store), ["a"]);
+    apply(put("b"));
+    assert_eq!(touched(&store), ["a", "b"], "it waited for `b`");
+    apply(gone("a"));
+    assert_eq!(touched(&store), ["b"]);
+    apply(put("a"));
+    assert_eq!(touched(&store), ["a", "b"]);
+    let audit = apply(Changeset { put_cases: vec![case(&["b"])], ..Changeset::default() });
+    assert_eq!((audit.added, audit.changed, audit.removed), (0, 1, 0));
+    assert_eq!(touched(&store), ["b"]);
+    assert_eq!(store.records(None).unwrap().cases, [case(&["b"])]);
+    assert_eq!(store.records(Some(1)).unwrap().cases, [case(&["a", "b"])]);
+
+    let without = Changeset::replacing(&store.layer(GIT).unwrap(), Records { cases: Vec::new(), ..store.records(None).unwrap() });
+    assert_eq!(without.remove_cases, ["HIS-1"]);
+    let audit = apply(without);
+    assert_eq!(audit.removed, 1);
+    assert!(touched(&store).is_empty() && store.records(None).unwrap().cases.is_empty());
+    let Change { what, id, before, after } = store.diff(1, audit.revision).unwrap().pop().unwrap();
+    assert_eq!((what, id.as_str(), before.is_some(), after), (What::Case, "HIS-1", true, None));
+}
+
+#[test]
+fn stores_from_before_there_were_cases_are_taken_on() {
+    let path = fresh("format").join("estate.redb");
+    let store = Store::open(&path).unwrap();
+    let changes = Changeset { put_components: vec![component("a", "service")], ..Changeset::default() };
+    store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
+    drop(store);
+    let format = |write: Option<u32>| {
+        let db = redb::Database::create(&path).unwrap();
+        let table = redb::TableDefinition::<&[u8], &[u8]>::new("faultscope:meta");
+        let transaction = db.begin_write().unwrap();
+        let found = {
+            let mut meta = transaction.open_table(table).unwrap();
+            if let Some(format) = write {
+                meta.insert(b"format".as_slice(), format.to_be_bytes().as_slice()).unwrap();
+            }
+            let found = meta.get(b"format".as_slice()).unwrap().unwrap();
+            found.value().to_vec()
+        };
+        transaction.commit().unwrap();
+        found
+    };
+    format(Some(1));
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.records(None).unwrap().components, [component("a", "service")]);
+    drop(store);
+    assert_eq!(format(None), 2u32.to_be_bytes());
+}
+
+// The command line.
+
+/// A project with the shop and one case in it, and the path of its store.
+fn project(name: &str) -> (String, String) {
+    let dir = fresh(name);
+    for folder in ["topology", "cases/HIS-1"] {
+        fs::create_dir_all(dir.join(folder)).unwrap();
+    }
+    fs::write(dir.join("topology/shop.yaml"), SHOP).unwrap();
+    let case = "id: HIS-1\ntitle: t\nroot_cause: {component: 订单库, fault: f}\naffected: [database, web, ghost]\n";
+    fs::write(dir.join("cases/HIS-1/case.yaml"), case).unwrap();
+    let store = dir.join("estate.redb");
+    (dir.to_str().unwrap().to_owned(), store.to_str().unwrap().to_owned())
+}
+
+fn ran(args: &[&str]) -> String {
+    let (code, out, error) = faultscope(args);
+    assert_eq!(code, 0, "{args:?}: {error}");
+    out
+}
+
+fn ran_json(args: &[&str]) -> Value {
+    serde_json::from_str(&ran(&[args, &["--format", "json"][..]].concat())).unwrap()
+}
+
+#[test]
+fn applying_a_project_brings_its_cases() {
+    let (dir, store) = project("apply");
+    assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 1: 9 items added, 0 changed, 0 removed\n");
+    let shown = ran_json(&["estate", "show", "--store", &store]);
+    // By its id though it was named by its name; `database` is a type; what is not there yet is waited for.
+    assert_eq!(shown["cases"][0]["components"], json!(["db-1", "ghost", "web"]));
+    let text = ran(&["estate", "show", "--store", &store]);
+    assert!(text.starts_with("revision 1: 4 components, 3 relations, 1 groups, 1 cases\n"), "{text}");
+    assert!(text.contains("  HIS-1 t: touched db-1, ghost, web (from git)\n"), "{text}");
+    fs::remove_dir_all(Path::new(&dir).join("cases")).unwrap();
+    assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 2: 0 items added, 0 changed, 1 removed\n");
+    assert_eq!(ran(&["estate", "diff", "1", "2", "--store", &store]), "- case HIS-1\n");
+}
+
+#[test]
+fn impact_of_another_time() {
+    let (dir, store) = project("impact");
+    ran(&["estate", "apply", &dir, "--store", &store]);
+    let file = Path::new(&dir).join("topology/shop.yaml");
+    fs::write(&file, SHOP.replace("  - {from: db-1, kind: runs_on, to: host-1}\n", "")).unwrap();
+    ran(&["estate", "apply", &dir, "--store", &store]);
+    let then = |as_of: &str| faultscope(&["impact", "host-1", "--project", &dir, "--as-of", as_of, "--store", &store]);
+    let (code, out, error) = then("1");
+    assert!(code == 0 && out.contains("db-1"), "{out}{error}");
+    assert!(error.contains("the estate is that of revision 1 (4 components), not the project's"), "{error}");
+    // Now, in the store and in the project.
+    for out in [then("2").1, then("2999-01-01T00:00:00Z").1, ran(&["impact", "host-1", "--project", &dir])] {
+        assert!(!out.contains("db-1"), "{out}");
+    }
+    let wrong = [
+        ("3", "there is no revision `3`, the newest is 2"),
+        ("2001-01-01T00:00:00Z", "at `2001-01-01T00:00:00Z` the store had no estate yet"),
+        ("yesterday", "`yesterday` is neither a revision nor a time"),
+    ];
+    for (as_of, message) in wrong {
+        let (code, _, error) = then(as_of);
+        assert!(code == 2 && error.contains(message), "{as_of}: {error}");
+    }
+    assert_eq!(faultscope(&["impact", "host-1", "--project", &dir, "--store", &store]).0, 2, "--store alone means nothing");
+}
+
+#[test]
+fn diagnosis_against_another_time() {
+    let store = fresh("diagnose").join("estate.redb");
+    let store = store.to_str().unwrap();
+    ran(&["estate", "apply", ".", "--store", store]);
+    let bundle = ["diagnose", "tests/incidents/CAS-001-fires"];
+    let mut now = ran_json(&bundle);
+    // The same topology, so the same answer; but it says what it rests on.
+    let mut then = ran_json(&[&bundle[..], &["--as-of", "1", "--store", store][..]].concat());
+    assert!(then["warnings"].to_string().contains("the estate is that of revision 1"), "{}", then["warnings"]);
+    now["warnings"].take();
+    then["warnings"].take();
+    assert_eq!(then, now);
+}
+
+#[test]
+fn imports_are_the_words_of_their_origin() {
+    let (dir, store) = project("import");
+    ran(&["estate", "apply", &dir, "--store", &store]);
+    let table = Path::new(&dir).join("inventory.csv");
+    let file = table.to_str().unwrap();
+    let import = |more: &[&'static str]| [&["import", "csv", file, "--project", &dir, "--store", &store][..], more].concat();
+    fs::write(&table, "id,type,owner\nweb,service,ops\ncache,redis,ops\n").unwrap();
+
+    let dry = ran(&import(&["--dry-run"]));
+    assert!(dry.ends_with("not written, as `--dry-run` says\n"), "{dry}");
+    let report = ran_json(&import(&["--who", "job", "--why", "nightly"]));
+    assert_eq!((&report["added"], &report["revision"], &report["written"]), (&json!(["cache", "web"]), &json!(2), &json!(true)));
+    let log = ran_json(&["estate", "log", "--store", &store]);
+    let said = ["who", "why", "origin"].map(|key| log[0][key].as_str().unwrap());
+    assert_eq!(said, ["job", "nightly", "import:csv"]);
+    // Git wins, and the conflict is to be seen.
+    let owners = |shown: &Value| shown["components"].as_array().unwrap().iter().map(|one| one["owner"].clone()).collect::<Vec<_>>();
+    assert_eq!(
+        owners(&ran_json(&["estate", "show", "--store", &store])),
+        [json!("ops"), json!(null), json!(null), json!(null), json!("前端")]
+    );
+    let (code, out, _) = faultscope(&["estate", "conflicts", "--store", &store]);
+    assert_eq!((code, out.as_str()), (1, "web owner: git says \"前端\", import:csv says \"ops\"\n"));
+
+    assert!(ran(&import(&[])).ends_with("left as it is\n"));
+    fs::write(&table, "id,type,owner\nweb,service,ops\n").unwrap();
+    let report = ran_json(&import(&[]));
+    assert_eq!((&report["gone"], &report["unchanged"], &report["revision"]), (&json!(["cache"]), &json!(1), &json!(3)));
+    // Git's own are untouched.
+    assert_eq!(ran_json(&["estate", "show", "--store", &store])["components"].as_array().unwrap().len(), 4);
+    assert!(!Path::new(&dir).join("topology/imported-csv.yaml").exists());
+}
