@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use change::{Action, ChangePlan, Frame, GroupLeft, Known, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
+use change::{Action, ChangePlan, Basis, GroupLeft, Known, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
 use compile::plan::Plan;
 use diag::{Sources, render};
 use estate::{ComponentId, Snapshot, State, Tier, build};
@@ -166,7 +166,7 @@ proptest! {
         let steps = world.steps(&estate);
         let all = operations(&steps);
         let mut before = Done::new();
-        for moment in Frame::new(&estate, &steps).walk(&steps) {
+        for moment in Basis::new(&estate, &steps).walk(&steps) {
             let at_once: Done = moment.batch.on.iter().map(|on| (moment.batch.action, *on)).collect();
             prop_assert_eq!(moment.breaches.is_empty(), is_safe(&estate, &all, &before, &at_once), "{:?}\n{:?}", steps, moment);
             before.extend(at_once);
@@ -180,7 +180,7 @@ proptest! {
         let estate = world.estate();
         let steps = world.steps(&estate);
         let all = operations(&steps);
-        let frame = Frame::new(&estate, &steps);
+        let frame = Basis::new(&estate, &steps);
         let exists = any_order(&estate, &all);
         match frame.order(&steps, &frame.walk(&steps)) {
             Order::Safe => prop_assert!(exists),
@@ -224,7 +224,7 @@ proptest! {
         let mut states: BTreeMap<ComponentId, State> = BTreeMap::new();
         let mut living: BTreeMap<String, usize> = BTreeMap::new();
         let mut before = Done::new();
-        for moment in Frame::new(&estate, &steps).walk(&steps) {
+        for moment in Basis::new(&estate, &steps).walk(&steps) {
             let at_once: Done = moment.batch.on.iter().map(|on| (moment.batch.action, *on)).collect();
             let gone = before.iter().filter(|(action, _)| *action == Action::Remove).map(|(_, on)| (*on, State::Down));
             let now = at_once.iter().map(|(action, on)| (*on, action.state()));

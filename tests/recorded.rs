@@ -4,7 +4,7 @@ use std::fs;
 
 use diag::{Diagnostic, Sources};
 use estate::Snapshot;
-use signal::{BundleText, Placement, last_time, read_bundle, read_facts};
+use signal::{BundleText, MappingRules, last_time, read_bundle, read_facts};
 
 use crate::common::shared;
 
@@ -20,7 +20,7 @@ fn recorded_bundles() {
             let (file, bytes) = text.topology.clone().unwrap();
             let topology = sources.add(file, String::from_utf8(bytes).unwrap());
             let (snapshot, _) = estate::build(&sources, &[], &[topology]);
-            let (facts, counts, diagnostics) = read_facts(&text, &snapshot, &Placement::default());
+            let (facts, counts, diagnostics) = read_facts(&text, &snapshot, &MappingRules::default());
             assert!(!diagnostics.iter().any(Diagnostic::is_error), "{}: {diagnostics:?}", case.display());
             assert!(counts.adds_up(), "{}: {counts:?}", case.display());
             assert!(facts.present.metrics && last_time(&facts).is_some(), "{}", case.display());
@@ -38,7 +38,7 @@ fn recorded_payloads() {
         for file in fs::read_dir(shared.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
             let mut text = BundleText::default();
             text.alerts = Some(("alerts.json".to_owned(), fs::read(&file).unwrap()));
-            let (facts, counts, diagnostics) = read_facts(&text, &Snapshot::empty(), &Placement::default());
+            let (facts, counts, diagnostics) = read_facts(&text, &Snapshot::empty(), &MappingRules::default());
             assert!(!diagnostics.iter().any(Diagnostic::is_error), "{}: {diagnostics:?}", file.display());
             assert!(counts.adds_up() && !facts.alerts.is_empty(), "{}: {counts:?}", file.display());
         }

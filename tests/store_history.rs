@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::faultscope;
 use diag::Sources;
-use estate::{LeftOut, Snapshot, base_model, build};
+use estate::{Rejected, Snapshot, base_model, build};
 use indradb::{Edge, QueryExt};
 use project::{recorded, records_of};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ fn an_estate_comes_back_from_the_store() {
     let store = Store::open(&fresh("round").join("estate.redb")).unwrap();
     let changes = Changeset::replacing(&store.layer(GIT).unwrap(), records_of(&estate, GIT));
     store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
-    let mut left_out = LeftOut::default();
+    let mut left_out = Rejected::default();
     let back = recorded(&base_model(), store.records(None).unwrap(), &mut left_out);
     assert_eq!(left_out.words(), Vec::<String>::new());
     assert_eq!(shape(&back), shape(&estate));
@@ -105,7 +105,7 @@ fn what_the_model_does_not_know_is_left_out_and_counted() {
         groups: vec![GroupRecord { id: "g".to_owned(), members: vec!["b".to_owned()], need: 1, origin: GIT.to_owned() }],
         ..Records::default()
     };
-    let mut left_out = LeftOut::default();
+    let mut left_out = Rejected::default();
     let estate = recorded(&base_model(), records, &mut left_out);
     let expected = [
         "left out: `c calls d`: `calls` cannot stand between `host` and `host`",
@@ -137,7 +137,7 @@ fn a_million_components() {
     });
     let records = Records { components, relations: relations.collect(), ..Records::default() };
     let begin = std::time::Instant::now();
-    let estate = recorded(&base_model(), records, &mut LeftOut::default());
+    let estate = recorded(&base_model(), records, &mut Rejected::default());
     println!("{} components, {} relations: {:?}", estate.len(), estate.relations().count(), begin.elapsed());
     assert_eq!(estate.len(), 1_000_000);
 }

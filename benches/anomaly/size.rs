@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anomaly::{Ask, Symptom, deviations, rank};
-use estate::{Component, ComponentId, LeftOut, Parts, Snapshot, base_model};
+use anomaly::{RankInput, Symptom, deviations, rank};
+use estate::{Component, ComponentId, Rejected, Parts, Snapshot, base_model};
 use signal::{Facts, Origin, Series};
 use value::{MINUTE, Time};
 
@@ -33,7 +33,7 @@ pub fn run() {
             let found = deviations(&estate, &facts, at, begun);
             scoring.push((cpu() - started) / 1e6);
             let started = cpu();
-            let ranked = rank(&Ask { estate: &estate, facts: &facts, at, deviations: &found, witnesses: &[], symptoms: &symptoms });
+            let ranked = rank(&RankInput { estate: &estate, facts: &facts, at, deviations: &found, witnesses: &[], symptoms: &symptoms });
             ranking.push((cpu() - started) / 1e6);
             first = format!("{} ({} stray, {} alert)", estate.component(ranked[0].component).id, found.len(), symptoms.len());
         }
@@ -65,7 +65,7 @@ fn estate(size: usize) -> Snapshot {
         (0..3).map(move |way| (at as u32, "calls", (below + (at * 7 + way * 13) % layer) as u32))
     };
     let relations = (layer..size / layer * layer).flat_map(calls).collect();
-    let mut left_out = LeftOut::default();
+    let mut left_out = Rejected::default();
     Snapshot::checked(base_model(), Parts { components: (0..size).map(component).collect(), relations, groups: Vec::new() }, &mut left_out)
 }
 

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use measure::{cpu, percentile, resident};
 
-use estate::{Component, ComponentId, LeftOut, Parts, Snapshot, State, base_model};
+use estate::{Component, ComponentId, Rejected, Parts, Snapshot, State, base_model};
 
 const TYPES: [&str; 10] =
     ["function", "load_balancer", "service", "pod", "queue", "cache", "database", "virtual_machine", "host", "switch"];
@@ -97,7 +97,7 @@ fn main() {
     let before = resident("VmRSS");
     let started = cpu();
     let count = relations.len();
-    let estate = Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut LeftOut::default());
+    let estate = Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut Rejected::default());
     println!(
         "{} components, {} relations: snapshot in {:.2} s, {} MB more ({} before)",
         estate.len(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use estate::{LeftOut, base_model};
+use estate::{Rejected, base_model};
 use project::recorded;
 use store::{Changeset, ComponentRecord, RelationRecord, Store};
 
@@ -44,7 +44,7 @@ pub fn run(dir: &str) {
     let started = Watch::start();
     let records = store.records(None).unwrap();
     let read = started.microseconds() / 1e6;
-    let snapshot = recorded(&base_model(), records, &mut LeftOut::default());
+    let snapshot = recorded(&base_model(), records, &mut Rejected::default());
     println!(
         "{} components, {} relations read in {read:.1} s, snapshot after {:.1} s; file {} MB, peak {} MB",
         snapshot.len(),

@@ -9,7 +9,7 @@ use compile::{Inputs, compile};
 use diag::{Sources, render};
 use engine::Engine;
 use engine::matcher::{Fact, Limits, Matcher, Prepared, Sample, SeriesKey, Setup};
-use estate::{Component, LeftOut, Parts, Snapshot, base_model};
+use estate::{Component, Rejected, Parts, Snapshot, base_model};
 use language::parse_file;
 use script::RhaiScripts;
 use signal::{Origin, Present, Series};
@@ -42,7 +42,7 @@ fn estate(hosts_of_each: u32) -> Snapshot {
         let hosts = service * hosts_of_each..(service + 1) * hosts_of_each;
         relations.extend(hosts.map(|host| (HOSTS + service, "depends_on", host)));
     }
-    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut LeftOut::default())
+    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut Rejected::default())
 }
 
 /// A stream that a person could have seen: most hosts calm, one in ten busy, in the order of time.

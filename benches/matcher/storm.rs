@@ -9,7 +9,7 @@ use compile::{Inputs, compile};
 use diag::{Sources, render};
 use engine::Engine;
 use engine::matcher::{Fact, Limits, Matcher, Setup};
-use estate::{AttributeValue, Component, LeftOut, Parts, Snapshot, base_model};
+use estate::{AttributeValue, Component, Rejected, Parts, Snapshot, base_model};
 use knowledge::CaseBase;
 use language::parse_file;
 use localize::{Question, diagnose};
@@ -52,7 +52,7 @@ fn estate() -> Snapshot {
         components.push(component(format!("other-service-{other:03}"), "service"));
         relations.push((number + 1, "depends_on", number));
     }
-    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut LeftOut::default())
+    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut Rejected::default())
 }
 
 fn plan(estate: &Snapshot) -> Plan {

@@ -9,7 +9,7 @@ use compile::plan::Plan;
 use compile::{Inputs, compile};
 use diag::{Diagnostic, Sources, render};
 use engine::matcher::{Emitted, Event, Fact, Matcher, Prepared, SeriesKey};
-use estate::{AttributeValue, Component, ComponentId, LeftOut, Parts, Snapshot, build};
+use estate::{AttributeValue, Component, ComponentId, Rejected, Parts, Snapshot, build};
 use language::parse_file;
 use serde::Deserialize;
 use signal::{Alert, LogLine, Origin};
@@ -119,7 +119,7 @@ impl Workload {
         let edges: Vec<(u32, &str, u32)> =
             u32s(&format!("{dir}/edges.u32")).chunks_exact(2).map(|pair| (pair[0], "depends_on", pair[1])).collect();
         let parts = Parts { components, relations: edges, groups: Vec::new() };
-        let estate = Snapshot::checked(empty.model().clone(), parts, &mut LeftOut::default());
+        let estate = Snapshot::checked(empty.model().clone(), parts, &mut Rejected::default());
         let rules = serde_json::from_slice(&std::fs::read(rules).unwrap()).unwrap();
         let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 } });
         Workload { estate: Arc::new(estate), rules, series }

@@ -21,7 +21,7 @@ use super::tail::{Detector, Tail};
 
 /// One column of a judged row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reading {
+pub struct Judgment {
     pub column: String,
     /// As it was judged: of a counter its rise per second. `None` where it is missing.
     pub value: Option<f64>,
@@ -39,7 +39,7 @@ pub struct Reading {
 pub struct Scored {
     pub time: Option<Time>,
     /// In the order of the model's columns.
-    pub values: Vec<Reading>,
+    pub values: Vec<Judgment>,
     /// The forest's score, in (0, 1]; `None` without a forest, or if a value is missing.
     pub forest: Option<f64>,
     /// Of a row so odd if nothing is wrong, over all detectors; 1 if nothing could be judged.
@@ -191,7 +191,7 @@ impl Model {
     }
 
     /// One value: what was expected, and the least probable of what its detectors say.
-    fn reading(&self, column: &Column, value: f64, away: &Away, time: Option<Time>, drift: Option<&mut Ewma>) -> (Reading, Option<Tail>) {
+    fn reading(&self, column: &Column, value: f64, away: &Away, time: Option<Time>, drift: Option<&mut Ewma>) -> (Judgment, Option<Tail>) {
         let basis = column.basis(time);
         let (low, high) = column.band(&basis, away);
         let mut tail: Option<Tail> = None;
@@ -204,7 +204,7 @@ impl Model {
                 tail = Some(tail.filter(|single| single.p <= drift.p).unwrap_or(drift));
             }
         }
-        let reading = Reading {
+        let reading = Judgment {
             column: column.name.clone(),
             value: value.is_finite().then_some(value),
             expected: basis.expected,

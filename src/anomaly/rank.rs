@@ -15,10 +15,10 @@ use signal::Facts;
 use value::{Duration, HOUR, Time};
 
 use super::reasons::{self, Reasons};
-use super::score::{Against, Deviation, step};
-use super::trouble::{FAINT, Source, Trouble, Vote, troubles};
-use super::units::Units;
-use super::witness::{OUTSIDE, Witness};
+use super::score::{Reference, Deviation, step};
+use super::suspicion::{FAINT, SuspicionSource, Trouble, Vote, troubles};
+use super::workloads::Units;
+use super::external_evidence::{OUTSIDE, ExternalEvidence};
 
 /// Half of a score a unit has by straying, half by explaining others: a leaf that nobody depends on can still be broken.
 const ALONE: f64 = 0.5;
@@ -71,13 +71,13 @@ pub struct Symptom {
 
 /// What suspects are asked of.
 #[derive(Clone, Copy)]
-pub struct Ask<'a> {
+pub struct RankInput<'a> {
     pub estate: &'a Snapshot,
     pub facts: &'a Facts,
     /// The instant; nothing given is of later.
     pub at: Time,
     pub deviations: &'a [Deviation],
-    pub witnesses: &'a [Witness],
+    pub witnesses: &'a [ExternalEvidence],
     pub symptoms: &'a [Symptom],
 }
 
@@ -97,7 +97,7 @@ pub struct Ranked {
     /// Its own, as positions in the slice that was given; ascending.
     pub deviations: Vec<usize>,
     /// What speaks most against it.
-    pub leading: Option<Source>,
+    pub leading: Option<SuspicionSource>,
     /// The components that it is: a service and its pods.
     pub members: Vec<ComponentId>,
 }
@@ -131,7 +131,7 @@ struct Walks {
 /// Candidates are the units with symptoms and all that they depend on; and, with no symptom on their path but sharing a dependent with
 /// one, units that stray. Without a symptom, units that stray strongly, for long and not alone take their place; without those, too, it
 /// abstains.
-pub fn rank(ask: &Ask<'_>) -> Vec<Ranked> {
+pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let straying = ask.deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component).collect();
     let units = Units::new(ask.estate, &straying);
     let has_samples = |points: &[(Time, f64)]| points.iter().any(|(_, value)| value.is_finite());
@@ -182,17 +182,17 @@ fn beside(suspects: &[Suspect], troubles: &BTreeMap<ComponentId, Trouble>) -> f6
 }
 
 /// Units that stray strongly, for long, not alone, not with the crowd, and still.
-fn convincing(ask: &Ask<'_>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeSet<ComponentId> {
+fn convincing(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeSet<ComponentId> {
     let is_firm = |vote: &&Vote, deviation: &Deviation| {
         let alone = 1.0 - vote.common;
         deviation.score * alone >= FIRM
             && deviation.samples >= SUSTAINED
-            && deviation.against != Against::Peers
+            && deviation.against != Reference::Peers
             && vote.fading >= STILL_THERE
     };
     let of = |trouble: &Trouble| {
         let firm = trouble.votes.iter().filter_map(|vote| {
-            let Source::Deviation(at) = vote.source else { return None };
+            let SuspicionSource::Deviation(at) = vote.source else { return None };
             ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation))
         });
         firm.collect::<Vec<&Deviation>>()
@@ -251,7 +251,7 @@ fn walks(troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> Walks 
 }
 
 fn suspects(
-    ask: &Ask<'_>,
+    ask: &RankInput<'_>,
     measured: &BTreeSet<ComponentId>,
     troubles: &BTreeMap<ComponentId, Trouble>,
     units: &Units<'_>,
@@ -297,7 +297,7 @@ fn suspects(
 }
 
 /// The last change of a unit in the hour before its trouble began.
-fn change_before(ask: &Ask<'_>, units: &Units<'_>, unit: ComponentId, begin: Time) -> Option<usize> {
+fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begin: Time) -> Option<usize> {
     let of = |component: ComponentId| ask.facts.changes_of.get(&component).into_iter().flatten().copied();
     let time = |at: &usize| ask.facts.changes.get(*at).map(|change| change.time);
     let recent = |at: &usize| time(at).is_some_and(|time| time <= begin && begin.since(time) <= CHANGE_WINDOW);
@@ -308,7 +308,7 @@ fn change_before(ask: &Ask<'_>, units: &Units<'_>, unit: ComponentId, begin: Tim
 fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTreeMap<ComponentId, Trouble>) -> Option<(ComponentId, f64)> {
     let share = |unit: &ComponentId| {
         let other = troubles.get(unit)?;
-        let from = other.strays_from?;
+        let from = other.deviates_from?;
         let precedes = mine.is_none_or(|mine| other.begins_with(from, mine));
         let strength = other.evidence * mine.map_or(1.0, |mine| mine.likeness(other));
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))

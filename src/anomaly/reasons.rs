@@ -6,9 +6,9 @@ use estate::{ComponentId, Member};
 use signal::Change;
 use value::{Time, format_number};
 
-use super::rank::{Ask, Suspect};
-use super::score::{Against, Deviation};
-use super::trouble::{Source, Trouble, Vote};
+use super::rank::{RankInput, Suspect};
+use super::score::{Reference, Deviation};
+use super::suspicion::{SuspicionSource, Trouble, Vote};
 
 /// More names than this are not read.
 const MAX_NAMES: usize = 5;
@@ -32,20 +32,20 @@ pub struct Reasons {
 }
 
 /// `suspects`: all of them, the best first.
-pub(super) fn words(ask: &Ask<'_>, troubles: &BTreeMap<ComponentId, Trouble>, suspects: &[Suspect], suspect: &Suspect) -> Reasons {
-    let told = Told { ask, troubles, suspects, suspect, mine: troubles.get(&suspect.unit) };
+pub(super) fn words(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, suspects: &[Suspect], suspect: &Suspect) -> Reasons {
+    let told = ReasonWriter { ask, troubles, suspects, suspect, mine: troubles.get(&suspect.unit) };
     Reasons { because: told.because(), against: told.against(), look: told.look() }
 }
 
-struct Told<'t, 'a> {
-    ask: &'t Ask<'a>,
+struct ReasonWriter<'t, 'a> {
+    ask: &'t RankInput<'a>,
     troubles: &'t BTreeMap<ComponentId, Trouble>,
     suspects: &'t [Suspect],
     suspect: &'t Suspect,
     mine: Option<&'t Trouble>,
 }
 
-impl Told<'_, '_> {
+impl ReasonWriter<'_, '_> {
     fn id(&self, component: ComponentId) -> &str {
         &self.ask.estate.component(component).id
     }
@@ -103,7 +103,7 @@ impl Told<'_, '_> {
         if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
             hints.push(format!("{} first: if it is healthy, {unit} is not its symptom", self.id(cause)));
         }
-        match self.mine.and_then(|mine| Some((mine.strays_from?, mine))) {
+        match self.mine.and_then(|mine| Some((mine.deviates_from?, mine))) {
             Some((from, mine)) => {
                 let metrics: Vec<&str> = mine.votes.iter().filter_map(|vote| Some(self.deviation(vote)?.metric.as_str())).collect();
                 let of: String = metrics.iter().flat_map(|metric| [metric, ", "]).collect();
@@ -144,15 +144,15 @@ impl Told<'_, '_> {
 
     fn deviation(&self, vote: &Vote) -> Option<&Deviation> {
         match vote.source {
-            Source::Deviation(at) => self.ask.deviations.get(at),
-            Source::Witness(_) => None,
+            SuspicionSource::Deviation(at) => self.ask.deviations.get(at),
+            SuspicionSource::ExternalEvidence(_) => None,
         }
     }
 
     fn vote(&self, vote: &Vote) -> Option<String> {
         match vote.source {
-            Source::Deviation(at) => Some(metric(self.ask, self.ask.deviations.get(at)?)),
-            Source::Witness(at) => Some(self.ask.witnesses.get(at)?.words.clone()),
+            SuspicionSource::Deviation(at) => Some(metric(self.ask, self.ask.deviations.get(at)?)),
+            SuspicionSource::ExternalEvidence(at) => Some(self.ask.witnesses.get(at)?.words.clone()),
         }
     }
 
@@ -182,22 +182,22 @@ impl Told<'_, '_> {
 }
 
 /// `latency of order-db rose to 850ms, usually 12ms (robust z 31.5, p 2e-9, 4 samples from 10:15:00)`.
-fn metric(ask: &Ask<'_>, deviation: &Deviation) -> String {
+fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> String {
     let of = deviation.component.map_or(String::new(), |component| format!(" of {}", ask.estate.component(component).id));
     let per = if deviation.rate { " per second" } else { "" };
     let samples = if deviation.samples == 1 { "1 sample at".to_owned() } else { format!("{} samples from", deviation.samples) };
     let (is, usual) = (value(ask, deviation, deviation.value), value(ask, deviation, deviation.usual));
     let moved = match (deviation.against, deviation.high) {
-        (Against::Peers, true) => {
+        (Reference::Peers, true) => {
             format!("is {is}{per}, above the {usual}{per} of {} others; nothing is known of before", deviation.reference)
         }
-        (Against::Peers, false) => {
+        (Reference::Peers, false) => {
             format!("is {is}{per}, below the {usual}{per} of {} others; nothing is known of before", deviation.reference)
         }
-        (Against::SameHours, true) => format!("rose to {is}{per}, usually {usual}{per} at this hour"),
-        (Against::SameHours, false) => format!("fell to {is}{per}, usually {usual}{per} at this hour"),
-        (Against::Baseline | Against::Before, true) => format!("rose to {is}{per}, usually {usual}{per}"),
-        (Against::Baseline | Against::Before, false) => format!("fell to {is}{per}, usually {usual}{per}"),
+        (Reference::SameHours, true) => format!("rose to {is}{per}, usually {usual}{per} at this hour"),
+        (Reference::SameHours, false) => format!("fell to {is}{per}, usually {usual}{per} at this hour"),
+        (Reference::Baseline | Reference::Before, true) => format!("rose to {is}{per}, usually {usual}{per}"),
+        (Reference::Baseline | Reference::Before, false) => format!("fell to {is}{per}, usually {usual}{per}"),
     };
     format!(
         "{}{of} {moved} (robust z {}, p {}, {samples} {})",
@@ -218,7 +218,7 @@ fn probability(p: f64) -> String {
 }
 
 /// In the unit of the model where it has one.
-fn value(ask: &Ask<'_>, deviation: &Deviation, value: f64) -> String {
+fn value(ask: &RankInput<'_>, deviation: &Deviation, value: f64) -> String {
     let modelled = ask.facts.series.get(deviation.series).is_some_and(|series| series.modelled);
     let member = deviation
         .component

@@ -49,7 +49,7 @@ const RHYTHM: f64 = 0.6;
 
 /// What a series is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Against {
+pub enum Reference {
     /// A period known to be healthy.
     Baseline,
     /// The same hours of its days, because it has a daily rhythm.
@@ -73,7 +73,7 @@ pub struct Deviation {
     /// Probability of such a score if nothing is wrong, in (0, 1]: of Student's t with one degree of freedom less than the reference
     /// has samples, both sides where both are looked at. Assumes that samples scatter about a constant.
     pub tail: f64,
-    pub against: Against,
+    pub against: Reference,
     /// Whether it strays upwards.
     pub high: bool,
     /// The first sample of the straying run, and the last.
@@ -93,7 +93,7 @@ pub struct Deviation {
 }
 
 /// Which samples are judged, and by which.
-struct Frame {
+struct ScoreWindow {
     /// Nothing after it is looked at.
     at: Time,
     /// From when on straying counts; `None` if nobody knows.
@@ -107,7 +107,7 @@ struct Frame {
 /// `since`, else before the first alert, failed probe or report, else in its first half; where that is too short, the same metric
 /// of other components. `since` at or before [`Time::MIN`] means that it is not known. Linear in the samples, but for sorting them.
 pub fn deviations(estate: &Snapshot, facts: &Facts, at: Time, since: Time) -> Vec<Deviation> {
-    let frame = Frame { at, since: (since > Time::MIN).then_some(since), first_symptom: first_symptom(facts, at) };
+    let frame = ScoreWindow { at, since: (since > Time::MIN).then_some(since), first_symptom: first_symptom(facts, at) };
     let elsewhere = Elsewhere::of(facts, &frame);
     let judged = facts.series.iter().enumerate().filter_map(|(at, series)| judge(estate, facts, &frame, &elsewhere, at, series));
     let mut found: Vec<Deviation> = judged.collect();
@@ -138,11 +138,11 @@ pub(super) fn calm(facts: &Facts, deviation: &Deviation, until: Time, most: usiz
     let Some(series) = facts.series.get(deviation.series) else { return Vec::new() };
     let own = || finite(&series.points).filter(|(time, _)| *time < until).collect();
     let points: Vec<(Time, f64)> = match deviation.against {
-        Against::Baseline | Against::SameHours => {
+        Reference::Baseline | Reference::SameHours => {
             baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default()
         }
-        Against::Before => own(),
-        Against::Peers => Vec::new(),
+        Reference::Before => own(),
+        Reference::Peers => Vec::new(),
     };
     let points = if deviation.rate { rates(&points) } else { points };
     let skipped = points.len().saturating_sub(most);
@@ -163,7 +163,7 @@ struct Prepared {
     rate: bool,
 }
 
-fn prepare(facts: &Facts, frame: &Frame, series: &Series) -> Prepared {
+fn prepare(facts: &Facts, frame: &ScoreWindow, series: &Series) -> Prepared {
     let points: Vec<(Time, f64)> = finite(&series.points).filter(|(time, _)| *time <= frame.at).collect();
     let baseline: Vec<(Time, f64)> = baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default();
     // A metric that the model declares has a unit and is what it is, and so is one made of spans; of others the shape tells.
@@ -181,7 +181,7 @@ struct Elsewhere<'f> {
 }
 
 impl<'f> Elsewhere<'f> {
-    fn of(facts: &'f Facts, frame: &Frame) -> Self {
+    fn of(facts: &'f Facts, frame: &ScoreWindow) -> Self {
         let mut shares: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         let mut levels: BTreeMap<&str, Vec<(Option<ComponentId>, f64)>> = BTreeMap::new();
         let mut of_metric: BTreeMap<&str, Vec<&Series>> = BTreeMap::new();
@@ -211,7 +211,7 @@ impl<'f> Elsewhere<'f> {
 fn judge(
     estate: &Snapshot,
     facts: &Facts,
-    frame: &Frame,
+    frame: &ScoreWindow,
     elsewhere: &Elsewhere<'_>,
     position: usize,
     series: &Series,
@@ -230,7 +230,7 @@ fn judge(
             prepared.points.retain(|(_, value)| *value > 0.0);
             prepared.points.iter_mut().for_each(|(_, value)| *value = value.ln());
             let since = frame.since.map_or(0, |since| prepared.points.partition_point(|(time, _)| *time < since));
-            (elsewhere.peers(series)?, Split { against: Against::Peers, reference: Vec::new(), tested_from: since, before: Vec::new() })
+            (elsewhere.peers(series)?, Split { against: Reference::Peers, reference: Vec::new(), tested_from: since, before: Vec::new() })
         }
     };
     let sides: &[(bool, f64)] = match direction(estate, series) {
@@ -246,7 +246,7 @@ fn judge(
             let (Some(onset), Some(end)) = (time(run.first()), time(run.last())) else { continue };
             if worst.as_ref().is_none_or(|worst| score > worst.score) {
                 let p = t_tail(score, usual.weight - 1.0) * if sides.len() == 2 { 2.0 } else { 1.0 };
-                let plain = |value: f64| if split.against == Against::Peers { value.exp() } else { value };
+                let plain = |value: f64| if split.against == Reference::Peers { value.exp() } else { value };
                 worst = Some(Deviation {
                     component: series.component,
                     series: position,
@@ -283,7 +283,7 @@ fn finite(points: &[(Time, f64)]) -> impl Iterator<Item = (Time, f64)> {
 
 /// How the samples of a series are used.
 struct Split {
-    against: Against,
+    against: Reference,
     reference: Vec<f64>,
     /// Position of the first sample that is judged.
     tested_from: usize,
@@ -325,7 +325,7 @@ fn same_hours(baseline: &[(Time, f64)], judged: &[(Time, f64)], whole: &[f64]) -
 }
 
 /// `least`: a shorter reference is none.
-fn split(prepared: &Prepared, frame: &Frame, least: usize) -> Option<Split> {
+fn split(prepared: &Prepared, frame: &ScoreWindow, least: usize) -> Option<Split> {
     let Prepared { points, baseline, .. } = prepared;
     let until = |time: Time| points.partition_point(|(sample, _)| *sample < time);
     let values = |points: &[(Time, f64)], n: usize| points.iter().take(n).map(|(_, value)| *value).collect::<Vec<f64>>();
@@ -334,8 +334,8 @@ fn split(prepared: &Prepared, frame: &Frame, least: usize) -> Option<Split> {
         let tested_from = frame.since.map_or(0, until);
         let whole = values(baseline, baseline.len());
         let (against, reference) = match same_hours(baseline, points.get(tested_from..).unwrap_or_default(), &whole) {
-            Some(hours) => (Against::SameHours, hours),
-            None => (Against::Baseline, whole),
+            Some(hours) => (Reference::SameHours, hours),
+            None => (Reference::Baseline, whole),
         };
         return Some(Split { against, reference, tested_from, before: values(points, begun.map_or(0, until)) });
     }
@@ -347,7 +347,7 @@ fn split(prepared: &Prepared, frame: &Frame, least: usize) -> Option<Split> {
     if frame.first_symptom.is_some() {
         reference.truncate(calm_until(&reference));
     }
-    Some(Split { against: Against::Before, reference, tested_from: cut, before: Vec::new() })
+    Some(Split { against: Reference::Before, reference, tested_from: cut, before: Vec::new() })
 }
 
 /// Straying runs on one side, each the positions of its straying samples. They may begin before what is judged: a fault begins
@@ -375,7 +375,7 @@ fn weigh(run: &[usize], points: &[(Time, f64)], usual: &Usual, side: f64, split:
     let judged = run.iter().filter(|at| **at >= split.tested_from).filter_map(|at| points.get(*at));
     let mut straying: Vec<f64> = judged.map(|(_, value)| *value).collect();
     straying.sort_by(|a, b| usual.score(*b, side).total_cmp(&usual.score(*a, side)));
-    let cap = if split.against == Against::Peers { DOUBTFUL } else { CAP };
+    let cap = if split.against == Reference::Peers { DOUBTFUL } else { CAP };
     let score = match straying.as_slice() {
         [] => return None,
         [single] => (usual.score(*single, side) / 2.0).min(DOUBTFUL),

@@ -8,7 +8,7 @@ use value::Time;
 
 use super::binomial::float;
 use super::drain::Miner;
-use super::templates::Frame;
+use super::templates::Period;
 use super::tokens::{Tokens, sentence, telling, tokens};
 
 /// Different words of all reference lines that are kept: some ten times the vocabulary of all log statements of a large estate. With
@@ -107,7 +107,7 @@ impl Now {
 
 /// One component's lines.
 #[derive(Debug, Default)]
-pub(super) struct Source {
+pub(super) struct LogSourceTally {
     /// Templates of the reference, and their tallies by number.
     pub known: Miner,
     pub past: Vec<Past>,
@@ -120,7 +120,7 @@ pub(super) struct Source {
     pub words: BTreeMap<String, Now>,
 }
 
-impl Source {
+impl LogSourceTally {
     /// The known template of a line as text.
     pub fn text_of(&self, line: &LogLine) -> String {
         let sentence = sentence(&line.text);
@@ -130,7 +130,7 @@ impl Source {
 
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
-    pub sources: BTreeMap<Option<ComponentId>, Source>,
+    pub sources: BTreeMap<Option<ComponentId>, LogSourceTally>,
     /// Words that no reference line of any component has, with how many judged lines have them; empty without a reference.
     pub unheard: BTreeMap<String, usize>,
     /// Lines from the cut on.
@@ -140,7 +140,7 @@ pub(super) struct Tallies {
 
 impl Tallies {
     /// `lines` in the order of time.
-    pub fn count(lines: &[LogLine], frame: &Frame) -> Tallies {
+    pub fn count(lines: &[LogLine], frame: &Period) -> Tallies {
         let mut tallies = Tallies::default();
         let cut = if frame.known { lines.partition_point(|line| line.time < frame.cut) } else { 0 };
         for (position, line) in lines.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Tallies {
         tallies
     }
 
-    fn reference(&mut self, line: &LogLine, text: &Tokens<'_>, frame: &Frame) {
+    fn reference(&mut self, line: &LogLine, text: &Tokens<'_>, frame: &Period) {
         let source = self.sources.entry(line.component).or_default();
         if let Some(at) = source.known.add(text) {
             let window = (frame.cut.since(line.time) - 1) / frame.window;
@@ -170,7 +170,7 @@ impl Tallies {
         }
     }
 
-    fn judge(&mut self, line: &LogLine, text: &Tokens<'_>, position: usize, frame: &Frame) {
+    fn judge(&mut self, line: &LogLine, text: &Tokens<'_>, position: usize, frame: &Period) {
         self.judged += 1;
         let window = line.time.since(frame.cut) / frame.window;
         let listens = frame.known && self.heard.len() <= MAX_WORDS;

@@ -11,7 +11,7 @@ use value::{Duration, SECOND, Time};
 use super::binomial::{binomial_tail, float};
 use super::reference::MIN_REFERENCE;
 use super::score::first_symptom;
-use super::tallies::{Now, Past, Source, Tallies};
+use super::tallies::{LogSourceTally, Now, Past, Tallies};
 use super::tokens::shorten;
 
 /// How often logs in which nothing happened may report anything at all: once in a hundred, templates and words together, where
@@ -112,7 +112,7 @@ impl LogDeviation {
 
 /// Which lines are judged, and by which. Cut into windows of one length, counted from the cut.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Frame {
+pub(super) struct Period {
     /// The first judged instant.
     pub cut: Time,
     pub window: Duration,
@@ -133,7 +133,7 @@ pub(super) struct Frame {
 pub fn log_deviations(facts: &Facts, at: Time, since: Time) -> Vec<LogDeviation> {
     let lines = facts.logs.get(..facts.logs.partition_point(|line| line.time <= at)).unwrap_or(&[]);
     let symptom = first_symptom(facts, at);
-    let Some(frame) = Frame::of(lines, (since > Time::MIN).then_some(since), symptom) else { return Vec::new() };
+    let Some(frame) = Period::of(lines, (since > Time::MIN).then_some(since), symptom) else { return Vec::new() };
     let tallies = Tallies::count(lines, &frame);
     let (templates, words): (Vec<Tested<'_>>, Vec<Tested<'_>>) =
         tested(&tallies, &frame).into_iter().partition(|one| one.what.is_template());
@@ -150,18 +150,18 @@ pub fn log_deviations(facts: &Facts, at: Time, since: Time) -> Vec<LogDeviation>
     found
 }
 
-impl Frame {
+impl Period {
     /// `None` if there is nothing to judge.
-    fn of(lines: &[LogLine], since: Option<Time>, symptom: Option<Time>) -> Option<Frame> {
+    fn of(lines: &[LogLine], since: Option<Time>, symptom: Option<Time>) -> Option<Period> {
         let (first, last) = (lines.first()?.time, lines.last()?.time);
         let asked: Vec<Time> = [since, symptom].into_iter().flatten().collect();
         let half = first.plus(last.since(first) / 2);
         let cuts = if asked.is_empty() { vec![half] } else { asked };
-        let frames: Vec<Frame> = cuts.iter().filter_map(|cut| Frame::cut_at(*cut, lines, first, last)).collect();
+        let frames: Vec<Period> = cuts.iter().filter_map(|cut| Period::cut_at(*cut, lines, first, last)).collect();
         frames.iter().find(|frame| frame.known).or(frames.first()).copied()
     }
 
-    fn cut_at(cut: Time, lines: &[LogLine], first: Time, last: Time) -> Option<Frame> {
+    fn cut_at(cut: Time, lines: &[LogLine], first: Time, last: Time) -> Option<Period> {
         let earlier = lines.partition_point(|line| line.time < cut);
         if earlier >= lines.len() {
             return None;
@@ -172,7 +172,7 @@ impl Frame {
         let before = u64::try_from(cut.since(first) / window).unwrap_or(0);
         let after = u64::try_from((span + window - 1) / window).unwrap_or(1);
         let known = earlier >= MIN_REFERENCE && before >= MIN_REFERENCE as u64;
-        Some(Frame { cut, window, before, after, known })
+        Some(Period { cut, window, before, after, known })
     }
 
     /// The share of the judged windows among all, where their rate is `ratio` times the other one.
@@ -200,14 +200,14 @@ impl What<'_> {
 
 struct Tested<'t> {
     component: Option<ComponentId>,
-    source: &'t Source,
+    source: &'t LogSourceTally,
     what: What<'t>,
     now: &'t Now,
     p: f64,
 }
 
 /// Everything that was seen since the cut, each with its probability.
-fn tested<'t>(tallies: &'t Tallies, frame: &Frame) -> Vec<Tested<'t>> {
+fn tested<'t>(tallies: &'t Tallies, frame: &Period) -> Vec<Tested<'t>> {
     let mut tests = Vec::new();
     let first_seen = |now: &Now| {
         let windows = now.windows.len() as u64;
@@ -229,7 +229,7 @@ fn tested<'t>(tallies: &'t Tallies, frame: &Frame) -> Vec<Tested<'t>> {
 }
 
 /// The probability of as many lines since the cut if the rate had at most doubled.
-fn surge(past: &Past, now: &Now, frame: &Frame) -> f64 {
+fn surge(past: &Past, now: &Now, frame: &Period) -> f64 {
     let windows = float(frame.before);
     let mean = float(past.occasions) / windows;
     let variance = float(past.squares()) / windows - mean * mean;
@@ -245,7 +245,7 @@ fn whole(count: f64) -> u64 {
 }
 
 impl Tested<'_> {
-    fn told(&self, lines: &[LogLine], tallies: &Tallies, frame: &Frame) -> Option<LogDeviation> {
+    fn told(&self, lines: &[LogLine], tallies: &Tallies, frame: &Period) -> Option<LogDeviation> {
         let mut position = self.now.windows.first()?.first;
         let (mut before, mut ratio) = (0, None);
         let (kind, template, words) = match self.what {

@@ -8,8 +8,8 @@ use signal::{Facts, Origin, Series};
 use value::{MINUTE, Time};
 
 use super::counter::is_counter;
-use super::family::family;
-use super::{Ask, Symptom, deviations, rank};
+use super::metric_group::family;
+use super::{RankInput, Symptom, deviations, rank};
 
 const TOPOLOGY: &str = "components:
   - {id: db, type: database}
@@ -84,7 +84,7 @@ fn strays(baseline: &str, line: &str, since: usize) -> String {
 }
 
 #[test]
-fn series_stray() {
+fn series_deviates() {
     let cases = [
         ("nothing", "", "db m 10 11 10 9 10 11 10 9", 4, ""),
         ("a step", "", "db m 10 11 10 9 30 31 30 29", 4, "high 13.5 from 4 x4 of 4"),
@@ -129,7 +129,7 @@ fn a_daily_rhythm_is_known_by_its_hours() {
         facts.index();
         let found = deviations(&estate, &facts, Time::MAX, Time::MIN);
         assert_eq!(found.len(), expected, "{value} at night: {found:?}");
-        assert!(found.iter().all(|one| one.against == super::Against::SameHours));
+        assert!(found.iter().all(|one| one.against == super::Reference::SameHours));
     }
 }
 
@@ -197,8 +197,8 @@ fn counters_climb() {
     assert!(!counter(&[1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]));
 }
 
-fn ask<'a>(estate: &'a Snapshot, facts: &'a Facts, deviations: &'a [super::Deviation], symptoms: &'a [Symptom]) -> Ask<'a> {
-    Ask { estate, facts, at: minute(8), deviations, witnesses: &[], symptoms }
+fn ask<'a>(estate: &'a Snapshot, facts: &'a Facts, deviations: &'a [super::Deviation], symptoms: &'a [Symptom]) -> RankInput<'a> {
+    RankInput { estate, facts, at: minute(8), deviations, witnesses: &[], symptoms }
 }
 
 /// Symptoms as `web@5` (component, minute). The suspects in order, those with less than a fifth of the best one's score left out.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::{difference, fallen, lost_redundancy, stranded};
 use super::firing::{cases, rules};
-use super::order::{Batch, Breach, Effect, Frame, Moment, Order, outcome};
+use super::order::{Batch, Breach, Effect, Basis, Moment, Order, outcome};
 use super::plan_file::{ChangePlan, Step};
 use super::risk::judge;
 use super::targets::targets;
@@ -22,14 +22,14 @@ const REPLICATES: &str = "replicates";
 
 /// What a project knows beside its topology.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct Knowledge<'a> {
     pub plan: &'a Plan,
     pub cases: &'a CaseBase,
 }
 
 /// What a plan of operations would do.
-pub fn assess(estate: &Snapshot, change: &ChangePlan, known: Known<'_>) -> Assessment {
-    let frame = Frame::new(estate, &change.steps);
+pub fn assess(estate: &Snapshot, change: &ChangePlan, known: Knowledge<'_>) -> Assessment {
+    let frame = Basis::new(estate, &change.steps);
     let moments = frame.walk(&change.steps);
     let mut worst = Worst::default();
     for moment in &moments {
@@ -50,7 +50,7 @@ pub fn assess(estate: &Snapshot, change: &ChangePlan, known: Known<'_>) -> Asses
 
 /// What it would do to replace one topology by another. Components that go are taken as removed, from the topology before;
 /// who depended on them and has another supplier of the same kind afterwards counts as moved, and carries nothing on.
-pub fn assess_difference(title: &str, before: &Snapshot, after: &Snapshot, known: Known<'_>) -> Assessment {
+pub fn assess_difference(title: &str, before: &Snapshot, after: &Snapshot, known: Knowledge<'_>) -> Assessment {
     let difference = difference(before, after);
     let removed: BTreeSet<ComponentId> = difference.removed.iter().filter_map(|id| before.find(id)).collect();
     let mut worst = Worst { groups: lost_redundancy(before, after), ..Worst::default() };
@@ -82,7 +82,7 @@ struct Worst {
 }
 
 impl Worst {
-    fn take(&mut self, frame: &Frame<'_>, moment: &Moment) {
+    fn take(&mut self, frame: &Basis<'_>, moment: &Moment) {
         let effects = outcome(frame.estate, &frame.roots(&moment.gone, &moment.batch));
         let step = moment.batch.step;
         for (group, left) in frame.left(&effects) {
@@ -182,7 +182,7 @@ struct Parts {
     order: Option<OrderView>,
 }
 
-fn finish(estate: &Snapshot, parts: Parts, worst: &Worst, known: Known<'_>, difference: Option<super::view::DifferenceView>) -> Assessment {
+fn finish(estate: &Snapshot, parts: Parts, worst: &Worst, known: Knowledge<'_>, difference: Option<super::view::DifferenceView>) -> Assessment {
     let short: BTreeSet<&str> =
         worst.groups.values().filter(|view| view.left != GroupLeft::NoSpare).map(|view| view.group.as_str()).collect();
     let covered = |id: ComponentId| {
@@ -324,7 +324,7 @@ fn tiers(operated: &[OperatedView], affected: &[AffectedView], window: Option<i6
     views
 }
 
-fn order(frame: &Frame<'_>, steps: &[Step], moments: &[Moment]) -> OrderView {
+fn order(frame: &Basis<'_>, steps: &[Step], moments: &[Moment]) -> OrderView {
     let view = |batch: &Batch, breaches: &[Breach]| BatchView {
         step: batch.step,
         action: batch.action,

@@ -81,7 +81,7 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
             of_value(left, reads);
             of_value(right, reads);
         }
-        CondKind::Trend { metric, .. } | CondKind::Against { metric, .. } => note(reads, metric.subject, format!("$.{}", metric.name)),
+        CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => note(reads, metric.subject, format!("$.{}", metric.name)),
         CondKind::State { subject, state, .. } => note(reads, *subject, format!("$ is {state}")),
         CondKind::Event(event) => of_event(event, reads),
         CondKind::Probe { from, to, .. } => {

@@ -15,9 +15,9 @@ mod risk;
 mod targets;
 mod view;
 
-pub use assess::{Known, assess, assess_difference};
+pub use assess::{Knowledge, assess, assess_difference};
 pub use diff::difference;
-pub use order::{Batch, Breach, Effect, Frame, Left, Moment, Order, outcome};
+pub use order::{Batch, Breach, Effect, Basis, Left, Moment, Order, outcome};
 pub use plan_file::{ChangePlan, Step, Window, read_plan};
 pub use risk::{RULES, judge, title};
 pub use targets::targets;

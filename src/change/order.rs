@@ -103,7 +103,7 @@ pub fn outcome(estate: &Snapshot, roots: &[(ComponentId, State)]) -> BTreeMap<Co
 }
 
 /// What a plan means for all of its moments.
-pub struct Frame<'a> {
+pub struct Basis<'a> {
     pub estate: &'a Snapshot,
     /// What the plan takes down itself, at some time.
     pub planned: BTreeSet<ComponentId>,
@@ -111,8 +111,8 @@ pub struct Frame<'a> {
     pub retired: BTreeSet<String>,
 }
 
-impl<'a> Frame<'a> {
-    pub fn new(estate: &'a Snapshot, steps: &[Step]) -> Frame<'a> {
+impl<'a> Basis<'a> {
+    pub fn new(estate: &'a Snapshot, steps: &[Step]) -> Basis<'a> {
         let of = |wanted: &dyn Fn(Action) -> bool| -> BTreeSet<ComponentId> {
             steps.iter().filter(|step| wanted(step.action)).flat_map(|step| step.on.iter().copied()).collect()
         };
@@ -120,7 +120,7 @@ impl<'a> Frame<'a> {
         let removed = of(&Action::removes);
         let groups = estate.groups().iter();
         let retired = groups.filter(|group| group.members.iter().all(|m| removed.contains(m))).map(|group| group.id.clone()).collect();
-        Frame { estate, planned, retired }
+        Basis { estate, planned, retired }
     }
 
     /// The faults of one moment.

@@ -43,7 +43,7 @@ struct InputArgs {
     /// CSV with a column of times, or the JSON answer of Prometheus' `query_range`
     #[arg(required_unless_present = "prometheus")]
     input: Option<PathBuf>,
-    /// Ask this Prometheus instead of reading a file, like `http://prometheus.example:9090`
+    /// RankInput this Prometheus instead of reading a file, like `http://prometheus.example:9090`
     #[arg(long, value_name = "URL", conflicts_with = "input", requires = "query")]
     prometheus: Option<String>,
     /// What to ask it, in its own language

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Lang;
 use super::page::Page;
-use anomaly::{Detector, Model, Reading, Run, Scored, Shift, runs};
+use anomaly::{Detector, Model, Judgment, Run, Scored, Shift, runs};
 use value::{Time, format_number};
 
 /// More runs than these a person does not read.
@@ -119,7 +119,7 @@ fn values(page: &Page, row: &Scored) -> String {
     }
 }
 
-fn value(page: &Page, one: &Reading) -> String {
+fn value(page: &Page, one: &Judgment) -> String {
     let band = match (one.low, one.high) {
         (None, None) => String::new(),
         (Some(low), None) => format!(" (≥ {})", format_number(low)),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Failure;
-use estate::{LeftOut, Snapshot};
+use estate::{Rejected, Snapshot};
 use project::{Project, recorded};
 use store::{Store, StoreError};
 use value::Time;
@@ -15,7 +15,7 @@ pub(super) const DEFAULT_STORE: &str = ".faultscope/estate.redb";
 /// The estate as it was, for commands that otherwise ask the project's topology.
 #[derive(Debug, clap::Args)]
 pub struct AsOfArgs {
-    /// Ask the estate on disk as it was at a revision, or at a time like `2025-06-01T10:00:00Z`, instead of the topology
+    /// RankInput the estate on disk as it was at a revision, or at a time like `2025-06-01T10:00:00Z`, instead of the topology
     #[arg(long, value_name = "REV|TIME")]
     as_of: Option<String>,
     /// The file of the store [default: `.faultscope/estate.redb` in the project]
@@ -31,7 +31,7 @@ pub(super) struct Then {
 }
 
 /// `None` where `--as-of` was not given: then the project's own is asked.
-pub(super) fn then(project: &Project, args: &AsOfArgs) -> Result<Option<Then>, Failure> {
+pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<Then>, Failure> {
     let Some(asked) = &args.as_of else { return Ok(None) };
     let path = args.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = open_existing(&path)?;
@@ -43,7 +43,7 @@ pub(super) fn then(project: &Project, args: &AsOfArgs) -> Result<Option<Then>, F
         )));
     }
     let records = store.records(Some(revision))?;
-    let mut left_out = LeftOut::default();
+    let mut left_out = Rejected::default();
     let estate = recorded(project.estate.model(), records, &mut left_out);
     let mut words = vec![format!("the estate is that of revision {revision} ({} components), not the project's", estate.len())];
     words.extend(left_out.words());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::{FINDINGS, Failure, Format, Lang, OK, Outcome, ProjectArgs, change_text, json, load_project};
-use change::{Assessment, Known, Risk, assess, assess_difference, read_plan};
+use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
 use compile::plan::Plan;
 use diag::{Sources, render};
 use knowledge::CaseBase;
@@ -94,7 +94,7 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
     if !diagnostics.is_empty() {
         super::say(words.trim_end());
     }
-    Ok(assess(&project.estate, &plan, Known { plan: &project.plan, cases: &project.cases }))
+    Ok(assess(&project.estate, &plan, Knowledge { plan: &project.plan, cases: &project.cases }))
 }
 
 /// Rules and cases are those of the project that is named, or that one of the trees, or this folder, lies in; there need not be any.
@@ -109,8 +109,8 @@ fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
     };
     let (no_plan, no_cases) = (Plan::default(), CaseBase::new(Vec::new()));
     let known = match &project {
-        Some(project) => Known { plan: &project.plan, cases: &project.cases },
-        None => Known { plan: &no_plan, cases: &no_cases },
+        Some(project) => Knowledge { plan: &project.plan, cases: &project.cases },
+        None => Knowledge { plan: &no_plan, cases: &no_cases },
     };
     Ok(assess_difference(&title, &before.estate, &after.estate, known))
 }

@@ -10,7 +10,7 @@ use super::reliability::table;
 use super::{Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
 use diag::{Code, Diagnostic};
 use estate::Snapshot;
-use knowledge::feedback::{Answer, Entry, JOURNAL, Root, Said, Verdict, pairs};
+use knowledge::feedback::{GivenAnswer, Entry, JOURNAL, Root, Said, Verdict, pairs};
 use knowledge::{Calibration, Feedback, Layer, Reliability};
 use project::{Project, answer_of, append_feedback, name_in};
 use value::Time;
@@ -132,8 +132,8 @@ fn line(entry: &Entry) -> String {
         if fault.is_empty() { component.to_owned() } else { format!("{component}: {fault}") }
     };
     let broke = entry.root.as_ref().map_or_else(|| "nothing".to_owned(), |root| named(Some(root.component.as_str()), &root.fault));
-    let given = |answer: &Answer| named(answer.component.as_deref(), &answer.fault);
-    let layer = |answer: &Answer| format!("{}, {:.0}%", answer.layer.name(), answer.confidence * 100.0);
+    let given = |answer: &GivenAnswer| named(answer.component.as_deref(), &answer.fault);
+    let layer = |answer: &GivenAnswer| format!("{}, {:.0}%", answer.layer.name(), answer.confidence * 100.0);
     let words = match (entry.verdict, &entry.answer) {
         (Verdict::Confirmed, Some(answer)) if entry.root.is_none() => format!("{} ({})", given(answer), layer(answer)),
         (Verdict::Confirmed, Some(answer)) => format!("{broke} ({})", layer(answer)),

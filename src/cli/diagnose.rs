@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::as_of::{AsOfArgs, Then, then};
+use super::as_of::{AsOfArgs, Then, estate_at};
 use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, load_quietly, text, top_of};
 use project::load_bundle_against;
 
@@ -27,7 +27,7 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, &args.bundle)?;
-    let mut bundle = match then(&project, &args.then)? {
+    let mut bundle = match estate_at(&project, &args.then)? {
         Some(Then { estate, words }) => {
             load_bundle_against(&project, &args.bundle, &top_of(&project, &args.bundle), args.time.options(), estate, words)?
         }

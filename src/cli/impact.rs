@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::as_of::{AsOfArgs, then};
+use super::as_of::{AsOfArgs, estate_at};
 use super::page::Page;
 use super::{Failure, Lang, OK, Outcome, ProjectArgs, causes, graph, json, load_project, text};
 use diag::nearest;
@@ -139,7 +139,7 @@ struct ImpactItem {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
-    let then = then(&project, &args.then)?;
+    let then = estate_at(&project, &args.then)?;
     for word in then.iter().flat_map(|then| &then.words) {
         super::say(&format!("warning: {word}"));
     }

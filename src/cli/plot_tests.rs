@@ -3,14 +3,14 @@
 
 use super::Lang;
 use super::plot::draw;
-use anomaly::{Detector, Reading, Scored};
+use anomaly::{Detector, Judgment, Scored};
 use value::{MINUTE, Time};
 
 /// One column `name`, a row a minute; `None` is a gap; a value of 100 or more is anomalous.
 fn rows(name: &str, values: &[Option<f64>]) -> Vec<Scored> {
     let row = |(at, value): (i64, &Option<f64>)| Scored {
         time: Some(Time(at * MINUTE)),
-        values: vec![Reading {
+        values: vec![Judgment {
             column: name.to_owned(),
             value: *value,
             expected: 50.0,

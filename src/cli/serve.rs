@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Failure, OK, Outcome, ProjectArgs, load_project, say};
 use diag::{Code, Diagnostic};
-use server::{Served, serve};
+use server::{AppState, serve};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +28,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let root = project.root.clone();
     // Beside the project, wherever the server was started; an absolute path stays as it is.
     let data = root.join(&args.data);
-    let (served, warnings) = Served::new(project, &data, args.models.as_deref())?;
+    let (served, warnings) = AppState::new(project, &data, args.models.as_deref())?;
     for warning in warnings {
         say(&format!("warning: {warning}"));
     }

@@ -151,7 +151,7 @@ fn conditions(bundle: &Bundle<'_>, evidence: &Evidence<'_>) -> ConditionReport {
         CondKind::Compare { .. } => "comparison",
         CondKind::Script(_) => "script",
         CondKind::Trend { .. } => "trend",
-        CondKind::Against { .. } => "baseline",
+        CondKind::Baseline { .. } => "baseline",
     };
     ConditionReport {
         kind: kind.to_owned(),

@@ -67,7 +67,7 @@ impl Compiler<'_> {
                 }
                 CondKind::Trend { metric, rises: *rises, relative, by, window: window.value }
             }
-            ExprKind::Against { metric, above, stat, period, by } => CondKind::Against {
+            ExprKind::Baseline { metric, above, stat, period, by } => CondKind::Baseline {
                 metric: self.metric(scope, metric)?,
                 above: *above,
                 stat: stat.value,

@@ -90,7 +90,7 @@ impl Rule {
             | CondKind::Shares { .. }
             | CondKind::State { .. }
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => false,
+            | CondKind::Baseline { .. } => false,
         })
     }
 }
@@ -170,7 +170,7 @@ pub enum CondKind {
         by: f64,
         window: Duration,
     },
-    Against {
+    Baseline {
         metric: Metric,
         above: bool,
         stat: Stat,
@@ -199,7 +199,7 @@ impl Cond {
             | CondKind::Compare { .. }
             | CondKind::Script(_)
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => Vec::new(),
+            | CondKind::Baseline { .. } => Vec::new(),
         }
     }
 
@@ -216,7 +216,7 @@ impl Cond {
             CondKind::State { subject, .. } => vec![*subject],
             CondKind::Compare { left, right, .. } => [left.subjects(), right.subjects()].concat(),
             CondKind::Script(call) => call.subjects(),
-            CondKind::Trend { metric, .. } | CondKind::Against { metric, .. } => vec![metric.subject],
+            CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => vec![metric.subject],
         }
     }
 
@@ -233,7 +233,7 @@ impl Cond {
             | CondKind::Compare { .. }
             | CondKind::Script(_)
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => 1,
+            | CondKind::Baseline { .. } => 1,
         }
     }
 }

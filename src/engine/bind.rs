@@ -95,7 +95,7 @@ impl Engine<'_> {
             | CondKind::Compare { .. }
             | CondKind::Script(_)
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => true,
+            | CondKind::Baseline { .. } => true,
         }
     }
 }

@@ -94,7 +94,7 @@ impl<'a> Engine<'a> {
                 // The sample that stood at the start of the window moves out of it; and whether one stood there changes.
                 self.metric_breakpoints(component, metric, *window, found);
             }
-            CondKind::Against { metric, .. } => {
+            CondKind::Baseline { metric, .. } => {
                 let Some(component) = env.subject(metric.subject) else { return };
                 self.metric_breakpoints(component, metric, 0, found);
                 let mut step = Time(found.from.0.div_euclid(BASELINE_STEP) * BASELINE_STEP);

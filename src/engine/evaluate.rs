@@ -82,7 +82,7 @@ impl<'a> Engine<'a> {
                 Evidence::leaf(cond, at, truth, about, Detail::Scripted { answer: known })
             }
             CondKind::Trend { metric, rises, relative, by, window } => self.trend(cond, (metric, *rises, *relative, *by, *window), env, at),
-            CondKind::Against { metric, above, stat, period, by_percent } => {
+            CondKind::Baseline { metric, above, stat, period, by_percent } => {
                 self.against(cond, (metric, *above, *stat, *period, *by_percent), env, at)
             }
         }
@@ -120,7 +120,7 @@ impl<'a> Engine<'a> {
             | CondKind::Compare { .. }
             | CondKind::Script(_)
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => self.evaluate(cond, env, at).truth,
+            | CondKind::Baseline { .. } => self.evaluate(cond, env, at).truth,
         }
     }
 

@@ -138,7 +138,7 @@ impl<'a> Evidence<'a> {
             | CondKind::Compare { .. }
             | CondKind::Script(_)
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => return into.push((self, negated)),
+            | CondKind::Baseline { .. } => return into.push((self, negated)),
         };
         self.children.iter().for_each(|child| child.collect_atoms(inside, enters, into));
     }

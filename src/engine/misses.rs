@@ -202,7 +202,7 @@ fn cost(evidence: &Evidence<'_>, negated: bool) -> usize {
         | CondKind::Compare { .. }
         | CondKind::Script(_)
         | CondKind::Trend { .. }
-        | CondKind::Against { .. } => 1,
+        | CondKind::Baseline { .. } => 1,
     }
 }
 

@@ -15,7 +15,7 @@
 
 use super::component::ComponentId;
 use super::model::State;
-use super::rows::Scratch;
+use super::csr::Scratch;
 use super::snapshot::{KindIndex, Snapshot};
 use super::walk::Hop;
 

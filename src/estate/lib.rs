@@ -5,10 +5,10 @@
 //! redundancy, impact. Only this folder knows of the graph library.
 //!
 //! The way of a file: `read` (tree → words with places), `resolve` (model), `validate` (relations, groups), `snapshot`.
-//! Parts that come from no file go through `assemble`.
+//! Parts that come from no file go through `from_parts`.
 
 mod aliases;
-mod assemble;
+mod from_parts;
 mod build;
 mod component;
 mod cycles;
@@ -21,7 +21,7 @@ mod query_tests;
 mod read_model;
 mod read_topology;
 mod resolve;
-mod rows;
+mod csr;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ mod validate;
 mod walk;
 mod without;
 
-pub use assemble::{LeftOut, Parts};
+pub use from_parts::{Rejected, Parts};
 pub use build::{base_model, build};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
 pub use impact::{Impacted, Reach, ReachItem};

@@ -200,7 +200,7 @@ fn a_long_way_is_not_written_out_whole() {
     };
     let relations: Vec<(u32, &str, u32)> = (1..20_000).map(|at| (at, "depends_on", at - 1)).collect();
     let parts = super::Parts { components: (0..20_000).map(component).collect(), relations, groups: Vec::new() };
-    let estate = Snapshot::checked(super::base_model(), parts, &mut super::LeftOut::default());
+    let estate = Snapshot::checked(super::base_model(), parts, &mut super::Rejected::default());
     let found = estate.impact(&[(ComponentId(0), State::Down)], None);
     let last = found.last().unwrap();
     assert_eq!((last.component, last.distance, last.path.len()), (ComponentId(19_999), 19_999, 65));

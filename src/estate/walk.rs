@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::component::ComponentId;
 use super::model::{Containment, Travel};
-use super::rows::{Rows, Scratch, layers};
+use super::csr::{Rows, Scratch, layers};
 use super::snapshot::{KindIndex, Snapshot};
 
 /// A component that a walk came to, by the fewest hops.

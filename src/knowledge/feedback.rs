@@ -68,7 +68,7 @@ impl Verdict {
 /// The first suspect, as it was said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub struct GivenAnswer {
     /// `null` where a rule without a component spoke.
     pub component: Option<String>,
     pub fault: String,
@@ -83,7 +83,7 @@ pub struct Answer {
     pub rules: Vec<String>,
 }
 
-impl Answer {
+impl GivenAnswer {
     /// The fault as people know it: words that the anomaly layer made (`unusual high consumer_lag`) are none.
     fn named_fault(&self) -> String {
         match self.layer {
@@ -114,7 +114,7 @@ pub struct Entry {
     pub verdict: Verdict,
     /// `None`: nothing was said.
     #[serde(default)]
-    pub answer: Option<Answer>,
+    pub answer: Option<GivenAnswer>,
     /// `None`: nothing was at fault, or the rule that was confirmed names no component.
     #[serde(default)]
     pub root: Option<Root>,
@@ -133,7 +133,7 @@ impl Entry {
     fn contradiction(&self) -> Option<&'static str> {
         let named = self.answer.as_ref().and_then(|answer| answer.component.as_deref());
         let broke = self.root.as_ref().map(|root| root.component.as_str());
-        let in_range = |answer: &Answer| (0.0..=1.0).contains(&answer.confidence);
+        let in_range = |answer: &GivenAnswer| (0.0..=1.0).contains(&answer.confidence);
         if self.bundle.is_empty() || broke == Some("") {
             return Some("an empty name of a bundle or component means nothing");
         }
@@ -163,7 +163,7 @@ pub enum Said {
 
 impl Said {
     /// Holds it against the answer. `None` for agreement with an answer that was not given.
-    pub fn judge(self, answer: Option<&Answer>) -> Option<(Verdict, Option<Root>)> {
+    pub fn judge(self, answer: Option<&GivenAnswer>) -> Option<(Verdict, Option<Root>)> {
         match self {
             Said::Agreed => {
                 let answer = answer?;
@@ -207,7 +207,7 @@ impl Feedback {
 
 /// For each answer of the layer, or of all, its own confidence and whether it was right.
 pub fn pairs(entries: &[Entry], layer: Option<Layer>) -> Vec<(f64, bool)> {
-    let of_layer = |answer: &&Answer| layer.is_none_or(|layer| answer.layer == layer);
+    let of_layer = |answer: &&GivenAnswer| layer.is_none_or(|layer| answer.layer == layer);
     entries.iter().filter_map(|entry| Some((entry.answer.as_ref().filter(of_layer)?.confidence, entry.right()?))).collect()
 }
 

@@ -104,8 +104,8 @@ fn the_latest_of_a_bundle_counts() {
 
 #[test]
 fn what_is_said_against_what_was_answered() {
-    let anomaly: Answer = serde_json::from_str(ANSWER).unwrap();
-    let answer: Answer = serde_json::from_str(&ANSWER.replace("anomaly", "knowledge")).unwrap();
+    let anomaly: GivenAnswer = serde_json::from_str(ANSWER).unwrap();
+    let answer: GivenAnswer = serde_json::from_str(&ANSWER.replace("anomaly", "knowledge")).unwrap();
     // Words that the anomaly layer made name no fault.
     let nameless = Some((Verdict::Confirmed, Some(Root { component: "kafka".to_owned(), fault: String::new() })));
     assert_eq!(Said::Agreed.judge(Some(&anomaly)), nameless);

@@ -251,7 +251,7 @@ pub enum ExprKind {
     Compare { left: Operand, op: At<Op>, right: Operand },
     Script(Script),
     Trend { metric: Metric, rises: bool, by: TrendBy, window: At<Duration> },
-    Against { metric: Metric, above: bool, stat: At<Stat>, period: Option<At<Duration>>, by: Option<At<f64>> },
+    Baseline { metric: Metric, above: bool, stat: At<Stat>, period: Option<At<Duration>>, by: Option<At<f64>> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -134,7 +134,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(ExprKind::Against { metric: metric?, above, stat: stat?, period, by })
+        Some(ExprKind::Baseline { metric: metric?, above, stat: stat?, period, by })
     }
 
     fn window(&mut self, pair: Pair<'_>) -> Option<At<Duration>> {

@@ -5,25 +5,25 @@ use std::collections::BTreeSet;
 use engine::SignalRef;
 use estate::ComponentId;
 
-use super::Scene;
+use super::Observations;
 use super::diagnosis::AccountView;
-use super::incidents::Draft;
+use super::incidents::IncidentDraft;
 use super::symptoms::Symptom;
 
 /// One line for each kind of signal that the bundle has.
-pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<AccountView> {
-    let (facts, counts) = (scene.question.engine.facts, scene.question.counts);
+pub fn account(observations: &Observations<'_, '_>, drafts: &[IncidentDraft], open: &[usize]) -> Vec<AccountView> {
+    let (facts, counts) = (observations.question.engine.facts, observations.question.counts);
     let mut explained: BTreeSet<SignalRef> = BTreeSet::new();
     for draft in drafts {
         for index in draft.explained() {
-            explained.extend(scene.symptoms.get(index).into_iter().flat_map(|s: &Symptom| s.signals.iter().copied()));
+            explained.extend(observations.symptoms.get(index).into_iter().flat_map(|s: &Symptom| s.signals.iter().copied()));
         }
-        for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
+        for candidate in draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)) {
             explained.extend(candidate.evidence.iter().copied());
         }
     }
     let mut unexplained: BTreeSet<SignalRef> =
-        open.iter().filter_map(|i| scene.symptoms.get(*i)).flat_map(|s| s.signals.iter().copied()).collect();
+        open.iter().filter_map(|i| observations.symptoms.get(*i)).flat_map(|s| s.signals.iter().copied()).collect();
     unexplained.retain(|s| !explained.contains(s));
 
     let line = |kind: &str, counts: &signal::KindCounts, places: Vec<Option<ComponentId>>, signal: fn(usize) -> SignalRef| {
@@ -37,7 +37,7 @@ pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<A
             unexplained,
             quiet: places.len() - explained - unexplained,
             duplicates: counts.duplicates + counts.merged,
-            set_aside: counts.set_aside.values().sum(),
+            set_aside: counts.rejected.values().sum(),
             unplaced: places.iter().filter(|p| p.is_none()).count(),
         }
     };
@@ -58,7 +58,7 @@ pub fn account(scene: &Scene<'_, '_>, drafts: &[Draft], open: &[usize]) -> Vec<A
         unexplained: 0,
         quiet: facts.scores.len(),
         duplicates: counts.scores.duplicates + counts.scores.merged,
-        set_aside: counts.scores.set_aside.values().sum(),
+        set_aside: counts.scores.rejected.values().sum(),
         unplaced: facts.scores.iter().filter(|score| score.component.is_none()).count(),
     });
     // Beside the series that are made of them.
@@ -76,7 +76,7 @@ fn spans(counts: &signal::KindCounts) -> AccountView {
         unexplained: 0,
         quiet: counts.kept,
         duplicates: counts.duplicates + counts.merged,
-        set_aside: counts.set_aside.values().sum(),
+        set_aside: counts.rejected.values().sum(),
         unplaced: counts.unplaced,
     }
 }

@@ -16,7 +16,7 @@ use estate::{ComponentId, Snapshot};
 use signal::Facts;
 use value::{Duration, MINUTE, Time};
 
-use super::Scene;
+use super::Observations;
 use super::cluster_texts::Texts;
 use super::cluster_views::view;
 use super::diagnosis::{ClusterView, JoinedBy};
@@ -51,9 +51,9 @@ pub struct Loose<'a> {
 }
 
 /// The groups of the unexplained symptoms; members are positions in `open`. Each stands in exactly one.
-pub fn groups(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<ClusterView> {
-    let engine = scene.question.engine;
-    let loose: Vec<Loose<'_>> = open.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| loose(s, engine.facts)).collect();
+pub fn groups(observations: &Observations<'_, '_>, open: &[usize]) -> Vec<ClusterView> {
+    let engine = observations.question.engine;
+    let loose: Vec<Loose<'_>> = open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| loose(s, engine.facts)).collect();
     cluster(engine.estate, &loose)
 }
 

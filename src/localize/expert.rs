@@ -184,7 +184,7 @@ fn longest_wait(cond: &compile::plan::Cond) -> Duration {
         | CondKind::State { .. }
         | CondKind::Compare { .. }
         | CondKind::Script(_)
-        | CondKind::Against { .. } => 0,
+        | CondKind::Baseline { .. } => 0,
     };
     cond.children().into_iter().map(longest_wait).fold(own, Duration::max)
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use estate::ComponentId;
 
-use super::Scene;
+use super::Observations;
 use super::diagnosis::Layer;
 use super::expert::{self, Chosen};
-use super::lower::{self, LowerSuspect};
+use super::propose::{self, LowerSuspect};
 use super::symptoms::Symptom;
 
 /// Two unexplained symptoms with a common dependency this near are taken for one incident: their common cause may be silent.
@@ -15,7 +15,7 @@ const COMMON_WITHIN_HOPS: u32 = 2;
 
 /// An incident before it is put into words.
 #[derive(Debug, Clone, Default)]
-pub struct Draft {
+pub struct IncidentDraft {
     /// Suspects of rules, roots first.
     pub expert: Vec<Chosen>,
     /// Suspects of the other layers, in rank order.
@@ -25,7 +25,7 @@ pub struct Draft {
     pub similar: Vec<knowledge::Similar>,
 }
 
-impl Draft {
+impl IncidentDraft {
     pub fn layer(&self) -> Option<Layer> {
         if self.expert.is_empty() { self.lower.first().map(|s| s.layer) } else { Some(Layer::Expert) }
     }
@@ -37,25 +37,25 @@ impl Draft {
 }
 
 /// Forms incidents, the most important first.
-pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
-    let chosen = expert::choose(&scene.candidates, &scene.symptoms);
-    let mut drafts = expert_drafts(scene, chosen);
+pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
+    let chosen = expert::choose(&observations.candidates, &observations.symptoms);
+    let mut drafts = expert_drafts(observations, chosen);
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
     let loose: Vec<usize> =
-        (0..scene.symptoms.len()).filter(|i| !taken.contains(i) && scene.symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
-    for cluster in lower::joined(scene, clusters(scene, &loose)) {
+        (0..observations.symptoms.len()).filter(|i| !taken.contains(i) && observations.symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
+    for cluster in propose::joined(observations, clusters(observations, &loose)) {
         // What lies upstream of an incident that rules explain, or was touched by it, belongs to it; it may be its deeper cause.
-        match drafts.iter_mut().find(|d| touches(scene, d, &cluster)) {
+        match drafts.iter_mut().find(|d| touches(observations, d, &cluster)) {
             Some(draft) => draft.symptoms.extend(cluster),
-            None => drafts.push(Draft { symptoms: cluster.into_iter().collect(), ..Draft::default() }),
+            None => drafts.push(IncidentDraft { symptoms: cluster.into_iter().collect(), ..IncidentDraft::default() }),
         }
     }
     if drafts.is_empty() {
-        drafts.extend(lower::from_deviations_alone(scene));
+        drafts.extend(propose::from_deviations_alone(observations));
     }
-    let mut taken: BTreeSet<usize> = drafts.iter().flat_map(Draft::explained).collect();
+    let mut taken: BTreeSet<usize> = drafts.iter().flat_map(IncidentDraft::explained).collect();
     for draft in &mut drafts {
-        lower::complete(scene, draft, &mut taken);
+        propose::complete(observations, draft, &mut taken);
     }
     // Beside an incident that rules explain, a lone alert on a component about which nothing else is odd is no incident and
     // no suspect: it stays listed as unexplained.
@@ -66,13 +66,13 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
     }
     drafts.retain(|d| !d.expert.is_empty() || !d.lower.is_empty());
     // Straying metrics go to the first incident that explains them, so that they say nothing of which is first where no rule speaks.
-    let counts = |d: &Draft, s: &Symptom| !d.expert.is_empty() || s.calls_for_help();
+    let counts = |d: &IncidentDraft, s: &Symptom| !d.expert.is_empty() || s.calls_for_help();
     let weight =
-        |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| counts(d, s)).map(|s| s.weight).sum::<f64>();
+        |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| counts(d, s)).map(|s| s.weight).sum::<f64>();
     drafts.sort_by(|a, b| {
-        let since = |d: &Draft| d.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min();
-        let first = |d: &Draft| d.lower.first().map(|s| (s.confidence, s.component));
-        let surer = |d: &Draft| first(d).map_or(0.0, |(confidence, _)| confidence);
+        let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min();
+        let first = |d: &IncidentDraft| d.lower.first().map(|s| (s.confidence, s.component));
+        let surer = |d: &IncidentDraft| first(d).map_or(0.0, |(confidence, _)| confidence);
         a.layer()
             .cmp(&b.layer())
             .then(weight(b).total_cmp(&weight(a)))
@@ -85,19 +85,19 @@ pub fn form(scene: &Scene<'_, '_>) -> Vec<Draft> {
 }
 
 /// Symptoms that no suspect of any incident explains.
-pub fn unexplained(scene: &Scene<'_, '_>, drafts: &[Draft]) -> Vec<usize> {
-    let explained: BTreeSet<usize> = drafts.iter().flat_map(Draft::explained).collect();
-    (0..scene.symptoms.len()).filter(|i| !explained.contains(i)).collect()
+pub fn unexplained(observations: &Observations<'_, '_>, drafts: &[IncidentDraft]) -> Vec<usize> {
+    let explained: BTreeSet<usize> = drafts.iter().flat_map(IncidentDraft::explained).collect();
+    (0..observations.symptoms.len()).filter(|i| !explained.contains(i)).collect()
 }
 
 /// Roots that could explain a common symptom share an incident; consequences follow their root.
-fn expert_drafts(scene: &Scene<'_, '_>, chosen: Vec<Chosen>) -> Vec<Draft> {
+fn expert_drafts(observations: &Observations<'_, '_>, chosen: Vec<Chosen>) -> Vec<IncidentDraft> {
     let could: BTreeMap<usize, BTreeSet<usize>> = chosen
         .iter()
         .filter(|c| c.consequence_of.is_none())
         .filter_map(|c| {
-            let candidate = scene.candidates.get(c.candidate)?;
-            let symptoms = scene.symptoms.iter().enumerate().filter(|(_, s)| s.calls_for_help() && expert::explained_by(candidate, s));
+            let candidate = observations.candidates.get(c.candidate)?;
+            let symptoms = observations.symptoms.iter().enumerate().filter(|(_, s)| s.calls_for_help() && expert::explained_by(candidate, s));
             Some((c.candidate, symptoms.map(|(i, _)| i).collect()))
         })
         .collect();
@@ -111,11 +111,11 @@ fn expert_drafts(scene: &Scene<'_, '_>, chosen: Vec<Chosen>) -> Vec<Draft> {
         }
     }
     let mut group_of: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut drafts: Vec<Draft> = Vec::new();
+    let mut drafts: Vec<IncidentDraft> = Vec::new();
     for one in chosen {
         let root = find(&mut parent, one.consequence_of.unwrap_or(one.candidate));
         let group = *group_of.entry(root).or_insert_with(|| {
-            drafts.push(Draft::default());
+            drafts.push(IncidentDraft::default());
             drafts.len() - 1
         });
         if let Some(draft) = drafts.get_mut(group) {
@@ -130,22 +130,22 @@ fn expert_drafts(scene: &Scene<'_, '_>, chosen: Vec<Chosen>) -> Vec<Draft> {
 }
 
 /// Whether a fault of a cluster's component reaches a suspect of the incident, or the other way round.
-fn touches(scene: &Scene<'_, '_>, draft: &Draft, cluster: &[usize]) -> bool {
-    let estate = scene.question.engine.estate;
+fn touches(observations: &Observations<'_, '_>, draft: &IncidentDraft, cluster: &[usize]) -> bool {
+    let estate = observations.question.engine.estate;
     let mut area: BTreeSet<ComponentId> = BTreeSet::new();
-    for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
+    for candidate in draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)) {
         area.extend(candidate.reach.iter().copied());
         let upstream = candidate.component.into_iter().flat_map(|root| estate.dependencies(root, &[], None));
         area.extend(upstream.map(|r| r.component));
     }
-    cluster.iter().filter_map(|i| scene.symptoms.get(*i)?.component).any(|component| area.contains(&component))
+    cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).any(|component| area.contains(&component))
 }
 
 /// Connected symptoms, by union-find over components: two of them are joined if one stands on the other at any distance, or
 /// if both stand on a third one nearby. Linear in the part of the topology that they stand on.
-fn clusters(scene: &Scene<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
-    let estate = scene.question.engine.estate;
-    let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| scene.symptoms.get(*i)?.component).collect();
+fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
+    let estate = observations.question.engine.estate;
+    let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
     let direct = |c: ComponentId| estate.dependencies(c, &[], Some(1)).into_iter().map(|r| r.component).collect::<Vec<_>>();
     let below = closure(&alerting, direct);
     // Of what lies below, that which itself stands on an alerting component carries the connection on.
@@ -166,7 +166,7 @@ fn clusters(scene: &Scene<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     }
     let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
     for &index in loose {
-        let component = scene.symptoms.get(index).and_then(|s| s.component);
+        let component = observations.symptoms.get(index).and_then(|s| s.component);
         groups.entry(component.map(|c| find(&mut parent, c))).or_default().push(index);
     }
     groups.into_values().collect()

@@ -1,6 +1,6 @@
 //! Findings and signals → incidents, suspects, impact: the procedure of localisation, layer by layer.
 //!
-//! Experts first (`expert`), then similar cases, then scores (both in `lower`); `incidents` says what belongs together,
+//! Experts first (`expert`), then similar cases, then scores (both in `propose`); `incidents` says what belongs together,
 //! `scope` what is reached, `account` where every signal ended. `diagnosis` is the answer's form.
 
 mod account;
@@ -12,10 +12,10 @@ mod clusters;
 mod diagnosis;
 mod expert;
 mod incidents;
-mod lower;
+mod propose;
 mod scope;
 mod symptoms;
-mod views;
+mod assemble;
 
 pub use diagnosis::{
     AccountView, AdviceView, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, ImpactView, Incident, JoinedBy,
@@ -25,7 +25,7 @@ pub use knowledge::Layer;
 
 use std::collections::BTreeSet;
 
-use anomaly::{Deviation, LogDeviation, OUTSIDE, Witness, deviations, log_deviations};
+use anomaly::{Deviation, LogDeviation, OUTSIDE, ExternalEvidence, deviations, log_deviations};
 use compile::plan::Status;
 use engine::{Engine, Finding};
 use estate::{ComponentId, Snapshot};
@@ -46,11 +46,11 @@ pub struct Question<'q, 'a> {
 }
 
 /// Everything found, before it is put into words.
-pub(crate) struct Scene<'q, 'a> {
+pub(crate) struct Observations<'q, 'a> {
     pub question: Question<'q, 'a>,
     pub findings: Vec<Finding<'a>>,
     pub deviations: Vec<Deviation>,
-    pub witnesses: Vec<Witness>,
+    pub witnesses: Vec<ExternalEvidence>,
     pub symptoms: Vec<Symptom>,
     pub candidates: Vec<expert::Candidate>,
     pub since: Time,
@@ -60,7 +60,7 @@ pub(crate) struct Scene<'q, 'a> {
 const MAX_NEAR_MISSES: usize = 20;
 
 /// Components with a signal between `since` and `at` that calls for an explanation; straying metrics do not, by themselves.
-pub fn calling(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> BTreeSet<ComponentId> {
+pub fn alerting(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> BTreeSet<ComponentId> {
     symptoms::collect(estate, facts, &[], since, at).into_iter().filter_map(|symptom| symptom.component).collect()
 }
 
@@ -84,10 +84,10 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     symptoms::quieten(&mut symptoms, &logs);
     let witnesses = witnesses(&logs, facts, since, engine.at);
     let candidates = expert::candidates(estate, facts, &findings, since);
-    let scene = Scene { question: *question, findings, deviations, witnesses, symptoms, candidates, since };
+    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, candidates, since };
 
-    let drafts = incidents::form(&scene);
-    let open = incidents::unexplained(&scene, &drafts);
+    let drafts = incidents::form(&observations);
+    let open = incidents::unexplained(&observations, &drafts);
     let mut diagnosis = Diagnosis {
         version: 1,
         at: engine.at,
@@ -97,17 +97,17 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         solutions: Vec::new(),
         changes: Vec::new(),
         cases: Vec::new(),
-        near_misses: views::near_misses(&scene, MAX_NEAR_MISSES),
-        unexplained: open.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
-        groups: clusters::groups(&scene, &open),
-        unplaced: views::unplaced(&scene),
-        suppressed: views::suppressed(&scene),
-        set_aside: views::set_aside(&scene),
-        accounting: account::account(&scene, &drafts, &open),
+        near_misses: assemble::near_misses(&observations, MAX_NEAR_MISSES),
+        unexplained: open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        groups: clusters::groups(&observations, &open),
+        unplaced: assemble::unplaced(&observations),
+        suppressed: assemble::suppressed(&observations),
+        set_aside: assemble::set_aside(&observations),
+        accounting: account::account(&observations, &drafts, &open),
         warnings: Vec::new(),
     };
     for (index, draft) in drafts.iter().enumerate() {
-        views::incident(&scene, draft, index + 1, &mut diagnosis);
+        assemble::incident(&observations, draft, index + 1, &mut diagnosis);
     }
     diagnosis
 }
@@ -116,9 +116,9 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
 const NO_ERROR: f64 = 0.5;
 
 /// What logs and models outside say, for the ranking. Logs without any before them tell nothing new beside being symptoms.
-fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec<Witness> {
+fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec<ExternalEvidence> {
     let logs = logs.iter().filter(|found| !found.unknown_reference).filter_map(|found| {
-        Some(Witness {
+        Some(ExternalEvidence {
             component: found.component?,
             family: "log".to_owned(),
             tail: found.p,
@@ -130,7 +130,7 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
     });
     let outside = facts.scores_at(since, at).into_iter().filter(|score| score.tail <= RUN_TAIL).filter_map(|score| {
         let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" in {metric}"));
-        Some(Witness {
+        Some(ExternalEvidence {
             component: score.component?,
             family: OUTSIDE.to_owned(),
             tail: score.tail,
@@ -143,7 +143,7 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
     logs.chain(outside).collect()
 }
 
-impl Scene<'_, '_> {
+impl Observations<'_, '_> {
     /// Findings that count: of active rules, not overridden.
     pub(crate) fn standing(&self) -> impl Iterator<Item = &Finding<'_>> {
         self.findings.iter().filter(|f| f.rule.status == Status::Active && f.overridden.is_none())

@@ -4,22 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, State};
 
-use super::Scene;
+use super::Observations;
 use super::diagnosis::ImpactView;
-use super::incidents::Draft;
+use super::incidents::IncidentDraft;
 
 /// What an incident reaches, by distance and id. Roots are the first suspects of its layer: down if the signals show them
 /// `unavailable`, else degraded. A component that their evidence shows to suffer carries the fault on, degraded.
-pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
-    let estate = scene.question.engine.estate;
+pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec<ImpactView> {
+    let estate = observations.question.engine.estate;
     let mut roots: BTreeMap<ComponentId, State> = BTreeMap::new();
     let mut behind: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
     let mut functions: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
     let mut declared_by: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
     for chosen in draft.expert.iter().filter(|c| c.consequence_of.is_none()) {
-        let Some(candidate) = scene.candidates.get(chosen.candidate) else { continue };
+        let Some(candidate) = observations.candidates.get(chosen.candidate) else { continue };
         let Some(root) = candidate.component else { continue };
-        roots.insert(root, state_of(scene, root));
+        roots.insert(root, state_of(observations, root));
         for affected in candidate.affected.iter().filter(|c| **c != root) {
             // What it reaches anyway keeps the path that leads there.
             if estate.path(root, *affected).is_none() {
@@ -27,7 +27,7 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
                 behind.entry(*affected).or_insert(root);
             }
         }
-        for finding in candidate.findings.iter().filter_map(|f| scene.findings.get(*f)) {
+        for finding in candidate.findings.iter().filter_map(|f| observations.findings.get(*f)) {
             for (component, hit) in &finding.conclusions.impact {
                 declared_by.entry(*component).or_insert(root);
                 let list = functions.entry(*component).or_default();
@@ -42,7 +42,7 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
     if roots.is_empty()
         && let Some(first) = draft.lower.first()
     {
-        roots.insert(first.component, state_of(scene, first.component));
+        roots.insert(first.component, state_of(observations, first.component));
     }
     let reached = estate.impact(&roots.iter().map(|(c, s)| (*c, *s)).collect::<Vec<_>>(), None);
     let mut entries: BTreeMap<ComponentId, (u32, State, Vec<ComponentId>)> = BTreeMap::new();
@@ -64,26 +64,26 @@ pub fn impact(scene: &Scene<'_, '_>, draft: &Draft) -> Vec<ImpactView> {
             .entry(*component)
             .or_insert_with(|| (1, State::Degraded, declared_by.get(component).copied().into_iter().chain([*component]).collect()));
     }
-    describe(scene, entries, &behind, &functions)
+    describe(observations, entries, &behind, &functions)
 }
 
 /// The state of the model that says that a component does not serve.
 const UNAVAILABLE: &str = "unavailable";
 
-fn state_of(scene: &Scene<'_, '_>, component: ComponentId) -> State {
-    if scene.question.engine.state_at(component, UNAVAILABLE).is_true() { State::Down } else { State::Degraded }
+fn state_of(observations: &Observations<'_, '_>, component: ComponentId) -> State {
+    if observations.question.engine.state_at(component, UNAVAILABLE).is_true() { State::Down } else { State::Degraded }
 }
 
 type Entry = (u32, State, Vec<ComponentId>);
 
 fn describe(
-    scene: &Scene<'_, '_>,
+    observations: &Observations<'_, '_>,
     entries: BTreeMap<ComponentId, Entry>,
     behind: &BTreeMap<ComponentId, ComponentId>,
     functions: &BTreeMap<ComponentId, Vec<String>>,
 ) -> Vec<ImpactView> {
-    let estate = scene.question.engine.estate;
-    let observed = scene.observed();
+    let estate = observations.question.engine.estate;
+    let observed = observations.observed();
     // On the way to a component with symptoms, and silent itself.
     let between: BTreeSet<ComponentId> = entries
         .iter()

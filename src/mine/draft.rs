@@ -10,9 +10,9 @@ use language::{ast, parse_file};
 use project::Project;
 
 use super::associate::Association;
-use super::transactions::{Incident, Item, Label, Place, Reading, Symptom};
+use super::transactions::{Incident, Item, Label, Place, MetricUse, Symptom};
 use super::tree::{Node, majority};
-use super::words::{Known, condition, question, quoted};
+use super::words::{KnownNames, condition, question, quoted};
 
 /// A rule that is not written yet.
 #[derive(Debug, Clone)]
@@ -63,12 +63,12 @@ fn of_item(item: &Item, association: &Association, incidents: &[Incident], model
     let label = &association.label;
     let shown = association.right.iter().filter_map(|at| incidents.get(*at));
     let roots = shown.flat_map(|one| one.rows.iter().filter(|row| one.label_of(&row.component) == Some(label)));
-    let readings: Vec<Reading> = roots.filter_map(|row| row.items.get(item).copied().flatten()).collect();
+    let readings: Vec<MetricUse> = roots.filter_map(|row| row.items.get(item).copied().flatten()).collect();
     let kind = match &item.place {
         Place::Under(kind) => kind,
         Place::Itself | Place::Over => &label.kind,
     };
-    condition(item, label, model, &Known { readings: &readings, quiet: quiet(incidents, model, kind, &item.symptom) })
+    condition(item, label, model, &KnownNames { readings: &readings, quiet: quiet(incidents, model, kind, &item.symptom) })
 }
 
 /// The most extreme value of a metric where it does not stray, over all incidents.
@@ -131,8 +131,8 @@ impl TreeDraft {
                 let name = format!("q{asked}");
                 let (kind, symptom) = legend.features.get(*feature)?;
                 let shown = legend.incidents.iter().filter_map(|one| one.shown.get(&(kind.clone(), symptom.clone())));
-                let readings: Vec<Reading> = shown.copied().flatten().collect();
-                let known = Known { readings: &readings, quiet: quiet(legend.incidents, legend.model, kind, symptom) };
+                let readings: Vec<MetricUse> = shown.copied().flatten().collect();
+                let known = KnownNames { readings: &readings, quiet: quiet(legend.incidents, legend.model, kind, symptom) };
                 let (asks, auto) = question(kind, symptom, legend.model, &known)?;
                 let before = std::mem::take(&mut self.text);
                 let yes = self.ask(yes, legend, asked)?;

@@ -156,7 +156,7 @@ mod tests {
         check(&[], 1, 3, &[]);
     }
 
-    /// Against counting every set of up to three items.
+    /// Reference counting every set of up to three items.
     #[test]
     fn the_same_as_counting_all() {
         // Bits of a fixed sequence: 40 transactions over 8 items.

@@ -72,7 +72,7 @@ pub struct Item {
 
 /// How far a metric strayed, in the base unit of the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
+pub struct MetricUse {
     /// The most extreme value, and the median of what is usual.
     pub value: f64,
     pub usual: f64,
@@ -86,7 +86,7 @@ pub struct Row {
     pub component: String,
     pub kind: String,
     /// The reading is there for metrics.
-    pub items: BTreeMap<Item, Option<Reading>>,
+    pub items: BTreeMap<Item, Option<MetricUse>>,
 }
 
 /// Which side of a metric: type, metric, and whether upwards.
@@ -101,7 +101,7 @@ pub struct Incident {
     /// Components with any item, by their ids.
     pub rows: Vec<Row>,
     /// Symptoms by the type of what shows them, for trees.
-    pub shown: BTreeMap<(String, Symptom), Option<Reading>>,
+    pub shown: BTreeMap<(String, Symptom), Option<MetricUse>>,
     /// The most extreme values of metrics that do not stray to that side.
     pub quiet: BTreeMap<Side, f64>,
 }
@@ -142,14 +142,14 @@ pub fn incident(bundle: &Bundle<'_>, labelled: &Labelled) -> Result<Incident, St
     Ok(Incident { name: labelled.name.clone(), roots, rows: rows(bundle, &symptoms), shown, quiet })
 }
 
-type Symptoms = BTreeMap<ComponentId, BTreeMap<Symptom, Option<Reading>>>;
+type Symptoms = BTreeMap<ComponentId, BTreeMap<Symptom, Option<MetricUse>>>;
 
 /// What each component shows within the time that the bundle looks back.
 fn symptoms(bundle: &Bundle<'_>) -> Symptoms {
     let (estate, facts) = (bundle.estate(), &bundle.facts);
     let (since, at) = (bundle.at.minus(bundle.lookback), bundle.at);
     let mut found = Symptoms::new();
-    let mut add = |component: Option<ComponentId>, symptom: Symptom, reading: Option<Reading>| {
+    let mut add = |component: Option<ComponentId>, symptom: Symptom, reading: Option<MetricUse>| {
         if let Some(component) = component {
             // The worst series comes first.
             found.entry(component).or_default().entry(symptom).or_insert(reading);
@@ -161,7 +161,7 @@ fn symptoms(bundle: &Bundle<'_>) -> Symptoms {
             continue;
         }
         let alone = is_alone(bundle, component, &series.metric);
-        let reading = Reading { value: deviation.value, usual: deviation.usual, alone };
+        let reading = MetricUse { value: deviation.value, usual: deviation.usual, alone };
         add(Some(component), Symptom::Metric { name: series.metric.clone(), high: deviation.high }, Some(reading));
     }
     for alert in facts.alerts.iter().filter(|alert| alert.start <= at && alert.end > since && !alert.name.trim().is_empty()) {
@@ -215,8 +215,8 @@ fn fragment(text: &str) -> Option<String> {
 /// Each component with a symptom on it, below it, or on what its fault reaches.
 fn rows(bundle: &Bundle<'_>, symptoms: &Symptoms) -> Vec<Row> {
     let estate = bundle.estate();
-    let mut items: BTreeMap<ComponentId, BTreeMap<Item, Option<Reading>>> = BTreeMap::new();
-    let mut add = |component: ComponentId, place: Place, symptom: &Symptom, reading: Option<Reading>| {
+    let mut items: BTreeMap<ComponentId, BTreeMap<Item, Option<MetricUse>>> = BTreeMap::new();
+    let mut add = |component: ComponentId, place: Place, symptom: &Symptom, reading: Option<MetricUse>| {
         let item = Item { place, symptom: symptom.clone() };
         items.entry(component).or_default().entry(item).or_insert(reading);
     };
@@ -237,7 +237,7 @@ fn rows(bundle: &Bundle<'_>, symptoms: &Symptoms) -> Vec<Row> {
             }
         }
     }
-    let row = |(component, items): (ComponentId, BTreeMap<Item, Option<Reading>>)| {
+    let row = |(component, items): (ComponentId, BTreeMap<Item, Option<MetricUse>>)| {
         let component = estate.component(component);
         Row { component: component.id.clone(), kind: component.kind.clone(), items }
     };

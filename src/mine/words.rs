@@ -3,7 +3,7 @@
 use estate::{Member, MetricDef, Model};
 use value::{Dimension, Unit, format_number};
 
-use super::transactions::{Item, Label, Place, Reading, Symptom};
+use super::transactions::{Item, Label, Place, MetricUse, Symptom};
 
 /// Over this time a rule asks whether a metric moved: half of what a diagnosis looks back, so that at the height of a trouble the
 /// time before it is still in sight.
@@ -17,8 +17,8 @@ const DIGITS: &[i32] = &[2, 3, 4];
 
 /// What is known of a metric in the incidents from which a condition is made.
 #[derive(Debug, Clone)]
-pub struct Known<'a> {
-    pub readings: &'a [Reading],
+pub struct KnownNames<'a> {
+    pub readings: &'a [MetricUse],
     /// The most extreme value where the metric did not stray to that side.
     pub quiet: Option<f64>,
 }
@@ -40,7 +40,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// The condition of an item about the variable `c` of the label's type. `None` where the language cannot say it.
-pub fn condition(item: &Item, label: &Label, model: &Model, known: &Known<'_>) -> Option<String> {
+pub fn condition(item: &Item, label: &Label, model: &Model, known: &KnownNames<'_>) -> Option<String> {
     let under = |kind: &str| format!("direct dependency of c where type = {kind}");
     let every_under = |kind: &str| format!("direct dependencies of c where type = {kind}");
     Some(match (&item.place, &item.symptom) {
@@ -61,7 +61,7 @@ pub fn condition(item: &Item, label: &Label, model: &Model, known: &Known<'_>) -
 }
 
 /// A question of a tree about a symptom of any component of a type, and the condition that answers it.
-pub fn question(kind: &str, symptom: &Symptom, model: &Model, known: &Known<'_>) -> Option<(String, String)> {
+pub fn question(kind: &str, symptom: &Symptom, model: &Model, known: &KnownNames<'_>) -> Option<(String, String)> {
     Some(match symptom {
         Symptom::Metric { name, high } => {
             let def = metric(model, kind, name)?;
@@ -95,7 +95,7 @@ fn metric<'m>(model: &'m Model, kind: &'m str, name: &str) -> Option<&'m MetricD
 }
 
 /// `subject` as the language names the metric here.
-fn moved(subject: &str, def: &MetricDef, high: bool, known: &Known<'_>) -> Option<String> {
+fn moved(subject: &str, def: &MetricDef, high: bool, known: &KnownNames<'_>) -> Option<String> {
     let (sign, verb) = if high { (">", "rises") } else { ("<", "falls") };
     Some(match bound(def, high, known)? {
         Bound::Value(value) => format!("{subject} {sign} {value}"),
@@ -105,7 +105,7 @@ fn moved(subject: &str, def: &MetricDef, high: bool, known: &Known<'_>) -> Optio
 }
 
 /// A value that lies beyond whatever was quiet and short of whatever strayed; where there is none, half of the least move.
-fn bound(def: &MetricDef, high: bool, known: &Known<'_>) -> Option<Bound> {
+fn bound(def: &MetricDef, high: bool, known: &KnownNames<'_>) -> Option<Bound> {
     let side = if high { 1.0 } else { -1.0 };
     let unit = shown_unit(def.unit);
     let least = |values: &mut dyn Iterator<Item = f64>| values.min_by(f64::total_cmp);
@@ -118,7 +118,7 @@ fn bound(def: &MetricDef, high: bool, known: &Known<'_>) -> Option<Bound> {
         return Some(Bound::Value(unit.format(value)));
     }
     if known.readings.iter().all(|r| r.usual > 0.0) {
-        let move_of = |r: &Reading| side * (r.value / r.usual - 1.0);
+        let move_of = |r: &MetricUse| side * (r.value / r.usual - 1.0);
         let share = round(least(&mut known.readings.iter().map(move_of))? * 100.0 / 2.0, 2);
         return (share > 0.0).then_some(Bound::Share(share));
     }
@@ -152,8 +152,8 @@ fn round(value: f64, digits: i32) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, condition, question};
-    use crate::transactions::{Item, Label, Place, Reading, Symptom};
+    use super::{KnownNames, condition, question};
+    use crate::transactions::{Item, Label, Place, MetricUse, Symptom};
     use estate::base_model;
 
     fn metric(place: Place, name: &str, high: bool) -> Item {
@@ -162,9 +162,9 @@ mod tests {
 
     /// Readings as (value, usual); `alone` where one series makes the metric.
     fn check(kind: &str, item: &Item, readings: &[(f64, f64)], quiet: Option<f64>, alone: bool, expected: &str) {
-        let readings: Vec<Reading> = readings.iter().map(|(value, usual)| Reading { value: *value, usual: *usual, alone }).collect();
+        let readings: Vec<MetricUse> = readings.iter().map(|(value, usual)| MetricUse { value: *value, usual: *usual, alone }).collect();
         let label = Label { kind: kind.to_owned(), fault: "f".to_owned() };
-        let found = condition(item, &label, &base_model(), &Known { readings: &readings, quiet });
+        let found = condition(item, &label, &base_model(), &KnownNames { readings: &readings, quiet });
         assert_eq!(found.as_deref().unwrap_or("none"), expected, "{item:?} {readings:?} {quiet:?}");
     }
 
@@ -207,13 +207,13 @@ mod tests {
 
     #[test]
     fn questions_look_back_an_hour() {
-        let readings = [Reading { value: 91.0, usual: 20.0, alone: true }];
+        let readings = [MetricUse { value: 91.0, usual: 20.0, alone: true }];
         let cpu = Symptom::Metric { name: "cpu_usage".to_owned(), high: true };
         for (quiet, expected) in [
             (24.0, "any pod has (peak of cpu_usage within 1h > 58%)"),
             (95.0, "any pod has (peak of cpu_usage within 1h > 280% of p50 of cpu_usage within 1h)"),
         ] {
-            let found = question("pod", &cpu, &base_model(), &Known { readings: &readings, quiet: Some(quiet) });
+            let found = question("pod", &cpu, &base_model(), &KnownNames { readings: &readings, quiet: Some(quiet) });
             assert_eq!(found.map(|(_, auto)| auto).as_deref(), Some(expected));
         }
     }

@@ -11,7 +11,7 @@ use engine::{Engine, LOOKBACK};
 use estate::Snapshot;
 use localize::{Diagnosis, Question, diagnose};
 use script::RhaiScripts;
-use signal::{BundleText, Counts, Facts, MAX_SKEW, Placer, ScoreFrame, add_scores, last_time, read_bundle, read_facts, skew};
+use signal::{BundleText, Counts, Facts, MAX_SKEW, Resolver, ScoreFrame, add_scores, last_time, read_bundle, read_facts, skew};
 use value::{Duration, Time};
 
 use super::Project;
@@ -105,7 +105,7 @@ fn with_estate<'p>(
         return Err(Box::new(Diagnostic::nowhere(diag::Code::EMPTY_BUNDLE, message)));
     };
     warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));
-    let at = options.at.unwrap_or_else(|| without_strays(&facts).unwrap_or(last));
+    let at = options.at.unwrap_or_else(|| without_deviating(&facts).unwrap_or(last));
     warnings.extend(skew(&facts, at).iter().map(|d| format!("{}: {}", d.code, d.message)));
     let lookback = options.lookback.unwrap_or(LOOKBACK);
     if at.since(last) > lookback {
@@ -123,7 +123,7 @@ const STRAY_GAP: Duration = MAX_SKEW;
 const MAX_STRAYS: usize = 3;
 
 /// The time of the last signal, leaving aside a few with clocks far ahead: one wrong date must not make all the rest history.
-fn without_strays(facts: &Facts) -> Option<Time> {
+fn without_deviating(facts: &Facts) -> Option<Time> {
     let mut times: Vec<Time> = facts.alerts.iter().map(|a| a.start).collect();
     times.extend(facts.series.iter().flat_map(|s| s.points.iter().map(|(time, _)| *time)));
     times.extend(facts.logs.iter().map(|l| l.time));
@@ -132,8 +132,8 @@ fn without_strays(facts: &Facts) -> Option<Time> {
     times.extend(facts.reports.iter().map(|r| r.time));
     times.extend(facts.alerts.iter().map(|a| a.end).filter(|end| *end < Time::MAX));
     times.sort_unstable();
-    let first_stray = times.windows(2).rposition(|pair| matches!(pair, [a, b] if b.since(*a) > STRAY_GAP)).map(|i| i + 1);
-    match first_stray {
+    let first_deviating = times.windows(2).rposition(|pair| matches!(pair, [a, b] if b.since(*a) > STRAY_GAP)).map(|i| i + 1);
+    match first_deviating {
         Some(first) if times.len() - first <= MAX_STRAYS && first > MAX_STRAYS => times.get(first - 1).copied(),
         Some(_) | None => times.last().copied(),
     }
@@ -155,7 +155,7 @@ impl Bundle<'_> {
     /// Takes scores that came another way than in the bundle. `file` is what they are called in messages.
     pub fn add_scores(&mut self, file: &str, bytes: &[u8], frame: &ScoreFrame<'_>) {
         let estate = Arc::clone(self.shared_estate());
-        let placer = Placer::new(&self.project.placement, &estate);
+        let placer = Resolver::new(&self.project.placement, &estate);
         let found = add_scores(file, bytes, frame, placer, &mut self.facts, &mut self.counts);
         self.warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));
     }

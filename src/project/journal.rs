@@ -4,13 +4,13 @@ use std::fs::OpenOptions;
 use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use knowledge::feedback::{Answer, Entry, JOURNAL, bundle_name};
+use knowledge::feedback::{GivenAnswer, Entry, JOURNAL, bundle_name};
 use localize::Diagnosis;
 
 /// What a diagnosis answers: the first suspect of its first incident. `None` if it names nothing.
-pub fn answer_of(diagnosis: &Diagnosis) -> Option<Answer> {
+pub fn answer_of(diagnosis: &Diagnosis) -> Option<GivenAnswer> {
     let suspect = diagnosis.incidents.first()?.suspects.first()?;
-    Some(Answer {
+    Some(GivenAnswer {
         component: suspect.component.clone(),
         fault: suspect.fault.clone(),
         layer: suspect.layer,

@@ -12,7 +12,7 @@ use knowledge::feedback::{JOURNAL, read_journal};
 use knowledge::{CaseBase, Feedback, read_case};
 use language::{ast, parse_file};
 use script::RhaiScripts;
-use signal::Placement;
+use signal::MappingRules;
 
 use super::Topology;
 use super::files::{below, read};
@@ -24,7 +24,7 @@ pub struct Project {
     pub sources: Sources,
     pub estate: Arc<Snapshot>,
     pub plan: Arc<Plan>,
-    pub placement: Placement,
+    pub placement: MappingRules,
     pub cases: CaseBase,
     /// What people said of earlier answers.
     pub feedback: Feedback,
@@ -86,12 +86,12 @@ impl Project {
         diagnostics.extend(found);
         let placement = match source_files.first() {
             Some(file) => {
-                let (placement, found) = Placement::read(&sources, *file);
+                let (placement, found) = MappingRules::read(&sources, *file);
                 diagnostics.extend(found);
                 diagnostics.extend(placement.check(estate.model()));
                 placement
             }
-            None => Placement::default(),
+            None => MappingRules::default(),
         };
         let (cases, known_cases) = read_cases(&sources, &cases, root, &mut diagnostics);
         let (scripts, found) = RhaiScripts::compile(&sources, &scripts);

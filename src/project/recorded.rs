@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use serde_json::Value;
 
-use estate::{AttributeKind, AttributeValue, Component, LeftOut, Member, Model, Parts, Snapshot, Tier};
+use estate::{AttributeKind, AttributeValue, Component, Rejected, Member, Model, Parts, Snapshot, Tier};
 use knowledge::Case;
 use store::{CaseRecord, ComponentRecord, GroupRecord, Records, RelationRecord};
 
@@ -72,7 +72,7 @@ pub fn case_records(cases: &[Case], estate: &Snapshot, origin: &str) -> Vec<Case
 
 /// The estate that records describe, under the model of today: a type that was renamed since is unknown, and what has it is
 /// left out.
-pub fn recorded(model: &Model, records: Records, left_out: &mut LeftOut) -> Snapshot {
+pub fn recorded(model: &Model, records: Records, left_out: &mut Rejected) -> Snapshot {
     let Records { components: mut said, relations, groups, .. } = records;
     // Those of a store come by id; a caller's own may not.
     said.sort_by(|a, b| a.id.cmp(&b.id));
@@ -94,7 +94,7 @@ pub fn recorded(model: &Model, records: Records, left_out: &mut LeftOut) -> Snap
     Snapshot::checked(model.clone(), Parts { components, relations: ends, groups }, left_out)
 }
 
-fn component(model: &Model, said: ComponentRecord, left_out: &mut LeftOut) -> Component {
+fn component(model: &Model, said: ComponentRecord, left_out: &mut Rejected) -> Component {
     let ComponentRecord { id, kind, name, owner, environment, tier, attributes: given, origin: _ } = said;
     let mut attributes = BTreeMap::new();
     for (name, said) in given {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use diag::Code;
 use estate::{ComponentId, Snapshot};
-use localize::calling;
+use localize::alerting;
 use signal::{Facts, ScoreFrame, Scorer};
 use value::Time;
 
@@ -85,8 +85,8 @@ impl Bundle<'_> {
 
 /// Components that a symptom could come from, those first that could be behind the most of them.
 fn connected(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> Vec<ComponentId> {
-    let calling: Vec<ComponentId> = calling(estate, facts, since, at).into_iter().collect();
-    estate.causes(&calling, None).into_iter().map(|cause| cause.component).collect()
+    let alerting: Vec<ComponentId> = alerting(estate, facts, since, at).into_iter().collect();
+    estate.causes(&alerting, None).into_iter().map(|cause| cause.component).collect()
 }
 
 /// The question, the components that it is about, and how many series found no room in it.

@@ -17,7 +17,7 @@ use project::{Options, bundle_of_text};
 use signal::{BundleText, FileText, ScoreFrame};
 
 use super::refusal::Refusal;
-use super::{Served, accepts, apart, body, time};
+use super::{AppState, accepts, spawn_blocking, body, time};
 
 /// The largest body, in bytes: an hour of ten thousand series at one sample a minute is a fifth of it. What is larger belongs into a
 /// bundle.
@@ -36,23 +36,23 @@ const PARTS: &[(&str, &str)] = &[
 /// What received scores are called in a diagnosis.
 const RECEIVED: &str = "received scores";
 
-type Answer = ([(HeaderName, &'static str); 1], Vec<u8>);
+type Response = ([(HeaderName, &'static str); 1], Vec<u8>);
 
 /// Answers with the bytes that `faultscope diagnose --format json` writes for a bundle of these files.
 pub async fn diagnose(
-    State(served): State<Arc<Served>>,
+    State(served): State<Arc<AppState>>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
-) -> Result<Answer, Refusal> {
+) -> Result<Response, Refusal> {
     accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
     let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is about to stop")) };
     let shared = Arc::clone(&served);
-    let text = apart(move || answer(&shared, &bytes)).await?;
+    let text = spawn_blocking(move || answer(&shared, &bytes)).await?;
     Ok(([(CONTENT_TYPE, "application/json")], text))
 }
 
-fn answer(served: &Served, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let (text, options) = read(bytes)?;
     let bundle = bundle_of_text(&served.project, Path::new("the request"), &text, options);
     let mut bundle = bundle.map_err(|diagnostic| {

@@ -223,7 +223,7 @@ fn sync(dir: &Path) -> std::io::Result<()> {
 
 /// The lines of a journal. One that cannot be read ends the start: what was acknowledged is not dropped in silence.
 fn read(path: &Path, bytes: &[u8], project: &Project) -> Result<VecDeque<Kept>, Box<Diagnostic>> {
-    let placer = signal::Placer::new(&project.placement, &project.estate);
+    let placer = signal::Resolver::new(&project.placement, &project.estate);
     let mut kept = VecDeque::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let unreadable = |why: &str| {

@@ -41,7 +41,7 @@ const MAX_DIAGNOSES: usize = 2;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What all requests share.
-pub struct Served {
+pub struct AppState {
     project: Project,
     journal: Mutex<Journal>,
     /// By name.
@@ -49,20 +49,20 @@ pub struct Served {
     diagnoses: Semaphore,
 }
 
-impl Served {
+impl AppState {
     /// Opens the journal in `data` and reads the models in `models`, if there is such a folder. What is to be said about them comes
     /// as second: lines cut off, models that cannot be read and are left out.
     ///
     /// # Errors
     /// `JOURNAL`, `UNREADABLE`: a folder that cannot be used.
-    pub fn new(project: Project, data: &Path, models: Option<&Path>) -> Result<(Served, Vec<String>), Box<Diagnostic>> {
+    pub fn new(project: Project, data: &Path, models: Option<&Path>) -> Result<(AppState, Vec<String>), Box<Diagnostic>> {
         let (journal, said) = Journal::open(data, &project, now())?;
         let mut warnings: Vec<String> = said.into_iter().collect();
         let models = match models {
             Some(dir) => predict::load(dir, &mut warnings)?,
             None => BTreeMap::new(),
         };
-        Ok((Served { project, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
+        Ok((AppState { project, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
     }
 
     /// Names of the models, in order.
@@ -82,7 +82,7 @@ impl Served {
 }
 
 /// Serves until the process is asked to stop (SIGINT, SIGTERM); requests under way are answered first.
-pub fn serve(listener: TcpListener, served: Served) -> std::io::Result<()> {
+pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(run(listener, served));
@@ -90,7 +90,7 @@ pub fn serve(listener: TcpListener, served: Served) -> std::io::Result<()> {
     outcome
 }
 
-async fn run(listener: TcpListener, served: Served) -> std::io::Result<()> {
+async fn run(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (stopping, asked) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, router(Arc::new(served))).with_graceful_shutdown(async move {
@@ -134,7 +134,7 @@ async fn asked_to_stop() {
     }
 }
 
-fn router(served: Arc<Served>) -> Router {
+fn router(served: Arc<AppState>) -> Router {
     Router::new()
         .route("/healthz", get(healthy))
         .route("/api/v1", get(addresses))
@@ -142,7 +142,7 @@ fn router(served: Arc<Served>) -> Router {
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))
         .fallback(nowhere)
-        .method_not_allowed_fallback(not_so)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(served)
 }
 
@@ -167,7 +167,7 @@ async fn nowhere(uri: Uri) -> Refusal {
         .help("`GET /api/v1` lists what there is")
 }
 
-async fn not_so(method: Method, uri: Uri) -> Refusal {
+async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
     let message = format!("`{}` does not take {method}", uri.path());
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists what there is")
 }
@@ -197,7 +197,7 @@ fn body(sent: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, Refu
 }
 
 /// Runs what computes, or waits for a disk or another server, where it keeps no other request waiting.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+async fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Refusal::broken("the request stopped with a mistake of the server's own").help("please report it with the request")),

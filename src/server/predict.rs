@@ -17,7 +17,7 @@ use diag::{Code, Diagnostic, nearest};
 use value::Time;
 
 use super::refusal::Refusal;
-use super::{Served, accepts, apart, body, time};
+use super::{AppState, accepts, spawn_blocking, body, time};
 
 /// The largest body, in bytes: a row takes about a hundred.
 pub const MAX_BODY: usize = 4 << 20;
@@ -57,7 +57,7 @@ pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, M
 
 /// `GET /api/v1/predict?model=NAME&COLUMN=VALUE`: one row; with `time`, what is usual at that time of the day and week counts.
 pub async fn one(
-    State(served): State<Arc<Served>>,
+    State(served): State<Arc<AppState>>,
     query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let Query(mut query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
@@ -86,16 +86,16 @@ struct Several {
 
 /// `POST /api/v1/predict`: several rows.
 pub async fn several(
-    State(served): State<Arc<Served>>,
+    State(served): State<Arc<AppState>>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Refusal> {
     accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
-    apart(move || judge(&served, &bytes)).await.map(Json)
+    spawn_blocking(move || judge(&served, &bytes)).await.map(Json)
 }
 
-fn judge(served: &Served, bytes: &[u8]) -> Result<Value, Refusal> {
+fn judge(served: &AppState, bytes: &[u8]) -> Result<Value, Refusal> {
     let asked: Several = serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("the body cannot be read: {error}");
         let refusal = if error.is_data() { Refusal::unusable(message) } else { Refusal::request(message) };
@@ -115,7 +115,7 @@ fn judge(served: &Served, bytes: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// The model of that name; without a name, the only one there is.
-fn find<'s>(served: &'s Served, named: Option<&str>) -> Result<(&'s str, &'s Model), Refusal> {
+fn find<'s>(served: &'s AppState, named: Option<&str>) -> Result<(&'s str, &'s Model), Refusal> {
     let missing = |message: String| Refusal::new(StatusCode::NOT_FOUND, Code::NO_MODEL, message);
     let known = || served.models().collect::<Vec<_>>().join(", ");
     match named {

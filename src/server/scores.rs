@@ -12,12 +12,12 @@ use serde_json::{Map, Value, json};
 
 use diag::{Code, nearest};
 use estate::ComponentId;
-use signal::{MAX_SKEW, Placer, ScoreEntry, ScoreFrame, score_entries};
+use signal::{MAX_SKEW, Resolver, ScoreEntry, ScoreFrame, score_entries};
 use value::Time;
 
 use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
 use super::refusal::Refusal;
-use super::{Served, accepts, apart, body, now};
+use super::{AppState, accepts, spawn_blocking, body, now};
 
 /// The largest body of scores, in bytes: some thirty thousand of them; a model that has more to say sends several.
 pub const MAX_BODY: usize = 4 << 20;
@@ -30,18 +30,18 @@ const KEYS: &[&str] = &["component", "labels", "metric", "score", "scale", "time
 
 /// `POST /api/v1/scores`: answers only after the disk holds what was accepted.
 pub async fn receive(
-    State(served): State<Arc<Served>>,
+    State(served): State<Arc<AppState>>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     accepts(&headers, &["application/json", "application/x-ndjson", "application/ndjson", "application/jsonl"])?;
     let bytes = body(sent, MAX_BODY)?;
-    apart(move || take(&served, &bytes, now())).await
+    spawn_blocking(move || take(&served, &bytes, now())).await
 }
 
-fn take(served: &Served, bytes: &[u8], now: Time) -> Result<(StatusCode, Json<Value>), Refusal> {
+fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json<Value>), Refusal> {
     let project = &served.project;
-    let placer = Placer::new(&project.placement, &project.estate);
+    let placer = Resolver::new(&project.placement, &project.estate);
     let entries = score_entries("body", bytes, &ScoreFrame::default(), &placer).map_err(|d| Refusal::of(StatusCode::BAD_REQUEST, &d))?;
     let (mut batch, mut rejected) = (Vec::new(), Vec::new());
     for (index, entry) in entries.into_iter().enumerate() {
@@ -92,14 +92,14 @@ fn refused(refused: Refused) -> Refusal {
 
 /// `GET /api/v1/scores?component=&since=`: the latest received first.
 pub async fn list(
-    State(served): State<Arc<Served>>,
+    State(served): State<Arc<AppState>>,
     query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let Query(query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
-    apart(move || show(&served, &query)).await
+    spawn_blocking(move || show(&served, &query)).await
 }
 
-fn show(served: &Served, query: &BTreeMap<String, String>) -> Result<Json<Value>, Refusal> {
+fn show(served: &AppState, query: &BTreeMap<String, String>) -> Result<Json<Value>, Refusal> {
     let (component, since) = wanted(served, query)?;
     let journal = served.journal();
     let fits = |kept: &&Kept| kept.time >= since && component.is_none_or(|one| kept.component == Some(one));
@@ -109,7 +109,7 @@ fn show(served: &Served, query: &BTreeMap<String, String>) -> Result<Json<Value>
     Ok(Json(json!({"scores": scores, "left_off": left})))
 }
 
-fn wanted(served: &Served, query: &BTreeMap<String, String>) -> Result<(Option<ComponentId>, Time), Refusal> {
+fn wanted(served: &AppState, query: &BTreeMap<String, String>) -> Result<(Option<ComponentId>, Time), Refusal> {
     const KNOWN: [&str; 2] = ["component", "since"];
     if let Some(other) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let help =

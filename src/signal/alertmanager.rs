@@ -10,7 +10,7 @@ use value::{DAY, Time};
 
 use super::deliveries::{Delivery, Ending};
 use super::facts::{Origin, Unread};
-use super::intake::{Complaints, warning};
+use super::reader_context::{Complaints, warning};
 use super::json;
 
 /// The deliveries of a file, before the rest of the bundle is known.
@@ -22,7 +22,7 @@ pub(super) struct Batch {
     pub complaints: Complaints,
     pub diagnostics: Vec<Diagnostic>,
     /// Reasons of what was set aside, with their number.
-    pub set_aside: BTreeMap<&'static str, usize>,
+    pub rejected: BTreeMap<&'static str, usize>,
 }
 
 /// Go's zero time, `0001-01-01T00:00:00Z`, in any offset: "not yet".
@@ -39,7 +39,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
         unread: Vec::new(),
         complaints: Complaints::default(),
         diagnostics: Vec::new(),
-        set_aside: BTreeMap::new(),
+        rejected: BTreeMap::new(),
     };
     let documents = json::documents::<Value>(file, bytes)?;
     if !documents.is_empty() && documents.iter().all(|document| document.get("alerts").is_none() && document.get("labels").is_none()) {
@@ -98,15 +98,15 @@ impl Batch {
     pub fn refuse(&mut self, reason: &'static str, code: Code, found: &str) {
         let index = self.received;
         self.received += 1;
-        self.set_aside_at(index, reason, code, found);
+        self.reject_at(index, reason, code, found);
     }
 
     /// Sets aside an entry that is already counted as received.
-    pub fn set_aside_at(&mut self, index: usize, reason: &'static str, code: Code, found: &str) {
+    pub fn reject_at(&mut self, index: usize, reason: &'static str, code: Code, found: &str) {
         let found = if found.is_empty() { String::new() } else { format!(", `{found}`") };
         self.complaints.add(code, &format!("alerts set aside, {reason}"), 1, || format!("alert {index}{found}"));
         self.unread.push(Unread { origin: Origin { file: self.file.clone(), index }, reason: format!("alert: {reason}{found}") });
-        *self.set_aside.entry(reason).or_insert(0) += 1;
+        *self.rejected.entry(reason).or_insert(0) += 1;
     }
 
     fn truncated(&mut self, payload: &Value) {

@@ -14,10 +14,10 @@ use super::counts::Counts;
 use super::deliveries;
 use super::events;
 use super::facts::Facts;
-use super::intake::{Intake, warning};
+use super::reader_context::{ReaderContext, warning};
 use super::loki;
-use super::placement::Placement;
-use super::placer::Placer;
+use super::mapping_rules::MappingRules;
+use super::resolver::Resolver;
 use super::prometheus::{self, Role};
 use super::scores::{self, ScoreFrame};
 use super::traces;
@@ -126,44 +126,44 @@ fn file(path: &Path, shown: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
 
 /// Makes facts of a bundle. A file that cannot be read is reported and leaves the others usable; of its kind nothing is known then
 /// (`Facts::present`). The topology is not read here.
-pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &Placement) -> (Facts, Counts, Vec<Diagnostic>) {
-    let mut intake = Intake::new(Placer::new(placement, estate));
+pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules) -> (Facts, Counts, Vec<Diagnostic>) {
+    let mut context = ReaderContext::new(Resolver::new(placement, estate));
     if let Some((file, bytes)) = &text.metrics {
-        intake.facts.present.metrics = intake.run(|intake| prometheus::read(file, bytes, Role::Metrics, intake));
+        context.facts.present.metrics = context.run(|context| prometheus::read(file, bytes, Role::Metrics, context));
     }
     if let Some((file, bytes)) = &text.baseline {
-        intake.run(|intake| prometheus::read(file, bytes, Role::Baseline, intake));
+        context.run(|context| prometheus::read(file, bytes, Role::Baseline, context));
     }
     // Series made of spans are none that a rule asks for unless the model declares them: `present` says nothing of them.
     if let Some((file, bytes)) = &text.traces {
-        intake.run(|intake| traces::read(file, bytes, Role::Metrics, intake));
+        context.run(|context| traces::read(file, bytes, Role::Metrics, context));
     }
     if let Some((file, bytes)) = &text.baseline_traces {
-        intake.run(|intake| traces::read(file, bytes, Role::Baseline, intake));
+        context.run(|context| traces::read(file, bytes, Role::Baseline, context));
     }
     if let Some((file, bytes)) = &text.logs {
-        intake.facts.present.logs = intake.run(|intake| loki::read(file, bytes, intake));
+        context.facts.present.logs = context.run(|context| loki::read(file, bytes, context));
     }
     let mut seen = events::Seen::new();
     for (file, bytes) in [&text.events, &text.changes].into_iter().flatten() {
-        let readable = intake.run(|intake| events::read(file, bytes, &mut seen, intake));
-        intake.facts.present.events |= readable;
+        let readable = context.run(|context| events::read(file, bytes, &mut seen, context));
+        context.facts.present.events |= readable;
     }
     let mut seen = scores::Seen::new();
     for (file, bytes) in &text.scores {
-        intake.run(|intake| scores::read(file, bytes, &ScoreFrame::default(), &mut seen, intake));
+        context.run(|context| scores::read(file, bytes, &ScoreFrame::default(), &mut seen, context));
     }
     if let Some((file, bytes)) = &text.alerts {
         // Last, because what an alert does not say of its start and end, the times of all other signals do.
-        intake.facts.present.alerts = intake.run(|intake| {
+        context.facts.present.alerts = context.run(|context| {
             let batch = alertmanager::read(file, bytes)?;
-            let first = times(&intake.facts).chain(batch.times()).min();
-            let last = times(&intake.facts).chain(batch.times()).max();
-            deliveries::settle(batch, first, last, intake);
+            let first = times(&context.facts).chain(batch.times()).min();
+            let last = times(&context.facts).chain(batch.times()).max();
+            deliveries::settle(batch, first, last, context);
             Ok(())
         });
     }
-    let Intake { mut facts, counts, diagnostics, .. } = intake;
+    let ReaderContext { mut facts, counts, diagnostics, .. } = context;
     facts.index();
     (facts, counts, diagnostics)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What became of the signals of one kind. `received` is the sum of `kept`, `duplicates`, `merged` and all of `set_aside`.
+/// What became of the signals of one kind. `received` is the sum of `kept`, `duplicates`, `merged` and all of `rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KindCounts {
     /// Entries in the files; series and samples that are made of spans among them.
@@ -17,7 +17,7 @@ pub struct KindCounts {
     /// Resolutions, and flapping intervals, that are now part of another alert; answers in several parts that are one series.
     pub merged: usize,
     /// Entries that no fact could be made of, by reason.
-    pub set_aside: BTreeMap<String, usize>,
+    pub rejected: BTreeMap<String, usize>,
     /// Facts among `kept` that no component could be found for.
     pub unplaced: usize,
 }
@@ -25,12 +25,12 @@ pub struct KindCounts {
 impl KindCounts {
     /// Whether every entry received is in exactly one place.
     pub fn adds_up(&self) -> bool {
-        self.received == self.kept + self.duplicates + self.merged + self.set_aside.values().sum::<usize>()
+        self.received == self.kept + self.duplicates + self.merged + self.rejected.values().sum::<usize>()
     }
 
     pub(super) fn reject(&mut self, reason: &str, count: usize) {
         if count > 0 {
-            *self.set_aside.entry(reason.to_owned()).or_insert(0) += count;
+            *self.rejected.entry(reason.to_owned()).or_insert(0) += count;
         }
     }
 
@@ -41,7 +41,7 @@ impl KindCounts {
         self.duplicates += further.duplicates;
         self.merged += further.merged;
         self.unplaced += further.unplaced;
-        for (reason, count) in further.set_aside {
+        for (reason, count) in further.rejected {
             self.reject(&reason, count);
         }
     }

@@ -8,7 +8,7 @@ use value::{Duration, MINUTE, Time};
 use super::alert_text;
 use super::alertmanager::Batch;
 use super::facts::{Alert, Origin};
-use super::intake::Intake;
+use super::reader_context::ReaderContext;
 
 /// Two intervals of one alert with less than this between them are one that flaps: two evaluations of a rule at Prometheus' default
 /// interval of one minute, so that a single missed evaluation does not make two alerts.
@@ -49,27 +49,27 @@ struct Interval {
 }
 
 /// Makes the alerts of a file. `first` and `last` are the times between which the bundle lies, deadlines left out.
-pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, intake: &mut Intake<'_>) {
+pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, context: &mut ReaderContext<'_>) {
     let deliveries = dated(&mut batch, first, last);
     let mut by_key: BTreeMap<String, BTreeMap<Time, Interval>> = BTreeMap::new();
     let keys = keys(&deliveries);
     for (at, ((delivery, start), key)) in deliveries.iter().zip(keys).enumerate() {
         record(by_key.entry(key).or_default(), at, *start, delivery.ending);
     }
-    intake.counts.alerts.received += batch.received;
-    for (reason, count) in &batch.set_aside {
-        intake.counts.alerts.reject(reason, *count);
+    context.counts.alerts.received += batch.received;
+    for (reason, count) in &batch.rejected {
+        context.counts.alerts.reject(reason, *count);
     }
     for intervals in by_key.into_values() {
         for interval in calm(intervals.into_values(), last) {
             if let Some((delivery, _)) = deliveries.get(interval.delivery) {
-                keep(&batch.file, delivery, &interval, last, intake);
+                keep(&batch.file, delivery, &interval, last, context);
             }
         }
     }
-    intake.facts.unread.append(&mut batch.unread);
-    intake.diagnostics.append(&mut batch.diagnostics);
-    batch.complaints.report(&batch.file, &mut intake.diagnostics);
+    context.facts.unread.append(&mut batch.unread);
+    context.diagnostics.append(&mut batch.diagnostics);
+    batch.complaints.report(&batch.file, &mut context.diagnostics);
 }
 
 /// Every delivery with its start; an unknown one is the beginning of the bundle. An unknown end of a resolved one is the end of the
@@ -79,7 +79,7 @@ fn dated(batch: &mut Batch, first: Option<Time>, last: Option<Time>) -> Vec<(Del
     for mut delivery in std::mem::take(&mut batch.deliveries) {
         let index = delivery.index;
         let Some(mut start) = delivery.start.or(first) else {
-            batch.set_aside_at(index, "no `startsAt`, and nothing in the bundle has a time", Code::SIGNAL_TIME, "");
+            batch.reject_at(index, "no `startsAt`, and nothing in the bundle has a time", Code::SIGNAL_TIME, "");
             continue;
         };
         if delivery.start.is_none() {
@@ -186,14 +186,14 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
     calm
 }
 
-fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, intake: &mut Intake<'_>) {
-    let component = intake.placer.place(&delivery.labels);
-    let counts = &mut intake.counts.alerts;
+fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, context: &mut ReaderContext<'_>) {
+    let component = context.placer.place(&delivery.labels);
+    let counts = &mut context.counts.alerts;
     counts.keep(component.is_some());
     counts.duplicates += interval.duplicates;
     counts.merged += interval.merged + interval.flaps;
     let name = alert_text::name(&delivery.labels, &delivery.annotations);
-    intake.facts.alerts.push(Alert {
+    context.facts.alerts.push(Alert {
         origin: Origin { file: file.to_owned(), index: delivery.index },
         component,
         text: alert_text::searched(&name, &delivery.annotations),

@@ -10,9 +10,9 @@ use value::Time;
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Change, Origin, Probe, Report};
-use super::intake::{Complaints, Intake};
+use super::reader_context::{Complaints, ReaderContext};
 use super::json;
-use super::placement::EventKind;
+use super::mapping_rules::EventKind;
 
 /// Beginnings of the words in a CloudEvents type that say what it is.
 const WORDS: &[(&str, EventKind)] = &[
@@ -32,7 +32,7 @@ const TEXTS: &[&str] = &["summary", "text", "message", "description", "title", "
 /// `(source, id)` of the events already read: together they identify an event, whichever file it is repeated in.
 pub(super) type Seen = BTreeSet<(String, String)>;
 
-pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
+pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut complaints = Complaints::default();
     let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
         Ok(documents) => documents.into_iter().map(Ok).collect(),
@@ -48,19 +48,19 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, intake: &mut Intak
     }
     for (index, entry) in entries.into_iter().enumerate() {
         let taken = match &entry {
-            Ok(event) => take(file, index, event, seen, intake),
+            Ok(event) => take(file, index, event, seen, context),
             Err(reason) => Err(Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason: "no JSON".to_owned(), found: reason.clone() }),
         };
         if let Err(refusal) = taken {
             let found = if refusal.found.is_empty() { String::new() } else { format!(", {}", refusal.found) };
             complaints.add(refusal.code, &format!("events set aside, {}", refusal.reason), 1, || format!("event {index}{found}"));
-            let counts = counter(&mut intake.counts, refusal.kind);
+            let counts = counter(&mut context.counts, refusal.kind);
             counts.received += 1;
             counts.reject(&refusal.reason, 1);
-            intake.unread(file, index, format!("event: {}{found}", refusal.reason));
+            context.unread(file, index, format!("event: {}{found}", refusal.reason));
         }
     }
-    complaints.report(file, &mut intake.diagnostics);
+    complaints.report(file, &mut context.diagnostics);
     Ok(())
 }
 
@@ -100,12 +100,12 @@ struct Event<'e> {
     data: BTreeMap<String, String>,
 }
 
-fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut ReaderContext<'_>) -> Result<(), Refusal> {
     let refusal = |kind, code, reason: String, found: String| Refusal { kind, code, reason, found };
     let Some(name) = entry.get("type").and_then(Value::as_str) else {
         return Err(refusal(None, Code::SIGNAL_ENTRY, "without a `type`, so no CloudEvent".to_owned(), String::new()));
     };
-    let Some(kind) = intake.placer.event_kind(name).or_else(|| kind_of(name)) else {
+    let Some(kind) = context.placer.event_kind(name).or_else(|| kind_of(name)) else {
         let reason = format!("of the unknown type `{name}` (`events:` in topology/sources.yaml can say what it is)");
         return Err(refusal(None, Code::SIGNAL_ENTRY, reason, String::new()));
     };
@@ -118,7 +118,7 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, intake: &mut I
     if let Some(id) = entry.get("id").and_then(json::scalar)
         && !seen.insert((source.clone(), id))
     {
-        let counts = counter(&mut intake.counts, Some(kind));
+        let counts = counter(&mut context.counts, Some(kind));
         counts.received += 1;
         counts.duplicates += 1;
         return Ok(());
@@ -128,31 +128,31 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, intake: &mut I
         TEXTS.iter().find_map(|key| data.get(*key).cloned()).or_else(|| entry.get("data").and_then(Value::as_str).map(str::to_owned));
     let origin = Origin { file: file.to_owned(), index };
     let subject = entry.get("subject").and_then(json::scalar);
-    keep(Event { kind, name, subject, source, time, text, data }, origin, intake)
+    keep(Event { kind, name, subject, source, time, text, data }, origin, context)
 }
 
-fn keep(event: Event<'_>, origin: Origin, intake: &mut Intake<'_>) -> Result<(), Refusal> {
-    let component = place(&event, intake);
+fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Result<(), Refusal> {
+    let component = place(&event, context);
     let Event { kind, name, time, text, data, .. } = event;
     match kind {
         EventKind::Change => {
             let kind = data.get("kind").map_or(name, String::as_str);
             let text = text.map_or_else(|| kind.to_owned(), |text| format!("{kind}\n{text}"));
-            intake.facts.changes.push(Change { origin, component, time, text, attributes: data });
+            context.facts.changes.push(Change { origin, component, time, text, attributes: data });
         }
         EventKind::Probe => {
             let Some(success) = success(&data) else {
                 let reason = "a probe that does not say whether it succeeded (`data.success`)".to_owned();
                 return Err(Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found: String::new() });
             };
-            let from = data.get("from").and_then(|from| intake.placer.named(from));
-            intake.facts.probes.push(Probe { origin, from, component, time, success, text: text.unwrap_or_default() });
+            let from = data.get("from").and_then(|from| context.placer.named(from));
+            context.facts.probes.push(Probe { origin, from, component, time, success, text: text.unwrap_or_default() });
         }
         EventKind::Report => {
-            intake.facts.reports.push(Report { origin, component, time, text: text.unwrap_or_default(), attributes: data });
+            context.facts.reports.push(Report { origin, component, time, text: text.unwrap_or_default(), attributes: data });
         }
     }
-    let counts = counter(&mut intake.counts, Some(kind));
+    let counts = counter(&mut context.counts, Some(kind));
     counts.received += 1;
     counts.keep(component.is_some());
     Ok(())
@@ -160,12 +160,12 @@ fn keep(event: Event<'_>, origin: Origin, intake: &mut Intake<'_>) -> Result<(),
 
 /// The component an event is about: the target of a probe, `data.component`, the subject or the end of its path, or whatever else
 /// in `data` is a label that places.
-fn place(event: &Event<'_>, intake: &Intake<'_>) -> Option<ComponentId> {
+fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> {
     let target = match event.kind {
         EventKind::Probe => event.data.get("to"),
         EventKind::Change | EventKind::Report => None,
     };
-    let placer = &intake.placer;
+    let placer = &context.placer;
     // Placements of the user may also speak of the frame of the event.
     let labelled = || {
         let mut labels = event.data.clone();

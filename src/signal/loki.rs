@@ -10,13 +10,13 @@ use diag::{Code, Diagnostic};
 use value::Time;
 
 use super::facts::{LogLine, Origin};
-use super::intake::{Complaints, Intake};
+use super::reader_context::{Complaints, ReaderContext};
 use super::json::{self, Labels};
 
 /// An answer, only the `data` of one, or the body of a push.
 #[derive(Deserialize)]
 #[serde(expecting = "an answer of Loki, an object with `data`, or a push with `streams`")]
-struct Answer {
+struct Response {
     status: Option<String>,
     error: Option<String>,
     message: Option<String>,
@@ -55,11 +55,11 @@ struct Line {
     metadata: Labels,
 }
 
-pub(super) fn read(file: &str, bytes: &[u8], intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
+pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut streams: BTreeMap<Labels, Vec<Line>> = BTreeMap::new();
     let mut complaints = Complaints::default();
     let mut index = 0;
-    for answer in json::documents::<Answer>(file, bytes)? {
+    for answer in json::documents::<Response>(file, bytes)? {
         for stream in result(file, answer)? {
             let lines = streams.entry(stream.stream).or_default();
             for entry in stream.values {
@@ -68,23 +68,23 @@ pub(super) fn read(file: &str, bytes: &[u8], intake: &mut Intake<'_>) -> Result<
                     None => {
                         complaints
                             .add(Code::SIGNAL_TIME, "lines with an impossible time, set aside", 1, || format!("line {index} of the logs"));
-                        intake.counts.logs.reject("impossible time", 1);
-                        intake.unread(file, index, "a log line with an impossible time");
+                        context.counts.logs.reject("impossible time", 1);
+                        context.unread(file, index, "a log line with an impossible time");
                     }
                 }
                 index += 1;
             }
         }
     }
-    intake.counts.logs.received += index;
+    context.counts.logs.received += index;
     for (Labels(labels), lines) in streams {
-        keep(file, &labels, lines, intake);
+        keep(file, &labels, lines, context);
     }
-    complaints.report(file, &mut intake.diagnostics);
+    complaints.report(file, &mut context.diagnostics);
     Ok(())
 }
 
-fn result(file: &str, answer: Answer) -> Result<Vec<Stream>, Box<Diagnostic>> {
+fn result(file: &str, answer: Response) -> Result<Vec<Stream>, Box<Diagnostic>> {
     if answer.status.as_deref().is_some_and(|status| status != "success") {
         let message = answer.error.or(answer.message).unwrap_or_else(|| "no message".to_owned());
         let what = format!("`{file}` holds an error of Loki instead of an answer: {message}");
@@ -99,22 +99,22 @@ fn result(file: &str, answer: Answer) -> Result<Vec<Stream>, Box<Diagnostic>> {
 }
 
 /// Loki itself holds a line once per stream and nanosecond; answers of overlapping windows repeat it.
-fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, intake: &mut Intake<'_>) {
+fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, context: &mut ReaderContext<'_>) {
     lines.sort_by(|a, b| (a.nanoseconds, &a.text, a.index).cmp(&(b.nanoseconds, &b.text, b.index)));
     let before = lines.len();
     lines.dedup_by(|later, kept| later.nanoseconds == kept.nanoseconds && later.text == kept.text);
-    intake.counts.logs.duplicates += before - lines.len();
-    let of_stream = intake.placer.place(labels);
+    context.counts.logs.duplicates += before - lines.len();
+    let of_stream = context.placer.place(labels);
     for line in lines {
         let mut all = line.metadata.0;
         // Without metadata of its own a line is where its stream is: the usual case, and no search.
         let alike = all.is_empty();
         all.extend(labels.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let component = if alike { of_stream } else { of_stream.or_else(|| intake.placer.place(&all)) };
-        intake.counts.logs.keep(component.is_some());
+        let component = if alike { of_stream } else { of_stream.or_else(|| context.placer.place(&all)) };
+        context.counts.logs.keep(component.is_some());
         let time = Time(i64::try_from(line.nanoseconds.div_euclid(NANOSECONDS_PER_MILLISECOND)).unwrap_or(0));
         let origin = Origin { file: file.to_owned(), index: line.index };
-        intake.facts.logs.push(LogLine { origin, component, time, text: line.text, labels: all });
+        context.facts.logs.push(LogLine { origin, component, time, text: line.text, labels: all });
     }
 }
 

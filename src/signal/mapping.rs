@@ -6,8 +6,8 @@ use diag::{Code, Diagnostic, nearest};
 use estate::{ComponentId, Member, MetricDef, Model};
 use value::Unit;
 
-use super::placement::{MetricEntry, Placement, ScoreSeries, agrees};
-use super::placer::Placer;
+use super::mapping_rules::{MetricEntry, MappingRules, ScoreSeries, agrees};
+use super::resolver::Resolver;
 
 /// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.
 const SUFFIXES: &[(&str, &str)] = &[
@@ -32,7 +32,7 @@ const SUFFIXES: &[(&str, &str)] = &[
     ("_us", "us"),
 ];
 
-impl<'a> Placer<'a> {
+impl<'a> Resolver<'a> {
     /// The model's metric for a series of a component, and the factor from its samples to the base unit of the metric's dimension:
     /// by an entry of `sources.yaml`, else because the series is called like a metric, else like one with a unit as its ending.
     /// `None`: the series is not modelled.
@@ -78,7 +78,7 @@ fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
     model.find_type(wanted).is_some_and(|t| model.is_a(kind, &t.name))
 }
 
-impl Placement {
+impl MappingRules {
     /// What `sources.yaml` says about metrics, held against the model: unknown types and metrics, units that do not fit.
     pub fn check(&self, model: &Model) -> Vec<Diagnostic> {
         let metrics = self.metrics.iter().filter_map(|entry| check_entry(entry, model));

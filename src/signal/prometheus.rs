@@ -9,7 +9,7 @@ use value::Time;
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
-use super::intake::{Complaints, Intake};
+use super::reader_context::{Complaints, ReaderContext};
 use super::json::{self, Labels};
 use super::samples::{Length, Sample, Samples};
 use super::scores;
@@ -24,7 +24,7 @@ pub(super) enum Role {
 /// An answer, or only the `data` of one.
 #[derive(Deserialize)]
 #[serde(expecting = "an answer of Prometheus, an object with `status` and `data`")]
-struct Answer {
+struct Response {
     status: Option<String>,
     #[serde(rename = "errorType")]
     error_type: Option<String>,
@@ -65,10 +65,10 @@ struct Part {
     histograms: usize,
 }
 
-pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
+pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut parts: BTreeMap<Labels, Part> = BTreeMap::new();
     let mut received = 0;
-    for (at, answer) in json::documents::<Answer>(file, bytes)?.into_iter().enumerate() {
+    for (at, answer) in json::documents::<Response>(file, bytes)?.into_iter().enumerate() {
         for mut series in result(file, at, answer)? {
             if let Some(sample) = &series.value {
                 series.values.push(sample);
@@ -88,20 +88,20 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>
         }
     }
     let mut complaints = Complaints::default();
-    let (counts, _) = counters(&mut intake.counts, role);
+    let (counts, _) = counters(&mut context.counts, role);
     counts.received += received;
     counts.merged += received - parts.len();
     for (Labels(labels), mut part) in parts {
-        if !score(file, &labels, &mut part, role, intake, &mut complaints) {
-            keep(file, labels, part, role, intake, &mut complaints);
+        if !score(file, &labels, &mut part, role, context, &mut complaints) {
+            keep(file, labels, part, role, context, &mut complaints);
         }
     }
-    complaints.report(file, &mut intake.diagnostics);
+    complaints.report(file, &mut context.diagnostics);
     Ok(())
 }
 
 /// The series of an answer; Prometheus' own words if it is an error.
-fn result(file: &str, at: usize, answer: Answer) -> Result<Vec<RawSeries>, Box<Diagnostic>> {
+fn result(file: &str, at: usize, answer: Response) -> Result<Vec<RawSeries>, Box<Diagnostic>> {
     if answer.status.as_deref() == Some("error") {
         let kind = answer.error_type.map_or_else(String::new, |kind| format!("{kind}: "));
         let message = answer.error.unwrap_or_else(|| "no message".to_owned());
@@ -120,15 +120,15 @@ fn score(
     labels: &BTreeMap<String, String>,
     part: &mut Part,
     role: Role,
-    intake: &mut Intake<'_>,
+    context: &mut ReaderContext<'_>,
     complaints: &mut Complaints,
 ) -> bool {
-    let Some(entry) = intake.placer.score_series(labels).filter(|_| role == Role::Metrics) else { return false };
+    let Some(entry) = context.placer.score_series(labels).filter(|_| role == Role::Metrics) else { return false };
     let (_, doubled) = part.samples.settle();
-    intake.counts.series.received -= part.pieces;
-    intake.counts.series.merged -= part.pieces - 1;
+    context.counts.series.received -= part.pieces;
+    context.counts.series.merged -= part.pieces - 1;
     let origin = Origin { file: file.to_owned(), index: part.index };
-    let outside = scores::of_series(entry, labels, &origin, &part.samples, (doubled, part.histograms), intake);
+    let outside = scores::of_series(entry, labels, &origin, &part.samples, (doubled, part.histograms), context);
     let samples = &part.samples;
     let unread = samples.impossible + samples.infinite + samples.garbled + part.histograms;
     let here = || format!("series {}, `{}`", part.index, entry.series);
@@ -137,10 +137,10 @@ fn score(
     true
 }
 
-fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role, intake: &mut Intake<'_>, complaints: &mut Complaints) {
+fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role, context: &mut ReaderContext<'_>, complaints: &mut Complaints) {
     let name = labels.get("__name__").cloned().unwrap_or_default();
-    let component = intake.placer.place(&labels);
-    let mapped = component.and_then(|c| intake.placer.metric(&name, &labels, c));
+    let component = context.placer.place(&labels);
+    let mapped = component.and_then(|c| context.placer.metric(&name, &labels, c));
     let (misplaced, doubled) = part.samples.settle();
     let modelled = mapped.is_some();
     let metric = match mapped {
@@ -161,7 +161,7 @@ fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role
     complaints.add(Code::SIGNAL_ENTRY, "series without a name, matched by no rule", usize::from(name.is_empty()), || {
         format!("series {}", part.index)
     });
-    let (series, of_samples) = counters(&mut intake.counts, role);
+    let (series, of_samples) = counters(&mut context.counts, role);
     series.keep(component.is_some());
     of_samples.received += samples.received + part.histograms;
     of_samples.kept += samples.points.len();
@@ -173,8 +173,8 @@ fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role
     let origin = Origin { file: file.to_owned(), index: part.index };
     let kept = Series { origin, component, metric, modelled, labels, points: part.samples.points };
     match role {
-        Role::Metrics => intake.facts.series.push(kept),
-        Role::Baseline => intake.facts.baseline.push(kept),
+        Role::Metrics => context.facts.series.push(kept),
+        Role::Baseline => context.facts.baseline.push(kept),
     }
 }
 
@@ -192,7 +192,7 @@ pub struct LabelledSeries {
 /// `SIGNAL_FORMAT`: no answer of Prometheus, or one that is an error.
 pub fn read_series(file: &str, bytes: &[u8]) -> Result<Vec<LabelledSeries>, Box<Diagnostic>> {
     let mut parts: BTreeMap<Labels, Samples> = BTreeMap::new();
-    for (at, answer) in json::documents::<Answer>(file, bytes)?.into_iter().enumerate() {
+    for (at, answer) in json::documents::<Response>(file, bytes)?.into_iter().enumerate() {
         for series in result(file, at, answer)? {
             let samples = parts.entry(series.metric).or_default();
             samples.append(series.values);

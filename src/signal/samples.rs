@@ -126,7 +126,7 @@ impl<'de> Visitor<'de> for SampleVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sample, A::Error> {
         let Some(Seconds(time)) = seq.next_element()? else { return Err(serde::de::Error::invalid_length(0, &self)) };
-        let Some(Reading(value)) = seq.next_element()? else { return Err(serde::de::Error::invalid_length(1, &self)) };
+        let Some(WireNumber(value)) = seq.next_element()? else { return Err(serde::de::Error::invalid_length(1, &self)) };
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Sample { time, value })
     }
@@ -160,9 +160,9 @@ impl Visitor<'_> for SecondsVisitor {
     }
 }
 
-struct Reading(Option<f64>);
+struct WireNumber(Option<f64>);
 
-impl<'de> Deserialize<'de> for Reading {
+impl<'de> Deserialize<'de> for WireNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ReadingVisitor)
     }
@@ -172,27 +172,27 @@ struct ReadingVisitor;
 
 #[allow(clippy::cast_precision_loss, reason = "Prometheus itself keeps every value as a float")]
 impl Visitor<'_> for ReadingVisitor {
-    type Value = Reading;
+    type Value = WireNumber;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value, a number in quotes")
     }
     /// Rust reads `NaN`, `+Inf` and `-Inf` as Prometheus writes them.
-    fn visit_str<E>(self, v: &str) -> Result<Reading, E> {
-        Ok(Reading(v.parse().ok()))
+    fn visit_str<E>(self, v: &str) -> Result<WireNumber, E> {
+        Ok(WireNumber(v.parse().ok()))
     }
-    fn visit_f64<E>(self, v: f64) -> Result<Reading, E> {
-        Ok(Reading(Some(v)))
+    fn visit_f64<E>(self, v: f64) -> Result<WireNumber, E> {
+        Ok(WireNumber(Some(v)))
     }
-    fn visit_i64<E>(self, v: i64) -> Result<Reading, E> {
-        Ok(Reading(Some(v as f64)))
+    fn visit_i64<E>(self, v: i64) -> Result<WireNumber, E> {
+        Ok(WireNumber(Some(v as f64)))
     }
-    fn visit_u64<E>(self, v: u64) -> Result<Reading, E> {
-        Ok(Reading(Some(v as f64)))
+    fn visit_u64<E>(self, v: u64) -> Result<WireNumber, E> {
+        Ok(WireNumber(Some(v as f64)))
     }
     /// A gap, as dashboards export it: nothing is known from here on.
-    fn visit_unit<E>(self) -> Result<Reading, E> {
-        Ok(Reading(Some(f64::NAN)))
+    fn visit_unit<E>(self) -> Result<WireNumber, E> {
+        Ok(WireNumber(Some(f64::NAN)))
     }
 }
 

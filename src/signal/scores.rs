@@ -12,10 +12,10 @@ use value::Time;
 use super::counts::Counts;
 use super::events;
 use super::facts::{Facts, Origin};
-use super::intake::{Complaints, Intake};
+use super::reader_context::{Complaints, ReaderContext};
 use super::json;
-use super::placement::ScoreSeries;
-use super::placer::Placer;
+use super::mapping_rules::ScoreSeries;
+use super::resolver::Resolver;
 use super::samples::Samples;
 use super::scale::{RUN_TAIL, Scale};
 
@@ -77,7 +77,7 @@ pub(super) type Seen = BTreeMap<Key, usize>;
 ///
 /// # Errors
 /// `NOT_UTF8`; `SIGNAL_FORMAT`: no JSON, or entries of which none has a `score`.
-pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &Placer<'_>) -> Result<Vec<ScoreEntry>, Box<Diagnostic>> {
+pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &Resolver<'_>) -> Result<Vec<ScoreEntry>, Box<Diagnostic>> {
     let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
         Ok(documents) => documents.into_iter().map(Ok).collect(),
         Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => {
@@ -107,7 +107,7 @@ fn helped(diagnostic: Diagnostic) -> Box<Diagnostic> {
 }
 
 /// Reads one entry.
-pub fn score_of(entry: &Value, origin: Origin, frame: &ScoreFrame<'_>, placer: &Placer<'_>) -> Result<Score, ScoreRefusal> {
+pub fn score_of(entry: &Value, origin: Origin, frame: &ScoreFrame<'_>, placer: &Resolver<'_>) -> Result<Score, ScoreRefusal> {
     let refusal = |reason: &str, found: String| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: reason.to_owned(), found };
     let Target { component, named, labels } = place(entry, placer)?;
     if frame.about.is_some_and(|about| !component.is_some_and(|one| about.contains(&one))) {
@@ -144,7 +144,7 @@ struct Target {
     labels: BTreeMap<String, String>,
 }
 
-fn place(entry: &Value, placer: &Placer<'_>) -> Result<Target, ScoreRefusal> {
+fn place(entry: &Value, placer: &Resolver<'_>) -> Result<Target, ScoreRefusal> {
     if let Some(named) = text(entry, "component") {
         return Ok(Target { component: placer.named(&named), named, labels: BTreeMap::new() });
     }
@@ -172,7 +172,7 @@ fn tail(entry: &Value) -> Result<f64, ScoreRefusal> {
     scale.tail(score).ok_or_else(|| refusal(&format!("with a `score` out of its range ({})", scale.range()), "score"))
 }
 
-fn modelled(name: String, component: Option<ComponentId>, labels: &BTreeMap<String, String>, placer: &Placer<'_>) -> String {
+fn modelled(name: String, component: Option<ComponentId>, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> String {
     component.and_then(|component| placer.metric(&name, labels, component)).map_or(name, |(metric, _)| metric.to_owned())
 }
 
@@ -214,40 +214,40 @@ pub(super) fn read(
     bytes: &[u8],
     frame: &ScoreFrame<'_>,
     seen: &mut Seen,
-    intake: &mut Intake<'_>,
+    context: &mut ReaderContext<'_>,
 ) -> Result<(), Box<Diagnostic>> {
-    let entries = score_entries(file, bytes, frame, &intake.placer)?;
+    let entries = score_entries(file, bytes, frame, &context.placer)?;
     let mut complaints = Complaints::default();
     for (index, entry) in entries.into_iter().enumerate() {
-        intake.counts.scores.received += 1;
+        context.counts.scores.received += 1;
         match entry.read {
-            Ok(score) => keep(score, seen, intake),
+            Ok(score) => keep(score, seen, context),
             Err(ScoreRefusal { code, reason, found }) => {
                 let found = if found.is_empty() { String::new() } else { format!(", {found}") };
                 complaints.add(code, &format!("scores set aside, {reason}"), 1, || format!("score {index}{found}"));
-                intake.counts.scores.reject(&reason, 1);
-                intake.unread(file, index, format!("score: {reason}{found}"));
+                context.counts.scores.reject(&reason, 1);
+                context.unread(file, index, format!("score: {reason}{found}"));
             }
         }
     }
-    complaints.report(file, &mut intake.diagnostics);
+    complaints.report(file, &mut context.diagnostics);
     Ok(())
 }
 
 /// Of two scores of one model for one component, metric and instant, the later one counts: a correction, or the same sent again.
-fn keep(score: Score, seen: &mut Seen, intake: &mut Intake<'_>) {
+fn keep(score: Score, seen: &mut Seen, context: &mut ReaderContext<'_>) {
     let named = if score.component.is_some() { String::new() } else { score.named.clone() };
     let key = (score.source.clone(), score.component, named, score.metric.clone(), score.time);
-    let earlier = seen.get(&key).and_then(|at| intake.facts.scores.get_mut(*at));
+    let earlier = seen.get(&key).and_then(|at| context.facts.scores.get_mut(*at));
     match earlier {
         Some(earlier) => {
             *earlier = score;
-            intake.counts.scores.duplicates += 1;
+            context.counts.scores.duplicates += 1;
         }
         None => {
-            intake.counts.scores.keep(score.component.is_some());
-            seen.insert(key, intake.facts.scores.len());
-            intake.facts.scores.push(score);
+            context.counts.scores.keep(score.component.is_some());
+            seen.insert(key, context.facts.scores.len());
+            context.facts.scores.push(score);
         }
     }
 }
@@ -260,11 +260,11 @@ pub(super) fn of_series(
     origin: &Origin,
     samples: &Samples,
     (doubled, histograms): (usize, usize),
-    intake: &mut Intake<'_>,
+    context: &mut ReaderContext<'_>,
 ) -> usize {
-    let component = intake.placer.place(labels);
-    let metric = entry.metric.clone().map(|name| modelled(name, component, labels, &intake.placer));
-    let counts = &mut intake.counts.scores;
+    let component = context.placer.place(labels);
+    let metric = entry.metric.clone().map(|name| modelled(name, component, labels, &context.placer));
+    let counts = &mut context.counts.scores;
     counts.received += samples.received + histograms;
     counts.duplicates += doubled;
     counts.reject("impossible time", samples.impossible);
@@ -278,7 +278,7 @@ pub(super) fn of_series(
             continue;
         };
         counts.keep(component.is_some());
-        intake.facts.scores.push(Score {
+        context.facts.scores.push(Score {
             origin: origin.clone(),
             component,
             named: entry.series.clone(),
@@ -303,13 +303,13 @@ pub fn add_scores(
     file: &str,
     bytes: &[u8],
     frame: &ScoreFrame<'_>,
-    placer: Placer<'_>,
+    placer: Resolver<'_>,
     facts: &mut Facts,
     counts: &mut Counts,
 ) -> Vec<Diagnostic> {
-    let mut intake = Intake::new(placer);
-    intake.run(|intake| read(file, bytes, frame, &mut Seen::new(), intake));
-    let Intake { facts: further, counts: of_further, diagnostics, .. } = intake;
+    let mut context = ReaderContext::new(placer);
+    context.run(|context| read(file, bytes, frame, &mut Seen::new(), context));
+    let ReaderContext { facts: further, counts: of_further, diagnostics, .. } = context;
     facts.scores.extend(further.scores);
     sort(&mut facts.scores);
     facts.unread.extend(further.unread);

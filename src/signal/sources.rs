@@ -10,12 +10,12 @@ use diag::{Code, Diagnostic, Place, SourceId, Sources, nearest};
 use value::{Unit, yaml};
 use yaml::{Node, Value};
 
-use super::placement::{By, EventKind, Key, MetricEntry, Part, Placement, Rule};
+use super::mapping_rules::{By, EventKind, Key, MetricEntry, Part, MappingRules, Rule};
 
-impl Placement {
+impl MappingRules {
     /// Reads the file. Entries with a mistake are left out and reported, the others stay.
-    pub fn read(sources: &Sources, source: SourceId) -> (Placement, Vec<Diagnostic>) {
-        let mut placement = Placement::default();
+    pub fn read(sources: &Sources, source: SourceId) -> (MappingRules, Vec<Diagnostic>) {
+        let mut placement = MappingRules::default();
         let root = match yaml::parse(sources, source) {
             Ok(root) => root,
             Err(diagnostic) => return (placement, vec![*diagnostic]),

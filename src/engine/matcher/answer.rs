@@ -292,7 +292,7 @@ fn compares_attributes(node: &Node) -> bool {
         | Node::Link { .. }
         | Node::Shares { .. }
         | Node::Trend { .. }
-        | Node::Against { .. }
+        | Node::Baseline { .. }
         | Node::Sampled { .. }
         | Node::Probed { .. }
         | Node::Asked(_) => false,

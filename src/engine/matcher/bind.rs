@@ -15,10 +15,10 @@ use super::super::sets::passes;
 use super::Matcher;
 use super::eval::Env;
 use super::gates::Role;
-use super::live::Binding;
+use super::instances::Binding;
 use super::network::Use;
 use super::node::{SpecId, Where};
-use super::slots::EVERY;
+use super::component_class::EVERY;
 use super::store::NOWHERE;
 
 /// Components, few or many.
@@ -326,7 +326,7 @@ impl Matcher {
             | CondKind::Compare { .. }
             | CondKind::Script(_)
             | CondKind::Trend { .. }
-            | CondKind::Against { .. } => None,
+            | CondKind::Baseline { .. } => None,
         }
     }
 

@@ -11,10 +11,10 @@ use signal::{Facts, Probe};
 use value::Time;
 
 use super::fact::{Fact, Prepared, Ready, Sample, Signal};
-use super::live::{Before, Live};
+use super::instances::{Before, Live};
 use super::network::{MetricId, Network, REST, Use};
 use super::store::{NOWHERE, Store};
-use super::watch::Reading;
+use super::thresholds::Statistic;
 use super::{Emitted, Event, Matcher, Sweep};
 
 /// When something held: half open, the last one without an end while it holds.
@@ -88,21 +88,21 @@ impl Matcher {
                 let class = self.class(component);
                 let class = &self.classes[class as usize];
                 let uses: Vec<Use> = self.net.event_uses(class, pattern).filter(|u| u.clause != REST).copied().collect();
-                uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
+                uses.into_iter().for_each(|what| self.notify(what, component, Time::MIN));
             }
         }
         for component in self.store.probed.clone() {
             let class = self.class(component);
             let slots = self.classes[class as usize].clone();
             let uses: Vec<Use> = slots.iter().flat_map(|slot| self.net.probe_uses(*slot)).filter(|u| u.clause != REST).copied().collect();
-            uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
+            uses.into_iter().for_each(|what| self.notify(what, component, Time::MIN));
         }
         // Rules that ask what others explain may have been looked at before these.
         if let Some(from) = self.explained.take() {
             for rule in self.net.asking.clone() {
                 for at in self.live.all_of[rule as usize].clone() {
                     let binding = self.live.instances[at as usize].binding.clone();
-                    self.derive(rule, &binding, from.max(self.now.minus(self.lookback)));
+                    self.replay(rule, &binding, from.max(self.now.minus(self.lookback)));
                 }
             }
             self.explained = None;
@@ -122,7 +122,7 @@ impl Matcher {
                 let most = if whole {
                     super::node::number(table.uses.len())
                 } else {
-                    table.held(Some(Reading::Value(low))).max(table.held(Some(Reading::Value(high))))
+                    table.held(Some(Statistic::Value(low))).max(table.held(Some(Statistic::Value(high))))
                 };
                 uses.extend(table.between(0, most).iter().filter(|what| what.clause != REST));
             }
@@ -131,7 +131,7 @@ impl Matcher {
         }
         uses.sort_unstable_by_key(|what| (what.rule, what.clause, what.role));
         uses.dedup_by_key(|what| (what.rule, what.role));
-        uses.into_iter().for_each(|what| self.tell(what, component, Time::MIN));
+        uses.into_iter().for_each(|what| self.notify(what, component, Time::MIN));
         self.arm_cell(super::node::number(at));
     }
 
@@ -232,7 +232,7 @@ impl Matcher {
         for rule in 0..super::node::number(self.net.rules.len()) {
             if self.net.rules[rule as usize].eager {
                 for binding in self.all_bindings(rule) {
-                    self.derive(rule, &binding, start);
+                    self.replay(rule, &binding, start);
                 }
             }
         }

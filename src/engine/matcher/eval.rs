@@ -10,10 +10,10 @@ use value::{DAY, Duration, Time, Truth, WEEK};
 use super::super::evaluate::{compare_numbers, quantify};
 use super::super::values::{BASELINE_STEP, MIN_BASELINE, SAME_TIME, statistic};
 use super::Matcher;
-use super::gates::Source;
+use super::gates::FilterSource;
 use super::node::{MetricId, Node, Number, PatternId, Where};
 use super::store::{Cell, Hit, NOWHERE};
-use super::watch::{Change, Reading};
+use super::thresholds::{Change, Statistic};
 
 /// What names stand for.
 #[derive(Clone, Copy)]
@@ -121,7 +121,7 @@ impl Matcher {
             Node::Trend { subject, metric, rises, relative, by, window } => {
                 self.eval_trend(env.subject(*subject), *metric, (*rises, *relative, *by, *window), at)
             }
-            Node::Against { subject, metric, above, stat, period, by_percent } => {
+            Node::Baseline { subject, metric, above, stat, period, by_percent } => {
                 self.eval_against(env.subject(*subject), *metric, (*above, *stat, *period, *by_percent), at)
             }
             Node::Sampled { subject, metric } => {
@@ -485,15 +485,15 @@ impl Matcher {
     }
 
     /// What the bounds of a table are compared with.
-    pub(super) fn reading(&self, cell: &Cell, source: Source, at: Time) -> Option<Reading> {
+    pub(super) fn reading(&self, cell: &Cell, source: FilterSource, at: Time) -> Option<Statistic> {
         match source {
-            Source::Now | Source::Extreme(_) => cell.at(at).0.map(Reading::Value),
-            Source::Statistic(stat, window) => self.with_samples(|samples| {
+            FilterSource::Now | FilterSource::Extreme(_) => cell.at(at).0.map(Statistic::Value),
+            FilterSource::Statistic(stat, window) => self.with_samples(|samples| {
                 cell.samples(at.minus(window), at, samples);
                 let values: SmallVec<[f64; 64]> = samples.iter().map(|(_, value)| *value).collect();
-                statistic(stat, &values).map(Reading::Value)
+                statistic(stat, &values).map(Statistic::Value)
             }),
-            Source::Trend { rises, relative, window } => self.change(cell, (rises, relative, window), at).0.map(Reading::Change),
+            FilterSource::Trend { rises, relative, window } => self.change(cell, (rises, relative, window), at).0.map(Statistic::Change),
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) enum Input {
     /// A value that passes a bound.
     Bound {
         metric: MetricId,
-        source: Source,
+        source: FilterSource,
         op: Op,
         bound: f64,
     },
@@ -98,7 +98,7 @@ impl Input {
 
 /// Of what a bound is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum FilterSource {
     Now,
     /// The largest or smallest of a window: as long as the sample that passes the bound lies in it, so does the statistic.
     Extreme(Duration),
@@ -112,19 +112,19 @@ pub(super) enum Source {
     },
 }
 
-impl Source {
+impl FilterSource {
     /// The window, where samples that leave it may make a bound hold.
     pub fn moving(self) -> Option<Duration> {
         match self {
-            Source::Statistic(_, window) => Some(window),
+            FilterSource::Statistic(_, window) => Some(window),
             // The value that it came from gets nearer as the window moves.
-            Source::Now | Source::Extreme(_) | Source::Trend { .. } => None,
+            FilterSource::Now | FilterSource::Extreme(_) | FilterSource::Trend { .. } => None,
         }
     }
 
     /// Whether it is worked out from a window.
     pub fn is_windowed(self) -> bool {
-        matches!(self, Source::Statistic(..) | Source::Trend { .. })
+        matches!(self, FilterSource::Statistic(..) | FilterSource::Trend { .. })
     }
 }
 
@@ -214,7 +214,7 @@ pub(super) fn gates(node: &Node, it: Option<&Role>) -> Gates {
             let role = Role::of(Where::Subject(*subject), it);
             Gates::one(role.zip(change(node)).map(|(role, input)| Gate { role, node: node.about_it(), input }), true)
         }
-        Node::Against { subject, metric, .. } => {
+        Node::Baseline { subject, metric, .. } => {
             Gates::one(Role::of(Where::Subject(*subject), it).map(|role| sampled(role, *metric)), false)
         }
         Node::Not(_)
@@ -287,9 +287,9 @@ fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
     let Number::Constant(bound) = bound else { return listed };
     let bound = *bound;
     let source = match (stat, op) {
-        (None, Op::Gt | Op::Ge | Op::Lt | Op::Le) => Source::Now,
-        (Some(Stat::Peak), Op::Gt | Op::Ge) | (Some(Stat::Lowest), Op::Lt | Op::Le) => Source::Extreme(window),
-        (Some(stat), Op::Gt | Op::Ge | Op::Lt | Op::Le) => Source::Statistic(stat, window),
+        (None, Op::Gt | Op::Ge | Op::Lt | Op::Le) => FilterSource::Now,
+        (Some(Stat::Peak), Op::Gt | Op::Ge) | (Some(Stat::Lowest), Op::Lt | Op::Le) => FilterSource::Extreme(window),
+        (Some(stat), Op::Gt | Op::Ge | Op::Lt | Op::Le) => FilterSource::Statistic(stat, window),
         (Some(_) | None, _) => return listed,
     };
     Some(Input::Bound { metric, source, op, bound })
@@ -298,7 +298,7 @@ fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
 /// How a trend is triggered: a smaller change is reached before a larger one.
 fn change(node: &Node) -> Option<Input> {
     let Node::Trend { metric, rises, relative, by, window, .. } = node else { return None };
-    let source = Source::Trend { rises: *rises, relative: *relative, window: *window };
+    let source = FilterSource::Trend { rises: *rises, relative: *relative, window: *window };
     Some(Input::Bound { metric: *metric, source, op: Op::Ge, bound: *by })
 }
 
@@ -342,7 +342,7 @@ pub(super) fn inputs(node: &Node, it: Option<&Role>, positive: bool, into: &mut 
             let input = change(node).filter(|_| positive).unwrap_or(Input::Raw { metric: Some(*metric) });
             add(of(*subject), input);
         }
-        Node::Against { subject, metric, .. } => add(of(*subject), Input::Raw { metric: Some(*metric) }),
+        Node::Baseline { subject, metric, .. } => add(of(*subject), Input::Raw { metric: Some(*metric) }),
         Node::Sampled { .. } | Node::Probed { .. } => {}
         Node::Asked(cond) => {
             for subject in cond.subjects() {

@@ -9,11 +9,11 @@ use value::{Time, Truth};
 
 use super::eval::Env;
 use super::fact::{SeriesKey, Signal};
-use super::gates::Source;
-use super::marks::Sieve;
+use super::gates::FilterSource;
+use super::bloom::Bloom;
 use super::network::{MetricId, PatternId, Use};
 use super::store::{Hit, Known, NOWHERE};
-use super::watch::{Reading, Watch};
+use super::thresholds::{Statistic, Watch};
 use super::{Matcher, Outcome};
 
 impl Matcher {
@@ -83,16 +83,16 @@ impl Matcher {
                     }
                     continue;
                 }
-                let (old, new) = (table.held(before.map(Reading::Value)), table.held(after.map(Reading::Value)));
+                let (old, new) = (table.held(before.map(Statistic::Value)), table.held(after.map(Statistic::Value)));
                 match table.source {
-                    Source::Statistic(..) | Source::Trend { .. } => {}
-                    Source::Now if late => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
-                    Source::Now => {
+                    FilterSource::Statistic(..) | FilterSource::Trend { .. } => {}
+                    FilterSource::Now if late => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
+                    FilterSource::Now => {
                         let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
                         known.extend(table.between(old.min(new), old.max(new)).iter().map(|what| (*what, gate)));
                     }
                     // A sample that was replaced, or that another series at its time changes, may have been the extreme one.
-                    Source::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new })),
+                    FilterSource::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new })),
                 }
             }
             for listed in &watch.listed {
@@ -115,7 +115,7 @@ impl Matcher {
         }
         self.heard_of(Some(component));
         self.reading = component;
-        let mut sieve = Sieve::new(component);
+        let mut sieve = Bloom::new(component);
         for &(what, gate) in &known {
             if self.lets_through(&mut sieve, what) {
                 self.tell_that(what, component, time, Some(gate));
@@ -123,7 +123,7 @@ impl Matcher {
         }
         for &what in &told {
             if late || self.lets_through(&mut sieve, what) {
-                self.tell(what, component, time);
+                self.notify(what, component, time);
             }
         }
         self.reading = NOWHERE;
@@ -212,7 +212,7 @@ impl Matcher {
         let mut uses: Vec<Use> = Vec::new();
         for watch in watches.iter().map(|w| &self.net.watches[*w as usize]) {
             for table in &watch.tables {
-                if !matches!(table.source, Source::Extreme(_)) {
+                if !matches!(table.source, FilterSource::Extreme(_)) {
                     uses.extend_from_slice(table.between(0, table.held(self.reading(cell, table.source, self.now))));
                 }
             }
@@ -223,7 +223,7 @@ impl Matcher {
             }
         }
         for what in uses {
-            self.tell(what, component, self.now);
+            self.notify(what, component, self.now);
         }
         self.arm_cell(at);
     }
@@ -296,10 +296,10 @@ impl Matcher {
         }
         self.heard_of(component);
         let component = component.unwrap_or(NOWHERE);
-        let mut sieve = Sieve::new(component);
+        let mut sieve = Bloom::new(component);
         for &what in &told {
             if from < self.now || self.lets_through(&mut sieve, what) {
-                self.tell(what, component, from);
+                self.notify(what, component, from);
             }
         }
         self.told = told;
@@ -316,7 +316,7 @@ impl Matcher {
         let class = self.class(component);
         let uses: Vec<Use> = self.classes[class as usize].iter().flat_map(|slot| self.net.probe_uses(*slot)).copied().collect();
         for what in uses {
-            self.tell(what, component, probe.time);
+            self.notify(what, component, probe.time);
         }
         Outcome::Taken
     }

@@ -2,7 +2,7 @@
 //!
 //! State is facts and nothing but facts ([`store`]); all else follows from them. A fact passes through the network
 //! (`network`): the bounds that a value passes, the conditions that a text fits. These are the *gates* of rules (`gates`); a
-//! rule is looked at for a choice of components only while its gates let it through (`live`, `step`). What gates do not settle
+//! rule is looked at for a choice of components only while its gates let it through (`instances`, `step`). What gates do not settle
 //! is evaluated (`eval`) with the instant until which the value stays, so that a timer, and no polling, looks again. A fact
 //! from the past is handled like one from now, from its own time on.
 //!
@@ -13,24 +13,24 @@ mod answer;
 mod bind;
 mod change;
 mod count;
-mod derive;
+mod replay;
 mod eval;
 mod fact;
 mod gates;
-mod hot;
+mod layout;
 mod intake;
-mod judge;
-mod live;
-mod marks;
+mod recheck;
+mod instances;
+mod bloom;
 mod network;
 mod node;
-mod slots;
+mod component_class;
 mod state;
 mod step;
 mod store;
-mod tell;
+mod notify;
 mod text;
-mod watch;
+mod thresholds;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ use compile::Scripts;
 use compile::plan::Plan;
 use estate::{ComponentId, Snapshot};
 use fact::{Ready, Signal};
-use live::Live;
+use instances::Live;
 use network::{MetricId, Network};
 use signal::{Facts, Present, Series};
 use store::{Cell, Store};
@@ -130,7 +130,7 @@ pub struct Emitted {
     pub event: Event,
     /// Position of the rule in the order of identifiers, retired ones left out: see [`Matcher::rule_id`].
     pub rule: u32,
-    /// Names the finding until it has ended and its time is over: see [`Matcher::binding`].
+    /// Interner the finding until it has ended and its time is over: see [`Matcher::binding`].
     pub finding: u32,
 }
 
@@ -419,7 +419,7 @@ impl Matcher {
     /// The slots of a component.
     fn class(&mut self, component: ComponentId) -> u32 {
         let Some(known) = self.class_of.get(component.0 as usize).copied() else {
-            return self.class_number(SmallVec::from_slice(&[slots::EVERY]));
+            return self.class_number(SmallVec::from_slice(&[component_class::EVERY]));
         };
         if known != u32::MAX {
             return known;

@@ -1,7 +1,7 @@
 //! The rules, arranged by what changes them: an event leads to the bounds that it passes and to the texts that it holds, and
 //! from there to the rules, never the other way round.
 //!
-//! Components are told apart by *slots* (`slots.rs`). A *watch* is what rules want
+//! Components are told apart by *slots* (`component_class.rs`). A *watch* is what rules want
 //! to know of one metric for one slot: bounds in ascending order, so that a sample visits only those between its predecessor's
 //! value and its own.
 
@@ -15,13 +15,13 @@ use estate::{Aggregate, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
 use value::Duration;
 
 use super::gates::{Gate, Input, Role, gates, inputs};
-use super::hot::{Check, Hot, HotGate, INDIRECT, check_of};
-use super::marks::{UNMARKED, mark_of};
+use super::layout::{Check, Hot, HotGate, INDIRECT, check_of};
+use super::bloom::{UNMARKED, mark_of};
 pub use super::node::{MetricId, PatternId};
-use super::node::{Names, Node, number};
-use super::slots::{ANYWHERE, EVERY, Slots};
+use super::node::{Interner, Node, number};
+use super::component_class::{ANYWHERE, EVERY, Slots};
 use super::text::Automaton;
-use super::watch::{Listed, Table, Watch};
+use super::thresholds::{Listed, Table, Watch};
 
 /// Who is told: a clause of a rule for a component in a role, or, with [`REST`] as the clause, all else of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) struct RuleNet {
 
 #[derive(Debug)]
 pub(super) struct Network {
-    pub names: Names,
+    pub names: Interner,
     automaton: Automaton,
     /// Patterns by one of their needles, and those without any.
     by_needle: Vec<Vec<PatternId>>,
@@ -110,7 +110,7 @@ pub(super) struct Network {
 
 /// The network under construction.
 struct Draft {
-    names: Names,
+    names: Interner,
     roles: Vec<Role>,
     atoms: Vec<Node>,
     atom_of: BTreeMap<String, u32>,
@@ -127,7 +127,7 @@ impl Network {
     pub fn new(plan: &Plan, estate: &Snapshot) -> Self {
         let model = estate.model();
         let mut draft = Draft {
-            names: Names::new(model),
+            names: Interner::new(model),
             roles: Vec::new(),
             atoms: Vec::new(),
             atom_of: BTreeMap::new(),

@@ -12,22 +12,22 @@ use compile::plan::{
 use estate::Model;
 use value::Duration;
 
-/// A metric that some rule reads, by its place in [`Names::metrics`].
+/// A metric that some rule reads, by its place in [`Interner::metrics`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MetricId(pub u32);
 
-/// What a signal must be like for a condition to count it, by its place in [`Names::patterns`].
+/// What a signal must be like for a condition to count it, by its place in [`Interner::patterns`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PatternId(pub u32);
 
-/// A place or set as a function of one component (`it`), by its place in [`Names::specs`].
+/// A place or set as a function of one component (`it`), by its place in [`Interner::specs`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpecId(pub u32);
 
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     pub kind: EventKind,
-    /// Positions in [`Names::needles`]; all of them must be in the text.
+    /// Positions in [`Interner::needles`]; all of them must be in the text.
     pub needles: Vec<u32>,
     pub labels: Vec<(String, bool, String)>,
     pub source: Option<String>,
@@ -108,7 +108,7 @@ pub(super) enum Node {
         by: f64,
         window: Duration,
     },
-    Against {
+    Baseline {
         subject: Subject,
         metric: MetricId,
         above: bool,
@@ -186,7 +186,7 @@ impl Node {
         match self {
             Node::And(parts) | Node::Or(parts) => parts.iter().all(Node::is_local),
             Node::Not(inner) | Node::Held { inner, .. } => inner.is_local(),
-            Node::Event { on: Some(Where::Subject(subject)), .. } | Node::Trend { subject, .. } | Node::Against { subject, .. } => {
+            Node::Event { on: Some(Where::Subject(subject)), .. } | Node::Trend { subject, .. } | Node::Baseline { subject, .. } => {
                 it(subject)
             }
             Node::State { subject, bodies, .. } => it(subject) && bodies.iter().all(Node::is_local),
@@ -229,7 +229,7 @@ impl Node {
             | Node::Link { .. }
             | Node::Shares { .. }
             | Node::State { .. }
-            | Node::Against { .. }
+            | Node::Baseline { .. }
             | Node::Asked(_) => self.clone(),
             Node::Trend { metric, rises, relative, by, window, .. } => {
                 Node::Trend { subject: Subject::It, metric: *metric, rises: *rises, relative: *relative, by: *by, window: *window }
@@ -238,9 +238,9 @@ impl Node {
     }
 }
 
-/// Names that conditions use, each with its number.
+/// Interner that conditions use, each with its number.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct Interner {
     pub metrics: Vec<String>,
     metric_of: FxHashMap<String, MetricId>, // lookup only
     pub patterns: Vec<Pattern>,
@@ -261,9 +261,9 @@ pub(super) struct Names {
     pub probe_window: Duration,
 }
 
-impl Names {
+impl Interner {
     pub fn new(model: &Model) -> Self {
-        Names { types: model.types.keys().cloned().collect(), ..Names::default() }
+        Interner { types: model.types.keys().cloned().collect(), ..Interner::default() }
     }
 
     pub fn find_metric(&self, name: &str) -> Option<MetricId> {
@@ -424,7 +424,7 @@ impl Names {
                 by: *by,
                 window: *window,
             },
-            CondKind::Against { metric, above, stat, period, by_percent } => Node::Against {
+            CondKind::Baseline { metric, above, stat, period, by_percent } => Node::Baseline {
                 subject: metric.subject,
                 // Both ends of the half hour around the same time of day, and the step in which that moves.
                 metric: self.metric(&metric.name, period + value::HOUR),
@@ -515,7 +515,7 @@ pub(super) fn calls(cond: &Cond) -> SmallVec<[&Call; 2]> {
         | CondKind::Shares { .. }
         | CondKind::State { .. }
         | CondKind::Trend { .. }
-        | CondKind::Against { .. } => SmallVec::new(),
+        | CondKind::Baseline { .. } => SmallVec::new(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! One step: a fact comes or time passes, rules are looked at, findings start, change and end.
 //!
-//! A fact has an effect from its own time on. If that is now, the rules that it concerns are looked at as of now (`judge`); if
-//! it lies in the past, what they were since then is worked out anew (`derive`).
+//! A fact has an effect from its own time on. If that is now, the rules that it concerns are looked at as of now (`recheck`); if
+//! it lies in the past, what they were since then is worked out anew (`replay`).
 
 use value::{Duration, Time};
 
 use super::fact::{Prepared, Ready};
-use super::live::{Before, Due};
+use super::instances::{Before, Due};
 use super::network::MetricId;
 use super::{Emitted, Event, Matcher, Outcome};
 
@@ -23,7 +23,7 @@ impl Matcher {
                     Due::Instance(at) if self.live.instances[at as usize].timer == time => {
                         self.live.instances[at as usize].timer = Time::MAX;
                         if self.live.instances[at as usize].live {
-                            self.look(at);
+                            self.recheck(at);
                         }
                     }
                     Due::Cell(at) if self.store.cells[at as usize].timer == time => self.cell_due(at),
@@ -100,7 +100,7 @@ impl Matcher {
             for rule in self.net.asking.clone() {
                 let list = if late { self.live.all_of[rule as usize].clone() } else { self.live.live_of[rule as usize].clone() };
                 for at in list {
-                    self.again(at, from.max(self.now.minus(self.lookback)), late);
+                    self.recheck_from(at, from.max(self.now.minus(self.lookback)), late);
                 }
             }
         }

@@ -11,7 +11,7 @@ use value::{Duration, Time};
 
 use super::super::values::combine;
 use super::fact::{SeriesKey, Signal};
-use super::marks::Marks;
+use super::bloom::Marks;
 use super::node::{MetricId, PatternId};
 
 /// Stands for no component at all: signals that were placed nowhere, and lists of signals wherever they are.
@@ -150,7 +150,7 @@ impl Store {
 
     pub fn list_at(&self, component: ComponentId, pattern: PatternId) -> Option<u32> {
         if component != NOWHERE {
-            self.marks.get(component.0 as usize).filter(|marks| marks.has(super::marks::mark_of(pattern)))?;
+            self.marks.get(component.0 as usize).filter(|marks| marks.has(super::bloom::mark_of(pattern)))?;
         }
         self.list_of.get(&key(component, pattern.0)).copied()
     }
@@ -168,7 +168,7 @@ impl Store {
                 if marks.len() <= at {
                     marks.resize(at + 1, Marks::default());
                 }
-                marks[at].add(super::marks::mark_of(pattern));
+                marks[at].add(super::bloom::mark_of(pattern));
             }
             super::node::number(lists.len() - 1)
         })

@@ -1,6 +1,6 @@
 //! The parts of `sources.yaml` about models outside: `scores`, series that are scores, and `scorers`, which are asked over HTTP.
 
-use crate::placement::{ScoreSeries, Scorer};
+use crate::mapping_rules::{ScoreSeries, Scorer};
 use crate::scale::Scale;
 use diag::{Code, Diagnostic, nearest};
 use estate::parse_duration;

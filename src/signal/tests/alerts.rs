@@ -154,7 +154,7 @@ fn files_that_cannot_be_read_say_where() {
     check_error(FILE, &"[".repeat(1_000_000), "F4001", "`alerts.json` line 1 column 1");
     let mut text = super::bundle(&[]);
     text.alerts = Some((FILE.to_owned(), b"[\"\xFF\"]".to_vec()));
-    let (read, _, diagnostics) = super::super::read_facts(&text, &super::estate(), &super::Placement::default());
+    let (read, _, diagnostics) = super::super::read_facts(&text, &super::estate(), &super::MappingRules::default());
     assert!(!read.present.alerts, "of a file that cannot be read nothing is known");
     assert_eq!(
         diagnostics.first().map(|d| d.message.as_str()),

@@ -15,7 +15,7 @@ use diag::{Diagnostic, Sources};
 use estate::{self, ComponentId, Snapshot};
 use value::Time;
 
-use super::{BundleText, Counts, Facts, Placement, read_facts};
+use super::{BundleText, Counts, Facts, MappingRules, read_facts};
 
 const MODEL: &str = r#"
 types:
@@ -70,7 +70,7 @@ fn bundle(files: &[(&str, &str)]) -> BundleText {
 }
 
 fn facts(files: &[(&str, &str)]) -> (Facts, Counts, Vec<Diagnostic>) {
-    let read = read_facts(&bundle(files), &estate(), &Placement::default());
+    let read = read_facts(&bundle(files), &estate(), &MappingRules::default());
     assert!(read.1.adds_up(), "every signal is in exactly one place: {:?}", read.1);
     read
 }

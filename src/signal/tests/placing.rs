@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Placement, Placer};
+use crate::{MappingRules, Resolver};
 use diag::Sources;
 
 /// `a=b c=d` as labels.
@@ -8,10 +8,10 @@ fn labels(text: &str) -> BTreeMap<String, String> {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn read(text: &str) -> (Placement, Vec<String>) {
+fn read(text: &str) -> (MappingRules, Vec<String>) {
     let mut sources = Sources::default();
     let id = sources.add("sources.yaml", text);
-    let (placement, diagnostics) = Placement::read(&sources, id);
+    let (placement, diagnostics) = MappingRules::read(&sources, id);
     let shown = diagnostics.iter().map(|d| format!("{} {} [{}]", d.code, d.message, d.help.as_deref().unwrap_or(""))).collect();
     (placement, shown)
 }
@@ -21,7 +21,7 @@ fn check(sources: &str, text: &str, expected: Option<&str>) {
     let (placement, diagnostics) = read(sources);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let estate = super::estate();
-    let placed = Placer::new(&placement, &estate).place(&labels(text));
+    let placed = Resolver::new(&placement, &estate).place(&labels(text));
     assert_eq!(placed.map(|c| estate.component(c).id.as_str()), expected, "{text}");
     assert_eq!(placement.place(&labels(text), &estate), placed);
 }
@@ -81,7 +81,7 @@ metrics:
     let estate = super::estate();
     assert_eq!(placement.queries().collect::<Vec<_>>(), [("mysql_threads", "sum(mysql_threads)")]);
     assert!(placement.check(estate.model()).is_empty());
-    let placer = Placer::new(&placement, &estate);
+    let placer = Resolver::new(&placement, &estate);
     for (component, text, expected) in [
         ("order-service", "state=used", Some(("links", 1.0))),
         ("order-db", "state=used", Some(("load", 100.0))),
@@ -120,7 +120,7 @@ events:
     let codes: Vec<&str> = found.iter().filter_map(|line| line.split(' ').next()).collect();
     let expected = ["F3002", "F3002", "F3019", "F3019", "F3019", "F3019", "F3019", "F3003", "F3004", "F3016", "F3019"];
     assert_eq!(codes, expected, "{found:#?}");
-    assert_eq!(found.first().map(String::as_str), Some("F3002 unknown key `placment` [did you mean `placement`?]"));
+    assert_eq!(found.first().map(String::as_str), Some("F3002 unknown key `placment` [did you mean `mapping_rules`?]"));
     assert_eq!((placement.rules.len(), placement.metrics.len(), placement.events.len()), (1, 0, 1));
 }
 

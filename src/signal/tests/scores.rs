@@ -1,17 +1,17 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::{Counts, Facts, Placement, Placer, Score, ScoreFrame, add_scores, read_facts};
+use crate::{Counts, Facts, MappingRules, Resolver, Score, ScoreFrame, add_scores, read_facts};
 use diag::Sources;
 use value::Time;
 
 use super::{bundle, estate, lines};
 
 /// `sources.yaml` with these entries.
-fn placement(text: &str) -> Placement {
+fn placement(text: &str) -> MappingRules {
     let mut sources = Sources::default();
     let id = sources.add("sources.yaml", text);
-    let (placement, diagnostics) = Placement::read(&sources, id);
+    let (placement, diagnostics) = MappingRules::read(&sources, id);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     assert!(placement.check(estate().model()).is_empty());
     placement
@@ -76,7 +76,7 @@ fn each_is_one_and_a_later_one_counts() {
     }
     let files = [("scores.json", first.as_str()), ("scores.ndjson", second.as_str())];
     assert_eq!(render("", &files), lines(expected));
-    let (_, counts, _) = read_facts(&bundle(&files), &estate(), &Placement::default());
+    let (_, counts, _) = read_facts(&bundle(&files), &estate(), &MappingRules::default());
     assert_eq!((counts.scores.received, counts.scores.kept, counts.scores.duplicates), (2, 1, 1));
 }
 
@@ -144,7 +144,7 @@ fn a_recorded_series_may_be_a_score() {
     assert_eq!(facts.series.iter().map(|s| s.metric.as_str()).collect::<Vec<_>>(), ["load"]);
     assert_eq!((counts.series.received, counts.series.kept, counts.scores.received, counts.scores.kept), (1, 1, 5, 3));
     // Without the entry it is a series like any other.
-    assert_eq!(read_facts(&bundle(&files), &estate(), &Placement::default()).0.series.len(), 2);
+    assert_eq!(read_facts(&bundle(&files), &estate(), &MappingRules::default()).0.series.len(), 2);
 }
 
 #[test]
@@ -170,12 +170,12 @@ fn the_last_word_of_each_model() {
 
 #[test]
 fn a_scorer_is_heard_only_about_what_it_was_asked() {
-    let (estate, placement) = (estate(), Placement::default());
+    let (estate, placement) = (estate(), MappingRules::default());
     let about: BTreeSet<_> = estate.find("order-db").into_iter().collect();
     let frame = ScoreFrame { source: Some("team-x"), time: Time::parse("2025-06-01T10:00:00Z"), about: Some(&about) };
     let (mut facts, mut counts) = (Facts::default(), Counts::default());
     let answer = r#"[{"component":"order-db","metric":"load","score":0.9,"origin":"somebody"},{"component":"order-service","score":1},{"component":"x","score":1}]"#;
-    let said = add_scores("scorer team-x", answer.as_bytes(), &frame, Placer::new(&placement, &estate), &mut facts, &mut counts);
+    let said = add_scores("scorer team-x", answer.as_bytes(), &frame, Resolver::new(&placement, &estate), &mut facts, &mut counts);
     assert_eq!(facts.scores.iter().map(line).collect::<Vec<_>>(), ["order-db load 10:00:00 team-x 0.100"]);
     assert!(counts.adds_up());
     let words: Vec<&str> = said.iter().map(|d| d.message.as_str()).collect();
@@ -207,7 +207,7 @@ fn mistakes_of_the_settings() {
     ] {
         let mut sources = Sources::default();
         let id = sources.add("sources.yaml", text);
-        let (_, diagnostics) = Placement::read(&sources, id);
+        let (_, diagnostics) = MappingRules::read(&sources, id);
         let shown: Vec<String> =
             diagnostics.iter().map(|d| format!("{} {} [{}]", d.code, d.message, d.help.as_deref().unwrap_or(""))).collect();
         assert_eq!(shown, [expected], "{text}");
@@ -215,7 +215,7 @@ fn mistakes_of_the_settings() {
     let placement = {
         let mut sources = Sources::default();
         let id = sources.add("sources.yaml", "scores: [{series: a, metric: laod, origin: m}]");
-        Placement::read(&sources, id).0
+        MappingRules::read(&sources, id).0
     };
     let found = placement.check(estate().model());
     assert_eq!(found.iter().map(|d| (d.code.0, d.help.as_deref())).collect::<Vec<_>>(), [("F2003", Some("did you mean `load`?"))]);

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use crate::{Counts, Facts, Placement, read_facts};
+use crate::{Counts, Facts, MappingRules, read_facts};
 use diag::{Diagnostic, Sources};
 use estate::{self, Snapshot};
 
@@ -182,8 +182,8 @@ fn every_span_is_in_one_place() {
         ],
     );
     let (_, counts, _) = facts(&[(FILE, &otlp(&spans))]);
-    let set_aside: usize = counts.spans.set_aside.values().sum();
-    assert_eq!((counts.spans.received, counts.spans.kept, counts.spans.duplicates, set_aside), (10, 6, 1, 3));
+    let rejected: usize = counts.spans.rejected.values().sum();
+    assert_eq!((counts.spans.received, counts.spans.kept, counts.spans.duplicates, rejected), (10, 6, 1, 3));
     assert_eq!((counts.spans.unplaced, counts.series.received, counts.samples.kept), (1, 3, 3));
 }
 
@@ -228,7 +228,7 @@ fn against(model: &str, topology: &str, traces: &str) -> (Facts, Counts, Vec<Dia
     let topology = sources.add("topology.yaml", topology);
     let (snapshot, diagnostics) = estate::build(&sources, &models, &[topology]);
     assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:?}");
-    let (facts, counts, diagnostics) = read_facts(&super::bundle(&[(FILE, traces)]), &snapshot, &Placement::default());
+    let (facts, counts, diagnostics) = read_facts(&super::bundle(&[(FILE, traces)]), &snapshot, &MappingRules::default());
     assert!(counts.adds_up(), "{counts:?}");
     (facts, counts, diagnostics, snapshot)
 }

@@ -28,7 +28,7 @@ use self::spans::{Collector, Gathered, Span};
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
-use super::intake::{Complaints, Intake, warning};
+use super::reader_context::{Complaints, ReaderContext, warning};
 use super::json;
 use super::prometheus::Role;
 
@@ -37,12 +37,12 @@ pub use self::aggregate::{SpanFamily, span_family};
 /// Names in one warning. More are not read in a report; the most frequent come first.
 const MAX_NAMED: usize = 10;
 
-pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>) -> Result<(), Box<Diagnostic>> {
-    let mut collector = Collector::new(&intake.placer);
+pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
+    let mut collector = Collector::new(&context.placer);
     let mut said = gather(file, bytes, &mut collector)?;
     let gathered = collector.finish();
     let work = calls::work(&gathered.spans);
-    count(file, &gathered, role, intake);
+    count(file, &gathered, role, context);
     let last = gathered.spans.iter().map(|span| span.end).max().unwrap_or(0);
     let (made, too_many) = aggregate::series(&work, &gathered.parties, last);
     if too_many {
@@ -62,13 +62,13 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, intake: &mut Intake<'_>
     match role {
         Role::Metrics => {
             said.extend(unplaced(file, &gathered));
-            said.extend(unknown_calls(file, &gathered, &work, intake.placer.estate));
+            said.extend(unknown_calls(file, &gathered, &work, context.placer.estate));
         }
         // The same gaps of the estate as in the incident, where they are told.
         Role::Baseline => {}
     }
-    keep(file, made, role, intake);
-    intake.diagnostics.append(&mut said);
+    keep(file, made, role, context);
+    context.diagnostics.append(&mut said);
     Ok(())
 }
 
@@ -130,17 +130,17 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
 }
 
 /// What became of every span.
-fn count(file: &str, gathered: &Gathered, role: Role, intake: &mut Intake<'_>) {
+fn count(file: &str, gathered: &Gathered, role: Role, context: &mut ReaderContext<'_>) {
     let mut complaints = Complaints::default();
     for (index, refusal) in &gathered.refused {
         let reason = refusal.words();
         complaints.add(refusal.code(), &format!("spans set aside, {reason}"), 1, || format!("span {index}"));
-        intake.unread(file, *index, format!("a span with {reason}"));
+        context.unread(file, *index, format!("a span with {reason}"));
     }
-    complaints.report(file, &mut intake.diagnostics);
+    complaints.report(file, &mut context.diagnostics);
     let spans = match role {
-        Role::Metrics => &mut intake.counts.spans,
-        Role::Baseline => &mut intake.counts.baseline_spans,
+        Role::Metrics => &mut context.counts.spans,
+        Role::Baseline => &mut context.counts.baseline_spans,
     };
     spans.received += gathered.received;
     spans.duplicates += gathered.duplicates;
@@ -173,12 +173,12 @@ fn declared(estate: &Snapshot, made: &Made) -> Declared {
     }
 }
 
-fn keep(file: &str, made: Vec<Made>, role: Role, intake: &mut Intake<'_>) {
-    let estate = intake.placer.estate;
+fn keep(file: &str, made: Vec<Made>, role: Role, context: &mut ReaderContext<'_>) {
+    let estate = context.placer.estate;
     let id = |component: ComponentId| estate.component(component).id.clone();
     let mut complaints = Complaints::default();
     for (index, made) in made.into_iter().enumerate() {
-        let (series, samples) = counters(&mut intake.counts, role);
+        let (series, samples) = counters(&mut context.counts, role);
         series.received += 1;
         samples.received += made.points.len();
         let modelled = match declared(estate, &made) {
@@ -199,11 +199,11 @@ fn keep(file: &str, made: Vec<Made>, role: Role, intake: &mut Intake<'_>) {
         let Made { component, metric, points, .. } = made;
         let kept = Series { origin, component: Some(component), metric: metric.to_owned(), modelled, labels, points };
         match role {
-            Role::Metrics => intake.facts.series.push(kept),
-            Role::Baseline => intake.facts.baseline.push(kept),
+            Role::Metrics => context.facts.series.push(kept),
+            Role::Baseline => context.facts.baseline.push(kept),
         }
     }
-    complaints.report(file, &mut intake.diagnostics);
+    complaints.report(file, &mut context.diagnostics);
 }
 
 /// Where series, and where samples are counted.
@@ -225,7 +225,7 @@ fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
     }
     let names = most(counts.into_iter().map(|(name, count)| (format!("`{name}`"), count)).collect())?;
     let what = format!("`{file}`: services that name no component: {names}");
-    Some(warning(Code::SIGNAL_UNPLACED, what).help("name them in `placement` of topology/sources.yaml, or add the components"))
+    Some(warning(Code::SIGNAL_UNPLACED, what).help("name them in `mapping_rules` of topology/sources.yaml, or add the components"))
 }
 
 /// A warning that lists calls along which no fault would travel: the topology lacks what the spans show.

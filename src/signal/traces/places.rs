@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use estate::ComponentId;
 
-use super::super::placer::Placer;
+use super::super::resolver::Resolver;
 use super::spans::Kind;
 
 /// Names by the conventions of OpenTelemetry, or of the tool, with their values as text.
@@ -78,7 +78,7 @@ pub(super) fn labels(attributes: &Attributes) -> BTreeMap<String, String> {
 }
 
 /// The component that a call goes to: by name and address, else because there is just one component called like the system.
-pub(super) fn peer(placer: &Placer<'_>, attributes: &Attributes) -> Option<ComponentId> {
+pub(super) fn peer(placer: &Resolver<'_>, attributes: &Attributes) -> Option<ComponentId> {
     let system = || SYSTEMS.iter().find_map(|name| placer.named(attributes.get(*name)?));
     placer.place(&labels(attributes)).or_else(system)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diag::Code;
 use estate::ComponentId;
 
-use super::super::placer::Placer;
+use super::super::resolver::Resolver;
 use super::places::{self, Attributes};
 
 /// What a span is to its caller.
@@ -135,7 +135,7 @@ impl Refusal {
 
 /// Gathers the spans of a file.
 pub(super) struct Collector<'p, 'e> {
-    placer: &'p Placer<'e>,
+    placer: &'p Resolver<'e>,
     parties: Vec<Party>,
     of_component: BTreeMap<ComponentId, u32>,
     of_name: BTreeMap<String, u32>,
@@ -158,7 +158,7 @@ pub(super) struct Gathered {
 }
 
 impl<'p, 'e> Collector<'p, 'e> {
-    pub fn new(placer: &'p Placer<'e>) -> Self {
+    pub fn new(placer: &'p Resolver<'e>) -> Self {
         Self {
             placer,
             parties: Vec::new(),

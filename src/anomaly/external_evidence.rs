@@ -3,7 +3,7 @@
 use estate::ComponentId;
 use value::Time;
 
-use super::trouble::TELLS_MOST;
+use super::suspicion::TELLS_MOST;
 
 /// A tail probability below it tells no more: the assumptions behind any of them are not that exact.
 const SUREST: f64 = 1e-6;
@@ -13,7 +13,7 @@ pub const OUTSIDE: &str = "outside";
 
 /// What speaks against a component, and who says so.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Witness {
+pub struct ExternalEvidence {
     pub component: ComponentId,
     /// What is one thing with what: of several of one family the strongest counts.
     pub family: String,
@@ -28,7 +28,7 @@ pub struct Witness {
     pub words: String,
 }
 
-impl Witness {
+impl ExternalEvidence {
     /// The logarithm of the tail, so that a thousandth counts half as much as a millionth, which counts as much as a series can.
     pub(super) fn strength(&self) -> f64 {
         let tail = if self.tail.is_nan() { 1.0 } else { self.tail.clamp(SUREST, 1.0) };

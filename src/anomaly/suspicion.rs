@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::{ComponentId, Direction};
 use value::{Duration, MINUTE, Time};
 
-use super::family::{family, move_together};
-use super::rank::{Ask, Symptom};
+use super::metric_group::{family, move_together};
+use super::rank::{RankInput, Symptom};
 use super::reference::is_whole;
 use super::score::{CAP, Deviation, calm, direction, step};
-use super::units::Units;
-use super::witness::Witness;
+use super::workloads::Units;
+use super::external_evidence::ExternalEvidence;
 
 /// Below it a deviation is not held against anybody: a single sample just over the cut.
 pub(super) const FAINT: f64 = 3.5;
@@ -57,9 +57,9 @@ const MIN_OTHERS: usize = 2;
 
 /// Where a vote comes from, as a position in what was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum SuspicionSource {
     Deviation(usize),
-    Witness(usize),
+    ExternalEvidence(usize),
 }
 
 /// One thing that speaks against a unit.
@@ -67,7 +67,7 @@ pub enum Source {
 pub(super) struct Vote {
     /// 0 to 1.
     pub strength: f64,
-    pub source: Source,
+    pub source: SuspicionSource,
     pub family: String,
     pub onset: Time,
     pub step: Duration,
@@ -87,7 +87,7 @@ pub(super) struct Trouble {
     accuses: f64,
     pub begin: Time,
     /// When its votes begin; `None` without any.
-    pub strays_from: Option<Time>,
+    pub deviates_from: Option<Time>,
     /// The coarsest usual step of its votes, of alerts alone five minutes: so exactly is the beginning known.
     pub step: Duration,
     pub symptoms: BTreeSet<ComponentId>,
@@ -128,7 +128,7 @@ impl Trouble {
 
 /// By unit. `reach`: the units that a fault of one may reach.
 pub(super) fn troubles(
-    ask: &Ask<'_>,
+    ask: &RankInput<'_>,
     units: &Units<'_>,
     measured: &BTreeSet<ComponentId>,
     reach: &impl Fn(ComponentId) -> Vec<ComponentId>,
@@ -185,7 +185,7 @@ impl Trouble {
         self.votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
         self.votes.truncate(VOTES.len());
         self.evidence = VOTES.iter().zip(&self.votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
-        self.strays_from = self.votes.iter().map(|vote| vote.onset).min();
+        self.deviates_from = self.votes.iter().map(|vote| vote.onset).min();
         self.step = self.votes.iter().map(|vote| vote.step).max().unwrap_or(HALF_LIFE);
     }
 }
@@ -201,7 +201,7 @@ fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>,
         asks: alarm,
         accuses: if measured { alarm * OWN_SYMPTOM } else { alarm },
         begin,
-        strays_from: None,
+        deviates_from: None,
         step: 0,
         symptoms,
         deviations,
@@ -214,13 +214,13 @@ fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>,
 type Leader = (Vote, Option<ComponentId>, Vec<(Time, f64)>);
 
 /// The strongest of each family.
-fn of_series(ask: &Ask<'_>, positions: &[usize], now: Option<Time>) -> Vec<Vote> {
+fn of_series(ask: &RankInput<'_>, positions: &[usize], now: Option<Time>) -> Vec<Vote> {
     let mut votes: Vec<Vote> = positions.iter().filter_map(|at| of_deviation(ask, *at, now)).collect();
     votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
     votes.truncate(MAX_SERIES);
     let mut leading: Vec<Leader> = Vec::new();
     for vote in votes {
-        let Source::Deviation(at) = vote.source else { continue };
+        let SuspicionSource::Deviation(at) = vote.source else { continue };
         let Some(deviation) = ask.deviations.get(at) else { continue };
         let history = calm(ask.facts, deviation, now.map_or(deviation.onset, |now| now.min(deviation.onset)), MAX_CALM);
         let said = |(leader, component, other): &Leader| {
@@ -233,7 +233,7 @@ fn of_series(ask: &Ask<'_>, positions: &[usize], now: Option<Time>) -> Vec<Vote>
     leading.into_iter().map(|(vote, _, _)| vote).collect()
 }
 
-fn of_deviation(ask: &Ask<'_>, at: usize, now: Option<Time>) -> Option<Vote> {
+fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vote> {
     let deviation: &Deviation = ask.deviations.get(at)?;
     let series = ask.facts.series.get(deviation.series)?;
     let declared = direction(ask.estate, series) != Direction::Both;
@@ -244,7 +244,7 @@ fn of_deviation(ask: &Ask<'_>, at: usize, now: Option<Time>) -> Option<Vote> {
     let left = fading(current.since(deviation.end));
     Some(Vote {
         strength: strength * left,
-        source: Source::Deviation(at),
+        source: SuspicionSource::Deviation(at),
         family: family(&deviation.metric),
         onset: deviation.onset,
         step,
@@ -260,11 +260,11 @@ fn fading(ago: Duration) -> f64 {
     0.5_f64.powf(halvings)
 }
 
-fn of_witness(witness: &Witness, at: usize, now: Time) -> Option<Vote> {
+fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> {
     let strength = witness.strength() * fading(now.since(witness.end));
     (strength > 0.0).then(|| Vote {
         strength,
-        source: Source::Witness(at),
+        source: SuspicionSource::ExternalEvidence(at),
         family: witness.family.clone(),
         onset: witness.onset,
         step: 0,
@@ -281,7 +281,7 @@ struct Crowd<'f> {
 }
 
 impl<'f> Crowd<'f> {
-    fn of(ask: &Ask<'f>, units: &Units<'_>) -> Self {
+    fn of(ask: &RankInput<'f>, units: &Units<'_>) -> Self {
         let mut crowd = Crowd { have: BTreeMap::new(), stray: BTreeMap::new() };
         for series in &ask.facts.series {
             crowd.have.entry(&series.metric).or_default().extend(series.component.map(|component| units.of(component)));
@@ -303,8 +303,8 @@ impl<'f> Crowd<'f> {
     }
 
     /// The share of those that its fault cannot reach.
-    fn share(&self, ask: &Ask<'_>, vote: &Vote, reached: &BTreeSet<ComponentId>) -> f64 {
-        let Source::Deviation(at) = vote.source else { return 0.0 };
+    fn share(&self, ask: &RankInput<'_>, vote: &Vote, reached: &BTreeSet<ComponentId>) -> f64 {
+        let SuspicionSource::Deviation(at) = vote.source else { return 0.0 };
         let Some(deviation) = ask.deviations.get(at) else { return 0.0 };
         let others = |set: Option<&BTreeSet<ComponentId>>| set.map_or(0, |set| set.difference(reached).count());
         let have = others(self.have.get(deviation.metric.as_str()));

@@ -7,13 +7,13 @@ use engine::{EvidenceView, Finding, SignalRef};
 use estate::ComponentId;
 use value::{Time, Truth};
 
-use super::Scene;
+use super::Observations;
 use super::diagnosis::{
     AdviceView, CaseView, ChangeView, Diagnosis, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
 };
 use super::expert::Chosen;
-use super::incidents::Draft;
-use super::lower::LowerSuspect;
+use super::incidents::IncidentDraft;
+use super::propose::LowerSuspect;
 use super::scope;
 use super::symptoms::origin;
 
@@ -23,34 +23,34 @@ const MAX_PER_RULE: usize = 2;
 const CONSEQUENCE: f64 = 0.5;
 
 /// Adds an incident with its advice and cases.
-pub fn incident(scene: &Scene<'_, '_>, draft: &Draft, number: usize, diagnosis: &mut Diagnosis) {
-    let mut suspects: Vec<Suspect> = draft.expert.iter().filter_map(|c| expert(scene, draft, c)).collect();
-    suspects.extend(draft.lower.iter().map(|s| lower(scene, s)));
-    let calls = |i: &&usize| scene.symptoms.get(**i).is_some_and(super::symptoms::Symptom::calls_for_help);
-    let since = suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset)).min();
+pub fn incident(observations: &Observations<'_, '_>, draft: &IncidentDraft, number: usize, diagnosis: &mut Diagnosis) {
+    let mut suspects: Vec<Suspect> = draft.expert.iter().filter_map(|c| expert(observations, draft, c)).collect();
+    suspects.extend(draft.lower.iter().map(|s| lower(observations, s)));
+    let calls = |i: &&usize| observations.symptoms.get(**i).is_some_and(super::symptoms::Symptom::calls_for_help);
+    let since = suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset)).min();
     let Some(layer) = draft.layer() else { return };
     // Changes are told apart by when what broke first broke, not by the first sign of anything.
-    let began = suspects.iter().filter(|s| s.explained_by.is_none()).map(|s| s.since).min().or(since).unwrap_or(scene.since);
+    let began = suspects.iter().filter(|s| s.explained_by.is_none()).map(|s| s.since).min().or(since).unwrap_or(observations.since);
     let explained = draft.explained();
     diagnosis.incidents.push(Incident {
         number,
-        since: since.unwrap_or(scene.since),
+        since: since.unwrap_or(observations.since),
         layer,
         suspects,
-        impact: scope::impact(scene, draft),
+        impact: scope::impact(observations, draft),
         symptoms: draft.symptoms.iter().filter(calls).count(),
         explained: explained.iter().filter(calls).count(),
     });
-    changes(scene, draft, (number, began), diagnosis);
-    advice(scene, draft, number, diagnosis);
-    cases(scene, draft, number, diagnosis);
+    changes(observations, draft, (number, began), diagnosis);
+    advice(observations, draft, number, diagnosis);
+    cases(observations, draft, number, diagnosis);
 }
 
-fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspect> {
-    let candidate = scene.candidates.get(chosen.candidate)?;
-    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+fn expert(observations: &Observations<'_, '_>, draft: &IncidentDraft, chosen: &Chosen) -> Option<Suspect> {
+    let candidate = observations.candidates.get(chosen.candidate)?;
+    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let component = candidate.component.map(|c| estate.component(c));
-    let findings: Vec<&Finding<'_>> = candidate.findings.iter().filter_map(|f| scene.findings.get(*f)).collect();
+    let findings: Vec<&Finding<'_>> = candidate.findings.iter().filter_map(|f| observations.findings.get(*f)).collect();
     let mut rules: Vec<String> = Vec::new();
     let mut causes: Vec<String> = Vec::new();
     let mut notes: Vec<String> = Vec::new();
@@ -81,11 +81,11 @@ fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspe
         }
     }
     let weight = |list: &mut dyn Iterator<Item = usize>| -> f64 {
-        list.filter_map(|i| scene.symptoms.get(i)).filter(|s| s.calls_for_help()).map(|s| s.weight).sum()
+        list.filter_map(|i| observations.symptoms.get(i)).filter(|s| s.calls_for_help()).map(|s| s.weight).sum()
     };
     let all = weight(&mut draft.symptoms.iter().copied());
     let share = if all > 0.0 { weight(&mut chosen.explains.iter().copied()) / all } else { 1.0 };
-    let root = chosen.consequence_of.and_then(|c| scene.candidates.get(c));
+    let root = chosen.consequence_of.and_then(|c| observations.candidates.get(c));
     // A rule that explains all of an incident is as sure as it is specific; one that explains little of it, less so.
     let confidence = if root.is_some() { candidate.strength * CONSEQUENCE } else { candidate.strength * (0.7 + 0.3 * share) };
     Some(Suspect {
@@ -101,7 +101,7 @@ fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspe
         rules,
         case: None,
         evidence,
-        explains: chosen.explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        explains: chosen.explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         causes,
         reasons: Vec::new(),
         against: Vec::new(),
@@ -114,8 +114,8 @@ fn expert(scene: &Scene<'_, '_>, draft: &Draft, chosen: &Chosen) -> Option<Suspe
     })
 }
 
-fn lower(scene: &Scene<'_, '_>, suspect: &LowerSuspect) -> Suspect {
-    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+fn lower(observations: &Observations<'_, '_>, suspect: &LowerSuspect) -> Suspect {
+    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let component = estate.component(suspect.component);
     Suspect {
         component: Some(component.id.clone()),
@@ -128,9 +128,9 @@ fn lower(scene: &Scene<'_, '_>, suspect: &LowerSuspect) -> Suspect {
         raw: round(suspect.raw),
         layer: suspect.layer,
         rules: Vec::new(),
-        case: suspect.case.and_then(|case| scene.question.cases.cases().get(case)).map(|case| case.id.clone()),
+        case: suspect.case.and_then(|case| observations.question.cases.cases().get(case)).map(|case| case.id.clone()),
         evidence: Vec::new(),
-        explains: suspect.explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        explains: suspect.explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         causes: Vec::new(),
         reasons: suspect.reasons.because.clone(),
         against: suspect.reasons.against.clone(),
@@ -150,21 +150,21 @@ fn round(confidence: f64) -> f64 {
 
 /// Changes on the incident's components and on what they stand on, within the time looked at: those before it began first, the
 /// nearest first.
-fn changes(scene: &Scene<'_, '_>, draft: &Draft, (incident, began): (usize, Time), diagnosis: &mut Diagnosis) {
-    let engine = scene.question.engine;
+fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident, began): (usize, Time), diagnosis: &mut Diagnosis) {
+    let engine = observations.question.engine;
     let suspects: BTreeSet<ComponentId> = draft
         .expert
         .iter()
-        .filter_map(|c| scene.candidates.get(c.candidate)?.component)
+        .filter_map(|c| observations.candidates.get(c.candidate)?.component)
         .chain(draft.lower.iter().map(|s| s.component))
         .collect();
-    let mut area: BTreeSet<ComponentId> = draft.symptoms.iter().filter_map(|i| scene.symptoms.get(*i)?.component).collect();
+    let mut area: BTreeSet<ComponentId> = draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
     area.extend(&suspects);
-    area.extend(draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.affected.iter().copied()));
+    area.extend(draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)).flat_map(|c| c.affected.iter().copied()));
     for suspect in &suspects {
         area.extend(engine.estate.dependencies(*suspect, &[], None).into_iter().map(|r| r.component));
     }
-    for change in engine.facts.changes.iter().rev().filter(|c| c.time > scene.since && c.time <= engine.at) {
+    for change in engine.facts.changes.iter().rev().filter(|c| c.time > observations.since && c.time <= engine.at) {
         let Some(component) = change.component.filter(|c| area.contains(c)) else { continue };
         diagnosis.changes.push(ChangeView {
             incident,
@@ -180,7 +180,7 @@ fn changes(scene: &Scene<'_, '_>, draft: &Draft, (incident, began): (usize, Time
 }
 
 /// Checks and solutions of the rules of an incident, roots before consequences, each text once.
-fn advice(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut Diagnosis) {
+fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize, diagnosis: &mut Diagnosis) {
     let view = |advice: &Advice, from: &str| AdviceView {
         incident,
         text: advice.text.clone(),
@@ -190,8 +190,8 @@ fn advice(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut
         runbook: advice.runbook.clone(),
     };
     let mut seen: BTreeSet<(bool, String)> = BTreeSet::new();
-    for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
-        for rule in candidate.findings.iter().filter_map(|f| scene.findings.get(*f)).map(|f| f.rule) {
+    for candidate in draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)) {
+        for rule in candidate.findings.iter().filter_map(|f| observations.findings.get(*f)).map(|f| f.rule) {
             for (solution, list) in [(false, &rule.checks), (true, &rule.solutions)] {
                 for advice in list {
                     if seen.insert((solution, advice.text.clone())) {
@@ -203,7 +203,7 @@ fn advice(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut
         }
     }
     let proposing = draft.lower.first().filter(|_| draft.expert.is_empty()).and_then(|s| s.case);
-    if let Some(case) = proposing.and_then(|case| scene.question.cases.cases().get(case)) {
+    if let Some(case) = proposing.and_then(|case| observations.question.cases.cases().get(case)) {
         for text in &case.solutions {
             if seen.insert((true, text.clone())) {
                 let advice = Advice { text: text.clone(), see: Vec::new(), query: None, runbook: None };
@@ -214,12 +214,12 @@ fn advice(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut
 }
 
 /// The case that a rule recognised first, then those that resemble the incident.
-fn cases(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut Diagnosis) {
-    let (base, weights) = (scene.question.cases, &scene.question.feedback.weights);
+fn cases(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize, diagnosis: &mut Diagnosis) {
+    let (base, weights) = (observations.question.cases, &observations.question.feedback.weights);
     let mut listed: BTreeSet<String> = BTreeSet::new();
     let mut views = Vec::new();
-    for candidate in draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)) {
-        for rule in candidate.findings.iter().filter_map(|f| scene.findings.get(*f)).map(|f| f.rule) {
+    for candidate in draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)) {
+        for rule in candidate.findings.iter().filter_map(|f| observations.findings.get(*f)).map(|f| f.rule) {
             let Some(id) = rule.case.as_ref().filter(|id| listed.insert((*id).clone())) else { continue };
             let similar = draft.similar.iter().find(|s| base.cases().get(s.case).is_some_and(|c| c.id == *id));
             let case = base.find(id);
@@ -255,13 +255,13 @@ fn cases(scene: &Scene<'_, '_>, draft: &Draft, incident: usize, diagnosis: &mut 
     diagnosis.cases.extend(views);
 }
 
-fn names(scene: &Scene<'_, '_>, components: &[ComponentId]) -> Vec<String> {
-    components.iter().map(|c| scene.question.engine.estate.component(*c).id.clone()).collect()
+fn names(observations: &Observations<'_, '_>, components: &[ComponentId]) -> Vec<String> {
+    components.iter().map(|c| observations.question.engine.estate.component(*c).id.clone()).collect()
 }
 
-pub fn near_misses(scene: &Scene<'_, '_>, limit: usize) -> Vec<NearMissView> {
-    let engine = scene.question.engine;
-    let misses = engine.near_misses(&scene.findings);
+pub fn near_misses(observations: &Observations<'_, '_>, limit: usize) -> Vec<NearMissView> {
+    let engine = observations.question.engine;
+    let misses = engine.near_misses(&observations.findings);
     let mut per_rule: BTreeMap<String, usize> = BTreeMap::new();
     misses
         .into_iter()
@@ -274,7 +274,7 @@ pub fn near_misses(scene: &Scene<'_, '_>, limit: usize) -> Vec<NearMissView> {
         .take(limit)
         .map(|miss| {
             let lacked = miss.failed.view(engine.estate, engine.facts);
-            let components = names(scene, &miss.binding);
+            let components = names(observations, &miss.binding);
             let on = if components.is_empty() { String::new() } else { format!(" on {}", components.join(", ")) };
             let verb = if miss.negated { "but for" } else { "lacked" };
             let text = format!("{}{on} {verb} {}", miss.rule.id, lacked.text);
@@ -292,8 +292,8 @@ pub fn near_misses(scene: &Scene<'_, '_>, limit: usize) -> Vec<NearMissView> {
 }
 
 /// Every signal without a component.
-pub fn unplaced(scene: &Scene<'_, '_>) -> Vec<SignalView> {
-    let facts = scene.question.engine.facts;
+pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
+    let facts = observations.question.engine.facts;
     let view = |signal: SignalRef, kind: &str, time, text: &str, count| {
         let origin = origin(signal, facts)?;
         Some(SignalView { kind: kind.to_owned(), component: None, time, text: text.lines().next().unwrap_or("").to_owned(), count, origin })
@@ -347,7 +347,7 @@ pub fn unplaced(scene: &Scene<'_, '_>) -> Vec<SignalView> {
             .filter(|(_, r)| r.component.is_none())
             .filter_map(|(i, r)| view(SignalRef::Report(i), "report", r.time, &r.text, 1)),
     );
-    let scores = facts.scores_at(scene.since, scene.question.engine.at);
+    let scores = facts.scores_at(observations.since, observations.question.engine.at);
     views.extend(scores.into_iter().filter(|score| score.component.is_none()).map(|score| {
         let of = score.metric.map_or_else(String::new, |metric| format!(" {metric}"));
         let text = format!("{}{of} (says {})", score.named, score.source);
@@ -357,13 +357,13 @@ pub fn unplaced(scene: &Scene<'_, '_>) -> Vec<SignalView> {
 }
 
 /// Alerts that a finding declares to be symptoms, each with the rule that says so.
-pub fn suppressed(scene: &Scene<'_, '_>) -> Vec<SuppressedView> {
-    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
+    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let mut views = Vec::new();
     let mut seen = BTreeSet::new();
-    for finding in scene.standing() {
+    for finding in observations.standing() {
         for (texts, components) in &finding.conclusions.suppressed {
-            for (index, symptom) in scene.symptoms.iter().enumerate() {
+            for (index, symptom) in observations.symptoms.iter().enumerate() {
                 let Some(SignalRef::Alert(alert)) = symptom.signals.first() else { continue };
                 let (Some(alert), Some(component)) = (facts.alerts.get(*alert), symptom.component) else { continue };
                 let named = texts.is_empty() || texts.iter().any(|t| compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
@@ -380,21 +380,21 @@ pub fn suppressed(scene: &Scene<'_, '_>) -> Vec<SuppressedView> {
 }
 
 /// Findings that count for nothing.
-pub fn set_aside(scene: &Scene<'_, '_>) -> Vec<SetAsideView> {
+pub fn set_aside(observations: &Observations<'_, '_>) -> Vec<SetAsideView> {
     let reason = |finding: &Finding<'_>| match (&finding.overridden, finding.rule.status) {
         (Some((by, Some(why))), _) => Some(format!("overridden by {by}: {why}")),
         (Some((by, None)), _) => Some(format!("overridden by {by}")),
         (None, Status::Draft) => Some("a draft: it held, but does not count yet".to_owned()),
         (None, Status::Active | Status::Retired) => None,
     };
-    scene
+    observations
         .findings
         .iter()
         .filter_map(|finding| {
             Some(SetAsideView {
                 rule: finding.rule.id.clone(),
                 title: finding.rule.title.clone(),
-                components: names(scene, &finding.binding),
+                components: names(observations, &finding.binding),
                 reason: reason(finding)?,
             })
         })

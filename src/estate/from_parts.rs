@@ -21,9 +21,9 @@ pub struct Parts<'a> {
 
 /// What was left out, counted by the reason.
 #[derive(Debug, Default)]
-pub struct LeftOut(BTreeMap<String, (String, usize)>);
+pub struct Rejected(BTreeMap<String, (String, usize)>);
 
-impl LeftOut {
+impl Rejected {
     /// `what` is asked for only where it is the first of its reason: there may be a million of them.
     pub fn add(&mut self, reason: &str, what: impl FnOnce() -> String) {
         match self.0.get_mut(reason) {
@@ -51,7 +51,7 @@ impl LeftOut {
 impl Snapshot {
     /// From parts of which any may be wrong. Components of unknown types go, with their relations; relations that the model
     /// does not allow, and those that close a circle of containment; groups that no file could declare.
-    pub fn checked(model: Model, parts: Parts<'_>, left_out: &mut LeftOut) -> Snapshot {
+    pub fn checked(model: Model, parts: Parts<'_>, left_out: &mut Rejected) -> Snapshot {
         let Parts { components, relations, groups } = parts;
         let (components, places) = placed(&model, components, left_out);
         let edges = edges(&model, &components, &places, &relations, left_out);
@@ -62,7 +62,7 @@ impl Snapshot {
 }
 
 /// Components of known types in the order of their ids, and for each position given where it is now.
-fn placed(model: &Model, components: Vec<Component>, left_out: &mut LeftOut) -> (Vec<Component>, Vec<Option<ComponentId>>) {
+fn placed(model: &Model, components: Vec<Component>, left_out: &mut Rejected) -> (Vec<Component>, Vec<Option<ComponentId>>) {
     let mut places = vec![None; components.len()];
     let mut kept: Vec<(usize, Component)> = Vec::with_capacity(components.len());
     for (at, mut component) in components.into_iter().enumerate() {
@@ -117,7 +117,7 @@ fn edges(
     components: &[Component],
     places: &[Option<ComponentId>],
     relations: &[(u32, &str, u32)],
-    left_out: &mut LeftOut,
+    left_out: &mut Rejected,
 ) -> Vec<Edge> {
     let kinds: BTreeMap<&str, Ends<'_>> =
         model.relations.iter().zip((0u16..).map(KindIndex)).map(|((name, kind), at)| (name.as_str(), Ends::new(model, kind, at))).collect();
@@ -149,7 +149,7 @@ fn edges(
 }
 
 /// Takes out of every circle of containment the relation that closes it.
-fn without_circles(model: &Model, components: &[Component], edges: Vec<Edge>, left_out: &mut LeftOut) -> Vec<Edge> {
+fn without_circles(model: &Model, components: &[Component], edges: Vec<Edge>, left_out: &mut Rejected) -> Vec<Edge> {
     let kinds: Vec<&RelationKind> = model.relations.values().collect();
     let hold = |edge: &Edge| match kinds.get(usize::from(edge.kind.0))?.containment {
         Containment::EndHolds => Some(Hold { holder: edge.to, held: edge.from, edge: *edge }),
@@ -175,7 +175,7 @@ fn good_groups(
     components: &[Component],
     places: &[Option<ComponentId>],
     said: Vec<(String, Vec<u32>, u64)>,
-    left_out: &mut LeftOut,
+    left_out: &mut Rejected,
 ) -> Vec<Group> {
     let mut good: BTreeMap<String, Group> = BTreeMap::new();
     for (id, members, need) in said {

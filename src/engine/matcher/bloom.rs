@@ -36,22 +36,22 @@ impl Marks {
 
 /// The marks of the components for which an event matters in a role; of the role that was asked last.
 #[derive(Debug)]
-pub(super) struct Sieve {
+pub(super) struct Bloom {
     component: ComponentId,
     role: u32,
     marks: Marks,
 }
 
-impl Sieve {
+impl Bloom {
     pub fn new(component: ComponentId) -> Self {
-        Sieve { component, role: u32::MAX, marks: Marks::default() }
+        Bloom { component, role: u32::MAX, marks: Marks::default() }
     }
 }
 
 impl Matcher {
     /// Whether a use is worth telling: a rule with an anchor holds only where there is a signal that fits it, and is live only
     /// where there was one.
-    pub(super) fn lets_through(&self, sieve: &mut Sieve, what: Use) -> bool {
+    pub(super) fn lets_through(&self, sieve: &mut Bloom, what: Use) -> bool {
         if what.mark == UNMARKED {
             return true;
         }

@@ -8,7 +8,7 @@ use value::{Time, Truth};
 use super::super::evaluate::compare_numbers;
 use super::Matcher;
 use super::eval::{Env, Valued};
-use super::hot::Check;
+use super::layout::Check;
 use super::network::{MetricId, Shape};
 
 impl Matcher {
@@ -81,7 +81,7 @@ impl Matcher {
     }
 
     /// What an instance is now.
-    pub(super) fn look(&mut self, at: u32) {
+    pub(super) fn recheck(&mut self, at: u32) {
         let instance = &self.live.instances[at as usize];
         let gates = self.gates_pass(instance.rule, &instance.binding, self.now);
         self.look_through(at, gates);
@@ -92,7 +92,7 @@ impl Matcher {
         let instance = &self.live.instances[at as usize];
         let shape = self.net.hot[instance.rule as usize].shape;
         let mut clock = instance.clock;
-        let mut blocked = super::live::ANY_PART;
+        let mut blocked = super::instances::ANY_PART;
         let truth = match shape {
             _ if !passes => false,
             Shape::Exact => true,

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::{AttributeValue, ComponentId, Snapshot};
 use value::format_number;
 
-use super::placement::{By, EventKind, Placement, Rule, ScoreSeries, agrees, present};
+use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agrees, present};
 
 /// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
-pub struct Placer<'a> {
-    pub(super) placement: &'a Placement,
+pub struct Resolver<'a> {
+    pub(super) placement: &'a MappingRules,
     pub(super) estate: &'a Snapshot,
     /// `None` where several components have the name: what is ambiguous places nothing.
     names: BTreeMap<&'a str, Option<ComponentId>>,
@@ -61,9 +61,9 @@ const SOURCES: &[&str] = &["job"];
 /// Attributes in which an estate keeps addresses.
 const ADDRESS_ATTRIBUTES: &[&str] = &["address", "ip"];
 
-impl<'a> Placer<'a> {
+impl<'a> Resolver<'a> {
     /// Indexes names and the attributes that the placement asks for; linear in components.
-    pub fn new(placement: &'a Placement, estate: &'a Snapshot) -> Self {
+    pub fn new(placement: &'a MappingRules, estate: &'a Snapshot) -> Self {
         let mut wanted: BTreeSet<&'a str> = ADDRESS_ATTRIBUTES.iter().copied().collect();
         for by in placement.rules.iter().flat_map(|rule| &rule.by) {
             if let By::Attribute(attribute) = by {

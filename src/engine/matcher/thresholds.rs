@@ -4,14 +4,14 @@ use compile::plan::Op;
 use value::Duration;
 
 use super::super::evaluate::compare_numbers;
-use super::gates::Source;
+use super::gates::FilterSource;
 use super::network::Use;
 use super::node::{Node, number};
 
 /// Bounds on one reading of a metric, ascending.
 #[derive(Debug)]
 pub(super) struct Table {
-    pub source: Source,
+    pub source: FilterSource,
     pub op: Op,
     pub bounds: Vec<f64>,
     pub uses: Vec<Use>,
@@ -19,7 +19,7 @@ pub(super) struct Table {
 
 /// What bounds are compared with.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Reading {
+pub(super) enum Statistic {
     Value(f64),
     Change(Change),
 }
@@ -55,11 +55,11 @@ impl Table {
     }
 
     /// How many bounds hold for a reading: those at the front, or those at the back.
-    pub fn held(&self, reading: Option<Reading>) -> u32 {
+    pub fn held(&self, reading: Option<Statistic>) -> u32 {
         let Some(reading) = reading else { return 0 };
         let holds = |bound: &f64| match reading {
-            Reading::Value(value) => compare_numbers(value, self.op, *bound),
-            Reading::Change(change) => change.reaches(*bound),
+            Statistic::Value(value) => compare_numbers(value, self.op, *bound),
+            Statistic::Change(change) => change.reaches(*bound),
         };
         let count =
             if self.front() { self.bounds.partition_point(holds) } else { self.bounds.len() - self.bounds.partition_point(|b| !holds(b)) };

@@ -7,8 +7,8 @@ use value::Time;
 
 use super::Matcher;
 use super::eval::{Env, Valued};
-use super::hot::INDIRECT;
-use super::live::Binding;
+use super::layout::INDIRECT;
+use super::instances::Binding;
 use super::network::{PatternId, REST, Shape, Use};
 use super::store::NOWHERE;
 
@@ -17,7 +17,7 @@ const FEW: usize = 32;
 
 impl Matcher {
     /// Something happened to a component in a role of a rule, with an effect from `from` on.
-    pub(super) fn tell(&mut self, what: Use, component: ComponentId, from: Time) {
+    pub(super) fn notify(&mut self, what: Use, component: ComponentId, from: Time) {
         self.tell_that(what, component, from, None);
     }
 
@@ -38,18 +38,18 @@ impl Matcher {
             }
             if let (Some(_), 1) = (direct, self.net.hot[rule].variables) {
                 if let Some(at) = self.live.find(what.rule, &[component]).filter(|at| late || self.waits(*at, what)) {
-                    self.again(at, from, late);
+                    self.recheck_from(at, from, late);
                 }
             } else {
                 for at in self.concerned(what, component, late) {
-                    self.again(at, from, late);
+                    self.recheck_from(at, from, late);
                 }
             }
             return;
         }
         let (Some(variable), 1) = (direct, self.net.hot[rule].variables) else {
             for at in self.concerned(what, component, late) {
-                self.again(at, from, late);
+                self.recheck_from(at, from, late);
             }
             for binding in self.bindings_from(what, component, from) {
                 if self.live.find(what.rule, &binding).is_none() {
@@ -83,7 +83,7 @@ impl Matcher {
             return;
         }
         if let Some(at) = self.live.find(what.rule, &[component]) {
-            self.again(at, from, late);
+            self.recheck_from(at, from, late);
         } else if variable == 0 && self.fits(what.rule, 0, component) {
             self.begin(what.rule, &SmallVec::from_slice(&[component]), from, late);
         }
@@ -104,7 +104,7 @@ impl Matcher {
     pub(super) fn wake_sleepers(&mut self, what: Use, anchor: PatternId, component: ComponentId, from: Time, late: bool) {
         if late {
             for at in self.concerned(what, component, true) {
-                self.again(at, from, true);
+                self.recheck_from(at, from, true);
             }
             let sleepers: Vec<Binding> = match self.net.roles[what.role as usize].base {
                 Some(_) => self.bindings_from(what, component, from),
@@ -117,7 +117,7 @@ impl Matcher {
             };
             for binding in sleepers {
                 if self.live.find(what.rule, &binding).is_none() {
-                    self.derive(what.rule, &binding, from);
+                    self.replay(what.rule, &binding, from);
                 }
             }
             return;
@@ -172,17 +172,17 @@ impl Matcher {
     /// Whether a change of a part of its condition, or of a gate, may change an instance.
     pub(super) fn waits(&self, at: u32, what: Use) -> bool {
         let instance = &self.live.instances[at as usize];
-        what.clause != REST || instance.live && (instance.blocked == super::live::ANY_PART || instance.blocked == what.part)
+        what.clause != REST || instance.live && (instance.blocked == super::instances::ANY_PART || instance.blocked == what.part)
     }
 
     /// Looks at an instance that is known, because a fact concerns it.
-    pub(super) fn again(&mut self, at: u32, from: Time, late: bool) {
+    pub(super) fn recheck_from(&mut self, at: u32, from: Time, late: bool) {
         if late {
             let instance = &self.live.instances[at as usize];
             let (rule, binding) = (instance.rule, instance.binding.clone());
-            self.derive(rule, &binding, from);
+            self.replay(rule, &binding, from);
         } else {
-            self.look(at);
+            self.recheck(at);
         }
         self.mark(at);
     }
@@ -205,11 +205,11 @@ impl Matcher {
     /// Looks at a binding that is not known.
     pub(super) fn begin(&mut self, rule: u32, binding: &Binding, from: Time, late: bool) {
         if late {
-            self.derive(rule, binding, from);
+            self.replay(rule, binding, from);
         } else if self.gates_pass(rule, binding, self.now).0
             && let Some(at) = self.make(rule, binding)
         {
-            self.look(at);
+            self.recheck(at);
         }
     }
 

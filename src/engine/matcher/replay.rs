@@ -6,12 +6,12 @@ use value::{Duration, Time};
 
 use super::Matcher;
 use super::eval::Env;
-use super::live::Binding;
+use super::instances::Binding;
 use super::network::Shape;
 
 impl Matcher {
     /// Works out what a binding was from `from` to now, from the facts at hand.
-    pub(super) fn derive(&mut self, rule: u32, binding: &Binding, from: Time) {
+    pub(super) fn replay(&mut self, rule: u32, binding: &Binding, from: Time) {
         let net = &self.net.rules[rule as usize];
         let env = Env { binding, it: None };
         let mut spans: Vec<(Time, Time)> = Vec::new();
@@ -61,7 +61,7 @@ impl Matcher {
             }
         }
         instance.held.extend(spans);
-        instance.blocked = super::live::ANY_PART;
+        instance.blocked = super::instances::ANY_PART;
         instance.since = since;
         instance.clock = clock;
         instance.last = self.now;

@@ -70,7 +70,7 @@ pub(super) fn check_of(atom: u32, node: &Node) -> Check {
         | Node::Shares { .. }
         | Node::State { .. }
         | Node::Trend { .. }
-        | Node::Against { .. }
+        | Node::Baseline { .. }
         | Node::Sampled { .. }
         | Node::Probed { .. }
         | Node::Asked(_) => Check::Atom(atom),

@@ -7,17 +7,17 @@ use diag::{Code, Diagnostic, Severity};
 
 use super::counts::Counts;
 use super::facts::{Facts, Origin, Unread};
-use super::placer::Placer;
+use super::resolver::Resolver;
 
-pub(super) struct Intake<'a> {
-    pub placer: Placer<'a>,
+pub(super) struct ReaderContext<'a> {
+    pub placer: Resolver<'a>,
     pub facts: Facts,
     pub counts: Counts,
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl<'a> Intake<'a> {
-    pub fn new(placer: Placer<'a>) -> Self {
+impl<'a> ReaderContext<'a> {
+    pub fn new(placer: Resolver<'a>) -> Self {
         Self { placer, facts: Facts::default(), counts: Counts::default(), diagnostics: Vec::new() }
     }
 

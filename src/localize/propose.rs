@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anomaly::{self, Ask, Ranked, Reasons, Source};
+use anomaly::{self, RankInput, Ranked, Reasons, SuspicionSource};
 use estate::ComponentId;
 use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms};
 use value::Time;
 
-use super::Scene;
+use super::Observations;
 use super::diagnosis::Layer;
-use super::incidents::Draft;
+use super::incidents::IncidentDraft;
 use super::symptoms::{Kind, Symptom};
 
 /// An incident with more different lines than this tells nothing new by the next one.
@@ -48,39 +48,39 @@ pub struct LowerSuspect {
 
 /// Adds similar cases to an incident, and suspects for what its rules leave unexplained. `taken`: symptoms that some incident
 /// explains already; what is explained here is added.
-pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft, taken: &mut BTreeSet<usize>) {
-    let question = scene.question;
+pub fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, taken: &mut BTreeSet<usize>) {
+    let question = observations.question;
     let everything: Vec<usize> = draft.symptoms.iter().copied().collect();
-    let mut similar = question.cases.similar(&describe(scene, &everything), question.engine.at);
+    let mut similar = question.cases.similar(&describe(observations, &everything), question.engine.at);
     similar.retain(|s| s.similarity >= WORTH_READING);
     similar.truncate(MAX_CASES);
     let explained: BTreeSet<usize> = draft.expert.iter().flat_map(|c| c.explains.iter().copied()).collect();
     let mut open: Vec<usize> = everything.into_iter().filter(|i| !explained.contains(i)).collect();
-    let calls = open.iter().any(|i| scene.symptoms.get(*i).is_some_and(Symptom::calls_for_help));
+    let calls = open.iter().any(|i| observations.symptoms.get(*i).is_some_and(Symptom::calls_for_help));
     if calls {
-        let mut cases = question.cases.similar(&describe(scene, &open), question.engine.at);
+        let mut cases = question.cases.similar(&describe(observations, &open), question.engine.at);
         cases.retain(|s| s.similarity >= RESEMBLES);
-        let (heard, silent): (Vec<Similar>, Vec<Similar>) = cases.into_iter().partition(|s| record(scene, s).may_speak());
+        let (heard, silent): (Vec<Similar>, Vec<Similar>) = cases.into_iter().partition(|s| record(observations, s).may_speak());
         // One that was wrong too often to be proposed is still shown, with that reason.
         let hidden: Vec<Similar> = silent.into_iter().take(MAX_CASES).filter(|s| similar.iter().all(|o| o.case != s.case)).collect();
         similar.extend(hidden);
         // Of equals the first, which resembles more.
-        let best = heard.iter().min_by(|a, b| confidence(scene, b).total_cmp(&confidence(scene, a)));
+        let best = heard.iter().min_by(|a, b| confidence(observations, b).total_cmp(&confidence(observations, a)));
         // A case that names what a rule has named, or what follows from it, proposes nothing new.
         let known = |c: ComponentId| {
-            draft.expert.iter().filter_map(|e| scene.candidates.get(e.candidate)).any(|e| e.component == Some(c) || e.reach.contains(&c))
+            draft.expert.iter().filter_map(|e| observations.candidates.get(e.candidate)).any(|e| e.component == Some(c) || e.reach.contains(&c))
         };
-        let proposed = best.and_then(|s| from_case(scene, s, &open));
+        let proposed = best.and_then(|s| from_case(observations, s, &open));
         let proposed = proposed.filter(|s| !known(s.component));
         if let Some(suspect) = proposed {
             open.retain(|i| !suspect.explains.contains(i));
             draft.lower.push(suspect);
         }
         // Signals without a component have no place in the topology from which to look for suspects.
-        let asking = asking(scene, &open);
+        let asking = asking(observations, &open);
         if !asking.is_empty() {
-            let ranked = anomaly::rank(&ask(scene, &asking));
-            add_ranked(scene, draft, ranked, open, taken);
+            let ranked = anomaly::rank(&ask(observations, &asking));
+            add_ranked(observations, draft, ranked, open, taken);
         }
     }
     draft.similar = similar;
@@ -88,25 +88,25 @@ pub fn complete(scene: &Scene<'_, '_>, draft: &mut Draft, taken: &mut BTreeSet<u
 }
 
 /// No signal calls for help: what strays may still do so, if it is strong enough that the scores themselves say so.
-pub fn from_deviations_alone(scene: &Scene<'_, '_>) -> Option<Draft> {
-    let ranked = anomaly::rank(&ask(scene, &[]));
+pub fn from_deviations_alone(observations: &Observations<'_, '_>) -> Option<IncidentDraft> {
+    let ranked = anomaly::rank(&ask(observations, &[]));
     if ranked.is_empty() {
         return None;
     }
-    let open: Vec<usize> = (0..scene.symptoms.len()).collect();
-    let mut draft = Draft::default();
-    add_ranked(scene, &mut draft, ranked, open, &BTreeSet::new());
+    let open: Vec<usize> = (0..observations.symptoms.len()).collect();
+    let mut draft = IncidentDraft::default();
+    add_ranked(observations, &mut draft, ranked, open, &BTreeSet::new());
     draft.symptoms = draft.explained();
     Some(draft)
 }
 
-fn ask<'s>(scene: &'s Scene<'_, '_>, symptoms: &'s [anomaly::Symptom]) -> Ask<'s> {
-    let engine = scene.question.engine;
-    Ask { estate: engine.estate, facts: engine.facts, at: engine.at, deviations: &scene.deviations, witnesses: &scene.witnesses, symptoms }
+fn ask<'s>(observations: &'s Observations<'_, '_>, symptoms: &'s [anomaly::Symptom]) -> RankInput<'s> {
+    let engine = observations.question.engine;
+    RankInput { estate: engine.estate, facts: engine.facts, at: engine.at, deviations: &observations.deviations, witnesses: &observations.witnesses, symptoms }
 }
 
 /// Clusters of symptoms that lead to the same first suspect are one incident, though no path joins them.
-pub fn joined(scene: &Scene<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+pub fn joined(observations: &Observations<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
     if clusters.len() < 2 {
         return clusters;
     }
@@ -120,8 +120,8 @@ pub fn joined(scene: &Scene<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize
     let mut by_suspect: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
     let mut joined: Vec<Vec<usize>> = Vec::new();
     for cluster in clusters {
-        let asking = asking(scene, &cluster);
-        let first = if asking.is_empty() { None } else { anomaly::rank(&ask(scene, &asking)).first().map(|first| first.component) };
+        let asking = asking(observations, &cluster);
+        let first = if asking.is_empty() { None } else { anomaly::rank(&ask(observations, &asking)).first().map(|first| first.component) };
         match first {
             Some(component) => by_suspect.entry(component).or_default().extend(cluster),
             None => joined.push(cluster),
@@ -130,35 +130,35 @@ pub fn joined(scene: &Scene<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize
     joined.extend(by_suspect.into_values());
     joined.iter_mut().for_each(|cluster| cluster.sort_unstable());
     // By what they are about: where a signal stood in its file decides nothing.
-    let about = |cluster: &Vec<usize>| cluster.iter().filter_map(|i| scene.symptoms.get(*i)?.component).min();
+    let about = |cluster: &Vec<usize>| cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).min();
     joined.sort_by_key(about);
     joined
 }
 
-fn asking(scene: &Scene<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
-    let symptoms = open.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| s.calls_for_help());
+fn asking(observations: &Observations<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
+    let symptoms = open.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
     // Relative to the heaviest: how loud a monitor shouts says nothing of how much it knows.
     let heaviest = symptoms.clone().map(|s| s.weight).fold(f64::MIN_POSITIVE, f64::max);
     symptoms.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, weight: s.weight / heaviest })).collect()
 }
 
-fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut open: Vec<usize>, taken: &BTreeSet<usize>) {
+fn add_ranked(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, ranked: Vec<Ranked>, mut open: Vec<usize>, taken: &BTreeSet<usize>) {
     // Straying series of the components that a suspect explains are its symptoms too.
     let in_incident: BTreeSet<usize> = open.iter().copied().collect();
-    let metrics = (0..scene.symptoms.len())
-        .filter(|i| !in_incident.contains(i) && !taken.contains(i) && scene.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
+    let metrics = (0..observations.symptoms.len())
+        .filter(|i| !in_incident.contains(i) && !taken.contains(i) && observations.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
     open.extend(metrics.collect::<Vec<_>>());
-    let first_call = in_incident.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min();
+    let first_call = in_incident.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min();
     let known: BTreeSet<Option<ComponentId>> = draft
         .expert
         .iter()
-        .filter_map(|c| scene.candidates.get(c.candidate))
+        .filter_map(|c| observations.candidates.get(c.candidate))
         .map(|c| c.component)
         .chain(draft.lower.iter().map(|s| Some(s.component)))
         .collect();
     // What a rule's suspect reaches is explained; it is no second cause.
     let effects: BTreeSet<ComponentId> =
-        draft.expert.iter().filter_map(|c| scene.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
+        draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
     let fresh = |r: &Ranked| !known.contains(&Some(r.component)) && !effects.contains(&r.component);
     // Beside a better one, a component about which nothing is known but where it stands is no suspect worth a line.
     let worth = |(place, r): &(usize, Ranked)| {
@@ -167,26 +167,26 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
     };
     for (_, one) in ranked.into_iter().filter(fresh).enumerate().filter(worth).take(MAX_SUSPECTS) {
         let mine = |i: &usize| {
-            scene.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)))
+            observations.symptoms.get(*i).is_some_and(|s| s.component.is_some_and(|c| c == one.component || one.explains.contains(&c)))
         };
         let explains: Vec<usize> = open.iter().copied().filter(|i| mine(i)).collect();
         open.retain(|i| !explains.contains(i));
-        let strays = one.deviations.iter().filter_map(|d| scene.deviations.get(*d));
-        let since = strays.map(|d| d.onset).chain(explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset)).min();
-        let fault = fault(scene, &one, &in_incident);
-        let calling = || explains.iter().filter_map(|i| scene.symptoms.get(*i)).filter(|s| s.calls_for_help());
-        let others = calling().filter_map(|s| s.component).any(|c| c != one.component);
-        let strays = calling().next().is_some() && !one.deviations.is_empty();
+        let strays = one.deviations.iter().filter_map(|d| observations.deviations.get(*d));
+        let since = strays.map(|d| d.onset).chain(explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset)).min();
+        let fault = fault(observations, &one, &in_incident);
+        let alerting = || explains.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
+        let others = alerting().filter_map(|s| s.component).any(|c| c != one.component);
+        let strays = alerting().next().is_some() && !one.deviations.is_empty();
         draft.symptoms.extend(explains.iter().copied());
         draft.lower.push(LowerSuspect {
             layer: Layer::Anomaly,
             component: one.component,
             fault,
-            confidence: scene.question.feedback.calibration.apply(one.confidence),
+            confidence: observations.question.feedback.calibration.apply(one.confidence),
             raw: one.confidence,
             case: None,
             reasons: one.reasons,
-            since: since.or(first_call).unwrap_or(scene.since),
+            since: since.or(first_call).unwrap_or(observations.since),
             corroborated: others || strays,
             explains,
         });
@@ -194,26 +194,26 @@ fn add_ranked(scene: &Scene<'_, '_>, draft: &mut Draft, ranked: Vec<Ranked>, mut
 }
 
 /// What is odd about a suspect, in words: its strongest vote, else its own call for help, explained by whom ever.
-fn fault(scene: &Scene<'_, '_>, one: &Ranked, incident: &BTreeSet<usize>) -> String {
-    if let Some(Source::Deviation(at)) = one.leading
-        && let Some(leading) = scene.deviations.get(at)
+fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &BTreeSet<usize>) -> String {
+    if let Some(SuspicionSource::Deviation(at)) = one.leading
+        && let Some(leading) = observations.deviations.get(at)
     {
         return format!("unusual {} {}", if leading.high { "high" } else { "low" }, leading.metric);
     }
-    let own = incident.iter().filter_map(|i| scene.symptoms.get(*i)).find(|s| s.component.is_some_and(|c| one.members.contains(&c)));
+    let own = incident.iter().filter_map(|i| observations.symptoms.get(*i)).find(|s| s.component.is_some_and(|c| one.members.contains(&c)));
     match (own, one.leading) {
         (Some(symptom), _) => symptom.text.clone(),
-        (None, Some(Source::Witness(at))) => scene.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default(),
-        (None, Some(Source::Deviation(_)) | None) => "nothing of its own strays; what depends on it fails".to_owned(),
+        (None, Some(SuspicionSource::ExternalEvidence(at))) => observations.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default(),
+        (None, Some(SuspicionSource::Deviation(_)) | None) => "nothing of its own strays; what depends on it fails".to_owned(),
     }
 }
 
 /// What an incident looks like, for comparison with cases.
-fn describe(scene: &Scene<'_, '_>, symptoms: &[usize]) -> Symptoms {
-    let (estate, facts) = (scene.question.engine.estate, scene.question.engine.facts);
+fn describe(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Symptoms {
+    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let mut described = Symptoms { texts: Vec::new(), metrics: BTreeSet::new(), kinds: BTreeMap::new(), components: BTreeSet::new() };
     let mut affected = BTreeSet::new();
-    for symptom in symptoms.iter().filter_map(|i| scene.symptoms.get(*i)) {
+    for symptom in symptoms.iter().filter_map(|i| observations.symptoms.get(*i)) {
         if symptom.calls_for_help() {
             described.texts.push(symptom.text.clone());
         }
@@ -221,12 +221,12 @@ fn describe(scene: &Scene<'_, '_>, symptoms: &[usize]) -> Symptoms {
     }
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     // Lines of affected components may tell more than their levels do.
-    for line in facts.logs.iter().filter(|l| l.component.is_some_and(|c| affected.contains(&c)) && l.time > scene.since) {
+    for line in facts.logs.iter().filter(|l| l.component.is_some_and(|c| affected.contains(&c)) && l.time > observations.since) {
         if described.texts.len() < MAX_TEXTS && seen.insert(line.text.as_str()) {
             described.texts.push(line.text.clone());
         }
     }
-    for deviation in &scene.deviations {
+    for deviation in &observations.deviations {
         let Some(component) = deviation.component.filter(|c| affected.contains(c)) else { continue };
         described.metrics.insert((estate.component(component).kind.clone(), deviation.metric.clone(), deviation.high));
     }
@@ -239,23 +239,23 @@ fn describe(scene: &Scene<'_, '_>, symptoms: &[usize]) -> Symptoms {
 }
 
 /// How often a case was right when it was proposed.
-fn record(scene: &Scene<'_, '_>, similar: &Similar) -> Record {
-    let case = scene.question.cases.cases().get(similar.case);
-    case.map_or_else(Record::default, |case| scene.question.feedback.weights.record(&case.id))
+fn record(observations: &Observations<'_, '_>, similar: &Similar) -> Record {
+    let case = observations.question.cases.cases().get(similar.case);
+    case.map_or_else(Record::default, |case| observations.question.feedback.weights.record(&case.id))
 }
 
 /// How sure a case makes: the chance that it is right when all of it agrees, for as much of it as does.
-fn confidence(scene: &Scene<'_, '_>, similar: &Similar) -> f64 {
-    similar.similarity * record(scene, similar).chance()
+fn confidence(observations: &Observations<'_, '_>, similar: &Similar) -> f64 {
+    similar.similarity * record(observations, similar).chance()
 }
 
 /// The suspect that a case proposes: its own root cause where that is among the affected or what they stand on, else the
 /// component of that type there with the most symptoms.
-fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option<LowerSuspect> {
-    let estate = scene.question.engine.estate;
-    let case: &Case = scene.question.cases.cases().get(similar.case)?;
+fn from_case(observations: &Observations<'_, '_>, similar: &Similar, open: &[usize]) -> Option<LowerSuspect> {
+    let estate = observations.question.engine.estate;
+    let case: &Case = observations.question.cases.cases().get(similar.case)?;
     let root = case.root.as_ref()?;
-    let affected: BTreeSet<ComponentId> = open.iter().filter_map(|i| scene.symptoms.get(*i)?.component).collect();
+    let affected: BTreeSet<ComponentId> = open.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
     let mut area = affected.clone();
     for component in &affected {
         area.extend(estate.dependencies(*component, &[], None).into_iter().map(|r| r.component));
@@ -263,7 +263,7 @@ fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option
     let same = root.component.as_deref().and_then(|id| estate.find(id)).filter(|c| area.contains(c));
     let alike = || {
         let kind = root.kind.as_deref()?;
-        let count = |c: ComponentId| open.iter().filter(|i| scene.symptoms.get(**i).is_some_and(|s| s.component == Some(c))).count();
+        let count = |c: ComponentId| open.iter().filter(|i| observations.symptoms.get(**i).is_some_and(|s| s.component == Some(c))).count();
         let mut alike: Vec<ComponentId> = area.iter().copied().filter(|c| estate.is_a(*c, kind)).collect();
         alike.sort_by_key(|c| (std::cmp::Reverse(count(*c)), *c));
         alike.first().copied()
@@ -272,17 +272,17 @@ fn from_case(scene: &Scene<'_, '_>, similar: &Similar, open: &[usize]) -> Option
     let reach: BTreeSet<ComponentId> =
         estate.dependents(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect();
     let explains: Vec<usize> =
-        open.iter().copied().filter(|i| scene.symptoms.get(*i).is_some_and(|s| s.component.is_none_or(|c| reach.contains(&c)))).collect();
-    let since = explains.iter().filter_map(|i| scene.symptoms.get(*i)).map(|s| s.onset).min().unwrap_or(scene.since);
+        open.iter().copied().filter(|i| observations.symptoms.get(*i).is_some_and(|s| s.component.is_none_or(|c| reach.contains(&c)))).collect();
+    let since = explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min().unwrap_or(observations.since);
     let mut reasons = vec![format!("resembles case {} \"{}\" ({:.0}%)", case.id, case.title, similar.similarity * 100.0)];
-    let record = record(scene, similar);
+    let record = record(observations, similar);
     reasons.extend(record.words().map(|words| format!("this case {words} that it was proposed: it weighs {:.2}", record.weight())));
     reasons.extend(similar.matched.iter().cloned());
     Some(LowerSuspect {
         layer: Layer::Knowledge,
         component,
         fault: root.fault.clone(),
-        confidence: confidence(scene, similar),
+        confidence: confidence(observations, similar),
         raw: similar.similarity * Record::default().chance(),
         case: Some(similar.case),
         reasons: Reasons { because: reasons, ..Reasons::default() },

@@ -1,5 +1,5 @@
-//! Placement: which labels name a component, which wire names are metrics of the model, which events are what.
-//! Read from `topology/sources.yaml` by [`Placement::read`].
+//! MappingRules: which labels name a component, which wire names are metrics of the model, which events are what.
+//! Read from `topology/sources.yaml` by [`MappingRules::read`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,12 +10,12 @@ use diag::Place;
 use estate::{ComponentId, Snapshot};
 use value::{Duration, Unit};
 
-use super::placer::Placer;
+use super::resolver::Resolver;
 use super::scale::Scale;
 
 /// What `topology/sources.yaml` says. The default says nothing: then only the built-in placements apply.
 #[derive(Debug, Clone, Default)]
-pub struct Placement {
+pub struct MappingRules {
     /// Tried in order; the first whose key names a component wins.
     pub(super) rules: Vec<Rule>,
     pub(super) metrics: Vec<MetricEntry>,
@@ -106,15 +106,15 @@ pub struct Scorer {
     pub headers: BTreeMap<String, String>,
 }
 
-impl Placement {
+impl MappingRules {
     /// The models that are asked over HTTP, in the order of the file.
     pub fn scorers(&self) -> &[Scorer] {
         &self.scorers
     }
 
-    /// The component that labels name. Builds the index for this one call: use [`Placer`] for more than a few.
+    /// The component that labels name. Builds the index for this one call: use [`Resolver`] for more than a few.
     pub fn place(&self, labels: &BTreeMap<String, String>, estate: &Snapshot) -> Option<ComponentId> {
-        Placer::new(self, estate).place(labels)
+        Resolver::new(self, estate).place(labels)
     }
 
     /// The queries of the metric entries that have one: wire name, query.
