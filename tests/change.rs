@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use change::{Action, ChangePlan, Basis, GroupLeft, Known, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
+use change::{Action, ChangePlan, Basis, GroupLeft, Knowledge, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
 use compile::plan::Plan;
 use diag::{Sources, render};
 use estate::{ComponentId, Snapshot, State, Tier, build};
@@ -152,8 +152,8 @@ fn sorted(mut done: Done) -> Done {
     done
 }
 
-fn known<'a>(plan: &'a Plan, cases: &'a CaseBase) -> Known<'a> {
-    Known { plan, cases }
+fn known<'a>(plan: &'a Plan, cases: &'a CaseBase) -> Knowledge<'a> {
+    Knowledge { plan, cases }
 }
 
 proptest! {
