@@ -39,7 +39,7 @@ fn fit_then_score() {
     assert!(out.contains("`cpu`: median 50,"), "{out}");
     let first = fs::read(path("model.json")).unwrap();
     let (code, out, _) = faultscope(&["anomaly", "fit", &path("usual.csv"), "-o", &path("model.json")]);
-    assert!(code == 0 && out.contains("wrote again") && fs::read(path("model.json")).unwrap() == first, "one input, one model");
+    assert!(code == 0 && out.contains("replaced") && fs::read(path("model.json")).unwrap() == first, "one input, one model");
 
     assert_eq!(faultscope(&["anomaly", "score", &path("model.json"), &path("usual.csv")]).0, 0);
     let score = |more: &[&str]| {
@@ -74,7 +74,7 @@ fn what_is_wrong_is_said_and_changes_nothing() {
         (&["fit", &text, "-o", &model], "line 5, column `cpu`: `high` is no number"),
         (&["fit", &none, "-o", &model], "error[F9001]"),
         (&["fit", &usual, "-o", &model, "--columns", "cpi"], "did you mean `cpu`?"),
-        (&["fit", &usual, "-o", &usual], "is no anomaly model; it stays as it is"),
+        (&["fit", &usual, "-o", &usual], "is not an anomaly model; it was not overwritten"),
         (&["score", &usual, &usual], "error[F8003]"),
         (&["fit", "-o", &model, "--prometheus", "http://127.0.0.1:1", "--query", "up"], "Prometheus at `http://127.0.0.1:1`"),
     ];

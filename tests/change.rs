@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use change::{Action, ChangePlan, Basis, GroupLeft, Knowledge, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
+use change::{Action, Basis, ChangePlan, GroupLeft, Knowledge, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
 use compile::plan::Plan;
 use diag::{Sources, render};
 use estate::{ComponentId, Snapshot, State, Tier, build};

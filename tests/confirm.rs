@@ -94,12 +94,12 @@ fn a_case_weighs_by_how_often_it_was_right() {
     let (code, said) = confirm(&dir, "db-1", &[]);
     assert_eq!(code, 0, "{said}");
     has(&said, &["incidents/db-1 confirmed: order-db: connections exhausted (knowledge, 80%); by anna"]);
-    has(&said, &["case HIS-20250601 now weighs 1.04 (was right 1 of 1 time)"]);
+    has(&said, &["weight of case HIS-20250601: 1.04 (was right 1 of 1 time)"]);
     assert_eq!(first(&dir, "db-6"), (Layer::Knowledge, 0.833));
     // Said again of the same bundle: 4/6.
     let (_, said) = confirm(&dir, "db-1", &["--root", "order-service", "--fault", "a leak"]);
     has(&said, &["incidents/db-1 corrected: order-service: a leak, not order-db: connections exhausted (knowledge, 80%)"]);
-    has(&said, &["in place of: ", "case HIS-20250601 now weighs 0.83 (was wrong 1 of 1 time)"]);
+    has(&said, &["replaces: ", "weight of case HIS-20250601: 0.83 (was wrong 1 of 1 time)"]);
     let diagnosis = diagnose(&dir, "db-6");
     let suspect = &diagnosis.incidents[0].suspects[0];
     assert_eq!((suspect.confidence, suspect.raw, suspect.case.as_deref()), (0.667, 0.8, Some("HIS-20250601")));
@@ -110,10 +110,10 @@ fn a_case_weighs_by_how_often_it_was_right() {
         assert_eq!(first(&dir, "db-6"), (Layer::Knowledge, confidence));
     }
     let (_, said) = confirm(&dir, "db-4", &["--no-fault"]);
-    has(&said, &["case HIS-20250601 now weighs 0.56 (was wrong 4 of 4 times); it is not proposed any more"]);
+    has(&said, &["weight of case HIS-20250601: 0.56 (was wrong 4 of 4 times); no longer proposed"]);
     assert_eq!(first(&dir, "db-6").0, Layer::Anomaly);
     let (_, shown, _) = faultscope(&["diagnose", dir.join("incidents/db-6").to_str().unwrap(), "--project", dir.to_str().unwrap()]);
-    has(&shown, &["it was wrong 4 of 4 times: not proposed any more"]);
+    has(&shown, &["it was wrong 4 of 4 times: no longer proposed"]);
     assert_eq!(journal(&dir).lines().count(), 5);
     let shown = list(&dir);
     assert_eq!(shown.lines().filter(|line| line.contains(" incidents/db-")).count(), 4, "{shown}");
@@ -126,7 +126,7 @@ fn scores_are_calibrated() {
     let (layer, before) = first(&dir, "stock");
     assert_eq!(layer, Layer::Anomaly);
     let (_, said) = confirm(&dir, "stock", &["--no-fault"]);
-    has(&said, &["incidents/stock no_fault: nothing, not stock-db", "anomaly scores, by 1 judged answer, now mean: 20% → "]);
+    has(&said, &["incidents/stock no_fault: no fault, not stock-db", "anomaly scores, calibrated with 1 judged answer: 20% → "]);
     let project = Project::load(&dir).unwrap();
     let suspect = diagnose(&dir, "stock").incidents[0].suspects[0].clone();
     assert!(suspect.confidence < before, "{} is not below {before}", suspect.confidence);
@@ -153,11 +153,14 @@ fn what_is_refused_changes_nothing() {
     assert_eq!(confirm(&dir, "db-9", &[]).0, 2);
     assert_eq!(faultscope(&["confirm"]).0, 2);
     assert!(!dir.join(JOURNAL).exists());
-    has(&list(&dir), &["nobody has confirmed or corrected an answer yet"]);
+    has(&list(&dir), &["no answers confirmed or corrected yet"]);
     // That nothing was said may be right, too.
     let (code, said) = confirm(&dir, "healthy", &["--no-fault", "--note", "a drill\nof the network"]);
     assert_eq!(code, 0, "{said}");
-    has(&said, &["incidents/healthy no_fault: nothing; no suspect was named; by anna — a drill of the network", "kept as a record"]);
+    has(
+        &said,
+        &["incidents/healthy no_fault: no fault; no suspect was named; by anna — a drill of the network", "recorded, but without effect"],
+    );
 }
 
 #[test]

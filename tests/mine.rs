@@ -205,7 +205,7 @@ fn nothing_is_written_unasked_and_nothing_overwritten() {
     fs::remove_dir_all(&into).unwrap();
     write(&Path::new(&into).join("MET-001.rules"), "# mine\n");
     let (code, _, err) = planted.run(&["-o", &into]);
-    assert!(code == 2 && err.contains("there already"), "{code} {err}");
+    assert!(code == 2 && err.contains("already exists"), "{code} {err}");
     assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "nothing is written by halves");
     let (code, _, err) = planted.run(&["-o", &into, "--force"]);
     assert_eq!(code, 0, "{err}");

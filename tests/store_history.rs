@@ -276,15 +276,15 @@ fn impact_of_another_time() {
     let then = |as_of: &str| faultscope(&["impact", "host-1", "--project", &dir, "--as-of", as_of, "--store", &store]);
     let (code, out, error) = then("1");
     assert!(code == 0 && out.contains("db-1"), "{out}{error}");
-    assert!(error.contains("the estate is that of revision 1 (4 components), not the project's"), "{error}");
+    assert!(error.contains("using the estate of revision 1 (4 components) instead of the project's topology"), "{error}");
     // Now, in the store and in the project.
     for out in [then("2").1, then("2999-01-01T00:00:00Z").1, ran(&["impact", "host-1", "--project", &dir])] {
         assert!(!out.contains("db-1"), "{out}");
     }
     let wrong = [
         ("3", "there is no revision `3`, the newest is 2"),
-        ("2001-01-01T00:00:00Z", "at `2001-01-01T00:00:00Z` the store had no estate yet"),
-        ("yesterday", "`yesterday` is neither a revision nor a time"),
+        ("2001-01-01T00:00:00Z", "the store had no estate at `2001-01-01T00:00:00Z`"),
+        ("yesterday", "invalid revision or time `yesterday`"),
     ];
     for (as_of, message) in wrong {
         let (code, _, error) = then(as_of);
@@ -302,7 +302,7 @@ fn diagnosis_against_another_time() {
     let mut now = ran_json(&bundle);
     // The same topology, so the same answer; but it says what it rests on.
     let mut then = ran_json(&[&bundle[..], &["--as-of", "1", "--store", store][..]].concat());
-    assert!(then["warnings"].to_string().contains("the estate is that of revision 1"), "{}", then["warnings"]);
+    assert!(then["warnings"].to_string().contains("using the estate of revision 1"), "{}", then["warnings"]);
     now["warnings"].take();
     then["warnings"].take();
     assert_eq!(then, now);
@@ -318,7 +318,7 @@ fn imports_are_the_words_of_their_origin() {
     fs::write(&table, "id,type,owner\nweb,service,ops\ncache,redis,ops\n").unwrap();
 
     let dry = ran(&import(&["--dry-run"]));
-    assert!(dry.ends_with("not written, as `--dry-run` says\n"), "{dry}");
+    assert!(dry.ends_with("not written (`--dry-run`)\n"), "{dry}");
     let report = ran_json(&import(&["--who", "job", "--why", "nightly"]));
     assert_eq!((&report["added"], &report["revision"], &report["written"]), (&json!(["cache", "web"]), &json!(2), &json!(true)));
     let log = ran_json(&["estate", "log", "--store", &store]);
@@ -333,7 +333,7 @@ fn imports_are_the_words_of_their_origin() {
     let (code, out, _) = faultscope(&["estate", "conflicts", "--store", &store]);
     assert_eq!((code, out.as_str()), (1, "web owner: git says \"前端\", import:csv says \"ops\"\n"));
 
-    assert!(ran(&import(&[])).ends_with("left as it is\n"));
+    assert!(ran(&import(&[])).ends_with("unchanged\n"));
     fs::write(&table, "id,type,owner\nweb,service,ops\n").unwrap();
     let report = ran_json(&import(&[]));
     assert_eq!((&report["gone"], &report["unchanged"], &report["revision"]), (&json!(["cache"]), &json!(1), &json!(3)));

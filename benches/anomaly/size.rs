@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anomaly::{RankInput, Symptom, deviations, rank};
-use estate::{Component, ComponentId, Rejected, Parts, Snapshot, base_model};
+use estate::{Component, ComponentId, Parts, Rejected, Snapshot, base_model};
 use signal::{Facts, Origin, Series};
 use value::{MINUTE, Time};
 

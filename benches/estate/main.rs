@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use measure::{cpu, percentile, resident};
 
-use estate::{Component, ComponentId, Rejected, Parts, Snapshot, State, base_model};
+use estate::{Component, ComponentId, Parts, Rejected, Snapshot, State, base_model};
 
 const TYPES: [&str; 10] =
     ["function", "load_balancer", "service", "pod", "queue", "cache", "database", "virtual_machine", "host", "switch"];

@@ -9,7 +9,7 @@ use compile::{Inputs, compile};
 use diag::{Sources, render};
 use engine::Engine;
 use engine::matcher::{Fact, Limits, Matcher, Prepared, Sample, SeriesKey, Setup};
-use estate::{Component, Rejected, Parts, Snapshot, base_model};
+use estate::{Component, Parts, Rejected, Snapshot, base_model};
 use language::parse_file;
 use script::RhaiScripts;
 use signal::{Origin, Present, Series};

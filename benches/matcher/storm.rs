@@ -9,7 +9,7 @@ use compile::{Inputs, compile};
 use diag::{Sources, render};
 use engine::Engine;
 use engine::matcher::{Fact, Limits, Matcher, Setup};
-use estate::{AttributeValue, Component, Rejected, Parts, Snapshot, base_model};
+use estate::{AttributeValue, Component, Parts, Rejected, Snapshot, base_model};
 use knowledge::CaseBase;
 use language::parse_file;
 use localize::{Question, diagnose};

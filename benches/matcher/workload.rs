@@ -9,7 +9,7 @@ use compile::plan::Plan;
 use compile::{Inputs, compile};
 use diag::{Diagnostic, Sources, render};
 use engine::matcher::{Emitted, Event, Fact, Matcher, Prepared, SeriesKey};
-use estate::{AttributeValue, Component, ComponentId, Rejected, Parts, Snapshot, build};
+use estate::{AttributeValue, Component, ComponentId, Parts, Rejected, Snapshot, build};
 use language::parse_file;
 use serde::Deserialize;
 use signal::{Alert, LogLine, Origin};

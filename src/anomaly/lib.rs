@@ -17,11 +17,12 @@ mod counter;
 mod drain;
 mod ets;
 mod ewma;
-mod metric_group;
+mod external_evidence;
 mod forest;
 #[cfg(test)]
 mod forest_tests;
 mod judge;
+mod metric_group;
 mod model;
 #[cfg(test)]
 mod model_tests;
@@ -32,6 +33,7 @@ mod reference;
 mod runs;
 mod score;
 mod season;
+mod suspicion;
 mod table;
 mod tail;
 mod tallies;
@@ -41,22 +43,20 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod tokens;
-mod suspicion;
 mod workloads;
-mod external_evidence;
 
 pub use change_point::{ChangePoint, change_point};
 pub use drain::Miner;
+pub use external_evidence::{ExternalEvidence, OUTSIDE};
 pub use forest::{Forest, ForestOptions};
 pub use judge::{Judgment, Scored, Shift};
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use rank::{RankInput, Ranked, Symptom, rank};
 pub use reasons::Reasons;
 pub use runs::{Run, runs};
-pub use score::{Reference, Deviation, deviations};
+pub use score::{Deviation, Reference, deviations};
+pub use suspicion::SuspicionSource;
 pub use table::{Table, TableColumn};
 pub use tail::{Detector, Tail};
 pub use templates::{LogDeviation, LogKind, RareWord, log_deviations};
 pub use tokens::{Token, Tokens, sentence, telling, tokens};
-pub use suspicion::SuspicionSource;
-pub use external_evidence::{OUTSIDE, ExternalEvidence};

@@ -14,11 +14,11 @@ use estate::{ComponentId, Snapshot};
 use signal::Facts;
 use value::{Duration, HOUR, Time};
 
+use super::external_evidence::{ExternalEvidence, OUTSIDE};
 use super::reasons::{self, Reasons};
-use super::score::{Reference, Deviation, step};
+use super::score::{Deviation, Reference, step};
 use super::suspicion::{FAINT, SuspicionSource, Trouble, Vote, troubles};
 use super::workloads::Units;
-use super::external_evidence::{OUTSIDE, ExternalEvidence};
 
 /// Half of a score a unit has by straying, half by explaining others: a leaf that nobody depends on can still be broken.
 const ALONE: f64 = 0.5;

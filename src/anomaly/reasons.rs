@@ -7,7 +7,7 @@ use signal::Change;
 use value::{Time, format_number};
 
 use super::rank::{RankInput, Suspect};
-use super::score::{Reference, Deviation};
+use super::score::{Deviation, Reference};
 use super::suspicion::{SuspicionSource, Trouble, Vote};
 
 /// More names than this are not read.

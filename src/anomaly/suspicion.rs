@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::{ComponentId, Direction};
 use value::{Duration, MINUTE, Time};
 
+use super::external_evidence::ExternalEvidence;
 use super::metric_group::{family, move_together};
 use super::rank::{RankInput, Symptom};
 use super::reference::is_whole;
 use super::score::{CAP, Deviation, calm, direction, step};
 use super::workloads::Units;
-use super::external_evidence::ExternalEvidence;
 
 /// Below it a deviation is not held against anybody: a single sample just over the cut.
 pub(super) const FAINT: f64 = 3.5;

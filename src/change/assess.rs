@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::{difference, fallen, lost_redundancy, stranded};
 use super::firing::{cases, rules};
-use super::order::{Batch, Breach, Effect, Basis, Moment, Order, outcome};
+use super::order::{Basis, Batch, Breach, Effect, Moment, Order, outcome};
 use super::plan_file::{ChangePlan, Step};
 use super::risk::judge;
 use super::targets::targets;
@@ -182,7 +182,13 @@ struct Parts {
     order: Option<OrderView>,
 }
 
-fn finish(estate: &Snapshot, parts: Parts, worst: &Worst, known: Knowledge<'_>, difference: Option<super::view::DifferenceView>) -> Assessment {
+fn finish(
+    estate: &Snapshot,
+    parts: Parts,
+    worst: &Worst,
+    known: Knowledge<'_>,
+    difference: Option<super::view::DifferenceView>,
+) -> Assessment {
     let short: BTreeSet<&str> =
         worst.groups.values().filter(|view| view.left != GroupLeft::NoSpare).map(|view| view.group.as_str()).collect();
     let covered = |id: ComponentId| {

@@ -17,7 +17,7 @@ mod view;
 
 pub use assess::{Knowledge, assess, assess_difference};
 pub use diff::difference;
-pub use order::{Batch, Breach, Effect, Basis, Left, Moment, Order, outcome};
+pub use order::{Basis, Batch, Breach, Effect, Left, Moment, Order, outcome};
 pub use plan_file::{ChangePlan, Step, Window, read_plan};
 pub use risk::{RULES, judge, title};
 pub use targets::targets;

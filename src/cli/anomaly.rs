@@ -1,4 +1,4 @@
-//! `faultscope anomaly`: learn what is usual for some series, and judge values by it.
+//! `faultscope anomaly`: learns what is usual for a few series, and scores new values.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use project::{get, read_table};
 use signal::MAX_FILE_BYTES;
 use value::{DAY, Duration, MINUTE, SECOND, Time};
 
-/// Prometheus answers no query with more points a series (its error: "exceeded maximum resolution of 11,000 points").
+/// Prometheus rejects a query with more points per series (its error: "exceeded maximum resolution of 11,000 points").
 const MAX_POINTS: i64 = 11_000;
 
-/// Beyond a hundred requests, a million points a series, the step is wrong rather than the period long.
+/// More than a hundred requests (a million points per series) mean that the step is wrong, not that the period is long.
 const MAX_REQUESTS: i64 = 100;
 
-/// A query that takes longer is in the way of those that people wait for.
+/// A query that takes longer delays the queries that people wait for.
 const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 #[derive(Debug, clap::Args)]
@@ -31,34 +31,34 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Learn from a healthy period what is usual, and write it as a model
+    /// Learn what is usual from a healthy period, and write it to a model file
     Fit(FitArgs),
-    /// Judge values by a model: exit code 1 if some are anomalous
+    /// Score values with a model; exit code 1 if any are anomalous
     Score(ScoreArgs),
 }
 
-/// Where values come from.
+/// Where the values come from.
 #[derive(Debug, clap::Args)]
 struct InputArgs {
-    /// CSV with a column of times, or the JSON answer of Prometheus' `query_range`
+    /// CSV file with a time column, or a JSON response of Prometheus' `query_range`
     #[arg(required_unless_present = "prometheus")]
     input: Option<PathBuf>,
-    /// RankInput this Prometheus instead of reading a file, like `http://prometheus.example:9090`
+    /// Query this Prometheus server instead of reading a file, like `http://prometheus.example:9090`
     #[arg(long, value_name = "URL", conflicts_with = "input", requires = "query")]
     prometheus: Option<String>,
-    /// What to ask it, in its own language
+    /// The query, in PromQL
     #[arg(long, value_name = "QUERY", requires = "prometheus")]
     query: Option<String>,
-    /// From when on, RFC 3339 [default: seven days before the end]
+    /// Start of the period, RFC 3339 [default: seven days before its end]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "prometheus", conflicts_with = "last")]
     from: Option<Time>,
-    /// Until when [default: now]
+    /// End of the period, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "prometheus")]
     to: Option<Time>,
-    /// How long before the end, as `7d`
+    /// Length of the period, like `7d`, instead of its start
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "prometheus")]
     last: Option<Duration>,
-    /// The time between two values, as `15s` [default: 1m]
+    /// Time between two values, like `15s` [default: 1m]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "prometheus")]
     step: Option<Duration>,
 }
@@ -67,7 +67,7 @@ struct InputArgs {
 enum Side {
     /// Only high values are anomalous
     High,
-    /// Only low values are
+    /// Only low values are anomalous
     Low,
     Both,
 }
@@ -76,13 +76,13 @@ enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Part {
-    /// Single values, against the median
+    /// Single values far from the median
     RobustZ,
     /// Small deviations that last
     Ewma,
-    /// Single values, against the rhythm of the day or week
+    /// Single values far from the daily or weekly rhythm
     Seasonal,
-    /// All columns together: an isolation forest
+    /// All columns together, by an isolation forest
     Forest,
 }
 
@@ -101,31 +101,31 @@ impl Part {
 struct FitArgs {
     #[command(flatten)]
     input: InputArgs,
-    /// The file that the model is written to
+    /// Model file to write
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: PathBuf,
-    /// The columns of values [default: all]
+    /// Value columns to use [default: all]
     #[arg(long, value_name = "A,B")]
     columns: Option<String>,
-    /// Which way values stray when something is wrong
+    /// In which direction values deviate when something is wrong
     #[arg(long, value_enum, default_value = "both")]
     direction: Side,
-    /// Which detectors [default: `robust_z,ewma,seasonal`, and with two columns or more `forest`]
+    /// Detectors to use [default: `robust_z,ewma,seasonal`, and `forest` if there are two columns or more]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "A,B")]
     detectors: Vec<Part>,
     /// Seed of the forest: the same seed and data give the same model
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Rows less probable than this are anomalous
+    /// Rows with a probability at or below this are anomalous
     #[arg(long, value_name = "P", default_value_t = DEFAULT_THRESHOLD)]
     threshold: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ScoreFormat {
-    /// What is anomalous, for people
+    /// A summary of what is anomalous
     Text,
-    /// Every row, and the text's summary
+    /// The summary, and every row
     Json,
     /// Every row
     Csv,
@@ -133,17 +133,17 @@ enum ScoreFormat {
 
 #[derive(Debug, clap::Args)]
 struct ScoreArgs {
-    /// A model that `fit` has written
+    /// Model file written by `fit`
     model: PathBuf,
     #[command(flatten)]
     input: InputArgs,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: ScoreFormat,
-    /// Also draw a picture: values, what was expected, what is anomalous
+    /// Also write an SVG chart: values, expected values, anomalies
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Language of the report's own words
+    /// Language of the report; text from rules and components stays as written
     #[arg(long, value_enum, default_value = "en")]
     lang: Lang,
 }
@@ -156,11 +156,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 }
 
 fn fit(args: &FitArgs, out: &mut impl Write) -> Outcome {
-    // Before anything is asked or read: a file that is something else stays what it is.
+    // Before any input is read: a file that is not a model must not be overwritten.
     let overwritten = args.out.exists();
     if overwritten && !Model::is_model(&read(&args.out)?) {
         return Err(Failure(format!(
-            "error: `{}` is there and is no anomaly model; it stays as it is\n  help: write to another file with `-o FILE`",
+            "error: `{}` exists and is not an anomaly model; it was not overwritten\n  help: choose another file with `-o FILE`",
             args.out.display()
         )));
     }
@@ -182,7 +182,7 @@ fn fit(args: &FitArgs, out: &mut impl Write) -> Outcome {
     for line in model.describe() {
         writeln!(out, "{line}")?;
     }
-    writeln!(out, "{} `{}`", if overwritten { "wrote again" } else { "wrote" }, args.out.display())?;
+    writeln!(out, "{} `{}`", if overwritten { "replaced" } else { "wrote" }, args.out.display())?;
     Ok(OK)
 }
 
@@ -202,7 +202,7 @@ fn score(args: &ScoreArgs, out: &mut impl Write) -> Outcome {
     Ok(if judged.anomalous > 0 { FINDINGS } else { OK })
 }
 
-/// The input and its name.
+/// The input table and its name.
 fn table(args: &InputArgs, columns: &[String]) -> Result<(String, Table), Failure> {
     let (name, bytes) = match (&args.input, &args.prometheus) {
         (Some(path), _) => (path.display().to_string(), read(path)?),
@@ -211,7 +211,7 @@ fn table(args: &InputArgs, columns: &[String]) -> Result<(String, Table), Failur
             (query.to_owned(), ask(url, query, args)?)
         }
         (None, None) => {
-            return Err(Failure("error: nothing to read\n  help: name a file, or a Prometheus with `--prometheus URL`".to_owned()));
+            return Err(Failure("error: no input\n  help: name a file, or a Prometheus server with `--prometheus URL`".to_owned()));
         }
     };
     let table = read_table(&name, &bytes, columns)?;
@@ -219,10 +219,10 @@ fn table(args: &InputArgs, columns: &[String]) -> Result<(String, Table), Failur
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let fail = |error: std::io::Error| Failure(format!("error[F9001]: `{}` cannot be read: {error}", path.display()));
+    let fail = |error: std::io::Error| Failure(format!("error[F9001]: cannot read `{}`: {error}", path.display()));
     if std::fs::metadata(path).map_err(fail)?.len() > MAX_FILE_BYTES {
         return Err(Failure(format!(
-            "error[F9004]: `{}` is larger than {} MiB\n  help: take a shorter period",
+            "error[F9004]: `{}` is larger than {} MiB\n  help: choose a shorter period",
             path.display(),
             MAX_FILE_BYTES >> 20
         )));
@@ -230,16 +230,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(fail)
 }
 
-/// Whoever reads the file meanwhile (a server that serves the model) sees the old one or the new one, never half of it.
+/// A concurrent reader, such as a server that uses the model, sees the old file or the new one, never a partial one.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    let fail = |error: std::io::Error| Failure(format!("error: `{}` cannot be written: {error}", path.display()));
+    let fail = |error: std::io::Error| Failure(format!("error: cannot write `{}`: {error}", path.display()));
     std::fs::write(&beside, bytes).map_err(fail)?;
     std::fs::rename(&beside, path).map_err(fail)
 }
 
-/// The answers to a query over a period, one after the other: a long period takes several.
+/// The responses to a query over a period, one after the other. A long period takes several requests.
 fn ask(url: &str, query: &str, args: &InputArgs) -> Result<Vec<u8>, Failure> {
     let to = args.to.unwrap_or_else(|| Time(now()));
     let from = args.from.unwrap_or_else(|| to.minus(args.last.unwrap_or(7 * DAY)));
@@ -255,15 +255,15 @@ fn ask(url: &str, query: &str, args: &InputArgs) -> Result<Vec<u8>, Failure> {
     Ok(answers)
 }
 
-/// The period in parts that Prometheus answers, each from its first to its last instant.
+/// Splits the period into parts that Prometheus accepts, each from its first to its last instant.
 fn periods(from: Time, to: Time, step: Duration) -> Result<Vec<(Time, Time)>, String> {
     if from >= to {
-        return Err(format!("error: the period from {from} to {to} has no length\n  help: `--from` comes before `--to`"));
+        return Err(format!("error: the period from {from} to {to} is empty\n  help: `--from` must be before `--to`"));
     }
     let part = step.saturating_mul(MAX_POINTS - 1);
     if to.since(from) / step >= MAX_POINTS * MAX_REQUESTS {
-        let what = format!("error: that are {} values a series", to.since(from) / step + 1);
-        return Err(format!("{what}, more than {}\n  help: take a longer `--step`, or a shorter period", MAX_POINTS * MAX_REQUESTS));
+        let what = format!("error: the query would return {} values per series", to.since(from) / step + 1);
+        return Err(format!("{what}, more than {}\n  help: use a longer `--step` or a shorter period", MAX_POINTS * MAX_REQUESTS));
     }
     let mut parts = Vec::new();
     let mut start = from;
@@ -287,7 +287,7 @@ fn request(url: &str, query: &str, start: Time, end: Time, step: Duration) -> St
     )
 }
 
-/// All bytes but the unreserved ones of RFC 3986.
+/// Encodes all bytes except the unreserved ones of RFC 3986.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -300,7 +300,7 @@ fn percent_encode(text: &str) -> String {
     encoded
 }
 
-/// Names between commas; a comma within braces belongs to the name of a series, `up{job="a",zone="b"}`.
+/// Comma-separated names. A comma within braces is part of the name of a series, as in `up{job="a",zone="b"}`.
 fn names(text: &str) -> Vec<String> {
     let mut names = vec![String::new()];
     let mut depth = 0_usize;
@@ -334,14 +334,14 @@ mod tests {
     #[test]
     fn a_long_period_is_asked_for_in_parts() {
         assert_eq!(periods(Time(0), Time(MINUTE), MINUTE).unwrap(), [(Time(0), Time(MINUTE))]);
-        // A week of 15 s is 40,321 points: parts of 11,000 follow each other by one step, and every point is asked for once.
+        // A week of 15 s is 40,321 points: parts of 11,000 follow each other by one step, and every point is requested once.
         let step = 15 * SECOND;
         let parts = periods(Time(0), Time(7 * 86_400 * SECOND), step).unwrap();
         assert_eq!(parts.len(), 4);
         let points: i64 = parts.iter().map(|(from, to)| to.since(*from) / step + 1).sum();
         assert_eq!(points, 40_321);
         assert!(parts.iter().zip(parts.iter().skip(1)).all(|(a, b)| b.0.since(a.1) == step));
-        assert!(periods(Time(5), Time(5), step).unwrap_err().contains("no length"));
+        assert!(periods(Time(5), Time(5), step).unwrap_err().contains("is empty"));
         assert!(periods(Time(0), Time(86_400_000 * SECOND), step).unwrap_err().contains("more than 1100000"));
     }
 

@@ -1,4 +1,4 @@
-//! What `faultscope anomaly score` tells: for people, and as rows.
+//! The output of `faultscope anomaly score`: a summary for people, and all rows.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::Lang;
 use super::page::Page;
-use anomaly::{Detector, Model, Judgment, Run, Scored, Shift, runs};
+use anomaly::{Detector, Judgment, Model, Run, Scored, Shift, runs};
 use value::{Time, format_number};
 
-/// More runs than these a person does not read.
+/// How many runs the text shows. Nobody reads more.
 const MAX_RUNS: usize = 10;
 
 /// The report, also as JSON.
@@ -21,13 +21,13 @@ pub struct Judged<'a> {
     rows: usize,
     pub anomalous: usize,
     threshold: f64,
-    /// How many rows would be called anomalous if nothing were wrong, at most.
+    /// At most how many rows would be anomalous by chance if nothing were wrong.
     by_chance: f64,
-    /// Each detector that decided an anomalous row, and what must be true for its probabilities to be.
+    /// Each detector that decided an anomalous row, and the assumption behind its probabilities.
     assumptions: BTreeMap<&'static str, &'static str>,
-    /// Anomalous rows that belong together, the least probable first.
+    /// Anomalous rows that belong together, the least probable run first.
     runs: Vec<RunView>,
-    /// Only where rows are anomalous.
+    /// Empty unless rows are anomalous.
     shifts: Vec<Shift>,
     scored: &'a [Scored],
 }
@@ -77,13 +77,13 @@ pub fn text(judged: &Judged<'_>, lang: Lang) -> String {
         page.say("anomalous", "行异常"),
         page.say("threshold", "阈值"),
         format_number(judged.threshold),
-        page.say("by chance alone about", "仅因偶然约"),
+        page.say("expected by chance: about", "随机误报约"),
         format_number(judged.by_chance.ceil()),
     ));
     if judged.runs.is_empty() {
         return page.text;
     }
-    page.heading(page.say("The least probable first", "最异常的在前"));
+    page.heading(page.say("Most anomalous first", "最异常的在前"));
     for (number, run) in (1..).zip(judged.runs.iter().take(MAX_RUNS)) {
         let Some(worst) = judged.scored.get(run.worst) else { continue };
         let time = worst.time.map_or_else(String::new, |time| time.to_string());
@@ -94,12 +94,12 @@ pub fn text(judged: &Judged<'_>, lang: Lang) -> String {
         if run.rows > 1 {
             let (run_of, from, to) = (page.say("rows", "行"), run.from, run.to);
             let length = Time::describe(to.since(from));
-            page.sub(&format!("{} {} {run_of}: {from} → {to} ({length})", page.say("as a run of", "连续异常"), run.rows));
+            page.sub(&format!("{} {} {run_of}: {from} → {to} ({length})", page.say("run of", "连续异常"), run.rows));
         }
     }
     page.more(judged.runs.len(), MAX_RUNS);
     if !judged.shifts.is_empty() {
-        page.heading(page.say("The level changed (if samples are independent of each other)", "水平变化（假设各样本相互独立）"));
+        page.heading(page.say("Level shifts (assuming independent samples)", "水平偏移（假设样本相互独立）"));
         for shift in &judged.shifts {
             let way = if shift.up { page.say("up", "上升") } else { page.say("down", "下降") };
             page.item(&format!("{}  {} {way}, p {:.1e}", shift.at, shift.column, shift.p));
@@ -108,13 +108,13 @@ pub fn text(judged: &Judged<'_>, lang: Lang) -> String {
     page.text
 }
 
-/// The value that decided, or all of them if the forest did.
+/// The value that decided, or all values if the forest decided.
 fn values(page: &Page, row: &Scored) -> String {
     match &row.column {
         Some(name) => row.values.iter().find(|one| one.column == *name).map_or_else(String::new, |one| value(page, one)),
         None => {
             let all: Vec<String> = row.values.iter().map(|one| format!("{} {}", one.column, number(one.value))).collect();
-            format!("{} ({} {})", all.join(", "), page.say("together, forest score", "联合判断，森林得分"), number(row.forest))
+            format!("{} ({} {})", all.join(", "), page.say("combined, forest score", "联合判断，森林得分"), number(row.forest))
         }
     }
 }
@@ -158,7 +158,7 @@ pub fn csv_rows(scored: &[Scored], out: &mut impl Write) -> std::io::Result<()> 
     Ok(())
 }
 
-/// A field of CSV, in quotes where it needs them (RFC 4180).
+/// A CSV field, in quotes if it needs them (RFC 4180).
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
@@ -170,7 +170,7 @@ mod tests {
     use anomaly::{FitOptions, Model, Table};
     use value::{MINUTE, Time};
 
-    /// A row a minute.
+    /// One row per minute.
     fn table(values: &[f64]) -> Table {
         Table::of_rows(vec!["cpu,总".to_owned()], (0..).zip(values).map(|(at, value)| (Time(at * MINUTE), vec![*value])).collect())
     }
@@ -183,7 +183,7 @@ mod tests {
         let judged = Judged::of("a.csv", &model, &scored, Vec::new());
         assert_eq!(judged.anomalous, 1);
         let english = text(&judged, Lang::En);
-        assert!(english.contains("1 anomalous (threshold 0.001; by chance alone about 1)"), "{english}");
+        assert!(english.contains("1 anomalous (threshold 0.001; expected by chance: about 1)"), "{english}");
         assert!(english.contains("1. 1970-01-01T00:01:00Z  cpu,总 500, expected 52 ("), "{english}");
         assert!(text(&judged, Lang::Zh).contains("最异常的在前"));
         let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! The estate on disk, as several commands ask for it: which file, which revision, and `--as-of` instead of the topology.
+//! Access to the estate on disk, shared by several commands: which file, which revision, and `--as-of` instead of the topology.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,43 +9,42 @@ use project::{Project, recorded};
 use store::{Store, StoreError};
 use value::Time;
 
-/// In the project's folder.
+/// Relative to the project folder.
 pub(super) const DEFAULT_STORE: &str = ".faultscope/estate.redb";
 
-/// The estate as it was, for commands that otherwise ask the project's topology.
+/// The estate as it was, for commands that otherwise read the project's topology.
 #[derive(Debug, clap::Args)]
 pub struct AsOfArgs {
-    /// RankInput the estate on disk as it was at a revision, or at a time like `2025-06-01T10:00:00Z`, instead of the topology
+    /// Use the estate on disk as of a revision, or of a time like `2025-06-01T10:00:00Z`, instead of the topology
     #[arg(long, value_name = "REV|TIME")]
     as_of: Option<String>,
-    /// The file of the store [default: `.faultscope/estate.redb` in the project]
+    /// Store file [default: `.faultscope/estate.redb` in the project]
     #[arg(long, value_name = "FILE", requires = "as_of")]
     store: Option<PathBuf>,
 }
 
-/// An estate of the store.
+/// An estate from the store.
 pub(super) struct Then {
     pub estate: Snapshot,
-    /// Which estate it is, and what of it the model of today does not know.
+    /// Warnings: which estate it is, and which parts of it the current model does not know.
     pub words: Vec<String>,
 }
 
-/// `None` where `--as-of` was not given: then the project's own is asked.
+/// `None` without `--as-of`: then the project's own estate is used.
 pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<Then>, Failure> {
     let Some(asked) = &args.as_of else { return Ok(None) };
     let path = args.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = open_existing(&path)?;
     let revision = revision_of(&store, asked)?;
     if revision == 0 {
-        // An empty estate would answer that nothing depends on anything.
-        return Err(Failure(format!(
-            "error: at `{asked}` the store had no estate yet\n  help: `faultscope estate log` lists its revisions"
-        )));
+        // With an empty estate, the answer would be that nothing depends on anything.
+        return Err(Failure(format!("error: the store had no estate at `{asked}`\n  help: `faultscope estate log` lists its revisions")));
     }
     let records = store.records(Some(revision))?;
     let mut left_out = Rejected::default();
     let estate = recorded(project.estate.model(), records, &mut left_out);
-    let mut words = vec![format!("the estate is that of revision {revision} ({} components), not the project's", estate.len())];
+    let mut words =
+        vec![format!("using the estate of revision {revision} ({} components) instead of the project's topology", estate.len())];
     words.extend(left_out.words());
     Ok(Some(Then { estate, words }))
 }
@@ -56,11 +55,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// How often, and how long in between, a store that another process holds is tried again: commands take it for moments.
+/// Number of attempts to open a store that another process has open, and the wait between them. Commands hold it only briefly.
 const TRIES: u32 = 30;
 const WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Opens or makes a store; waits for another process to let it go.
+/// Opens or creates a store; waits while another process has it open.
 pub(super) fn open(path: &Path) -> Result<Store, Failure> {
     for _ in 1..TRIES {
         match Store::open(path) {
@@ -71,29 +70,29 @@ pub(super) fn open(path: &Path) -> Result<Store, Failure> {
     Ok(Store::open(path)?)
 }
 
-/// Whoever only asks makes no store.
+/// A command that only reads does not create a store.
 pub(super) fn open_existing(path: &Path) -> Result<Store, Failure> {
     if std::fs::metadata(path).map_or(true, |found| found.len() == 0) {
         return Err(Failure(format!(
-            "error: there is no store `{}`\n  help: `faultscope estate apply DIR` makes one; `--store FILE` names another",
+            "error: there is no store `{}`\n  help: `faultscope estate apply DIR` creates one; `--store FILE` names another",
             path.display()
         )));
     }
     open(path)
 }
 
-/// The revision that a number or a time means.
+/// The revision that a number or a time refers to.
 pub(super) fn revision_of(store: &Store, text: &str) -> Result<u64, Failure> {
     if let Ok(revision) = text.parse::<u64>() {
         return Ok(revision);
     }
     let time = Time::parse(text).ok_or_else(|| {
-        Failure(format!("error: `{text}` is neither a revision nor a time\n  help: write it like `7`, or like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`, with its zone"))
+        Failure(format!("error: invalid revision or time `{text}`\n  help: use a number like `7`, or a time with its zone, like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`"))
     })?;
     Ok(store.revision_at(time.0)?)
 }
 
-/// Who changes the store, where nobody is named.
+/// The author of a change to the store, unless `--who` names one.
 pub(super) fn user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .into_iter()

@@ -21,16 +21,16 @@ enum BenchFormat {
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Recordings to replay [default: those of the project's `cases/`]
+    /// Bundles to replay [default: those in the project's `cases/`]
     bundles: Vec<PathBuf>,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
-    /// How often each recording is replayed; the median counts
+    /// How many times to replay each recording; the median counts
     #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(1..1000))]
     repeat: u32,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: BenchFormat,
 }
@@ -39,7 +39,7 @@ pub struct Args {
 struct BenchReport {
     rules: usize,
     components: usize,
-    /// The project from its files to a plan, in milliseconds.
+    /// Time to load the project, from its files to a plan, in milliseconds.
     load_ms: f64,
     /// Rules with scripts.
     scripted: Vec<String>,
@@ -59,10 +59,10 @@ struct BundleTimes {
     median_us: f64,
     p999_us: f64,
     max_us: f64,
-    /// All findings at the end, by the matcher's state and by looking at every rule.
+    /// Time to list all findings at the end: from the matcher's state, and by evaluating every rule.
     findings_ms: f64,
     plain_ms: f64,
-    /// What the plain engine takes for the question once, for what the matcher takes for a fact.
+    /// The time of one evaluation by the plain engine, divided by the time of the matcher per fact.
     plain_per_fact: f64,
     state: Stats,
 }
@@ -79,7 +79,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         bundles.sort();
     }
     if bundles.is_empty() {
-        return Err(Failure("error: there is no recording to replay: the project has no `cases/`\n  help: name a bundle".to_owned()));
+        return Err(Failure("error: no recordings to replay: the project has none in `cases/`\n  help: name a bundle".to_owned()));
     }
     let rules = project.plan.rules.values();
     let scripted = rules.filter(|rule| rule.status != Status::Retired && rule.has_script()).map(|rule| rule.id.clone()).collect();
@@ -127,7 +127,7 @@ impl Counts {
 fn measure(project: &Project, dir: &Path, args: &Args) -> Result<BundleTimes, String> {
     let bundle = load_bundle(project, dir, &top_of(project, dir), args.time.options()).map_err(|d| d.message.clone())?;
     let facts: Vec<Fact> = Fact::all_of(&bundle.facts).into_iter().filter(|fact| fact.time() <= bundle.at).collect();
-    let Some(first) = facts.first().map(Fact::time) else { return Err("it has no facts up to the instant asked about".to_owned()) };
+    let Some(first) = facts.first().map(Fact::time) else { return Err("no facts up to the requested time".to_owned()) };
     let mut runs: Vec<Run> = Vec::new();
     for _ in 0..args.repeat {
         let mut matcher = Matcher::new(bundle.setup(first));
@@ -159,7 +159,7 @@ fn measure(project: &Project, dir: &Path, args: &Args) -> Result<BundleTimes, St
     runs.sort_by(|a, b| a.total.total_cmp(&b.total));
     let middle = runs.len() / 2;
     let Some(Run { total, times, counts, state, findings_ms }) = runs.into_iter().nth(middle) else {
-        return Err("it was not replayed".to_owned());
+        return Err("not replayed".to_owned());
     };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a position in a list")]
     let at = |share: f64| times.get(((times.len() - 1) as f64 * share) as usize).copied().unwrap_or(0.0);
@@ -199,24 +199,28 @@ fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
         let s = &b.state;
         writeln!(
             out,
-            "    holds {} series, {} samples, {} signals, rules for {} choices of components; {} facts concern no rule",
+            "    holds {} series, {} samples, {} signals, {} rule bindings; {} facts unused",
             s.series, s.samples, s.signals, s.instances, s.unread
         )?;
         if s.degraded() {
             writeln!(
                 out,
-                "    beyond its limits: {} samples and {} signals let go, {} choices of components not looked at",
+                "    limits reached: {} samples and {} signals dropped, {} rule bindings not evaluated",
                 s.samples_let_go, s.signals_let_go, s.instances_not_made
             )?;
         }
     }
     writeln!(
         out,
-        "facts/s to max: one fact, wall time; started/changed/ended: findings on the way; findings: to state all of them at the end;\n\
-         every rule: the same without the matcher, by looking at every rule once."
+        "facts/s to max: wall time per fact; started/changed/ended: findings during the replay; findings: time to list all at the end;\n\
+         every rule: the same without the matcher, by evaluating every rule once"
     )?;
     if !report.scripted.is_empty() {
-        writeln!(out, "rules with scripts cost most, for each sample of a component that they may read: {}", report.scripted.join(", "))?;
+        writeln!(
+            out,
+            "rules with scripts cost most, because a script runs again at each sample that it may read: {}",
+            report.scripted.join(", ")
+        )?;
     }
     for (bundle, why) in &report.failed {
         writeln!(out, "failed: {bundle}: {why}")?;

@@ -1,4 +1,4 @@
-//! `faultscope impact --causes` and `--single-points`: against the way of faults.
+//! `faultscope impact --causes` and `--single-points`: searches against the direction in which faults propagate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -11,7 +11,7 @@ use super::page::Page;
 use super::{Failure, Lang, OK, Outcome, graph, json};
 use estate::{ComponentId, Snapshot, Tier};
 
-/// Components named of those that a single point takes down; JSON has all.
+/// How many of the components that a single point takes down are named; JSON has all.
 const MAX_NAMED: usize = 5;
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -34,7 +34,7 @@ struct CauseReport {
 struct CauseItem {
     #[serde(flatten)]
     who: Who,
-    /// Those asked about that it reaches, or is.
+    /// The given components that it reaches, or is itself.
     reaches: Vec<String>,
     /// Hops to the farthest of them.
     distance: u32,
@@ -77,7 +77,7 @@ impl Who {
 
 pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
     let asked: BTreeSet<ComponentId> = of.iter().copied().collect();
-    // Of one component alone, it itself is no answer.
+    // A single component is not listed as its own cause.
     let mut found = estate.causes(of, args.depth);
     found.retain(|cause| (asked.len() > 1 || !asked.contains(&cause.component)) && filter.lets(estate, cause.component));
     if let Some(form) = args.format.drawing() {

@@ -12,7 +12,7 @@ use diag::{Sources, render};
 use knowledge::CaseBase;
 use project::{Topology, find_project, load_topology};
 
-/// A plan larger than this is no plan that a person wrote.
+/// A plan file larger than this was not written by a person.
 const MAX_PLAN_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,25 +37,25 @@ impl Level {
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "faultscope change [OPTIONS] <PLAN>\n       faultscope change [OPTIONS] --from <DIR|REV> --to <DIR|REV>")]
 pub struct Args {
-    /// The plan: `title`, `window`, `steps`
+    /// Plan file with `title`, `window` and `steps`
     #[arg(required_unless_present_all = ["from", "to"], conflicts_with_all = ["from", "to"])]
     #[arg(value_name = "PLAN")]
     file: Option<PathBuf>,
-    /// The topology before: a folder (a topology, or a project with one), or a git revision of the project
+    /// Topology before the change: a folder (a topology or a project), or a git revision of the project
     #[arg(long, value_name = "DIR|REV", requires = "to")]
     from: Option<PathBuf>,
-    /// The topology after
+    /// Topology after the change
     #[arg(long, value_name = "DIR|REV", requires = "from")]
     to: Option<PathBuf>,
-    /// Exit with 1 if the risk is this or higher
+    /// Exit with code 1 if the risk is at this level or higher
     #[arg(long, value_enum, value_name = "LEVEL")]
     fail_on: Option<Level>,
     #[command(flatten)]
     project: ProjectArgs,
-    /// How the report is written; `markdown` for a comment on a merge request
+    /// Output format; `markdown` suits a comment on a merge request
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Language of the report's own words
+    /// Language of the report; text from rules and components stays as written
     #[arg(long, value_enum, default_value = "en")]
     lang: Lang,
 }
@@ -64,7 +64,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let assessment = match (&args.file, &args.from, &args.to) {
         (Some(file), _, _) => plan(args, file)?,
         (None, Some(from), Some(to)) => trees(args, from, to)?,
-        // clap lets nothing else through.
+        // clap rejects everything else.
         (None, Some(_) | None, Some(_) | None) => return Err(Failure("error: name a plan, or `--from` and `--to`".to_owned())),
     };
     match args.format {
@@ -80,7 +80,7 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
     let near = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let project = load_project(&args.project, near)?;
     let shown = file.display();
-    let unreadable = |why: String| Failure(format!("error[F9001]: `{shown}` cannot be read: {why}"));
+    let unreadable = |why: String| Failure(format!("error[F9001]: cannot read `{shown}`: {why}"));
     let bytes = std::fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
     if bytes > MAX_PLAN_BYTES {
         return Err(Failure(format!("error[F9004]: `{shown}` is larger than {} MiB", MAX_PLAN_BYTES >> 20)));
@@ -97,7 +97,7 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
     Ok(assess(&project.estate, &plan, Knowledge { plan: &project.plan, cases: &project.cases }))
 }
 
-/// Rules and cases are those of the project that is named, or that one of the trees, or this folder, lies in; there need not be any.
+/// Rules and cases come from the project that `--project` names, else from one that contains a tree or the current folder, if any.
 fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
     let (before, after) = (side(args, from, true)?, side(args, to, false)?);
     let title = format!("{} → {}", from.display(), to.display());
@@ -115,7 +115,7 @@ fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
     Ok(assess_difference(&title, &before.estate, &after.estate, known))
 }
 
-/// A folder, or else a revision of the git repository that the project lies in.
+/// A folder, or else a revision of the git repository that contains the project.
 fn side(args: &Args, name: &Path, before: bool) -> Result<Topology, Failure> {
     if name.is_dir() {
         return tree(name, name, before);
@@ -127,21 +127,21 @@ fn side(args: &Args, name: &Path, before: bool) -> Result<Topology, Failure> {
     found
 }
 
-/// The topology of a revision, below `out`.
+/// Writes the topology of a revision below `out`.
 fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
     let git = |arguments: &[&str]| {
         let ran = std::process::Command::new("git").arg("-C").arg(root).args(arguments).output();
-        let ran = ran.map_err(|error| Failure(format!("error: `{revision}` is no folder, and git cannot be run: {error}")))?;
+        let ran = ran.map_err(|error| Failure(format!("error: `{revision}` is not a folder, and git cannot be run: {error}")))?;
         if ran.status.success() { Ok(Some(ran.stdout)) } else { Ok::<_, Failure>(None) }
     };
     let commit = format!("{revision}^{{commit}}");
     if revision.starts_with('-') || git(&["rev-parse", "--verify", "--quiet", &commit])?.is_none() {
         return Err(Failure(format!(
-            "error: `{revision}` is neither a folder nor a git revision of `{}`\n  help: a shallow clone may lack it: fetch the whole history (`fetch-depth: 0`, `git fetch --unshallow`)",
+            "error: `{revision}` is neither a folder nor a git revision of `{}`\n  help: a shallow clone may lack it: fetch the full history (`fetch-depth: 0`, `git fetch --unshallow`)",
             root.display()
         )));
     }
-    // Relative to the project, which may lie below the root of the repository.
+    // Relative to the project, which may be below the root of the repository.
     let listed = git(&["ls-tree", "-r", "--name-only", "-z", revision, "topology/"])?.unwrap_or_default();
     for path in String::from_utf8_lossy(&listed).split('\0').filter(|path| !path.is_empty()) {
         let Some(text) = git(&["show", &format!("{revision}:./{path}")])? else { continue };
@@ -159,12 +159,15 @@ fn tree(dir: &Path, name: &Path, before: bool) -> Result<Topology, Failure> {
     let topology = load_topology(dir)?;
     let errors = topology.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     if errors > 0 && before {
-        // Else a change that mends them could never be judged.
-        super::say(&format!("warning: `{}` has {errors} mistakes; what they leave out counts as added by the change", name.display()));
+        // Otherwise a change that fixes them could never be assessed.
+        super::say(&format!(
+            "warning: `{}` has errors ({errors}); items left out because of them count as added by the change",
+            name.display()
+        ));
     } else if errors > 0 {
-        // What a mistake leaves out would be taken for removed.
+        // Items left out because of an error would count as removed.
         let words = render(&topology.sources, &topology.diagnostics, false);
-        return Err(Failure(format!("{}\n\nerror: `{}` has mistakes; mend them first", words.trim_end(), name.display())));
+        return Err(Failure(format!("{}\n\nerror: `{}` has errors; fix them first", words.trim_end(), name.display())));
     }
     Ok(topology)
 }

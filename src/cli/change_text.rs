@@ -1,4 +1,4 @@
-//! An assessment in words; plain text, or Markdown of the same shape.
+//! The printed assessment: plain text, or Markdown with the same layout.
 
 use change::{
     AffectedView, Assessment, BatchView, BreachView, DifferenceView, GroupLeft, OrderView, Risk, Safety, TargetView, TierView, title,
@@ -14,7 +14,7 @@ const MAX_LINES: usize = 12;
 /// Names shown of a long list in a line.
 const MAX_NAMES: usize = 6;
 
-/// A section of a list; nothing if it is empty.
+/// A section with a list; nothing if the list is empty.
 fn list(page: &mut Page, heading: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
@@ -73,10 +73,10 @@ fn head(page: &mut Page, view: &Assessment) {
             format!("[{level}] {} {}: {names}", reason.rule, title(&reason.rule, chinese))
         })
         .collect();
-    let heading = page.say("Because", "理由");
+    let heading = page.say("Reasons", "理由");
     list(page, heading, &reasons);
     if reasons.is_empty() {
-        let none = page.say("no rule of risk holds", "没有命中任何风险规则");
+        let none = page.say("no risk rule applies", "未命中任何风险规则");
         page.heading(heading);
         page.item(none);
     }
@@ -84,17 +84,16 @@ fn head(page: &mut Page, view: &Assessment) {
 
 fn order(page: &mut Page, order: &OrderView) {
     let verdict = match order.safety {
-        Safety::Safe => page.say("Order: safe as planned", "顺序：按计划执行是安全的"),
+        Safety::Safe => page.say("Order: safe as planned", "顺序：可按计划安全执行"),
         Safety::SafeOtherwise if order.removals_last => page.say(
             "Order: NOT safe as planned; safe with the removals last, in these batches",
-            "顺序：按计划执行不安全；按以下批次并将下线放在最后则安全",
+            "顺序：按计划执行不安全；按以下批次执行、下线放在最后则安全",
         ),
         Safety::SafeOtherwise => {
             page.say("Order: NOT safe as planned; safe in these batches", "顺序：按计划执行不安全；按以下批次执行则安全")
         }
-        Safety::Unsafe => {
-            page.say("Order: NOT safe, in no order; each of these is unsafe alone", "顺序：任何顺序都不安全；以下每一项单独执行都不安全")
-        }
+        Safety::Unsafe => page
+            .say("Order: NOT safe in any order; each of these is unsafe on its own", "顺序：任何顺序都不安全；以下每一项单独执行都不安全"),
     };
     let batches = match order.safety {
         Safety::Safe => {
@@ -108,10 +107,10 @@ fn order(page: &mut Page, order: &OrderView) {
     list(page, verdict, &lines);
     let unsafe_lines: Vec<String> =
         order.given.iter().filter(|batch| !batch.breaches.is_empty()).map(|batch| batch_line(page, batch)).collect();
-    let heading = page.say("Unsafe as planned", "计划中不安全的时刻");
+    let heading = page.say("Unsafe as planned", "按计划执行时不安全的步骤");
     match order.safety {
         Safety::SafeOtherwise => list(page, heading, &unsafe_lines),
-        // The obstacles say the same.
+        // The obstacles already list these.
         Safety::Safe | Safety::Unsafe => {}
     }
 }
@@ -160,7 +159,7 @@ fn affected_line(page: &Page, one: &AffectedView) -> String {
         line.push_str(&format!(" · {}", one.path.join(" → ")));
     }
     if one.covered {
-        line.push_str(&format!(" · {}", page.say("its group stands", "所在冗余组仍满足需求")));
+        line.push_str(&format!(" · {}", page.say("its group is intact", "所在冗余组仍可承载")));
     }
     line
 }
@@ -171,9 +170,9 @@ fn redundancy(page: &mut Page, view: &Assessment) {
         .iter()
         .map(|group| {
             let left = match group.left {
-                GroupLeft::NoSpare => page.say("no spare left", "无富余"),
-                GroupLeft::Short => page.say("too few", "不足"),
-                GroupLeft::Nothing => page.say("the last member is lost", "失去最后一个成员"),
+                GroupLeft::NoSpare => page.say("no spare left", "无冗余余量"),
+                GroupLeft::Short => page.say("too few members", "成员不足"),
+                GroupLeft::Nothing => page.say("last member lost", "失去最后一个成员"),
             };
             format!(
                 "{}: {}/{} ({} {}) · {left} · {}",
@@ -186,7 +185,7 @@ fn redundancy(page: &mut Page, view: &Assessment) {
             )
         })
         .collect();
-    let heading = page.say("Redundancy at its worst", "冗余（最差时刻）");
+    let heading = page.say("Redundancy groups at the worst moment", "冗余组（最差时刻）");
     list(page, heading, &groups);
     let replicas: Vec<String> = view.replicas.iter().map(|one| format!("{} ← {}", one.component, names(page, &one.lost))).collect();
     let heading = page.say("Loses the last replica", "失去最后一个副本");
@@ -195,7 +194,7 @@ fn redundancy(page: &mut Page, view: &Assessment) {
         .single_points
         .iter()
         .map(|point| {
-            let alone = page.say("alone takes down", "单独故障将影响");
+            let alone = page.say("alone takes down", "单独故障将导致不可用：");
             format!("[{}] {} {alone} {}", page.lang.tier(point.tier), point.component, names(page, &point.new))
         })
         .collect();
@@ -214,7 +213,7 @@ fn tiers(page: &mut Page, tiers: &[TierView]) {
 fn tier_line(page: &Page, view: &TierView) -> String {
     let lang = page.lang;
     let counts = [
-        (view.operated, page.say("operated on", "被操作")),
+        (view.operated, page.say("in the plan", "变更对象")),
         (view.down, lang.down()),
         (view.degraded, lang.degraded()),
         (view.at_risk, lang.at_risk()),
@@ -241,7 +240,7 @@ fn owners(page: &mut Page, view: &Assessment) {
     let mut lines = Vec::new();
     for owner in &view.owners {
         let lists = [
-            (&owner.operated, page.say("operated on", "被操作")),
+            (&owner.operated, page.say("in the plan", "变更对象")),
             (&owner.down, page.lang.down()),
             (&owner.degraded, page.lang.degraded()),
             (&owner.at_risk, page.lang.at_risk()),
@@ -251,7 +250,7 @@ fn owners(page: &mut Page, view: &Assessment) {
         let who = owner.owner.clone().unwrap_or_else(|| page.say("(no owner)", "（无负责人）").to_owned());
         lines.push(format!("{who} · {}", parts.join(" · ")));
     }
-    let heading = page.say("Tell", "需通知");
+    let heading = page.say("Notify", "需通知");
     list(page, heading, &lines);
 }
 
@@ -269,7 +268,7 @@ fn known(page: &mut Page, view: &Assessment) {
     list(page, heading, &rules);
     let others = view.rules.len() - rules.len();
     if others > 0 {
-        let words = page.say("more read affected components, but need another fault as well", "条规则也读取受影响组件，但还需要其他异常");
+        let words = page.say("more rules read affected components, but also need another fault", "条规则也读取受影响组件，但还需其他异常");
         page.item(&format!("{others} {words}"));
     }
     let cases: Vec<String> = view
@@ -278,7 +277,7 @@ fn known(page: &mut Page, view: &Assessment) {
         .map(|case| {
             let date = case.date.map_or_else(String::new, |date| format!(" {}", date.to_string().split('T').next().unwrap_or("")));
             let root = if case.root {
-                format!(" · {}", page.say("root cause operated on", "被操作的组件曾是根因"))
+                format!(" · {}", page.say("root cause is in the plan", "变更对象曾是根因"))
             } else {
                 String::new()
             };
@@ -291,7 +290,7 @@ fn known(page: &mut Page, view: &Assessment) {
 
 fn difference(page: &mut Page, view: &DifferenceView) {
     if view.is_empty() {
-        let same = page.say("Nothing differs", "没有差异");
+        let same = page.say("No differences", "无差异");
         page.heading(same);
         return;
     }

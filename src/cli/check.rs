@@ -17,9 +17,9 @@ enum CheckFormat {
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The project folder [default: the nearest one upward that holds `rules/`]
+    /// Project folder [default: the nearest folder upward that contains `rules/`]
     dir: Option<PathBuf>,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: CheckFormat,
 }
@@ -27,9 +27,7 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let here = PathBuf::from(".");
     let root = args.dir.clone().or_else(|| find_project(&here)).ok_or_else(|| {
-        Failure(
-            "error[F9003]: there is no project here: no folder upward holds `rules/`\n  help: name one: `faultscope check DIR`".to_owned(),
-        )
+        Failure("error[F9003]: not in a project: no folder upward contains `rules/`\n  help: name one: `faultscope check DIR`".to_owned())
     })?;
     let project = Project::load(&root)?;
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();

@@ -1,4 +1,4 @@
-//! `faultscope confirm BUNDLE`: what was really at fault; `faultscope confirm --list`: what was said so far.
+//! `faultscope confirm BUNDLE` records the real root cause; `faultscope confirm --list` shows all records.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -10,35 +10,35 @@ use super::reliability::table;
 use super::{Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
 use diag::{Code, Diagnostic};
 use estate::Snapshot;
-use knowledge::feedback::{GivenAnswer, Entry, JOURNAL, Root, Said, Verdict, pairs};
+use knowledge::feedback::{Entry, GivenAnswer, JOURNAL, Root, Said, Verdict, pairs};
 use knowledge::{Calibration, Feedback, Layer, Reliability};
 use project::{Project, answer_of, append_feedback, name_in};
 use value::Time;
 
-/// Confidences of which it is said what they mean: little, even, much.
+/// Confidences for which the calibrated value is shown.
 const SHOWN: &[f64] = &[0.2, 0.4, 0.6, 0.8];
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder with the recorded signals that were diagnosed
+    /// Bundle folder that was diagnosed
     #[arg(required_unless_present = "list", conflicts_with = "list")]
     bundle: Option<PathBuf>,
-    /// The component at fault, by id or by name [default: the first suspect]
+    /// Component that broke, by id or name [default: the first suspect]
     #[arg(long, value_name = "COMPONENT", conflicts_with_all = ["no_fault", "list"])]
     root: Option<String>,
-    /// What it suffered from [default: as the first suspect says, if it is that component]
+    /// What was wrong with it [default: the fault of the first suspect, if that is the component]
     #[arg(long, value_name = "TEXT", requires = "root")]
     fault: Option<String>,
     /// Nothing was broken
     #[arg(long, conflicts_with = "list")]
     no_fault: bool,
-    /// Who says so [default: the user]
+    /// Who confirms [default: your user name]
     #[arg(long, value_name = "NAME", conflicts_with = "list")]
     by: Option<String>,
-    /// Anything that helps the next reader
+    /// Note for the next reader
     #[arg(long, value_name = "TEXT", conflicts_with = "list")]
     note: Option<String>,
-    /// Show what was said so far, and how far confidences held
+    /// List all records, their effect, and how often each confidence was right
     #[arg(long)]
     list: bool,
     #[command(flatten)]
@@ -59,22 +59,21 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let said = said(args, bundle.estate())?;
     let Some((verdict, root)) = said.judge(answer.as_ref()) else {
         let message = format!("the diagnosis of `{}` names no suspect, so there is nothing to confirm", dir.display());
-        let help = "name what broke with `--root COMPONENT`, or say `--no-fault`";
+        let help = "name the component that broke with `--root COMPONENT`, or use `--no-fault`";
         return Err(Box::new(Diagnostic::nowhere(Code::NOTHING_TO_CONFIRM, message).help(help)).into());
     };
     let name = name_in(&project.root, dir);
     let before = &project.feedback;
     let earlier = before.entries.iter().find(|entry| entry.bundle == name);
-    // Not before what it replaces: the clock there may have run ahead of this one.
+    // Never earlier than the entry it replaces: the clock that wrote that one may have been ahead.
     let time = earlier.map_or(Time(now()), |entry| entry.time.max(Time(now())));
     let by = args.by.clone().unwrap_or_else(user);
     let entry = Entry { time, bundle: name, verdict, answer, root, by, note: args.note.clone().unwrap_or_default() };
     let path = project.root.join(JOURNAL);
-    append_feedback(&project.root, &entry)
-        .map_err(|error| Failure(format!("error[F9001]: `{}` cannot be written: {error}", path.display())))?;
+    append_feedback(&project.root, &entry).map_err(|error| Failure(format!("error[F9001]: cannot write `{}`: {error}", path.display())))?;
     writeln!(out, "recorded in {}: {}", path.display(), line(&entry))?;
     if let Some(earlier) = earlier {
-        writeln!(out, "  in place of: {}", line(earlier))?;
+        writeln!(out, "  replaces: {}", line(earlier))?;
     }
     let mut entries = before.entries.clone();
     entries.push(entry);
@@ -94,7 +93,7 @@ fn said(args: &Args, estate: &Snapshot) -> Result<Said, Failure> {
     }
 }
 
-/// What is different from now on.
+/// What changes from now on.
 fn changes(before: &Feedback, after: &Feedback) -> String {
     let mut text = String::new();
     let cases: BTreeSet<&str> = before.weights.judged().chain(after.weights.judged()).map(|(case, _)| case).collect();
@@ -106,23 +105,23 @@ fn changes(before: &Feedback, after: &Feedback) -> String {
         text.push_str(&meaning(&after.calibration, answers(after)));
     }
     if text.is_empty() {
-        text.push_str("  kept as a record: only answers of similar cases and of anomaly scores are weighed by it\n");
+        text.push_str("  recorded, but without effect: only similar cases and anomaly scores are weighed by feedback\n");
     }
     text
 }
 
 fn weighs(feedback: &Feedback, case: &str) -> String {
     let record = feedback.weights.record(case);
-    let words = record.words().unwrap_or_else(|| "nobody judges it any more".to_owned());
-    let silent = if record.may_speak() { "" } else { "; it is not proposed any more" };
-    format!("  case {case} now weighs {:.2} ({words}){silent}\n", record.weight())
+    let words = record.words().unwrap_or_else(|| "no feedback anymore".to_owned());
+    let silent = if record.may_speak() { "" } else { "; no longer proposed" };
+    format!("  weight of case {case}: {:.2} ({words}){silent}\n", record.weight())
 }
 
 fn meaning(calibration: &Calibration, answers: usize) -> String {
     let said: Vec<String> =
         SHOWN.iter().map(|share| format!("{:.0}% → {:.0}%", share * 100.0, calibration.apply(*share) * 100.0)).collect();
     let answers = format!("{answers} judged {}", if answers == 1 { "answer" } else { "answers" });
-    format!("  anomaly scores, by {answers}, now mean: {}\n", said.join(", "))
+    format!("  anomaly scores, calibrated with {answers}: {}\n", said.join(", "))
 }
 
 /// One entry in one line.
@@ -131,7 +130,7 @@ fn line(entry: &Entry) -> String {
         let component = component.unwrap_or("—");
         if fault.is_empty() { component.to_owned() } else { format!("{component}: {fault}") }
     };
-    let broke = entry.root.as_ref().map_or_else(|| "nothing".to_owned(), |root| named(Some(root.component.as_str()), &root.fault));
+    let broke = entry.root.as_ref().map_or_else(|| "no fault".to_owned(), |root| named(Some(root.component.as_str()), &root.fault));
     let given = |answer: &GivenAnswer| named(answer.component.as_deref(), &answer.fault);
     let layer = |answer: &GivenAnswer| format!("{}, {:.0}%", answer.layer.name(), answer.confidence * 100.0);
     let words = match (entry.verdict, &entry.answer) {
@@ -142,15 +141,15 @@ fn line(entry: &Entry) -> String {
     };
     let note = if entry.note.is_empty() { String::new() } else { format!(" — {}", entry.note) };
     let text = format!("{} {} {}: {words}; by {}{note}", entry.time, entry.bundle, entry.verdict.name(), entry.by);
-    // What people wrote may have line ends.
+    // Text that people wrote may contain line breaks.
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The journal, and what it comes to.
+/// The journal, and its effect.
 fn listed(project: &Project) -> String {
     let feedback = &project.feedback;
     if feedback.entries.is_empty() {
-        return format!("{}: nobody has confirmed or corrected an answer yet\n", project.root.join(JOURNAL).display());
+        return format!("{}: no answers confirmed or corrected yet\n", project.root.join(JOURNAL).display());
     }
     let mut text = String::new();
     feedback.entries.iter().for_each(|entry| text.push_str(&format!("{}\n", line(entry))));

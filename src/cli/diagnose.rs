@@ -9,7 +9,7 @@ use project::load_bundle_against;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder with the recorded signals: alerts.json, metrics.json, traces.json, logs.json, events.ndjson
+    /// Bundle folder with any of alerts.json, metrics.json, traces.json, logs.json, events.ndjson
     bundle: PathBuf,
     #[command(flatten)]
     project: ProjectArgs,
@@ -17,10 +17,10 @@ pub struct Args {
     time: TimeArgs,
     #[command(flatten)]
     then: AsOfArgs,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Language of the report's own words
+    /// Language of the report; text from rules and components stays as written
     #[arg(long, value_enum, default_value = "en")]
     lang: Lang,
 }

@@ -1,4 +1,4 @@
-//! `faultscope estate`: the estate on disk, its history, and what its origins disagree about.
+//! `faultscope estate`: the estate on disk, its history, and where its origins disagree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -22,41 +22,41 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Make the store say what the project's topology and cases say; what git no longer declares is removed
+    /// Sync the store with the project's topology and cases; what git no longer declares is removed
     Apply(ApplyArgs),
-    /// The revisions, the newest first: who changed the estate, when, why
+    /// List the revisions, newest first: who changed the estate, when and why
     Log(LogArgs),
-    /// The estate, now or as it was
+    /// Show the estate, now or as it was
     Show(ShowArgs),
-    /// What changed between two revisions, net
+    /// Show the net changes between two revisions
     Diff(DiffArgs),
-    /// Write the estate as a topology file
+    /// Write the estate to a topology file
     Export(ExportArgs),
-    /// Where git declares one thing and another origin says another (git wins)
+    /// List the values that git declares and another origin contradicts (git wins)
     Conflicts(ConflictsArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct StoreArgs {
-    /// The file of the store [default: `.faultscope/estate.redb` in the project]
+    /// Store file [default: `.faultscope/estate.redb` in the project]
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
 #[derive(Debug, clap::Args)]
 struct ApplyArgs {
-    /// The project folder
+    /// Project folder
     dir: PathBuf,
-    /// Who does it [default: the name of the user]
+    /// Author of the change, for the log [default: your user name]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
-    /// Why, for the log
+    /// Reason for the change, for the log
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
-    /// Also where more than half of the components would be removed
+    /// Apply even if more than half of the components would be removed
     #[arg(long)]
     allow_removals: bool,
     #[command(flatten)]
@@ -65,7 +65,7 @@ struct ApplyArgs {
 
 #[derive(Debug, clap::Args)]
 struct LogArgs {
-    /// How many revisions
+    /// How many revisions to list
     #[arg(short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
     #[command(flatten)]
@@ -82,16 +82,16 @@ struct ShowArgs {
 }
 
 fn parse_revision(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "a revision is a whole number, as `faultscope estate log` lists them".to_owned())
+    text.parse().map_err(|_| "a revision is a whole number; `faultscope estate log` lists them".to_owned())
 }
 
 #[derive(Debug, clap::Args)]
 struct DiffArgs {
-    /// From this revision; 0 is the empty estate
+    /// Old revision; 0 is the empty estate
     #[arg(value_name = "REV")]
     #[arg(value_parser = parse_revision)]
     from: u64,
-    /// To this one
+    /// New revision
     #[arg(value_name = "REV")]
     #[arg(value_parser = parse_revision)]
     to: u64,
@@ -104,10 +104,10 @@ struct ExportArgs {
     /// A revision, or a time like `2025-06-01T10:00:00Z` [default: the newest revision]
     #[arg(long, value_name = "REV|TIME")]
     as_of: Option<String>,
-    /// The file to write, JSON in the shape of a topology file
+    /// Topology file to write, in JSON
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Overwrite the file if it is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -133,12 +133,12 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     }
 }
 
-/// Fewer removals than this are never asked about.
+/// Up to this many removals never need `--allow-removals`.
 const MANY_REMOVALS: usize = 10;
 
 #[derive(Debug, Serialize)]
 struct ApplyReport {
-    /// The newest revision, whether this made it or not.
+    /// The newest revision, whether or not this apply created it.
     revision: u64,
     added: usize,
     changed: usize,
@@ -158,7 +158,7 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     if gone > MANY_REMOVALS && gone * 2 > before.components.len() && !args.allow_removals {
         return Err(Failure(format!(
             "error: this would remove {gone} of the {} components that git declared so far; nothing was applied\n  \
-             help: is `{}` another project's store? `--allow-removals` if it is meant",
+             help: check that `{}` is not the store of another project; use `--allow-removals` if the removals are intended",
             before.components.len(),
             path.display()
         )));
@@ -180,7 +180,7 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-/// Wrong items are left out of a project. Here that would remove them from the store.
+/// A project leaves out items with errors. Here that would remove them from the store.
 fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
     let concerned = |path: &str| path.starts_with("topology/") || path.starts_with("cases/");
     let errors = project.diagnostics.iter().filter(|d| d.is_error());
@@ -188,10 +188,10 @@ fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
     if mistakes == 0 {
         return Ok(());
     }
-    let what = if mistakes == 1 { "1 mistake".to_owned() } else { format!("{mistakes} mistakes") };
+    let what = if mistakes == 1 { "1 error".to_owned() } else { format!("{mistakes} errors") };
     let dir = dir.display();
     Err(Failure(format!(
-        "error: topology and cases in `{dir}` have {what}, and applying it would remove the items concerned; nothing was applied\n  \
+        "error: topology and cases in `{dir}` have {what}, and applying them would remove the affected items; nothing was applied\n  \
          help: `faultscope check {dir}` shows them"
     )))
 }
@@ -234,7 +234,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
         writeln!(out, "  {}: needs {} of {} (from {})", one.id, one.need, one.members.join(", "), one.origin)?;
     }
     for one in &records.cases {
-        writeln!(out, "  {} {}: touched {} (from {})", one.id, one.title, one.components.join(", "), one.origin)?;
+        writeln!(out, "  {} {}: affected {} (from {})", one.id, one.title, one.components.join(", "), one.origin)?;
     }
     Ok(OK)
 }
@@ -254,7 +254,7 @@ fn diff(args: &DiffArgs, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-/// One line for an item, and one for each field that is another.
+/// One line for an item, and one for each field that differs.
 fn change_words(change: &Change) -> String {
     let what = match change.what {
         What::Component => "component",
@@ -282,7 +282,7 @@ fn change_words(change: &Change) -> String {
     words
 }
 
-/// The fields of a record that are there; attributes each under their own name.
+/// The fields of a record that have a value; each attribute under its own name.
 fn flat(record: &Value) -> BTreeMap<String, Value> {
     let mut fields = BTreeMap::new();
     for (name, said) in record.as_object().into_iter().flatten() {
@@ -308,7 +308,7 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     let text = json(&topology(&records, project.estate.model()))?;
     if args.out.exists() && !args.force {
         let out = args.out.display();
-        return Err(Failure(format!("error: `{out}` exists, and was not overwritten\n  help: name a new file, or `--force`")));
+        return Err(Failure(format!("error: `{out}` exists and was not overwritten\n  help: choose another file, or use `--force`")));
     }
     std::fs::write(&args.out, format!("{text}\n"))
         .map_err(|error| Failure(format!("error: cannot write `{}`: {error}", args.out.display())))?;
@@ -327,7 +327,7 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-/// The records in the shape of a topology file.
+/// The records in the format of a topology file.
 fn topology(records: &Records, model: &Model) -> Value {
     let components: Vec<Value> = records.components.iter().map(|one| component(one, model)).collect();
     let relations: Vec<Value> = records.relations.iter().map(|one| value!({"from": one.from, "kind": one.kind, "to": one.to})).collect();
@@ -353,7 +353,7 @@ fn component(one: &ComponentRecord, model: &Model) -> Value {
     Value::Object(fields)
 }
 
-/// Records keep the base unit, files the unit that the model declares.
+/// Converts from the base unit of the records to the unit that the model declares, as in files.
 pub(super) fn in_own_unit(model: &Model, kind: &str, name: &str, said: &Value) -> Value {
     let unit = match model.member(kind, name) {
         Some(Member::Attribute(def)) => match def.kind {
@@ -384,14 +384,13 @@ fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
     Ok(if conflicts.is_empty() { OK } else { FINDINGS })
 }
 
-/// Whoever only asks makes no store.
+/// A command that only reads does not create a store.
 fn existing(args: &StoreArgs) -> Result<Store, Failure> {
     let path = match &args.store {
         Some(path) => path.clone(),
         None => find_project(Path::new(".")).map(|root| root.join(DEFAULT_STORE)).ok_or_else(|| {
             Failure(
-                "error[F9003]: there is no project here: no folder upward holds `rules/`\n  help: name the store with `--store FILE`"
-                    .to_owned(),
+                "error[F9003]: not in a project: no folder upward contains `rules/`\n  help: name the store with `--store FILE`".to_owned(),
             )
         })?,
     };

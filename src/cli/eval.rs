@@ -17,20 +17,20 @@ enum EvalFormat {
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folders that hold bundles with an `expected.json`
+    /// Folders with bundles that have an `expected.json`
     #[arg(required = true)]
     dirs: Vec<PathBuf>,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: EvalFormat,
     /// Also list every bundle
     #[arg(long)]
     verbose: bool,
-    /// Also tell how often first suspects were right, by their confidence; JSON always does
+    /// Also show how often first suspects were right, by confidence; JSON always has this
     #[arg(long)]
     reliability: bool,
 }
@@ -59,7 +59,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     Ok(if report.failed.is_empty() { OK } else { FINDINGS })
 }
 
-/// Of all first suspects, then by layer.
+/// For all first suspects, then by layer.
 fn reliability(report: &EvalReport, out: &mut impl Write) -> std::io::Result<()> {
     for name in ["all", "expert", "knowledge", "anomaly"] {
         if let Some(reliability) = report.reliability.get(name) {
@@ -68,7 +68,11 @@ fn reliability(report: &EvalReport, out: &mut impl Write) -> std::io::Result<()>
     }
     if report.reliability.contains_key("anomaly") {
         let fitted = report.fitted;
-        writeln!(out, "\nanomaly scores of these bundles are calibrated by slope {:.3}, intercept {:.3}", fitted.slope, fitted.intercept)?;
+        writeln!(
+            out,
+            "\ncalibration of the anomaly scores of these bundles: slope {:.3}, intercept {:.3}",
+            fitted.slope, fitted.intercept
+        )?;
     }
     Ok(())
 }
@@ -82,7 +86,7 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
             let said = if bundle.suspects.is_empty() { "no fault".to_owned() } else { bundle.suspects.join(", ") };
             writeln!(
                 out,
-                "{} {}/{}  expected {wanted}  said {said}  [{layer}{}]  {:.0} ms",
+                "{} {}/{}  expected {wanted}  got {said}  [{layer}{}]  {:.0} ms",
                 if hit { "✓" } else { "✗" },
                 bundle.group,
                 bundle.bundle,

@@ -1,4 +1,4 @@
-//! Components and the hops of a fault between them, as a drawing: Mermaid for pages and chats, dot for Graphviz.
+//! Components and the propagation of faults between them as a drawing: Mermaid for pages and chats, dot for Graphviz.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub enum Form {
     Dot,
 }
 
-/// Nodes by id: their label, and how they stand.
+/// Nodes by id, each with its label and role.
 pub struct Drawing {
     nodes: BTreeMap<String, (String, Standing)>,
     edges: BTreeSet<(String, String)>,
@@ -25,7 +25,7 @@ enum Standing {
 }
 
 impl Standing {
-    /// The name of its style, and its colour.
+    /// The name of its style, and its color.
     fn style(self) -> (&'static str, &'static str) {
         match self {
             Standing::Root => ("root", "#d33"),
@@ -37,7 +37,7 @@ impl Standing {
     }
 }
 
-/// Roots, what they reach, and the paths that carry it.
+/// Roots, the components they reach, and the paths between them.
 pub fn of_impact(estate: &Snapshot, roots: &[ComponentId], views: &[&ImpactView]) -> Drawing {
     let mut drawing = Drawing { nodes: BTreeMap::new(), edges: BTreeSet::new() };
     for root in roots {
@@ -52,7 +52,7 @@ pub fn of_impact(estate: &Snapshot, roots: &[ComponentId], views: &[&ImpactView]
     drawing
 }
 
-/// The shortest way from each start to its end.
+/// The shortest path from each start to its end.
 pub fn of_ways(estate: &Snapshot, marked: &[ComponentId], ends: &[(ComponentId, ComponentId)]) -> Drawing {
     let mut drawing = Drawing { nodes: BTreeMap::new(), edges: BTreeSet::new() };
     for one in marked {
@@ -93,7 +93,7 @@ impl Drawing {
         }
     }
 
-    /// A flowchart; ids may be any text, so that nodes are numbered.
+    /// A flowchart. Nodes are numbered, because ids may be any text.
     fn mermaid(&self) -> String {
         let number: BTreeMap<&str, usize> = self.nodes.keys().map(String::as_str).zip(0..).collect();
         let mut page = String::from("flowchart LR\n");

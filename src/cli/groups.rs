@@ -1,4 +1,4 @@
-//! Groups of unexplained signals, in words: in English as the diagnosis names them, in Chinese of the same parts.
+//! The printed groups of unexplained signals. The diagnosis has the English names; Chinese ones are built from the same parts.
 
 use localize::{ClusterView, CommonRelation, Diagnosis, JoinedBy};
 use value::Time;
@@ -7,7 +7,7 @@ use super::Lang;
 use super::page::Page;
 use super::text::signal;
 
-/// The list of groups, each with what joins it and its first signals: one where all say the same, else up to `most`.
+/// Lists the groups, each with what joins it and its first signals: one if all have the same text, else up to `most`.
 pub fn groups(page: &mut Page, diagnosis: &Diagnosis, most: usize) {
     let lang = page.lang;
     let count = lang.count(diagnosis.groups.len(), "group");
@@ -50,7 +50,7 @@ fn name(group: &ClusterView, diagnosis: &Diagnosis, lang: Lang) -> String {
             match (group.joined_by, &group.label) {
                 (JoinedBy::Text, Some(label)) => format!("{place} {label}{}", if straying { " 异常" } else { "" }),
                 (JoinedBy::Text | JoinedBy::Place, _) => format!("{place} 的多种信号"),
-                (JoinedBy::Nothing, _) => "未归组的信号".to_owned(),
+                (JoinedBy::Nothing, _) => "未归类的信号".to_owned(),
             }
         }
     }

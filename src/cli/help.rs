@@ -10,13 +10,13 @@ use project::{Project, find_project};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Subject {
-    /// The reference of the rule language
+    /// Reference of the rule language
     Language,
-    /// Every error code
+    /// All error codes
     Codes,
-    /// Types, metrics, states and relations that rules may name: of the project here, else built in
+    /// Types, metrics, states and relations that rules may name: those of the current project, else the built-in ones
     Model,
-    /// The JSON schema of `diagnose --format json`
+    /// JSON schema of `diagnose --format json`
     Schema,
 }
 
@@ -40,7 +40,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-/// The model as a list that one can search.
+/// The model as a searchable list.
 fn model() -> String {
     let project = find_project(std::path::Path::new(".")).and_then(|root| Project::load(&root).ok());
     let base;

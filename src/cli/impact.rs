@@ -1,5 +1,5 @@
-//! `faultscope impact COMPONENT…`: what a fault reaches; with `--causes` what could have caused it; with `--single-points` what
-//! must not be lost.
+//! `faultscope impact COMPONENT…`: what a fault affects; with `--causes`, what could have caused it; with `--single-points`, the single
+//! points of failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -16,24 +16,24 @@ use diag::nearest;
 use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use localize::ImpactView;
 
-/// The type of what components finally serve.
+/// The type of the components that all others ultimately serve.
 const BUSINESS_LINE: &str = "business_line";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Components or redundancy groups at fault together, each by id or by name
+    /// Components or redundancy groups that fail together, each by id or name
     #[arg(value_name = "COMPONENT", required_unless_present = "single_points")]
     components: Vec<String>,
-    /// The other way: what could have caused trouble of these, those first that reach the most of them
+    /// Show what could have caused the symptoms of these components; causes that reach the most of them come first
     #[arg(long, conflicts_with = "single_points")]
     causes: bool,
-    /// Components whose loss alone takes these down; without COMPONENT, those that take anything down
+    /// Show components whose loss alone takes these down; without COMPONENT, those that take anything down
     #[arg(long)]
     single_points: bool,
-    /// Show up to so many ways that the fault takes, not the shortest alone
+    /// Show up to K propagation paths to each component, shortest first
     #[arg(long, value_name = "K", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=20))]
     paths: u8,
-    /// Only what lies within so many hops
+    /// Follow at most N hops
     #[arg(long, value_name = "N")]
     pub depth: Option<u32>,
     /// Only components of this type
@@ -45,17 +45,17 @@ pub struct Args {
     /// Only components of this owner
     #[arg(long)]
     owner: Option<String>,
-    /// Only components that are at least in this state
+    /// Only components in this state or worse
     #[arg(long, value_enum)]
     state: Option<StateArg>,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     then: AsOfArgs,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub format: ImpactFormat,
-    /// Language of the report's own words
+    /// Language of the report; text from rules and components stays as written
     #[arg(long, value_enum, default_value = "en")]
     pub lang: Lang,
 }
@@ -85,7 +85,7 @@ impl ImpactFormat {
         self == ImpactFormat::Markdown
     }
 
-    /// What kind of drawing, if it is one.
+    /// The kind of drawing, if the format is a drawing.
     pub fn drawing(self) -> Option<graph::Form> {
         match self {
             ImpactFormat::Mermaid => Some(graph::Form::Mermaid),
@@ -106,15 +106,15 @@ impl StateArg {
 }
 
 fn parse_tier(text: &str) -> Result<Tier, String> {
-    Tier::parse(text).ok_or_else(|| format!("`{text}` is no tier; tiers are core, important, general, minor"))
+    Tier::parse(text).ok_or_else(|| "use core, important, general or minor".to_owned())
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct ImpactReport {
-    /// As they were named.
+    /// As named in the command.
     components: Vec<String>,
     impact: Vec<ImpactItem>,
-    /// Redundancy groups that lose members, with what is left of them.
+    /// Redundancy groups that lose members, and how many are left.
     groups: Vec<GroupItem>,
 }
 
@@ -131,9 +131,9 @@ struct GroupItem {
 struct ImpactItem {
     #[serde(flatten)]
     view: ImpactView,
-    /// Business lines that it serves, by itself or through others.
+    /// Business lines that it serves, directly or through others.
     business_lines: Vec<String>,
-    /// Ways of the fault to it, the shortest first; of which `path` is the one that carries its state.
+    /// Propagation paths to it, the shortest first. `path` is the one that carries its state.
     ways: Vec<Vec<String>>,
 }
 
@@ -197,7 +197,7 @@ fn find_type(estate: &Snapshot, name: &str) -> Result<String, Failure> {
     })
 }
 
-/// What of the answer is shown.
+/// Which part of the answer is shown.
 pub struct Filter<'a> {
     args: &'a Args,
     kind: Option<&'a str>,
@@ -212,7 +212,7 @@ impl Filter<'_> {
     }
 }
 
-/// Each as it was named, with its own name where that is another.
+/// Each component as named in the command, with its display name if that differs.
 pub fn named(estate: &Snapshot, args: &Args, roots: &[ComponentId]) -> Vec<String> {
     if args.components.len() != roots.len() {
         return args.components.clone();
@@ -249,7 +249,7 @@ fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> 
             lines_of.entry(one).or_default().push(id(estate, line));
         }
     }
-    // Paths only of what is shown.
+    // Only for what is shown, because paths are expensive.
     let shown = reach.items.iter().enumerate();
     let shown = shown.filter(|(_, one)| filter.lets(estate, one.component) && args.state.is_none_or(|least| one.state >= least.state()));
     shown
@@ -267,7 +267,7 @@ fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> 
         .collect()
 }
 
-/// By business line: the most important first, within it as the impact has them.
+/// By business line, the most important first; within a line in the order of the impact.
 fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: &Args) -> String {
     let lang = args.lang;
     let mut page = Page::new(lang, args.format.is_markdown());

@@ -11,10 +11,10 @@ use super::{Failure, OK, Outcome, ProjectArgs, import_store, json, load_project}
 use import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use project::Project;
 
-/// So many lines of each list are shown.
+/// Lines shown per list.
 const SHOWN: usize = 10;
 
-/// A file larger than this is no description of an estate.
+/// A file larger than this does not describe an estate.
 const MAX_BYTES: u64 = 1 << 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,13 +27,13 @@ pub enum ImportKind {
     Csv,
     /// Jaeger's dependencies, or the service graph of Tempo or the OpenTelemetry collector
     Jaeger,
-    /// NetBox: answers of its API, or `manage.py dumpdata`
+    /// NetBox: API responses, or `manage.py dumpdata`
     Netbox,
     /// Backstage: `catalog-info.yaml`
     Backstage,
-    /// A Terraform state of version 4
+    /// Terraform state, version 4
     Terraform,
-    /// The file of an IBM ASM file observer
+    /// File of an IBM ASM file observer
     Asm,
 }
 
@@ -60,33 +60,33 @@ enum ReportFormat {
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What the files are
+    /// Kind of the files
     #[arg(value_enum)]
     kind: ImportKind,
     /// Files, or folders with such files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The topology file to write [default: `topology/imported-KIND.yaml` in the project]
+    /// Topology file to write [default: `topology/imported-KIND.yaml` in the project]
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
-    /// Instead of a topology file into this store of the estate, in the words of `import:KIND`; git's words win
+    /// Write to this estate store instead of a topology file, recorded as origin `import:KIND`; git takes precedence
     #[arg(long, value_name = "FILE", conflicts_with = "into")]
     store: Option<PathBuf>,
-    /// Who does it, for the store's log [default: the name of the user]
+    /// Author of the change, for the store's log [default: your user name]
     #[arg(long, value_name = "NAME", requires = "store")]
     who: Option<String>,
-    /// Why, for the store's log
+    /// Reason for the change, for the store's log
     #[arg(long, value_name = "TEXT", requires = "store")]
     why: Option<String>,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
-    /// Also where nothing was found and the file would be emptied
+    /// Write even if nothing was found and the file would become empty
     #[arg(long)]
     allow_empty: bool,
     #[command(flatten)]
     project: ProjectArgs,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
 }
@@ -95,7 +95,7 @@ pub struct Args {
 struct ImportReport {
     file: String,
     written: bool,
-    /// Of the store, if the import made one.
+    /// The new revision of the store, if the import created one.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u64>,
     added: Vec<String>,
@@ -134,7 +134,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let estate = &project.estate;
     let mut known: BTreeMap<String, String> =
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
-    // What the last import brought, this one must bring itself.
+    // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
     let imported = read_beside(kind, &sources, estate.model(), known).map_err(|error| Failure(format!("error: {error}")))?;
     if let Some(path) = &args.store {
@@ -142,8 +142,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     }
     if imported.components.is_empty() && !before.components.is_empty() && !args.dry_run && !args.allow_empty {
         return Err(Failure(format!(
-            "error: there is no component in what was read, and `{}` would lose all its {}; nothing was written\n  \
-             help: name all files of one import together; `--allow-empty` if it is meant",
+            "error: the input has no components, and `{}` would lose all its {}; nothing was written\n  \
+             help: name all files of one import together; use `--allow-empty` if the removal is intended",
             target.display(),
             before.components.len()
         )));
@@ -159,8 +159,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         ReportFormat::Text => {
             let outcome = match (written, args.dry_run) {
                 (true, _) => "written",
-                (false, true) => "not written, as `--dry-run` says",
-                (false, false) => "left as it is",
+                (false, true) => "not written (`--dry-run`)",
+                (false, false) => "unchanged",
             };
             writeln!(out, "{}{}: {outcome}", words(&report), target.display())?;
         }
@@ -187,7 +187,7 @@ fn into_store(args: &Args, path: &Path, project: &Project, imported: &Imported, 
     Ok(OK)
 }
 
-/// The files named, and those below the folders named, by path.
+/// The given files and those below the given folders, sorted by path.
 fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -199,9 +199,11 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     for file in files {
         let name = file.to_string_lossy().replace('\\', "/");
         if file.extension().is_some_and(|end| end == "gz" || end == "zip" || end == "bz2" || end == "xz") {
-            return Err(Failure(format!("error: `{name}` is packed\n  help: unpack it first: `gunzip -k {name}`")));
+            return Err(Failure(format!(
+                "error: `{name}` is compressed\n  help: decompress it first, for example with `gunzip -k {name}`"
+            )));
         }
-        let cannot = |why: String| Failure(format!("error: `{name}` cannot be read: {why}"));
+        let cannot = |why: String| Failure(format!("error: cannot read `{name}`: {why}"));
         let size = std::fs::metadata(&file).map_err(|error| cannot(error.to_string()))?.len();
         if size > MAX_BYTES {
             return Err(cannot(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
@@ -215,10 +217,10 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     Ok(sources)
 }
 
-/// All files below a folder, without hidden ones; `.env` files are hidden, but wanted.
+/// All files below a folder, except hidden ones; `.env` files are included.
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let entries =
-        std::fs::read_dir(folder).map_err(|error| Failure(format!("error: folder `{}` cannot be read: {error}", folder.display())))?;
+        std::fs::read_dir(folder).map_err(|error| Failure(format!("error: cannot read folder `{}`: {error}", folder.display())))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
@@ -238,18 +240,18 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the target holds now. Somebody's own file is not overwritten.
+/// The current content of the target. A file that `import` did not write is not overwritten.
 fn before(target: &Path, named: bool) -> Result<Imported, Failure> {
     let text = match std::fs::read_to_string(target) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Imported::default()),
-        Err(error) => return Err(Failure(format!("error: `{}` cannot be read: {error}", target.display()))),
+        Err(error) => return Err(Failure(format!("error: cannot read `{}`: {error}", target.display()))),
     };
     let ours = text.trim().is_empty() || text.starts_with("# imported from ");
     match parse_topology(&text).filter(|_| ours) {
         Some(before) => Ok(before),
         None if ours => Err(Failure(format!(
-            "error: `{}` was imported, but can no longer be read\n  help: `faultscope check` shows what is wrong with it; or remove it",
+            "error: `{}` was imported, but has errors now\n  help: `faultscope check` shows them; fix the file or remove it",
             target.display()
         ))),
         None => {
@@ -259,13 +261,13 @@ fn before(target: &Path, named: bool) -> Result<Imported, Failure> {
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file completely or not at all.
 fn write_whole(target: &Path, text: &str) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| Failure(format!("error: `{}` cannot be written: {error}", target.display()));
+    let cannot = |error: std::io::Error| Failure(format!("error: cannot write `{}`: {error}", target.display()));
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(cannot)?;
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    // Hidden, so that nobody reads half a file as topology.
+    // Hidden, so that a partial file is never read as topology.
     let half = folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let written = std::fs::File::create(&half).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
@@ -298,7 +300,7 @@ fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> 
 
 fn words(report: &Report) -> String {
     let mut page = format!(
-        "{} added, {} changed, {} gone, {} unchanged; {} skipped\n",
+        "{} added, {} changed, {} removed, {} unchanged; {} skipped\n",
         report.added.len(),
         report.changed.len(),
         report.gone.len(),
@@ -306,7 +308,7 @@ fn words(report: &Report) -> String {
         report.skipped.len()
     );
     page.push_str(&format!(
-        "relations: {} added, {} gone, {} unchanged\n",
+        "relations: {} added, {} removed, {} unchanged\n",
         report.relations_added.len(),
         report.relations_gone.len(),
         report.relations_unchanged
@@ -314,15 +316,15 @@ fn words(report: &Report) -> String {
     let plain = |one: &ImportedRelation| format!("{} {} {}", one.from, one.kind, one.to);
     list(&mut page, "added", report.added.iter().cloned());
     list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
-    list(&mut page, "gone", report.gone.iter().cloned());
+    list(&mut page, "removed", report.gone.iter().cloned());
     list(&mut page, "relations added", report.relations_added.iter().map(plain));
-    list(&mut page, "relations gone", report.relations_gone.iter().map(plain));
+    list(&mut page, "relations removed", report.relations_gone.iter().map(plain));
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for one in &report.skipped {
         reasons.entry(&one.why).or_default().push(format!("{} ({})", one.what, one.source));
     }
     for (why, whats) in reasons {
-        list(&mut page, &format!("skipped, {}: {why}", whats.len()), whats.into_iter());
+        list(&mut page, &format!("skipped ({}): {why}", whats.len()), whats.into_iter());
     }
     page
 }

@@ -1,4 +1,4 @@
-//! `faultscope import KIND FILE… --store FILE`: an import as the words of one origin of the estate on disk.
+//! `faultscope import KIND FILE… --store FILE`: an import into the estate on disk, recorded under its own origin.
 
 use std::path::Path;
 
@@ -21,10 +21,10 @@ pub(super) struct Job<'a> {
 }
 
 pub(super) struct Done {
-    /// What changed in the words of the import, whatever others say.
+    /// What changed in the records of this origin, whatever other origins declare.
     pub report: Report,
     pub written: bool,
-    /// `None` if the estate is the same.
+    /// `None` if the estate did not change.
     pub audit: Option<Audit>,
 }
 
@@ -34,20 +34,20 @@ impl Done {
             Some(Audit { revision, added, changed, removed, .. }) => {
                 format!("revision {revision}: {added} items added, {changed} changed, {removed} removed")
             }
-            None if dry_run => "not written, as `--dry-run` says".to_owned(),
-            None if self.written => "written; the estate is the same, for others say so already".to_owned(),
-            None => "left as it is".to_owned(),
+            None if dry_run => "not written (`--dry-run`)".to_owned(),
+            None if self.written => "recorded; other origins already declare it".to_owned(),
+            None => "unchanged".to_owned(),
         }
     }
 }
 
-/// Makes the store say for this origin what the import says, and nothing else: what it no longer has is taken back.
+/// Replaces the records of this origin with those of the import; what the import no longer contains is withdrawn.
 pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> Result<Done, Failure> {
     let origin = format!("import:{}", job.kind.name());
-    // Read as the file that it would have become: units, Chinese names and groups at the ends of relations mean the same.
+    // Read like the topology file it would have become, so that units, Chinese names and groups in relations mean the same.
     let read = project.topology_of("the import", &topology_yaml(job.kind, imported));
     let wanted = records_of(&read.estate, &origin);
-    // Whoever only asks makes no store.
+    // A dry run does not create a store.
     let store = if job.dry_run && !job.path.exists() { None } else { Some(super::as_of::open(job.path)?) };
     let before = match &store {
         Some(store) => store.layer(&origin)?,
@@ -73,7 +73,7 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     Ok(Done { report, written, audit })
 }
 
-/// The words of an origin as an import would say them, in the units that the model declares.
+/// The records of an origin in the form of an import, in the units that the model declares.
 fn imported_of(records: &Records, model: &Model) -> Imported {
     let relation = |from: &String, kind: &String, to: &String| ImportedRelation { from: from.clone(), kind: kind.clone(), to: to.clone() };
     Imported {

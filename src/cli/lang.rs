@@ -1,4 +1,4 @@
-//! The language of a report's own words. What rules and components say stays as it was written.
+//! The language of a report's fixed text. Text from rules and components stays as written.
 
 use clap::ValueEnum;
 
@@ -9,7 +9,7 @@ pub enum Lang {
     Zh,
 }
 
-/// Every fixed word of a report, in both languages.
+/// Every fixed phrase of a report, in both languages.
 macro_rules! words {
     ($($name:ident: $en:literal, $zh:literal;)*) => {
         impl Lang {
@@ -22,77 +22,77 @@ words! {
     incident: "INCIDENT", "故障";
     since: "since", "始于";
     ended: "ended", "结束于";
-    no_business_line: "of no business line", "不属于任何业务线";
-    also: "also", "另一路径";
-    redundancy: "Redundancy", "冗余";
-    stands: "stands", "仍可承载";
-    too_few: "too few", "不足";
+    no_business_line: "no business line", "不属于任何业务线";
+    also: "also", "其他路径";
+    redundancy: "Redundancy groups", "冗余组";
+    stands: "intact", "仍可承载";
+    too_few: "too few members", "成员不足";
     left: "left", "剩余";
     needs: "needs", "需要";
-    nothing_depends: "Nothing depends on it.", "没有组件依赖它。";
-    nothing_shown: "Nothing of what it reaches fits the filters.", "受影响的组件都不符合筛选条件。";
+    nothing_depends: "Nothing depends on it.", "没有依赖它的组件。";
+    nothing_shown: "No affected component matches the filters.", "没有符合筛选条件的受影响组件。";
     possible_causes: "Possible causes", "可能的根因";
     reaches: "reaches", "可影响";
     single_points: "Single points of failure", "单点故障";
     the_estate: "the estate", "全部组件";
-    takes_down: "takes down", "失效后不可用";
-    after: "after it began", "发生于故障开始之后";
+    takes_down: "takes down", "故障将导致不可用";
+    after: "after it began", "晚于故障开始";
     explained: "explained", "已解释";
     confidence: "confidence", "置信度";
-    layer: "layer", "依据层";
+    layer: "layer", "依据";
     expert: "expert rule", "专家规则";
     knowledge: "similar case", "相似案例";
     anomaly: "anomaly score", "异常评分";
-    confirm: "a person must confirm this", "需人工确认";
-    consequence: "a consequence of", "由其引起：";
-    also_affected: "Also held, as consequences", "同时命中（属于后果）";
+    confirm: "needs confirmation", "需人工确认";
+    consequence: "consequence of", "根因在";
+    also_affected: "Also matched, as consequences", "同时命中（属连带影响）";
     evidence: "Evidence", "证据";
     explains: "explains", "可解释";
-    look_for: "Look for", "根因方向";
-    reasons: "Because", "理由";
-    against: "against it", "反证";
-    look_at: "to decide, look at", "如何判断";
-    joined_by_text: "texts alike, at about one time", "文本相同或相近，时间相近";
-    joined_by_place: "near one another, at about one time", "文本不同，但组件相同或相邻，时间相近";
-    joined_by_nothing: "in no other group", "没有文本相同或位置相近的其他信号";
+    look_for: "Possible causes", "可能原因";
+    reasons: "Reasons", "理由";
+    against: "Evidence against", "反面证据";
+    look_at: "to confirm, check", "确认方法";
+    joined_by_text: "similar text, at about the same time", "文本相同或相近，时间相近";
+    joined_by_place: "different text on nearby components, at about the same time", "文本不同，但组件相同或相邻，时间相近";
+    joined_by_nothing: "no other signal with similar text or nearby", "没有文本相近或位置相邻的其他信号";
     impact: "Impact", "影响范围";
-    checks: "Check, in this order", "排查顺序";
-    solutions: "What helps", "解决方案";
+    checks: "Check, in this order", "排查步骤";
+    solutions: "Suggested fixes", "处置建议";
     cases: "Similar cases", "相似案例";
-    near_misses: "Near misses", "差一点命中的规则";
+    near_misses: "Near misses", "接近命中的规则";
     unexplained: "Unexplained", "未解释的信号";
-    unplaced: "Unplaced", "未定位的信号";
-    suppressed: "Suppressed as symptoms", "作为症状抑制的告警";
-    set_aside: "Set aside", "不计入的规则";
-    signals: "Signals", "信号去向";
+    unplaced: "Unplaced", "未定位到组件的信号";
+    suppressed: "Suppressed as symptoms", "已抑制的告警（属于症状）";
+    set_aside: "Not counted", "未计入的规则";
+    signals: "Signals", "信号统计";
     received: "received", "收到";
     quiet: "quiet", "无异常";
     duplicates: "duplicates", "重复";
-    aside: "unreadable", "不可读";
-    no_fault: "No fault seen.", "未发现故障。";
-    no_suspect: "No suspect found; some signals stay unexplained.", "未找到可疑对象，仍有未解释的信号。";
+    aside: "unreadable", "无法解析";
+    no_fault: "No fault found.", "未发现故障。";
+    no_suspect: "No suspect found; some signals are unexplained.", "未定位到根因，仍有未解释的信号。";
     open: "unexplained", "未解释";
     nowhere: "unplaced", "未定位";
     down: "down", "不可用";
     degraded: "degraded", "降级";
     at_risk: "at risk", "有风险";
     observed: "has symptoms", "有症状";
-    inferred: "inferred: silent, but on the way", "推断：无告警但处于传播路径上";
+    inferred: "inferred: no signals, but on the path", "推断：无告警，但在传播路径上";
     owner: "owner", "负责人";
     note: "Note", "备注";
     more: "more", "项省略";
-    at: "at", "时刻";
+    at: "at", "截至";
     functions: "functions", "功能";
-    warnings: "Warnings", "读取警告";
+    warnings: "Warnings", "警告";
     tier_core: "core", "核心";
     tier_important: "important", "重要";
     tier_general: "general", "一般";
     tier_minor: "minor", "非核心";
     tier_none: "no tier", "未分级";
     changes: "Changes nearby", "相关变更";
-    on_suspect: "on a suspect", "在可疑对象上";
-    declared: "named by a rule", "规则所指";
-    last_time: "solved then by", "当时的解决方案";
+    on_suspect: "on a suspect", "在疑似根因组件上";
+    declared: "named by a rule", "规则指定";
+    last_time: "fixed then by", "当时的处置";
     root_cause: "root cause", "根因";
 }
 
@@ -101,12 +101,12 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("symptom", "symptom", "symptoms", "个症状"),
     ("alert", "alert", "alerts", "条告警"),
     ("report", "report", "reports", "条反馈"),
-    ("probe", "failed probe", "failed probes", "次失败的探测"),
+    ("probe", "failed probe", "failed probes", "次探测失败"),
     ("log", "group of error lines", "groups of error lines", "组错误日志"),
-    ("metric", "straying series", "straying series", "条异常指标"),
+    ("metric", "anomalous series", "anomalous series", "条异常指标"),
     ("alerts", "alert", "alerts", "条告警"),
     ("metric series", "metric series", "metric series", "条指标序列"),
-    ("spans", "span", "spans", "个跨度"),
+    ("spans", "span", "spans", "个 Span"),
     ("signal", "signal", "signals", "个信号"),
     ("group", "group", "groups", "组"),
     ("log lines", "log line", "log lines", "行日志"),
@@ -115,11 +115,11 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("probes", "probe", "probes", "次探测"),
     ("reports", "report", "reports", "条反馈"),
     ("other events", "other event", "other events", "个其他事件"),
-    ("scores", "outside score", "outside scores", "个外部评分"),
+    ("scores", "external score", "external scores", "个外部评分"),
 ];
 
 impl Lang {
-    /// A number of things of a kind.
+    /// A number with its noun.
     pub fn count(self, number: usize, kind: &str) -> String {
         let Some((_, one, many, zh)) = COUNTED.iter().find(|(name, ..)| *name == kind) else { return format!("{number} {kind}") };
         match self {
@@ -128,14 +128,14 @@ impl Lang {
         }
     }
 
-    /// How often a case was right when it was proposed, and what it weighs by that.
+    /// How often a proposed case was right, and the weight that results.
     pub fn record(self, record: knowledge::Record) -> String {
         let weight = record.weight();
         match (self, record.may_speak()) {
-            (Lang::En, true) => format!("it {}: weighs {weight:.2}", record.words().unwrap_or_default()),
-            (Lang::En, false) => format!("it {}: not proposed any more", record.words().unwrap_or_default()),
-            (Lang::Zh, true) => format!("曾被推荐 {} 次，{} 次正确：权重 {weight:.2}", record.proposed, record.right),
-            (Lang::Zh, false) => format!("曾被推荐 {} 次，{} 次正确：不再推荐", record.proposed, record.right),
+            (Lang::En, true) => format!("it {}: weight {weight:.2}", record.words().unwrap_or_default()),
+            (Lang::En, false) => format!("it {}: no longer proposed", record.words().unwrap_or_default()),
+            (Lang::Zh, true) => format!("推荐过 {} 次，{} 次正确：权重 {weight:.2}", record.proposed, record.right),
+            (Lang::Zh, false) => format!("推荐过 {} 次，{} 次正确：不再推荐", record.proposed, record.right),
         }
     }
 

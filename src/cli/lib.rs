@@ -57,35 +57,35 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Diagnose an incident bundle: suspects, evidence, impact, checks, solutions
+    /// Diagnose an incident bundle: suspects, evidence, impact, checks, suggested fixes
     Diagnose(diagnose::Args),
-    /// Report every mistake in a project's rules, topology and cases
+    /// Report every error in a project's rules, topology and cases
     Check(check::Args),
-    /// Why a rule did or did not hold for a bundle, condition by condition
+    /// Show why a rule matched a bundle or did not, condition by condition
     Why(why::Args),
-    /// What a fault of components reaches, what could have caused it, what must not be lost
+    /// Show what a fault of components affects, what could have caused it, or the single points of failure
     Impact(impact::Args),
-    /// What a planned change would take down, and in which order it is safe
+    /// Assess a planned change: what goes down, the risk, a safe order
     Change(change::Args),
-    /// The estate on disk: apply, log, show, diff, export, conflicts
+    /// Manage the estate on disk and its history: apply, log, show, diff, export, conflicts
     Estate(estate::Args),
-    /// Topology from Kubernetes, compose files, service graphs, NetBox, Backstage, Terraform, CSV; into a file or the store
+    /// Import topology from Kubernetes, Compose, service graphs, NetBox, Backstage, Terraform, ASM or CSV into a file or the store
     Import(import::Args),
-    /// Learn what is usual for single metrics, and judge values by it
+    /// Learn what is usual for single metrics, and score new values
     Anomaly(anomaly::Args),
-    /// Walk a decision tree, question by question
+    /// Walk through a decision tree, question by question
     Walk(walk::Args),
-    /// Say what was really at fault, so that later answers learn from it; `--list` shows what was said
+    /// Record the real root cause so that later diagnoses learn from it; `--list` shows all records
     Confirm(confirm::Args),
-    /// Score diagnoses against the truth in each bundle's `expected.json`
+    /// Compare diagnoses with the truth in each bundle's `expected.json`
     Eval(eval::Args),
-    /// Propose rules and a tree from past incidents with a confirmed cause: drafts, never rules
+    /// Propose draft rules and a decision tree from past incidents with a confirmed cause, for review
     Mine(mine::Args),
-    /// Replay recordings through the matcher and tell how fast it is on this project
+    /// Replay recordings and measure how fast the matcher is on this project
     Bench(bench::Args),
-    /// Answer over HTTP: diagnoses, scores of your own models, predictions
+    /// Serve diagnoses and predictions over HTTP, and receive scores of your own models
     Serve(serve::Args),
-    /// Help on a subject: `language` prints the reference of the rule language, `codes` the error codes
+    /// Print reference help: the rule language, error codes, the model, or the JSON schema
     Help(help::Args),
 }
 
@@ -100,7 +100,7 @@ pub enum Format {
 /// Which project, for commands that need one.
 #[derive(Debug, clap::Args)]
 pub struct ProjectArgs {
-    /// Folder with `rules/`, `topology/`, `cases/` [default: the nearest one upward that holds `rules/`]
+    /// Project folder, with `rules/`, `topology/` and `cases/` [default: the nearest folder upward that contains `rules/`]
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
 }
@@ -108,10 +108,10 @@ pub struct ProjectArgs {
 /// Which instant.
 #[derive(Debug, clap::Args)]
 pub struct TimeArgs {
-    /// The instant to ask about, RFC 3339 [default: the time of the last signal]
+    /// Evaluate as of this time, RFC 3339 [default: the time of the last signal]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Time>,
-    /// How far back symptoms and findings are looked for, as `90m` [default: 1h]
+    /// How far back to look for symptoms and findings, like `90m` [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     window: Option<Duration>,
 }

@@ -7,28 +7,28 @@ use super::{Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
 use mine::{Proposal, Report, Settings, TreeProposal, listed, mine, percent};
 use project::labelled;
 
-/// So many lines of what could not be used are shown in text; JSON has all.
+/// How many left-out items the text lists; JSON has all.
 const SHOWN: usize = 5;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folders that hold bundles with an `expected.json`, beside the project's cases and its feedback journal
+    /// Folders with bundles that have an `expected.json`, in addition to the project's cases and feedback journal
     dirs: Vec<PathBuf>,
     #[command(flatten)]
     project: ProjectArgs,
-    /// Incidents that must show a proposal
+    /// Number of incidents that must support a proposal
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     min_support: u32,
-    /// Of the incidents in which a proposal held, the share that must show it: `0.7` or `70%`
+    /// Of the incidents in which a proposal matched, the share that must support it, like `0.7` or `70%`
     #[arg(long, value_name = "P", default_value = "70%", value_parser = parse_share)]
     min_confidence: f64,
-    /// Write the drafts and `PROPOSAL.md` into this folder, as `rules/mined`; without it nothing is written
+    /// Write the drafts and `PROPOSAL.md` to this folder, like `rules/mined`; without it, nothing is written
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Overwrite files in it that are different
+    /// Overwrite existing files that differ
     #[arg(long, requires = "out")]
     force: bool,
-    /// How the report is written; `markdown` for a merge request
+    /// Output format; `markdown` suits a merge request
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -39,7 +39,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
         None => text.parse::<f64>(),
     };
     let share = share.ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| format!("`{text}` is no share; write it like `0.7` or `70%`, from 0 to 1"))
+    share.ok_or_else(|| "use a share from 0 to 1, like `0.7` or `70%`".to_owned())
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
@@ -66,7 +66,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
                 writeln!(out, "written: {}", file.display())?;
             }
             if args.out.is_none() && !report.is_empty() {
-                writeln!(out, "Nothing was written. `-o DIR` writes the drafts and the text of a merge request.")?;
+                writeln!(out, "Nothing was written. Use `-o DIR` to write the drafts and the text of a merge request.")?;
             }
         }
     }
@@ -78,13 +78,13 @@ fn write(report: &Report, dir: &Path, force: bool) -> Result<Vec<PathBuf>, Failu
     let files: Vec<(PathBuf, String)> = report.files().into_iter().map(|(name, text)| (dir.join(name), text)).collect();
     let differs = |(path, text): &&(PathBuf, String)| path.exists() && std::fs::read(path).ok().as_deref() != Some(text.as_bytes());
     if let Some((path, _)) = files.iter().find(differs).filter(|_| !force) {
-        let message = format!("error: `{}` is there already, and different; nothing was written", path.display());
-        return Err(Failure(format!("{message}\n  help: name another folder, or overwrite it with `--force`")));
+        let message = format!("error: `{}` already exists and differs; nothing was written", path.display());
+        return Err(Failure(format!("{message}\n  help: choose another folder, or overwrite it with `--force`")));
     }
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    let failed = |path: &Path, error: &std::io::Error| Failure(format!("error[F9001]: `{}` cannot be written: {error}", path.display()));
+    let failed = |path: &Path, error: &std::io::Error| Failure(format!("error[F9001]: cannot write `{}`: {error}", path.display()));
     std::fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
     for (path, text) in &files {
         std::fs::write(path, text).map_err(|error| failed(path, &error))?;
@@ -98,7 +98,7 @@ fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     }
     writeln!(
         out,
-        "{} incidents with a known cause, {} of them without a fault; {} faults. Asked for: {} incidents, confidence {}.",
+        "{} incidents with a known cause, {} of them without a fault; {} faults. Minimum: {} incidents, confidence {}.",
         report.incidents,
         report.healthy,
         report.labels.len(),
@@ -119,7 +119,7 @@ fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         }
     }
     if report.is_empty() && wanting.is_empty() {
-        writeln!(out, "\nNothing is proposed.")?;
+        writeln!(out, "\nNo proposals.")?;
     }
     rest(report, out)
 }
@@ -131,7 +131,7 @@ fn rule(one: &Proposal, incidents: usize, out: &mut impl Write) -> std::io::Resu
         writeln!(out, "  {line}")?;
     }
     for overlap in &one.overlaps {
-        let draft = if overlap.draft { " (a draft)" } else { "" };
+        let draft = if overlap.draft { " (draft)" } else { "" };
         writeln!(
             out,
             "  existing    {}{draft} {} (overlap {}): {}",

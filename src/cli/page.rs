@@ -1,4 +1,4 @@
-//! A report for people: headings and lists as plain text, or as Markdown of the same shape.
+//! A human-readable report: headings and lists as plain text, or as Markdown with the same layout.
 
 use super::Lang;
 
@@ -13,7 +13,7 @@ impl Page {
         Page { text: String::new(), markdown, lang }
     }
 
-    /// One of two spellings of a word that no other report has.
+    /// The English or Chinese text of a phrase that only one report uses.
     pub fn say(&self, english: &'static str, chinese: &'static str) -> &'static str {
         match self.lang {
             Lang::En => english,
@@ -32,17 +32,17 @@ impl Page {
         self.text.push_str(&if self.markdown { format!("\n**{text}**\n\n") } else { format!("\n  {text}\n") });
     }
 
-    /// A line of a list right under the title.
+    /// A list item directly under the title.
     pub fn entry(&mut self, text: &str) {
         self.text.push_str(&if self.markdown { format!("- {text}\n") } else { format!("  {text}\n") });
     }
 
-    /// A line of a list under a heading.
+    /// A list item under a heading.
     pub fn item(&mut self, text: &str) {
         self.text.push_str(&if self.markdown { format!("- {text}\n") } else { format!("    {text}\n") });
     }
 
-    /// A line that belongs to the item before it.
+    /// A line under the item before it.
     pub fn sub(&mut self, text: &str) {
         self.text.push_str(&if self.markdown { format!("  - {text}\n") } else { format!("      {text}\n") });
     }
@@ -58,7 +58,7 @@ impl Page {
         }
     }
 
-    /// Names in a line; those beyond `most` are counted.
+    /// Names on one line; those beyond `most` are only counted.
     pub fn names<S: AsRef<str>>(&self, names: &[S], most: usize) -> String {
         let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
         let rest = names.len().saturating_sub(most);

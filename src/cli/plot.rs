@@ -1,11 +1,11 @@
-//! Judged series as an SVG picture: values, what was expected, the band about it, and what is anomalous. The picture depends on its
-//! input alone, and stays small: of each column of pixels only the extremes are drawn.
+//! Scored series as an SVG chart: values, expected values, the usual band, and anomalies. The chart depends only on its input. It stays
+//! small, because only the extremes of each column of pixels are drawn.
 
 use super::Lang;
 use anomaly::Scored;
 use value::{DAY, Duration, HOUR, MINUTE, SECOND, Time, WEEK, format_number};
 
-/// Pixels: the whole width, what is left of, right of and above the panels, a panel, and what is below it.
+/// Pixels: the whole width; the margins left of, right of and above the panels; the height of a panel, and of the margin below it.
 const WIDTH: f64 = 1000.0;
 const LEFT: f64 = 80.0;
 const RIGHT: f64 = 20.0;
@@ -13,17 +13,17 @@ const TOP: f64 = 60.0;
 const PANEL: f64 = 200.0;
 const BELOW: f64 = 70.0;
 
-/// More panels nobody looks at; the rest is named.
+/// How many panels are drawn. The rest is only counted.
 const MAX_PANELS: usize = 12;
 
 /// More ticks would touch each other.
 const MAX_TIME_TICKS: i64 = 8;
 const VALUE_TICKS: f64 = 5.0;
 
-/// A line is not drawn over a hole longer than this many usual steps.
+/// A line is not drawn across a gap longer than this many usual steps.
 const MAX_HOLE: i64 = 4;
 
-/// Steps of time that people count in; beyond the last, twice as long each.
+/// Round steps of time. Beyond the last, each step is twice as long.
 const STEPS: [Duration; 16] = [
     SECOND,
     5 * SECOND,
@@ -43,7 +43,7 @@ const STEPS: [Duration; 16] = [
     2 * WEEK,
 ];
 
-/// Colours for light and dark viewers: no viewer of SVG tells which it is but by this question.
+/// Colors for light and dark viewers. A media query is the only way to learn which one it is.
 const STYLE: &str = "<style>
 text { font: 12px sans-serif; fill: #333; }
 .paper { fill: #fff; } .frame { fill: none; stroke: #999; } .grid { stroke: #ddd; }
@@ -57,7 +57,7 @@ text { fill: #ddd; } .paper { fill: #1b1b1b; } .frame { stroke: #777; } .grid { 
 </style>
 ";
 
-/// A picture with a panel for each column.
+/// A chart with a panel for each column.
 pub fn draw(title: &str, scored: &[Scored], lang: Lang) -> String {
     let columns = scored.first().map_or(0, |row| row.values.len());
     let panels = columns.min(MAX_PANELS);
@@ -102,7 +102,7 @@ pub fn draw(title: &str, scored: &[Scored], lang: Lang) -> String {
 struct Axis {
     from: Time,
     to: Time,
-    /// A longer distance between two rows is a hole.
+    /// A longer distance between two rows is a gap.
     hole: Duration,
 }
 
@@ -121,7 +121,7 @@ impl Axis {
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
 
-    /// Instants at round times of UTC.
+    /// Ticks at round UTC times.
     fn ticks(&self) -> (Duration, Vec<Time>) {
         let whole = self.to.since(self.from);
         let mut step = STEPS.into_iter().find(|step| whole / step <= MAX_TIME_TICKS).unwrap_or(4 * WEEK);
@@ -149,12 +149,12 @@ struct Scale {
 impl Scale {
     fn y(&self, value: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
-        // No number where the range is beyond the largest one.
+        // Not a number if the range exceeds the largest number.
         let share = if share.is_nan() { 0.5 } else { share.clamp(0.0, 1.0) };
         self.top + PANEL * (1.0 - share)
     }
 
-    /// From values and what was expected; a band wider than they are is cut off at as much again on either side.
+    /// From values and expected values. A wider band is cut off: it extends the range by at most its own size on either side.
     fn of(scored: &[Scored], column: usize, top: f64) -> Scale {
         let readings = move || scored.iter().filter_map(move |row| row.values.get(column));
         let (low, high) = span(readings().flat_map(|one| [one.value, Some(one.expected)]));
@@ -213,7 +213,7 @@ fn panel(body: &mut String, scored: &[Scored], column: usize, axis: &Axis, top: 
     body.push_str(&format!("<path class=\"expected\" d=\"{}\"/>\n", line(axis, expected)));
     let values = rows().map(|(time, _, one)| (time, one.value.map(|value| scale.y(value))));
     body.push_str(&format!("<path class=\"value\" d=\"{}\"/>\n", line(axis, values)));
-    // What the forest finds concerns all columns.
+    // What the forest finds applies to all columns.
     let odd = rows().filter(|(_, row, _)| row.anomalous && row.column.as_deref().is_none_or(|decided| decided == name));
     let odd = extremes(odd.filter_map(|(time, _, one)| Some((axis.x(time), scale.y(one.value?)))));
     for (x, y) in odd {
@@ -246,7 +246,7 @@ fn time_ticks(body: &mut String, axis: &Axis, top: f64) {
     }
 }
 
-/// A line through points in order of time, which breaks where there is none and over holes.
+/// A line through points in order of time, broken at missing points and gaps.
 fn line(axis: &Axis, points: impl Iterator<Item = (Time, Option<f64>)>) -> String {
     let mut path = String::new();
     let mut open: Vec<(f64, f64)> = Vec::new();
@@ -276,7 +276,7 @@ fn line(axis: &Axis, points: impl Iterator<Item = (Time, Option<f64>)>) -> Strin
 /// A column of pixels, its lowest point and its highest.
 type Column = (f64, (f64, f64), (f64, f64));
 
-/// Of the points in each column of pixels the lowest and the highest, in their order.
+/// The lowest and the highest point of each column of pixels, in their order.
 fn extremes(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let mut kept: Vec<(f64, f64)> = Vec::new();
     let mut pixel: Option<Column> = None;
@@ -303,7 +303,7 @@ fn extremes(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     kept
 }
 
-/// For text of XML: its special characters, and none that it cannot hold.
+/// Escapes text for XML, and replaces characters that XML cannot contain.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for one in text.chars() {

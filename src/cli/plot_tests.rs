@@ -1,4 +1,4 @@
-//! The picture: small, well formed, with what is odd in it.
+//! The chart is small and well formed, and marks anomalies.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
 
 use super::Lang;

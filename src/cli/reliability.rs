@@ -1,8 +1,8 @@
-//! How far confidences hold, as a table for people.
+//! A printed table of how often answers of each confidence were right.
 
 use knowledge::Reliability;
 
-/// One line for each bin, then the scores; a line that says so where there are no answers.
+/// One line for each bin, then the scores; `no answers` if there are none.
 pub fn table(title: &str, reliability: &Reliability) -> String {
     let Some((brier, ece)) = reliability.brier.zip(reliability.ece) else { return format!("{title}: no answers\n") };
     let answers = reliability.answers;

@@ -12,10 +12,10 @@ use server::{AppState, serve};
 pub struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Address and port to listen on; port 0 takes a free one. There is no authentication: think before you open it to others
+    /// Address and port to listen on; port 0 takes a free one. No authentication: bind to trusted networks only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400")]
     listen: SocketAddr,
-    /// Folder with models that `faultscope anomaly fit` wrote: NAME.json for each
+    /// Folder with models written by `faultscope anomaly fit`, one NAME.json each
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
     /// Folder for the journal of received scores
@@ -26,7 +26,7 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let root = project.root.clone();
-    // Beside the project, wherever the server was started; an absolute path stays as it is.
+    // Relative to the project, not to the current folder; an absolute path stays as it is.
     let data = root.join(&args.data);
     let (served, warnings) = AppState::new(project, &data, args.models.as_deref())?;
     for warning in warnings {
@@ -35,7 +35,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let listener = TcpListener::bind(args.listen).map_err(|error| cannot_listen(args.listen, &error))?;
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
-        say("warning: there is no authentication: whoever reaches this address may read diagnoses and send scores");
+        say("warning: no authentication: anyone who can reach this address can read diagnoses and send scores");
     }
     let models: Vec<&str> = served.models().collect();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(", ") };
@@ -48,5 +48,5 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     let message = format!("cannot listen on `{address}`: {error}");
-    Failure::from(Box::new(Diagnostic::nowhere(Code::LISTEN, message).help("name another with `--listen ADDRESS:PORT`")))
+    Failure::from(Box::new(Diagnostic::nowhere(Code::LISTEN, message).help("choose another address with `--listen ADDRESS:PORT`")))
 }

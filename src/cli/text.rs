@@ -1,4 +1,4 @@
-//! A diagnosis in words, as one would paste it into the incident channel; plain text, or Markdown of the same shape.
+//! The printed diagnosis, ready to paste into an incident channel: plain text, or Markdown with the same layout.
 
 use std::collections::BTreeMap;
 
@@ -40,13 +40,13 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
         signals.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s)));
         page.more(signals.len(), MAX_SIGNALS);
     };
-    // A list that would be cut is shown as groups, which name all of it.
+    // A list that would be cut off is shown as groups, which cover all of it.
     if diagnosis.unexplained.len() > MAX_SIGNALS {
         groups(&mut page, diagnosis, MAX_SIGNALS);
     } else {
         list(&mut page, lang.unexplained(), &diagnosis.unexplained);
     }
-    // Those among them that call for an explanation stand above already.
+    // Those that need an explanation are already listed above.
     let listed: Vec<_> = diagnosis.unexplained.iter().map(|s| &s.origin).collect();
     let quiet: Vec<SignalView> = diagnosis.unplaced.iter().filter(|s| !listed.contains(&&s.origin)).cloned().collect();
     list(&mut page, lang.unplaced(), &quiet);
@@ -211,7 +211,7 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     suspect.notes.iter().for_each(|note| page.item(&format!("{}: {note}", lang.note())));
 }
 
-/// The most important tier first; within it the nearest.
+/// Counts by tier, then the affected components.
 fn impact(page: &mut Page, impact: &[ImpactView]) {
     if impact.is_empty() {
         return;
@@ -224,7 +224,7 @@ fn impact(page: &mut Page, impact: &[ImpactView]) {
     let counts: Vec<String> = tiers.iter().map(|((_, tier), list)| format!("{} {}", list.len(), lang.tier(*tier))).collect();
     page.heading(&format!("{} ({}: {})", lang.impact(), impact.len(), counts.join(", ")));
     let mut shown = 0;
-    // What a rule names first, then what shows symptoms, then by tier and distance.
+    // Components named by a rule first, then those with symptoms, then by tier and distance.
     let mut order: Vec<&ImpactView> = impact.iter().collect();
     order.sort_by_key(|v| (!v.declared, !v.observed, v.tier.is_none(), v.tier, v.distance));
     for view in order.into_iter().take(MAX_IMPACT) {
@@ -318,7 +318,7 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
     }
 }
 
-/// Whole percents; little is not nothing.
+/// Whole percent; a small share is `<1%`, never `0%`.
 fn percent(share: f64) -> String {
     if share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
 }

@@ -20,20 +20,20 @@ enum WalkFormat {
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The tree's identifier
+    /// Identifier of the tree
     #[arg(value_name = "TREE-ID")]
     tree: String,
-    /// Signals that answer the questions with an `auto` condition
+    /// Bundle whose signals answer the questions with an `auto` condition
     #[arg(long, value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
-    /// Answers to the questions that the data do not answer, in order; asked in the terminal otherwise
+    /// Answers to the questions that the data do not answer, in order [default: ask in the terminal]
     #[arg(long, value_delimiter = ',')]
     answers: Option<Vec<String>>,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: WalkFormat,
 }
@@ -71,18 +71,18 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
         if let (Some((evidence, known)), Some(bundle)) = (said, bundle) {
             let view = evidence.view(bundle.estate(), &bundle.facts);
             if let Some(answer) = known {
-                writeln!(out, "  {} — the data say: {}", shown(&answer), view.text)?;
+                writeln!(out, "  {} — from the data: {}", shown(&answer), view.text)?;
                 if walk.answer(&answer, Some(evidence)) {
                     continue;
                 }
             }
-            writeln!(out, "  the data do not say: {}", view.text)?;
+            writeln!(out, "  the data give no answer: {}", view.text)?;
         }
         let answer = match &mut given {
             Some(list) => match list.next() {
                 Some(text) => parse(node, text)?,
                 None => {
-                    writeln!(out, "  not answered: --answers is used up; it takes {}", choices(node))?;
+                    writeln!(out, "  not answered: `--answers` has no more entries; use {}", choices(node))?;
                     return Ok(FINDINGS);
                 }
             },
@@ -96,7 +96,7 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
     }
     let surplus: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
     if !surplus.is_empty() {
-        super::say(&format!("warning: not asked for: {}", surplus.join(", ")));
+        super::say(&format!("warning: unused answers: {}", surplus.join(", ")));
     }
     finish(&walk, out)
 }
@@ -138,7 +138,7 @@ fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
 fn parse(node: &TreeNode, text: &str) -> Result<Answer, Failure> {
     matching(node, text)
         .cloned()
-        .ok_or_else(|| Failure(format!("error: `{text}` does not answer \"{}\"; it takes {}", node.question, choices(node))))
+        .ok_or_else(|| Failure(format!("error: invalid answer `{text}` to \"{}\": use {}", node.question, choices(node))))
 }
 
 /// Asks in the terminal until the answer is one of the branches; `None` at the end of the input.

@@ -14,24 +14,24 @@ use estate::ComponentId;
 use project::Bundle;
 use value::{Time, Truth};
 
-/// Bindings that did not hold, shown beside those that did; JSON has all of them.
+/// How many bindings that did not match are shown after those that did; JSON has all.
 const MAX_BINDINGS: usize = 3;
-/// Parts of a condition, and signals that one rests on.
+/// How many parts of a condition are shown, and how many of the signals behind it.
 const MAX_PARTS: usize = 10;
 const MAX_SOURCES: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The rule's identifier
+    /// Identifier of the rule
     #[arg(value_name = "RULE-ID")]
     rule: String,
-    /// Folder with the recorded signals
+    /// Bundle folder
     bundle: PathBuf,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -50,12 +50,12 @@ struct WhyReport {
 struct BindingReport {
     components: Vec<String>,
     held: bool,
-    /// When it held, or the instant at which it came closest.
+    /// When it began to match, or the instant at which it came closest.
     from: Time,
     until: Option<Time>,
-    /// Why it counts for nothing although it held.
+    /// Why it is not counted although it matched.
     set_aside: Option<String>,
-    /// Conditions that would have to change; 0 if it held.
+    /// How many conditions are unmet; 0 if it matched.
     lacking: usize,
     conditions: ConditionReport,
 }
@@ -64,7 +64,7 @@ struct BindingReport {
 struct ConditionReport {
     /// `and`, `or`, `not`, `for`, a state, or an atomic condition.
     kind: String,
-    /// Of a quantifier: whether elements that satisfy its condition speak for it.
+    /// For a quantifier: whether elements that satisfy its condition are evidence for it.
     #[serde(skip)]
     many: bool,
     #[serde(flatten)]
@@ -79,14 +79,14 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let Some(rule) = plan.rules.get(&args.rule) else {
         if plan.trees.contains_key(&args.rule) {
             return Err(Failure(format!(
-                "error: `{0}` is a tree, which is walked: `faultscope walk {0} --bundle {1}`",
+                "error: `{0}` is a decision tree: use `faultscope walk {0} --bundle {1}`",
                 args.rule,
                 args.bundle.display()
             )));
         }
         let broken = project.files().iter().flat_map(|f| &f.rules).any(|r| r.id.value == args.rule);
         if broken {
-            return Err(Failure(format!("error: rule `{}` has a mistake and was left out; `faultscope check` shows it", args.rule)));
+            return Err(Failure(format!("error: rule `{}` has an error and was left out; `faultscope check` shows it", args.rule)));
         }
         let help = nearest(&args.rule, plan.rules.keys().map(String::as_str))
             .map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
@@ -164,19 +164,19 @@ fn conditions(bundle: &Bundle<'_>, evidence: &Evidence<'_>) -> ConditionReport {
 fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
     let status = match rule.status {
         Status::Active => "",
-        Status::Draft => ", a draft",
+        Status::Draft => ", draft",
         Status::Retired => ", retired: never evaluated",
     };
-    let verdict = if report.held { "held" } else { "did not hold" };
+    let verdict = if report.held { "matched" } else { "did not match" };
     let mut page = format!(
-        "{} \"{}\"{status}: {verdict} (looked from {} to {})\n",
+        "{} \"{}\"{status}: {verdict} (checked from {} to {})\n",
         report.rule,
         report.title,
         bundle.at.minus(bundle.lookback),
         bundle.at
     );
     if let Some(unbound) = &report.unbound {
-        page.push_str(&format!("\n  It was never asked: {unbound}.\n"));
+        page.push_str(&format!("\n  Not evaluated: {unbound}.\n"));
     }
     let mut others = 0;
     for binding in &report.bindings {
@@ -189,23 +189,23 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
         let named: Vec<String> = rule.variables.iter().zip(&binding.components).map(|(v, c)| format!("{} = {c}", v.name)).collect();
         let on = if named.is_empty() { String::new() } else { format!("{} ", named.join(", ")) };
         let when = match (binding.held, binding.until) {
-            (true, None) => format!("held since {} and still does", binding.from.clock()),
-            (true, Some(until)) => format!("held from {} to {}", binding.from.clock(), until.clock()),
+            (true, None) => format!("matched since {}, still matching", binding.from.clock()),
+            (true, Some(until)) => format!("matched from {} to {}", binding.from.clock(), until.clock()),
             (false, _) => {
                 let verdict = match binding.conditions.view.truth {
-                    Truth::Unknown => "cannot be told, data is missing",
-                    Truth::True | Truth::False => "did not hold",
+                    Truth::Unknown => "unknown, data is missing",
+                    Truth::True | Truth::False => "did not match",
                 };
                 let many = if binding.lacking == 1 { "one condition".to_owned() } else { format!("{} conditions", binding.lacking) };
-                format!("{verdict}: {many} would have to change, closest at {}", binding.from.clock())
+                format!("{verdict}: {many} unmet, closest at {}", binding.from.clock())
             }
         };
-        let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; set aside: {why}"));
+        let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; not counted: {why}"));
         page.push_str(&format!("\n  {on}— {when}{aside}\n"));
         tree(&binding.conditions, 2, &mut page);
     }
     if others > MAX_BINDINGS {
-        page.push_str(&format!("\n  … {} more combinations, further away\n", others - MAX_BINDINGS));
+        page.push_str(&format!("\n  … {} more bindings, further from a match\n", others - MAX_BINDINGS));
     }
     page
 }
@@ -219,7 +219,7 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
     let indent = "  ".repeat(depth);
     let line = match condition.kind.as_str() {
         "and" => "all of".to_owned(),
-        "or" => "one of".to_owned(),
+        "or" => "any of".to_owned(),
         "not" => "not".to_owned(),
         _ => {
             let mut line = condition.view.text.clone();
@@ -240,7 +240,7 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
             page.push_str(&format!("{indent}    … {} more\n", condition.view.sources.len() - MAX_SOURCES));
         }
     }
-    // Of a quantifier those elements that decide: for it if it holds, else against it, and those of which nothing is known.
+    // For a quantifier, only the elements that decide it: those for it if it holds, otherwise those against it and the unknown ones.
     let decides = |part: &&ConditionReport| {
         let satisfies = part.view.truth == if condition.many { Truth::True } else { Truth::False };
         condition.kind != "quantifier" || satisfies == condition.view.truth.is_true()

@@ -84,6 +84,7 @@ codes! {
     SELF_RELATION = "F3018", "a relation of a component to itself";
     BAD_PLACEMENT = "F3019", "a placement that cannot place anything";
     DUPLICATE_NAME = "F3020", "one name for two things";
+    SECRET = "F3021", "a literal secret in a file";
 
     SIGNAL_FORMAT = "F4001", "a file of signals that cannot be read";
     SIGNAL_ENTRY = "F4002", "a signal that cannot be read, set aside";
@@ -118,6 +119,10 @@ codes! {
     NOT_UTF8 = "F9002", "a text file that is not UTF-8";
     NO_PROJECT = "F9003", "no project here";
     TOO_LARGE = "F9004", "a file larger than the limit";
+    UNWRITABLE = "F9005", "a file that cannot be written";
+    USAGE = "F9006", "a command that cannot be carried out as given";
+    OUTPUT = "F9007", "a report that cannot be written to where it goes";
+    EXISTS = "F9008", "a file that would be overwritten";
 
     REQUEST = "F9501", "a request that cannot be read";
     NO_ADDRESS = "F9502", "an address that the server does not have";

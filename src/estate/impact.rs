@@ -14,8 +14,8 @@
 //! members), so that states only grow, and repeating the rules until nothing changes ends, in one result for any order.
 
 use super::component::ComponentId;
-use super::model::State;
 use super::csr::Scratch;
+use super::model::State;
 use super::snapshot::{KindIndex, Snapshot};
 use super::walk::Hop;
 

@@ -8,10 +8,11 @@
 //! Parts that come from no file go through `from_parts`.
 
 mod aliases;
-mod from_parts;
 mod build;
 mod component;
+mod csr;
 mod cycles;
+mod from_parts;
 mod impact;
 mod model;
 mod quantity;
@@ -21,7 +22,6 @@ mod query_tests;
 mod read_model;
 mod read_topology;
 mod resolve;
-mod csr;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -29,9 +29,9 @@ mod validate;
 mod walk;
 mod without;
 
-pub use from_parts::{Rejected, Parts};
 pub use build::{base_model, build};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
+pub use from_parts::{Parts, Rejected};
 pub use impact::{Impacted, Reach, ReachItem};
 pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,

@@ -11,8 +11,8 @@ use petgraph::visit::EdgeRef;
 
 use super::build::base_model;
 use super::component::{Component, ComponentId, Group, Relation};
-use super::model::{Containment, Model, State, Travel};
 use super::csr::{Pool, Rows, rows};
+use super::model::{Containment, Model, State, Travel};
 
 /// Which relation kind: kinds are numbered in the order of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::component::ComponentId;
-use super::model::{Containment, Travel};
 use super::csr::{Rows, Scratch, layers};
+use super::model::{Containment, Travel};
 use super::snapshot::{KindIndex, Snapshot};
 
 /// A component that a walk came to, by the fewest hops.

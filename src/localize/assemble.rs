@@ -27,7 +27,8 @@ pub fn incident(observations: &Observations<'_, '_>, draft: &IncidentDraft, numb
     let mut suspects: Vec<Suspect> = draft.expert.iter().filter_map(|c| expert(observations, draft, c)).collect();
     suspects.extend(draft.lower.iter().map(|s| lower(observations, s)));
     let calls = |i: &&usize| observations.symptoms.get(**i).is_some_and(super::symptoms::Symptom::calls_for_help);
-    let since = suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset)).min();
+    let since =
+        suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset)).min();
     let Some(layer) = draft.layer() else { return };
     // Changes are told apart by when what broke first broke, not by the first sign of anything.
     let began = suspects.iter().filter(|s| s.explained_by.is_none()).map(|s| s.since).min().or(since).unwrap_or(observations.since);

@@ -41,8 +41,9 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     let chosen = expert::choose(&observations.candidates, &observations.symptoms);
     let mut drafts = expert_drafts(observations, chosen);
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
-    let loose: Vec<usize> =
-        (0..observations.symptoms.len()).filter(|i| !taken.contains(i) && observations.symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
+    let loose: Vec<usize> = (0..observations.symptoms.len())
+        .filter(|i| !taken.contains(i) && observations.symptoms.get(*i).is_some_and(Symptom::calls_for_help))
+        .collect();
     for cluster in propose::joined(observations, clusters(observations, &loose)) {
         // What lies upstream of an incident that rules explain, or was touched by it, belongs to it; it may be its deeper cause.
         match drafts.iter_mut().find(|d| touches(observations, d, &cluster)) {
@@ -67,8 +68,9 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     drafts.retain(|d| !d.expert.is_empty() || !d.lower.is_empty());
     // Straying metrics go to the first incident that explains them, so that they say nothing of which is first where no rule speaks.
     let counts = |d: &IncidentDraft, s: &Symptom| !d.expert.is_empty() || s.calls_for_help();
-    let weight =
-        |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| counts(d, s)).map(|s| s.weight).sum::<f64>();
+    let weight = |d: &IncidentDraft| {
+        d.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| counts(d, s)).map(|s| s.weight).sum::<f64>()
+    };
     drafts.sort_by(|a, b| {
         let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min();
         let first = |d: &IncidentDraft| d.lower.first().map(|s| (s.confidence, s.component));
@@ -97,7 +99,8 @@ fn expert_drafts(observations: &Observations<'_, '_>, chosen: Vec<Chosen>) -> Ve
         .filter(|c| c.consequence_of.is_none())
         .filter_map(|c| {
             let candidate = observations.candidates.get(c.candidate)?;
-            let symptoms = observations.symptoms.iter().enumerate().filter(|(_, s)| s.calls_for_help() && expert::explained_by(candidate, s));
+            let symptoms =
+                observations.symptoms.iter().enumerate().filter(|(_, s)| s.calls_for_help() && expert::explained_by(candidate, s));
             Some((c.candidate, symptoms.map(|(i, _)| i).collect()))
         })
         .collect();

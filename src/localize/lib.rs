@@ -4,6 +4,7 @@
 //! `scope` what is reached, `account` where every signal ended. `diagnosis` is the answer's form.
 
 mod account;
+mod assemble;
 #[cfg(test)]
 mod cluster_tests;
 mod cluster_texts;
@@ -15,7 +16,6 @@ mod incidents;
 mod propose;
 mod scope;
 mod symptoms;
-mod assemble;
 
 pub use diagnosis::{
     AccountView, AdviceView, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, ImpactView, Incident, JoinedBy,
@@ -25,7 +25,7 @@ pub use knowledge::Layer;
 
 use std::collections::BTreeSet;
 
-use anomaly::{Deviation, LogDeviation, OUTSIDE, ExternalEvidence, deviations, log_deviations};
+use anomaly::{Deviation, ExternalEvidence, LogDeviation, OUTSIDE, deviations, log_deviations};
 use compile::plan::Status;
 use engine::{Engine, Finding};
 use estate::{ComponentId, Snapshot};

@@ -68,7 +68,11 @@ pub fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, 
         let best = heard.iter().min_by(|a, b| confidence(observations, b).total_cmp(&confidence(observations, a)));
         // A case that names what a rule has named, or what follows from it, proposes nothing new.
         let known = |c: ComponentId| {
-            draft.expert.iter().filter_map(|e| observations.candidates.get(e.candidate)).any(|e| e.component == Some(c) || e.reach.contains(&c))
+            draft
+                .expert
+                .iter()
+                .filter_map(|e| observations.candidates.get(e.candidate))
+                .any(|e| e.component == Some(c) || e.reach.contains(&c))
         };
         let proposed = best.and_then(|s| from_case(observations, s, &open));
         let proposed = proposed.filter(|s| !known(s.component));
@@ -102,7 +106,14 @@ pub fn from_deviations_alone(observations: &Observations<'_, '_>) -> Option<Inci
 
 fn ask<'s>(observations: &'s Observations<'_, '_>, symptoms: &'s [anomaly::Symptom]) -> RankInput<'s> {
     let engine = observations.question.engine;
-    RankInput { estate: engine.estate, facts: engine.facts, at: engine.at, deviations: &observations.deviations, witnesses: &observations.witnesses, symptoms }
+    RankInput {
+        estate: engine.estate,
+        facts: engine.facts,
+        at: engine.at,
+        deviations: &observations.deviations,
+        witnesses: &observations.witnesses,
+        symptoms,
+    }
 }
 
 /// Clusters of symptoms that lead to the same first suspect are one incident, though no path joins them.
@@ -142,11 +153,18 @@ fn asking(observations: &Observations<'_, '_>, open: &[usize]) -> Vec<anomaly::S
     symptoms.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, weight: s.weight / heaviest })).collect()
 }
 
-fn add_ranked(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, ranked: Vec<Ranked>, mut open: Vec<usize>, taken: &BTreeSet<usize>) {
+fn add_ranked(
+    observations: &Observations<'_, '_>,
+    draft: &mut IncidentDraft,
+    ranked: Vec<Ranked>,
+    mut open: Vec<usize>,
+    taken: &BTreeSet<usize>,
+) {
     // Straying series of the components that a suspect explains are its symptoms too.
     let in_incident: BTreeSet<usize> = open.iter().copied().collect();
-    let metrics = (0..observations.symptoms.len())
-        .filter(|i| !in_incident.contains(i) && !taken.contains(i) && observations.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric));
+    let metrics = (0..observations.symptoms.len()).filter(|i| {
+        !in_incident.contains(i) && !taken.contains(i) && observations.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric)
+    });
     open.extend(metrics.collect::<Vec<_>>());
     let first_call = in_incident.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min();
     let known: BTreeSet<Option<ComponentId>> = draft
@@ -203,7 +221,9 @@ fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &BTreeSet<
     let own = incident.iter().filter_map(|i| observations.symptoms.get(*i)).find(|s| s.component.is_some_and(|c| one.members.contains(&c)));
     match (own, one.leading) {
         (Some(symptom), _) => symptom.text.clone(),
-        (None, Some(SuspicionSource::ExternalEvidence(at))) => observations.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default(),
+        (None, Some(SuspicionSource::ExternalEvidence(at))) => {
+            observations.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default()
+        }
         (None, Some(SuspicionSource::Deviation(_)) | None) => "nothing of its own strays; what depends on it fails".to_owned(),
     }
 }
@@ -271,8 +291,11 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, open: &[usi
     let component = same.or_else(alike)?;
     let reach: BTreeSet<ComponentId> =
         estate.dependents(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect();
-    let explains: Vec<usize> =
-        open.iter().copied().filter(|i| observations.symptoms.get(*i).is_some_and(|s| s.component.is_none_or(|c| reach.contains(&c)))).collect();
+    let explains: Vec<usize> = open
+        .iter()
+        .copied()
+        .filter(|i| observations.symptoms.get(*i).is_some_and(|s| s.component.is_none_or(|c| reach.contains(&c))))
+        .collect();
     let since = explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min().unwrap_or(observations.since);
     let mut reasons = vec![format!("resembles case {} \"{}\" ({:.0}%)", case.id, case.title, similar.similarity * 100.0)];
     let record = record(observations, similar);

@@ -10,7 +10,7 @@ use language::{ast, parse_file};
 use project::Project;
 
 use super::associate::Association;
-use super::transactions::{Incident, Item, Label, Place, MetricUse, Symptom};
+use super::transactions::{Incident, Item, Label, MetricUse, Place, Symptom};
 use super::tree::{Node, majority};
 use super::words::{KnownNames, condition, question, quoted};
 

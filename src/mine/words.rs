@@ -3,7 +3,7 @@
 use estate::{Member, MetricDef, Model};
 use value::{Dimension, Unit, format_number};
 
-use super::transactions::{Item, Label, Place, MetricUse, Symptom};
+use super::transactions::{Item, Label, MetricUse, Place, Symptom};
 
 /// Over this time a rule asks whether a metric moved: half of what a diagnosis looks back, so that at the height of a trouble the
 /// time before it is still in sight.
@@ -153,7 +153,7 @@ fn round(value: f64, digits: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{KnownNames, condition, question};
-    use crate::transactions::{Item, Label, Place, MetricUse, Symptom};
+    use crate::transactions::{Item, Label, MetricUse, Place, Symptom};
     use estate::base_model;
 
     fn metric(place: Place, name: &str, high: bool) -> Item {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use knowledge::feedback::{GivenAnswer, Entry, JOURNAL, bundle_name};
+use knowledge::feedback::{Entry, GivenAnswer, JOURNAL, bundle_name};
 use localize::Diagnosis;
 
 /// What a diagnosis answers: the first suspect of its first incident. `None` if it names nothing.

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use serde_json::Value;
 
-use estate::{AttributeKind, AttributeValue, Component, Rejected, Member, Model, Parts, Snapshot, Tier};
+use estate::{AttributeKind, AttributeValue, Component, Member, Model, Parts, Rejected, Snapshot, Tier};
 use knowledge::Case;
 use store::{CaseRecord, ComponentRecord, GroupRecord, Records, RelationRecord};
 

@@ -17,7 +17,7 @@ use project::{Options, bundle_of_text};
 use signal::{BundleText, FileText, ScoreFrame};
 
 use super::refusal::Refusal;
-use super::{AppState, accepts, spawn_blocking, body, time};
+use super::{AppState, accepts, body, spawn_blocking, time};
 
 /// The largest body, in bytes: an hour of ten thousand series at one sample a minute is a fifth of it. What is larger belongs into a
 /// bundle.

@@ -17,7 +17,7 @@ use diag::{Code, Diagnostic, nearest};
 use value::Time;
 
 use super::refusal::Refusal;
-use super::{AppState, accepts, spawn_blocking, body, time};
+use super::{AppState, accepts, body, spawn_blocking, time};
 
 /// The largest body, in bytes: a row takes about a hundred.
 pub const MAX_BODY: usize = 4 << 20;

@@ -17,7 +17,7 @@ use value::Time;
 
 use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
 use super::refusal::Refusal;
-use super::{AppState, accepts, spawn_blocking, body, now};
+use super::{AppState, accepts, body, now, spawn_blocking};
 
 /// The largest body of scores, in bytes: some thirty thousand of them; a model that has more to say sends several.
 pub const MAX_BODY: usize = 4 << 20;

@@ -10,8 +10,8 @@ use value::{DAY, Time};
 
 use super::deliveries::{Delivery, Ending};
 use super::facts::{Origin, Unread};
-use super::reader_context::{Complaints, warning};
 use super::json;
+use super::reader_context::{Complaints, warning};
 
 /// The deliveries of a file, before the rest of the bundle is known.
 pub(super) struct Batch {

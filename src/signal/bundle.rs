@@ -14,11 +14,11 @@ use super::counts::Counts;
 use super::deliveries;
 use super::events;
 use super::facts::Facts;
-use super::reader_context::{ReaderContext, warning};
 use super::loki;
 use super::mapping_rules::MappingRules;
-use super::resolver::Resolver;
 use super::prometheus::{self, Role};
+use super::reader_context::{ReaderContext, warning};
+use super::resolver::Resolver;
 use super::scores::{self, ScoreFrame};
 use super::traces;
 

@@ -10,9 +10,9 @@ use value::Time;
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Change, Origin, Probe, Report};
-use super::reader_context::{Complaints, ReaderContext};
 use super::json;
 use super::mapping_rules::EventKind;
+use super::reader_context::{Complaints, ReaderContext};
 
 /// Beginnings of the words in a CloudEvents type that say what it is.
 const WORDS: &[(&str, EventKind)] = &[

@@ -10,8 +10,8 @@ use diag::{Code, Diagnostic};
 use value::Time;
 
 use super::facts::{LogLine, Origin};
-use super::reader_context::{Complaints, ReaderContext};
 use super::json::{self, Labels};
+use super::reader_context::{Complaints, ReaderContext};
 
 /// An answer, only the `data` of one, or the body of a push.
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use diag::{Code, Diagnostic, nearest};
 use estate::{ComponentId, Member, MetricDef, Model};
 use value::Unit;
 
-use super::mapping_rules::{MetricEntry, MappingRules, ScoreSeries, agrees};
+use super::mapping_rules::{MappingRules, MetricEntry, ScoreSeries, agrees};
 use super::resolver::Resolver;
 
 /// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.

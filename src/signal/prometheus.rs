@@ -9,8 +9,8 @@ use value::Time;
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
-use super::reader_context::{Complaints, ReaderContext};
 use super::json::{self, Labels};
+use super::reader_context::{Complaints, ReaderContext};
 use super::samples::{Length, Sample, Samples};
 use super::scores;
 
@@ -137,7 +137,14 @@ fn score(
     true
 }
 
-fn keep(file: &str, labels: BTreeMap<String, String>, mut part: Part, role: Role, context: &mut ReaderContext<'_>, complaints: &mut Complaints) {
+fn keep(
+    file: &str,
+    labels: BTreeMap<String, String>,
+    mut part: Part,
+    role: Role,
+    context: &mut ReaderContext<'_>,
+    complaints: &mut Complaints,
+) {
     let name = labels.get("__name__").cloned().unwrap_or_default();
     let component = context.placer.place(&labels);
     let mapped = component.and_then(|c| context.placer.metric(&name, &labels, c));

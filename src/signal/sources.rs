@@ -10,7 +10,7 @@ use diag::{Code, Diagnostic, Place, SourceId, Sources, nearest};
 use value::{Unit, yaml};
 use yaml::{Node, Value};
 
-use super::mapping_rules::{By, EventKind, Key, MetricEntry, Part, MappingRules, Rule};
+use super::mapping_rules::{By, EventKind, Key, MappingRules, MetricEntry, Part, Rule};
 
 impl MappingRules {
     /// Reads the file. Entries with a mistake are left out and reported, the others stay.

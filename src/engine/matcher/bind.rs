@@ -13,12 +13,12 @@ use super::super::Engine;
 use super::super::evaluate::Env as PlainEnv;
 use super::super::sets::passes;
 use super::Matcher;
+use super::component_class::EVERY;
 use super::eval::Env;
 use super::gates::Role;
 use super::instances::Binding;
 use super::network::Use;
 use super::node::{SpecId, Where};
-use super::component_class::EVERY;
 use super::store::NOWHERE;
 
 /// Components, few or many.

@@ -7,10 +7,10 @@ use smallvec::SmallVec;
 use estate::ComponentId;
 use value::{Time, Truth};
 
+use super::bloom::Bloom;
 use super::eval::Env;
 use super::fact::{SeriesKey, Signal};
 use super::gates::FilterSource;
-use super::bloom::Bloom;
 use super::network::{MetricId, PatternId, Use};
 use super::store::{Hit, Known, NOWHERE};
 use super::thresholds::{Statistic, Watch};
@@ -86,13 +86,17 @@ impl Matcher {
                 let (old, new) = (table.held(before.map(Statistic::Value)), table.held(after.map(Statistic::Value)));
                 match table.source {
                     FilterSource::Statistic(..) | FilterSource::Trend { .. } => {}
-                    FilterSource::Now if late => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
+                    FilterSource::Now if late => {
+                        told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new)))
+                    }
                     FilterSource::Now => {
                         let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
                         known.extend(table.between(old.min(new), old.max(new)).iter().map(|what| (*what, gate)));
                     }
                     // A sample that was replaced, or that another series at its time changes, may have been the extreme one.
-                    FilterSource::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new })),
+                    FilterSource::Extreme(_) => {
+                        told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new }))
+                    }
                 }
             }
             for listed in &watch.listed {

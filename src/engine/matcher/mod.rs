@@ -11,24 +11,24 @@
 
 mod answer;
 mod bind;
+mod bloom;
 mod change;
+mod component_class;
 mod count;
-mod replay;
 mod eval;
 mod fact;
 mod gates;
-mod layout;
-mod intake;
-mod recheck;
 mod instances;
-mod bloom;
+mod intake;
+mod layout;
 mod network;
 mod node;
-mod component_class;
+mod notify;
+mod recheck;
+mod replay;
 mod state;
 mod step;
 mod store;
-mod notify;
 mod text;
 mod thresholds;
 

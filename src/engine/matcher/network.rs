@@ -14,12 +14,12 @@ use compile::plan::{Plan, Rule, Status};
 use estate::{Aggregate, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
 use value::Duration;
 
+use super::bloom::{UNMARKED, mark_of};
+use super::component_class::{ANYWHERE, EVERY, Slots};
 use super::gates::{Gate, Input, Role, gates, inputs};
 use super::layout::{Check, Hot, HotGate, INDIRECT, check_of};
-use super::bloom::{UNMARKED, mark_of};
-pub use super::node::{MetricId, PatternId};
 use super::node::{Interner, Node, number};
-use super::component_class::{ANYWHERE, EVERY, Slots};
+pub use super::node::{MetricId, PatternId};
 use super::text::Automaton;
 use super::thresholds::{Listed, Table, Watch};
 

@@ -7,8 +7,8 @@ use value::Time;
 
 use super::Matcher;
 use super::eval::{Env, Valued};
-use super::layout::INDIRECT;
 use super::instances::Binding;
+use super::layout::INDIRECT;
 use super::network::{PatternId, REST, Shape, Use};
 use super::store::NOWHERE;
 

@@ -10,8 +10,8 @@ use signal::{Probe, Series};
 use value::{Duration, Time};
 
 use super::super::values::combine;
-use super::fact::{SeriesKey, Signal};
 use super::bloom::Marks;
+use super::fact::{SeriesKey, Signal};
 use super::node::{MetricId, PatternId};
 
 /// Stands for no component at all: signals that were placed nowhere, and lists of signals wherever they are.

@@ -28,9 +28,9 @@ use self::spans::{Collector, Gathered, Span};
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
-use super::reader_context::{Complaints, ReaderContext, warning};
 use super::json;
 use super::prometheus::Role;
+use super::reader_context::{Complaints, ReaderContext, warning};
 
 pub use self::aggregate::{SpanFamily, span_family};
 

@@ -1,0 +1,100 @@
+//! Text from monitored systems, made harmless before a person's terminal, chat or browser shows it.
+//!
+//! Alert names, log lines, ids and file names are whatever somebody else wrote. Raw, they could move the cursor, change the title of the
+//! window, forge a line of the report, turn text around, or be HTML. [`visible`] is applied to all that leaves the program; [`one_line`]
+//! and [`markdown`] where a report puts such text into a line of its own.
+
+use std::borrow::Cow;
+
+/// Control characters, and those that turn the direction of text around, as `\u001b`; newlines and tabs stay. Within JSON that is an escape
+/// of the same character.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    replaced(text, |c| if is_harmful(c) { Some(format!("\\u{:04x}", u32::from(c))) } else { None })
+}
+
+/// The same, with a space for each line break: a line stays one line.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    replaced(text, |c| match c {
+        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{2028}' | '\u{2029}' => Some(" ".to_owned()),
+        c if is_harmful(c) => Some(format!("\\u{:04x}", u32::from(c))),
+        _ => None,
+    })
+}
+
+/// One line of text within Markdown: no HTML, no link or picture that it brings itself.
+pub fn markdown(text: &str) -> Cow<'_, str> {
+    let line = one_line(text);
+    if !line.contains(['<', '&']) && !line.contains("](") {
+        return line;
+    }
+    Cow::Owned(line.replace('&', "&amp;").replace('<', "&lt;").replace("](", "]\\("))
+}
+
+/// An address without user, password and the values of its query: these may be secrets.
+pub fn address(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.split('#').next().unwrap_or("");
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    let query = query.map_or_else(String::new, |query| {
+        let keys: Vec<String> = query.split('&').map(|pair| format!("{}=…", pair.split('=').next().unwrap_or(""))).collect();
+        format!("?{}", keys.join("&"))
+    });
+    format!("{scheme}{separator}{host}{path}{query}")
+}
+
+fn is_harmful(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
+    (c.is_control() && c != '\n' && c != '\t') || turns
+}
+
+fn replaced(text: &str, replacement: impl Fn(char) -> Option<String>) -> Cow<'_, str> {
+    let Some(first) = text.char_indices().find(|(_, c)| replacement(*c).is_some()).map(|(at, _)| at) else { return Cow::Borrowed(text) };
+    let (clean, rest) = text.split_at(first);
+    let mut out = clean.to_owned();
+    for c in rest.chars() {
+        match replacement(c) {
+            Some(other) => out.push_str(&other),
+            None => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{address, markdown, one_line, visible};
+
+    #[test]
+    fn what_could_act_is_shown() {
+        for (text, expected) in [
+            ("plain 数据库 é\tx\n", "plain 数据库 é\tx\n"),
+            ("\x1b]0;owned\x07", "\\u001b]0;owned\\u0007"),
+            ("\x1b[2J", "\\u001b[2J"),
+            ("a\rb", "a\\u000db"),
+            ("\u{9b}31m", "\\u009b31m"),
+            ("txt\u{202e}exe", "txt\\u202eexe"),
+        ] {
+            assert_eq!(visible(text), expected);
+        }
+        assert_eq!(one_line("a\r\nb\u{2028}c\x08"), "a  b c\\u0008");
+        assert_eq!(markdown("<img src=x> [a](http://b)\n# c"), "&lt;img src=x> [a]\\(http://b) # c");
+        assert_eq!(markdown("a [CAS-001] b"), "a [CAS-001] b");
+    }
+
+    #[test]
+    fn addresses_keep_their_secrets() {
+        for (url, expected) in [
+            ("http://prometheus:9090", "http://prometheus:9090"),
+            ("http://user:pw@host:9090/a", "http://host:9090/a"),
+            ("https://user:p@w@host/a?token=abc&x=1#f", "https://host/a?token=…&x=…"),
+            ("host:9090/x@y", "host:9090/x@y"),
+            ("user:pw@host", "host"),
+        ] {
+            assert_eq!(address(url), expected);
+        }
+    }
+}
