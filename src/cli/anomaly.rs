@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use diag::{Code, address};
+
 use super::anomaly_text::{self, Judged};
 use super::as_of::now;
 use super::{FINDINGS, Failure, Lang, OK, Outcome, json, parse_duration, parse_time, plot};
@@ -159,10 +161,11 @@ fn fit(args: &FitArgs, out: &mut impl Write) -> Outcome {
     // Before any input is read: a file that is not a model must not be overwritten.
     let overwritten = args.out.exists();
     if overwritten && !Model::is_model(&read(&args.out)?) {
-        return Err(Failure(format!(
-            "error: `{}` exists and is not an anomaly model; it was not overwritten\n  help: choose another file with `-o FILE`",
-            args.out.display()
-        )));
+        return Err(Failure::new(
+            Code::EXISTS,
+            format!("`{}` exists and is not an anomaly model; it was not overwritten", args.out.display()),
+        )
+        .help("choose another file with `-o FILE`"));
     }
     let columns = args.columns.as_deref().map(names).unwrap_or_default();
     let (_, table) = table(&args.input, &columns)?;
@@ -177,8 +180,8 @@ fn fit(args: &FitArgs, out: &mut impl Write) -> Outcome {
         threshold: args.threshold,
     };
     let model = Model::fit(&table, &options)?;
-    let text = model.to_json().map_err(|error| Failure(format!("error: {error}")))?;
-    write_whole(&args.out, text.as_bytes())?;
+    let text = model.to_json().map_err(|error| Failure::new(Code::USAGE, format!("{error}")))?;
+    files::write(&args.out, text)?;
     for line in model.describe() {
         writeln!(out, "{line}")?;
     }
@@ -192,7 +195,7 @@ fn score(args: &ScoreArgs, out: &mut impl Write) -> Outcome {
     let scored = model.score(&table)?;
     let judged = Judged::of(&name, &model, &scored, model.shifts(&table)?);
     if let Some(path) = &args.svg {
-        write_whole(path, plot::draw(&name, &scored, args.lang).as_bytes())?;
+        files::write(path, plot::draw(&name, &scored, args.lang))?;
     }
     match args.format {
         ScoreFormat::Text => write!(out, "{}", anomaly_text::text(&judged, args.lang))?,
@@ -211,7 +214,7 @@ fn table(args: &InputArgs, columns: &[String]) -> Result<(String, Table), Failur
             (query.to_owned(), ask(url, query, args)?)
         }
         (None, None) => {
-            return Err(Failure("error: no input\n  help: name a file, or a Prometheus server with `--prometheus URL`".to_owned()));
+            return Err(Failure::new(Code::USAGE, "no input").help("name a file, or a Prometheus server with `--prometheus URL`"));
         }
     };
     let table = read_table(&name, &bytes, columns)?;
@@ -219,24 +222,7 @@ fn table(args: &InputArgs, columns: &[String]) -> Result<(String, Table), Failur
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let fail = |error: std::io::Error| Failure(format!("error[F9001]: cannot read `{}`: {error}", path.display()));
-    if std::fs::metadata(path).map_err(fail)?.len() > MAX_FILE_BYTES {
-        return Err(Failure(format!(
-            "error[F9004]: `{}` is larger than {} MiB\n  help: choose a shorter period",
-            path.display(),
-            MAX_FILE_BYTES >> 20
-        )));
-    }
-    std::fs::read(path).map_err(fail)
-}
-
-/// A concurrent reader, such as a server that uses the model, sees the old file or the new one, never a partial one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let fail = |error: std::io::Error| Failure(format!("error: cannot write `{}`: {error}", path.display()));
-    std::fs::write(&beside, bytes).map_err(fail)?;
-    std::fs::rename(&beside, path).map_err(fail)
+    Ok(files::read(path, &path.display().to_string(), MAX_FILE_BYTES)?)
 }
 
 /// The responses to a query over a period, one after the other. A long period takes several requests.
@@ -244,10 +230,12 @@ fn ask(url: &str, query: &str, args: &InputArgs) -> Result<Vec<u8>, Failure> {
     let to = args.to.unwrap_or_else(|| Time(now()));
     let from = args.from.unwrap_or_else(|| to.minus(args.last.unwrap_or(7 * DAY)));
     let mut answers = Vec::new();
-    for (start, end) in periods(from, to, args.step.unwrap_or(MINUTE)).map_err(Failure)? {
+    for (start, end) in periods(from, to, args.step.unwrap_or(MINUTE))? {
         let asked = request(url, query, start, end, args.step.unwrap_or(MINUTE));
         let answer = get(&asked, PATIENCE).map_err(|error| {
-            Failure(format!("error: Prometheus at `{url}` {error}\n  help: open `{url}/graph` and try the query `{query}` there"))
+            let shown = address(url);
+            Failure::new(Code::REMOTE, format!("Prometheus at `{shown}` {error}"))
+                .help(format!("open `{shown}/graph` and try the query `{query}` there"))
         })?;
         answers.extend(answer);
         answers.push(b'\n');
@@ -256,14 +244,15 @@ fn ask(url: &str, query: &str, args: &InputArgs) -> Result<Vec<u8>, Failure> {
 }
 
 /// Splits the period into parts that Prometheus accepts, each from its first to its last instant.
-fn periods(from: Time, to: Time, step: Duration) -> Result<Vec<(Time, Time)>, String> {
+fn periods(from: Time, to: Time, step: Duration) -> Result<Vec<(Time, Time)>, Failure> {
     if from >= to {
-        return Err(format!("error: the period from {from} to {to} is empty\n  help: `--from` must be before `--to`"));
+        return Err(Failure::new(Code::USAGE, format!("the period from {from} to {to} is empty")).help("`--from` must be before `--to`"));
     }
     let part = step.saturating_mul(MAX_POINTS - 1);
     if to.since(from) / step >= MAX_POINTS * MAX_REQUESTS {
-        let what = format!("error: the query would return {} values per series", to.since(from) / step + 1);
-        return Err(format!("{what}, more than {}\n  help: use a longer `--step` or a shorter period", MAX_POINTS * MAX_REQUESTS));
+        let what =
+            format!("the query would return {} values per series, more than {}", to.since(from) / step + 1, MAX_POINTS * MAX_REQUESTS);
+        return Err(Failure::new(Code::USAGE, what).help("use a longer `--step` or a shorter period"));
     }
     let mut parts = Vec::new();
     let mut start = from;
@@ -341,8 +330,8 @@ mod tests {
         let points: i64 = parts.iter().map(|(from, to)| to.since(*from) / step + 1).sum();
         assert_eq!(points, 40_321);
         assert!(parts.iter().zip(parts.iter().skip(1)).all(|(a, b)| b.0.since(a.1) == step));
-        assert!(periods(Time(5), Time(5), step).unwrap_err().contains("is empty"));
-        assert!(periods(Time(0), Time(86_400_000 * SECOND), step).unwrap_err().contains("more than 1100000"));
+        assert!(format!("{:?}", periods(Time(5), Time(5), step).unwrap_err()).contains("is empty"));
+        assert!(format!("{:?}", periods(Time(0), Time(86_400_000 * SECOND), step).unwrap_err()).contains("more than 1100000"));
     }
 
     #[test]

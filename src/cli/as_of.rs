@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use diag::Code;
+
 use super::Failure;
 use estate::{Rejected, Snapshot};
 use project::{Project, recorded};
@@ -38,7 +40,9 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
     let revision = revision_of(&store, asked)?;
     if revision == 0 {
         // With an empty estate, the answer would be that nothing depends on anything.
-        return Err(Failure(format!("error: the store had no estate at `{asked}`\n  help: `faultscope estate log` lists its revisions")));
+        return Err(
+            Failure::new(Code::USAGE, format!("the store had no estate at `{asked}`")).help("`faultscope estate log` lists its revisions")
+        );
     }
     let records = store.records(Some(revision))?;
     let mut left_out = Rejected::default();
@@ -51,7 +55,7 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Failure(format!("error: {error}"))
+        Failure::new(Code::USAGE, format!("{error}"))
     }
 }
 
@@ -73,10 +77,8 @@ pub(super) fn open(path: &Path) -> Result<Store, Failure> {
 /// A command that only reads does not create a store.
 pub(super) fn open_existing(path: &Path) -> Result<Store, Failure> {
     if std::fs::metadata(path).map_or(true, |found| found.len() == 0) {
-        return Err(Failure(format!(
-            "error: there is no store `{}`\n  help: `faultscope estate apply DIR` creates one; `--store FILE` names another",
-            path.display()
-        )));
+        return Err(Failure::new(Code::USAGE, format!("there is no store `{}`", path.display()))
+            .help("`faultscope estate apply DIR` creates one; `--store FILE` names another"));
     }
     open(path)
 }
@@ -87,7 +89,8 @@ pub(super) fn revision_of(store: &Store, text: &str) -> Result<u64, Failure> {
         return Ok(revision);
     }
     let time = Time::parse(text).ok_or_else(|| {
-        Failure(format!("error: invalid revision or time `{text}`\n  help: use a number like `7`, or a time with its zone, like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`"))
+        Failure::new(Code::USAGE, format!("invalid revision or time `{text}`"))
+            .help("use a number like `7`, or a time with its zone, like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`")
     })?;
     Ok(store.revision_at(time.0)?)
 }

@@ -8,6 +8,8 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use diag::Code;
+
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, top_of};
 use compile::plan::Status;
 use engine::matcher::{Event, Fact, Matcher, Stats};
@@ -79,7 +81,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         bundles.sort();
     }
     if bundles.is_empty() {
-        return Err(Failure("error: no recordings to replay: the project has none in `cases/`\n  help: name a bundle".to_owned()));
+        return Err(Failure::new(Code::USAGE, "no recordings to replay: the project has none in `cases/`").help("name a bundle"));
     }
     let rules = project.plan.rules.values();
     let scripted = rules.filter(|rule| rule.status != Status::Retired && rule.has_script()).map(|rule| rule.id.clone()).collect();

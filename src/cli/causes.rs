@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::impact::{Args, Filter, id, named};
 use super::page::Page;
 use super::{Failure, Lang, OK, Outcome, graph, json};
+use diag::Code;
 use estate::{ComponentId, Snapshot, Tier};
 
 /// How many of the components that a single point takes down are named; JSON has all.
@@ -108,8 +109,7 @@ pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
 
 pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
     if args.format.drawing().is_some() {
-        let words = "error: single points are a list, not a graph\n  help: use `--format text`, `markdown` or `json`";
-        return Err(Failure(words.to_owned()));
+        return Err(Failure::new(Code::USAGE, "single points are a list, not a graph").help("use `--format text`, `markdown` or `json`"));
     }
     let found: Vec<(ComponentId, Vec<ComponentId>)> = if of.is_empty() {
         estate.single_points().into_iter().map(|point| (point.component, point.takes_down)).collect()

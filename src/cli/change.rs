@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::{FINDINGS, Failure, Format, Lang, OK, Outcome, ProjectArgs, change_text, json, load_project};
 use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
 use compile::plan::Plan;
-use diag::{Sources, render};
+use diag::{Code, Sources, render};
 use knowledge::CaseBase;
 use project::{Topology, find_project, load_topology};
 
@@ -65,7 +65,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         (Some(file), _, _) => plan(args, file)?,
         (None, Some(from), Some(to)) => trees(args, from, to)?,
         // clap rejects everything else.
-        (None, Some(_) | None, Some(_) | None) => return Err(Failure("error: name a plan, or `--from` and `--to`".to_owned())),
+        (None, Some(_) | None, Some(_) | None) => return Err(Failure::new(Code::USAGE, "name a plan, or `--from` and `--to`")),
     };
     match args.format {
         Format::Json => writeln!(out, "{}", json(&assessment)?)?,
@@ -79,18 +79,13 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
     let near = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let project = load_project(&args.project, near)?;
-    let shown = file.display();
-    let unreadable = |why: String| Failure(format!("error[F9001]: cannot read `{shown}`: {why}"));
-    let bytes = std::fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
-    if bytes > MAX_PLAN_BYTES {
-        return Err(Failure(format!("error[F9004]: `{shown}` is larger than {} MiB", MAX_PLAN_BYTES >> 20)));
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    let shown = file.display().to_string();
+    let text = files::read_text(file, &shown, MAX_PLAN_BYTES)?;
     let mut sources = Sources::default();
-    let source = sources.add(shown.to_string(), text);
+    let source = sources.add(shown, text);
     let (plan, diagnostics) = read_plan(&sources, source, &project.estate);
     let words = render(&sources, &diagnostics, false);
-    let Some(plan) = plan else { return Err(Failure(words.trim_end().to_owned())) };
+    let Some(plan) = plan else { return Err(Failure::Shown(words.trim_end().to_owned())) };
     if !diagnostics.is_empty() {
         super::say(words.trim_end());
     }
@@ -131,27 +126,25 @@ fn side(args: &Args, name: &Path, before: bool) -> Result<Topology, Failure> {
 fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
     let git = |arguments: &[&str]| {
         let ran = std::process::Command::new("git").arg("-C").arg(root).args(arguments).output();
-        let ran = ran.map_err(|error| Failure(format!("error: `{revision}` is not a folder, and git cannot be run: {error}")))?;
+        let ran =
+            ran.map_err(|error| Failure::new(Code::USAGE, format!("`{revision}` is not a folder, and git cannot be run: {error}")))?;
         if ran.status.success() { Ok(Some(ran.stdout)) } else { Ok::<_, Failure>(None) }
     };
     let commit = format!("{revision}^{{commit}}");
     if revision.starts_with('-') || git(&["rev-parse", "--verify", "--quiet", &commit])?.is_none() {
-        return Err(Failure(format!(
-            "error: `{revision}` is neither a folder nor a git revision of `{}`\n  help: a shallow clone may lack it: fetch the full history (`fetch-depth: 0`, `git fetch --unshallow`)",
-            root.display()
-        )));
+        return Err(Failure::new(Code::USAGE, format!("`{revision}` is neither a folder nor a git revision of `{}`", root.display()))
+            .help("a shallow clone may lack it: fetch the full history (`fetch-depth: 0`, `git fetch --unshallow`)"));
     }
     // Relative to the project, which may be below the root of the repository.
     let listed = git(&["ls-tree", "-r", "--name-only", "-z", revision, "topology/"])?.unwrap_or_default();
     for path in String::from_utf8_lossy(&listed).split('\0').filter(|path| !path.is_empty()) {
         let Some(text) = git(&["show", &format!("{revision}:./{path}")])? else { continue };
         let target = out.join(path);
-        if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(target, text)?;
+        files::write(&target, text)?;
     }
-    std::fs::create_dir_all(out.join("topology"))?;
+    let topology = out.join("topology");
+    std::fs::create_dir_all(&topology)
+        .map_err(|error| Failure::new(Code::UNWRITABLE, format!("cannot write `{}`: {error}", topology.display())))?;
     Ok(())
 }
 
@@ -167,7 +160,7 @@ fn tree(dir: &Path, name: &Path, before: bool) -> Result<Topology, Failure> {
     } else if errors > 0 {
         // Items left out because of an error would count as removed.
         let words = render(&topology.sources, &topology.diagnostics, false);
-        return Err(Failure(format!("{}\n\nerror: `{}` has errors; fix them first", words.trim_end(), name.display())));
+        return Err(Failure::Shown(format!("{}\n\nerror: `{}` has errors; fix them first", words.trim_end(), name.display())));
     }
     Ok(topology)
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{FINDINGS, Failure, OK, Outcome, show_diagnostics};
-use diag::render_json;
+use super::output::{Failure, Outcome, Output, colored};
+use super::{FINDINGS, OK};
+use diag::{Code, render, render_json};
 use project::{Project, find_project};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,10 +25,10 @@ pub struct Args {
     format: CheckFormat,
 }
 
-pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+pub fn run(args: &Args, out: &mut Output<impl Write>) -> Outcome {
     let here = PathBuf::from(".");
     let root = args.dir.clone().or_else(|| find_project(&here)).ok_or_else(|| {
-        Failure("error[F9003]: not in a project: no folder upward contains `rules/`\n  help: name one: `faultscope check DIR`".to_owned())
+        Failure::new(Code::NO_PROJECT, "not in a project: no folder upward contains `rules/`").help("name one: `faultscope check DIR`")
     })?;
     let project = Project::load(&root)?;
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
@@ -35,7 +36,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     match args.format {
         CheckFormat::Json => writeln!(out, "{}", render_json(&project.sources, &project.diagnostics))?,
         CheckFormat::Text => {
-            write!(out, "{}", show_diagnostics(&project.sources, &project.diagnostics))?;
+            out.styled(&render(&project.sources, &project.diagnostics, colored()))?;
             let written = project.files().iter().map(|f| f.rules.len()).sum::<usize>();
             let left_out = written.saturating_sub(project.plan.rules.len() + project.plan.trees.len());
             let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });

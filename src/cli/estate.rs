@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
+use diag::Code;
+
 use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::{FINDINGS, Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
 use estate::{AttributeKind, Member, Model};
@@ -156,10 +158,12 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     let changes = Changeset::replacing(&before, wanted);
     let gone = changes.remove_components.len();
     if gone > MANY_REMOVALS && gone * 2 > before.components.len() && !args.allow_removals {
-        return Err(Failure(format!(
-            "error: this would remove {gone} of the {} components that git declared so far; nothing was applied\n  \
-             help: check that `{}` is not the store of another project; use `--allow-removals` if the removals are intended",
-            before.components.len(),
+        return Err(Failure::new(
+            Code::USAGE,
+            format!("this would remove {gone} of the {} components that git declared so far; nothing was applied", before.components.len()),
+        )
+        .help(format!(
+            "check that `{}` is not the store of another project; use `--allow-removals` if the removals are intended",
             path.display()
         )));
     }
@@ -190,10 +194,11 @@ fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
     }
     let what = if mistakes == 1 { "1 error".to_owned() } else { format!("{mistakes} errors") };
     let dir = dir.display();
-    Err(Failure(format!(
-        "error: topology and cases in `{dir}` have {what}, and applying them would remove the affected items; nothing was applied\n  \
-         help: `faultscope check {dir}` shows them"
-    )))
+    Err(Failure::new(
+        Code::USAGE,
+        format!("topology and cases in `{dir}` have {what}, and applying them would remove the affected items; nothing was applied"),
+    )
+    .help(format!("`faultscope check {dir}` shows them")))
 }
 
 fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
@@ -308,10 +313,11 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     let text = json(&topology(&records, project.estate.model()))?;
     if args.out.exists() && !args.force {
         let out = args.out.display();
-        return Err(Failure(format!("error: `{out}` exists and was not overwritten\n  help: choose another file, or use `--force`")));
+        return Err(
+            Failure::new(Code::EXISTS, format!("`{out}` exists and was not overwritten")).help("choose another file, or use `--force`")
+        );
     }
-    std::fs::write(&args.out, format!("{text}\n"))
-        .map_err(|error| Failure(format!("error: cannot write `{}`: {error}", args.out.display())))?;
+    files::write(&args.out, format!("{text}\n"))?;
     let counts = value!({
         "revision": records.revision,
         "components": records.components.len(),
@@ -389,9 +395,8 @@ fn existing(args: &StoreArgs) -> Result<Store, Failure> {
     let path = match &args.store {
         Some(path) => path.clone(),
         None => find_project(Path::new(".")).map(|root| root.join(DEFAULT_STORE)).ok_or_else(|| {
-            Failure(
-                "error[F9003]: not in a project: no folder upward contains `rules/`\n  help: name the store with `--store FILE`".to_owned(),
-            )
+            Failure::new(Code::NO_PROJECT, "not in a project: no folder upward contains `rules/`")
+                .help("name the store with `--store FILE`")
         })?,
     };
     open_existing(&path)

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use diag::Code;
+
 use super::reliability::table;
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project};
 use project::{EvalReport, evaluate};
@@ -39,7 +41,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);
     for dir in &args.dirs {
         if !dir.is_dir() {
-            return Err(Failure(format!("error[F9001]: there is no folder `{}`", dir.display())));
+            return Err(Failure::new(Code::UNREADABLE, format!("there is no folder `{}`", dir.display())));
         }
     }
     let project = load_project(&args.project, near)?;
@@ -54,7 +56,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         }
     }
     if report.bundles.is_empty() && report.failed.is_empty() {
-        return Err(Failure("error[F4006]: no bundle with an `expected.json` below these folders".to_owned()));
+        return Err(Failure::new(Code::EMPTY_BUNDLE, "no bundle with an `expected.json` below these folders"));
     }
     Ok(if report.failed.is_empty() { OK } else { FINDINGS })
 }

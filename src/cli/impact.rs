@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::as_of::{AsOfArgs, estate_at};
 use super::page::Page;
 use super::{Failure, Lang, OK, Outcome, ProjectArgs, causes, graph, json, load_project, text};
-use diag::nearest;
+use diag::{Code, nearest};
 use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use localize::ImpactView;
 
@@ -184,16 +184,15 @@ fn find(estate: &Snapshot, name: &str) -> Result<Vec<ComponentId>, Failure> {
 
 pub(super) fn unknown_component(estate: &Snapshot, name: &str) -> Failure {
     let all: Vec<&str> = estate.ids().map(|c| estate.component(c)).flat_map(|c| [c.id.as_str(), c.name.as_str()]).collect();
-    let help = nearest(name, all).map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
-    Failure(format!("error[F2023]: the topology has no component `{name}`{help}"))
+    let help = nearest(name, all).map(|near| format!("did you mean `{near}`?"));
+    Failure::new(Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).maybe_help(help)
 }
 
 fn find_type(estate: &Snapshot, name: &str) -> Result<String, Failure> {
     let model = estate.model();
     model.find_type(name).map(|t| t.name.clone()).ok_or_else(|| {
-        let help = nearest(name, model.types.keys().map(String::as_str))
-            .map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
-        Failure(format!("error[F2002]: there is no component type `{name}`{help}"))
+        let help = nearest(name, model.types.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        Failure::new(Code::UNKNOWN_TYPE, format!("there is no component type `{name}`")).maybe_help(help)
     })
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use diag::Code;
+
 use super::{Failure, OK, Outcome, ProjectArgs, import_store, json, load_project};
 use import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use project::Project;
@@ -136,23 +138,26 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let imported = read_beside(kind, &sources, estate.model(), known).map_err(|error| Failure(format!("error: {error}")))?;
+    let imported = read_beside(kind, &sources, estate.model(), known).map_err(|error| Failure::new(Code::USAGE, format!("{error}")))?;
     if let Some(path) = &args.store {
         return into_store(args, path, &project, &imported, out);
     }
     if imported.components.is_empty() && !before.components.is_empty() && !args.dry_run && !args.allow_empty {
-        return Err(Failure(format!(
-            "error: the input has no components, and `{}` would lose all its {}; nothing was written\n  \
-             help: name all files of one import together; use `--allow-empty` if the removal is intended",
-            target.display(),
-            before.components.len()
-        )));
+        return Err(Failure::new(
+            Code::USAGE,
+            format!(
+                "the input has no components, and `{}` would lose all its {}; nothing was written",
+                target.display(),
+                before.components.len()
+            ),
+        )
+        .help("name all files of one import together; use `--allow-empty` if the removal is intended"));
     }
     let report = compare(&before, &imported);
     let text = topology_yaml(kind, &imported);
     let written = !args.dry_run && std::fs::read_to_string(&target).ok().as_deref() != Some(text.as_str());
     if written {
-        write_whole(&target, &text)?;
+        files::write(&target, &text)?;
     }
     match args.format {
         ReportFormat::Json => writeln!(out, "{}", json(&view(report, &target, written, None))?)?,
@@ -199,19 +204,10 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     for file in files {
         let name = file.to_string_lossy().replace('\\', "/");
         if file.extension().is_some_and(|end| end == "gz" || end == "zip" || end == "bz2" || end == "xz") {
-            return Err(Failure(format!(
-                "error: `{name}` is compressed\n  help: decompress it first, for example with `gunzip -k {name}`"
-            )));
+            return Err(Failure::new(Code::USAGE, format!("`{name}` is compressed"))
+                .help(format!("decompress it first, for example with `gunzip -k {name}`")));
         }
-        let cannot = |why: String| Failure(format!("error: cannot read `{name}`: {why}"));
-        let size = std::fs::metadata(&file).map_err(|error| cannot(error.to_string()))?.len();
-        if size > MAX_BYTES {
-            return Err(cannot(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(&file).map_err(|error| cannot(error.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Failure(format!("error: `{name}` is not UTF-8\n  help: save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts"))
-        })?;
+        let text = files::read_text(&file, &name, MAX_BYTES)?;
         sources.push(Source { name, text });
     }
     Ok(sources)
@@ -219,8 +215,8 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
 
 /// All files below a folder, except hidden ones; `.env` files are included.
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let entries =
-        std::fs::read_dir(folder).map_err(|error| Failure(format!("error: cannot read folder `{}`: {error}", folder.display())))?;
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| Failure::new(Code::USAGE, format!("cannot read folder `{}`: {error}", folder.display())))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
@@ -242,42 +238,19 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
 
 /// The current content of the target. A file that `import` did not write is not overwritten.
 fn before(target: &Path, named: bool) -> Result<Imported, Failure> {
-    let text = match std::fs::read_to_string(target) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Imported::default()),
-        Err(error) => return Err(Failure(format!("error: cannot read `{}`: {error}", target.display()))),
-    };
+    let shown = target.display().to_string();
+    let Some(bytes) = files::try_read(target, &shown, MAX_BYTES)? else { return Ok(Imported::default()) };
+    let text = files::text(bytes, &shown)?;
     let ours = text.trim().is_empty() || text.starts_with("# imported from ");
     match parse_topology(&text).filter(|_| ours) {
         Some(before) => Ok(before),
-        None if ours => Err(Failure(format!(
-            "error: `{}` was imported, but has errors now\n  help: `faultscope check` shows them; fix the file or remove it",
-            target.display()
-        ))),
+        None if ours => Err(Failure::new(Code::USAGE, format!("`{}` was imported, but has errors now", target.display()))
+            .help("`faultscope check` shows them; fix the file or remove it")),
         None => {
             let help = if named { "name another file with `--into`" } else { "move it away, or name another file with `--into`" };
-            Err(Failure(format!("error: `{}` was not written by `faultscope import`\n  help: {help}", target.display())))
+            Err(Failure::new(Code::USAGE, format!("`{}` was not written by `faultscope import`", target.display())).help(help))
         }
     }
-}
-
-/// Writes a file completely or not at all.
-fn write_whole(target: &Path, text: &str) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| Failure(format!("error: cannot write `{}`: {error}", target.display()));
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(cannot)?;
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    // Hidden, so that a partial file is never read as topology.
-    let half = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = std::fs::File::create(&half).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&half, target));
-    if renamed.is_err() {
-        let _ = std::fs::remove_file(&half);
-    }
-    renamed.map_err(cannot)
 }
 
 fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> ImportReport {

@@ -20,6 +20,7 @@ mod import;
 mod import_store;
 mod lang;
 mod mine;
+mod output;
 mod page;
 mod plot;
 #[cfg(test)]
@@ -30,14 +31,14 @@ mod text;
 mod walk;
 mod why;
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use diag::{Diagnostic, Sources, render};
+use diag::Code;
 pub use lang::Lang;
+use output::{Failure, Outcome, Output, finish, say};
 use project::{Bundle, Options, Project, find_project, load_bundle};
 use value::{Duration, Time};
 
@@ -123,42 +124,12 @@ impl TimeArgs {
 }
 
 fn parse_time(text: &str) -> Result<Time, String> {
-    Time::parse(text).ok_or_else(|| format!("`{text}` is no time; write it like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`"))
+    Time::parse(text).ok_or_else(|| "use RFC 3339, like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`".to_owned())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = value::Unit::parse(unit).filter(|u| u.dimension == value::Dimension::Time && !text.is_empty());
-    match (number.parse::<u32>(), unit) {
-        #[allow(clippy::cast_possible_truncation, reason = "at most 2^32 weeks in milliseconds")]
-        (Ok(number), Some(unit)) if number > 0 => Ok((f64::from(number) * unit.factor) as Duration),
-        _ => Err(format!("`{text}` is no duration; write it like `90m` or `2h`")),
-    }
+    ::estate::parse_duration(text).ok_or_else(|| "use a number and a unit, like `90m`, `2h` or `1h30m`".to_owned())
 }
-
-/// Says something beside the report. Whoever closed the error stream does not want to hear it.
-pub fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{words}");
-}
-
-/// Something that ends a command: printed, then exit code 2.
-pub struct Failure(String);
-
-impl From<Box<Diagnostic>> for Failure {
-    fn from(diagnostic: Box<Diagnostic>) -> Self {
-        let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!("\n  help: {help}"));
-        Failure(format!("error[{}]: {}{help}", diagnostic.code, diagnostic.message))
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Failure(format!("error: {error}"))
-    }
-}
-
-type Outcome = Result<u8, Failure>;
 
 /// Parses the arguments and runs the subcommand.
 pub fn main() -> ExitCode {
@@ -169,7 +140,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { OK });
         }
     };
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = Output::new(std::io::stdout().lock());
     let outcome = match cli.command {
         Command::Diagnose(args) => diagnose::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
@@ -187,16 +158,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     };
-    let flushed = out.flush();
-    match (outcome, flushed) {
-        // A reader that has seen enough (`| head`) is no failure.
-        (Err(Failure(message)), _) if message.contains("Broken pipe") => ExitCode::from(OK),
-        (Err(Failure(message)), _) => {
-            say(&message);
-            ExitCode::from(USAGE)
-        }
-        (Ok(code), _) => ExitCode::from(code),
-    }
+    finish(outcome, out)
 }
 
 /// Loads the project named, or the nearest one upward from `near`, or from here. What is wrong with it goes to standard
@@ -205,17 +167,16 @@ fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure> {
     let root = match &args.project {
         Some(root) => root.clone(),
         None => find_project(near).or_else(|| find_project(Path::new("."))).ok_or_else(|| {
-            Failure(
-                "error[F9003]: there is no project here: no folder upward holds `rules/`\n  help: name one with `--project DIR`".to_owned(),
-            )
+            Failure::new(Code::NO_PROJECT, "not in a project: no folder upward contains `rules/`")
+                .help("name one with `--project DIR`, or start one: `faultscope init`")
         })?,
     };
     let project = Project::load(&root)?;
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
         say(&format!(
-            "warning: {errors} {} in the project, the items concerned are left out; `faultscope check {}` shows them",
-            if errors == 1 { "mistake" } else { "mistakes" },
+            "warning: {errors} {} in the project; the affected items are left out; `faultscope check {}` shows them",
+            if errors == 1 { "error" } else { "errors" },
             root.display()
         ));
     }
@@ -246,15 +207,6 @@ fn top_of(project: &Project, dir: &Path) -> PathBuf {
     }
 }
 
-/// Whether to colour what goes to the terminal.
-fn colored() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-}
-
-fn show_diagnostics(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
-    render(sources, diagnostics, colored())
-}
-
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|error| Failure(format!("error: {error}")))
+    serde_json::to_string_pretty(value).map_err(|error| Failure::Output(error.into()))
 }

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use diag::Code;
+
 use super::{Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
 use mine::{Proposal, Report, Settings, TreeProposal, listed, mine, percent};
 use project::labelled;
@@ -45,7 +47,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     for dir in &args.dirs {
         if !dir.is_dir() {
-            return Err(Failure(format!("error[F9001]: there is no folder `{}`", dir.display())));
+            return Err(Failure::new(Code::UNREADABLE, format!("there is no folder `{}`", dir.display())));
         }
     }
     let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);
@@ -78,16 +80,14 @@ fn write(report: &Report, dir: &Path, force: bool) -> Result<Vec<PathBuf>, Failu
     let files: Vec<(PathBuf, String)> = report.files().into_iter().map(|(name, text)| (dir.join(name), text)).collect();
     let differs = |(path, text): &&(PathBuf, String)| path.exists() && std::fs::read(path).ok().as_deref() != Some(text.as_bytes());
     if let Some((path, _)) = files.iter().find(differs).filter(|_| !force) {
-        let message = format!("error: `{}` already exists and differs; nothing was written", path.display());
-        return Err(Failure(format!("{message}\n  help: choose another folder, or overwrite it with `--force`")));
+        return Err(Failure::new(Code::EXISTS, format!("`{}` already exists and differs; nothing was written", path.display()))
+            .help("choose another folder, or overwrite it with `--force`"));
     }
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    let failed = |path: &Path, error: &std::io::Error| Failure(format!("error[F9001]: cannot write `{}`: {error}", path.display()));
-    std::fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
     for (path, text) in &files {
-        std::fs::write(path, text).map_err(|error| failed(path, &error))?;
+        files::write(path, text)?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }

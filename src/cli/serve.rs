@@ -18,16 +18,15 @@ pub struct Args {
     /// Folder with models written by `faultscope anomaly fit`, one NAME.json each
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Folder for the journal of received scores
-    #[arg(long, value_name = "DIR", default_value = ".faultscope")]
-    data: PathBuf,
+    /// Folder for the journal of received scores [default: `.faultscope` in the project]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let root = project.root.clone();
-    // Relative to the project, not to the current folder; an absolute path stays as it is.
-    let data = root.join(&args.data);
+    let data = args.data.clone().unwrap_or_else(|| root.join(".faultscope"));
     let (served, warnings) = AppState::new(project, &data, args.models.as_deref())?;
     for warning in warnings {
         say(&format!("warning: {warning}"));

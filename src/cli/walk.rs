@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
 use compile::plan::{Answer, Goal, Tree, TreeNode};
-use diag::nearest;
+use diag::{Code, nearest};
 use engine::Walk;
 use project::Bundle;
 
@@ -47,11 +47,13 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     };
     let plan = bundle.as_ref().map_or(project.plan.as_ref(), Bundle::plan);
     let Some(tree) = plan.trees.get(&args.tree) else {
-        let help = nearest(&args.tree, plan.trees.keys().map(String::as_str)).map_or_else(
-            || format!("\n  help: the trees are {}", plan.trees.keys().cloned().collect::<Vec<_>>().join(", ")),
-            |near| format!("\n  help: did you mean `{near}`?"),
-        );
-        return Err(Failure(format!("error[F2018]: there is no tree `{}`{help}", args.tree)));
+        let all: Vec<&str> = plan.trees.keys().map(String::as_str).collect();
+        let help = match nearest(&args.tree, all.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if all.is_empty() => "the project has no decision trees".to_owned(),
+            None => format!("the trees are {}", all.join(", ")),
+        };
+        return Err(Failure::new(Code::UNKNOWN_RULE, format!("there is no tree `{}`", args.tree)).help(help));
     };
     if args.format == WalkFormat::Mermaid {
         write!(out, "{}", mermaid(tree))?;
@@ -138,7 +140,7 @@ fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
 fn parse(node: &TreeNode, text: &str) -> Result<Answer, Failure> {
     matching(node, text)
         .cloned()
-        .ok_or_else(|| Failure(format!("error: invalid answer `{text}` to \"{}\": use {}", node.question, choices(node))))
+        .ok_or_else(|| Failure::new(Code::USAGE, format!("invalid answer `{text}` to \"{}\": use {}", node.question, choices(node))))
 }
 
 /// Asks in the terminal until the answer is one of the branches; `None` at the end of the input.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Failure, Format, OK, Outcome, ProjectArgs, TimeArgs, json, load, load_project};
 use compile::plan::{CondKind, Rule, Status};
-use diag::nearest;
+use diag::{Code, nearest};
 use engine::{Evidence, EvidenceView, Why};
 use estate::ComponentId;
 use project::Bundle;
@@ -78,19 +78,21 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let plan = bundle.plan();
     let Some(rule) = plan.rules.get(&args.rule) else {
         if plan.trees.contains_key(&args.rule) {
-            return Err(Failure(format!(
-                "error: `{0}` is a decision tree: use `faultscope walk {0} --bundle {1}`",
-                args.rule,
-                args.bundle.display()
-            )));
+            return Err(Failure::new(
+                Code::USAGE,
+                format!("`{0}` is a decision tree: use `faultscope walk {0} --bundle {1}`", args.rule, args.bundle.display()),
+            ));
         }
         let broken = project.files().iter().flat_map(|f| &f.rules).any(|r| r.id.value == args.rule);
         if broken {
-            return Err(Failure(format!("error: rule `{}` has an error and was left out; `faultscope check` shows it", args.rule)));
+            return Err(Failure::new(
+                Code::USAGE,
+                format!("rule `{}` has an error and was left out; `faultscope check` shows it", args.rule),
+            ));
         }
-        let help = nearest(&args.rule, plan.rules.keys().map(String::as_str))
-            .map_or_else(String::new, |near| format!("\n  help: did you mean `{near}`?"));
-        return Err(Failure(format!("error[F2018]: the project `{}` has no rule `{}`{help}", project.root.display(), args.rule)));
+        let help = nearest(&args.rule, plan.rules.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        return Err(Failure::new(Code::UNKNOWN_RULE, format!("the project `{}` has no rule `{}`", project.root.display(), args.rule))
+            .maybe_help(help));
     };
     let engine = bundle.engine();
     let findings = engine.findings();

@@ -123,6 +123,7 @@ codes! {
     USAGE = "F9006", "a command that cannot be carried out as given";
     OUTPUT = "F9007", "a report that cannot be written to where it goes";
     EXISTS = "F9008", "a file that would be overwritten";
+    REMOTE = "F9009", "a server that cannot be asked";
 
     REQUEST = "F9501", "a request that cannot be read";
     NO_ADDRESS = "F9502", "an address that the server does not have";

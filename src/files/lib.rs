@@ -50,6 +50,17 @@ pub fn read_text(path: &Path, shown: &str, limit: u64) -> Result<String, Box<Dia
     text(read(path, shown, limit)?, shown)
 }
 
+/// Refuses what is there and is not a file: a journal that is appended to must not be a pipe.
+///
+/// # Errors
+/// The kind of thing that it is.
+pub fn refuse_special(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::other(format!("it is {}, not a file", kind(&found)))),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Bytes as text.
 ///
 /// # Errors
@@ -73,11 +84,8 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Box<Diagnosti
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let old = match fs::metadata(&path) {
-        Ok(found) if !found.is_file() => return Err(io::Error::other(format!("it is {}, not a file", kind(&found)))),
-        Ok(found) => Some(found.permissions()),
-        Err(_) => None,
-    };
+    refuse_special(&path)?;
+    let old = fs::metadata(&path).map(|found| found.permissions()).ok();
     if old.as_ref().is_some_and(Permissions::readonly) {
         return Err(io::Error::from(io::ErrorKind::PermissionDenied));
     }

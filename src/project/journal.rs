@@ -34,6 +34,7 @@ pub fn name_in(root: &Path, dir: &Path) -> String {
 pub fn append_feedback(root: &Path, entry: &Entry) -> Result<()> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
+    files::refuse_special(&root.join(JOURNAL))?;
     let mut file = OpenOptions::new().create(true).read(true).append(true).open(root.join(JOURNAL))?;
     if file.metadata()?.len() > 0 {
         let mut last = [0];

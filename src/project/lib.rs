@@ -2,7 +2,7 @@
 
 mod bundle;
 mod eval;
-mod files;
+mod folder;
 mod http;
 mod journal;
 mod load;

@@ -15,7 +15,7 @@ use script::RhaiScripts;
 use signal::MappingRules;
 
 use super::Topology;
-use super::files::{below, read};
+use super::folder::{below, read};
 
 /// Everything of one folder, immutable: who reloads makes another one.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use diag::{Code, Diagnostic, SourceId, Sources, sort};
 use estate::{Snapshot, build};
 
-use super::files::{below, read};
+use super::folder::{below, read};
 
 /// An estate with the texts that it was read from.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use diag::Diagnostic;
 use knowledge::feedback;
 
 use super::Project;
-use super::files::below;
+use super::folder::{MAX_TEXT_BYTES, below};
 
 /// The journal of a project, in its folder.
 const JOURNAL: &str = "feedback.ndjson";
@@ -119,7 +119,7 @@ impl Collecting<'_> {
 
     fn journal(&mut self) -> Vec<Diagnostic> {
         // Without a journal nobody has said anything yet.
-        let Ok(text) = std::fs::read_to_string(self.project.root.join(JOURNAL)) else { return Vec::new() };
+        let Ok(text) = files::read_text(&self.project.root.join(JOURNAL), JOURNAL, MAX_TEXT_BYTES) else { return Vec::new() };
         let (entries, diagnostics) = feedback::read(&text);
         for entry in entries {
             // An absolute path replaces the root.
@@ -175,10 +175,12 @@ impl Collecting<'_> {
     }
 }
 
+/// The largest `expected.json`, in bytes: it names a few components.
+const MAX_EXPECTED_BYTES: u64 = 1 << 20;
+
 /// The truth of an `expected.json`.
 pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
-    let text =
-        std::fs::read_to_string(dir.join("expected.json")).map_err(|error| format!("its `expected.json` cannot be read: {error}"))?;
+    let text = files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES).map_err(|error| error.message)?;
     let said: Expected = serde_json::from_str(&text).map_err(|error| format!("its `expected.json` is not as expected: {error}"))?;
     match (said.no_fault, said.root_causes.is_empty()) {
         (true, true) | (false, false) => Ok(said.root_causes),

@@ -82,7 +82,7 @@ impl Journal {
             let cut = file.set_len(u64::try_from(whole).unwrap_or(u64::MAX)).and_then(|()| file.sync_all());
             cut.map_err(|error| failed(&error))?;
         }
-        sync(dir).map_err(|error| failed(&error))?;
+        files::sync_folder(dir).map_err(|error| failed(&error))?;
         let mut journal = Journal {
             dir: dir.to_path_buf(),
             file,
@@ -184,7 +184,7 @@ impl Journal {
         self.file = file;
         self.length = u64::try_from(text.len()).unwrap_or(u64::MAX);
         self.expired = 0;
-        let remembered = sync(&self.dir);
+        let remembered = files::sync_folder(&self.dir);
         if let Err(error) = &remembered {
             // After a crash the name may lead to the old file, without what is added from here on.
             self.broken = Some(error.to_string());
@@ -209,16 +209,11 @@ fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
 }
 
 fn open(path: &Path) -> std::io::Result<(File, Vec<u8>)> {
+    files::refuse_special(path)?;
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok((file, bytes))
-}
-
-/// Makes sure that the folder remembers its files.
-fn sync(dir: &Path) -> std::io::Result<()> {
-    // Elsewhere a folder cannot be opened, and remembers by itself.
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 /// The lines of a journal. One that cannot be read ends the start: what was acknowledged is not dropped in silence.

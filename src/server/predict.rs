@@ -25,6 +25,9 @@ pub const MAX_BODY: usize = 4 << 20;
 /// Several of one request: what a person, or one scrape of an estate, asks about at once.
 const MAX_ROWS: usize = 10_000;
 
+/// The largest model file, in bytes: a thousand columns with a weekly season are a tenth of it.
+const MAX_MODEL_BYTES: u64 = 256 << 20;
+
 /// The models of a folder, by the names of their files without `.json`. One that cannot be read is left out, and told in `warnings`.
 ///
 /// # Errors
@@ -40,10 +43,8 @@ pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, M
     let mut models = BTreeMap::new();
     for path in paths {
         let shown = path.display().to_string();
-        let read = match std::fs::read(&path) {
-            Ok(bytes) => Model::from_json(&shown, &bytes).map_err(|diagnostic| diagnostic.message),
-            Err(error) => Err(format!("`{shown}` cannot be read: {error}")),
-        };
+        let read = files::read(&path, &shown, MAX_MODEL_BYTES).and_then(|bytes| Model::from_json(&shown, &bytes));
+        let read = read.map_err(|diagnostic| diagnostic.message);
         match (read, path.file_stem().and_then(|name| name.to_str())) {
             (Ok(model), Some(name)) => {
                 models.insert(name.to_owned(), model);

@@ -1,8 +1,6 @@
 //! An incident bundle: a folder with any of `alerts.json`, `metrics.json`, `traces.json`, `logs.json`, `events.ndjson` or `changes.json`.
 //! [`read_bundle`] fetches the bytes, [`read_facts`] makes facts of them without touching the disk.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use diag::{Code, Diagnostic};
@@ -105,23 +103,11 @@ fn own_or_above(dir: &Path, root: &Path, name: &str) -> Result<Option<FileText>,
 }
 
 fn file(path: &Path, shown: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
-    let unreadable =
-        |error: &std::io::Error| Box::new(Diagnostic::nowhere(Code::UNREADABLE, format!("cannot read `{}`: {error}", path.display())));
-    let opened = match File::open(path) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(&error)),
-    };
-    // Of the size it will have: growing by doubling would hold a big file one and a half times.
-    let size = opened.metadata().map_or(0, |metadata| metadata.len()).min(MAX_FILE_BYTES);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    // One byte more than allowed tells a file that is too large, even one that grows or has no size.
-    opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
-        let what = format!("`{}` is larger than {} GiB", path.display(), MAX_FILE_BYTES >> 30);
-        return Err(Box::new(Diagnostic::nowhere(Code::TOO_LARGE, what).help("record a shorter time, or with a longer step")));
-    }
-    Ok(Some((shown.to_owned(), bytes)))
+    let bytes = files::try_read(path, &path.display().to_string(), MAX_FILE_BYTES).map_err(|error| match error.code {
+        Code::TOO_LARGE => Box::new(error.help("record a shorter time, or with a longer step")),
+        _ => error,
+    })?;
+    Ok(bytes.map(|bytes| (shown.to_owned(), bytes)))
 }
 
 /// Makes facts of a bundle. A file that cannot be read is reported and leaves the others usable; of its kind nothing is known then

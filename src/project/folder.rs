@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use diag::{Code, Diagnostic, SourceId, Sources};
 
 /// A text file larger than this is no file that a person wrote; topologies of a million components stay below it.
-const MAX_TEXT_BYTES: u64 = 512 << 20;
+pub const MAX_TEXT_BYTES: u64 = 512 << 20;
 
 /// All files below a folder with one of the extensions, by path. A folder that cannot be read is reported. Links to folders
 /// are followed once: a link to a folder above itself would never end.
@@ -46,27 +46,14 @@ pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>)
 /// Reads a text file into the sources, under its path relative to `root`.
 pub fn read(sources: &mut Sources, root: &Path, path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<SourceId> {
     let shown = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
-    match std::fs::metadata(path) {
-        Ok(meta) if meta.len() > MAX_TEXT_BYTES => {
-            let message = format!("`{shown}` is larger than {} MiB", MAX_TEXT_BYTES >> 20);
-            diagnostics.push(Diagnostic::nowhere(Code::TOO_LARGE, message).help("split it into several files"));
-            return None;
-        }
-        Ok(_) | Err(_) => {}
-    }
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, format!("`{shown}` cannot be read: {error}")));
-            return None;
-        }
-    };
-    match String::from_utf8(bytes) {
+    match files::read_text(path, &shown, MAX_TEXT_BYTES) {
         Ok(text) => Some(sources.add(shown, text)),
+        Err(error) if error.code == Code::TOO_LARGE => {
+            diagnostics.push(error.help("split it into several files"));
+            None
+        }
         Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let message = format!("`{shown}` is not UTF-8: byte {at} does not fit");
-            diagnostics.push(Diagnostic::nowhere(Code::NOT_UTF8, message).help("save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts"));
+            diagnostics.push(*error);
             None
         }
     }
