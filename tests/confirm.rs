@@ -170,7 +170,7 @@ fn a_broken_line_costs_only_itself() {
     fs::write(dir.join(JOURNAL), r#"{"time":"2025-06-01T02:00:00Z","bun"#).unwrap();
     let (code, said) = confirm(&dir, "db-1", &[]);
     assert_eq!(code, 0, "{said}");
-    has(&said, &["1 mistake in the project", "was right 1 of 1 time"]);
+    has(&said, &["1 error in the project", "was right 1 of 1 time"]);
     assert_eq!(journal(&dir).lines().count(), 2);
     let (code, out, _) = faultscope(&["check", dir.to_str().unwrap(), "--format", "json"]);
     assert_eq!(code, 1, "{out}");

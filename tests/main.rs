@@ -17,6 +17,7 @@ mod check;
 mod confirm;
 mod diagnose;
 mod engine;
+mod hostile;
 mod import;
 mod matcher;
 mod mine;

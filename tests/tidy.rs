@@ -21,7 +21,7 @@ const OWNED: &[(&str, &str)] = &[
 ];
 
 /// Folders that may touch files.
-const IO: &[&str] = &["signal", "store", "project", "server", "cli"];
+const IO: &[&str] = &["files", "signal", "store", "project", "server", "cli"];
 /// Folders that may read a clock: the deadline of a script, the time that an evaluation took, when a score was received.
 const CLOCK: &[&str] = &["script", "project", "server", "cli"];
 

@@ -57,7 +57,7 @@ pub fn assessment(view: &Assessment, lang: Lang, markdown: bool) -> String {
 
 fn head(page: &mut Page, view: &Assessment) {
     let risk = format!("{} {}", page.say("RISK", "风险"), level(page, view.risk));
-    let line = format!("{} · {risk}", view.title);
+    let line = page.safe(&format!("{} · {risk}", view.title)).into_owned();
     page.text.push_str(&if page.markdown { format!("## {line}\n") } else { format!("{line}\n") });
     if let Some(window) = &view.window {
         let length = Time::describe(window.minutes.saturating_mul(MINUTE));

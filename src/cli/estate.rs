@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
-use diag::Code;
+use diag::{Code, one_line};
 
 use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::{FINDINGS, Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
@@ -209,7 +209,8 @@ fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
     }
     for Audit { revision, who, when_ms, why, origin, added, changed, removed } in &log {
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        writeln!(out, "{revision}  {}  {who} ({origin})  {added} added, {changed} changed, {removed} removed{why}", Time(*when_ms))?;
+        let line = format!("{revision}  {}  {who} ({origin})  {added} added, {changed} changed, {removed} removed{why}", Time(*when_ms));
+        writeln!(out, "{}", one_line(&line))?;
     }
     Ok(OK)
 }
@@ -230,16 +231,20 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
         let name = if one.name == one.id { String::new() } else { format!(" {}", one.name) };
         let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
         let more: String = more.into_iter().filter_map(|(what, said)| said.as_deref().map(|said| format!(", {what} {said}"))).collect();
-        writeln!(out, "  {}{name} ({}{more}, from {})", one.id, one.kind, one.origin)?;
+        writeln!(out, "{}", one_line(&format!("  {}{name} ({}{more}, from {})", one.id, one.kind, one.origin)))?;
     }
     for one in &records.relations {
-        writeln!(out, "  {} {} {} (from {})", one.from, one.kind, one.to, one.origin)?;
+        writeln!(out, "{}", one_line(&format!("  {} {} {} (from {})", one.from, one.kind, one.to, one.origin)))?;
     }
     for one in &records.groups {
-        writeln!(out, "  {}: needs {} of {} (from {})", one.id, one.need, one.members.join(", "), one.origin)?;
+        writeln!(out, "{}", one_line(&format!("  {}: needs {} of {} (from {})", one.id, one.need, one.members.join(", "), one.origin)))?;
     }
     for one in &records.cases {
-        writeln!(out, "  {} {}: affected {} (from {})", one.id, one.title, one.components.join(", "), one.origin)?;
+        writeln!(
+            out,
+            "{}",
+            one_line(&format!("  {} {}: affected {} (from {})", one.id, one.title, one.components.join(", "), one.origin))
+        )?;
     }
     Ok(OK)
 }

@@ -141,7 +141,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let then = estate_at(&project, &args.then)?;
     for word in then.iter().flat_map(|then| &then.words) {
-        super::say(&format!("warning: {word}"));
+        super::say(&format!("warning: {}", diag::one_line(&word)));
     }
     let estate: &Snapshot = match &then {
         Some(then) => &then.estate,
@@ -299,6 +299,7 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
             for way in item.ways.iter().filter(|way| **way != item.view.path) {
                 let way = way.join(" → ");
                 let mark = if page.markdown { "  - " } else { "        " };
+                let way = page.safe(&way).into_owned();
                 page.text.push_str(&format!("{mark}{} {way}\n", lang.also()));
             }
         }

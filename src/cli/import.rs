@@ -309,7 +309,7 @@ fn list(page: &mut String, heading: &str, lines: impl ExactSizeIterator<Item = S
         return;
     }
     page.push_str(&format!("{heading}\n"));
-    lines.take(SHOWN).for_each(|line| page.push_str(&format!("  {line}\n")));
+    lines.take(SHOWN).for_each(|line| page.push_str(&format!("  {}\n", diag::one_line(&line))));
     if count > SHOWN {
         page.push_str(&format!("  … and {} more\n", count - SHOWN));
     }

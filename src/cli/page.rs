@@ -1,5 +1,9 @@
 //! A human-readable report: headings and lists as plain text, or as Markdown with the same layout.
 
+use std::borrow::Cow;
+
+use diag::{markdown, one_line};
+
 use super::Lang;
 
 pub struct Page {
@@ -21,7 +25,13 @@ impl Page {
         }
     }
 
+    /// Text as one harmless line of this report.
+    pub fn safe<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.markdown { markdown(text) } else { one_line(text) }
+    }
+
     pub fn title(&mut self, text: &str) {
+        let text = self.safe(text);
         if !self.text.is_empty() {
             self.text.push('\n');
         }
@@ -29,25 +39,30 @@ impl Page {
     }
 
     pub fn heading(&mut self, text: &str) {
+        let text = self.safe(text);
         self.text.push_str(&if self.markdown { format!("\n**{text}**\n\n") } else { format!("\n  {text}\n") });
     }
 
     /// A list item directly under the title.
     pub fn entry(&mut self, text: &str) {
+        let text = self.safe(text);
         self.text.push_str(&if self.markdown { format!("- {text}\n") } else { format!("  {text}\n") });
     }
 
     /// A list item under a heading.
     pub fn item(&mut self, text: &str) {
+        let text = self.safe(text);
         self.text.push_str(&if self.markdown { format!("- {text}\n") } else { format!("    {text}\n") });
     }
 
     /// A line under the item before it.
     pub fn sub(&mut self, text: &str) {
+        let text = self.safe(text);
         self.text.push_str(&if self.markdown { format!("  - {text}\n") } else { format!("      {text}\n") });
     }
 
     pub fn numbered(&mut self, number: usize, text: &str) {
+        let text = self.safe(text);
         self.text.push_str(&if self.markdown { format!("{number}. {text}\n") } else { format!("    {number}. {text}\n") });
     }
 

@@ -29,7 +29,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let data = args.data.clone().unwrap_or_else(|| root.join(".faultscope"));
     let (served, warnings) = AppState::new(project, &data, args.models.as_deref())?;
     for warning in warnings {
-        say(&format!("warning: {warning}"));
+        say(&format!("warning: {}", diag::one_line(&warning)));
     }
     let listener = TcpListener::bind(args.listen).map_err(|error| cannot_listen(args.listen, &error))?;
     let address = listener.local_addr()?;

@@ -159,6 +159,7 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     }
     let fault = &suspect.fault;
     let line = format!("{rank}. {who} ({}): {fault}", about.join(", "));
+    let line = page.safe(&line).into_owned();
     if page.markdown {
         page.text.push_str(&format!("\n### {line}\n\n"));
     } else {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Failure, Format, OK, Outcome, ProjectArgs, TimeArgs, json, load, load_project};
 use compile::plan::{CondKind, Rule, Status};
-use diag::{Code, nearest};
+use diag::{Code, nearest, one_line};
 use engine::{Evidence, EvidenceView, Why};
 use estate::ComponentId;
 use project::Bundle;
@@ -101,7 +101,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     match args.format {
         Format::Json => writeln!(out, "{}", json(&report)?)?,
         Format::Text => write!(out, "{}", words(&report, rule, &bundle))?,
-        Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle))?,
+        Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle).replace("```", "'''"))?,
     }
     Ok(OK)
 }
@@ -203,7 +203,7 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
             }
         };
         let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; not counted: {why}"));
-        page.push_str(&format!("\n  {on}— {when}{aside}\n"));
+        page.push_str(&format!("\n  {}\n", one_line(&format!("{on}— {when}{aside}"))));
         tree(&binding.conditions, 2, &mut page);
     }
     if others > MAX_BINDINGS {
@@ -233,10 +233,10 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
             line
         }
     };
-    page.push_str(&format!("{indent}{mark} {line}\n"));
+    page.push_str(&format!("{indent}{mark} {}\n", one_line(&line)));
     if condition.parts.is_empty() {
         for source in condition.view.sources.iter().take(MAX_SOURCES) {
-            page.push_str(&format!("{indent}    {}#{}: {}\n", source.origin.file, source.origin.index, source.text));
+            page.push_str(&format!("{indent}    {}#{}: {}\n", one_line(&source.origin.file), source.origin.index, one_line(&source.text)));
         }
         if condition.view.sources.len() > MAX_SOURCES {
             page.push_str(&format!("{indent}    … {} more\n", condition.view.sources.len() - MAX_SOURCES));

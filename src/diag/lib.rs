@@ -10,7 +10,7 @@ mod source;
 
 pub use codes::{Code, all as all_codes};
 pub use nearest::nearest;
-pub use plain::{address, markdown, one_line, visible};
+pub use plain::{address, is_secret, markdown, one_line, visible};
 pub use render::{render, render_json};
 pub use source::{LineColumn, Place, SourceId, Sources, Span};
 

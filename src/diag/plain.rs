@@ -46,6 +46,58 @@ pub fn address(url: &str) -> String {
     format!("{scheme}{separator}{host}{path}{query}")
 }
 
+/// Keys whose values are secrets, wherever they stand in a key.
+const SECRETS: &[&str] = &["authorization", "cookie", "password", "passwd", "secret", "token", "api-key", "api_key", "apikey"];
+
+/// Whether the value under a key, or a header of this name, is a secret.
+pub fn is_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRETS.iter().any(|secret| key.contains(secret))
+}
+
+/// The text of a file with its secrets as stars, so that its lines can be quoted: user and password of addresses, and values under keys
+/// that name a secret. As long in bytes as before. A value that starts with `$` only names a variable.
+pub(super) fn mask(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        for (from, to) in secrets(line) {
+            if let Some(part) = bytes.get_mut(start + from..start + to) {
+                part.fill(b'*');
+            }
+        }
+        start += line.len();
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where secrets stand in a line.
+fn secrets(line: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices("://") {
+        let from = at + 3;
+        let rest = line.get(from..).unwrap_or("");
+        let end = rest.find(|c: char| c.is_whitespace() || "/?#\"'`,}]".contains(c)).unwrap_or(rest.len());
+        if let Some(user) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
+            found.push((from, from + user));
+        }
+    }
+    for (at, _) in line.match_indices(':') {
+        let key = line.get(..at).unwrap_or("").rsplit(['{', ',', ' ']).find(|part| !part.is_empty()).unwrap_or("");
+        if !is_secret(key) {
+            continue;
+        }
+        let rest = line.get(at + 1..).unwrap_or("");
+        let value = rest.trim_start_matches([' ', '"', '\'']);
+        let from = at + 1 + rest.len() - value.len();
+        let end = value.find(['"', '\'', '}', ',', '#', '\n', '\r']).unwrap_or(value.len());
+        if end > 0 && !value.starts_with(['$', '{', '[']) {
+            found.push((from, from + end));
+        }
+    }
+    found
+}
+
 fn is_harmful(c: char) -> bool {
     let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
     (c.is_control() && c != '\n' && c != '\t') || turns
@@ -66,7 +118,7 @@ fn replaced(text: &str, replacement: impl Fn(char) -> Option<String>) -> Cow<'_,
 
 #[cfg(test)]
 mod tests {
-    use super::{address, markdown, one_line, visible};
+    use super::{address, markdown, mask, one_line, visible};
 
     #[test]
     fn what_could_act_is_shown() {
@@ -83,6 +135,20 @@ mod tests {
         assert_eq!(one_line("a\r\nb\u{2028}c\x08"), "a  b c\\u0008");
         assert_eq!(markdown("<img src=x> [a](http://b)\n# c"), "&lt;img src=x> [a]\\(http://b) # c");
         assert_eq!(markdown("a [CAS-001] b"), "a [CAS-001] b");
+    }
+
+    #[test]
+    fn quoted_lines_keep_their_secrets() {
+        for (line, expected) in [
+            ("url: http://user:pw@host/a", "url: http://*******@host/a"),
+            ("  - {url: 'http://a:b@c', x: 1}\n", "  - {url: 'http://***@c', x: 1}\n"),
+            ("headers: {authorization: Bearer abc, x: 1}", "headers: {authorization: **********, x: 1}"),
+            ("  x-api-key: \"密钥\"\n", "  x-api-key: \"******\"\n"),
+            ("  authorization: $TOKEN\n", "  authorization: $TOKEN\n"),
+            ("TOP-001 \"a: b\" { if x > 1 }", "TOP-001 \"a: b\" { if x > 1 }"),
+        ] {
+            assert_eq!(mask(line), expected);
+        }
     }
 
     #[test]

@@ -1,12 +1,20 @@
 //! Diagnostics for people (the terminal) and for machines (JSON).
 
+use std::collections::BTreeMap;
+
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-use super::{Diagnostic, Severity, Sources};
+use super::plain::{mask, one_line};
+use super::{Diagnostic, Severity, SourceId, Sources};
 
 /// All diagnostics as text with the lines they are about. `color` adds terminal colours.
 pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {
+    let mut masked: BTreeMap<SourceId, String> = BTreeMap::new();
+    for place in diagnostics.iter().flat_map(|d| d.place.iter().chain(d.related.iter().map(|(place, _)| place))) {
+        masked.entry(place.source).or_insert_with(|| mask(sources.text(place.source)));
+    }
+    let text_of = |source: SourceId| masked.get(&source).map_or("", String::as_str);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for diagnostic in diagnostics {
@@ -14,26 +22,26 @@ pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> Str
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.0);
+        let title = level.primary_title(one_line(&diagnostic.message)).id(diagnostic.code.0);
         let mut group = annotate_snippets::Group::with_title(title);
         if let Some(place) = diagnostic.place {
-            let mut snippet = Snippet::source(sources.text(place.source))
+            let mut snippet = Snippet::source(text_of(place.source))
                 .path(sources.path(place.source))
-                .annotation(AnnotationKind::Primary.span(clamp(sources, place)).label(diagnostic.label.as_str()));
+                .annotation(AnnotationKind::Primary.span(clamp(sources, place)).label(one_line(&diagnostic.label)));
             for (other, label) in diagnostic.related.iter().filter(|(other, _)| other.source == place.source) {
-                snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(label.as_str()));
+                snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(one_line(label)));
             }
             group = group.element(snippet);
         }
         for (other, label) in diagnostic.related.iter().filter(|(other, _)| Some(other.source) != diagnostic.place.map(|p| p.source)) {
             group = group.element(
-                Snippet::source(sources.text(other.source))
+                Snippet::source(text_of(other.source))
                     .path(sources.path(other.source))
-                    .annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(label.as_str())),
+                    .annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(one_line(label))),
             );
         }
         if let Some(help) = &diagnostic.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+            group = group.element(Level::HELP.message(one_line(help)));
         }
         text.push_str(&renderer.render(&[group]));
         text.push_str("\n\n");

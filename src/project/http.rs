@@ -13,6 +13,7 @@ use ureq::http::{Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
+use diag::address;
 use value::Time;
 
 /// The largest response that is read, in bytes: scores of a thousand series are a tenth of a mebibyte, so anything larger is
@@ -117,7 +118,7 @@ fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Durat
     let status = response.status();
     if status.is_redirection() {
         let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("somewhere else");
-        return Err(format!("redirects to `{}` (status {}): name that address itself", clipped(to), status.as_u16()));
+        return Err(format!("redirects to `{}` (status {}): name that address itself", clipped(&address(to)), status.as_u16()));
     }
     let mut bytes = Vec::new();
     // One byte more than is allowed tells that there is more.

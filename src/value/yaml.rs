@@ -29,6 +29,12 @@ pub struct Key {
     pub name: String,
 }
 
+/// Aliases in one file: hundreds are a template, more is a program.
+const MAX_ALIASES: usize = 10_000;
+
+/// Parts of values that all aliases of one file repeat together, so that a few lines cannot expand into billions.
+const MAX_REPEATED: usize = 200_000;
+
 /// Nesting beyond this is refused: no file that a person writes comes near it.
 pub const MAX_DEPTH: usize = 64;
 
@@ -81,8 +87,10 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
     budget.max_events = 120_000_000;
     budget.max_depth = MAX_DEPTH;
     budget.max_total_scalar_bytes = 2 << 30;
+    budget.max_aliases = MAX_ALIASES;
     let mut options = Options::default();
     options.budget = Some(budget);
+    options.alias_limits.max_total_replayed_events = MAX_REPEATED;
     // YAML 1.2: an owner called `y`, a country called `no` are texts.
     options.strict_booleans = true;
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(body, options).map_err(|error| {
@@ -90,6 +98,10 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
             let offset = sources.offset(source, usize::try_from(at.line()).unwrap_or(1), usize::try_from(at.column()).unwrap_or(1));
             Span::new(offset, offset + 1)
         });
+        if let Some(limit) = exceeded(error.without_snippet()) {
+            let help = "write the values out, or split the file";
+            return Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), limit).help(help));
+        }
         let message = error.without_snippet().to_string();
         // The place is shown anyway, and options of the parser are none of the user's.
         let first = message.lines().next().unwrap_or("");
@@ -98,6 +110,24 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
         Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), format!("this is not valid YAML: {first}")))
     })?;
     Ok(place(raw, source, text_start))
+}
+
+/// Which limit of ours a file exceeds, if that is what is wrong with it.
+fn exceeded(error: &serde_saphyr::Error) -> Option<String> {
+    use serde_saphyr::Error;
+    use serde_saphyr::budget::BudgetBreach;
+    match error {
+        Error::AliasError { error, .. } => exceeded(error),
+        Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayCounterOverflow { .. } => {
+            Some(format!("aliases (`*name`) repeat more than {MAX_REPEATED} values"))
+        }
+        Error::AliasReplayStackDepthExceeded { .. } => Some("aliases (`*name`) are nested too deeply".to_owned()),
+        Error::Budget { breach: BudgetBreach::Aliases { .. }, .. } => Some(format!("more than {MAX_ALIASES} aliases (`*name`)")),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => Some(format!("nested more than {MAX_DEPTH} levels deep")),
+        Error::Budget { .. } => Some("the file is too large or too complex".to_owned()),
+        // The errors of the library, which may gain others.
+        _ => None,
+    }
 }
 
 fn place(raw: Spanned<Raw>, source: SourceId, shift: usize) -> Node {

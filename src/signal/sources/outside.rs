@@ -2,7 +2,7 @@
 
 use crate::mapping_rules::{ScoreSeries, Scorer};
 use crate::scale::Scale;
-use diag::{Code, Diagnostic, nearest};
+use diag::{Code, Diagnostic, Place, address, is_secret, nearest};
 use estate::parse_duration;
 use value::yaml::Node;
 use value::{Duration, SECOND, Time};
@@ -52,6 +52,12 @@ impl Reader {
         let url = self.url(node);
         let timeout = self.timeout(node);
         let headers = self.labels(node, "headers");
+        for (name, value) in headers.iter().flatten() {
+            if is_secret(name) && !value.starts_with('$') {
+                let place = node.get("headers").and_then(|headers| headers.get(name)).map_or(node.place, |value| value.place);
+                self.secret(place, format!("the header `{name}` of this scorer is a literal secret"));
+            }
+        }
         let name = name?;
         if earlier.iter().any(|scorer| scorer.name == name) {
             let place = node.get("name").map_or(node.place, |n| n.place);
@@ -61,13 +67,29 @@ impl Reader {
         Some(Scorer { name, url: url?, timeout: timeout?, headers: headers? })
     }
 
+    /// What is in git is read by many.
+    fn secret(&mut self, place: Place, message: impl Into<String>) {
+        let help = "set an environment variable and name it in a header, like `headers: {authorization: $SCORER_TOKEN}`";
+        self.diagnostics.push(Diagnostic::warning(Code::SECRET, place, message).help(help));
+    }
+
     fn url(&mut self, node: &Node) -> Option<String> {
         let url = self.required(node, "url")?;
         let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if host.is_none_or(str::is_empty) {
             let place = node.get("url").map_or(node.place, |n| n.place);
-            self.bad(place, format!("`{url}` is no address of a scorer"), "like `http://127.0.0.1:9000/score`; https will do as well");
+            self.bad(
+                place,
+                format!("invalid address `{}` of a scorer", address(&url)),
+                "like `http://127.0.0.1:9000/score`; https will do as well",
+            );
             return None;
+        }
+        let place = node.get("url").map_or(node.place, |n| n.place);
+        let (before, query) = url.split_once('?').unwrap_or((&url, ""));
+        let in_query = query.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, value)| is_secret(key) && !value.is_empty()));
+        if before.contains('@') || in_query {
+            self.secret(place, "the address of this scorer contains a secret");
         }
         Some(url)
     }

@@ -120,7 +120,7 @@ events:
     let codes: Vec<&str> = found.iter().filter_map(|line| line.split(' ').next()).collect();
     let expected = ["F3002", "F3002", "F3019", "F3019", "F3019", "F3019", "F3019", "F3003", "F3004", "F3016", "F3019"];
     assert_eq!(codes, expected, "{found:#?}");
-    assert_eq!(found.first().map(String::as_str), Some("F3002 unknown key `placment` [did you mean `mapping_rules`?]"));
+    assert_eq!(found.first().map(String::as_str), Some("F3002 unknown key `placment` [did you mean `placement`?]"));
     assert_eq!((placement.rules.len(), placement.metrics.len(), placement.events.len()), (1, 0, 1));
 }
 

@@ -193,7 +193,7 @@ fn mistakes_of_the_settings() {
         ("scores: [{metric: load, origin: m}]", "F3004 the key `series` is missing []"),
         (
             "scorers: [{name: x, url: 'ftp://host/'}]",
-            "F3019 `ftp://host/` is no address of a scorer [like `http://127.0.0.1:9000/score`; https will do as well]",
+            "F3019 invalid address `ftp://host/` of a scorer [like `http://127.0.0.1:9000/score`; https will do as well]",
         ),
         ("scorers: [{name: x, url: 'http://h/', timeout: soon}]", "F3019 `soon` is no duration [write it like `2s` or `500ms`]"),
         (

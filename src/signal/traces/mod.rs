@@ -225,7 +225,7 @@ fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
     }
     let names = most(counts.into_iter().map(|(name, count)| (format!("`{name}`"), count)).collect())?;
     let what = format!("`{file}`: services that name no component: {names}");
-    Some(warning(Code::SIGNAL_UNPLACED, what).help("name them in `mapping_rules` of topology/sources.yaml, or add the components"))
+    Some(warning(Code::SIGNAL_UNPLACED, what).help("name them in `placement` of topology/sources.yaml, or add the components"))
 }
 
 /// A warning that lists calls along which no fault would travel: the topology lacks what the spans show.
