@@ -137,7 +137,7 @@ fn span(text: &str) -> i64 {
         let (number, tail) = rest.split_at(digits);
         let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
-        let number: i64 = number.parse().unwrap_or_else(|_| panic!("`{text}` is no time"));
+        let number: i64 = number.parse().unwrap_or_else(|_| panic!("invalid time `{text}`"));
         if number != 0 || !unit.is_empty() {
             #[allow(clippy::cast_possible_truncation)]
             let factor = Unit::parse(unit).unwrap_or_else(|| panic!("`{text}` has no unit")).factor as i64;

@@ -273,7 +273,7 @@ fn all_valid(project: &Project, dirs: &[PathBuf], settings: &[(usize, f64)]) {
         if let Some(tree) = &report.tree {
             is_valid(project, &tree.id, &tree.text);
         }
-        let invalid: Vec<_> = report.dropped.iter().filter(|one| one.why.contains("no valid")).collect();
+        let invalid: Vec<_> = report.dropped.iter().filter(|one| one.why.contains("not a valid")).collect();
         assert!(invalid.is_empty(), "{invalid:?}");
     }
     assert!(proposed > 0);

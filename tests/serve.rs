@@ -339,7 +339,7 @@ fn scorers_help_and_never_hinder() {
         (format!("{address}/good"), 1, None),
         (format!("{address}/slow"), 0, Some("F4020: the scorer `team-x` did not answer within 300ms; its scores are missing")),
         (format!("{address}/nonsense"), 0, Some("F4001: `scorer team-x` line 1 column 1: expected value")),
-        (format!("{address}/foreign"), 2, Some("about a component that was not asked about: 2 (the first: score 0, `bystander`)")),
+        (format!("{address}/foreign"), 2, Some("component not in the request: 2 (the first: score 0, `bystander`)")),
         (format!("{address}/moved"), 0, Some("redirects to `https://example.com/` (status 307): name that address itself")),
         (format!("{address}/missing"), 0, Some("the scorer `team-x` answers with status 404 Not Found")),
         (format!("http://{closed}/"), 0, Some("F4020: the scorer `team-x` cannot be reached at `127.0.0.1:")),

@@ -108,10 +108,10 @@ fn what_the_model_does_not_know_is_left_out_and_counted() {
     let mut left_out = Rejected::default();
     let estate = recorded(&base_model(), records, &mut left_out);
     let expected = [
-        "left out: `c calls d`: `calls` cannot stand between `host` and `host`",
-        "left out: `a depends_on a`: a component cannot be in a relation to itself",
-        "left out: `d contains c`: it closes a circle of containment",
-        "left out: group `g`: none of its members is there",
+        "skipped: `c calls d`: `calls` cannot go from `host` to `host`",
+        "skipped: `a depends_on a`: a component cannot have a relation to itself",
+        "skipped: `d contains c`: it closes a containment cycle",
+        "skipped: group `g`: none of its members exists",
         "left out: attribute `max_threads` of `a`: the attribute is not of the kind that the model declares",
         "left out: `b` and 1 more: the model has no component type `mainframe`",
         "left out: `a hugs c`: the model has no relation kind `hugs`",
@@ -260,7 +260,7 @@ fn applying_a_project_brings_its_cases() {
     assert_eq!(shown["cases"][0]["components"], json!(["db-1", "ghost", "web"]));
     let text = ran(&["estate", "show", "--store", &store]);
     assert!(text.starts_with("revision 1: 4 components, 3 relations, 1 groups, 1 cases\n"), "{text}");
-    assert!(text.contains("  HIS-1 t: touched db-1, ghost, web (from git)\n"), "{text}");
+    assert!(text.contains("  HIS-1 t: affected db-1, ghost, web (from git)\n"), "{text}");
     fs::remove_dir_all(Path::new(&dir).join("cases")).unwrap();
     assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 2: 0 items added, 0 changed, 1 removed\n");
     assert_eq!(ran(&["estate", "diff", "1", "2", "--store", &store]), "- case HIS-1\n");
@@ -282,7 +282,7 @@ fn impact_of_another_time() {
         assert!(!out.contains("db-1"), "{out}");
     }
     let wrong = [
-        ("3", "there is no revision `3`, the newest is 2"),
+        ("3", "no revision `3`: the newest is 2"),
         ("2001-01-01T00:00:00Z", "the store had no estate at `2001-01-01T00:00:00Z`"),
         ("yesterday", "invalid revision or time `yesterday`"),
     ];

@@ -53,21 +53,21 @@ impl ReasonWriter<'_, '_> {
     fn because(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self.votes().filter_map(|vote| self.vote(vote)).collect();
         if let Some(mine) = self.mine.filter(|mine| !mine.symptoms.is_empty()) {
-            reasons.push(format!("calls for help name {}", self.list(mine.symptoms.iter().copied())));
+            reasons.push(format!("{} has alerts or reports", self.list(mine.symptoms.iter().copied())));
         }
         if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
             reasons.push(self.change(change));
         }
         if let Some(first) = self.suspect.explained.first() {
             let reached = self.list(self.suspect.explained.iter().copied());
-            reasons.push(format!("its fault would reach {reached}, in trouble and no earlier{}", self.path(*first)));
+            reasons.push(format!("a fault here would propagate to {reached}, which failed no earlier{}", self.path(*first)));
         }
         if !self.suspect.called.is_empty() {
             let called = self.list(self.suspect.called.iter().copied());
-            reasons.push(format!("what it calls is in trouble too, less and no earlier, as if starved or flooded by it: {called}"));
+            reasons.push(format!("its dependencies also show symptoms, weaker and no earlier, as if starved or flooded by it: {called}"));
         }
         if reasons.is_empty() {
-            reasons.push(format!("{} stands where a cause may be", self.id(self.suspect.unit)));
+            reasons.push(format!("{} is where the cause may be", self.id(self.suspect.unit)));
         }
         reasons
     }
@@ -75,24 +75,28 @@ impl ReasonWriter<'_, '_> {
     fn against(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         match self.mine {
-            None => reasons.push(format!("nothing is measured of {}", self.id(self.suspect.unit))),
-            Some(mine) if mine.votes.is_empty() => reasons.push("nothing that is known of it strays but the alert".to_owned()),
+            None => reasons.push(format!("no metrics of {}", self.id(self.suspect.unit))),
+            Some(mine) if mine.votes.is_empty() => reasons.push("no anomaly besides its alert".to_owned()),
             Some(_) => {}
         }
         if let Some((unit, share)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
-            let how = if share >= 0.5 { "as much or more, and no later: it may be a symptom of that" } else { "too, though less" };
-            reasons.push(format!("{}, on which it depends, strays {how}", self.id(unit)));
+            let how = if share >= 0.5 {
+                "at least as anomalous and began no later: this may be a symptom of it"
+            } else {
+                "anomalous too, though less"
+            };
+            reasons.push(format!("its dependency {} is {how}", self.id(unit)));
         }
         let open = self.open();
         if !open.is_empty() {
-            reasons.push(format!("it does not explain the trouble of {}", self.list(open.into_iter())));
+            reasons.push(format!("it does not explain the symptoms of {}", self.list(open.into_iter())));
         }
         for vote in self.votes().filter(|vote| vote.common >= CROWDED) {
-            reasons.push(format!("{:.0}% of others that it cannot reach stray in {} likewise", vote.common * 100.0, vote.family));
+            reasons.push(format!("{:.0}% of unrelated components show the same anomaly in {}", vote.common * 100.0, vote.family));
         }
         let deviations = || self.votes().filter_map(|vote| self.deviation(vote));
         if deviations().next().is_some() && deviations().all(|deviation| deviation.samples == 1) {
-            reasons.push("each of its metrics strays by a single sample".to_owned());
+            reasons.push("each of its metrics deviates in a single sample only".to_owned());
         }
         reasons
     }
@@ -101,7 +105,7 @@ impl ReasonWriter<'_, '_> {
         let unit = self.id(self.suspect.unit);
         let mut hints = Vec::new();
         if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
-            hints.push(format!("{} first: if it is healthy, {unit} is not its symptom", self.id(cause)));
+            hints.push(format!("{} first: if it is healthy, {unit} is not a symptom of it", self.id(cause)));
         }
         match self.mine.and_then(|mine| Some((mine.deviates_from?, mine))) {
             Some((from, mine)) => {
@@ -109,7 +113,7 @@ impl ReasonWriter<'_, '_> {
                 let of: String = metrics.iter().flat_map(|metric| [metric, ", "]).collect();
                 hints.push(format!("{of}logs and changes of {unit} around {}", from.clock()));
             }
-            None => hints.push(format!("{unit} by hand, since no metric tells of it")),
+            None => hints.push(format!("{unit} directly, since it has no metrics")),
         }
         hints.extend(self.rival());
         hints
@@ -189,10 +193,10 @@ fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> String {
     let (is, usual) = (value(ask, deviation, deviation.value), value(ask, deviation, deviation.usual));
     let moved = match (deviation.against, deviation.high) {
         (Reference::Peers, true) => {
-            format!("is {is}{per}, above the {usual}{per} of {} others; nothing is known of before", deviation.reference)
+            format!("is {is}{per}, above the {usual}{per} of {} others; no earlier samples", deviation.reference)
         }
         (Reference::Peers, false) => {
-            format!("is {is}{per}, below the {usual}{per} of {} others; nothing is known of before", deviation.reference)
+            format!("is {is}{per}, below the {usual}{per} of {} others; no earlier samples", deviation.reference)
         }
         (Reference::SameHours, true) => format!("rose to {is}{per}, usually {usual}{per} at this hour"),
         (Reference::SameHours, false) => format!("fell to {is}{per}, usually {usual}{per} at this hour"),

@@ -296,10 +296,10 @@ fn reasons_are_told() {
     let told: Vec<String> = ranked.iter().take(2).flat_map(told).collect();
     let expected = [
         "cpu_usage of db rose to 80%, usually 10% (robust z 50, p below 1e-6, 4 samples from 00:05:00)",
-        "its fault would reach pay, web, in trouble and no earlier",
+        "its fault would reach pay, web, which failed no earlier",
         "cpu_usage, logs and changes of db around 00:05:00",
         "m of pay rose to 30, usually 10 (robust z 21.1, p 3e-5, 4 samples from 00:05:00)",
-        "its fault would reach web, in trouble and no earlier (pay → shop → web)",
+        "its fault would reach web, which failed no earlier (pay → shop → web)",
         "db, on which it depends, strays too, though less",
         "db first: if it is healthy, pay is not its symptom",
         "m, logs and changes of pay around 00:05:00",

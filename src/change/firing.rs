@@ -95,10 +95,10 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
             }
         }
         CondKind::Quantified(quantified) => {
-            let around = |subject: Subject, reads: &mut Reads| note(reads, subject, "what stands around $");
+            let around = |subject: Subject, reads: &mut Reads| note(reads, subject, "neighbors of $");
             match &quantified.set.base {
                 SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => around(*of, reads),
-                SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, "what stands around $", reads),
+                SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, "neighbors of $", reads),
                 SetBase::Group(_) | SetBase::Type(_) => {}
             }
         }
@@ -148,9 +148,9 @@ fn of_event(event: &Event, reads: &mut Reads) {
         Some(Target::Place(place)) => of_place(place, &format!("{kind} on $"), reads),
         Some(Target::Set(set)) => match &set.base {
             SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => {
-                note(reads, *of, format!("{kind} around $"));
+                note(reads, *of, format!("{kind} near $"));
             }
-            SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, &format!("{kind} around $"), reads),
+            SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, &format!("{kind} near $"), reads),
             SetBase::Group(_) | SetBase::Type(_) => {}
         },
     }

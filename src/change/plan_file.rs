@@ -51,7 +51,7 @@ pub fn read_plan(sources: &Sources, source: SourceId, estate: &Snapshot) -> (Opt
     };
     if !matches!(node.value, Value::Map(_)) {
         let message = format!("a change plan must be a map, not {}", node.kind());
-        let diagnostic = Diagnostic::error(Code::CHANGE_FILE, node.place, message).help(format!("a change plan has {}", listed(PLAN)));
+        let diagnostic = Diagnostic::error(Code::CHANGE_FILE, node.place, message).help(format!("a change plan has the keys {}", listed(PLAN)));
         return (None, vec![diagnostic]);
     }
     let mut reader = Reader::new(sources);
@@ -74,15 +74,15 @@ fn plan(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Chang
         if !is_list {
             reader.wrong_kind(whole, "`steps`", "a list");
         } else if nodes.is_empty() {
-            reader.report(Diagnostic::error(Code::CHANGE_EMPTY, whole.place, "a change plan needs at least one step").label("no step"));
+            reader.report(Diagnostic::error(Code::CHANGE_EMPTY, whole.place, "a change plan needs at least one step").label("no steps"));
         }
         for (number, node) in (1usize..).zip(nodes).filter(|_| is_list) {
             let Some(step) = step(reader, node, number, estate) else { continue };
             for component in step.on.iter().filter(|component| gone.contains(component)) {
                 let id = &estate.component(*component).id;
-                let message = format!("`{id}` is gone when this step comes: an earlier step removes it");
-                let help = "put the removal behind this step";
-                reader.report(Diagnostic::error(Code::CHANGE_GONE, node.place, message).label("too late").help(help));
+                let message = format!("an earlier step removes `{id}`");
+                let help = "move the removal after this step";
+                reader.report(Diagnostic::error(Code::CHANGE_GONE, node.place, message).label("already removed").help(help));
             }
             if step.action.removes() {
                 gone.extend(step.on.iter().copied());
@@ -110,8 +110,8 @@ fn time(reader: &mut Reader<'_>, node: &Node) -> Option<Time> {
     let text = reader.text(node, "a time")?;
     let time = Time::parse(&text);
     if time.is_none() {
-        let help = "write it like `2025-06-01T22:00:00+08:00`";
-        reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, format!("`{text}` is no time")).help(help));
+        let help = "use RFC 3339, like `2025-06-01T22:00:00+08:00`";
+        reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, format!("invalid time `{text}`")).help(help));
     }
     time
 }
@@ -124,9 +124,9 @@ fn step(reader: &mut Reader<'_>, node: &Node, number: usize, estate: &Snapshot) 
     let on = reader.required(&fields, "on").map(|node| (targets(reader, node, estate), node.place));
     let (on, place) = on?;
     if on.is_empty() && reader.diagnostics.len() == before {
-        let message = "this step means no component";
-        let help = "no component of the topology fits; a step on nothing is a plan for another estate";
-        reader.report(Diagnostic::error(Code::CHANGE_EMPTY, place, message).label("nothing fits").help(help));
+        let message = "this step matches no component";
+        let help = "check that the plan is for this estate";
+        reader.report(Diagnostic::error(Code::CHANGE_EMPTY, place, message).label("no match").help(help));
     }
     if on.is_empty() {
         return None;
@@ -140,7 +140,7 @@ fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
     if found.is_none() {
         let names: Vec<&str> = Action::ALL.into_iter().map(Action::name).collect();
         let help = suggestion(&word, names.iter().copied()).unwrap_or_else(|| format!("one of {}", listed(&names)));
-        let message = format!("`{word}` is no operation");
+        let message = format!("unknown operation `{word}`");
         reader.report(Diagnostic::error(Code::CHANGE_ACTION, node.place, message).label("unknown operation").help(help));
     }
     found
@@ -176,10 +176,10 @@ fn named(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<
 
 /// All components of a type that pass a filter, by id.
 fn choice(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<ComponentId>> {
-    let fields = reader.fields(node, "a choice of components", CHOICE)?;
+    let fields = reader.fields(node, "a component selector", CHOICE)?;
     if fields.get("type").is_none() && fields.get("where").is_none() {
-        let message = "a choice of components needs `type` or `where`";
-        reader.report(Diagnostic::error(Code::MISSING_KEY, fields.place, message).help("name a `type`, a `where`, or both"));
+        let message = "a component selector needs `type` or `where`";
+        reader.report(Diagnostic::error(Code::MISSING_KEY, fields.place, message).help("add `type`, `where`, or both"));
         return None;
     }
     let kind = kind(reader, &fields, estate)?;
@@ -255,8 +255,8 @@ fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind
             Some(Member::Metric(_)) | None => {
                 let declared = estate.model().lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
                 let known: Vec<&str> = FIELDS.into_iter().chain(declared).collect();
-                let message = format!("`{kind}` has no field or attribute `{name}` to choose by");
-                let help = suggestion(name, known).unwrap_or_else(|| format!("choose by {} or an attribute", listed(&FIELDS)));
+                let message = format!("cannot select by `{name}`: `{kind}` has no such field or attribute");
+                let help = suggestion(name, known).unwrap_or_else(|| format!("select by {} or an attribute", listed(&FIELDS)));
                 reader.report(Diagnostic::error(Code::CHANGE_TARGET, key.place, message).label("unknown attribute").help(help));
                 return None;
             }
@@ -269,7 +269,7 @@ fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind
     for word in &wanted {
         let Some(tier) = Tier::parse(word) else {
             let names: Vec<&str> = Tier::ALL.into_iter().map(Tier::name).collect();
-            let message = format!("`{word}` is no business tier");
+            let message = format!("unknown business tier `{word}`");
             reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).help(format!("one of {}", listed(&names))));
             return None;
         };

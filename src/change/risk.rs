@@ -28,20 +28,20 @@ use estate::{State, Tier};
 
 /// Number, English, Chinese.
 pub const RULES: &[(&str, &str, &str)] = &[
-    ("R1", "core components go down that are not operated on", "未被操作的核心组件不可用"),
-    ("R2", "redundancy groups keep fewer members than they need", "冗余组存活成员低于所需数量"),
-    ("R3", "important components go down that are not operated on", "未被操作的重要组件不可用"),
-    ("R4", "other components go down that are not operated on", "未被操作的其他组件不可用"),
+    ("R1", "core components outside the plan go down", "计划之外的核心组件不可用"),
+    ("R2", "redundancy groups keep fewer members than they need", "冗余组存活成员少于所需数量"),
+    ("R3", "important components outside the plan go down", "计划之外的重要组件不可用"),
+    ("R4", "other components outside the plan go down", "计划之外的其他组件不可用"),
     ("R5", "core components are degraded", "核心组件降级"),
-    ("R6", "redundancy groups are left without a spare member", "冗余组没有富余成员"),
-    ("R7", "components lose the last of their replicas", "组件失去最后一个副本"),
+    ("R6", "redundancy groups are left without a spare member", "冗余组无备用成员"),
+    ("R7", "components lose their last replica", "组件失去最后一个副本"),
     ("R8", "single points of failure appear", "出现新的单点故障"),
-    ("R9", "the window is longer than the tier may stand still (RTO)", "变更窗口超过业务等级的恢复时间目标（RTO）"),
-    ("R10", "a failover without replica or group to fail over to", "故障切换没有可用的副本或冗余组"),
-    ("R11", "core components that no standing group covers are taken down by the plan", "计划本身使没有冗余组承载的核心组件不可用"),
-    ("R12", "operated components were the root cause of past incidents", "被操作的组件曾是历史故障的根因"),
-    ("R13", "components without an owner to tell", "组件没有可通知的负责人"),
-    ("R14", "more important components newly depend on less important ones", "较重要的组件新增对较次要组件的依赖"),
+    ("R9", "the window exceeds the recovery time objective (RTO) of the tier", "变更窗口超过业务等级的恢复时间目标（RTO）"),
+    ("R10", "a failover has no replica or group to fail over to", "故障切换没有可用的副本或冗余组"),
+    ("R11", "the plan itself takes down core components that no intact group covers", "计划内核心组件停机且无冗余组承载"),
+    ("R12", "components in the plan were root causes of past incidents", "计划内组件曾是历史故障的根因"),
+    ("R13", "components have no owner to notify", "组件无负责人可通知"),
+    ("R14", "more important components gain dependencies on less important ones", "较重要的组件新增对较次要组件的依赖"),
 ];
 
 /// The words of a rule of risk.

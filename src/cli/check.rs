@@ -28,7 +28,8 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut Output<impl Write>) -> Outcome {
     let here = PathBuf::from(".");
     let root = args.dir.clone().or_else(|| find_project(&here)).ok_or_else(|| {
-        Failure::new(Code::NO_PROJECT, "not in a project: no folder upward contains `rules/`").help("name one: `faultscope check DIR`")
+        Failure::new(Code::NO_PROJECT, "not in a project: no folder upward contains `rules/`")
+            .help("name one with `faultscope check DIR`, or start one here with `faultscope init`")
     })?;
     let project = Project::load(&root)?;
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();

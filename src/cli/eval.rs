@@ -41,7 +41,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);
     for dir in &args.dirs {
         if !dir.is_dir() {
-            return Err(Failure::new(Code::UNREADABLE, format!("there is no folder `{}`", dir.display())));
+            return Err(Failure::new(Code::UNREADABLE, format!("no such folder: `{}`", dir.display())));
         }
     }
     let project = load_project(&args.project, near)?;

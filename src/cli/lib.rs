@@ -18,6 +18,7 @@ mod help;
 mod impact;
 mod import;
 mod import_store;
+mod init;
 mod lang;
 mod mine;
 mod output;
@@ -58,6 +59,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start a project: placement to begin with, an example estate, a rule, and an incident that it explains
+    Init(init::Args),
     /// Diagnose an incident bundle: suspects, evidence, impact, checks, suggested fixes
     Diagnose(diagnose::Args),
     /// Report every error in a project's rules, topology and cases
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
     };
     let mut out = Output::new(std::io::stdout().lock());
     let outcome = match cli.command {
+        Command::Init(args) => init::run(&args, &mut out),
         Command::Diagnose(args) => diagnose::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
         Command::Why(args) => why::run(&args, &mut out),

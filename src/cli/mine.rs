@@ -47,7 +47,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     for dir in &args.dirs {
         if !dir.is_dir() {
-            return Err(Failure::new(Code::UNREADABLE, format!("there is no folder `{}`", dir.display())));
+            return Err(Failure::new(Code::UNREADABLE, format!("no such folder: `{}`", dir.display())));
         }
     }
     let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);

@@ -190,7 +190,7 @@ impl Compiler<'_> {
                     );
                 }
                 if condition.is_some_and(|c| c.signals() < 2) {
-                    let help = "combine a second signal with `and`; one metric alone strays by accident";
+                    let help = "add a second signal with `and`: a single metric deviates by chance";
                     self.error(
                         Code::DUTY_SIGNALS,
                         id,

@@ -65,7 +65,7 @@ codes! {
     NEVER = "F2029", "a condition that can never be settled";
 
     YAML = "F3001", "a file that is not YAML or JSON";
-    UNKNOWN_KEY = "F3002", "a key that has no meaning here";
+    UNKNOWN_KEY = "F3002", "a key that is not a known key";
     WRONG_KIND = "F3003", "a value of the wrong kind";
     MISSING_KEY = "F3004", "a key that must be there is missing";
     DUPLICATE_ID = "F3005", "two components with one id";
@@ -87,8 +87,8 @@ codes! {
     SECRET = "F3021", "a literal secret in a file";
 
     SIGNAL_FORMAT = "F4001", "a file of signals that cannot be read";
-    SIGNAL_ENTRY = "F4002", "a signal that cannot be read, set aside";
-    SIGNAL_TIME = "F4003", "a signal with an impossible time, set aside";
+    SIGNAL_ENTRY = "F4002", "a signal that cannot be read, rejected";
+    SIGNAL_TIME = "F4003", "a signal with an impossible time, rejected";
     SIGNAL_ORDER = "F4004", "samples out of order or twice, put in order";
     SIGNAL_SKEW = "F4005", "a signal from the future";
     EMPTY_BUNDLE = "F4006", "a folder without any file of signals";

@@ -1,4 +1,4 @@
-//! Bindings: which components the variables of a rule may stand for.
+//! Bindings: which components can be bound to the variables of a rule.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use super::Engine;
 use super::evaluate::Env;
 
 impl Engine<'_> {
-    /// Every binding of a rule's variables that satisfies its joins, in ascending order. Two variables never stand for the
-    /// same component. A variable that is joined by a relation to a bound one is looked up along that relation, so the cost
-    /// follows the edges and not the product of the types.
+    /// Every binding of a rule's variables that satisfies its joins, in ascending order. Two variables are never bound to
+    /// the same component. A variable that a relation joins to a bound one is looked up along that relation, so the cost grows with
+    /// the edges, not with the product of the types.
     pub fn bindings(&self, rule: &Rule) -> Vec<Vec<ComponentId>> {
         let mut found = Vec::new();
         self.extend(rule, &mut Vec::new(), &mut found);
@@ -63,7 +63,7 @@ impl Engine<'_> {
         Some(self.reach(anchor, relation, *reach, *either_way, ahead).iter().copied().collect())
     }
 
-    /// Whether all joins whose variables are bound hold.
+    /// Whether all joins with bound variables are true.
     pub(super) fn joins_hold(&self, rule: &Rule, binding: &[ComponentId]) -> bool {
         rule.joins.iter().all(|join| self.join_holds(join, binding))
     }
@@ -82,7 +82,7 @@ impl Engine<'_> {
                 },
                 (None, _) | (_, None) => true,
             },
-            // The compiler puts only conditions on the topology among the joins.
+            // The compiler makes only topology conditions joins.
             CondKind::Or(_)
             | CondKind::And(_)
             | CondKind::Not(_)

@@ -1,5 +1,5 @@
-//! The instants at which a condition may change. Between two of them its value is constant, so looking at these is
-//! looking at all. A superset does no harm; a missing one is a bug that the property tests look for.
+//! The instants at which a condition may change. Its value is constant between two of them, so evaluating it at these is
+//! enough. Extra instants do no harm; a missing one is a bug that the property tests look for.
 
 use std::collections::BTreeSet;
 
@@ -91,7 +91,7 @@ impl<'a> Engine<'a> {
             CondKind::Trend { metric, window, .. } => {
                 let Some(component) = env.subject(metric.subject) else { return };
                 self.metric_breakpoints(component, metric, 0, found);
-                // The sample that stood at the start of the window moves out of it; and whether one stood there changes.
+                // The sample at the start of the window leaves it, and whether there is one changes.
                 self.metric_breakpoints(component, metric, *window, found);
             }
             CondKind::Baseline { metric, .. } => {
@@ -124,14 +124,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Where samples come, and where they go stale, each shifted by `shift`.
+    /// The instants at which samples arrive and go stale, each shifted by `shift`.
     fn metric_breakpoints(&self, component: ComponentId, metric: &Metric, shift: Duration, found: &mut Found) {
         let staleness = self.metric_def(component, &metric.name).map_or(0, |def| def.staleness);
         for (_, series) in self.series_of(component, &metric.name) {
             let samples = series.within(found.from.minus(shift + staleness + 1), found.to);
             for (index, (time, _)) in samples.iter().enumerate() {
                 found.add(time.plus(shift));
-                // Where the next sample comes in time, this one never goes stale.
+                // If the next sample comes in time, this one never goes stale.
                 if samples.get(index + 1).is_none_or(|(next, _)| next.since(*time) > staleness) {
                     found.add(time.plus(shift + staleness + 1));
                 }
@@ -139,7 +139,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Where samples enter and leave a window.
+    /// The instants at which samples enter and leave a window.
     fn sample_breakpoints(&self, component: ComponentId, metric: &str, window: Duration, found: &mut Found) {
         for (_, series) in self.series_of(component, metric) {
             for (time, _) in series.within(found.from.minus(window), found.to) {

@@ -1,4 +1,4 @@
-//! Evidence as data and as words: what a diagnosis shows of a condition.
+//! Renders evidence as data and as text: what a diagnosis shows for a condition.
 
 use serde::Serialize;
 
@@ -9,9 +9,9 @@ use value::{Time, Truth, Unit, format_number};
 
 use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 
-/// More sources than this are counted, not listed.
+/// List at most this many sources.
 const MAX_SOURCES: usize = 10;
-/// Elements of a set that are named.
+/// Name at most this many elements of a set.
 const MAX_NAMED: usize = 5;
 
 /// One condition with its value at one instant.
@@ -19,22 +19,22 @@ const MAX_NAMED: usize = 5;
 pub struct EvidenceView {
     /// As written in the rule (or in the state of the model that the rule names).
     pub condition: String,
-    /// The component that it is about, if it is about one.
+    /// The component that the condition is about, if there is one.
     pub component: Option<String>,
     pub truth: Truth,
-    /// What was found, in the metric's unit: `487`, `93.1%`, `3 alerts`.
+    /// The value found, in the metric's unit: `487`, `93.1%`, `3 found`.
     pub value: Option<String>,
-    /// What it is compared with.
+    /// What the value is compared with.
     pub threshold: Option<String>,
-    /// How far the value is from the threshold: `13 over`, `1.2% short`.
+    /// How far the value is from the threshold: `13 above the threshold`, `2 short`.
     pub distance: Option<String>,
-    /// Why it is unknown, if it is.
+    /// Why the value is unknown, if it is.
     pub missing: Option<String>,
-    /// When the sample was taken, or the instant that was looked at.
+    /// When the sample was taken, or the instant of the evaluation.
     pub time: Time,
-    /// Where the signals stand: file and position in it.
+    /// Where the signals come from: file and position in the file.
     pub sources: Vec<SampleView>,
-    /// The same in one line for people.
+    /// The same in one line of human-readable text.
     pub text: String,
 }
 
@@ -46,7 +46,7 @@ pub struct SampleView {
 }
 
 impl Evidence<'_> {
-    /// This condition (not those below) as data.
+    /// This condition as data, without its children.
     pub fn view(&self, estate: &Snapshot, facts: &Facts) -> EvidenceView {
         let component = self.about.map(|c| estate.component(c).id.clone());
         let mut view = EvidenceView {
@@ -112,7 +112,7 @@ impl Evidence<'_> {
                 view.distance = self.elements(*quantifier, elements, estate);
             }
             Detail::Explained(by) => {
-                view.value = Some(by.map_or_else(|| "no other rule".to_owned(), |rule| format!("explained by {rule}")));
+                view.value = Some(by.map_or_else(|| "no other rule explains it".to_owned(), |rule| format!("explained by {rule}")));
             }
             Detail::Scripted { answer } => match answer {
                 Known::Number(number) => view.value = Some(format_number(*number)),
@@ -126,18 +126,18 @@ impl Evidence<'_> {
                     None => {
                         let inner = self.children.first().map(|c| c.view_without_sources(estate)).unwrap_or_default();
                         let last = inner.strip_prefix("it was ").map_or_else(String::new, |value| format!(", {value} at the end"));
-                        view.value = Some(format!("held for all of {}{last}", Time::describe(*needed)));
+                        view.value = Some(format!("matched for all of {}{last}", Time::describe(*needed)));
                     }
                     Some(worst) => {
                         let atom = worst.atoms().into_iter().map(|(e, _)| e).find(|e| !e.truth.is_true()).unwrap_or(worst);
                         let inner = atom.view_without_sources(estate);
                         let unknown = self.truth == Truth::Unknown;
                         let so_far = match (*held > 0, unknown) {
-                            (true, _) => format!("held for {} only; ", Time::describe(*held)),
-                            (false, false) => "did not hold at the end; ".to_owned(),
+                            (true, _) => format!("matched for only {}; ", Time::describe(*held)),
+                            (false, false) => "did not match at the end; ".to_owned(),
                             (false, true) => String::new(),
                         };
-                        let word = if unknown { "unknown" } else { "not so" };
+                        let word = if unknown { "unknown" } else { "false" };
                         view.value = Some(format!("{so_far}{word} at {}: {inner}", worst.at.clock()));
                         view.distance = (*held > 0).then(|| format!("{} short", Time::describe(needed - held)));
                     }
@@ -147,8 +147,8 @@ impl Evidence<'_> {
         }
     }
 
-    /// The elements of a set that decide, each with its value: those that satisfy the condition if that makes it true, else those
-    /// against it and those of which nothing is known.
+    /// The elements of a set that decide the result, each with its value. If the condition is true: the elements that match.
+    /// Otherwise: those that do not match, and those that are unknown.
     fn elements(&self, quantifier: Quantifier, elements: &[ComponentId], estate: &Snapshot) -> Option<String> {
         if elements.is_empty() {
             return Some("the set is empty".to_owned());
@@ -172,14 +172,14 @@ impl Evidence<'_> {
         if self.truth.is_true() {
             return Some(named(Truth::True)).filter(|names| many && !names.is_empty());
         }
-        // Of "any", all speak against it.
+        // For "any", every element is evidence against it, so naming them adds nothing.
         let against = if quantifier == Quantifier::Any { String::new() } else { named(if many { Truth::False } else { Truth::True }) };
         let unknown = named(Truth::Unknown);
-        let parts = [("against it: ", against), ("unknown: ", unknown)].into_iter().filter(|(_, names)| !names.is_empty());
+        let parts = [("not matching: ", against), ("unknown: ", unknown)].into_iter().filter(|(_, names)| !names.is_empty());
         Some(parts.map(|(what, names)| format!("{what}{names}")).collect::<Vec<_>>().join("; ")).filter(|all| !all.is_empty())
     }
 
-    /// The value, if one condition compares one; which of several a number belongs to would not be clear.
+    /// The value, if a single condition compares one. With several conditions it would be unclear which one a number belongs to.
     fn reading(&self) -> Option<String> {
         match &self.detail {
             Detail::Compared { left, right, .. } => shown(if left.time.is_none() && right.time.is_some() { right } else { left }),
@@ -202,7 +202,7 @@ impl Evidence<'_> {
         match (view.value, view.missing) {
             (_, Some(missing)) => missing,
             (Some(value), None) => format!("it was {value}"),
-            (None, None) => "it did not hold".to_owned(),
+            (None, None) => "it did not match".to_owned(),
         }
     }
 }
@@ -226,14 +226,14 @@ fn unknown(reading: &Reading) -> Option<String> {
     }
 }
 
-/// How far two numbers lie apart.
+/// How far a value is from its threshold, in words.
 fn apart(value: f64, threshold: f64, unit: Option<Unit>) -> String {
     let gap = value - threshold;
     if gap == 0.0 {
-        return "exactly".to_owned();
+        return "exactly at the threshold".to_owned();
     }
     let shown = unit.map_or_else(|| format_number(gap.abs()), |u| u.format(gap.abs()));
-    format!("{shown} {}", if gap > 0.0 { "over" } else { "under" })
+    format!("{shown} {} the threshold", if gap > 0.0 { "above" } else { "below" })
 }
 
 fn words(view: &EvidenceView, evidence: &Evidence<'_>) -> String {
@@ -251,7 +251,7 @@ fn words(view: &EvidenceView, evidence: &Evidence<'_>) -> String {
     if let (Some(distance), true) =
         (&view.distance, matches!(evidence.detail, Detail::Compared { .. } | Detail::Moved { .. } | Detail::Quantified { .. }))
     {
-        text.push_str(&format!(" ({distance})"));
+        text.push_str(&format!(", {distance}"));
     }
     let sampled = match &evidence.detail {
         Detail::Compared { left, right, .. } => left.time.is_some() || right.time.is_some(),
@@ -267,12 +267,13 @@ fn words(view: &EvidenceView, evidence: &Evidence<'_>) -> String {
         | Detail::Missing(_) => false,
     };
     if sampled && view.missing.is_none() {
-        text.push_str(&format!(" at {}", view.time.clock()));
+        let comma = if view.distance.is_some() { "," } else { "" };
+        text.push_str(&format!("{comma} at {}", view.time.clock()));
     }
     text
 }
 
-/// A signal in a few words, with its place in the bundle.
+/// A short description of a signal, with its place in the bundle.
 pub fn describe_signal(signal: SignalRef, facts: &Facts) -> Option<SampleView> {
     let view = |origin: &Origin, text: String| Some(SampleView { origin: origin.clone(), text });
     match signal {

@@ -9,7 +9,7 @@ use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 use super::memo::Stretch;
 use super::{Engine, Finding};
 
-/// What names stand for.
+/// What the variables and `it` are bound to.
 #[derive(Clone, Copy)]
 pub struct Env<'e, 'a> {
     pub binding: &'e [ComponentId],
@@ -76,7 +76,7 @@ impl<'a> Engine<'a> {
                 let (answer, about) = self.call(call, env, at);
                 let (truth, known) = match answer {
                     Ok(ScriptValue::Bool(value)) => (Truth::from(value), Known::Text(value.to_string())),
-                    Ok(_) => (Truth::Unknown, Known::Unknown(format!("`{}` did not answer true or false", call.function))),
+                    Ok(_) => (Truth::Unknown, Known::Unknown(format!("`{}` did not return true or false", call.function))),
                     Err(error) => (Truth::Unknown, Known::Unknown(script_failure(&call.function, &error))),
                 };
                 Evidence::leaf(cond, at, truth, about, Detail::Scripted { answer: known })
@@ -88,7 +88,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Only the value, as `evaluate` has it, without the evidence: what one part settles, the others are not asked.
+    /// Only the value that `evaluate` gives, without the evidence. Stops at the first part that decides the result.
     pub(super) fn truth(&self, cond: &'a Cond, env: &Env<'_, 'a>, at: Time) -> Truth {
         match &cond.kind {
             CondKind::And(parts) => self.settle(parts, env, at, Truth::False, Truth::and),
@@ -124,7 +124,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Joins the values of parts until one settles it.
+    /// Joins the values of the parts until one decides the result.
     fn settle(&self, parts: &'a [Cond], env: &Env<'_, 'a>, at: Time, settled: Truth, join: fn(Truth, Truth) -> Truth) -> Truth {
         let mut truth = !settled;
         for part in parts {
@@ -165,7 +165,7 @@ impl<'a> Engine<'a> {
         let stretch = if at <= self.at && start >= self.earliest() {
             self.timeline(inner, env).over(start, at)
         } else {
-            // Outside of what is remembered: the same from scratch.
+            // Outside the cached timeline: evaluate from scratch.
             let whole = Engine::new(self.plan, self.estate, self.facts, self.scripts, at, duration);
             whole.timeline(inner, env).over(start, at)
         };
@@ -266,7 +266,7 @@ pub(super) fn compare(left: &Known, op: Op, right: &Known) -> Truth {
     Truth::from(compare_numbers(left, op, right))
 }
 
-/// For one operator and one side fixed, its value changes at most once as the other side grows, but for `=` and `!=`.
+/// With the operator and one side fixed, the result changes at most once as the other side grows, except for `=` and `!=`.
 pub(super) fn compare_numbers(left: f64, op: Op, right: f64) -> bool {
     let equal = (left - right).abs() <= EQUAL_WITHIN * left.abs().max(right.abs());
     match op {
@@ -297,7 +297,7 @@ pub(super) fn quantify(quantifier: Quantifier, holding: usize, unknown: usize, t
         (if up { (exact - EQUAL_WITHIN).ceil() } else { (exact + EQUAL_WITHIN).floor() }).max(0.0) as usize
     };
     match quantifier {
-        // Over nothing, "every" would be true for a component that stands alone: no one else agrees with it.
+        // "Every" of an empty set is false: otherwise it would be true for a component without any peers.
         Quantifier::Every => (if total == 0 { Truth::False } else { at_least(total) }, true),
         Quantifier::Any => (at_least(1), true),
         Quantifier::No => (!at_least(1), false),

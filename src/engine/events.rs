@@ -36,7 +36,7 @@ impl<'a> Engine<'a> {
         Evidence { signals, ..Evidence::leaf(cond, at, truth, about, detail) }
     }
 
-    /// The signals on its places that fit, whenever they were, in order.
+    /// The matching signals on its places, at any time, in order.
     pub(super) fn matching(&self, event: &Event, env: &Env<'_, 'a>) -> Rc<Vec<SignalRef>> {
         self.memo.matching(node(event), env, || {
             let places = event.on.as_ref().map(|target| self.targets(target, env));
@@ -44,7 +44,7 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// All signals of a kind on the places; anywhere if there are none given.
+    /// All signals of a kind on the places; on any component if no places are given.
     fn candidates(&self, kind: EventKind, places: Option<&[ComponentId]>) -> Vec<SignalRef> {
         let (index, len): (&BTreeMap<ComponentId, Vec<usize>>, usize) = match kind {
             EventKind::Alert => (&self.facts.alerts_of, self.facts.alerts.len()),
@@ -64,7 +64,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Start and end of what a signal says: an alert fires for a while, the rest are instants.
+    /// Start and end of a signal: an alert fires for a while, all others are instants.
     pub(super) fn extent(&self, signal: SignalRef) -> Option<(Time, Time)> {
         let instant = |time: Time| (time, time.plus(1));
         Some(match signal {
@@ -82,7 +82,7 @@ impl<'a> Engine<'a> {
 
     fn in_window(&self, signal: SignalRef, window: Option<Duration>, at: Time) -> bool {
         let Some((start, end)) = self.extent(signal) else { return false };
-        // Its last instant must lie after the start of the window: `end` itself no longer belongs to it.
+        // Its last instant must be after the start of the window; `end` is exclusive.
         start <= at && end > at.minus(window.unwrap_or(0)).plus(i64::from(window.is_some()))
     }
 
@@ -105,7 +105,7 @@ impl<'a> Engine<'a> {
         model.log_source(kind, source).is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
     }
 
-    /// The most signals that agree on the value of an attribute; ties go to the first value in order.
+    /// The largest group of signals with the same value of an attribute; the first value in order wins a tie.
     fn largest_group(&self, signals: Vec<SignalRef>, attribute: &str) -> Vec<SignalRef> {
         let mut groups: BTreeMap<String, Vec<SignalRef>> = BTreeMap::new();
         for signal in signals {

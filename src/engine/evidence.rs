@@ -1,10 +1,10 @@
-//! Why a condition has the value it has.
+//! Evidence: why a condition has its value.
 
 use compile::plan::{Cond, CondKind, Op, Quantifier};
 use estate::ComponentId;
 use value::{Duration, Time, Truth, Unit};
 
-/// Which signal, by its position in the lists of `Facts`.
+/// A signal, by its position in the lists of `Facts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignalRef {
     Alert(usize),
@@ -15,16 +15,16 @@ pub enum SignalRef {
     Report(usize),
 }
 
-/// A condition with its value at one instant, and what it rests on.
+/// A condition with its value at one instant, and what supports that value.
 #[derive(Debug, Clone)]
 pub struct Evidence<'a> {
     pub cond: &'a Cond,
     pub truth: Truth,
     pub at: Time,
-    /// The component that an atomic condition is about, if it is about one.
+    /// The component that an atomic condition is about, if there is one.
     pub about: Option<ComponentId>,
     pub detail: Detail<'a>,
-    /// Signals that the value rests on.
+    /// Signals that support the value.
     pub signals: Vec<SignalRef>,
     pub children: Vec<Evidence<'a>>,
 }
@@ -50,14 +50,14 @@ pub enum Known {
 
 #[derive(Debug, Clone)]
 pub enum Detail<'a> {
-    /// A combination; its children say more.
+    /// A combination: see its children.
     Combined,
     Compared {
         left: Reading,
         op: Op,
         right: Reading,
     },
-    /// `now` against `reference`; `needed` is the value at which it would hold.
+    /// Compares `now` with `reference`; `needed` is the value at which the condition becomes true.
     Moved {
         now: Reading,
         reference: Reading,
@@ -71,7 +71,7 @@ pub enum Detail<'a> {
     Probed {
         last: Option<(Time, bool)>,
     },
-    /// Elements of a set, in the order of the children: how many hold, how many are unknown.
+    /// Elements of a set, in the order of the children: how many match, how many are unknown.
     Quantified {
         quantifier: Quantifier,
         holding: usize,
@@ -79,19 +79,19 @@ pub enum Detail<'a> {
         total: usize,
         elements: std::rc::Rc<Vec<ComponentId>>,
     },
-    /// For how long it held up to the instant without a gap (at most the needed duration), and for how long it had to.
+    /// How long the condition was true without a gap up to the instant (at most the needed duration), and how long it must be.
     Held {
         held: Duration,
         needed: Duration,
     },
     /// A condition on the topology.
     Topology,
-    /// The rule that explains the component already.
+    /// The rule that already explains the component.
     Explained(Option<&'a str>),
     Scripted {
         answer: Known,
     },
-    /// There is nothing to look at.
+    /// No data, and why.
     Missing(String),
 }
 
@@ -105,14 +105,14 @@ impl<'a> Evidence<'a> {
         self
     }
 
-    /// Atomic conditions below, left to right, with whether they stand under an odd number of negations.
+    /// The atomic conditions below, left to right. The flag is true under an odd number of negations.
     pub fn atoms(&self) -> Vec<(&Evidence<'a>, bool)> {
         let mut atoms = Vec::new();
         self.collect_atoms(false, &|_, _| true, &mut atoms);
         atoms
     }
 
-    /// Those atoms that only parts lead to which `enters` lets pass, given whether they stand under `not`.
+    /// Collects the atoms below, but only descends into parts that `enters` accepts. Its second argument: whether under `not`.
     pub(super) fn collect_atoms<'e>(
         &'e self,
         negated: bool,
@@ -126,7 +126,7 @@ impl<'a> Evidence<'a> {
             CondKind::And(_) | CondKind::Or(_) => negated,
             CondKind::Not(_) => !negated,
             CondKind::State { negated: not, .. } if !self.children.is_empty() => negated ^ *not,
-            // A condition with its duration is one, and so is a state that its type does not have.
+            // A condition with a duration counts as an atom, and so does a state that the type does not have.
             CondKind::Held { .. }
             | CondKind::State { .. }
             | CondKind::Unexplained(_)
@@ -143,7 +143,7 @@ impl<'a> Evidence<'a> {
         self.children.iter().for_each(|child| child.collect_atoms(inside, enters, into));
     }
 
-    /// Every signal that supports the value, below too.
+    /// Every signal that supports the value, including those of the children.
     pub fn all_signals(&self) -> std::collections::BTreeSet<SignalRef> {
         let mut all: std::collections::BTreeSet<SignalRef> = self.signals.iter().copied().collect();
         for child in &self.children {

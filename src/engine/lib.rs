@@ -1,7 +1,7 @@
-//! The plain engine: plan × estate × facts → findings, near misses, and the reason of everything.
+//! The plain engine: plan × estate × facts → findings, near misses, and an explanation for each.
 //!
-//! Correct and clear before fast: every condition is evaluated from its definition, at every instant at which it may
-//! change. A faster matcher has this one as its oracle.
+//! It favors clarity over speed: it evaluates every condition from its definition, at every instant at which the condition
+//! may change. Tests compare the faster matcher with it.
 
 mod bind;
 mod breakpoints;
@@ -9,7 +9,7 @@ mod describe;
 mod evaluate;
 mod events;
 mod evidence;
-// Positions come only from lists that the matcher made itself, never from outside.
+// Positions come only from the matcher's own lists, never from input.
 #[allow(clippy::indexing_slicing, reason = "positions come from the matcher's own lists")]
 pub mod matcher;
 mod memo;
@@ -33,57 +33,57 @@ use evaluate::Env;
 use signal::Facts;
 use value::{Duration, HOUR, Time, Truth};
 
-/// How far back findings are looked for: an incident that a person diagnoses now began within the hour, or still shows.
+/// How far back to search for findings: an incident under diagnosis began within the last hour, or is still visible.
 pub const LOOKBACK: Duration = HOUR;
 
-/// Plan against facts over one estate, at one instant.
+/// Evaluates a plan over facts and one estate, at one instant.
 pub struct Engine<'a> {
     pub plan: &'a Plan,
     pub estate: &'a Snapshot,
     pub facts: &'a Facts,
     pub scripts: &'a dyn Scripts,
-    /// The instant at which the question is asked; nothing after it is looked at.
+    /// The instant of the evaluation; nothing after it is read.
     pub at: Time,
-    /// Findings are looked for in the closed interval from `at - lookback` to `at`.
+    /// Findings are searched in the closed interval from `at - lookback` to `at`.
     pub lookback: Duration,
     /// The largest sum of nested durations in the plan.
     durations: Duration,
     memo: memo::Memo,
-    /// If set, only these choices of components are looked at for findings.
+    /// If set, only these bindings are searched for findings.
     only: Option<Candidates>,
     /// The same for near misses.
     near: Option<Candidates>,
 }
 
-/// Choices of components for the variables of rules, ascending, by the identifier of the rule.
+/// Bindings for the variables of rules, ascending, by rule identifier.
 pub type Candidates = BTreeMap<String, Vec<Vec<ComponentId>>>;
 
-/// A rule that held.
+/// A rule that matched.
 #[derive(Debug, Clone)]
 pub struct Finding<'a> {
     pub rule: &'a Rule,
     /// One component for each variable of the rule.
     pub binding: Vec<ComponentId>,
-    /// When it began to hold (or the start of the interval looked at, if it held before).
+    /// When it began to match (the start of the searched interval if it matched before that).
     pub since: Time,
-    /// When it ceased to hold; `None` while it still holds.
+    /// When it stopped matching; `None` while it still matches.
     pub until: Option<Time>,
-    /// Every interval in which it held, `since` and `until` being the last one; half open, `None` while it still holds.
+    /// Every interval in which it matched, half open; `None` while it still matches. `since` and `until` are the last one.
     pub held: Vec<(Time, Option<Time>)>,
-    /// The evidence at the last instant at which it held.
+    /// The evidence at the last instant at which it matched.
     pub evidence: Evidence<'a>,
     pub conclusions: Conclusions,
     /// The rule that overrides it here, and why.
     pub overridden: Option<(String, Option<String>)>,
 }
 
-/// What a finding says, with the places of this binding.
+/// What a finding concludes, with the places of this binding.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conclusions {
     pub faults: Vec<(String, Vec<ComponentId>)>,
     /// Causes with a place; those without are directions.
     pub causes: Vec<(String, Vec<ComponentId>)>,
-    /// Reached components with the functions that are hit (none: the component itself).
+    /// Affected components with their affected functions (none: the component itself).
     pub impact: BTreeMap<ComponentId, Vec<String>>,
     /// Alert texts (none: every alert) that are symptoms on these components.
     pub suppressed: Vec<(Vec<String>, Vec<ComponentId>)>,
@@ -94,7 +94,7 @@ impl<'a> Engine<'a> {
         Self::over(plan, estate, facts, scripts, (at, lookback), memo::durations(plan))
     }
 
-    /// The same, where the nested durations of the plan are known.
+    /// The same, with the nested durations of the plan already known.
     fn over(
         plan: &'a Plan,
         estate: &'a Snapshot,
@@ -106,20 +106,20 @@ impl<'a> Engine<'a> {
         Engine { plan, estate, facts, scripts, at, lookback, durations, memo: memo::Memo::default(), only: None, near: None }
     }
 
-    /// Looks for findings among these choices of components only, as the matcher names them.
+    /// Searches only these bindings for findings, as the matcher names them.
     #[must_use]
     pub fn only(self, candidates: Candidates) -> Self {
         Engine { only: Some(candidates), ..self }
     }
 
-    /// Looks for near misses among these choices of components only.
+    /// Searches only these bindings for near misses.
     #[must_use]
     pub fn near(self, candidates: Candidates) -> Self {
         Engine { near: Some(candidates), ..self }
     }
 
-    /// Every finding, in the order of rule and binding. Rules that ask what others have explained come after all others,
-    /// and see only the findings of active rules that do not ask.
+    /// Every finding, ordered by rule and binding. Rules with `no other rule explains` are evaluated after all other rules, and
+    /// see only the findings of active rules without it.
     pub fn findings(&self) -> Vec<Finding<'a>> {
         let mut findings = Vec::new();
         for stage in [false, true] {
@@ -138,15 +138,15 @@ impl<'a> Engine<'a> {
         findings
     }
 
-    /// The condition of a rule for one binding at one instant, with its evidence. `others` are the findings that a rule
-    /// may ask about which asks what others have explained.
+    /// The condition of a rule for one binding at one instant, with its evidence. `others` are the findings that
+    /// `no other rule explains` refers to.
     pub fn evidence(&self, rule: &'a Rule, binding: &[ComponentId], others: &[Finding<'a>], at: Time) -> Evidence<'a> {
         let others: Vec<Finding<'a>> = others.iter().filter(|f| !f.rule.asks_others()).cloned().collect();
         self.memo.next_rule();
         self.evaluate(&rule.condition, &Env { binding, it: None, others: &others }, at)
     }
 
-    /// Whether a component is in a named state of its type at the instant asked about; unknown where its type has no such state.
+    /// Whether a component is in a named state of its type at `at`; unknown if its type has no such state.
     pub fn state_at(&self, component: ComponentId, state: &str) -> Truth {
         let env = Env { binding: &[], it: Some(component), others: &[] };
         self.state_body(Some(component), state).map_or(Truth::Unknown, |(_, body)| self.evaluate(body, &env, self.at).truth)
@@ -164,7 +164,7 @@ impl<'a> Engine<'a> {
         bindings.into_iter().filter_map(|binding| self.finding(rule, binding, others)).collect()
     }
 
-    /// All intervals in which the rule held for this binding, with the evidence of the last instant.
+    /// All intervals in which the rule matched for this binding, with the evidence of the last instant.
     fn finding(&self, rule: &'a Rule, binding: Vec<ComponentId>, others: &[Finding<'a>]) -> Option<Finding<'a>> {
         let start = self.at.minus(self.lookback);
         let env = Env { binding: &binding, it: None, others };
@@ -212,7 +212,7 @@ impl<'a> Engine<'a> {
 }
 
 impl Finding<'_> {
-    /// Whether it says that something is wrong at, or reaches, the component.
+    /// Whether its faults, causes or impact include the component.
     pub fn explains(&self, component: ComponentId) -> bool {
         let named = |list: &[(String, Vec<ComponentId>)]| list.iter().any(|(_, at)| at.contains(&component));
         named(&self.conclusions.faults) || named(&self.conclusions.causes) || self.conclusions.impact.contains_key(&component)
@@ -235,8 +235,8 @@ impl Finding<'_> {
     }
 }
 
-/// A finding of a rule that another one overrides is set aside where both name a common component and hold at a common
-/// instant. An overridden finding overrides nothing itself.
+/// A finding of an overridden rule is not counted if both findings share a component and an instant. An overridden finding
+/// overrides nothing itself.
 fn settle_overrides(findings: &mut [Finding<'_>]) {
     let claims: Vec<_> = findings
         .iter()
@@ -245,7 +245,7 @@ fn settle_overrides(findings: &mut [Finding<'_>]) {
             f.rule.overrides.iter().map(|(other, why)| (f.rule.id.clone(), f.components(), other.clone(), why.clone(), f.held.clone()))
         })
         .collect();
-    // Override chains have no loops (the compiler sees to it), so repeating until nothing changes ends.
+    // The compiler rejects override cycles, so this loop ends.
     for _ in 0..=claims.len() {
         let standing: std::collections::BTreeSet<(String, Vec<ComponentId>)> =
             findings.iter().filter(|f| f.overridden.is_none()).map(|f| (f.rule.id.clone(), f.components().into_iter().collect())).collect();

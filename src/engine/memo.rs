@@ -1,5 +1,5 @@
-//! What the engine remembers while it looks at one rule: values that the topology or the facts fix, asked for again at every
-//! instant. Keys hold the address of a node of the plan, which outlives the engine; maps are looked up in, never walked.
+//! Caches for the evaluation of one rule: values that depend only on topology or facts, and are needed again at every instant.
+//! Keys contain the address of a plan node, which outlives the engine; maps are only used for lookups, never iterated.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,14 +31,14 @@ pub(super) struct Memo {
 pub(super) type Samples = Rc<Vec<(Time, f64)>>;
 
 impl Memo {
-    /// Forgets what belongs to one binding.
+    /// Clears the caches of one binding.
     pub(super) fn next_binding(&self) {
         self.timelines.borrow_mut().clear();
         self.elements.borrow_mut().clear();
         self.matching.borrow_mut().clear();
     }
 
-    /// Forgets what belongs to one rule.
+    /// Clears the caches of one rule.
     pub(super) fn next_rule(&self) {
         self.next_binding();
         self.reach.borrow_mut().clear();
@@ -110,7 +110,7 @@ impl Timeline {
 }
 
 impl<'a> Engine<'a> {
-    /// The timeline of a condition over everything that a rule may ask for: the time looked at, and all durations before it.
+    /// The timeline of a condition over the full range that a rule may need: the lookback, and all durations before it.
     pub(super) fn timeline(&self, cond: &'a Cond, env: &Env<'_, 'a>) -> Rc<Timeline> {
         let key = (node(cond), env.binding.to_vec(), env.it);
         remember(&self.memo.timelines, key, || {
@@ -136,7 +136,7 @@ impl<'a> Engine<'a> {
         self.at.minus(self.lookback.saturating_add(self.durations))
     }
 
-    /// Components that relations of a kind lead to; against them if not `ahead`.
+    /// Components that relations of a kind lead to; against their direction if not `ahead`.
     pub(super) fn reach(
         &self,
         from: ComponentId,

@@ -1,4 +1,4 @@
-//! Why not: rules that nearly held, and the whole reason for any rule.
+//! Near misses, and the full explanation of why any rule matched or did not.
 
 use std::collections::BTreeSet;
 
@@ -10,36 +10,36 @@ use super::evaluate::Env;
 use super::evidence::{Detail, Evidence, Known};
 use super::{Engine, Finding};
 
-/// A rule of one single signal is a near miss only this close to its threshold; else every healthy component would be one.
+/// A rule with a single signal is a near miss only this close to its threshold; otherwise every healthy component would be one.
 const CLOSE: f64 = 0.25;
 
-/// Near misses are looked for at this many of the latest instants: an hour of samples at every 15 seconds. How near a rule
-/// came longer ago helps nobody, and each instant costs the evidence of all conditions.
+/// Near misses are searched at this many of the latest instants: an hour of samples at every 15 seconds. Older near misses
+/// are of no use, and each instant costs an evaluation of all conditions.
 const MAX_INSTANTS: usize = 240;
 
-/// A rule of which exactly one condition did not hold.
+/// A rule with exactly one unmet condition.
 #[derive(Debug, Clone)]
 pub struct NearMiss<'a> {
     pub rule: &'a Rule,
     pub binding: Vec<ComponentId>,
     pub at: Time,
-    /// The condition that failed, and whether it stands under `not` (then it held, and should not have).
+    /// The unmet condition. If `negated`, it is under `not`: it matched, but must not.
     pub failed: Evidence<'a>,
     pub negated: bool,
-    /// How many of its signals held.
+    /// How many of its signals matched.
     pub held: usize,
-    /// Relative distance from holding, 0 (almost) to 1 (far, or not a matter of numbers).
+    /// Relative distance from matching, 0 (almost) to 1 (far, or not numeric).
     pub distance: f64,
 }
 
-/// The whole reason for one rule.
+/// The full explanation of one rule.
 #[derive(Debug, Clone)]
 pub struct Why<'a> {
     pub rule: &'a Rule,
     pub findings: Vec<Finding<'a>>,
-    /// Bindings that did not hold, the closest first: each with its evidence at the instant at which it came closest.
+    /// Bindings that did not match, the closest first, each with its evidence at the instant at which it came closest.
     pub others: Vec<WhyNot<'a>>,
-    /// Set when no components satisfy the `given` of the rule: which part fails.
+    /// Set if no components satisfy the `given` of the rule: the part that fails.
     pub unbound: Option<String>,
 }
 
@@ -49,13 +49,13 @@ pub struct WhyNot<'a> {
     pub at: Time,
     /// How many atomic conditions would have to change.
     pub lacking: usize,
-    /// Of the nearest of them: relative distance from holding, 0 to 1.
+    /// Relative distance of the nearest of them from matching, 0 to 1.
     pub distance: f64,
     pub evidence: Evidence<'a>,
 }
 
 impl<'a> Engine<'a> {
-    /// Active rules that lacked exactly one condition, the closest first.
+    /// Active rules with exactly one unmet condition, the closest first.
     pub fn near_misses(&self, findings: &[Finding<'a>]) -> Vec<NearMiss<'a>> {
         let mut misses = Vec::new();
         let found: BTreeSet<(&str, &[ComponentId])> = findings.iter().map(|f| (f.rule.id.as_str(), f.binding.as_slice())).collect();
@@ -94,14 +94,14 @@ impl<'a> Engine<'a> {
             .filter(|(e, not)| e.truth == (if *not { Truth::False } else { Truth::True }) && !e.signals.is_empty())
             .count();
         let distance = distance(failed);
-        // One condition alone, far from its threshold, is a healthy component and no near miss.
+        // A single condition far from its threshold means a healthy component, not a near miss.
         if held == 0 && (distance > CLOSE || matches!(failed.detail, Detail::Missing(_))) {
             return None;
         }
         Some(NearMiss { rule, binding: closest.binding, at: closest.at, failed: failed.clone(), negated, held, distance })
     }
 
-    /// The evidence at the instant at which the rule came closest to holding; the latest of several.
+    /// The evidence at the instant at which the rule came closest to matching; the latest one of a tie.
     fn closest(&self, rule: &'a Rule, binding: Vec<ComponentId>, findings: &[Finding<'a>]) -> WhyNot<'a> {
         let others: Vec<Finding<'a>> =
             if rule.asks_others() { findings.iter().filter(|f| !f.rule.asks_others()).cloned().collect() } else { Vec::new() };
@@ -125,7 +125,7 @@ impl<'a> Engine<'a> {
         WhyNot { binding, at, lacking, distance, evidence }
     }
 
-    /// Everything there is to say of one rule.
+    /// The full explanation of one rule.
     pub fn why(&self, rule: &'a Rule, findings: &[Finding<'a>]) -> Why<'a> {
         let held: Vec<Finding<'a>> = findings.iter().filter(|f| f.rule.id == rule.id).cloned().collect();
         self.memo.next_rule();
@@ -140,8 +140,8 @@ impl<'a> Engine<'a> {
         Why { rule, findings: held, others, unbound }
     }
 
-    /// Which part of `given` no components satisfy: the longest prefix of variables that can be bound, and what the next
-    /// one lacks.
+    /// The part of `given` that no components satisfy: finds the longest prefix of variables that can be bound, and says why the
+    /// next variable cannot.
     fn why_unbound(&self, rule: &Rule) -> String {
         let mut prefixes: Vec<Vec<ComponentId>> = vec![Vec::new()];
         for (index, variable) in rule.variables.iter().enumerate() {
@@ -151,7 +151,7 @@ impl<'a> Engine<'a> {
             }
             let filter = variable.filter.as_ref();
             if !of_type.iter().any(|c| filter.is_none_or(|f| self.passes(f, *c))) {
-                return format!("no `{}` passes the filter of `{}`", variable.kind, variable.name);
+                return format!("no `{}` matches the filter of `{}`", variable.kind, variable.name);
             }
             let mut next = Vec::new();
             for prefix in &prefixes {
@@ -174,12 +174,12 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// How many atomic conditions would have to change for the whole to hold.
+/// How many atomic conditions would have to change for the whole condition to be true.
 pub(super) fn lacking(evidence: &Evidence<'_>) -> usize {
     cost(evidence, false)
 }
 
-/// The same for the evidence to be true (or, negated, to be false).
+/// The same for the evidence to become true (if negated: false).
 fn cost(evidence: &Evidence<'_>, negated: bool) -> usize {
     let wanted = if negated { Truth::False } else { Truth::True };
     if evidence.truth == wanted {
@@ -206,16 +206,16 @@ fn cost(evidence: &Evidence<'_>, negated: bool) -> usize {
     }
 }
 
-/// The atomic condition that stands in the way, the closest one where several do, with its negation. A duration that has
-/// not run long enough is the `for` itself.
+/// The unmet atomic condition (the closest one of several), and whether it is negated. If a duration has not run long enough,
+/// this is the `for` itself.
 fn culprit<'e, 'a>(evidence: &'e Evidence<'a>) -> Option<(&'e Evidence<'a>, bool)> {
     let mut found: Vec<(&Evidence<'a>, bool)> = Vec::new();
-    // An alternative that failed beside one that held stands in nobody's way.
+    // A false alternative next to a true one is not unmet: skip it.
     evidence.collect_atoms(false, &|part, negated| cost(part, negated) > 0, &mut found);
     found.into_iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)))
 }
 
-/// Relative distance from holding, 0 to 1. Where it is not a matter of numbers: 1.
+/// Relative distance from matching, 0 to 1. If it is not numeric: 1.
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) fn distance(evidence: &Evidence<'_>) -> f64 {
     let relative = |have: f64, need: f64| ((have - need).abs() / have.abs().max(need.abs()).max(f64::MIN_POSITIVE)).min(1.0);
@@ -235,7 +235,7 @@ pub(super) fn distance(evidence: &Evidence<'_>) -> f64 {
             Quantifier::AtLeastPercent(p) => relative(*holding as f64, p / 100.0 * *total as f64),
             Quantifier::Any | Quantifier::No | Quantifier::AtMost(_) | Quantifier::AtMostPercent(_) => 1.0,
         },
-        // By how much of the duration is missing; where it does not hold at all, it is not near.
+        // The missing share of the duration: 1 if the condition is not true at the end.
         Detail::Held { held, needed } => relative(*held as f64, *needed as f64),
         Detail::Combined => evidence.children.iter().map(distance).fold(1.0, f64::min),
         Detail::Probed { .. } | Detail::Topology | Detail::Explained(_) | Detail::Scripted { .. } | Detail::Missing(_) => 1.0,

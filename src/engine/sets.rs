@@ -62,7 +62,7 @@ impl Engine<'_> {
     }
 }
 
-/// Whether a component passes a filter on its fields and attributes. What it does not have, it does not equal.
+/// Whether a component passes a filter on its fields and attributes. A missing field or attribute equals nothing.
 pub fn passes(estate: &Snapshot, filter: &Filter, component: ComponentId) -> bool {
     match filter {
         Filter::Any(parts) => parts.iter().any(|p| passes(estate, p, component)),

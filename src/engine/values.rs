@@ -12,14 +12,14 @@ use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
 
 /// Baselines compare with samples this far before and after the same time of day.
 pub(super) const SAME_TIME: Duration = 30 * MINUTE;
-/// The time of day moves on in steps of this, so that a baseline changes at known instants only.
+/// The time of day advances in steps of this size, so that a baseline changes only at known instants.
 pub(super) const BASELINE_STEP: Duration = 10 * MINUTE;
-/// A statistic over fewer samples says nothing of what is usual.
+/// A statistic over fewer samples is not a usable baseline.
 pub(super) const MIN_BASELINE: usize = 5;
-/// What a script sees of a metric.
+/// How much history of a metric a script sees.
 pub(super) const SCRIPT_WINDOW: Duration = HOUR;
 
-/// A reading with the signals it rests on and the component it is of.
+/// A reading with the signals that support it and the component that it belongs to.
 pub type Read = (Reading, Vec<SignalRef>, Option<ComponentId>);
 /// A known reading with its signals, its component and its number.
 type Present = (Reading, Vec<SignalRef>, ComponentId, f64);
@@ -68,13 +68,13 @@ impl<'a> Engine<'a> {
                 let (answer, about) = self.call(call, env, at);
                 let name = format!("script {}", call.function);
                 let reading = match answer {
-                    // Scripts count in the units that people write, on both sides.
+                    // Scripts work in display units, for arguments and results.
                     Ok(ScriptValue::Number(number)) => {
                         Reading { value: Known::Number(number * unit.map_or(1.0, |u| u.factor)), unit, time: Some(at), name }
                     }
                     Ok(ScriptValue::Text(text)) => Reading { value: Known::Text(text), unit: None, time: Some(at), name },
                     Ok(ScriptValue::Bool(value)) => Reading { value: Known::Text(value.to_string()), unit: None, time: Some(at), name },
-                    Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, format!("`{}` did not answer a value", call.function)),
+                    Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, format!("`{}` did not return a value", call.function)),
                     Err(error) => Reading::unknown(name, unit, script_failure(&call.function, &error)),
                 };
                 (reading, Vec::new(), about)
@@ -93,7 +93,7 @@ impl<'a> Engine<'a> {
         Reading { value, unit, time: None, name: full }
     }
 
-    /// The metric at an instant: of each series the latest sample that is not stale, combined as the model says.
+    /// The metric at an instant: the latest sample of each series that is not stale, combined as the model declares.
     pub(super) fn metric(&self, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Read {
         let Some(component) = env.subject(metric.subject) else {
             return (Reading::unknown(metric.name.clone(), Some(metric.unit), "there is no component"), Vec::new(), None);
@@ -131,8 +131,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// The metric at each instant of the window that ends at `at` at which a sample of it came, oldest first. Several series
-    /// are combined at each instant, as they are for a single reading.
+    /// The metric at each instant with a sample in the window that ends at `at`, oldest first. Several series are combined at
+    /// each instant, as they are for a single reading.
     fn samples(&self, component: ComponentId, metric: &str, window: Duration, at: Time) -> (Vec<(Time, f64)>, Vec<SignalRef>) {
         let series = self.series_of(component, metric);
         let speaks = |s: &Series| s.within(at.minus(window), at).iter().any(|(_, value)| !value.is_nan());
@@ -157,7 +157,7 @@ impl<'a> Engine<'a> {
         (reading, signals, Some(component))
     }
 
-    /// The metric as it is now, for a condition that compares it with its own past; its evidence where it is unknown.
+    /// The current value of the metric, for a condition that compares it with its own past. `Err`: the evidence that it is unknown.
     fn present(&self, cond: &'a Cond, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Result<Present, Box<Evidence<'a>>> {
         let (now, signals, about) = self.metric(metric, env, at);
         match (about, &now.value) {
@@ -206,7 +206,7 @@ impl<'a> Engine<'a> {
         evidence
     }
 
-    /// Against what is usual at this time of day.
+    /// Compares the metric with its baseline at this time of day.
     pub(super) fn against(
         &self,
         cond: &'a Cond,
@@ -220,7 +220,7 @@ impl<'a> Engine<'a> {
         };
         let usual = self.usual(component, &metric.name, period, at);
         let Some(reference) = Some(&usual).filter(|u| u.len() >= MIN_BASELINE).and_then(|u| statistic(stat, u)) else {
-            let reason = format!("{} baseline samples, at least {MIN_BASELINE} are needed", usual.len());
+            let reason = format!("only {} baseline samples, at least {MIN_BASELINE} needed", usual.len());
             return Evidence::leaf(cond, at, Truth::Unknown, Some(component), Detail::Missing(reason));
         };
         let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
@@ -233,7 +233,7 @@ impl<'a> Engine<'a> {
         evidence
     }
 
-    /// Samples of the same time of day: of the healthy period if one was recorded, else of earlier days.
+    /// Samples from the same time of day: from the healthy period if one was recorded, otherwise from earlier days.
     fn usual(&self, component: ComponentId, metric: &str, period: Duration, at: Time) -> Vec<f64> {
         let at = Time(at.0.div_euclid(BASELINE_STEP) * BASELINE_STEP);
         // Whole weeks compare with the same weekday.
@@ -256,7 +256,7 @@ impl<'a> Engine<'a> {
         samples.into_iter().filter(|(time, _)| near(*time, cycle)).map(|(_, value)| value).collect()
     }
 
-    /// The same of the bundle's own series, combined once for all windows.
+    /// The same for the bundle's own series, combined once for all windows.
     fn history(&self, component: ComponentId, metric: &str, series: &[&Series], from: Time, to: Time) -> Vec<(Time, f64)> {
         let all = self.memo.combined(component, metric, || self.together(component, metric, series, Time::MIN, self.at));
         let start = all.partition_point(|(time, _)| *time <= from);
@@ -264,7 +264,7 @@ impl<'a> Engine<'a> {
         all.get(start..end).unwrap_or(&[]).to_vec()
     }
 
-    /// The metric at each instant after `from`, up to `to`, at which a sample of one of the series came; all series combined.
+    /// The metric at each instant after `from`, up to `to`, at which one of the series has a sample; all series combined.
     fn together(&self, component: ComponentId, metric: &str, series: &[&Series], from: Time, to: Time) -> Vec<(Time, f64)> {
         let Some(def) = self.metric_def(component, metric) else { return Vec::new() };
         let times: std::collections::BTreeSet<Time> =
@@ -276,7 +276,7 @@ impl<'a> Engine<'a> {
         times.into_iter().map(value).collect()
     }
 
-    /// Calls a script predicate; also answers the component that its first argument names.
+    /// Calls a script predicate. Also returns the component that its first component argument names.
     pub(super) fn call(&self, call: &Call, env: &Env<'_, 'a>, at: Time) -> (Result<ScriptValue, ScriptError>, Option<ComponentId>) {
         let mut about = None;
         let mut arguments = Vec::new();
@@ -294,7 +294,7 @@ impl<'a> Engine<'a> {
                 Argument::Metric(metric) => match self.metric(metric, env, at).0 {
                     Reading { value: Known::Number(number), .. } => ScriptValue::Number(number / metric.unit.factor),
                     Reading { value: Known::Text(_), name, .. } => {
-                        return (Err(ScriptError::Failed(format!("`{name}` is no number"))), about);
+                        return (Err(ScriptError::Failed(format!("`{name}` is not a number"))), about);
                     }
                     Reading { value: Known::Unknown(reason), .. } => return (Err(ScriptError::Failed(reason)), about),
                 },
@@ -303,7 +303,7 @@ impl<'a> Engine<'a> {
         (self.scripts.call(&call.function, arguments), about)
     }
 
-    /// Of the unit in which the model declares an attribute.
+    /// The factor of the unit in which the model declares an attribute.
     fn attribute_factor(&self, kind: &str, name: &str) -> f64 {
         match self.estate.model().member(kind, name) {
             Some(Member::Attribute(AttributeDef { kind: AttributeKind::Number(unit), .. })) => unit.factor,
@@ -356,8 +356,8 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// A statistic of values in any order; percentiles by nearest rank (the smallest value that at least that share does not
-/// exceed). `None` for no values.
+/// A statistic of values in any order. Percentiles use the nearest rank: the smallest value that at least that share of the
+/// values does not exceed. `None` if there are no values.
 pub(super) fn statistic(stat: Stat, values: &[f64]) -> Option<f64> {
     if values.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Walking a decision tree: question by question, those with an `auto` condition answered by the data.
+//! Walks a decision tree question by question. The data answers questions that have an `auto` condition.
 
 use compile::plan::{Answer, Goal, Tree, TreeNode};
 use value::Truth;
@@ -16,16 +16,16 @@ pub struct Walk<'a> {
     pub end: Option<WalkEnd<'a>>,
 }
 
-/// A question that was answered.
+/// An answered question.
 #[derive(Debug, Clone)]
 pub struct Step<'a> {
     pub node: &'a TreeNode,
     pub answer: &'a Answer,
-    /// The evidence of an answer that the data gave; a person gave it otherwise.
+    /// The evidence, if the data gave the answer; `None` if a person did.
     pub auto: Option<Evidence<'a>>,
 }
 
-/// Where it ended.
+/// Where the walk ended.
 #[derive(Debug, Clone, Copy)]
 pub struct WalkEnd<'a> {
     pub verdict: &'a str,
@@ -37,12 +37,12 @@ impl<'a> Walk<'a> {
         Walk { tree, node: tree.nodes.get(&tree.root), steps: Vec::new(), end: None }
     }
 
-    /// The question that is open; `None` at the end.
+    /// The open question; `None` at the end.
     pub fn question(&self) -> Option<&'a TreeNode> {
         if self.end.is_some() { None } else { self.node }
     }
 
-    /// Takes an answer to the open question; false if the question has no such branch.
+    /// Answers the open question. False if the question has no such branch.
     pub fn answer(&mut self, answer: &Answer, auto: Option<Evidence<'a>>) -> bool {
         let Some(node) = self.question() else { return false };
         let Some((taken, goal)) = node.branches.iter().find(|(a, _)| a == answer) else { return false };
@@ -54,7 +54,7 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// What the data say of the open question: its evidence, and the answer if it is known.
+    /// What the data says about the open question: the evidence, and the answer if it is known.
     pub fn ask_data(&self, engine: &Engine<'a>) -> Option<(Evidence<'a>, Option<Answer>)> {
         let auto = self.question()?.auto.as_ref()?;
         let evidence = engine.evaluate(auto, &Env { binding: &[], it: None, others: &[] }, engine.at);

@@ -41,8 +41,8 @@ pub(super) fn unique_aliases<'d>(
 fn duplicate(what: &str, text: &str, name: &str, place: Option<Place>, other: &str, first: Option<Place>) -> Diagnostic {
     let report = problem(Code::DUPLICATE_NAME, place, format!("`{text}` names both the {what} `{other}` and `{name}`"));
     match first {
-        Some(first) => report.related(first, format!("`{other}` has the name already")),
-        None => report.help(format!("`{other}` of the built-in base model has the name already")),
+        Some(first) => report.related(first, format!("`{other}` already has this name")),
+        None => report.help(format!("`{other}` in the built-in base model already has this name")),
     }
 }
 
@@ -107,8 +107,8 @@ fn compare<'m>(mine: &'m Member, other: &'m Member, problems: &mut Vec<Diagnosti
             let report =
                 problem(Code::DUPLICATE_NAME, late.place, format!("`{}` is both a metric and an attribute of `{}`", mine.name, mine.owner));
             problems.push(match first.place {
-                Some(first) => report.related(first, "declared here already"),
-                None => report.help("the built-in base model has it already"),
+                Some(first) => report.related(first, "already declared here"),
+                None => report.help("the built-in base model already declares it"),
             });
         }
         return None;

@@ -157,6 +157,6 @@ fn undeclared(reader: &mut Reader<'_>, model: &Model, kind: &str, key: &yaml::Ke
     let declared = model.lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
     let help =
         suggestion(&key.name, declared).unwrap_or_else(|| format!("declare it under `attributes` of `{kind}` in `topology/model.yaml`"));
-    let message = format!("type `{kind}` declares no attribute `{}`; it is kept as it is", key.name);
+    let message = format!("type `{kind}` declares no attribute `{}`; its value is kept as written", key.name);
     reader.report(Diagnostic::warning(Code::UNKNOWN_ATTRIBUTE_KEY, key.place, message).help(help));
 }

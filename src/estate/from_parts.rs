@@ -41,8 +41,8 @@ impl Rejected {
     /// One line for each reason, with the first that it concerns.
     pub fn words(&self) -> Vec<String> {
         let line = |(reason, (first, count)): (&String, &(String, usize))| match count.saturating_sub(1) {
-            0 => format!("left out: {first}: {reason}"),
-            more => format!("left out: {first} and {more} more: {reason}"),
+            0 => format!("skipped: {first}: {reason}"),
+            more => format!("skipped: {first} and {more} more: {reason}"),
         };
         self.0.iter().map(line).collect()
     }
@@ -136,11 +136,11 @@ fn edges(
             continue;
         };
         if from == to {
-            left_out.add("a component cannot be in a relation to itself", words);
+            left_out.add("a component cannot have a relation to itself", words);
         } else if ends.fit(start, stop) {
             edges.push(Edge { from, kind: ends.index, to });
         } else {
-            left_out.add(&format!("`{}` cannot stand between `{}` and `{}`", ends.name, start.kind, stop.kind), words);
+            left_out.add(&format!("`{}` cannot go from `{}` to `{}`", ends.name, start.kind, stop.kind), words);
         }
     }
     edges.sort_unstable();
@@ -164,7 +164,7 @@ fn without_circles(model: &Model, components: &[Component], edges: Vec<Edge>, le
     let id = |at: ComponentId| components.get(at.0 as usize).map_or("", |component| component.id.as_str());
     for edge in &closing {
         let kind = kinds.get(usize::from(edge.kind.0)).map_or("", |kind| kind.name.as_str());
-        left_out.add("it closes a circle of containment", || format!("`{} {kind} {}`", id(edge.from), id(edge.to)));
+        left_out.add("it closes a containment cycle", || format!("`{} {kind} {}`", id(edge.from), id(edge.to)));
     }
     edges.into_iter().filter(|edge| !closing.contains(edge)).collect()
 }
@@ -182,9 +182,9 @@ fn good_groups(
         let words = || format!("group `{id}`");
         let members: BTreeSet<ComponentId> = members.iter().filter_map(|member| places.get(*member as usize).copied().flatten()).collect();
         if components.binary_search_by(|component| component.id.as_str().cmp(&id)).is_ok() {
-            left_out.add("a component has the id of the group", words);
+            left_out.add("a component already has this id", words);
         } else if members.is_empty() {
-            left_out.add("none of its members is there", words);
+            left_out.add("none of its members exists", words);
         } else if need == 0 {
             left_out.add("a group needs at least one member", words);
         } else {

@@ -81,7 +81,7 @@ fn truth(node: &Node) -> Option<bool> {
 
 fn number(reader: &mut Reader<'_>, def: &AttributeDef, unit: Unit, node: &Node) -> Option<AttributeValue> {
     let wanted = unit.dimension.describe();
-    let help = format!("a number in `{}`, or a text with its unit like `\"{}\"`", unit.name, unit.dimension.example());
+    let help = format!("use a number in `{}`, or text with a unit, like `\"{}\"`", unit.name, unit.dimension.example());
     let value = match &node.value {
         Value::Number(value) => Some(value * unit.factor),
         Value::Text(text) => split_number(text.trim()).and_then(|(value, rest)| {

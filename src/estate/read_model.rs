@@ -169,8 +169,8 @@ impl ModelReader<'_, '_> {
         if kind.is_none() {
             let names = ["text", "bool", "number"].into_iter().chain(Unit::names());
             let help =
-                suggestion(&word.text, names).unwrap_or_else(|| "`text`, `bool`, `number`, or a unit like `ms`, `GiB`, `%`".to_owned());
-            let message = format!("`{}` is neither a kind of attribute nor a unit", word.text);
+                suggestion(&word.text, names).unwrap_or_else(|| "use `text`, `bool`, `number`, or a unit like `ms`, `GiB`, `%`".to_owned());
+            let message = format!("`{}` is neither an attribute kind nor a unit", word.text);
             self.reader.report(Diagnostic::error(Code::BAD_UNIT, word.place, message).help(help));
         }
         kind
@@ -205,8 +205,8 @@ impl ModelReader<'_, '_> {
         let word = self.reader.word(node, "`staleness`")?;
         let duration = parse_duration(&word.text);
         if duration.is_none() {
-            let message = format!("`{}` is no duration", word.text);
-            self.reader.report(Diagnostic::error(Code::WRONG_KIND, word.place, message).help("a duration is like `90s`, `5m`, `1h30m`"));
+            let message = format!("invalid duration `{}`", word.text);
+            self.reader.report(Diagnostic::error(Code::WRONG_KIND, word.place, message).help("use a number and a unit, like `90s`"));
         }
         duration
     }

@@ -117,7 +117,7 @@ fn cut_loop(start: &str, draft: &ModelDraft, parents: &mut BTreeMap<String, Opti
     let mut names: Vec<&str> = circle.iter().map(String::as_str).collect();
     names.extend(circle.first().map(String::as_str));
     let message = format!("type `{victim}` is its own ancestor: {}", names.join(" → "));
-    problems.push(problem(Code::TYPE_PARENT, place(victim.as_str()), message).help("a type needs a way up to `component`"));
+    problems.push(problem(Code::TYPE_PARENT, place(victim.as_str()), message).help("the parents of a type must lead up to `component`"));
     let parent = if victim == ROOT_TYPE { None } else { Some(ROOT_TYPE.to_owned()) };
     parents.insert(victim.clone(), parent);
 }
@@ -192,7 +192,7 @@ fn metric(name: &str, chain: &[&Entry<MetricDraft>]) -> MetricDef {
 fn relation_kind(name: &str, said: &RelationDraft, families: &Families, problems: &mut Vec<Diagnostic>) -> RelationKind {
     if said.travel.is_none() {
         let report = problem(Code::MISSING_KEY, said.place, format!("relation kind `{name}` needs `travel`"));
-        problems.push(report.label("`travel` is missing").help("which way a fault goes: `to_start`, `to_end`, `both`, `none`"));
+        problems.push(report.label("`travel` is missing").help("state how faults travel: `to_start`, `to_end`, `both` or `none`"));
     }
     let mut types = |said: Option<&Vec<Said>>| {
         let words = said.map(Vec::as_slice).unwrap_or_default();

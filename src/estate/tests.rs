@@ -55,11 +55,11 @@ fn mistakes_in_components() {
         ("components:\n  - {id: a, type: host}\n  - {id: a, type: pod}", "F3005 3 two components have the id `a`"),
         (
             "components: [{id: a, type: database, attributes: {max_connections: 2GiB}}]",
-            "F3009 1 attribute `max_connections` must be a count, not `2GiB` | a number in `count`, or a text with its unit like `\"100\"`",
+            "F3009 1 attribute `max_connections` must be a count, not `2GiB` | use a number in `count`, or text with a unit, like `\"100\"`",
         ),
         (
             "components: [{id: a, type: database, attributes: {max_conections: 5}}]",
-            "F3017 1 type `database` declares no attribute `max_conections`; it is kept as it is | did you mean `max_connections`?",
+            "F3017 1 type `database` declares no attribute `max_conections`; its value is kept as written | did you mean `max_connections`?",
         ),
     ];
     for (topology, expected) in cases {
@@ -79,7 +79,7 @@ fn mistakes_in_relations_and_groups() {
         ),
         (
             "relations: [{from: r, kind: calls, to: web}]",
-            "F3008 2 `calls` cannot stand between `r` (rack) and `web` (frontend) | `calls` goes from `software`, `function`, `pod`, `container` to `software`, `function`, `pod`, `container`, `storage`, `domain_name`",
+            "F3008 2 `calls` cannot go from `r` (rack) to `web` (frontend) | `calls` goes from `software`, `function`, `pod`, `container` to `software`, `function`, `pod`, `container`, `storage`, `domain_name`",
         ),
         (
             "relations:\n  - {from: r, kind: contains, to: s}\n  - {from: r, kind: belongs_to, to: s}",
@@ -95,18 +95,18 @@ fn mistakes_in_relations_and_groups() {
         ),
         (
             "groups: [{id: g, members: [r, s], need: 3}]",
-            "F3013 2 group `g` needs 3 of its 2 members | `need` is a whole number from 1 to 2",
+            "F3013 2 group `g` needs 3 of its 2 members | `need` must be a whole number from 1 to 2",
         ),
         (
             "groups: [{id: g, members: [r, s], need: 0}]",
-            "F3013 2 group `g` needs 0 of its 2 members | `need` is a whole number from 1 to 2",
+            "F3013 2 group `g` needs 0 of its 2 members | `need` must be a whole number from 1 to 2",
         ),
         (
             "groups: [{id: g, members: [r, wep], need: 1}]",
-            "F3014 2 group `g` has the member `wep`, which does not exist | did you mean `web`?",
+            "F3014 2 member `wep` of group `g` does not exist | did you mean `web`?",
         ),
-        ("groups: [{id: web, members: [r, s], need: 1}]", "F3005 2 `web` is declared twice: ids of components and groups share one space"),
-        ("relations: [{from: web, kind: calls, to: web}]", "F3018 2 `web` cannot be in a relation to itself"),
+        ("groups: [{id: web, members: [r, s], need: 1}]", "F3005 2 `web` is declared twice: a component and a group cannot share an id"),
+        ("relations: [{from: web, kind: calls, to: web}]", "F3018 2 `web` cannot have a relation to itself"),
     ];
     for (topology, expected) in cases {
         check("", &format!("{components}{topology}"), &[expected]);
@@ -124,21 +124,21 @@ fn mistakes_in_models() {
     let cases = [
         (
             "types: {a: {parent: b}, b: {parent: a}}",
-            "F3015 1 type `b` is its own ancestor: a → b → a | a type needs a way up to `component`",
+            "F3015 1 type `b` is its own ancestor: a → b → a | the parents of a type must lead up to `component`",
         ),
         ("types: {a: {parent: databse}}", "F3015 1 the parent `databse` of type `a` does not exist | did you mean `database`?"),
-        ("types: {x: {metrics: {m: {unit: parsec}}}}", "F3016 1 `parsec` is no unit | units are like `%`, `ms`, `GiB`, `/min`, `count`"),
+        ("types: {x: {metrics: {m: {unit: parsec}}}}", "F3016 1 unknown unit `parsec` | use a unit like `%`, `ms`, `GiB`, `/min`, `count`"),
         (
             "types: {x: {zh: 数据库}}",
-            "F3020 1 `数据库` names both the type `database` and `x` | `database` of the built-in base model has the name already",
+            "F3020 1 `数据库` names both the type `database` and `x` | `database` in the built-in base model already has this name",
         ),
         (
             "types: {database: {metrics: {conns: {zh: 连接数}}}}",
-            "F3020 1 `连接数` names both the metric or attribute `connections` and `conns` | `connections` of the built-in base model has the name already",
+            "F3020 1 `连接数` names both the metric or attribute `connections` and `conns` | `connections` in the built-in base model already has this name",
         ),
         (
             "relations: {feeds: {zh: 供给}}",
-            "F3004 1 relation kind `feeds` needs `travel` | which way a fault goes: `to_start`, `to_end`, `both`, `none`",
+            "F3004 1 relation kind `feeds` needs `travel` | state how faults travel: `to_start`, `to_end`, `both` or `none`",
         ),
         ("types: {x: {states: {odd: {zh: 异常}}}}", "F3004 1 state `odd` needs `if`"),
     ];

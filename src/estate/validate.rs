@@ -65,7 +65,7 @@ pub(super) fn groups<'d>(reader: &mut Reader<'_>, draft: &'d TopologyDraft<'_>, 
     for said in &draft.groups {
         let id = said.id.text.as_str();
         if let Some(first) = names.places.get(id) {
-            let message = format!("`{id}` is declared twice: ids of components and groups share one space");
+            let message = format!("`{id}` is declared twice: a component and a group cannot share an id");
             let report = Diagnostic::error(Code::DUPLICATE_ID, said.id.place, message).label("declared again");
             reader.report(report.related(*first, "first declared here"));
             continue;
@@ -89,17 +89,17 @@ fn members(reader: &mut Reader<'_>, said: &GroupDraft, names: &Names<'_>, asked:
         match names.find(&word.text) {
             Found::Component(component) => {
                 if !members.insert(component) {
-                    let message = format!("group `{group}` names `{}` twice", word.text);
+                    let message = format!("group `{group}` lists `{}` twice", word.text);
                     reader.report(Diagnostic::warning(Code::GROUP_MEMBER, word.place, message));
                 }
             }
             Found::Group(_) => {
-                let message = format!("`{}` is a group, and cannot be a member of group `{group}`", word.text);
-                reader.report(Diagnostic::error(Code::GROUP_MEMBER, word.place, message).help("name its members"));
+                let message = format!("`{}` is a group and cannot be a member of group `{group}`", word.text);
+                reader.report(Diagnostic::error(Code::GROUP_MEMBER, word.place, message).help("list its members instead"));
             }
             Found::Broken => {}
             Found::Nothing => {
-                let message = format!("group `{group}` has the member `{}`, which does not exist", word.text);
+                let message = format!("member `{}` of group `{group}` does not exist", word.text);
                 let mut report = Diagnostic::error(Code::GROUP_MEMBER, word.place, message).label("unknown component");
                 report.help = names.nearest(&word.text, asked);
                 reader.report(report);
@@ -116,9 +116,9 @@ fn need(reader: &mut Reader<'_>, said: &GroupDraft) -> Option<usize> {
     let fits = (1.0..=count as f64).contains(&said.need) && said.need.fract() == 0.0;
     if !fits {
         let message = format!("group `{}` needs {} of its {count} members", said.id.text, said.need);
-        let help = format!("`need` is a whole number from 1 to {count}");
+        let help = format!("`need` must be a whole number from 1 to {count}");
         let report = Diagnostic::error(Code::GROUP_NEED, said.need_place, message);
-        reader.report(if count == 0 { report.help("a group needs members") } else { report.help(help) });
+        reader.report(if count == 0 { report.help("list at least one member") } else { report.help(help) });
         return None;
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
@@ -209,7 +209,7 @@ impl<'a> Check<'_, '_, 'a> {
         if start.component == end.component {
             // "Every gateway calls the pool" means the others of the pool.
             if !start.grouped && !end.grouped {
-                let message = format!("`{}` cannot be in a relation to itself", from.id);
+                let message = format!("`{}` cannot have a relation to itself", from.id);
                 self.reader.report(Diagnostic::error(Code::SELF_RELATION, end.word.place, message).label("the same component"));
             }
             return;
@@ -218,7 +218,7 @@ impl<'a> Check<'_, '_, 'a> {
             |types: &[String], component: &Component| types.is_empty() || types.iter().any(|name| self.model.is_a(&component.kind, name));
         let (from_fits, to_fits) = (fits(&kind.from, from), fits(&kind.to, to));
         if !from_fits || !to_fits {
-            let message = format!("`{}` cannot stand between `{}` ({}) and `{}` ({})", kind.name, from.id, from.kind, to.id, to.kind);
+            let message = format!("`{}` cannot go from `{}` ({}) to `{}` ({})", kind.name, from.id, from.kind, to.id, to.kind);
             let allowed = |types: &[String]| if types.is_empty() { "anything".to_owned() } else { listed(types) };
             let help = format!("`{}` goes from {} to {}", kind.name, allowed(&kind.from), allowed(&kind.to));
             let (wrong, component) = if to_fits { (start, from) } else { (end, to) };
@@ -247,10 +247,10 @@ impl<'a> Check<'_, '_, 'a> {
         for circle in circles(holds.collect()) {
             let Some(last) = circle.last() else { continue };
             let Some(place) = self.edges.remove(&last.edge) else { continue };
-            let mut report = Diagnostic::error(Code::CONTAINMENT_CYCLE, place, self.describe(&circle)).label("this closes the circle");
+            let mut report = Diagnostic::error(Code::CONTAINMENT_CYCLE, place, self.describe(&circle)).label("this closes the cycle");
             for hold in circle.iter().take(circle.len() - 1).take(LONGEST_NAMED_CIRCLE) {
                 if let Some(place) = self.edges.get(&hold.edge) {
-                    report = report.related(*place, "part of the circle");
+                    report = report.related(*place, "part of the cycle");
                 }
             }
             self.reader.report(report);

@@ -26,7 +26,7 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
             match serde_json::from_str::<Value>(text) {
                 Ok(value) if vertex => take(builder, value, &source.name, &mut vertices),
                 Ok(value) => edges.push((value, source.name.as_str())),
-                Err(error) => builder.skip(format!("line {}", number + 1), format!("this is not valid JSON: {error}"), &source.name),
+                Err(error) => builder.skip(format!("line {}", number + 1), format!("invalid JSON: {error}"), &source.name),
             }
         }
         if !found {
@@ -144,7 +144,7 @@ impl Graph<'_> {
             match entity.as_str() {
                 "ipaddress" => {}
                 "" => builder.skip(format!("`{unique}`"), "it has no entity type", source),
-                _ => builder.skip(format!("`{unique}`"), format!("a `{entity}` is part of something else, no component"), source),
+                _ => builder.skip(format!("`{unique}`"), format!("a `{entity}` is part of another component, not a component itself"), source),
             }
             return;
         };
@@ -174,18 +174,18 @@ impl Graph<'_> {
         let from = tree::text(reference, &["_fromUniqueId"]).or_else(|| own.cloned());
         let to = tree::text(reference, &["_toUniqueId"]).or_else(|| own.cloned());
         let (Some(from), Some(to)) = (from, to) else {
-            builder.skip(format!("an edge `{edge}`"), "it lacks an end", source);
+            builder.skip(format!("an edge `{edge}`"), "one end is missing", source);
             return;
         };
         let what = format!("`{from}` {edge} `{to}`");
         if reference.get("_fromId").is_some() || reference.get("_toId").is_some() {
-            builder.skip(format!("`{from}` {edge}"), "it refers to an id of the ASM server, which no file declares", source);
+            builder.skip(format!("`{from}` {edge}"), "it refers to an ASM server id that no file declares", source);
             return;
         }
         for end in [&from, &to] {
             match self.vertices.get(end) {
                 None => {
-                    builder.skip(what, "dangling: one end is in none of the files", source);
+                    builder.skip(what, "dangling: one end is not in the files", source);
                     return;
                 }
                 // What is no component has no relations, and is reported once.
@@ -203,7 +203,7 @@ impl Graph<'_> {
             "calls" | "invokes" | "communicatesWith" => builder.relate(from, "calls", to, source),
             "accessedVia" | "connectedTo" | "routesVia" | "bindsTo" => builder.relate(from, "connects_to", to, source),
             "assignedTo" | "attachedTo" => builder.relate(to, "depends_on", from, source),
-            _ => builder.skip(what, format!("edges of type `{edge}` have no counterpart"), source),
+            _ => builder.skip(what, format!("edge type `{edge}` is not supported"), source),
         }
     }
 }

@@ -71,7 +71,7 @@ fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Entity<'
             let namespace = tree::text(&value, &["metadata", "namespace"]).unwrap_or_else(|| "default".to_owned());
             let reference = (kind.clone(), namespace.to_lowercase(), name.clone());
             if entities.contains_key(&reference) {
-                builder.skip(format!("{kind} `{name}`"), "declared twice; the first counts", &source.name);
+                builder.skip(format!("{kind} `{name}`"), "declared twice; the first is used", &source.name);
             } else {
                 entities.insert(reference.clone(), Entity { reference, value, source: &source.name });
             }
@@ -141,7 +141,7 @@ fn relations(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str, ids: &BTr
         let many = tree::list(&entity.value, &["spec", field]).iter().filter_map(tree::scalar);
         for target in many.chain(one) {
             let Some(end) = ids.get(&reference(&target, default, &entity.reference.1)) else {
-                builder.skip(format!("`{id}` {field} `{target}`"), "dangling: the target is in none of the files", entity.source);
+                builder.skip(format!("`{id}` {field} `{target}`"), "dangling: the target is not in the files", entity.source);
                 continue;
             };
             let (from, to) = if backwards { (end.as_str(), id) } else { (id, end.as_str()) };

@@ -40,7 +40,7 @@ impl<'m> Builder<'m> {
     pub(super) fn documents(&mut self, source: &Source) -> Vec<Value> {
         let (documents, problems) = tree::documents(&source.text);
         if documents.is_empty() {
-            let problem = problems.into_iter().next().unwrap_or_else(|| "there is nothing in it".to_owned());
+            let problem = problems.into_iter().next().unwrap_or_else(|| "the file is empty".to_owned());
             self.fail(&source.name, problem);
             return documents;
         }
@@ -56,14 +56,14 @@ impl<'m> Builder<'m> {
 
     /// A file that could be read but holds nothing of the kind.
     pub(super) fn fail_foreign(&mut self, source: &str) {
-        let problem = format!("this is not {}", self.kind.expected());
+        let problem = format!("this is not `{}` input", self.kind.name());
         self.fail(source, problem);
     }
 
     /// The first failure, if no file could be read.
     pub(super) fn all_failed(&self, files: usize) -> Option<(String, String)> {
         if files == 0 {
-            return Some((String::new(), "no file was given".to_owned()));
+            return Some((String::new(), "no file given".to_owned()));
         }
         let failed: BTreeSet<&str> = self.failed.iter().map(|(file, _)| file.as_str()).collect();
         if failed.len() < files { None } else { self.failed.first().cloned() }
@@ -96,9 +96,9 @@ impl<'m> Builder<'m> {
             Some(known) => {
                 let what = format!("`{}` ({})", component.id, component.kind);
                 let why = if known.kind == component.kind {
-                    "declared twice; the first counts"
+                    "declared twice; the first is used"
                 } else {
-                    "another component has this id; the first counts"
+                    "another component has this id; the first is used"
                 };
                 self.skip(what, why, source);
             }
@@ -134,7 +134,7 @@ impl<'m> Builder<'m> {
             Some(kind) => component.kind = kind,
             None => {
                 let what = format!("type `{}` of `{}`", component.kind, component.id);
-                self.skip(what, format!("the model has no such type; the component has type `{ROOT_TYPE}`"), self.kind.name());
+                self.skip(what, format!("the model has no such type; imported as `{ROOT_TYPE}`"), self.kind.name());
                 ROOT_TYPE.clone_into(&mut component.kind);
             }
         }
@@ -150,7 +150,7 @@ impl<'m> Builder<'m> {
                 Some(tier) => component.tier = Some(tier.name().to_owned()),
                 None => {
                     let what = format!("tier `{tier}` of `{}`", component.id);
-                    self.skip(what, "not one of `core`, `important`, `general`, `minor`", self.kind.name());
+                    self.skip(what, "expected `core`, `important`, `general` or `minor`", self.kind.name());
                 }
             }
         }
@@ -164,11 +164,11 @@ impl<'m> Builder<'m> {
                     }
                     Err(text) => {
                         let what = format!("attribute `{name}` of `{}`", component.id);
-                        self.skip(what, format!("`{text}` is not a value of its kind"), self.kind.name());
+                        self.skip(what, format!("`{text}` does not match the declared kind"), self.kind.name());
                     }
                 },
                 Some(Member::Metric(_)) => {
-                    self.skip(format!("attribute `{name}` of `{}`", component.id), "its type has a metric of that name", self.kind.name());
+                    self.skip(format!("attribute `{name}` of `{}`", component.id), "its type has a metric with this name", self.kind.name());
                 }
                 // A table's columns are the user's own words; what other formats carry beyond the model would be a warning each.
                 None if self.kind == Kind::Csv => {
@@ -188,7 +188,7 @@ impl<'m> Builder<'m> {
             group.members.retain(|member| self.components.contains_key(member));
             let what = format!("group `{}`", group.id);
             if self.components.contains_key(&group.id) {
-                self.skip(what, "a component has this id", &source);
+                self.skip(what, "a component already has this id", &source);
             } else if group.members.len() < 2 {
                 self.skip(what, "it has fewer than two members", &source);
             } else {
@@ -220,7 +220,7 @@ impl<'m> Builder<'m> {
     /// The canonical name of the relation's kind, or why it cannot stand.
     fn objection(&self, relation: &ImportedRelation, groups: &BTreeMap<&str, &ImportedGroup>) -> Result<String, String> {
         if relation.from == relation.to {
-            return Err("it starts and ends at the same component".to_owned());
+            return Err("a component cannot have a relation to itself".to_owned());
         }
         let Some(kind) = self.model.find_relation(&relation.kind) else {
             return Err(format!("the model has no relation kind `{}`", relation.kind));
@@ -242,7 +242,7 @@ impl<'m> Builder<'m> {
         for start in &starts {
             for stop in &stops {
                 if !allowed(&kind.from, start) || !allowed(&kind.to, stop) {
-                    return Err(format!("`{}` cannot stand between `{start}` and `{stop}`", kind.name));
+                    return Err(format!("`{}` cannot go from `{start}` to `{stop}`", kind.name));
                 }
             }
         }

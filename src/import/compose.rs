@@ -137,14 +137,14 @@ impl Project {
         for target in named {
             match self.aliases.get(&target) {
                 Some(target) => builder.relate(name, "depends_on", target, source),
-                None => builder.skip(format!("`{name}` depends_on `{target}`"), "there is no such service in these files", source),
+                None => builder.skip(format!("`{name}` depends_on `{target}`"), "no such service in the files", source),
             }
         }
         for (setting, value) in self.settings(service) {
             for host in guess::hosts(&setting, &value) {
                 let Some(target) = self.aliases.get(&host).filter(|target| *target != name) else { continue };
                 if guess::is_telemetry(&setting) {
-                    let why = "a target of telemetry: who cannot reach it still serves";
+                    let why = "telemetry target: not needed to serve requests";
                     builder.skip(format!("`{name}` depends_on `{target}` (`{setting}`)"), why, source);
                 } else {
                     builder.relate(name, "depends_on", target, source);

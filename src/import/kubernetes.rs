@@ -140,7 +140,7 @@ fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Object<'
             if seen.insert(object.key()) {
                 objects.push(object);
             } else {
-                builder.skip(format!("{} `{}`", object.kind, object.name), "declared twice; the first counts", object.source);
+                builder.skip(format!("{} `{}`", object.kind, object.name), "declared twice; the first is used", object.source);
             }
         }
     }
@@ -171,7 +171,7 @@ fn unused(object: &Object<'_>) -> Option<String> {
         return Some(String::new());
     }
     if kind == "Job" || kind == "CronJob" {
-        return Some("a job runs to its end; nothing stands on it".to_owned());
+        return Some("a job runs to completion; nothing depends on it".to_owned());
     }
     let known = WORKLOADS.contains(&kind) || ["Service", "Pod", "Node", "PersistentVolumeClaim", "Ingress"].contains(&kind);
     if !known {
@@ -279,7 +279,7 @@ impl Cluster<'_> {
                 for host in guess::hosts(&name, &value) {
                     let Some(target) = self.host(&host, &object.namespace).filter(|target| *target != id) else { continue };
                     if guess::is_telemetry(&name) {
-                        let why = "a target of telemetry: who cannot reach it still serves";
+                        let why = "telemetry target: not needed to serve requests";
                         builder.skip(format!("`{id}` depends_on `{target}` (`{name}`)"), why, object.source);
                     } else {
                         builder.relate(id, "depends_on", target, object.source);
@@ -295,7 +295,7 @@ impl Cluster<'_> {
             let Some(claim) = tree::text(volume, &["persistentVolumeClaim", "claimName"]) else { continue };
             match self.find("PersistentVolumeClaim", &object.namespace, &claim) {
                 Some(target) => builder.relate(id, "depends_on", target, object.source),
-                None => builder.skip(format!("`{id}` depends_on `{claim}`"), "the volume claim is in none of the files", object.source),
+                None => builder.skip(format!("`{id}` depends_on `{claim}`"), "the volume claim is not in the files", object.source),
             }
         }
     }
@@ -352,7 +352,7 @@ impl Cluster<'_> {
             }
         }
         if ends.is_empty() && !tree::entries(object.selector(), &[]).is_empty() {
-            builder.skip(format!("selector of Service `{}`", object.name), "it selects nothing in these files", object.source);
+            builder.skip(format!("selector of Service `{}`", object.name), "it selects nothing in the files", object.source);
         }
     }
 
@@ -367,7 +367,7 @@ impl Cluster<'_> {
         if let Some(node) = tree::text(&object.value, &["spec", "nodeName"]) {
             match self.find("Node", "", &node) {
                 Some(target) => builder.relate(&id, "runs_on", target, object.source),
-                None => builder.skip(format!("`{id}` runs_on `{node}`"), "the node is in none of the files", object.source),
+                None => builder.skip(format!("`{id}` runs_on `{node}`"), "the node is not in the files", object.source),
             }
         }
         self.claims(builder, object, &id);
@@ -377,7 +377,7 @@ impl Cluster<'_> {
         let backend = |value: &Value| tree::text(value, &["service", "name"]).or_else(|| tree::text(value, &["serviceName"]));
         for rule in tree::list(&object.value, &["spec", "rules"]) {
             let Some(host) = tree::text(rule, &["host"]) else {
-                builder.skip(format!("a rule of Ingress `{}`", object.name), "it names no host", object.source);
+                builder.skip(format!("a rule of Ingress `{}`", object.name), "it has no host", object.source);
                 continue;
             };
             let domain = ImportedComponent { id: host.clone(), kind: "domain_name".to_owned(), ..ImportedComponent::default() };
@@ -387,7 +387,7 @@ impl Cluster<'_> {
             for name in paths.chain(default).filter_map(backend) {
                 match self.find("Service", &object.namespace, &name) {
                     Some(target) => builder.relate(&host, "points_to", target, object.source),
-                    None => builder.skip(format!("`{host}` points_to `{name}`"), "the Service is in none of the files", object.source),
+                    None => builder.skip(format!("`{host}` points_to `{name}`"), "the Service is not in the files", object.source),
                 }
             }
         }

@@ -135,7 +135,7 @@ impl Kind {
             Kind::Compose => "a compose file with `services`",
             Kind::Csv => "a table with the columns `id` and `type`, or `from`, `kind` and `to`",
             Kind::Jaeger => "Jaeger dependencies or `traces_service_graph_request_total` series",
-            Kind::Netbox => "a NetBox API answer with `results`, or a `dumpdata` list",
+            Kind::Netbox => "a NetBox API response with `results`, or a `dumpdata` list",
             Kind::Backstage => "Backstage entities, each with `kind` and `metadata`",
             Kind::Terraform => "a Terraform state of version 4",
             Kind::Asm => "lines that begin with `V:` or `E:`",
@@ -145,16 +145,16 @@ impl Kind {
     /// How to get such a file.
     fn help(self) -> &'static str {
         match self {
-            Kind::Kubernetes => "`kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc -A -o json` writes one",
-            Kind::Compose => "`docker compose config` writes one with all variables filled in",
-            Kind::Csv => "the first line names the columns: `id,type,name,owner,tier,environment` or `from,kind,to`",
+            Kind::Kubernetes => "export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc -A -o json`",
+            Kind::Compose => "export one with `docker compose config`, which fills in all variables",
+            Kind::Csv => "the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`",
             Kind::Jaeger => {
-                "`GET /api/dependencies` of Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` of Prometheus"
+                "save `GET /api/dependencies` from Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` from Prometheus"
             }
-            Kind::Netbox => "`GET /api/dcim/devices/?limit=0` and its like, or `manage.py dumpdata`",
-            Kind::Backstage => "`catalog-info.yaml` files, or the answer of `GET /api/catalog/entities`",
-            Kind::Terraform => "`terraform state pull` writes one",
-            Kind::Asm => "the file of an IBM ASM file observer",
+            Kind::Netbox => "save `GET /api/dcim/devices/?limit=0` and similar, or the output of `manage.py dumpdata`",
+            Kind::Backstage => "use `catalog-info.yaml` files, or save `GET /api/catalog/entities`",
+            Kind::Terraform => "export one with `terraform state pull`",
+            Kind::Asm => "use the file of an IBM ASM file observer",
         }
     }
 }

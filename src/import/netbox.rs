@@ -211,7 +211,7 @@ fn holders(builder: &mut Builder<'_>, key: &Key, fields: &Value, id: &str, ids: 
         match ids.get(&((*model).to_owned(), number)) {
             Some(holder) => builder.relate(id, kind, holder, source),
             None => {
-                builder.skip(format!("`{id}` {kind} {model} {number}"), "dangling: the record is in none of the files", source);
+                builder.skip(format!("`{id}` {kind} {model} {number}"), "dangling: the record is not in the files", source);
                 continue;
             }
         }

@@ -48,7 +48,7 @@ pub(super) fn cables(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTr
             }
         }
         if pairs.is_empty() {
-            builder.skip(format!("cable {key}"), "an end of it is at no device", cable.source);
+            builder.skip(format!("cable {key}"), "one end is not on a device", cable.source);
         }
         for (a, b) in pairs {
             link(builder, records, ids, a, b, cable.source);
@@ -72,7 +72,7 @@ fn answer_end(end: &Value) -> Option<End> {
 fn link(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTreeMap<Key, String>, a: (u64, &str), b: (u64, &str), source: &str) {
     let id = |device: u64| ids.get(&("dcim.device".to_owned(), device));
     let (Some(from), Some(to)) = (id(a.0), id(b.0)) else {
-        builder.skip(format!("a cable between device {} and device {}", a.0, b.0), "dangling: a device is in none of the files", source);
+        builder.skip(format!("a cable between device {} and device {}", a.0, b.0), "dangling: a device is not in the files", source);
         return;
     };
     match (a.1, b.1) {
@@ -84,7 +84,7 @@ fn link(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTreeMap<Key, St
                 std::cmp::Ordering::Less => builder.relate(from, "connects_to", to, source),
                 std::cmp::Ordering::Greater => builder.relate(to, "connects_to", from, source),
                 std::cmp::Ordering::Equal => {
-                    let why = "a cable between equals: neither is reached through the other";
+                    let why = "cable between devices of equal rank: neither depends on the other";
                     builder.skip(format!("`{from}` connects_to `{to}`"), why, source);
                 }
             }

@@ -38,7 +38,7 @@ fn table(builder: &mut Builder<'_>, source: &Source) {
     let columns: Vec<String> = match reader.headers() {
         Ok(headers) => headers.iter().map(column).collect(),
         Err(error) => {
-            builder.fail(&source.name, format!("this is not valid CSV: {error}"));
+            builder.fail(&source.name, format!("invalid CSV: {error}"));
             return;
         }
     };
@@ -53,7 +53,7 @@ fn table(builder: &mut Builder<'_>, source: &Source) {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                builder.skip(format!("record {line}"), format!("this is not valid CSV: {error}"), &source.name);
+                builder.skip(format!("record {line}"), format!("invalid CSV: {error}"), &source.name);
                 continue;
             }
         };
@@ -79,14 +79,14 @@ fn column(header: &str) -> String {
 fn relation(builder: &mut Builder<'_>, row: &BTreeMap<&str, &str>, line: usize, source: &Source) {
     match (row.get("from"), row.get("to")) {
         (Some(from), Some(to)) => builder.relate(from, row.get("kind").unwrap_or(&"depends_on"), to, &source.name),
-        (Some(_) | None, Some(_) | None) => builder.skip(format!("record {line}"), "it lacks `from` or `to`", &source.name),
+        (Some(_) | None, Some(_) | None) => builder.skip(format!("record {line}"), "`from` or `to` is missing", &source.name),
     }
 }
 
 fn component(builder: &mut Builder<'_>, row: &BTreeMap<&str, &str>, line: usize, source: &Source) {
     let cell = |name: &str| row.get(name).map(|cell| (*cell).to_owned());
     let Some(id) = cell("id") else {
-        builder.skip(format!("record {line}"), "it lacks `id`", &source.name);
+        builder.skip(format!("record {line}"), "`id` is missing", &source.name);
         return;
     };
     let own = ["id", "type", "name", "owner", "tier", "environment"];

@@ -134,7 +134,7 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
                 let kind = kind_of(&word("type")).filter(|_| word("mode") != "data");
                 let Some(kind) = kind else {
                     if word("mode") != "data" {
-                        builder.skip(format!("`{address}`"), format!("a `{}` cannot break by itself", word("type")), &source.name);
+                        builder.skip(format!("`{address}`"), format!("a `{}` cannot fail on its own", word("type")), &source.name);
                     }
                     silent.insert(address);
                     continue;

@@ -47,12 +47,12 @@ fn add(builder: &mut Builder<'_>, edge: &Edge, source: &str) {
         return;
     }
     if edge.client == "user" || edge.unseen == "client" {
-        builder.skip(what, "the caller is outside: it was never seen itself", source);
+        builder.skip(what, "the caller is external and reports no spans of its own", source);
         component(builder, &edge.server, "", source);
         return;
     }
     if edge.calls == 0.0 {
-        builder.skip(what, "no call was counted", source);
+        builder.skip(what, "no calls were counted", source);
         return;
     }
     component(builder, &edge.client, "", source);

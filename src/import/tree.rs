@@ -17,7 +17,7 @@ pub(super) fn documents(text: &str) -> (Vec<Value>, Vec<String>) {
             match document {
                 Ok(document) => documents.push(document),
                 Err(error) => {
-                    problem = Some(format!("this is not valid JSON: {error}"));
+                    problem = Some(format!("invalid JSON: {error}"));
                     break;
                 }
             }

@@ -9,7 +9,7 @@ use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedR
 
 /// The text of a topology file. The same content gives the same bytes.
 pub fn topology_yaml(kind: Kind, imported: &Imported) -> String {
-    let mut page = format!("# imported from {} by faultscope import; changes by hand are overwritten\n", kind.name());
+    let mut page = format!("# imported from {} by faultscope import; manual changes are overwritten\n", kind.name());
     let mut components: Vec<&ImportedComponent> = imported.components.iter().collect();
     components.sort_by(|a, b| a.id.cmp(&b.id));
     page.push_str(if components.is_empty() { "components: []\n" } else { "components:\n" });

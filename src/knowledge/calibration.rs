@@ -1,4 +1,4 @@
-//! What a confidence means: the share of answers with it that are right.
+//! Calibration: maps a confidence to the share of answers with it that are right.
 //!
 //! Platt's scaling (J. Platt, *Probabilistic Outputs for Support Vector Machines*, 1999) on the log-odds of a confidence:
 //! `p = σ(slope · logit(confidence) + intercept)`. The two parameters are a default that every project starts with, and move from
@@ -8,11 +8,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A confidence is said in thousandths: 0 and 1 are taken for half of one from the end, since their log-odds are infinite.
+/// A confidence is reported in thousandths: 0 and 1 are moved inward by half of one, since their log-odds are infinite.
 const NEAREST: f64 = 0.0005;
 
-/// The default weighs as much as so many answers. So many tell a share to about a tenth (√(¼ / 20) = 0.11), which is as finely as
-/// anyone reads a confidence; with fewer, a project knows less than the default does.
+/// The default weighs as much as this many answers. They estimate a share to about a tenth (√(¼ / 20) = 0.11), which is as precisely
+/// as people read a confidence; with fewer, the default is more reliable than the project's own answers.
 const PRIOR_ANSWERS: f64 = 20.0;
 /// The most that one answer can tell of the intercept (its Fisher information, p·(1 − p)): at p = ½. That of [`PRIOR_ANSWERS`] such
 /// answers is the precision of the prior.
@@ -24,13 +24,13 @@ const OF_SLOPE: f64 = 0.4392;
 const MAX_STEPS: usize = 100;
 /// A step is halved at most so often: then it is below what a number can hold.
 const MAX_HALVINGS: usize = 60;
-/// Parameters are as exact as this; nobody sees less of a share than a thousandth.
+/// Precision of the parameters, far below the thousandth that a share is shown with.
 const EXACT: f64 = 1e-10;
 /// Two losses that differ by less than this share of them are equal: each is a sum, with the roundings of a sum. At the goal, Newton's
 /// step is more exact than their comparison.
 const ROUNDING: f64 = 1e-12;
 
-/// Two parameters that make a share of a confidence. Never decreasing, so that the order of suspects stands.
+/// Two parameters that map a confidence to a share. Never decreasing, so that suspects keep their order.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Calibration {
     /// 1: odds stay in proportion; below, confidences are too far from one half; at least 0.

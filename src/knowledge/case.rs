@@ -1,4 +1,4 @@
-//! One past incident, as `cases/HIS-yyyymmdd/case.yaml` tells it.
+//! One past incident, as read from `cases/HIS-yyyymmdd/case.yaml`.
 
 use serde::Serialize;
 
@@ -14,17 +14,17 @@ pub struct Case {
     pub title: String,
     /// When it happened; a day without a time is its midnight, UTC.
     pub date: Option<Time>,
-    /// Absent where nobody found it: such a case can be shown as similar, but it has no answer to propose.
+    /// Absent if it was never found: such a case can be shown as similar, but cannot propose a suspect.
     pub root: Option<Root>,
     /// Names or texts of the alerts that fired.
     pub alerts: Vec<String>,
-    /// Log lines, or the telling part of them.
+    /// Log lines, or the characteristic parts of them.
     pub logs: Vec<String>,
     pub metrics: Vec<CaseMetric>,
     /// Components or their types, one entry for each that was affected: two services are `[service, service]`.
     pub affected: Vec<String>,
     pub solutions: Vec<String>,
-    /// The rule that was made of this case.
+    /// The rule that was written for this case.
     pub rule: Option<String>,
     pub notes: Option<String>,
 }
@@ -54,8 +54,8 @@ const SYMPTOMS: &[&str] = &["alerts", "logs", "metrics"];
 const METRIC: &[&str] = &["type", "metric", "change"];
 const CHANGES: &[&str] = &["high", "low"];
 
-/// Reads a `case.yaml`. All mistakes are reported in one run; the case is there if what it needs (its id, its title, and
-/// the fault of its root cause, if it tells one) could be read: a mistake elsewhere costs only the part it stands in.
+/// Reads a `case.yaml` and reports all errors in one run. The case is usable if its id, its title, and the fault of its root cause
+/// (if it has one) could be read. An error elsewhere affects only the part it is in.
 ///
 /// A case without any `root_cause` is used, with a warning: its solutions may still help.
 pub fn read_case(sources: &Sources, source: SourceId) -> (Option<Case>, Vec<Diagnostic>) {
@@ -75,7 +75,7 @@ pub fn read_case(sources: &Sources, source: SourceId) -> (Option<Case>, Vec<Diag
 
 fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
     let fields = reader.fields(node, "a case", CASE)?;
-    // Everything is read before anything missing ends the reading, so that one run shows every mistake.
+    // Everything is read before a missing part ends the reading, so that one run reports every error.
     let id = reader.needed(&fields, "id");
     let title = reader.needed(&fields, "title");
     let date = date(reader, &fields);
@@ -92,19 +92,19 @@ fn date(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Time> {
     let text = reader.optional(fields, "date")?;
     let time = Time::parse(&text).or_else(|| Time::parse(&format!("{text}T00:00:00Z")));
     if let (None, Some(node)) = (time, fields.get("date")) {
-        let message = format!("`{text}` is no date");
-        let help = "a date is like `2025-06-01`, or `2025-06-01T10:00:00+08:00`";
+        let message = format!("invalid date `{text}`");
+        let help = "use a date like `2025-06-01`, or a time like `2025-06-01T10:00:00+08:00`";
         reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label("a date is expected here").help(help));
     }
     time
 }
 
-/// The root cause was told, but without the fault that it needs.
+/// There is a root cause, but without the required fault.
 struct Unusable;
 
 fn root(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Result<Option<Root>, Unusable> {
     let Some(node) = fields.get("root_cause") else {
-        let warning = Diagnostic::warning(Code::MISSING_KEY, fields.place, "a case without `root_cause` has no answer to propose");
+        let warning = Diagnostic::warning(Code::MISSING_KEY, fields.place, "a case without `root_cause` cannot propose a suspect");
         reader.report(warning.label("`root_cause` is missing").help("add `root_cause: {component: …, type: …, fault: …}`"));
         return Ok(None);
     };
@@ -133,9 +133,9 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<CaseMetric> {
         "high" => true,
         "low" => false,
         other => {
-            let message = format!("a metric cannot have changed to `{other}`");
+            let message = format!("invalid change `{other}` of a metric");
             let place = fields.get("change").map_or(fields.place, |node| node.place);
-            let help = suggestion(other, CHANGES.iter().copied()).unwrap_or_else(|| format!("one of {}", listed(CHANGES)));
+            let help = suggestion(other, CHANGES.iter().copied()).unwrap_or_else(|| format!("use one of {}", listed(CHANGES)));
             reader.report(Diagnostic::error(Code::WRONG_KIND, place, message).help(help));
             return None;
         }
@@ -175,15 +175,15 @@ mod tests {
 
     #[test]
     fn a_mistake_costs_only_its_part() {
-        let date = "F3003 a date is like `2025-06-01`, or `2025-06-01T10:00:00+08:00`";
+        let date = "F3003 use a date like `2025-06-01`, or a time like `2025-06-01T10:00:00+08:00`";
         let change = "symptoms: {metrics: [{type: a, metric: b, change: hihg}, {type: a, metric: b, change: low}]}\n";
         let cases: &[(&str, &[&str])] = &[
             ("", &[]),
             ("date: 2025-02-30\n", &[date]),
             ("date: 2025-06-01T10:00:00+08:00\n", &[]),
             ("solution: [x]\n", &["F3002 did you mean `solutions`?"]),
-            ("affected: [{a: b}, c]\n", &["F3003 `affected` of a case must be a text, not a map"]),
-            ("symptoms: {metrics: high}\n", &["F3003 `metrics` of the symptoms must be a list, not a text"]),
+            ("affected: [{a: b}, c]\n", &["F3003 `affected` of a case must be text, not a map"]),
+            ("symptoms: {metrics: high}\n", &["F3003 `metrics` of the symptoms must be a list, not text"]),
             (change, &["F3003 did you mean `high`?"]),
         ];
         for (tail, expected) in cases {

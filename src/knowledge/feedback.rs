@@ -1,4 +1,4 @@
-//! What people said of answers: the journal `feedback.ndjson` of a project, one JSON object per line.
+//! What people recorded about answers: the journal `feedback.ndjson` of a project, one JSON object per line.
 //!
 //! ```text
 //! {"time":"2025-09-30T06:00:00Z","bundle":"incidents/2025-09-30","verdict":"confirmed",
@@ -49,7 +49,7 @@ impl Layer {
 pub enum Verdict {
     /// The first suspect was the component at fault.
     Confirmed,
-    /// Another component was at fault than the first suspect, or than nothing.
+    /// Another component was at fault than the first suspect, or no suspect was named.
     Corrected,
     /// Nothing was broken.
     NoFault,
@@ -65,15 +65,15 @@ impl Verdict {
     }
 }
 
-/// The first suspect, as it was said.
+/// The first suspect, as reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GivenAnswer {
-    /// `null` where a rule without a component spoke.
+    /// `null` if the rule that matched names no component.
     pub component: Option<String>,
     pub fault: String,
     pub layer: Layer,
-    /// 0 to 1, of the layer itself: before weights of cases and calibration, so that what is learned of it does not learn of itself.
+    /// 0 to 1, from the layer itself: before case weights and calibration, so that learning is not based on its own results.
     pub confidence: f64,
     /// Ids of the cases that proposed it; empty unless the layer is `knowledge`.
     #[serde(default)]
@@ -84,7 +84,7 @@ pub struct GivenAnswer {
 }
 
 impl GivenAnswer {
-    /// The fault as people know it: words that the anomaly layer made (`unusual high consumer_lag`) are none.
+    /// The fault as people name it; empty for text that the anomaly layer generated (`unusual high consumer_lag`).
     fn named_fault(&self) -> String {
         match self.layer {
             Layer::Expert | Layer::Knowledge => self.fault.clone(),
@@ -98,21 +98,21 @@ impl GivenAnswer {
 #[serde(deny_unknown_fields)]
 pub struct Root {
     pub component: String,
-    /// Empty where nobody told.
+    /// Empty if unknown.
     #[serde(default)]
     pub fault: String,
 }
 
-/// What one person said of the answer for one bundle.
+/// What one person recorded about the answer for one bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// When it was said.
+    /// When it was recorded.
     pub time: Time,
     /// The folder of the signals: relative to the project with `/`, or as it was given if it lies elsewhere.
     pub bundle: String,
     pub verdict: Verdict,
-    /// `None`: nothing was said.
+    /// `None`: no suspect was named.
     #[serde(default)]
     pub answer: Option<GivenAnswer>,
     /// `None`: nothing was at fault, or the rule that was confirmed names no component.
@@ -124,28 +124,28 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether the answer was right; `None` if nothing was answered.
+    /// Whether the answer was right; `None` if there was no answer.
     pub fn right(&self) -> Option<bool> {
         self.answer.as_ref().map(|_| self.verdict == Verdict::Confirmed)
     }
 
-    /// Why it cannot be meant, if it contradicts itself.
+    /// Why it contradicts itself, if it does.
     fn contradiction(&self) -> Option<&'static str> {
         let named = self.answer.as_ref().and_then(|answer| answer.component.as_deref());
         let broke = self.root.as_ref().map(|root| root.component.as_str());
         let in_range = |answer: &GivenAnswer| (0.0..=1.0).contains(&answer.confidence);
         if self.bundle.is_empty() || broke == Some("") {
-            return Some("an empty name of a bundle or component means nothing");
+            return Some("the name of a bundle or component must not be empty");
         }
         if !self.answer.as_ref().is_none_or(in_range) {
-            return Some("a `confidence` lies between 0 and 1");
+            return Some("`confidence` must be between 0 and 1");
         }
         match self.verdict {
             Verdict::Confirmed if self.answer.is_none() => Some("`confirmed` needs the `answer` that was right"),
             Verdict::Confirmed if broke.is_some() && broke != named => Some("`confirmed`, but `root` is not the component of `answer`"),
-            Verdict::Corrected if broke.is_none() => Some("`corrected` needs the `root` that broke"),
-            Verdict::Corrected if broke == named => Some("`corrected`, but `root` is the component of `answer`: that is `confirmed`"),
-            Verdict::NoFault if broke.is_some() => Some("`no_fault`, but `root` says what broke"),
+            Verdict::Corrected if broke.is_none() => Some("`corrected` needs `root`, the real root cause"),
+            Verdict::Corrected if broke == named => Some("`corrected`, but `root` is the component of `answer`: use `confirmed`"),
+            Verdict::NoFault if broke.is_some() => Some("`no_fault`, but `root` names a root cause"),
             Verdict::Confirmed | Verdict::Corrected | Verdict::NoFault => None,
         }
     }
@@ -154,15 +154,15 @@ impl Entry {
 /// What a person says was true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// The first suspect it was.
+    /// The first suspect was right.
     Agreed,
-    /// This one it was; the first suspect may be the same.
+    /// This component was at fault; the first suspect may be the same.
     Broke(Root),
     NoFault,
 }
 
 impl Said {
-    /// Holds it against the answer. `None` for agreement with an answer that was not given.
+    /// Compares it with the answer. `None` for agreement without an answer.
     pub fn judge(self, answer: Option<&GivenAnswer>) -> Option<(Verdict, Option<Root>)> {
         match self {
             Said::Agreed => {
@@ -184,7 +184,7 @@ impl Said {
     }
 }
 
-/// What the feedback of a project comes to. The default is that of a project without any.
+/// The combined feedback of a project. The default is that of a project without feedback.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Feedback {
     /// Those that count, by time.
@@ -211,9 +211,9 @@ pub fn pairs(entries: &[Entry], layer: Option<Layer>) -> Vec<(f64, bool)> {
     entries.iter().filter_map(|entry| Some((entry.answer.as_ref().filter(of_layer)?.confidence, entry.right()?))).collect()
 }
 
-/// Reads a journal: the entries that count, by time, and what is wrong with it. A broken line costs only itself; of entries about
-/// the same bundle, whoever made them, the latest counts (of equal times, the lower in the file): people learn more. The
-/// diagnostics name the line; [`read_journal`] gives them a place, too.
+/// Reads a journal: the entries that count, by time, and its errors. A broken line affects only itself. Of all entries about the same
+/// bundle the latest counts (of equal times, the lower in the file), because people know more later. The diagnostics name the line;
+/// [`read_journal`] also gives them a place.
 pub fn read(text: &str) -> (Vec<Entry>, Vec<Diagnostic>) {
     let (entries, broken) = lines(text);
     let diagnostic = |one: Broken| {
@@ -227,8 +227,8 @@ pub fn read(text: &str) -> (Vec<Entry>, Vec<Diagnostic>) {
 pub fn read_journal(sources: &Sources, source: SourceId) -> (Vec<Entry>, Vec<Diagnostic>) {
     let (entries, broken) = lines(sources.text(source));
     let diagnostic = |one: Broken| {
-        let message = format!("line {} is no feedback: {}", one.line, one.message);
-        Diagnostic::error(Code::FEEDBACK_ENTRY, Place::new(source, one.span), message).label("does not count").help(one.help)
+        let message = format!("invalid feedback in line {}: {}", one.line, one.message);
+        Diagnostic::error(Code::FEEDBACK_ENTRY, Place::new(source, one.span), message).label("not counted").help(one.help)
     };
     (standing(entries), broken.into_iter().map(diagnostic).collect())
 }
@@ -242,10 +242,10 @@ struct Broken {
     help: &'static str,
 }
 
-/// What a merge of git leaves in a file where both sides changed it.
+/// Conflict markers that a git merge leaves in a file.
 const MERGE_MARKS: &[&str] = &["<<<<<<<", "=======", ">>>>>>>", "|||||||"];
-const MEND_MERGE: &str = "remove this mark and keep the lines of both sides";
-const MEND: &str = "mend or remove the line; `faultscope confirm BUNDLE` writes another one";
+const MEND_MERGE: &str = "remove the conflict marker and keep the lines of both sides";
+const MEND: &str = "fix or remove the line; `faultscope confirm BUNDLE` writes a new one";
 
 /// All entries in the order of their lines.
 fn lines(text: &str) -> (Vec<Entry>, Vec<Broken>) {
@@ -264,7 +264,7 @@ fn lines(text: &str) -> (Vec<Entry>, Vec<Broken>) {
                 Some(why) => refuse(why.to_owned(), MEND),
                 None => entries.push(Entry { bundle: bundle_name(&entry.bundle), ..entry }),
             },
-            Err(_) if MERGE_MARKS.iter().any(|mark| line.starts_with(mark)) => refuse("a mark of a merge".to_owned(), MEND_MERGE),
+            Err(_) if MERGE_MARKS.iter().any(|mark| line.starts_with(mark)) => refuse("unresolved merge conflict".to_owned(), MEND_MERGE),
             Err(error) => refuse(reason(&error), MEND),
         }
     }

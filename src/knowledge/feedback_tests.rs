@@ -56,7 +56,7 @@ fn a_broken_line_costs_only_itself() {
     check(
         &format!("<<<<<<< ours\n{good}\n=======\n{other}\n>>>>>>> theirs\n"),
         &["a confirmed", "b no_fault"],
-        &["a mark of a merge", "a mark of a merge", "a mark of a merge"],
+        &["unresolved merge conflict", "unresolved merge conflict", "unresolved merge conflict"],
     );
     check(&good.replace("confirmed", "confimed"), &[], &["unknown variant `confimed`"]);
     check(&good.replace("anomaly", "guess"), &[], &["unknown variant `guess`"]);
@@ -75,8 +75,8 @@ fn entries_that_contradict_themselves() {
         ("confirmed", "", "", Some("`confirmed` needs the `answer`")),
         ("corrected", ANSWER, "redis", None),
         ("corrected", "", "redis", None),
-        ("corrected", ANSWER, "kafka", Some("that is `confirmed`")),
-        ("corrected", ANSWER, "", Some("`corrected` needs the `root`")),
+        ("corrected", ANSWER, "kafka", Some("use `confirmed`")),
+        ("corrected", ANSWER, "", Some("`corrected` needs `root`")),
         ("no_fault", "", "", None),
         ("no_fault", ANSWER, "", None),
         ("no_fault", ANSWER, "kafka", Some("`no_fault`, but")),
@@ -88,7 +88,7 @@ fn entries_that_contradict_themselves() {
             None => check(&text, &[&format!("a {verdict}")], &[]),
         }
     }
-    check(&line(1, "", "no_fault", "", ""), &[], &["empty name"]);
+    check(&line(1, "", "no_fault", "", ""), &[], &["must not be empty"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Past cases, and how similar each of them is to an incident.
 //!
-//! A case is read from its `case.yaml`; a [`CaseBase`] holds all of them, ready to be compared. What a similar case
-//! proposes is a proposal: a person confirms it. What people confirm and correct is [`Feedback`]: it weighs cases ([`Weights`]) and says
-//! what a confidence means ([`Calibration`]).
+//! A case is read from its `case.yaml`; a [`CaseBase`] holds all of them, ready to be compared. A cause that a similar
+//! case proposes needs confirmation. What people confirm and correct is [`Feedback`]: it weighs cases ([`Weights`]) and calibrates
+//! confidences ([`Calibration`]).
 
 mod calibration;
 mod case;

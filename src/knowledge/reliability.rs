@@ -1,4 +1,4 @@
-//! Whether confidences mean what they say: how often answers of each confidence were right.
+//! Reliability of confidences: how often answers with each confidence were right.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,7 +60,7 @@ pub fn reliability(pairs: &[(f64, bool)], bins: u32) -> Vec<Bin> {
 }
 
 /// The mean squared distance between confidence and truth (Brier, *Verification of Forecasts Expressed in Terms of Probability*,
-/// 1950): 0 for an oracle, 0.25 for who always says ½. `None` without answers.
+/// 1950): 0 for an oracle, 0.25 for always saying ½. `None` without answers.
 pub fn brier(pairs: &[(f64, bool)]) -> Option<f64> {
     mean(pairs, |(confidence, right)| (confidence - truth(right)).powi(2))
 }

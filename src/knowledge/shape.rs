@@ -36,7 +36,7 @@ impl Facets {
     }
 
     /// Jaccard: of all metrics that moved in either, the share that moved in both, in the same direction.
-    /// `None` if the case or the incident tells of no metric.
+    /// `None` if the case or the incident has no metrics.
     pub fn metrics(&self, symptoms: &Symptoms) -> Option<Agreement> {
         if self.metrics.is_empty() || symptoms.metrics.is_empty() {
             return None;
@@ -50,7 +50,7 @@ impl Facets {
 
     /// Cosine between how many components of each type were affected, then and now; or between the components
     /// themselves, where `affected` names those: the larger one, as a case names either.
-    /// `None` if the case or the incident does not tell what was affected.
+    /// `None` if the case or the incident does not list affected components.
     pub fn shape(&self, symptoms: &Symptoms) -> Option<Agreement> {
         if self.names.is_empty() || (symptoms.kinds.is_empty() && symptoms.components.is_empty()) {
             return None;

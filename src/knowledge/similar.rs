@@ -1,6 +1,6 @@
 //! Which past cases an incident resembles, how much, and in what.
 //!
-//! similarity = recency · Σ wᵢ·sᵢ / Σ wᵢ, over the parts that both the case and the incident tell of:
+//! similarity = recency · Σ wᵢ·sᵢ / Σ wᵢ, over the parts that both the case and the incident have:
 //!
 //! | part | w | s, 0..1 |
 //! | --- | --- | --- |
@@ -8,15 +8,15 @@
 //! | metrics | 0.25 | Jaccard of the sets of (type, metric, direction) |
 //! | shape | 0.25 | cosine of the counts of affected types (or of the components, where the case names those) |
 //!
-//! - Text weighs as much as the rest together: alerts and logs are what people recognise a fault by.
+//! - Text weighs as much as the rest together: people recognize a fault by its alerts and logs.
 //! - The text is measured by how much of the *case* the incident shows, not the reverse: a storm adds texts that have
-//!   nothing to do with the cause, and a case tells only the telling ones.
-//! - A part that either side does not tell of is left out rather than 0: a case without metrics is no different case.
+//!   nothing to do with the cause, and a case lists only the characteristic ones.
+//! - A part that either side lacks is left out instead of counting as 0: a case without metrics is not a different case.
 //! - A case with which the incident shares neither a text nor a metric has similarity 0: in shape alone, most incidents
 //!   of one estate resemble each other.
 //! - The title, the root cause and the notes are not compared: they say what was known afterwards.
-//! - recency = max(½, ½^(age / 2 years)): systems change, so of two equal cases the newer one is better; but a fault
-//!   that is old is still a fault that happens. A case without a date, or with one after the incident, counts whole.
+//! - recency = max(½, ½^(age / 2 years)): systems change, so of two equal cases the newer one is better; but an old
+//!   fault can still happen. A case without a date, or with one after the incident, counts in full.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -44,7 +44,7 @@ const HALF_LIFE: Duration = 2 * 365 * DAY;
 /// The least that age leaves of a similarity.
 const LEAST_RECENCY: f64 = 0.5;
 
-/// What an incident shows, as far as a case can show it too.
+/// What an incident shows, limited to what a case can record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symptoms {
     /// Names and texts of alerts, texts of reports, error lines of logs.
@@ -63,7 +63,7 @@ pub struct CaseBase {
     cases: Vec<Case>,
     /// One for each case.
     facets: Vec<Facets>,
-    /// Made when first asked: it loads a dictionary, which nobody who only checks rules should wait for.
+    /// Built on first use, so that commands that do not compare cases need not wait for it.
     texts: OnceLock<TextIndex>,
 }
 

@@ -1,4 +1,4 @@
-//! How far the texts of an incident show the symptoms that a case tells: BM25 over the lines of all cases.
+//! How well the texts of an incident match the symptoms of a case: BM25 over the lines of all cases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,16 +142,16 @@ fn shared(line: &str, text: &BTreeSet<String>) -> Vec<String> {
 
 /// Term frequency saturates: the second mention of a word adds half of the first, the tenth next to nothing.
 const K1: f64 = 1.2;
-/// How far a long line is held to say less with each of its words.
+/// How much the weight of each word shrinks in a long line.
 const B: f64 = 0.75;
 
 /// Sets the weight of each line, and returns the weight of each word in each line:
 /// `idf · tf · (K1 + 1) / (tf + K1 · (1 − B + B · length / average))`, with `idf = ln(1 + (N − n + ½) / (n + ½))` for a word that
 /// `n` of `N` lines have. Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3.4; the
 /// `1 +` keeps it positive, as in Lucene.
-/// All of it is known before any incident comes, so that a comparison only adds.
+/// All weights are computed in advance, so that a comparison only adds.
 fn weigh(lines: &mut [Line]) -> BTreeMap<String, Vec<(usize, f64)>> {
-    // In the order of `best`, word by word, so that a line shown whole has exactly its own weight.
+    // In the order of `best`, word by word, so that a line that matches in full has exactly its own weight.
     let counts: Vec<BTreeMap<String, f64>> = lines.iter().map(|line| tally(&line.text)).collect();
     let lengths: Vec<f64> = counts.iter().map(|words| words.values().sum()).collect();
     let all = lines.iter().map(|_| 1.0).sum::<f64>();

@@ -1,8 +1,7 @@
-//! How much a past case weighs, by how often it was right when it was proposed.
+//! The weight of a past case, from how often it was right when it was proposed.
 //!
-//! That a case is right when it is proposed has a chance that nobody knows. Before anybody says anything it is taken as known
-//! like after [`PRIOR_RIGHT`] right and [`PRIOR_WRONG`] wrong answers; each answer that people confirm or correct counts as one
-//! more. The chance is the mean of that Beta distribution (Laplace's rule of succession with another prior, e.g. Gelman et al.,
+//! The chance that a proposed case is right is unknown. Without feedback it is estimated as if there had been [`PRIOR_RIGHT`]
+//! right and [`PRIOR_WRONG`] wrong answers; each answer that people confirm or correct counts as one more. The chance is the mean of that Beta distribution (Laplace's rule of succession with another prior, e.g. Gelman et al.,
 //! *Bayesian Data Analysis*, section 2.4):
 //!
 //! `chance = (4 + right) / (5 + proposed)`, and `weight = chance / 0.8`.
@@ -19,16 +18,16 @@ use serde::Serialize;
 
 use super::feedback::{Entry, Layer};
 
-/// However similar, a case is another day's incident: it never speaks as surely as a rule that held. Four of five, of a case that
-/// agrees in everything, is that reserve.
+/// However similar, a case is a different incident, so it is never as certain as a rule that matched: a case that agrees in
+/// everything starts at four of five.
 const PRIOR_RIGHT: f64 = 4.0;
-/// With [`PRIOR_RIGHT`] the prior weighs as much as five answers: one moves the chance by a sixth of it at most, so that one mistake
-/// of a person ruins no case, and more than five outweigh it.
+/// With [`PRIOR_RIGHT`] the prior weighs as much as five answers: one moves the chance by a sixth of it at most, so that one human
+/// error ruins no case, and more than five answers outweigh the prior.
 const PRIOR_WRONG: f64 = 1.0;
-/// A case that is more likely wrong than right is not proposed any more; it is shown as similar, with the reason.
+/// A case that is more likely wrong than right is no longer proposed; it is shown as similar, with the reason.
 const LEAST_CHANCE: f64 = 0.5;
 
-/// How often a case was right when it was proposed, as far as people said so.
+/// How often a case was right when it was proposed, according to feedback.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Record {
     pub right: u32,
@@ -36,12 +35,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// The chance that the case is right when all of it agrees: 0 to 1, 0.8 if nobody said anything.
+    /// The chance that the case is right when all of it agrees: 0 to 1, 0.8 without feedback.
     pub fn chance(self) -> f64 {
         (PRIOR_RIGHT + f64::from(self.right)) / (PRIOR_RIGHT + PRIOR_WRONG + f64::from(self.proposed))
     }
 
-    /// The same relative to a case of which nobody said anything: 1 for such a one, above 0, below 1.25.
+    /// The same relative to a case without feedback: above 0, below 1.25, and 1 without feedback.
     pub fn weight(self) -> f64 {
         self.chance() / Record::default().chance()
     }
@@ -51,7 +50,7 @@ impl Record {
         self.chance() >= LEAST_CHANCE
     }
 
-    /// `was wrong 3 of 4 times`; `None` if nobody said anything.
+    /// `was wrong 3 of 4 times`; `None` without feedback.
     pub fn words(self) -> Option<String> {
         let wrong = self.proposed.saturating_sub(self.right);
         let (what, number) = if wrong > self.right { ("wrong", wrong) } else { ("right", self.right) };
@@ -65,7 +64,7 @@ impl Record {
 pub struct Weights(BTreeMap<String, Record>);
 
 impl Weights {
-    /// Only answers of the knowledge layer speak of cases: a case that is only shown beside a rule's answer claims nothing.
+    /// Only answers of the knowledge layer count: a case that is merely shown next to a rule's answer proposes nothing.
     pub fn of(entries: &[Entry]) -> Self {
         let mut records: BTreeMap<String, Record> = BTreeMap::new();
         for entry in entries {
@@ -82,12 +81,12 @@ impl Weights {
         Self(records)
     }
 
-    /// `None` for a case that nobody judged.
+    /// `None` for a case without feedback.
     pub fn find(&self, case: &str) -> Option<Record> {
         self.0.get(case).copied()
     }
 
-    /// Of a case that nobody judged, the empty one.
+    /// The empty record for a case without feedback.
     pub fn record(&self, case: &str) -> Record {
         self.find(case).unwrap_or_default()
     }

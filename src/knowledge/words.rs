@@ -1,10 +1,9 @@
-//! The words of a symptom text, Chinese and others, as far as they tell one fault from another.
+//! The words of a symptom text, Chinese and others, limited to those that distinguish faults.
 
 /// Characters of one text that are read. What failed stands in the first lines of a stack trace; the rest is frames.
 const MAX_CHARS: usize = 2_000;
 
-/// Words that hold a sentence together and say nothing about a fault. In a base of a few cases their rarity cannot show
-/// that yet.
+/// Stop words. With only a few cases their frequency does not show yet that they say nothing about a fault.
 const EMPTY: &[&str] = &[
     "an", "and", "are", "at", "be", "by", "for", "from", "has", "in", "is", "it", "of", "on", "or", "that", "the", "this", "to", "was",
     "with",
@@ -89,7 +88,7 @@ fn singular(mut word: String) -> String {
     word
 }
 
-/// Whether a word that is not Chinese tells anything.
+/// Whether a word that is not Chinese is informative.
 fn tells(word: &str) -> bool {
     let characters = word.chars().count();
     if word.chars().all(char::is_numeric) {

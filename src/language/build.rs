@@ -55,7 +55,7 @@ impl Builder<'_> {
         let date = self.word(pair);
         if date.value.parse::<jiff::civil::Date>().is_err() {
             self.diagnostics.push(
-                Diagnostic::error(Code::BAD_DATE, self.place(date.span), format!("`{}` is no date", date.value))
+                Diagnostic::error(Code::BAD_DATE, self.place(date.span), format!("invalid date `{}`", date.value))
                     .label("not in the calendar")
                     .help("write year, month and day: `2025-06-01`"),
             );

@@ -277,8 +277,8 @@ pub fn near_misses(observations: &Observations<'_, '_>, limit: usize) -> Vec<Nea
             let lacked = miss.failed.view(engine.estate, engine.facts);
             let components = names(observations, &miss.binding);
             let on = if components.is_empty() { String::new() } else { format!(" on {}", components.join(", ")) };
-            let verb = if miss.negated { "but for" } else { "lacked" };
-            let text = format!("{}{on} {verb} {}", miss.rule.id, lacked.text);
+            let verb = if miss.negated { "one condition must not hold" } else { "one condition unmet" };
+            let text = format!("{}{on}: {verb}: {}", miss.rule.id, lacked.text);
             NearMissView {
                 rule: miss.rule.id.clone(),
                 title: miss.rule.title.clone(),
@@ -385,7 +385,7 @@ pub fn set_aside(observations: &Observations<'_, '_>) -> Vec<SetAsideView> {
     let reason = |finding: &Finding<'_>| match (&finding.overridden, finding.rule.status) {
         (Some((by, Some(why))), _) => Some(format!("overridden by {by}: {why}")),
         (Some((by, None)), _) => Some(format!("overridden by {by}")),
-        (None, Status::Draft) => Some("a draft: it held, but does not count yet".to_owned()),
+        (None, Status::Draft) => Some("draft rule: matched, not counted".to_owned()),
         (None, Status::Active | Status::Retired) => None,
     };
     observations

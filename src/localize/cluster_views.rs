@@ -101,7 +101,7 @@ fn name(view: &ClusterView, straying: bool) -> String {
     let count = view.members.len();
     let place = place(view);
     match (view.joined_by, &view.label) {
-        (JoinedBy::Text, Some(label)) => format!("{}{label} {place}", if straying { "straying " } else { "" }),
+        (JoinedBy::Text, Some(label)) => format!("{}{label} {place}", if straying { "anomalous " } else { "" }),
         (JoinedBy::Text | JoinedBy::Place, _) => format!("{count} different signals {place}"),
         (JoinedBy::Nothing, _) => format!("{count} {} in no group", if count == 1 { "signal" } else { "signals" }),
     }

@@ -224,7 +224,7 @@ fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &BTreeSet<
         (None, Some(SuspicionSource::ExternalEvidence(at))) => {
             observations.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default()
         }
-        (None, Some(SuspicionSource::Deviation(_)) | None) => "nothing of its own strays; what depends on it fails".to_owned(),
+        (None, Some(SuspicionSource::Deviation(_)) | None) => "no anomaly of its own; its dependents fail".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Associations: which items together speak for a label.
+//! Associations: which items together indicate a label.
 //!
 //! A set of items holds for a component of the label's type (its row). Where that is the component that broke with this fault,
 //! the incident *shows* it; where it is another component, or another fault, or nothing broke, the incident is a
@@ -18,7 +18,7 @@ use estate::Model;
 use super::itemsets::{Bounds, frequent, number, wilson};
 use super::transactions::{Incident, Item, Label, Place, Row, Symptom};
 
-/// Conditions of one rule: what a person can hold against an incident at a glance.
+/// Conditions of one rule: as many as a person can check against an incident at a glance.
 const MAX_CONDITIONS: usize = 3;
 
 /// Items of one label that are combined: the most telling. All their sets of up to three are some 10,000.
@@ -27,7 +27,7 @@ const MAX_ITEMS: usize = 40;
 /// Sets of one label that are drafted and measured. More would be variations of these.
 const MAX_TRIED: usize = 8;
 
-/// A set of items that speaks for a label.
+/// A set of items that indicates a label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Association {
     pub label: Label,
@@ -36,7 +36,7 @@ pub struct Association {
     /// Positions of the incidents that show it, and of the counter-examples.
     pub right: BTreeSet<usize>,
     pub wrong: BTreeSet<usize>,
-    /// How many other sets hold in just the same incidents.
+    /// How many other sets match exactly the same incidents.
     pub alike: usize,
 }
 
@@ -130,8 +130,8 @@ fn telling<'i>(seen: &[Seen<'i>], least: usize) -> Vec<&'i Item> {
     items.into_iter().take(MAX_ITEMS).map(|(_, item)| item).collect()
 }
 
-/// A metric or a change alone is no rule: a metric that strays is noise until a second signal agrees (`MET` asks for two), and
-/// something is always being changed.
+/// A metric or a change alone is not enough for a rule: one anomalous metric is noise until a second signal agrees (`MET` requires two),
+/// and something is always being changed.
 fn can_be_a_rule(items: &[&Item]) -> bool {
     match items {
         [] => false,
@@ -143,7 +143,7 @@ fn can_be_a_rule(items: &[&Item]) -> bool {
     }
 }
 
-/// Without the sets that are not surer than one of their own parts: what adds nothing is left out.
+/// Drops sets that are no more certain than one of their own subsets.
 fn minimal(mut found: Vec<Counted>) -> Vec<Counted> {
     let sure = |one: &Counted| confidence(one.right.len(), one.wrong.len());
     let known: BTreeMap<Vec<usize>, f64> = found.iter().map(|one| (one.set.clone(), sure(one))).collect();

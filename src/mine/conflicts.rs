@@ -1,4 +1,4 @@
-//! What a draft has to do with the rules that are there: who covers it, who disagrees, which identifiers are free.
+//! Compares drafts with the existing rules: which cover a draft, which disagree with it, and which identifiers are free.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +11,24 @@ use super::itemsets::number;
 use super::measure::Held;
 use super::transactions::Incident;
 
-/// How an existing rule stands to a draft.
+/// How an existing rule relates to a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stand {
-    /// It names what broke in every incident that the draft shows.
+    /// It names the root cause in every incident that supports the draft.
     Covers,
-    /// It names another component in an incident that the draft shows.
+    /// It names another component in an incident that supports the draft.
     Disagrees,
-    /// It holds in some of the same incidents.
+    /// It matches in some of the same incidents.
     Overlaps,
 }
 
 impl Stand {
     pub fn words(self) -> &'static str {
         match self {
-            Stand::Covers => "names the cause in all of these incidents already",
+            Stand::Covers => "already names the cause in all of these incidents",
             Stand::Disagrees => "names another component",
-            Stand::Overlaps => "holds in some of these incidents",
+            Stand::Overlaps => "matches in some of these incidents",
         }
     }
 }
@@ -38,7 +38,7 @@ impl Stand {
 pub struct Overlap {
     pub rule: String,
     pub title: String,
-    /// It has `status draft` itself, as what was proposed before.
+    /// Whether it has `status draft` itself, like an earlier proposal.
     pub draft: bool,
     pub stand: Stand,
     /// Where it covers or overlaps: the incidents in which both hold. Where it disagrees: those in which it does.
@@ -62,7 +62,7 @@ struct Observed {
 }
 
 impl Existing {
-    /// Adds what the rules say in one incident. Findings that another rule overrides say nothing.
+    /// Adds what the rules say in one incident. Findings overridden by another rule are ignored.
     pub fn observe(&mut self, at: usize, bundle: &Bundle<'_>) {
         let engine = bundle.engine();
         for finding in engine.findings().into_iter().filter(|finding| finding.overridden.is_none()) {

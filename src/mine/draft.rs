@@ -1,4 +1,4 @@
-//! Associations and trees as text of the rule language, always with `status draft`; and the proof that the text is valid.
+//! Writes associations and trees in the rule language, always with `status draft`, and checks that the text is valid.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// `None` where the language cannot say one of the items.
+    /// `None` if the language cannot express one of the items.
     pub fn new(association: Association, incidents: &[Incident], model: &Model) -> Option<Self> {
         let conditions = association.items.iter().map(|item| of_item(item, &association, incidents, model)).collect::<Option<_>>()?;
         Some(Draft { association, conditions })
     }
 
-    /// One signal that names a component says what is reached (`TOP`), several together are a fault (`MET`).
+    /// `TOP` for a single signal, which states the impact; `MET` for several, which together state a fault.
     pub fn prefix(&self) -> &'static str {
         if self.conditions.len() == 1 { "TOP" } else { "MET" }
     }
@@ -47,7 +47,7 @@ impl Draft {
         } else {
             text.push_str(&format!("  then      fault {} at c\n", quoted(fault)));
         }
-        text.push_str("  note      \"Mined from past incidents; read the counter-examples above before it becomes active\"\n");
+        text.push_str("  note      \"Mined from past incidents; review the counter-examples above before activating it\"\n");
         text.push_str("  tags      mined\n  status    draft\n}\n");
         text
     }
@@ -71,7 +71,7 @@ fn of_item(item: &Item, association: &Association, incidents: &[Incident], model
     condition(item, label, model, &KnownNames { readings: &readings, quiet: quiet(incidents, model, kind, &item.symptom) })
 }
 
-/// The most extreme value of a metric where it does not stray, over all incidents.
+/// The most extreme value of a metric that is not anomalous, over all incidents.
 fn quiet(incidents: &[Incident], model: &Model, kind: &str, symptom: &Symptom) -> Option<f64> {
     let Symptom::Metric { name, high } = symptom else { return None };
     let sides = incidents.iter().flat_map(|one| &one.quiet);
@@ -98,7 +98,7 @@ pub struct Legend<'a> {
 }
 
 impl TreeDraft {
-    /// `None` where there is no question, or the language cannot say one of them.
+    /// `None` if there is no question, or the language cannot express one of them.
     pub fn new(node: &Node, legend: &Legend<'_>) -> Option<Self> {
         let Node::Ask { .. } = node else { return None };
         let mut draft = TreeDraft { text: String::new(), verdicts: BTreeMap::new(), ends: Vec::new() };
@@ -154,7 +154,7 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Each text is a file of its own, so that one that is broken breaks no other.
+    /// Each text is a separate file, so that an invalid one does not affect the others.
     pub fn new<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut parsed = Parsed { sources: Sources::default(), files: Vec::new(), mistakes: Vec::new() };
         for (name, text) in texts {
@@ -166,7 +166,7 @@ impl Parsed {
         parsed
     }
 
-    /// The plan against an estate; what has a mistake is not in it.
+    /// The plan for an estate, without the texts that have errors.
     pub fn plan(&self, project: &Project, estate: &Snapshot) -> Plan {
         self.compiled(project, estate).0
     }
@@ -183,7 +183,7 @@ impl Parsed {
     }
 }
 
-/// What is valid in a project, and what is wrong with the rest.
+/// What is valid in a project, and the errors of the rest.
 pub struct Checked<'p> {
     parsed: &'p Parsed,
     plan: Plan,
@@ -204,6 +204,6 @@ impl Checked<'_> {
         }
         let of_it = |d: &&Diagnostic| d.is_error() && d.place.is_some_and(|place| self.parsed.sources.path(place.source) == file);
         let first = self.parsed.mistakes.iter().chain(&self.found).find(of_it);
-        Some(first.map_or_else(|| "it is no draft".to_owned(), |d| format!("{}: {}", d.code, d.message)))
+        Some(first.map_or_else(|| "it is not a draft".to_owned(), |d| format!("{}: {}", d.code, d.message)))
     }
 }

@@ -1,4 +1,4 @@
-//! Frequent itemsets by FP-growth, and the bounds by which few observations are judged.
+//! Frequent itemsets by FP-growth, and confidence intervals for few observations.
 //!
 //! Han, Pei and Yin, "Mining frequent patterns without candidate generation", SIGMOD 2000. Ours, because the crate `fp-growth`
 //! 0.1.6 has no bound on the length of a set: three incidents of one fault that share thirty symptoms have 2³⁰ frequent sets, of
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Least count and greatest length of the sets looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// In how many transactions a set must stand.
+    /// The number of transactions that must contain a set.
     pub least: usize,
     /// How many items it may have.
     pub longest: usize,
@@ -30,7 +30,7 @@ struct PrefixTree {
     of_item: BTreeMap<usize, Vec<usize>>,
 }
 
-/// Every set of items that stands in at least so many transactions, with its count, ascending. An item counts once in each
+/// Every set of items that at least so many transactions contain, with its count, ascending. An item counts once in each
 /// transaction.
 pub fn frequent(transactions: &[Vec<usize>], bounds: Bounds) -> BTreeMap<Vec<usize>, usize> {
     let once = |items: &Vec<usize>| {
@@ -156,7 +156,7 @@ mod tests {
         check(&[], 1, 3, &[]);
     }
 
-    /// Reference counting every set of up to three items.
+    /// Against counting every set of up to three items.
     #[test]
     fn the_same_as_counting_all() {
         // Bits of a fixed sequence: 40 transactions over 8 items.

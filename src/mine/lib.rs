@@ -1,14 +1,14 @@
-//! Learning by people's leave: frequent combinations of symptoms before a confirmed cause become *proposed* rules and trees.
+//! Mining: turns frequent combinations of symptoms with a confirmed cause into *proposed* rules and trees, for people to review.
 //!
-//! Recordings with a truth (`project::labelled`) are seen from each component that may have caused them (`transactions`).
-//! Sets of symptoms that often stand on what broke (`itemsets`, FP-growth) and seldom elsewhere (`associate`) are drafted in the
-//! rule language (`words`, `draft`) and run over every recording by the engine (`measure`): what is reported is what the engine
-//! found, not what the counts promised. `tree` grows one small decision tree over all faults. `conflicts` holds drafts against the
-//! rules that are there. The [`Report`] is a merge request, never a rule: everything has `status draft`, and this module writes
-//! no file.
+//! Each recording with a known cause (`project::labelled`) is described from the view of every component that may have caused it
+//! (`transactions`). Sets of symptoms that are frequent at the root cause (`itemsets`, FP-growth) and rare elsewhere (`associate`)
+//! are drafted in the rule language (`words`, `draft`). The engine then runs every draft over every recording (`measure`), and the
+//! report shows what the engine found, not the counts. `tree` grows one small decision tree over all faults. `conflicts` compares
+//! drafts with the existing rules. The [`Report`] is the text of a merge request, never an active rule: everything has
+//! `status draft`, and this package writes no files.
 //!
-//! What is measured is measured on the incidents from which it was learned, and many combinations were tried: the interval of the
-//! confidence makes few incidents look as unsure as they are, but a person must judge.
+//! Drafts are measured on the incidents from which they were learned, and many combinations were tried. The confidence interval
+//! shows how uncertain few incidents are, but a person must decide.
 
 mod associate;
 mod conflicts;
@@ -35,29 +35,29 @@ use select::{Ground, rules, tree_proposal};
 use transactions::{Incident, Label, Symptom, incident};
 use tree::{Example, grow};
 
-/// What is asked of a proposal.
+/// Requirements for a proposal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// Incidents that must show it. Two may be a coincidence.
+    /// Number of incidents that must support it. Two may be a coincidence.
     pub min_support: usize,
-    /// Of the incidents in which it held, the share that must show it: 0 to 1.
+    /// Of the incidents in which it matched, the share that must support it: 0 to 1.
     pub min_confidence: f64,
 }
 
 impl Default for Settings {
-    /// Three incidents, of which the third confirms what two suggest; and right more than twice as often as wrong.
+    /// Three incidents, since two may be a coincidence; and right more than twice as often as wrong.
     fn default() -> Self {
         Settings { min_support: 3, min_confidence: 0.7 }
     }
 }
 
-/// The name that the tree has until it is proposed.
+/// Temporary id of the tree until it is proposed.
 const TREE: &str = "TREE-mined";
 
-/// What it is called among what is left out.
+/// How the tree is listed among the left-out items.
 const A_TREE: &str = "a decision tree";
 
-/// Learns from recordings. Whatever cannot be used is in the report.
+/// Learns from recordings. The report also lists what could not be used.
 pub fn mine(project: &Project, collected: &Collected, settings: Settings) -> Report {
     let mut skipped: Vec<Dropped> = collected.skipped.iter().map(|(what, why)| Dropped { what: what.clone(), why: why.clone() }).collect();
     let mut recordings: Vec<&Labelled> = Vec::new();
@@ -85,11 +85,11 @@ pub fn mine(project: &Project, collected: &Collected, settings: Settings) -> Rep
     for (id, draft) in &drafts {
         if let Some(why) = checked.refusal(id, id) {
             let what = format!("a draft for {}: {}", draft.association.label, draft.conditions.join(" and "));
-            dropped.push(Dropped { what, why: format!("it is no valid rule: {why}") });
+            dropped.push(Dropped { what, why: format!("it is not a valid rule: {why}") });
         }
     }
     if let Some(why) = tree.as_ref().and_then(|_| checked.refusal(TREE, TREE)) {
-        dropped.push(Dropped { what: A_TREE.to_owned(), why: format!("it is no valid tree: {why}") });
+        dropped.push(Dropped { what: A_TREE.to_owned(), why: format!("it is not a valid tree: {why}") });
         tree = None;
     }
     let claims: BTreeMap<String, Label> = drafts.iter().map(|(id, draft)| (id.clone(), draft.association.label.clone())).collect();
@@ -116,7 +116,7 @@ pub fn mine(project: &Project, collected: &Collected, settings: Settings) -> Rep
     }
 }
 
-/// Drafts by a passing name, for every label that enough incidents show.
+/// Drafts with temporary ids, for every label with enough incidents.
 fn drafts(
     project: &Project,
     incidents: &[Incident],
@@ -130,7 +130,7 @@ fn drafts(
     for label in labels.iter().filter(|(_, of)| of.len() >= least).map(|(label, _)| label) {
         let found = associations(incidents, label, model, least);
         if found.is_empty() {
-            let why = format!("no combination of symptoms stands on what broke in {least} of its incidents");
+            let why = format!("no combination of symptoms appears at the root cause in at least {least} of its incidents");
             dropped.push(Dropped { what: label.to_string(), why });
         }
         for draft in found.into_iter().filter_map(|association| Draft::new(association, incidents, model)) {
@@ -140,7 +140,7 @@ fn drafts(
     (drafts, dropped)
 }
 
-/// The tree over all incidents; `None` where nothing is to be told apart.
+/// The tree over all incidents; `None` if there is nothing to distinguish.
 fn tree_draft(project: &Project, incidents: &[Incident]) -> Option<TreeDraft> {
     let class_of = |one: &Incident| one.roots.values().next().cloned();
     let classes: Vec<Option<Label>> = incidents.iter().map(class_of).collect::<BTreeSet<_>>().into_iter().collect();
@@ -156,7 +156,7 @@ fn tree_draft(project: &Project, incidents: &[Incident]) -> Option<TreeDraft> {
     TreeDraft::new(&grow(&examples), &legend)
 }
 
-/// Each draft as a text of its own, named like it.
+/// Each draft as a separate text under its own id.
 fn texts(drafts: &[(String, Draft)], tree: Option<&TreeDraft>) -> Vec<(String, String)> {
     let rules = drafts.iter().map(|(id, draft)| (id.clone(), draft.text(id, &[])));
     rules.chain(tree.map(|tree| (TREE.to_owned(), tree.text(TREE, &[])))).collect()

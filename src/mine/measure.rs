@@ -1,4 +1,4 @@
-//! What drafts really do: the engine runs them over every recording. The counts of items only say what is worth a try.
+//! Measures drafts: the engine runs them over every recording. The item counts only select what is worth trying.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use project::{Bundle, Labelled, Options, Project, load_bundle};
 use super::draft::Parsed;
 use super::transactions::{Incident, Label};
 
-/// In which incidents a draft held.
+/// The incidents in which a draft matched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
     /// At a component that broke with this fault.
@@ -22,14 +22,14 @@ pub struct Held {
 /// What drafts and trees did.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
-    /// By the id of the draft; those that held nowhere are not in it.
+    /// By the id of the draft, without those that matched nowhere.
     pub held: BTreeMap<String, Held>,
     /// The verdict of the tree, by incident; none where the data leave a question open.
     pub verdicts: BTreeMap<usize, String>,
 }
 
-/// Runs drafts, and a tree, over the recordings. `labels` says for each draft what it claims. A recording that cannot be loaded any
-/// more counts for nothing.
+/// Runs drafts, and a tree, over the recordings. `labels` says for each draft what it claims. A recording that can no longer be
+/// loaded is ignored.
 pub fn measure(
     project: &Project,
     recordings: &[(&Labelled, &Incident)],

@@ -1,4 +1,4 @@
-//! The answer of `mine`: proposals with their evidence, and the text of a merge request.
+//! The report of `mine`: proposals with their evidence, and the text of a merge request.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::conflicts::{Overlap, Stand};
 
-/// So many names of a list are written into comments and text; JSON has all.
+/// Maximum number of names per list in comments and text; JSON has all.
 const SHOWN: usize = 10;
 
 /// What was learned. The same recordings give the same report.
@@ -22,13 +22,13 @@ pub struct Report {
     pub labels: Vec<LabelView>,
     pub rules: Vec<Proposal>,
     pub tree: Option<TreeProposal>,
-    /// What rules of the project say already.
+    /// What rules of the project already cover.
     pub covered: Vec<Covered>,
     /// What looked promising and was left out, and why.
     pub dropped: Vec<Dropped>,
     /// Recordings that could not be used, and why.
     pub skipped: Vec<Dropped>,
-    /// What is wrong with the journal.
+    /// Problems in the journal.
     pub warnings: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct LabelView {
     pub incidents: usize,
 }
 
-/// A rule that a person may take over.
+/// A rule that a person may adopt.
 #[derive(Debug, Clone, Serialize)]
 pub struct Proposal {
     pub id: String,
@@ -56,7 +56,7 @@ pub struct Proposal {
 /// What the engine measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evidence {
-    /// Incidents in which it held at what broke, with this fault.
+    /// Incidents in which it matched at the root cause, with this fault.
     pub shown_by: Vec<String>,
     pub counter_examples: Vec<CounterExample>,
     /// Of all incidents, 0 to 1.
@@ -66,36 +66,36 @@ pub struct Evidence {
     pub interval: (f64, f64),
     /// How many times as often as among all incidents.
     pub lift: f64,
-    /// Other combinations that hold in the same incidents.
+    /// Other combinations that match the same incidents.
     pub alike: usize,
     /// An incident in which one condition was missing.
     pub near_miss: Option<String>,
 }
 
-/// An incident in which the conditions held, and the cause was another, or none.
+/// An incident in which the conditions matched, but the cause was different or there was none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CounterExample {
     pub incident: String,
-    /// Where they held.
+    /// Where they matched.
     pub at: Vec<String>,
     /// What was at fault.
     pub truth: String,
 }
 
-/// A tree that a person may take over.
+/// A tree that a person may adopt.
 #[derive(Debug, Clone, Serialize)]
 pub struct TreeProposal {
     pub id: String,
     pub text: String,
-    /// Incidents that it walks to their own fault, to another one, and those where the data leave a question open.
+    /// Incidents for which it reaches the right fault, a wrong one, or none because the data do not answer a question.
     pub right: Vec<String>,
     pub wrong: Vec<String>,
     pub open: Vec<String>,
-    /// How many are right by always saying the most frequent.
+    /// How many would be right if the answer were always the most frequent one.
     pub by_chance: usize,
 }
 
-/// What a rule of the project says already.
+/// What a rule of the project already covers.
 #[derive(Debug, Clone, Serialize)]
 pub struct Covered {
     pub fault: String,
@@ -131,7 +131,7 @@ impl Evidence {
         let mut lines = vec![
             format!("support     {} of {incidents} incidents ({})", self.shown_by.len(), percent(self.support)),
             format!(
-                "confidence  {} ({} shown, {} against; 95% interval {} to {}); lift {:.1}",
+                "confidence  {} ({} for, {} against; 95% interval {} to {}); lift {:.1}",
                 percent(self.confidence),
                 self.shown_by.len(),
                 self.counter_examples.len(),
@@ -139,22 +139,22 @@ impl Evidence {
                 percent(high),
                 self.lift
             ),
-            format!("shown by    {}", listed(&self.shown_by)),
+            format!("matched in  {}", listed(&self.shown_by)),
         ];
         if self.counter_examples.is_empty() {
-            lines.push("against it  no incident".to_owned());
+            lines.push("against     no incident".to_owned());
         }
         for one in self.counter_examples.iter().take(SHOWN) {
-            lines.push(format!("against it  {}: held at {}, at fault was {}", one.incident, listed(&one.at), one.truth));
+            lines.push(format!("against     {}: matched at {}; confirmed: {}", one.incident, listed(&one.at), one.truth));
         }
         if self.counter_examples.len() > SHOWN {
-            lines.push(format!("against it  {} more", self.counter_examples.len() - SHOWN));
+            lines.push(format!("against     {} more", self.counter_examples.len() - SHOWN));
         }
         if let Some(name) = &self.near_miss {
             lines.push(format!("near miss   {name}"));
         }
         if self.alike > 0 {
-            lines.push(format!("alike       {} other combinations hold in the same incidents", self.alike));
+            lines.push(format!("equivalent  other combinations that match the same incidents: {}", self.alike));
         }
         lines
     }
@@ -165,8 +165,8 @@ impl TreeProposal {
     pub fn lines(right: &[String], wrong: &[String], open: &[String], by_chance: usize) -> Vec<String> {
         let all = right.len() + wrong.len() + open.len();
         let mut lines =
-            vec![format!("right       {} of {all} incidents; always saying the most frequent is right in {by_chance}", right.len())];
-        for (what, names) in [("wrong     ", wrong), ("left open ", open)] {
+            vec![format!("right       {} of {all} incidents; always giving the most frequent answer is right in {by_chance}", right.len())];
+        for (what, names) in [("wrong     ", wrong), ("undecided ", open)] {
             if !names.is_empty() {
                 lines.push(format!("{what}  {}", listed(names)));
             }
@@ -190,7 +190,7 @@ impl Report {
         rules.chain(tree).chain([("PROPOSAL.md".to_owned(), self.markdown())]).collect()
     }
 
-    /// What is needed before anything can be learned; empty if there is enough of something.
+    /// What is missing before anything can be learned; empty if one fault has enough incidents.
     pub fn wanting(&self) -> String {
         if self.labels.iter().any(|label| label.incidents >= self.min_support) {
             return String::new();
@@ -198,11 +198,11 @@ impl Report {
         let most = self.labels.iter().max_by(|a, b| a.incidents.cmp(&b.incidents).then_with(|| b.fault.cmp(&a.fault)));
         let have = most.map_or_else(
             || "no incident has a confirmed cause".to_owned(),
-            |label| format!("the most frequent fault, {} ({}), has {}", label.fault, label.kind, label.incidents),
+            |label| format!("the most frequent fault, {} ({}), has only {}", label.fault, label.kind, label.incidents),
         );
         format!(
-            "Nothing to learn from yet: {have}. Needed: recordings of at least {} incidents of one fault, named by the same words, \
-             on components of one type; and some without a fault, as counter-examples. A recording counts once its cause is in its \
+            "Not enough recordings yet: {have}. Needed: recordings of at least {} incidents with the same fault name on components of one \
+             type, and some recordings without a fault as counter-examples. A recording counts once its cause is in its \
              `expected.json` or in the feedback journal.",
             self.min_support
         )
@@ -210,14 +210,15 @@ impl Report {
 
     /// The text of a merge request.
     pub fn markdown(&self) -> String {
-        let mut page = String::from("# Proposed rules, mined from past incidents\n\n");
+        let mut page = String::from("# Proposed rules from past incidents\n\n");
         let wanting = self.wanting();
         let healthy = self.healthy;
         let _ = writeln!(
             page,
-            "{} incidents were looked at, {healthy} of them without a fault. What follows held in at least {} of them with a confidence of \
-             {} or more, measured by running each draft over all of them. They are the incidents it was learned from: on new ones \
-             expect less. Everything is `status draft`: evaluated and reported apart, it names no suspect until a person takes that line out.\n",
+            "{} incidents were analyzed, {healthy} of them without a fault. Each rule below matched in at least {} of them with a confidence \
+             of {} or more, measured by running each draft over all of them. The drafts were learned from these same incidents, so expect \
+             lower confidence on new ones. Everything has `status draft`: it is evaluated and reported separately, and names no suspect \
+             until you remove that line.\n",
             self.incidents,
             self.min_support,
             percent(self.min_confidence)
@@ -226,7 +227,7 @@ impl Report {
             let _ = writeln!(page, "{wanting}\n");
         }
         if self.is_empty() {
-            page.push_str("Nothing is proposed.\n\n");
+            page.push_str("No proposals.\n\n");
         }
         for one in &self.rules {
             let _ = writeln!(page, "## {} {} ({})\n\n```rules\n{}```\n", one.id, one.fault, one.kind, without_comments(&one.text));
@@ -277,7 +278,7 @@ impl Report {
     }
 }
 
-/// A line of evidence as an item of a list: its runs of spaces mean nothing there.
+/// A line of evidence as a list item, without its column spacing.
 fn item(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     format!("- {}\n", words.join(" "))
@@ -298,7 +299,7 @@ fn overlaps(list: &[Overlap], page: &mut String) {
             "- {mark}: {} \"{}\"{} {} (overlap {}): {}",
             one.rule,
             one.title,
-            if one.draft { ", a draft," } else { "" },
+            if one.draft { " (draft)" } else { "" },
             one.stand.words(),
             percent(one.jaccard),
             listed(&one.incidents)
@@ -311,14 +312,14 @@ fn trial(one: &Proposal, page: &mut String) {
     let id = &one.id;
     if let Some(name) = one.evidence.shown_by.first() {
         let _ = writeln!(page, "- try it: `faultscope why {id} {name}`");
-        let _ = writeln!(page, "- test, fires: keep a copy of `{name}` as `tests/incidents/{id}-fires`");
+        let _ = writeln!(page, "- test for a match: copy `{name}` to `tests/incidents/{id}-fires`");
     }
     let against = one.evidence.counter_examples.first().map(|one| &one.incident);
     match one.evidence.near_miss.as_ref().or(against) {
         Some(name) => {
-            let _ = writeln!(page, "- test, near miss: keep a copy of `{name}` as `tests/incidents/{id}-near-miss`");
+            let _ = writeln!(page, "- test for a near miss: copy `{name}` to `tests/incidents/{id}-near-miss`");
         }
-        None => page.push_str("- test, near miss: none among these incidents; record or make one before the rule becomes active\n"),
+        None => page.push_str("- test for a near miss: none of these incidents fits; record or write one before activating the rule\n"),
     }
     page.push('\n');
 }

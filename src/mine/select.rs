@@ -1,4 +1,4 @@
-//! Which of the measured drafts are worth a person's time.
+//! Selects the measured drafts that are worth reviewing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use super::report::{CounterExample, Covered, Dropped, Evidence, Proposal, TreePr
 use super::transactions::{Incident, Label};
 use super::{A_TREE, Settings};
 
-/// Rules for one fault. Each must show an incident that the ones before it do not.
+/// Maximum number of rules for one fault. Each must match an incident that the ones before it do not.
 const MAX_PER_LABEL: usize = 3;
 
-/// What drafts are judged against.
+/// What drafts are compared with.
 pub struct Ground<'a> {
     pub project: &'a Project,
     pub incidents: &'a [Incident],
@@ -26,7 +26,7 @@ pub struct Ground<'a> {
     pub settings: Settings,
 }
 
-/// What comes of the drafts.
+/// The outcome of the selection.
 #[derive(Debug, Default)]
 pub struct Selected {
     pub rules: Vec<Proposal>,
@@ -40,7 +40,7 @@ impl Ground<'_> {
     }
 }
 
-/// For each label the surest drafts, each of which shows something new.
+/// For each label the most certain drafts, each of which matches a new incident.
 pub fn rules(ground: &Ground<'_>, drafts: &[(String, Draft)], measured: &Measured, ids: &mut Ids) -> Selected {
     let mut selected = Selected::default();
     let nothing = Held::default();
@@ -78,7 +78,7 @@ pub fn rules(ground: &Ground<'_>, drafts: &[(String, Draft)], measured: &Measure
 
 fn too_little(draft: &Draft, held: &Held) -> String {
     format!(
-        "the best of its drafts, `{}`, held at what broke in {} incidents and elsewhere in {} (confidence {})",
+        "its best draft, `{}`, matched at the root cause in {} incidents and elsewhere in {} (confidence {})",
         draft.conditions.join(" and "),
         held.right.len(),
         held.wrong.len(),
@@ -101,12 +101,12 @@ fn covered(ground: &Ground<'_>, draft: &Draft, held: &Held, overlaps: &[Overlap]
 fn propose(ground: &Ground<'_>, draft: &Draft, held: &Held, overlaps: Vec<Overlap>, ids: &mut Ids, selected: &mut Selected) {
     let id = ids.next(draft.prefix());
     let evidence = evidence(ground, draft, held);
-    let mut comments = vec!["Proposed by `faultscope mine`; no person has confirmed it.".to_owned()];
+    let mut comments = vec!["Proposed by `faultscope mine`; not reviewed yet.".to_owned()];
     comments.extend(evidence.lines(ground.incidents.len()));
     let text = draft.text(&id, &comments);
     let label = &draft.association.label;
     if let Some(why) = Parsed::new([(id.as_str(), text.as_str())]).checked(ground.project).refusal(&id, &id) {
-        selected.dropped.push(Dropped { what: label.to_string(), why: format!("its draft is no valid rule: {why}") });
+        selected.dropped.push(Dropped { what: label.to_string(), why: format!("its draft is not a valid rule: {why}") });
         return;
     }
     let (fault, kind, conditions) = (label.fault.clone(), label.kind.clone(), draft.conditions.clone());
@@ -133,7 +133,7 @@ fn evidence(ground: &Ground<'_>, draft: &Draft, held: &Held) -> Evidence {
     }
 }
 
-/// The first incident in which the rule did not hold and some component lacked just one of its items.
+/// The first incident in which the rule did not match because some component lacked just one of its items.
 fn near_miss(ground: &Ground<'_>, draft: &Draft, held: &Held) -> Option<String> {
     let association = &draft.association;
     let model = ground.project.estate.model();
@@ -147,7 +147,7 @@ fn near_miss(ground: &Ground<'_>, draft: &Draft, held: &Held) -> Option<String> 
     others.map(|(_, one)| one).find(|one| lacks_one(one)).map(|one| one.name.clone())
 }
 
-/// The tree, if the engine walks it to more right ends than the most frequent verdict alone would have.
+/// The tree, if it is right more often than always giving the most frequent verdict.
 pub fn tree_proposal(
     ground: &Ground<'_>,
     tree: &TreeDraft,
@@ -170,7 +170,7 @@ pub fn tree_proposal(
     let by_chance = ground.labels.values().map(BTreeSet::len).chain([healthy]).max().unwrap_or(0);
     if right.len() <= by_chance {
         let why = format!(
-            "it is right in {} of {} incidents; always saying the most frequent is right in {by_chance}",
+            "it is right in {} of {} incidents; always giving the most frequent answer is right in {by_chance}",
             right.len(),
             ground.incidents.len()
         );
@@ -178,15 +178,15 @@ pub fn tree_proposal(
         return None;
     }
     let id = ids.next("TREE");
-    let mut comments = vec!["Proposed by `faultscope mine`; no person has confirmed it.".to_owned()];
+    let mut comments = vec!["Proposed by `faultscope mine`; not reviewed yet.".to_owned()];
     comments.extend(TreeProposal::lines(&right, &wrong, &open, by_chance));
     comments.extend(tree.ends.iter().map(|end| format!("end         {end}")));
     let text = tree.text(&id, &comments);
     let parsed = Parsed::new([(id.as_str(), text.as_str())]);
     let checked = parsed.checked(ground.project);
     let same = |known: &&Tree| checked.tree(&id).is_some_and(|tree| tree.root == known.root && tree.nodes == known.nodes);
-    let refusal = checked.refusal(&id, &id).map(|why| format!("it is no valid tree: {why}"));
-    let known = ground.project.plan.trees.values().find(same).map(|known| format!("`{}` asks the same", known.id));
+    let refusal = checked.refusal(&id, &id).map(|why| format!("it is not a valid tree: {why}"));
+    let known = ground.project.plan.trees.values().find(same).map(|known| format!("`{}` already asks the same questions", known.id));
     if let Some(why) = refusal.or(known) {
         dropped.push(Dropped { what: A_TREE.to_owned(), why });
         return None;

@@ -1,8 +1,8 @@
-//! What a recording shows, seen from each component that may have caused it: the transactions from which is learned.
+//! The transactions to learn from: what a recording shows, from the view of each component that may have caused it.
 //!
-//! An item is something that a condition of the language can ask: a metric of the model that strays, an alert, a log line, a
-//! failed probe, a change. It stands on the component itself, on one that it stands on directly, or (alerts only) on whatever a
-//! fault of it reaches. So an item says nothing of one component by name, and what is learned of one carries over to others.
+//! An item is something that a condition of the language can test: an anomalous metric of the model, an alert, a log line, a failed
+//! probe, a change. It is at the component itself, at a direct dependency, or (alerts only) at any component that its fault
+//! reaches. Items never name a component, so that what is learned about one applies to others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use estate::ComponentId;
 use project::{Bundle, Labelled};
 use value::Time;
 
-/// A series that strays less has a single odd sample, or did so before the incident: the cut of Iglewicz and Hoaglin (1993) for
-/// the modified z-score.
+/// A series that deviates less has a single odd sample, or deviated before the incident: the threshold of Iglewicz and Hoaglin (1993)
+/// for the modified z-score.
 const CUT: f64 = 3.5;
 
 /// Different kinds of lines of one component, in the order of their first appearance: one that logs more kinds logs something
@@ -24,7 +24,7 @@ const MIN_FRAGMENT: usize = 4;
 /// and nobody reads one that is longer in a rule.
 const MAX_FRAGMENT: usize = 60;
 
-/// What broke: the type of the component, and the words of those who confirmed it.
+/// The root cause: the type of the component, and the fault text that was confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label {
     /// Canonical name of the type.
@@ -41,7 +41,7 @@ impl std::fmt::Display for Label {
 /// What one component shows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Symptom {
-    /// A metric of the model strays: upwards, or downwards.
+    /// A metric of the model is anomalous: high or low.
     Metric {
         name: String,
         high: bool,
@@ -54,13 +54,13 @@ pub enum Symptom {
     Changed,
 }
 
-/// Where a symptom stands, seen from the component that may have caused it.
+/// Where a symptom is, relative to the component that may have caused it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     Itself,
-    /// A component of this type that it stands on directly.
+    /// A direct dependency of this type.
     Under(String),
-    /// Whatever its fault reaches.
+    /// Any component that its fault reaches.
     Over,
 }
 
@@ -70,13 +70,13 @@ pub struct Item {
     pub symptom: Symptom,
 }
 
-/// How far a metric strayed, in the base unit of the model.
+/// How far a metric deviated, in the base unit of the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricUse {
     /// The most extreme value, and the median of what is usual.
     pub value: f64,
     pub usual: f64,
-    /// Whether one series alone makes the metric of the component. Of several the value of the component is not that of a series.
+    /// Whether the component has a single series of this metric. With several, the value of the component is not that of one series.
     pub alone: bool,
 }
 
@@ -102,7 +102,7 @@ pub struct Incident {
     pub rows: Vec<Row>,
     /// Symptoms by the type of what shows them, for trees.
     pub shown: BTreeMap<(String, Symptom), Option<MetricUse>>,
-    /// The most extreme values of metrics that do not stray to that side.
+    /// The most extreme values of metrics that are not anomalous on that side.
     pub quiet: BTreeMap<Side, f64>,
 }
 
@@ -121,12 +121,12 @@ impl Incident {
     }
 }
 
-/// What a bundle shows. An error says why nothing can be learned of it.
+/// What a bundle shows. An error says why nothing can be learned from it.
 pub fn incident(bundle: &Bundle<'_>, labelled: &Labelled) -> Result<Incident, String> {
     let estate = bundle.estate();
     let mut roots = BTreeMap::new();
     for (component, fault) in &labelled.roots {
-        let Some(found) = estate.find_named(component) else { return Err(format!("`{component}`, which broke, is not in its estate")) };
+        let Some(found) = estate.find_named(component) else { return Err(format!("its root cause `{component}` is not in its estate")) };
         let found = estate.component(found);
         roots.insert(found.id.clone(), Label { kind: found.kind.clone(), fault: fault.clone() });
     }
@@ -248,7 +248,7 @@ fn is_alert(symptom: &Symptom) -> bool {
     matches!(symptom, Symptom::Alert(_))
 }
 
-/// How far metrics go without straying, so that a bound may be put beyond it.
+/// The most extreme normal values of metrics, so that a threshold can be set beyond them.
 fn quiet(bundle: &Bundle<'_>, symptoms: &Symptoms) -> BTreeMap<Side, f64> {
     let (estate, facts) = (bundle.estate(), &bundle.facts);
     let mut found: BTreeMap<Side, f64> = BTreeMap::new();

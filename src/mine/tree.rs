@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::itemsets::number;
 
-/// Questions on the longest way: a person at night follows no more.
+/// Questions on the longest path: as many as a person will follow at night.
 const MAX_DEPTH: usize = 4;
 
-/// Fewer incidents than this on one side of a question are an accident of the record.
+/// Fewer incidents than this on one side of a question may be chance.
 const MIN_LEAF: usize = 2;
 
 /// A split that gains less is a rounding error.

@@ -1,15 +1,15 @@
-//! Items as conditions of the rule language, and in words for people.
+//! Items as conditions of the rule language, and as questions for people.
 
 use estate::{Member, MetricDef, Model};
 use value::{Dimension, Unit, format_number};
 
 use super::transactions::{Item, Label, MetricUse, Place, Symptom};
 
-/// Over this time a rule asks whether a metric moved: half of what a diagnosis looks back, so that at the height of a trouble the
-/// time before it is still in sight.
+/// The window in which a rule checks whether a metric moved: half the lookback of a diagnosis, so that at the peak of an incident it
+/// still covers the time before.
 const MOVED_WITHIN: &str = "30m";
 
-/// Over this time a tree looks back, as a diagnosis does: it may be walked when the worst is over.
+/// The lookback of a tree, like that of a diagnosis: people may walk it after the peak.
 const TREE_WINDOW: &str = "1h";
 
 /// Digits of a bound, the fewest first: a person reads `85%`, not `85.3172%`.
@@ -19,11 +19,11 @@ const DIGITS: &[i32] = &[2, 3, 4];
 #[derive(Debug, Clone)]
 pub struct KnownNames<'a> {
     pub readings: &'a [MetricUse],
-    /// The most extreme value where the metric did not stray to that side.
+    /// The most extreme value where the metric was not anomalous on that side.
     pub quiet: Option<f64>,
 }
 
-/// How a metric that strays is told from one that does not.
+/// What separates anomalous values of a metric from normal ones.
 enum Bound {
     /// Beyond a value.
     Value(String),
@@ -39,7 +39,7 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}\"", plain.trim().replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The condition of an item about the variable `c` of the label's type. `None` where the language cannot say it.
+/// The condition of an item about the variable `c` of the label's type. `None` if the language cannot express it.
 pub fn condition(item: &Item, label: &Label, model: &Model, known: &KnownNames<'_>) -> Option<String> {
     let under = |kind: &str| format!("direct dependency of c where type = {kind}");
     let every_under = |kind: &str| format!("direct dependencies of c where type = {kind}");
@@ -73,17 +73,17 @@ pub fn question(kind: &str, symptom: &Symptom, model: &Model, known: &KnownNames
                     format!("{}% of p50 of {name} within {TREE_WINDOW}", format_number(share))
                 }
             };
-            let asked = format!("Is {name} of any {kind} unusually {word}?");
+            let asked = format!("Is {name} unusually {word} on any {kind}?");
             (asked, format!("any {kind} has ({stat} of {name} within {TREE_WINDOW} {sign} {limit})"))
         }
         Symptom::Alert(name) => {
-            (format!("Does the alert {name} fire on any {kind}?"), format!("any {kind} has alert {} within {TREE_WINDOW}", quoted(name)))
+            (format!("Has alert {name} fired on any {kind}?"), format!("any {kind} has alert {} within {TREE_WINDOW}", quoted(name)))
         }
         Symptom::Log(text) => {
-            (format!("Does any {kind} log: {text}?"), format!("any {kind} has log {} within {TREE_WINDOW}", quoted(text)))
+            (format!("Has any {kind} logged: {text}?"), format!("any {kind} has log {} within {TREE_WINDOW}", quoted(text)))
         }
-        Symptom::ProbeFails => (format!("Does a probe of any {kind} fail?"), format!("any {kind} has (probe fails within {TREE_WINDOW})")),
-        Symptom::Changed => (format!("Was any {kind} changed?"), format!("any {kind} has change within {TREE_WINDOW}")),
+        Symptom::ProbeFails => (format!("Has a probe of any {kind} failed?"), format!("any {kind} has (probe fails within {TREE_WINDOW})")),
+        Symptom::Changed => (format!("Has any {kind} changed?"), format!("any {kind} has change within {TREE_WINDOW}")),
     })
 }
 
@@ -104,7 +104,7 @@ fn moved(subject: &str, def: &MetricDef, high: bool, known: &KnownNames<'_>) -> 
     })
 }
 
-/// A value that lies beyond whatever was quiet and short of whatever strayed; where there is none, half of the least move.
+/// A value between the normal and the anomalous ones; if there is none, half of the smallest move.
 fn bound(def: &MetricDef, high: bool, known: &KnownNames<'_>) -> Option<Bound> {
     let side = if high { 1.0 } else { -1.0 };
     let unit = shown_unit(def.unit);

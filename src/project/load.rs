@@ -51,15 +51,15 @@ impl Project {
     /// Loads a folder. Only a folder that is none is an error; whatever is wrong inside is a diagnostic.
     pub fn load(root: &Path) -> Result<Project, Box<Diagnostic>> {
         if !root.is_dir() {
-            let message = format!("there is no folder `{}`", root.display());
+            let message = format!("no such folder: `{}`", root.display());
             return Err(Box::new(
-                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds `rules/` and `topology/`"),
+                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that contains `rules/` and `topology/`"),
             ));
         }
         if !["rules", "topology", "cases"].iter().any(|name| root.join(name).is_dir()) {
-            let message = format!("`{}` is no project: it holds neither `rules/`, `topology/` nor `cases/`", root.display());
+            let message = format!("`{}` is not a project: it has no `rules/`, `topology/` or `cases/`", root.display());
             return Err(Box::new(
-                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that holds them, or begin one: `mkdir topology`"),
+                Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the project folder, or start one there: `faultscope init`"),
             ));
         }
         let mut diagnostics = Vec::new();

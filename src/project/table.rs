@@ -118,10 +118,10 @@ fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Dia
         }
         let written = record.get(header.time).unwrap_or("");
         let Some(time) = parse_instant(written) else {
-            let what = format!("`{name}` line {}: `{written}` is no time", line(at));
+            let what = format!("`{name}` line {}: invalid time `{written}`", line(at));
             return Err(bad(
                 what,
-                "write it like `2025-06-01T10:00:00+08:00`, `2025-06-01 10:00:00` (UTC), or as seconds or milliseconds since 1970",
+                "use RFC 3339, like `2025-06-01T10:00:00+08:00`, `2025-06-01 10:00:00` (UTC), or as seconds or milliseconds since 1970",
             ));
         };
         if !seen.insert(time) {
@@ -132,7 +132,7 @@ fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Dia
         for (position, column) in &header.values {
             let cell = record.get(*position).unwrap_or("");
             let Some(value) = parse_cell(cell) else {
-                let what = format!("`{name}` line {}, column `{column}`: `{cell}` is no number", line(at));
+                let what = format!("`{name}` line {}, column `{column}`: invalid number `{cell}`", line(at));
                 return Err(bad(what, "name the columns of values with `--columns`; leave a missing value empty"));
             };
             row.push(value);

@@ -73,7 +73,7 @@ fn an_answer_of_prometheus_is_aligned() {
     let none = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
     assert_eq!(show(none, &[]).unwrap_err(), "F8001 `t.csv` is an answer without samples");
     let error = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
-    assert_eq!(show(error, &[]).unwrap_err(), "F4001 `t.csv` holds an error of Prometheus instead of an answer: bad_data: parse error");
+    assert_eq!(show(error, &[]).unwrap_err(), "F4001 `t.csv` contains a Prometheus error instead of data: bad_data: parse error");
 }
 
 #[test]

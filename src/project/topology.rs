@@ -24,7 +24,7 @@ pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
     let inner = dir.join("topology");
     let tree = if inner.is_dir() { inner } else { dir.to_path_buf() };
     if !tree.is_dir() {
-        let message = format!("there is no folder `{}`", dir.display());
+        let message = format!("no such folder: `{}`", dir.display());
         return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("name a folder with topology files")));
     }
     let mut diagnostics = Vec::new();

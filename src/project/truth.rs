@@ -132,12 +132,12 @@ impl Collecting<'_> {
                 (feedback::Verdict::Confirmed | feedback::Verdict::Corrected, None) => None,
             };
             match roots {
-                Some(_) if !dir.is_dir() => self.skip(entry.bundle, "the journal names this folder, and it is not there"),
+                Some(_) if !dir.is_dir() => self.skip(entry.bundle, "the journal names this folder, but it does not exist"),
                 Some(roots) => {
                     let top = dir.parent().map_or_else(|| dir.clone(), Path::to_path_buf);
                     self.add(dir, top, roots);
                 }
-                None => self.skip(entry.bundle, "the journal names no component that broke"),
+                None => self.skip(entry.bundle, "the journal names no root cause"),
             }
         }
         diagnostics
@@ -157,7 +157,7 @@ impl Collecting<'_> {
         }
         let top = before.map_or(top, |before| before.top.clone());
         if roots.values().any(String::is_empty) {
-            self.skip(name, "it names no fault, only a component");
+            self.skip(name, "it names a component but no fault");
         } else {
             self.by_path.insert(key, Labelled { name, dir, top, roots });
         }
@@ -181,11 +181,11 @@ const MAX_EXPECTED_BYTES: u64 = 1 << 20;
 /// The truth of an `expected.json`.
 pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
     let text = files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES).map_err(|error| error.message)?;
-    let said: Expected = serde_json::from_str(&text).map_err(|error| format!("its `expected.json` is not as expected: {error}"))?;
+    let said: Expected = serde_json::from_str(&text).map_err(|error| format!("`expected.json` is invalid: {error}"))?;
     match (said.no_fault, said.root_causes.is_empty()) {
         (true, true) | (false, false) => Ok(said.root_causes),
-        (true, false) => Err("its `expected.json` says both what broke and that nothing did".to_owned()),
-        (false, true) => Err("its `expected.json` gives neither `root_causes` nor `no_fault`".to_owned()),
+        (true, false) => Err("`expected.json` has both `root_causes` and `no_fault`".to_owned()),
+        (false, true) => Err("`expected.json` needs `root_causes` or `no_fault`".to_owned()),
     }
 }
 

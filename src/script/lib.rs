@@ -1,7 +1,7 @@
-//! Script predicates in rhai: sandboxed, without effects, bounded.
+//! Script predicates in Rhai: sandboxed, free of side effects, and bounded.
 //!
 //! A script sees its arguments and nothing else: no files, no clock, no sleeping, no modules. Each call is stopped after
-//! [`MAX_OPERATIONS`] operations or [`MAX_TIME`], whichever comes first; its condition is unknown then.
+//! [`MAX_OPERATIONS`] operations or [`MAX_TIME`], whichever comes first; its condition is then unknown.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +12,12 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Map, Scope};
 use compile::{ScriptComponent, ScriptError, ScriptValue, Scripts};
 use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 
-/// A predicate that needs more is an endless loop: the longest honest one, over an hour of samples, takes some thousands.
+/// A predicate that needs more is an endless loop: the longest legitimate one, over an hour of samples, takes a few thousand.
 pub const MAX_OPERATIONS: u64 = 200_000;
-/// The second fence, for operations that take long each.
+/// A second limit, for slow operations.
 pub const MAX_TIME: Duration = Duration::from_millis(200);
-/// A function that its limit has stopped this often is not called again for the same bundle: an endless loop is endless for
-/// every component and at every instant.
+/// A function that hit a limit this often is not called again for the same bundle: a loop that is endless for one component is
+/// endless for all.
 const MAX_STOPS: u32 = 3;
 /// No script text or list grows beyond this many bytes or elements.
 const MAX_SIZE: usize = 1_000_000;
@@ -53,7 +53,7 @@ fn sandbox() -> Engine {
     engine.set_max_map_size(MAX_SIZE);
     engine.set_max_modules(0);
     engine.disable_symbol("eval");
-    // Operations alone do not stop a script that sleeps; and a clock would make its answer differ from run to run.
+    // The operation limit does not stop a sleeping script, and a clock would make results differ from run to run.
     engine.register_fn("sleep", |_: i64| -> Result<(), Box<EvalAltResult>> { Err("`sleep` is not available".into()) });
     engine.register_fn("sleep", |_: f64| -> Result<(), Box<EvalAltResult>> { Err("`sleep` is not available".into()) });
     engine.register_fn("timestamp", || -> Result<Dynamic, Box<EvalAltResult>> { Err("`timestamp` is not available".into()) });
@@ -63,7 +63,7 @@ fn sandbox() -> Engine {
 }
 
 impl RhaiScripts {
-    /// The same functions without a memory of failures: for another bundle.
+    /// The same functions without recorded failures: for another bundle.
     #[must_use]
     pub fn fresh(&self) -> Self {
         Self { engine: sandbox(), functions: self.functions.clone(), bodies: self.bodies.clone(), failures: Mutex::default() }
@@ -83,7 +83,7 @@ impl RhaiScripts {
                 Err(error) => {
                     let place = place_of(sources, file, error.position());
                     diagnostics.push(
-                        Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("this script cannot be compiled: {}", error.err_type()))
+                        Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("cannot compile this script: {}", error.err_type()))
                             .label("here"),
                     );
                 }
@@ -101,8 +101,8 @@ impl RhaiScripts {
                 let place = Place::new(file, Span::new(at, at + name.len() + 3));
                 diagnostics.push(
                     Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("script function `{name}` is declared twice"))
-                        .label("the second, left out")
-                        .help("give one of them another name"),
+                        .label("second declaration, ignored")
+                        .help("rename one of them"),
                 );
                 continue;
             }
@@ -127,7 +127,7 @@ impl Scripts for RhaiScripts {
     }
 
     fn call(&self, function: &str, arguments: Vec<ScriptValue>) -> Result<ScriptValue, ScriptError> {
-        let Some(ast) = self.bodies.get(function) else { return Err(ScriptError::Failed("there is no such function".to_owned())) };
+        let Some(ast) = self.bodies.get(function) else { return Err(ScriptError::Failed("there is no function of this name".to_owned())) };
         if let Some((error, stopped)) = self.lock().get(function)
             && *stopped >= MAX_STOPS
         {
@@ -167,12 +167,16 @@ fn answered(value: &Dynamic) -> Result<ScriptValue, ScriptError> {
         return Ok(ScriptValue::Number(value as f64));
     }
     if let Ok(value) = value.as_float() {
-        return if value.is_finite() { Ok(ScriptValue::Number(value)) } else { Err(ScriptError::Failed(format!("answered {value}"))) };
+        return if value.is_finite() {
+            Ok(ScriptValue::Number(value))
+        } else {
+            Err(ScriptError::Failed(format!("returned {value}, expected a finite number")))
+        };
     }
     if value.is_string() {
         return Ok(ScriptValue::Text(value.to_string()));
     }
-    Err(ScriptError::Failed(format!("answered {}, not a number, a text or true/false", value.type_name())))
+    Err(ScriptError::Failed(format!("returned {}, expected a number, text, or true/false", value.type_name())))
 }
 
 fn dynamic(value: ScriptValue) -> Dynamic {
@@ -232,8 +236,8 @@ mod tests {
         check("sleep(10)", "Runtime error: `sleep` is not available");
         check("timestamp()", "Runtime error: `timestamp` is not available");
         check("let a = []; loop { a.push(a) }", "");
-        check("fn(", "this script cannot be compiled");
-        check("[1]", "answered array");
-        check("0.0 / 0.0", "answered NaN");
+        check("fn(", "cannot compile this script");
+        check("[1]", "returned array");
+        check("0.0 / 0.0", "returned NaN");
     }
 }

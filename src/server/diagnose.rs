@@ -72,7 +72,7 @@ fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
 /// The body as files of a bundle, and what is asked.
 fn read(bytes: &[u8]) -> Result<(BundleText, Options), Refusal> {
     let mut said: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(bytes).map_err(|error| {
-        Refusal::request(format!("the body is no JSON object: {error}"))
+        Refusal::request(format!("the body is not a JSON object: {error}"))
             .help("like {\"alerts\": […], \"metrics\": {…}, \"window\": \"30m\"}")
     })?;
     said.retain(|_, value| value.get() != "null");
@@ -80,14 +80,13 @@ fn read(bytes: &[u8]) -> Result<(BundleText, Options), Refusal> {
     if let Some(other) = said.keys().find(|key| !known.contains(&key.as_str())) {
         let help = nearest(other, known.iter().copied())
             .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
-        return Err(Refusal::unusable(format!("`{other}` has no meaning here")).help(help));
+        return Err(Refusal::unusable(format!("unknown key `{other}`")).help(help));
     }
     let at = word(&said, "at")?.map(|text| time(&text)).transpose()?;
     let lookback = match word(&said, "window")? {
-        Some(text) => Some(
-            parse_duration(&text)
-                .ok_or_else(|| Refusal::unusable(format!("`{text}` is no duration")).help("write it like `90m` or `2h`"))?,
-        ),
+        Some(text) => Some(parse_duration(&text).ok_or_else(|| {
+            Refusal::unusable(format!("invalid duration `{text}`")).help("use a number and a unit, like `90m` or `1h30m`")
+        })?),
         None => None,
     };
     let mut files: BTreeMap<&str, FileText> = PARTS

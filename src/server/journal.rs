@@ -194,7 +194,7 @@ impl Journal {
 }
 
 fn wrong(message: String) -> Box<Diagnostic> {
-    Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("name another folder with `--data DIR`, or mend this one"))
+    Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("name another folder with `--data DIR`, or repair this one"))
 }
 
 fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
@@ -223,7 +223,7 @@ fn read(path: &Path, bytes: &[u8], project: &Project) -> Result<VecDeque<Kept>, 
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let unreadable = |why: &str| {
             let message = format!("line {} of `{}` cannot be read: {why}", index + 1, path.display());
-            Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("something else has written there: mend the line, or remove it"))
+            Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("another program wrote there: fix the line or remove it"))
         };
         let line = std::str::from_utf8(line).map_err(|_| unreadable("it is not UTF-8"))?;
         let written: Value = serde_json::from_str(line).map_err(|error| unreadable(&error.to_string()))?;

@@ -87,7 +87,7 @@ fn a_torn_line_is_cut_off() {
 fn a_line_of_something_else_ends_the_start() {
     let (place, project) = Place::new("foreign");
     fs::create_dir_all(place.data()).unwrap();
-    for (line, expected) in [("hello", "line 2 of"), (r#"{"component":"order-db","time":0,"origin":"m"}"#, "without a `score`")] {
+    for (line, expected) in [("hello", "line 2 of"), (r#"{"component":"order-db","time":0,"origin":"m"}"#, "no numeric `score`")] {
         fs::write(place.data().join(FILE), format!("{}\n{line}\n", kept(NOW).line)).unwrap();
         let error = Journal::open(&place.data(), &project, NOW).unwrap_err();
         assert!(error.message.contains(expected), "{}", error.message);

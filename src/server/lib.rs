@@ -200,14 +200,14 @@ fn body(sent: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, Refu
 async fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Refusal::broken("the request stopped with a mistake of the server's own").help("please report it with the request")),
+        Err(_) => Err(Refusal::broken("internal error while handling the request").help("please report it with the request")),
     }
 }
 
 /// An instant as the command line takes it.
 fn time(text: &str) -> Result<Time, Refusal> {
     Time::parse(text).ok_or_else(|| {
-        Refusal::request(format!("`{text}` is no time")).help("write it like `2025-06-01T10:00:00Z`; in an address, `+` is `%2B`")
+        Refusal::request(format!("invalid time `{text}`")).help("use RFC 3339, like `2025-06-01T10:00:00Z`; in an address, `+` is `%2B`")
     })
 }
 

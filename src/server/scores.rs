@@ -114,7 +114,7 @@ fn wanted(served: &AppState, query: &BTreeMap<String, String>) -> Result<(Option
     if let Some(other) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let help =
             nearest(other, KNOWN).map_or_else(|| "known here: component, since".to_owned(), |name| format!("did you mean `{name}`?"));
-        return Err(Refusal::request(format!("`{other}` has no meaning here")).help(help));
+        return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
     let estate = &served.project.estate;
     let component = match query.get("component") {

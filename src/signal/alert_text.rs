@@ -15,7 +15,7 @@ fn annotation<'t>(annotations: &'t BTreeMap<String, String>, keys: &[&str]) -> O
 /// The label `alertname`; where a tool sends none, its title or summary stands for it.
 pub(super) fn name(labels: &BTreeMap<String, String>, annotations: &BTreeMap<String, String>) -> String {
     let given = labels.get(NAME).filter(|name| !name.trim().is_empty());
-    given.or_else(|| annotation(annotations, &["title", "summary"])).cloned().unwrap_or_else(|| "alert without a name".to_owned())
+    given.or_else(|| annotation(annotations, &["title", "summary"])).cloned().unwrap_or_else(|| "unnamed alert".to_owned())
 }
 
 /// All annotation texts and the name, in the order of their keys, joined by newlines.

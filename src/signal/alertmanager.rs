@@ -43,8 +43,8 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
     };
     let documents = json::documents::<Value>(file, bytes)?;
     if !documents.is_empty() && documents.iter().all(|document| document.get("alerts").is_none() && document.get("labels").is_none()) {
-        let what = format!("`{file}` holds neither a webhook payload of Alertmanager, which has `alerts`, nor alerts, which have `labels`");
-        let help = "expected what Alertmanager sends to a webhook, or the body of `POST /api/v2/alerts`";
+        let what = format!("`{file}` contains no alerts: no Alertmanager webhook payload with `alerts`, and no alerts with `labels`");
+        let help = "expected an Alertmanager webhook payload, or the body of `POST /api/v2/alerts`";
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
     }
     for document in &documents {
@@ -56,7 +56,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
                     batch.take(alert, status);
                 }
             }
-            Some(_) => batch.refuse("`alerts` is no list", Code::SIGNAL_ENTRY, ""),
+            Some(_) => batch.refuse("`alerts` is not a list", Code::SIGNAL_ENTRY, ""),
             None => batch.take(document, None),
         }
     }
@@ -104,7 +104,7 @@ impl Batch {
     /// Sets aside an entry that is already counted as received.
     pub fn reject_at(&mut self, index: usize, reason: &'static str, code: Code, found: &str) {
         let found = if found.is_empty() { String::new() } else { format!(", `{found}`") };
-        self.complaints.add(code, &format!("alerts set aside, {reason}"), 1, || format!("alert {index}{found}"));
+        self.complaints.add(code, &format!("alerts rejected, {reason}"), 1, || format!("alert {index}{found}"));
         self.unread.push(Unread { origin: Origin { file: self.file.clone(), index }, reason: format!("alert: {reason}{found}") });
         *self.rejected.entry(reason).or_insert(0) += 1;
     }
@@ -119,16 +119,16 @@ impl Batch {
     /// One alert; `status` is that of the payload, for tools that give the alert none of its own.
     fn take(&mut self, alert: &Value, status: Option<&str>) {
         let Some(fields) = alert.as_object() else { return self.refuse("not an object", Code::SIGNAL_ENTRY, "") };
-        let Some(Value::Object(_)) = fields.get("labels") else { return self.refuse("without `labels`", Code::SIGNAL_ENTRY, "") };
+        let Some(Value::Object(_)) = fields.get("labels") else { return self.refuse("no `labels`", Code::SIGNAL_ENTRY, "") };
         let start = match moment(fields, "startsAt") {
             Moment::Absent => None,
             Moment::At(time) => Some(time),
-            Moment::Wrong(text) => return self.refuse("`startsAt` is no time", Code::SIGNAL_TIME, &text),
+            Moment::Wrong(text) => return self.refuse("invalid `startsAt`", Code::SIGNAL_TIME, &text),
         };
         let end = match moment(fields, "endsAt") {
             Moment::Absent => None,
             Moment::At(time) => Some(time),
-            Moment::Wrong(text) => return self.refuse("`endsAt` is no time", Code::SIGNAL_TIME, &text),
+            Moment::Wrong(text) => return self.refuse("invalid `endsAt`", Code::SIGNAL_TIME, &text),
         };
         // The answer of `GET /api/v2/alerts` has an object here: no word of firing or resolved, the times decide.
         let ending = match fields.get("status").and_then(Value::as_str).or(status) {
@@ -144,7 +144,7 @@ impl Batch {
         if let (Some(start), Some(end)) = (start, finite)
             && end < start
         {
-            return self.refuse("it ends before it starts", Code::SIGNAL_TIME, &end.to_string());
+            return self.refuse("`endsAt` is before `startsAt`", Code::SIGNAL_TIME, &end.to_string());
         }
         let index = self.received;
         self.received += 1;

@@ -60,7 +60,7 @@ pub struct BundleText {
 pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic>> {
     if !dir.is_dir() {
         return Err(Box::new(
-            Diagnostic::nowhere(Code::UNREADABLE, format!("no folder `{}`", dir.display())).help("an incident bundle is a folder"),
+            Diagnostic::nowhere(Code::UNREADABLE, format!("no such folder: `{}`", dir.display())).help("an incident bundle is a folder"),
         ));
     }
     let own = |name: &str| file(&dir.join(name), name);
@@ -104,7 +104,7 @@ fn own_or_above(dir: &Path, root: &Path, name: &str) -> Result<Option<FileText>,
 
 fn file(path: &Path, shown: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
     let bytes = files::try_read(path, &path.display().to_string(), MAX_FILE_BYTES).map_err(|error| match error.code {
-        Code::TOO_LARGE => Box::new(error.help("record a shorter time, or with a longer step")),
+        Code::TOO_LARGE => Box::new(error.help("record a shorter period, or use a longer step")),
         _ => error,
     })?;
     Ok(bytes.map(|bytes| (shown.to_owned(), bytes)))
@@ -180,6 +180,6 @@ pub fn last_time(facts: &Facts) -> Option<Time> {
 pub fn skew(facts: &Facts, at: Time) -> Option<Diagnostic> {
     let limit = at.plus(MAX_SKEW);
     let latest = last_time(facts).filter(|latest| *latest > limit)?;
-    let what = format!("signals lie up to {} after {at}, the latest at {latest}", Time::describe(latest.since(at)));
-    Some(warning(Code::SIGNAL_SKEW, what).help("check the clocks of what sent them, or the time given for the evaluation"))
+    let what = format!("some signals are up to {} later than {at}, the latest at {latest}", Time::describe(latest.since(at)));
+    Some(warning(Code::SIGNAL_SKEW, what).help("check the clocks of the senders, or the evaluation time"))
 }

@@ -83,12 +83,12 @@ fn dated(batch: &mut Batch, first: Option<Time>, last: Option<Time>) -> Vec<(Del
             continue;
         };
         if delivery.start.is_none() {
-            let reason = "alerts without `startsAt`, taken to start with the bundle";
+            let reason = "alerts without `startsAt`, assumed to start with the bundle";
             batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || format!("alert {index}"));
         }
         match delivery.ending {
             Ending::Resolved(None) => {
-                let reason = "resolved alerts without `endsAt`, taken to end with the bundle";
+                let reason = "resolved alerts without `endsAt`, assumed to end with the bundle";
                 batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || format!("alert {index}"));
                 delivery.ending = Ending::Resolved(Some(last.unwrap_or(start).max(start)));
             }

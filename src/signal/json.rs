@@ -19,12 +19,12 @@ pub(super) fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Box<Diagn
     let body = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = std::str::from_utf8(body).map_err(|error| {
         let offset = bytes.len() - body.len() + error.valid_up_to();
-        Box::new(Diagnostic::nowhere(Code::NOT_UTF8, format!("`{file}` is not UTF-8: the byte at offset {offset} begins no character")))
+        Box::new(Diagnostic::nowhere(Code::NOT_UTF8, format!("`{file}` is not UTF-8: invalid byte at offset {offset}")))
     })?;
     if text.trim().is_empty() {
         return Err(Box::new(
             Diagnostic::nowhere(Code::SIGNAL_FORMAT, format!("`{file}` is empty"))
-                .help("an answer without entries still has its frame, `[]` for instance; remove the file if nothing was recorded"),
+                .help("even an empty recording needs valid JSON, like `[]`; remove the file if nothing was recorded"),
         ));
     }
     Ok(text)
@@ -44,7 +44,7 @@ pub(super) fn documents<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result
 pub(super) fn malformed(file: &str, error: &serde_json::Error) -> Diagnostic {
     let diagnostic =
         Diagnostic::nowhere(Code::SIGNAL_FORMAT, format!("`{file}` line {} column {}: {}", error.line(), error.column(), reason(error)));
-    if error.is_eof() { diagnostic.help("the file ends too early: it seems to be cut off") } else { diagnostic }
+    if error.is_eof() { diagnostic.help("the file seems to be truncated: record it again") } else { diagnostic }
 }
 
 /// The message of an error without the place that `serde_json` puts behind it.
@@ -100,7 +100,7 @@ impl<'de> Visitor<'de> for LabelsVisitor {
     type Value = Labels;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("labels, an object of texts")
+        f.write_str("labels, an object of strings")
     }
 
     fn visit_unit<E>(self) -> Result<Labels, E> {
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for LabelValueVisitor {
     type Value = LabelValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
+        f.write_str("a string")
     }
     fn visit_str<E>(self, v: &str) -> Result<LabelValue, E> {
         Ok(LabelValue(Some(v.to_owned())))

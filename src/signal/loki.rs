@@ -15,7 +15,7 @@ use super::reader_context::{Complaints, ReaderContext};
 
 /// An answer, only the `data` of one, or the body of a push.
 #[derive(Deserialize)]
-#[serde(expecting = "an answer of Loki, an object with `data`, or a push with `streams`")]
+#[serde(expecting = "a Loki response, an object with `data`, or a push with `streams`")]
 struct Response {
     status: Option<String>,
     error: Option<String>,
@@ -26,7 +26,7 @@ struct Response {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "the data of an answer, an object with `resultType` and `result`")]
+#[serde(expecting = "the data of a response, an object with `resultType` and `result`")]
 struct Data {
     result: Option<Vec<Stream>>,
 }
@@ -66,10 +66,9 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
                 match entry.nanoseconds {
                     Some(nanoseconds) => lines.push(Line { nanoseconds, text: entry.line, index, metadata: entry.metadata }),
                     None => {
-                        complaints
-                            .add(Code::SIGNAL_TIME, "lines with an impossible time, set aside", 1, || format!("line {index} of the logs"));
-                        context.counts.logs.reject("impossible time", 1);
-                        context.unread(file, index, "a log line with an impossible time");
+                        complaints.add(Code::SIGNAL_TIME, "log lines rejected, invalid time", 1, || format!("log line {index}"));
+                        context.counts.logs.reject("invalid time", 1);
+                        context.unread(file, index, "log line: invalid time");
                     }
                 }
                 index += 1;
@@ -87,13 +86,14 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
 fn result(file: &str, answer: Response) -> Result<Vec<Stream>, Box<Diagnostic>> {
     if answer.status.as_deref().is_some_and(|status| status != "success") {
         let message = answer.error.or(answer.message).unwrap_or_else(|| "no message".to_owned());
-        let what = format!("`{file}` holds an error of Loki instead of an answer: {message}");
-        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("record the query again after mending it")));
+        let what = format!("`{file}` contains a Loki error instead of data: {message}");
+        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
     }
     answer.data.and_then(|data| data.result).or(answer.result).or(answer.streams).ok_or_else(|| {
-        let what = format!("`{file}` holds no log lines: it has neither `data.result` nor `streams`");
+        let what = format!("`{file}` contains no log lines: it has neither `data.result` nor `streams`");
         Box::new(
-            Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON answer of Loki's `query_range`, or the body of a push"),
+            Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)
+                .help("expected the JSON response of Loki's `query_range`, or a push request body"),
         )
     })
 }
@@ -190,7 +190,7 @@ impl Visitor<'_> for NanosecondsVisitor {
     type Value = Nanoseconds;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time, nanoseconds since 1970 in quotes")
+        f.write_str("a time, nanoseconds since 1970 as a string")
     }
     fn visit_str<E>(self, v: &str) -> Result<Nanoseconds, E> {
         Ok(Nanoseconds(v.parse().ok().and_then(possible)))

@@ -117,7 +117,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
     }
     let unit = entry.unit?;
     let message = format!(
-        "samples of `{}` in `{}` cannot be `{}`, which is {}",
+        "series `{}` in `{}` cannot be mapped to metric `{}`, which is {}",
         entry.series,
         unit.name,
         first.name,
@@ -125,7 +125,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
     );
     Some(
         Diagnostic::error(Code::UNIT_MISMATCH, entry.place, message)
-            .help(format!("a unit like that of `{}`", first.unit.dimension.example())),
+            .help(format!("use a unit like that of `{}`", first.unit.dimension.example())),
     )
 }
 
@@ -139,7 +139,7 @@ fn check_score(entry: &ScoreSeries, model: &Model) -> Option<Diagnostic> {
     let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, format!("no type has a metric `{metric}`"));
     Some(match nearest(metric, metric_names(model, &kinds)) {
         Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
-        None => diagnostic.help("declare it in `topology/model.yaml`, or leave `metric` out: the score is then of the whole component"),
+        None => diagnostic.help("declare it in `topology/model.yaml`, or omit `metric` to score the whole component"),
     })
 }
 

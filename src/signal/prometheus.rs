@@ -23,7 +23,7 @@ pub(super) enum Role {
 
 /// An answer, or only the `data` of one.
 #[derive(Deserialize)]
-#[serde(expecting = "an answer of Prometheus, an object with `status` and `data`")]
+#[serde(expecting = "a Prometheus response, an object with `status` and `data`")]
 struct Response {
     status: Option<String>,
     #[serde(rename = "errorType")]
@@ -34,7 +34,7 @@ struct Response {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "the data of an answer, an object with `resultType` and `result`")]
+#[serde(expecting = "the data of a response, an object with `resultType` and `result`")]
 struct Data {
     result: Option<Vec<RawSeries>>,
 }
@@ -105,12 +105,12 @@ fn result(file: &str, at: usize, answer: Response) -> Result<Vec<RawSeries>, Box
     if answer.status.as_deref() == Some("error") {
         let kind = answer.error_type.map_or_else(String::new, |kind| format!("{kind}: "));
         let message = answer.error.unwrap_or_else(|| "no message".to_owned());
-        let what = format!("`{file}` holds an error of Prometheus instead of an answer: {kind}{message}");
-        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("record the query again after mending it")));
+        let what = format!("`{file}` contains a Prometheus error instead of data: {kind}{message}");
+        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
     }
     answer.data.and_then(|data| data.result).or(answer.result).ok_or_else(|| {
-        let what = format!("`{file}` holds no series: answer {at} has neither `data.result` nor `result`");
-        Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON answer of Prometheus' `query_range` or `query`"))
+        let what = format!("`{file}` contains no series: response {at} has neither `data.result` nor `result`");
+        Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON response of Prometheus' `query_range` or `query`"))
     })
 }
 
@@ -132,8 +132,8 @@ fn score(
     let samples = &part.samples;
     let unread = samples.impossible + samples.infinite + samples.garbled + part.histograms;
     let here = || format!("series {}, `{}`", part.index, entry.series);
-    complaints.add(Code::SIGNAL_ENTRY, &format!("samples that are no score ({})", entry.scale.range()), outside, here);
-    complaints.add(Code::SIGNAL_ENTRY, "samples of a score that cannot be read", unread, here);
+    complaints.add(Code::SIGNAL_ENTRY, &format!("score samples rejected, out of range ({})", entry.scale.range()), outside, here);
+    complaints.add(Code::SIGNAL_ENTRY, "score samples rejected, unreadable", unread, here);
     true
 }
 
@@ -159,13 +159,13 @@ fn keep(
     };
     let here = || format!("series {}, `{name}`", part.index);
     let samples = &part.samples;
-    complaints.add(Code::SIGNAL_ORDER, "samples out of order, put in order", misplaced, here);
-    complaints.add(Code::SIGNAL_ORDER, "samples at a time that another has, the last one kept", doubled, here);
-    complaints.add(Code::SIGNAL_TIME, "samples with an impossible time, set aside", samples.impossible, here);
-    complaints.add(Code::SIGNAL_ENTRY, "infinite samples, set aside", samples.infinite, here);
-    complaints.add(Code::SIGNAL_ENTRY, "samples whose value is no number, set aside", samples.garbled, here);
-    complaints.add(Code::SIGNAL_ENTRY, "histograms, which are not read", part.histograms, here);
-    complaints.add(Code::SIGNAL_ENTRY, "series without a name, matched by no rule", usize::from(name.is_empty()), || {
+    complaints.add(Code::SIGNAL_ORDER, "samples out of order, sorted", misplaced, here);
+    complaints.add(Code::SIGNAL_ORDER, "samples with a duplicate time, last one kept", doubled, here);
+    complaints.add(Code::SIGNAL_TIME, "samples rejected, invalid time", samples.impossible, here);
+    complaints.add(Code::SIGNAL_ENTRY, "samples rejected, infinite value", samples.infinite, here);
+    complaints.add(Code::SIGNAL_ENTRY, "samples rejected, value is not a number", samples.garbled, here);
+    complaints.add(Code::SIGNAL_ENTRY, "histograms rejected, not supported", part.histograms, here);
+    complaints.add(Code::SIGNAL_ENTRY, "series without a name, not usable by any rule", usize::from(name.is_empty()), || {
         format!("series {}", part.index)
     });
     let (series, of_samples) = counters(&mut context.counts, role);
@@ -173,9 +173,9 @@ fn keep(
     of_samples.received += samples.received + part.histograms;
     of_samples.kept += samples.points.len();
     of_samples.duplicates += doubled;
-    of_samples.reject("impossible time", samples.impossible);
+    of_samples.reject("invalid time", samples.impossible);
     of_samples.reject("infinite", samples.infinite);
-    of_samples.reject("no number", samples.garbled);
+    of_samples.reject("not a number", samples.garbled);
     of_samples.reject("histogram", part.histograms);
     let origin = Origin { file: file.to_owned(), index: part.index };
     let kept = Series { origin, component, metric, modelled, labels, points: part.samples.points };

@@ -44,9 +44,9 @@ impl Scale {
     /// Which scores there are, in words.
     pub fn range(self) -> &'static str {
         match self {
-            Scale::Probability => "a `probability` is 0 to 1",
-            Scale::PValue => "a `p_value` is 0 to 1",
-            Scale::Z => "a `z` is a finite number",
+            Scale::Probability => "`probability`: 0 to 1",
+            Scale::PValue => "`p_value`: 0 to 1",
+            Scale::Z => "`z`: a finite number",
         }
     }
 }

@@ -86,7 +86,7 @@ pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &
         Err(diagnostic) => return Err(diagnostic),
     };
     if !entries.is_empty() && !entries.iter().flatten().any(|entry| entry.get("score").is_some()) {
-        let what = format!("`{file}` holds no scores: nothing in it has a `score`");
+        let what = format!("`{file}` contains no scores: no entry has a `score`");
         return Err(helped(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)));
     }
     let read = |(index, entry): (usize, Result<Value, String>)| match entry {
@@ -95,7 +95,7 @@ pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &
             ScoreEntry { written: Some(written), read }
         }
         Err(found) => {
-            ScoreEntry { written: None, read: Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: "no JSON".to_owned(), found }) }
+            ScoreEntry { written: None, read: Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: "invalid JSON".to_owned(), found }) }
         }
     };
     Ok(entries.into_iter().enumerate().map(read).collect())
@@ -111,26 +111,26 @@ pub fn score_of(entry: &Value, origin: Origin, frame: &ScoreFrame<'_>, placer: &
     let refusal = |reason: &str, found: String| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: reason.to_owned(), found };
     let Target { component, named, labels } = place(entry, placer)?;
     if frame.about.is_some_and(|about| !component.is_some_and(|one| about.contains(&one))) {
-        return Err(refusal("about a component that was not asked about", format!("`{named}`")));
+        return Err(refusal("component not in the request", format!("`{named}`")));
     }
     let source = match frame.source {
         Some(source) => source.to_owned(),
         None => text(entry, "origin")
             .filter(|name| !name.chars().any(char::is_control))
-            .ok_or_else(|| refusal("without an `origin`, one line that says whose model it is", shown(entry, "origin")))?,
+            .ok_or_else(|| refusal("no `origin`, one line that names the model", shown(entry, "origin")))?,
     };
     let tail = tail(entry)?;
     let time = match (said(entry, "time"), frame.time) {
         (None, Some(time)) => time,
-        (None, None) => return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("without a `time`", String::new()) }),
-        (Some(value), _) => time_of(value).ok_or_else(|| impossible("with an impossible `time`", entry, "time"))?,
+        (None, None) => return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("no `time`", String::new()) }),
+        (Some(value), _) => time_of(value).ok_or_else(|| impossible("invalid `time`", entry, "time"))?,
     };
     let onset = match said(entry, "onset") {
         None => None,
-        Some(value) => Some(time_of(value).ok_or_else(|| impossible("with an impossible `onset`", entry, "onset"))?),
+        Some(value) => Some(time_of(value).ok_or_else(|| impossible("invalid `onset`", entry, "onset"))?),
     };
     if onset.is_some_and(|onset| onset > time) {
-        return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("with an `onset` after its `time`", shown(entry, "onset")) });
+        return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("`onset` is after `time`", shown(entry, "onset")) });
     }
     let metric = text(entry, "metric").map(|name| modelled(name, component, &labels, placer));
     Ok(Score { origin, component, named, metric, time, onset, source, tail })
@@ -150,7 +150,7 @@ fn place(entry: &Value, placer: &Resolver<'_>) -> Result<Target, ScoreRefusal> {
     }
     let labels = json::scalars(entry.get("labels"));
     if labels.is_empty() {
-        let reason = "that names no component: neither `component`, a text, nor `labels`, an object of texts".to_owned();
+        let reason = "no component: expected `component`, a string, or `labels`, an object of strings".to_owned();
         return Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason, found: shown(entry, "component") });
     }
     let named = labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ");
@@ -164,12 +164,12 @@ fn tail(entry: &Value) -> Result<f64, ScoreRefusal> {
         Some(value) => value
             .as_str()
             .and_then(Scale::parse)
-            .ok_or_else(|| refusal("of an unknown `scale` (known: `probability`, `p_value`, `z`)", "scale"))?,
+            .ok_or_else(|| refusal("unknown `scale` (known: `probability`, `p_value`, `z`)", "scale"))?,
     };
     let Some(score) = entry.get("score").and_then(Value::as_f64) else {
-        return Err(refusal("without a `score` that is a number", "score"));
+        return Err(refusal("no numeric `score`", "score"));
     };
-    scale.tail(score).ok_or_else(|| refusal(&format!("with a `score` out of its range ({})", scale.range()), "score"))
+    scale.tail(score).ok_or_else(|| refusal(&format!("`score` out of range ({})", scale.range()), "score"))
 }
 
 fn modelled(name: String, component: Option<ComponentId>, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> String {
@@ -186,7 +186,7 @@ fn time_of(value: &Value) -> Option<Time> {
 }
 
 fn impossible(reason: &str, entry: &Value, key: &str) -> ScoreRefusal {
-    let reason = format!("{reason} (RFC 3339, or seconds since 1970)");
+    let reason = format!("{reason} (use RFC 3339 or seconds since 1970)");
     ScoreRefusal { code: Code::SIGNAL_TIME, reason, found: shown(entry, key) }
 }
 
@@ -224,7 +224,7 @@ pub(super) fn read(
             Ok(score) => keep(score, seen, context),
             Err(ScoreRefusal { code, reason, found }) => {
                 let found = if found.is_empty() { String::new() } else { format!(", {found}") };
-                complaints.add(code, &format!("scores set aside, {reason}"), 1, || format!("score {index}{found}"));
+                complaints.add(code, &format!("scores rejected, {reason}"), 1, || format!("score {index}{found}"));
                 context.counts.scores.reject(&reason, 1);
                 context.unread(file, index, format!("score: {reason}{found}"));
             }
@@ -267,9 +267,9 @@ pub(super) fn of_series(
     let counts = &mut context.counts.scores;
     counts.received += samples.received + histograms;
     counts.duplicates += doubled;
-    counts.reject("impossible time", samples.impossible);
+    counts.reject("invalid time", samples.impossible);
     counts.reject("infinite", samples.infinite);
-    counts.reject("no number", samples.garbled);
+    counts.reject("not a number", samples.garbled);
     counts.reject("histogram", histograms);
     let mut outside = 0;
     for (time, value) in &samples.points {
@@ -289,7 +289,7 @@ pub(super) fn of_series(
             tail,
         });
     }
-    counts.reject("no score of its scale", outside);
+    counts.reject("out of range", outside);
     outside
 }
 

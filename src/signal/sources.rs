@@ -70,7 +70,7 @@ impl Reader {
         for (key, _) in entries {
             if !known.contains(&key.name.as_str()) {
                 let help = nearest(&key.name, known.iter().copied())
-                    .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
+                    .map_or_else(|| format!("known keys: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
                 self.diagnostics.push(Diagnostic::error(Code::UNKNOWN_KEY, key.place, format!("unknown key `{}`", key.name)).help(help));
             }
         }
@@ -105,7 +105,7 @@ impl Reader {
     fn required(&mut self, node: &Node, key: &str) -> Option<String> {
         let found = self.text(node, key).ok()?;
         if found.is_none() {
-            self.diagnostics.push(Diagnostic::error(Code::MISSING_KEY, node.place, format!("the key `{key}` is missing")));
+            self.diagnostics.push(Diagnostic::error(Code::MISSING_KEY, node.place, format!("missing key `{key}`")));
         }
         found
     }
@@ -149,12 +149,12 @@ impl Reader {
                 Ok(parts) => Some(Key::Template(parts)),
                 Err(message) => {
                     let place = node.get("template").map_or(node.place, |n| n.place);
-                    self.bad(place, message, "a template is text with labels in braces, like \"{namespace}/{pod}\"");
+                    self.bad(place, message, "use text with labels in braces, like \"{namespace}/{pod}\"");
                     None
                 }
             },
             (Some(_), _) | (None, None) => {
-                self.bad(node.place, "a placement needs either a `label` or a `template`", "like `{label: component}`");
+                self.bad(node.place, "a placement needs either a `label` or a `template`", "use one of them, like `{label: component}`");
                 None
             }
         }
@@ -165,18 +165,14 @@ impl Reader {
         let place = node.get("pattern").map_or(node.place, |n| n.place);
         match Regex::new(&text) {
             Ok(pattern) if pattern.captures_len() < 2 => {
-                self.bad(
-                    place,
-                    "a pattern without a group gives no key",
-                    "put parentheses around the part that names the component: '^(.+):\\d+$'",
-                );
+                self.bad(place, "a pattern needs a group", "put parentheses around the part that names the component, like '^(.+):\\d+$'");
                 Err(())
             }
             Ok(pattern) => Ok(Some(pattern)),
             Err(error) => {
                 let reason = error.to_string();
                 let last = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-                self.bad(place, format!("`{text}` is no regular expression: {last}"), "the syntax is that of the Rust crate `regex`");
+                self.bad(place, format!("invalid regular expression `{text}`: {last}"), "use the syntax of the Rust crate `regex`");
                 Err(())
             }
         }
@@ -205,7 +201,7 @@ impl Reader {
             }
         }
         if all.is_empty() {
-            self.bad(list.place, "a placement by nothing finds nothing", "leave `by` out: then it is [id, name]");
+            self.bad(list.place, "`by` must not be empty", "omit `by` for the default, [id, name]");
             return None;
         }
         Some(all)
@@ -258,7 +254,7 @@ impl Reader {
             "report" => EventKind::Report,
             other => {
                 let place = node.get("as").map_or(node.place, |n| n.place);
-                self.bad(place, format!("an event cannot be read as `{other}`"), "one of change, probe, report");
+                self.bad(place, format!("unknown event kind `{other}`"), "use one of change, probe, report");
                 return None;
             }
         };
@@ -274,9 +270,9 @@ fn parts(template: &str) -> Result<Vec<Part>, String> {
         if !before.is_empty() {
             parts.push(Part::Text(before.to_owned()));
         }
-        let Some((label, behind)) = after.split_once('}') else { return Err(format!("`{template}` has a brace that is not closed")) };
+        let Some((label, behind)) = after.split_once('}') else { return Err(format!("unclosed brace in `{template}`")) };
         if label.trim().is_empty() {
-            return Err(format!("`{template}` has braces without a label in them"));
+            return Err(format!("empty braces in `{template}`"));
         }
         parts.push(Part::Label(label.trim().to_owned()));
         rest = behind;
@@ -284,5 +280,5 @@ fn parts(template: &str) -> Result<Vec<Part>, String> {
     if !rest.is_empty() {
         parts.push(Part::Text(rest.to_owned()));
     }
-    if parts.iter().any(|part| matches!(part, Part::Label(_))) { Ok(parts) } else { Err(format!("`{template}` names no label")) }
+    if parts.iter().any(|part| matches!(part, Part::Label(_))) { Ok(parts) } else { Err(format!("no label in `{template}`")) }
 }

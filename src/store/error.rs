@@ -4,19 +4,19 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The file is something else. It was not touched.
-    #[error("`{path}` is no estate store; name another file, it was not touched")]
+    #[error("`{path}` is not an estate store: name another file (this one was not modified)")]
     NotAStore { path: String },
     /// A newer program made the file. It was not touched.
-    #[error("the store has format {found}, this program knows formats up to {known}; use a newer faultscope, the file was not touched")]
+    #[error("the store has format {found}, but this version supports formats up to {known}: use a newer faultscope (the file was not modified)")]
     Newer { found: u32, known: u32 },
     /// What stands in the file contradicts itself, or part of it is missing.
-    #[error("the store is damaged: {0}; restore it from a copy, or move it away and apply the estate again")]
+    #[error("the store is damaged: {0}; restore it from a backup, or move it away and run `faultscope estate apply` again")]
     Broken(String),
     /// One process at a time may have the file open.
-    #[error("the store is in use by another process; stop that one, or ask it")]
+    #[error("the store is in use by another process: stop that process, or query it instead")]
     Busy,
     /// The system refused.
-    #[error("the store cannot be read or written: {0}")]
+    #[error("cannot access the store: {0}")]
     Io(String),
     /// A change that makes no sense.
     #[error("{0}")]
@@ -29,10 +29,10 @@ impl From<redb::Error> for StoreError {
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StoreError::Busy,
             redb::Error::Corrupted(what) => StoreError::Broken(lower(&what)),
             redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                StoreError::Broken("the file ends too early".to_owned())
+                StoreError::Broken("the file is truncated".to_owned())
             }
             redb::Error::Io(error) => StoreError::Io(lower(&error.to_string())),
-            redb::Error::PreviousIo => StoreError::Io("an earlier write failed; open the store again".to_owned()),
+            redb::Error::PreviousIo => StoreError::Io("an earlier write failed: reopen the store".to_owned()),
             // What is left is about tables of other types, or newer than this text.
             other => StoreError::Broken(lower(&other.to_string())),
         }
@@ -59,6 +59,6 @@ from_redb!(CommitError, SetDurabilityError, StorageError, TableError, Transactio
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        StoreError::Broken(format!("an entry cannot be read: {error}"))
+        StoreError::Broken(format!("cannot read an entry: {error}"))
     }
 }

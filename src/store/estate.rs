@@ -215,7 +215,7 @@ fn check(item: &Item) -> Result<(), StoreError> {
         Key::Relation(from, kind, to) => from.is_empty() || kind.is_empty() || to.is_empty(),
     };
     if empty || item.origin().is_empty() {
-        return Err(StoreError::Refused(format!("`{}` has an empty id, kind or origin; give each of them", item.key().name())));
+        return Err(StoreError::Refused(format!("`{}` has an empty id, kind or origin: all are required", item.key().name())));
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub struct Change {
 impl Change {
     fn key(&self) -> Result<Key, StoreError> {
         let value = self.after.as_ref().or(self.before.as_ref());
-        let value = value.ok_or_else(|| StoreError::Broken(format!("the change of `{}` is empty", self.id)))?;
+        let value = value.ok_or_else(|| StoreError::Broken(format!("the recorded change of `{}` is empty", self.id)))?;
         Ok(Item::from_json(self.what, value.clone())?.key())
     }
 }
@@ -155,5 +155,5 @@ fn exists(asked: u64, newest: u64) -> Result<(), StoreError> {
     if asked <= newest {
         return Ok(());
     }
-    Err(StoreError::Refused(format!("there is no revision `{asked}`, the newest is {newest}")))
+    Err(StoreError::Refused(format!("no revision `{asked}`: the newest is {newest}")))
 }

@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
 /// An empty file is there, and is made into a store.
 fn is_missing(path: &Path) -> Result<bool, StoreError> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(StoreError::Io(format!("`{}` is a folder; name a file", path.display()))),
+        Ok(metadata) if metadata.is_dir() => Err(StoreError::Io(format!("`{}` is a folder: name a file", path.display()))),
         Ok(_) => Ok(false),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
         Err(error) => Err(io_error(path, &error)),
@@ -113,7 +113,7 @@ fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
     match format {
         Some(found) if found > FORMAT => Err(StoreError::Newer { found, known: FORMAT }),
         Some(found) => Ok(found == FORMAT),
-        None => Err(StoreError::Broken("it does not say of which format it is".to_owned())),
+        None => Err(StoreError::Broken("its format is not recorded".to_owned())),
     }
 }
 
@@ -137,7 +137,7 @@ fn write_meta(db: &Database) -> Result<(), StoreError> {
 fn opening(path: &Path, error: redb::DatabaseError) -> StoreError {
     match redb::Error::from(error) {
         redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => StoreError::NotAStore { path: path.display().to_string() },
-        redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::Broken("the file ends too early".to_owned()),
+        redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::Broken("the file is truncated".to_owned()),
         redb::Error::Io(error) => io_error(path, &error),
         error => error.into(),
     }

@@ -193,7 +193,7 @@ impl Key {
             Some(b'g') => Ok(What::Group),
             Some(b'k') => Ok(What::Case),
             Some(b'r') => Ok(What::Relation),
-            Some(_) | None => Err(StoreError::Broken("an item is of no known kind".to_owned())),
+            Some(_) | None => Err(StoreError::Broken("an item has an unknown kind".to_owned())),
         }
     }
 
@@ -204,7 +204,7 @@ impl Key {
             b"g" => Ok(Key::Group(cut.text()?.to_owned())),
             b"k" => Ok(Key::Case(cut.text()?.to_owned())),
             b"r" => Ok(Key::Relation(cut.text()?.to_owned(), cut.text()?.to_owned(), cut.text()?.to_owned())),
-            _ => Err(StoreError::Broken("an item is of no known kind".to_owned())),
+            _ => Err(StoreError::Broken("an item has an unknown kind".to_owned())),
         }
     }
 }

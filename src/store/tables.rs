@@ -170,7 +170,7 @@ pub(super) fn identifier(bytes: &[u8]) -> Result<Identifier, StoreError> {
 }
 
 fn bad_key() -> StoreError {
-    StoreError::Broken("a key has the wrong form".to_owned())
+    StoreError::Broken("a key is malformed".to_owned())
 }
 
 #[cfg(test)]

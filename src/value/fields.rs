@@ -1,24 +1,24 @@
-//! Reads a tree of YAML into typed data. Every error is reported with its place, and reading goes on.
+//! Reads a YAML tree into typed data. Reports every error with its place and continues.
 
 use diag::{Code, Diagnostic, Place, Sources, nearest};
 
 use super::Unit;
 use super::yaml::{Key, Node, Value};
 
-/// Gathers the mistakes of the files that are read together.
+/// Collects the errors of files that are read together.
 pub struct Reader<'s> {
     sources: &'s Sources,
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A text with the place where it stands.
+/// A text with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     pub text: String,
     pub place: Place,
 }
 
-/// A map of which all keys have been looked at.
+/// A map whose keys have been checked.
 pub struct Fields<'n> {
     pub place: Place,
     /// What the map describes, for messages: `a component`.
@@ -45,10 +45,10 @@ impl<'s> Reader<'s> {
 
     pub fn wrong_kind(&mut self, node: &Node, what: &str, wanted: &str) {
         let message = format!("{what} must be {wanted}, not {}", node.kind());
-        self.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label(format!("{wanted} is expected here")));
+        self.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label(format!("expected {wanted}")));
     }
 
-    /// A map whose keys should all come from `known` (empty: any key); others are reported and ignored. `None` if it is no map.
+    /// A map whose keys should all come from `known` (empty: any key); others are reported and ignored. `None` if the node is not a map.
     pub fn fields<'n>(&mut self, node: &'n Node, what: &'static str, known: &[&str]) -> Option<Fields<'n>> {
         let Value::Map(entries) = &node.value else {
             self.wrong_kind(node, what, "a map");
@@ -56,7 +56,7 @@ impl<'s> Reader<'s> {
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.is_empty() && !known.contains(&key.name.as_str())) {
             let message = format!("{what} has no key `{}`", key.name);
-            let help = suggestion(&key.name, known.iter().copied()).unwrap_or_else(|| format!("{what} may have {}", listed(known)));
+            let help = suggestion(&key.name, known.iter().copied()).unwrap_or_else(|| format!("valid keys: {}", listed(known)));
             self.report(Diagnostic::error(Code::UNKNOWN_KEY, key.place, message).label("unknown key").help(help));
         }
         Some(Fields { place: node.place, what, entries })
@@ -80,10 +80,10 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// A text that is not empty, without the blanks around it.
+    /// A text that is not empty, trimmed.
     pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         let Some(text) = self.as_written(node) else {
-            self.wrong_kind(node, what, "a text");
+            self.wrong_kind(node, what, "text");
             return None;
         };
         let text = text.trim();
@@ -94,12 +94,12 @@ impl<'s> Reader<'s> {
         Some(text.to_owned())
     }
 
-    /// One text, or a list of them. An item that is no text is reported and left out.
+    /// One text, or a list of them. An item that is not a text is reported and skipped.
     pub fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
         items(node).iter().filter_map(|item| self.text(item, what)).collect()
     }
 
-    /// The entries of a map; nothing at all (`types:` alone) is an empty one.
+    /// The entries of a map. A key without a value (`types:` alone) counts as an empty map.
     pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Key, Node)] {
         match &node.value {
             Value::Map(entries) => entries.as_slice(),
@@ -111,7 +111,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The items of a list; nothing at all is an empty one.
+    /// The items of a list. A key without a value counts as an empty list.
     pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.value {
             Value::List(items) => items.as_slice(),
@@ -126,7 +126,7 @@ impl<'s> Reader<'s> {
     /// A text. Numbers and truth values are taken as they are written, so that an id like `42` or `007` needs no quotes.
     pub fn word(&mut self, node: &Node, what: &str) -> Option<Word> {
         let Some(text) = self.as_written(node) else {
-            self.wrong_kind(node, what, "a text");
+            self.wrong_kind(node, what, "text");
             return None;
         };
         if text.trim().is_empty() {
@@ -141,13 +141,13 @@ impl<'s> Reader<'s> {
         items(node).iter().filter_map(|item| self.word(item, what)).collect()
     }
 
-    /// One of a few words.
+    /// One of several fixed words.
     pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, options: &[(&str, T)]) -> Option<T> {
         let word = self.word(node, what)?;
         let found = options.iter().find(|(name, _)| *name == word.text).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
-            let help = suggestion(&word.text, names.iter().copied()).unwrap_or_else(|| format!("one of {}", listed(&names)));
+            let help = suggestion(&word.text, names.iter().copied()).unwrap_or_else(|| format!("use one of {}", listed(&names)));
             let message = format!("{what} cannot be `{}`", word.text);
             self.report(Diagnostic::error(Code::WRONG_KIND, word.place, message).help(help));
         }
@@ -159,16 +159,16 @@ impl<'s> Reader<'s> {
         let unit = Unit::parse(&word.text);
         if unit.is_none() {
             let help =
-                suggestion(&word.text, Unit::names()).unwrap_or_else(|| "units are like `%`, `ms`, `GiB`, `/min`, `count`".to_owned());
-            self.report(Diagnostic::error(Code::BAD_UNIT, word.place, format!("`{}` is no unit", word.text)).help(help));
+                suggestion(&word.text, Unit::names()).unwrap_or_else(|| "use a unit like `%`, `ms`, `GiB`, `/min`, `count`".to_owned());
+            self.report(Diagnostic::error(Code::BAD_UNIT, word.place, format!("unknown unit `{}`", word.text)).help(help));
         }
         unit
     }
 
-    /// The text under a key that must be there.
+    /// The text under a required key.
     pub fn needed(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
         if fields.get(key).is_none() {
-            // A key without its value is there to be seen, so the message says what to do with it.
+            // The key is there, only its value is missing: say so in the help.
             let written = fields.entries.iter().any(|(k, _)| k.name == key);
             let missing = missing(fields, key);
             self.report(if written { missing.help(format!("give `{key}` a value")) } else { missing });
@@ -176,18 +176,18 @@ impl<'s> Reader<'s> {
         self.optional(fields, key)
     }
 
-    /// The text under a key that may be absent.
+    /// The text under an optional key.
     pub fn optional(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
         self.text(fields.get(key)?, &format!("`{key}` of {}", fields.what))
     }
 
-    /// The texts under a key that may be absent: one text, or a list of them.
+    /// The texts under an optional key: one text, or a list of them.
     pub fn texts_of(&mut self, fields: &Fields<'_>, key: &str) -> Vec<String> {
         let what = format!("`{key}` of {}", fields.what);
         fields.get(key).map_or_else(Vec::new, |node| self.texts(node, &what))
     }
 
-    /// The items of a list under a key that may be absent.
+    /// The items of a list under an optional key.
     pub fn list_of<'n>(&mut self, fields: &Fields<'n>, key: &str) -> &'n [Node] {
         let Some(node) = fields.get(key) else { return &[] };
         if let Value::List(items) = &node.value {
@@ -208,13 +208,13 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// A key that must be there and is not.
+/// A missing required key.
 pub fn missing(fields: &Fields<'_>, key: &str) -> Diagnostic {
     let message = format!("{} needs `{key}`", fields.what);
     Diagnostic::error(Code::MISSING_KEY, fields.place, message).label(format!("`{key}` is missing"))
 }
 
-/// The items of a list; anything else is a list of itself.
+/// The items of a list; any other node counts as a list of one.
 pub fn items(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(items) => items.as_slice(),
@@ -222,7 +222,7 @@ pub fn items(node: &Node) -> &[Node] {
     }
 }
 
-/// "Did you mean", where there is something to mean.
+/// "Did you mean", if a known name is close.
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(word, known).map(|name| format!("did you mean `{name}`?"))
 }

@@ -1,5 +1,5 @@
-//! Small values that every level speaks of: instants and durations, units, three-valued truth, YAML with places
-//! (`yaml`) and the reading of it (`fields`).
+//! Small values used at every level: instants and durations, units, three-valued truth, YAML with places (`yaml`), and its
+//! typed reader (`fields`).
 
 pub mod fields;
 mod time;

@@ -1,4 +1,4 @@
-//! Instants and durations in whole milliseconds: what the formats of all signals can express and no clock rounds away.
+//! Instants and durations in whole milliseconds: the precision that every signal format supports.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,16 +18,16 @@ pub struct Time(pub i64);
 impl Time {
     /// Before every instant.
     pub const MIN: Time = Time(i64::MIN / 4);
-    /// After every instant: the end of what has not ended.
+    /// After every instant: the end of anything that has not ended.
     pub const MAX: Time = Time(i64::MAX / 4);
 
-    /// Reads RFC 3339, with any offset and fraction (`2025-06-01T10:00:00+08:00`). `None` if it is none.
+    /// Reads RFC 3339, with any offset and fraction (`2025-06-01T10:00:00+08:00`). `None` if the text is invalid.
     pub fn parse(text: &str) -> Option<Time> {
         let timestamp: jiff::Timestamp = text.trim().parse().ok()?;
         Some(Time(timestamp.as_millisecond()))
     }
 
-    /// From seconds since the epoch, as Prometheus writes them. `None` for what is not finite or outside of year 1 to 9999.
+    /// From seconds since the epoch, as Prometheus writes them. `None` if not finite or outside the years 1 to 9999.
     pub fn from_seconds(seconds: f64) -> Option<Time> {
         let limit = 253_402_300_800.0;
         if !seconds.is_finite() || !(-62_135_596_800.0..limit).contains(&seconds) {
@@ -57,7 +57,7 @@ impl Time {
         jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| "?".to_owned(), |t| t.strftime("%H:%M:%S").to_string())
     }
 
-    /// A duration for people: `45s`, `5m`, `1h30m`, `2d`.
+    /// A human-readable duration: `45s`, `5m`, `1h30m`, `2d`.
     pub fn describe(duration: Duration) -> String {
         if duration < 0 {
             return format!("-{}", Self::describe(-duration));
@@ -102,7 +102,9 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Time::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("expected a time like `2025-06-01T10:00:00Z`, found `{text}`")))
+        Time::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!("invalid time `{text}`: use RFC 3339, like `2025-06-01T10:00:00Z`"))
+        })
     }
 }
 

@@ -23,13 +23,13 @@ pub enum Dimension {
 }
 
 impl Dimension {
-    /// In the words of an error message.
+    /// The name used in error messages.
     pub fn describe(self) -> &'static str {
         match self {
             Dimension::Fraction => "a percentage",
-            Dimension::Time => "a time",
+            Dimension::Time => "a duration",
             Dimension::Bytes => "an amount of data",
-            Dimension::BytesPerTime => "data per time",
+            Dimension::BytesPerTime => "a data rate",
             Dimension::Count => "a count",
             Dimension::PerTime => "a rate of events",
         }

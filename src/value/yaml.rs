@@ -1,11 +1,11 @@
-//! YAML and JSON as a tree in which every key and value knows its place, so that one run reports every mistake of a file.
+//! YAML and JSON as a tree in which every key and value has its place, so that one run reports every error in a file.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Budget, Options, Spanned};
 
 use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 
-/// A value with the place where it stands.
+/// A value with its place.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub place: Place,
@@ -29,23 +29,23 @@ pub struct Key {
     pub name: String,
 }
 
-/// Aliases in one file: hundreds are a template, more is a program.
+/// Most aliases in one file; real files use hundreds at most.
 const MAX_ALIASES: usize = 10_000;
 
-/// Parts of values that all aliases of one file repeat together, so that a few lines cannot expand into billions.
+/// Most values that all aliases of one file may repeat in total, so that a few lines cannot expand into billions.
 const MAX_REPEATED: usize = 200_000;
 
-/// Nesting beyond this is refused: no file that a person writes comes near it.
+/// Deeper nesting is rejected; no real file comes near it.
 pub const MAX_DEPTH: usize = 64;
 
 impl Node {
-    /// The kind of the value in the words of an error message.
+    /// The kind of the value, as error messages name it.
     pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",
             Value::Bool(_) => "true or false",
             Value::Number(_) => "a number",
-            Value::Text(_) => "a text",
+            Value::Text(_) => "text",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
         }
@@ -91,7 +91,7 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
     let mut options = Options::default();
     options.budget = Some(budget);
     options.alias_limits.max_total_replayed_events = MAX_REPEATED;
-    // YAML 1.2: an owner called `y`, a country called `no` are texts.
+    // YAML 1.2: an owner called `y` and a country called `no` are text.
     options.strict_booleans = true;
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(body, options).map_err(|error| {
         let place = error.location().map_or(Span::new(0, 0), |at| {
@@ -103,16 +103,16 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
             return Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), limit).help(help));
         }
         let message = error.without_snippet().to_string();
-        // The place is shown anyway, and options of the parser are none of the user's.
+        // The place is shown anyway, and the user cannot set the parser's options.
         let first = message.lines().next().unwrap_or("");
         let first = first.split(" at line ").next().unwrap_or(first);
         let first = first.split(", set DuplicateKeyPolicy").next().unwrap_or(first).trim_end_matches([',', ':', ' ', '.']).to_owned();
-        Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), format!("this is not valid YAML: {first}")))
+        Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), format!("invalid YAML: {first}")))
     })?;
     Ok(place(raw, source, text_start))
 }
 
-/// Which limit of ours a file exceeds, if that is what is wrong with it.
+/// The limit that a file exceeds, if that is the error.
 fn exceeded(error: &serde_saphyr::Error) -> Option<String> {
     use serde_saphyr::Error;
     use serde_saphyr::budget::BudgetBreach;
@@ -125,7 +125,7 @@ fn exceeded(error: &serde_saphyr::Error) -> Option<String> {
         Error::Budget { breach: BudgetBreach::Aliases { .. }, .. } => Some(format!("more than {MAX_ALIASES} aliases (`*name`)")),
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => Some(format!("nested more than {MAX_DEPTH} levels deep")),
         Error::Budget { .. } => Some("the file is too large or too complex".to_owned()),
-        // The errors of the library, which may gain others.
+        // Other errors of the library; the enum is non-exhaustive.
         _ => None,
     }
 }

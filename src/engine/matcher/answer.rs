@@ -1,5 +1,4 @@
-//! Answers in the words of the plain engine: it is asked about the choices of components that the matcher names, over the
-//! facts that these read.
+//! Answers by the plain engine: it evaluates the bindings that the matcher names, over the facts that they read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use super::network::{MetricId, PatternId, Use};
 use super::node::Node;
 use super::store::NOWHERE;
 
-/// How far ahead the plain engine is asked for the next change of a condition with a script.
+/// How far ahead to search for the next change of a condition with a script.
 const AHEAD: i64 = 366 * DAY;
 
 /// Which facts are needed.
@@ -33,7 +32,7 @@ struct Reads {
 }
 
 impl Matcher {
-    /// The findings that held within the time looked back, as [`Engine::findings`] has them, with the facts that they rest on.
+    /// The findings within the lookback, as [`Engine::findings`] gives them, with the facts that support them.
     pub fn with_findings<T>(&self, use_them: impl FnOnce(&Engine<'_>, &[Finding<'_>]) -> T) -> T {
         let mut reads = Reads::default();
         let candidates = self.candidates();
@@ -45,7 +44,7 @@ impl Matcher {
         use_them(&engine, &engine.findings())
     }
 
-    /// The choices of components for which each rule held within the time looked back.
+    /// The bindings for which each rule matched within the lookback.
     pub fn candidates(&self) -> Candidates {
         let start = self.now.minus(self.lookback);
         let mut candidates = Candidates::new();
@@ -87,8 +86,8 @@ impl Matcher {
         evidence.atoms().iter().map(|(atom, _)| atom.view(&self.estate, &facts)).collect()
     }
 
-    /// The whole reason of one rule, as [`Engine::why`] has it, also where the matcher never looked at it. `None` if there is no
-    /// such rule.
+    /// The full explanation of one rule, as [`Engine::why`] gives it, even if the matcher never evaluated it. `None` if the rule does
+    /// not exist.
     pub fn with_why<T>(&self, rule: &str, use_it: impl FnOnce(&Engine<'_>, &Why<'_>) -> T) -> Option<T> {
         let asked = self.plan.rules.get(rule)?;
         let mut reads = Reads::default();
@@ -214,8 +213,7 @@ impl Matcher {
 type Bound = BTreeMap<u32, BTreeSet<Vec<ComponentId>>>;
 
 impl Matcher {
-    /// The choices of components of which some rule reads a fact. Of all others nothing is known, so none of them can be near to
-    /// holding.
+    /// The bindings for which some rule reads a fact. Nothing is known about all others, so none of them can be a near miss.
     pub fn touched(&mut self) -> Candidates {
         let mut found = Bound::new();
         let mut done: BTreeSet<(u32, u32, ComponentId)> = BTreeSet::new();
@@ -250,7 +248,7 @@ impl Matcher {
                 self.bind_all(what, component, &mut found);
             }
         }
-        // What compares attributes alone may be near without any fact; a rule without variables is one choice.
+        // A comparison of attributes only can be a near miss without any fact. A rule without variables has one binding.
         for rule in 0..super::node::number(self.net.rules.len()) {
             let of = &self.net.rules[rule as usize];
             if of.slots.is_empty() || compares_attributes(&of.condition) {

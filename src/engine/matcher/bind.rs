@@ -1,4 +1,4 @@
-//! From components to the rules that they may concern: sets over the topology, forward and backward, and bindings that grow
+//! From components to the rules that they may affect: sets over the topology, forward and backward, and bindings that grow
 //! from one component along the joins of a rule.
 
 use std::sync::Arc;

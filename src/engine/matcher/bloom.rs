@@ -1,5 +1,5 @@
-//! Which patterns a component has signals of, roughly: a few bits for each component, so that the many bounds that a sample
-//! passes lead only to rules whose anchoring signal may be there.
+//! A small Bloom filter for each component: of which patterns it may have signals. The many bounds that a sample crosses then lead
+//! only to rules whose anchoring signal may exist.
 
 use estate::ComponentId;
 
@@ -7,7 +7,7 @@ use super::Matcher;
 use super::network::Use;
 use super::node::PatternId;
 
-/// The mark of what is looked at in any case.
+/// The mark of a use that is always notified.
 pub(super) const UNMARKED: u8 = u8::MAX;
 
 /// Different patterns may share a mark.
@@ -49,8 +49,8 @@ impl Bloom {
 }
 
 impl Matcher {
-    /// Whether a use is worth telling: a rule with an anchor holds only where there is a signal that fits it, and is live only
-    /// where there was one.
+    /// Whether to notify a use: a rule with an anchor matches only where a signal fits the anchor, and has live instances only where
+    /// there was one.
     pub(super) fn lets_through(&self, sieve: &mut Bloom, what: Use) -> bool {
         if what.mark == UNMARKED {
             return true;

@@ -1,5 +1,5 @@
-//! Another plan or estate takes over from the one before: the facts stay, everything else is worked out from them anew. So a
-//! condition that has to hold for five minutes and has held for four is true a minute later, whatever was edited meanwhile.
+//! Replaces the plan or the estate: facts stay, everything else is derived from them again. A condition with `for 5m` that has been
+//! true for four minutes is therefore true one minute later, whatever was edited in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,10 +29,10 @@ pub struct Gone {
 }
 
 impl Matcher {
-    /// Matches by another plan over another estate from now on. Facts stay: those about components that are gone become
-    /// unplaced (samples and probes are let go), those that no rule reads any more are let go. A rule that is new sees of the
-    /// past what some rule read before. Findings that start, or that turn out to hold since another instant, are appended to
-    /// `out`; those that no longer hold are the answer. Facts prepared before are outdated.
+    /// Switches to another plan over another estate. Facts stay, except: facts about removed components become unplaced (their
+    /// samples and probes are dropped), and facts that no rule reads any longer are dropped. A new rule sees only the history that
+    /// some rule read before. Appends findings that start, or whose start changed, to `out`; returns findings that no longer hold.
+    /// Facts prepared before are outdated.
     pub fn replace(&mut self, plan: Arc<Plan>, estate: Arc<Snapshot>, scripts: Arc<dyn Scripts>, out: &mut Vec<Emitted>) -> Vec<Gone> {
         let mut before: BTreeMap<Gone, Time> = BTreeMap::new();
         for instance in self.live.instances.iter().filter(|i| !i.gone) {
@@ -75,7 +75,7 @@ impl Matcher {
         Gone { rule: self.net.rules[rule as usize].id.clone(), components }
     }
 
-    /// Works everything out from the facts at hand.
+    /// Derives everything from the facts.
     pub(super) fn begin_anew(&mut self) {
         self.start();
         for at in 0..self.store.cells.len() {
@@ -109,7 +109,7 @@ impl Matcher {
         }
     }
 
-    /// Tells everyone whose bounds some sample of a cell passes.
+    /// Notifies every rule with a bound that some sample of a cell crosses.
     fn tell_cell(&mut self, at: usize) {
         let cell = &self.store.cells[at];
         let component = cell.component;
@@ -188,7 +188,7 @@ impl Matcher {
         kept
     }
 
-    /// Puts facts back, without telling anyone.
+    /// Puts facts back without notifying rules.
     pub(super) fn put_facts(&mut self, kept: Kept) {
         self.store = Store::default();
         self.store.baseline = kept.baseline;
@@ -238,7 +238,7 @@ impl Matcher {
         }
     }
 
-    /// Looks at a few things that may be old: what a step costs stays even.
+    /// Sweeps a few items that may be old, so that the cost of a step stays even.
     pub(super) fn sweep_some(&mut self) {
         self.sweep.steps = self.sweep.steps.wrapping_add(1);
         let full = self.store.samples > self.limits.samples || self.store.hits > self.limits.signals;
@@ -291,7 +291,7 @@ impl Matcher {
         }
     }
 
-    /// Lets a signal go from everywhere: half forgotten, it would be counted twice if it came again.
+    /// Drops a signal everywhere: if some lists still had it, it would be counted twice when it comes again.
     fn forget_signal(&mut self, signal: &Arc<Signal>) {
         let identity = signal.identity();
         let Some(list) = self.store.known.get_mut(&identity) else { return };
@@ -371,9 +371,9 @@ impl Matcher {
     }
 }
 
-/// At how many things of each kind one look at old things is.
+/// How many items of each kind one sweep checks.
 const SWEEP_MANY: u32 = 8;
-/// At most so many signals of one list are let go at once.
+/// How many signals of one list a sweep drops at most.
 const MANY: usize = 64;
 
 /// Facts on their way from one plan and estate to the next.
@@ -402,7 +402,7 @@ impl Matcher {
         all
     }
 
-    /// Everything that is at hand, as the plain engine reads it.
+    /// All facts, as the plain engine reads them.
     pub fn all_facts(&self) -> Facts {
         let metrics = self.store.cells.iter().map(|c| (c.component, MetricId(c.metric.0)));
         self.facts_of(metrics.collect(), self.store.lists.iter().map(|l| (l.component, l.pattern)).collect())

@@ -1,4 +1,4 @@
-//! Components are told apart by *slots*: a type with a filter, as rules declare their variables.
+//! Classifies components by *slots*: a slot is a type with a filter, as rules declare their variables.
 
 use std::collections::BTreeMap;
 

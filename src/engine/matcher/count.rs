@@ -1,5 +1,5 @@
-//! Quantifiers as counters: of a set, what holds for each element is kept, shared by all conditions that ask the same of it.
-//! Only elements of which a fact came since, or whose truth has run out, are looked at again.
+//! Counters for quantifiers: the result for each element of a set is cached, and shared by all conditions with the same set and
+//! body. Only elements with a new fact, or whose cached result has expired, are evaluated again.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use super::eval::Env;
 use super::node::{Node, Where};
 use super::store::NOWHERE;
 
-/// Sets of fewer elements are sooner looked through than a counter is found.
+/// For smaller sets, evaluating all elements is faster than looking up a counter.
 const FEW: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Counter {
     elements: Arc<[ComponentId]>,
-    /// For each element: what holds, and until when that is sure.
+    /// For each element: the result, and until when it is valid.
     truths: Vec<(Truth, Time)>,
     /// The number of the last step that it has seen.
     seen: u64,
@@ -42,7 +42,7 @@ impl Matcher {
         }
     }
 
-    /// Nothing that was counted is sure any more.
+    /// Invalidates all counters.
     pub(super) fn count_anew(&mut self) {
         self.steps += 1;
         self.counters.borrow_mut().clear();
@@ -50,7 +50,7 @@ impl Matcher {
         self.heard.resize(self.estate.len(), 0);
     }
 
-    /// Counts the elements of a set that satisfy a condition about nothing but them, now. `None`: better looked through.
+    /// Counts the elements of a set that satisfy a condition about themselves only, now. `None`: evaluate them one by one instead.
     pub(super) fn counts(&self, number: u32, set: Where, body: &Node, env: &Env<'_>) -> Option<Counts> {
         let Where::Spec(spec, of) = set else { return None };
         let of = match of {

@@ -1,5 +1,5 @@
-//! The value of a condition at an instant, and until when it stays that if no fact comes. The definitions are those of the
-//! plain engine (`engine::evaluate`, `values`, `events`); the property tests hold the two together.
+//! The value of a condition at an instant, and until when it stays valid if no fact comes. The definitions are those of the
+//! plain engine (`engine::evaluate`, `values`, `events`); property tests compare the two.
 
 use smallvec::SmallVec;
 
@@ -15,7 +15,7 @@ use super::node::{MetricId, Node, Number, PatternId, Where};
 use super::store::{Cell, Hit, NOWHERE};
 use super::thresholds::{Change, Statistic};
 
-/// What names stand for.
+/// What the variables and `it` are bound to.
 #[derive(Clone, Copy)]
 pub(super) struct Env<'e> {
     pub binding: &'e [ComponentId],
@@ -136,7 +136,7 @@ impl Matcher {
         }
     }
 
-    /// Whether a condition is true now, and until when that is sure. Of a set no more is looked at than settles it.
+    /// Whether a condition is true now, and until when that is valid. Stops at the first elements of a set that decide the result.
     pub(super) fn holds(&self, node: &Node, env: &Env<'_>) -> (bool, Time) {
         if let Node::Quantified { quantifier, set, body, count } = node {
             if let Some(counts) = count.and_then(|count| self.counts(count, *set, body, env)) {
@@ -174,7 +174,7 @@ impl Matcher {
         (truth.is_true(), until)
     }
 
-    /// Parts until one settles the whole: `settled` is false for "and", true for "or".
+    /// Evaluates parts until one decides the result: `settled` is false for "and", true for "or".
     fn fold(&self, parts: &[Node], env: &Env<'_>, at: Time, settled: Truth) -> Valued {
         let mut truth = !settled;
         let mut next = Time::MAX;
@@ -272,7 +272,7 @@ impl Matcher {
             Some(place) => {
                 let components = self.components(*place, env);
                 match self.store.recent.get(pattern.0 as usize) {
-                    // Few components have such a signal at all: whether these are meant is soon said.
+                    // Few components have such a signal, so checking those is fast.
                     Some(recent) if at == self.now && recent.len() < components.len() && self.is_sorted(*place) => {
                         recent.iter().copied().filter(|c| components.binary_search(c).is_ok()).for_each(look);
                     }
@@ -292,7 +292,7 @@ impl Matcher {
         (Truth::from(found >= at_least), next)
     }
 
-    /// The same of at least one signal, now: nothing that comes later is at hand yet.
+    /// The same for at least one signal, now: the store has no later signals yet.
     fn eval_any(&self, (pattern, kind): (PatternId, EventKind), place: Where, window: Option<Duration>, env: &Env<'_>) -> Valued {
         if !self.is_present(kind) {
             return (Truth::Unknown, Time::MAX);

@@ -1,4 +1,4 @@
-//! What the matcher is fed, and what it makes of a fact before it is matched.
+//! Facts: the input of the matcher, and their prepared form.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -41,7 +41,7 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// What tells the series of one metric of one component apart.
+/// Identifies a series among those of one metric of one component.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SeriesKey {
     pub labels: BTreeMap<String, String>,
@@ -49,7 +49,7 @@ pub struct SeriesKey {
 }
 
 impl Fact {
-    /// All facts of a recording in the order of their times, as they would have come; of one time in a fixed order.
+    /// All facts of a recording in order of time, as they would have arrived; facts with the same time in a fixed order.
     pub fn all_of(facts: &Facts) -> Vec<Fact> {
         let mut all: Vec<Fact> = facts.alerts.iter().cloned().map(Fact::Alert).collect();
         all.extend(facts.logs.iter().cloned().map(Fact::Log));
@@ -80,7 +80,7 @@ impl Fact {
     }
 }
 
-/// A signal that conditions on events count: kept whole, for the evidence.
+/// A signal that event conditions count, kept complete for the evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Signal {
     Alert(Alert),

@@ -1,8 +1,8 @@
-//! What a rule cannot hold without: conditions about one component each, by which the matcher knows from an event alone
-//! whether a rule may begin to hold, and for which components.
+//! Gates: necessary conditions of a rule, each about one component. From an event and the gates alone, the matcher knows whether
+//! a rule can begin to match, and for which components.
 //!
-//! Gates stand in conjunctive form: each clause must have a true gate. They are necessary; where they are sufficient too
-//! (`exact`), nothing else need be evaluated.
+//! Gates are in conjunctive normal form: each clause needs a true gate. They are necessary; if they are also sufficient (`exact`),
+//! nothing else is evaluated.
 
 use smallvec::SmallVec;
 
@@ -11,10 +11,10 @@ use value::Duration;
 
 use super::node::{MetricId, Node, Number, PatternId, SpecId, Where};
 
-/// How to come from a variable to the component that a condition is about: nothing, or sets and places, one after the other.
+/// The path from a variable to the component that a condition is about: empty, or a sequence of sets and places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Role {
-    /// `None`: from no variable at all.
+    /// `None`: does not depend on a variable.
     pub base: Option<usize>,
     pub steps: SmallVec<[SpecId; 2]>,
 }
@@ -24,12 +24,12 @@ impl Role {
         Role { base: Some(index), steps: SmallVec::new() }
     }
 
-    /// The variable itself, if it is that.
+    /// The variable, if the role is the variable itself.
     pub fn is_variable(&self) -> Option<usize> {
         if self.steps.is_empty() { self.base } else { None }
     }
 
-    /// What `place` is, where `it` has the role `it`. `None` where there is no such component.
+    /// The role of `place`, given the role of `it`. `None` if there is no such component.
     pub fn of(place: Where, it: Option<&Role>) -> Option<Role> {
         let subject = |subject: Subject| match subject {
             Subject::Variable(index) => Some(Role::variable(index)),
@@ -96,7 +96,7 @@ impl Input {
     }
 }
 
-/// Of what a bound is one.
+/// What a bound limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FilterSource {
     Now,
@@ -238,7 +238,7 @@ fn sampled(role: Role, metric: MetricId) -> Gate {
     Gate { role, node: Node::Sampled { subject: Subject::It, metric }, input: Input::Sampled { metric } }
 }
 
-/// One of several: a clause of one gate set of each, the narrowest.
+/// For "or": a clause that joins the narrowest clause of each part.
 fn either(parts: impl Iterator<Item = Gates>) -> Gates {
     let mut clause = Vec::new();
     let mut exact = true;
@@ -302,7 +302,7 @@ fn change(node: &Node) -> Option<Input> {
     Some(Input::Bound { metric: *metric, source, op: Op::Ge, bound: *by })
 }
 
-/// Everything that may change a condition, each with the role of the component that it happens to.
+/// Every input that may change a condition, each with the role of its component.
 pub(super) fn inputs(node: &Node, it: Option<&Role>, positive: bool, into: &mut Vec<(Role, Input)>) {
     let anywhere = || Role { base: None, steps: SmallVec::new() };
     let mut add = |role: Option<Role>, input: Input| into.extend(role.map(|role| (role, input)));

@@ -1,4 +1,4 @@
-//! Rules with components bound to their variables: those that may hold, that hold, or that held within the time looked back.
+//! Instances: rules with a binding that may match, match, or matched within the lookback.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,7 +19,7 @@ pub(super) const ANY_PART: u16 = u16::MAX;
 
 pub(super) type Binding = SmallVec<[ComponentId; 2]>;
 
-/// What an instance was before the step at hand.
+/// What an instance was before the current step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
     /// The step has not touched it.
@@ -33,15 +33,15 @@ pub(super) enum Before {
 pub(super) struct Instance {
     pub rule: u32,
     pub binding: Binding,
-    /// Its gates let it through now.
+    /// Its gates are open now.
     pub live: bool,
     /// Since when it holds.
     pub since: Option<Time>,
     /// Closed intervals in which it held, half open, ascending.
     pub held: Vec<(Time, Time)>,
-    /// Since when its gates let it through.
+    /// Since when its gates have been open.
     pub clock: Time,
-    /// When it must be looked at again; [`Time::MAX`]: never.
+    /// When it must be evaluated again; [`Time::MAX`]: never.
     pub timer: Time,
     /// The last instant at which it was live or held.
     pub last: Time,
@@ -49,9 +49,9 @@ pub(super) struct Instance {
     place: u32,
     /// and in that of all of them; [`UNLISTED`]: not there.
     spot: u32,
-    /// What it was before the step at hand, if the step has touched it.
+    /// What it was before the current step, if the step has touched it.
     pub before: Before,
-    /// Something that it reads has changed in the step at hand.
+    /// Something that it reads has changed in the current step.
     pub changed: bool,
     /// The part of its condition that it waits for; [`ANY_PART`]: any.
     pub blocked: u16,
@@ -96,7 +96,7 @@ pub(super) struct Live {
     /// Instances of rules that explain a component.
     pub explainers: FxHashMap<ComponentId, Vec<u32>>, // lookup only
     timers: BinaryHeap<Reverse<(Time, Due)>>,
-    /// Touched in the step at hand.
+    /// Touched in the current step.
     pub touched: Vec<u32>,
 }
 

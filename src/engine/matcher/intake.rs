@@ -1,4 +1,4 @@
-//! A fact is put into the store, and those whom it concerns are told.
+//! Puts a fact into the store and notifies the rules that it affects.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Matcher {
         let late = time < self.now;
         let cell = &self.store.cells[at as usize];
         let (before, until) = cell.at(time);
-        // What lies where no bound holds, after what lay there too, tells nobody anything.
+        // The value stays in the range where no bound is true: no rule is affected.
         if cell.plain && cell.is_only(series) && cell.is_quiet(value) && before.is_none_or(|old| cell.is_quiet(old)) {
             let Some(added) = self.store.cells[at as usize].put(series, time, value) else { return Outcome::Duplicate };
             self.store.samples += added;
@@ -146,7 +146,7 @@ impl Matcher {
         (counts, truths)
     }
 
-    /// Whom any sample of a component concerns.
+    /// The uses that any sample of a component affects.
     fn add_any_metric(&mut self, component: ComponentId, told: &mut Vec<Use>) {
         if self.net.any_metric.is_empty() {
             return;
@@ -236,7 +236,7 @@ impl Matcher {
         let (start, end) = signal.extent();
         let slot = self.store.known.get_mut(&identity);
         if let Some(known) = slot.and_then(|slot| slot.iter_mut().find(|known| known.signal.is_same(signal))) {
-            // Of an alert the resolution may be news.
+            // The resolution of a known alert may be new.
             let (_, old_end) = known.signal.extent();
             let new_end = match (old_end, end) {
                 (Time::MAX, end) => end,

@@ -1,4 +1,4 @@
-//! What of rules is looked at at every turn, small and close together.
+//! A compact layout of the rule data that every step reads.
 
 use compile::plan::{EventKind, Op};
 use value::Duration;
@@ -6,10 +6,10 @@ use value::Duration;
 use super::network::Shape;
 use super::node::{MetricId, Node, Number, PatternId};
 
-/// A role that is not that of a variable itself.
+/// A role other than a variable itself.
 pub(super) const INDIRECT: u8 = u8::MAX;
 
-/// What of a rule is looked at most, close together.
+/// The most frequently read data of a rule.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hot {
     pub shape: Shape,
@@ -17,12 +17,12 @@ pub(super) struct Hot {
     pub from: u32,
     pub to: u32,
     pub variables: u8,
-    /// A pattern without a recent signal of which on its only variable it cannot hold. Nothing need be kept for components at
-    /// which the rest of the condition, changed by facts alone, does not hold: a fact that changes it finds them by that pattern.
+    /// The rule cannot match unless its only variable has a recent signal of this pattern. So components where the rest of the
+    /// condition is false need no instance: a fact that changes the rest finds them by this pattern.
     pub anchor: Option<PatternId>,
 }
 
-/// A gate of a rule; those of one clause stand together.
+/// A gate of a rule; the gates of one clause are adjacent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HotGate {
     pub clause: u32,
@@ -31,7 +31,7 @@ pub(super) struct HotGate {
     pub check: Check,
 }
 
-/// How to know whether a gate lets through: the usual conditions without a look at their definition.
+/// How to test a gate: the common conditions without reading their definition.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Check {
     Bound {

@@ -1,13 +1,13 @@
-//! The matcher: plan × estate × facts, one fact at a time. What a step costs follows what the fact touches.
+//! The matcher: plan × estate × facts, one fact at a time. The cost of a step depends on what the fact touches.
 //!
-//! State is facts and nothing but facts ([`store`]); all else follows from them. A fact passes through the network
-//! (`network`): the bounds that a value passes, the conditions that a text fits. These are the *gates* of rules (`gates`); a
-//! rule is looked at for a choice of components only while its gates let it through (`instances`, `step`). What gates do not settle
-//! is evaluated (`eval`) with the instant until which the value stays, so that a timer, and no polling, looks again. A fact
-//! from the past is handled like one from now, from its own time on.
+//! The state consists of facts only ([`store`]); everything else is derived from them. A fact passes through the network
+//! (`network`), which finds the bounds that a value crosses and the conditions that a text matches. These are the *gates* of rules
+//! (`gates`). A rule is evaluated for a binding only while its gates are open (`instances`, `step`). Conditions that gates do not
+//! decide are evaluated (`eval`) together with the instant until which the value stays valid, so timers replace polling. A late
+//! fact is handled like a current one, starting at its own time.
 //!
-//! The plain [`Engine`](super::Engine) is the definition. Findings, evidence and the reasons of everything are its own words,
-//! over the facts that a rule reads (`answer`); the property test `tests/matcher.rs` holds the two together after every step.
+//! The plain [`Engine`](super::Engine) is the definition. It produces all findings, evidence and explanations, over the facts that a
+//! rule reads (`answer`). The property test `tests/matcher.rs` compares the two after every step.
 
 mod answer;
 mod bind;
@@ -60,7 +60,7 @@ pub struct Setup {
     pub plan: Arc<Plan>,
     pub estate: Arc<Snapshot>,
     pub scripts: Arc<dyn Scripts>,
-    /// Kinds of signals that are at hand; conditions about the others are unknown.
+    /// The kinds of signals that are available; conditions about other kinds are unknown.
     pub present: Present,
     /// The instant at which it starts.
     pub now: Time,
@@ -71,20 +71,20 @@ pub struct Setup {
     pub baseline: Vec<Series>,
 }
 
-/// How much may be kept. Beyond a limit the matcher keeps what is newest, counts what it let go, and goes on.
+/// How much to keep. Beyond a limit the matcher keeps the newest, counts what it dropped, and continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Samples of all series. Beyond it history that only past findings need is let go, then what windows need, oldest first.
+    /// Samples of all series. Beyond it, drops history that only past findings need, then samples that windows need, oldest first.
     pub samples: usize,
     /// Signals (alerts, log lines, changes, reports) that conditions count; one that fits several conditions counts for each.
     pub signals: usize,
-    /// Choices of components for which rules are looked at. Beyond it no new ones are made.
+    /// Bindings for which rules are evaluated. Beyond it, no new ones are made.
     pub instances: usize,
-    /// Components in all sets that are remembered; beyond it sets are worked out anew.
+    /// Components in all cached sets. Beyond it, sets are computed again.
     pub sets: usize,
-    /// Facts of instants to come. Beyond it they are refused: a clock far ahead must not fill the memory.
+    /// Facts from the future. Beyond it, they are rejected: a clock far ahead must not fill the memory.
     pub waiting: usize,
-    /// How many facts pass between two looks at things that may be old.
+    /// How many facts pass between two sweeps for old data.
     pub sweep_every: u32,
 }
 
@@ -101,13 +101,13 @@ pub enum Outcome {
     Taken,
     /// No rule reads it.
     Unread,
-    /// It was known already.
+    /// It is already known.
     Duplicate,
-    /// It is of a later instant than now, and waits for it.
+    /// It is from the future, and waits.
     Waiting,
-    /// It is older than anything that a rule may still look at.
+    /// It is older than anything that a rule can still read.
     TooLate,
-    /// It is of a later instant than now, and too many of these wait already.
+    /// It is from the future, and too many such facts wait already.
     TooEarly,
     /// It was prepared for another plan or estate: prepare it anew.
     Outdated,
@@ -118,7 +118,7 @@ pub enum Outcome {
 #[serde(rename_all = "lowercase")]
 pub enum Event {
     Started,
-    /// It still holds, and something that its evidence shows has come or changed; or it turned out to hold since another instant.
+    /// It still holds, but its evidence or its start changed.
     Changed,
     Ended,
 }
@@ -130,11 +130,11 @@ pub struct Emitted {
     pub event: Event,
     /// Position of the rule in the order of identifiers, retired ones left out: see [`Matcher::rule_id`].
     pub rule: u32,
-    /// Interner the finding until it has ended and its time is over: see [`Matcher::binding`].
+    /// Identifies the finding until it has ended and left the lookback: see [`Matcher::binding`].
     pub finding: u32,
 }
 
-/// What the matcher holds and what it let go.
+/// What the matcher keeps and what it dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Stats {
     pub taken: u64,
@@ -142,29 +142,29 @@ pub struct Stats {
     pub duplicates: u64,
     pub too_late: u64,
     pub too_early: u64,
-    /// Refused because they were prepared for another plan or estate.
+    /// Rejected because they were prepared for another plan or estate.
     pub outdated: u64,
-    /// Held now.
+    /// Kept now.
     pub series: usize,
     pub samples: usize,
     pub signals: usize,
     pub probes: usize,
     pub instances: usize,
     pub waiting: usize,
-    /// Let go beyond a limit of [`Limits`], or never made.
+    /// Dropped beyond a limit of [`Limits`], or never made.
     pub samples_let_go: u64,
     pub signals_let_go: u64,
     pub instances_not_made: u64,
 }
 
 impl Stats {
-    /// Whether a limit was reached: answers may lack what was let go.
+    /// Whether a limit was reached: results may lack what was dropped.
     pub fn degraded(&self) -> bool {
         self.samples_let_go + self.signals_let_go + self.instances_not_made + self.too_early > 0
     }
 }
 
-/// Rules matched incrementally. See the module.
+/// Matches rules incrementally. See the module.
 pub struct Matcher {
     plan: Arc<Plan>,
     estate: Arc<Snapshot>,
@@ -363,7 +363,7 @@ impl Matcher {
         })
     }
 
-    /// Makes a fact ready: searches its text, looks its names up. Changes nothing, so that many threads can do it beforehand.
+    /// Prepares a fact: searches its text and looks up its names. Read-only, so many threads can do it in advance.
     pub fn prepare(&self, fact: Fact) -> Prepared {
         let what = match fact {
             Fact::Sample(sample) => {
@@ -389,7 +389,7 @@ impl Matcher {
     ) -> Prepared {
         let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m).is_some()).map(|m| (c, m)));
         let what = match known {
-            // No series of Prometheus' means anything by it, and no bound is any use against it.
+            // Prometheus gives infinite values no meaning, and no bound is useful against them.
             Some(_) if value.is_infinite() => Ready::Unread(time),
             Some((component, metric)) => Ready::Sample { component, metric, series: Arc::clone(series), time, value },
             None => Ready::Unread(time),
@@ -409,7 +409,7 @@ impl Matcher {
         Ready::Signal { identity: signal.identity(), signal: Arc::new(signal), patterns }
     }
 
-    /// Takes a fact, time passing up to it if it is later than now. What happens is appended to `out`, in a fixed order.
+    /// Takes a fact; time advances to it if it is later than now. Appends what happens to `out`, in a fixed order.
     pub fn feed(&mut self, fact: Fact, out: &mut Vec<Emitted>) -> Outcome {
         let prepared = self.prepare(fact);
         self.advance(prepared.time(), out);

@@ -1,9 +1,8 @@
-//! The rules, arranged by what changes them: an event leads to the bounds that it passes and to the texts that it holds, and
-//! from there to the rules, never the other way round.
+//! Rules, indexed by what changes them: an event leads to the bounds that it crosses and the texts that it contains, and from
+//! there to the rules, never the reverse.
 //!
-//! Components are told apart by *slots* (`component_class.rs`). A *watch* is what rules want
-//! to know of one metric for one slot: bounds in ascending order, so that a sample visits only those between its predecessor's
-//! value and its own.
+//! Components are classified by *slots* (`component_class.rs`). A *watch* holds all bounds of rules on one metric for one slot, in
+//! ascending order, so that a sample visits only the bounds between the previous value and its own.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +22,7 @@ pub use super::node::{MetricId, PatternId};
 use super::text::Automaton;
 use super::thresholds::{Listed, Table, Watch};
 
-/// Who is told: a clause of a rule for a component in a role, or, with [`REST`] as the clause, all else of the rule.
+/// What to notify: a clause of a rule for a component in a role or, with [`REST`] as the clause, the rest of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Use {
     pub rule: u32,
@@ -44,9 +43,9 @@ pub(super) const REST: u32 = u32::MAX;
 /// How the truth of a rule follows from its gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// It holds while every clause has a true gate.
+    /// It matches while every clause has a true gate.
     Exact,
-    /// It holds once that has been so for the time.
+    /// It matches once every clause has had a true gate for this long.
     Lasting(Duration),
     /// The gates are necessary only.
     Whole,
@@ -58,7 +57,7 @@ pub(super) struct RuleNet {
     pub id: String,
     /// For each variable.
     pub slots: SmallVec<[u32; 2]>,
-    /// What other rules explain is asked of none that asks itself.
+    /// It has `no other rule explains`; such conditions never see its own findings.
     pub asks: bool,
     /// Its findings explain components.
     pub explains: bool,
@@ -69,9 +68,9 @@ pub(super) struct RuleNet {
     pub rest: Vec<u16>,
     /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric.
     pub reads: Vec<(u32, MetricId)>,
-    /// It may hold though something that it reads was never seen.
+    /// It may match although something that it reads was never seen.
     pub partial: bool,
-    /// No clause tells for which components it may hold: all bindings are looked at always.
+    /// No clause says for which components it may match: all bindings are evaluated.
     pub eager: bool,
 }
 
@@ -234,7 +233,7 @@ impl Draft {
         };
         let eager = found.clauses.is_empty();
         let partial = shape == Shape::Whole || found.clauses.iter().any(|clause| clause.len() > 1);
-        // What is a gate is told as one.
+        // Inputs that are gates are notified as gates.
         let told: Vec<(Role, Input)> = found.clauses.iter().flatten().map(|gate| (gate.role.clone(), gate.input)).collect();
         let mut clauses = Vec::with_capacity(found.clauses.len());
         for (position, clause) in (0u32..).zip(found.clauses) {

@@ -1,4 +1,4 @@
-//! Conditions with numbers in place of names, as the matcher evaluates them.
+//! Conditions with interned names, as the matcher evaluates them.
 
 use std::collections::BTreeMap;
 
@@ -238,7 +238,7 @@ impl Node {
     }
 }
 
-/// Interner that conditions use, each with its number.
+/// Names that conditions use, each with its number.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     pub metrics: Vec<String>,

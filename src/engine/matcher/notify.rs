@@ -1,4 +1,4 @@
-//! From what happened to a component to the choices of components that it concerns.
+//! From an event on a component to the bindings that it affects.
 
 use smallvec::SmallVec;
 
@@ -12,7 +12,7 @@ use super::layout::INDIRECT;
 use super::network::{PatternId, REST, Shape, Use};
 use super::store::NOWHERE;
 
-/// Where a rule has more live instances than this, those that an event concerns are looked up and not picked out.
+/// If a rule has more live instances than this, the affected ones are looked up in the index instead of filtered.
 const FEW: usize = 32;
 
 impl Matcher {
@@ -108,7 +108,7 @@ impl Matcher {
             }
             let sleepers: Vec<Binding> = match self.net.roles[what.role as usize].base {
                 Some(_) => self.bindings_from(what, component, from),
-                // Wherever it happened, it concerns all.
+                // The role depends on no variable: look at every component with a signal of the anchor.
                 None => {
                     let all = self.store.lists.iter().filter(|list| list.pattern == anchor && list.component != NOWHERE);
                     let all: Vec<ComponentId> = all.map(|list| list.component).collect();

@@ -1,4 +1,4 @@
-//! What a choice of components is now: whether its gates let it through, whether the rule holds, and until when that is sure.
+//! Re-evaluates a binding as of now: whether its gates are open, whether the rule matches, and until when that is valid.
 
 use smallvec::SmallVec;
 
@@ -97,7 +97,7 @@ impl Matcher {
             _ if !passes => false,
             Shape::Exact => true,
             Shape::Lasting(duration) => {
-                // What failed and passes again in one instant has not failed.
+                // Failing and passing again within one instant does not count as failing.
                 if !instance.live && instance.last < self.now {
                     clock = self.now;
                 }
@@ -147,7 +147,7 @@ impl Matcher {
             (None, true) => {
                 self.live.touch(at);
                 let instance = &mut self.live.instances[at as usize];
-                // It ended in this very instant, and so it did not.
+                // It ended and began again in this same instant, so it never ended.
                 let joined = instance.held.pop_if(|(_, until)| *until == now).map(|(from, _)| from);
                 instance.since = Some(joined.unwrap_or(now));
                 self.begins(at, now);

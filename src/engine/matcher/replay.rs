@@ -1,5 +1,4 @@
-//! What a choice of components was, from the facts at hand: for facts that come late, for another plan or estate, for a state
-//! that is restored.
+//! Derives the history of a binding from the stored facts: for late facts, for another plan or estate, and for a restored state.
 
 use estate::ComponentId;
 use value::{Duration, Time};
@@ -10,7 +9,7 @@ use super::instances::Binding;
 use super::network::Shape;
 
 impl Matcher {
-    /// Works out what a binding was from `from` to now, from the facts at hand.
+    /// Derives the history of a binding from `from` to now, from the stored facts.
     pub(super) fn replay(&mut self, rule: u32, binding: &Binding, from: Time) {
         let net = &self.net.rules[rule as usize];
         let env = Env { binding, it: None };

@@ -1,5 +1,5 @@
-//! The state of the matcher as bytes, and back: a restart need not wait for windows to fill. State is facts, so that is what is
-//! written (JSON, components by their ids); all else is worked out from them.
+//! Captures the state of the matcher as bytes and restores it, so that a restart does not wait for windows to fill. The state
+//! consists of facts, written as JSON with component ids; everything else is derived from them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use super::fact::{Fact, Ready, Sample, SeriesKey, Signal};
 use super::store::Buffer;
 use super::{Matcher, Setup};
 
-/// Version of the captured form. A state of another version is refused.
+/// Version of the state format. A state with another version is rejected.
 pub const STATE_VERSION: u32 = 1;
 
-/// Why a state cannot be restored. The matcher then starts empty: nothing of it is taken.
+/// Why a state cannot be restored. The matcher then starts empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    #[error("the state is of version {found}, and this program reads version {STATE_VERSION}: start without it, windows fill anew")]
+    #[error("the matcher state has version {found}, but this program reads version {STATE_VERSION}: start without it; windows fill again")]
     Version { found: u32 },
-    #[error("the state cannot be read: {0}; start without it, windows fill anew")]
+    #[error("cannot read the matcher state: {0}: start without it; windows fill again")]
     Unreadable(String),
 }
 
@@ -94,7 +94,7 @@ impl Matcher {
     /// Everything that the matcher knows, as bytes.
     ///
     /// # Errors
-    /// Never for what the matcher itself has taken; the error is that of the JSON writer.
+    /// An error of the JSON writer; it does not occur for facts that the matcher has taken.
     pub fn capture(&self) -> Result<Vec<u8>, serde_json::Error> {
         let facts = self.all_facts();
         let id = |component: Option<ComponentId>| component.map(|c| self.estate.component(c).id.clone());
@@ -131,11 +131,11 @@ impl Matcher {
         serde_json::to_vec(&state)
     }
 
-    /// A matcher that knows what another one knew when it was captured, as of that instant (`setup.now` does not matter), by
-    /// the plan and over the estate of `setup`: both may be others than those of the capture, as in [`Matcher::replace`].
+    /// Restores a captured matcher as of the instant of its capture (`setup.now` is ignored), with the plan and estate of `setup`.
+    /// Both may differ from those of the capture, as in [`Matcher::replace`].
     ///
     /// # Errors
-    /// The bytes are no state, or one of another version.
+    /// The bytes are not a matcher state, or have another version.
     pub fn restore(setup: Setup, bytes: &[u8]) -> Result<Matcher, StateError> {
         let unreadable = |error: serde_json::Error| StateError::Unreadable(error.to_string());
         let Versioned { version } = serde_json::from_slice(bytes).map_err(unreadable)?;

@@ -1,7 +1,7 @@
-//! One step: a fact comes or time passes, rules are looked at, findings start, change and end.
+//! One step: a fact comes or time passes, rules are evaluated, and findings start, change and end.
 //!
-//! A fact has an effect from its own time on. If that is now, the rules that it concerns are looked at as of now (`recheck`); if
-//! it lies in the past, what they were since then is worked out anew (`replay`).
+//! A fact has an effect from its own time on. If that is now, the affected rules are evaluated as of now (`recheck`). If it is in
+//! the past, their history since then is derived again (`replay`).
 
 use value::{Duration, Time};
 

@@ -1,4 +1,4 @@
-//! What the matcher keeps: of each component the samples and signals that some rule reads, for as long as one may read them.
+//! The store: for each component, the samples and signals that some rule reads, for as long as a rule may read them.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use super::bloom::Marks;
 use super::fact::{SeriesKey, Signal};
 use super::node::{MetricId, PatternId};
 
-/// Stands for no component at all: signals that were placed nowhere, and lists of signals wherever they are.
+/// No component: for unplaced signals, and for lists of signals on any component.
 pub(super) const NOWHERE: ComponentId = ComponentId(u32::MAX);
 
-/// The facts at hand. Positions in `cells` and `lists` never change while plan and estate stay.
+/// The stored facts. Positions in `cells` and `lists` never change while plan and estate stay.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub cells: Vec<Cell>,
@@ -89,7 +89,7 @@ pub(super) struct List {
     pub hits: SmallVec<[Hit; 1]>,
     /// The longest of them.
     pub longest: Duration,
-    /// It stands in [`Store::recent`].
+    /// It is in [`Store::recent`].
     pub recent: bool,
 }
 
@@ -306,7 +306,7 @@ impl Cell {
         let mut gone = 0;
         for series in &mut self.series {
             let old = series.points.partition_point(|(time, _)| *time < from).saturating_sub(1);
-            // Moving the rest costs as much as half of it is worth.
+            // Do not move the rest for a small gain.
             if old > 0 && old * 2 >= series.points.len() {
                 series.points.drain(..old);
                 series.points.shrink_to(old * 2);

@@ -1,17 +1,17 @@
-//! Texts of all conditions at once: one Aho-Corasick automaton over every literal that a condition looks for; a regular
-//! expression stands behind a literal that it cannot match without (A. V. Aho, M. J. Corasick, Efficient string matching: an
-//! aid to bibliographic search, 1975).
+//! Searches for the texts of all conditions at once: one Aho-Corasick automaton over every literal that a condition looks for. A
+//! regular expression is tried only after a literal that each of its matches contains (A. V. Aho, M. J. Corasick, Efficient
+//! string matching: an aid to bibliographic search, 1975).
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use compile::plan::Text;
 
-/// Which texts a signal holds.
+/// Finds which texts a signal contains.
 #[derive(Debug, Default)]
 pub(super) struct Automaton {
     search: Option<AhoCorasick>,
-    /// For each literal: the needles that stand behind it.
+    /// For each literal: the needles that depend on it.
     behind: Vec<Vec<u32>>,
     needles: Vec<Needle>,
     /// Needles without a literal: tried on every text.

@@ -1,4 +1,4 @@
-//! What rules want to know of one metric for one slot, in an order in which a value finds its place at once.
+//! The bounds of all rules on one metric for one slot, sorted so that a binary search finds the ones that a value satisfies.
 
 use compile::plan::Op;
 use value::Duration;
@@ -34,7 +34,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Whether it is a change of at least `by`: the plain engine's own words. What reaches a change reaches every smaller one.
+    /// Whether it is a change of at least `by`, as the plain engine defines it. A change that reaches `by` reaches every smaller one.
     pub fn reaches(self, by: f64) -> bool {
         let Change { current, reference, rises, relative } = self;
         let needed = match (rises, relative) {
@@ -49,12 +49,12 @@ impl Change {
 }
 
 impl Table {
-    /// Whether the bounds that hold stand at the front.
+    /// Whether the satisfied bounds are at the front.
     pub fn front(&self) -> bool {
         matches!(self.op, Op::Gt | Op::Ge)
     }
 
-    /// How many bounds hold for a reading: those at the front, or those at the back.
+    /// How many bounds a reading satisfies: those at the front, or those at the back.
     pub fn held(&self, reading: Option<Statistic>) -> u32 {
         let Some(reading) = reading else { return 0 };
         let holds = |bound: &f64| match reading {
@@ -83,7 +83,7 @@ pub(super) struct Listed {
     pub window: Duration,
 }
 
-/// What is wanted of a metric of components in a slot.
+/// What rules need of a metric of components in a slot.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     /// Between these two no bound holds: nearly all samples of a healthy component lie there.

@@ -55,13 +55,13 @@ impl Reader {
         for (name, value) in headers.iter().flatten() {
             if is_secret(name) && !value.starts_with('$') {
                 let place = node.get("headers").and_then(|headers| headers.get(name)).map_or(node.place, |value| value.place);
-                self.secret(place, format!("the header `{name}` of this scorer is a literal secret"));
+                self.secret(place, format!("header `{name}` of this scorer contains a literal secret"));
             }
         }
         let name = name?;
         if earlier.iter().any(|scorer| scorer.name == name) {
             let place = node.get("name").map_or(node.place, |n| n.place);
-            self.bad(place, format!("a second scorer `{name}`"), "what each of them says is labelled by its name: give it another");
+            self.bad(place, format!("duplicate scorer `{name}`"), "scores are labeled with the name of their scorer: choose another name");
             return None;
         }
         Some(Scorer { name, url: url?, timeout: timeout?, headers: headers? })
@@ -81,7 +81,7 @@ impl Reader {
             self.bad(
                 place,
                 format!("invalid address `{}` of a scorer", address(&url)),
-                "like `http://127.0.0.1:9000/score`; https will do as well",
+                "use an `http` or `https` address, like `http://127.0.0.1:9000/score`",
             );
             return None;
         }
@@ -100,12 +100,12 @@ impl Reader {
         match parse_duration(&text) {
             Some(timeout) if timeout <= MAX_TIMEOUT => Some(timeout),
             Some(_) => {
-                let help = "people wait for a diagnosis: let the scorer prepare what takes longer";
-                self.bad(place, format!("`{text}` is longer than a scorer may take, {}", Time::describe(MAX_TIMEOUT)), help);
+                let help = "a diagnosis waits for the scorer: let it precompute whatever takes longer";
+                self.bad(place, format!("timeout `{text}` exceeds the maximum of a scorer, {}", Time::describe(MAX_TIMEOUT)), help);
                 None
             }
             None => {
-                self.bad(place, format!("`{text}` is no duration"), "write it like `2s` or `500ms`");
+                self.bad(place, format!("invalid duration `{text}`"), "use a number and a unit, like `2s` or `500ms`");
                 None
             }
         }

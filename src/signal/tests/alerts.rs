@@ -87,7 +87,7 @@ fn bodies_of_the_api() {
         &[
             "alert ? U 10:00:00-... dup 0 flaps 0",
             "alert ? A 10:00:00-... dup 0 flaps 0",
-            "F4003 `alerts.json`: alerts without `startsAt`, taken to start with the bundle: 1 (the first: alert 0)",
+            "F4003 `alerts.json`: alerts without `startsAt`, assumed to start with the bundle: 1 (the first: alert 0)",
         ],
     );
     check(
@@ -95,7 +95,7 @@ fn bodies_of_the_api() {
         r#"[{"labels":{"alertname":"U"}}]"#,
         &[
             "unread 0 alert: no `startsAt`, and nothing in the bundle has a time",
-            "F4003 `alerts.json`: alerts set aside, no `startsAt`, and nothing in the bundle has a time: 1 (the first: alert 0)",
+            "F4003 `alerts.json`: alerts rejected, no `startsAt`, and nothing in the bundle has a time: 1 (the first: alert 0)",
         ],
     );
 }
@@ -110,7 +110,7 @@ fn several_payloads_in_one_file() {
 }
 
 #[test]
-fn entries_that_cannot_be_read_are_set_aside() {
+fn entries_that_cannot_be_read_are_rejected() {
     let good = alert("A", "firing", "10:00", "");
     let bad = r#"{"labels":{"alertname":"B"},"startsAt":"yesterday"},{"startsAt":"2025-06-01T10:00:00Z"},7"#;
     check(
@@ -118,20 +118,20 @@ fn entries_that_cannot_be_read_are_set_aside() {
         &format!(r#"{{"truncatedAlerts":3,"alerts":[{good},{bad}]}}"#),
         &[
             "alert order-db A 10:00:00-... dup 0 flaps 0",
-            "unread 1 alert: `startsAt` is no time, `yesterday`",
-            "unread 2 alert: without `labels`",
+            "unread 1 alert: invalid `startsAt`, `yesterday`",
+            "unread 2 alert: no `labels`",
             "unread 3 alert: not an object",
             "F4002 `alerts.json`: Alertmanager left 3 alerts out of a payload (`truncatedAlerts`)",
-            "F4002 `alerts.json`: alerts set aside, not an object: 1 (the first: alert 3)",
-            "F4002 `alerts.json`: alerts set aside, without `labels`: 1 (the first: alert 2)",
-            "F4003 `alerts.json`: alerts set aside, `startsAt` is no time: 1 (the first: alert 1, `yesterday`)",
+            "F4002 `alerts.json`: alerts rejected, no `labels`: 1 (the first: alert 2)",
+            "F4002 `alerts.json`: alerts rejected, not an object: 1 (the first: alert 3)",
+            "F4003 `alerts.json`: alerts rejected, invalid `startsAt`: 1 (the first: alert 1, `yesterday`)",
         ],
     );
     check_webhook(
         &[("A", "resolved", "10:20", "10:00")],
         &[
-            "unread 0 alert: it ends before it starts, `2025-06-01T10:00:00Z`",
-            "F4003 `alerts.json`: alerts set aside, it ends before it starts: 1 (the first: alert 0, `2025-06-01T10:00:00Z`)",
+            "unread 0 alert: `endsAt` is before `startsAt`, `2025-06-01T10:00:00Z`",
+            "F4003 `alerts.json`: alerts rejected, `endsAt` is before `startsAt`: 1 (the first: alert 0, `2025-06-01T10:00:00Z`)",
         ],
     );
     check_webhook(
@@ -139,7 +139,7 @@ fn entries_that_cannot_be_read_are_set_aside() {
         &[
             "alert order-db A 10:00:00-10:09:00 dup 0 flaps 0",
             "alert order-db B 10:09:00-... dup 0 flaps 0",
-            "F4003 `alerts.json`: resolved alerts without `endsAt`, taken to end with the bundle: 1 (the first: alert 0)",
+            "F4003 `alerts.json`: resolved alerts without `endsAt`, assumed to end with the bundle: 1 (the first: alert 0)",
         ],
     );
 }
@@ -149,17 +149,14 @@ fn files_that_cannot_be_read_say_where() {
     check_error(FILE, "{\"alerts\":[\n  {]}", "F4001", "`alerts.json` line 2 column 4: ");
     check_error(FILE, "{\"alerts\":[", "F4001", "`alerts.json` line 1 column 11: ");
     check_error(FILE, " \n", "F4001", "`alerts.json` is empty");
-    check_error(FILE, r#"{"status":"success","data":{}}"#, "F4001", "`alerts.json` holds neither a webhook payload");
+    check_error(FILE, r#"{"status":"success","data":{}}"#, "F4001", "`alerts.json` contains no alerts");
     check_error(FILE, "\"text\"", "F4001", "`alerts.json` line 1 column ");
     check_error(FILE, &"[".repeat(1_000_000), "F4001", "`alerts.json` line 1 column 1");
     let mut text = super::bundle(&[]);
     text.alerts = Some((FILE.to_owned(), b"[\"\xFF\"]".to_vec()));
     let (read, _, diagnostics) = super::super::read_facts(&text, &super::estate(), &super::MappingRules::default());
     assert!(!read.present.alerts, "of a file that cannot be read nothing is known");
-    assert_eq!(
-        diagnostics.first().map(|d| d.message.as_str()),
-        Some("`alerts.json` is not UTF-8: the byte at offset 2 begins no character")
-    );
+    assert_eq!(diagnostics.first().map(|d| d.message.as_str()), Some("`alerts.json` is not UTF-8: invalid byte at offset 2"));
 }
 
 #[test]

@@ -55,28 +55,28 @@ fn what_cannot_be_read_is_kept_and_told() {
         &format!("{good}\n{unknown}\n{unknown}"),
         &[
             "change ? 10:00:00 \"a\"",
-            "unread 1 event: of the unknown type `com.example.lunch` (`events:` in topology/sources.yaml can say what it is)",
-            "unread 2 event: of the unknown type `com.example.lunch` (`events:` in topology/sources.yaml can say what it is)",
-            "F4002 `events.ndjson`: events set aside, of the unknown type `com.example.lunch` \
-             (`events:` in topology/sources.yaml can say what it is): 2 (the first: event 1)",
+            "unread 1 event: unknown type `com.example.lunch` (map it in `events` of topology/sources.yaml)",
+            "unread 2 event: unknown type `com.example.lunch` (map it in `events` of topology/sources.yaml)",
+            "F4002 `events.ndjson`: events rejected, unknown type `com.example.lunch` \
+             (map it in `events` of topology/sources.yaml): 2 (the first: event 1)",
         ],
     );
     check(
         FILE,
         &format!("{}\n{}\n{}", event("probe", "", "{}"), r#"{"type":"change","time":"noon"}"#, r#"{"type":"change"}"#),
         &[
-            "unread 0 event: a probe that does not say whether it succeeded (`data.success`)",
-            "unread 1 event: with an impossible `time`, noon",
-            "unread 2 event: without a `time`",
-            "F4002 `events.ndjson`: events set aside, a probe that does not say whether it succeeded (`data.success`): 1 (the first: event 0)",
-            "F4003 `events.ndjson`: events set aside, with an impossible `time`: 1 (the first: event 1, noon)",
-            "F4003 `events.ndjson`: events set aside, without a `time`: 1 (the first: event 2)",
+            "unread 0 event: a probe without a result (`data.success`)",
+            "unread 1 event: invalid `time`, noon",
+            "unread 2 event: no `time`",
+            "F4002 `events.ndjson`: events rejected, a probe without a result (`data.success`): 1 (the first: event 0)",
+            "F4003 `events.ndjson`: events rejected, invalid `time`: 1 (the first: event 1, noon)",
+            "F4003 `events.ndjson`: events rejected, no `time`: 1 (the first: event 2)",
         ],
     );
     // One line that was cut off costs only itself.
     let text = render(&[(FILE, &format!("{good}\n{{\"type\":"))]);
-    assert!(text.starts_with("change ? 10:00:00 \"a\"\nunread 1 event: no JSON, line 2 column 8: "), "{text}");
+    assert!(text.starts_with("change ? 10:00:00 \"a\"\nunread 1 event: invalid JSON, line 2 column 8: "), "{text}");
     check_error(FILE, "nothing", "F4001", "`events.ndjson` line 1 column ");
     check_error(FILE, "", "F4001", "`events.ndjson` is empty");
-    check_error(FILE, "{\"a\":1}", "F4001", "`events.ndjson` holds no CloudEvents");
+    check_error(FILE, "{\"a\":1}", "F4001", "`events.ndjson` contains no CloudEvents");
 }

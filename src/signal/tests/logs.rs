@@ -38,18 +38,18 @@ fn what_cannot_be_read() {
         FILE,
         &answer(r#"{"stream":{},"values":[["soon","x"],["99999999999999999999999","y"]]}"#),
         &[
-            "unread 0 a log line with an impossible time",
-            "unread 1 a log line with an impossible time",
-            "F4003 `logs.json`: lines with an impossible time, set aside: 2 (the first: line 0 of the logs)",
+            "unread 0 log line: invalid time",
+            "unread 1 log line: invalid time",
+            "F4003 `logs.json`: log lines rejected, invalid time: 2 (the first: log line 0)",
         ],
     );
     check_error(
         FILE,
         r#"{"status":"error","error":"too many series"}"#,
         "F4001",
-        "`logs.json` holds an error of Loki instead of an answer: too many series",
+        "`logs.json` contains a Loki error instead of data: too many series",
     );
-    check_error(FILE, r#"{"status":"success"}"#, "F4001", "`logs.json` holds no log lines");
+    check_error(FILE, r#"{"status":"success"}"#, "F4001", "`logs.json` contains no log lines");
     check_error(FILE, &answer(r#"{"stream":{},"values":[["1748772000000000000"]]}"#), "F4001", "`logs.json` line 1 column ");
     check_error(FILE, &answer(r#"{"metric":{},"values":[]}"#), "F4001", "`logs.json` line 1 column ");
 }

@@ -19,8 +19,8 @@ fn samples_are_put_in_order() {
         &matrix("load", &[(60, "2"), (0, "1"), (60, "3"), (90, "4")]),
         &[
             "series order-db load 10:00:00=1 10:01:00=3 10:01:30=4",
-            "F4004 `metrics.json`: samples at a time that another has, the last one kept: 1 (the first: series 0, `load`)",
-            "F4004 `metrics.json`: samples out of order, put in order: 1 (the first: series 0, `load`)",
+            "F4004 `metrics.json`: samples out of order, sorted: 1 (the first: series 0, `load`)",
+            "F4004 `metrics.json`: samples with a duplicate time, last one kept: 1 (the first: series 0, `load`)",
         ],
     );
     check(
@@ -28,9 +28,9 @@ fn samples_are_put_in_order() {
         &matrix("load", &[(0, "1"), (60, "NaN"), (120, "+Inf"), (180, "-Inf"), (240, "many"), (1_748_772_000_000, "1")]),
         &[
             "series order-db load 10:00:00=1 10:01:00=NaN",
-            "F4002 `metrics.json`: infinite samples, set aside: 2 (the first: series 0, `load`)",
-            "F4002 `metrics.json`: samples whose value is no number, set aside: 1 (the first: series 0, `load`)",
-            "F4003 `metrics.json`: samples with an impossible time, set aside: 1 (the first: series 0, `load`)",
+            "F4002 `metrics.json`: samples rejected, infinite value: 2 (the first: series 0, `load`)",
+            "F4002 `metrics.json`: samples rejected, value is not a number: 1 (the first: series 0, `load`)",
+            "F4003 `metrics.json`: samples rejected, invalid time: 1 (the first: series 0, `load`)",
         ],
     );
 }
@@ -66,7 +66,7 @@ fn all_shapes_of_an_answer() {
     check("baseline.json", &one, &["baseline order-db load 10:00:00=1"]);
     check(FILE, r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, &[]);
     let histogram = r#"{"data":{"result":[{"metric":{"__name__":"h"},"histograms":[[1748772000,{"count":"1"}],[1748772060,{}]]}]}}"#;
-    check(FILE, histogram, &["series ? h* ", "F4002 `metrics.json`: histograms, which are not read: 2 (the first: series 0, `h`)"]);
+    check(FILE, histogram, &["series ? h* ", "F4002 `metrics.json`: histograms rejected, not supported: 2 (the first: series 0, `h`)"]);
 }
 
 #[test]
@@ -76,9 +76,9 @@ fn answers_that_cannot_be_read_say_why() {
         FILE,
         refused,
         "F4001",
-        "`metrics.json` holds an error of Prometheus instead of an answer: bad_data: parse error: unexpected end of input",
+        "`metrics.json` contains a Prometheus error instead of data: bad_data: parse error: unexpected end of input",
     );
-    check_error(FILE, "{}", "F4001", "`metrics.json` holds no series: answer 0 has neither");
+    check_error(FILE, "{}", "F4001", "`metrics.json` contains no series: response 0 has neither");
     check_error(FILE, r#"{"data":{"result":[{"values":[["10:00","1"]]}]}}"#, "F4001", "`metrics.json` line 1 column ");
     check_error(FILE, r#"{"data":{"result":[{"values":[[1]]}]}}"#, "F4001", "`metrics.json` line 1 column ");
     check_error(FILE, r#"{"data":{"resultType":"scalar","result":[1748772000,"1"]}}"#, "F4001", "`metrics.json` line 1 column ");
@@ -105,7 +105,7 @@ fn asking_a_series() {
     assert_eq!(super::super::first_time(&read), Some(at(0)));
     assert!(super::super::skew(&read, at(0)).is_none());
     let skew = super::super::skew(&read, at(-2 * 3600)).unwrap();
-    assert_eq!(skew.message, "signals lie up to 2h2m after 2025-06-01T08:00:00Z, the latest at 2025-06-01T10:02:00Z");
+    assert_eq!(skew.message, "some signals are up to 2h2m later than 2025-06-01T08:00:00Z, the latest at 2025-06-01T10:02:00Z");
 }
 
 #[test]

@@ -81,34 +81,28 @@ fn each_is_one_and_a_later_one_counts() {
 }
 
 #[test]
-fn what_is_no_score_is_set_aside_with_its_reason() {
+fn what_is_no_score_is_rejected_with_its_reason() {
     for (entry, expected) in [
-        (score(r#""component":"order-db","score":1.2,"#), "with a `score` out of its range (a `probability` is 0 to 1), `score` is `1.2`"),
-        (
-            score(r#""component":"order-db","score":-0.1,"scale":"p_value","#),
-            "with a `score` out of its range (a `p_value` is 0 to 1), `score` is `-0.1`",
-        ),
-        (score(r#""component":"order-db","score":"NaN","#), "without a `score` that is a number, `score` is `NaN`"),
-        (score(r#""component":"order-db","score":null,"#), "without a `score` that is a number"),
+        (score(r#""component":"order-db","score":1.2,"#), "`score` out of range (`probability`: 0 to 1), `score` is `1.2`"),
+        (score(r#""component":"order-db","score":-0.1,"scale":"p_value","#), "`score` out of range (`p_value`: 0 to 1), `score` is `-0.1`"),
+        (score(r#""component":"order-db","score":"NaN","#), "no numeric `score`, `score` is `NaN`"),
+        (score(r#""component":"order-db","score":null,"#), "no numeric `score`"),
         (
             score(r#""component":"order-db","score":0.5,"scale":"percent","#),
-            "of an unknown `scale` (known: `probability`, `p_value`, `z`), `scale` is `percent`",
+            "unknown `scale` (known: `probability`, `p_value`, `z`), `scale` is `percent`",
         ),
-        (score(r#""score":0.5,"#), "that names no component: neither `component`, a text, nor `labels`, an object of texts"),
+        (score(r#""score":0.5,"#), "no component: expected `component`, a string, or `labels`, an object of strings"),
         (
             score(r#""component":"order-db","score":0.5,"onset":"2025-06-01T10:00:01Z","#),
-            "with an `onset` after its `time`, `onset` is `2025-06-01T10:00:01Z`",
+            "`onset` is after `time`, `onset` is `2025-06-01T10:00:01Z`",
         ),
-        (r#"{"component":"order-db","score":0.5,"origin":"m"}"#.to_owned(), "without a `time`"),
+        (r#"{"component":"order-db","score":0.5,"origin":"m"}"#.to_owned(), "no `time`"),
         (
             r#"{"component":"order-db","score":0.5,"origin":"m","time":1748772000000}"#.to_owned(),
-            "with an impossible `time` (RFC 3339, or seconds since 1970), `time` is `1748772000000`",
+            "invalid `time` (use RFC 3339 or seconds since 1970), `time` is `1748772000000`",
         ),
-        (
-            r#"{"component":"order-db","score":0.5,"time":"2025-06-01T10:00:00Z"}"#.to_owned(),
-            "without an `origin`, one line that says whose model it is",
-        ),
-        ("7".to_owned(), "that names no component: neither `component`, a text, nor `labels`, an object of texts"),
+        (r#"{"component":"order-db","score":0.5,"time":"2025-06-01T10:00:00Z"}"#.to_owned(), "no `origin`, one line that names the model"),
+        ("7".to_owned(), "no component: expected `component`, a string, or `labels`, an object of strings"),
     ] {
         let good = score(r#""component":"order-db","score":0.5,"#);
         let text = render("", &[("scores.json", &format!("[{good},{entry}]"))]);
@@ -117,8 +111,10 @@ fn what_is_no_score_is_set_aside_with_its_reason() {
     }
     // A last line that was cut off costs only itself.
     let torn = format!("{}\n{{\"component\":", score(r#""component":"order-db","score":0.5,"#));
-    assert!(render("", &[("scores.ndjson", &torn)]).starts_with("order-db - 10:00:00 m 0.500\nunread 1 score: no JSON, line 2 column "));
-    for (text, expected) in [("nothing", "F4001 `scores.json` line 1 column "), (r#"{"a":1}"#, "F4001 `scores.json` holds no scores")] {
+    assert!(
+        render("", &[("scores.ndjson", &torn)]).starts_with("order-db - 10:00:00 m 0.500\nunread 1 score: invalid JSON, line 2 column ")
+    );
+    for (text, expected) in [("nothing", "F4001 `scores.json` line 1 column "), (r#"{"a":1}"#, "F4001 `scores.json` contains no scores")] {
         assert!(render("", &[("scores.json", text)]).starts_with(expected), "{text}");
     }
     check("scores.json", "[]", &[]);
@@ -136,7 +132,7 @@ fn a_recorded_series_may_be_a_score() {
         "order-db load 10:00:00 sre-model 0.800",
         "order-db load 10:01:00 sre-model 0.040",
         "order-db load 10:02:00 sre-model 0.010",
-        "F4002 `metrics.json`: samples that are no score (a `probability` is 0 to 1): 2 (the first: series 0, `box:anomaly`)",
+        "F4002 `metrics.json`: score samples rejected, out of range (`probability`: 0 to 1): 2 (the first: series 0, `box:anomaly`)",
     ];
     assert_eq!(render(sources, &files), lines(expected));
     let (facts, counts, _) = read_facts(&bundle(&files), &estate(), &placement(sources));
@@ -179,30 +175,30 @@ fn a_scorer_is_heard_only_about_what_it_was_asked() {
     assert_eq!(facts.scores.iter().map(line).collect::<Vec<_>>(), ["order-db load 10:00:00 team-x 0.100"]);
     assert!(counts.adds_up());
     let words: Vec<&str> = said.iter().map(|d| d.message.as_str()).collect();
-    assert_eq!(
-        words,
-        ["`scorer team-x`: scores set aside, about a component that was not asked about: 2 (the first: score 1, `order-service`)"]
-    );
+    assert_eq!(words, ["`scorer team-x`: scores rejected, component not in the request: 2 (the first: score 1, `order-service`)"]);
 }
 
 #[test]
 fn mistakes_of_the_settings() {
     for (text, expected) in [
         ("scores: [{series: a, scale: probabilty, origin: m}]", "F3019 unknown scale `probabilty` [did you mean `probability`?]"),
-        ("scores: [{series: a}]", "F3004 the key `origin` is missing []"),
-        ("scores: [{metric: load, origin: m}]", "F3004 the key `series` is missing []"),
+        ("scores: [{series: a}]", "F3004 missing key `origin` []"),
+        ("scores: [{metric: load, origin: m}]", "F3004 missing key `series` []"),
         (
             "scorers: [{name: x, url: 'ftp://host/'}]",
-            "F3019 invalid address `ftp://host/` of a scorer [like `http://127.0.0.1:9000/score`; https will do as well]",
+            "F3019 invalid address `ftp://host/` of a scorer [use an `http` or `https` address, like `http://127.0.0.1:9000/score`]",
         ),
-        ("scorers: [{name: x, url: 'http://h/', timeout: soon}]", "F3019 `soon` is no duration [write it like `2s` or `500ms`]"),
+        (
+            "scorers: [{name: x, url: 'http://h/', timeout: soon}]",
+            "F3019 invalid duration `soon` [use a number and a unit, like `2s` or `500ms`]",
+        ),
         (
             "scorers: [{name: x, url: 'http://h/', timeout: 2m}]",
-            "F3019 `2m` is longer than a scorer may take, 30s [people wait for a diagnosis: let the scorer prepare what takes longer]",
+            "F3019 timeout `2m` exceeds the maximum of a scorer, 30s [a diagnosis waits for the scorer: let it precompute whatever takes longer]",
         ),
         (
             "scorers: [{name: x, url: 'http://h/'}, {name: x, url: 'http://g/'}]",
-            "F3019 a second scorer `x` [what each of them says is labelled by its name: give it another]",
+            "F3019 duplicate scorer `x` [scores are labeled with the name of their scorer: choose another name]",
         ),
     ] {
         let mut sources = Sources::default();

@@ -172,13 +172,13 @@ fn every_span_is_in_one_place() {
             "series order-service span_duration* 10:00:40=100",
             "series order-service span_error_percent* 10:00:40=0",
             "series order-service span_own_time* 10:00:40=100",
-            "unread 6 a span with no trace or span id",
-            "unread 7 a span with no start or end, or an impossible one",
-            "unread 8 a span with end before the start",
-            "F4002 `traces.json`: spans set aside, no trace or span id: 1 (the first: span 6)",
-            "F4003 `traces.json`: spans set aside, end before the start: 1 (the first: span 8)",
-            "F4003 `traces.json`: spans set aside, no start or end, or an impossible one: 1 (the first: span 7)",
-            "F4008 `traces.json`: services that name no component: `nobody` (1 span)",
+            "unread 6 span: no trace or span id",
+            "unread 7 span: missing or invalid start or end",
+            "unread 8 span: end before start",
+            "F4002 `traces.json`: spans rejected, no trace or span id: 1 (the first: span 6)",
+            "F4003 `traces.json`: spans rejected, end before start: 1 (the first: span 8)",
+            "F4003 `traces.json`: spans rejected, missing or invalid start or end: 1 (the first: span 7)",
+            "F4008 `traces.json`: services not placed on a component: `nobody` (1 span)",
         ],
     );
     let (_, counts, _) = facts(&[(FILE, &otlp(&spans))]);
@@ -193,12 +193,12 @@ fn files_that_cannot_be_read() {
     check(FILE, "[]", &[]);
     check(FILE, r#"{"data":[]}"#, &[]);
     check(FILE, r#"{"resourceSpans":[]}"#, &[]);
-    check_error(FILE, "{}", "F4001", "`traces.json` holds no spans");
+    check_error(FILE, "{}", "F4001", "`traces.json` contains no spans");
     check_error(
         FILE,
         r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#,
         "F4001",
-        "`traces.json` holds an error of Jaeger instead of an answer: trace not found",
+        "`traces.json` contains a Jaeger error instead of data: trace not found",
     );
     check_error(FILE, r#"{"status":"success","data":{"result":[]}}"#, "F4001", "`traces.json` line 1 column ");
     check_error(FILE, &"[".repeat(1_000_000), "F4001", "`traces.json` line 1 column ");
@@ -207,16 +207,16 @@ fn files_that_cannot_be_read() {
     check_error(FILE, cut, "F4001", "`traces.json` line ");
     // A collector that still writes leaves a last line that ends anywhere.
     let mut expected = EXPECTED.to_vec();
-    expected.insert(5, "F4001 `traces.json` ends within document 1, which is left out");
+    expected.insert(5, "F4001 `traces.json` is truncated in document 1, which was skipped");
     check(FILE, &format!("{whole}\n{cut}"), &expected);
     let mut expected = EXPECTED.to_vec();
-    expected.insert(5, "F4002 `traces.json`: objects that are no spans, left out: 1");
+    expected.insert(5, "F4002 `traces.json`: objects skipped, not spans: 1");
     check(FILE, &format!("{whole}\n{{}}"), &expected);
     check(
         FILE,
         &otlp(spans.get(..2).unwrap()),
         &[
-            "F4002 `traces.json`: 2 spans, too few to say anything: at least 5 of one component are needed within 1m",
+            "F4002 `traces.json`: 2 spans are too few: a component needs at least 5 within 1m",
             "F4009 `traces.json`: calls seen but not in the topology: order-service -> order-db (1 span)",
         ],
     );
@@ -262,7 +262,8 @@ fn metrics_that_the_model_declares() {
     assert_eq!(facts.series(web, "span_duration").count(), 0);
     assert_eq!((counts.series.received, counts.series.kept), (3, 2));
     let told: Vec<&str> = diagnostics.iter().filter(|d| d.code.0 == "F4007").map(|d| d.message.as_str()).collect();
-    let expected = "`traces.json`: series left out, as the model declares a metric of that name with an impossible unit: 1 (the first: `span_duration` of web)";
+    let expected =
+        "`traces.json`: series skipped, the model declares this metric with an incompatible unit: 1 (the first: `span_duration` of web)";
     assert_eq!(told, [expected]);
 }
 

@@ -55,7 +55,7 @@ struct Fields {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "an error of Jaeger, an object with `msg`")]
+#[serde(expecting = "a Jaeger error, an object with `msg`")]
 struct Problem {
     msg: Option<String>,
 }

@@ -9,7 +9,7 @@ use super::places::{Attributes, SERVICE, Tags};
 use super::spans::{Kind, RawSpan, microseconds, span_id, trace_id};
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a trace of Jaeger, an object with `traceID`, `spans` and `processes`")]
+#[serde(rename_all = "camelCase", expecting = "a Jaeger trace, an object with `traceID`, `spans` and `processes`")]
 pub(super) struct Trace {
     #[serde(rename = "traceID")]
     pub id: Option<String>,

@@ -48,12 +48,12 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     if too_many {
         said.push(warning(
             Code::SIGNAL_ENTRY,
-            format!("`{file}`: too many callers and callees for so long a time: no rates are made of them"),
+            format!("`{file}`: too many pairs of callers and callees for such a long period: no rates computed"),
         ));
     }
     if made.is_empty() && !gathered.spans.is_empty() {
         let what = format!(
-            "`{file}`: {} spans, too few to say anything: at least {MIN_SPANS} of one component are needed within {}",
+            "`{file}`: {} spans are too few: a component needs at least {MIN_SPANS} within {}",
             gathered.spans.len(),
             Time::describe(BUCKET)
         );
@@ -81,7 +81,7 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
         let Document(parts) = match document {
             Ok(document) => document,
             Err(error) if error.is_eof() && documents > 0 => {
-                let what = format!("`{file}` ends within document {documents}, which is left out");
+                let what = format!("`{file}` is truncated in document {documents}, which was skipped");
                 return Ok(vec![warning(Code::SIGNAL_FORMAT, what)]);
             }
             Err(error) => return Err(Box::new(json::malformed(file, &error))),
@@ -107,8 +107,8 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
                     collector.add(whose, &span);
                 }
                 Part::Refused(message) => {
-                    let what = format!("`{file}` holds an error of Jaeger instead of an answer: {message}");
-                    return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("record the query again after mending it")));
+                    let what = format!("`{file}` contains a Jaeger error instead of data: {message}");
+                    return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
                 }
                 Part::Foreign => {
                     foreign += 1;
@@ -122,11 +122,11 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
         return Ok(Vec::new());
     }
     if known == 0 {
-        let what = format!("`{file}` holds no spans: it has neither `resourceSpans`, `data`, `spans` nor `traceId`");
-        let help = "expected OTLP/JSON, the JSON answer of Jaeger's `/api/traces`, or a list of Zipkin's spans";
+        let what = format!("`{file}` contains no spans: it has neither `resourceSpans`, `data`, `spans` nor `traceId`");
+        let help = "expected OTLP/JSON, the JSON response of Jaeger's `/api/traces`, or a list of Zipkin spans";
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
     }
-    Ok(vec![warning(Code::SIGNAL_ENTRY, format!("`{file}`: objects that are no spans, left out: {foreign}"))])
+    Ok(vec![warning(Code::SIGNAL_ENTRY, format!("`{file}`: objects skipped, not spans: {foreign}"))])
 }
 
 /// What became of every span.
@@ -134,8 +134,8 @@ fn count(file: &str, gathered: &Gathered, role: Role, context: &mut ReaderContex
     let mut complaints = Complaints::default();
     for (index, refusal) in &gathered.refused {
         let reason = refusal.words();
-        complaints.add(refusal.code(), &format!("spans set aside, {reason}"), 1, || format!("span {index}"));
-        context.unread(file, *index, format!("a span with {reason}"));
+        complaints.add(refusal.code(), &format!("spans rejected, {reason}"), 1, || format!("span {index}"));
+        context.unread(file, *index, format!("span: {reason}"));
     }
     complaints.report(file, &mut context.diagnostics);
     let spans = match role {
@@ -187,7 +187,7 @@ fn keep(file: &str, made: Vec<Made>, role: Role, context: &mut ReaderContext<'_>
             Declared::Otherwise => {
                 series.reject("declared with another unit", 1);
                 samples.reject("declared with another unit", made.points.len());
-                let what = "series left out, as the model declares a metric of that name with an impossible unit";
+                let what = "series skipped, the model declares this metric with an incompatible unit";
                 complaints.add(Code::SIGNAL_UNIT, what, 1, || format!("`{}` of {}", made.metric, id(made.component)));
                 continue;
             }
@@ -224,8 +224,8 @@ fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
         }
     }
     let names = most(counts.into_iter().map(|(name, count)| (format!("`{name}`"), count)).collect())?;
-    let what = format!("`{file}`: services that name no component: {names}");
-    Some(warning(Code::SIGNAL_UNPLACED, what).help("name them in `placement` of topology/sources.yaml, or add the components"))
+    let what = format!("`{file}`: services not placed on a component: {names}");
+    Some(warning(Code::SIGNAL_UNPLACED, what).help("map them in `placement` of topology/sources.yaml, or add the components"))
 }
 
 /// A warning that lists calls along which no fault would travel: the topology lacks what the spans show.
@@ -250,7 +250,7 @@ fn unknown_calls(file: &str, gathered: &Gathered, work: &Work, estate: &Snapshot
     }
     let names = most(found)?;
     let what = format!("`{file}`: calls seen but not in the topology: {names}");
-    Some(warning(Code::SIGNAL_RELATION, what).help("add `calls` relations: suspects are only looked for along the topology"))
+    Some(warning(Code::SIGNAL_RELATION, what).help("add `calls` relations: faults are only traced along the topology"))
 }
 
 /// The most frequent first, as `a (12 spans), b (1 span) and 3 more`; `None` for none.

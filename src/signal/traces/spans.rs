@@ -120,8 +120,8 @@ impl Refusal {
     pub fn words(self) -> &'static str {
         match self {
             Refusal::NoId => "no trace or span id",
-            Refusal::NoTime => "no start or end, or an impossible one",
-            Refusal::EndsBeforeStart => "end before the start",
+            Refusal::NoTime => "missing or invalid start or end",
+            Refusal::EndsBeforeStart => "end before start",
         }
     }
 

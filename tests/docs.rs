@@ -1,0 +1,75 @@
+//! The commands of documents are run: each ```console block, in order, in a folder of its own for each document.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::root;
+
+/// Runs every `$ command` and compares what it prints with the lines below it; `...` stands for any lines. A document shows no errors.
+fn check(document: &str) {
+    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let mut dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs").join(document.replace(['/', '.'], "-"));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let mut commands = 0;
+    for block in text.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+        for step in block.split("$ ").skip(1) {
+            let (command, expected) = step.split_once('\n').unwrap();
+            commands += 1;
+            if let Some(folder) = command.strip_prefix("cd ") {
+                dir.push(folder);
+                continue;
+            }
+            let found = run(command, &dir);
+            let mut rest = found.as_str();
+            for part in expected.split("...\n").filter(|part| !part.is_empty()) {
+                let at = rest.find(part).unwrap_or_else(|| panic!("{document}: `{command}` prints\n{found}\nwithout\n{part}"));
+                rest = &rest[at + part.len()..];
+            }
+        }
+    }
+    assert!(commands > 0, "{document} has no commands");
+}
+
+fn run(command: &str, dir: &Path) -> String {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_faultscope"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("sh").args(["-c", command]).current_dir(dir).env("PATH", path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`{command}` fails: {said}{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_first_diagnosis() {
+    check("docs/first-diagnosis.md");
+}
+
+/// Each kind of new project passes `check`, and its incident is explained by its rule.
+#[test]
+fn new_projects_work() {
+    for from in ["empty", "kubernetes", "compose"] {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("init").join(from);
+        let _ = std::fs::remove_dir_all(&dir);
+        let dir = dir.display().to_string();
+        let (code, out, err) = crate::common::faultscope(&["init", &dir, "--from", from]);
+        assert_eq!(code, 0, "{out}{err}");
+        let (code, out, _) = crate::common::faultscope(&["check", &dir]);
+        assert_eq!(code, 0, "{from}: {out}");
+        let (_, out, err) = crate::common::faultscope(&["diagnose", &format!("{dir}/incidents/first")]);
+        assert!(out.contains("1. db") && out.contains("TOP-001") && !out.contains("Unplaced"), "{from}: {out}{err}");
+        let (code, _, err) = crate::common::faultscope(&["init", &dir]);
+        assert_eq!(code, 2);
+        assert!(err.contains("F9008"), "{err}");
+    }
+}
+
+#[test]
+fn an_empty_folder_is_shown_the_way() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("init").join("nothing");
+    std::fs::create_dir_all(&dir).unwrap();
+    let (code, _, err) = crate::common::faultscope(&["check", dir.to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(err.contains("faultscope init"), "{err}");
+}
