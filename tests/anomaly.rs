@@ -71,7 +71,7 @@ fn what_is_wrong_is_said_and_changes_nothing() {
     fs::write(path("text.csv"), csv(10, &[(3, "high")])).unwrap();
     let (usual, text, model, none) = (path("usual.csv"), path("text.csv"), path("model.json"), path("none.csv"));
     let cases: [(&[&str], &str); 6] = [
-        (&["fit", &text, "-o", &model], "line 5, column `cpu`: `high` is no number"),
+        (&["fit", &text, "-o", &model], "line 5, column `cpu`: invalid number `high`"),
         (&["fit", &none, "-o", &model], "error[F9001]"),
         (&["fit", &usual, "-o", &model, "--columns", "cpi"], "did you mean `cpu`?"),
         (&["fit", &usual, "-o", &usual], "is not an anomaly model; it was not overwritten"),

@@ -322,15 +322,12 @@ fn read(text: &str) -> (Option<ChangePlan>, Vec<String>, Snapshot) {
 #[test]
 fn mistakes_in_plans() {
     let cases: &[(&str, &str)] = &[
-        ("- a", "F7001 a change plan has the keys `title`, `window`, `steps`"),
+        ("- a", "F7001 expected the keys `title`, `window`, `steps`"),
         ("title: t\nsteps: [{do: restrat, on: db}]", "F7002 did you mean `restart`?"),
         ("title: t\nsteps: [{do: restart, on: dbb}]", "F7003 did you mean `db`?"),
         ("title: t\nsteps: [{do: restart, on: {type: gatway}}]", "F7003 did you mean `gateway`?"),
         ("title: t\nsteps: [{do: restart, on: {type: database, where: {engin: mysql}}}]", "F7003 did you mean `engine`?"),
-        (
-            "title: t\nsteps: [{do: restart, on: {type: queue}}]",
-            "F7004 check that the plan is for this estate",
-        ),
+        ("title: t\nsteps: [{do: restart, on: {type: queue}}]", "F7004 check that the plan is for this estate"),
         ("title: t\nsteps: []", "F7004 a change plan needs at least one step"),
         (
             "title: t\nwindow: {from: 2025-06-01T12:00:00Z, to: 2025-06-01T10:00:00Z}\nsteps: [{do: restart, on: db}]",

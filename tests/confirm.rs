@@ -103,7 +103,7 @@ fn a_case_weighs_by_how_often_it_was_right() {
     let diagnosis = diagnose(&dir, "db-6");
     let suspect = &diagnosis.incidents[0].suspects[0];
     assert_eq!((suspect.confidence, suspect.raw, suspect.case.as_deref()), (0.667, 0.8, Some("HIS-20250601")));
-    assert!(suspect.reasons.iter().any(|r| r == "this case was wrong 1 of 1 time that it was proposed: it weighs 0.83"));
+    assert!(suspect.reasons.iter().any(|r| r == "this case was wrong 1 of 1 time it was proposed: weight 0.83"));
     // 4/7, 4/8, then 4/9: more likely wrong than right, so not proposed any more, and that is said.
     for (bundle, confidence) in [("db-2", 0.571), ("db-3", 0.5)] {
         confirm(&dir, bundle, &["--no-fault"]);

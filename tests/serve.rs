@@ -153,7 +153,7 @@ fn nothing_accepted_is_lost() {
     assert!(found == accepted || found == accepted + 1, "{found} of {accepted}");
     assert_eq!(server.post("/api/v1/scores", &score("order-db", "2025-06-02T00:00:00Z")).0, 202);
     let said = server.kill();
-    assert!(said.contains("ended within a line"), "{said}");
+    assert!(said.contains("ended with an incomplete line"), "{said}");
     let text = fs::read_to_string(folder.journal()).unwrap();
     assert_eq!(text.lines().count() as u64, found + 1);
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
@@ -296,7 +296,7 @@ fn received_scores_join_a_diagnosis_of_their_time() {
     assert_eq!((status, &after["at"]), (200, &before["at"]), "scores do not move the instant");
     let scores = line(&after, "scores");
     assert_eq!((&scores["received"], &scores["unplaced"]), (&json!(2), &json!(1)), "{after}");
-    assert!(after["unplaced"].as_array().unwrap().iter().any(|one| one["text"] == "nobody latency (says team-x)"), "{after}");
+    assert!(after["unplaced"].as_array().unwrap().iter().any(|one| one["text"] == "nobody latency (score from team-x)"), "{after}");
 }
 
 /// A scorer that answers in several ways, and what it was last asked.
@@ -340,8 +340,8 @@ fn scorers_help_and_never_hinder() {
         (format!("{address}/slow"), 0, Some("F4020: the scorer `team-x` did not answer within 300ms; its scores are missing")),
         (format!("{address}/nonsense"), 0, Some("F4001: `scorer team-x` line 1 column 1: expected value")),
         (format!("{address}/foreign"), 2, Some("component not in the request: 2 (the first: score 0, `bystander`)")),
-        (format!("{address}/moved"), 0, Some("redirects to `https://example.com/` (status 307): name that address itself")),
-        (format!("{address}/missing"), 0, Some("the scorer `team-x` answers with status 404 Not Found")),
+        (format!("{address}/moved"), 0, Some("redirects to `https://example.com/` (status 307): use that address instead")),
+        (format!("{address}/missing"), 0, Some("the scorer `team-x` returned status 404 Not Found")),
         (format!("http://{closed}/"), 0, Some("F4020: the scorer `team-x` cannot be reached at `127.0.0.1:")),
     ] {
         let name = url.rsplit('/').next().unwrap_or("").to_owned();

@@ -112,10 +112,10 @@ fn what_the_model_does_not_know_is_left_out_and_counted() {
         "skipped: `a depends_on a`: a component cannot have a relation to itself",
         "skipped: `d contains c`: it closes a containment cycle",
         "skipped: group `g`: none of its members exists",
-        "left out: attribute `max_threads` of `a`: the attribute is not of the kind that the model declares",
-        "left out: `b` and 1 more: the model has no component type `mainframe`",
-        "left out: `a hugs c`: the model has no relation kind `hugs`",
-        "left out: tier `urgent` of `a`: there is no such tier",
+        "skipped: attribute `max_threads` of `a`: the model declares another type of value",
+        "skipped: `b` and 1 more: the model has no component type `mainframe`",
+        "skipped: `a hugs c`: the model has no relation kind `hugs`",
+        "skipped: tier `urgent` of `a`: unknown tier",
     ];
     assert_eq!(left_out.words(), expected);
     let ids: Vec<&str> = estate.ids().map(|id| estate.component(id).id.as_str()).collect();

@@ -5,8 +5,8 @@ use super::tail::incomplete_beta;
 /// The probability of `k` or more hits in `n` trials of probability `p`, exactly: I(p; k, n-k+1) (DLMF 8.17.5). 0 for what is too
 /// small for a float.
 ///
-/// Of two counts over known times, given their sum `n`, the later one is binomial, with the share of the later time (weighed by
-/// the ratio of the rates that is tested) as its probability: the conditional test of Przyborowski and Wilenski, "Homogeneity of
+/// For two counts over known times, given their sum `n`, the later one is binomial. Its probability is the share of the later time,
+/// weighted by the ratio of the rates that is tested: the conditional test of Przyborowski and Wilenski, "Homogeneity of
 /// results in testing samples from Poisson series", Biometrika 31 (1940).
 pub(super) fn binomial_tail(n: u64, k: u64, p: f64) -> f64 {
     if k == 0 {
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn tails() {
-        // Worked out by hand: sums of binomial coefficients.
+        // Calculated from sums of binomial coefficients.
         let cases = [
             (10, 8, 0.5, 56.0 / 1024.0),
             (3, 3, 0.25, 1.0 / 64.0),

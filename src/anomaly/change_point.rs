@@ -1,4 +1,4 @@
-//! When a series began to be another: the most likely single change of its level.
+//! Finds the most likely single change of the level of a series.
 
 use super::reference::count;
 use super::tail::{Detector, Tail};
@@ -10,7 +10,7 @@ pub struct ChangePoint {
     pub position: usize,
     /// Whether the values after it are the higher ones.
     pub up: bool,
-    /// Of so great a difference if there was no change.
+    /// The probability of a difference at least this large if there was no change.
     pub tail: Tail,
 }
 
@@ -19,7 +19,7 @@ pub struct ChangePoint {
 /// neither outliers nor units matter. The formula is an approximation, good to two decimals below 0.5; for five values it gives
 /// at least 0.47, as it should: so few prove nothing.
 ///
-/// Values that are not finite are passed over. `None` for fewer than two finite values, or if all are equal.
+/// Values that are not finite are ignored. `None` for fewer than two finite values, or if all are equal.
 pub fn change_point(values: &[f64]) -> Option<ChangePoint> {
     let finite: Vec<(usize, f64)> = values.iter().copied().enumerate().filter(|(_, value)| value.is_finite()).collect();
     let ranks = midranks(&finite.iter().map(|(_, value)| *value).collect::<Vec<f64>>());

@@ -1,4 +1,4 @@
-//! One column: what is usual for it, and what its values say against that.
+//! One column: what is usual for it, and how far its values deviate from that.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use super::tail::{Detector, Tail, t_quantile, t_tail};
 pub(super) enum Scale {
     /// In the unit of the column; above zero.
     Spread(f64),
-    /// Every value of the reference was zero, so that there is no unit: any other value is so many spreads away.
+    /// Every value of the reference was zero, so there is no scale: any other value is this many spreads away.
     Nothing(f64),
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Rhythmic {
 #[serde(deny_unknown_fields)]
 pub(super) struct Column {
     pub name: String,
-    /// Whether it is a counter, so that all else is its rise per second.
+    /// Whether it is a counter. All other fields are then about its rate per second.
     pub rate: bool,
     pub direction: Direction,
     /// Of all values, whatever the time.
@@ -72,7 +72,7 @@ pub(super) struct Column {
     inflation: f64,
 }
 
-/// What a value is held against.
+/// What a value is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Basis {
     pub expected: f64,
@@ -80,7 +80,7 @@ pub(super) struct Basis {
     pub detector: Detector,
 }
 
-/// At how many spreads the band of a column ends, held against its level and against its rhythm.
+/// The half-width of the band of a column in spreads, around its level and around its rhythm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Away {
     level: f64,
@@ -124,7 +124,7 @@ impl Column {
         times.iter().map(|time| risen.next_if(|(at, _)| at == time).map_or(f64::NAN, |(_, rate)| rate)).collect()
     }
 
-    /// What a value at this time is held against: the rhythm, or, if there is none or the time is not known, the level.
+    /// What a value at this time is compared with: the rhythm, or the level if there is no rhythm or the time is unknown.
     pub fn basis(&self, time: Option<Time>) -> Basis {
         let Some((rhythm, time)) = self.rhythm.as_ref().zip(time) else {
             return Basis { expected: self.level.median, scale: self.level.scale, detector: Detector::RobustZ };
@@ -160,7 +160,7 @@ impl Column {
         Away { level: away(Detector::RobustZ), rhythm: away(Detector::Seasonal) }
     }
 
-    /// The band that values are expected in. A side that is not watched has no bound.
+    /// The band that values are expected in. A direction that is not checked has no bound.
     pub fn band(&self, basis: &Basis, away: &Away) -> (Option<f64>, Option<f64>) {
         let away = if basis.detector == Detector::Seasonal { away.rhythm } else { away.level };
         let width = match basis.scale {
@@ -181,7 +181,7 @@ impl Column {
         }
     }
 
-    /// Whether what was read from a file can be worked with.
+    /// Whether the values read from a file are valid.
     pub fn is_sound(&self) -> bool {
         let rhythm = self.rhythm.as_ref().is_none_or(|rhythm| rhythm.season.is_sound() && rhythm.rest.is_sound());
         rhythm && self.level.is_sound() && self.samples >= MIN_REFERENCE && self.inflation >= 1.0 && self.step >= 0

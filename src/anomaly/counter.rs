@@ -1,14 +1,14 @@
-//! Counters: series that only climb, of which the rise and not the height says something.
+//! Counters: series that only rise, so that their rate matters and not their value.
 
 use value::{SECOND, Time};
 
-/// From so many samples on it shows whether a series is a counter.
+/// The minimum number of samples to recognize a counter.
 const COUNTER_SAMPLES: usize = 8;
 
-/// What counts whole things and never falls is a counter though it mostly rests, as one of errors does.
+/// A series of whole numbers that never falls is a counter even if it rarely rises, such as an error counter.
 const MIN_RISES: usize = 3;
 
-/// Whether it only climbs, apart from one reset, and mostly does. A baseline that is long enough decides for a short series.
+/// Whether a series only rises, apart from one reset, in most samples. A long enough baseline decides for a short series.
 pub(super) fn is_counter(points: &[(Time, f64)], baseline: &[(Time, f64)]) -> bool {
     let shape = |points: &[(Time, f64)]| {
         let pairs: Vec<(f64, f64)> = points.iter().zip(points.iter().skip(1)).map(|(a, b)| (a.1, b.1)).collect();
@@ -22,7 +22,7 @@ pub(super) fn is_counter(points: &[(Time, f64)], baseline: &[(Time, f64)]) -> bo
     long.len() >= COUNTER_SAMPLES && shape(long) == (true, true) && shape(points).0
 }
 
-/// Rise per second between samples; after a reset what was counted since, as Prometheus' `rate` does.
+/// Rate per second between samples; after a reset, what was counted since, like `rate` in Prometheus.
 pub(super) fn rates(points: &[(Time, f64)]) -> Vec<(Time, f64)> {
     let rise = |((from, a), (to, b)): (&(Time, f64), &(Time, f64))| {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds between two samples")]

@@ -2,22 +2,21 @@
 //! Approach with Fixed Depth Tree" (ICWS 2017). The tree's levels are the number of tokens and the first two tokens; a leaf holds
 //! templates, and a text joins the most similar one, in which the words that differ become open.
 //!
-//! Two things differ from the paper. A position that held only values (numbers, ids) stays apart from one that words have opened: it
-//! takes no word, so `count 7` and `count unavailable` are two. And positions that are values on both sides say nothing of how
-//! similar two texts are, as they are masked beforehand.
+//! Two things differ from the paper. A position with only values (numbers, ids) accepts no words, so `count 7` and `count unavailable`
+//! are two templates. And positions with values on both sides do not count toward the similarity, because values are masked beforehand.
 
 use std::collections::BTreeMap;
 
 use super::tokens::{Token, Tokens, VALUE};
 
-/// Of one source. Programs have some hundred log statements that ever fire (the paper's systems: up to 376); more means that
-/// names are taken for words, and then nothing is known of what is new. Also the most comparisons that one line can cost.
+/// Maximum number of templates per source. Programs have a few hundred log statements that are ever used (in the paper up to 376). More
+/// means that names are taken for words, and then new templates mean nothing. Also bounds the comparisons per line.
 const MAX_TEMPLATES: usize = 512;
 
 /// Beginnings of one length, as in the paper: a level with more children is one of values, and further ones share a leaf.
 const MAX_CHILDREN: usize = 100;
 
-/// Of five words that are no values three must agree. Of two, one is not enough (`login failed`, `login ok`); of three, two are
+/// Of five words that are not values, three must agree. Of two, one is not enough (`login failed`, `login ok`); of three, two are
 /// (`login failed alice`). The paper finds its best results with a half; values, masked here beforehand, are half of most lines.
 const SIMILAR: (usize, usize) = (3, 5);
 
@@ -50,10 +49,10 @@ pub struct Miner {
     full: bool,
 }
 
-/// How a text stands to a template.
+/// How a text relates to a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Match {
-    /// Nothing would have to be opened.
+    /// The template need not be generalized.
     covers: bool,
     equal: usize,
 }
@@ -83,13 +82,13 @@ impl Miner {
         Some(at)
     }
 
-    /// The template that says all of a text as it stands.
+    /// The template that covers a text without being generalized.
     pub fn covering(&self, text: &Tokens<'_>) -> Option<usize> {
         let leaf = self.leaf(text)?;
         self.best(&leaf, text).filter(|(_, found)| found.covers).map(|(at, _)| at)
     }
 
-    /// Whether a text found no place: then a text that nothing covers need not be new.
+    /// Whether a text was dropped because there are too many templates: then a text that no template covers need not be new.
     pub fn is_full(&self) -> bool {
         self.full
     }
@@ -137,7 +136,7 @@ impl Miner {
         (length, Some(beginning(text)))
     }
 
-    /// The best of a leaf that is similar enough; of equals, the oldest.
+    /// The most similar template of a leaf, if it is similar enough. Ties: the oldest.
     fn best(&self, leaf: &Leaf, text: &Tokens<'_>) -> Option<(usize, Match)> {
         let mut best: Option<(usize, Match)> = None;
         for &at in self.leaves.get(leaf)? {

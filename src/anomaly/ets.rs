@@ -12,7 +12,7 @@ pub(super) type Ahead = (f64, f64);
 /// Shares of the range of a parameter that are tried first.
 const GRID: usize = 20;
 
-/// Each refinement halves the distance between neighbours: the fifth is finer than the estimate can be.
+/// Each refinement halves the distance between neighbors: the fifth is finer than the estimate can be.
 const REFINEMENTS: usize = 5;
 
 /// Damping outside this range is either no damping or no trend (the range of R's `forecast::ets`).
@@ -184,7 +184,7 @@ mod tests {
         assert!(ahead[0].1 > 2.5 && ahead[6].1 >= ahead[0].1, "{ahead:?}");
     }
 
-    /// What has no level to return to is expected to stay where it is, and its spread grows with time.
+    /// A series without a stable level is expected to stay at its last value, and its spread grows with time.
     #[test]
     fn a_random_walk_repeats_its_last_value() {
         // Steps of a linear congruential generator, between -1 and 1.

@@ -1,4 +1,4 @@
-//! Slow drifts: many small deviations to one side, none of which would count alone.
+//! Slow drifts: many small deviations to one side, each too small to count alone.
 //!
 //! The control chart of Roberts ("Control chart tests based on geometric moving averages", Technometrics 1, 1959).
 
@@ -12,14 +12,14 @@ use super::tail::t_tail;
 const WEIGHT: f64 = 0.2;
 
 /// A single deviation counts for no more than this many spreads (the cut of Iglewicz and Hoaglin for the modified z-score): one
-/// spike is the business of the plain z, and must not be remembered for ten samples as a drift.
+/// spike is detected by the plain z, and must not count as a drift for the next ten samples.
 const CUT: f64 = 3.5;
 
-/// After a hole longer than this many usual steps what was before it is forgotten: less than half of its weight would be left,
-/// had the values come (0.8⁴ = 0.41).
+/// A gap longer than this many usual steps resets the mean: with values in the gap, less than half of the old weight would be left
+/// (0.8⁴ = 0.41).
 const MAX_HOLE: i64 = 4;
 
-/// The mean as it runs along a series of standardised values.
+/// The running mean of a series of standardized values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ewma {
     value: f64,
@@ -28,8 +28,8 @@ pub(super) struct Ewma {
 }
 
 impl Ewma {
-    /// Takes the next value, in spreads; the mean, in its own standard deviations as they would be if values were independent:
-    /// √(w/(2-w) · (1 - (1-w)^(2n))) after n of them.
+    /// Adds the next value, in spreads. Returns the mean in its standard deviations for independent values, which are
+    /// √(w/(2-w) · (1 - (1-w)^(2n))) after n values.
     pub fn next(&mut self, time: Time, step: Duration, z: f64) -> f64 {
         if self.last.is_some_and(|last| time.since(last) > MAX_HOLE.saturating_mul(step)) {
             *self = Ewma::default();
@@ -42,21 +42,21 @@ impl Ewma {
     }
 }
 
-/// By how much the mean of the reference scatters more than it would if values were independent; at least 1. Metrics have a
-/// memory: without this every slow series would drift all the time.
+/// The factor by which the mean of the reference scatters more than for independent values; at least 1. Metrics are autocorrelated:
+/// without this, every slow series would drift all the time.
 pub(super) fn inflation(times: &[Time], step: Duration, zs: &[f64]) -> f64 {
     let mut ewma = Ewma::default();
     let means: Vec<f64> = times.iter().zip(zs).map(|(time, z)| ewma.next(*time, step, *z)).collect();
     usual(&means, &[0.0]).map_or(1.0, |usual| usual.spread.max(1.0))
 }
 
-/// P(T > z) for the mean of a reference of so many samples: each mean is of some (2-w)/w of them, so that there are only that
-/// many fewer independent ones to know the scatter from.
+/// P(T > z) for the mean, with a reference of this many samples. Each mean covers about (2-w)/w samples, so the scatter is known from
+/// that many times fewer independent ones.
 pub(super) fn tail(z: f64, samples: usize) -> f64 {
     t_tail(z, (count(samples) * WEIGHT / (2.0 - WEIGHT) - 1.0).max(MIN_FREEDOM))
 }
 
-/// Of too short a reference: the tail of half a degree of freedom is so heavy that nothing counts.
+/// For a reference that is too short: the tail of half a degree of freedom is so heavy that nothing counts.
 const MIN_FREEDOM: f64 = 0.5;
 
 #[cfg(test)]

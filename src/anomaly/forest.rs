@@ -1,6 +1,6 @@
-//! Isolation forest (Liu, Ting and Zhou, "Isolation Forest", ICDM 2008): what few random cuts part from everything else is odd.
+//! Isolation forest (Liu, Ting and Zhou, "Isolation Forest", ICDM 2008): rows that few random cuts isolate are anomalous.
 //!
-//! As scikit-learn's `IsolationForest` does it: each tree sees a small sample, drawn without repetition; a cut takes a random
+//! Works like scikit-learn's `IsolationForest`: each tree sees a small sample, drawn without replacement; a cut takes a random
 //! column of those that still vary and a random place between its extremes; a tree ends at depth ⌈log2(sample)⌉. Same formulas,
 //! so [`Forest::score`] is `-score_samples`. All values are kept as they are; scikit-learn rounds them to single precision.
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::random::Random;
 use super::reference::count;
 
-/// More trees than this only take time: the error of a score falls with their square root, below 0.001 at this many.
+/// More trees only take time: the error of a score falls with the square root of their number, and is below 0.001 here.
 const MAX_TREES: usize = 10_000;
 
 /// Nodes are numbered by 32 bits.
@@ -50,13 +50,13 @@ pub struct Forest {
     nodes: Vec<Node>,
 }
 
-/// Column, first child (the second follows it), and where it is cut: values up to it go to the first. A leaf has 0 for its
-/// child, which is the first root and nobody's child, and instead of a cut the length of its path.
+/// Column, first child (the second follows it), and the cut: values up to it go to the first child. A leaf has child 0, which is the
+/// first root and so never a child, and the length of its path instead of a cut.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Node(u32, u32, f64);
 
-/// The mean path of an unsuccessful search in a binary search tree of n keys, c(n) of the paper (there for n > 2): how long paths
-/// are where nothing is odd.
+/// The mean path of an unsuccessful search in a binary search tree of n keys, c(n) of the paper (there for n > 2): the length of
+/// paths if nothing is anomalous.
 fn mean_path(n: usize) -> f64 {
     match n {
         0 | 1 => 0.0,
@@ -72,13 +72,13 @@ impl Forest {
     /// Grows a forest over rows of equal length.
     ///
     /// # Errors
-    /// In words: no rows, rows of different lengths, a value that is not finite, options out of range.
+    /// As text: no rows, rows of different lengths, a value that is not finite, options out of range.
     pub fn fit(rows: &[Vec<f64>], options: &ForestOptions) -> Result<Forest, String> {
         grow(rows, options).map(|(forest, _)| forest)
     }
 
-    /// The same, and for every row its score by those trees alone that did not see it, so that it compares with the score of
-    /// a new row. A row that all trees saw has its ordinary score.
+    /// The same, and the score of every row by only the trees that did not see it, so that it is comparable with the score of a new row.
+    /// A row that all trees saw has its ordinary score.
     pub(super) fn fit_held_out(rows: &[Vec<f64>], options: &ForestOptions) -> Result<(Forest, Vec<f64>), String> {
         let (forest, samples) = grow(rows, options)?;
         let mut paths = vec![0.0; rows.len()];
@@ -104,8 +104,8 @@ impl Forest {
         Ok((forest, scores))
     }
 
-    /// The anomaly score s(x) = 2^(-E(h(x)) / c(sample)) of the paper, in (0, 1]: near 1 is odd, 0.5 where nothing tells rows
-    /// apart, below that ordinary. NaN for a row of another length or with a value that is not finite.
+    /// The anomaly score s(x) = 2^(-E(h(x)) / c(sample)) of the paper, in (0, 1]: near 1 is anomalous, 0.5 if rows are
+    /// indistinguishable, lower is ordinary. NaN for a row of another length or with a value that is not finite.
     pub fn score(&self, row: &[f64]) -> f64 {
         if !self.fits(row) {
             return f64::NAN;
@@ -134,7 +134,7 @@ impl Forest {
         self.dimensions
     }
 
-    /// Whether what was read from a file is a forest: every walk ends in a leaf.
+    /// Checks a forest read from a file: every path ends in a leaf.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.dimensions == 0 || self.sample == 0 || self.roots.is_empty() {
             return Err("the forest has no columns, rows or trees".to_owned());
@@ -146,7 +146,7 @@ impl Forest {
             let leaf = *child == 0 && *cut >= 0.0;
             let inner = *child as usize > at && (*child as usize) + 1 < self.nodes.len() && (*column as usize) < self.dimensions;
             if !(cut.is_finite() && (leaf || inner)) {
-                return Err(format!("node {at} of the forest leads nowhere"));
+                return Err(format!("node {at} of the forest has an invalid child"));
             }
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Forest {
 
     fn anomaly(&self, paths: f64, trees: usize) -> f64 {
         let usual = mean_path(self.sample);
-        // A sample of one row has no paths; scikit-learn calls that neither odd nor ordinary.
+        // A sample of one row has no paths; scikit-learn scores it as neither anomalous nor ordinary.
         let share = if usual > 0.0 { paths / (count(trees) * usual) } else { 1.0 };
         (-share).exp2()
     }
@@ -181,30 +181,30 @@ impl Forest {
 fn grow(rows: &[Vec<f64>], options: &ForestOptions) -> Result<(Forest, Vec<Vec<u32>>), String> {
     let dimensions = rows.first().map_or(0, Vec::len);
     if dimensions == 0 {
-        return Err("a forest needs at least one row of at least one value".to_owned());
+        return Err("a forest needs at least one row with at least one value".to_owned());
     }
     for (at, row) in rows.iter().enumerate() {
         if row.len() != dimensions {
-            return Err(format!("row {at} has {} values, the first has {dimensions}", row.len()));
+            return Err(format!("row {at} has {} values, but the first row has {dimensions}", row.len()));
         }
         if let Some((column, value)) = row.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-            return Err(format!("row {at} has {value} in column {column}; a forest takes finite numbers only, leave such rows out"));
+            return Err(format!("row {at} has {value} in column {column}, which is not a finite number; leave such rows out"));
         }
     }
     if !(1..=MAX_TREES).contains(&options.trees) || options.sample == 0 {
-        return Err(format!("a forest has 1 to {MAX_TREES} trees, each of at least 1 row"));
+        return Err(format!("invalid size of a forest: use 1 to {MAX_TREES} trees of at least 1 row each"));
     }
     let sample = options.sample.min(rows.len());
-    let all = u32::try_from(rows.len()).map_err(|_| format!("a forest takes at most {} rows", u32::MAX))?;
+    let all = u32::try_from(rows.len()).map_err(|_| format!("too many rows: a forest takes at most {}", u32::MAX))?;
     if options.trees.saturating_mul(2).saturating_mul(sample) > MAX_NODES {
-        return Err("so many trees of so many rows are too many; take fewer of either".to_owned());
+        return Err("too many trees and rows together; use fewer of either".to_owned());
     }
     let mut random = Random::new(options.seed);
     let mut order: Vec<u32> = (0..all).collect();
     let mut forest = Forest { dimensions, sample, roots: Vec::with_capacity(options.trees), nodes: Vec::new() };
     let mut samples = Vec::with_capacity(options.trees);
     for _ in 0..options.trees {
-        // The first steps of the shuffle of Fisher and Yates draw without repetition, from any order.
+        // The first steps of a Fisher-Yates shuffle draw without replacement, from any order.
         for at in 0..sample {
             let with = at + random.below(rows.len() - at);
             order.swap(at, with);
@@ -237,9 +237,9 @@ struct Open {
 }
 
 impl Growing<'_> {
-    /// Appends the nodes of the tree; the number of its root.
+    /// Appends the nodes of the tree, and returns the number of its root.
     fn into_nodes(mut self, sample: usize, nodes: &mut Vec<Node>) -> u32 {
-        // ⌈log2(sample)⌉, as for the two rows that a tree has at least: 1 for a single one.
+        // ⌈log2(sample)⌉, at least 1.
         let limit = sample.max(2).next_power_of_two().trailing_zeros();
         let root = nodes.len();
         nodes.push(Node(0, 0, 0.0));
@@ -292,7 +292,7 @@ impl Growing<'_> {
         None
     }
 
-    /// Puts the rows up to the cut first; how many they are.
+    /// Moves the rows up to the cut to the front, and returns their number.
     fn partition(&self, part: &mut [usize], column: usize, place: f64) -> usize {
         let mut first = 0;
         for at in 0..part.len() {
@@ -305,7 +305,7 @@ impl Growing<'_> {
     }
 }
 
-/// Node numbers fit: `grow` refuses what might not.
+/// Node numbers fit: `grow` rejects sizes for which they might not.
 fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -92,7 +92,7 @@ fn bad_rows_are_refused_with_the_reason() {
     let cases: [(Vec<Vec<f64>>, &str); 5] = [
         (vec![], "at least one row"),
         (vec![vec![]], "at least one row"),
-        (vec![vec![1.0], vec![1.0, 2.0]], "row 1 has 2 values, the first has 1"),
+        (vec![vec![1.0], vec![1.0, 2.0]], "row 1 has 2 values, but the first row has 1"),
         (vec![vec![1.0, f64::NAN]], "row 0 has NaN in column 1"),
         (vec![vec![1.0], vec![f64::INFINITY]], "row 1 has inf in column 0"),
     ];

@@ -1,8 +1,8 @@
-//! What a model says of values.
+//! Judges values with a model.
 //!
-//! Every detector answers with a tail probability (`tail.rs`). Of a row the smallest counts, multiplied by how many were asked
-//! (Bonferroni), so that more columns or detectors do not mean more false alarms: half of the threshold is the forest's, if there is
-//! one, and the other half is shared equally by the detectors of the columns.
+//! Every detector returns a tail probability (`tail.rs`). For a row the smallest one counts, multiplied by the number of detectors
+//! (Bonferroni), so that more columns or detectors do not cause more false alarms. If there is a forest, it has half of the threshold,
+//! and the detectors of the columns share the other half equally.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ use super::tail::{Detector, Tail};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judgment {
     pub column: String,
-    /// As it was judged: of a counter its rise per second. `None` where it is missing.
+    /// As it was judged: for a counter, its rate per second. `None` if it is missing.
     pub value: Option<f64>,
     pub expected: f64,
-    /// Beyond these the row is anomalous for this value alone. `None` on a side that is not watched.
+    /// Beyond these bounds this value alone makes the row anomalous. `None` for a direction that is not checked.
     pub low: Option<f64>,
     pub high: Option<f64>,
-    /// The smallest tail probability of the column's detectors, not yet multiplied by how many were asked.
+    /// The smallest tail probability of the column's detectors, not yet multiplied by the number of detectors.
     pub p: Option<f64>,
     pub detector: Option<Detector>,
 }
@@ -42,11 +42,11 @@ pub struct Scored {
     pub values: Vec<Judgment>,
     /// The forest's score, in (0, 1]; `None` without a forest, or if a value is missing.
     pub forest: Option<f64>,
-    /// Of a row so odd if nothing is wrong, over all detectors; 1 if nothing could be judged.
+    /// The probability of a row at least this unusual if nothing is wrong, over all detectors; 1 if nothing could be judged.
     pub p: f64,
-    /// Which decided; `None` if nothing could be judged.
+    /// The detector that decided; `None` if nothing could be judged.
     pub detector: Option<Detector>,
-    /// Whose value decided; `None` if the forest did, or nothing.
+    /// The column whose value decided; `None` if the forest decided, or nothing could be judged.
     pub column: Option<String>,
     pub anomalous: bool,
 }
@@ -55,18 +55,18 @@ pub struct Scored {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shift {
     pub column: String,
-    /// Of the first value after it.
+    /// The time of the first value after the change.
     pub at: Time,
     pub up: bool,
-    /// If samples were independent of each other.
+    /// The probability if samples are independent of each other.
     pub p: f64,
 }
 
 impl Model {
-    /// Judges every row of a table; columns that the model does not know are passed over. The drift begins anew with the table.
+    /// Judges every row of a table; columns that the model does not have are ignored. The drift starts anew with the table.
     ///
     /// # Errors
-    /// `ANOMALY_DATA`: a column of the model is not there.
+    /// `ANOMALY_DATA`: a column of the model is missing.
     pub fn score(&self, table: &Table) -> Result<Vec<Scored>, Box<Diagnostic>> {
         let read = self.read(table)?;
         let rows: Vec<Vec<f64>> = (0..table.times.len()).map(|at| row(&read, at)).collect();
@@ -80,14 +80,13 @@ impl Model {
         Ok(judged.collect())
     }
 
-    /// Judges one row without its time and without what came before: single values against the level of their columns, and all
-    /// together by the forest. Of a counter the value is its rise per second. A column of the model that is not named is missing,
-    /// other names are passed over.
+    /// Judges one row without its time and without earlier rows: single values against the level of their columns, and all together by
+    /// the forest. For a counter, pass its rate per second. Columns of the model that are not named are missing; other names are ignored.
     pub fn score_one(&self, values: &BTreeMap<String, f64>) -> Scored {
         self.score_at(values, None)
     }
 
-    /// The same at a time, so that a rhythm counts.
+    /// The same at a time, so that rhythms count.
     pub fn score_at(&self, values: &BTreeMap<String, f64>, time: Option<Time>) -> Scored {
         let row: Vec<f64> =
             self.columns().map(|name| values.get(name).copied().filter(|value| value.is_finite()).unwrap_or(f64::NAN)).collect();
@@ -123,10 +122,12 @@ impl Model {
         let mut read = Vec::new();
         for column in &self.columns {
             let Some(found) = table.column(&column.name) else {
-                let what = format!("column `{}` of the model is not in the data", column.name);
+                let what = format!("the data has no column `{}`, which the model needs", column.name);
                 let near = nearest(&column.name, table.names());
-                let help =
-                    near.map_or_else(|| format!("the data has `{}`", table.names().join("`, `")), |near| format!("did you mean `{near}`?"));
+                let help = near.map_or_else(
+                    || format!("the columns of the data are `{}`", table.names().join("`, `")),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 return Err(refuse(what, help));
             };
             read.push(column.read(&table.times, &found.values));
@@ -134,19 +135,19 @@ impl Model {
         Ok(read)
     }
 
-    /// How many detectors judge the columns of a row.
+    /// The number of detectors that judge the columns of a row.
     fn asked(&self) -> f64 {
         let drift = self.detectors.contains(&Detector::Ewma);
         let single = |column: &Column| column.rhythm.is_some() || self.detectors.contains(&Detector::RobustZ);
         count(self.columns.iter().map(|column| usize::from(single(column)) + usize::from(drift)).sum())
     }
 
-    /// What a tail of the forest is multiplied by: it has half of the threshold, or all of it if nothing else is asked.
+    /// The factor for a tail of the forest: it has half of the threshold, or all of it if it is the only detector.
     pub(super) fn forest_share(&self) -> f64 {
         if self.asked() > 0.0 { 2.0 } else { 1.0 }
     }
 
-    /// What a tail of a column is multiplied by.
+    /// The factor for a tail of a column.
     fn column_share(&self) -> f64 {
         self.asked() * if self.forest.is_some() { 2.0 } else { 1.0 }
     }
@@ -156,7 +157,7 @@ impl Model {
         self.columns.iter().map(|column| column.away(p)).collect()
     }
 
-    /// One row. Without `drifts` the drift is not judged, because nothing is known of what came before.
+    /// One row. Without `drifts` the drift is not judged, because earlier rows are unknown.
     fn judge(&self, time: Option<Time>, row: &[f64], away: &[Away], drifts: Option<&mut [Ewma]>, score: Option<f64>) -> Scored {
         let mut drifts = drifts.map(<[Ewma]>::iter_mut);
         let mut values = Vec::with_capacity(self.columns.len());
@@ -190,7 +191,7 @@ impl Model {
         }
     }
 
-    /// One value: what was expected, and the least probable of what its detectors say.
+    /// One value: what was expected, and the smallest tail of its detectors.
     fn reading(&self, column: &Column, value: f64, away: &Away, time: Option<Time>, drift: Option<&mut Ewma>) -> (Judgment, Option<Tail>) {
         let basis = column.basis(time);
         let (low, high) = column.band(&basis, away);

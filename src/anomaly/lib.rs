@@ -1,14 +1,13 @@
-//! Anomalies: which series stray from what is usual for them, and which component that speaks against. For incidents that no
-//! rule knows and no case resembles.
+//! Anomaly detection: which series deviate from their baseline, and which component is the likely root cause. For incidents that no
+//! rule covers and no past case resembles.
 //!
-//! [`deviations`] judges every series by itself, [`rank`] holds what strays against the topology: the best suspect strays,
-//! begins no later than what it explains, reaches the symptoms along the travel of faults, and depends on nothing that strays
-//! as much. Nothing here knows the names of components or metrics; what a metric means is asked of the model, and where the
-//! model is silent nothing is guessed. The answer is a hint that asks a person to confirm: scores order the suspects, and
-//! [`Ranked::confidence`] says how often such an answer was right on labelled incidents; `localize` moves it by what people said of earlier
-//! answers.
+//! [`deviations`] judges each series by itself. [`rank`] compares the deviations with the topology: the best suspect is anomalous,
+//! began no later than what it explains, reaches the symptoms along the propagation of faults, and depends on nothing that is as
+//! anomalous. No code here knows names of components or metrics. The meaning of a metric comes from the model; without it, nothing is
+//! guessed. Suspects are proposals that need confirmation. Scores order them, and [`Ranked::confidence`] is how often such a suspect
+//! was right on labeled incidents; `localize` calibrates it by feedback.
 //!
-//! Constants stand where they are used, each with a reason that does not depend on any one system.
+//! Constants are defined where they are used, each with a reason that does not depend on any one system.
 
 mod binomial;
 mod change_point;

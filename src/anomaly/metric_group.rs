@@ -1,13 +1,13 @@
-//! Metrics that say one thing several times: percentiles and the average of a latency, the same memory in bytes and in percent. Their
-//! names tell, or that they always moved together.
+//! Groups metrics that measure the same thing: percentiles and the average of a latency, the same memory in bytes and in percent. They
+//! are recognized by their names, or because they always moved together.
 
 use value::Time;
 
 use super::change_point::midranks;
 use super::reference::count;
 
-/// Suffixes of statistics and units in the naming conventions of Prometheus and `CloudWatch`. They say how something
-/// is counted, not what.
+/// Suffixes of statistics and units in the naming conventions of Prometheus and `CloudWatch`. They name how something
+/// is measured, not what.
 const HOW: &[&str] = &[
     "average",
     "avg",
@@ -56,7 +56,7 @@ fn is_percentile(word: &str) -> bool {
 }
 
 /// Two series that rank alike so far (Spearman, "The proof and measurement of association between two things", 1904) when nothing is
-/// wrong say one thing twice: above, each tells more than a third (0.6²) of the other.
+/// wrong measure the same thing: above this, each explains more than a third (0.6²) of the other.
 const ALIKE: f64 = 0.6;
 
 /// With fewer common samples a rank correlation of 0.6 is still chance (critical value at 5 %, n = 8: 0.74; n = 12: 0.59).

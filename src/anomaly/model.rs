@@ -1,4 +1,4 @@
-//! A model of what is usual: fitted once over a healthy period, kept as JSON, asked about new values.
+//! A model of what is usual: fitted once to a healthy period, stored as JSON, and used to judge new values.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,22 +13,22 @@ use super::reference::{MIN_REFERENCE, count};
 use super::table::{Table, TableColumn};
 use super::tail::{Detector, Tail};
 
-/// Raised with every change of the file; another version is refused, because fitting again takes seconds.
+/// Increased with every change of the file format. Other versions are rejected, because fitting again takes only seconds.
 const VERSION: u32 = 1;
 const KIND: &str = "faultscope anomaly model";
 
 /// One row in a thousand may be called anomalous although nothing is wrong: at a sample a minute that is one and a half a day,
-/// about what a person looks through. It is also the least for which a forest is of use after two days of minutes: of n rows it
-/// cannot say less than 1/(n+1).
+/// about as many as a person can check. It is also the lowest threshold at which a forest is useful after two days of minutes: with n
+/// rows its p cannot be below 1/(n+1).
 pub const DEFAULT_THRESHOLD: f64 = 0.001;
 
-/// Beyond this, what is called anomalous is no longer rare; scikit-learn's `contamination` ends there too.
+/// Above this, anomalies are no longer rare; scikit-learn's `contamination` ends there too.
 const MAX_THRESHOLD: f64 = 0.5;
 
 /// How a model is fitted.
 #[derive(Debug, Clone)]
 pub struct FitOptions {
-    /// Which way values stray when something is wrong; of every column.
+    /// The direction in which values are bad, for all columns.
     pub direction: Direction,
     /// Which detectors; empty: single values, rhythm, drift, and with two columns or more the forest.
     pub detectors: Vec<Detector>,
@@ -60,7 +60,7 @@ pub struct Model {
     pub(super) forest: Option<Calibrated>,
 }
 
-/// A forest, and how the rows of the reference score: what it takes to be odd.
+/// A forest, and the scores of the reference rows, which calibrate it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Calibrated {
@@ -81,26 +81,29 @@ pub(super) fn refuse(message: impl Into<String>, help: impl Into<String>) -> Box
 }
 
 impl Model {
-    /// Fits a model over a period in which nothing was wrong; some incidents in it do no harm.
+    /// Fits a model to a period in which nothing was wrong; a few incidents in it do no harm.
     ///
     /// # Errors
     /// `ANOMALY_DATA`: no columns, a column with too few values, options out of range.
     pub fn fit(table: &Table, options: &FitOptions) -> Result<Model, Box<Diagnostic>> {
         if !(options.threshold > 0.0 && options.threshold < MAX_THRESHOLD) {
-            let what = format!("the threshold {} is no tail probability", options.threshold);
-            return Err(refuse(what, format!("write one above 0 and below {MAX_THRESHOLD}, `{DEFAULT_THRESHOLD}` for instance")));
+            let what = format!("invalid threshold `{}`", options.threshold);
+            return Err(refuse(what, format!("use a tail probability above 0 and below {MAX_THRESHOLD}, like `{DEFAULT_THRESHOLD}`")));
         }
         let detectors = chosen(options, table.columns.len())?;
         let (Some(from), Some(to)) = (table.times.first(), table.times.last()) else {
-            return Err(refuse("there are no rows to fit a model over", "take a longer period"));
+            return Err(refuse("no rows to fit a model to", "choose a longer period"));
         };
         let seasonal = detectors.contains(&Detector::Seasonal);
         let mut columns = Vec::new();
         for TableColumn { name, values } in &table.columns {
             let Some(column) = Column::fit(name, &table.times, values, options.direction, seasonal) else {
                 let known = values.iter().filter(|value| value.is_finite()).count();
-                let what = format!("column `{name}` has {known} values, of which nothing can be learnt");
-                return Err(refuse(what, format!("at least {MIN_REFERENCE} are needed (of a counter one more), some hundreds are better")));
+                let what = format!("column `{name}` has too few values to fit a model: {known}");
+                return Err(refuse(
+                    what,
+                    format!("use at least {MIN_REFERENCE} values (one more for a counter); several hundred are better"),
+                ));
             };
             columns.push(column);
         }
@@ -130,18 +133,18 @@ impl Model {
         self.threshold
     }
 
-    /// What was learnt, in a line each.
+    /// What was learned, one line each.
     pub fn describe(&self) -> Vec<String> {
         let mut lines = vec![format!("{} rows from {} to {}", self.rows, self.from, self.to)];
         lines.extend(self.columns.iter().map(describe_column));
         let Some(calibrated) = &self.forest else { return lines };
         let rows = calibrated.scores.len();
-        lines.push(format!("forest over {rows} of the rows, {} together", columns_of(self.columns.len())));
+        lines.push(format!("forest over {rows} rows and {}", columns_of(self.columns.len())));
         let least = self.forest_share() / (count(rows) + 1.0);
         if least > self.threshold {
             let needed = (self.forest_share() / self.threshold).ceil() - 1.0;
             lines.push(format!(
-                "warning: of so few rows the forest cannot say less than {}, the threshold is {}; it never decides alone: {needed} rows would do, or a higher threshold",
+                "warning: with so few rows the forest cannot give a p below {}, but the threshold is {}, so it never decides alone: use {needed} rows or more, or a higher threshold",
                 format_number(least),
                 format_number(self.threshold),
             ));
@@ -152,12 +155,12 @@ impl Model {
     /// The file: JSON in one line.
     ///
     /// # Errors
-    /// What `serde_json` says; a fitted model has nothing that JSON cannot hold.
+    /// Errors of `serde_json`; a fitted model has no values that JSON cannot represent.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
 
-    /// Whether a file is an anomaly model, of whatever version.
+    /// Whether a file is an anomaly model, of any version.
     pub fn is_model(bytes: &[u8]) -> bool {
         serde_json::from_slice::<Head>(bytes).is_ok_and(|head| head.kind.as_deref() == Some(KIND))
     }
@@ -165,37 +168,37 @@ impl Model {
     /// Reads such a file; `name` is for the messages.
     ///
     /// # Errors
-    /// `ANOMALY_MODEL`: no JSON, no model, of another version, or one that nobody fitted.
+    /// `ANOMALY_MODEL`: not JSON, not a model, another version, or damaged.
     pub fn from_json(name: &str, bytes: &[u8]) -> Result<Model, Box<Diagnostic>> {
         let bad = |what: String| {
-            let help = "`faultscope anomaly fit` writes a model; fit it again over the data it was fitted over";
+            let help = "fit the model again over the same data with `faultscope anomaly fit`";
             Box::new(Diagnostic::nowhere(Code::ANOMALY_MODEL, format!("`{name}` {what}")).help(help))
         };
-        let head: Head = serde_json::from_slice(bytes).map_err(|error| bad(format!("is no anomaly model: {error}")))?;
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| bad(format!("is not an anomaly model: {error}")))?;
         if head.kind.as_deref() != Some(KIND) {
-            return Err(bad("is JSON, but no anomaly model".to_owned()));
+            return Err(bad("is JSON, but not an anomaly model".to_owned()));
         }
         match head.version {
             Some(VERSION) => {}
             Some(other) => return Err(bad(format!("is an anomaly model of version {other}; this program reads version {VERSION}"))),
-            None => return Err(bad("is an anomaly model without its version".to_owned())),
+            None => return Err(bad("is an anomaly model without a version".to_owned())),
         }
-        let model: Model = serde_json::from_slice(bytes).map_err(|error| bad(format!("cannot be read: {error}")))?;
-        model.flaw().map_or(Ok(()), |flaw| Err(bad(format!("has been damaged: {flaw}"))))?;
+        let model: Model = serde_json::from_slice(bytes).map_err(|error| bad(format!("is not a valid anomaly model: {error}")))?;
+        model.flaw().map_or(Ok(()), |flaw| Err(bad(format!("is damaged: {flaw}"))))?;
         Ok(model)
     }
 
-    /// What is wrong with a model from a file.
+    /// The error in a model from a file, if there is one.
     fn flaw(&self) -> Option<String> {
         if self.columns.is_empty() || !(self.threshold > 0.0 && self.threshold < MAX_THRESHOLD) {
-            return Some("it has no columns or no threshold".to_owned());
+            return Some("it has no columns or no valid threshold".to_owned());
         }
         if let Some(column) = self.columns.iter().find(|column| !column.is_sound()) {
-            return Some(format!("column `{}` has impossible numbers", column.name));
+            return Some(format!("column `{}` has invalid numbers", column.name));
         }
         let Some(Calibrated { forest, scores }) = &self.forest else { return None };
         if forest.dimensions() != self.columns.len() || scores.is_empty() || !scores.is_sorted() {
-            return Some("the forest does not belong to the columns".to_owned());
+            return Some("the forest does not match the columns".to_owned());
         }
         forest.check().err()
     }
@@ -205,20 +208,20 @@ impl Model {
         let all = (0..table.times.len()).map(|at| judge::row(&read, at));
         let whole: Vec<Vec<f64>> = all.filter(|row| row.iter().all(|value| value.is_finite())).collect();
         if whole.len() < MIN_REFERENCE {
-            // Who did not ask for a forest does not have to hear that there is none; `describe` shows it.
+            // No error if the forest was not requested explicitly; `describe` shows that there is none.
             return if options.detectors.is_empty() {
                 Ok(None)
             } else {
                 Err(refuse(
-                    format!("{} rows have all of their values, too few for a forest", whole.len()),
-                    "choose fewer columns, with `--columns`",
+                    format!("too few rows with a value in every column for a forest: {}", whole.len()),
+                    "choose fewer columns with `--columns`",
                 ))
             };
         }
         let usual = ForestOptions { seed: options.seed, ..ForestOptions::default() };
         // No more than half of the rows in a tree, so that every row has trees that did not see it.
         let options = ForestOptions { sample: usual.sample.min(whole.len() / 2), ..usual };
-        let (forest, held_out) = Forest::fit_held_out(&whole, &options).map_err(|what| refuse(what, "leave such columns out"))?;
+        let (forest, held_out) = Forest::fit_held_out(&whole, &options).map_err(|what| refuse(what, "leave out such columns or rows"))?;
         let mut scores: Vec<u32> = held_out.into_iter().map(millionths).collect();
         scores.sort_unstable();
         Ok(Some(Calibrated { forest, scores }))
@@ -238,12 +241,12 @@ impl Calibrated {
 /// The detectors wanted, in order, each once.
 fn chosen(options: &FitOptions, columns: usize) -> Result<Vec<Detector>, Box<Diagnostic>> {
     if columns == 0 {
-        return Err(refuse("there are no columns of values to fit a model over", "give data with at least one"));
+        return Err(refuse("no columns to fit a model to", "use data with at least one column of numbers"));
     }
     let mut detectors = options.detectors.clone();
     if detectors.contains(&Detector::ChangePoint) {
-        let what = "`change_point` judges a whole series, not a row, and is not part of a model";
-        return Err(refuse(what, "`faultscope anomaly score` shows changes of level by itself"));
+        let what = "`change_point` cannot be part of a model: it judges a whole series, not a row";
+        return Err(refuse(what, "leave it out: `faultscope anomaly score` always reports changes of level"));
     }
     if detectors.is_empty() {
         detectors = vec![Detector::RobustZ, Detector::Ewma, Detector::Seasonal];
@@ -269,7 +272,7 @@ fn describe_column(column: &Column) -> String {
         Scale::Spread(spread) => format!("spread {}", format_number(spread)),
         Scale::Nothing(_) => "always zero".to_owned(),
     };
-    let rate = if column.rate { " a second (it is a counter)" } else { "" };
+    let rate = if column.rate { " per second (counter)" } else { "" };
     let mut line = format!("`{}`: median {}{rate}, {spread}, {} samples", column.name, format_number(column.level.median), column.samples);
     for rhythm in column.rhythm.iter().flat_map(|rhythmic| &rhythmic.season.rhythms) {
         line.push_str(&format!(", rhythm of {} (strength {})", Time::describe(rhythm.period), format_number(rhythm.strength)));

@@ -112,7 +112,7 @@ fn a_counter_is_judged_by_its_rise() {
     values[400..].iter_mut().for_each(|value| *value -= before);
     let reset = single(&values);
     let model = fit(&reset);
-    assert!(model.describe()[1].contains(" a second (it is a counter)"), "{:?}", model.describe());
+    assert!(model.describe()[1].contains(" per second (counter)"), "{:?}", model.describe());
     let scored = model.score(&reset).unwrap();
     assert_eq!(scored[0].values[0].value, None);
     // The minute of the restart counts 300 of 600: half a rise, and that is all that may be odd.
@@ -208,9 +208,9 @@ fn two_columns_that_no_longer_go_together() {
 #[test]
 fn a_forest_that_cannot_decide_says_so() {
     let table = table(MINUTE, &[("a", &noise(100, 1.0, 13)), ("b", &noise(100, 1.0, 14))]);
-    assert!(fit(&table).describe().last().unwrap().contains("1999 rows would do"), "{:?}", fit(&table).describe());
+    assert!(fit(&table).describe().last().unwrap().contains("use 1999 rows or more"), "{:?}", fit(&table).describe());
     let alone = fit_with(&table, |options| options.detectors = vec![Detector::Forest]);
-    assert!(alone.describe().last().unwrap().contains("999 rows would do"));
+    assert!(alone.describe().last().unwrap().contains("use 999 rows or more"));
     assert!(fit_with(&table, |options| options.threshold = 0.05).describe().iter().all(|line| !line.contains("warning")));
 }
 
@@ -238,20 +238,20 @@ fn what_cannot_be_fitted_or_judged_is_refused() {
     };
     let good = single(&[1.0, 2.0, 3.0]);
     let cases = [
-        (refused(&Table::default(), |_| {}), "F8002 there are no columns of values to fit a model over"),
-        (refused(&single(&[1.0, f64::NAN, 3.0]), |_| {}), "F8002 column `v` has 2 values, of which nothing can be learnt"),
-        (refused(&good, |options| options.threshold = 0.0), "F8002 the threshold 0 is no tail probability"),
-        (refused(&good, |options| options.threshold = f64::NAN), "F8002 the threshold NaN is no tail probability"),
+        (refused(&Table::default(), |_| {}), "F8002 no columns to fit a model to"),
+        (refused(&single(&[1.0, f64::NAN, 3.0]), |_| {}), "F8002 column `v` has too few values to fit a model: 2"),
+        (refused(&good, |options| options.threshold = 0.0), "F8002 invalid threshold `0`"),
+        (refused(&good, |options| options.threshold = f64::NAN), "F8002 invalid threshold `NaN`"),
         (
             refused(&good, |options| options.detectors = vec![Detector::ChangePoint]),
-            "F8002 `change_point` judges a whole series, not a row, and is not part of a model",
+            "F8002 `change_point` cannot be part of a model: it judges a whole series, not a row",
         ),
     ];
     for (found, expected) in cases {
         assert_eq!(found, expected);
     }
     let other = table(MINUTE, &[("w", &[1.0])]);
-    assert_eq!(fit(&good).score(&other).unwrap_err().message, "column `v` of the model is not in the data");
+    assert_eq!(fit(&good).score(&other).unwrap_err().message, "the data has no column `v`, which the model needs");
 }
 
 #[test]
@@ -259,12 +259,12 @@ fn a_model_file_is_checked() {
     let text = fit(&single(&[1.0, 2.0, 3.0])).to_json().unwrap();
     assert!(Model::is_model(text.as_bytes()) && !Model::is_model(b"time,v\n"));
     let cases = [
-        ("time,v\n".to_owned(), "is no anomaly model"),
-        ("{}".to_owned(), "is JSON, but no anomaly model"),
+        ("time,v\n".to_owned(), "is not an anomaly model"),
+        ("{}".to_owned(), "is JSON, but not an anomaly model"),
         (text.replace("\"version\":1", "\"version\":2"), "is an anomaly model of version 2; this program reads version 1"),
-        (text.replace("\"columns\":[", "\"columns\":[7,"), "cannot be read"),
-        (text.replace("\"samples\":3", "\"samples\":0"), "has been damaged: column `v` has impossible numbers"),
-        (text.replace("\"threshold\":0.001", "\"threshold\":0.9"), "has been damaged"),
+        (text.replace("\"columns\":[", "\"columns\":[7,"), "is not a valid anomaly model"),
+        (text.replace("\"samples\":3", "\"samples\":0"), "is damaged: column `v` has invalid numbers"),
+        (text.replace("\"threshold\":0.001", "\"threshold\":0.9"), "is damaged"),
     ];
     for (text, expected) in cases {
         let found = Model::from_json("m.json", text.as_bytes()).unwrap_err();

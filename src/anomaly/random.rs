@@ -1,7 +1,7 @@
 //! Seeded pseudo-random numbers: the same seed, the same forest, on every machine and in every release.
 
 /// `SplitMix64` (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014): 64 bits of state, passes
-/// `BigCrush`, any seed is a good one. Not for secrets.
+/// `BigCrush`, any seed is good. Not cryptographic.
 #[derive(Debug, Clone)]
 pub(super) struct Random(u64);
 

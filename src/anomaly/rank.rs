@@ -1,12 +1,16 @@
-//! Ranking: which unit best explains what strays and what alerts, along the travel of faults.
+//! Ranks units by how well a fault there explains the anomalies and alerts, along the propagation of faults.
 //!
-//! `score = own × (½ + ½·reach) × (1 − cause)`. `own` is what speaks against the unit itself; `reach` the share of all trouble
-//! that its fault would explain: its own, that of its dependents which begin no earlier, and half of that of what it calls; `cause` what
-//! a dependency takes over that strays too and no later: for strengths `a` of the dependency, as far as it strays in the same ways, and
-//! `b` of the unit, `a²/(a²+b²)`, a half where both stray alike. Squared, because noise far below must not take over what is plainly
-//! here. That a component whose own dependencies are healthy, and which is itself not, is the root, is the observation of Chen et al.
-//! (`CauseInfer`, INFOCOM 2014) and of Lin et al. (`MicroScope`, ICSOC 2018); the form of the product is ours. A unit of which nothing is
-//! measured has only its reach.
+//! `score = own × (½ + ½·reach) × (1 − cause)`
+//!
+//! - `own` is the evidence against the unit itself.
+//! - `reach` is the share of all suspicion that its fault would explain: its own, that of its dependents that began no earlier, and half
+//!   of that of the units it calls.
+//! - `cause` is the share that a dependency takes over if it deviates too and began no later. For the strength `a` of the dependency, as
+//!   far as it deviates in the same metrics, and `b` of the unit: `a²/(a²+b²)`, one half if both are equal. It is squared so that faint
+//!   noise in a dependency cannot take over a clear anomaly.
+//!
+//! The idea that the root cause is an unhealthy component with healthy dependencies comes from Chen et al. (`CauseInfer`, INFOCOM 2014)
+//! and Lin et al. (`MicroScope`, ICSOC 2018); the product is our own. A unit without metrics has only its reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,47 +24,47 @@ use super::score::{Deviation, Reference, step};
 use super::suspicion::{FAINT, SuspicionSource, Trouble, Vote, troubles};
 use super::workloads::Units;
 
-/// Half of a score a unit has by straying, half by explaining others: a leaf that nobody depends on can still be broken.
+/// Half of the score comes from the unit's own anomaly, half from explaining others: a leaf without dependents can still be broken.
 const ALONE: f64 = 0.5;
 
-/// Trouble of what a unit calls, as far as its fault explains that: half. A caller that starves, floods or stops shows in what it
-/// calls, but a fault travels the other way first.
+/// How much of the suspicion of the units it calls a fault explains. A caller that starves or floods its dependencies shows there, but
+/// faults mainly propagate the other way.
 const DOWNWARD: f64 = 0.5;
 
-/// What speaks against a candidate of which nothing is measured. Less than an alert of a measured component (0.15), so that it must
-/// explain several that alert before it is named before each of them.
+/// The evidence against a candidate without metrics. Less than an alert on a component with metrics (0.15), so it ranks before alerting
+/// components only if it explains several of them.
 const SILENT: f64 = 0.1;
 
-/// What was changed in the hour before its trouble is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
+/// A unit that was changed in the hour before its onset is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
 /// "Site Reliability Engineering", 2016, chapter 1), and most changes break nothing.
 const CHANGED: f64 = 1.5;
 const CHANGE_WINDOW: Duration = HOUR;
 
 /// Scores become probabilities as `score³ / (Σ score³ + 0.06³)`: temperature scaling (Guo et al., "On Calibration of Modern Neural
-/// Networks", ICML 2017) with a culprit beside all candidates. The two numbers are the most likely ones given the roots of 50 labelled
-/// incidents of two systems; each system alone gives nearly the same (3.6 and 3.2, see docs/anomaly.md).
+/// Networks", ICML 2017) plus an unknown root cause that is not a candidate. The two numbers are the maximum-likelihood estimates for the
+/// roots of 50 labeled incidents of two systems; each system alone gives nearly the same (3.6 and 3.2, see docs/anomaly.md).
 const SHARPNESS: i32 = 3;
 const SOMETHING_ELSE: f64 = 0.06;
 
-/// More than this is not said, since no recordings show it: of ten answers beyond 90 % all were right, from which follows no more than
-/// 72 % with certainty (Wilson, 95 %).
+/// The maximum confidence. The recordings do not justify more: all ten answers above 90 % were right, which proves no more than 72 %
+/// (Wilson interval, 95 %).
 const MOST_SURE: f64 = 0.95;
 
-/// Nobody looks further down, and many unlikely suspects together must not take the confidence of a likely one.
+/// Maximum number of suspects: many unlikely ones together must not reduce the confidence of a likely one.
 const MAX_RANKED: usize = 20;
 
-/// Without a symptom only this convinces that something is wrong. Strong: well beyond the cut of 3.5, since thousands of series
-/// are looked at and tails are heavy.
+/// Without any symptom, only deviations that meet all of these conditions count as a fault. Strong: well beyond the cut of 3.5, because
+/// thousands of series are checked and tails are heavy.
 const FIRM: f64 = 6.0;
 /// Sustained: three samples, because two in a row are common where scrapes and windows overlap.
 const SUSTAINED: usize = 3;
-/// Corroborated: another family of metrics of the unit, or a unit next to it, strays so too, and both begin within so many samples.
-/// Independent noise does not; and not any unit that some path connects, since in a large estate there is always one.
+/// Corroborated: another metric family of the unit, or a direct neighbor, deviates as strongly, and both begin within this many samples.
+/// Independent noise rarely does. Only direct neighbors count, because in a large estate some connected unit always deviates.
 const TOGETHER: i64 = 2;
-/// Still: what ended more than ten minutes before the last samples is history.
+/// Ongoing: a deviation that ended more than ten minutes before the last samples is history.
 const STILL_THERE: f64 = 0.25;
 
-/// What asks for an explanation: an alert, a report, a failed probe.
+/// A signal that needs an explanation: an alert, a report, a failed probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Symptom {
     pub component: ComponentId,
@@ -69,7 +73,7 @@ pub struct Symptom {
     pub weight: f64,
 }
 
-/// What suspects are asked of.
+/// The input of the ranking.
 #[derive(Clone, Copy)]
 pub struct RankInput<'a> {
     pub estate: &'a Snapshot,
@@ -84,53 +88,53 @@ pub struct RankInput<'a> {
 /// A suspect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranked {
-    /// A pod and the only service that runs on it are one; named is the service.
+    /// A pod and the only service that runs on it are one unit, named after the service.
     pub component: ComponentId,
     /// Above 0, at most 1; comparable within one answer only.
     pub score: f64,
-    /// 0 to 1: how probable it is that this is the root, given that there is one; see `SHARPNESS`.
+    /// 0 to 1: the probability that this is the root cause, given that there is one; see `SHARPNESS`.
     pub confidence: f64,
-    /// In words.
+    /// As text.
     pub reasons: Reasons,
-    /// Straying components and those with symptoms that its fault reaches, itself included; ascending.
+    /// Components with anomalies or symptoms that its fault reaches, including itself; ascending.
     pub explains: Vec<ComponentId>,
-    /// Its own, as positions in the slice that was given; ascending.
+    /// Its own deviations, as positions in the input; ascending.
     pub deviations: Vec<usize>,
-    /// What speaks most against it.
+    /// The strongest evidence against it.
     pub leading: Option<SuspicionSource>,
-    /// The components that it is: a service and its pods.
+    /// The components of the unit: a service and its pods.
     pub members: Vec<ComponentId>,
 }
 
-/// A candidate under judgement.
+/// A candidate while it is judged.
 pub(super) struct Suspect {
     pub unit: ComponentId,
-    /// Hops from the nearest symptom; of those beside its path, more than any.
+    /// Hops from the nearest symptom; `u32::MAX` for candidates that are not on the path of a symptom.
     pub distance: u32,
     pub score: f64,
-    /// Units in trouble that its fault explains, without itself; ascending.
+    /// Suspicious units that its fault explains, without itself; ascending.
     pub explained: Vec<ComponentId>,
-    /// Those of what it calls.
+    /// Suspicious units that it calls.
     pub called: Vec<ComponentId>,
-    /// The dependency that takes over most, with its share.
+    /// The dependency that takes over the largest share, with that share.
     pub cause: Option<(ComponentId, f64)>,
-    /// The last change of it before its trouble, as a position in `facts.changes`.
+    /// The last change of it before its onset, as a position in `facts.changes`.
     pub change: Option<usize>,
 }
 
-/// What the topology says of the units in trouble.
+/// How the topology connects the suspicious units.
 struct Walks {
-    /// For a unit, those in trouble which its fault would reach.
+    /// For each unit, the suspicious units that its fault would reach.
     above: BTreeMap<ComponentId, Vec<ComponentId>>,
-    /// For a unit, those that stray and whose fault would reach it.
+    /// For each unit, the anomalous units whose fault would reach it.
     below: BTreeMap<ComponentId, Vec<ComponentId>>,
 }
 
-/// Suspects, the best first, at most 20. Empty: nothing is wrong as far as this can tell.
+/// Suspects, the best first, at most 20. Empty: no fault found.
 ///
-/// Candidates are the units with symptoms and all that they depend on; and, with no symptom on their path but sharing a dependent with
-/// one, units that stray. Without a symptom, units that stray strongly, for long and not alone take their place; without those, too, it
-/// abstains.
+/// Candidates are the units with symptoms, all their dependencies, and anomalous units that share a dependent with them. Without any
+/// symptom, units with strong, sustained and corroborated anomalies take the place of units with symptoms. Without those, the result is
+/// empty.
 pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let straying = ask.deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component).collect();
     let units = Units::new(ask.estate, &straying);
@@ -171,17 +175,17 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     suspects.iter().map(ranked).collect()
 }
 
-/// The score of what is not among the candidates: as likely as the best of them, as far as nothing but alerts speaks for that.
+/// The score of a root cause that is not among the candidates: as likely as the best candidate, as far as only alerts are evidence for it.
 fn beside(suspects: &[Suspect], troubles: &BTreeMap<ComponentId, Trouble>) -> f64 {
     let Some(best) = suspects.first() else { return SOMETHING_ELSE };
-    // Models outside say what they like: alone they convince of nothing.
+    // External models are not verified: alone they are not enough evidence.
     let ours = |trouble: &&Trouble| trouble.votes.iter().any(|vote| vote.family != OUTSIDE);
     let seen = |trouble: &Trouble| (trouble.evidence / trouble.own().max(f64::MIN_POSITIVE)).min(1.0);
     let seen = troubles.get(&best.unit).filter(ours).map_or(0.0, seen);
     (best.score * (1.0 - seen)).max(SOMETHING_ELSE)
 }
 
-/// Units that stray strongly, for long, not alone, not with the crowd, and still.
+/// Units with strong, sustained, corroborated and ongoing anomalies that unrelated units do not share.
 fn convincing(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeSet<ComponentId> {
     let is_firm = |vote: &&Vote, deviation: &Deviation| {
         let alone = 1.0 - vote.common;
@@ -211,8 +215,8 @@ fn convincing(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, un
     firm.iter().filter(|(unit, own)| corroborated(**unit, own)).map(|(unit, _)| *unit).collect()
 }
 
-/// The seeds and all that they depend on, with the hops from the nearest seed; then units that stray and share a dependent with a seed,
-/// or are one: a shared caller carries the fault from one branch to where it was noticed in another.
+/// The seeds and all their dependencies, with the hops from the nearest seed; then anomalous units that share a dependent with a seed or
+/// depend on one: a shared caller can carry a fault from one branch to another, where it is noticed.
 fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeMap<ComponentId, u32> {
     let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
     let mut above: BTreeSet<ComponentId> = seeds.clone();
@@ -233,8 +237,8 @@ fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Tr
     found
 }
 
-/// Two walks for each unit in trouble instead of two for each candidate: a storm has hundreds of the one, an estate a hundred
-/// thousand of the other.
+/// Two traversals for each suspicious unit instead of two for each candidate: a storm has hundreds of suspicious units, but an estate can
+/// have a hundred thousand candidates.
 fn walks(troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> Walks {
     let mut walks = Walks { above: BTreeMap::new(), below: BTreeMap::new() };
     for (&unit, trouble) in troubles {
@@ -271,10 +275,10 @@ fn suspects(
             |other: &ComponentId| troubles.get(other).is_some_and(|other| mine.is_none_or(|mine| mine.begins_with(mine.begin, other)));
         let mut explained: Vec<ComponentId> = walks.above.get(&unit).unwrap_or(&none).iter().copied().filter(follows).collect();
         if mine.is_none() {
-            // Silence speaks against a unit only as far as nothing that strays explains the same.
+            // A silent unit only explains units that no anomalous unit explains.
             explained.retain(|other| troubles.get(other).is_some_and(|t| t.evidence <= 0.0) && !walks.below.contains_key(other));
         }
-        // What strays as much as its caller is the cause rather than the effect.
+        // A dependency that is as anomalous as its caller is the cause rather than the effect.
         let weaker = |other: &ComponentId| {
             let evidence = |unit: &ComponentId| troubles.get(unit).map_or(0.0, |trouble| trouble.evidence);
             evidence(other) < evidence(&unit)
@@ -285,18 +289,18 @@ fn suspects(
         let alone = if mine.is_some() { ALONE } else { 0.0 };
         let cause = cause(mine, own, walks.below.get(&unit).unwrap_or(&none), troubles);
         let score = own * (alone + (1.0 - alone) * reach) * (1.0 - cause.map_or(0.0, |(_, share)| share));
-        // Of one that is silent, before what it would explain.
+        // For a silent unit: the onset of what it would explain.
         let begin = mine.map(|mine| mine.begin).or_else(|| explained.iter().filter_map(|other| troubles.get(other)).map(|t| t.begin).min());
         let change = begin.and_then(|begin| change_before(ask, units, unit, begin));
         let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
-        // Rounded, so that the order in which sums were taken does not decide between equals.
+        // Rounded, so that the order of summation does not decide ties.
         let score = (score * 1e9).round() / 1e9;
         (score > 0.0).then_some(Suspect { unit, distance, score, explained, called, cause, change })
     };
     candidates.iter().filter_map(judge).collect()
 }
 
-/// The last change of a unit in the hour before its trouble began.
+/// The last change of a unit in the hour before its onset.
 fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begin: Time) -> Option<usize> {
     let of = |component: ComponentId| ask.facts.changes_of.get(&component).into_iter().flatten().copied();
     let time = |at: &usize| ask.facts.changes.get(*at).map(|change| change.time);
@@ -304,7 +308,7 @@ fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begi
     units.members(unit).flat_map(of).filter(recent).max_by_key(|at| (time(at), *at))
 }
 
-/// The dependency that takes over most, of those that stray no later.
+/// The dependency that takes over the largest share, of those that began no later.
 fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTreeMap<ComponentId, Trouble>) -> Option<(ComponentId, f64)> {
     let share = |unit: &ComponentId| {
         let other = troubles.get(unit)?;
@@ -313,7 +317,7 @@ fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTr
         let strength = other.evidence * mine.map_or(1.0, |mine| mine.likeness(other));
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };
-    // Of equals the first: `max_by` would take the last.
+    // Ties: the first one; `max_by` would take the last.
     below.iter().filter_map(share).fold(None, |best, next| match best {
         Some((_, share)) if share >= next.1 => best,
         Some(_) | None => Some(next),

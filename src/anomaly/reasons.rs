@@ -1,4 +1,4 @@
-//! Why a suspect stands where it stands, in words: what speaks for it, what against it, and what to look at to decide.
+//! The reasons for the rank of a suspect, as text: the evidence for it, the evidence against it, and what to check to confirm it.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use super::rank::{RankInput, Suspect};
 use super::score::{Deviation, Reference};
 use super::suspicion::{SuspicionSource, Trouble, Vote};
 
-/// More names than this are not read.
+/// Maximum number of names in a list.
 const MAX_NAMES: usize = 5;
 
-/// A path longer than this is told by its ends.
+/// A longer path is not shown.
 const MAX_HOPS: usize = 6;
 
-/// A dependency that takes over less is not worth a word.
+/// A dependency that takes over a smaller share of the blame is not mentioned.
 const WORTH_A_WORD: f64 = 0.1;
 
-/// So large a share of others that stray likewise is worth one.
+/// The share of unrelated components with the same anomaly from which on it is mentioned.
 const CROWDED: f64 = 0.25;
 
-/// What a suspect's place rests on, each a clause; the weightiest first.
+/// The reasons for the rank of a suspect, each a clause; the most important first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reasons {
     pub because: Vec<String>,
     pub against: Vec<String>,
-    /// What to look at to decide.
+    /// What to check to confirm it.
     pub look: Vec<String>,
 }
 
@@ -53,7 +53,8 @@ impl ReasonWriter<'_, '_> {
     fn because(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self.votes().filter_map(|vote| self.vote(vote)).collect();
         if let Some(mine) = self.mine.filter(|mine| !mine.symptoms.is_empty()) {
-            reasons.push(format!("{} has alerts or reports", self.list(mine.symptoms.iter().copied())));
+            let verb = if mine.symptoms.len() == 1 { "has" } else { "have" };
+            reasons.push(format!("{} {verb} alerts or reports", self.list(mine.symptoms.iter().copied())));
         }
         if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
             reasons.push(self.change(change));
@@ -67,7 +68,7 @@ impl ReasonWriter<'_, '_> {
             reasons.push(format!("its dependencies also show symptoms, weaker and no earlier, as if starved or flooded by it: {called}"));
         }
         if reasons.is_empty() {
-            reasons.push(format!("{} is where the cause may be", self.id(self.suspect.unit)));
+            reasons.push(format!("only its place in the topology points to {}", self.id(self.suspect.unit)));
         }
         reasons
     }
@@ -75,7 +76,7 @@ impl ReasonWriter<'_, '_> {
     fn against(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         match self.mine {
-            None => reasons.push(format!("no metrics of {}", self.id(self.suspect.unit))),
+            None => reasons.push(format!("{} has no metrics", self.id(self.suspect.unit))),
             Some(mine) if mine.votes.is_empty() => reasons.push("no anomaly besides its alert".to_owned()),
             Some(_) => {}
         }
@@ -119,7 +120,7 @@ impl ReasonWriter<'_, '_> {
         hints
     }
 
-    /// The next one, where this is the first and the two are close: told apart by which began first.
+    /// The next suspect, if this is the first one and the two are close: which of them began first.
     fn rival(&self) -> Option<String> {
         let [first, next, ..] = self.suspects else { return None };
         if first.unit != self.suspect.unit || next.score * 2.0 < first.score {
@@ -128,13 +129,13 @@ impl ReasonWriter<'_, '_> {
         let (mine, theirs) = (self.mine?, self.troubles.get(&next.unit)?);
         let when = match (mine.begins_with(mine.begin, theirs), theirs.begins_with(theirs.begin, mine)) {
             (true, false) => format!("which began {} later", Time::describe(theirs.begin.since(mine.begin))),
-            (false, true) => format!("which began first, {} before", Time::describe(mine.begin.since(theirs.begin))),
+            (false, true) => format!("which began {} earlier", Time::describe(mine.begin.since(theirs.begin))),
             (true, true) | (false, false) => "which began at the same time".to_owned(),
         };
         Some(format!("the next suspect, {}, {when}", self.id(next.unit)))
     }
 
-    /// Units in trouble by their own symptoms that its fault does not explain.
+    /// Units with symptoms of their own that its fault does not explain.
     fn open(&self) -> Vec<ComponentId> {
         let explained =
             |unit: &ComponentId| *unit == self.suspect.unit || self.suspect.explained.contains(unit) || self.suspect.called.contains(unit);
@@ -163,10 +164,10 @@ impl ReasonWriter<'_, '_> {
     fn change(&self, change: &Change) -> String {
         let what = change.text.lines().last().unwrap_or_default();
         let onset = self.mine.map_or(change.time, |mine| mine.begin);
-        format!("it was changed {} before: {what} ({})", Time::describe(onset.since(change.time).max(0)), change.time.clock())
+        format!("changed {} before its onset: {what} ({})", Time::describe(onset.since(change.time).max(0)), change.time.clock())
     }
 
-    /// ` (db → pay → web)`, where there is something between.
+    /// ` (db → pay → web)`, if there are components in between.
     fn path(&self, to: ComponentId) -> String {
         let hops = self.ask.estate.path(self.suspect.unit, to).unwrap_or_default();
         if hops.len() < 3 || hops.len() > MAX_HOPS {
@@ -193,10 +194,10 @@ fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> String {
     let (is, usual) = (value(ask, deviation, deviation.value), value(ask, deviation, deviation.usual));
     let moved = match (deviation.against, deviation.high) {
         (Reference::Peers, true) => {
-            format!("is {is}{per}, above the {usual}{per} of {} others; no earlier samples", deviation.reference)
+            format!("is {is}{per}, above the {usual}{per} of {} peers; no earlier samples", deviation.reference)
         }
         (Reference::Peers, false) => {
-            format!("is {is}{per}, below the {usual}{per} of {} others; no earlier samples", deviation.reference)
+            format!("is {is}{per}, below the {usual}{per} of {} peers; no earlier samples", deviation.reference)
         }
         (Reference::SameHours, true) => format!("rose to {is}{per}, usually {usual}{per} at this hour"),
         (Reference::SameHours, false) => format!("fell to {is}{per}, usually {usual}{per} at this hour"),
@@ -212,7 +213,7 @@ fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> String {
     )
 }
 
-/// `2.0%`, `3e-5`, `below 1e-6`: one digit, and no less, since the assumptions carry no more.
+/// `2.0%`, `3e-5`, `below 1e-6`: the assumptions do not justify more precision.
 fn probability(p: f64) -> String {
     const LEAST: f64 = 1e-6;
     if p < LEAST {
@@ -221,7 +222,7 @@ fn probability(p: f64) -> String {
     if p < 0.001 { format!("{p:.0e}") } else { format!("{:.1}%", p * 100.0) }
 }
 
-/// In the unit of the model where it has one.
+/// In the unit from the model, if there is one.
 fn value(ask: &RankInput<'_>, deviation: &Deviation, value: f64) -> String {
     let modelled = ask.facts.series.get(deviation.series).is_some_and(|series| series.modelled);
     let member = deviation

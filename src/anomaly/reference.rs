@@ -1,9 +1,9 @@
-//! What is usual for a series: the median of a reference and its spread, neither moved by a few bad samples.
+//! What is usual for a series: the median and spread of a reference, both robust against a few bad samples.
 
-/// Fewer samples say nothing of a spread; of three, the median still outvotes one that is off.
+/// Fewer samples do not give a spread; of three, the median still outvotes one outlier.
 pub(super) const MIN_REFERENCE: usize = 3;
 
-/// Fewer peers say nothing of how far they lie apart.
+/// Fewer peers do not give a spread.
 const MIN_PEERS: usize = 5;
 
 /// Median absolute deviation to the standard deviation of a normal distribution: 1/Φ⁻¹(3/4) (Hampel, "The influence curve and
@@ -18,26 +18,26 @@ const MEAN_DEVIATION_TO_SIGMA: f64 = 1.253_314;
 /// tenth of the reference may be an earlier incident. They give skewed and quantised series the tail that the MAD does not see.
 const DECILES_TO_SIGMA: f64 = 2.563;
 
-/// A spread below this share of the median is not believed: a twentieth up or down is the difference between any two days. It
-/// also makes scores of different metrics comparable, since none says more than its change in twentieths.
+/// The minimum spread as a share of the median: any two days differ by a twentieth. It also makes the scores of different metrics
+/// comparable, because no score exceeds the change in twentieths.
 const RELATIVE_FLOOR: f64 = 0.05;
 
-/// What sits at 100 (or 1) and is never above is a share of a whole, of which only the missing part matters: the floor is
-/// 0.2 % of the whole, so that a lost percent, an ordinary objective of 99 % broken, scores 5.
+/// A metric that stays at 100 (or 1) and never exceeds it is a share of a whole, and only the missing part matters: the floor is 0.2 %
+/// of the whole, so that one lost percent, which breaks an ordinary objective of 99 %, scores 5.
 const WHOLE_FLOOR: f64 = 0.002;
 const WHOLES: [f64; 2] = [1.0, 100.0];
-/// An availability of 98 % and more is one that usually is whole.
+/// A median of at least 98 % counts as usually whole.
 const NEARLY_WHOLE: f64 = 0.98;
 
-/// What is usually zero has no scale of its own: it scores this much at most, between "surely strays" and "tells the most".
+/// A metric that is usually zero has no scale of its own: this is its maximum score, between a sure deviation and the cap.
 const FROM_NOTHING: f64 = 12.0;
 
 /// Small references underestimate their spread: the standard error of a MAD is 1.17σ/√n, that of a median 1.25σ/√n (asymptotic
 /// efficiencies 37 % and 64 %; Rousseeuw and Croux, JASA 88, 1993). The spread is widened by about both.
 const SMALL_SAMPLE: f64 = 2.0;
 
-/// Where the same metric of other components shows how much it scatters, that counts as much as so many samples of its own: with a
-/// handful of samples what others do says more, with dozens the series itself (a precision-weighted mean of variances, as in Smyth,
+/// The scatter of the same metric on other components counts as much as this many samples of its own: with a handful of samples the
+/// others dominate, with dozens the series itself (a precision-weighted mean of variances, as in Smyth,
 /// "Linear models and empirical Bayes", 2004).
 const BORROWED: f64 = 8.0;
 
@@ -48,7 +48,7 @@ pub(super) struct Usual {
     /// Above zero and finite.
     pub spread: f64,
     pub samples: usize,
-    /// What the spread rests on: the samples, and as many as are [`BORROWED`].
+    /// The number of samples behind the spread, including [`BORROWED`] ones.
     pub weight: f64,
 }
 
@@ -59,12 +59,12 @@ impl Usual {
     }
 }
 
-/// What a reference says by itself, before it is held against others.
+/// The statistics of a reference by itself, before it is combined with those of other components.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scatter {
     median: f64,
     spread: f64,
-    /// A spread below it is not believed.
+    /// The minimum spread.
     floor: f64,
     samples: usize,
 }
@@ -93,13 +93,13 @@ impl Scatter {
         self.spread
     }
 
-    /// The spread as a share of the median, which can be compared between components. `None` where there is no such share.
+    /// The spread as a share of the median, which is comparable between components. `None` if there is none.
     pub fn relative(&self) -> Option<f64> {
         let share = self.spread / self.median.abs();
         (self.median != 0.0 && share.is_finite()).then_some(share)
     }
 
-    /// What is usual, the scatter of the same metric elsewhere (as [`Scatter::relative`]) weighed in. `None` if the reference is too
+    /// What is usual, combined with the scatter of the same metric elsewhere (from [`Scatter::relative`]). `None` if the reference is too
     /// small.
     pub fn settle(&self, elsewhere: Option<f64>) -> Option<Usual> {
         let own = count(self.samples);
@@ -144,7 +144,7 @@ pub(super) fn usual_of_peers(logarithms: &[f64]) -> Option<Usual> {
     spread.is_finite().then_some(Usual { median, spread, samples: sorted.len(), weight })
 }
 
-/// The wider of what the middle and what the deciles say.
+/// The wider of the spreads from the absolute deviations and from the deciles.
 fn spread(sorted: &[f64], median: f64) -> Option<f64> {
     let away = ascending(sorted.iter().map(|value| (value - median).abs()));
     let mad = quantile(&away, 0.5)? * MAD_TO_SIGMA;
@@ -164,7 +164,7 @@ fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
-/// Linear between neighbours (type 7 of Hyndman and Fan, The American Statistician 50, 1996).
+/// Linear between neighbors (type 7 of Hyndman and Fan, The American Statistician 50, 1996).
 fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let position = q * count(sorted.len().checked_sub(1)?);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between zero and the length")]

@@ -5,13 +5,13 @@ use value::{Duration, Time};
 use super::judge::Scored;
 use super::score::step;
 
-/// A run goes over rows that are not anomalous if they are no more than this: one that a fault happens to leave alone.
+/// A run continues over at most this many rows that are not anomalous.
 const BRIDGE: usize = 2;
 
-/// Nor over a longer hole than this many usual steps: what lies that far apart need not be one thing.
+/// A run does not continue over a gap longer than this many usual steps: the rows may be unrelated.
 const MAX_HOLE: i64 = 4;
 
-/// Whether a run goes on over so many positions and so much time.
+/// Whether a run continues over this many positions and this much time.
 pub(super) fn goes_on(positions: usize, time: Duration, step: Duration) -> bool {
     positions <= BRIDGE && time <= MAX_HOLE.saturating_mul(step)
 }

@@ -1,4 +1,4 @@
-//! Scores of series: how far, since when and for how long each strays from its reference.
+//! Scores of series: how far, since when and for how long each deviates from its reference.
 
 use std::collections::BTreeMap;
 
@@ -12,42 +12,42 @@ use super::reference::{MIN_REFERENCE, Scatter, Usual, median, usual_of_peers};
 use super::runs::goes_on;
 use super::tail::t_tail;
 
-/// A sample strays beyond this robust z: the cut of Iglewicz and Hoaglin (1993) for the modified z-score.
+/// A sample deviates beyond this robust z: the cut of Iglewicz and Hoaglin (1993) for the modified z-score.
 const STRAY: f64 = 3.5;
 
-/// Beyond this more is not worse: the spread it is measured by is not known so exactly.
+/// The maximum score: the spread is not known exactly enough for more.
 pub(super) const CAP: f64 = 50.0;
 
-/// A single sample may be a misread scrape, so it counts half, and never more than twice the cut. What is only unlike its peers may be
-/// so by nature, and counts no more either.
+/// A single sample may be a misread scrape, so it counts half, and never more than twice the cut. A series that only
+/// differs from its peers may be normal, so the same limit applies.
 const DOUBTFUL: f64 = 2.0 * STRAY;
 
-/// What strayed from a healthy period just so before the incident began is the difference of two days rather than of the
-/// incident. Half of it is taken off and not all, because the record may begin after the fault.
+/// A deviation from the baseline that existed before the incident began is a difference between two days, not a fault. Half of it is
+/// subtracted, not all, because the recording may begin after the fault.
 const STANDING: f64 = 0.5;
 
-/// Two samples have a middle; their scatter is then that of the same metric elsewhere.
+/// Two samples have a median; their scatter is taken from the same metric elsewhere.
 const SHORT_REFERENCE: usize = 2;
 
-/// A metric shows how much it scatters, and where it lies, if so many series of it are known; and more than that many tell no more: the
-/// median of 256 is known to a tenth of its spread.
+/// The minimum number of series of a metric from which its scatter and level are known, and the maximum that is used: the median of 256
+/// is known to a tenth of its spread.
 const MIN_ELSEWHERE: usize = 3;
 const MAX_ELSEWHERE: usize = 256;
 
-/// A baseline of so many days tells what the hour of the day is worth: of three days, two outvote an exception.
+/// The minimum number of days in a baseline for a daily rhythm: of three days, two outvote an exception.
 const MIN_DAYS: i64 = 3;
-/// So many calm samples are left before a change of level is looked for, and it is one if less probable by chance than this.
+/// At least this many samples remain before a change of level, and it counts if its probability by chance is below this.
 const MIN_CALM: usize = 12;
 const ACCIDENT: f64 = 0.001;
 
-/// The hours that are compared reach so far beyond the samples that are judged, on either side.
+/// The compared hours extend this far beyond the judged samples, on either side.
 const AROUND: Duration = HOUR;
 const MIN_HOURS: usize = 12;
 /// They take the place of the whole baseline if they scatter this much less: the daily rhythm then explains 1 − 0.6² = 64 % of the
 /// variance, where Hyndman and Athanasopoulos ("Forecasting: Principles and Practice", 4.3) begin to call a season strong.
 const RHYTHM: f64 = 0.6;
 
-/// What a series is held against.
+/// What a series is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reference {
     /// A period known to be healthy.
@@ -56,35 +56,35 @@ pub enum Reference {
     SameHours,
     /// The time before the incident.
     Before,
-    /// The same metric of other components, because nothing is known of the time before.
+    /// The same metric of other components, because there are no earlier samples.
     Peers,
 }
 
-/// A series that strays from what is usual for it.
+/// A series that deviates from its reference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deviation {
     pub component: Option<ComponentId>,
     /// Position in `facts.series`.
     pub series: usize,
     pub metric: String,
-    /// Robust z of the straying run: of its second most extreme sample, so that one sample alone does not decide. Above 0, at
+    /// Robust z of the anomalous run: of its second most extreme sample, so that one sample alone does not decide. Above 0, at
     /// most 50.
     pub score: f64,
     /// Probability of such a score if nothing is wrong, in (0, 1]: of Student's t with one degree of freedom less than the reference
     /// has samples, both sides where both are looked at. Assumes that samples scatter about a constant.
     pub tail: f64,
     pub against: Reference,
-    /// Whether it strays upwards.
+    /// Whether it deviates upward.
     pub high: bool,
-    /// The first sample of the straying run, and the last.
+    /// The first sample of the anomalous run, and the last.
     pub onset: Time,
     pub end: Time,
-    /// The most extreme straying value; of a counter, its rate per second.
+    /// The most extreme anomalous value; of a counter, its rate per second.
     pub value: f64,
     /// Median of the reference, in the same unit.
     pub usual: f64,
     pub spread: f64,
-    /// How many samples of the run stray.
+    /// How many samples of the run are anomalous.
     pub samples: usize,
     /// How many samples the reference has; how many peers.
     pub reference: usize,
@@ -92,18 +92,18 @@ pub struct Deviation {
     pub rate: bool,
 }
 
-/// Which samples are judged, and by which.
+/// Which samples are judged, and which are the reference.
 struct ScoreWindow {
-    /// Nothing after it is looked at.
+    /// Later samples are ignored.
     at: Time,
-    /// From when on straying counts; `None` if nobody knows.
+    /// Deviations count from this time on; `None` if unknown.
     since: Option<Time>,
     first_symptom: Option<Time>,
 }
 
-/// Every series that strays between `since` and `at`, the worst first; then by component, metric and labels.
+/// All series that deviate between `since` and `at`, the worst first; then by component, metric and labels.
 ///
-/// The reference is the baseline of the same component, metric and labels. Without one it is what the series itself says before
+/// The reference is the baseline of the same component, metric and labels. Without one, it is the series itself before
 /// `since`, else before the first alert, failed probe or report, else in its first half; where that is too short, the same metric
 /// of other components. `since` at or before [`Time::MIN`] means that it is not known. Linear in the samples, but for sorting them.
 pub fn deviations(estate: &Snapshot, facts: &Facts, at: Time, since: Time) -> Vec<Deviation> {
@@ -116,7 +116,7 @@ pub fn deviations(estate: &Snapshot, facts: &Facts, at: Time, since: Time) -> Ve
     found
 }
 
-/// Which way the model says that a metric strays when something is wrong; both ways if it says nothing.
+/// The direction in which a metric is bad according to the model; both if the model does not declare it.
 pub(super) fn direction(estate: &Snapshot, series: &Series) -> Direction {
     let Some(component) = series.component.filter(|_| series.modelled) else { return Direction::Both };
     match estate.model().member(&estate.component(component).kind, &series.metric) {
@@ -132,8 +132,8 @@ pub(super) fn step(points: &[(Time, f64)]) -> Duration {
     if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(middle).1 }
 }
 
-/// What a series was like when nothing was wrong, as far as is known: its baseline, else its samples before `until`; counters as
-/// rates. Not longer than the last `most` samples.
+/// A series from when nothing was wrong: its baseline, else its samples before `until`; counters as rates. At most the last `most`
+/// samples.
 pub(super) fn calm(facts: &Facts, deviation: &Deviation, until: Time, most: usize) -> Vec<(Time, f64)> {
     let Some(series) = facts.series.get(deviation.series) else { return Vec::new() };
     let own = || finite(&series.points).filter(|(time, _)| *time < until).collect();
@@ -166,12 +166,12 @@ struct Prepared {
 fn prepare(facts: &Facts, frame: &ScoreWindow, series: &Series) -> Prepared {
     let points: Vec<(Time, f64)> = finite(&series.points).filter(|(time, _)| *time <= frame.at).collect();
     let baseline: Vec<(Time, f64)> = baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default();
-    // A metric that the model declares has a unit and is what it is, and so is one made of spans; of others the shape tells.
+    // Metrics declared in the model and those derived from spans are not counters; for others the shape decides.
     let rate = !series.modelled && span_family(&series.metric).is_none() && is_counter(&points, &baseline);
     if rate { Prepared { points: rates(&points), baseline: rates(&baseline), rate } } else { Prepared { points, baseline, rate } }
 }
 
-/// What the same metric does on other components.
+/// The same metric on other components.
 #[derive(Default)]
 struct Elsewhere<'f> {
     /// The usual spread as a share of the median.
@@ -226,7 +226,7 @@ fn judge(
     let (usual, split) = match settled {
         Some(settled) => settled,
         None => {
-            // Nothing is known of the time before: others tell what is usual, on a logarithmic scale.
+            // There are no earlier samples: compare with peers, on a logarithmic scale.
             prepared.points.retain(|(_, value)| *value > 0.0);
             prepared.points.iter_mut().for_each(|(_, value)| *value = value.ln());
             let since = frame.since.map_or(0, |since| prepared.points.partition_point(|(time, _)| *time < since));
@@ -287,12 +287,12 @@ struct Split {
     reference: Vec<f64>,
     /// Position of the first sample that is judged.
     tested_from: usize,
-    /// Values before the incident that the reference does not hold: of a series with a baseline.
+    /// For a series with a baseline: values before the incident that are not in the reference.
     before: Vec<f64>,
 }
 
-/// An alert may come long after the fault, and what lies between is no reference: where the second half of it has another level than the
-/// first, it ends at the change, if that is no accident.
+/// An alert may come long after the fault, and the samples in between are not a reference. If the level of the second half differs from
+/// the first half, and not by chance, the reference ends at the change.
 fn calm_until(reference: &[f64]) -> usize {
     let (first, last) = reference.split_at(reference.len() / 2);
     let all = reference.len();
@@ -324,7 +324,7 @@ fn same_hours(baseline: &[(Time, f64)], judged: &[(Time, f64)], whole: &[f64]) -
     (hours.len() >= MIN_HOURS && scatter(&hours)? < RHYTHM * scatter(whole)?).then_some(hours)
 }
 
-/// `least`: a shorter reference is none.
+/// `least`: a shorter reference does not count.
 fn split(prepared: &Prepared, frame: &ScoreWindow, least: usize) -> Option<Split> {
     let Prepared { points, baseline, .. } = prepared;
     let until = |time: Time| points.partition_point(|(sample, _)| *sample < time);
@@ -340,7 +340,7 @@ fn split(prepared: &Prepared, frame: &ScoreWindow, least: usize) -> Option<Split
         return Some(Split { against, reference, tested_from, before: values(points, begun.map_or(0, until)) });
     }
     let known: Vec<usize> = [frame.since, frame.first_symptom].into_iter().flatten().map(until).collect();
-    // Only who knows nothing of when it began takes the first half.
+    // The first half is used only if the beginning is unknown.
     let half = (frame.first_symptom.is_none()).then_some(points.len() / 2);
     let cut = known.into_iter().chain(half).find(|cut| *cut >= least && *cut < points.len())?;
     let mut reference = values(points, cut);
@@ -350,7 +350,7 @@ fn split(prepared: &Prepared, frame: &ScoreWindow, least: usize) -> Option<Split
     Some(Split { against: Reference::Before, reference, tested_from: cut, before: Vec::new() })
 }
 
-/// Straying runs on one side, each the positions of its straying samples. They may begin before what is judged: a fault begins
+/// Anomalous runs on one side, each the positions of its anomalous samples. A run may begin before the judged samples: a fault begins
 /// before its alert.
 fn runs(points: &[(Time, f64)], usual: &Usual, side: f64) -> Vec<Vec<usize>> {
     let step = step(points);

@@ -1,9 +1,9 @@
 //! Series with a rhythm: what is usual at this time of the day, or of the week.
 //!
 //! A series is brought onto a regular grid, decomposed into level, rhythms and rest by MSTL (Bandara, Hyndman and Bergmeir,
-//! arXiv:2107.13462; the robust variant, so that incidents in the record do not become part of the rhythm), and a rhythm is
-//! kept if it explains enough. The level after the record is forecast by exponential smoothing (ETS, Hyndman et al. 2008).
-//! Times are UTC: a rhythm that follows local time moves by an hour twice a year, and the spread then takes some weeks to tell.
+//! arXiv:2107.13462; the robust variant, so that incidents in the recording do not become part of the rhythm), and a rhythm is
+//! kept if it explains enough. The level after the recording is forecast by exponential smoothing (ETS, Hyndman et al. 2008).
+//! Times are UTC: a rhythm that follows local time shifts by an hour twice a year, and the spread takes some weeks to adapt.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,22 +13,22 @@ use super::ets;
 use super::reference::{count, median};
 use super::score::step;
 
-/// Finer than this no rhythm of a day is looked at: what people and schedules do does not come sharper, several samples in
-/// a cell outvote a spike, and the profile of a week stays at 2,016 numbers.
+/// The finest resolution of a daily rhythm: people and schedules are not more exact, several samples in a cell outvote a spike, and the
+/// profile of a week stays at 2,016 numbers.
 const FINEST: Duration = 5 * MINUTE;
 
-/// With fewer cells in it a period has no shape.
+/// The minimum number of cells in a period.
 const MIN_CELLS: i64 = 4;
 
-/// A rhythm must come back once to be one.
+/// A rhythm must repeat at least once.
 const MIN_PERIODS: i64 = 2;
 
-/// Beyond this many cells, ten years of five minutes, a time is wrong rather than the record long.
+/// With more cells than this (ten years of five minutes), a timestamp is wrong, not the recording long.
 const MAX_CELLS: i64 = 1 << 20;
 
-/// A rhythm whose strength is not above this is taken for chance. Strength as in Hyndman and Athanasopoulos, "Forecasting:
+/// A rhythm that is not stronger than this counts as chance. Strength as in Hyndman and Athanasopoulos, "Forecasting:
 /// principles and practice" (3rd ed., section 4.3), F = max(0, 1 - var(R)/var(S+R)); the cut is that of their R package
-/// `forecast` (`nsdiffs`, `seas.strength`), where it decides whether a series is to be differenced over its season.
+/// `forecast` (`nsdiffs`, `seas.strength`), where it decides on seasonal differencing.
 const MIN_STRENGTH: f64 = 0.64;
 
 /// Days that a forecast of the level takes: twice the parameters of the largest model that is tried, a damped trend with five.
@@ -60,15 +60,15 @@ pub(super) struct Season {
     pub rhythms: Vec<Rhythm>,
     /// Milliseconds between two cells; a cell is centred on its multiple since 1970.
     grid: Duration,
-    /// What the rhythms add to the level, one value a cell of the longest of them.
+    /// What the rhythms add to the level: one value per cell of the longest rhythm.
     profile: Vec<f64>,
-    /// Ascending; some for each day of the record, and for each day of the forecast.
+    /// Ascending; some for each day of the recording, and for each day of the forecast.
     levels: Vec<Level>,
-    /// How many cells the record has.
+    /// Number of cells of the recording.
     cells: usize,
 }
 
-/// The record on its grid, without gaps.
+/// The recording on its grid, without gaps.
 struct Cells {
     grid: Duration,
     /// Number of the first since 1970.
@@ -80,7 +80,7 @@ struct Cells {
 
 impl Season {
     /// The rhythms of a series of finite values, ascending in time. `None` if it is too short (less than two days), too coarse,
-    /// more gap than record, constant, or without a rhythm.
+    /// mostly gaps, constant, or without a rhythm.
     pub fn find(points: &[(Time, f64)]) -> Option<Season> {
         let cells = Cells::of(points)?;
         let per_day = DAY / cells.grid;
@@ -92,7 +92,7 @@ impl Season {
         let strong: Vec<usize> =
             parts.rhythms.iter().filter(|(_, _, strength)| *strength > MIN_STRENGTH).map(|(period, ..)| *period).collect();
         if strong.len() < periods.len() {
-            // What the weak one had taken must go back to the others.
+            // Decompose again without the weak rhythm.
             parts = decompose(&cells.values, &strong)?;
         }
         let longest = parts.rhythms.iter().map(|(period, ..)| *period).max()?;
@@ -112,8 +112,8 @@ impl Season {
         Some(season)
     }
 
-    /// What is expected, and the standard deviation that the forecast of the level adds (0 within the record). Beyond the
-    /// forecast, which reaches one period after the record, both stay: a model is for the next day or week, then fit again.
+    /// What is expected, and the standard deviation that the forecast of the level adds (0 within the recording). After
+    /// the forecast, which ends one period after the recording, both stay the same: a model is for the next day or week.
     pub fn expected(&self, time: Time) -> (f64, f64) {
         let next = self.levels.partition_point(|level| level.at <= time);
         let (value, off) = match (next.checked_sub(1).and_then(|at| self.levels.get(at)), self.levels.get(next)) {
@@ -132,18 +132,18 @@ impl Season {
         count(self.cells.saturating_sub(self.profile.len()).max(1))
     }
 
-    /// The rest is too small by this factor: part of the scatter went into the phases.
+    /// The factor by which the rest is too small, because part of the scatter went into the phases.
     pub fn shrinkage(&self) -> f64 {
         (count(self.cells) / self.freedom()).sqrt()
     }
 
-    /// Whether what was read from a file can be worked with.
+    /// Whether the values read from a file are valid.
     pub fn is_sound(&self) -> bool {
         let sorted = self.levels.iter().zip(self.levels.iter().skip(1)).all(|(a, b)| a.at < b.at);
         self.grid > 0 && !self.profile.is_empty() && !self.levels.is_empty() && sorted && self.levels.iter().all(|level| level.off >= 0.0)
     }
 
-    /// The profile, between its cells in a straight line.
+    /// The profile, linear between its cells.
     fn rhythm_at(&self, time: Time) -> f64 {
         let cell = time.0.div_euclid(self.grid);
         let share = ratio(time.0.rem_euclid(self.grid), self.grid);
@@ -151,7 +151,7 @@ impl Season {
         mix(phase(cell), phase(cell + 1), share)
     }
 
-    /// Adds the levels of the days after the record; of too few days the last level stays.
+    /// Adds the levels of the days after the recording; with too few days, the last level stays.
     fn forecast(&mut self, cells: &Cells, per_day: usize, ahead: usize) {
         let rest = (cells.first..).zip(&cells.values).zip(&cells.real).map(|((cell, value), real)| {
             let usual = phase(cell, self.profile.len()).and_then(|at| self.profile.get(at)).copied().unwrap_or(0.0);
@@ -161,7 +161,7 @@ impl Season {
         let mut days: Vec<f64> = Vec::new();
         for day in rest.chunks(per_day) {
             let known: Vec<f64> = day.iter().copied().flatten().collect();
-            // Of a day that is mostly missing the level is that of the day before.
+            // If most of a day is missing, its level is that of the day before.
             let level = if known.len() * 2 >= per_day { median(known.into_iter()) } else { days.last().copied() };
             days.extend(level);
         }
@@ -180,7 +180,7 @@ impl Season {
 }
 
 impl Cells {
-    /// The median of the samples in each cell; between real cells in a straight line.
+    /// The median of the samples in each cell; linear between cells with samples.
     fn of(points: &[(Time, f64)]) -> Option<Cells> {
         let grid = grid(step(points))?;
         let number = |time: Time| time.plus(grid / 2).0.div_euclid(grid);
@@ -195,7 +195,7 @@ impl Cells {
             *found.get_mut(at)? = median(cell.iter().map(|(_, value)| *value));
         }
         let real: Vec<bool> = found.iter().map(Option::is_some).collect();
-        // What is mostly made up shows the rhythm of its making.
+        // A mostly interpolated series would show the rhythm of the interpolation.
         if real.iter().filter(|real| **real).count() * 2 < real.len() {
             return None;
         }
@@ -217,7 +217,7 @@ fn grid(step: Duration) -> Option<Duration> {
     (1..=most).rev().find(|parts| DAY % parts == 0).map(|parts| DAY / parts)
 }
 
-/// What the decomposition gives.
+/// The result of the decomposition.
 struct Parts {
     trend: Vec<f64>,
     /// Period in cells, values, strength.
@@ -276,7 +276,7 @@ fn strength(seasonal: &[f64], rest: &[f64], period: usize) -> f64 {
     (1.0 - deviation(rest).powi(2) / left / whole).max(0.0)
 }
 
-/// The level in the middle of every day of the record, and at its ends.
+/// The level in the middle of every day of the recording, and at its ends.
 fn levels(cells: &Cells, trend: &[f64], per_day: usize) -> Vec<Level> {
     let last = trend.len().saturating_sub(1);
     let level = |(at, value): (usize, &f64)| {
@@ -290,7 +290,7 @@ fn phase(cell: i64, period: usize) -> Option<usize> {
     usize::try_from(cell.checked_rem_euclid(i64::try_from(period).ok()?)?).ok()
 }
 
-/// Gaps in a straight line from neighbour to neighbour; at the ends as the nearest.
+/// Fills gaps linearly between neighbors; at the ends with the nearest value.
 fn interpolate(cells: &[Option<f64>]) -> Vec<f64> {
     let known: Vec<(usize, f64)> = cells.iter().enumerate().filter_map(|(at, cell)| cell.map(|value| (at, value))).collect();
     let value = |at: usize| {

@@ -1,4 +1,4 @@
-//! Trouble: what speaks against each unit, from its series, its logs, what models outside say, and its symptoms.
+//! Suspicion: the evidence against each unit, from its series, its logs, external scores and its symptoms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,57 +12,57 @@ use super::reference::is_whole;
 use super::score::{CAP, Deviation, calm, direction, step};
 use super::workloads::Units;
 
-/// Below it a deviation is not held against anybody: a single sample just over the cut.
+/// A smaller deviation is ignored: a single sample just over the cut.
 pub(super) const FAINT: f64 = 3.5;
 
-/// A metric that doubled (20 twentieths, see `RELATIVE_FLOOR`) has half of the strength that there is.
+/// A metric that doubled (20 twentieths, see `RELATIVE_FLOOR`) has half of the maximum strength.
 const HALF_STRENGTH: f64 = 20.0;
 
-/// The most that anything can say: a series at the cap.
+/// The maximum strength of any evidence: a series at the cap.
 pub(super) const TELLS_MOST: f64 = CAP / (CAP + HALF_STRENGTH);
 
-/// What falls without the model saying that this is bad counts half: what breaks mostly makes things grow (times, errors, queues,
-/// load), and what falls is mostly work done, which falls with every fault above or below.
+/// A falling metric counts half, unless the model declares falling as bad: faults mostly make metrics grow (latency, errors, queues,
+/// load). What falls is mostly throughput, and that falls with every fault upstream or downstream.
 const FALLING: f64 = 0.5;
 
-/// One vote per family, the strongest three, each worth half of the one before: breadth confirms, the mere number of metrics that
-/// something exports does not.
+/// One vote per metric family, the strongest three, each worth half of the one before: different kinds of anomalies confirm each other,
+/// but the mere number of exported metrics does not.
 pub(super) const VOTES: [f64; 3] = [1.0, 0.5, 0.25];
 
 /// An alert or report of weight 1 weighs as much as one family of metrics that doubled (0.5 / 1.75).
 const SYMPTOM: f64 = 0.3;
 
-/// It weighs so much of that against the component itself, if that is measured: whoever calls for help is more often hit than at
-/// fault, and what is at fault shows more than its alert.
+/// The share of that which counts against the component itself, if it has metrics: an alerting component is more often a victim than
+/// the cause, and the cause shows more than its alert.
 const OWN_SYMPTOM: f64 = 0.5;
 
-/// What had ended before the first symptom, or long before the end of the record, halves with every five minutes: the time that a cause
-/// may well show before its effect is noticed (an alert waits for some minutes before it fires), and no more.
+/// A deviation that ended before the first symptom, or long before the end of the recording, loses half of its strength every five
+/// minutes: about the time from a cause to its alert, which waits some minutes before it fires.
 const HALF_LIFE: Duration = 5 * MINUTE;
 
-/// Where nothing asks for an explanation, what ended within so many samples before the end of the record is of now.
+/// Without any symptom, a deviation that ended within this many samples before the end of the recording is ongoing.
 const STILL: i64 = 5;
 
-/// Where more units than that are in trouble, the strongest are looked at: all others are at most effects.
+/// With more suspicious units than this, only the strongest are considered: all others are at most effects.
 const MAX_TROUBLED: usize = 200;
 
-/// Of one unit so many of its worst series are looked at: the votes are among them.
+/// Only this many of the worst series of a unit are considered: the votes are among them.
 const MAX_SERIES: usize = 24;
 
-/// Samples from the calm time by which series are held against each other.
+/// Maximum number of samples from before the incident for the comparison of series.
 const MAX_CALM: usize = 256;
 
-/// Of how many others it can be said whether they stray alike; one is no crowd.
+/// The minimum number of unrelated units for a comparison with them.
 const MIN_OTHERS: usize = 2;
 
-/// Where a vote comes from, as a position in what was given.
+/// Where a vote comes from, as a position in the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SuspicionSource {
     Deviation(usize),
     ExternalEvidence(usize),
 }
 
-/// One thing that speaks against a unit.
+/// One piece of evidence against a unit.
 #[derive(Debug, Clone)]
 pub(super) struct Vote {
     /// 0 to 1.
@@ -71,51 +71,51 @@ pub(super) struct Vote {
     pub family: String,
     pub onset: Time,
     pub step: Duration,
-    /// Share of others, unreachable for it, that stray likewise.
+    /// Share of unrelated units (which its fault cannot reach) with the same anomaly.
     pub common: f64,
-    /// What is left of it since it ended; 1 while it goes on.
+    /// What is left of its strength since it ended; 1 while it is ongoing.
     pub fading: f64,
 }
 
-/// What speaks against a unit.
+/// The evidence against a unit.
 #[derive(Debug, Clone)]
 pub(super) struct Trouble {
     /// Of its votes alone, 0 to 1.
     pub evidence: f64,
-    /// What its symptoms ask to be explained, and what they say against it itself; 0 to 1.
+    /// How much its symptoms need an explanation, and how much they are evidence against the unit itself; 0 to 1.
     asks: f64,
     accuses: f64,
     pub begin: Time,
     /// When its votes begin; `None` without any.
     pub deviates_from: Option<Time>,
-    /// The coarsest usual step of its votes, of alerts alone five minutes: so exactly is the beginning known.
+    /// The coarsest sample interval of its votes; five minutes for alerts alone. The onset is known only this exactly.
     pub step: Duration,
     pub symptoms: BTreeSet<ComponentId>,
     /// Positions of its deviations, ascending.
     pub deviations: Vec<usize>,
-    /// Of all that strays.
+    /// The families of all its anomalies.
     families: BTreeSet<String>,
     /// The strongest of each family, strongest first, at most three.
     pub votes: Vec<Vote>,
 }
 
 impl Trouble {
-    /// What asks for an explanation here, 0 to 1.
+    /// How much here needs an explanation, 0 to 1.
     pub fn weight(&self) -> f64 {
         self.evidence.max(self.asks)
     }
 
-    /// What speaks for a fault here, 0 to 1.
+    /// How strong the evidence for a fault here is, 0 to 1.
     pub fn own(&self) -> f64 {
         self.evidence.max(self.accuses)
     }
 
-    /// Whether this began before the other, or at the same time as far as the samples tell.
+    /// Whether this began before the other, or at the same time within the sample interval.
     pub fn begins_with(&self, begin: Time, other: &Trouble) -> bool {
         begin <= other.begin.plus(self.step.max(other.step))
     }
 
-    /// How much of its evidence is of families that another strays in too; what strays there in other ways explains half.
+    /// How much of its evidence is of families that are anomalous in the other unit too; other families count half.
     pub fn likeness(&self, other: &Trouble) -> f64 {
         const OTHERWISE: f64 = 0.5;
         let weighed = || self.votes.iter().zip(VOTES).map(|(vote, share)| (vote, vote.strength * share));
@@ -126,7 +126,7 @@ impl Trouble {
     }
 }
 
-/// By unit. `reach`: the units that a fault of one may reach.
+/// The suspicion by unit. `reach`: the units that a fault of a unit may reach.
 pub(super) fn troubles(
     ask: &RankInput<'_>,
     units: &Units<'_>,
@@ -179,7 +179,7 @@ pub(super) fn troubles(
 }
 
 impl Trouble {
-    /// Works out what follows from the votes, and keeps three.
+    /// Computes what follows from the votes, and keeps three.
     fn settle(&mut self) {
         self.votes.retain(|vote| vote.strength > 0.0);
         self.votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
@@ -191,7 +191,7 @@ impl Trouble {
 }
 
 fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>, symptoms: &[&Symptom], measured: bool) -> Option<Trouble> {
-    // `max` lets go of a weight that is no number.
+    // `max` ignores a weight that is NaN.
     let alarm = (symptoms.iter().map(|symptom| symptom.weight).fold(0.0, f64::max) * SYMPTOM).min(1.0);
     let begin = symptoms.iter().map(|symptom| symptom.onset).chain(votes.iter().map(|vote| vote.onset)).min()?;
     let evidence = votes.iter().map(|vote| vote.strength).fold(0.0, f64::max);
@@ -210,7 +210,7 @@ fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>,
     })
 }
 
-/// The strongest vote of a family, whose it is, and how its series moved when nothing was wrong.
+/// The strongest vote of a family, its component, and its series from before the incident.
 type Leader = (Vote, Option<ComponentId>, Vec<(Time, f64)>);
 
 /// The strongest of each family.
@@ -253,7 +253,7 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
     })
 }
 
-/// What is left of something that ended so long before.
+/// The share that is left of a vote that ended this long ago.
 fn fading(ago: Duration) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "milliseconds between two signals of one recording")]
     let halvings = ago.max(0) as f64 / HALF_LIFE as f64;
@@ -273,8 +273,8 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
     })
 }
 
-/// Who else has a metric, and who strays in it: what most others do too is a busy hour or a common cause, and speaks against none of
-/// them in particular.
+/// Which units have a metric, and which deviate in it. If most of them deviate, it is a busy hour or a common cause, and no evidence
+/// against any one of them.
 struct Crowd<'f> {
     have: BTreeMap<&'f str, BTreeSet<ComponentId>>,
     stray: BTreeMap<(&'f str, bool), BTreeSet<ComponentId>>,
@@ -290,7 +290,7 @@ impl<'f> Crowd<'f> {
             let unit = deviation.component.map(|component| units.of(component));
             crowd.stray.entry((&deviation.metric, deviation.high)).or_default().extend(unit);
         }
-        // Who stands on one that strays likewise is hit by that, and no case of its own.
+        // A unit whose dependency shows the same anomaly is affected by it and does not count.
         let mut below: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
         for stray in crowd.stray.values_mut().filter(|stray| stray.len() <= MAX_TROUBLED) {
             let all = stray.clone();
@@ -302,7 +302,7 @@ impl<'f> Crowd<'f> {
         crowd
     }
 
-    /// The share of those that its fault cannot reach.
+    /// The share of unrelated units (which its fault cannot reach) with the same anomaly.
     fn share(&self, ask: &RankInput<'_>, vote: &Vote, reached: &BTreeSet<ComponentId>) -> f64 {
         let SuspicionSource::Deviation(at) = vote.source else { return 0.0 };
         let Some(deviation) = ask.deviations.get(at) else { return 0.0 };
@@ -313,7 +313,7 @@ impl<'f> Crowd<'f> {
     }
 }
 
-/// Those in trouble beyond the limit are let go, the weakest first; ones with symptoms never before ones without.
+/// Drops suspicious units beyond the limit, the weakest first, and those without symptoms before those with symptoms.
 fn strongest(mut found: BTreeMap<ComponentId, Trouble>) -> BTreeMap<ComponentId, Trouble> {
     if found.len() <= MAX_TROUBLED {
         return found;

@@ -19,8 +19,8 @@ pub struct TableColumn {
 }
 
 impl Table {
-    /// Rows in any order, the values of a row in the order of `names`; a value that is not finite is a missing one. Of several
-    /// rows of one time the last counts.
+    /// Rows in any order, the values of a row in the order of `names`; a value that is not finite is missing. Of several
+    /// rows with the same time, the last one counts.
     pub fn of_rows(names: Vec<String>, mut rows: Vec<(Time, Vec<f64>)>) -> Table {
         // Stable, so that the last of one time stays the last.
         rows.sort_by_key(|(time, _)| *time);

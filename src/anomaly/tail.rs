@@ -1,4 +1,4 @@
-//! The common currency of the detectors: how improbable a value is if nothing is wrong.
+//! The common scale of all detectors: how improbable a value is if nothing is wrong.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ pub enum Detector {
     Ewma,
     /// Distance from what is usual at this time of the day or week.
     Seasonal,
-    /// How few random cuts part the row from all others: several columns together.
+    /// How few random cuts isolate the row from all others: several columns together.
     Forest,
-    /// The level before an instant against the level after it.
+    /// The level before an instant, compared with the level after it.
     ChangePoint,
 }
 
@@ -30,25 +30,23 @@ impl Detector {
         }
     }
 
-    /// What must be true for its probabilities to be true.
+    /// The assumption behind its probabilities.
     pub fn assumption(self) -> &'static str {
         match self {
-            Detector::RobustZ => {
-                "values scatter about a constant median no wider than Student's t with as many degrees of freedom as the reference has samples, less one"
-            }
+            Detector::RobustZ => "values scatter around a constant median no wider than Student's t with (samples - 1) degrees of freedom",
             Detector::Ewma => {
-                "the same of an exponentially weighted mean; the scatter is that of the mean in the reference, so that memory of the series is allowed for"
+                "the same for an exponentially weighted mean; its scatter is measured in the reference, which accounts for autocorrelation"
             }
             Detector::Seasonal => {
-                "values scatter about the daily or weekly rhythm no wider than Student's t with as many degrees of freedom as samples less phases; the level goes on as forecast"
+                "values scatter around the daily or weekly rhythm no wider than Student's t with (samples - phases) degrees of freedom; the level continues as forecast"
             }
-            Detector::Forest => "rows come from the distribution of the reference: the share of its rows that are parted as easily",
-            Detector::ChangePoint => "samples are independent of each other; slow series give too small a probability",
+            Detector::Forest => "rows come from the distribution of the reference: p is the share of its rows that are as easy to isolate",
+            Detector::ChangePoint => "samples are independent of each other; slowly varying series give too small a p",
         }
     }
 }
 
-/// A tail probability, who says so, and under which assumption.
+/// A tail probability and its detector.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Tail {
     /// Of a value at least as extreme if nothing is wrong; in (0, 1].
@@ -58,14 +56,14 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Brings `p` into (0, 1]; what is no number says nothing, so 1.
+    /// Clamps `p` to (0, 1]; NaN becomes 1.
     pub fn new(p: f64, detector: Detector) -> Self {
         let p = if p.is_nan() { 1.0 } else { p.clamp(f64::MIN_POSITIVE, 1.0) };
         Tail { p, detector, assumption: detector.assumption() }
     }
 }
 
-/// P(T > z) of Student's t with `freedom` degrees of freedom, which need not be whole: half of the regularised incomplete beta
+/// P(T > z) of Student's t with `freedom` degrees of freedom, which need not be whole: half of the regularized incomplete beta
 /// function I(ν/(ν+z²); ν/2, 1/2) (Abramowitz and Stegun 26.7.1). A t and not a normal distribution, because the spread it is
 /// measured by is itself estimated: with five samples, four spreads away is nothing rare.
 pub(super) fn t_tail(z: f64, freedom: f64) -> f64 {

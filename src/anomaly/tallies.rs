@@ -11,11 +11,11 @@ use super::drain::Miner;
 use super::templates::Period;
 use super::tokens::{Tokens, sentence, telling, tokens};
 
-/// Different words of all reference lines that are kept: some ten times the vocabulary of all log statements of a large estate. With
-/// more, words are values (names of users, keys), and which of them is new says nothing; then none is reported.
+/// Maximum number of distinct words of the reference: about ten times the vocabulary of all log statements of a large estate. With more,
+/// the words are values (user names, keys), so a new one means nothing, and none is reported.
 const MAX_WORDS: usize = 100_000;
 
-/// What a template had before the cut: sums only, so that a long reference costs no more than a short one.
+/// The counts of a template before the cut: sums only, so that a long reference costs no more than a short one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Past {
     pub lines: usize,
@@ -57,14 +57,14 @@ pub(super) struct Window {
     pub first: usize,
 }
 
-/// What a template or word has since the cut.
+/// The counts of a template or word since the cut.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Now {
     pub lines: usize,
     /// Lines whose level is error or worse.
     pub errors: usize,
     last: Option<Time>,
-    /// In order; those without a line are left out.
+    /// In order; windows without a line are omitted.
     pub windows: Vec<Window>,
 }
 
@@ -112,11 +112,11 @@ pub(super) struct LogSourceTally {
     pub known: Miner,
     pub past: Vec<Past>,
     pub of_known: Vec<Now>,
-    /// Templates of later lines that none of those covers.
+    /// Templates of later lines that no reference template covers.
     pub fresh: Miner,
     pub of_fresh: Vec<Now>,
-    /// Words never heard before in lines that a known template covers. Only of lines with errors, or without a level: in ordinary
-    /// lines a new name is a new customer.
+    /// New words in lines that a known template covers. Only for lines with an error level or without a level: in ordinary lines a new
+    /// word is often just the name of a new customer.
     pub words: BTreeMap<String, Now>,
 }
 
@@ -131,7 +131,7 @@ impl LogSourceTally {
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     pub sources: BTreeMap<Option<ComponentId>, LogSourceTally>,
-    /// Words that no reference line of any component has, with how many judged lines have them; empty without a reference.
+    /// Words that no reference line of any component has, each with the number of judged lines that have it; empty without a reference.
     pub unheard: BTreeMap<String, usize>,
     /// Lines from the cut on.
     pub judged: usize,
@@ -208,7 +208,7 @@ fn slot<T: Default + Clone>(tallies: &mut Vec<T>, at: usize) -> Option<&mut T> {
     tallies.get_mut(at)
 }
 
-/// The words of a text that tell anything, in lower case.
+/// The significant words of a text, in lower case.
 fn told(text: &Tokens<'_>) -> impl Iterator<Item = String> {
     text.words().filter(|word| !telling(word).is_empty()).map(str::to_lowercase)
 }

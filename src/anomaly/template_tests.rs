@@ -54,14 +54,14 @@ fn templates_depart() {
     let more = Lines(1, "-", 3600, 1, 600, "took {} ms");
     let hour = Lines(1, "-", 0, 60, 60, "took {} ms");
     // 600 lines in 60 windows of 9.984 s, 60 in 360 of them before.
-    let surges = "template surges since 01:00:00, 600 lines, 60 before (60 times its rate): \"took <*> ms\"";
+    let surges = "template surges since 01:00:00, 600 lines, 60 before (60 times the usual rate): \"took <*> ms\"";
     check("ten minutes at sixty times the rate", &[hour, more], HOUR, &[surges]);
     check("twice the rate", &[STEADY, Lines(1, "info", 3630, 60, 10, "took {} ms")], HOUR, &[]);
     check(
         "a later surge",
         &[STEADY, Lines(1, "error", 3900, 1, 300, "took {} ms")],
         HOUR,
-        &["error template surges since 01:05:00, 310 lines, 60 before (31 times its rate): \"took <*> ms\""],
+        &["error template surges since 01:05:00, 310 lines, 60 before (31 times the usual rate): \"took <*> ms\""],
     );
     let elsewhere = Lines(2, "error", 0, 60, 60, "connection to 10.0.0.{}:5432 refused");
     check("known of another component", &[STEADY, REFUSED, elsewhere], HOUR, &[refused]);
@@ -77,7 +77,7 @@ fn a_word_in_an_open_place() {
     let expected = [
         "new word \"refused\" in lines since 01:00:00, 41 lines, none before: \"connection to <*> <*>\"",
         // 41 in 60 windows, 60 in 539.
-        "template surges since 01:00:00, 41 lines, 60 before (6.1 times its rate): \"connection to <*> <*>\"",
+        "template surges since 01:00:00, 41 lines, 60 before (6.1 times the usual rate): \"connection to <*> <*>\"",
     ];
     check("a word", &lines, HOUR, &expected);
 }

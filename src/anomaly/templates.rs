@@ -1,8 +1,8 @@
-//! Log lines that are new, or more than usual: templates mined per component, their counts since the incident may have begun held
-//! against those before.
+//! Log lines that are new or more frequent than usual: mines templates per component, and compares their counts since the possible
+//! beginning of the incident with those before.
 //!
-//! Templates of the reference are mined first and then frozen: a later line that would have to open one of them is not known, but
-//! new. So `connection to <*> refused` is new where only `connection to <*> open` was seen.
+//! Templates of the reference are mined first and then frozen. A later line that would generalize one of them counts as new. So
+//! `connection to <*> refused` is new if only `connection to <*> open` was seen.
 
 use estate::ComponentId;
 use signal::{Facts, LogLine, Origin};
@@ -14,23 +14,22 @@ use super::score::first_symptom;
 use super::tallies::{LogSourceTally, Now, Past, Tallies};
 use super::tokens::shorten;
 
-/// How often logs in which nothing happened may report anything at all: once in a hundred, templates and words together, where
-/// windows are independent. Bonferroni
-/// over all that were looked at, and not Benjamini and Hochberg, because lines of one request depend on each other, because one
-/// false report already misleads on a quiet day, and because what an incident writes is far beyond either bound.
+/// The probability of any report from logs in which nothing happened: one in a hundred, for templates and words together, if windows
+/// are independent. Bonferroni over all tests instead of Benjamini and Hochberg, because lines of one request depend on each other, a
+/// single false report misleads on a quiet day, and the lines of a real incident are far beyond either bound.
 const FALSE_REPORTS: f64 = 0.01;
 
-/// Templates and words are two families of tests; each has its half, as words are many and would hide templates.
+/// Templates and words are two families of tests. Each has half, because there are many words, which would hide templates.
 const FAMILIES: f64 = 2.0;
 
-/// Windows that the judged time is cut into. Enough that what goes on through a tenth of it shows; so few that one burst of lines,
-/// however many, falls into one or two.
+/// Number of windows in the judged time. Enough to show what lasts a tenth of it, and few enough that one burst of lines falls into one
+/// or two.
 const WINDOWS: i64 = 60;
 
-/// No window is shorter: lines within a second are of one occasion.
+/// The minimum window: lines within a second count as one occasion.
 const SHORTEST: Duration = SECOND;
 
-/// A rate has to be beyond this multiple of the usual one to be tested for: less is the difference between any two hours of a day.
+/// A rate is tested against this multiple of the usual rate: hours of a day normally differ by less.
 const DOUBLE: f64 = 2.0;
 
 /// Characters of a template that are shown.
@@ -40,13 +39,13 @@ const MAX_SHOWN: usize = 160;
 pub enum LogKind {
     /// A template that no line of the component had before.
     New,
-    /// A known one whose rate is beyond twice the usual one.
+    /// A known template with more than twice its usual rate.
     Surging,
-    /// A known one, in an open place of which stands a word that no line of any component had before.
+    /// A known template with a word in a variable place that no earlier line of any component had.
     Word,
 }
 
-/// A word that no line had before the incident.
+/// A word that no line before the incident had.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RareWord {
     /// In lower case; a run of Chinese characters is one word.
@@ -56,7 +55,7 @@ pub struct RareWord {
     pub weight: f64,
 }
 
-/// A template of a component's lines that departs from the time before.
+/// A template of a component that is new or more frequent than before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogDeviation {
     /// `None`: lines that fit no component, taken together.
@@ -67,26 +66,26 @@ pub struct LogDeviation {
     /// Position in `facts.logs` of the line at `onset`.
     pub line: usize,
     pub example: Origin,
-    /// The first line; of a surge, the first of the time in which there are the most too many.
+    /// The time of the first line; for a surge, the first line of the period with the largest excess.
     pub onset: Time,
     /// Lines before the cut, and from it on.
     pub before: usize,
     pub after: usize,
-    /// Lines in a time, after to before. `None` without any before.
+    /// The rate after the cut, divided by the rate before. `None` if there were no lines before.
     pub ratio: Option<f64>,
     /// Probability of as many or more if nothing had changed, not corrected for how many were looked at. 0 if too small for a
     /// float. Of an unknown reference it is no test but an order: one by one more than the windows that have it.
     pub p: f64,
-    /// Whether a line of it since the cut has a level of error or worse.
+    /// Whether a line since the cut has level error or worse.
     pub error: bool,
-    /// No logs before the incident: only templates with errors are listed, and nothing is said to be new.
+    /// No logs before the incident: only templates with errors are listed, and nothing is called new.
     pub unknown_reference: bool,
     /// Words of it that no line of any component had before, the rarest first; of [`LogKind::Word`] that one.
     pub rare: Vec<RareWord>,
 }
 
 impl LogDeviation {
-    /// In words: `new error template since 10:15:03, 41 lines, none before: "connection to <*> refused"`.
+    /// As text: `new error template since 10:15:03, 41 lines, none before: "connection to <*> refused"`.
     pub fn words(&self) -> String {
         let error = if self.error { "error " } else { "" };
         let since = self.onset.clock();
@@ -100,7 +99,10 @@ impl LogDeviation {
             LogKind::Surging => {
                 let ratio = self.ratio.unwrap_or(0.0);
                 let times = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
-                format!("{error}template surges since {since}, {lines}, {} before ({times} times its rate): \"{template}\"", self.before)
+                format!(
+                    "{error}template surges since {since}, {lines}, {} before ({times} times the usual rate): \"{template}\"",
+                    self.before
+                )
             }
             LogKind::Word => {
                 let word = self.rare.first().map_or("", |rare| rare.word.as_str());
@@ -123,7 +125,8 @@ pub(super) struct Period {
     pub known: bool,
 }
 
-/// Every template that departs between `since` and `at`, the least probable first; then errors, then by component and text.
+/// Every template that is new or more frequent than before between `since` and `at`, the least probable first; then errors, then by
+/// component and text.
 ///
 /// The reference is what was logged before `since`, else before the first alert, failed probe or report; only if neither is known,
 /// the first half. All logs of a bundle are taken to begin together: a component without a line before was silent then, not
@@ -233,7 +236,7 @@ fn surge(past: &Past, now: &Now, frame: &Period) -> f64 {
     let windows = float(frame.before);
     let mean = float(past.occasions) / windows;
     let variance = float(past.squares()) / windows - mean * mean;
-    // Index of dispersion: 1 for lines that come by chance, more where they come together (quasi-Poisson; McCullagh and Nelder 1989).
+    // Index of dispersion: 1 for independent lines, more for bursts (quasi-Poisson; McCullagh and Nelder 1989).
     let together = (variance / mean).max(1.0);
     let (before, after) = (whole((float(past.occasions) / together).ceil()), whole((float(now.occasions()) / together).floor()));
     binomial_tail(before + after, after, frame.share(DOUBLE))

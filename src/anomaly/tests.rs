@@ -1,4 +1,4 @@
-//! Tests as data: series in a line, what strays of them in a line; an estate, and who is suspected.
+//! Tests as data: series in a line, what deviates in a line; an estate, and who is suspected.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ fn facts(estate: &Snapshot, lines: &[&str], baseline: &[&str]) -> Facts {
 
 const UNKNOWN: usize = usize::MAX;
 
-/// What strays of one series, as text.
+/// What deviates in one series, as text.
 fn strays(baseline: &str, line: &str, since: usize) -> String {
     let estate = estate();
     let baseline = if baseline.is_empty() { vec![] } else { vec![baseline] };
@@ -133,7 +133,7 @@ fn a_daily_rhythm_is_known_by_its_hours() {
     }
 }
 
-/// A series without a past is held against the same metric of others; a short one borrows their scatter.
+/// A series without a past is compared with the same metric of others; a short one borrows their scatter.
 #[test]
 fn peers_stand_in_for_the_past() {
     let estate = estate();
@@ -296,12 +296,12 @@ fn reasons_are_told() {
     let told: Vec<String> = ranked.iter().take(2).flat_map(told).collect();
     let expected = [
         "cpu_usage of db rose to 80%, usually 10% (robust z 50, p below 1e-6, 4 samples from 00:05:00)",
-        "its fault would reach pay, web, which failed no earlier",
+        "a fault here would propagate to pay, web, which failed no earlier",
         "cpu_usage, logs and changes of db around 00:05:00",
         "m of pay rose to 30, usually 10 (robust z 21.1, p 3e-5, 4 samples from 00:05:00)",
-        "its fault would reach web, which failed no earlier (pay → shop → web)",
-        "db, on which it depends, strays too, though less",
-        "db first: if it is healthy, pay is not its symptom",
+        "a fault here would propagate to web, which failed no earlier (pay → shop → web)",
+        "its dependency db is anomalous too, though less",
+        "db first: if it is healthy, pay is not a symptom of it",
         "m, logs and changes of pay around 00:05:00",
     ];
     assert_eq!(told, expected);

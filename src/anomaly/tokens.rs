@@ -1,8 +1,8 @@
 //! Texts as tokens: words that a programmer wrote, and values that the program filled in.
 //!
-//! A value is what holds a digit (numbers, times, durations, addresses, uuids, most ids), a path, a URL, a mail address, a long
-//! run of hexadecimal letters, and whatever stands in quotes. Chinese has no spaces: a run of its characters is one word, and it
-//! ends where a digit, a letter or a sign stands.
+//! A value is anything with a digit (numbers, times, durations, addresses, UUIDs, most ids), a path, a URL, an email address, a long
+//! run of hexadecimal letters, or quoted text. Chinese has no spaces: a run of its characters is one word, which ends at a digit, a
+//! letter or a punctuation mark.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ const MAX_CHARS: usize = 1_000;
 /// Tokens of a text that are read: longer lists are payload too, and each token costs a comparison per template.
 const MAX_TOKENS: usize = 64;
 
-/// Bytes between two quotes. What is longer is no value but a text of its own, and is read for its words; it also bounds what a
-/// quote that is never closed costs.
+/// Maximum length of a quoted value in bytes. Longer quoted text is not a value, so its words are read. Also bounds the cost of a quote
+/// that is never closed.
 const MAX_QUOTED: usize = 256;
 
 /// Letters that may be hexadecimal are an id from this length on (32 bits); shorter ones are words: `added`, `facade`.
@@ -23,16 +23,16 @@ const HEX_LETTERS: usize = 8;
 /// Quotes that open, and what closes them.
 const QUOTES: &[(char, char)] = &[('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('「', '」'), ('『', '』')];
 
-/// Fields of structured lines (JSON, logfmt) that hold the sentence; the first one present is read.
+/// Fields of structured lines (JSON, logfmt) that contain the message; the first one present is read.
 const MESSAGE_KEYS: &[&str] = &["message", "msg", "log", "event", "error", "err"];
 
-/// Words that hold a sentence together and tell nothing.
+/// Stop words.
 const EMPTY: &[&str] = &["and", "are", "for", "from", "has", "not", "that", "the", "this", "was", "with"];
 
-/// Letters that an English word needs to tell anything.
+/// Minimum length of a significant English word.
 const MIN_LETTERS: usize = 3;
 
-/// What stands for a value wherever a template is shown.
+/// The placeholder for a value in a template.
 pub(super) const VALUE: &str = "<*>";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Token<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens<'a> {
     pub tokens: Vec<Token<'a>>,
-    /// What stands before each token; the last one, after all of them.
+    /// The text before each token, and after the last one.
     pub gaps: Vec<&'a str>,
 }
 
@@ -116,7 +116,7 @@ pub fn tokens(text: &str) -> Tokens<'_> {
     found
 }
 
-/// The length of a quoted value, its quotes included. An apostrophe stands after a letter or before one: it quotes nothing.
+/// The length of a quoted value, its quotes included. An apostrophe next to a letter is not a quote.
 fn quoted(rest: &str, open: char, before: char) -> Option<usize> {
     let (_, close) = QUOTES.iter().find(|(quote, _)| *quote == open)?;
     if open == *close && before.is_alphanumeric() {
@@ -129,7 +129,7 @@ fn quoted(rest: &str, open: char, before: char) -> Option<usize> {
     Some(open.len_utf8() + end + close.len_utf8())
 }
 
-/// The word or value that begins here, and its length; `None` for what only parts others.
+/// The word or value that begins here, and its length; `None` for a separator.
 fn word(rest: &str, first: char) -> Option<(usize, Token<'_>)> {
     if is_chinese(first) {
         let end = rest.char_indices().find(|(_, c)| !is_chinese(*c)).map_or(rest.len(), |(end, _)| end);
@@ -146,7 +146,7 @@ fn word(rest: &str, first: char) -> Option<(usize, Token<'_>)> {
     (!run.is_empty()).then(|| (run.len(), if is_value(run) { Token::Value } else { Token::Word(run) }))
 }
 
-/// Whether a character goes on with a word that is not Chinese.
+/// Whether a character continues a word that is not Chinese.
 fn is_inner(c: char) -> bool {
     match c {
         ',' | ';' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '=' | '|' | '"' | '\'' | '`' | '!' => false,
@@ -166,8 +166,8 @@ fn is_chinese(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
 }
 
-/// What a word tells, to compare texts by: itself in lower case, of a Chinese run each pair of neighbours (so that runs with a part
-/// in common share something without a dictionary). Nothing for words that any two texts may share.
+/// The significant parts of a word, for the comparison of texts: the word in lower case, or each pair of neighboring characters of a
+/// Chinese run (so that runs with a common part share something without a dictionary). Nothing for stop words and short words.
 pub fn telling(word: &str) -> Vec<String> {
     let chars: Vec<char> = word.chars().collect();
     if chars.first().is_some_and(|c| is_chinese(*c)) {

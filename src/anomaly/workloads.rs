@@ -1,24 +1,24 @@
-//! Units: a pod and the service that runs on it are one thing to a person, and are judged and named as one.
+//! Units: a pod and the service that runs on it are judged as one and carry one name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, Containment, Reached, Snapshot};
 
-/// Types (subtypes count) that exist only to run one workload. A host is none of them: it has an owner and faults of its own even
-/// where just one thing runs on it.
+/// Types (including subtypes) that exist only to run one workload. A host is not one of them: it has its own owner and its own faults,
+/// even if only one workload runs on it.
 const VESSELS: [&str; 2] = ["pod", "container"];
 
-/// Which components are one: every component belongs to exactly one unit, named after the workload.
+/// Maps components to units: every component belongs to exactly one unit, named after the workload.
 pub(super) struct Units<'a> {
     estate: &'a Snapshot,
-    /// A vessel and the workload that stands for it; nothing that stands for itself.
+    /// From a vessel to its workload; components that are their own unit are absent.
     stands_for: BTreeMap<ComponentId, ComponentId>,
     vessels: BTreeMap<ComponentId, Vec<ComponentId>>,
 }
 
 impl<'a> Units<'a> {
-    /// A vessel that holds just one thing stands for it if that is its only vessel, or if more than half of its vessels stray:
-    /// one bad replica of many is itself the suspect.
+    /// A vessel with exactly one workload is merged with it if it is the only vessel of the workload, or if more than half of the
+    /// vessels deviate. A single bad replica of many is itself the suspect.
     pub fn new(estate: &'a Snapshot, straying: &BTreeSet<ComponentId>) -> Self {
         let all: BTreeSet<ComponentId> = VESSELS.iter().flat_map(|kind| estate.of_type(kind)).collect();
         let mut nearest: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
@@ -34,7 +34,7 @@ impl<'a> Units<'a> {
         let mut stands_for = BTreeMap::new();
         let mut vessels: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
         for &vessel in nearest.keys() {
-            // Containment has no circle, so that this ends at a workload (container in pod, service in container).
+            // Containment has no cycles, so this ends at a workload (container in pod, service in container).
             let mut at = vessel;
             while let Some(&next) = nearest.get(&at) {
                 at = next;
@@ -60,7 +60,7 @@ impl<'a> Units<'a> {
         self.walk(unit, |at| self.estate.dependencies(at, &[], None))
     }
 
-    /// Units that this one stands on directly and that do not hold it: what it calls.
+    /// Units that this one calls: its direct dependencies except those that contain it.
     pub fn called(&self, unit: ComponentId) -> BTreeSet<ComponentId> {
         let direct = |member: ComponentId| {
             let holders = holders_of(self.estate, member);
@@ -70,7 +70,7 @@ impl<'a> Units<'a> {
         self.members(unit).flat_map(direct).map(|other| self.of(other)).filter(|other| *other != unit).collect()
     }
 
-    /// The components that the unit is, vessels first.
+    /// The components of the unit, vessels first.
     pub fn members(&self, unit: ComponentId) -> impl Iterator<Item = ComponentId> {
         self.vessels.get(&unit).into_iter().flatten().copied().chain([unit])
     }
@@ -87,12 +87,12 @@ impl<'a> Units<'a> {
     }
 }
 
-/// What it holds directly, ascending.
+/// The components that it contains directly, ascending.
 fn held_by(estate: &Snapshot, holder: ComponentId) -> Vec<ComponentId> {
     neighbours(estate, holder, Containment::StartHolds, Containment::EndHolds)
 }
 
-/// What holds it directly, ascending.
+/// The components that contain it directly, ascending.
 fn holders_of(estate: &Snapshot, held: ComponentId) -> Vec<ComponentId> {
     neighbours(estate, held, Containment::EndHolds, Containment::StartHolds)
 }

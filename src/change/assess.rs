@@ -1,4 +1,4 @@
-//! From a plan, or from two topologies, to the whole answer. Pure: the same question gives the same answer.
+//! From a plan, or from two topologies, to the full assessment. Pure: the same input gives the same result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use value::MINUTE;
 /// The relation kind that a replica has to what it replicates.
 const REPLICATES: &str = "replicates";
 
-/// What a project knows beside its topology.
+/// What a project knows besides its topology.
 #[derive(Clone, Copy)]
 pub struct Knowledge<'a> {
     pub plan: &'a Plan,
@@ -48,8 +48,8 @@ pub fn assess(estate: &Snapshot, change: &ChangePlan, known: Knowledge<'_>) -> A
     finish(estate, parts, &worst, known, None)
 }
 
-/// What it would do to replace one topology by another. Components that go are taken as removed, from the topology before;
-/// who depended on them and has another supplier of the same kind afterwards counts as moved, and carries nothing on.
+/// What replacing one topology with another would do. Components that are missing afterwards count as removed from the old
+/// topology. A dependent of theirs that has another supplier of the same kind afterwards counts as moved, and propagates nothing.
 pub fn assess_difference(title: &str, before: &Snapshot, after: &Snapshot, known: Knowledge<'_>) -> Assessment {
     let difference = difference(before, after);
     let removed: BTreeSet<ComponentId> = difference.removed.iter().filter_map(|id| before.find(id)).collect();
@@ -61,7 +61,7 @@ pub fn assess_difference(title: &str, before: &Snapshot, after: &Snapshot, known
     worst.effects = effects.into_iter().map(|(id, effect)| (id, (0, effect))).collect();
     worst.lose_replicas(before, &removed, 0);
     worst.replicas.retain(|component, _| {
-        // One that is still there, and has no replica in the new topology either.
+        // One that still exists, and has no replica in the new topology either.
         let now = after.find(&before.component(*component).id);
         now.is_some_and(|now| after.relations_to(now).iter().all(|relation| relation.kind != REPLICATES))
     });
@@ -147,8 +147,8 @@ pub(super) fn names(estate: &Snapshot, components: &[ComponentId]) -> Vec<String
     components.iter().map(|component| estate.component(*component).id.clone()).collect()
 }
 
-/// Single points of failure that are new or take down more, and those that are none any longer; by id, for the two
-/// snapshots number their components differently.
+/// Single points of failure that are new or take down more, and those that no longer are; by id, because the two snapshots
+/// number their components differently.
 pub(super) fn points(before: &Snapshot, after: &Snapshot) -> (Vec<PointView>, Vec<String>) {
     let list = |estate: &Snapshot| -> BTreeMap<String, BTreeSet<String>> {
         let points = estate.single_points().into_iter();
@@ -158,7 +158,7 @@ pub(super) fn points(before: &Snapshot, after: &Snapshot) -> (Vec<PointView>, Ve
     let nothing = BTreeSet::new();
     let mut appear = Vec::new();
     for (component, takes_down) in &now {
-        // What is new in the estate has no before: it is there because somebody wants it to be.
+        // A new component has no earlier state to compare with: it was added on purpose.
         let existed = |id: &&String| before.find(id).is_some();
         let had = old.get(component).unwrap_or(&nothing);
         let new: Vec<String> = takes_down.difference(had).filter(existed).cloned().collect();
@@ -198,7 +198,7 @@ fn finish(
     let operated: Vec<OperatedView> =
         parts.operations.iter().map(|(step, action, id)| operated_view(estate, *step, *action, *id, covered(*id))).collect();
     let hands_on: BTreeSet<ComponentId> = parts.operations.iter().map(|(_, _, id)| *id).collect();
-    // What happens to an operated component is no effect, unless it is worse than what was meant.
+    // What the plan does to its own components is not an effect, unless the result is worse than intended.
     let mut meant: BTreeMap<ComponentId, State> = BTreeMap::new();
     for (_, action, id) in &parts.operations {
         let state = meant.entry(*id).or_insert(action.state());
@@ -213,7 +213,7 @@ fn finish(
     });
     let affected: Vec<AffectedView> =
         others.iter().map(|(id, (step, effect))| affected_view(estate, *id, *step, effect, covered(*id))).collect();
-    // At risk is too little to expect a rule to fire, or to call a past incident to mind.
+    // At risk is too little to expect a rule to fire or to recall a past incident.
     let hit: BTreeSet<ComponentId> =
         others.iter().filter(|(_, (_, effect))| effect.state > State::AtRisk).map(|(id, _)| *id).chain(hands_on.iter().copied()).collect();
     let replicas = worst.replicas.iter().filter(|(id, _)| !hands_on.contains(id)).map(|(id, (step, lost))| {
@@ -280,7 +280,7 @@ fn affected_view(estate: &Snapshot, id: ComponentId, step: usize, effect: &Effec
     }
 }
 
-/// By owner's name; nobody last.
+/// By owner's name; components without an owner last.
 fn owners(operated: &[OperatedView], affected: &[AffectedView]) -> Vec<OwnerView> {
     let mut found: BTreeMap<(bool, Option<String>), OwnerView> = BTreeMap::new();
     let mut list = |owner: &Option<String>, component: &str, state: Option<State>| {

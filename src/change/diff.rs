@@ -1,4 +1,4 @@
-//! What distinguishes two topologies, by the ids of their components: numbers mean nothing across snapshots.
+//! The difference between two topologies, by component id: component numbers mean nothing across snapshots.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::view::{ChangedView, DifferenceView, FieldView, GroupChangeView, Group
 use estate::{AttributeValue, Component, ComponentId, Group, Relation, Snapshot, State, Tier, Travel};
 use value::format_number;
 
-/// Components, relations and groups that came, went or changed. All lists by id.
+/// Components, relations and groups that were added, removed or changed. All lists by id.
 pub fn difference(before: &Snapshot, after: &Snapshot) -> DifferenceView {
     let ids = |estate: &Snapshot| -> BTreeSet<String> { estate.ids().map(|id| estate.component(id).id.clone()).collect() };
     let (old, new) = (ids(before), ids(after));
@@ -155,7 +155,7 @@ pub(super) fn lost_redundancy(before: &Snapshot, after: &Snapshot) -> BTreeMap<S
     found
 }
 
-/// Groups of the new topology whose members, though they stay, fall with what is removed.
+/// Groups of the new topology whose remaining members go down with the removed components.
 pub(super) fn fallen(before: &Snapshot, after: &Snapshot, effects: &BTreeMap<ComponentId, Effect>) -> Vec<GroupView> {
     let falls = |member: &ComponentId| {
         let was = before.find(&after.component(*member).id);
@@ -183,8 +183,8 @@ pub(super) fn fallen(before: &Snapshot, after: &Snapshot, effects: &BTreeMap<Com
     after.groups().iter().filter_map(view).collect()
 }
 
-/// What the loss of removed components does to those that stay, in the topology before. Who has moved to another supplier
-/// carries nothing on.
+/// What the loss of removed components does to those that remain, in the old topology. A component that has moved to another
+/// supplier propagates nothing.
 pub(super) fn stranded(before: &Snapshot, after: &Snapshot, removed: &BTreeSet<ComponentId>) -> BTreeMap<ComponentId, Effect> {
     let moved = moved(before, after, removed);
     let roots: Vec<(ComponentId, State)> = removed.iter().map(|id| (*id, State::Down)).collect();

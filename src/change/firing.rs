@@ -1,8 +1,8 @@
 //! What the project already knows about affected components: rules that may fire, past incidents.
 //!
-//! "May" is meant. A rule is listed because it reads something of a type of which a component is affected; whether its
-//! thresholds are passed, its joins hold, and its windows fit, only signals can tell. A rule that reads nothing of an affected
-//! component is left out, and so is one that only looks at components that are at risk.
+//! A listed rule only *may* fire: it reads something of a component that is affected. Whether its thresholds, joins and windows
+//! match depends on signals. A rule that reads nothing of an affected component is left out, and so is one that reads only
+//! components at risk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use engine::passes;
 use estate::{ComponentId, Snapshot};
 use knowledge::CaseBase;
 
-/// What a rule reads of each of its variables, in words.
+/// What a rule reads of each of its variables, as text.
 type Reads = BTreeMap<usize, BTreeSet<String>>;
 
 /// Active rules that read anything of the components; the complete ones first, then by id.
@@ -163,7 +163,7 @@ fn of_place(place: &PlaceOf, text: &str, reads: &mut Reads) {
     }
 }
 
-/// Past incidents that name one of the components; those first whose root cause is operated on, then the newest, then by id.
+/// Past incidents that name one of the components; those first whose root cause is in the plan, then the newest, then by id.
 pub(super) fn cases(base: &CaseBase, estate: &Snapshot, hands_on: &BTreeSet<ComponentId>, hit: &BTreeSet<ComponentId>) -> Vec<CaseView> {
     let mut found = Vec::new();
     for case in base.cases() {

@@ -1,10 +1,10 @@
-//! What a planned change of the estate would do, before anybody does it.
+//! What a planned change of the estate would do, before it is made.
 //!
-//! [`read_plan`] reads a plan of operations against a snapshot; [`assess`] walks through it, moment by moment, and says what
-//! goes down, what is left of each redundancy, who must be told, and how great the risk is. [`assess_difference`] does the
-//! same for two topologies. `order` says whether the steps are safe as they stand, and looks for an order in which they are.
+//! [`read_plan`] reads a plan of operations against a snapshot; [`assess`] goes through it step by step: what
+//! goes down, what is left of each redundancy group, who must be notified, and how high the risk is. [`assess_difference`] does
+//! the same for two topologies. `order` checks whether the steps are safe in the given order, and looks for a safe order.
 //!
-//! All of it is topology: what relations and groups allow at worst. Nothing here reads a signal or a clock.
+//! All of it is the worst case by topology: relations and groups. Nothing here reads a signal or a clock.
 
 mod assess;
 mod diff;

@@ -1,20 +1,20 @@
-//! Whether the steps of a change are safe in their order, and in which order they would be.
+//! Whether the steps of a change are safe in their order, and which order would be safe.
 //!
-//! A moment is **safe** if, with what is operated on then (and everything removed before) at fault,
+//! A moment is **safe** if, with the components of that moment (and everything removed before) at fault,
 //!
-//! - each redundancy group keeps as many members as it needs, members counted as lost that others take down; a group of which
-//!   the plan removes every member is retired, and needs nothing; and
+//! - each redundancy group keeps as many members as it needs, where members that others take down count as lost; a group of
+//!   which the plan removes every member is retired, and needs nothing; and
 //! - no core component goes down, except those that the plan itself takes down at some time, and members of a group (whose
 //!   loss is what the group is for).
 //!
 //! Both exceptions are the same at every moment of a plan, and states only grow with the components at fault
-//! (`estate/impact.rs`), so that **whatever contains an unsafe moment is unsafe**. From this follows:
+//! (`estate/impact.rs`), so that **whatever contains an unsafe moment is unsafe**. It follows:
 //!
 //! - *If any order is safe, then this one is:* first all that is temporary, one component at a time; then the removals. For a
 //!   temporary operation alone, before any removal, is part of every moment in which it may ever happen; and all removals
 //!   together are part of the last moment of any order.
 //! - So an operation that is unsafe alone, or removals that are unsafe together, are the whole reason why no order exists, and
-//!   if there is none of either, an order exists. `tests/change.rs` holds this against trying every order.
+//!   if there is none of either, an order exists. `tests/change.rs` checks this against trying every order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +22,8 @@ use super::plan_file::Step;
 use super::view::Action;
 use estate::{ComponentId, Snapshot, State, Tier};
 
-/// With how many batches of a step a component is tried before it gets one of its own: a step on ten thousand pods must not
-/// look at each pair of them.
+/// How many batches of a step a component is tried in before it gets a new one: a step on ten thousand pods must not compare
+/// each pair of them.
 const MAX_TRIED: usize = 16;
 
 /// What happens at one moment.
@@ -39,11 +39,11 @@ pub struct Batch {
 pub enum Breach {
     /// A group keeps fewer members than it needs.
     Group { group: String, living: usize, need: usize, lost: Vec<ComponentId> },
-    /// A core component goes down that is not operated on.
+    /// A core component outside the plan goes down.
     Core { component: ComponentId, because_of: ComponentId },
 }
 
-/// A batch with everything that is wrong with it.
+/// A batch with everything that makes it unsafe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     pub batch: Batch,
@@ -56,7 +56,7 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     Safe,
-    /// Another order is safe; every operation of the plan stands in it once.
+    /// Another order is safe; it contains every operation of the plan once.
     Otherwise {
         batches: Vec<Batch>,
         removals_last: bool,
@@ -67,7 +67,7 @@ pub enum Order {
     },
 }
 
-/// How a component suffers from a set of faults.
+/// What a set of faults does to a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
     pub state: State,
@@ -129,7 +129,7 @@ impl<'a> Basis<'a> {
         before.chain(batch.on.iter().map(|component| (*component, batch.action.state()))).collect()
     }
 
-    /// Everything that is wrong with a moment: groups by id, then components by id.
+    /// Everything that makes a moment unsafe: groups by id, then components by id.
     pub fn breaches(&self, gone: &BTreeSet<ComponentId>, batch: &Batch) -> Vec<Breach> {
         self.breaches_of(&outcome(self.estate, &self.roots(gone, batch)))
     }
@@ -166,7 +166,7 @@ impl<'a> Basis<'a> {
         found
     }
 
-    /// The steps as they stand, moment by moment.
+    /// The steps in the given order, moment by moment.
     pub fn walk(&self, steps: &[Step]) -> Vec<Moment> {
         self.replay(&steps.iter().flat_map(given).collect::<Vec<_>>())
     }
@@ -185,7 +185,7 @@ impl<'a> Basis<'a> {
         moments
     }
 
-    /// Whether the steps are safe as they stand; else the nearest order that is: split in place, or removals put last.
+    /// Whether the steps are safe in the given order; if not, the nearest safe order: split in place, or removals put last.
     pub fn order(&self, steps: &[Step], moments: &[Moment]) -> Order {
         if moments.iter().all(|moment| moment.breaches.is_empty()) {
             return Order::Safe;
@@ -202,7 +202,7 @@ impl<'a> Basis<'a> {
         }
     }
 
-    /// The steps in this order, each split as far as it must be; `None` if that does not make all of it safe.
+    /// The steps in this order, each split as far as needed; `None` if splitting does not make all of it safe.
     fn split(&self, steps: &[&Step]) -> Option<Vec<Batch>> {
         let mut gone: BTreeSet<ComponentId> = BTreeSet::new();
         let mut all = Vec::new();
@@ -275,7 +275,7 @@ pub struct Left {
     pub lost: Vec<ComponentId>,
 }
 
-/// A step as it says: all at once, or one after the other.
+/// A step as written: all at once, or one after the other.
 fn given(step: &Step) -> Vec<Batch> {
     if step.together {
         return vec![Batch { step: step.number, action: step.action, on: step.on.clone() }];

@@ -1,4 +1,4 @@
-//! A plan of operations, as its file tells it: names looked up, choices of components carried out.
+//! Reads a plan of operations from its file: resolves names and component selectors.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use value::Unit;
 use value::fields::{Fields, Reader, items, listed, suggestion};
 use value::yaml::{self, Key, Node, Value};
 
-/// What somebody means to do.
+/// A planned change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangePlan {
     pub title: String,
@@ -31,7 +31,7 @@ pub struct Step {
     /// From 1.
     pub number: usize,
     pub action: Action,
-    /// At least one, each once: as listed; those of a choice by id.
+    /// At least one, each once: in the listed order; those of a selector by id.
     pub on: Vec<ComponentId>,
     /// All at once, not one after the other.
     pub together: bool,
@@ -42,8 +42,8 @@ const WINDOW: &[&str] = &["from", "to"];
 const STEP: &[&str] = &["do", "on", "together"];
 const CHOICE: &[&str] = &["type", "where"];
 
-/// Reads a plan against the estate that it is for. All mistakes are reported in one run; a plan with an error is none: half
-/// of a change must not be judged as if it were the whole.
+/// Reads a plan against its estate. All errors are reported in one run. A plan with errors gives `None`: half of a change must
+/// not be assessed as if it were the whole.
 pub fn read_plan(sources: &Sources, source: SourceId, estate: &Snapshot) -> (Option<ChangePlan>, Vec<Diagnostic>) {
     let node = match yaml::parse(sources, source) {
         Ok(node) => node,
@@ -51,7 +51,7 @@ pub fn read_plan(sources: &Sources, source: SourceId, estate: &Snapshot) -> (Opt
     };
     if !matches!(node.value, Value::Map(_)) {
         let message = format!("a change plan must be a map, not {}", node.kind());
-        let diagnostic = Diagnostic::error(Code::CHANGE_FILE, node.place, message).help(format!("a change plan has the keys {}", listed(PLAN)));
+        let diagnostic = Diagnostic::error(Code::CHANGE_FILE, node.place, message).help(format!("expected the keys {}", listed(PLAN)));
         return (None, vec![diagnostic]);
     }
     let mut reader = Reader::new(sources);
@@ -146,7 +146,7 @@ fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
     found
 }
 
-/// One id, one choice, or a list of ids and choices; each component once, where it comes first.
+/// One id, one selector, or a list of ids and selectors; each component once, where it comes first.
 fn targets(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Vec<ComponentId> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
@@ -208,7 +208,7 @@ fn kind(reader: &mut Reader<'_>, fields: &Fields<'_>, estate: &Snapshot) -> Opti
     None
 }
 
-/// What a component must have to be chosen: one of the values.
+/// What a component must have to be selected: one of the values.
 struct Test {
     key: Tested,
     wanted: Vec<String>,

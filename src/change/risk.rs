@@ -1,25 +1,25 @@
-//! How great the risk of a change is, by stated rules. The level is the highest of the rules that hold; low if none does.
+//! The risk of a change, by fixed rules. The level is the highest of the rules that match; low if none does.
 //!
-//! | Rule | Holds if | Level |
+//! | Rule | Matches if | Level |
 //! | --- | --- | --- |
-//! | R1 | a core component goes down that is not operated on, and no standing group covers it | critical |
+//! | R1 | a core component outside the plan goes down, and no intact group covers it | critical |
 //! | R2 | a redundancy group keeps fewer members than it needs | critical if a member is core, else high |
-//! | R3 | an important component goes down that is not operated on, and no standing group covers it | high |
-//! | R4 | any other component goes down so | medium |
-//! | R5 | a core component that is not operated on is degraded | medium |
+//! | R3 | an important component outside the plan goes down, and no intact group covers it | high |
+//! | R4 | any other component outside the plan goes down, and no intact group covers it | medium |
+//! | R5 | a core component outside the plan is degraded | medium |
 //! | R6 | a group is left with just as many members as it needs | medium |
-//! | R7 | a component loses the last of its replicas | high if it is core or important, else medium |
+//! | R7 | a component loses its last replica | high if it is core or important, else medium |
 //! | R8 | a single point of failure appears, or takes down more than before | high if it takes down something core, else medium |
-//! | R9 | something of a tier goes down, or is operated on and thereby down, and the window is longer than the longest RTO of the tier | high for core and important, else medium |
+//! | R9 | a component of a tier goes down, by the plan or as an effect, no intact group covers it, and the window is longer than the longest RTO of the tier | high for core and important, else medium |
 //! | R10 | a failover of a component without replica and group | high if it is core, else medium |
 //! | R11 | a core component is taken down by the plan itself, and no group covers it | medium |
-//! | R12 | an operated component was the root cause of a past incident | medium |
-//! | R13 | affected or operated components have no owner | medium |
-//! | R14 | a core or important component newly depends on one of a lesser tier | medium |
+//! | R12 | a component in the plan was the root cause of a past incident | medium |
+//! | R13 | affected components, or components in the plan, have no owner | medium |
+//! | R14 | a core or important component gains a dependency on one of a lower tier | medium |
 //!
-//! "Covered" means: a member of redundancy groups all of which keep what they need. What the plan does to components itself
-//! is intended, so it weighs less (R11) than what it does to others (R1). Nothing is added up: two medium risks are two things
-//! to look at, not one high risk.
+//! "Covered": all redundancy groups of the component keep as many members as they need. What the plan itself does to components
+//! is intended, so it weighs less (R11) than its effects on others (R1). Risks do not add up: two medium risks are two things to
+//! check, not one high risk.
 
 use std::collections::BTreeSet;
 
@@ -44,12 +44,12 @@ pub const RULES: &[(&str, &str, &str)] = &[
     ("R14", "more important components gain dependencies on less important ones", "较重要的组件新增对较次要组件的依赖"),
 ];
 
-/// The words of a rule of risk.
+/// The text of a risk rule.
 pub fn title(rule: &str, chinese: bool) -> &'static str {
     RULES.iter().find(|(number, ..)| *number == rule).map_or("", |(_, english, zh)| if chinese { *zh } else { *english })
 }
 
-/// Gathers what holds: one reason for each rule and level.
+/// Collects matching rules: one reason for each rule and level.
 #[derive(Default)]
 struct Reasons {
     found: Vec<Reason>,
@@ -68,7 +68,7 @@ impl Reasons {
     }
 }
 
-/// The risk of what an assessment says otherwise: its own `risk` and `reasons` are not looked at.
+/// The risk of an assessment; its own `risk` and `reasons` are ignored.
 pub fn judge(assessment: &Assessment) -> (Risk, Vec<Reason>) {
     let mut reasons = Reasons::default();
     affected(&mut reasons, assessment);
@@ -123,7 +123,7 @@ fn operated(reasons: &mut Reasons, assessment: &Assessment) {
         let level = if matters(view.tier) { Risk::High } else { Risk::Medium };
         reasons.add("R9", level, view.tier.map_or("no tier", Tier::name));
     }
-    // Those of a group are covered as long as the group is not short.
+    // Members of a group are covered as long as the group is not short.
     for view in &assessment.operated {
         let core = view.tier == Some(Tier::Core);
         match view.action.state() {
@@ -147,7 +147,7 @@ fn operated(reasons: &mut Reasons, assessment: &Assessment) {
 /// R13, R14.
 fn around(reasons: &mut Reasons, assessment: &Assessment) {
     for view in assessment.owners.iter().filter(|view| view.owner.is_none()) {
-        // At risk is no reason to call anybody.
+        // At risk is not a reason to notify an owner.
         let named: BTreeSet<&String> = view.operated.iter().chain(&view.down).chain(&view.degraded).collect();
         for component in named {
             reasons.add("R13", Risk::Medium, component.clone());

@@ -1,4 +1,4 @@
-//! What the business tiers may bear.
+//! Response and recovery targets of the business tiers.
 //!
 //! | tier | RPO | RTO | detect – acknowledge – resolve |
 //! | --- | --- | --- | --- |
@@ -7,7 +7,7 @@
 //! | general | 1 to 12 h | 4 to 24 h | 15 – 30 – 120 min |
 //! | minor | 12 to 72 h | 24 to 72 h | 15 – 30 – 120 min |
 //!
-//! RPO and RTO are reference values; an estate that has its own agreements compares with these.
+//! RPO and RTO are reference values; an organization with its own targets compares with these.
 
 use estate::Tier;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use estate::{State, Tier};
 use value::Time;
 
-/// How dangerous a change is; ordered from the least to the most.
+/// The risk of a change, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Risk {
@@ -56,7 +56,7 @@ impl Action {
         }
     }
 
-    /// What the component counts as while it is operated on.
+    /// The state of the component during the operation.
     pub fn state(self) -> State {
         match self {
             Action::Restart | Action::Upgrade | Action::Remove | Action::Drain => State::Down,
@@ -73,13 +73,13 @@ impl Action {
     }
 }
 
-/// The whole answer.
+/// The full assessment.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Assessment {
     pub title: String,
     pub window: Option<WindowView>,
     pub risk: Risk,
-    /// Each rule of risk that holds, the worst first.
+    /// Each risk rule that matches, the worst first.
     pub reasons: Vec<Reason>,
     /// In the order of the plan; of a difference, the components that it removes.
     pub operated: Vec<OperatedView>,
@@ -87,13 +87,13 @@ pub struct Assessment {
     pub affected: Vec<AffectedView>,
     /// Groups that are left without spare members, or worse, at some moment.
     pub redundancy: Vec<GroupView>,
-    /// Components that lose the last of their replicas.
+    /// Components that lose their last replica.
     pub replicas: Vec<ReplicaView>,
-    /// Single points of failure that there were not before, or that take more down than before.
+    /// Single points of failure that are new, or take down more than before.
     pub single_points: Vec<PointView>,
-    /// Components that are single points of failure no longer, though they are still there.
+    /// Components that still exist but are no longer single points of failure.
     pub single_points_gone: Vec<String>,
-    /// Who must be told; those without an owner last.
+    /// Who must be notified; components without an owner last.
     pub owners: Vec<OwnerView>,
     /// By business tier, the most important first; those without a tier last.
     pub tiers: Vec<TierView>,
@@ -114,14 +114,14 @@ pub struct WindowView {
     pub minutes: i64,
 }
 
-/// A rule of risk that holds; `title` in `risk.rs` has its words.
+/// A risk rule that matches; `title` in `risk.rs` has its text.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Reason {
     /// `R1` to `R14`.
     pub rule: String,
     pub level: Risk,
     pub text: String,
-    /// The components, groups or owners for which it holds.
+    /// The components, groups or owners it applies to.
     pub subjects: Vec<String>,
 }
 
@@ -136,9 +136,9 @@ pub struct OperatedView {
     pub kind: String,
     pub tier: Option<Tier>,
     pub owner: Option<String>,
-    /// A failover to something: the topology knows a replica of it, or a group, or that it is a replica itself.
+    /// It can fail over: the topology has a replica of it, or a group, or it is a replica itself.
     pub has_stand_in: bool,
-    /// It is a member of redundancy groups, all of which keep what they need.
+    /// It is in redundancy groups, all of which keep as many members as they need.
     pub covered: bool,
 }
 
@@ -155,9 +155,9 @@ pub struct AffectedView {
     pub distance: u32,
     /// From the operated component to this one, both included.
     pub path: Vec<String>,
-    /// The step at which it first becomes so; 0 for a difference.
+    /// The step at which it first enters this state; 0 for a difference.
     pub step: usize,
-    /// It is a member of redundancy groups, all of which keep what they need: the others carry its load.
+    /// It is in redundancy groups, all of which keep as many members as they need: the others carry its load.
     pub covered: bool,
 }
 
@@ -165,7 +165,7 @@ pub struct AffectedView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupLeft {
-    /// Just as many as it needs: the next fault is felt.
+    /// Exactly as many as it needs: the next fault has an effect.
     NoSpare,
     /// Fewer than it needs.
     Short,
@@ -208,7 +208,7 @@ pub struct PointView {
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OwnerView {
-    /// `null`: nobody is named as the owner of these.
+    /// `null`: these have no owner.
     pub owner: Option<String>,
     pub operated: Vec<String>,
     pub down: Vec<String>,
@@ -235,7 +235,7 @@ pub struct Response {
 pub struct TargetView {
     /// How much data may be lost at most.
     pub rpo: Minutes,
-    /// How long the business may stand still at most.
+    /// The longest outage the business may have.
     pub rto: Minutes,
     pub response: Response,
 }
@@ -248,19 +248,19 @@ pub struct TierView {
     pub down: usize,
     pub degraded: usize,
     pub at_risk: usize,
-    /// Something of this tier goes down, and the window is longer than the tier may stand still.
+    /// A component of this tier goes down, no intact group covers it, and the window is longer than the RTO of the tier.
     pub window_exceeds_rto: bool,
 }
 
-/// Whether the steps are safe as they stand.
+/// Whether the steps are safe in the given order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Safety {
-    /// At every moment each group keeps what it needs, and nothing core goes down that is not operated on.
+    /// At every moment each group keeps what it needs, and no core component outside the plan goes down.
     Safe,
-    /// Not as they stand; `proposal` is safe.
+    /// Not in the given order; `proposal` is safe.
     SafeOtherwise,
-    /// In no order and no splitting; `obstacles` says why.
+    /// In no order, however the steps are split; `obstacles` says why.
     Unsafe,
 }
 
@@ -296,9 +296,9 @@ pub enum BreachView {
 pub struct RuleView {
     pub rule: String,
     pub title: String,
-    /// Every variable that it reads anything of has an affected component. Else it needs something else to go wrong, too.
+    /// Every variable that it reads has an affected component. Otherwise something else must go wrong too.
     pub complete: bool,
-    /// Affected components that fit its variables.
+    /// Affected components that match its variables.
     pub components: Vec<String>,
     /// What it reads of them, as `database.connections`, `redis is unavailable`, `alert on service`.
     pub reads: Vec<String>,
@@ -309,9 +309,9 @@ pub struct CaseView {
     pub id: String,
     pub title: String,
     pub date: Option<Time>,
-    /// The operated or affected components that it names.
+    /// The components in the plan, or affected, that it names.
     pub components: Vec<String>,
-    /// An operated component was its root cause.
+    /// A component in the plan was its root cause.
     pub root: bool,
     pub root_cause: Option<String>,
     pub rule: Option<String>,
@@ -365,7 +365,7 @@ pub struct RelationView {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct GroupChangeView {
     pub group: String,
-    /// `null` where there was no such group, or is none any longer.
+    /// `null` where the group did not exist, or no longer exists.
     pub need_before: Option<usize>,
     pub need_after: Option<usize>,
     pub members_before: Vec<String>,

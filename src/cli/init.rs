@@ -42,7 +42,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         ("rules/first.rules", include_str!("init/first.rules").to_owned()),
         ("incidents/first/alerts.json", alerts(args.from)),
         ("incidents/first/metrics.json", include_str!("init/metrics.json").to_owned()),
-        ("incidents/first/expected.json", include_str!("init/expected.json").to_owned()),
+        ("incidents/first/expected.json", include_str!("init/truth.json").to_owned()),
     ];
     if let Some(there) = ["rules", "topology", "cases"].iter().map(|name| args.dir.join(name)).find(|path| path.exists()) {
         return Err(Failure::new(Code::EXISTS, format!("`{}` exists: this is a project already; nothing was written", there.display()))

@@ -20,8 +20,8 @@ impl Compiler<'_> {
             ExprKind::Held { inner, duration } => {
                 let inner = self.cond(scope, inner)?;
                 if inner.any(&|c| matches!(c.kind, CondKind::Unexplained(_))) {
-                    let help = "write the duration at the other conditions only";
-                    self.error(Code::NEVER, duration.span, "what other rules explain has no duration", "not here", help);
+                    let help = "put the duration on the other conditions";
+                    self.error(Code::NEVER, duration.span, "`no other rule explains` cannot have a duration", "not allowed here", help);
                     return None;
                 }
                 CondKind::Held { inner: Box::new(inner), duration: duration.value }
@@ -55,14 +55,14 @@ impl Compiler<'_> {
                     self.error(
                         Code::NEVER,
                         expr.span,
-                        "a rise or fall of nothing says nothing",
-                        "not more than 0",
-                        "write by how much, as a positive number",
+                        "a rise or fall must be greater than 0",
+                        "not greater than 0",
+                        "use a positive amount, like `50%`",
                     );
                     return None;
                 }
                 if relative && !rises && by > 100.0 {
-                    self.error(Code::NEVER, expr.span, "nothing falls by more than 100%", "can never hold", "write at most `100%`");
+                    self.error(Code::NEVER, expr.span, "a value cannot fall by more than 100%", "can never match", "use at most `100%`");
                     return None;
                 }
                 CondKind::Trend { metric, rises: *rises, relative, by, window: window.value }
@@ -78,7 +78,7 @@ impl Compiler<'_> {
         Some(Cond { kind, written: self.written(expr.span) })
     }
 
-    /// All parts, so that one mistake does not hide the next.
+    /// All parts, so that one error does not hide the next.
     fn parts(&mut self, scope: &Scope, parts: &[ast::Expr]) -> Option<Vec<Cond>> {
         let compiled: Vec<_> = parts.iter().map(|part| self.cond(scope, part)).collect();
         compiled.into_iter().collect()
@@ -123,8 +123,8 @@ impl Compiler<'_> {
                 Code::NEVER,
                 span,
                 "this compares two constants",
-                "depends on no signal",
-                "compare a metric or an attribute: `db.connections > 100`",
+                "does not depend on a signal",
+                "compare a metric or an attribute, like `db.connections > 100`",
             );
             return None;
         }
@@ -132,28 +132,28 @@ impl Compiler<'_> {
         let is_text = |value: &Value| matches!(value, Value::Text(_) | Value::Attribute { unit: None, .. });
         let unit = match (&a, &b) {
             (Value::Script(_), Value::Text(_)) | (Value::Text(_), Value::Script(_)) if !matches!(op.value, Op::Eq | Op::Ne) => {
-                self.error(Code::UNIT_MISMATCH, op.span, "texts have no order", "only `=` and `!=`", "compare texts with `=` or `!=`");
+                self.error(Code::UNIT_MISMATCH, op.span, "text has no order", "expected `=` or `!=`", "compare text with `=` or `!=`");
                 return None;
             }
-            // A script answers a bare number; it is taken in the unit of whatever stands beside it.
+            // A script returns a bare number; it takes the unit of the other side.
             (Value::Script(_), _) => unit_b,
             (_, Value::Script(_)) => unit_a,
             _ if is_text(&a) && is_text(&b) => {
                 if !matches!(op.value, Op::Eq | Op::Ne) {
-                    self.error(Code::UNIT_MISMATCH, op.span, "texts have no order", "only `=` and `!=`", "compare texts with `=` or `!=`");
+                    self.error(Code::UNIT_MISMATCH, op.span, "text has no order", "expected `=` or `!=`", "compare text with `=` or `!=`");
                     return None;
                 }
                 None
             }
             _ => {
                 let (Some(unit_a), Some(unit_b)) = (unit_a, unit_b) else {
-                    let (code, text, other) = (Code::UNIT_MISMATCH, if is_text(&a) { left.span } else { right.span }, "a text");
+                    let (code, text, other) = (Code::UNIT_MISMATCH, if is_text(&a) { left.span } else { right.span }, "text");
                     self.error(
                         code,
                         text,
                         format!("{other} cannot be compared with a number"),
                         other,
-                        "compare numbers with numbers, texts with texts",
+                        "compare numbers with numbers and text with text",
                     );
                     return None;
                 };
@@ -185,9 +185,9 @@ impl Compiler<'_> {
                     self.error(
                         Code::UNIT_MISMATCH,
                         operand.span,
-                        "a share of a text is nothing",
+                        "cannot take a percentage of text",
                         "not a number",
-                        "take the share of a number",
+                        "use a number, like `80% of db.max_connections`",
                     );
                     return None;
                 }
@@ -205,16 +205,14 @@ impl Compiler<'_> {
         let name = &script.function;
         let Some(&arity) = functions.get(&name.value) else {
             let near = diag::nearest(&name.value, functions.keys().map(String::as_str));
-            let help = near.map_or_else(
-                || "script predicates are functions in `rules/scripts/*.rhai`".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
+            let help = near
+                .map_or_else(|| "define it as a function in `rules/scripts/*.rhai`".to_owned(), |near| format!("did you mean `{near}`?"));
             self.error(Code::UNKNOWN_SCRIPT, name.span, format!("there is no script function `{}`", name.value), "not found", help);
             return None;
         };
         if arity != script.arguments.len() {
-            let message = format!("`{}` takes {arity} arguments, not {}", name.value, script.arguments.len());
-            self.error(Code::UNKNOWN_SCRIPT, script.span, message, "wrong number of arguments", "");
+            let message = format!("wrong number of arguments for `{}`: expected {arity}, found {}", name.value, script.arguments.len());
+            self.error(Code::UNKNOWN_SCRIPT, script.span, message, "in this call", "");
             return None;
         }
         let arguments = script.arguments.iter().map(|argument| self.argument(scope, argument)).collect::<Option<_>>()?;
@@ -260,7 +258,7 @@ impl Compiler<'_> {
 
     fn log_source(&mut self, scope: &Scope, kind: EventKind, on: Option<&Target>, source: &At<String>) -> Option<String> {
         if kind != EventKind::Log {
-            self.error(Code::UNKNOWN_SOURCE, source.span, "only logs have a source", "not of this", "drop `from …`");
+            self.error(Code::UNKNOWN_SOURCE, source.span, "only log conditions have a source", "not a log condition", "remove `from …`");
             return None;
         }
         let types = match on {
@@ -275,7 +273,7 @@ impl Compiler<'_> {
         }
         let names: Vec<&str> = all.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.logs.keys()).map(String::as_str).collect();
         let help = diag::nearest(&source.value, names).map_or_else(
-            || "declare it in `topology/model.yaml` under `logs:` of the type".to_owned(),
+            || "declare it in `topology/model.yaml`, under `logs:` of the component type".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
         self.error(Code::UNKNOWN_SOURCE, source.span, format!("there is no log source `{}`", source.value), "not in the model", help);
@@ -294,7 +292,7 @@ impl Compiler<'_> {
                 self.error(
                     Code::UNKNOWN_VARIABLE,
                     span,
-                    "this probe does not say of what",
+                    "this probe names no component",
                     "of which component?",
                     "write `probe on db fails` or `probe from a to b fails`",
                 );
@@ -320,7 +318,7 @@ impl Compiler<'_> {
             return Some(());
         }
         let kind = model.relations.get(relation)?;
-        // A variable of a general type may stand for a component of a special one.
+        // A variable of a general type may be bound to a component of a subtype.
         let fits = |types: &[String], allowed: &[String]| {
             allowed.is_empty() || types.iter().any(|t| allowed.iter().any(|a| model.is_a(t, a) || model.is_a(a, t)))
         };
@@ -332,16 +330,16 @@ impl Compiler<'_> {
         }
         let (a, b) = (a.join(" or "), b.join(" or "));
         let help = if backward {
-            "the other way round it may: swap the two sides".to_owned()
+            "the relation exists in the other direction: swap the two sides".to_owned()
         } else {
             let list = |types: &[String]| if types.is_empty() { "anything".to_owned() } else { types.join(", ") };
-            format!("`{relation}` leads from {} to {}", list(&kind.from), list(&kind.to))
+            format!("`{relation}` goes from {} to {}", list(&kind.from), list(&kind.to))
         };
         self.error(
             Code::IMPOSSIBLE_RELATION,
             link.span,
-            format!("a `{a}` cannot stand in `{relation}` to a `{b}`"),
-            "impossible in this model",
+            format!("`{relation}` cannot go from a `{a}` to a `{b}`"),
+            "not allowed by the model",
             help,
         );
         None

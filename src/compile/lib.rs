@@ -1,4 +1,4 @@
-//! Syntax tree and model to a typed [`Plan`](plan::Plan). A rule with a mistake stays out of the plan; all others go in.
+//! Syntax tree and model to a typed [`Plan`](plan::Plan). A rule with an error is left out of the plan.
 
 mod conditions;
 pub mod plan;
@@ -30,7 +30,7 @@ pub struct Inputs<'a> {
     pub cases: Option<&'a BTreeSet<String>>,
 }
 
-/// Compiles all rules of all files, with every mistake of all of them.
+/// Compiles all rules of all files, and reports every error.
 pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
     let mut compiler = Compiler { inputs, source: SourceId(u32::MAX), state_text: None, diagnostics: Vec::new() };
     let mut plan = Plan { states: compiler.states(), ..Plan::default() };
@@ -62,9 +62,9 @@ pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
 
 pub(crate) struct Compiler<'a> {
     inputs: Inputs<'a>,
-    /// The file at hand.
+    /// The current file.
     source: SourceId,
-    /// The text of the state at hand and the offset at which its spans start: it need not stand verbatim in a file.
+    /// The text of the current state, and the offset at which its spans start: the file may have it in another form.
     state_text: Option<(String, usize)>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -104,7 +104,7 @@ impl Compiler<'_> {
         for file in self.inputs.files {
             order.extend(file.rules.iter().map(|rule| (self.inputs.sources.path(file.source), file.source, rule)));
         }
-        // Which of two rules is "the first" must not depend on the order in which files were found.
+        // Which of two rules counts as the first must not depend on the order in which files were found.
         order.sort_by_key(|(path, _, rule)| (*path, rule.span));
         for (_, source, rule) in order {
             if let Some((first_source, first)) = ids.get(&rule.id.value) {
@@ -114,8 +114,8 @@ impl Compiler<'_> {
                         Place::new(source, rule.id.span),
                         format!("`{}` is declared twice", rule.id.value),
                     )
-                    .label("the second, left out")
-                    .related(Place::new(*first_source, Span::new(first.start, first.start + rule.id.value.len())), "the first")
+                    .label("second declaration, ignored")
+                    .related(Place::new(*first_source, Span::new(first.start, first.start + rule.id.value.len())), "first declared here")
                     .help("give one of them a new identifier, or delete it"),
                 );
             } else {
@@ -162,7 +162,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Rules that override each other would all be set aside; none of them is compiled.
+    /// Rules that override each other would all be overridden, so none of them is compiled.
     fn override_loops(&mut self, plan: &mut Plan) {
         let mut looping: BTreeSet<String> = BTreeSet::new();
         for start in plan.rules.keys() {
@@ -183,9 +183,9 @@ impl Compiler<'_> {
             let Some(place) = plan.rules.remove(&id).and_then(|rule| rule.written.place) else { continue };
             let place = Place::new(place.source, Span::new(place.span.start, place.span.start + id.len()));
             self.diagnostics.push(
-                Diagnostic::error(Code::OVERRIDE_LOOP, place, format!("`{id}` overrides a rule that overrides it"))
-                    .label("in a loop")
-                    .help("decide which rule is the more certain one, and let only that override"),
+                Diagnostic::error(Code::OVERRIDE_LOOP, place, format!("`{id}` is in a loop of overrides"))
+                    .label("part of a loop")
+                    .help("let only the more certain rule override the other"),
             );
         }
     }

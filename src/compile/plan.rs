@@ -1,4 +1,4 @@
-//! The plan: what the rules mean, names resolved and units fixed, without a trace of how it was spelled.
+//! The plan: the meaning of the rules, with names resolved and units fixed, independent of their spelling.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub const LOG_WINDOW: Duration = 10 * MINUTE;
 pub const CHANGE_WINDOW: Duration = HOUR;
 pub const REPORT_WINDOW: Duration = 15 * MINUTE;
 pub const PROBE_WINDOW: Duration = 5 * MINUTE;
-/// How many earlier days a baseline looks at when none are named.
+/// How many earlier days a baseline covers if the condition names none.
 pub const BASELINE_PERIOD: Duration = 7 * DAY;
 
 /// Everything that the rules of a project mean.
@@ -24,7 +24,7 @@ pub struct Plan {
     pub states: BTreeMap<(String, String), Cond>,
 }
 
-/// How something was written. Two plans are equal when they mean the same, so this never makes a difference.
+/// How something was written. Two plans with the same meaning are equal, so comparisons ignore this.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
     pub text: String,
@@ -68,12 +68,12 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether its condition asks what other rules have explained; such rules are evaluated after all others.
+    /// Whether its condition has `no other rule explains`; such rules are evaluated after all others.
     pub fn asks_others(&self) -> bool {
         self.condition.any(&|c| matches!(c.kind, CondKind::Unexplained(_)))
     }
 
-    /// Whether a script is asked.
+    /// Whether its condition calls a script.
     pub fn has_script(&self) -> bool {
         self.condition.any(&|c| match &c.kind {
             CondKind::Script(_) => true,
@@ -203,7 +203,7 @@ impl Cond {
         }
     }
 
-    /// The subjects that it names itself, those of the conditions inside it left out.
+    /// The subjects that it names itself, without those of the conditions inside it.
     pub fn subjects(&self) -> Vec<Subject> {
         match &self.kind {
             CondKind::Or(_) | CondKind::And(_) | CondKind::Not(_) | CondKind::Held { .. } => Vec::new(),
@@ -220,7 +220,7 @@ impl Cond {
         }
     }
 
-    /// How many atomic signals it asks for: its weight as evidence.
+    /// How many atomic signals it reads: its weight as evidence.
     pub fn signals(&self) -> usize {
         match &self.kind {
             CondKind::Link { .. } | CondKind::Shares { .. } | CondKind::Unexplained(_) => 0,

@@ -1,4 +1,4 @@
-//! TOP, MET and CAS rules: their clauses, and the duties of their kind.
+//! TOP, MET and CAS rules: their clauses, and what each kind requires.
 
 use diag::{Code, Span, nearest};
 use language::ast::{self, Body, Kind};
@@ -7,7 +7,7 @@ use super::Compiler;
 use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Suppression, Variable};
 use super::scope::{Scope, UNKNOWN};
 
-/// A rule without a `priority` stands in the middle of 0 to 100.
+/// The priority of a rule that declares none: the middle of 0 to 100.
 const DEFAULT_PRIORITY: u32 = 50;
 
 impl Compiler<'_> {
@@ -44,7 +44,7 @@ impl Compiler<'_> {
             self.clause(&scope, clause, &mut compiled, &mut condition);
         }
         let has_if = rule.clauses.iter().any(|c| matches!(c.body, Body::If(_)));
-        // A rule with an unreadable clause has its errors already; its duties would only repeat them.
+        // A rule with a broken clause already has errors; checking what is required would only repeat them.
         if !rule.broken {
             self.duties(rule, &compiled, condition.as_ref(), has_if);
             if let Some(condition) = &condition {
@@ -67,8 +67,8 @@ impl Compiler<'_> {
         for item in &items {
             let ast::Given::Variable { name, kind, filter } = item else { continue };
             if scope.variables.iter().any(|v| v.name == name.value) {
-                let help = "give the second one another name";
-                self.error(Code::DUPLICATE_VARIABLE, name.span, format!("`{}` is declared twice", name.value), "the second", help);
+                let help = "rename one of them";
+                self.error(Code::DUPLICATE_VARIABLE, name.span, format!("`{}` is declared twice", name.value), "second declaration", help);
                 continue;
             }
             // An unknown type is reported once; the variable stays known, so that its uses are not reported again.
@@ -113,8 +113,14 @@ impl Compiler<'_> {
                 }
             }
             Body::Ask(ask) => {
-                let help = "questions belong into a rule whose identifier starts with `TREE-`";
-                self.error(Code::WRONG_CLAUSE, ask.node.span, format!("a {} rule asks no questions", rule.kind.prefix()), "not here", help);
+                let help = "put questions in a decision tree: a rule whose identifier starts with `TREE-`";
+                self.error(
+                    Code::WRONG_CLAUSE,
+                    ask.node.span,
+                    format!("a {} rule cannot ask questions", rule.kind.prefix()),
+                    "not allowed here",
+                    help,
+                );
             }
         }
     }
@@ -149,53 +155,41 @@ impl Compiler<'_> {
             Some(place) => self.place_of(scope, place),
             None => {
                 if needed && let Some(variable) = scope.variables.first() {
-                    let help = format!("say where: `{what} \"…\" at {}`", variable.name);
-                    self.error(Code::NO_PLACE, span, format!("this {what} does not say where"), "at which component?", help);
+                    let help = format!("name a component: `{what} \"…\" at {}`", variable.name);
+                    self.error(Code::NO_PLACE, span, format!("this {what} names no component"), "at which component?", help);
                 }
                 None
             }
         }
     }
 
-    /// What each kind of rule owes its reader.
+    /// What each kind of rule requires.
     fn duties(&mut self, rule: &ast::Rule, compiled: &Rule, condition: Option<&Cond>, has_if: bool) {
         let id = rule.id.span;
         if !has_if {
-            self.error(Code::DUTY_CONDITION, id, format!("`{}` has no condition", rule.id.value), "when does it hold?", "add `if …`");
+            self.error(Code::DUTY_CONDITION, id, format!("`{}` has no condition", rule.id.value), "`if` is missing", "add `if …`");
         }
         match rule.kind {
             Kind::Top => {
                 let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Impact(_))));
                 if !wrote {
-                    let help = "add `then impact dependents of …`; a rule that only names a fault is a MET rule";
-                    self.error(
-                        Code::DUTY_IMPACT,
-                        id,
-                        format!("`{}` states no impact", rule.id.value),
-                        "a TOP rule says what the fault reaches",
-                        help,
-                    );
+                    let help = "add `then impact dependents of …`, or make it a MET rule if it only names a fault";
+                    self.error(Code::DUTY_IMPACT, id, format!("`{}` has no impact", rule.id.value), "a TOP rule needs an impact", help);
                 }
             }
             Kind::Met => {
                 let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Fault { .. })));
                 if !wrote {
                     let help = "add `then fault \"…\" at …`";
-                    self.error(
-                        Code::DUTY_CONCLUSION,
-                        id,
-                        format!("`{}` names no fault", rule.id.value),
-                        "a MET rule says which fault it is",
-                        help,
-                    );
+                    self.error(Code::DUTY_CONCLUSION, id, format!("`{}` has no fault", rule.id.value), "a MET rule needs a fault", help);
                 }
                 if condition.is_some_and(|c| c.signals() < 2) {
                     let help = "add a second signal with `and`: a single metric deviates by chance";
                     self.error(
                         Code::DUTY_SIGNALS,
                         id,
-                        format!("`{}` looks at one signal only", rule.id.value),
-                        "a MET rule combines at least two",
+                        format!("`{}` uses fewer than two signals", rule.id.value),
+                        "a MET rule needs at least two signals",
                         help,
                     );
                 }
@@ -209,9 +203,9 @@ impl Compiler<'_> {
             self.error(
                 Code::WRONG_CLAUSE,
                 case.span,
-                "only CAS rules name a case",
-                "not here",
-                "drop it, or give the rule a `CAS-` identifier",
+                "only a CAS rule can name a case",
+                "not allowed here",
+                "remove it, or give the rule a `CAS-` identifier",
             );
         }
     }
@@ -220,14 +214,14 @@ impl Compiler<'_> {
         let id = rule.id.span;
         let mut missing = Vec::new();
         match (&rule.case, self.inputs.cases) {
-            (None, _) => missing.push("its historical case: `CAS-001 \"…\" case HIS-20250601 {`"),
+            (None, _) => missing.push("a historical case: `CAS-001 \"…\" case HIS-20250601 {`"),
             (Some(case), Some(known)) if !known.contains(&case.value) => {
                 let near = nearest(&case.value, known.iter().map(String::as_str));
                 let help = near.map_or_else(
-                    || "a case is a folder under `cases/` with a `case.yaml`".to_owned(),
+                    || "a case is a folder under `cases/` with a `case.yaml` in it".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
-                self.warning(Code::UNKNOWN_CASE, case.span, format!("there is no case `{}`", case.value), "not under `cases/`", help);
+                self.warning(Code::UNKNOWN_CASE, case.span, format!("there is no case `{}`", case.value), "not found in `cases/`", help);
             }
             (Some(_), _) => {}
         }
@@ -239,16 +233,15 @@ impl Compiler<'_> {
             missing.push("at least one `solution \"…\"`");
         }
         if !missing.is_empty() {
-            let message = format!("`{}` does not say all that a CAS rule must", rule.id.value);
-            self.error(Code::DUTY_CASE, id, message, "incomplete", format!("add {}", missing.join(", and ")));
+            let message = format!("`{}` is incomplete: a CAS rule needs a case, a cause and a solution", rule.id.value);
+            self.error(Code::DUTY_CASE, id, message, "incomplete rule", format!("add {}", missing.join(", and ")));
         } else if !compiled.variables.is_empty() && compiled.causes.iter().chain(&compiled.faults).all(|c| c.at.is_none()) {
-            let help =
-                format!("say where the cause lies: `cause \"…\" at {}`", compiled.variables.first().map_or("s", |v| v.name.as_str()));
-            self.error(Code::NO_PLACE, id, format!("`{}` does not say where its cause lies", rule.id.value), "at which component?", help);
+            let help = format!("name a component: `cause \"…\" at {}`", compiled.variables.first().map_or("s", |v| v.name.as_str()));
+            self.error(Code::NO_PLACE, id, format!("the cause of `{}` names no component", rule.id.value), "at which component?", help);
         }
     }
 
-    /// A variable that nothing mentions multiplies every finding by all components of its type.
+    /// A variable that no relation or condition mentions would multiply every finding by all components of its type.
     fn unused_variables(&mut self, rule: &ast::Rule, compiled: &Rule, condition: &Cond) {
         for (index, variable) in compiled.variables.iter().enumerate() {
             let subject = Subject::Variable(index);
@@ -276,9 +269,9 @@ impl Compiler<'_> {
                 | Body::Overrides { .. }
                 | Body::Ask(_) => None,
             });
-            let help = format!("join it, as in `{} depends_on …`, use it in `if`, or delete it", variable.name);
-            let message = format!("`{}` is joined to nothing", variable.name);
-            self.error(Code::UNUSED_VARIABLE, span.unwrap_or(rule.id.span), message, "every component of its type would do", help);
+            let help = format!("add a relation, like `{} depends_on …`, use it in `if`, or delete it", variable.name);
+            let message = format!("no relation or condition uses `{}`", variable.name);
+            self.error(Code::UNUSED_VARIABLE, span.unwrap_or(rule.id.span), message, "would match every component of its type", help);
         }
     }
 }
@@ -292,7 +285,7 @@ fn advice_of(advice: &ast::Advice) -> Advice {
     }
 }
 
-/// Whether a condition speaks of a subject.
+/// Whether a condition mentions a subject.
 fn mentions(cond: &Cond, subject: Subject) -> bool {
     cond.any(&|c| c.subjects().contains(&subject))
 }

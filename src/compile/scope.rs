@@ -1,4 +1,4 @@
-//! Names in scope: variables, `it`, and what may be said of each.
+//! Names in scope: variables and `it`, with their metrics, attributes and states.
 
 use diag::{Code, Span, nearest};
 use estate::{Member, Model, ROOT_TYPE};
@@ -8,7 +8,7 @@ use value::Unit;
 use super::Compiler;
 use super::plan::{Metric, Subject, Value, Variable};
 
-/// The variables of a rule, and the types that `it` may have (none outside of a quantifier or state).
+/// The variables of a rule, and the types that `it` may have (none outside a quantifier or state).
 #[derive(Clone, Default)]
 pub struct Scope {
     pub variables: Vec<Variable>,
@@ -16,10 +16,10 @@ pub struct Scope {
     pub it: Vec<String>,
 }
 
-/// The type of a variable whose declared type does not exist: that is reported, and nothing else about it is.
+/// The type of a variable whose declared type does not exist. That is reported once; nothing else about the variable is.
 pub const UNKNOWN: &str = "?";
 
-/// Names of a type that a message lists.
+/// A message lists at most this many names of a type.
 const MAX_LISTED: usize = 12;
 
 /// The names that a filter may use beside attributes, with their Chinese spellings.
@@ -45,7 +45,7 @@ impl Compiler<'_> {
         self.inputs.estate.model()
     }
 
-    /// The component that a name stands for.
+    /// The component that a name refers to.
     pub(super) fn subject(&mut self, scope: &Scope, reference: &Reference) -> Option<Subject> {
         let name = match &reference.name {
             Name::It if !scope.it.is_empty() => return Some(Subject::It),
@@ -53,9 +53,9 @@ impl Compiler<'_> {
                 self.error(
                     Code::UNKNOWN_VARIABLE,
                     reference.span,
-                    "`it` stands for nothing here",
-                    "outside of a quantifier",
-                    "`it` is the element of `every …`, `any …`, `at least …`; elsewhere name a variable of `given`",
+                    "`it` refers to no component here",
+                    "outside a quantifier",
+                    "use `it` within `every …`, `any …` or `at least …`; elsewhere name a variable of `given`",
                 );
                 return None;
             }
@@ -67,15 +67,9 @@ impl Compiler<'_> {
         let help = match nearest(name, scope.variables.iter().map(|v| v.name.as_str())) {
             Some(near) => format!("did you mean `{near}`?"),
             None if self.model().find_type(name).is_some() => format!("declare a variable of that type: `given x: {name}`"),
-            None => format!("declare it: `given {name}: database`, or with any other type"),
+            None => format!("declare it: `given {name}: database`, or with another type"),
         };
-        self.error(
-            Code::UNKNOWN_VARIABLE,
-            reference.span,
-            format!("`{name}` stands for no component here"),
-            "not declared in `given`",
-            help,
-        );
+        self.error(Code::UNKNOWN_VARIABLE, reference.span, format!("there is no variable `{name}`"), "not declared in `given`", help);
         None
     }
 
@@ -89,7 +83,7 @@ impl Compiler<'_> {
                 self.error(
                     Code::UNKNOWN_VARIABLE,
                     span,
-                    format!("{what} does not say of which component"),
+                    format!("{what} names no component"),
                     "of which component?",
                     format!("name a variable: `{example}.…`"),
                 );
@@ -117,13 +111,13 @@ impl Compiler<'_> {
             self.model().relations.values().flat_map(|r| std::iter::once(r.name.clone()).chain(r.zh.clone())).collect();
         let help = match nearest(&name.value, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the relation kinds are {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+            None => format!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
         };
         self.error(Code::UNKNOWN_RELATION, name.span, format!("there is no relation kind `{}`", name.value), "not in the model", help);
         None
     }
 
-    /// The types whose members a subject may have: its own, or every type where all that is known is that it is a component.
+    /// The types whose members a subject may have: its own, or every type if it may be any component.
     fn candidate_types(&self, types: &[String]) -> Vec<String> {
         if types.iter().any(|t| t == ROOT_TYPE) { self.model().types.keys().cloned().collect() } else { types.to_vec() }
     }
@@ -153,7 +147,7 @@ impl Compiler<'_> {
                 None => found = Some(value),
                 Some(first) if dimension_of(first) == dimension_of(&value) => {}
                 Some(_) => {
-                    let help = "say of which type it is: `… where type = database`";
+                    let help = "restrict the type: `… where type = database`";
                     self.error(
                         Code::UNKNOWN_METRIC,
                         name.span,
@@ -188,7 +182,7 @@ impl Compiler<'_> {
         let elsewhere = model.types.values().find(|t| t.metrics.contains_key(&name.value) || t.attributes.contains_key(&name.value));
         let help = match (nearest(&name.value, names.iter().map(String::as_str)), elsewhere) {
             (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, Some(other)) => format!("`{}` has it; `{kind}` does not", other.name),
+            (None, Some(other)) => format!("`{}` has it, but `{kind}` does not", other.name),
             (None, None) => {
                 // Those that share a beginning with it first, each once.
                 let alike = |known: &str| known.chars().zip(name.value.chars()).take_while(|(a, b)| a == b).count();
@@ -197,7 +191,7 @@ impl Compiler<'_> {
                 let mut seen = std::collections::BTreeSet::new();
                 own.retain(|known| seen.insert(*known));
                 let own: Vec<String> = own.into_iter().take(MAX_LISTED).map(|n| format!("`{n}`")).collect();
-                format!("it has {}, …; or declare it in `topology/model.yaml` under `types: {kind}: metrics:`", own.join(", "))
+                format!("use one of {}, …, or declare it in `topology/model.yaml` under `types: {kind}: metrics:`", own.join(", "))
             }
         };
         self.error(
@@ -218,7 +212,7 @@ impl Compiler<'_> {
                 self.error(
                     Code::UNKNOWN_METRIC,
                     metric.name.span,
-                    format!("`{name}` is an attribute, which does not change with time"),
+                    format!("`{name}` is an attribute, which does not change over time"),
                     "not a metric",
                     "windows, trends and baselines need a metric",
                 );
@@ -247,7 +241,7 @@ impl Compiler<'_> {
         let kind = types.first().map_or("component", String::as_str).to_owned();
         let help = match nearest(&state.value, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its states are {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+            None => format!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
         };
         self.error(Code::UNKNOWN_STATE, state.span, format!("`{kind}` has no state `{}`", state.value), "not in the model", help);
         None

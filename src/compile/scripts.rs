@@ -1,4 +1,4 @@
-//! What a script predicate is given and answers. The sandbox itself stands in `script`; the engine knows only this.
+//! The interface of script predicates: their arguments and results. The sandbox itself is in `script`; the engine uses only this.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub enum ScriptValue {
     Component(Box<ScriptComponent>),
 }
 
-/// Why a script gave no answer; its condition is unknown then.
+/// Why a script returned no value; its condition is then unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScriptError {
     #[error("stopped after {0}")]
@@ -32,11 +32,11 @@ pub enum ScriptError {
     Failed(String),
 }
 
-/// Script predicates by name. Calls have no effect but their answer.
+/// Script predicates by name. Calls have no side effects.
 pub trait Scripts: Send + Sync {
     /// Functions and how many arguments each takes.
     fn functions(&self) -> &BTreeMap<String, usize>;
-    /// What failed so far, one line for each function.
+    /// The failures so far, one line for each function.
     fn failures(&self) -> Vec<String>;
     /// # Errors
     /// The script failed, or was stopped by a limit.

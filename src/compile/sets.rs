@@ -26,19 +26,19 @@ impl Compiler<'_> {
         })
     }
 
-    /// Only a warning: a bundle may bring a topology of its own that has it.
+    /// Only a warning: a bundle may include its own topology, with this component.
     fn component_exists(&mut self, id: &At<String>) {
         let estate = self.inputs.estate;
         if estate.is_empty() || estate.find(&id.value).is_some() {
             return;
         }
         let near = nearest(&id.value, estate.ids().map(|c| estate.component(c).id.as_str()));
-        let help = near.map_or_else(|| "components are declared under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
         self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no component `{}`", id.value), "not found", help);
     }
 
     pub(super) fn target(&mut self, scope: &Scope, target: &ast::Target) -> Option<Target> {
-        // A bare word after `impact` or `on` reads as a set of a type; where it names a variable, it is that component.
+        // A bare word after `impact` or `on` parses as a set of one type; if it names a variable, it means that component.
         if let ast::Target::Set(set) = target
             && let ast::SetBase::Everything(Some(name)) = &set.base
             && set.filter.is_none()
@@ -97,7 +97,7 @@ impl Compiler<'_> {
         Some((Set { base, filter, written: self.written(set.span) }, types))
     }
 
-    /// A word alone where a set may stand: a type; else probably a slip for another kind of set, or for a variable.
+    /// A single word where a set is expected: a type. Otherwise it is probably a misspelled set or variable.
     fn set_name(&mut self, scope: &Scope, name: &At<String>) -> Option<String> {
         if let Some(found) = self.model().find_type(&name.value) {
             return Some(found.name.clone());
@@ -106,11 +106,11 @@ impl Compiler<'_> {
         names.extend(scope.variables.iter().map(|v| v.name.clone()));
         names.extend(self.model().types.values().flat_map(|t| std::iter::once(t.name.clone()).chain(t.zh.clone())));
         let help = nearest(&name.value, names.iter().map(String::as_str)).map_or_else(
-            || "name a variable of `given`, a type of the model, or a set such as `dependents of db`".to_owned(),
+            || "use a variable of `given`, a component type, or a set such as `dependents of db`".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
         let message = format!("`{}` is neither a variable nor a component type", name.value);
-        self.error(Code::UNKNOWN_TYPE, name.span, message, "not known", help);
+        self.error(Code::UNKNOWN_TYPE, name.span, message, "unknown name", help);
         None
     }
 
@@ -120,7 +120,7 @@ impl Compiler<'_> {
             return;
         }
         let near = nearest(&id.value, estate.groups().iter().map(|g| g.id.as_str()));
-        let help = near.map_or_else(|| "groups are declared under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
         self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no group `{}`", id.value), "not found", help);
     }
 
@@ -144,15 +144,15 @@ impl Compiler<'_> {
         };
         let text = match &value.value {
             WhereValue::Text(text) => text.clone(),
-            // An id such as `007` reads as a number, but is the text that was written.
+            // An id such as `007` parses as a number; use the text as written.
             WhereValue::Quantity(_) => self.written(value.span).text,
         };
         if !matches!(op.value, Op::Eq | Op::Ne) {
             self.error(
                 Code::UNIT_MISMATCH,
                 op.span,
-                format!("`{}` is a text and has no order", name.value),
-                "only `=` and `!=`",
+                format!("`{}` is text, which has no order", name.value),
+                "expected `=` or `!=`",
                 "compare it with `=` or `!=`",
             );
             return None;
@@ -172,9 +172,9 @@ impl Compiler<'_> {
         self.error(
             Code::UNKNOWN_ATTRIBUTE,
             value.span,
-            format!("there is no business tier `{text}`"),
-            "not a tier",
-            "the tiers are `core`, `important`, `general`, `minor`",
+            format!("unknown business tier `{text}`"),
+            "unknown tier",
+            "use one of `core`, `important`, `general`, `minor`",
         );
         None
     }
@@ -192,7 +192,7 @@ impl Compiler<'_> {
             names.extend(candidates.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.attributes.keys()).map(String::as_str));
             let near = nearest(&name.value, names).map(str::to_owned);
             let help = near.map_or_else(
-                || "a filter may use `id`, `name`, `type`, `owner`, `environment`, `tier` and the attributes of the type; a metric belongs into `if`".to_owned(),
+                || "use `id`, `name`, `type`, `owner`, `environment`, `tier` or an attribute of the type; metrics go in `if`".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
             self.error(Code::UNKNOWN_ATTRIBUTE, name.span, format!("there is no attribute `{}`", name.value), "not in the model", help);
@@ -212,13 +212,13 @@ impl Compiler<'_> {
                     estate::AttributeKind::Number(unit) => {
                         format!("{} such as `{}`", unit.dimension.describe(), unit.dimension.example())
                     }
-                    estate::AttributeKind::Text => "a text, with `=` or `!=`".to_owned(),
+                    estate::AttributeKind::Text => "text, with `=` or `!=`".to_owned(),
                     estate::AttributeKind::Bool => "`true` or `false`, with `=` or `!=`".to_owned(),
                 };
                 self.error(
                     Code::UNIT_MISMATCH,
                     value.span,
-                    format!("`{}` cannot be compared with this", name.value),
+                    format!("invalid comparison with `{}`", name.value),
                     format!("expected {expected}"),
                     "",
                 );
@@ -241,7 +241,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The types that a filter leaves, if it says so: `type = service or type = frontend`.
+/// The types that a filter admits, if it tests the type: `type = service or type = frontend`.
 fn types_of(filter: &Filter) -> Option<Vec<String>> {
     match filter {
         Filter::Test { field: Field::Type, op: Op::Eq, value: FilterValue::Text(kind) } => Some(vec![kind.clone()]),

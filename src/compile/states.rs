@@ -1,4 +1,4 @@
-//! Named states of the model: conditions about `it`, checked once, not at each use.
+//! Named states of the model: conditions about `it`, checked once rather than at each use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ impl Compiler<'_> {
         let mut places: BTreeMap<(String, String), Place> = BTreeMap::new();
         for def in model.types.values() {
             for state in def.states.values() {
-                // The base model has no text of its own to point at.
+                // The base model has no file to point at.
                 let place = state.place.unwrap_or(Place::new(SourceId(u32::MAX), Span::default()));
                 self.source = place.source;
                 let expr = match parse_state(self.inputs.sources, place.source, place, &state.condition) {
@@ -28,23 +28,23 @@ impl Compiler<'_> {
                 };
                 let before = self.diagnostics.len();
                 let scope = Scope { variables: Vec::new(), it: vec![def.name.clone()] };
-                // Spans inside folded or escaped YAML texts are off, and the base model has no file: the text itself is known.
+                // Spans inside folded or escaped YAML text are off, and the base model has no file, so keep the text itself.
                 let inside = self.inputs.sources.slice(place).find(&state.condition).unwrap_or(0);
                 self.state_text = Some((state.condition.clone(), place.span.start + inside));
                 let cond = self.cond(&scope, &expr);
                 self.state_text = None;
                 if let Some(cond) = cond {
                     if cond.any(&|c| matches!(c.kind, CondKind::Unexplained(_))) {
-                        let message = format!("state `{}` asks what rules explain", state.name);
-                        let help = "a state is what signals show; ask `no other rule explains …` in the rule itself";
-                        self.diagnostics.push(Diagnostic::error(Code::NEVER, place, message).label("not in a state").help(help));
+                        let message = format!("state `{}` uses `no other rule explains`", state.name);
+                        let help = "define states by signals, and use `no other rule explains …` in the rule itself";
+                        self.diagnostics.push(Diagnostic::error(Code::NEVER, place, message).label("not allowed in a state").help(help));
                         continue;
                     }
                     let key = (def.name.clone(), state.name.clone());
                     places.insert(key.clone(), place);
                     compiled.insert(key, cond);
                 }
-                // Where the text does not stand verbatim, the whole value is the place.
+                // If the file does not contain the text verbatim, the whole value is the place.
                 if !self.inputs.sources.slice(place).contains(&state.condition) {
                     self.diagnostics.iter_mut().skip(before).for_each(|d| d.place = Some(place));
                 }
@@ -80,9 +80,9 @@ impl Compiler<'_> {
             states.remove(&key);
             if let Some(place) = places.get(&key) {
                 self.diagnostics.push(
-                    Diagnostic::error(Code::STATE_LOOP, *place, format!("state `{}` of `{}` is defined by itself", key.1, key.0))
-                        .label("leads back to itself")
-                        .help("define states by metrics and events, and others at most by those"),
+                    Diagnostic::error(Code::STATE_LOOP, *place, format!("state `{}` of `{}` depends on itself", key.1, key.0))
+                        .label("part of a loop")
+                        .help("define one of the states in the loop by metrics or events only"),
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! Decision trees: every path ends, every question is reached.
+//! Decision trees: checks that every path ends and every question can be reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ impl Compiler<'_> {
         let Some(root) = asks.first() else {
             if !rule.broken {
                 let help = "add `ask name \"Question?\" yes -> other no -> end \"verdict\"`";
-                self.error(Code::DUTY_CONDITION, rule.id.span, format!("`{}` asks nothing", rule.id.value), "no question", help);
+                self.error(Code::DUTY_CONDITION, rule.id.span, format!("`{}` has no question", rule.id.value), "`ask` is missing", help);
             }
             return None;
         };
@@ -82,14 +82,20 @@ impl Compiler<'_> {
             Body::Note(_) | Body::Owner(_) | Body::Tags(_) | Body::Status(_) | Body::Added(_) | Body::Reviewed(_) | Body::Ask(_) => return,
         };
         let span = Span::new(clause.span.start, clause.span.start + name.len().min(clause.span.end - clause.span.start));
-        let help = "a tree consists of `ask`, with `note`, `owner`, `tags`, `status`, `added` and `reviewed`";
-        self.error(Code::WRONG_CLAUSE, span, format!("a tree has no `{name}`"), "not here", help);
+        let help = "a tree can have `ask`, `note`, `owner`, `tags`, `status`, `added` and `reviewed`";
+        self.error(Code::WRONG_CLAUSE, span, format!("a tree cannot have `{name}`"), "not allowed here", help);
     }
 
     fn ask(&mut self, ask: &ast::Ask, spans: &BTreeMap<&str, Span>) {
         if spans.get(ask.node.value.as_str()).is_some_and(|first| *first != ask.node.span) {
-            let help = "give one of the questions another name";
-            self.error(Code::DUPLICATE_VARIABLE, ask.node.span, format!("question `{}` stands twice", ask.node.value), "the second", help);
+            let help = "rename one of them";
+            self.error(
+                Code::DUPLICATE_VARIABLE,
+                ask.node.span,
+                format!("question `{}` is declared twice", ask.node.value),
+                "second declaration",
+                help,
+            );
         }
         let mut answers = BTreeSet::new();
         for branch in &ask.branches {
@@ -97,16 +103,16 @@ impl Compiler<'_> {
                 self.error(
                     Code::DUPLICATE_CLAUSE,
                     branch.answer.span,
-                    "this answer stands twice",
-                    "the second",
-                    "each answer leads to one place",
+                    "this answer occurs twice",
+                    "second occurrence",
+                    "keep one branch for each answer",
                 );
             }
             if let ast::Goal::Node(name) = &branch.goes_to
                 && !spans.contains_key(name.value.as_str())
             {
                 let help = nearest(&name.value, spans.keys().copied()).map_or_else(
-                    || "add `ask` with that name, or end the path: `end \"verdict\"`".to_owned(),
+                    || "add an `ask` with that name, or end the path: `end \"verdict\"`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
                 self.error(Code::TREE_DANGLING, name.span, format!("there is no question `{}`", name.value), "leads nowhere", help);
@@ -114,16 +120,16 @@ impl Compiler<'_> {
         }
         let yes_no = answers.iter().filter(|a| matches!(a, ast::Answer::Yes | ast::Answer::No)).count();
         if ask.auto.is_some() && yes_no < 2 {
-            let help = "an `auto` condition answers yes or no; give both branches";
+            let help = "an `auto` condition answers yes or no: add both branches";
             self.error(
                 Code::TREE_DANGLING,
                 ask.node.span,
-                format!("question `{}` has no place to go for each answer", ask.node.value),
+                format!("question `{}` lacks a branch for `yes` or `no`", ask.node.value),
                 "a branch is missing",
                 help,
             );
         } else if yes_no == 1 || ask.branches.len() < 2 {
-            let help = "give a branch for each answer: `yes -> …` and `no -> …`";
+            let help = "add a branch for each answer: `yes -> …` and `no -> …`";
             self.error(
                 Code::TREE_DANGLING,
                 ask.node.span,
@@ -150,11 +156,11 @@ impl Compiler<'_> {
                     *span,
                     format!("no path reaches question `{name}`"),
                     "never asked",
-                    "lead a branch to it, or delete it",
+                    "point a branch to it, or delete it",
                 );
             }
         }
-        // Kahn's algorithm: what is left when all questions without open predecessors are taken away lies on a loop.
+        // Kahn's algorithm: removes questions without open predecessors; what remains is on a loop or behind one.
         let mut incoming: BTreeMap<&str, usize> = tree.nodes.keys().map(|n| (n.as_str(), 0)).collect();
         for name in tree.nodes.keys() {
             for target in next(tree, name) {
@@ -173,16 +179,16 @@ impl Compiler<'_> {
                 }
             }
         }
-        // What only follows a loop is left as well; on the loop is what comes back to itself.
+        // Questions that only follow a loop are left as well; those on the loop lead back to themselves.
         let looping: Vec<&str> = incoming.keys().copied().filter(|n| comes_back(tree, n)).collect();
         if let Some(span) = looping.first().and_then(|name| spans.get(name)) {
             let list = looping.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             self.error(
                 Code::TREE_LOOP,
                 *span,
-                format!("a path never ends: it comes back through {list}"),
-                "asked again and again",
-                "end one of these branches",
+                format!("a path never ends: it loops through {list}"),
+                "part of a loop",
+                "end one of the branches: `end \"verdict\"`",
             );
         }
     }

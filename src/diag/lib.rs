@@ -1,4 +1,4 @@
-//! Diagnostics: where something is wrong, what was expected, how to mend it.
+//! Diagnostics: what is wrong and where, what was expected, and how to fix it.
 //!
 //! Everything that reads a user's file reports through [`Diagnostic`]; nothing else prints errors.
 
@@ -21,7 +21,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One thing that is wrong, with its place and its mend.
+/// One problem, with its place and its fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub code: Code,
@@ -30,11 +30,11 @@ pub struct Diagnostic {
     pub message: String,
     /// Absent only for what has no text: a missing folder, a file that cannot be read.
     pub place: Option<Place>,
-    /// What stands at the place, in a few words.
+    /// A short note on the marked text.
     pub label: String,
-    /// Other places that belong to it: "first declared here".
+    /// Related places: "first declared here".
     pub related: Vec<(Place, String)>,
-    /// How to mend it.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, place, message) }
     }
 
-    /// An error about something that has no text to point at.
+    /// An error without a place in a file.
     pub fn nowhere(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,

@@ -1,6 +1,6 @@
 //! "Did you mean": the nearest right name.
 
-/// The candidate with the smallest edit distance to `word`, if it is near enough to be meant
+/// The candidate with the smallest edit distance to `word`, if it is close enough
 /// (at most a third of the longer word, at least one edit); ties go to the first in alphabetical order.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
@@ -14,7 +14,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-/// Edit distance over characters with neighbouring swaps (optimal string alignment); quadratic, for short names.
+/// Edit distance over characters with neighboring swaps (optimal string alignment); quadratic, for short names.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.to_lowercase().chars().collect();
     let b: Vec<char> = b.to_lowercase().chars().collect();

@@ -1,13 +1,13 @@
-//! Text from monitored systems, made harmless before a person's terminal, chat or browser shows it.
+//! Escapes text from monitored systems before a terminal, chat or browser shows it.
 //!
-//! Alert names, log lines, ids and file names are whatever somebody else wrote. Raw, they could move the cursor, change the title of the
-//! window, forge a line of the report, turn text around, or be HTML. [`visible`] is applied to all that leaves the program; [`one_line`]
-//! and [`markdown`] where a report puts such text into a line of its own.
+//! Alert names, log lines, ids and file names are untrusted. Unescaped, they could move the cursor, change the window title, forge a
+//! line of the report, reverse text, or inject HTML. [`visible`] applies to all output; [`one_line`] and [`markdown`] apply where a
+//! report puts such text on a line.
 
 use std::borrow::Cow;
 
-/// Control characters, and those that turn the direction of text around, as `\u001b`; newlines and tabs stay. Within JSON that is an escape
-/// of the same character.
+/// Escapes control characters, and those that change the direction of text, as `\u001b`; keeps newlines and tabs. In JSON this is an
+/// escape of the same character.
 pub fn visible(text: &str) -> Cow<'_, str> {
     replaced(text, |c| if is_harmful(c) { Some(format!("\\u{:04x}", u32::from(c))) } else { None })
 }
@@ -21,7 +21,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// One line of text within Markdown: no HTML, no link or picture that it brings itself.
+/// One line of text within Markdown: any HTML, link or image in it is disabled.
 pub fn markdown(text: &str) -> Cow<'_, str> {
     let line = one_line(text);
     if !line.contains(['<', '&']) && !line.contains("](") {
@@ -30,7 +30,7 @@ pub fn markdown(text: &str) -> Cow<'_, str> {
     Cow::Owned(line.replace('&', "&amp;").replace('<', "&lt;").replace("](", "]\\("))
 }
 
-/// An address without user, password and the values of its query: these may be secrets.
+/// A URL without its user, password and query values: these may be secrets.
 pub fn address(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -46,7 +46,7 @@ pub fn address(url: &str) -> String {
     format!("{scheme}{separator}{host}{path}{query}")
 }
 
-/// Keys whose values are secrets, wherever they stand in a key.
+/// A key that contains one of these has a secret value.
 const SECRETS: &[&str] = &["authorization", "cookie", "password", "passwd", "secret", "token", "api-key", "api_key", "apikey"];
 
 /// Whether the value under a key, or a header of this name, is a secret.
@@ -55,8 +55,8 @@ pub fn is_secret(key: &str) -> bool {
     SECRETS.iter().any(|secret| key.contains(secret))
 }
 
-/// The text of a file with its secrets as stars, so that its lines can be quoted: user and password of addresses, and values under keys
-/// that name a secret. As long in bytes as before. A value that starts with `$` only names a variable.
+/// The text of a file with secrets replaced by stars, so that its lines can be quoted: user and password of URLs, and values under
+/// keys that name a secret. The length in bytes stays the same. A value that starts with `$` only names a variable.
 pub(super) fn mask(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut start = 0;
@@ -71,7 +71,7 @@ pub(super) fn mask(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Where secrets stand in a line.
+/// The positions of secrets in a line.
 fn secrets(line: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for (at, _) in line.match_indices("://") {

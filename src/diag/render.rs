@@ -1,4 +1,4 @@
-//! Diagnostics for people (the terminal) and for machines (JSON).
+//! Diagnostics as text for the terminal and as JSON.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::plain::{mask, one_line};
 use super::{Diagnostic, Severity, SourceId, Sources};
 
-/// All diagnostics as text with the lines they are about. `color` adds terminal colours.
+/// All diagnostics as text with the lines they are about. `color` adds terminal colors.
 pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {
     let mut masked: BTreeMap<SourceId, String> = BTreeMap::new();
     for place in diagnostics.iter().flat_map(|d| d.place.iter().chain(d.related.iter().map(|(place, _)| place))) {

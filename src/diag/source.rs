@@ -1,4 +1,4 @@
-//! Files held as text, and places in them.
+//! The text of files, and places in them.
 
 /// A range of bytes in one text, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -12,7 +12,7 @@ impl Span {
         Self { start, end: end.max(start) }
     }
 
-    /// The smallest span that holds both.
+    /// The smallest span that contains both.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }

@@ -1,4 +1,4 @@
-//! Chinese names: each stands for one thing, or rules that use it would mean either.
+//! Chinese names. Each names exactly one thing; otherwise rules that use it would be ambiguous.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use diag::{Code, Diagnostic, Place};
 use super::read_model::{Entry, ModelDraft, Said};
 use super::resolve::{Families, problem};
 
-/// Chinese name → name, of things that share one space of names. A second use is reported and cleared.
+/// Chinese name → name, for things that share one namespace. A second use is reported and cleared.
 pub(super) fn unique_aliases<'d>(
     what: &str,
     items: impl Iterator<Item = (&'d str, Option<Place>, &'d mut Option<Said>)>,
@@ -15,7 +15,7 @@ pub(super) fn unique_aliases<'d>(
 ) -> BTreeMap<String, String> {
     let mut items: Vec<_> = items.collect();
     let names: BTreeMap<String, Option<Place>> = items.iter().map(|(name, place, _)| ((*name).to_owned(), *place)).collect();
-    // The first word counts: the base model (no place) before any file, then in the order of the files.
+    // The first declaration wins: the base model (no place) before any file, then in file order.
     items.sort_by_key(|(name, _, zh)| (zh.as_ref().and_then(|zh| zh.place), *name));
     let mut aliases: BTreeMap<String, (String, Option<Place>)> = BTreeMap::new();
     for (name, _, slot) in items {
@@ -46,7 +46,7 @@ fn duplicate(what: &str, text: &str, name: &str, place: Option<Place>, other: &s
     }
 }
 
-/// Which names share one space: a rule writes metrics and attributes alike.
+/// Which names share one namespace: rules write metrics and attributes the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Section {
     Attribute,
@@ -65,7 +65,7 @@ impl Section {
     }
 }
 
-/// A member of a type, flat, so that all pairs can be compared alike.
+/// A member of a type, flattened so that all pairs can be compared the same way.
 struct Member {
     owner: String,
     section: Section,
@@ -98,7 +98,7 @@ pub(super) fn clear_clashes(draft: &mut ModelDraft, families: &Families, problem
     }
 }
 
-/// The member that must lose its Chinese name, if the two cannot be told apart by it.
+/// The member that must lose its Chinese name, if the name is ambiguous between the two.
 fn compare<'m>(mine: &'m Member, other: &'m Member, problems: &mut Vec<Diagnostic>) -> Option<&'m Member> {
     let space = mine.section.space();
     if mine.name == other.name {

@@ -1,4 +1,4 @@
-//! From files to a [`Snapshot`]: read, check, and keep what is right.
+//! From files to a [`Snapshot`]: read, check, and keep the valid items.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ use super::validate::{Names, groups, relations};
 
 const BASE: &str = include_str!("base.yaml");
 
-/// Parsed once: every project and every bundle without a model of its own starts from it.
+/// Parsed once: every project, and every bundle that brings no model, starts from it.
 static BASE_MODEL: LazyLock<Model> = LazyLock::new(|| {
     let sources = Sources::default();
     model(&sources, &[]).0
@@ -30,10 +30,10 @@ pub fn base_model() -> Model {
     BASE_MODEL.clone()
 }
 
-/// Reads and validates everything; wrong items are left out (and reported), good ones stay.
+/// Reads and validates everything. Invalid items are reported and left out.
 ///
-/// `model_files` refine the base model, later ones the earlier. A bundle's `topology.json` is a topology file like any
-/// other. The diagnostics come sorted by file and place.
+/// `model_files` refine the base model; later files override earlier ones. A bundle's `topology.json` is a topology file like
+/// any other. The diagnostics are sorted by file and place.
 pub fn build(sources: &Sources, model_files: &[SourceId], topology_files: &[SourceId]) -> (Snapshot, Vec<Diagnostic>) {
     let (model, mut diagnostics) = if model_files.is_empty() { (base_model(), Vec::new()) } else { model(sources, model_files) };
     let mut reader = Reader::new(sources);
@@ -59,7 +59,7 @@ fn model(sources: &Sources, files: &[SourceId]) -> (Model, Vec<Diagnostic>) {
     for root in parse_all(&mut reader, &own, &[base]) {
         read_model(&mut reader, &root, true, &mut draft);
     }
-    // The base model has no mistakes (a test says so), and places in it would point into a file that nobody has.
+    // The base model has no errors (a test checks this), and places in it would point into a file that users do not have.
     let mut reader = Reader::new(sources);
     for root in parse_all(&mut reader, sources, files) {
         read_model(&mut reader, &root, false, &mut draft);
@@ -79,7 +79,7 @@ fn parse_all(reader: &mut Reader<'_>, sources: &Sources, files: &[SourceId]) -> 
     roots
 }
 
-/// Components in the order of their ids, and which ids there are.
+/// Components in the order of their ids, and the known ids.
 fn components<'d>(reader: &mut Reader<'_>, model: &Model, draft: &'d TopologyDraft<'_>) -> (Vec<Component>, Names<'d>) {
     let broken: BTreeSet<&str> = draft.broken.iter().map(String::as_str).collect();
     let mut names = Names { known: BTreeMap::new(), places: BTreeMap::new(), groups: BTreeMap::new(), broken };

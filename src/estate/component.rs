@@ -15,7 +15,7 @@ pub struct Component {
     pub id: String,
     /// Canonical name of its type.
     pub kind: String,
-    /// For people; the id if none was given.
+    /// Display name; the id if none was given.
     pub name: String,
     pub owner: Option<String>,
     pub environment: Option<String>,
@@ -79,7 +79,7 @@ pub struct Relation {
     pub to: ComponentId,
 }
 
-/// Members of which at least `need` must live.
+/// Members, of which at least `need` must be up.
 #[derive(Debug, Clone)]
 pub struct Group {
     pub id: String,

@@ -1,5 +1,5 @@
-//! Where faults travel, as compressed rows: for each component the hops of a fault from it, and those to it. Walks over them
-//! borrow their memory from the snapshot, so that a question costs what it reaches and not what there is.
+//! Fault propagation as CSR adjacency: for each component, the hops of a fault from it and to it. Walks borrow scratch memory
+//! from the snapshot, so that a query costs what it reaches, not the size of the estate.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use super::component::ComponentId;
 use super::snapshot::{KindIndex, Snapshot, Step};
 use super::walk::Reached;
 
-/// One row for each component, its hops in the order of where they end, then of the kind; each once.
+/// One row for each component; its hops are unique and sorted by end, then by kind.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     /// Where each row begins, and the end of the last.
@@ -43,7 +43,7 @@ impl Rows {
         of(component as usize)..of(component as usize + 1)
     }
 
-    /// Where the hops from a component end; one that several kinds lead to stands there several times.
+    /// Where the hops from a component end. An end that several kinds lead to appears several times.
     pub fn ends(&self, component: u32) -> &[u32] {
         self.ends.get(self.range(component)).unwrap_or_default()
     }
@@ -61,7 +61,7 @@ fn at(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 
-/// Both ways of a fault: from a component on, and back to where it may have come from.
+/// Both directions of a fault: onward from a component, and back to where it may have come from.
 pub(super) fn rows(snapshot: &Snapshot) -> (Rows, Rows) {
     let mut on = Vec::new();
     for from in snapshot.ids() {
@@ -78,7 +78,7 @@ pub(super) fn rows(snapshot: &Snapshot) -> (Rows, Rows) {
     (Rows::new(snapshot.len(), on), Rows::new(snapshot.len(), back))
 }
 
-/// Memory of one walk: one entry for each component, of which those count that carry the number of the walk.
+/// Scratch memory of one walk: one entry for each component. An entry is valid if it carries the number of the walk.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     turn: u32,
@@ -120,7 +120,7 @@ impl Scratch {
     }
 }
 
-/// Breadth first from what stands in the queue: what is reached in at most `max_hops`, by layers, each ascending.
+/// Breadth first from the components in the queue: those reached in at most `max_hops`, by layers, each ascending.
 pub(super) fn layers<I: Iterator<Item = u32>>(
     walk: &mut Scratch,
     max_hops: Option<u32>,
@@ -148,7 +148,7 @@ pub(super) fn layers<I: Iterator<Item = u32>>(
     reached
 }
 
-/// Scratches that nobody uses at the moment.
+/// Scratch memory that is not in use.
 #[derive(Debug, Default)]
 pub(super) struct Pool(Mutex<Vec<Scratch>>);
 

@@ -1,5 +1,5 @@
-//! Circles of containment: a rack in a host in that rack. Found with a stack of our own, for a chain of a million
-//! components is as deep as it is long.
+//! Containment cycles: a rack in a host in that rack. The search uses an explicit stack, because a chain of a million
+//! components would overflow the call stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ struct Frame {
     entered: Option<usize>,
 }
 
-/// Every circle, each as its holds in order; without the last one of each no circle is left.
+/// Every cycle, each as its holds in order. Removing the last hold of each breaks all cycles.
 pub(super) fn circles(mut holds: Vec<Hold>) -> Vec<Vec<Hold>> {
     holds.sort_unstable();
     let frame = |at: ComponentId, entered: Option<usize>| Frame {
@@ -33,7 +33,7 @@ pub(super) fn circles(mut holds: Vec<Hold>) -> Vec<Vec<Hold>> {
         entered,
     };
     let mut circles = Vec::new();
-    // Only asked, never walked in their order.
+    // Lookup only, never iterated.
     let mut done: BTreeSet<ComponentId> = BTreeSet::new();
     let mut depth_of: BTreeMap<ComponentId, usize> = BTreeMap::new();
     for start in holds.iter().map(|hold| hold.holder) {

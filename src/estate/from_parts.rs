@@ -1,5 +1,5 @@
-//! An estate from parts that were never held against each other: records of a store, said at different times and by different
-//! origins, under the model of today. What does not fit is left out and counted, as mistakes in files are.
+//! An estate from parts that were never checked against each other: records of a store, written at different times by different
+//! origins, under the current model. What does not fit is left out and counted, like errors in files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use super::cycles::{Hold, circles};
 use super::model::{Containment, Model, ROOT_TYPE, RelationKind};
 use super::snapshot::{Edge, KindIndex, Snapshot};
 
-/// Components and what is said of them by position, so that a million of them need no search.
+/// Components, with relations and groups that refer to them by position, so that a million of them need no search.
 #[derive(Debug, Default)]
 pub struct Parts<'a> {
     /// In any order, each id once.
     pub components: Vec<Component>,
     /// Start, kind, end.
     pub relations: Vec<(u32, &'a str, u32)>,
-    /// Id, members, how many of them must live.
+    /// Id, members, how many of them must be up.
     pub groups: Vec<(String, Vec<u32>, u64)>,
 }
 
@@ -24,7 +24,7 @@ pub struct Parts<'a> {
 pub struct Rejected(BTreeMap<String, (String, usize)>);
 
 impl Rejected {
-    /// `what` is asked for only where it is the first of its reason: there may be a million of them.
+    /// `what` is called only for the first item of a reason: there may be a million of them.
     pub fn add(&mut self, reason: &str, what: impl FnOnce() -> String) {
         match self.0.get_mut(reason) {
             Some((_, count)) => *count += 1,
@@ -49,8 +49,8 @@ impl Rejected {
 }
 
 impl Snapshot {
-    /// From parts of which any may be wrong. Components of unknown types go, with their relations; relations that the model
-    /// does not allow, and those that close a circle of containment; groups that no file could declare.
+    /// Builds from parts that may be invalid. Left out are components of unknown types with their relations, relations that the
+    /// model does not allow or that close a containment cycle, and groups that a file could not declare.
     pub fn checked(model: Model, parts: Parts<'_>, left_out: &mut Rejected) -> Snapshot {
         let Parts { components, relations, groups } = parts;
         let (components, places) = placed(&model, components, left_out);
@@ -84,8 +84,7 @@ fn placed(model: &Model, components: Vec<Component>, left_out: &mut Rejected) ->
     (kept.into_iter().map(|(_, component)| component).collect(), places)
 }
 
-/// A kind of relation, and the types that may stand at its ends: walking up the types at every relation would take longer than
-/// all the rest.
+/// A relation kind, and the types allowed at its ends: walking up the type tree for every relation would dominate the cost.
 struct Ends<'m> {
     index: KindIndex,
     name: &'m str,
@@ -127,7 +126,7 @@ fn edges(
     };
     let mut edges = Vec::with_capacity(relations.len());
     for (from, kind, to) in relations {
-        // At a component that was left out: that is said already.
+        // One end was left out, which is already reported.
         let (Some((from, start)), Some((to, stop))) = (end(*from), end(*to)) else { continue };
         let words = || format!("`{} {kind} {}`", start.id, stop.id);
         let ends = kinds.get(kind).or_else(|| kinds.get(model.find_relation(kind)?.name.as_str()));
@@ -148,7 +147,7 @@ fn edges(
     edges
 }
 
-/// Takes out of every circle of containment the relation that closes it.
+/// Removes from every containment cycle the relation that closes it.
 fn without_circles(model: &Model, components: &[Component], edges: Vec<Edge>, left_out: &mut Rejected) -> Vec<Edge> {
     let kinds: Vec<&RelationKind> = model.relations.values().collect();
     let hold = |edge: &Edge| match kinds.get(usize::from(edge.kind.0))?.containment {
@@ -169,8 +168,7 @@ fn without_circles(model: &Model, components: &[Component], edges: Vec<Edge>, le
     edges.into_iter().filter(|edge| !closing.contains(edge)).collect()
 }
 
-/// In the order of their ids. Members that are gone leave the group as it is, with the same `need`, as they do in
-/// [`Snapshot::without`].
+/// In the order of their ids. A group whose members are gone keeps its `need`, as in [`Snapshot::without`].
 fn good_groups(
     components: &[Component],
     places: &[Option<ComponentId>],

@@ -3,15 +3,14 @@
 //! States travel from the components at fault along the relations, in the direction that the model gives to faults:
 //!
 //! - **Down** arrives as the effect of the relation kind: `depends_on` takes down, `replicates` degrades.
-//! - **Degraded** and **at risk** arrive as *at risk*: who stands on something slow may still serve, and data that says
-//!   otherwise is for rules to find, not for the topology to guess.
+//! - **Degraded** and **at risk** arrive as *at risk*: a dependent of something slow may still serve. Rules find evidence to the
+//!   contrary; the topology does not guess.
 //! - **Redundancy.** While a group keeps at least `need` members that are not down, the loss of a member arrives as
-//!   *degraded* at most, if the dependent also depends on another living member: that one carries the load on. Whoever
-//!   depends on the lost member alone has no use for the others, and gets the full effect. A group with fewer living
-//!   members shields nobody.
+//!   *degraded* at most, if the dependent also depends on another living member, which takes over the load. A component that
+//!   depends on the lost member alone gets the full effect. A group with fewer living members shields nothing.
 //!
-//! A component has the worst state that arrives. Worsening one component never betters another (a group only loses
-//! members), so that states only grow, and repeating the rules until nothing changes ends, in one result for any order.
+//! A component has the worst state that arrives. Worsening one component never improves another (a group only loses
+//! members), so states only grow: repeating the rules until nothing changes terminates, with the same result in any order.
 
 use super::component::ComponentId;
 use super::csr::Scratch;
@@ -26,8 +25,8 @@ pub struct Impacted {
     /// The fewest hops along the travel of faults from a root.
     pub distance: u32,
     pub state: State,
-    /// From a root to the component, both included: the shortest way that carries this state. Longer than `distance`
-    /// where the short way carries less.
+    /// From a root to the component, both included: the shortest path that carries this state. Longer than `distance`
+    /// where the shortest path carries a milder state.
     pub path: Vec<Hop>,
 }
 
@@ -52,12 +51,11 @@ pub struct ReachItem {
     root: u32,
 }
 
-/// More hops than this of one way are not written out: in a chain of a million, all ways together would be half a billion
-/// times as long.
+/// Longer paths are shortened: in a chain of a million components, all paths together would have half a trillion hops.
 const MAX_WAY: usize = 64;
 
 impl Reach {
-    /// The item at a position, with its path. Of a way of more than 64 hops: its root, and its last hops.
+    /// The item at a position, with its path. A path of more than 64 hops is shortened to its root and its last hops.
     pub fn impacted(&self, estate: &Snapshot, item: usize) -> Option<Impacted> {
         let of = self.items.get(item)?;
         let name = |kind: KindIndex| estate.kind(kind).map(|kind| kind.name.clone());
@@ -90,7 +88,7 @@ impl Snapshot {
         (0..reach.items.len()).filter_map(|at| reach.impacted(self, at)).collect()
     }
 
-    /// The same as a forest, for who does not need every path written out.
+    /// The same as a forest, for callers that do not need every path written out.
     pub fn reach_of(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Reach {
         self.pool.with(self.len(), |walk| {
             let mut part = self.explore(walk, roots, max_hops);
@@ -187,7 +185,7 @@ impl Snapshot {
                     work.push(to);
                     let component = ComponentId(part.component(to));
                     if self.in_group(component) {
-                        // It may have been what shielded the dependents of its group's other lost members.
+                        // It may have shielded the dependents of its group's other lost members.
                         let members = self.groups_of(component).flat_map(|group| &group.members);
                         work.extend(members.filter_map(|member| walk.noted(member.0)).filter(|at| part.state(*at) == Some(State::Down)));
                     }
@@ -196,8 +194,8 @@ impl Snapshot {
         }
     }
 
-    /// Breadth first over the hops that carry just the state that their end has: for each position where its state comes from.
-    /// And the root that it comes from.
+    /// Breadth first over the hops that carry exactly the state of their end: for each position, where its state comes from, and
+    /// from which root.
     fn carriers(&self, walk: &Scratch, part: &Part) -> Vec<(u32, KindIndex, u32)> {
         let mut from = vec![(u32::MAX, KindIndex(0), u32::MAX); part.components.len()];
         let mut queue: Vec<u32> = (0u32..).take(part.roots()).collect();
@@ -231,7 +229,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether a redundancy group of `lost` stands, and `dependent` has another living member of it to turn to.
+    /// Whether a redundancy group of `lost` is intact, and `dependent` also depends on another living member of it.
     fn shielded(&self, walk: &Scratch, part: &Part, lost: ComponentId, dependent: ComponentId) -> bool {
         let is_down = |member: ComponentId| walk.noted(member.0).and_then(|at| part.state(at)) == Some(State::Down);
         self.groups_of(lost).any(|group| {
@@ -241,8 +239,8 @@ impl Snapshot {
     }
 }
 
-/// The part of an estate that faults reach, by itself: components are positions, in the order in which they are reached, so that
-/// all that follows stays in a small piece of memory.
+/// The part of an estate that faults reach. Components are positions in the order in which they are reached, so that later
+/// steps stay in a small piece of memory.
 struct Part {
     components: Vec<u32>,
     /// Where each layer begins; the first is that of the roots. The last is the end.

@@ -1,11 +1,11 @@
-//! The estate: what components there are, of which types, how they are related, and what a fault does to them.
+//! The estate: components, their types and relations, and what a fault does to them.
 //!
 //! [`build`] reads the files of a project (or the `topology.json` of a bundle) into a [`Snapshot`], which is immutable:
-//! who reloads builds another. Everything else asks the snapshot: walks along the travel of faults, containment,
-//! redundancy, impact. Only this folder knows of the graph library.
+//! a reload builds a new one. Everything else queries the snapshot: propagation of faults, containment, redundancy, impact.
+//! Only this package uses the graph library.
 //!
-//! The way of a file: `read` (tree → words with places), `resolve` (model), `validate` (relations, groups), `snapshot`.
-//! Parts that come from no file go through `from_parts`.
+//! A file passes through `read_model` or `read_topology` (tree → text with places), `resolve` (model), `validate` (relations,
+//! groups) and `snapshot`. Parts that do not come from files go through `from_parts`.
 
 mod aliases;
 mod build;

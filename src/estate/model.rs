@@ -47,11 +47,11 @@ pub struct MetricDef {
     pub name: String,
     pub zh: Option<String>,
     pub unit: Unit,
-    /// A sample speaks for the time until the next one, but no longer than this; after it the metric is unknown.
+    /// A sample is valid until the next one, but no longer than this; after that the metric is unknown.
     pub staleness: Duration,
     /// How several series of one component become one value.
     pub aggregate: Aggregate,
-    /// Which way it strays when something is wrong.
+    /// Which way it deviates when something is wrong.
     pub direction: Direction,
 }
 
@@ -77,7 +77,7 @@ pub struct StateDef {
     pub name: String,
     pub zh: Option<String>,
     pub condition: String,
-    /// Where the condition's text stands; for the base model, `None`.
+    /// Where the condition is written; `None` for the base model.
     pub place: Option<Place>,
 }
 
@@ -128,7 +128,7 @@ pub enum Containment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It serves, but something it stands on is degraded.
+    /// It serves, but one of its dependencies is degraded.
     AtRisk,
     /// It serves, with less than it should have.
     Degraded,

@@ -8,11 +8,10 @@ use value::{DAY, Dimension, Duration, Unit};
 use super::component::AttributeValue;
 use super::model::{AttributeDef, AttributeKind};
 
-/// Longer durations are slips of the pen, and would lose milliseconds as floating numbers.
+/// Longer durations are typing errors, and would lose milliseconds as floating-point numbers.
 const LONGEST: Duration = 3650 * DAY;
 
-/// A positive duration as rules write it: numbers with units of time, one after the other. `None` if it is none, or longer than ten
-/// years.
+/// A positive duration as rules write it: numbers with units of time, like `1h30m`. `None` if it is invalid or longer than ten years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut sum = 0.0;
@@ -97,7 +96,7 @@ fn number(reader: &mut Reader<'_>, def: &AttributeDef, unit: Unit, node: &Node) 
     value.map(AttributeValue::Number)
 }
 
-/// What was found, in the user's words where there are few of them.
+/// What was found: the user's own text where there is any, else its kind.
 fn found(node: &Node) -> String {
     node.text().map_or_else(|| node.kind().to_owned(), |text| format!("`{text}`"))
 }

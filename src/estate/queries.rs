@@ -1,5 +1,5 @@
-//! What responders and owners of changes ask of the topology: what could have caused this, what must not be lost, which
-//! other ways a fault may take.
+//! Questions of responders and change owners: what could have caused this, what is a single point of failure, which other
+//! paths a fault may take.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     pub component: ComponentId,
-    /// Those of the components in question that it reaches, or is; ascending.
+    /// The components in question that it reaches, itself included if it is one of them; ascending.
     pub reaches: Vec<ComponentId>,
     /// Hops to the farthest of them.
     pub distance: u32,
@@ -28,8 +28,8 @@ pub struct SinglePoint {
 }
 
 impl Snapshot {
-    /// What could have caused trouble of these components: those first that reach the most of them, then the nearest, then by
-    /// id. `max_hops` limits how far a fault is thought to have come.
+    /// What could have caused the symptoms of these components: first those that reach most of them, then the nearest, then by
+    /// id. `max_hops` limits how far a fault may have traveled.
     pub fn causes(&self, of: &[ComponentId], max_hops: Option<u32>) -> Vec<Cause> {
         let mut found: BTreeMap<ComponentId, Cause> = BTreeMap::new();
         let mut of = of.to_vec();
@@ -49,7 +49,7 @@ impl Snapshot {
         causes
     }
 
-    /// Every component of the estate whose loss alone takes another one down; ascending. Costs what all of them reach together.
+    /// Every component whose loss alone takes another one down; ascending. Costs the sum of what they reach.
     pub fn single_points(&self) -> Vec<SinglePoint> {
         let point = |component: ComponentId| SinglePoint { component, takes_down: self.taken_down(component) };
         self.ids().map(point).filter(|point| !point.takes_down.is_empty()).collect()
@@ -72,9 +72,8 @@ impl Snapshot {
         down
     }
 
-    /// Up to `most` ways that a fault of `from` may take to `to`, the shortest first, no component twice in one way; of ways as
-    /// short as each other the one whose components come first. After Yen, "Finding the K shortest loopless paths in a
-    /// network", Management Science 17 (1971).
+    /// Up to `most` loopless paths of a fault from `from` to `to`, the shortest first; paths of equal length are sorted by their
+    /// components. After Yen, "Finding the K shortest loopless paths in a network", Management Science 17 (1971).
     pub fn ways(&self, from: ComponentId, to: ComponentId, most: usize) -> Vec<Vec<ComponentId>> {
         let mut ways: Vec<Vec<u32>> = self.shortest(from.0, to.0, &[], &[]).into_iter().collect();
         let mut open: Vec<Vec<u32>> = Vec::new();
@@ -102,8 +101,8 @@ impl Snapshot {
         ways.into_iter().map(|way| way.into_iter().map(ComponentId).collect()).collect()
     }
 
-    /// The shortest way that avoids some components, and whose first hop leads to none of `taken`. Looked for from its end:
-    /// what something stands on is fewer than what stands on it.
+    /// The shortest path that avoids some components and whose first hop leads to none of `taken`. Searched from its end: a
+    /// component usually has fewer dependencies than dependents.
     fn shortest(&self, from: u32, to: u32, avoid: &[u32], taken: &[u32]) -> Option<Vec<u32>> {
         if from == to {
             return Some(vec![from]);
@@ -131,7 +130,7 @@ impl Snapshot {
                     walk.queue.push(before);
                 }
             }
-            // All that is nearer to the end than the start is known: of the hops that come nearer, the first.
+            // Everything nearer to the end than the start has its distance: take the first hop that comes nearer.
             let mut way = vec![from];
             let mut at = from;
             while at != to {

@@ -1,5 +1,5 @@
-//! The walks over rows against the same said plainly: every rule applied to every relation until nothing changes, every set
-//! of ways written out.
+//! Compares the walks over CSR rows with naive versions: every rule applied to every relation until nothing changes, all
+//! paths enumerated.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -108,7 +108,7 @@ fn plain(estate: &Snapshot, roots: &[(ComponentId, State)], max_hops: Option<u32
     distance.into_iter().filter(|(_, d)| *d > 0).filter_map(|(c, d)| Some((c, (d, *states.get(&c)?)))).collect()
 }
 
-/// Every way without a component twice.
+/// Every loopless path.
 fn all_ways(estate: &Snapshot, from: ComponentId, to: ComponentId) -> Vec<Vec<ComponentId>> {
     let hops = hops(estate);
     let (mut open, mut found) = (vec![vec![from]], Vec::new());
@@ -185,7 +185,7 @@ proptest! {
     }
 }
 
-/// Of a long way the root and the last hops are written out: all ways of a long chain together would not fit into memory.
+/// A long path is shortened to its root and its last hops: all paths of a long chain together would not fit into memory.
 #[test]
 fn a_long_way_is_not_written_out_whole() {
     let component = |at: u32| super::Component {

@@ -1,6 +1,6 @@
-//! `topology/model.yaml`, and the base model in the same shape: what was said, before it is checked against the rest.
+//! `topology/model.yaml`, and the base model in the same shape, as written, before cross-checks.
 //!
-//! A type that is declared again is refined: what is said later replaces what was said before, key by key.
+//! A type that is declared again is refined: later declarations replace earlier ones, key by key.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(super) struct TypeDraft {
     pub logs: BTreeMap<String, Entry<Option<BTreeMap<String, String>>>>,
 }
 
-/// A member of a type: everything not said is inherited.
+/// A member of a type: whatever is not given is inherited.
 #[derive(Debug, Default)]
 pub(super) struct Entry<T> {
     pub place: Option<Place>,
@@ -65,7 +65,7 @@ pub(super) struct RelationDraft {
     pub containment: Option<Containment>,
 }
 
-/// Reads one file of a model over what `draft` already says.
+/// Reads one model file on top of `draft`.
 pub(super) fn read_model(reader: &mut Reader<'_>, root: &Node, base: bool, draft: &mut ModelDraft) {
     if matches!(root.value, Value::Null) {
         return;
@@ -89,7 +89,7 @@ struct ModelReader<'r, 's> {
     base: bool,
 }
 
-/// Later words replace earlier ones; silence leaves them.
+/// A later value replaces an earlier one; an absent one keeps it.
 fn refine<T>(old: &mut Option<T>, new: Option<T>) {
     if new.is_some() {
         *old = new;

@@ -7,13 +7,13 @@ use value::yaml::{Key, Node, Value};
 use super::component::Tier;
 use value::fields::Word;
 
-/// What all topology files say together, in the order of the files.
+/// The contents of all topology files, in file order.
 #[derive(Default)]
 pub(super) struct TopologyDraft<'n> {
     pub components: Vec<ComponentDraft<'n>>,
     pub relations: Vec<RelationDraft>,
     pub groups: Vec<GroupDraft>,
-    /// Ids of items too broken to keep: who refers to them is not to blame.
+    /// Ids of items too broken to keep: references to them are not errors.
     pub broken: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ fn tiers() -> Vec<(&'static str, Tier)> {
     Tier::ALL.into_iter().map(|t| (t.name(), t)).chain(Tier::ALL.into_iter().map(|t| (t.zh(), t))).collect()
 }
 
-/// Reads one file and appends what it says.
+/// Reads one file and appends its contents.
 pub(super) fn read_topology<'n>(reader: &mut Reader<'_>, root: &'n Node, draft: &mut TopologyDraft<'n>) {
     if matches!(root.value, Value::Null) {
         return;

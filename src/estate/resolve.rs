@@ -1,4 +1,4 @@
-//! From what was said of a model to the model itself: parents found, loops cut, members inherited, names unambiguous.
+//! From a model draft to the model: resolves parents, cuts loops, inherits members, and makes names unambiguous.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::model::{
 
 use super::read_model::{Entry, MetricDraft, ModelDraft, RelationDraft, Said, TypeDraft};
 
-/// How long a sample speaks where a metric does not say: five missed scrapes of a minute, as in Prometheus' look-back.
+/// How long a sample is valid by default: five missed scrapes of a minute, like the look-back of Prometheus.
 const DEFAULT_STALENESS: Duration = 5 * MINUTE;
 
 /// Names of types in all their spellings; parents by canonical name.
@@ -48,7 +48,7 @@ impl Families {
     }
 }
 
-/// A diagnostic about something that may stand in the base model, which has no place to show.
+/// A diagnostic about something that may be in the base model, which has no place to show.
 pub(super) fn problem(code: Code, place: Option<Place>, message: String) -> Diagnostic {
     match place {
         Some(place) => Diagnostic::error(code, place, message),
@@ -56,7 +56,7 @@ pub(super) fn problem(code: Code, place: Option<Place>, message: String) -> Diag
     }
 }
 
-/// Checks a draft and makes a model of it. What is wrong is reported and left out.
+/// Checks a draft and turns it into a model. Errors are reported and left out.
 pub(super) fn resolve(mut draft: ModelDraft, problems: &mut Vec<Diagnostic>) -> Model {
     draft.types.entry(ROOT_TYPE.to_owned()).or_default();
     let aliases = unique_aliases("type", draft.types.iter_mut().map(|(name, t)| (name.as_str(), t.place, &mut t.zh)), problems);
@@ -98,7 +98,7 @@ fn families(draft: &ModelDraft, aliases: BTreeMap<String, String>, problems: &mu
     families
 }
 
-/// If the way up from `start` runs in a circle, one type of it becomes a child of the root.
+/// If the ancestors of `start` form a loop, one type of the loop becomes a child of the root.
 fn cut_loop(start: &str, draft: &ModelDraft, parents: &mut BTreeMap<String, Option<String>>, problems: &mut Vec<Diagnostic>) {
     let mut walked: Vec<String> = vec![start.to_owned()];
     let mut at = start.to_owned();
@@ -112,7 +112,7 @@ fn cut_loop(start: &str, draft: &ModelDraft, parents: &mut BTreeMap<String, Opti
     };
     let place = |name: &str| draft.types.get(name).and_then(|t| t.parent.as_ref()).and_then(|parent| parent.place);
     let root = circle.iter().find(|name| *name == ROOT_TYPE);
-    // The root has no parent to return to; else the latest word is the one that closed the circle.
+    // The root must not have a parent; otherwise the latest declaration closed the loop.
     let Some(victim) = root.or_else(|| circle.iter().max_by_key(|name| (place(name.as_str()), (*name).clone()))) else { return };
     let mut names: Vec<&str> = circle.iter().map(String::as_str).collect();
     names.extend(circle.first().map(String::as_str));
@@ -176,7 +176,7 @@ fn type_def(name: &str, draft: &ModelDraft, families: &Families, problems: &mut 
     def
 }
 
-/// A metric that says nothing is a count: the one dimension whose numbers need no unit.
+/// A metric without a unit is a count: the only dimension whose numbers need no unit.
 fn metric(name: &str, chain: &[&Entry<MetricDraft>]) -> MetricDef {
     MetricDef {
         name: name.to_owned(),
@@ -188,7 +188,7 @@ fn metric(name: &str, chain: &[&Entry<MetricDraft>]) -> MetricDef {
     }
 }
 
-/// A new kind must say how faults travel: to guess it would draw wrong causes in silence.
+/// A new kind must state how faults travel: a guess would silently lead to wrong causes.
 fn relation_kind(name: &str, said: &RelationDraft, families: &Families, problems: &mut Vec<Diagnostic>) -> RelationKind {
     if said.travel.is_none() {
         let report = problem(Code::MISSING_KEY, said.place, format!("relation kind `{name}` needs `travel`"));

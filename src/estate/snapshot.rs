@@ -1,7 +1,7 @@
 //! The estate at one moment: validated, immutable, shared between threads.
 //!
-//! Invariants: components stand in the order of their ids, and a [`ComponentId`] is the position there; the graph has
-//! one node per component, at the same position; relations are sorted and unique; containment has no circle.
+//! Invariants: components are sorted by id, and a [`ComponentId`] is a position in that order; the graph has one node per
+//! component, at the same position; relations are sorted and unique; containment has no cycle.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) struct Edge {
     pub to: ComponentId,
 }
 
-/// What walks must know of a relation kind.
+/// What walks need to know about a relation kind.
 #[derive(Debug, Clone)]
 pub(super) struct KindTraits {
     pub name: String,
@@ -64,7 +64,7 @@ pub struct Snapshot {
     pub(super) pool: Pool,
 }
 
-/// Shared by all threads of a server: this does not compile if it cannot be.
+/// Shared by all threads of a server: this does not compile if it is not `Sync`.
 const fn shared_between_threads<T: Send + Sync>() {}
 const _: () = shared_between_threads::<Snapshot>();
 
@@ -130,7 +130,7 @@ impl Snapshot {
         (0u32..).map(ComponentId).zip(&self.components).map(|(id, _)| id)
     }
 
-    /// The component of an id that this snapshot gave out; ids of another snapshot mean other components, or none.
+    /// The component of an id from this snapshot. An id of another snapshot may mean another component, or none.
     #[allow(clippy::indexing_slicing, reason = "ids come only from this snapshot, never from outside")]
     pub fn component(&self, id: ComponentId) -> &Component {
         &self.components[id.0 as usize]
@@ -230,7 +230,7 @@ impl Snapshot {
         u16::try_from(at).ok().map(KindIndex)
     }
 
-    /// One hop along every relation that `follows` allows: it is told the kind, and whether the hop goes from start to
+    /// One hop along every relation that `follows` allows: it receives the kind, and whether the hop goes from start to
     /// end. Sorted by where the hop ends, then by kind.
     pub(super) fn steps(&self, from: ComponentId, follows: impl Fn(KindIndex, bool) -> bool) -> Vec<Step> {
         let ahead = self.edges(from, Direction::Outgoing).filter(|edge| follows(edge.kind, true)).map(|edge| (edge.to, edge.kind));

@@ -1,11 +1,11 @@
-//! The estate as its users meet it: files in, answers and mistakes out.
+//! The estate as users see it: files in, answers and errors out.
 
 use std::fmt::Write as _;
 
 use super::{AttributeValue, ComponentId, Hop, Impacted, Member, PeerScope, Reached, Snapshot, State, build};
 use diag::{Diagnostic, Sources};
 
-/// Builds from a model and a topology (either may be empty). Mistakes as `code line message | help`.
+/// Builds from a model and a topology (either may be empty). Errors as `code line message | help`.
 fn load(model: &str, topology: &str) -> (Snapshot, Vec<String>) {
     let mut sources = Sources::default();
     let model = sources.add("model.yaml", model);
@@ -26,7 +26,7 @@ fn check(model: &str, topology: &str, expected: &[&str]) {
 
 #[test]
 fn the_base_model_has_no_mistakes() {
-    // Read as if it were a user's refinement of itself: every mistake would show.
+    // Read as if it were a user's refinement of itself: every error would show.
     check(include_str!("base.yaml"), "", &[]);
     let snapshot = Snapshot::empty();
     let model = snapshot.model();
@@ -101,17 +101,14 @@ fn mistakes_in_relations_and_groups() {
             "groups: [{id: g, members: [r, s], need: 0}]",
             "F3013 2 group `g` needs 0 of its 2 members | `need` must be a whole number from 1 to 2",
         ),
-        (
-            "groups: [{id: g, members: [r, wep], need: 1}]",
-            "F3014 2 member `wep` of group `g` does not exist | did you mean `web`?",
-        ),
+        ("groups: [{id: g, members: [r, wep], need: 1}]", "F3014 2 member `wep` of group `g` does not exist | did you mean `web`?"),
         ("groups: [{id: web, members: [r, s], need: 1}]", "F3005 2 `web` is declared twice: a component and a group cannot share an id"),
         ("relations: [{from: web, kind: calls, to: web}]", "F3018 2 `web` cannot have a relation to itself"),
     ];
     for (topology, expected) in cases {
         check("", &format!("{components}{topology}"), &[expected]);
     }
-    // Who refers to a component that is wrong itself is not to blame.
+    // References to a component that is itself invalid are not reported.
     check(
         "",
         "components: [{id: a}, {id: b, type: host}]\nrelations: [{from: a, kind: runs_on, to: b}]",

@@ -12,10 +12,10 @@ use super::read_topology::{GroupDraft, TopologyDraft};
 use super::snapshot::{Edge, KindIndex};
 use value::fields::Word;
 
-/// A search for the nearest id looks at every id. After so many a file is wrong as a whole, and "did you mean" no help.
+/// A search for the nearest id looks at every id. After this many, the whole file is wrong, and "did you mean" does not help.
 const MOST_SUGGESTIONS: usize = 100;
 
-/// A circle is named up to so many components; the rest is counted.
+/// A cycle is named up to this many components; the rest is counted.
 const LONGEST_NAMED_CIRCLE: usize = 8;
 
 /// Every id that a relation or a group may name.
@@ -28,7 +28,7 @@ pub(super) struct Names<'d> {
     pub broken: BTreeSet<&'d str>,
 }
 
-/// What an id stands for.
+/// What an id refers to.
 enum Found<'a> {
     Component(ComponentId),
     Group(&'a [ComponentId]),
@@ -110,9 +110,9 @@ fn members(reader: &mut Reader<'_>, said: &GroupDraft, names: &Names<'_>, asked:
 }
 
 fn need(reader: &mut Reader<'_>, said: &GroupDraft) -> Option<usize> {
-    // Counted as declared: a member that does not exist is another mistake.
+    // Counted as declared: a member that does not exist is a separate error.
     let count = said.members.iter().map(|word| word.text.as_str()).collect::<BTreeSet<_>>().len();
-    #[allow(clippy::cast_precision_loss, reason = "nobody lists 2^53 members")]
+    #[allow(clippy::cast_precision_loss, reason = "no group has 2^53 members")]
     let fits = (1.0..=count as f64).contains(&said.need) && said.need.fract() == 0.0;
     if !fits {
         let message = format!("group `{}` needs {} of its {count} members", said.id.text, said.need);
@@ -163,7 +163,7 @@ struct Check<'r, 's, 'a> {
     model: &'a Model,
     components: &'a [Component],
     names: &'a Names<'a>,
-    /// For how many ids the nearest was looked for.
+    /// How many ids were searched for their nearest.
     asked: usize,
     edges: BTreeMap<Edge, Place>,
 }
@@ -207,7 +207,7 @@ impl<'a> Check<'_, '_, 'a> {
     fn pair(&mut self, kind: &RelationKind, index: KindIndex, start: &End<'_>, end: &End<'_>) {
         let (Some(from), Some(to)) = (self.component(start.component), self.component(end.component)) else { return };
         if start.component == end.component {
-            // "Every gateway calls the pool" means the others of the pool.
+            // "Every gateway calls the pool" means the other members of the pool.
             if !start.grouped && !end.grouped {
                 let message = format!("`{}` cannot have a relation to itself", from.id);
                 self.reader.report(Diagnostic::error(Code::SELF_RELATION, end.word.place, message).label("the same component"));
@@ -236,7 +236,7 @@ impl<'a> Check<'_, '_, 'a> {
         self.edges.insert(edge, end.word.place);
     }
 
-    /// Reports every circle of containment, and takes out the relation that closes it.
+    /// Reports every containment cycle, and removes the relation that closes it.
     fn cut_circles(&mut self) {
         let containment: Vec<Containment> = self.model.relations.values().map(|kind| kind.containment).collect();
         let holds = self.edges.keys().filter_map(|&edge| match containment.get(usize::from(edge.kind.0))? {

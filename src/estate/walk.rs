@@ -1,4 +1,4 @@
-//! Walks over the relations. All breadth first, all the same for the same estate, whatever order files came in.
+//! Walks over the relations: breadth first, deterministic, independent of file order.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub struct Reached {
     pub distance: u32,
 }
 
-/// One station of a path.
+/// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
     pub component: ComponentId,
@@ -22,7 +22,7 @@ pub struct Hop {
     pub via: Option<String>,
 }
 
-/// Among whom to look for peers.
+/// Where to look for peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerScope<'a> {
     Estate,
@@ -52,13 +52,13 @@ impl Snapshot {
         })
     }
 
-    /// Whom a fault of `from` may reach: sorted by (distance, id), without `from` itself. `via`: only over these
-    /// relation kinds (canonical names); empty means all.
+    /// What a fault of `from` may reach, sorted by (distance, id), without `from` itself. `via`: only over these relation kinds
+    /// (canonical names); empty means all.
     pub fn dependents(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
         self.along(&self.on, from, via, max_hops)
     }
 
-    /// Whom a fault reaches in one hop, or whose fault reaches it in one (`dependents` false): ascending.
+    /// What a fault reaches in one hop, or (`dependents` false) whose fault reaches it in one hop; ascending.
     pub fn next_to(&self, component: ComponentId, via: &[String], dependents: bool) -> Vec<ComponentId> {
         let kinds = self.kind_set(via);
         let rows = if dependents { &self.on } else { &self.back };
@@ -96,7 +96,7 @@ impl Snapshot {
 
     /// Breadth first from several components at once; these are not in the answer. Sorted by (distance, id).
     pub(super) fn reach(&self, from: &[ComponentId], max_hops: Option<u32>, follows: impl Fn(KindIndex, bool) -> bool) -> Vec<Reached> {
-        // Only asked, never walked in its order.
+        // Lookup only, never iterated.
         let mut seen: BTreeSet<ComponentId> = from.iter().copied().collect();
         let mut layer: Vec<ComponentId> = from.to_vec();
         let mut reached = Vec::new();
@@ -112,8 +112,7 @@ impl Snapshot {
         reached
     }
 
-    /// The shortest way that a fault of `from` takes to `to`, both ends included. Of several the one whose components
-    /// come first.
+    /// The shortest path of a fault from `from` to `to`, both ends included. Ties are broken by the order of the components.
     pub fn path(&self, from: ComponentId, to: ComponentId) -> Option<Vec<Hop>> {
         let way = self.ways(from, to, 1).into_iter().next()?;
         let via = |(a, b): (&ComponentId, &ComponentId)| {

@@ -1,4 +1,4 @@
-//! The estate after components have gone for good.
+//! The estate after components were removed for good.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use super::component::{Component, ComponentId, Group};
 use super::snapshot::{Edge, Snapshot};
 
 impl Snapshot {
-    /// The same estate without some components, their relations, and their places in groups. A group keeps its `need`, even
-    /// where it has fewer members left than that: it then shields nobody. A group without members is gone.
+    /// The same estate without some components, their relations, and their group memberships. A group keeps its `need`, even
+    /// if it has fewer members left: it then shields nothing. A group without members is removed.
     ///
     /// Ids are those of the new snapshot; compare by [`Component::id`].
     pub fn without(&self, gone: &BTreeSet<ComponentId>) -> Snapshot {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::builder::Builder;
 use super::{AttributeText, ImportedComponent, Source, guess, names, tree};
 
-/// A line, with the file that holds it.
+/// A line and its file.
 type Vertices<'s> = BTreeMap<String, (Value, &'s str)>;
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
@@ -89,7 +89,7 @@ fn entity(vertex: &Value) -> String {
     tree::list(vertex, &["entityTypes"]).iter().find_map(tree::scalar).unwrap_or_default().to_lowercase()
 }
 
-/// The type of a component; `None` for what is no component of its own.
+/// The type of a component; `None` for a vertex that is only part of another component.
 fn kind_of(vertex: &Value) -> Option<&'static str> {
     let kind = match entity(vertex).as_str() {
         "" | "cpu" | "operatingsystem" | "image" | "ipaddress" | "networkinterface" | "process" => return None,
@@ -144,7 +144,7 @@ impl Graph<'_> {
             match entity.as_str() {
                 "ipaddress" => {}
                 "" => builder.skip(format!("`{unique}`"), "it has no entity type", source),
-                _ => builder.skip(format!("`{unique}`"), format!("a `{entity}` is part of another component, not a component itself"), source),
+                _ => builder.skip(format!("`{unique}`"), format!("a `{entity}` is part of another component"), source),
             }
             return;
         };
@@ -188,7 +188,7 @@ impl Graph<'_> {
                     builder.skip(what, "dangling: one end is not in the files", source);
                     return;
                 }
-                // What is no component has no relations, and is reported once.
+                // A vertex that is not a component has no relations, and is reported once.
                 Some((vertex, _)) if kind_of(vertex).is_none() => return,
                 Some(_) => {}
             }

@@ -62,7 +62,7 @@ fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Entity<'
             found = true;
             let kind = kind.to_lowercase();
             if !IMPORTED.contains(&kind.as_str()) {
-                // People and places are no components; groups are named as owners.
+                // People and places are not components; groups serve as owners.
                 if !["group", "user", "location", "template"].contains(&kind.as_str()) {
                     builder.skip(format!("{kind} `{name}`"), format!("entities of kind `{kind}` are not imported"), &source.name);
                 }
@@ -124,7 +124,7 @@ fn component(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str) {
     builder.add(component, entity.source);
 }
 
-/// Which field makes which relation: kind of the target where none is written, our kind, and whether it goes the other way.
+/// Which field gives which relation: default kind of the target, our kind, and whether the direction is reversed.
 const FIELDS: [(&str, &str, &str, bool); 7] = [
     ("dependsOn", "component", "depends_on", false),
     ("dependencyOf", "component", "depends_on", true),

@@ -1,4 +1,4 @@
-//! Keeps what a reader finds, and holds it against the model: types that exist, relations that may stand, no dangling ends.
+//! Collects what a reader finds, and checks it against the model: existing types, allowed relations, no dangling ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ pub(super) struct Builder<'m> {
     kind: Kind,
     model: &'m Model,
     components: BTreeMap<String, ImportedComponent>,
-    /// Components that relations may end at besides: types by id.
+    /// Other components that relations may end at: types by id.
     known: BTreeMap<String, String>,
-    /// With the file that says so.
+    /// With the file that declares it.
     relations: BTreeMap<ImportedRelation, String>,
     groups: BTreeMap<String, (ImportedGroup, String)>,
     skipped: BTreeSet<Skipped>,
@@ -54,7 +54,7 @@ impl<'m> Builder<'m> {
         self.failed.push((source.to_owned(), problem.into()));
     }
 
-    /// A file that could be read but holds nothing of the kind.
+    /// A file that could be read but contains nothing of this kind.
     pub(super) fn fail_foreign(&mut self, source: &str) {
         let problem = format!("this is not `{}` input", self.kind.name());
         self.fail(source, problem);
@@ -82,7 +82,7 @@ impl<'m> Builder<'m> {
         self.model.find_type(name).map(|t| t.name.clone())
     }
 
-    /// Adds a component; the first of an id counts.
+    /// Adds a component; the first one of an id wins.
     pub(super) fn add(&mut self, component: ImportedComponent, source: &str) {
         if component.id.trim().is_empty() {
             self.skip(format!("a component of type `{}`", component.kind), "it has no id", source);
@@ -105,7 +105,7 @@ impl<'m> Builder<'m> {
         }
     }
 
-    /// Adds a relation; whether it may stand is seen at the end, when all components are known.
+    /// Adds a relation; it is checked at the end, when all components are known.
     pub(super) fn relate(&mut self, from: &str, kind: &str, to: &str, source: &str) {
         let relation = ImportedRelation { from: from.to_owned(), kind: kind.to_owned(), to: to.to_owned() };
         self.relations.entry(relation).or_insert_with(|| source.to_owned());
@@ -168,9 +168,9 @@ impl<'m> Builder<'m> {
                     }
                 },
                 Some(Member::Metric(_)) => {
-                    self.skip(format!("attribute `{name}` of `{}`", component.id), "its type has a metric with this name", self.kind.name());
+                    self.skip(format!("attribute `{name}` of `{}`", component.id), "its type has a metric of this name", self.kind.name());
                 }
-                // A table's columns are the user's own words; what other formats carry beyond the model would be a warning each.
+                // Table columns are the user's choice. In other formats, every field beyond the model would be a warning.
                 None if self.kind == Kind::Csv => {
                     component.attributes.insert(name, value);
                 }
@@ -217,7 +217,7 @@ impl<'m> Builder<'m> {
         good.into_iter().collect()
     }
 
-    /// The canonical name of the relation's kind, or why it cannot stand.
+    /// The canonical name of the relation's kind, or why it is not allowed.
     fn objection(&self, relation: &ImportedRelation, groups: &BTreeMap<&str, &ImportedGroup>) -> Result<String, String> {
         if relation.from == relation.to {
             return Err("a component cannot have a relation to itself".to_owned());
@@ -250,7 +250,7 @@ impl<'m> Builder<'m> {
     }
 }
 
-/// A value as its declaration wants it; the text of it if it does not fit.
+/// A value of the declared kind; its text if it does not fit.
 fn fit_value(def: &AttributeDef, value: AttributeText) -> Result<AttributeText, String> {
     match (def.kind, value) {
         (AttributeKind::Text, AttributeText::Text(text)) => Ok(AttributeText::Text(text)),
@@ -267,7 +267,7 @@ fn fit_value(def: &AttributeDef, value: AttributeText) -> Result<AttributeText, 
         (AttributeKind::Number(_), AttributeText::Bool(value)) => Err(value.to_string()),
         (AttributeKind::Number(_), AttributeText::Text(text)) => match text.trim().parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(AttributeText::Number(number)),
-            // With a unit: the reader of topology files knows units.
+            // With a unit: the reader of topology files converts it.
             _ if text.trim().starts_with(|c: char| c.is_ascii_digit()) => Ok(AttributeText::Text(text.trim().to_owned())),
             _ => Err(text),
         },

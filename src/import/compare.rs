@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Skipped};
 
-/// The difference of two imports, by id. Groups count as components do.
+/// The difference of two imports, by id. Groups count like components.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub added: Vec<String>,
@@ -54,7 +54,7 @@ pub fn compare(old: &Imported, new: &Imported) -> Report {
     report
 }
 
-/// Every component and group as a map of words, by id.
+/// Every component and group as a map of texts, by id.
 fn items(imported: &Imported) -> BTreeMap<&str, BTreeMap<String, String>> {
     let components = imported.components.iter().map(|component| (component.id.as_str(), component_words(component)));
     let groups = imported.groups.iter().map(|group| (group.id.as_str(), group_words(group)));
@@ -94,8 +94,8 @@ fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -
         match (old.get(key), new.get(key)) {
             (Some(old), Some(new)) if old == new => {}
             (Some(old), Some(new)) => changes.push(format!("{key}: {old} → {new}")),
-            (Some(old), None) => changes.push(format!("{key}: {old} → nothing")),
-            (None, Some(new)) => changes.push(format!("{key}: nothing → {new}")),
+            (Some(old), None) => changes.push(format!("{key}: {old} → (none)")),
+            (None, Some(new)) => changes.push(format!("{key}: (none) → {new}")),
             (None, None) => {}
         }
     }

@@ -54,7 +54,7 @@ fn assignment(line: &str) -> Option<(String, String)> {
     Some((name.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
 }
 
-/// `${NAME}`, `${NAME:-default}` and `$NAME` filled in; nothing for what is unknown.
+/// Fills in `${NAME}`, `${NAME:-default}` and `$NAME`; unknown variables are empty.
 fn fill(text: &str, variables: &BTreeMap<String, String>) -> String {
     let mut filled = String::new();
     let mut rest = text;
@@ -80,7 +80,7 @@ fn fill(text: &str, variables: &BTreeMap<String, String>) -> String {
     filled
 }
 
-/// Host names and the services that they mean.
+/// Host names and the services they refer to.
 fn aliases(services: &[(String, Value, &str)]) -> BTreeMap<String, String> {
     let mut aliases = BTreeMap::new();
     for (name, service, _) in services {
@@ -106,7 +106,7 @@ struct Project {
 }
 
 impl Project {
-    /// A service, whose parts may stand in several files; the last word counts.
+    /// A service, whose parts may be in several files; later files win.
     fn component(&self, builder: &mut Builder<'_>, name: &str, services: &[(String, Value, &str)]) {
         let parts: Vec<&(String, Value, &str)> = services.iter().filter(|(one, _, _)| one == name).collect();
         let last = |path: &[&str]| parts.iter().rev().find_map(|(_, service, _)| tree::text(service, path));

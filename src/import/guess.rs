@@ -55,7 +55,7 @@ const ENGINES: [(&str, &str, &str); 42] = [
     ("sqs", "queue", "sqs"),
 ];
 
-/// Words for what stands in front: they count in the image's name only.
+/// Words for proxies and gateways: they count in the image name only.
 const FRONTS: [(&str, &str); 10] = [
     ("nginx", "web_server"),
     ("httpd", "web_server"),
@@ -69,7 +69,7 @@ const FRONTS: [(&str, &str); 10] = [
     ("minio", "storage"),
 ];
 
-/// Who has such a word in its name works for the engine, and is none.
+/// Words that mark a helper of an engine, not the engine itself.
 const HELPERS: [&str; 14] = [
     "exporter",
     "operator",
@@ -134,7 +134,7 @@ fn words(text: &str) -> Vec<String> {
     text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Settings about traces, metrics and logs: who cannot send them still serves.
+/// Settings about traces, metrics and logs: a service that cannot send them still serves.
 pub(super) fn is_telemetry(setting: &str) -> bool {
     ["OTEL_", "JAEGER_", "ZIPKIN_", "DD_", "NEW_RELIC_", "ELASTIC_APM_", "SW_AGENT_", "STATSD_"].iter().any(|p| setting.starts_with(p))
 }
@@ -174,7 +174,7 @@ pub(super) fn hosts(setting: &str, value: &str) -> Vec<String> {
         found.insert(host.to_owned());
         rest = after;
     }
-    // `host:port`, wherever it stands: `tcp(db:3306)`, `a:9092,b:9092`
+    // `host:port`, anywhere: `tcp(db:3306)`, `a:9092,b:9092`
     let pieces: Vec<&str> = value.split(|c: char| !(is_host(c) || c == ':' || c == '@')).collect();
     for piece in pieces {
         let piece = piece.rsplit('@').next().unwrap_or(piece);

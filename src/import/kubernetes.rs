@@ -13,7 +13,7 @@ use super::{AttributeText, ImportedComponent, ImportedGroup, Source, guess, tree
 
 const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
 
-/// Kinds that say nothing about what depends on what.
+/// Kinds that carry no dependencies.
 const SILENT: [&str; 25] = [
     "ConfigMap",
     "Secret",
@@ -42,7 +42,7 @@ const SILENT: [&str; 25] = [
     "ServiceMonitor",
 ];
 
-/// One object; `namespace` is empty for what stands in none.
+/// One object; `namespace` is empty if it has none.
 struct Object<'s> {
     kind: String,
     namespace: String,
@@ -164,7 +164,7 @@ fn flatten(value: Value, flat: &mut Vec<Value>) {
     }
 }
 
-/// Why an object is left out; an empty reason for what nobody misses.
+/// Why an object is left out; an empty reason if it need not be reported.
 fn unused(object: &Object<'_>) -> Option<String> {
     let kind = object.kind.as_str();
     if SILENT.contains(&kind) || (kind == "ReplicaSet" && object.has_owner()) {
@@ -182,7 +182,7 @@ fn unused(object: &Object<'_>) -> Option<String> {
     ended.then(|| "the pod has ended".to_owned())
 }
 
-/// A Service and the workload that it selects are one, if they have one name.
+/// A Service and the workload that it selects are one component if they have the same name.
 fn merged(service: &Object<'_>, objects: &[Object<'_>]) -> Option<Key> {
     let same = |one: &&Object<'_>| one.is("workload") && one.namespace == service.namespace && one.name == service.name;
     objects.iter().find(same).filter(|one| selects(service.selector(), one.pod_labels())).map(Object::key)
@@ -235,7 +235,7 @@ impl Cluster<'_> {
         self.ids.get(&(class.to_owned(), namespace.to_owned(), name.to_owned())).map(String::as_str)
     }
 
-    /// The Service that a host name means, seen from a namespace.
+    /// The Service that a host name refers to, seen from a namespace.
     fn host(&self, host: &str, namespace: &str) -> Option<&str> {
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {

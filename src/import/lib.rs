@@ -1,10 +1,10 @@
 //! Foreign descriptions of an estate (manifests, inventories, service graphs) made into our topology files.
 //!
 //! [`read`] turns texts into an [`Imported`], [`topology_yaml`] writes it, [`parse_topology`] reads such a file back, and
-//! [`compare`] tells what a new import changes. No I/O here: text in, values out.
+//! [`compare`] shows what a new import changes. No I/O here: text in, values out.
 //!
-//! One file for each kind of input; `builder` keeps what they find and holds it against the model, `tree` reads JSON and
-//! YAML, `guess` knows images and addresses.
+//! One file for each kind of input; `builder` collects what they find and checks it against the model, `tree` reads
+//! JSON and YAML, `guess` knows images and addresses.
 
 mod asm;
 mod backstage;
@@ -34,7 +34,7 @@ pub use compare::{Report, compare};
 pub use records::Records;
 pub use write::{parse_topology, topology_yaml};
 
-/// A file: the name under which the user knows it, and what is in it.
+/// A file: its name as the user gave it, and its text.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub name: String,
@@ -77,7 +77,7 @@ pub struct ImportedRelation {
     pub to: String,
 }
 
-/// Members of which `need` must live.
+/// Members, of which `need` must be up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedGroup {
     pub id: String,
@@ -128,7 +128,7 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// What a file of this kind holds, for an error message.
+    /// What a file of this kind contains, for an error message.
     fn expected(self) -> &'static str {
         match self {
             Kind::Kubernetes => "Kubernetes objects, each with `kind` and `metadata`",
@@ -184,7 +184,7 @@ pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, I
     read_beside(kind, sources, model, BTreeMap::new())
 }
 
-/// The same beside components that are known already, by id with their types: relations may end at them.
+/// The same, with components that are already known (types by id): relations may end at them.
 pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, known: BTreeMap<String, String>) -> Result<Imported, ImportError> {
     let mut builder = Builder::new(kind, model, known);
     match kind {

@@ -1,8 +1,8 @@
-//! Ids for things that are told apart by more than their names.
+//! Ids for things whose names alone are not unique.
 
 use std::collections::BTreeMap;
 
-/// For each key the first of its candidates that no other key has at that place; the last one must be unique by itself.
+/// For each key, its first candidate that no other key has at the same position; the last candidate must be unique.
 pub(super) fn unique<K: Ord + Clone>(entries: &[(K, Vec<String>)]) -> BTreeMap<K, String> {
     let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
     for (_, candidates) in entries {

@@ -36,7 +36,7 @@ const PATHS: [(&str, &str); 17] = [
     ("vlans", "ipam.vlan"),
 ];
 
-/// Models that become components, each with where its records stand: field, model of the holder, kind of relation. The
+/// Models that become components, each with where its records are located: field, model of the holder, kind of relation. The
 /// first field that is set counts.
 const HELD: [(&str, &[(&str, &str)]); 7] = [
     ("dcim.region", &[("parent", "dcim.region")]),
@@ -197,7 +197,7 @@ pub(super) fn device_kind(role: &str) -> &'static str {
     }
 }
 
-/// Where it stands, and what a machine runs on.
+/// Its location, and what a machine runs on.
 fn holders(builder: &mut Builder<'_>, key: &Key, fields: &Value, id: &str, ids: &BTreeMap<Key, String>, source: &str) {
     let machine = key.0 == "virtualization.virtualmachine";
     let kind = if machine { "runs_on" } else { "belongs_to" };

@@ -92,7 +92,7 @@ fn link(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTreeMap<Key, St
     }
 }
 
-/// How near a device is to the core of the network, by its role: what has a lower rank is reached through what has a higher.
+/// How close a device is to the network core, by its role: a device of a lower rank is reached through one of a higher rank.
 fn rank(records: &Records<'_>, device: u64) -> u8 {
     let fields = records.get("dcim.device", device);
     let role = fields.and_then(|fields| fields.get("role").or_else(|| fields.get("device_role")));

@@ -9,7 +9,7 @@ pub struct Records<'t> {
 
 impl<'t> Records<'t> {
     /// # Errors
-    /// In words: a header that is no CSV.
+    /// A message, if the header is not CSV.
     pub fn open(text: &'t str) -> Result<Self, String> {
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let first = text.lines().next().unwrap_or("");
@@ -26,7 +26,7 @@ impl<'t> Records<'t> {
     /// The next row: where it begins, and its fields, which may be more or fewer than the header's. `None` at the end.
     ///
     /// # Errors
-    /// In words: a row that is no CSV.
+    /// A message, if the row is not CSV.
     pub fn next_row(&mut self) -> Result<Option<(u64, &csv::StringRecord)>, String> {
         match self.reader.read_record(&mut self.record) {
             Ok(true) => {

@@ -45,7 +45,7 @@ pub(super) fn quantity(text: &str) -> Option<AttributeText> {
     }
 }
 
-/// Names and values of a container's environment, with `$(NAME)` filled in from variables that stand before.
+/// Names and values of a container's environment, with `$(NAME)` filled in from earlier variables.
 pub(super) fn environment(container: &Value) -> Vec<(String, String)> {
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut variables = Vec::new();

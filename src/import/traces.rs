@@ -15,7 +15,7 @@ struct Edge {
     server: String,
     /// `database`, `messaging_system`, `virtual_node`, or nothing.
     connection: String,
-    /// Which end was never seen itself: `client` or `server`.
+    /// Which end reports no spans itself: `client` or `server`.
     unseen: String,
     calls: f64,
 }
@@ -58,7 +58,7 @@ fn add(builder: &mut Builder<'_>, edge: &Edge, source: &str) {
     component(builder, &edge.client, "", source);
     component(builder, &edge.server, &edge.connection, source);
     if edge.connection == "messaging_system" {
-        // The server takes messages that the client makes: without them it has nothing to do, the client goes on.
+        // The server consumes messages of the client: without them it is idle, while the client goes on.
         builder.relate(&edge.server, "depends_on", &edge.client, source);
     } else {
         builder.relate(&edge.client, "calls", &edge.server, source);
@@ -129,7 +129,7 @@ fn exposition(text: &str) -> Vec<Edge> {
     edges
 }
 
-/// `client="a",server="b"} 12`: the labels, and what stands behind the brace.
+/// `client="a",server="b"} 12`: the labels, and the text after the brace.
 fn labels(text: &str) -> Option<(BTreeMap<String, String>, &str)> {
     let mut labels = BTreeMap::new();
     let mut rest = text.trim_start();

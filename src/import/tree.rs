@@ -7,7 +7,7 @@ use value::yaml::{self, Node};
 
 use super::AttributeText;
 
-/// The documents of a file, and what is wrong with those that could not be read. Empty documents are left out.
+/// The documents of a file, and the errors of those that could not be read. Empty documents are left out.
 pub(super) fn documents(text: &str) -> (Vec<Value>, Vec<String>) {
     let body = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if body.trim_start().starts_with(['{', '[']) {
@@ -70,7 +70,7 @@ fn split(body: &str) -> Vec<(usize, String)> {
         }
         parts.push((start, std::mem::take(&mut current)));
         start = number;
-        // What stands behind the marker belongs to the document: `--- # Source: x.yaml`.
+        // Text after the marker belongs to the document: `--- # Source: x.yaml`.
         current.push_str(marker.unwrap_or(""));
         current.push('\n');
     }

@@ -61,10 +61,10 @@ fn attribute(value: &AttributeText) -> String {
     }
 }
 
-/// Words that YAML readers take for something else than a text.
+/// Words that YAML readers do not read as text.
 const WORDS: [&str; 12] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"];
 
-/// A text as YAML: bare where every reader agrees that it is a text, else in double quotes.
+/// A text as YAML: bare where every reader takes it as text, else in double quotes.
 fn quoted(text: &str) -> String {
     let starts = text.chars().next().is_some_and(char::is_alphabetic);
     let bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
@@ -89,7 +89,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Reads back what [`topology_yaml`] wrote. `None` if it is no topology file.
+/// Reads back what [`topology_yaml`] wrote. `None` if it is not a topology file.
 pub fn parse_topology(text: &str) -> Option<Imported> {
     let (documents, problems) = tree::documents(text);
     if !problems.is_empty() || documents.len() > 1 {

@@ -2,7 +2,7 @@
 //!
 //! Platt's scaling (J. Platt, *Probabilistic Outputs for Support Vector Machines*, 1999) on the log-odds of a confidence:
 //! `p = σ(slope · logit(confidence) + intercept)`. The two parameters are a default that every project starts with, and move from
-//! there as people confirm and correct: the most probable ones given their answers, where the default is the centre of a Gaussian
+//! there as people confirm and correct: the most probable ones given their answers, where the default is the center of a Gaussian
 //! prior. Without answers they are the default, and after hundreds the project's own.
 
 use schemars::JsonSchema;
@@ -17,17 +17,17 @@ const PRIOR_ANSWERS: f64 = 20.0;
 /// The most that one answer can tell of the intercept (its Fisher information, p·(1 − p)): at p = ½. That of [`PRIOR_ANSWERS`] such
 /// answers is the precision of the prior.
 const OF_INTERCEPT: f64 = 0.25;
-/// The most that it can tell of the slope, p·(1 − p)·logit(p)²: at p = 0.083 or 0.917.
+/// The most that one answer can tell about the slope, p·(1 − p)·logit(p)²: at p = 0.083 or 0.917.
 const OF_SLOPE: f64 = 0.4392;
 
-/// Newton's method doubles the digits with each step; tens of steps are only needed far from the goal.
+/// Newton's method doubles the correct digits with each step; tens of steps are only needed far from the solution.
 const MAX_STEPS: usize = 100;
-/// A step is halved at most so often: then it is below what a number can hold.
+/// Maximum number of times a step is halved; after that, it is below the precision of a number.
 const MAX_HALVINGS: usize = 60;
 /// Precision of the parameters, far below the thousandth that a share is shown with.
 const EXACT: f64 = 1e-10;
-/// Two losses that differ by less than this share of them are equal: each is a sum, with the roundings of a sum. At the goal, Newton's
-/// step is more exact than their comparison.
+/// Two losses that differ by less than this share are equal, because each is a sum with rounding errors. Near the solution, Newton's
+/// step is more exact than a comparison of losses.
 const ROUNDING: f64 = 1e-12;
 
 /// Two parameters that map a confidence to a share. Never decreasing, so that suspects keep their order.
@@ -40,18 +40,18 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Each confidence means what it says.
+    /// Leaves every confidence as it is.
     pub const IDENTITY: Self = Self { slope: 1.0, intercept: 0.0 };
-    /// What every project starts with, for the anomaly layer.
+    /// The calibration of the anomaly layer that every project starts with.
     pub const DEFAULT: Self = Self::IDENTITY;
 
-    /// The calibration of a project: confidences that its answers had, and whether each was right. In any order but for the last
+    /// The calibration of a project, from the confidences of its answers and whether each was right. The order only affects the last
     /// digits; the same list gives the same bytes.
     pub fn fit(pairs: &[(f64, bool)]) -> Self {
         Self::DEFAULT.updated(pairs)
     }
 
-    /// This one as the prior, moved by answers. Confidences outside of 0 to 1 are left out.
+    /// The calibration with this one as the prior, updated by answers. Confidences outside of 0 to 1 are left out.
     pub fn updated(self, pairs: &[(f64, bool)]) -> Self {
         let inside = pairs.iter().filter(|(confidence, _)| (0.0..=1.0).contains(confidence));
         let points: Vec<(f64, f64)> = inside.map(|(confidence, right)| (logit(*confidence), f64::from(u8::from(*right)))).collect();
@@ -59,18 +59,18 @@ impl Calibration {
         if likely.slope >= 0.0 {
             return likely;
         }
-        // The higher the confidence, the more often wrong: it says nothing then, and all that is left is how often answers are right.
-        // The loss is convex, so that the best slope that may be is 0.
+        // A negative slope means that answers with higher confidence are more often wrong. The confidence is then useless, and only the
+        // overall share of right answers counts. The loss is convex, so the best allowed slope is 0.
         Task { prior: self, points: &points, level: true }.solve(Self { slope: 0.0, ..self })
     }
 
     /// The share of answers with this confidence that are right, 0 to 1.
     pub fn apply(self, confidence: f64) -> f64 {
-        // Not even the last digit changes where nothing is calibrated.
+        // Without calibration, not even the last digit may change.
         if self == Self::IDENTITY { confidence } else { sigmoid(self.at(logit(confidence))) }
     }
 
-    /// The log-odds that it makes of log-odds.
+    /// Maps log-odds to log-odds.
     fn at(self, odds: f64) -> f64 {
         self.slope * odds + self.intercept
     }
@@ -82,12 +82,12 @@ impl Default for Calibration {
     }
 }
 
-/// The negative logarithm of the posterior, to be minimised: cross entropy of the answers, plus the prior. Strictly convex.
+/// The negative logarithm of the posterior, to be minimized: cross entropy of the answers, plus the prior. Strictly convex.
 struct Task<'a> {
     prior: Calibration,
     /// Log-odds of each confidence, and 1 if it was right, else 0.
     points: &'a [(f64, f64)],
-    /// The slope stays as it is.
+    /// Whether the slope is fixed.
     level: bool,
 }
 
@@ -102,7 +102,7 @@ impl Task<'_> {
         entropy.sum::<f64>() + PRIOR_ANSWERS * (OF_SLOPE * slope * slope + OF_INTERCEPT * intercept * intercept) / 2.0
     }
 
-    /// Newton's step: by how much to go back in slope and intercept.
+    /// Newton's step: how much to subtract from slope and intercept.
     fn step(&self, at: Calibration) -> (f64, f64) {
         let (mut slopes, mut both, mut intercepts) = (PRIOR_ANSWERS * OF_SLOPE, 0.0, PRIOR_ANSWERS * OF_INTERCEPT);
         let mut slope = slopes * (at.slope - self.prior.slope);
@@ -119,7 +119,7 @@ impl Task<'_> {
         if self.level {
             return (0.0, intercept / intercepts);
         }
-        // Above 0 by the prior: the matrix is one of squares, plus what the prior adds to its diagonal.
+        // Above 0: the matrix is a sum of squares, and the prior adds to its diagonal.
         let determinant = slopes * intercepts - both * both;
         ((intercepts * slope - both * intercept) / determinant, (slopes * intercept - both * slope) / determinant)
     }
@@ -131,7 +131,7 @@ impl Task<'_> {
             if slope.abs().max(intercept.abs()) < EXACT {
                 break;
             }
-            // Where a whole step would overshoot, a part of it leads down.
+            // If a whole step overshoots, a part of it lowers the loss.
             let loss = self.loss(at);
             let part = |share: f64| Calibration { slope: at.slope - share * slope, intercept: at.intercept - share * intercept };
             let parts = std::iter::successors(Some(1.0_f64), |share| Some(share / 2.0)).take(MAX_HALVINGS);

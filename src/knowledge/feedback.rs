@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! {"time":"2025-09-30T06:00:00Z","bundle":"incidents/2025-09-30","verdict":"confirmed",
-//!  "answer":{"component":"kafka","fault":"unusual high consumer_lag","layer":"anomaly","confidence":0.54,"cases":[],"rules":[]},
-//!  "root":{"component":"kafka","fault":"unusual high consumer_lag"},"by":"anna","note":""}
+//!  "answer":{"component":"kafka","fault":"unusually high consumer_lag","layer":"anomaly","confidence":0.54,"cases":[],"rules":[]},
+//!  "root":{"component":"kafka","fault":"unusually high consumer_lag"},"by":"anna","note":""}
 //! ```
 //!
 //! (in one line). Lines are only ever added, so that two branches of a repository merge by keeping the lines of both.
@@ -84,7 +84,7 @@ pub struct GivenAnswer {
 }
 
 impl GivenAnswer {
-    /// The fault as people name it; empty for text that the anomaly layer generated (`unusual high consumer_lag`).
+    /// The fault as people name it; empty for text that the anomaly layer generated (`unusually high consumer_lag`).
     fn named_fault(&self) -> String {
         match self.layer {
             Layer::Expert | Layer::Knowledge => self.fault.clone(),
@@ -187,11 +187,11 @@ impl Said {
 /// The combined feedback of a project. The default is that of a project without feedback.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Feedback {
-    /// Those that count, by time.
+    /// The entries that count, by time.
     pub entries: Vec<Entry>,
-    /// Of cases: how often each was right.
+    /// How often each case was right.
     pub weights: Weights,
-    /// Of the anomaly layer: how often a confidence is right.
+    /// How often each confidence of the anomaly layer is right.
     pub calibration: Calibration,
 }
 
@@ -205,7 +205,7 @@ impl Feedback {
     }
 }
 
-/// For each answer of the layer, or of all, its own confidence and whether it was right.
+/// For each answer of one layer, or of all: the layer's own confidence, and whether the answer was right.
 pub fn pairs(entries: &[Entry], layer: Option<Layer>) -> Vec<(f64, bool)> {
     let of_layer = |answer: &&GivenAnswer| layer.is_none_or(|layer| answer.layer == layer);
     entries.iter().filter_map(|entry| Some((entry.answer.as_ref().filter(of_layer)?.confidence, entry.right()?))).collect()
@@ -223,7 +223,7 @@ pub fn read(text: &str) -> (Vec<Entry>, Vec<Diagnostic>) {
     (standing(entries), broken.into_iter().map(diagnostic).collect())
 }
 
-/// The same of a file of a project.
+/// Like [`read`], with the place of each diagnostic in a project file.
 pub fn read_journal(sources: &Sources, source: SourceId) -> (Vec<Entry>, Vec<Diagnostic>) {
     let (entries, broken) = lines(sources.text(source));
     let diagnostic = |one: Broken| {
@@ -271,7 +271,7 @@ fn lines(text: &str) -> (Vec<Entry>, Vec<Broken>) {
     (entries, broken)
 }
 
-/// What `serde_json` says, without the line, which is always 1.
+/// The message of `serde_json`, without the line number, which is always 1.
 fn reason(error: &serde_json::Error) -> String {
     let full = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -279,7 +279,7 @@ fn reason(error: &serde_json::Error) -> String {
     format!("{message} (column {})", error.column())
 }
 
-/// One spelling of a path: with `/`, without `./` before and `/` behind.
+/// Normalizes a path: with `/`, without a leading `./` or a trailing `/`.
 pub fn bundle_name(path: &str) -> String {
     let path = path.replace('\\', "/");
     let mut name = path.as_str();
@@ -293,7 +293,7 @@ pub fn bundle_name(path: &str) -> String {
     }
 }
 
-/// By time, and of each bundle the last.
+/// By time, with only the last entry of each bundle.
 fn standing(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by_key(|entry| entry.time);
     let mut last: BTreeMap<String, usize> = BTreeMap::new();

@@ -61,7 +61,7 @@ fn a_broken_line_costs_only_itself() {
     check(&good.replace("confirmed", "confimed"), &[], &["unknown variant `confimed`"]);
     check(&good.replace("anomaly", "guess"), &[], &["unknown variant `guess`"]);
     check(&good.replace("\"by\"", "\"bye\""), &[], &["unknown field `bye`"]);
-    check(&good.replace("2025-09-01T06:00:00Z", "yesterday"), &[], &["found `yesterday`"]);
+    check(&good.replace("2025-09-01T06:00:00Z", "yesterday"), &[], &["invalid time `yesterday`"]);
     check(&good.replace("0.54", "54"), &[], &["between 0 and 1"]);
     check("[1, 2]\nnull\n", &[], &["invalid", "invalid type: null"]);
 }

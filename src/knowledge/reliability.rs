@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Tenths: as finely as anyone reads a confidence.
+/// Bins of a tenth: nobody reads a confidence more precisely.
 pub const BINS: u32 = 10;
 
 /// The two-sided 95 % quantile of the normal distribution.
@@ -26,7 +26,7 @@ pub struct Bin {
     pub high: f64,
 }
 
-/// What a list of answers says of the confidence that they had.
+/// How well the confidences of a list of answers match the outcomes.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Reliability {
     pub answers: usize,
@@ -39,7 +39,7 @@ pub struct Reliability {
 }
 
 impl Reliability {
-    /// Of confidences from 0 to 1 and whether each answer was right.
+    /// From the confidence of each answer, 0 to 1, and whether it was right.
     pub fn of(pairs: &[(f64, bool)]) -> Self {
         Self { answers: pairs.len(), bins: reliability(pairs, BINS), brier: brier(pairs), ece: ece(pairs) }
     }
@@ -60,7 +60,7 @@ pub fn reliability(pairs: &[(f64, bool)], bins: u32) -> Vec<Bin> {
 }
 
 /// The mean squared distance between confidence and truth (Brier, *Verification of Forecasts Expressed in Terms of Probability*,
-/// 1950): 0 for an oracle, 0.25 for always saying ½. `None` without answers.
+/// 1950): 0 for an oracle, 0.25 if every confidence is ½. `None` without answers.
 pub fn brier(pairs: &[(f64, bool)]) -> Option<f64> {
     mean(pairs, |(confidence, right)| (confidence - truth(right)).powi(2))
 }
@@ -92,7 +92,7 @@ fn truth(right: bool) -> f64 {
     f64::from(u8::from(right))
 }
 
-/// A count as a number; no count here comes near the limit.
+/// A count as a number; the counts here are far below 2^53.
 fn number(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn intervals_of_shares() {
-        // For 8 of 10: centre (0.8 + 0.19207) / 1.38415 = 0.71674, half 1.41601 · √(0.016 + 0.0096036) = 0.22658.
+        // For 8 of 10: center (0.8 + 0.19207) / 1.38415 = 0.71674, half 1.41601 · √(0.016 + 0.0096036) = 0.22658.
         for (share, n, low, high) in [(0.8, 10.0, 0.4902, 0.9433), (1.0, 1.0, 0.2065, 1.0), (0.0, 4.0, 0.0, 0.4899)] {
             let found = wilson(share, n);
             assert!(near(found.0, low) && near(found.1, high), "{share} of {n}: {found:?}");

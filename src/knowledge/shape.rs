@@ -5,27 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::case::Case;
 use super::similar::Symptoms;
 
-/// What a case knows besides its texts.
+/// The parts of a case that are not texts.
 #[derive(Debug)]
 pub(super) struct Facets {
     metrics: BTreeSet<(String, String, bool)>,
     /// How many components of each type were affected.
     kinds: BTreeMap<String, usize>,
-    /// The entries of `affected` as they stand.
+    /// The entries of `affected` as written.
     names: BTreeSet<String>,
 }
 
-/// How far one part agrees, and on what.
+/// How much one part agrees, and in what.
 #[derive(Debug, Default)]
 pub(super) struct Agreement {
     /// 0..1
     pub share: f64,
-    /// In words, for people.
+    /// The matches, as human-readable text.
     pub matched: Vec<String>,
 }
 
 impl Facets {
-    /// `kind_of` gives the type of a component; an entry of `affected` that is no component is taken as a type.
+    /// `kind_of` gives the type of a component; an entry of `affected` that is not a component is taken as a type.
     pub fn new(case: &Case, kind_of: &impl Fn(&str) -> Option<String>) -> Self {
         let metrics = case.metrics.iter().map(|m| (m.kind.clone(), m.metric.clone(), m.high)).collect();
         let mut kinds = BTreeMap::new();
@@ -48,8 +48,8 @@ impl Facets {
         Some(Agreement { share: number(both.len()) / number(all), matched })
     }
 
-    /// Cosine between how many components of each type were affected, then and now; or between the components
-    /// themselves, where `affected` names those: the larger one, as a case names either.
+    /// Cosine between the numbers of affected components by type, in the case and in the incident; or between the components
+    /// themselves, if `affected` names components. The larger of the two counts, because a case names either.
     /// `None` if the case or the incident does not list affected components.
     pub fn shape(&self, symptoms: &Symptoms) -> Option<Agreement> {
         if self.names.is_empty() || (symptoms.kinds.is_empty() && symptoms.components.is_empty()) {
@@ -69,12 +69,12 @@ fn cosine(a: &BTreeMap<String, usize>, b: &BTreeMap<String, usize>) -> f64 {
     ratio(product, square(a) * square(b))
 }
 
-/// A product of two vectors over their lengths, of which the squares' product is given. Nothing agrees with an empty one.
+/// The cosine of two vectors, from their dot product and the product of their squared lengths. 0 if one of them is empty.
 fn ratio(product: f64, squares: f64) -> f64 {
     if squares > 0.0 { (product / squares.sqrt()).min(1.0) } else { 0.0 }
 }
 
-/// A count as a number; no count here comes near the limit.
+/// A count as a number; the counts here are far below 2^53.
 fn number(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

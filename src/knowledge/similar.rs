@@ -1,4 +1,4 @@
-//! Which past cases an incident resembles, how much, and in what.
+//! Finds the past cases that an incident resembles, with the degree of similarity and the matching parts.
 //!
 //! similarity = recency · Σ wᵢ·sᵢ / Σ wᵢ, over the parts that both the case and the incident have:
 //!
@@ -30,9 +30,8 @@ use value::{DAY, Duration, Time};
 
 /// From this similarity on a case may be proposed as an answer; a weaker one may only be shown.
 ///
-/// With all parts told, one half is what text alone gives, or metrics and shape together: agreement in one of the two ways
-/// to recognise a fault, and not by chance in a bit of each. And it is the least recency, so that an exact repeat is
-/// proposed however old the case is.
+/// If a case has all parts, one half is what text alone gives, or metrics and shape together: full agreement in one of the two, not
+/// a little by chance in each. It is also the minimum of recency, so that an exact repeat is proposed no matter how old the case is.
 pub const RESEMBLES: f64 = 0.5;
 
 const TEXT: f64 = 0.5;
@@ -41,7 +40,7 @@ const SHAPE: f64 = 0.25;
 
 /// After this time a case counts half: most of the software of an estate has been replaced once.
 const HALF_LIFE: Duration = 2 * 365 * DAY;
-/// The least that age leaves of a similarity.
+/// The minimum factor for old cases.
 const LEAST_RECENCY: f64 = 0.5;
 
 /// What an incident shows, limited to what a case can record.
@@ -70,16 +69,16 @@ pub struct CaseBase {
 /// A case that an incident resembles.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Similar {
-    /// Which of [`CaseBase::cases`].
+    /// Position in [`CaseBase::cases`].
     pub case: usize,
-    /// Above 0, up to 1: the same symptoms, lately.
+    /// Above 0, up to 1: the same symptoms, recently.
     pub similarity: f64,
     /// In words: the alert texts, log lines, metrics, components and types that agree.
     pub matched: Vec<String>,
 }
 
 impl CaseBase {
-    /// Entries of a case's `affected` are taken as types, and as components where the incident has them.
+    /// Entries of a case's `affected` are taken as types, and as components if the incident has them.
     pub fn new(cases: Vec<Case>) -> Self {
         Self::with_kinds(cases, |_| None)
     }
@@ -90,7 +89,7 @@ impl CaseBase {
         Self { cases, facets, texts: OnceLock::new() }
     }
 
-    /// In the order in which they were given.
+    /// In the original order.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
@@ -116,7 +115,7 @@ impl CaseBase {
     }
 }
 
-/// The weighted mean over text, metrics and shape, as far as they are there. `None` if neither of the first two agrees.
+/// The weighted mean over text, metrics and shape, as far as they are known. `None` if neither text nor metrics agree.
 fn mean(parts: [(f64, Option<Agreement>); 3]) -> Option<(f64, Vec<String>)> {
     let [(_, text), (_, metrics), _] = &parts;
     if [text, metrics].into_iter().flatten().all(|part| part.share <= 0.0) {
@@ -133,7 +132,7 @@ fn mean(parts: [(f64, Option<Agreement>); 3]) -> Option<(f64, Vec<String>)> {
     Some((sum / weights, matched))
 }
 
-/// What age leaves of a similarity: 1 for now, the half after [`HALF_LIFE`] and ever after.
+/// The factor for the age of a case: 1 for now, falling to one half after [`HALF_LIFE`], and never below.
 fn recency(date: Option<Time>, at: Time) -> f64 {
     let age = date.map_or(0, |date| at.since(date)).max(0);
     #[allow(clippy::cast_precision_loss, reason = "milliseconds of a few thousand years stay below 2^53")]

@@ -6,26 +6,26 @@ use super::case::Case;
 use super::shape::Agreement;
 use super::words::{is_han, words};
 
-/// Texts of one incident that are compared, from the first. An alert storm repeats itself long before.
+/// Maximum number of texts of one incident that are compared. The texts of an alert storm repeat long before that.
 const MAX_TEXTS: usize = 10_000;
 
-/// A line of a case counts as seen once one text of the incident has this share of its weight: below, what agrees are
-/// words that any two texts may share, and a hundred such shreds would add up to a resemblance that is not there.
+/// A line of a case counts as seen if one text of the incident has this share of its weight. Below that, the common words are ones
+/// that any two texts may share, and a hundred such matches would add up to a false similarity.
 const SEEN: f64 = 0.5;
 
-/// The same for a line with Chinese. It is cut into pairs, of which a paraphrase shares fewer than it does of words: with 0.4, wrong
-/// cases are as rare as with a dictionary and 0.5, and the right ones at least as frequent (chosen on 30 of 60 invented cases with
-/// three paraphrases each; on the other 30: right 20.0% against 13.3%, wrong 0.16 a query against 0.14).
+/// The same for a line with Chinese. It is cut into pairs of characters, and a paraphrase shares fewer pairs than words. With 0.4,
+/// wrong cases are as rare as with a dictionary and 0.5, and right ones at least as frequent (chosen on 30 of 60 invented cases with
+/// three paraphrases each; on the other 30: right 20.0% against 13.3%, wrong 0.16 per query against 0.14).
 const SEEN_IN_PAIRS: f64 = 0.4;
 
 /// The symptom texts of all cases, indexed by word.
 ///
-/// Each alert text and log line of a case is a document of its own: words that stand together in one line of the case
-/// have to stand together in one text of the incident. In one bag, the words of a storm would cover any case.
+/// Each alert text and log line of a case is a separate document: words that occur together in one line of the case must also occur
+/// together in one text of the incident. As one bag of words, an alert storm would cover any case.
 #[derive(Debug)]
 pub(super) struct TextIndex {
     lines: Vec<Line>,
-    /// For each word the lines that have it, with its BM25 weight there.
+    /// For each word, the lines that contain it, with its BM25 weight there.
     postings: BTreeMap<String, Vec<(usize, f64)>>,
 }
 
@@ -36,7 +36,7 @@ struct Line {
     text: String,
     /// Each word once, in the order of the line.
     words: Vec<String>,
-    /// The line's score for itself as the query: the most that any text can reach.
+    /// The line's score for itself as the query: the maximum that a text can reach.
     weight: f64,
 }
 
@@ -57,11 +57,10 @@ impl TextIndex {
         Self { lines, postings }
     }
 
-    /// For each case with symptom texts: which share of their weight the texts of an incident show. Every line counts by
-    /// its own weight, so that a line of rare words says more than one that half of the cases have. Empty if the incident
-    /// has no texts: then there is nothing to compare.
+    /// For each case with symptom texts, the share of their weight that the texts of an incident cover. Every line counts by its own
+    /// weight, so that a line of rare words counts more than one that half of the cases have. Empty if the incident has no texts.
     pub fn compare(&self, texts: &[String]) -> BTreeMap<usize, Agreement> {
-        // As sets of words, since log lines that differ only in a time or a value are one.
+        // As sets of words, so that log lines that differ only in a time or a value count once.
         let texts: BTreeSet<BTreeSet<String>> = texts
             .iter()
             .take(MAX_TEXTS)
@@ -88,7 +87,7 @@ impl TextIndex {
         sums.into_iter().map(|(case, (shown, whole, matched))| (case, agreement(shown, whole, matched))).collect()
     }
 
-    /// For each line that shares a word, the text that shows most of it; the first one of equals.
+    /// For each line that shares a word, the text that covers most of it; the first one in a tie.
     fn best<'t>(&self, texts: &'t BTreeSet<BTreeSet<String>>) -> BTreeMap<usize, (f64, &'t BTreeSet<String>)> {
         let mut best: BTreeMap<usize, (f64, &BTreeSet<String>)> = BTreeMap::new();
         for text in texts {
@@ -116,13 +115,13 @@ impl Line {
             format!("{} `{}`", self.origin, self.text)
         } else {
             let shared: Vec<String> = shared(&self.text, text).iter().map(|part| format!("`{part}`")).collect();
-            format!("{} `{}` in part: {}", self.origin, self.text, shared.join(", "))
+            format!("{} `{}`, partial match: {}", self.origin, self.text, shared.join(", "))
         }
     }
 }
 
-/// The parts of a line that a text has too, each once, in the order of the line. Pairs that overlap are one part again: 数据, 据库 is
-/// 数据库.
+/// The parts of a line that also occur in a text, each once, in the order of the line. Overlapping pairs are joined again: 数据 and
+/// 据库 give 数据库.
 fn shared(line: &str, text: &BTreeSet<String>) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut last = None;
@@ -151,7 +150,7 @@ const B: f64 = 0.75;
 /// `1 +` keeps it positive, as in Lucene.
 /// All weights are computed in advance, so that a comparison only adds.
 fn weigh(lines: &mut [Line]) -> BTreeMap<String, Vec<(usize, f64)>> {
-    // In the order of `best`, word by word, so that a line that matches in full has exactly its own weight.
+    // Sums in the same order as `best`, so that a complete match has exactly the weight of the line.
     let counts: Vec<BTreeMap<String, f64>> = lines.iter().map(|line| tally(&line.text)).collect();
     let lengths: Vec<f64> = counts.iter().map(|words| words.values().sum()).collect();
     let all = lines.iter().map(|_| 1.0).sum::<f64>();

@@ -1,8 +1,9 @@
 //! The weight of a past case, from how often it was right when it was proposed.
 //!
 //! The chance that a proposed case is right is unknown. Without feedback it is estimated as if there had been [`PRIOR_RIGHT`]
-//! right and [`PRIOR_WRONG`] wrong answers; each answer that people confirm or correct counts as one more. The chance is the mean of that Beta distribution (Laplace's rule of succession with another prior, e.g. Gelman et al.,
-//! *Bayesian Data Analysis*, section 2.4):
+//! right and [`PRIOR_WRONG`] wrong answers; each answer that people confirm or correct counts as one more. The chance is the mean
+//! of that Beta distribution (Laplace's rule of succession with another prior, e.g. Gelman et al., *Bayesian Data Analysis*,
+//! section 2.4):
 //!
 //! `chance = (4 + right) / (5 + proposed)`, and `weight = chance / 0.8`.
 //!
@@ -18,11 +19,11 @@ use serde::Serialize;
 
 use super::feedback::{Entry, Layer};
 
-/// However similar, a case is a different incident, so it is never as certain as a rule that matched: a case that agrees in
-/// everything starts at four of five.
+/// Even a very similar case is a different incident, so it is never as certain as a rule that matched: a case that agrees in
+/// everything starts at four out of five.
 const PRIOR_RIGHT: f64 = 4.0;
-/// With [`PRIOR_RIGHT`] the prior weighs as much as five answers: one moves the chance by a sixth of it at most, so that one human
-/// error ruins no case, and more than five answers outweigh the prior.
+/// Together with [`PRIOR_RIGHT`], the prior weighs as much as five answers. One answer changes the chance by at most a sixth, so that
+/// a single human error does not discard a case; more than five answers outweigh the prior.
 const PRIOR_WRONG: f64 = 1.0;
 /// A case that is more likely wrong than right is no longer proposed; it is shown as similar, with the reason.
 const LEAST_CHANCE: f64 = 0.5;
@@ -135,7 +136,7 @@ mod tests {
             line("1", "knowledge", "confirmed", r#"["HIS-1","HIS-1"]"#),
             line("2", "knowledge", "corrected", r#"["HIS-1","HIS-2"]"#),
             line("3", "expert", "no_fault", r#"["HIS-1"]"#),
-            // Said again of the same bundle: this counts instead.
+            // A later entry about the same bundle replaces the earlier one.
             line("1", "knowledge", "no_fault", r#"["HIS-1"]"#),
             r#"{"time":"2025-06-01T00:00:00Z","bundle":"4","verdict":"no_fault","by":"x"}"#.to_owned(),
         ];

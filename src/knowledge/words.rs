@@ -1,9 +1,9 @@
 //! The words of a symptom text, Chinese and others, limited to those that distinguish faults.
 
-/// Characters of one text that are read. What failed stands in the first lines of a stack trace; the rest is frames.
+/// Characters of one text that are read. The first lines of a stack trace say what failed; the rest are frames.
 const MAX_CHARS: usize = 2_000;
 
-/// Stop words. With only a few cases their frequency does not show yet that they say nothing about a fault.
+/// Stop words: with only a few cases, their frequency does not yet show that they are not specific to a fault.
 const EMPTY: &[&str] = &[
     "an", "and", "are", "at", "be", "by", "for", "from", "has", "in", "is", "it", "of", "on", "or", "that", "the", "this", "to", "was",
     "with",
@@ -56,7 +56,7 @@ fn script(c: char) -> Script {
     }
 }
 
-/// Overlapping pairs; a character that stands alone is a word.
+/// Overlapping pairs; a single character is a word.
 fn pairs(run: &[char]) -> impl Iterator<Item = String> {
     run.windows(run.len().clamp(1, 2)).map(|pair| pair.iter().collect())
 }
@@ -79,7 +79,7 @@ fn parts(run: &[char]) -> Vec<String> {
     parts
 }
 
-/// Without the plural `s`: `connections` and `connection` are one word. Words that end so by nature keep it: `redis`, `status`.
+/// Removes the plural `s`, so that `connections` and `connection` are one word. Words like `redis` and `status` keep it.
 fn singular(mut word: String) -> String {
     let natural = ["ss", "us", "is"].iter().any(|end| word.ends_with(end));
     if word.len() > 3 && word.is_ascii() && word.ends_with('s') && !natural {
@@ -94,7 +94,7 @@ fn tells(word: &str) -> bool {
     if word.chars().all(char::is_numeric) {
         return (3..=5).contains(&characters);
     }
-    // `k8s` alternates twice; an id does so more often.
+    // `k8s` alternates twice; an id more often.
     let alternations = word.chars().zip(word.chars().skip(1)).filter(|(a, b)| a.is_numeric() != b.is_numeric()).count();
     characters > 1 && alternations <= 2
 }

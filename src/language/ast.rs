@@ -1,5 +1,5 @@
-//! The syntax tree: what a file says, word for word, before any meaning. Every node knows its place; comments and all
-//! other tokens stand beside the tree in [`File::tokens`], so that a formatter or an editor loses nothing.
+//! The syntax tree: the text of a file, before names are resolved. Every node has its place. [`File::tokens`] keeps comments
+//! and all other tokens, so that a formatter or an editor loses nothing.
 
 use diag::{SourceId, Span};
 use value::{Duration, Unit};
@@ -83,7 +83,7 @@ pub struct Rule {
     pub title: At<String>,
     pub case: Option<At<String>>,
     pub clauses: Vec<Clause>,
-    /// Some clause of it could not be read: its errors are reported, and it is checked as far as it goes but never compiled.
+    /// Some clause could not be parsed. The rule is still checked, but never compiled.
     pub broken: bool,
     pub span: Span,
 }
@@ -136,7 +136,7 @@ pub enum Given {
     Shares(Shares),
 }
 
-/// A check or a solution: what to do, and where more is said.
+/// A check or a solution: what to do, and where to read more.
 #[derive(Debug, Clone)]
 pub struct Advice {
     pub text: At<String>,
@@ -170,7 +170,7 @@ pub enum Target {
 #[derive(Debug, Clone)]
 pub enum Place {
     Reference(Reference),
-    /// `subnet of h`: what holds `h`, of that type.
+    /// `subnet of h`: the component of that type that contains `h`.
     Holder {
         kind: At<String>,
         of: Reference,
@@ -472,7 +472,7 @@ pub enum Quantifier {
 }
 
 impl Quantifier {
-    /// Whether elements that satisfy the condition speak for it, not against it.
+    /// Whether elements that satisfy the condition are evidence for it, not against it.
     pub fn wants_many(self) -> bool {
         match self {
             Quantifier::Every | Quantifier::Any | Quantifier::AtLeast(_) | Quantifier::AtLeastPercent(_) => true,

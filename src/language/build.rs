@@ -1,4 +1,4 @@
-//! The parser's pairs to the syntax tree, clause by clause.
+//! Builds the syntax tree from the parser's pairs, clause by clause.
 
 use super::Rule as G;
 use super::ast::{
@@ -9,10 +9,10 @@ use diag::{Code, Diagnostic, SourceId};
 
 pub type Pair<'a> = pest::iterators::Pair<'a, G>;
 
-/// A walk over relations is never longer than this; estates deeper than that are walked with `at any distance`.
+/// The longest walk over relations that a rule can declare; for deeper estates there is `at any distance`.
 const MAX_HOPS: u32 = 1_000;
 
-/// Builds nodes from pairs whose offsets start at `base`. A method answers `None` after it has reported why.
+/// Builds nodes from pairs whose offsets start at `base`. A method returns `None` after it has reported why.
 pub struct Builder<'a> {
     pub source: SourceId,
     pub base: usize,
@@ -56,8 +56,8 @@ impl Builder<'_> {
         if date.value.parse::<jiff::civil::Date>().is_err() {
             self.diagnostics.push(
                 Diagnostic::error(Code::BAD_DATE, self.place(date.span), format!("invalid date `{}`", date.value))
-                    .label("not in the calendar")
-                    .help("write year, month and day: `2025-06-01`"),
+                    .label("no such date")
+                    .help("use year, month and day, like `2025-06-01`"),
             );
             return None;
         }
@@ -319,7 +319,7 @@ impl Builder<'_> {
         if let (Some(direct), Some(_)) = (&direct, &max_hops) {
             self.diagnostics.push(
                 Diagnostic::error(Code::DUPLICATE_CLAUSE, self.place(direct.span), "`direct` and `within … hops` contradict each other")
-                    .label("one hop")
+                    .label("means one hop")
                     .help("keep one of them"),
             );
             return None;

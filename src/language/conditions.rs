@@ -1,4 +1,4 @@
-//! The parser's pairs to the syntax tree: conditions.
+//! Builds the conditions of the syntax tree from the parser's pairs.
 
 use super::Rule as G;
 use super::ast::{
@@ -281,9 +281,9 @@ impl Builder<'_> {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
             self.diagnostics.push(
-                Diagnostic::error(Code::BAD_REGEX, self.place(text.span), format!("this pattern is no regular expression: {reason}"))
-                    .label("cannot be read")
-                    .help("escape signs that are meant literally, as in `\\[`; or drop `matching` to search for the text as it stands"),
+                Diagnostic::error(Code::BAD_REGEX, self.place(text.span), format!("invalid regular expression: {reason}"))
+                    .label("invalid pattern")
+                    .help("escape literal special characters, like `\\[`, or remove `matching` to search for the text itself"),
             );
             return None;
         }
@@ -309,8 +309,8 @@ impl Builder<'_> {
         };
         if twice {
             self.diagnostics.push(
-                Diagnostic::error(Code::DUPLICATE_CLAUSE, self.place(span), "this is said twice of one event")
-                    .label("the second")
+                Diagnostic::error(Code::DUPLICATE_CLAUSE, self.place(span), "this modifier occurs twice on one event")
+                    .label("second occurrence")
                     .help("keep one of them"),
             );
             return None;
@@ -375,7 +375,7 @@ impl Builder<'_> {
                 let percent = self.percent(number)?;
                 if !(0.0..=100.0).contains(&percent.value) {
                     self.diagnostics.push(
-                        Diagnostic::error(Code::BAD_NUMBER, self.place(percent.span), "a share of a set lies between 0% and 100%")
+                        Diagnostic::error(Code::BAD_NUMBER, self.place(percent.span), "a percentage of a set must be between 0% and 100%")
                             .label("out of range"),
                     );
                     return None;

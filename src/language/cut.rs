@@ -1,5 +1,5 @@
-//! Cuts a file into tokens, the tokens into blocks, the blocks into clauses. Nothing here fails: whatever a person
-//! typed ends in some block or is reported as text outside of any, so one mistake never hides the next.
+//! Cuts a file into tokens, the tokens into blocks, the blocks into clauses. Nothing here fails: all text ends up in a block
+//! or is reported as text outside any rule, so one error never hides the next.
 
 use pest::Parser;
 
@@ -7,7 +7,7 @@ use super::ast::{Token, TokenKind};
 use super::{Grammar, Rule as G};
 use diag::{Code, Diagnostic, Place, SourceId, Span};
 
-/// Parentheses nested deeper than this are refused: nobody can read them, and the parser's stack is finite.
+/// Parentheses nested deeper than this are rejected: they are unreadable, and the parser's stack is finite.
 const MAX_NESTING: usize = 64;
 /// So are more nesting words (`not`, quantifiers) than this in one clause.
 const MAX_NESTING_WORDS: usize = 128;
@@ -176,7 +176,7 @@ impl Cutter<'_> {
         let upper = word.to_ascii_uppercase();
         let help = if super::ast::Kind::of(&upper).is_some() && upper != word {
             format!(
-                "identifiers start in upper case: `{}`",
+                "identifiers start with an uppercase prefix: `{}`",
                 upper.split_once('-').map_or(upper.clone(), |(kind, _)| format!("{kind}{}", word.get(kind.len()..).unwrap_or("")))
             )
         } else {
@@ -184,8 +184,8 @@ impl Cutter<'_> {
                 .to_owned()
         };
         self.diagnostics.push(
-            Diagnostic::error(Code::OUTSIDE_BLOCK, self.place(span), format!("`{word}` stands outside of any rule"))
-                .label("belongs to no rule")
+            Diagnostic::error(Code::OUTSIDE_BLOCK, self.place(span), format!("`{word}` is outside any rule"))
+                .label("not part of a rule")
                 .help(help),
         );
     }
@@ -207,7 +207,7 @@ impl Cutter<'_> {
             broken = true;
             self.diagnostics.push(
                 Diagnostic::error(Code::UNCLOSED_BLOCK, self.place(first.span), format!("rule `{}` has no closing brace", self.str(first)))
-                    .label("this rule is not closed")
+                    .label("starts here")
                     .help("write `}` after its last clause"),
             );
         } else if let (Some(after), Some(_)) = (tokens.get(body_end + 1), close) {
@@ -244,10 +244,10 @@ impl Cutter<'_> {
                     Diagnostic::error(
                         Code::TOO_DEEP,
                         self.place(Span::new(span.start, span.start + first.span.end - first.span.start)),
-                        "this clause is nested too deep",
+                        "this clause is nested too deeply",
                     )
                     .label(format!("more than {MAX_NESTING} levels"))
-                    .help("split the rule, or name a part of it as a state in `topology/model.yaml`"),
+                    .help("split the rule, or define part of it as a state in `topology/model.yaml`"),
                 );
             } else {
                 clauses.push(RawClause { entry, span });
@@ -264,14 +264,14 @@ impl Cutter<'_> {
             |near| format!("did you mean `{near}`?"),
         );
         self.diagnostics.push(
-            Diagnostic::error(Code::UNKNOWN_CLAUSE, self.place(span), format!("`{word}` starts no clause"))
-                .label("no clause keyword")
+            Diagnostic::error(Code::UNKNOWN_CLAUSE, self.place(span), format!("`{word}` does not start a clause"))
+                .label("not a clause keyword")
                 .help(help),
         );
     }
 
     /// Whether the token starts a clause. A clause keyword is also a good name for an attribute, a state or a question, so
-    /// it does not where its neighbours say that it is a name.
+    /// it does not count where its neighbors show that it is a name.
     fn starts_clause(&self, tokens: &[Token], i: usize) -> bool {
         let Some(&token) = tokens.get(i) else { return false };
         if token.kind != TokenKind::Word || clause_of(self.str(token)).is_none() {
@@ -305,11 +305,11 @@ impl Cutter<'_> {
     }
 }
 
-/// A text that does not end on its line.
+/// The error for a string that does not end on its line.
 pub fn unclosed(source: SourceId, span: Span) -> Diagnostic {
-    Diagnostic::error(Code::UNCLOSED_STRING, Place::new(source, span), "this text has no closing quote")
+    Diagnostic::error(Code::UNCLOSED_STRING, Place::new(source, span), "this string has no closing quote")
         .label("starts here")
-        .help("close it on the same line; a quote inside a text is written `\\\"`")
+        .help("close it on the same line; write a quote inside a string as `\\\"`")
 }
 
 fn is_brace(text: &str, open: bool) -> bool {

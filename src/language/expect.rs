@@ -1,4 +1,4 @@
-//! A parser's failure in the words of a person: what was found, what was expected, what was probably meant.
+//! Turns a parser failure into a message: what was found, what was expected, and what was probably meant.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 use super::Rule as G;
 use diag::{Code, Diagnostic, Place, SourceId, Span, nearest};
 
-/// More alternatives than this teach nothing.
+/// List at most this many alternatives: more would not help.
 const MAX_EXPECTED: usize = 6;
 
 /// Turns a failure of the clause that starts at `base` into a diagnostic.
@@ -26,9 +26,9 @@ pub fn diagnose(source: SourceId, text: &str, base: usize, code: Code, error: &E
     let expected: BTreeSet<String> = positives.iter().filter_map(|rule| describe(*rule)).collect();
     let words: Vec<&str> = expected.iter().filter_map(|e| e.strip_prefix('`')?.strip_suffix('`')).collect();
     let listed = list(&expected);
-    let message = if found.is_empty() { "the clause ends too early".to_owned() } else { format!("`{found}` does not fit here") };
+    let message = if found.is_empty() { "the clause ends too early".to_owned() } else { format!("unexpected `{found}`") };
     let mut diagnostic = Diagnostic::error(code, Place::new(source, span), message).label(if listed.is_empty() {
-        "not understood".to_owned()
+        "not valid here".to_owned()
     } else {
         format!("expected {listed}")
     });
@@ -62,7 +62,7 @@ fn list(expected: &BTreeSet<String>) -> String {
     }
 }
 
-/// What sets are called.
+/// Words that start a set.
 const SET_WORDS: &[&str] = &["dependents", "dependencies", "peers", "members", "components"];
 
 /// Habits from other languages, and spelling.
@@ -74,10 +74,10 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
         "!" => "write `not`",
         "=>" => "write `>=`, or `->` in a tree",
         "<>" => "write `!=`",
-        "//" => "a comment starts with `#`",
-        "'" => "a text stands in double quotes: `\"…\"`",
-        ";" | "；" => "no sign ends a clause; the next keyword starts the next one",
-        "then" | "AND" | "OR" | "NOT" | "IF" | "THEN" => "keywords are in lower case, and each clause is complete before the next one",
+        "//" => "start a comment with `#`",
+        "'" => "use double quotes: `\"…\"`",
+        ";" | "；" => "clauses need no terminator: the next keyword starts the next clause",
+        "then" | "AND" | "OR" | "NOT" | "IF" | "THEN" => "keywords are lowercase, and a clause must be complete before the next one starts",
         _ => "",
     };
     if !fixed.is_empty() {
@@ -89,7 +89,7 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     let mut earlier = before.split_whitespace().rev();
     let (last, last_but_one) = (earlier.next().unwrap_or(""), earlier.next().unwrap_or(""));
     if matches!(last_but_one, "least" | "most" | "至少" | "至多") {
-        return Some("write the number in digits, or a share: `at least 2`, `at least 30%`".to_owned());
+        return Some("write a number in digits or a percentage: `at least 2`, `at least 30%`".to_owned());
     }
     if found == "of"
         && let Some(set) = nearest(last, SET_WORDS.iter().copied()).filter(|set| *set != last)
@@ -97,17 +97,17 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
         return Some(format!("did you mean `{set}`?"));
     }
     if found == "on" && words.contains(&"at") {
-        return Some("a fault stands `at` a component".to_owned());
+        return Some("use `at` to name the component: `fault \"…\" at db`".to_owned());
     }
     if found.starts_with('"')
         && words.is_empty()
         && (last.ends_with("tags") || last.ends_with(','))
         && before.trim_start().starts_with("tags")
     {
-        return Some("tags stand without quotes: `tags database, pool`".to_owned());
+        return Some("write tags without quotes: `tags database, pool`".to_owned());
     }
     if found.starts_with(|c: char| c.is_ascii_digit()) && matches!(last, "for" | "within" | "of" | "持续" | "近") {
-        return Some("a duration is a whole number with its unit: `90m` and not `1.5h`".to_owned());
+        return Some("a duration is a whole number with a unit: `90m`, not `1.5h`".to_owned());
     }
     let is_event = matches!(
         found,
@@ -127,7 +127,7 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
             | "探测"
     );
     if is_event && (before.trim_end().ends_with("no") || before.trim_end().ends_with("没有")) {
-        return Some(format!("write `not {found} …` (`非 …`): `no` counts components"));
+        return Some(format!("write `not {found} …` (`非 …`): `no` is only for sets of components"));
     }
     if let Some(near) = nearest(found, words.iter().copied()).filter(|near| *near != found) {
         return Some(format!("did you mean `{near}`?"));
@@ -136,15 +136,15 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     {
         return Some(format!("did you mean `{near}`?"));
     }
-    // A quantity whose unit is not known fails right after its number.
+    // A quantity with an unknown unit fails right after its number.
     let last = before.trim_end().rsplit(|c: char| !is_word(c) && c != '.').next().unwrap_or("");
     if last.starts_with(|c: char| c.is_ascii_digit()) && found.chars().next().is_some_and(char::is_alphabetic) {
-        return Some("units are `%`, `ms`, `s`, `min`, `h`, `d`, `B` to `TiB`, `MB/s`, `/s`, `/min`, `/h`, or none for a count".to_owned());
+        return Some("use a unit like `%`, `ms`, `s`, `min`, `h`, `d`, `GiB`, `MB/s`, `/s`, `/min`, `/h`, or none for a count".to_owned());
     }
     None
 }
 
-/// A grammar rule in a person's words; `None` for what would only confuse.
+/// A human-readable name for a grammar rule; `None` if it would only confuse.
 fn describe(rule: G) -> Option<String> {
     let name = format!("{rule:?}");
     if let Some(keyword) = name.strip_prefix("kw_") {
@@ -163,7 +163,7 @@ fn describe(rule: G) -> Option<String> {
     let words = match rule {
         G::EOI => "the end of the clause",
         G::expr | G::conjunction | G::negation | G::held | G::primary | G::condition | G::comparison | G::state => "a condition",
-        G::string | G::text => "a text in quotes",
+        G::string | G::text => "a quoted string",
         G::ident | G::member_name => "a name",
         G::reference => "a variable",
         G::metric => "a metric such as `db.connections`",
@@ -173,8 +173,8 @@ fn describe(rule: G) -> Option<String> {
         G::integer => "a whole number",
         G::duration | G::held_for => "a duration such as `5m`",
         G::window => "`within` and a duration",
-        G::rule_id => "a rule's identifier such as `TOP-001`",
-        G::case_id => "a case's identifier such as `HIS-20250601`",
+        G::rule_id => "a rule identifier such as `TOP-001`",
+        G::case_id => "a case identifier such as `HIS-20250601`",
         G::date => "a date such as `2025-06-01`",
         G::set | G::walk | G::peers | G::members | G::everything => "a set such as `dependents of db`",
         G::place | G::container => "a place such as `db` or `subnet of h`",
@@ -195,7 +195,7 @@ fn describe(rule: G) -> Option<String> {
         G::where_value => "a value",
         G::given_item | G::variable => "a variable such as `db: database`",
         G::link | G::relation | G::shares => "a relation such as `s depends_on db`",
-        G::modifier => "a detail such as `on s` or `within 5m`",
+        G::modifier => "a modifier such as `on s` or `within 5m`",
         G::stat => "`mean`, `peak`, `lowest`, `total` or a percentile such as `p95`",
         G::tag => "a tag",
         _ => return None,

@@ -1,4 +1,4 @@
-//! Text ⇄ syntax tree. `grammar/rules.pest` is the grammar, `grammar/reference.md` explains it.
+//! Parses rule files into a syntax tree. `grammar/rules.pest` is the grammar, `grammar/reference.md` explains it.
 
 pub mod ast;
 mod build;

@@ -1,4 +1,4 @@
-//! A file to its syntax tree, with every mistake of it.
+//! Parses a file into its syntax tree, and reports every error.
 
 use pest::Parser;
 
@@ -9,7 +9,7 @@ use super::expect::diagnose;
 use super::{Grammar, Rule as G};
 use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 
-/// Parses one `.rules` file. Rules with a broken clause are returned too, marked, so that the rest of them is checked.
+/// Parses one `.rules` file. Rules with a broken clause are returned too, marked as broken, so that their other clauses are checked.
 pub fn parse_file(sources: &Sources, source: SourceId) -> (File, Vec<Diagnostic>) {
     let text = sources.text(source);
     let mut diagnostics = Vec::new();
@@ -24,7 +24,7 @@ pub fn parse_file(sources: &Sources, source: SourceId) -> (File, Vec<Diagnostic>
 const MANY_BYTES: usize = 100_000;
 const MANY_BLOCKS: usize = 500;
 
-/// Tokens do not reach over the end of a line: of a large file, each thread cuts its share of the lines.
+/// All tokens of a file. No token spans two lines, so in a large file each thread cuts its share of the lines.
 fn all_tokens(text: &str) -> Vec<Token> {
     let share = text.len().div_ceil(threads(text.len() / MANY_BYTES)).max(1);
     let mut parts = Vec::new();
@@ -42,7 +42,7 @@ fn all_tokens(text: &str) -> Vec<Token> {
     side_by_side(parts, cut).into_iter().flatten().collect()
 }
 
-/// Blocks know nothing of each other: of a large file, each thread reads its share. The order is that of the text.
+/// Parses blocks. They are independent, so in a large file each thread parses its share. Keeps the order of the text.
 fn parse_blocks(source: SourceId, text: &str, mut blocks: Vec<Block>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
     let share = blocks.len().div_ceil(threads(blocks.len() / MANY_BLOCKS)).max(1);
     let mut parts = Vec::new();
@@ -63,12 +63,12 @@ fn parse_blocks(source: SourceId, text: &str, mut blocks: Vec<Block>, diagnostic
     rules
 }
 
-/// How many threads are worth it, where `most` would each have enough to do.
+/// How many threads to use if at most `most` would have enough work.
 fn threads(most: usize) -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(most).max(1)
 }
 
-/// Does each part on a thread of its own, the first on this one. The answers stand in the order of the parts.
+/// Processes each part on its own thread, the first on this one. The results are in the order of the parts.
 fn side_by_side<P: Send, A: Send>(parts: Vec<P>, work: impl Fn(P) -> A + Sync) -> Vec<A> {
     let work = &work;
     std::thread::scope(|scope| {
@@ -82,9 +82,9 @@ fn side_by_side<P: Send, A: Send>(parts: Vec<P>, work: impl Fn(P) -> A + Sync) -
     })
 }
 
-/// Parses a condition alone, which stands at `place` (the definition of a state in `model.yaml`).
+/// Parses a single condition, found at `place` (the definition of a state in `model.yaml`).
 pub fn parse_state(sources: &Sources, source: SourceId, place: Place, condition: &str) -> Result<Expr, Box<Diagnostic>> {
-    // In YAML the text stands in quotes or is folded; where it stands verbatim, places inside it are exact.
+    // YAML may quote or fold the text; if the file has it verbatim, places inside it are exact.
     let inside = sources.slice(place).find(condition);
     let base = place.span.start + inside.unwrap_or(0);
     let mut diagnostics = Vec::new();
@@ -100,7 +100,7 @@ pub fn parse_state(sources: &Sources, source: SourceId, place: Place, condition:
     match (expr, diagnostics.pop()) {
         (Some(expr), None) => Ok(expr),
         (_, Some(diagnostic)) => Err(Box::new(diagnostic)),
-        (None, None) => Err(Box::new(Diagnostic::error(Code::SYNTAX, place, "this condition cannot be read"))),
+        (None, None) => Err(Box::new(Diagnostic::error(Code::SYNTAX, place, "this condition cannot be parsed"))),
     }
 }
 
@@ -122,7 +122,7 @@ fn rule(source: SourceId, text: &str, block: Block, diagnostics: &mut Vec<Diagno
 
 type Header = (Kind, At<String>, At<String>, Option<At<String>>);
 
-/// The header; when its rest cannot be read but its identifier can, the rule is still checked under it.
+/// The header. If only its identifier can be parsed, the rule is still checked under that.
 fn header(source: SourceId, text: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) -> Option<(Header, bool)> {
     let slice = text.get(span.start..span.end)?;
     let mut builder = Builder { source, base: span.start, diagnostics };
@@ -168,7 +168,7 @@ fn clause(source: SourceId, text: &str, raw: &RawClause, diagnostics: &mut Vec<D
             let mut builder = Builder { source, base: raw.span.start, diagnostics };
             let body = builder.body(pairs.next()?);
             if body.is_none() && diagnostics.len() == before {
-                diagnostics.push(Diagnostic::error(Code::SYNTAX, Place::new(source, raw.span), "this clause cannot be read"));
+                diagnostics.push(Diagnostic::error(Code::SYNTAX, Place::new(source, raw.span), "this clause cannot be parsed"));
             }
             Some(Clause { span: raw.span, body: body? })
         }
@@ -179,7 +179,7 @@ fn clause(source: SourceId, text: &str, raw: &RawClause, diagnostics: &mut Vec<D
     }
 }
 
-/// Clauses that may stand once only.
+/// Reports clauses that are allowed only once but occur twice.
 fn duplicates(source: SourceId, clauses: &[Clause], diagnostics: &mut Vec<Diagnostic>) -> bool {
     let mut seen: Vec<(&str, Span)> = Vec::new();
     let before = diagnostics.len();
@@ -203,9 +203,9 @@ fn duplicates(source: SourceId, clauses: &[Clause], diagnostics: &mut Vec<Diagno
         };
         if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
             diagnostics.push(
-                Diagnostic::error(Code::DUPLICATE_CLAUSE, Place::new(source, clause.span), format!("`{name}` stands twice in one rule"))
-                    .label("the second")
-                    .related(Place::new(source, *first), "the first")
+                Diagnostic::error(Code::DUPLICATE_CLAUSE, Place::new(source, clause.span), format!("`{name}` occurs twice in one rule"))
+                    .label("second occurrence")
+                    .related(Place::new(source, *first), "first occurrence")
                     .help(if name == "if" { "join the conditions with `and` or `or`" } else { "keep one of them" }),
             );
         } else {

@@ -1,4 +1,4 @@
-//! The small terms: texts, numbers, durations, quantities.
+//! Basic terms: strings, numbers, durations, quantities.
 
 use super::Rule as G;
 use super::ast::{At, Op, Quantity, Stat};
@@ -6,7 +6,7 @@ use super::build::{Builder, Pair};
 use diag::{Code, Diagnostic, Place, Span};
 use value::{Duration, Unit};
 
-/// Windows and `for` reach back no further than this: ten years in milliseconds. Beyond it is a slip, not a rule.
+/// The longest window or `for`: ten years in milliseconds. Anything longer is an error.
 const MAX_DURATION: Duration = 10 * 366 * value::DAY;
 
 impl Builder<'_> {
@@ -25,7 +25,7 @@ impl Builder<'_> {
         At::new(pair.as_str().to_owned(), self.span(pair))
     }
 
-    /// A string without its quotes, escapes resolved. An unknown escape is an error with its place.
+    /// A string without its quotes and with escapes resolved. An unknown escape is an error.
     pub fn string(&mut self, pair: &Pair<'_>) -> Option<At<String>> {
         let span = self.span(pair);
         let raw = pair.as_str();
@@ -46,9 +46,9 @@ impl Builder<'_> {
                     let shown = other.map(String::from).unwrap_or_default();
                     let here = Span::new(span.start + at, span.start + at + 1 + shown.len());
                     self.diagnostics.push(
-                        Diagnostic::error(Code::SYNTAX, self.place(here), format!("`\\{shown}` is no escape"))
-                            .label("not known")
-                            .help("the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`; a backslash itself is written `\\\\`"),
+                        Diagnostic::error(Code::SYNTAX, self.place(here), format!("invalid escape `\\{shown}`"))
+                            .label("unknown escape")
+                            .help("use `\\\"`, `\\n` or `\\t`; write a backslash as `\\\\`"),
                     );
                     return None;
                 }
@@ -57,7 +57,7 @@ impl Builder<'_> {
         Some(At::new(text, span))
     }
 
-    /// A pattern without its quotes: backslashes are the pattern's own, but for that before a quote.
+    /// A pattern without its quotes. Backslashes belong to the pattern, except before a quote.
     pub fn pattern(&self, pair: &Pair<'_>) -> At<String> {
         let mut chars = pair.as_str().chars();
         chars.next();
@@ -70,7 +70,7 @@ impl Builder<'_> {
         match pair.as_str().parse::<u32>() {
             Ok(value) if value <= max => Some(At::new(value, span)),
             _ => {
-                self.out_of_range(span, pair.as_str(), &format!("{what} lies between 0 and {max}"));
+                self.out_of_range(span, pair.as_str(), &format!("{what} must be between 0 and {max}"));
                 None
             }
         }
@@ -88,7 +88,7 @@ impl Builder<'_> {
         let value = pair.as_str().parse::<f64>().ok().filter(|v| v.is_finite());
         if value.is_none() {
             let span = self.span(pair);
-            self.out_of_range(span, pair.as_str(), "write a number that a metric can have");
+            self.out_of_range(span, pair.as_str(), "use a finite number");
         }
         value
     }
@@ -128,7 +128,7 @@ impl Builder<'_> {
         }
         #[allow(clippy::cast_precision_loss, reason = "the limit is far below 2^53")]
         if total <= 0.0 || total > MAX_DURATION as f64 {
-            self.out_of_range(span, pair.as_str(), "a duration is more than nothing and at most ten years");
+            self.out_of_range(span, pair.as_str(), "a duration must be more than 0 and at most ten years");
             return None;
         }
         #[allow(clippy::cast_possible_truncation, reason = "checked against the limit above")]

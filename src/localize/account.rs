@@ -1,4 +1,4 @@
-//! Where every signal ended. The sums add up, or a test says so.
+//! Accounts for every signal. A test checks that the sums add up.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::diagnosis::AccountView;
 use super::incidents::IncidentDraft;
 use super::symptoms::Symptom;
 
-/// One line for each kind of signal that the bundle has.
+/// One line for each kind of signal in the bundle.
 pub fn account(observations: &Observations<'_, '_>, drafts: &[IncidentDraft], open: &[usize]) -> Vec<AccountView> {
     let (facts, counts) = (observations.question.engine.facts, observations.question.counts);
     let mut explained: BTreeSet<SignalRef> = BTreeSet::new();
@@ -50,7 +50,7 @@ pub fn account(observations: &Observations<'_, '_>, drafts: &[IncidentDraft], op
         line("reports", &counts.reports, facts.reports.iter().map(|s| s.component).collect(), SignalRef::Report),
         line("other events", &counts.other_events, Vec::new(), SignalRef::Change),
     ];
-    // A score supports what asks for an explanation, and asks for none itself.
+    // A score is evidence for a suspect, but needs no explanation itself.
     lines.push(AccountView {
         kind: "scores".to_owned(),
         received: counts.scores.received,
@@ -61,13 +61,13 @@ pub fn account(observations: &Observations<'_, '_>, drafts: &[IncidentDraft], op
         set_aside: counts.scores.rejected.values().sum(),
         unplaced: facts.scores.iter().filter(|score| score.component.is_none()).count(),
     });
-    // Beside the series that are made of them.
+    // Next to the series derived from them.
     lines.insert(2, spans(&counts.spans));
     lines.retain(|l| l.received > 0);
     lines
 }
 
-/// Spans are no signals themselves, so that none of them is explained or left unexplained: the series made of them are.
+/// Spans themselves are neither explained nor unexplained: the series derived from them are.
 fn spans(counts: &signal::KindCounts) -> AccountView {
     AccountView {
         kind: "spans".to_owned(),

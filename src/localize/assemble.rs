@@ -1,4 +1,4 @@
-//! What was found, put into the form of the answer.
+//! Assembles the diagnosis from the findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +17,9 @@ use super::propose::LowerSuspect;
 use super::scope;
 use super::symptoms::origin;
 
-/// Of one rule, the nearest misses; more bindings of it say the same again.
+/// At most this many near misses per rule: further bindings add nothing.
 const MAX_PER_RULE: usize = 2;
-/// A suspect that another one explains keeps this share of its confidence: it is affected, not the cause.
+/// A suspect that is a consequence of another one keeps this share of its confidence.
 const CONSEQUENCE: f64 = 0.5;
 
 /// Adds an incident with its advice and cases.
@@ -30,7 +30,7 @@ pub fn incident(observations: &Observations<'_, '_>, draft: &IncidentDraft, numb
     let since =
         suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset)).min();
     let Some(layer) = draft.layer() else { return };
-    // Changes are told apart by when what broke first broke, not by the first sign of anything.
+    // Whether a change came before or after depends on when the first root suspect failed, not on the first symptom.
     let began = suspects.iter().filter(|s| s.explained_by.is_none()).map(|s| s.since).min().or(since).unwrap_or(observations.since);
     let explained = draft.explained();
     diagnosis.incidents.push(Incident {
@@ -63,7 +63,7 @@ fn expert(observations: &Observations<'_, '_>, draft: &IncidentDraft, chosen: &C
             notes.extend(finding.rule.notes.iter().cloned());
         }
         for (atom, negated) in finding.evidence.atoms() {
-            // Of alternatives joined by `or`, those that held.
+            // Of alternatives joined by `or`, only those that matched.
             if (atom.truth == Truth::True) != negated && atom.truth != Truth::Unknown {
                 let mut view = atom.view(estate, facts);
                 if negated {
@@ -87,7 +87,7 @@ fn expert(observations: &Observations<'_, '_>, draft: &IncidentDraft, chosen: &C
     let all = weight(&mut draft.symptoms.iter().copied());
     let share = if all > 0.0 { weight(&mut chosen.explains.iter().copied()) / all } else { 1.0 };
     let root = chosen.consequence_of.and_then(|c| observations.candidates.get(c));
-    // A rule that explains all of an incident is as sure as it is specific; one that explains little of it, less so.
+    // A rule that explains the whole incident keeps its full strength; one that explains little of it loses up to 30 %.
     let confidence = if root.is_some() { candidate.strength * CONSEQUENCE } else { candidate.strength * (0.7 + 0.3 * share) };
     Some(Suspect {
         component: component.map(|c| c.id.clone()),
@@ -144,13 +144,13 @@ fn lower(observations: &Observations<'_, '_>, suspect: &LowerSuspect) -> Suspect
     }
 }
 
-/// Three decimals: more would be a precision that nobody measured.
+/// Three decimals: more would suggest a precision that does not exist.
 fn round(confidence: f64) -> f64 {
     (confidence * 1000.0).round() / 1000.0
 }
 
-/// Changes on the incident's components and on what they stand on, within the time looked at: those before it began first, the
-/// nearest first.
+/// Changes on the incident's components and their dependencies within the window: first those before the incident began, the
+/// latest first.
 fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident, began): (usize, Time), diagnosis: &mut Diagnosis) {
     let engine = observations.question.engine;
     let suspects: BTreeSet<ComponentId> = draft
@@ -214,7 +214,7 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
     }
 }
 
-/// The case that a rule recognised first, then those that resemble the incident.
+/// First the cases that a rule recognized, then those that resemble the incident.
 fn cases(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize, diagnosis: &mut Diagnosis) {
     let (base, weights) = (observations.question.cases, &observations.question.feedback.weights);
     let mut listed: BTreeSet<String> = BTreeSet::new();
@@ -277,7 +277,7 @@ pub fn near_misses(observations: &Observations<'_, '_>, limit: usize) -> Vec<Nea
             let lacked = miss.failed.view(engine.estate, engine.facts);
             let components = names(observations, &miss.binding);
             let on = if components.is_empty() { String::new() } else { format!(" on {}", components.join(", ")) };
-            let verb = if miss.negated { "one condition must not hold" } else { "one condition unmet" };
+            let verb = if miss.negated { "a condition under `not` matched" } else { "one condition unmet" };
             let text = format!("{}{on}: {verb}: {}", miss.rule.id, lacked.text);
             NearMissView {
                 rule: miss.rule.id.clone(),
@@ -351,13 +351,13 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
     let scores = facts.scores_at(observations.since, observations.question.engine.at);
     views.extend(scores.into_iter().filter(|score| score.component.is_none()).map(|score| {
         let of = score.metric.map_or_else(String::new, |metric| format!(" {metric}"));
-        let text = format!("{}{of} (says {})", score.named, score.source);
+        let text = format!("{}{of} (score from {})", score.named, score.source);
         SignalView { kind: "score".to_owned(), component: None, time: score.time, text, count: 1, origin: score.origin }
     }));
     views
 }
 
-/// Alerts that a finding declares to be symptoms, each with the rule that says so.
+/// Alerts that a finding declares to be symptoms, each with its rule.
 pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
     let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let mut views = Vec::new();
@@ -371,7 +371,7 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
                 let after = symptom.onset >= finding.since.minus(super::SLACK);
                 if named && after && components.contains(&component) && seen.insert(index) {
                     let at = finding.binding.first().map_or_else(String::new, |c| format!(" of {}", estate.component(*c).id));
-                    let reason = format!("a symptom{at}: {}", finding.rule.title);
+                    let reason = format!("symptom{at}: {}", finding.rule.title);
                     views.push(SuppressedView { signal: symptom.view(estate, facts), rule: finding.rule.id.clone(), reason });
                 }
             }
@@ -380,7 +380,7 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
     views
 }
 
-/// Findings that count for nothing.
+/// Findings that are not counted, with the reason.
 pub fn set_aside(observations: &Observations<'_, '_>) -> Vec<SetAsideView> {
     let reason = |finding: &Finding<'_>| match (&finding.overridden, finding.rule.status) {
         (Some((by, Some(why))), _) => Some(format!("overridden by {by}: {why}")),

@@ -72,7 +72,7 @@ fn storm() -> Vec<(&'static str, Signal)> {
     add("NodeDiskPressure on 30 hosts of subnet-a", 30, 0, &|n| {
         ("NodeDiskPressure", format!("host-{n}"), format!("disk /var is {}% full on host-{n}", 90 + n % 9))
     });
-    add("HTTP5xx on 20 services behind gateway", 20, 1, &|n| {
+    add("HTTP5xx on 20 services used by gateway", 20, 1, &|n| {
         ("HTTP5xx", format!("svc-{}", letters(n)), format!("{n}% of the requests of svc-{} fail", letters(n)))
     });
     add("支付服务 响应超时 on 20 pods", 20, 2, &|n| ("支付服务 响应超时", format!("pay-pod-{n}"), String::new()));
@@ -99,7 +99,7 @@ fn clustered(estate: &Snapshot, signals: &[&Signal]) -> Vec<ClusterView> {
     let groups = cluster(estate, &loose);
     let mut members: Vec<usize> = groups.iter().flat_map(|group| group.members.clone()).collect();
     members.sort_unstable();
-    assert_eq!(members, (0..signals.len()).collect::<Vec<_>>(), "each stands in exactly one group");
+    assert_eq!(members, (0..signals.len()).collect::<Vec<_>>(), "each is in exactly one group");
     groups
 }
 
@@ -159,7 +159,7 @@ fn an_hour_apart_is_two() {
     let pace: Vec<Signal> = (0..6).map(|n| down(&format!("db-{n}"), n * 15 * MINUTE / SECOND)).collect();
     check("one each quarter of an hour is one", &pace, &[("Down on 6 databases", JoinedBy::Text, 6)]);
     let apart = [down("db-0", 0), down("db-1", hour)];
-    check("a single one each", &apart, &[("2 signals in no group", JoinedBy::Nothing, 2)]);
+    check("a single one each", &apart, &[("2 ungrouped signals", JoinedBy::Nothing, 2)]);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn place_joins_what_is_left() {
     check("two texts each on two components", &four, &two);
     let near =
         [signal("SlowQueries", "order-db", "many", 0), signal("Latency", "order", "high", 30), signal("Evictions", "stock", "rising", 10)];
-    let expected = [("2 different signals on 2 components", JoinedBy::Place, 2), ("1 signal in no group", JoinedBy::Nothing, 1)];
+    let expected = [("2 different signals on 2 components", JoinedBy::Place, 2), ("1 ungrouped signal", JoinedBy::Nothing, 1)];
     check("on what it stands", &near, &expected);
     check("nothing", &[], &[]);
 }
@@ -188,7 +188,7 @@ fn texts_alike() {
     let together = [("Problem on 2 databases", JoinedBy::Text, 2)];
     words("Problem", "disk is full", "the disk of this one is getting full too", &together);
     words("Problem", "", "disk is full", &together);
-    words("Problem", "disk is full", "replication stopped", &[("2 signals in no group", JoinedBy::Nothing, 2)]);
+    words("Problem", "disk is full", "replication stopped", &[("2 ungrouped signals", JoinedBy::Nothing, 2)]);
     // Where it is, is not known of one: it goes with the others. Two of one text without any place are one group.
     let lost = [signal("Down", "", "no answer", 0), signal("Down", "db-0", "no answer", 5), signal("Down", "db-1", "no answer", 9)];
     check("one without a component", &lost, &[("Down on 2 databases", JoinedBy::Text, 3)]);

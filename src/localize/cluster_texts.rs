@@ -1,5 +1,5 @@
-//! Which texts are alike: those of one template under one name, templates of one name, and those that share half of their words, of
-//! the name as well.
+//! Decides which texts are similar: those with the same name and template, related templates with the same name, and those that share
+//! half of the words of both text and name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,19 @@ use super::clusters::Loose;
 use super::incidents::{find, union};
 use super::symptoms::Kind;
 
-/// Two templates are alike if they share this many of their words: one of two (Jaccard). With less, most of what either says is not
-/// in the other one.
+/// Two templates are similar if they share at least half of their words (Jaccard).
 const ALIKE: (usize, usize) = (1, 2);
 
-/// Classes that are compared, each with each: half a million pairs. A storm has some dozen.
+/// At most this many classes are compared pairwise: half a million pairs. An alert storm has a few dozen classes.
 const MAX_COMPARED: usize = 1_000;
 
-/// Characters of a component's name from which on it is sought in texts; a single letter stands anywhere.
+/// Names shorter than this are not masked in texts: a single letter would match anywhere.
 const MIN_NAME: usize = 2;
 
-/// Stands for the component's name until texts are read, where every number is a value.
+/// Replaces the component's name in a text. It is a number, because the tokenizer treats every number as a value.
 const NAME: &str = " 0 ";
 
-/// Texts of the loose signals, by their positions.
+/// The texts of the unexplained signals, by position.
 pub struct Texts {
     /// By class, as text.
     templates: Vec<String>,
@@ -31,7 +30,7 @@ pub struct Texts {
     family: Vec<usize>,
 }
 
-/// Signals of one kind, name and template; where a text found no template, only those with an equal text.
+/// Signals of one kind, name and template; without a template, only those with an equal text.
 struct Class<'a> {
     kind: Kind,
     template: Option<usize>,
@@ -40,7 +39,7 @@ struct Class<'a> {
     words: BTreeSet<String>,
 }
 
-/// What one class has in common: kind, template, name, and the text where there is no template.
+/// The key of a class: kind, template, name, and the text if there is no template.
 type Sameness<'a> = (Kind, Option<usize>, Option<&'a str>, &'a str);
 
 impl Texts {
@@ -48,7 +47,7 @@ impl Texts {
         let called = |one: &Loose<'_>| one.name.filter(|name| !name.is_empty()).map(|name| canonical(&masked(estate, one, name)));
         let names: Vec<Option<String>> = loose.iter().map(called).collect();
         let masked: Vec<String> = loose.iter().map(|one| sentence(&masked(estate, one, one.text)).into_owned()).collect();
-        // In the order of the texts, so that the templates do not depend on the order of the signals.
+        // Sorted by text, so that templates do not depend on the order of the signals.
         let mut equal: BTreeMap<(Kind, &str), Vec<usize>> = BTreeMap::new();
         for (at, (one, text)) in loose.iter().zip(&masked).enumerate() {
             equal.entry((one.kind, text.as_str())).or_default().push(at);
@@ -80,7 +79,7 @@ impl Texts {
         texts
     }
 
-    /// Which signals have texts alike: the same number.
+    /// A number that is equal for signals with similar texts.
     pub fn family(&self, at: usize) -> usize {
         self.class.get(at).and_then(|class| self.family.get(*class)).copied().unwrap_or(0)
     }
@@ -109,14 +108,14 @@ fn families(classes: &[Class<'_>]) -> Vec<usize> {
 fn alike(one: &Class<'_>, other: &Class<'_>) -> bool {
     let texts = share(&one.words, &other.words);
     match (one.name, other.name) {
-        // A name is a rule's, and all its alerts are alike, unless it is one that everything has (`Problem`): then their other words
+        // A name normally belongs to one alerting rule, so all its alerts are similar. If the name is generic (`Problem`), the other words
         // have nothing in common.
         (Some(ours), Some(theirs)) if ours == theirs => {
             let beyond = |class: &Class<'_>| class.words.difference(&class.name_words).cloned().collect::<BTreeSet<String>>();
             let (ours, theirs) = (beyond(one), beyond(other));
             texts || ours.is_empty() || theirs.is_empty() || !ours.is_disjoint(&theirs)
         }
-        // Two rules that say `value is out of bounds` are still two.
+        // Two rules that both print `value is out of bounds` are still two rules.
         (Some(_), Some(_)) => texts && share(&one.name_words, &other.name_words),
         (Some(_) | None, None) | (None, Some(_)) => texts,
     }
@@ -133,20 +132,20 @@ fn words_of(text: &str) -> BTreeSet<String> {
     tokens(text).words().flat_map(telling).collect()
 }
 
-/// A name with its values masked, as there are rules that write ids into it; as it is, where nothing else would be left: `HTTP5xx`.
+/// A name with its values masked, because some rules write ids into it. Unchanged if nothing else would be left: `HTTP5xx`.
 fn canonical(name: &str) -> String {
     let read = tokens(name);
     let mut words = read.words().peekable();
     if words.peek().is_none() { name.to_owned() } else { words.collect::<Vec<_>>().join(" ") }
 }
 
-/// A text without the id and name of the signal's own component: what is said of each of twenty services is the same.
+/// A text without the id and name of the signal's own component, so that the same message about twenty services is the same text.
 fn masked(estate: &Snapshot, one: &Loose<'_>, text: &str) -> String {
     let Some(component) = one.component.map(|component| estate.component(component)) else { return text.to_owned() };
     without(&without(text, &component.id), &component.name)
 }
 
-/// Whole names only; Chinese ones anywhere, as nothing parts words there.
+/// Whole names only. Chinese names match anywhere, because Chinese has no spaces between words.
 fn without(text: &str, name: &str) -> String {
     if name.chars().count() < MIN_NAME {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! A group of signals in words: its name, and what joins it.
+//! Describes a group of signals as text: its name, and what joins it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +11,10 @@ use super::clusters::Loose;
 use super::diagnosis::{ClusterView, CommonRelation, CommonView, JoinedBy};
 use super::symptoms::Kind;
 
-/// Characters of a text that make a name; the template has more.
+/// Maximum length of a label in characters; the template is longer.
 const MAX_LABEL: usize = 80;
 
-/// A group as the answer shows it; members in the order of time, at least one.
+/// A group as shown in the diagnosis. `members` has at least one entry and is sorted by time.
 pub fn view(estate: &Snapshot, loose: &[Loose<'_>], texts: &Texts, by: JoinedBy, members: &[usize]) -> ClusterView {
     let signals: Vec<&Loose<'_>> = members.iter().filter_map(|at| loose.get(*at)).collect();
     let components: Vec<ComponentId> = signals.iter().filter_map(|one| one.component).collect::<BTreeSet<_>>().into_iter().collect();
@@ -50,14 +50,14 @@ pub fn view(estate: &Snapshot, loose: &[Loose<'_>], texts: &Texts, by: JoinedBy,
     view
 }
 
-/// The name that all alerts of a group have, else what most of them say.
+/// The name that all alerts of a group share, otherwise the most frequent text.
 fn label(signals: &[&Loose<'_>], template: &str) -> String {
     let names: BTreeSet<Option<&str>> = signals.iter().map(|one| one.name).collect();
     let only = names.first().copied().flatten().filter(|name| names.len() == 1 && !name.is_empty());
     only.unwrap_or(template).chars().take(MAX_LABEL).collect()
 }
 
-/// Of equals, the first in the order of the alphabet.
+/// Ties: the first in alphabetical order.
 fn most_frequent<'a>(texts: impl Iterator<Item = &'a str>) -> &'a str {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for text in texts {
@@ -66,7 +66,7 @@ fn most_frequent<'a>(texts: impl Iterator<Item = &'a str>) -> &'a str {
     counts.into_iter().min_by_key(|(text, count)| (Reverse(*count), *text)).map_or("", |(text, _)| text)
 }
 
-/// What all of the components stand on directly, else what stands on all of them directly, else what holds all of them.
+/// A direct dependency that all components share, otherwise a direct dependent, otherwise a container of all of them.
 fn common(estate: &Snapshot, components: &[ComponentId]) -> Option<CommonView> {
     let (first, others) = components.split_first().filter(|(_, others)| !others.is_empty())?;
     for (relation, of) in RELATIONS {
@@ -79,7 +79,7 @@ fn common(estate: &Snapshot, components: &[ComponentId]) -> Option<CommonView> {
             left.retain(|component| theirs.contains(component));
         }
         if let Some(found) = left.first() {
-            // What holds them they stand on; to say that it holds them says more.
+            // Containers are also dependencies; containment is the more specific relation.
             let held = *relation == CommonRelation::Holder || estate.holders(*first).contains(found);
             let relation = if held { CommonRelation::Holder } else { *relation };
             return Some(CommonView { relation, component: estate.component(*found).id.clone() });
@@ -90,7 +90,7 @@ fn common(estate: &Snapshot, components: &[ComponentId]) -> Option<CommonView> {
 
 type Neighbours = fn(&Snapshot, ComponentId) -> Vec<ComponentId>;
 
-/// The nearest first; holders, of whom the highest hold everything, last.
+/// The nearest first. Containers come last, because the topmost ones contain everything.
 const RELATIONS: &[(CommonRelation, Neighbours)] = &[
     (CommonRelation::Dependency, |estate, component| estate.next_to(component, &[], false)),
     (CommonRelation::Dependent, |estate, component| estate.next_to(component, &[], true)),
@@ -103,7 +103,7 @@ fn name(view: &ClusterView, straying: bool) -> String {
     match (view.joined_by, &view.label) {
         (JoinedBy::Text, Some(label)) => format!("{}{label} {place}", if straying { "anomalous " } else { "" }),
         (JoinedBy::Text | JoinedBy::Place, _) => format!("{count} different signals {place}"),
-        (JoinedBy::Nothing, _) => format!("{count} {} in no group", if count == 1 { "signal" } else { "signals" }),
+        (JoinedBy::Nothing, _) => format!("{count} ungrouped {}", if count == 1 { "signal" } else { "signals" }),
     }
 }
 
@@ -118,13 +118,13 @@ fn place(view: &ClusterView) -> String {
     let Some(common) = &view.common else { return on };
     let relation = match common.relation {
         CommonRelation::Holder => "of",
-        CommonRelation::Dependency => "standing on",
-        CommonRelation::Dependent => "behind",
+        CommonRelation::Dependency => "depending on",
+        CommonRelation::Dependent => "used by",
     };
     format!("{on} {relation} {}", common.component)
 }
 
-/// The name of a type, for several of it.
+/// The plural of the name of a type.
 fn plural(kind: &str) -> String {
     let kind = kind.replace('_', " ");
     if !kind.is_ascii() || kind.ends_with('s') {
@@ -142,24 +142,24 @@ fn plural(kind: &str) -> String {
 fn reason(by: JoinedBy, members: &[usize], signals: &[&Loose<'_>], texts: &Texts, (components, kinds): (usize, usize)) -> String {
     let span = match (signals.first(), signals.last()) {
         (Some(first), Some(last)) if last.onset > first.onset => format!("within {}", Time::describe(last.onset.since(first.onset))),
-        (Some(_) | None, Some(_) | None) => "at one instant".to_owned(),
+        (Some(_) | None, Some(_) | None) => "at the same time".to_owned(),
     };
     let place = match (components, kinds) {
-        (0, _) => "on no component",
+        (0, _) => "without a component",
         (1, _) => "on one component",
         (_, 1) if by == JoinedBy::Text => "on components of one type",
-        (_, _) => "on components at most 2 hops from one another",
+        (_, _) => "on components at most 2 hops apart",
     };
     let nowhere = signals.iter().filter(|one| one.component.is_none()).count();
-    let nowhere = if components > 0 && nowhere > 0 { format!("; {nowhere} of them on no component") } else { String::new() };
+    let nowhere = if components > 0 && nowhere > 0 { format!("; {nowhere} of them without a component") } else { String::new() };
     match by {
         JoinedBy::Text => {
             let different: BTreeSet<&str> = members.iter().map(|at| texts.template(*at)).collect();
-            let alike = if different.len() > 1 { "texts alike" } else { "the same text" };
+            let alike = if different.len() > 1 { "similar texts" } else { "the same text" };
             format!("{alike} {span}, {place}{nowhere}")
         }
         JoinedBy::Place => format!("different texts {span}, {place}"),
-        JoinedBy::Nothing => "no other of the same text, or near it, at about its time; or a group too small for the list".to_owned(),
+        JoinedBy::Nothing => "no similar or nearby signal at about the same time, or a group too small to list".to_owned(),
     }
 }
 

@@ -1,12 +1,12 @@
-//! Groups of what no suspect explains: a hundred alerts become a few, each with a name and with what joins it.
+//! Groups the signals that no suspect explains: a hundred alerts become a few groups, each with a name and a reason.
 //!
-//! First by text: signals of one kind whose texts are alike (`cluster_texts`), on components of one type or near one another, one
-//! soon after the other. What is left alone after that by place: whatever is odd on one component or near it at one time. What is
-//! alone even then stands in one last group that says so. In this order, and not by one distance of all three, because otherwise in a
-//! storm everything is near something, and all becomes one group.
+//! First by text: signals of one kind with similar texts (`cluster_texts`), on components of one type or near each other, close in
+//! time. The remaining single signals are grouped by place: on one component or near it, at about the same time. What is left goes
+//! into one last group. Text and place are tried in this order instead of combined into one distance, because in an alert storm
+//! everything is near something, and all signals would end up in one group.
 //!
-//! Texts and types make the blocks, so no pair of signals is ever compared: for n signals it costs n log n, the square of the
-//! number of different texts (bounded), and one short walk for each component.
+//! Texts and types partition the signals, so no two signals are compared. For n signals the cost is n log n, plus the square of the
+//! number of different texts (bounded), plus one short traversal per component.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,34 +23,34 @@ use super::diagnosis::{ClusterView, JoinedBy};
 use super::incidents::{find, union};
 use super::symptoms::{Kind, Symptom};
 
-/// Signals of one cause start within this time even if a rule of one waits its `for` and another one does not, and if a notification
-/// waits for its group: Alertmanager's `group_interval` is 5m, and so are most `for`; one of each.
+/// Signals with one cause start within this time, even if one alert waits for its `for` and its notification waits for the group:
+/// most `for` are 5m, and so is the default `group_interval` of Alertmanager; this is the sum.
 const SHORT_PAUSE: Duration = 10 * MINUTE;
-/// Whatever their pace, signals further apart than this are two events: a responder has come and gone.
+/// Signals further apart than this are two events, however regular they are.
 const LONG_PAUSE: Duration = 30 * MINUTE;
-/// A pause is one that is longer than this many usual gaps between two of them: of gaps that come by chance (exponential) one in
-/// sixteen is longer than four medians.
+/// A gap counts as a pause if it is longer than this many median gaps. For random (exponential) gaps, one in sixteen exceeds four
+/// medians.
 const USUAL_GAPS: i64 = 4;
 
-/// Dependencies of a component that are looked at. With more of them it is a hub, and what stands near a hub has nothing in common.
+/// Maximum number of dependencies considered per component. A component with more is a hub, and being near a hub means nothing.
 const MAX_NEAR: usize = 200;
 
-/// More groups than these are no summary; the smallest are put together.
+/// More groups than this are not a summary: the smallest are merged into the last group.
 const MAX_GROUPS: usize = 12;
 
-/// A signal that nobody explains.
+/// An unexplained signal.
 #[derive(Debug, Clone, Copy)]
 pub struct Loose<'a> {
     pub kind: Kind,
     pub component: Option<ComponentId>,
     /// The name of its alert or metric.
     pub name: Option<&'a str>,
-    /// What it says, its name included.
+    /// The text, including the name.
     pub text: &'a str,
     pub onset: Time,
 }
 
-/// The groups of the unexplained symptoms; members are positions in `open`. Each stands in exactly one.
+/// Groups the unexplained symptoms. Members are positions in `open`; each is in exactly one group.
 pub fn groups(observations: &Observations<'_, '_>, open: &[usize]) -> Vec<ClusterView> {
     let engine = observations.question.engine;
     let loose: Vec<Loose<'_>> = open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| loose(s, engine.facts)).collect();
@@ -64,15 +64,15 @@ fn loose<'a>(symptom: &'a Symptom, facts: &'a Facts) -> Loose<'a> {
         Some(SignalRef::Log(_) | SignalRef::Change(_) | SignalRef::Probe(_) | SignalRef::Report(_)) | None => None,
     };
     let text = match symptom.kind {
-        // The rest of it are words that all of them have.
+        // The rest of the text is the same for all metrics.
         Kind::Metric => name.unwrap_or(&symptom.text),
         Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => &symptom.text,
     };
     Loose { kind: symptom.kind, component: symptom.component, name, text, onset: symptom.onset }
 }
 
-/// The groups, the largest first, then the earliest; last, what fits into none. The same for any order of the signals, but for the
-/// positions.
+/// The groups, the largest first, then the earliest; the ungrouped signals come last. Except for the positions, the result does not
+/// depend on the order of the signals.
 pub fn cluster(estate: &Snapshot, loose: &[Loose<'_>]) -> Vec<ClusterView> {
     let texts = Texts::of(estate, loose);
     let near = Near::of(estate, loose);
@@ -103,7 +103,7 @@ pub fn cluster(estate: &Snapshot, loose: &[Loose<'_>]) -> Vec<ClusterView> {
     groups.into_iter().map(|(by, members)| view(estate, loose, &texts, by, &members)).collect()
 }
 
-/// Sorts bursts into groups and what is alone.
+/// Sorts bursts into groups and single signals.
 fn sort(by: JoinedBy, bursts: Vec<Vec<usize>>, groups: &mut Vec<(JoinedBy, Vec<usize>)>, alone: &mut BTreeSet<usize>) {
     for burst in bursts {
         if burst.len() > 1 {
@@ -114,7 +114,7 @@ fn sort(by: JoinedBy, bursts: Vec<Vec<usize>>, groups: &mut Vec<(JoinedBy, Vec<u
     }
 }
 
-/// By time, then by all else that a signal is, so that the order of the input does not show.
+/// Sorts by time, then by all other fields, so that the order of the input has no effect.
 fn order(loose: &[Loose<'_>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..loose.len()).collect();
     order.sort_by_key(|at| loose.get(*at).map(|one| (one.onset, one.kind, one.component, one.text, one.name)));
@@ -130,7 +130,7 @@ fn bursts(loose: &[Loose<'_>], members: Vec<usize>) -> Vec<Vec<usize>> {
     let onset = |at: usize| loose.get(at).map_or(Time::MIN, |one| one.onset);
     let mut gaps: Vec<Duration> = members.iter().zip(members.iter().skip(1)).map(|(a, b)| onset(*b).since(onset(*a))).collect();
     gaps.sort_unstable();
-    // Of one or two gaps none is usual.
+    // One or two gaps are too few for a usual gap.
     let usual = if gaps.len() < 3 { 0 } else { gaps.get(gaps.len() / 2).copied().unwrap_or(0) };
     let pause = usual.saturating_mul(USUAL_GAPS).clamp(SHORT_PAUSE, LONG_PAUSE);
     let mut bursts: Vec<Vec<usize>> = Vec::new();
@@ -143,7 +143,7 @@ fn bursts(loose: &[Loose<'_>], members: Vec<usize>) -> Vec<Vec<usize>> {
     bursts
 }
 
-/// What each component stands on, as far as two hops.
+/// The dependencies of each component, up to two hops.
 struct Near<'e> {
     estate: &'e Snapshot,
     below: BTreeMap<ComponentId, Below>,
@@ -173,9 +173,9 @@ impl<'e> Near<'e> {
         Near { estate, below: below.collect() }
     }
 
-    /// Members by what connects their components: the same one, one that stands on the other within two hops, or both on a third
-    /// one directly; with `same_type` also one type. Members without a component are a part of their own, but where all others are one
-    /// part they belong to it if texts are alike: where they are is unknown, not elsewhere.
+    /// Splits members by what connects their components: the same component, a dependency within two hops, or a shared direct
+    /// dependency; with `same_type` also the same type. Members without a component are a part of their own. If all others form one
+    /// part, they join it, because their place is unknown, not different.
     fn parts(&self, loose: &[Loose<'_>], members: &[usize], same_type: bool) -> Vec<Vec<usize>> {
         let on: BTreeSet<ComponentId> = members.iter().filter_map(|at| component(loose, *at)).collect();
         let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();

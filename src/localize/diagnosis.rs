@@ -1,4 +1,4 @@
-//! The answer: what is broken, what it reaches, what to do, and why we believe so. This is the JSON that tools read;
+//! The diagnosis: what is broken, what it affects, what to do, and the reasons. This is the JSON that tools read;
 //! `docs/diagnosis.schema.json` is generated from these types.
 
 use schemars::JsonSchema;
@@ -14,44 +14,44 @@ use value::Time;
 /// The diagnosis of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Diagnosis {
-    /// Of this format: 1.
+    /// Version of this format: 1.
     pub version: u32,
-    /// The instant at which the question was asked.
+    /// The instant that was diagnosed.
     pub at: Time,
     /// Signals before this instant are history, not symptoms.
     pub since: Time,
-    /// The most certain first. Empty: no fault was seen.
+    /// The most certain first. Empty: no fault was found.
     pub incidents: Vec<Incident>,
-    /// What to look at, in order.
+    /// What to check, in order.
     pub checks: Vec<AdviceView>,
-    /// What helped, or should help, in order.
+    /// Suggested fixes, in order.
     pub solutions: Vec<AdviceView>,
-    /// Changes before and during an incident, on its components and on what they stand on; the latest first.
+    /// Changes before and during an incident, on its components and their dependencies; the latest first.
     pub changes: Vec<ChangeView>,
     /// Similar past cases, the most similar first.
     pub cases: Vec<CaseView>,
-    /// Rules that lacked exactly one condition, the closest first.
+    /// Rules with exactly one unmet condition, the closest first.
     pub near_misses: Vec<NearMissView>,
     /// Symptoms that no suspect explains.
     pub unexplained: Vec<SignalView>,
-    /// The same signals in groups, the largest first; each stands in exactly one.
+    /// The same signals in groups, the largest first; each signal is in exactly one group.
     pub groups: Vec<ClusterView>,
-    /// Signals that fit no component; they also stand under `unexplained` or with a suspect if they are symptoms.
+    /// Signals that fit no component. If they are symptoms, they are also listed in `unexplained` or with a suspect.
     pub unplaced: Vec<SignalView>,
-    /// Alerts that a rule declares to be symptoms: hidden from the page, each with its reason.
+    /// Alerts that a rule declares to be symptoms: hidden from the report, each with its reason.
     pub suppressed: Vec<SuppressedView>,
-    /// Findings that count for nothing, and why: drafts, overridden ones.
+    /// Findings that are not counted, and why: drafts and overridden rules.
     pub set_aside: Vec<SetAsideView>,
-    /// Where every signal ended; each line adds up.
+    /// Where every signal ended up; each line adds up.
     pub accounting: Vec<AccountView>,
-    /// What was odd in reading the signals.
+    /// Problems found while reading the signals.
     pub warnings: Vec<String>,
 }
 
 /// Signals and suspects that belong together.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Incident {
-    /// From 1, as checks, solutions and cases refer to it.
+    /// Starts at 1; checks, solutions and cases refer to it.
     pub number: usize,
     /// When its first symptom began.
     pub since: Time,
@@ -59,7 +59,7 @@ pub struct Incident {
     pub layer: Layer,
     /// In rank order.
     pub suspects: Vec<Suspect>,
-    /// What the first suspects reach, by distance.
+    /// What a fault of the first suspects reaches, by distance.
     pub impact: Vec<ImpactView>,
     /// How many symptoms it has, and how many of them its suspects explain.
     pub symptoms: usize,
@@ -68,7 +68,7 @@ pub struct Incident {
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Suspect {
-    /// `null` where a rule without a component speaks.
+    /// `null` if the rule that matched names no component.
     pub component: Option<String>,
     pub name: Option<String>,
     #[serde(rename = "type")]
@@ -76,10 +76,10 @@ pub struct Suspect {
     pub owner: Option<String>,
     pub tier: Option<Tier>,
     pub fault: String,
-    /// 0 to 1. Of the expert layer an order of how sure it is; of the others the chance that it is right, as far as people have said
-    /// how often such answers were.
+    /// 0 to 1. In the expert layer it only ranks suspects. In the other layers it is the probability that the suspect is right,
+    /// calibrated by recorded feedback.
     pub confidence: f64,
-    /// The layer's own number, before what people said weighed in.
+    /// The confidence from the layer itself, before feedback is applied.
     pub raw: f64,
     pub layer: Layer,
     /// Rules that name it, the strongest first.
@@ -88,22 +88,22 @@ pub struct Suspect {
     pub case: Option<String>,
     /// Each condition of these rules with its value.
     pub evidence: Vec<EvidenceView>,
-    /// The symptoms that it explains (each symptom is explained by one suspect).
+    /// The symptoms that this suspect explains (each symptom is explained by one suspect).
     pub explains: Vec<SignalView>,
-    /// Directions in which to look for the cause, in order.
+    /// Possible causes to check, in order.
     pub causes: Vec<String>,
-    /// Why it is suspected, in words; for the layers without rules.
+    /// Why it is suspected; only for the layers without rules.
     pub reasons: Vec<String>,
-    /// What speaks against it, in words; of the anomaly layer.
+    /// The evidence against it; only for the anomaly layer.
     pub against: Vec<String>,
-    /// What to look at to decide; of the anomaly layer.
+    /// What to check to confirm it; only for the anomaly layer.
     pub look: Vec<String>,
     pub since: Time,
-    /// When its rules ceased to hold; `null` while one of them does, or where no rule speaks.
+    /// When its rules stopped matching; `null` while one of them matches, or if no rule names it.
     pub until: Option<Time>,
     /// The suspect of which this one is a consequence.
     pub explained_by: Option<String>,
-    /// Whether a person must confirm before this counts as known.
+    /// Whether the suspect is a proposal that needs confirmation.
     pub confirm: bool,
     pub notes: Vec<String>,
 }
@@ -122,20 +122,20 @@ pub struct ImpactView {
     pub state: State,
     /// From the suspect to this component, both included.
     pub path: Vec<String>,
-    /// The first step of the path is no relation that carries faults: the evidence of a rule shows that it suffers.
+    /// The first step of the path is not a relation that carries faults: the evidence of a rule shows that the component is affected.
     pub by_evidence: bool,
-    /// Functions of it that a rule says are hit.
+    /// Functions of the component that are affected according to a rule.
     pub functions: Vec<String>,
-    /// A rule says so, not the topology alone.
+    /// A rule names the component as affected, not only the topology.
     pub declared: bool,
     /// It has symptoms of its own.
     pub observed: bool,
-    /// It has none, but lies between the suspect and one that has: it must be affected.
+    /// It has no symptoms, but lies between the suspect and a component with symptoms, so it must be affected.
     pub inferred: bool,
 }
 
 impl ImpactView {
-    /// What the topology alone says: no rule and no symptom yet.
+    /// An affected component according to the topology alone, without rules and symptoms.
     pub fn new(estate: &Snapshot, component: ComponentId, distance: u32, state: State, path: &[ComponentId]) -> Self {
         let found = estate.component(component);
         ImpactView {
@@ -163,32 +163,32 @@ pub struct SignalView {
     pub component: Option<String>,
     pub time: Time,
     pub text: String,
-    /// How many entries it stands for: deliveries of one alert, lines of one kind.
+    /// How many entries this is: deliveries of one alert, lines of one kind.
     pub count: usize,
     pub origin: Origin,
 }
 
-/// What joins a group of signals; tried in this order.
+/// What joins a group of signals, tried in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JoinedBy {
-    /// Texts alike, on components of one type or near one another, at about one time.
+    /// Similar texts on components of one type or near each other, at about the same time.
     Text,
-    /// Different texts on one component or near it, at about one time.
+    /// Different texts on one component or near it, at about the same time.
     Place,
-    /// Nothing: what is in no other group.
+    /// Nothing: the signals that fit no other group.
     Nothing,
 }
 
-/// How a component stands to all components of a group.
+/// How a component relates to all components of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CommonRelation {
-    /// It holds them.
+    /// It contains them.
     Holder,
-    /// They stand on it directly.
+    /// They depend on it directly.
     Dependency,
-    /// It stands on them directly.
+    /// It depends on them directly.
     Dependent,
 }
 
@@ -202,18 +202,18 @@ pub struct CommonView {
 /// A group of unexplained signals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ClusterView {
-    /// What it is, in words: `NodeDiskPressure on 12 hosts of subnet-a`.
+    /// A short description: `NodeDiskPressure on 12 hosts of subnet-a`.
     pub name: String,
     pub joined_by: JoinedBy,
-    /// What joins it, in words.
+    /// What joins the signals, as text.
     pub reason: String,
-    /// The name of the alert or metric that all have, else the template; `null` if texts differ.
+    /// The name of the alert or metric if all signals share it, otherwise the template; `null` if the texts differ.
     pub label: Option<String>,
-    /// The text of most of them, with `<*>` for what differs; `null` if texts differ.
+    /// The most frequent text, with `<*>` for the parts that vary; `null` if the texts differ.
     pub template: Option<String>,
-    /// In the order of their ids; signals that fit no component have none.
+    /// Sorted by id; unplaced signals have no component.
     pub components: Vec<String>,
-    /// The type of all its components; `null` if they have several.
+    /// The type of all its components; `null` if they have different types.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub common: Option<CommonView>,
@@ -228,7 +228,7 @@ pub struct ClusterView {
 pub struct AdviceView {
     pub incident: usize,
     pub text: String,
-    /// The rule or case that says so.
+    /// The rule or case that this comes from.
     pub from: String,
     pub see: Vec<String>,
     pub query: Option<String>,
@@ -241,9 +241,9 @@ pub struct ChangeView {
     pub component: String,
     pub time: Time,
     pub text: String,
-    /// It lies on a suspect.
+    /// The changed component is a suspect.
     pub on_suspect: bool,
-    /// It came after the first suspect broke: it cannot have caused it, and may have been the remedy.
+    /// The change came after the first suspect failed: it cannot be the cause, and may have been the fix.
     pub after: bool,
     pub origin: Origin,
 }
@@ -256,13 +256,13 @@ pub struct CaseView {
     pub date: Option<Time>,
     /// 0 to 1.
     pub similarity: f64,
-    /// What agrees, in words.
+    /// What the case and the incident have in common.
     pub matched: Vec<String>,
-    /// The rule that recognised it, if one did.
+    /// The rule that recognized the case, if any.
     pub rule: Option<String>,
     pub root_cause: Option<String>,
     pub solutions: Vec<String>,
-    /// How often it was right when it was proposed; absent if nobody said.
+    /// How often the case was right when it was proposed; absent without feedback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
 }
@@ -271,13 +271,13 @@ pub struct CaseView {
 pub struct NearMissView {
     pub rule: String,
     pub title: String,
-    /// Components that its variables stood for.
+    /// The components bound to the variables of the rule.
     pub components: Vec<String>,
-    /// The condition that failed.
+    /// The unmet condition.
     pub lacked: EvidenceView,
-    /// How many of its signals held.
+    /// How many of its signals matched.
     pub held: usize,
-    /// 0 (almost) to 1.
+    /// From 0 (almost matched) to 1.
     pub distance: f64,
     pub text: String,
 }
@@ -300,20 +300,20 @@ pub struct SetAsideView {
 /// `received = explained + unexplained + quiet + duplicates + set_aside`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AccountView {
-    /// `alerts`, `metric series` (also those made of spans), `spans`, `log lines`, `changes`, `probes`, `reports`, `other events`, `scores`.
+    /// `alerts`, `metric series` (also those from spans), `spans`, `log lines`, `changes`, `probes`, `reports`, `other events`, `scores`.
     pub kind: String,
     pub received: usize,
-    /// Symptoms with a suspect, and signals that its evidence rests on.
+    /// Symptoms with a suspect, and signals used as evidence for one.
     pub explained: usize,
-    /// Symptoms without one.
+    /// Symptoms without a suspect.
     pub unexplained: usize,
-    /// Nothing to explain: healthy series, successful probes, changes, alerts that ended before the time looked at; spans, which speak as
-    /// series.
+    /// Nothing to explain: healthy series, successful probes, changes, alerts that ended before the window; also spans, which are judged
+    /// as series.
     pub quiet: usize,
-    /// Deliveries of what is there already.
+    /// Repeated deliveries of the same entry.
     pub duplicates: usize,
-    /// Entries that could not be read; the warnings say why.
+    /// Rejected entries; the warnings give the reasons.
     pub set_aside: usize,
-    /// Of all these, those that fit no component.
+    /// How many of all these fit no component.
     pub unplaced: usize,
 }

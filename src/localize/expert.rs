@@ -17,10 +17,10 @@ use value::{Duration, MINUTE, Time, Truth};
 
 use super::symptoms::Symptom;
 
-/// A cause may show later than its effect by so much: scrape intervals, alerts that wait before they fire, clocks apart.
+/// A cause may be noticed this much later than its effect: scrape intervals, the `for` of alerts, clock skew.
 pub const SLACK: Duration = 5 * MINUTE;
 
-/// A component that findings blame.
+/// A component that findings name as the cause.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     pub component: Option<ComponentId>,
@@ -32,22 +32,22 @@ pub struct Candidate {
     pub strength: f64,
     /// Components that its evidence shows to be affected, itself first.
     pub affected: BTreeSet<ComponentId>,
-    /// Everything that its fault reaches.
+    /// Everything that a fault here reaches.
     pub reach: BTreeSet<ComponentId>,
-    /// Signals that its evidence rests on.
+    /// The signals that its evidence is based on.
     pub evidence: BTreeSet<SignalRef>,
 }
 
-/// A candidate in its rank, with the symptoms that are its own.
+/// A ranked candidate, with the symptoms assigned to it.
 #[derive(Debug, Clone)]
 pub struct Chosen {
     pub candidate: usize,
     pub explains: Vec<usize>,
-    /// The candidate of which it is a consequence.
+    /// The candidate that this one is a consequence of.
     pub consequence_of: Option<usize>,
 }
 
-/// Groups the findings that count by the component that they blame.
+/// Groups the findings that count by the component that they name as the cause.
 pub fn candidates(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], since: Time) -> Vec<Candidate> {
     let mut by_component: BTreeMap<Option<ComponentId>, Vec<(usize, String)>> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
@@ -61,7 +61,7 @@ pub fn candidates(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], si
     by_component.into_iter().map(|(component, named)| candidate(estate, facts, findings, component, named, since)).collect()
 }
 
-/// Whom a finding blames: a cause with a place goes before a fault, which is then the effect.
+/// The components that a finding names as the cause. A cause with a place takes precedence over a fault, which is then the effect.
 fn blamed(finding: &Finding<'_>) -> Vec<(Option<ComponentId>, String)> {
     let conclusions = &finding.conclusions;
     let list = if conclusions.causes.iter().any(|(_, at)| !at.is_empty()) { &conclusions.causes } else { &conclusions.faults };
@@ -100,7 +100,7 @@ fn candidate(
     let mut declared = BTreeSet::new();
     let mut evidence = BTreeSet::new();
     let mut onset = Time::MAX;
-    // Rules that agree make it surer: the chance that all of them err is the product of each.
+    // Rules that agree increase the confidence: the probability that all of them are wrong is the product of their doubts.
     let mut doubt = 1.0;
     let mut rules_seen = BTreeSet::new();
     for finding in named.iter().filter_map(|(index, _)| findings.get(*index)) {
@@ -130,7 +130,7 @@ fn candidate(
     }
 }
 
-/// Atomic conditions that held and were meant to hold (a condition under `not` shows health, not a symptom).
+/// Atomic conditions that matched and are not under `not` (a condition under `not` shows health, not a symptom).
 fn supporting<'f>(finding: &'f Finding<'_>) -> impl Iterator<Item = (Option<ComponentId>, Vec<SignalRef>)> + 'f {
     finding.evidence.atoms().into_iter().filter(|(atom, negated)| !negated && atom.truth == Truth::True).filter_map(|(atom, _)| {
         let topology = matches!(atom.cond.kind, CondKind::Link { .. } | CondKind::Shares { .. } | CondKind::Unexplained(_));
@@ -145,12 +145,12 @@ fn component_of(signal: SignalRef, facts: &Facts) -> Option<ComponentId> {
         SignalRef::Series(i) => facts.series.get(i)?.component,
         SignalRef::Log(i) => facts.logs.get(i)?.component,
         SignalRef::Report(i) => facts.reports.get(i)?.component,
-        // A change or a probe is about its target, but does not say that the target suffers.
+        // A change or a probe is about its target, but does not show that the target is affected.
         SignalRef::Change(_) | SignalRef::Probe(_) => None,
     }
 }
 
-/// When what the finding saw began: the rule itself needed time to be sure (`for 5m`), its evidence may be older.
+/// When the fault began: the evidence may be older than the match, because the rule may wait (`for 5m`).
 fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
     let waited = longest_wait(&finding.rule.condition);
     let mut onset = finding.since.minus(waited);
@@ -189,8 +189,8 @@ fn longest_wait(cond: &compile::plan::Cond) -> Duration {
     cond.children().into_iter().map(longest_wait).fold(own, Duration::max)
 }
 
-/// How far one finding can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal:
-/// 0.75); a case that happened before, word for word, halves it once more; the priority weighs from 0.8 to 1.
+/// How far a finding can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal: 0.75).
+/// A rule made from a past case (`CAS`) halves it once more. The priority scales the result by 0.8 to 1.
 fn strength(finding: &Finding<'_>) -> f64 {
     let atoms = finding.evidence.atoms();
     let held = atoms.iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated && !atom.signals.is_empty());
@@ -200,8 +200,8 @@ fn strength(finding: &Finding<'_>) -> f64 {
     (1.0 - doubt) * (0.8 + 0.2 * f64::from(finding.rule.priority) / 100.0)
 }
 
-/// Ranks candidates by explaining away. `symptoms` with their weights; the candidates' own findings count as symptoms too,
-/// so that a rule which speaks from metrics alone is heard.
+/// Ranks candidates by explaining away. The candidates' own findings count as symptoms too, so that a rule that uses metrics
+/// alone is not ignored.
 pub fn choose(candidates: &[Candidate], symptoms: &[Symptom]) -> Vec<Chosen> {
     let could: Vec<Vec<usize>> = candidates
         .iter()
@@ -209,8 +209,8 @@ pub fn choose(candidates: &[Candidate], symptoms: &[Symptom]) -> Vec<Chosen> {
         .collect();
     let mut open: BTreeSet<usize> = (0..symptoms.len()).collect();
     let mut waiting: BTreeSet<usize> = (0..candidates.len()).collect();
-    // What a candidate gained when last asked. Gains only shrink, so this bounds what it can gain now, and most are never
-    // asked again (M. Minoux, Accelerated greedy algorithms for maximizing submodular set functions, 1978).
+    // The gain of a candidate when it was last computed. Gains only shrink, so this is an upper bound, and most are never
+    // computed again (M. Minoux, Accelerated greedy algorithms for maximizing submodular set functions, 1978).
     let mut bounds: Vec<f64> = vec![f64::INFINITY; candidates.len()];
     let mut chosen: Vec<Chosen> = Vec::new();
     while !waiting.is_empty() {
@@ -240,11 +240,11 @@ pub fn choose(candidates: &[Candidate], symptoms: &[Symptom]) -> Vec<Chosen> {
         waiting.remove(&index);
         let explains: Vec<usize> = could.get(index).into_iter().flatten().copied().filter(|s| open.remove(s)).collect();
         chosen.push(Chosen { candidate: index, explains, consequence_of: None });
-        // Whoever is reached by it is its consequence.
+        // Candidates that it reaches are its consequences.
         let effects: Vec<usize> = waiting.iter().copied().filter(|o| candidates.get(*o).is_some_and(|o| causes(cause, o))).collect();
         for effect in effects {
             waiting.remove(&effect);
-            // What its cause does not reach in time, or only its own evidence cites, is its own.
+            // The consequence keeps the symptoms that its cause does not explain.
             let explains: Vec<usize> = could.get(effect).into_iter().flatten().copied().filter(|s| open.remove(s)).collect();
             chosen.push(Chosen { candidate: effect, explains, consequence_of: Some(index) });
         }

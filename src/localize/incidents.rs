@@ -1,4 +1,4 @@
-//! What belongs together: suspects that could explain common symptoms, and symptoms that the topology connects.
+//! Groups suspects and symptoms into incidents: suspects that could explain the same symptoms, and symptoms that the topology connects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use super::expert::{self, Chosen};
 use super::propose::{self, LowerSuspect};
 use super::symptoms::Symptom;
 
-/// Two unexplained symptoms with a common dependency this near are taken for one incident: their common cause may be silent.
+/// Two unexplained symptoms with a common dependency within this many hops form one incident: their common cause may be silent.
 const COMMON_WITHIN_HOPS: u32 = 2;
 
-/// An incident before it is put into words.
+/// An incident before it is turned into output.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentDraft {
     /// Suspects of rules, roots first.
@@ -45,7 +45,7 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
         .filter(|i| !taken.contains(i) && observations.symptoms.get(*i).is_some_and(Symptom::calls_for_help))
         .collect();
     for cluster in propose::joined(observations, clusters(observations, &loose)) {
-        // What lies upstream of an incident that rules explain, or was touched by it, belongs to it; it may be its deeper cause.
+        // Symptoms upstream of an incident that rules explain, or reached by it, belong to it; they may show its deeper cause.
         match drafts.iter_mut().find(|d| touches(observations, d, &cluster)) {
             Some(draft) => draft.symptoms.extend(cluster),
             None => drafts.push(IncidentDraft { symptoms: cluster.into_iter().collect(), ..IncidentDraft::default() }),
@@ -58,15 +58,15 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     for draft in &mut drafts {
         propose::complete(observations, draft, &mut taken);
     }
-    // Beside an incident that rules explain, a lone alert on a component about which nothing else is odd is no incident and
-    // no suspect: it stays listed as unexplained.
+    // If rules explain an incident, a single alert on an otherwise healthy component is neither an incident nor a suspect: it stays
+    // unexplained.
     if drafts.iter().any(|d| !d.expert.is_empty()) {
         for draft in &mut drafts {
             draft.lower.retain(|s| s.corroborated);
         }
     }
     drafts.retain(|d| !d.expert.is_empty() || !d.lower.is_empty());
-    // Straying metrics go to the first incident that explains them, so that they say nothing of which is first where no rule speaks.
+    // Anomalous metrics are assigned to the first incident that explains them, so they must not decide the order where no rule matched.
     let counts = |d: &IncidentDraft, s: &Symptom| !d.expert.is_empty() || s.calls_for_help();
     let weight = |d: &IncidentDraft| {
         d.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| counts(d, s)).map(|s| s.weight).sum::<f64>()
@@ -80,7 +80,7 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
             .then(weight(b).total_cmp(&weight(a)))
             .then(surer(b).total_cmp(&surer(a)))
             .then_with(|| since(a).cmp(&since(b)))
-            // Last by what they are about, never by where it stood in a file.
+            // Ties: by component, never by position in a file.
             .then_with(|| first(a).map(|f| f.1).cmp(&first(b).map(|f| f.1)))
     });
     drafts
@@ -92,7 +92,7 @@ pub fn unexplained(observations: &Observations<'_, '_>, drafts: &[IncidentDraft]
     (0..observations.symptoms.len()).filter(|i| !explained.contains(i)).collect()
 }
 
-/// Roots that could explain a common symptom share an incident; consequences follow their root.
+/// Root suspects that could explain a common symptom share an incident; consequences follow their root.
 fn expert_drafts(observations: &Observations<'_, '_>, chosen: Vec<Chosen>) -> Vec<IncidentDraft> {
     let could: BTreeMap<usize, BTreeSet<usize>> = chosen
         .iter()
@@ -104,7 +104,7 @@ fn expert_drafts(observations: &Observations<'_, '_>, chosen: Vec<Chosen>) -> Ve
             Some((c.candidate, symptoms.map(|(i, _)| i).collect()))
         })
         .collect();
-    // Roots with a symptom in common are one incident, and so are those joined by a third.
+    // Roots with a common symptom are one incident, also transitively.
     let mut parent: BTreeMap<usize, usize> = BTreeMap::new();
     let mut first_of: BTreeMap<usize, usize> = BTreeMap::new();
     for (root, symptoms) in &could {
@@ -144,14 +144,14 @@ fn touches(observations: &Observations<'_, '_>, draft: &IncidentDraft, cluster: 
     cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).any(|component| area.contains(&component))
 }
 
-/// Connected symptoms, by union-find over components: two of them are joined if one stands on the other at any distance, or
-/// if both stand on a third one nearby. Linear in the part of the topology that they stand on.
+/// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
+/// on a third one nearby. Linear in the size of their dependencies.
 fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     let estate = observations.question.engine.estate;
     let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
     let direct = |c: ComponentId| estate.dependencies(c, &[], Some(1)).into_iter().map(|r| r.component).collect::<Vec<_>>();
     let below = closure(&alerting, direct);
-    // Of what lies below, that which itself stands on an alerting component carries the connection on.
+    // Dependencies that themselves depend on an alerting component pass the connection on.
     let carries =
         closure(&alerting, |c| estate.dependents(c, &[], Some(1)).into_iter().map(|r| r.component).filter(|c| below.contains(c)).collect());
     let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
@@ -175,7 +175,7 @@ fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usi
     groups.into_values().collect()
 }
 
-/// Everything that steps lead to, the start included.
+/// Everything reachable by `steps`, including the start.
 fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<ComponentId>) -> BTreeSet<ComponentId> {
     let mut seen = start.clone();
     let mut open: Vec<ComponentId> = start.iter().copied().collect();
@@ -195,7 +195,7 @@ pub(super) fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
     while let Some(next) = parent.get(&root).copied().filter(|next| *next != root) {
         root = next;
     }
-    // Shorten the way for the next one who asks.
+    // Path compression.
     let mut at = start;
     while let Some(next) = parent.insert(at, root).filter(|next| *next != at && *next != root) {
         at = next;

@@ -1,7 +1,7 @@
-//! Findings and signals → incidents, suspects, impact: the procedure of localisation, layer by layer.
+//! Fault localization: turns findings and signals into incidents, suspects and impact, layer by layer.
 //!
-//! Experts first (`expert`), then similar cases, then scores (both in `propose`); `incidents` says what belongs together,
-//! `scope` what is reached, `account` where every signal ended. `diagnosis` is the answer's form.
+//! Rules come first (`expert`), then similar cases, then scores (both in `propose`). `incidents` groups what belongs together, `scope`
+//! computes the impact, and `account` records where every signal ended up. `diagnosis` defines the output.
 
 mod account;
 mod assemble;
@@ -35,17 +35,17 @@ use signal::{Counts, Facts, RUN_TAIL};
 use symptoms::Symptom;
 use value::Time;
 
-/// What a diagnosis is asked of.
+/// The input of a diagnosis.
 #[derive(Clone, Copy)]
 pub struct Question<'q, 'a> {
     pub engine: &'q Engine<'a>,
     pub cases: &'q CaseBase,
-    /// What people said of earlier answers: it weighs cases and calibrates scores.
+    /// Feedback on earlier answers: it weights cases and calibrates scores.
     pub feedback: &'q Feedback,
     pub counts: &'q Counts,
 }
 
-/// Everything found, before it is put into words.
+/// Everything found, before it is turned into text.
 pub(crate) struct Observations<'q, 'a> {
     pub question: Question<'q, 'a>,
     pub findings: Vec<Finding<'a>>,
@@ -56,10 +56,10 @@ pub(crate) struct Observations<'q, 'a> {
     pub since: Time,
 }
 
-/// Near misses beyond these are further away than anyone looks.
+/// Near misses beyond this number are too far off to be useful.
 const MAX_NEAR_MISSES: usize = 20;
 
-/// Components with a signal between `since` and `at` that calls for an explanation; straying metrics do not, by themselves.
+/// Components with a signal between `since` and `at` that needs an explanation. An anomalous metric alone does not.
 pub fn alerting(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> BTreeSet<ComponentId> {
     symptoms::collect(estate, facts, &[], since, at).into_iter().filter_map(|symptom| symptom.component).collect()
 }
@@ -70,14 +70,14 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let (estate, facts) = (engine.estate, engine.facts);
     let since = engine.at.minus(engine.lookback);
     let findings = engine.findings();
-    // What was usual is learned from before the trouble: before the first call for help, where there is one. Lines of errors may have come
-    // all along, so that they only count where nobody else calls. The first call may lie before the time looked at.
+    // The baseline is learned from the time before the first alert, report or failed probe, if there is one. Error lines may have been
+    // logged all along, so they do not count here. The first alert may be older than the window.
     let calls = symptoms::collect(estate, facts, &[], since, engine.at);
     let first = |of: &dyn Fn(&Symptom) -> bool| calls.iter().filter(|s| of(s)).map(|s| s.onset).min();
     let called = first(&|s| s.kind != symptoms::Kind::Log).map(|onset| onset.minus(SLACK));
     let quiet_until = called.unwrap_or(since);
     let mut deviations = deviations(estate, facts, engine.at, quiet_until);
-    // What strayed before the time looked at is history.
+    // Drop deviations that ended before the window.
     deviations.retain(|d| facts.series.get(d.series).is_some_and(|s| !s.within(since, engine.at).is_empty()));
     let logs = log_deviations(facts, engine.at, called.unwrap_or(Time::MIN));
     let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
@@ -112,10 +112,10 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     diagnosis
 }
 
-/// A template whose lines carry no level of error may be a release note: it counts half.
+/// A template without an error level may be harmless, like a message about a release: it counts half.
 const NO_ERROR: f64 = 0.5;
 
-/// What logs and models outside say, for the ranking. Logs without any before them tell nothing new beside being symptoms.
+/// Evidence from logs and external models, for the ranking. Logs without earlier logs to compare with are symptoms only.
 fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec<ExternalEvidence> {
     let logs = logs.iter().filter(|found| !found.unknown_reference).filter_map(|found| {
         Some(ExternalEvidence {
@@ -129,7 +129,7 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
         })
     });
     let outside = facts.scores_at(since, at).into_iter().filter(|score| score.tail <= RUN_TAIL).filter_map(|score| {
-        let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" in {metric}"));
+        let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" for {metric}"));
         Some(ExternalEvidence {
             component: score.component?,
             family: OUTSIDE.to_owned(),
@@ -137,19 +137,19 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
             weight: 1.0,
             onset: score.onset.unwrap_or(score.time),
             end: score.time,
-            words: format!("{} says: unusual{of} (p {}) at {}", score.source, value::format_number(score.tail), score.time.clock()),
+            words: format!("external score from {}{of}: p {} at {}", score.source, value::format_number(score.tail), score.time.clock()),
         })
     });
     logs.chain(outside).collect()
 }
 
 impl Observations<'_, '_> {
-    /// Findings that count: of active rules, not overridden.
+    /// Findings that count: from active rules, not overridden.
     pub(crate) fn standing(&self) -> impl Iterator<Item = &Finding<'_>> {
         self.findings.iter().filter(|f| f.rule.status == Status::Active && f.overridden.is_none())
     }
 
-    /// Components with a symptom, straying metrics included.
+    /// Components with a symptom, including anomalous metrics.
     pub(crate) fn observed(&self) -> BTreeSet<estate::ComponentId> {
         self.symptoms.iter().filter_map(|s| s.component).collect()
     }

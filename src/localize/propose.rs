@@ -1,4 +1,4 @@
-//! The layers without a rule: similar cases, then scores. Both propose; a person confirms.
+//! The layers without rules: similar cases, then scores. Their suspects need confirmation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,20 +12,20 @@ use super::diagnosis::Layer;
 use super::incidents::IncidentDraft;
 use super::symptoms::{Kind, Symptom};
 
-/// An incident with more different lines than this tells nothing new by the next one.
+/// More different lines than this add nothing to the description of an incident.
 const MAX_TEXTS: usize = 2_000;
-/// A suspect without any signal of its own needs at least this confidence, and one with some this.
+/// The minimum confidence of a suspect without anomalies of its own, and of one with anomalies.
 const WORTH_NAMING: f64 = 0.1;
 const WORTH_A_LINE: f64 = 0.01;
-/// Three that stray are named however sure the first is: a wrong first one must not hide the others.
+/// Three anomalous suspects are named, however certain the first one is: a wrong first suspect must not hide the others.
 const ALWAYS_NAMED: usize = 3;
-/// A list of suspects longer than this is no help.
+/// A longer list of suspects does not help.
 const MAX_SUSPECTS: usize = 5;
-/// Nobody reads more incidents at once. What is beyond is ranked together: so many unconnected alerts have a cause in common or none.
+/// Maximum number of incidents. The rest is ranked together: so many unconnected alerts have one common cause or none.
 const MAX_CLUSTERS: usize = 30;
-/// Similar cases worth reading beside an answer.
+/// Maximum number of similar cases shown per incident.
 const MAX_CASES: usize = 3;
-/// Below this a case has a word in common by accident.
+/// Below this similarity, a case shares words only by chance.
 const WORTH_READING: f64 = 0.2;
 
 #[derive(Debug, Clone)]
@@ -33,21 +33,22 @@ pub struct LowerSuspect {
     pub layer: Layer,
     pub component: ComponentId,
     pub fault: String,
-    /// Weighed by what people said of the case, or of scores.
+    /// Weighted by feedback on the case, or calibrated by feedback on scores.
     pub confidence: f64,
-    /// Before that.
+    /// The confidence before that.
     pub raw: f64,
     /// The case that proposes it, as a position in the base.
     pub case: Option<usize>,
     pub reasons: Reasons,
     pub explains: Vec<usize>,
     pub since: Time,
-    /// It explains a call for help, and more than its own alert speaks for it: a straying metric, another component's symptom, a case.
+    /// It explains an alert or report, and there is more evidence than its own alert: an anomalous metric, a symptom of another component,
+    /// or a case.
     pub corroborated: bool,
 }
 
-/// Adds similar cases to an incident, and suspects for what its rules leave unexplained. `taken`: symptoms that some incident
-/// explains already; what is explained here is added.
+/// Adds similar cases to an incident, and suspects for the symptoms that its rules leave unexplained. `taken` has the symptoms that are
+/// already explained; those explained here are added.
 pub fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, taken: &mut BTreeSet<usize>) {
     let question = observations.question;
     let everything: Vec<usize> = draft.symptoms.iter().copied().collect();
@@ -61,12 +62,12 @@ pub fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, 
         let mut cases = question.cases.similar(&describe(observations, &open), question.engine.at);
         cases.retain(|s| s.similarity >= RESEMBLES);
         let (heard, silent): (Vec<Similar>, Vec<Similar>) = cases.into_iter().partition(|s| record(observations, s).may_speak());
-        // One that was wrong too often to be proposed is still shown, with that reason.
+        // A case that was wrong too often is no longer proposed, but still shown, with that reason.
         let hidden: Vec<Similar> = silent.into_iter().take(MAX_CASES).filter(|s| similar.iter().all(|o| o.case != s.case)).collect();
         similar.extend(hidden);
-        // Of equals the first, which resembles more.
+        // Ties: the first one, which is more similar.
         let best = heard.iter().min_by(|a, b| confidence(observations, b).total_cmp(&confidence(observations, a)));
-        // A case that names what a rule has named, or what follows from it, proposes nothing new.
+        // A case that names the same component as a rule, or a consequence of it, proposes nothing new.
         let known = |c: ComponentId| {
             draft
                 .expert
@@ -91,7 +92,7 @@ pub fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, 
     taken.extend(draft.explained());
 }
 
-/// No signal calls for help: what strays may still do so, if it is strong enough that the scores themselves say so.
+/// Without any alert or report, anomalous series alone can form an incident if they are strong enough.
 pub fn from_deviations_alone(observations: &Observations<'_, '_>) -> Option<IncidentDraft> {
     let ranked = anomaly::rank(&ask(observations, &[]));
     if ranked.is_empty() {
@@ -140,7 +141,7 @@ pub fn joined(observations: &Observations<'_, '_>, clusters: Vec<Vec<usize>>) ->
     }
     joined.extend(by_suspect.into_values());
     joined.iter_mut().for_each(|cluster| cluster.sort_unstable());
-    // By what they are about: where a signal stood in its file decides nothing.
+    // Sorted by component, so that the order of signals in files has no effect.
     let about = |cluster: &Vec<usize>| cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).min();
     joined.sort_by_key(about);
     joined
@@ -148,7 +149,7 @@ pub fn joined(observations: &Observations<'_, '_>, clusters: Vec<Vec<usize>>) ->
 
 fn asking(observations: &Observations<'_, '_>, open: &[usize]) -> Vec<anomaly::Symptom> {
     let symptoms = open.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
-    // Relative to the heaviest: how loud a monitor shouts says nothing of how much it knows.
+    // Relative to the heaviest: the absolute severity of a monitor is not evidence.
     let heaviest = symptoms.clone().map(|s| s.weight).fold(f64::MIN_POSITIVE, f64::max);
     symptoms.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, weight: s.weight / heaviest })).collect()
 }
@@ -160,7 +161,7 @@ fn add_ranked(
     mut open: Vec<usize>,
     taken: &BTreeSet<usize>,
 ) {
-    // Straying series of the components that a suspect explains are its symptoms too.
+    // Anomalous series of the components that a suspect explains are its symptoms too.
     let in_incident: BTreeSet<usize> = open.iter().copied().collect();
     let metrics = (0..observations.symptoms.len()).filter(|i| {
         !in_incident.contains(i) && !taken.contains(i) && observations.symptoms.get(*i).is_some_and(|s| s.kind == Kind::Metric)
@@ -174,11 +175,11 @@ fn add_ranked(
         .map(|c| c.component)
         .chain(draft.lower.iter().map(|s| Some(s.component)))
         .collect();
-    // What a rule's suspect reaches is explained; it is no second cause.
+    // Components that the suspect of a rule reaches are explained; they are not a second cause.
     let effects: BTreeSet<ComponentId> =
         draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)).flat_map(|c| c.reach.iter().copied()).collect();
     let fresh = |r: &Ranked| !known.contains(&Some(r.component)) && !effects.contains(&r.component);
-    // Beside a better one, a component about which nothing is known but where it stands is no suspect worth a line.
+    // A component without anomalies is listed after a better suspect only with enough confidence.
     let worth = |(place, r): &(usize, Ranked)| {
         let strays = !r.deviations.is_empty();
         *place == 0 || (strays && *place < ALWAYS_NAMED) || r.confidence >= if strays { WORTH_A_LINE } else { WORTH_NAMING }
@@ -211,12 +212,12 @@ fn add_ranked(
     }
 }
 
-/// What is odd about a suspect, in words: its strongest vote, else its own call for help, explained by whom ever.
+/// The fault of a suspect as text: its strongest vote, otherwise its own alert or report, whichever suspect explains that.
 fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &BTreeSet<usize>) -> String {
     if let Some(SuspicionSource::Deviation(at)) = one.leading
         && let Some(leading) = observations.deviations.get(at)
     {
-        return format!("unusual {} {}", if leading.high { "high" } else { "low" }, leading.metric);
+        return format!("unusually {} {}", if leading.high { "high" } else { "low" }, leading.metric);
     }
     let own = incident.iter().filter_map(|i| observations.symptoms.get(*i)).find(|s| s.component.is_some_and(|c| one.members.contains(&c)));
     match (own, one.leading) {
@@ -240,7 +241,7 @@ fn describe(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Symptoms
         affected.extend(symptom.component);
     }
     let mut seen: BTreeSet<&str> = BTreeSet::new();
-    // Lines of affected components may tell more than their levels do.
+    // All log lines of affected components, because the relevant ones need not have an error level.
     for line in facts.logs.iter().filter(|l| l.component.is_some_and(|c| affected.contains(&c)) && l.time > observations.since) {
         if described.texts.len() < MAX_TEXTS && seen.insert(line.text.as_str()) {
             described.texts.push(line.text.clone());
@@ -264,13 +265,13 @@ fn record(observations: &Observations<'_, '_>, similar: &Similar) -> Record {
     case.map_or_else(Record::default, |case| observations.question.feedback.weights.record(&case.id))
 }
 
-/// How sure a case makes: the chance that it is right when all of it agrees, for as much of it as does.
+/// The confidence of a case: its similarity times the probability that a case like it is right.
 fn confidence(observations: &Observations<'_, '_>, similar: &Similar) -> f64 {
     similar.similarity * record(observations, similar).chance()
 }
 
-/// The suspect that a case proposes: its own root cause where that is among the affected or what they stand on, else the
-/// component of that type there with the most symptoms.
+/// The suspect that a case proposes: the root cause of the case if that is an affected component or a dependency of one, otherwise
+/// the component of the same type there with the most symptoms.
 fn from_case(observations: &Observations<'_, '_>, similar: &Similar, open: &[usize]) -> Option<LowerSuspect> {
     let estate = observations.question.engine.estate;
     let case: &Case = observations.question.cases.cases().get(similar.case)?;
@@ -299,7 +300,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, open: &[usi
     let since = explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min().unwrap_or(observations.since);
     let mut reasons = vec![format!("resembles case {} \"{}\" ({:.0}%)", case.id, case.title, similar.similarity * 100.0)];
     let record = record(observations, similar);
-    reasons.extend(record.words().map(|words| format!("this case {words} that it was proposed: it weighs {:.2}", record.weight())));
+    reasons.extend(record.words().map(|words| format!("this case {words} it was proposed: weight {:.2}", record.weight())));
     reasons.extend(similar.matched.iter().cloned());
     Some(LowerSuspect {
         layer: Layer::Knowledge,

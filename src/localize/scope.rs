@@ -1,4 +1,4 @@
-//! The impact scope: what the suspects of an incident reach, by which path, in which state.
+//! The impact of an incident: which components its suspects reach, by which path, and their state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use super::Observations;
 use super::diagnosis::ImpactView;
 use super::incidents::IncidentDraft;
 
-/// What an incident reaches, by distance and id. Roots are the first suspects of its layer: down if the signals show them
-/// `unavailable`, else degraded. A component that their evidence shows to suffer carries the fault on, degraded.
+/// The components that an incident reaches, by distance and id. Roots are the first suspects of its layer: down if the signals show
+/// that they are `unavailable`, otherwise degraded. A component that their evidence shows to be affected propagates the fault, degraded.
 pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec<ImpactView> {
     let estate = observations.question.engine.estate;
     let mut roots: BTreeMap<ComponentId, State> = BTreeMap::new();
@@ -21,7 +21,7 @@ pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec
         let Some(root) = candidate.component else { continue };
         roots.insert(root, state_of(observations, root));
         for affected in candidate.affected.iter().filter(|c| **c != root) {
-            // What it reaches anyway keeps the path that leads there.
+            // A component that the root reaches through the topology keeps that path.
             if estate.path(root, *affected).is_none() {
                 roots.entry(*affected).or_insert(State::Degraded);
                 behind.entry(*affected).or_insert(root);
@@ -58,7 +58,7 @@ pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec
         }
         entries.entry(one.component).or_insert((distance, one.state, path));
     }
-    // What a rule declares counts even where the topology has no way to it.
+    // Components named by a rule count even if the topology has no path to them.
     for component in functions.keys().filter(|c| !roots.contains_key(c)) {
         entries
             .entry(*component)
@@ -67,7 +67,7 @@ pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec
     describe(observations, entries, &behind, &functions)
 }
 
-/// The state of the model that says that a component does not serve.
+/// The state in the model that means a component does not serve.
 const UNAVAILABLE: &str = "unavailable";
 
 fn state_of(observations: &Observations<'_, '_>, component: ComponentId) -> State {
@@ -84,7 +84,7 @@ fn describe(
 ) -> Vec<ImpactView> {
     let estate = observations.question.engine.estate;
     let observed = observations.observed();
-    // On the way to a component with symptoms, and silent itself.
+    // Silent components on the path to a component with symptoms.
     let between: BTreeSet<ComponentId> = entries
         .iter()
         .filter(|(component, _)| observed.contains(component))
@@ -94,7 +94,7 @@ fn describe(
     let mut views: Vec<(u32, ComponentId, ImpactView)> = entries
         .into_iter()
         .map(|(id, (distance, state, path))| {
-            // Whoever shows symptoms suffers already.
+            // A component with symptoms is at least degraded.
             let state = if observed.contains(&id) { state.max(State::Degraded) } else { state };
             let view = ImpactView {
                 by_evidence: path.get(1).is_some_and(|second| behind.contains_key(second)),

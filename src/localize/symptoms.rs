@@ -1,4 +1,4 @@
-//! Symptoms: signals that say that something is wrong. Everything else is there to be asked, not to be explained.
+//! Symptoms: signals that show that something is wrong and need an explanation. All other signals are only evidence.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct Symptom {
     pub text: String,
     /// Relative importance: severity times business tier.
     pub weight: f64,
-    /// The signals that it stands for, the first one first.
+    /// The signals behind the symptom, in order.
     pub signals: Vec<SignalRef>,
     pub count: usize,
 }
@@ -29,7 +29,7 @@ pub enum Kind {
     Report,
     Probe,
     Log,
-    /// A series that strays: it supports, but does not call for help by itself.
+    /// An anomalous series: it is evidence, but does not need an explanation by itself.
     Metric,
 }
 
@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// How much more a symptom of an important component weighs. Ratios, so that a core service counts for two others.
+/// How much more a symptom of an important component weighs: a core service counts as much as two general ones.
 fn tier_factor(tier: Option<Tier>) -> f64 {
     match tier {
         Some(Tier::Core) => 2.0,
@@ -124,7 +124,7 @@ fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, w
     Symptom { kind, component, onset, text: text.lines().next().unwrap_or("").to_owned(), weight, signals: vec![signal], count: 1 }
 }
 
-/// Error lines, one symptom for each component: a thousand lines of one failing client are one thing to explain.
+/// Error lines, one symptom per component: a thousand lines of one failing client need one explanation.
 fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId>) -> f64, symptoms: &mut Vec<Symptom>) {
     let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
     for (index, line) in facts.logs.iter().enumerate() {
@@ -146,8 +146,8 @@ fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId
     }
 }
 
-/// Lines of errors that came as often before call for nothing: those of a component stay a symptom only if one of its templates with errors
-/// is new, or surges, or nothing is known of before.
+/// Drops error lines that were logged as often before. The error lines of a component stay a symptom only if one of its error templates
+/// is new or surges, or if there are no earlier logs.
 pub fn quieten(symptoms: &mut Vec<Symptom>, logs: &[LogDeviation]) {
     symptoms.retain(|symptom| {
         let odd = || logs.iter().any(|found| found.error && found.component == symptom.component);
@@ -155,7 +155,7 @@ pub fn quieten(symptoms: &mut Vec<Symptom>, logs: &[LogDeviation]) {
     });
 }
 
-/// Where a signal stands in the bundle.
+/// The position of a signal in the bundle.
 pub fn origin(signal: SignalRef, facts: &Facts) -> Option<Origin> {
     match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).map(|s| s.origin.clone()),
@@ -168,7 +168,7 @@ pub fn origin(signal: SignalRef, facts: &Facts) -> Option<Origin> {
 }
 
 impl Symptom {
-    /// Whether it asks for an explanation by itself.
+    /// Whether the symptom needs an explanation by itself.
     pub fn calls_for_help(&self) -> bool {
         match self.kind {
             Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => true,

@@ -18,13 +18,13 @@ use estate::Model;
 use super::itemsets::{Bounds, frequent, number, wilson};
 use super::transactions::{Incident, Item, Label, Place, Row, Symptom};
 
-/// Conditions of one rule: as many as a person can check against an incident at a glance.
+/// Maximum number of conditions in one rule: a person can check as many against an incident at a glance.
 const MAX_CONDITIONS: usize = 3;
 
-/// Items of one label that are combined: the most telling. All their sets of up to three are some 10,000.
+/// Maximum number of items of one label that are combined, the most specific first. They have some 10,000 sets of up to three.
 const MAX_ITEMS: usize = 40;
 
-/// Sets of one label that are drafted and measured. More would be variations of these.
+/// Maximum number of sets of one label that are drafted and measured. More would be variations of these.
 const MAX_TRIED: usize = 8;
 
 /// A set of items that indicates a label.
@@ -51,20 +51,20 @@ pub fn labels(incidents: &[Incident]) -> BTreeMap<Label, BTreeSet<usize>> {
     found
 }
 
-/// The share of `right` in both; 0 for nothing.
+/// The share of `right` in both; 0 if both are 0.
 pub fn confidence(right: usize, wrong: usize) -> f64 {
     if right == 0 { 0.0 } else { number(right) / number(right + wrong) }
 }
 
-/// One row of the label's type, as the numbers of its items.
+/// One row of the label's type, with the numbers of its items.
 struct Seen<'i> {
     incident: usize,
     row: &'i Row,
     is_root: bool,
 }
 
-/// The best associations for a label that at least so many incidents show: the surest first, at most [`MAX_TRIED`], of those that
-/// hold in the same incidents one.
+/// The best associations for a label that at least `least` incidents show: the most certain first, at most [`MAX_TRIED`], and only
+/// one of those that match the same incidents.
 pub fn associations(incidents: &[Incident], label: &Label, model: &Model, least: usize) -> Vec<Association> {
     let mut seen = Vec::new();
     for (at, incident) in incidents.iter().enumerate() {
@@ -114,7 +114,7 @@ struct Counted {
     wrong: BTreeSet<usize>,
 }
 
-/// The items that roots of the label show often enough, the most telling first.
+/// The items that roots of the label show often enough, the most specific first.
 fn telling<'i>(seen: &[Seen<'i>], least: usize) -> Vec<&'i Item> {
     let mut counts: BTreeMap<&Item, (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
     for one in seen {
@@ -148,7 +148,7 @@ fn minimal(mut found: Vec<Counted>) -> Vec<Counted> {
     let sure = |one: &Counted| confidence(one.right.len(), one.wrong.len());
     let known: BTreeMap<Vec<usize>, f64> = found.iter().map(|one| (one.set.clone(), sure(one))).collect();
     found.retain(|one| {
-        // Every part but the empty one and the whole, as bits of a number: sets have at most `MAX_CONDITIONS` items.
+        // Every proper non-empty subset, as bits of a number: sets have at most `MAX_CONDITIONS` items.
         let parts = 1..(1usize << one.set.len()) - 1;
         let part =
             |bits: usize| one.set.iter().enumerate().filter(|(at, _)| (bits >> at) & 1 == 1).map(|(_, item)| *item).collect::<Vec<_>>();
@@ -157,10 +157,10 @@ fn minimal(mut found: Vec<Counted>) -> Vec<Counted> {
     found
 }
 
-/// The surest first; of those that hold in the same incidents the first, with the number of the others.
+/// The most certain first. Of those that match the same incidents, only the first, with the number of the others.
 fn distinct(mut found: Vec<Counted>) -> Vec<(Counted, usize)> {
     let lower = |one: &Counted| wilson(one.right.len(), one.right.len() + one.wrong.len()).0;
-    // What more incidents show before what fewer do, few conditions before many, and those more telling alone before others.
+    // More supporting incidents first, then fewer conditions, then the items that are more specific on their own.
     found.sort_by(|a, b| {
         lower(b)
             .total_cmp(&lower(a))

@@ -33,7 +33,7 @@ impl Stand {
     }
 }
 
-/// An existing rule that holds in incidents in which a draft holds.
+/// An existing rule that matches in some of the incidents in which a draft matches.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Overlap {
     pub rule: String,
@@ -41,13 +41,13 @@ pub struct Overlap {
     /// Whether it has `status draft` itself, like an earlier proposal.
     pub draft: bool,
     pub stand: Stand,
-    /// Where it covers or overlaps: the incidents in which both hold. Where it disagrees: those in which it does.
+    /// The incidents in which both match; for a conflict, those in which the rule names another component.
     pub incidents: Vec<String>,
-    /// Jaccard: of the incidents in which either holds, the share in which both do. 0 to 1.
+    /// Jaccard: of the incidents in which either matches, the share in which both do. 0 to 1.
     pub jaccard: f64,
 }
 
-/// What the project's rules say in each incident.
+/// The findings of the project's rules in each incident.
 #[derive(Debug, Default)]
 pub struct Existing {
     rules: BTreeMap<String, Observed>,
@@ -57,19 +57,19 @@ pub struct Existing {
 struct Observed {
     title: String,
     draft: bool,
-    /// The components at which it sees the fault, by incident.
+    /// The components that it names, by incident.
     named: BTreeMap<usize, BTreeSet<String>>,
 }
 
 impl Existing {
-    /// Adds what the rules say in one incident. Findings overridden by another rule are ignored.
+    /// Adds the findings of one incident. Those overridden by another rule are ignored.
     pub fn observe(&mut self, at: usize, bundle: &Bundle<'_>) {
         let engine = bundle.engine();
         for finding in engine.findings().into_iter().filter(|finding| finding.overridden.is_none()) {
             let rule = self.rules.entry(finding.rule.id.clone()).or_default();
             rule.title.clone_from(&finding.rule.title);
             rule.draft = finding.rule.status == Status::Draft;
-            // A cause with a place goes before a fault, as in a diagnosis.
+            // Causes come before faults, as in a diagnosis.
             let conclusions = &finding.conclusions;
             let said = if conclusions.causes.is_empty() { &conclusions.faults } else { &conclusions.causes };
             let named = said.iter().flat_map(|(_, places)| places).map(|component| bundle.estate().component(*component).id.clone());
@@ -77,7 +77,7 @@ impl Existing {
         }
     }
 
-    /// The existing rules that hold where a draft does: those that cover it first, then those that disagree, by their ids.
+    /// The existing rules that match in the same incidents as a draft: those that cover it first, then those that disagree, by id.
     pub fn against(&self, held: &Held, incidents: &[Incident]) -> Vec<Overlap> {
         let of_draft: BTreeSet<usize> = held.right.iter().chain(held.wrong.keys()).copied().collect();
         let names =
@@ -114,7 +114,7 @@ impl Existing {
     }
 }
 
-/// Free identifiers: after the highest number that the project uses for each kind.
+/// Free identifiers: for each prefix, the numbers after the highest one in the project.
 #[derive(Debug)]
 pub struct Ids {
     highest: BTreeMap<String, u64>,

@@ -29,7 +29,7 @@ impl Draft {
         Some(Draft { association, conditions })
     }
 
-    /// `TOP` for a single signal, which states the impact; `MET` for several, which together state a fault.
+    /// `TOP` for a single condition, which also states the impact; `MET` for several.
     pub fn prefix(&self) -> &'static str {
         if self.conditions.len() == 1 { "TOP" } else { "MET" }
     }
@@ -53,7 +53,7 @@ impl Draft {
     }
 }
 
-/// Lines of comment. A name with a control character cannot end its line early.
+/// Comment lines. Control characters are replaced, so that a name cannot break out of its line.
 fn comment_lines(comments: &[String]) -> String {
     let line = |comment: &String| format!("# {}\n", comment.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>());
     comments.iter().map(line).collect()
@@ -79,17 +79,17 @@ fn quiet(incidents: &[Incident], model: &Model, kind: &str, symptom: &Symptom) -
     values.reduce(|a, b| if *high { a.max(b) } else { a.min(b) })
 }
 
-/// A tree as text, with what each of its verdicts means.
+/// A tree as text, with the meaning of each verdict.
 #[derive(Debug, Clone)]
 pub struct TreeDraft {
     text: String,
-    /// What each verdict says; `None`: nothing is at fault.
+    /// The label of each verdict; `None`: nothing is at fault.
     pub verdicts: BTreeMap<String, Option<Label>>,
-    /// Of each end, in the order of the text.
+    /// The verdict of each end, in the order of the text.
     pub ends: Vec<String>,
 }
 
-/// What the numbers in a tree stand for.
+/// The meaning of the numbers in a tree.
 pub struct Legend<'a> {
     pub features: &'a [(String, Symptom)],
     pub classes: &'a [Option<Label>],
@@ -113,8 +113,8 @@ impl TreeDraft {
         format!("{}{id} {title} {{\n{}  tags   mined\n  status draft\n}}\n", comment_lines(comments), self.text)
     }
 
-    /// Writes a question and what follows from it; returns where a branch leads to. Questions are numbered from the root on, yes
-    /// before no. As deep as the tree.
+    /// Writes a question and its branches, and returns the target for the branch that leads here. Questions are numbered from the root,
+    /// yes before no. Recursion is as deep as the tree.
     fn ask(&mut self, node: &Node, legend: &Legend<'_>, asked: &mut usize) -> Option<String> {
         match node {
             Node::Leaf { counts } => {
@@ -146,7 +146,7 @@ impl TreeDraft {
     }
 }
 
-/// Texts of the language, parsed once, to be compiled against the estate of each bundle.
+/// Drafts parsed once, to be compiled against the estate of each bundle.
 pub struct Parsed {
     sources: Sources,
     files: Vec<ast::File>,
@@ -183,7 +183,7 @@ impl Parsed {
     }
 }
 
-/// What is valid in a project, and the errors of the rest.
+/// The drafts that are valid in a project, and the errors of the rest.
 pub struct Checked<'p> {
     parsed: &'p Parsed,
     plan: Plan,
@@ -196,7 +196,7 @@ impl Checked<'_> {
         self.plan.trees.get(id)
     }
 
-    /// Why the rule or tree of a file is not valid in this project, or not a draft; `None` if it is both.
+    /// Why the rule or tree of a file is not a valid draft in this project; `None` if it is.
     pub fn refusal(&self, file: &str, id: &str) -> Option<String> {
         let status = self.plan.rules.get(id).map(|rule| rule.status).or_else(|| self.plan.trees.get(id).map(|tree| tree.status));
         if status == Some(Status::Draft) {

@@ -1,12 +1,12 @@
 //! Frequent itemsets by FP-growth, and confidence intervals for few observations.
 //!
-//! Han, Pei and Yin, "Mining frequent patterns without candidate generation", SIGMOD 2000. Ours, because the crate `fp-growth`
-//! 0.1.6 has no bound on the length of a set: three incidents of one fault that share thirty symptoms have 2³⁰ frequent sets, of
-//! which a rule of three conditions needs 4525. It also answers in the order of a hash map.
+//! Han, Pei and Yin, "Mining frequent patterns without candidate generation", SIGMOD 2000. The crate `fp-growth` 0.1.6 is not used
+//! because it cannot limit the length of a set: three incidents of one fault that share thirty symptoms have 2³⁰ frequent sets, of
+//! which a rule of three conditions needs 4525. Its results are also in the order of a hash map.
 
 use std::collections::BTreeMap;
 
-/// Least count and greatest length of the sets looked for.
+/// Minimum count and maximum length of the sets.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// The number of transactions that must contain a set.
@@ -30,8 +30,7 @@ struct PrefixTree {
     of_item: BTreeMap<usize, Vec<usize>>,
 }
 
-/// Every set of items that at least so many transactions contain, with its count, ascending. An item counts once in each
-/// transaction.
+/// Every set of items that enough transactions contain, with its count, ascending. An item counts once in each transaction.
 pub fn frequent(transactions: &[Vec<usize>], bounds: Bounds) -> BTreeMap<Vec<usize>, usize> {
     let once = |items: &Vec<usize>| {
         let mut items = items.clone();
@@ -76,7 +75,7 @@ impl PrefixTree {
         };
         for (items, count) in base {
             let mut kept: Vec<(usize, usize)> = items.iter().filter_map(|item| Some((*counts.get(item)?, *item))).collect();
-            // The most frequent first, so that prefixes are shared; equals by the item.
+            // The most frequent first, so that prefixes are shared; ties by item.
             kept.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
             let mut at = 0;
             for (_, item) in kept {
@@ -114,9 +113,9 @@ impl PrefixTree {
 /// The normal quantile of a two-sided interval of 95%.
 const Z: f64 = 1.96;
 
-/// The interval of 95% for a share of which `right` of `all` was seen, from 0 to 1. Wilson, "Probable inference, the law of
-/// succession, and statistical inference", JASA 22 (1927): sound for few observations, where 3 of 3 must not mean certainty.
-/// (0, 1) for none at all.
+/// The 95% interval, within 0 to 1, of a share for which `right` of `all` was observed. Wilson, "Probable inference, the law of
+/// succession, and statistical inference", JASA 22 (1927): valid for few observations, where 3 of 3 must not mean certainty.
+/// (0, 1) without observations.
 pub fn wilson(right: usize, all: usize) -> (f64, f64) {
     if all == 0 {
         return (0.0, 1.0);

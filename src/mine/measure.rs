@@ -19,17 +19,17 @@ pub struct Held {
     pub wrong: BTreeMap<usize, BTreeSet<String>>,
 }
 
-/// What drafts and trees did.
+/// The results of drafts and of the tree.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
-    /// By the id of the draft, without those that matched nowhere.
+    /// By id of the draft; drafts that matched nowhere are left out.
     pub held: BTreeMap<String, Held>,
-    /// The verdict of the tree, by incident; none where the data leave a question open.
+    /// The verdict of the tree, by incident; missing if the data do not answer a question.
     pub verdicts: BTreeMap<usize, String>,
 }
 
-/// Runs drafts, and a tree, over the recordings. `labels` says for each draft what it claims. A recording that can no longer be
-/// loaded is ignored.
+/// Runs drafts and a tree over the recordings. `labels` has the claim of each draft. A recording that can no longer be loaded is
+/// ignored.
 pub fn measure(
     project: &Project,
     recordings: &[(&Labelled, &Incident)],
@@ -59,7 +59,7 @@ pub fn measure(
     measured
 }
 
-/// The engine with the plan of the drafts instead of the project's. The matcher says where rules held, as it does for a diagnosis.
+/// The engine with the plan of the drafts instead of the project's. As in a diagnosis, the matcher finds where rules matched.
 fn one(bundle: &Bundle<'_>, parsed: &Parsed, ask: impl FnOnce(&Engine<'_>)) {
     let plan = Arc::new(parsed.plan(bundle.project, bundle.estate()));
     let setup = Setup { plan: Arc::clone(&plan), ..bundle.setup(bundle.at) };

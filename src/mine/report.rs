@@ -9,7 +9,7 @@ use super::conflicts::{Overlap, Stand};
 /// Maximum number of names per list in comments and text; JSON has all.
 const SHOWN: usize = 10;
 
-/// What was learned. The same recordings give the same report.
+/// The outcome of mining. The same recordings give the same report.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Recordings that were used, and how many of them show no fault.
@@ -22,9 +22,9 @@ pub struct Report {
     pub labels: Vec<LabelView>,
     pub rules: Vec<Proposal>,
     pub tree: Option<TreeProposal>,
-    /// What rules of the project already cover.
+    /// Drafts that rules of the project already cover.
     pub covered: Vec<Covered>,
-    /// What looked promising and was left out, and why.
+    /// Promising drafts that were left out, and why.
     pub dropped: Vec<Dropped>,
     /// Recordings that could not be used, and why.
     pub skipped: Vec<Dropped>,
@@ -64,7 +64,7 @@ pub struct Evidence {
     /// shown / (shown + counter-examples), 0 to 1, and its interval of 95% (Wilson).
     pub confidence: f64,
     pub interval: (f64, f64),
-    /// How many times as often as among all incidents.
+    /// How many times more frequent the fault is among the matched incidents than among all.
     pub lift: f64,
     /// Other combinations that match the same incidents.
     pub alike: usize,
@@ -95,7 +95,7 @@ pub struct TreeProposal {
     pub by_chance: usize,
 }
 
-/// What a rule of the project already covers.
+/// A draft that rules of the project already cover.
 #[derive(Debug, Clone, Serialize)]
 pub struct Covered {
     pub fault: String,
@@ -125,7 +125,7 @@ pub fn percent(share: f64) -> String {
 }
 
 impl Evidence {
-    /// The evidence as lines of comment, and of the report.
+    /// The evidence, as lines for comments and for the report.
     pub fn lines(&self, incidents: usize) -> Vec<String> {
         let (low, high) = self.interval;
         let mut lines = vec![
@@ -161,7 +161,7 @@ impl Evidence {
 }
 
 impl TreeProposal {
-    /// What the engine measured, as lines of comment, and of the report.
+    /// The engine's measurements, as lines for comments and for the report.
     pub fn lines(right: &[String], wrong: &[String], open: &[String], by_chance: usize) -> Vec<String> {
         let all = right.len() + wrong.len() + open.len();
         let mut lines =
@@ -180,7 +180,7 @@ impl Report {
         self.rules.is_empty() && self.tree.is_none()
     }
 
-    /// The files of the proposal: name and text, by name. Nothing without `status draft`; empty if nothing is proposed.
+    /// The files of the proposal, name and text, by name. All rules have `status draft`. Empty if nothing is proposed.
     pub fn files(&self) -> Vec<(String, String)> {
         if self.is_empty() {
             return Vec::new();

@@ -15,13 +15,13 @@ use value::Time;
 /// for the modified z-score.
 const CUT: f64 = 3.5;
 
-/// Different kinds of lines of one component, in the order of their first appearance: one that logs more kinds logs something
-/// new in every line, of which nothing can be learned.
+/// Maximum number of different kinds of log lines of one component, in the order of their first appearance. If there are more, every
+/// line is different, and nothing can be learned from them.
 const MAX_FRAGMENTS: usize = 200;
 
-/// A part of a line that is shorter (in characters) stands in other lines, too,
+/// A shorter part of a line (in characters) is not specific to it,
 const MIN_FRAGMENT: usize = 4;
-/// and nobody reads one that is longer in a rule.
+/// and a longer one is unreadable in a rule.
 const MAX_FRAGMENT: usize = 60;
 
 /// The root cause: the type of the component, and the fault text that was confirmed.
@@ -38,7 +38,7 @@ impl std::fmt::Display for Label {
     }
 }
 
-/// What one component shows.
+/// A symptom of one component.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Symptom {
     /// A metric of the model is anomalous: high or low.
@@ -60,7 +60,7 @@ pub enum Place {
     Itself,
     /// A direct dependency of this type.
     Under(String),
-    /// Any component that its fault reaches.
+    /// Any component that its fault propagates to.
     Over,
 }
 
@@ -73,7 +73,7 @@ pub struct Item {
 /// How far a metric deviated, in the base unit of the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricUse {
-    /// The most extreme value, and the median of what is usual.
+    /// The most extreme value, and the median of the usual values.
     pub value: f64,
     pub usual: f64,
     /// Whether the component has a single series of this metric. With several, the value of the component is not that of one series.
@@ -85,18 +85,18 @@ pub struct MetricUse {
 pub struct Row {
     pub component: String,
     pub kind: String,
-    /// The reading is there for metrics.
+    /// Metrics have a reading.
     pub items: BTreeMap<Item, Option<MetricUse>>,
 }
 
-/// Which side of a metric: type, metric, and whether upwards.
+/// A side of a metric: type, metric, and whether upwards.
 pub type Side = (String, String, bool);
 
 /// One recording.
 #[derive(Debug, Clone)]
 pub struct Incident {
     pub name: String,
-    /// What broke, by component; empty: nothing.
+    /// What broke, by component; empty if nothing did.
     pub roots: BTreeMap<String, Label>,
     /// Components with any item, by their ids.
     pub rows: Vec<Row>,
@@ -107,7 +107,7 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// What was confirmed of a component.
+    /// The confirmed label of a component.
     pub fn label_of(&self, component: &str) -> Option<&Label> {
         self.roots.get(component)
     }
@@ -121,7 +121,7 @@ impl Incident {
     }
 }
 
-/// What a bundle shows. An error says why nothing can be learned from it.
+/// The transactions of a bundle. The error is the reason why nothing can be learned from it.
 pub fn incident(bundle: &Bundle<'_>, labelled: &Labelled) -> Result<Incident, String> {
     let estate = bundle.estate();
     let mut roots = BTreeMap::new();
@@ -144,7 +144,7 @@ pub fn incident(bundle: &Bundle<'_>, labelled: &Labelled) -> Result<Incident, St
 
 type Symptoms = BTreeMap<ComponentId, BTreeMap<Symptom, Option<MetricUse>>>;
 
-/// What each component shows within the time that the bundle looks back.
+/// The symptoms of each component within the lookback of the bundle.
 fn symptoms(bundle: &Bundle<'_>) -> Symptoms {
     let (estate, facts) = (bundle.estate(), &bundle.facts);
     let (since, at) = (bundle.at.minus(bundle.lookback), bundle.at);

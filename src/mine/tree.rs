@@ -1,14 +1,14 @@
 //! A small decision tree over labelled incidents: which questions tell the known faults apart.
 //!
-//! CART with the Gini impurity (Breiman, Friedman, Olshen and Stone, 1984) over features that are there or not. Ours, because of
-//! `linfa-trees` 0.8 a leaf with a tie is settled by the order of a `HashMap` with random keys (`find_modal_class`), so that two
-//! runs would write two trees; and its leaves keep no counts, without which nobody can judge them.
+//! CART with the Gini impurity (Breiman, Friedman, Olshen and Stone, 1984) over binary features. The crate `linfa-trees` 0.8 is not
+//! used because it decides ties in a leaf by the order of a `HashMap` with random keys (`find_modal_class`), so that two runs may write
+//! different trees. Its leaves also keep no counts, which are needed to judge them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::itemsets::number;
 
-/// Questions on the longest path: as many as a person will follow at night.
+/// Maximum number of questions on a path: as many as an engineer on call will follow at night.
 const MAX_DEPTH: usize = 4;
 
 /// Fewer incidents than this on one side of a question may be chance.
@@ -38,13 +38,13 @@ pub enum Node {
     },
 }
 
-/// The tree for these examples. Of features that split equally well, the one with the lower number.
+/// Grows the tree for these examples. If features split equally well, the one with the lowest number is used.
 pub fn grow(examples: &[Example]) -> Node {
     let all: Vec<&Example> = examples.iter().collect();
     split(&all, MAX_DEPTH)
 }
 
-/// Calls itself at most [`MAX_DEPTH`] deep.
+/// Recursive, at most [`MAX_DEPTH`] deep.
 fn split(examples: &[&Example], depth: usize) -> Node {
     let counts = counts(examples);
     let before = impurity(&counts);
@@ -90,7 +90,7 @@ fn impurity(counts: &BTreeMap<usize, usize>) -> f64 {
     if all == 0.0 { 0.0 } else { 1.0 - counts.values().map(|count| (number(*count) / all).powi(2)).sum::<f64>() }
 }
 
-/// The class of most incidents with their number; of several the lowest.
+/// The most frequent class and its number of incidents; in a tie, the lowest class.
 pub fn majority(counts: &BTreeMap<usize, usize>) -> Option<(usize, usize)> {
     counts.iter().map(|(class, count)| (*class, *count)).max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)))
 }

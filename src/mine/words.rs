@@ -12,10 +12,10 @@ const MOVED_WITHIN: &str = "30m";
 /// The lookback of a tree, like that of a diagnosis: people may walk it after the peak.
 const TREE_WINDOW: &str = "1h";
 
-/// Digits of a bound, the fewest first: a person reads `85%`, not `85.3172%`.
+/// Significant digits of a bound, the fewest first: `85%` reads better than `85.3172%`.
 const DIGITS: &[i32] = &[2, 3, 4];
 
-/// What is known of a metric in the incidents from which a condition is made.
+/// What is known about a metric in the incidents from which a condition is derived.
 #[derive(Debug, Clone)]
 pub struct KnownNames<'a> {
     pub readings: &'a [MetricUse],
@@ -23,17 +23,17 @@ pub struct KnownNames<'a> {
     pub quiet: Option<f64>,
 }
 
-/// What separates anomalous values of a metric from normal ones.
+/// The bound between anomalous and normal values of a metric.
 enum Bound {
     /// Beyond a value.
     Value(String),
-    /// By a share of what was usual, in percent.
+    /// By a share of the usual value, in percent.
     Share(f64),
-    /// By an amount, where nothing was usual.
+    /// By an amount, if the usual value is 0.
     Amount(String),
 }
 
-/// A text of the language.
+/// A text literal of the rule language.
 pub fn quoted(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("\"{}\"", plain.trim().replace('\\', "\\\\").replace('"', "\\\""))
@@ -94,7 +94,7 @@ fn metric<'m>(model: &'m Model, kind: &'m str, name: &str) -> Option<&'m MetricD
     }
 }
 
-/// `subject` as the language names the metric here.
+/// `subject` is the metric as the rule language refers to it here.
 fn moved(subject: &str, def: &MetricDef, high: bool, known: &KnownNames<'_>) -> Option<String> {
     let (sign, verb) = if high { (">", "rises") } else { ("<", "falls") };
     Some(match bound(def, high, known)? {
@@ -104,7 +104,7 @@ fn moved(subject: &str, def: &MetricDef, high: bool, known: &KnownNames<'_>) -> 
     })
 }
 
-/// A value between the normal and the anomalous ones; if there is none, half of the smallest move.
+/// A value between the normal and the anomalous ones; if there is none, half of the smallest change.
 fn bound(def: &MetricDef, high: bool, known: &KnownNames<'_>) -> Option<Bound> {
     let side = if high { 1.0 } else { -1.0 };
     let unit = shown_unit(def.unit);
@@ -131,7 +131,7 @@ fn shown_unit(unit: Unit) -> Unit {
     if unit.dimension == Dimension::Fraction { Unit::PERCENT } else { unit }
 }
 
-/// The middle between two values (base unit), with as few digits as lie strictly between them.
+/// The midpoint of two values (base unit), with the fewest digits that still lie strictly between them.
 fn between(unit: Unit, quiet: f64, strays: f64) -> Option<f64> {
     let (low, high) = (quiet.min(strays), quiet.max(strays));
     let middle = f64::midpoint(quiet, strays) / unit.factor;
@@ -139,7 +139,7 @@ fn between(unit: Unit, quiet: f64, strays: f64) -> Option<f64> {
     DIGITS.iter().map(|digits| round(middle, *digits) * unit.factor).find(inside)
 }
 
-/// To so many significant digits.
+/// Rounds to a number of significant digits.
 fn round(value: f64, digits: i32) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;

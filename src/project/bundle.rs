@@ -1,4 +1,4 @@
-//! Loading a bundle against a project, and asking it.
+//! Loads a bundle against a project, and diagnoses it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use value::{Duration, Time};
 
 use super::Project;
 
-/// When and over what time to ask.
+/// The evaluation time and the window of a diagnosis.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// The instant; the time of the last signal if absent.
+    /// The evaluation time; the time of the last signal if absent.
     pub at: Option<Time>,
-    /// How far back symptoms and findings are looked for; [`LOOKBACK`] if absent.
+    /// How far back to look for symptoms and findings; [`LOOKBACK`] if absent.
     pub lookback: Option<Duration>,
 }
 
-/// A bundle's facts with the estate that they are about.
+/// The facts of a bundle, with the estate they are about.
 pub struct Bundle<'p> {
     pub path: PathBuf,
     pub project: &'p Project,
-    /// Of the bundle's own topology, or the one that was asked for; the project's where there is neither.
+    /// From the bundle's own topology, or the one the caller gave. `None`: the project's.
     own: Option<(Arc<Snapshot>, Arc<Plan>)>,
     scripts: Arc<RhaiScripts>,
     pub facts: Facts,
@@ -39,13 +39,13 @@ pub struct Bundle<'p> {
     pub lookback: Duration,
 }
 
-/// Reads a bundle. Only a folder without any signals is an error; files that cannot be read are warnings, the others count.
-/// Topology and baseline are looked for upward as far as `root`.
+/// Reads a bundle. Only a folder without any signals is an error. A file that cannot be read is a warning, and the others are used.
+/// The topology and the baseline are also looked for in the folders above, up to `root`.
 pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: Options) -> Result<Bundle<'p>, Box<Diagnostic>> {
     bundle_of_text(project, dir, &read_bundle(dir, root)?, options)
 }
 
-/// The same of files that are at hand already. `shown` is what messages call them together.
+/// Like [`load_bundle`], from files already in memory. Messages refer to the files as `shown`.
 pub fn bundle_of_text<'p>(project: &'p Project, shown: &Path, text: &BundleText, options: Options) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let mut warnings = Vec::new();
     let own = match &text.topology {
@@ -54,12 +54,12 @@ pub fn bundle_of_text<'p>(project: &'p Project, shown: &Path, text: &BundleText,
                 let (estate, plan, said) = project.with_topology(name, topology);
                 warnings.extend(said);
                 if name.contains("..") {
-                    warnings.push(format!("the estate is that of `{name}` ({} components), not the project's", estate.len()));
+                    warnings.push(format!("using the topology `{name}` ({} components) instead of the project's", estate.len()));
                 }
                 Some((Arc::new(estate), Arc::new(plan)))
             }
             Err(error) => {
-                let message = format!("`{name}` is not UTF-8: byte {} does not fit", error.valid_up_to());
+                let message = format!("`{name}` is not UTF-8: invalid byte at offset {}", error.valid_up_to());
                 return Err(Box::new(Diagnostic::nowhere(diag::Code::NOT_UTF8, message)));
             }
         },
@@ -68,8 +68,8 @@ pub fn bundle_of_text<'p>(project: &'p Project, shown: &Path, text: &BundleText,
     with_estate(project, shown, text, options, own, warnings)
 }
 
-/// The same against an estate that is given, as that of another time: neither the project's nor the bundle's own. `warnings` are
-/// what is to be said of that estate.
+/// Like [`load_bundle`], against a given estate (of another time, say) instead of the project's or the bundle's own. `warnings` are
+/// the warnings about that estate.
 pub fn load_bundle_against<'p>(
     project: &'p Project,
     dir: &Path,
@@ -80,13 +80,13 @@ pub fn load_bundle_against<'p>(
 ) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let text = read_bundle(dir, root)?;
     if let Some((name, _)) = &text.topology {
-        warnings.push(format!("`{name}` is not used, as another estate was asked for"));
+        warnings.push(format!("`{name}` is ignored: `--as-of` selects another estate"));
     }
     let plan = project.plan_for(&estate);
     with_estate(project, dir, &text, options, Some((Arc::new(estate), Arc::new(plan))), warnings)
 }
 
-/// `own` is the estate with its plan, where it is not the project's.
+/// `own` is the estate with its plan, if it is not the project's.
 fn with_estate<'p>(
     project: &'p Project,
     dir: &Path,
@@ -98,10 +98,10 @@ fn with_estate<'p>(
     let estate = own.as_ref().map_or(&project.estate, |(estate, _)| estate).as_ref();
     let (facts, counts, found) = read_facts(text, estate, &project.placement);
     let Some(last) = last_time(&facts) else {
-        // Nothing at all could be read: an answer would say "no fault" of a bundle that nobody has looked at.
+        // Nothing could be read: the answer would be "no fault found" without any signal having been examined.
         let reasons: Vec<String> = found.iter().map(|d| d.message.clone()).collect();
         let why = if reasons.is_empty() { "its files are empty".to_owned() } else { reasons.join("; ") };
-        let message = format!("no signal of `{}` could be read: {why}", dir.display());
+        let message = format!("no readable signals in `{}`: {why}", dir.display());
         return Err(Box::new(Diagnostic::nowhere(diag::Code::EMPTY_BUNDLE, message)));
     };
     warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));
@@ -110,19 +110,19 @@ fn with_estate<'p>(
     let lookback = options.lookback.unwrap_or(LOOKBACK);
     if at.since(last) > lookback {
         warnings.push(format!(
-            "the last signal is of {last}, {} before the instant asked about: only what still fires is seen",
+            "the last signal is from {last}, {} before the evaluation time: only alerts that are still firing count",
             Time::describe(at.since(last))
         ));
     }
     Ok(Bundle { path: dir.to_path_buf(), project, own, scripts: Arc::new(project.scripts.fresh()), facts, counts, warnings, at, lookback })
 }
 
-/// Signals after a gap of this length are taken for clocks that run ahead,
+/// Signals after a gap of this length are assumed to come from clocks that run ahead,
 const STRAY_GAP: Duration = MAX_SKEW;
-/// if they are at most this many: an incident that goes on, after however long a silence, has more to say.
+/// if there are at most this many: an incident that continues after a silence sends more signals.
 const MAX_STRAYS: usize = 3;
 
-/// The time of the last signal, leaving aside a few with clocks far ahead: one wrong date must not make all the rest history.
+/// The time of the last signal, ignoring a few from clocks far ahead: one wrong date must not push all other signals out of the window.
 fn without_deviating(facts: &Facts) -> Option<Time> {
     let mut times: Vec<Time> = facts.alerts.iter().map(|a| a.start).collect();
     times.extend(facts.series.iter().flat_map(|s| s.points.iter().map(|(time, _)| *time)));
@@ -152,7 +152,7 @@ impl Bundle<'_> {
         self.own.as_ref().map_or(&self.project.estate, |(estate, _)| estate)
     }
 
-    /// Takes scores that came another way than in the bundle. `file` is what they are called in messages.
+    /// Adds scores that are not from the bundle. Messages refer to them as `file`.
     pub fn add_scores(&mut self, file: &str, bytes: &[u8], frame: &ScoreFrame<'_>) {
         let estate = Arc::clone(self.shared_estate());
         let placer = Resolver::new(&self.project.placement, &estate);
@@ -164,12 +164,12 @@ impl Bundle<'_> {
         self.own.as_ref().map_or(&self.project.plan, |(_, plan)| plan)
     }
 
-    /// How a matcher starts that is fed this bundle, as of an instant.
+    /// The setup of a matcher for this bundle at an instant.
     pub fn setup(&self, now: Time) -> Setup {
         Setup {
             plan: Arc::clone(self.shared_plan()),
             estate: Arc::clone(self.shared_estate()),
-            // What fails while the matcher looks is no failure of the diagnosis: the engine asks again.
+            // A script failure in the matcher is not a failure of the diagnosis: the engine calls the script again.
             scripts: Arc::new(self.scripts.fresh()),
             present: self.facts.present,
             now,
@@ -179,15 +179,14 @@ impl Bundle<'_> {
         }
     }
 
-    /// The engine for this bundle: the matcher says for which components rules held or came near, and the engine looks there
-    /// only.
+    /// The engine for this bundle. It only evaluates the bindings for which the matcher found a match or a near miss.
     pub fn engine(&self) -> Engine<'_> {
         let mut matcher = Matcher::load(self.setup(self.at), &self.facts);
         let near = matcher.touched();
         self.plain_engine().only(matcher.candidates()).near(near)
     }
 
-    /// The same without the matcher: every rule is looked at for every choice of components. Slower, and by definition right.
+    /// The same without the matcher: evaluates every rule for every binding. Slower, and correct by definition.
     pub fn plain_engine(&self) -> Engine<'_> {
         Engine::new(self.plan(), self.estate(), &self.facts, self.scripts.as_ref(), self.at, self.lookback)
     }

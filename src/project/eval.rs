@@ -1,4 +1,4 @@
-//! Scoring diagnoses against the truth that labelled bundles carry in `expected.json`.
+//! Scores diagnoses against the known causes in the `expected.json` of bundles.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,18 +16,18 @@ use super::{Options, Project, load_bundle};
 /// Suspects whose confidence differs by less than this share one rank.
 const TIE: f64 = 1e-9;
 
-/// How well the bundles below a folder are diagnosed.
+/// How accurately the bundles below a folder are diagnosed.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EvalReport {
     pub groups: Vec<GroupReport>,
-    /// By group and what `expected.json` calls the fault.
+    /// By group and by the fault in `expected.json`.
     pub faults: Vec<FaultReport>,
     pub bundles: Vec<BundleReport>,
     /// Bundles that could not be read, and why.
     pub failed: Vec<(String, String)>,
-    /// How often the first suspect was right, by its confidence: under `all`, and under the name of each layer that gave one.
+    /// How often the first suspect was right, by its confidence: for `all`, and for each layer that proposed one.
     pub reliability: BTreeMap<String, Reliability>,
-    /// The calibration that these bundles speak for, of what the anomaly layer itself says; from the identity, not the default.
+    /// The calibration that fits the anomaly layer's own confidences on these bundles, starting from the identity, not the default.
     pub fitted: Calibration,
 }
 
@@ -35,14 +35,14 @@ pub struct EvalReport {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FaultReport {
     pub group: String,
-    /// Empty where the truth names none.
+    /// Empty if `expected.json` does not name the fault.
     pub fault: String,
     pub bundles: usize,
     pub top1: f64,
     pub top3: f64,
 }
 
-/// One folder of bundles. Shares are 0 to 1; ties count by expectation.
+/// One folder of bundles. Shares are 0 to 1; a tie counts with its expected value.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct GroupReport {
     pub group: String,
@@ -51,12 +51,12 @@ pub struct GroupReport {
     pub top1: f64,
     pub top3: f64,
     pub top5: f64,
-    /// Bundles without a fault, and how many of them were left in peace.
+    /// Bundles without a fault, and how many of them have no suspect.
     pub healthy: usize,
     pub abstained: usize,
-    /// Of those, in how many a rule fired all the same.
+    /// In how many of those a rule matched anyway.
     pub false_rules: usize,
-    /// By which layer the first suspect came.
+    /// Bundles by the layer that proposed the first suspect.
     pub layers: BTreeMap<String, usize>,
     pub median_ms: f64,
     pub max_ms: f64,
@@ -66,18 +66,18 @@ pub struct GroupReport {
 pub struct BundleReport {
     pub bundle: String,
     pub group: String,
-    /// Components at fault; empty: no fault.
+    /// Components at fault; empty if there is no fault.
     pub expected: Vec<String>,
-    /// What the truth calls the fault.
+    /// The fault, as `expected.json` names it.
     pub fault: String,
     /// The first five suspects.
     pub suspects: Vec<String>,
     pub layer: Option<Layer>,
-    /// Of the first suspect, if it is a component; and the layer's own number, before feedback and calibration.
+    /// The confidence of the first suspect if it is a component, and the layer's own value before feedback and calibration.
     pub confidence: Option<f64>,
     pub raw: Option<f64>,
     pub rules: Vec<String>,
-    /// Chance that the first 1, 3, 5 contain a true cause.
+    /// Chance that the first 1, 3 and 5 suspects contain a true cause.
     pub top: (f64, f64, f64),
     pub ms: f64,
 }
@@ -119,14 +119,14 @@ pub fn evaluate(project: &Project, dirs: &[PathBuf], options: Options) -> EvalRe
     report
 }
 
-/// The confidence of each first suspect, of the layer or of all, and whether it was right. Of a tie the one that is listed first.
+/// The confidence of each first suspect, from one layer or all, and whether it was right. In a tie, the one listed first counts.
 fn pairs(bundles: &[BundleReport], layer: Option<Layer>, confidence: fn(&BundleReport) -> Option<f64>) -> Vec<(f64, bool)> {
     let right = |bundle: &BundleReport| bundle.suspects.first().is_some_and(|suspect| bundle.expected.contains(suspect));
     let of_layer = bundles.iter().filter(|bundle| layer.is_none() || bundle.layer == layer);
     of_layer.filter_map(|bundle| Some((confidence(bundle)?, right(bundle)))).collect()
 }
 
-/// The folder between the one named and the bundle; the one named itself where the bundle lies right below it.
+/// The path from `dir` to the folder that contains the bundle; `dir` itself if that is the folder.
 fn group_of(dir: &Path, bundle: &Path) -> String {
     let parent = bundle.parent().unwrap_or(dir);
     let inside = parent.strip_prefix(dir).unwrap_or(parent);
@@ -161,21 +161,21 @@ fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<B
     })
 }
 
-/// Suspects of all incidents in order, each component once, with what decides its rank: first suspects of all incidents
-/// come as the diagnosis lists them.
+/// Suspects of all incidents in order, each component once, with the value that decides its rank. The first suspects of all
+/// incidents come in the order of the diagnosis.
 fn ranking(diagnosis: &Diagnosis) -> Vec<(String, f64)> {
     let mut ranked: Vec<(String, f64)> = Vec::new();
     for suspect in diagnosis.incidents.iter().flat_map(|i| &i.suspects) {
         let Some(component) = &suspect.component else { continue };
         if !ranked.iter().any(|(c, _)| c == component) {
-            // Consecutive suspects with equal confidence are a tie; the order otherwise stands.
+            // Consecutive suspects with equal confidence are a tie; otherwise the order is kept.
             ranked.push((component.clone(), suspect.confidence));
         }
     }
     ranked
 }
 
-/// The chance that the first `n` contain one of `wanted` when the members of a tie come in random order.
+/// The chance that the first `n` contain one of `wanted` if ties are ordered at random.
 #[allow(clippy::cast_precision_loss, reason = "counts of suspects are small")]
 fn chance(ranked: &[(String, f64)], wanted: &[String], n: usize) -> f64 {
     if wanted.is_empty() {

@@ -1,14 +1,14 @@
-//! Finding and reading files. Everything comes in the order of its path, so that nothing depends on the file system's.
+//! Finds and reads files, always sorted by path, so that no result depends on the file system's order.
 
 use std::path::{Path, PathBuf};
 
 use diag::{Code, Diagnostic, SourceId, Sources};
 
-/// A text file larger than this is no file that a person wrote; topologies of a million components stay below it.
+/// The largest text file that is read, in bytes. A topology of a million components is smaller.
 pub const MAX_TEXT_BYTES: u64 = 512 << 20;
 
-/// All files below a folder with one of the extensions, by path. A folder that cannot be read is reported. Links to folders
-/// are followed once: a link to a folder above itself would never end.
+/// All files below a folder with one of the extensions, by path. A folder that cannot be read is reported. Each folder is visited
+/// once, so that a link to a parent folder cannot cause an endless loop.
 pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
@@ -21,7 +21,7 @@ pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>)
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, format!("folder `{}` cannot be read: {error}", folder.display())));
+                diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, format!("cannot read `{}`: {error}", folder.display())));
                 continue;
             }
         };

@@ -1,4 +1,4 @@
-//! An HTTP client: requests bounded in time and size, sent only to the address that was given.
+//! An HTTP client. Requests are limited in time and size, and only go to the given address.
 //!
 //! Certificates are checked with the trust store of the operating system (on Linux `/etc/ssl/certs`, or what `SSL_CERT_FILE` and
 //! `SSL_CERT_DIR` name). Proxies of the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`) are used.
@@ -16,11 +16,11 @@ use ureq::{Agent, Body, Error};
 use diag::address;
 use value::Time;
 
-/// The largest response that is read, in bytes: scores of a thousand series are a tenth of a mebibyte, so anything larger is
-/// something else.
+/// The largest response that is read, in bytes. The scores of a thousand series take a tenth of a mebibyte, so a larger response is
+/// not a list of scores.
 pub const MAX_RESPONSE: u64 = 16 << 20;
 
-/// More of an error response, in characters, tells a person nothing more.
+/// Characters of an error response that are shown.
 const MAX_QUOTE: usize = 200;
 
 /// `GET`. `timeout` covers everything from connecting to the last byte of the response. A user and password in the address are
@@ -56,7 +56,7 @@ pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], tim
     response(request.send(body), &target, timeout)
 }
 
-/// Where a request goes.
+/// The target of a request.
 struct Target {
     /// Without user and password.
     uri: Uri,
@@ -67,27 +67,27 @@ struct Target {
 
 impl Target {
     fn parse(url: &str) -> Result<Target, String> {
-        let uri: Uri = url.parse().map_err(|error| format!("cannot be asked: invalid address: {error}"))?;
+        let uri: Uri = url.parse().map_err(|error| format!("cannot be queried: invalid address: {error}"))?;
         let default = match uri.scheme_str() {
             Some("http") => 80,
             Some("https") => 443,
-            Some(other) => return Err(format!("cannot be asked: the scheme `{other}` is neither http nor https")),
-            None => return Err("cannot be asked: the address needs a scheme, like `http://host:9090`".to_owned()),
+            Some(other) => return Err(format!("cannot be queried: the scheme `{other}` is neither http nor https")),
+            None => return Err("cannot be queried: the address needs a scheme, like `http://host:9090`".to_owned()),
         };
         let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-            return Err("cannot be asked: the address has no host".to_owned());
+            return Err("cannot be queried: the address has no host".to_owned());
         };
         let place = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default));
         let user = authority.as_str().rsplit_once('@').map(|(user, _)| user.to_owned());
         let mut parts = uri.clone().into_parts();
-        parts.authority = Some(place.parse().map_err(|_| "cannot be asked: invalid host".to_owned())?);
+        parts.authority = Some(place.parse().map_err(|_| "cannot be queried: invalid host".to_owned())?);
         parts.path_and_query = parts.path_and_query.or_else(|| Some(ureq::http::uri::PathAndQuery::from_static("/")));
-        let uri = Uri::from_parts(parts).map_err(|error| format!("cannot be asked: invalid address: {error}"))?;
+        let uri = Uri::from_parts(parts).map_err(|error| format!("cannot be queried: invalid address: {error}"))?;
         Ok(Target { uri, authorization: user.map(|user| basic(&user)), place })
     }
 }
 
-/// The header of basic authentication (RFC 7617) for `user:password` as it stands in an address (percent-encoded).
+/// The header of basic authentication (RFC 7617) for `user:password` as written in an address (percent-encoded).
 fn basic(user: &str) -> String {
     let mut credentials: Vec<u8> = percent_decode_str(user).collect();
     if !user.contains(':') {
@@ -97,7 +97,7 @@ fn basic(user: &str) -> String {
 }
 
 fn agent(timeout: Duration) -> Agent {
-    // No redirects: only the server that was named is asked. Another address may be another scheme or another host.
+    // No redirects: they may lead to another scheme or another host, and the user named only this one.
     Agent::config_builder()
         .timeout_global(Some(timeout))
         .max_redirects(0)
@@ -117,23 +117,23 @@ fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Durat
     };
     let status = response.status();
     if status.is_redirection() {
-        let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("somewhere else");
-        return Err(format!("redirects to `{}` (status {}): name that address itself", clipped(&address(to)), status.as_u16()));
+        let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
+        return Err(format!("redirects to `{}` (status {}): use that address instead", clipped(&address(to)), status.as_u16()));
     }
     let mut bytes = Vec::new();
-    // One byte more than is allowed tells that there is more.
+    // One byte more than the limit shows that the response is too large.
     let read = response.body_mut().as_reader().take(MAX_RESPONSE + 1).read_to_end(&mut bytes);
     read.map_err(|error| match Error::from(error) {
         Error::Timeout(_) => late(),
-        other => format!("broke off: {}", cause(&other)),
+        other => format!("stopped before the end of its response: {}", cause(&other)),
     })?;
     if !status.is_success() {
         let quote = clipped(String::from_utf8_lossy(&bytes).lines().next().unwrap_or(""));
         let quote = if quote.is_empty() { String::new() } else { format!(": {quote}") };
-        return Err(format!("answers with status {}{quote}", describe(status)));
+        return Err(format!("returned status {}{quote}", describe(status)));
     }
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_RESPONSE {
-        return Err(format!("answers with more than {} MiB", MAX_RESPONSE >> 20));
+        return Err(format!("returned more than {} MiB", MAX_RESPONSE >> 20));
     }
     Ok(bytes)
 }
@@ -147,12 +147,12 @@ fn failure(error: &Error, place: &str) -> String {
         Error::Io(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) => {
             format!("cannot be reached at `{place}`: {}", cause(error))
         }
-        Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => format!("cannot be asked: {}", cause(error)),
-        _ => format!("broke off at `{place}`: {}", cause(error)),
+        Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => format!("cannot be queried: {}", cause(error)),
+        _ => format!("failed at `{place}`: {}", cause(error)),
     }
 }
 
-/// The innermost reason, which is the one that a person can do something about.
+/// The innermost reason, which is the one the user can act on.
 fn cause(error: &Error) -> String {
     match error {
         Error::Io(error) => error.to_string(),

@@ -1,4 +1,4 @@
-//! Adding to the journal of feedback: the answer that is judged, the name of its bundle, the line on disk.
+//! Appends entries to the feedback journal.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Result, Seek, SeekFrom, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 use knowledge::feedback::{Entry, GivenAnswer, JOURNAL, bundle_name};
 use localize::Diagnosis;
 
-/// What a diagnosis answers: the first suspect of its first incident. `None` if it names nothing.
+/// The answer of a diagnosis: the first suspect of its first incident. `None` if there is no suspect.
 pub fn answer_of(diagnosis: &Diagnosis) -> Option<GivenAnswer> {
     let suspect = diagnosis.incidents.first()?.suspects.first()?;
     Some(GivenAnswer {
@@ -20,7 +20,7 @@ pub fn answer_of(diagnosis: &Diagnosis) -> Option<GivenAnswer> {
     })
 }
 
-/// How the journal of the project at `root` names a bundle: relative to it, else as it was given.
+/// The name of a bundle in the journal of the project at `root`: relative to the project, or as given if it is elsewhere.
 pub fn name_in(root: &Path, dir: &Path) -> String {
     let real = root.canonicalize().ok().zip(dir.canonicalize().ok());
     let inside = real.and_then(|(root, dir)| dir.strip_prefix(root).map(Path::to_path_buf).ok());
@@ -28,9 +28,9 @@ pub fn name_in(root: &Path, dir: &Path) -> String {
     bundle_name(if name.is_empty() { "." } else { &name })
 }
 
-/// Adds a line to the journal of the project at `root`; on disk when this returns. Several may do so at once: a line goes out in one
-/// piece, to wherever the end then is. A last line without its end, of an editor or of a crash, gets one first; where two see
-/// the same one, an empty line is left, which means nothing.
+/// Adds a line to the journal of the project at `root`. The line is on disk when this returns. Several processes may append at the
+/// same time: each line is written in one piece at the current end. If the last line has no newline (from an editor or a crash), one
+/// is added first. Two processes may both add it, and the resulting empty line has no effect.
 pub fn append_feedback(root: &Path, entry: &Entry) -> Result<()> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');

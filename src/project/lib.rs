@@ -1,4 +1,4 @@
-//! A project folder, loaded whole: what stands in `topology/`, `rules/` and `cases/`, checked, ready to be asked.
+//! A project folder, loaded as a whole: `topology/`, `rules/` and `cases/`, checked and ready for diagnoses.
 
 mod bundle;
 mod eval;

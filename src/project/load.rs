@@ -1,4 +1,4 @@
-//! Loading a project.
+//! Loads a project.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use signal::MappingRules;
 use super::Topology;
 use super::folder::{below, read};
 
-/// Everything of one folder, immutable: who reloads makes another one.
+/// The contents of one project folder. Immutable: to reload, load a new one.
 #[derive(Debug)]
 pub struct Project {
     pub root: PathBuf,
@@ -26,18 +26,18 @@ pub struct Project {
     pub plan: Arc<Plan>,
     pub placement: MappingRules,
     pub cases: CaseBase,
-    /// What people said of earlier answers.
+    /// Feedback on earlier answers.
     pub feedback: Feedback,
     pub scripts: RhaiScripts,
-    /// Rule files as parsed: a bundle with an estate of its own is compiled against that one.
+    /// The parsed rule files, to compile them against the estate of a bundle.
     files: Vec<ast::File>,
     model_files: Vec<SourceId>,
     known_cases: Option<BTreeSet<String>>,
-    /// Everything that is wrong with it, by file and place. Wrong items are left out; the rest works.
+    /// All errors and warnings, by file and place. Invalid items are left out; the rest works.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The nearest folder upward that holds `rules/` or `topology/`.
+/// The nearest folder upward that contains `rules/` or `topology/`.
 pub fn find_project(from: &Path) -> Option<PathBuf> {
     let start = from.canonicalize().ok()?;
     start
@@ -48,7 +48,7 @@ pub fn find_project(from: &Path) -> Option<PathBuf> {
 }
 
 impl Project {
-    /// Loads a folder. Only a folder that is none is an error; whatever is wrong inside is a diagnostic.
+    /// Loads a folder. It is an error only if the folder is not a project; problems inside it are diagnostics.
     pub fn load(root: &Path) -> Result<Project, Box<Diagnostic>> {
         if !root.is_dir() {
             let message = format!("no such folder: `{}`", root.display());
@@ -123,8 +123,8 @@ impl Project {
         })
     }
 
-    /// The estate of a bundle's own `topology.json` under this project's model, and the plan against it. Diagnostics are about
-    /// the topology only; what is wrong with the rules was said when the project was loaded.
+    /// The estate of a bundle's own `topology.json` under this project's model, and the plan for it. The diagnostics are about the
+    /// topology only; those about the rules were reported when the project was loaded.
     pub fn with_topology(&self, name: &str, text: &str) -> (Snapshot, Plan, Vec<String>) {
         let Topology { sources, estate, diagnostics } = self.topology_of(name, text);
         let words = |d: &Diagnostic| format!("{} {}: {}", d.place.map_or_else(String::new, |p| sources.describe(p)), d.code, d.message);
@@ -133,7 +133,7 @@ impl Project {
         (estate, plan, warnings)
     }
 
-    /// The estate of one topology text under this project's model, and what is wrong with the text.
+    /// The estate of one topology text under this project's model, with the problems of the text.
     pub fn topology_of(&self, name: &str, text: &str) -> Topology {
         let mut sources = Sources::default();
         let models: Vec<SourceId> = self.model_files.iter().map(|id| sources.add(self.sources.path(*id), self.sources.text(*id))).collect();
@@ -143,7 +143,7 @@ impl Project {
         Topology { sources, estate, diagnostics }
     }
 
-    /// This project's rules compiled against another estate. What is wrong with them was said when the project was loaded.
+    /// This project's rules, compiled against another estate. Their problems were reported when the project was loaded.
     pub fn plan_for(&self, estate: &Snapshot) -> Plan {
         let inputs = Inputs {
             sources: &self.sources,
@@ -161,7 +161,7 @@ impl Project {
     }
 }
 
-/// `feedback.ndjson`; there need not be one.
+/// `feedback.ndjson`, which is optional.
 fn read_feedback(sources: &mut Sources, root: &Path, diagnostics: &mut Vec<Diagnostic>) -> Feedback {
     let path = root.join(JOURNAL);
     let source = if path.exists() { read(sources, root, &path, diagnostics) } else { None };
@@ -171,7 +171,7 @@ fn read_feedback(sources: &mut Sources, root: &Path, diagnostics: &mut Vec<Diagn
     Feedback::new(entries)
 }
 
-/// `cases/*/case.yaml`. The set of known cases is `None` where there is no `cases/` folder at all.
+/// `cases/*/case.yaml`. The set of known cases is `None` if there is no `cases/` folder.
 fn read_cases(
     sources: &Sources,
     files: &[SourceId],

@@ -1,4 +1,4 @@
-//! Between an estate in memory and one in a store: what a topology declares as records, and an estate of records.
+//! Converts an estate in memory to records of a store, and back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use estate::{AttributeKind, AttributeValue, Component, Member, Model, Parts, Rej
 use knowledge::Case;
 use store::{CaseRecord, ComponentRecord, GroupRecord, Records, RelationRecord};
 
-/// What a topology declares, all of it in the words of one origin. Numbers stay in their base unit.
+/// The records of an estate, all with the same origin. Numbers stay in their base unit.
 pub fn records_of(estate: &Snapshot, origin: &str) -> Records {
     let id = |component| estate.component(component).id.clone();
     let components = estate.ids().map(|at| {
@@ -45,9 +45,9 @@ fn written(said: &AttributeValue) -> Value {
     }
 }
 
-/// Past incidents as records, by id; of two cases with one id the first counts.
+/// Past incidents as records, by id. If two cases have the same id, the first one counts.
 ///
-/// A case may name types as what was affected. They are no components, and would wait for one for ever.
+/// The affected entries of a case may be types. They are left out here, because a record only refers to components.
 pub fn case_records(cases: &[Case], estate: &Snapshot, origin: &str) -> Vec<CaseRecord> {
     let mut records: BTreeMap<&str, CaseRecord> = BTreeMap::new();
     for case in cases {
@@ -70,11 +70,10 @@ pub fn case_records(cases: &[Case], estate: &Snapshot, origin: &str) -> Vec<Case
     records.into_values().collect()
 }
 
-/// The estate that records describe, under the model of today: a type that was renamed since is unknown, and what has it is
-/// left out.
+/// The estate that records describe, under the current model. Components of a type that the model no longer has are left out.
 pub fn recorded(model: &Model, records: Records, left_out: &mut Rejected) -> Snapshot {
     let Records { components: mut said, relations, groups, .. } = records;
-    // Those of a store come by id; a caller's own may not.
+    // Records from a store are sorted by id; other records may not be.
     said.sort_by(|a, b| a.id.cmp(&b.id));
     said.dedup_by(|a, b| a.id == b.id);
     let components = said.into_iter().map(|one| component(model, one, left_out)).collect::<Vec<_>>();
@@ -85,7 +84,7 @@ pub fn recorded(model: &Model, records: Records, left_out: &mut Rejected) -> Sna
         match (position(&one.from), position(&one.to)) {
             (Some(from), Some(to)) => ends.push((from, one.kind.as_str(), to)),
             (Some(_) | None, Some(_) | None) => {
-                left_out.add("one of its ends is not there", || format!("`{} {} {}`", one.from, one.kind, one.to));
+                left_out.add("one of its components does not exist", || format!("`{} {} {}`", one.from, one.kind, one.to));
             }
         }
     }
@@ -103,18 +102,18 @@ fn component(model: &Model, said: ComponentRecord, left_out: &mut Rejected) -> C
                 attributes.insert(name, said);
             }
             None => {
-                left_out.add("the attribute is not of the kind that the model declares", || format!("attribute `{name}` of `{id}`"));
+                left_out.add("the model declares another type of value", || format!("attribute `{name}` of `{id}`"));
             }
         }
     }
     let known = tier.as_deref().and_then(Tier::parse);
     if let (Some(tier), None) = (&tier, known) {
-        left_out.add("there is no such tier", || format!("tier `{tier}` of `{id}`"));
+        left_out.add("unknown tier", || format!("tier `{tier}` of `{id}`"));
     }
     Component { id, kind, name, owner, environment, tier: known, attributes, place: None }
 }
 
-/// As the model declares it; what it does not declare may be any text, number or truth.
+/// The value, if it has the declared type. An undeclared attribute may be any text, number or boolean.
 fn attribute(model: &Model, kind: &str, name: &str, said: Value) -> Option<AttributeValue> {
     let value = match said {
         Value::String(text) => AttributeValue::Text(text),

@@ -1,7 +1,7 @@
-//! Asking the scorers of `sources.yaml`: models elsewhere that judge series over HTTP when a diagnosis is made.
+//! Queries the scorers of `sources.yaml`: external models that score series over HTTP during a diagnosis.
 //!
-//! They are asked only about components that the topology connects to a symptom, and only such answers are taken. A scorer that
-//! is slow, down or talks nonsense costs its scores and a warning, never the diagnosis.
+//! Scorers are only queried about components that the topology connects to a symptom, and scores about others are rejected. If a
+//! scorer is slow, down or returns nonsense, its scores are missing and there is a warning, but the diagnosis still completes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use value::Time;
 use super::Bundle;
 use super::http::post_json;
 
-/// At most so many series are asked about in one diagnosis: those of the components first that most symptoms could come from.
+/// The maximum number of series in one query. Components that could explain the most symptoms come first.
 const MAX_SERIES: usize = 1_000;
 
-/// At most so many samples, of all series together: some 5 MB, which a scorer can judge while a person waits.
+/// The maximum number of samples of all series together: some 5 MB, which a scorer can process while the user waits.
 const MAX_POINTS: usize = 200_000;
 
-/// What a scorer is sent.
+/// The request body for a scorer.
 #[derive(Debug, Serialize)]
 struct Question<'q> {
-    /// The instant that the diagnosis is about.
+    /// The evaluation time of the diagnosis.
     at: Time,
     series: Vec<Asked<'q>>,
 }
@@ -37,12 +37,12 @@ struct Asked<'q> {
     component: &'q str,
     metric: &'q str,
     labels: &'q BTreeMap<String, String>,
-    /// Seconds since 1970, and the value in the base unit of the metric; what is not known is left out.
+    /// Seconds since 1970, and the value in the base unit of the metric. Unknown values are left out.
     points: Vec<(f64, f64)>,
 }
 
 impl Bundle<'_> {
-    /// Asks all scorers at once and adds what they say to the facts; what went wrong becomes a warning.
+    /// Queries all scorers in parallel and adds their scores to the facts. Failures become warnings.
     pub fn ask_scorers(&mut self) {
         let project = self.project;
         let scorers = project.placement.scorers();
@@ -54,14 +54,13 @@ impl Bundle<'_> {
         let connected = connected(&estate, &self.facts, since, self.at);
         let (question, about, left) = question(&estate, &self.facts, &connected, since, self.at);
         if question.series.is_empty() {
-            let why = "no component that is connected to a symptom has samples in the time looked at";
-            self.warnings.push(format!("{}: the scorers were not asked: {why}", Code::SCORER));
+            let why = "no component connected to a symptom has samples in the window";
+            self.warnings.push(format!("{}: scorers not queried: {why}", Code::SCORER));
             return;
         }
         if left > 0 {
             let (asked, all) = (question.series.len(), question.series.len() + left);
-            self.warnings
-                .push(format!("{}: the scorers were asked about {asked} of {all} series, those nearest to the symptoms", Code::SCORER));
+            self.warnings.push(format!("{}: scorers queried about {asked} of {all} series: those nearest to the symptoms", Code::SCORER));
         }
         let answers = match serde_json::to_vec(&question) {
             Ok(body) => ask_all(scorers, &body),
@@ -83,13 +82,13 @@ impl Bundle<'_> {
     }
 }
 
-/// Components that a symptom could come from, those first that could be behind the most of them.
+/// Components that could cause a symptom. Those that could cause the most symptoms come first.
 fn connected(estate: &Snapshot, facts: &Facts, since: Time, at: Time) -> Vec<ComponentId> {
     let alerting: Vec<ComponentId> = alerting(estate, facts, since, at).into_iter().collect();
     estate.causes(&alerting, None).into_iter().map(|cause| cause.component).collect()
 }
 
-/// The question, the components that it is about, and how many series found no room in it.
+/// The query, the components it is about, and the number of series that exceed its limits.
 fn question<'q>(
     estate: &'q Snapshot,
     facts: &'q Facts,
@@ -129,21 +128,21 @@ fn seconds(time: Time) -> f64 {
     time.0 as f64 / 1000.0
 }
 
-/// In the order of the scorers: as long as the slowest of them, and no longer than its timeout.
+/// Results in the order of the scorers. Takes as long as the slowest scorer, limited by its timeout.
 fn ask_all(scorers: &[Scorer], body: &[u8]) -> Vec<Result<Vec<u8>, String>> {
     std::thread::scope(|scope| {
         let asked: Vec<_> = scorers.iter().map(|scorer| scope.spawn(move || ask(scorer, body))).collect();
-        asked.into_iter().map(|one| one.join().unwrap_or_else(|_| Err("could not be asked".to_owned()))).collect()
+        asked.into_iter().map(|one| one.join().unwrap_or_else(|_| Err("could not be queried".to_owned()))).collect()
     })
 }
 
 fn ask(scorer: &Scorer, body: &[u8]) -> Result<Vec<u8>, String> {
     let mut headers = BTreeMap::new();
     for (name, value) in &scorer.headers {
-        // What is secret stands in the environment, and not in git.
+        // Secrets are in the environment, not in git.
         let value = match value.strip_prefix('$') {
             Some(variable) => std::env::var(variable).map_err(|_| {
-                format!("was not asked: its header `{name}` stands in the environment variable `{variable}`, which is not set")
+                format!("was not queried: its header `{name}` needs the environment variable `{variable}`, which is not set")
             })?,
             None => value.clone(),
         };

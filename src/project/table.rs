@@ -1,4 +1,4 @@
-//! Tables of values: CSV with a column of times, or the JSON answer of Prometheus. Bytes in, a table out; no I/O.
+//! Reads tables of values: CSV with a time column, or a JSON response of Prometheus. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,28 +8,28 @@ use import::Records;
 use signal::{LabelledSeries, read_series};
 use value::Time;
 
-/// Names of a column of times, in any case: what exporters of pandas, Grafana, Prophet and Elasticsearch write.
+/// Names of the time column, in any case: those that pandas, Grafana, Prophet and Elasticsearch export.
 const TIME_NAMES: [&str; 10] = ["time", "timestamp", "ts", "ds", "date", "datetime", "@timestamp", "_time", "时间", "时间戳"];
 
-/// What stands for a missing value.
+/// Spellings of a missing value.
 const MISSING: [&str; 7] = ["", "-", "nan", "null", "none", "na", "n/a"];
 
-/// A number of at least this is milliseconds since 1970, below it seconds: as seconds it would be the year 5138, as milliseconds it is 1973.
+/// Numbers from here on are milliseconds since 1970, smaller ones are seconds. This is the year 5138 in seconds, 1973 in milliseconds.
 const MILLISECONDS_FROM: f64 = 1e11;
 
-/// Reads a table: JSON if it begins like JSON, else CSV. `wanted` names the columns of values; none named are all.
+/// Reads a table: JSON if it begins like JSON, else CSV. `wanted` selects value columns; if it is empty, all are read.
 ///
 /// # Errors
-/// `ANOMALY_TABLE`: no table, no column of times, a wanted column that is not there, a cell that is neither number nor missing, a
-/// time that is none or stands twice; each with its line. `SIGNAL_FORMAT`: an answer of Prometheus that cannot be read.
+/// `ANOMALY_TABLE`: not a table, no time column, a missing column, an invalid number, an invalid or duplicate time; with the line.
+/// `SIGNAL_FORMAT`: a response of Prometheus that cannot be read.
 pub fn read_table(name: &str, bytes: &[u8], wanted: &[String]) -> Result<Table, Box<Diagnostic>> {
     let first = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).iter().find(|byte| !byte.is_ascii_whitespace());
     let table = match first {
-        None => return Err(bad(format!("`{name}` is empty"), "expected a header, and a row for each time")),
+        None => return Err(bad(format!("`{name}` is empty"), "expected a header and one row per time")),
         Some(b'{' | b'[') => of_series(&read_series(name, bytes)?),
         Some(_) => {
             let text = std::str::from_utf8(bytes).map_err(|error| {
-                let what = format!("`{name}` is not UTF-8: byte {} does not fit", error.valid_up_to());
+                let what = format!("`{name}` is not UTF-8: invalid byte at offset {}", error.valid_up_to());
                 let help = "save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts";
                 Box::new(Diagnostic::nowhere(Code::NOT_UTF8, what).help(help))
             })?;
@@ -37,7 +37,7 @@ pub fn read_table(name: &str, bytes: &[u8], wanted: &[String]) -> Result<Table, 
         }
     };
     if table.columns.is_empty() || table.times.is_empty() {
-        return Err(bad(format!("`{name}` is an answer without samples"), "look at the query, and at the period that was asked for"));
+        return Err(bad(format!("`{name}` contains no samples"), "check the query and its time range"));
     }
     select(name, table, wanted)
 }
@@ -46,7 +46,7 @@ fn bad(what: impl Into<String>, help: impl Into<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic::nowhere(Code::ANOMALY_TABLE, what).help(help))
 }
 
-/// The series side by side, each a column named by its labels; a time that some lack is a gap in these.
+/// One column per series, named by its labels. A series has a gap at times for which it has no sample.
 fn of_series(series: &[LabelledSeries]) -> Table {
     let mut rows: BTreeMap<Time, Vec<f64>> = BTreeMap::new();
     for (at, one) in series.iter().enumerate() {
@@ -60,7 +60,7 @@ fn of_series(series: &[LabelledSeries]) -> Table {
     Table::of_rows(series.iter().map(|one| column_name(&one.labels)).collect(), rows.into_iter().collect())
 }
 
-/// As `PromQL` writes a series; `value` for one without labels.
+/// The series in `PromQL` notation; `value` for a series without labels.
 fn column_name(labels: &BTreeMap<String, String>) -> String {
     let name = labels.get("__name__").map_or("", String::as_str);
     let others: Vec<String> =
@@ -89,19 +89,19 @@ fn select(name: &str, mut table: Table, wanted: &[String]) -> Result<Table, Box<
 fn unknown(name: &str, wanted: &str, there: &[&str]) -> Box<Diagnostic> {
     let help = match nearest(wanted, there.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("it has `{}`", there.join("`, `")),
+        None => format!("its columns: `{}`", there.join("`, `")),
     };
     bad(format!("`{name}` has no column `{wanted}`"), help)
 }
 
-/// The columns of a CSV table that are read: position and name.
+/// The columns of a CSV table to read: position and name.
 struct Header {
     time: usize,
     values: Vec<(usize, String)>,
 }
 
 fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Diagnostic>> {
-    let no_csv = |error: String| bad(format!("`{name}` is no CSV: {error}"), "expected a header, and a row for each time");
+    let no_csv = |error: String| bad(format!("`{name}` is not valid CSV: {error}"), "expected a header and one row per time");
     let mut records = Records::open(text).map_err(no_csv)?;
     let header = header(name, records.header(), wanted)?;
     let width = records.header().len();
@@ -113,34 +113,34 @@ fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Dia
             continue;
         }
         if record.len() != width {
-            let what = format!("`{name}` line {}: {} fields, the header has {width}", line(at), record.len());
-            return Err(bad(what, "a field with the delimiter in it stands in quotes"));
+            let what = format!("`{name}` line {}: {} fields, but the header has {width}", line(at), record.len());
+            return Err(bad(what, "put quotes around fields that contain the delimiter"));
         }
         let written = record.get(header.time).unwrap_or("");
         let Some(time) = parse_instant(written) else {
             let what = format!("`{name}` line {}: invalid time `{written}`", line(at));
             return Err(bad(
                 what,
-                "use RFC 3339, like `2025-06-01T10:00:00+08:00`, `2025-06-01 10:00:00` (UTC), or as seconds or milliseconds since 1970",
+                "use RFC 3339, like `2025-06-01T10:00:00+08:00`; `2025-06-01 10:00:00` (UTC); or seconds or milliseconds since 1970",
             ));
         };
         if !seen.insert(time) {
-            let what = format!("`{name}` line {}: the time `{written}` stands twice", line(at));
-            return Err(bad(what, "one row for each time: give each series a column of its own, or a file"));
+            let what = format!("`{name}` line {}: duplicate time `{written}`", line(at));
+            return Err(bad(what, "use one row per time: give each series its own column or file"));
         }
         let mut row = Vec::with_capacity(header.values.len());
         for (position, column) in &header.values {
             let cell = record.get(*position).unwrap_or("");
             let Some(value) = parse_cell(cell) else {
                 let what = format!("`{name}` line {}, column `{column}`: invalid number `{cell}`", line(at));
-                return Err(bad(what, "name the columns of values with `--columns`; leave a missing value empty"));
+                return Err(bad(what, "select the numeric columns with `--columns`; leave missing values empty"));
             };
             row.push(value);
         }
         rows.push((time, row));
     }
     if rows.is_empty() {
-        return Err(bad(format!("`{name}` has a header and no rows"), "expected a row for each time"));
+        return Err(bad(format!("`{name}` has a header but no rows"), "expected one row per time"));
     }
     Ok(Table::of_rows(header.values.into_iter().map(|(_, column)| column).collect(), rows))
 }
@@ -148,14 +148,14 @@ fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Dia
 fn header(name: &str, written: &[String], wanted: &[String]) -> Result<Header, Box<Diagnostic>> {
     let is_time = |column: &String| TIME_NAMES.contains(&column.to_lowercase().as_str());
     let Some(time) = written.iter().position(is_time) else {
-        let what = format!("`{name}` has no column of times: its header is `{}`", written.join("`, `"));
-        return Err(bad(what, format!("call it one of `{}`", TIME_NAMES.join("`, `"))));
+        let what = format!("`{name}` has no time column: its header is `{}`", written.join("`, `"));
+        return Err(bad(what, format!("name it one of `{}`", TIME_NAMES.join("`, `"))));
     };
     let others: Vec<(usize, &str)> = written.iter().map(String::as_str).enumerate().filter(|(at, _)| *at != time).collect();
     let mut values = Vec::new();
     for (at, column) in &others {
         if others.iter().any(|(other, same)| other < at && same == column) {
-            return Err(bad(format!("`{name}` has two columns `{column}`"), "give each a name of its own"));
+            return Err(bad(format!("`{name}` has two columns named `{column}`"), "rename one of them"));
         }
         if wanted.is_empty() {
             values.push((*at, (*column).to_owned()));
@@ -168,13 +168,13 @@ fn header(name: &str, written: &[String], wanted: &[String]) -> Result<Header, B
         values.push((*at, (*column).to_owned()));
     }
     if values.is_empty() {
-        return Err(bad(format!("`{name}` has times and no column of values"), "expected at least one column of numbers"));
+        return Err(bad(format!("`{name}` has a time column but no other column"), "expected at least one numeric column"));
     }
     Ok(Header { time, values })
 }
 
-/// A time in a table: RFC 3339, the same without its zone (UTC then), a date alone (its midnight in UTC), seconds or
-/// milliseconds since 1970. `None` for anything else.
+/// Parses a time in a table: RFC 3339, the same without a zone (UTC), a date (midnight UTC), or seconds or milliseconds since 1970.
+/// `None` for anything else.
 pub fn parse_instant(text: &str) -> Option<Time> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {

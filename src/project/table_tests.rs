@@ -40,23 +40,23 @@ fn csv_is_read() {
 fn what_is_no_table_is_refused() {
     let cases: [(&str, &[&str], &str); 12] = [
         ("", &[], "F8001 `t.csv` is empty"),
-        ("a,b\n1,2\n", &[], "F8001 `t.csv` has no column of times: its header is `a`, `b`"),
-        ("time,host,v\n0,web-1,1\n", &[], "F8001 `t.csv` line 2, column `host`: `web-1` is no number"),
-        ("time,v\n0,1\n60,2 %\n", &[], "F8001 `t.csv` line 3, column `v`: `2 %` is no number"),
-        ("time,v\n0,inf\n", &[], "F8001 `t.csv` line 2, column `v`: `inf` is no number"),
-        ("time,v\n\nyesterday,1\n", &[], "F8001 `t.csv` line 3: `yesterday` is no time"),
-        ("time,v\n0,1\n0,2\n", &[], "F8001 `t.csv` line 3: the time `0` stands twice"),
-        ("time,v\n0,1,2\n", &[], "F8001 `t.csv` line 2: 3 fields, the header has 2"),
-        ("time,v\n", &[], "F8001 `t.csv` has a header and no rows"),
-        ("time\n0\n", &[], "F8001 `t.csv` has times and no column of values"),
-        ("time,v,v\n0,1,1\n", &[], "F8001 `t.csv` has two columns `v`"),
+        ("a,b\n1,2\n", &[], "F8001 `t.csv` has no time column: its header is `a`, `b`"),
+        ("time,host,v\n0,web-1,1\n", &[], "F8001 `t.csv` line 2, column `host`: invalid number `web-1`"),
+        ("time,v\n0,1\n60,2 %\n", &[], "F8001 `t.csv` line 3, column `v`: invalid number `2 %`"),
+        ("time,v\n0,inf\n", &[], "F8001 `t.csv` line 2, column `v`: invalid number `inf`"),
+        ("time,v\n\nyesterday,1\n", &[], "F8001 `t.csv` line 3: invalid time `yesterday`"),
+        ("time,v\n0,1\n0,2\n", &[], "F8001 `t.csv` line 3: duplicate time `0`"),
+        ("time,v\n0,1,2\n", &[], "F8001 `t.csv` line 2: 3 fields, but the header has 2"),
+        ("time,v\n", &[], "F8001 `t.csv` has a header but no rows"),
+        ("time\n0\n", &[], "F8001 `t.csv` has a time column but no other column"),
+        ("time,v,v\n0,1,1\n", &[], "F8001 `t.csv` has two columns named `v`"),
         ("time,cpu\n0,1\n", &["cpi"], "F8001 `t.csv` has no column `cpi`"),
     ];
     for (text, wanted, expected) in cases {
         assert_eq!(show(text, wanted).unwrap_err(), expected, "{text}");
     }
     let latin = read_table("t.csv", b"time,v\xE9\n0,1\n", &[]).unwrap_err();
-    assert_eq!((latin.code.0, latin.message.as_str()), ("F9002", "`t.csv` is not UTF-8: byte 6 does not fit"));
+    assert_eq!((latin.code.0, latin.message.as_str()), ("F9002", "`t.csv` is not UTF-8: invalid byte at offset 6"));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn an_answer_of_prometheus_is_aligned() {
         {"data":{"result":[{"metric":{},"values":[[60,"2"]]}]}}"#;
     assert_eq!(show(parts, &[]).unwrap(), "value\n1970-01-01T00:00:00Z 1\n1970-01-01T00:01:00Z 2");
     let none = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
-    assert_eq!(show(none, &[]).unwrap_err(), "F8001 `t.csv` is an answer without samples");
+    assert_eq!(show(none, &[]).unwrap_err(), "F8001 `t.csv` contains no samples");
     let error = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
     assert_eq!(show(error, &[]).unwrap_err(), "F4001 `t.csv` contains a Prometheus error instead of data: bad_data: parse error");
 }

@@ -1,4 +1,4 @@
-//! A topology alone, without rules and cases: the two sides of a merge request.
+//! Loads a topology without rules and cases, for comparing the two sides of a merge request.
 
 use std::path::Path;
 
@@ -7,19 +7,19 @@ use estate::{Snapshot, build};
 
 use super::folder::{below, read};
 
-/// An estate with the texts that it was read from.
+/// An estate with its source files.
 #[derive(Debug)]
 pub struct Topology {
     pub sources: Sources,
     pub estate: Snapshot,
-    /// Everything that is wrong with it; wrong items are left out.
+    /// All errors and warnings. Invalid items are left out.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 const MODEL: [&str; 2] = ["topology/model.yaml", "topology/model.yml"];
 const SOURCES: [&str; 2] = ["topology/sources.yaml", "topology/sources.yml"];
 
-/// Reads a topology tree: the folder itself, or the `topology/` in it.
+/// Reads a topology: from `topology/` in the folder if that exists, else from the folder itself.
 pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
     let inner = dir.join("topology");
     let tree = if inner.is_dir() { inner } else { dir.to_path_buf() };
@@ -31,7 +31,7 @@ pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
     let mut texts = Sources::default();
     let paths = below(&tree, &["yaml", "yml", "json"], &mut diagnostics);
     let files: Vec<SourceId> = paths.iter().filter_map(|path| read(&mut texts, &tree, path, &mut diagnostics)).collect();
-    // Under the names that a project gives them, wherever the tree lies.
+    // The files get the names they have in a project, wherever the folder is.
     let mut sources = Sources::default();
     let (mut model, mut topology) = (Vec::new(), Vec::new());
     for file in files {
@@ -47,8 +47,8 @@ pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
     diagnostics.extend(found);
     sort(&sources, &mut diagnostics);
     if paths.is_empty() {
-        let message = format!("`{}` holds no topology files", tree.display());
-        return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("an empty side would be an empty estate")));
+        let message = format!("no topology files in `{}`", tree.display());
+        return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("name a folder with `.yaml` or `.json` topology files")));
     }
     Ok(Topology { sources, estate, diagnostics })
 }

@@ -1,4 +1,4 @@
-//! Recordings of which somebody says what broke: bundles with an `expected.json`, past cases, entries of the feedback journal.
+//! Recordings with a known cause: bundles with an `expected.json`, past cases, entries of the feedback journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,28 +14,28 @@ use super::folder::{MAX_TEXT_BYTES, below};
 /// The journal of a project, in its folder.
 const JOURNAL: &str = "feedback.ndjson";
 
-/// Any of these makes a folder a recording.
+/// A folder with any of these files is a recording.
 const SIGNALS: &[&str] = &["alerts.json", "metrics.json", "logs.json", "events.ndjson", "changes.json"];
 
-/// A recording with its truth.
+/// A recording with its known cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labelled {
-    /// The folder as people name it: relative to the project where it lies in it, with `/`.
+    /// The folder, with `/`; relative to the project if it is inside it.
     pub name: String,
     pub dir: PathBuf,
-    /// The last folder upward in which its topology and baseline may lie.
+    /// The topmost folder that may contain its topology and baseline.
     pub top: PathBuf,
-    /// What broke, by component: the words for the fault. Empty: nothing was at fault.
+    /// The text of the fault, by the component that broke. Empty: nothing was at fault.
     pub roots: BTreeMap<String, String>,
 }
 
-/// All recordings with a truth, by name.
+/// All recordings with a known cause, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Collected {
     pub found: Vec<Labelled>,
-    /// Names of those that cannot be used, and why.
+    /// Names of recordings that cannot be used, and why.
     pub skipped: Vec<(String, String)>,
-    /// What is wrong with the journal.
+    /// Errors in the journal.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -51,14 +51,14 @@ struct Expected {
 #[derive(Debug, Deserialize)]
 pub(super) struct ExpectedCause {
     pub component: String,
-    /// What broke, in words that incidents of one kind share.
+    /// The fault, in the same words for all incidents of one kind.
     #[serde(default)]
     pub fault: String,
 }
 
-/// Collects the recordings below the folders, below the project's `cases/`, and those that its journal names. Where several
-/// speak of one recording, the journal goes before `expected.json`, and that before `case.yaml`: the journal is what people
-/// say who have seen the answer.
+/// Collects the recordings below the folders, below the project's `cases/`, and in its journal. If several sources name the cause of
+/// a recording, the journal comes before `expected.json`, and that before `case.yaml`: journal entries are from people who have seen
+/// the answer.
 pub fn labelled(project: &Project, dirs: &[PathBuf]) -> Collected {
     let mut all = Collecting { project, by_path: BTreeMap::new(), skipped: BTreeSet::new() };
     all.cases();
@@ -74,7 +74,7 @@ pub fn labelled(project: &Project, dirs: &[PathBuf]) -> Collected {
 
 struct Collecting<'p> {
     project: &'p Project,
-    /// By canonical path, so that a recording that two folders hold counts once.
+    /// By canonical path, so that a recording found in two folders counts once.
     by_path: BTreeMap<PathBuf, Labelled>,
     skipped: BTreeSet<(String, String)>,
 }
@@ -89,7 +89,7 @@ impl Collecting<'_> {
                 continue;
             }
             let Some(root) = case.root.as_ref() else {
-                self.skip(name, "the case tells no root cause");
+                self.skip(name, "the case has no root cause");
                 continue;
             };
             let Some(component) = &root.component else {
@@ -100,7 +100,7 @@ impl Collecting<'_> {
                 let top = project.root.join("cases");
                 self.add(dir, top, BTreeMap::from([(component.clone(), root.fault.clone())]));
             } else {
-                self.skip(name, "the case has no recording beside it, so that nothing can be measured on it");
+                self.skip(name, "the case has no recorded signals next to it to measure on");
             }
         }
     }
@@ -118,11 +118,11 @@ impl Collecting<'_> {
     }
 
     fn journal(&mut self) -> Vec<Diagnostic> {
-        // Without a journal nobody has said anything yet.
+        // Without a journal there is no feedback yet.
         let Ok(text) = files::read_text(&self.project.root.join(JOURNAL), JOURNAL, MAX_TEXT_BYTES) else { return Vec::new() };
         let (entries, diagnostics) = feedback::read(&text);
         for entry in entries {
-            // An absolute path replaces the root.
+            // `join` replaces the root if the path is absolute.
             let dir = self.project.root.join(&entry.bundle);
             let roots: Option<BTreeMap<String, String>> = match (&entry.verdict, &entry.root) {
                 (feedback::Verdict::NoFault, _) => Some(BTreeMap::new()),
@@ -148,7 +148,7 @@ impl Collecting<'_> {
         let key = dir.canonicalize().unwrap_or_else(|_| dir.clone());
         let before = self.by_path.get(&key);
         if let Some(before) = before {
-            // Whoever names the component only leaves the words to whom knows them.
+            // An entry with only a component keeps the fault text of an earlier source.
             for (component, fault) in &mut roots {
                 if fault.is_empty() {
                     fault.clone_from(before.roots.get(component).unwrap_or(&String::new()));
@@ -167,7 +167,7 @@ impl Collecting<'_> {
         self.skipped.insert((name, why.to_owned()));
     }
 
-    /// Relative to the project where it lies in it.
+    /// Relative to the project if it is inside it.
     fn name(&self, dir: &Path) -> String {
         let inside = dir.canonicalize().ok().zip(self.project.root.canonicalize().ok());
         let inside = inside.and_then(|(dir, root)| dir.strip_prefix(root).map(Path::to_path_buf).ok());
@@ -178,7 +178,7 @@ impl Collecting<'_> {
 /// The largest `expected.json`, in bytes: it names a few components.
 const MAX_EXPECTED_BYTES: u64 = 1 << 20;
 
-/// The truth of an `expected.json`.
+/// The causes in an `expected.json`.
 pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
     let text = files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES).map_err(|error| error.message)?;
     let said: Expected = serde_json::from_str(&text).map_err(|error| format!("`expected.json` is invalid: {error}"))?;
@@ -189,7 +189,7 @@ pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
     }
 }
 
-/// The folders below that hold an `expected.json`, in the order of their paths.
+/// The folders below with an `expected.json`, in the order of their paths.
 pub(super) fn expecting(folder: &Path) -> Vec<PathBuf> {
     let files = below(folder, &["json"], &mut Vec::new()).into_iter();
     files

@@ -1,4 +1,4 @@
-//! `POST /api/v1/diagnose`: the signals of an incident in, the diagnosis out.
+//! `POST /api/v1/diagnose`: takes the signals of an incident and returns the diagnosis.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,11 +19,10 @@ use signal::{BundleText, FileText, ScoreFrame};
 use super::refusal::Refusal;
 use super::{AppState, accepts, body, spawn_blocking, time};
 
-/// The largest body, in bytes: an hour of ten thousand series at one sample a minute is a fifth of it. What is larger belongs into a
-/// bundle.
+/// The largest body, in bytes. An hour of ten thousand series with one sample a minute takes a fifth of it. Use a bundle for more.
 pub const MAX_BODY: usize = 64 << 20;
 
-/// The parts of a body, each with the file of a bundle whose format it has.
+/// The keys of a body, each with the bundle file of the same format.
 const PARTS: &[(&str, &str)] = &[
     ("alerts", "alerts.json"),
     ("metrics", "metrics.json"),
@@ -33,12 +32,12 @@ const PARTS: &[(&str, &str)] = &[
     ("scores", "scores.json"),
 ];
 
-/// What received scores are called in a diagnosis.
+/// The file name of received scores in a diagnosis.
 const RECEIVED: &str = "received scores";
 
 type Response = ([(HeaderName, &'static str); 1], Vec<u8>);
 
-/// Answers with the bytes that `faultscope diagnose --format json` writes for a bundle of these files.
+/// Returns the bytes that `faultscope diagnose --format json` prints for a bundle of these files.
 pub async fn diagnose(
     State(served): State<Arc<AppState>>,
     headers: HeaderMap,
@@ -46,7 +45,7 @@ pub async fn diagnose(
 ) -> Result<Response, Refusal> {
     accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
-    let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is about to stop")) };
+    let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is shutting down")) };
     let shared = Arc::clone(&served);
     let text = spawn_blocking(move || answer(&shared, &bytes)).await?;
     Ok(([(CONTENT_TYPE, "application/json")], text))
@@ -57,7 +56,7 @@ fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let bundle = bundle_of_text(&served.project, Path::new("the request"), &text, options);
     let mut bundle = bundle.map_err(|diagnostic| {
         let refusal = Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &diagnostic);
-        if refusal.help.is_some() { refusal } else { refusal.help("one of `alerts`, `metrics`, `logs`, `events` must hold a signal") }
+        if refusal.help.is_some() { refusal } else { refusal.help("send signals in at least one of `alerts`, `metrics`, `logs`, `events`") }
     })?;
     let received = served.journal().between(bundle.at.minus(bundle.lookback), bundle.at);
     if !received.is_empty() {
@@ -69,17 +68,17 @@ fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     Ok(answer)
 }
 
-/// The body as files of a bundle, and what is asked.
+/// The body as files of a bundle, and the options.
 fn read(bytes: &[u8]) -> Result<(BundleText, Options), Refusal> {
     let mut said: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(bytes).map_err(|error| {
         Refusal::request(format!("the body is not a JSON object: {error}"))
-            .help("like {\"alerts\": […], \"metrics\": {…}, \"window\": \"30m\"}")
+            .help("send an object like {\"alerts\": […], \"metrics\": {…}, \"window\": \"30m\"}")
     })?;
     said.retain(|_, value| value.get() != "null");
     let known: Vec<&str> = PARTS.iter().map(|(key, _)| *key).chain(["at", "window"]).collect();
     if let Some(other) = said.keys().find(|key| !known.contains(&key.as_str())) {
         let help = nearest(other, known.iter().copied())
-            .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
+            .map_or_else(|| format!("known keys: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
         return Err(Refusal::unusable(format!("unknown key `{other}`")).help(help));
     }
     let at = word(&said, "at")?.map(|text| time(&text)).transpose()?;
@@ -110,5 +109,5 @@ fn word(said: &BTreeMap<String, Box<RawValue>>, key: &str) -> Result<Option<Stri
     let Some(value) = said.get(key) else { return Ok(None) };
     let text = serde_json::from_str(value.get());
     text.map(Some)
-        .map_err(|_| Refusal::unusable(format!("`{key}` must be a text, not `{}`", value.get().chars().take(40).collect::<String>())))
+        .map_err(|_| Refusal::unusable(format!("`{key}` must be a string, not `{}`", value.get().chars().take(40).collect::<String>())))
 }

@@ -1,8 +1,8 @@
-//! The journal of received scores: `scores.ndjson` in the data folder, one score per line as it may stand in a bundle.
+//! The journal of received scores: `scores.ndjson` in the data folder, one score per line in the format of a bundle.
 //!
-//! A score is acknowledged only after the file holds it and the disk says so. What a crash leaves of a line that was not
-//! acknowledged is cut off at the next start. Nothing acknowledged is dropped before [`KEEP`] has passed; a journal that has no room
-//! refuses instead.
+//! A score is acknowledged only after it is in the file and synced to disk. If a crash leaves an incomplete line, which was never
+//! acknowledged, the next start removes it. Acknowledged scores are not dropped before [`KEEP`] has passed: a full journal refuses new
+//! ones instead.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,10 +17,10 @@ use project::Project;
 use signal::{Origin, ScoreFrame, score_of};
 use value::{DAY, Duration, Time};
 
-/// How long a score is kept after it was received: as long as people still ask what happened, a week with its weekend.
+/// How long a score is kept after it was received: a week, in which people still investigate an incident.
 pub const KEEP: Duration = 7 * DAY;
 
-/// The largest journal, in bytes: some half a million scores. All of them are also held in memory, and read at the start.
+/// The largest journal, in bytes: some half a million scores. All of them are read at the start and kept in memory.
 pub const MAX_JOURNAL: u64 = 64 << 20;
 
 /// The name of the file in the data folder.
@@ -30,20 +30,20 @@ pub const FILE: &str = "scores.ndjson";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
     pub received: Time,
-    /// Of the score itself.
+    /// The time of the score itself.
     pub time: Time,
-    /// Under the topology that the server was started with.
+    /// In the topology that the server was started with.
     pub component: Option<ComponentId>,
-    /// One line of JSON, without its end.
+    /// One line of JSON, without the newline.
     pub line: String,
 }
 
-/// Why a batch was not taken; nothing of it is kept.
+/// Why a batch was refused. None of it is stored.
 #[derive(Debug)]
 pub enum Refused {
     /// It would grow beyond [`MAX_JOURNAL`].
     Full,
-    /// The disk did not take it.
+    /// It could not be written to disk.
     Broken(String),
 }
 
@@ -51,27 +51,27 @@ pub enum Refused {
 pub struct Journal {
     dir: PathBuf,
     file: File,
-    /// Held as long as the journal is: two servers would overwrite each other.
+    /// Locked as long as the journal is open: two servers would overwrite each other.
     _lock: File,
-    /// In the order in which they were received.
+    /// In the order of arrival.
     kept: VecDeque<Kept>,
-    /// Of the file, in bytes, up to the last acknowledged line.
+    /// The length of the file in bytes, up to the last acknowledged line.
     length: u64,
-    /// Lines of the file that are no longer kept.
+    /// The number of expired lines in the file.
     expired: usize,
-    /// Why nothing more is taken until the next start.
+    /// Why no more scores are accepted until the next start.
     broken: Option<String>,
 }
 
 impl Journal {
-    /// Opens the journal of a folder, which is made if it is not there. `now` decides what is too old. What is to be said about
-    /// it comes as second: a torn line that was cut off.
+    /// Opens the journal in a folder, and creates both if necessary. `now` decides which scores have expired. Also returns a warning if
+    /// an incomplete line was removed.
     ///
     /// # Errors
     /// `JOURNAL`: a folder that cannot be used, or is used by another server; a line that cannot be read.
     pub fn open(dir: &Path, project: &Project, now: Time) -> Result<(Journal, Option<String>), Box<Diagnostic>> {
         let path = dir.join(FILE);
-        let failed = |error: &std::io::Error| wrong(format!("`{}` cannot be used: {error}", path.display()));
+        let failed = |error: &std::io::Error| wrong(format!("cannot use `{}`: {error}", path.display()));
         std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
         let lock = lock(dir)?;
         let (file, mut bytes) = open(&path).map_err(|error| failed(&error))?;
@@ -97,12 +97,12 @@ impl Journal {
             journal.compact().map_err(|error| failed(&error))?;
         }
         let words =
-            || format!("`{}` ended within a line, as after a crash: {torn} bytes, never acknowledged, were cut off", path.display());
+            || format!("`{}` ended with an incomplete line, as after a crash: removed {torn} bytes, never acknowledged", path.display());
         let said = (torn > 0).then(words);
         Ok((journal, said))
     }
 
-    /// How many scores are kept.
+    /// The number of scores.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
@@ -111,18 +111,18 @@ impl Journal {
         self.kept.is_empty()
     }
 
-    /// Those kept, in the order in which they were received.
+    /// The scores, in the order of arrival.
     pub fn kept(&self) -> impl DoubleEndedIterator<Item = &Kept> {
         self.kept.iter()
     }
 
-    /// The scores after `since` up to `at`, as a file of a bundle.
+    /// The scores after `since` up to `at`, in the format of a bundle file.
     pub fn between(&self, since: Time, at: Time) -> String {
         let inside = self.kept.iter().filter(|kept| kept.time > since && kept.time <= at);
         inside.flat_map(|kept| [kept.line.as_str(), "\n"]).collect()
     }
 
-    /// Takes a batch whole or not at all. When this returns without an error, the disk holds it.
+    /// Adds a batch as a whole or not at all. If this returns without an error, the batch is on disk.
     pub fn append(&mut self, batch: Vec<Kept>, now: Time) -> Result<(), Refused> {
         if let Some(reason) = &self.broken {
             return Err(Refused::Broken(reason.clone()));
@@ -131,7 +131,7 @@ impl Journal {
         let text: String = batch.iter().flat_map(|kept| [kept.line.as_str(), "\n"]).collect();
         let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let full = |journal: &Self| journal.length.saturating_add(size) > MAX_JOURNAL;
-        // Half of it being history is worth writing it anew, and any of it if that makes room.
+        // Rewrite the file if more than half of it has expired, or if removing expired lines makes room.
         if self.expired > self.kept.len() || (self.expired > 0 && full(self)) {
             self.compact().map_err(|error| Refused::Broken(error.to_string()))?;
         }
@@ -139,11 +139,11 @@ impl Journal {
             return Err(Refused::Full);
         }
         if let Err(error) = self.file.write_all(text.as_bytes()) {
-            // A part of it may stand there: no later line may follow it.
+            // Part of the batch may be in the file: no later line may follow it.
             return Err(self.undo(&error));
         }
         if let Err(error) = self.file.sync_data() {
-            // Whether the disk has it, nobody knows any more, and asking again would not tell.
+            // It is now unknown whether the batch is on disk, and another sync would not tell.
             self.broken = Some(error.to_string());
             return Err(self.undo(&error));
         }
@@ -159,7 +159,7 @@ impl Journal {
         Refused::Broken(error.to_string())
     }
 
-    /// Forgets what was received more than [`KEEP`] ago.
+    /// Drops scores that were received more than [`KEEP`] ago.
     fn expire(&mut self, now: Time) {
         let oldest = now.minus(KEEP);
         while self.kept.front().is_some_and(|kept| kept.received < oldest) {
@@ -168,7 +168,7 @@ impl Journal {
         }
     }
 
-    /// Writes what is kept into a new file, which then takes the place of the old one: at every instant one of them is there whole.
+    /// Writes the scores to a new file, which then replaces the old one. At every instant one of the two is complete.
     fn compact(&mut self) -> std::io::Result<()> {
         let (path, fresh) = (self.dir.join(FILE), self.dir.join(format!("{FILE}.new")));
         match std::fs::remove_file(&fresh) {
@@ -180,13 +180,13 @@ impl Journal {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&fresh, &path)?;
-        // From here on the new file is the journal, whatever the folder says.
+        // From here on the new file is the journal, even if syncing the folder fails.
         self.file = file;
         self.length = u64::try_from(text.len()).unwrap_or(u64::MAX);
         self.expired = 0;
         let remembered = files::sync_folder(&self.dir);
         if let Err(error) = &remembered {
-            // After a crash the name may lead to the old file, without what is added from here on.
+            // After a crash the name may refer to the old file, which lacks everything added from here on.
             self.broken = Some(error.to_string());
         }
         remembered
@@ -194,16 +194,16 @@ impl Journal {
 }
 
 fn wrong(message: String) -> Box<Diagnostic> {
-    Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("name another folder with `--data DIR`, or repair this one"))
+    Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("use another folder with `--data DIR`, or repair this one"))
 }
 
 fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
     let path = dir.join("scores.lock");
-    let failed = |error: &std::io::Error| wrong(format!("`{}` cannot be used: {error}", path.display()));
+    let failed = |error: &std::io::Error| wrong(format!("cannot use `{}`: {error}", path.display()));
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(wrong(format!("another server uses `{}`", dir.display()))),
+        Err(TryLockError::WouldBlock) => Err(wrong(format!("another server is using `{}`", dir.display()))),
         Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
@@ -216,14 +216,14 @@ fn open(path: &Path) -> std::io::Result<(File, Vec<u8>)> {
     Ok((file, bytes))
 }
 
-/// The lines of a journal. One that cannot be read ends the start: what was acknowledged is not dropped in silence.
+/// Reads the lines of a journal. An unreadable line stops the start, because acknowledged scores must not be dropped silently.
 fn read(path: &Path, bytes: &[u8], project: &Project) -> Result<VecDeque<Kept>, Box<Diagnostic>> {
     let placer = signal::Resolver::new(&project.placement, &project.estate);
     let mut kept = VecDeque::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let unreadable = |why: &str| {
-            let message = format!("line {} of `{}` cannot be read: {why}", index + 1, path.display());
-            Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("another program wrote there: fix the line or remove it"))
+            let message = format!("cannot read line {} of `{}`: {why}", index + 1, path.display());
+            Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("another program wrote to this file: fix or remove the line"))
         };
         let line = std::str::from_utf8(line).map_err(|_| unreadable("it is not UTF-8"))?;
         let written: Value = serde_json::from_str(line).map_err(|error| unreadable(&error.to_string()))?;

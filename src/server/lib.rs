@@ -1,7 +1,7 @@
-//! `faultscope serve`: the same answers over HTTP, and a place where models of others leave their scores.
+//! `faultscope serve`: diagnoses over HTTP, and an endpoint that receives the scores of external models.
 //!
-//! One project, loaded at the start and never changed: who changes a file starts the server anew. The only thing that the server
-//! writes is the journal of received scores. A request that is refused has changed nothing.
+//! The server loads one project at the start and never reloads it: restart it after changing a file. It only writes the journal of
+//! received scores. A request that is refused changes nothing.
 
 mod diagnose;
 mod journal;
@@ -34,13 +34,13 @@ use value::Time;
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
 pub use refusal::Refusal;
 
-/// Diagnoses made at once: each takes a core and the memory of its signals; further ones wait.
+/// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
 const MAX_DIAGNOSES: usize = 2;
 
-/// How long requests under way may take to end once the server is asked to stop; then they are cut off.
+/// How long requests in progress may take after the server is asked to stop; then they are aborted.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What all requests share.
+/// The state that all requests share.
 pub struct AppState {
     project: Project,
     journal: Mutex<Journal>,
@@ -50,8 +50,8 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Opens the journal in `data` and reads the models in `models`, if there is such a folder. What is to be said about them comes
-    /// as second: lines cut off, models that cannot be read and are left out.
+    /// Opens the journal in `data` and reads the models in `models`, if given. Also returns warnings: about bytes removed from the
+    /// journal, and about models that cannot be read and are skipped.
     ///
     /// # Errors
     /// `JOURNAL`, `UNREADABLE`: a folder that cannot be used.
@@ -65,23 +65,23 @@ impl AppState {
         Ok((AppState { project, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
     }
 
-    /// Names of the models, in order.
+    /// The names of the models, sorted.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         self.models.keys().map(String::as_str)
     }
 
-    /// How many received scores are kept.
+    /// The number of stored scores.
     pub fn kept(&self) -> usize {
         self.journal().len()
     }
 
     fn journal(&self) -> MutexGuard<'_, Journal> {
-        // Whoever stopped while holding it left it as it is on disk: its fields change only after the disk has.
+        // A poisoned journal still matches the file: its fields only change after the file has.
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Serves until the process is asked to stop (SIGINT, SIGTERM); requests under way are answered first.
+/// Serves until the process is asked to stop (SIGINT, SIGTERM). Requests in progress are finished first.
 pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -95,7 +95,7 @@ async fn run(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let (stopping, asked) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, router(Arc::new(served))).with_graceful_shutdown(async move {
         asked_to_stop().await;
-        // Nobody waits for it any more if the serving has ended by itself.
+        // Fails if the server has already stopped by itself: then nothing waits for this.
         let _ = stopping.send(());
     });
     let cut_off = async {
@@ -110,7 +110,7 @@ async fn run(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     }
 }
 
-/// Ends when the process is asked to stop. A signal that cannot be listened for never comes.
+/// Returns when the process is asked to stop. If a signal handler cannot be installed, that signal is ignored.
 async fn asked_to_stop() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -146,15 +146,15 @@ fn router(served: Arc<AppState>) -> Router {
         .with_state(served)
 }
 
-/// What there is, for who looks.
+/// The list of endpoints.
 async fn addresses() -> Json<Value> {
     Json(json!({
-        "POST /api/v1/diagnose": "signals of an incident in, the diagnosis out, as `faultscope diagnose --format json` writes it",
-        "POST /api/v1/scores": "scores of your own model, kept for later diagnoses",
-        "GET /api/v1/scores": "the scores kept; ?component= and ?since= narrow them",
-        "GET /api/v1/predict": "what a fitted model says of one row: ?model=NAME&COLUMN=VALUE",
-        "POST /api/v1/predict": "the same for several rows",
-        "GET /healthz": "whether the server runs",
+        "POST /api/v1/diagnose": "diagnose the signals in the body; returns the JSON of `faultscope diagnose --format json`",
+        "POST /api/v1/scores": "store scores of an external model for later diagnoses",
+        "GET /api/v1/scores": "list the stored scores; filter with ?component= and ?since=",
+        "GET /api/v1/predict": "score one row with a fitted model: ?model=NAME&COLUMN=VALUE",
+        "POST /api/v1/predict": "score several rows with a fitted model",
+        "GET /healthz": "health check",
     }))
 }
 
@@ -163,51 +163,51 @@ async fn healthy() -> Json<Value> {
 }
 
 async fn nowhere(uri: Uri) -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, Code::NO_ADDRESS, format!("there is no `{}` here", uri.path()))
-        .help("`GET /api/v1` lists what there is")
+    Refusal::new(StatusCode::NOT_FOUND, Code::NO_ADDRESS, format!("unknown endpoint `{}`", uri.path()))
+        .help("`GET /api/v1` lists the endpoints")
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
-    let message = format!("`{}` does not take {method}", uri.path());
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists what there is")
+    let message = format!("`{}` does not support {method}", uri.path());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists the endpoints")
 }
 
-/// Refuses bodies of other kinds: a page in somebody's browser may send a form or plain text anywhere, but no JSON.
+/// Refuses other content types: a web page in a browser may send a form or plain text to any address, but not JSON.
 fn accepts(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Refusal> {
     let given = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
     let kind = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     if kinds.contains(&kind.as_str()) {
         return Ok(());
     }
-    let found = if kind.is_empty() { "the request does not say what its body is".to_owned() } else { format!("`{kind}` is not read here") };
+    let found = if kind.is_empty() { "the request has no `content-type`".to_owned() } else { format!("unsupported content type `{kind}`") };
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BODY_TYPE, found)
         .help(format!("send the header `content-type: {}`", kinds.join("` or `"))))
 }
 
-/// The whole body, or why there is none.
+/// The whole body, or why it cannot be read.
 fn body(sent: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, Refusal> {
     sent.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             let message = format!("the body is larger than {} MiB", limit >> 20);
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::BODY_SIZE, message).help("send it in several requests, or less of it")
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::BODY_SIZE, message).help("split it into several requests")
         } else {
-            Refusal::request(format!("the body could not be received: {}", rejection.body_text()))
+            Refusal::request(format!("cannot read the body: {}", rejection.body_text()))
         }
     })
 }
 
-/// Runs what computes, or waits for a disk or another server, where it keeps no other request waiting.
+/// Runs work that computes, or waits for a disk or another server, on a thread where it does not block other requests.
 async fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Refusal::broken("internal error while handling the request").help("please report it with the request")),
+        Err(_) => Err(Refusal::broken("internal error while handling the request").help("please report this bug with the request")),
     }
 }
 
-/// An instant as the command line takes it.
+/// Parses a time in the format of the command line.
 fn time(text: &str) -> Result<Time, Refusal> {
     Time::parse(text).ok_or_else(|| {
-        Refusal::request(format!("invalid time `{text}`")).help("use RFC 3339, like `2025-06-01T10:00:00Z`; in an address, `+` is `%2B`")
+        Refusal::request(format!("invalid time `{text}`")).help("use RFC 3339, like `2025-06-01T10:00:00Z`; in a URL, write `+` as `%2B`")
     })
 }
 

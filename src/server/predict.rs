@@ -1,4 +1,4 @@
-//! `/api/v1/predict`: what models fitted by `faultscope anomaly fit` say of rows.
+//! `/api/v1/predict`: scores rows with models fitted by `faultscope anomaly fit`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,22 +19,22 @@ use value::Time;
 use super::refusal::Refusal;
 use super::{AppState, accepts, body, spawn_blocking, time};
 
-/// The largest body, in bytes: a row takes about a hundred.
+/// The largest body, in bytes. A row takes about a hundred.
 pub const MAX_BODY: usize = 4 << 20;
 
-/// Several of one request: what a person, or one scrape of an estate, asks about at once.
+/// The maximum number of rows per request: enough for one scrape of an estate.
 const MAX_ROWS: usize = 10_000;
 
-/// The largest model file, in bytes: a thousand columns with a weekly season are a tenth of it.
+/// The largest model file, in bytes. A thousand columns with a weekly season take a tenth of it.
 const MAX_MODEL_BYTES: u64 = 256 << 20;
 
-/// The models of a folder, by the names of their files without `.json`. One that cannot be read is left out, and told in `warnings`.
+/// Loads the models of a folder, by file name without `.json`. A model that cannot be read is skipped, with a warning.
 ///
 /// # Errors
 /// `UNREADABLE`: no such folder.
 pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, Model>, Box<Diagnostic>> {
     let entries = std::fs::read_dir(dir).map_err(|error| {
-        let message = format!("folder `{}` cannot be read: {error}", dir.display());
+        let message = format!("cannot read `{}`: {error}", dir.display());
         Box::new(Diagnostic::nowhere(Code::UNREADABLE, message).help("name the folder that `faultscope anomaly fit` wrote models to"))
     })?;
     let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
@@ -49,14 +49,14 @@ pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, M
             (Ok(model), Some(name)) => {
                 models.insert(name.to_owned(), model);
             }
-            (Ok(_), None) => warnings.push(format!("`{shown}` is left out: its name is not UTF-8")),
-            (Err(reason), _) => warnings.push(format!("a model is left out: {reason}")),
+            (Ok(_), None) => warnings.push(format!("skipped model `{shown}`: its name is not UTF-8")),
+            (Err(reason), _) => warnings.push(format!("skipped a model: {reason}")),
         }
     }
     Ok(models)
 }
 
-/// `GET /api/v1/predict?model=NAME&COLUMN=VALUE`: one row; with `time`, what is usual at that time of the day and week counts.
+/// `GET /api/v1/predict?model=NAME&COLUMN=VALUE`: one row. With `time`, it is compared with the usual values at that time of day and week.
 pub async fn one(
     State(served): State<Arc<AppState>>,
     query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
@@ -80,7 +80,7 @@ pub async fn one(
 #[serde(deny_unknown_fields)]
 struct Several {
     model: Option<String>,
-    /// Of all rows.
+    /// The time of all rows.
     time: Option<Time>,
     rows: Vec<BTreeMap<String, f64>>,
 }
@@ -98,12 +98,13 @@ pub async fn several(
 
 fn judge(served: &AppState, bytes: &[u8]) -> Result<Value, Refusal> {
     let asked: Several = serde_json::from_slice(bytes).map_err(|error| {
-        let message = format!("the body cannot be read: {error}");
+        let message = format!("invalid body: {error}");
         let refusal = if error.is_data() { Refusal::unusable(message) } else { Refusal::request(message) };
-        refusal.help("like {\"model\": \"cpu\", \"rows\": [{\"cpu_usage\": 90}]}")
+        refusal.help("send an object like {\"model\": \"cpu\", \"rows\": [{\"cpu_usage\": 90}]}")
     })?;
     if asked.rows.len() > MAX_ROWS {
-        return Err(Refusal::unusable(format!("{} rows are more than {MAX_ROWS}", asked.rows.len())).help("send them in several requests"));
+        let message = format!("{} rows exceed the maximum of {MAX_ROWS}", asked.rows.len());
+        return Err(Refusal::unusable(message).help("split them into several requests"));
     }
     let (name, model) = find(served, asked.model.as_deref())?;
     let mut scores = Vec::with_capacity(asked.rows.len());
@@ -115,7 +116,7 @@ fn judge(served: &AppState, bytes: &[u8]) -> Result<Value, Refusal> {
     Ok(json!({"model": name, "scores": scores}))
 }
 
-/// The model of that name; without a name, the only one there is.
+/// The model of that name; without a name, the only model.
 fn find<'s>(served: &'s AppState, named: Option<&str>) -> Result<(&'s str, &'s Model), Refusal> {
     let missing = |message: String| Refusal::new(StatusCode::NOT_FOUND, Code::NO_MODEL, message);
     let known = || served.models().collect::<Vec<_>>().join(", ");
@@ -123,25 +124,25 @@ fn find<'s>(served: &'s AppState, named: Option<&str>) -> Result<(&'s str, &'s M
         Some(name) => served.models.get_key_value(name).map(|(name, model)| (name.as_str(), model)).ok_or_else(|| {
             let help = match nearest(name, served.models()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if served.models.is_empty() => "the server was started without models: `--models DIR`".to_owned(),
-                None => format!("there are: {}", known()),
+                None if served.models.is_empty() => "the server has no models: start it with `--models DIR`".to_owned(),
+                None => format!("known models: {}", known()),
             };
-            missing(format!("there is no model `{name}`")).help(help)
+            missing(format!("unknown model `{name}`")).help(help)
         }),
         None => {
             let mut all = served.models.iter();
             match (all.next(), all.next()) {
                 (Some((name, model)), None) => Ok((name, model)),
-                (None, _) => Err(missing("there are no models".to_owned()).help("start the server with `--models DIR`")),
+                (None, _) => Err(missing("the server has no models".to_owned()).help("start the server with `--models DIR`")),
                 (Some(_), Some(_)) => {
-                    Err(Refusal::unusable("the request does not say which model").help(format!("name one with `model`: {}", known())))
+                    Err(Refusal::unusable("the request names no model").help(format!("set `model` to one of: {}", known())))
                 }
             }
         }
     }
 }
 
-/// The row with what the model says of it; where a column is called like one of the answers, the answer stands.
+/// The row with its result. If a column has the name of a result field, the result field is kept.
 fn say(model: &Model, row: &BTreeMap<String, f64>, at: Option<Time>) -> Result<Value, Refusal> {
     let columns: Vec<&str> = model.columns().collect();
     if let Some(other) = row.keys().find(|name| !columns.contains(&name.as_str())) {
@@ -150,7 +151,7 @@ fn say(model: &Model, row: &BTreeMap<String, f64>, at: Option<Time>) -> Result<V
         return Err(Refusal::unusable(format!("the model has no column `{other}`")).help(help));
     }
     if row.is_empty() {
-        return Err(Refusal::unusable("a row without columns says nothing").help(format!("its columns: {}", columns.join(", "))));
+        return Err(Refusal::unusable("the row has no columns").help(format!("columns of the model: {}", columns.join(", "))));
     }
     let scored = model.score_at(row, at);
     let mut answer: Map<String, Value> = row.iter().map(|(column, value)| (column.clone(), json!(value))).collect();

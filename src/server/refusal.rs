@@ -1,4 +1,4 @@
-//! How the server says no: a status, a code, what is wrong, how to mend it.
+//! Error responses: a status, a code, a message, and how to fix the problem.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use diag::{Code, Diagnostic};
 
-/// An answer that is an error. What it refuses has changed nothing.
+/// An error response. The refused request has changed nothing.
 #[derive(Debug)]
 pub struct Refusal {
     pub status: StatusCode,
     pub code: Code,
     pub message: String,
     pub help: Option<String>,
-    /// The entries that were refused one by one, where that is why.
+    /// The rejected entries, if they are the reason.
     pub rejected: Vec<Value>,
 }
 
@@ -28,17 +28,17 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, Code::REQUEST, message)
     }
 
-    /// A request that can be read and says nothing that can be used.
+    /// A request that can be read, but contains nothing usable.
     pub fn unusable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::UNUSABLE, message)
     }
 
-    /// What went wrong is the server's own: nothing that another request could do better.
+    /// An internal error: a different request would not help.
     pub fn broken(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::REQUEST, message)
     }
 
-    /// What a reader complains about; with the status that the caller knows.
+    /// The error of a reader, with a status given by the caller.
     pub fn of(status: StatusCode, diagnostic: &Diagnostic) -> Self {
         let refusal = Self::new(status, diagnostic.code, diagnostic.message.clone());
         Refusal { help: diagnostic.help.clone(), ..refusal }

@@ -1,4 +1,4 @@
-//! `/api/v1/scores`: what models of others say, received and listed.
+//! `/api/v1/scores`: receives and lists the scores of external models.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
 use super::refusal::Refusal;
 use super::{AppState, accepts, body, now, spawn_blocking};
 
-/// The largest body of scores, in bytes: some thirty thousand of them; a model that has more to say sends several.
+/// The largest body of scores, in bytes: some thirty thousand scores. Send more in several requests.
 pub const MAX_BODY: usize = 4 << 20;
 
-/// More scores than this in one answer are no list to look at; `since` narrows it.
+/// The maximum number of scores in one response; filter with `since`.
 pub const MAX_LISTED: usize = 1_000;
 
-/// What of an entry is kept: what has a meaning in a bundle.
+/// The keys of an entry that are stored: those that a bundle uses.
 const KEYS: &[&str] = &["component", "labels", "metric", "score", "scale", "time", "onset", "origin"];
 
-/// `POST /api/v1/scores`: answers only after the disk holds what was accepted.
+/// `POST /api/v1/scores`: responds only after the accepted scores are on disk.
 pub async fn receive(
     State(served): State<Arc<AppState>>,
     headers: HeaderMap,
@@ -51,7 +51,7 @@ fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json<
         }
     }
     if batch.is_empty() && !rejected.is_empty() {
-        let refusal = Refusal::unusable("none of the scores can be taken; `rejected` says why, one by one");
+        let refusal = Refusal::unusable("all scores were rejected: `rejected` lists the reasons");
         return Err(Refusal { rejected, ..refusal }.help("`docs/serving.md` describes the format; `index` counts entries from 0"));
     }
     let (accepted, unplaced) = (batch.len(), batch.iter().filter(|kept| kept.component.is_none()).count());
@@ -61,12 +61,12 @@ fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json<
     Ok((StatusCode::ACCEPTED, Json(json!({"accepted": accepted, "unplaced": unplaced, "rejected": rejected}))))
 }
 
-/// What is kept of an entry, or why it is not.
+/// The entry to store, or why it is rejected.
 fn judge(entry: ScoreEntry, now: Time) -> Result<Kept, (Code, String, String)> {
     let score = entry.read.map_err(|refusal| (refusal.code, refusal.reason, refusal.found))?;
     if score.time > now.plus(MAX_SKEW) {
-        let reason = format!("with a `time` more than {} ahead of the clock here", Time::describe(MAX_SKEW));
-        return Err((Code::SIGNAL_TIME, reason, format!("`time` is {}, here it is {now}", score.time)));
+        let reason = format!("`time` is more than {} ahead of the server's clock", Time::describe(MAX_SKEW));
+        return Err((Code::SIGNAL_TIME, reason, format!("`time` is {}, the server's clock shows {now}", score.time)));
     }
     let written = entry.written.unwrap_or_default();
     let mut line: Map<String, Value> =
@@ -80,17 +80,17 @@ fn refused(refused: Refused) -> Refusal {
         Refused::Full => Refusal::new(
             StatusCode::INSUFFICIENT_STORAGE,
             Code::JOURNAL,
-            format!("the journal has no room: it holds {} MiB of scores that are younger than {}", MAX_JOURNAL >> 20, Time::describe(KEEP)),
+            format!("the journal is full: it contains {} MiB of scores younger than {}", MAX_JOURNAL >> 20, Time::describe(KEEP)),
         )
-        .help("send scores less often, or only those that stand out; nothing of this request was kept"),
+        .help("send scores less often, or only anomalous ones; nothing from this request was stored"),
         Refused::Broken(reason) => {
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::JOURNAL, format!("the journal could not be written: {reason}"))
-                .help("nothing of this request was kept; send it again when the disk is mended, after a restart if this goes on")
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::JOURNAL, format!("cannot write the journal: {reason}"))
+                .help("nothing from this request was stored: fix the disk and send it again; restart the server if the error persists")
         }
     }
 }
 
-/// `GET /api/v1/scores?component=&since=`: the latest received first.
+/// `GET /api/v1/scores?component=&since=`: the last received first.
 pub async fn list(
     State(served): State<Arc<AppState>>,
     query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
@@ -113,15 +113,14 @@ fn wanted(served: &AppState, query: &BTreeMap<String, String>) -> Result<(Option
     const KNOWN: [&str; 2] = ["component", "since"];
     if let Some(other) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let help =
-            nearest(other, KNOWN).map_or_else(|| "known here: component, since".to_owned(), |name| format!("did you mean `{name}`?"));
+            nearest(other, KNOWN).map_or_else(|| "known keys: component, since".to_owned(), |name| format!("did you mean `{name}`?"));
         return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
     let estate = &served.project.estate;
     let component = match query.get("component") {
         Some(name) => Some(estate.find_named(name).ok_or_else(|| {
             let help = nearest(name, estate.ids().map(|id| estate.component(id).id.as_str()));
-            let help = help
-                .map_or_else(|| "`faultscope impact` knows components by the same names".to_owned(), |id| format!("did you mean `{id}`?"));
+            let help = help.map_or_else(|| "use an id or a unique name from the topology".to_owned(), |id| format!("did you mean `{id}`?"));
             Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).help(help)
         })?),
         None => None,

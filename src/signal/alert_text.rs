@@ -1,18 +1,18 @@
-//! The texts of an alert: its name, what a rule searches, what a person reads.
+//! The texts of an alert: its name, the text that rules search, and the summary for people.
 
 use std::collections::BTreeMap;
 
-/// The label that Prometheus gives the name of the rule in.
+/// The label in which Prometheus puts the name of the alerting rule.
 const NAME: &str = "alertname";
 
-/// Annotations that may hold the one line for people, the best first.
+/// Annotations that may contain the one-line summary, best first.
 const SUMMARIES: &[&str] = &["summary", "description", "message", "title"];
 
 fn annotation<'t>(annotations: &'t BTreeMap<String, String>, keys: &[&str]) -> Option<&'t String> {
     keys.iter().filter_map(|key| annotations.get(*key)).find(|text| !text.trim().is_empty())
 }
 
-/// The label `alertname`; where a tool sends none, its title or summary stands for it.
+/// The label `alertname`, or the title or summary if a tool does not send it.
 pub(super) fn name(labels: &BTreeMap<String, String>, annotations: &BTreeMap<String, String>) -> String {
     let given = labels.get(NAME).filter(|name| !name.trim().is_empty());
     given.or_else(|| annotation(annotations, &["title", "summary"])).cloned().unwrap_or_else(|| "unnamed alert".to_owned())

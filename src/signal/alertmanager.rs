@@ -1,5 +1,5 @@
 //! Alerts as Alertmanager writes them: webhook payloads (version 4) and the body of `POST /api/v2/alerts`, into deliveries.
-//! What several deliveries say of one alert is put together in [`super::deliveries`].
+//! Several deliveries of one alert are merged in [`super::deliveries`].
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) struct Batch {
     pub unread: Vec<Unread>,
     pub complaints: Complaints,
     pub diagnostics: Vec<Diagnostic>,
-    /// Reasons of what was set aside, with their number.
+    /// Number of rejected entries by reason.
     pub rejected: BTreeMap<&'static str, usize>,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
     Ok(batch)
 }
 
-/// What a field that holds a time says.
+/// The value of a time field.
 enum Moment {
     Absent,
     At(Time),
@@ -84,7 +84,7 @@ fn moment(alert: &Map<String, Value>, key: &str) -> Moment {
 }
 
 impl Batch {
-    /// All times that are certain: starts, and ends of what is resolved.
+    /// All known times: starts, and ends of resolved alerts.
     pub fn times(&self) -> impl Iterator<Item = Time> + '_ {
         self.deliveries.iter().flat_map(|delivery| {
             let end = match delivery.ending {
@@ -101,7 +101,7 @@ impl Batch {
         self.reject_at(index, reason, code, found);
     }
 
-    /// Sets aside an entry that is already counted as received.
+    /// Rejects an entry that is already counted as received.
     pub fn reject_at(&mut self, index: usize, reason: &'static str, code: Code, found: &str) {
         let found = if found.is_empty() { String::new() } else { format!(", `{found}`") };
         self.complaints.add(code, &format!("alerts rejected, {reason}"), 1, || format!("alert {index}{found}"));
@@ -116,7 +116,7 @@ impl Batch {
         }
     }
 
-    /// One alert; `status` is that of the payload, for tools that give the alert none of its own.
+    /// One alert; `status` is that of the payload, for tools that do not set it per alert.
     fn take(&mut self, alert: &Value, status: Option<&str>) {
         let Some(fields) = alert.as_object() else { return self.refuse("not an object", Code::SIGNAL_ENTRY, "") };
         let Some(Value::Object(_)) = fields.get("labels") else { return self.refuse("no `labels`", Code::SIGNAL_ENTRY, "") };
@@ -130,7 +130,7 @@ impl Batch {
             Moment::At(time) => Some(time),
             Moment::Wrong(text) => return self.refuse("invalid `endsAt`", Code::SIGNAL_TIME, &text),
         };
-        // The answer of `GET /api/v2/alerts` has an object here: no word of firing or resolved, the times decide.
+        // In the response of `GET /api/v2/alerts`, `status` is an object without firing or resolved: the times decide.
         let ending = match fields.get("status").and_then(Value::as_str).or(status) {
             Some("resolved") => Ending::Resolved(end),
             Some("firing") => Ending::Firing,

@@ -20,34 +20,34 @@ use super::resolver::Resolver;
 use super::scores::{self, ScoreFrame};
 use super::traces;
 
-/// The largest file that is read, in bytes: it is held in memory whole, and one of this size is a mistake rather than a recording.
+/// The largest file that is read, in bytes. Files are held in memory whole, and a larger one is more likely an error than a recording.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
 
-/// How far after the instant of an evaluation a signal may lie before its clock, or the instant, is doubted.
+/// How far after the evaluation time a signal may be before a warning about clock skew.
 pub const MAX_SKEW: Duration = HOUR;
 
 /// The name of a file, as seen from the bundle, and its bytes as found.
 pub type FileText = (String, Vec<u8>);
 
-/// The files of a bundle; one that is not there is `None`.
+/// The files of a bundle; a missing one is `None`.
 #[derive(Debug, Clone, Default)]
 pub struct BundleText {
     pub alerts: Option<FileText>,
     pub metrics: Option<FileText>,
-    /// Metrics of a period known to be healthy; of the bundle or of a folder above it.
+    /// Metrics of a period known to be healthy, from the bundle or a folder above it.
     pub baseline: Option<FileText>,
     /// Spans.
     pub traces: Option<FileText>,
-    /// Spans of a period known to be healthy; of the bundle or of a folder above it.
+    /// Spans of a period known to be healthy, from the bundle or a folder above it.
     pub baseline_traces: Option<FileText>,
     pub logs: Option<FileText>,
     /// `events.ndjson`.
     pub events: Option<FileText>,
     /// `changes.json`: the same content as `events`.
     pub changes: Option<FileText>,
-    /// What models outside say: `scores.json`, `scores.ndjson`.
+    /// Scores of external models: `scores.json`, `scores.ndjson`.
     pub scores: Vec<FileText>,
-    /// The bundle's own estate, of the bundle or of a folder above it; read by the caller.
+    /// The topology, from the bundle or a folder above it; parsed by the caller.
     pub topology: Option<FileText>,
 }
 
@@ -85,12 +85,12 @@ pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic
     Ok(text)
 }
 
-/// The file in the bundle, else in the nearest folder above it that has it, `root` being the last.
+/// The file in the bundle, or else in the nearest folder above that has it, up to `root`.
 fn own_or_above(dir: &Path, root: &Path, name: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
     if let Some(found) = file(&dir.join(name), name)? {
         return Ok(Some(found));
     }
-    // Canonical, so that `.` and `..` in either path do not hide that one holds the other.
+    // Canonical, so that `.` and `..` in either path do not hide that one contains the other.
     let (Ok(full), Ok(root)) = (dir.canonicalize(), root.canonicalize()) else { return Ok(None) };
     let mut shown = PathBuf::new();
     for above in full.ancestors().skip(1).take_while(|above| above.starts_with(&root)) {
@@ -110,7 +110,7 @@ fn file(path: &Path, shown: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
     Ok(bytes.map(|bytes| (shown.to_owned(), bytes)))
 }
 
-/// Makes facts of a bundle. A file that cannot be read is reported and leaves the others usable; of its kind nothing is known then
+/// Makes facts of a bundle. A file that cannot be read is reported, the others stay usable, and its kind counts as unknown
 /// (`Facts::present`). The topology is not read here.
 pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules) -> (Facts, Counts, Vec<Diagnostic>) {
     let mut context = ReaderContext::new(Resolver::new(placement, estate));
@@ -120,7 +120,7 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules
     if let Some((file, bytes)) = &text.baseline {
         context.run(|context| prometheus::read(file, bytes, Role::Baseline, context));
     }
-    // Series made of spans are none that a rule asks for unless the model declares them: `present` says nothing of them.
+    // Rules use series made of spans only if the model declares them, so `present` does not cover them.
     if let Some((file, bytes)) = &text.traces {
         context.run(|context| traces::read(file, bytes, Role::Metrics, context));
     }
@@ -140,7 +140,7 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules
         context.run(|context| scores::read(file, bytes, &ScoreFrame::default(), &mut seen, context));
     }
     if let Some((file, bytes)) = &text.alerts {
-        // Last, because what an alert does not say of its start and end, the times of all other signals do.
+        // Last, because a missing start or end of an alert is taken from the times of all other signals.
         context.facts.present.alerts = context.run(|context| {
             let batch = alertmanager::read(file, bytes)?;
             let first = times(&context.facts).chain(batch.times()).min();
@@ -154,8 +154,8 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules
     (facts, counts, diagnostics)
 }
 
-/// The time of every signal: starts and finite ends of alerts, ends of series, log lines, events. Not of the baseline, which is not
-/// of the incident, and not of scores: a model that goes on scoring does not make the incident go on.
+/// The time of every signal: starts and finite ends of alerts, ends of series, log lines, events. The baseline is not part of the
+/// incident, and scores do not count either: a model may keep scoring after the incident has ended.
 fn times(facts: &Facts) -> impl Iterator<Item = Time> + '_ {
     let alerts = facts.alerts.iter().flat_map(|alert| [alert.start, alert.end]).filter(|time| *time < Time::MAX);
     let samples = facts.series.iter().flat_map(|series| [series.points.first(), series.points.last()]).flatten().map(|(time, _)| *time);
@@ -176,7 +176,7 @@ pub fn last_time(facts: &Facts) -> Option<Time> {
     times(facts).max()
 }
 
-/// A warning if signals lie more than [`MAX_SKEW`] after the instant of an evaluation: a clock is wrong, or the instant.
+/// A warning if signals are more than [`MAX_SKEW`] after the evaluation time: a clock or that time is wrong.
 pub fn skew(facts: &Facts, at: Time) -> Option<Diagnostic> {
     let limit = at.plus(MAX_SKEW);
     let latest = last_time(facts).filter(|latest| *latest > limit)?;

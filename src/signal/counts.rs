@@ -1,24 +1,24 @@
-//! How many signals came in and what became of each: the sums add up, so that nothing is lost unseen.
+//! Counts what happened to every signal received. The sums add up, so that nothing is lost unnoticed.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What became of the signals of one kind. `received` is the sum of `kept`, `duplicates`, `merged` and all of `rejected`.
+/// What happened to the signals of one kind. `received` is the sum of `kept`, `duplicates`, `merged` and all of `rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KindCounts {
-    /// Entries in the files; series and samples that are made of spans among them.
+    /// Entries in the files, including series and samples that are made of spans.
     pub received: usize,
-    /// Facts made of them.
+    /// Facts made from them.
     pub kept: usize,
     /// Repeats of an entry that is kept.
     pub duplicates: usize,
-    /// Resolutions, and flapping intervals, that are now part of another alert; answers in several parts that are one series.
+    /// Resolutions and flapping intervals that were merged into another alert; parts that were merged into one series.
     pub merged: usize,
-    /// Entries that no fact could be made of, by reason.
+    /// Rejected entries, by reason.
     pub rejected: BTreeMap<String, usize>,
-    /// Facts among `kept` that no component could be found for.
+    /// Facts among `kept` that could not be placed on a component.
     pub unplaced: usize,
 }
 
@@ -34,7 +34,7 @@ impl KindCounts {
         }
     }
 
-    /// Takes over the counts of further entries of the same kind.
+    /// Adds the counts of further entries of the same kind.
     pub(super) fn absorb(&mut self, further: KindCounts) {
         self.received += further.received;
         self.kept += further.kept;
@@ -58,7 +58,7 @@ pub struct Counts {
     /// Deliveries of alerts.
     pub alerts: KindCounts,
     pub series: KindCounts,
-    /// `unplaced` is not counted for samples: their series are.
+    /// `unplaced` is not counted for samples, only for their series.
     pub samples: KindCounts,
     pub baseline_series: KindCounts,
     pub baseline_samples: KindCounts,
@@ -70,9 +70,9 @@ pub struct Counts {
     pub changes: KindCounts,
     pub probes: KindCounts,
     pub reports: KindCounts,
-    /// What models outside say; of a series that is a score, each sample.
+    /// External scores; each sample of a series that is a score counts.
     pub scores: KindCounts,
-    /// Events of which not even the kind could be told.
+    /// Events of unknown kind.
     pub other_events: KindCounts,
 }
 

@@ -1,4 +1,4 @@
-//! From deliveries to alerts: repeats counted, resolutions joined to what they resolve, flapping calmed.
+//! Turns deliveries into alerts: counts repeats, joins resolutions to their alerts, and merges flapping.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use super::alertmanager::Batch;
 use super::facts::{Alert, Origin};
 use super::reader_context::ReaderContext;
 
-/// Two intervals of one alert with less than this between them are one that flaps: two evaluations of a rule at Prometheus' default
+/// Intervals of one alert with a shorter gap than this are merged as flapping: two evaluations of a rule at Prometheus' default
 /// interval of one minute, so that a single missed evaluation does not make two alerts.
 pub const DEBOUNCE: Duration = 2 * MINUTE;
 
-/// What one delivery says of the end of its alert.
+/// The end of an alert according to one delivery.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ending {
     Firing,
     /// `None` if the tool did not say when.
     Resolved(Option<Time>),
-    /// The sender's `endsAt`: resolved by then unless it is sent again; in the future of the bundle the alert still fires.
+    /// The sender's `endsAt`: the alert is resolved by then unless it is sent again. If that is after the bundle's end, it still fires.
     Deadline(Time),
 }
 
@@ -36,10 +36,10 @@ pub(super) struct Delivery {
     pub ending: Ending,
 }
 
-/// What is known of one alert from one start on.
+/// One interval of an alert, identified by its start.
 struct Interval {
     start: Time,
-    /// The delivery that the texts are taken from.
+    /// The delivery whose texts are used.
     delivery: usize,
     resolved: Option<Time>,
     deadline: Option<Time>,
@@ -48,7 +48,7 @@ struct Interval {
     flaps: usize,
 }
 
-/// Makes the alerts of a file. `first` and `last` are the times between which the bundle lies, deadlines left out.
+/// Makes the alerts of a file. `first` and `last` are the first and last time in the bundle, without deadlines.
 pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, context: &mut ReaderContext<'_>) {
     let deliveries = dated(&mut batch, first, last);
     let mut by_key: BTreeMap<String, BTreeMap<Time, Interval>> = BTreeMap::new();
@@ -72,8 +72,8 @@ pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, 
     batch.complaints.report(&batch.file, &mut context.diagnostics);
 }
 
-/// Every delivery with its start; an unknown one is the beginning of the bundle. An unknown end of a resolved one is the end of the
-/// bundle: all that is known is that it came before the recording stopped.
+/// Every delivery with its start. An unknown start is the beginning of the bundle. An unknown end of a resolved alert is the end of
+/// the bundle, since it ended before the recording stopped.
 fn dated(batch: &mut Batch, first: Option<Time>, last: Option<Time>) -> Vec<(Delivery, Time)> {
     let mut dated = Vec::new();
     for mut delivery in std::mem::take(&mut batch.deliveries) {
@@ -100,8 +100,8 @@ fn dated(batch: &mut Batch, first: Option<Time>, last: Option<Time>) -> Vec<(Del
     dated
 }
 
-/// What makes deliveries the same alert: the fingerprint, or the labels where there is none; a delivery without a fingerprint whose
-/// labels another has is the other's.
+/// The identity of an alert: its fingerprint, or its labels if there is none. A delivery without a fingerprint belongs to the alert
+/// with the same labels.
 fn keys(deliveries: &[(Delivery, Time)]) -> Vec<String> {
     let mut known: BTreeMap<&BTreeMap<String, String>, &str> = BTreeMap::new();
     for (delivery, _) in deliveries {
@@ -116,7 +116,7 @@ fn keys(deliveries: &[(Delivery, Time)]) -> Vec<String> {
     deliveries.iter().map(|(delivery, _)| key(delivery)).collect()
 }
 
-/// Adds a delivery to the interval that begins where it does.
+/// Adds a delivery to the interval with the same start.
 fn record(intervals: &mut BTreeMap<Time, Interval>, at: usize, start: Time, ending: Ending) {
     let mut is_new = false;
     let interval = intervals.entry(start).or_insert_with(|| {
@@ -131,7 +131,7 @@ fn record(intervals: &mut BTreeMap<Time, Interval>, at: usize, start: Time, endi
             interval.resolved = interval.resolved.max(end);
         }
         Ending::Deadline(end) => {
-            // The one sent last counts: a sender moves its deadline on for as long as the alert fires.
+            // The last deadline counts: a sender extends it for as long as the alert fires.
             interval.deadline = Some(end);
         }
     }
@@ -168,11 +168,11 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
         };
         let end = kept.end(last);
         if end == Time::MAX {
-            // Its end was not recorded: what came later says how it went on.
+            // Its end was not recorded: the later interval decides.
             kept.absorb(&later, later_end);
             kept.merged += 1;
         } else if later_start < end {
-            // A delivery from inside of a resolved interval is older news than the resolution.
+            // A delivery within a resolved interval is older than the resolution.
             let joined = if later_end == Time::MAX { end } else { end.max(later_end) };
             kept.absorb(&later, joined);
             kept.merged += 1;

@@ -14,7 +14,7 @@ use super::json;
 use super::mapping_rules::EventKind;
 use super::reader_context::{Complaints, ReaderContext};
 
-/// Beginnings of the words in a CloudEvents type that say what it is.
+/// Prefixes of the words in a CloudEvents type that determine its kind.
 const WORDS: &[(&str, EventKind)] = &[
     ("change", EventKind::Change),
     ("deploy", EventKind::Change),
@@ -26,7 +26,7 @@ const WORDS: &[(&str, EventKind)] = &[
     ("feedback", EventKind::Report),
 ];
 
-/// Fields of `data` that hold the words of an event, the best first.
+/// Fields of `data` that may contain the text of an event, best first.
 const TEXTS: &[&str] = &["summary", "text", "message", "description", "title", "error"];
 
 /// `(source, id)` of the events already read: together they identify an event, whichever file it is repeated in.
@@ -64,7 +64,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
     Ok(())
 }
 
-/// Why an event makes no fact.
+/// Why an event is rejected.
 struct Refusal {
     kind: Option<EventKind>,
     code: Code,
@@ -72,8 +72,8 @@ struct Refusal {
     found: String,
 }
 
-/// A file that is no JSON as a whole, line by line: one broken line, or a last one cut off, costs only itself.
-/// `None` if no line has the `key` that makes it an entry: then it is not that kind of file.
+/// A file that is not valid JSON as a whole, read line by line: a broken line, or a truncated last one, affects only itself.
+/// `None` if no line has the `key` of an entry: then it is not that kind of file.
 pub(super) fn lines(text: &str, key: &str) -> Option<Vec<Result<Value, String>>> {
     let mut entries = Vec::new();
     let mut known = 0;
@@ -89,7 +89,7 @@ pub(super) fn lines(text: &str, key: &str) -> Option<Vec<Result<Value, String>>>
     (known > 0).then_some(entries)
 }
 
-/// What all events have, and the fields of `data` as text.
+/// The fields common to all events, and the fields of `data` as text.
 struct Event<'e> {
     kind: EventKind,
     name: &'e str,
@@ -158,15 +158,15 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
     Ok(())
 }
 
-/// The component an event is about: the target of a probe, `data.component`, the subject or the end of its path, or whatever else
-/// in `data` is a label that places.
+/// The component an event is about: the target of a probe, `data.component`, the subject or the end of its path, or any other
+/// field of `data` that is a label for placement.
 fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> {
     let target = match event.kind {
         EventKind::Probe => event.data.get("to"),
         EventKind::Change | EventKind::Report => None,
     };
     let placer = &context.placer;
-    // Placements of the user may also speak of the frame of the event.
+    // Placements of the user may also use the envelope of the event.
     let labelled = || {
         let mut labels = event.data.clone();
         let frame = [("subject", event.subject.as_deref().unwrap_or("")), ("source", event.source.as_str()), ("type", event.name)];
@@ -183,7 +183,7 @@ fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> 
     of_subject.or_else(labelled)
 }
 
-/// Whether a probe succeeded, in the words that tools use for it.
+/// Whether a probe succeeded, from the values that tools use.
 fn success(data: &BTreeMap<String, String>) -> Option<bool> {
     let word = ["success", "ok", "result", "status"].iter().find_map(|key| data.get(*key))?;
     match word.to_lowercase().as_str() {
@@ -193,13 +193,12 @@ fn success(data: &BTreeMap<String, String>) -> Option<bool> {
     }
 }
 
-/// By the words of a type. They run from the general to the special (`com.example.config.probe`), so the last that says something
-/// decides.
+/// The kind, from the words of a type. They go from general to specific (`com.example.config.probe`), so the last known one decides.
 fn kind_of(name: &str) -> Option<EventKind> {
     let mut kind = None;
     let mut before = String::new();
     for word in words(name) {
-        // `health_check` and `healthCheck` are one word in two pieces.
+        // `health_check` and `healthCheck` arrive as two words.
         let word = if before == "health" { before + word.as_str() } else { word };
         if let Some((_, of_word)) = WORDS.iter().find(|(beginning, _)| word.starts_with(beginning)) {
             kind = Some(*of_word);

@@ -1,4 +1,4 @@
-//! Facts: signals placed on components, ordered by time, ready to be asked.
+//! Facts: signals placed on components, ordered by time, ready to be queried.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::scores::Score;
 pub struct Origin {
     /// File name in the bundle: `alerts.json`.
     pub file: String,
-    /// Position of the entry (alert, series, line) in that file, from 0; of `traces.json` that of a series among those made of it.
+    /// Position of the entry (alert, series, line) in that file, from 0; for `traces.json`, the position among the series made from it.
     pub index: usize,
 }
 
@@ -34,12 +34,12 @@ pub struct Alert {
     pub end: Time,
     /// Deliveries of the same alert (same fingerprint and start) beyond this one.
     pub duplicates: usize,
-    /// Fired-and-resolved intervals of the same fingerprint that were merged into this one because the gap was shorter than the debounce time.
+    /// Flapping intervals (fired and resolved) of the same fingerprint that were merged into this one, because the gap was short.
     pub flaps: usize,
 }
 
 impl Alert {
-    /// Its name, and its summary where that says more.
+    /// Its name, and its summary if it differs.
     pub fn title(&self) -> String {
         if self.summary == self.name { self.name.clone() } else { format!("{}: {}", self.name, self.summary) }
     }
@@ -68,16 +68,16 @@ pub struct LogLine {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Levels of log lines that say that something is wrong.
+/// Log levels that count as errors.
 const BAD_LEVELS: &[&str] = &["error", "err", "fatal", "critical", "crit", "panic", "emerg", "alert", "severe"];
 
 impl LogLine {
-    /// The level that its labels give, as written.
+    /// The level from its labels, as written.
     pub fn level(&self) -> Option<&str> {
         ["level", "severity", "detected_level"].iter().find_map(|name| self.labels.get(*name)).map(String::as_str)
     }
 
-    /// Whether its level says error or worse. Without a level it does not.
+    /// Whether its level is error or worse; false without a level.
     pub fn is_error(&self) -> bool {
         self.level().is_some_and(|level| BAD_LEVELS.contains(&level.to_ascii_lowercase().as_str()))
     }
@@ -94,7 +94,7 @@ pub struct Change {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// The result of a test of one component, or of the way between two.
+/// The result of a probe of one component, or of the path between two.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
     pub origin: Origin,
@@ -106,7 +106,7 @@ pub struct Probe {
     pub text: String,
 }
 
-/// What a person said.
+/// A report by a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     pub origin: Origin,
@@ -116,15 +116,14 @@ pub struct Report {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// An entry that could not be read as a signal: kept, so that it shows, and matched by nothing.
+/// An entry that could not be read as a signal. It is kept for display, and nothing matches it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Unread {
     pub origin: Origin,
     pub reason: String,
 }
 
-/// Of which kinds the bundle has a file that could be read. Of the others nothing is known, so conditions about them are unknown
-/// and not false.
+/// The kinds of signals for which the bundle has a readable file. Conditions about the others are unknown, not false.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "four independent answers, one per kind of file")]
 pub struct Present {
@@ -146,9 +145,9 @@ pub struct Facts {
     pub changes: Vec<Change>,
     pub probes: Vec<Probe>,
     pub reports: Vec<Report>,
-    /// What models outside say; they are mixed in by stated rules, and ask for no explanation by themselves.
+    /// External scores; they are combined by fixed rules, and do not need an explanation by themselves.
     pub scores: Vec<Score>,
-    /// Entries set aside, by origin.
+    /// Rejected entries, by origin.
     pub unread: Vec<Unread>,
     pub present: Present,
     /// Index: series of a component by metric name, positions in `series`.

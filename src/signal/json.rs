@@ -1,4 +1,4 @@
-//! JSON as tools leave it in files: one document, an array of them, or one after the other; streamed, without a tree where it is big.
+//! Reads JSON files: one document, an array of documents, or one after the other. Large files are streamed without building a tree.
 //!
 //! The recursion limit of `serde_json` (128) stays in force everywhere: a file nested a million deep is an error, not a crash.
 
@@ -40,14 +40,14 @@ pub(super) fn documents<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result
     Ok(all)
 }
 
-/// What `serde_json` says, with the place up front.
+/// The message of `serde_json`, with the position first.
 pub(super) fn malformed(file: &str, error: &serde_json::Error) -> Diagnostic {
     let diagnostic =
         Diagnostic::nowhere(Code::SIGNAL_FORMAT, format!("`{file}` line {} column {}: {}", error.line(), error.column(), reason(error)));
     if error.is_eof() { diagnostic.help("the file seems to be truncated: record it again") } else { diagnostic }
 }
 
-/// The message of an error without the place that `serde_json` puts behind it.
+/// The message of an error without the position that `serde_json` appends.
 pub(super) fn reason(error: &serde_json::Error) -> String {
     let full = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -84,7 +84,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
     }
 }
 
-/// Labels as tools write them: texts, but numbers and truth values are taken as text too, and nothing as absent.
+/// Labels as tools write them: strings; numbers and booleans are taken as text, and null as absent.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Labels(pub BTreeMap<String, String>);
 
@@ -118,7 +118,7 @@ impl<'de> Visitor<'de> for LabelsVisitor {
     }
 }
 
-/// A scalar as text; `None` for nothing, a list or a map.
+/// A scalar as text; `None` for null, a list or a map.
 pub(super) struct LabelValue(pub Option<String>);
 
 impl<'de> Deserialize<'de> for LabelValue {

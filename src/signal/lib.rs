@@ -1,7 +1,7 @@
 //! Signals: the formats that tools write, read into facts and placed on the components of an estate.
 //!
 //! [`read_bundle`] is the only function here that touches the disk; [`read_facts`] is pure. What cannot be read is never
-//! silently lost: it is counted in [`Counts`], told as a diagnostic, and, where it is one entry, listed in `Facts::unread`.
+//! lost silently: it is counted in [`Counts`], reported as a diagnostic, and, if it is a single entry, listed in `Facts::unread`.
 
 mod alert_text;
 mod alertmanager;

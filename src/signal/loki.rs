@@ -1,4 +1,4 @@
-//! The JSON answer of Loki's `query_range`, and the body of its push API, into log lines.
+//! Reads log lines from the JSON response of Loki's `query_range`, or from the body of its push API.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::facts::{LogLine, Origin};
 use super::json::{self, Labels};
 use super::reader_context::{Complaints, ReaderContext};
 
-/// An answer, only the `data` of one, or the body of a push.
+/// A response, only its `data`, or the body of a push request.
 #[derive(Deserialize)]
 #[serde(expecting = "a Loki response, an object with `data`, or a push with `streams`")]
 struct Response {
@@ -41,7 +41,7 @@ struct Stream {
 
 /// `["nanoseconds", "line"]`, or with structured metadata as a third element.
 struct Entry {
-    /// `None` if it is no number of nanoseconds between year 1 and 9999.
+    /// `None` if it is not a number of nanoseconds between year 1 and 9999.
     nanoseconds: Option<i128>,
     line: String,
     metadata: Labels,
@@ -98,7 +98,7 @@ fn result(file: &str, answer: Response) -> Result<Vec<Stream>, Box<Diagnostic>> 
     })
 }
 
-/// Loki itself holds a line once per stream and nanosecond; answers of overlapping windows repeat it.
+/// Loki stores a line once per stream and nanosecond; responses for overlapping windows repeat it.
 fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, context: &mut ReaderContext<'_>) {
     lines.sort_by(|a, b| (a.nanoseconds, &a.text, a.index).cmp(&(b.nanoseconds, &b.text, b.index)));
     let before = lines.len();
@@ -107,7 +107,7 @@ fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, con
     let of_stream = context.placer.place(labels);
     for line in lines {
         let mut all = line.metadata.0;
-        // Without metadata of its own a line is where its stream is: the usual case, and no search.
+        // Usually a line has no metadata and is placed like its stream, without a lookup.
         let alike = all.is_empty();
         all.extend(labels.iter().map(|(name, value)| (name.clone(), value.clone())));
         let component = if alike { of_stream } else { of_stream.or_else(|| context.placer.place(&all)) };
@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 }
 
-/// Structured metadata: its labels at once (push), or sorted by where they are from (an answer with categorised labels).
+/// Structured metadata: a flat object (push), or grouped by source (a response with categorized labels).
 #[derive(Default)]
 struct Metadata {
     direct: BTreeMap<String, String>,
@@ -169,7 +169,7 @@ impl Metadata {
 
 impl<'de> Deserialize<'de> for Metadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A handful of labels: a tree costs nothing here.
+        // There are only a few labels, so building a tree is cheap.
         let tree = serde_json::Value::deserialize(deserializer)?;
         let nested = ["structuredMetadata", "parsed"].iter().filter_map(|key| tree.get(key).map(|labels| json::scalars(Some(labels))));
         Ok(Metadata { nested: nested.collect(), direct: json::scalars(Some(&tree)) })

@@ -1,4 +1,4 @@
-//! Asking facts: the indexes, and what a series says at an instant.
+//! Looking up facts: the indexes, and the value of a series at an instant.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::facts::{Alert, Change, Facts, LogLine, Probe, Report, Series};
 use super::scores;
 
 impl Facts {
-    /// Puts every list into its order and builds the indexes anew. Must be called after any list has changed.
+    /// Sorts every list and rebuilds the indexes. Must be called after any list has changed.
     pub fn index(&mut self) {
         self.alerts.sort_by(|a, b| (a.start, &a.origin).cmp(&(b.start, &b.origin)));
         self.logs.sort_by(|a, b| (a.time, &a.origin).cmp(&(b.time, &b.origin)));
@@ -30,12 +30,12 @@ impl Facts {
         self.reports_of = by_component(self.reports.iter().map(|r| r.component));
     }
 
-    /// The series of a metric (the model's name, or the wire name of an unmodelled one) of a component.
+    /// The series of a metric (the model's name, or the wire name of an unmodeled one) of a component.
     pub fn series<'a>(&'a self, component: ComponentId, metric: &str) -> impl Iterator<Item = &'a Series> + use<'a> {
         select(&self.series, self.series_of.get(&(component, metric.to_owned())))
     }
 
-    /// The same of the period known to be healthy.
+    /// The same for the period known to be healthy.
     pub fn baseline<'a>(&'a self, component: ComponentId, metric: &str) -> impl Iterator<Item = &'a Series> + use<'a> {
         select(&self.baseline, self.baseline_of.get(&(component, metric.to_owned())))
     }
@@ -63,14 +63,14 @@ impl Facts {
 }
 
 impl Series {
-    /// The latest sample at or before `at`, if it is no older than `staleness` and no stale marker. Logarithmic.
+    /// The latest sample at or before `at`, if it is not a stale marker and not older than `staleness`. Logarithmic.
     pub fn at(&self, at: Time, staleness: Duration) -> Option<(Time, f64)> {
         let after = self.points.partition_point(|(time, _)| *time <= at);
         let (time, value) = *self.points.get(after.checked_sub(1)?)?;
         (!value.is_nan() && at.since(time) <= staleness).then_some((time, value))
     }
 
-    /// The samples after `from` up to `to`, both ends as named; stale markers among them. Logarithmic.
+    /// The samples after `from` up to and including `to`, with stale markers. Logarithmic.
     pub fn within(&self, from_exclusive: Time, to_inclusive: Time) -> &[(Time, f64)] {
         let start = self.points.partition_point(|(time, _)| *time <= from_exclusive);
         let end = self.points.partition_point(|(time, _)| *time <= to_inclusive);

@@ -1,4 +1,4 @@
-//! From names on the wire to metrics of the model, and from the unit of the samples to the base unit.
+//! Maps series names to metrics of the model, and converts samples to the base unit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,9 +33,9 @@ const SUFFIXES: &[(&str, &str)] = &[
 ];
 
 impl<'a> Resolver<'a> {
-    /// The model's metric for a series of a component, and the factor from its samples to the base unit of the metric's dimension:
-    /// by an entry of `sources.yaml`, else because the series is called like a metric, else like one with a unit as its ending.
-    /// `None`: the series is not modelled.
+    /// The model's metric for a series of a component, and the factor from its samples to the base unit of the metric's dimension. Tries
+    /// the entries of `sources.yaml`, then a metric with the name of the series, then that name without a unit suffix.
+    /// `None`: the series is not in the model.
     pub fn metric(&self, series: &str, labels: &BTreeMap<String, String>, component: ComponentId) -> Option<(&'a str, f64)> {
         let estate = self.estate;
         let kind = estate.component(component).kind.as_str();
@@ -60,7 +60,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// From the samples' unit to the base unit; `None` if it is one of another dimension.
+/// The factor from the samples' unit to the base unit; `None` if the dimensions differ.
 fn factor(samples: Option<Unit>, def: &MetricDef) -> Option<f64> {
     let unit = samples.unwrap_or(def.unit);
     (unit.dimension == def.unit.dimension).then_some(unit.factor)
@@ -73,13 +73,13 @@ fn metric_of<'m>(model: &'m Model, kind: &'m str, name: &str) -> Option<&'m Metr
     }
 }
 
-/// `wanted` as the user wrote it, by name or Chinese name.
+/// `wanted` is as written by the user: a name or a Chinese name.
 fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
     model.find_type(wanted).is_some_and(|t| model.is_a(kind, &t.name))
 }
 
 impl MappingRules {
-    /// What `sources.yaml` says about metrics, held against the model: unknown types and metrics, units that do not fit.
+    /// Checks the metrics of `sources.yaml` against the model: unknown types and metrics, incompatible units.
     pub fn check(&self, model: &Model) -> Vec<Diagnostic> {
         let metrics = self.metrics.iter().filter_map(|entry| check_entry(entry, model));
         metrics.chain(self.scores.iter().filter_map(|entry| check_score(entry, model))).collect()
@@ -129,7 +129,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
     )
 }
 
-/// A score about a metric that no type has would never meet what our own detectors say of it.
+/// A score for a metric that no type has could never be combined with the built-in detectors.
 fn check_score(entry: &ScoreSeries, model: &Model) -> Option<Diagnostic> {
     let metric = entry.metric.as_deref()?;
     let kinds: Vec<&str> = model.types.keys().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! MappingRules: which labels name a component, which wire names are metrics of the model, which events are what.
+//! MappingRules: which labels name a component, which wire names are metrics of the model, and the kinds of events.
 //! Read from `topology/sources.yaml` by [`MappingRules::read`].
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use value::{Duration, Unit};
 use super::resolver::Resolver;
 use super::scale::Scale;
 
-/// What `topology/sources.yaml` says. The default says nothing: then only the built-in placements apply.
+/// The contents of `topology/sources.yaml`. With the default, only the built-in placements apply.
 #[derive(Debug, Clone, Default)]
 pub struct MappingRules {
     /// Tried in order; the first whose key names a component wins.
@@ -25,7 +25,7 @@ pub struct MappingRules {
     pub(super) scorers: Vec<Scorer>,
 }
 
-/// What an event is to the estate.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     Change,
@@ -38,7 +38,7 @@ pub(super) struct Rule {
     pub key: Key,
     /// Labels that must have exactly these values; an absent label counts as empty, as in Prometheus.
     pub when: BTreeMap<String, String>,
-    /// Its first group is the key; a text that it does not match has none.
+    /// Its first group is the key; a text that does not match has no key.
     pub pattern: Option<Regex>,
     pub by: Vec<By>,
 }
@@ -75,29 +75,29 @@ pub(super) struct MetricEntry {
     pub kind: Option<String>,
     /// Only for series with these labels.
     pub labels: BTreeMap<String, String>,
-    /// What to ask Prometheus for it.
+    /// The Prometheus query for it.
     pub query: Option<String>,
     pub place: Place,
 }
 
-/// A recorded series whose samples are scores of a model outside.
+/// A recorded series whose samples are scores of an external model.
 #[derive(Debug, Clone)]
 pub(super) struct ScoreSeries {
     pub series: String,
-    /// The metric that it is about; the component as a whole if absent.
+    /// The metric that is scored; the component as a whole if absent.
     pub metric: Option<String>,
     pub scale: Scale,
-    /// Whose model it is.
+    /// The name of the model.
     pub source: String,
     /// Only series with these labels.
     pub labels: BTreeMap<String, String>,
     pub place: Place,
 }
 
-/// A model that is asked over HTTP when a diagnosis is made.
+/// An external model that is queried over HTTP during a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scorer {
-    /// What its scores are labelled with; of each name there is one.
+    /// The label of its scores; unique.
     pub name: String,
     /// Begins with `http://` or `https://`.
     pub url: String,
@@ -107,7 +107,7 @@ pub struct Scorer {
 }
 
 impl MappingRules {
-    /// The models that are asked over HTTP, in the order of the file.
+    /// The models that are queried over HTTP, in the order of the file.
     pub fn scorers(&self) -> &[Scorer] {
         &self.scorers
     }
@@ -150,12 +150,12 @@ fn fill(parts: &[Part], labels: &BTreeMap<String, String>) -> Option<String> {
     Some(text)
 }
 
-/// A label's value; an empty one is an absent one.
+/// A label's value; empty counts as absent.
 pub(super) fn present<'l>(labels: &'l BTreeMap<String, String>, name: &str) -> Option<&'l str> {
     labels.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
-/// Whether the labels have all the wanted values.
+/// Whether the labels have all required values.
 pub(super) fn agrees(wanted: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
     wanted.iter().all(|(name, value)| labels.get(name).map_or("", String::as_str) == value)
 }

@@ -1,4 +1,4 @@
-//! The JSON answer of Prometheus' `query` and `query_range`, into series.
+//! Reads series from the JSON response of Prometheus' `query` and `query_range`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) enum Role {
     Baseline,
 }
 
-/// An answer, or only the `data` of one.
+/// A response, or only its `data`.
 #[derive(Deserialize)]
 #[serde(expecting = "a Prometheus response, an object with `status` and `data`")]
 struct Response {
@@ -52,14 +52,14 @@ struct RawSeries {
     /// Native histograms of a matrix.
     #[serde(default)]
     histograms: Length,
-    /// The same of a vector: time and histogram.
+    /// The same for a vector: time and histogram.
     histogram: Option<serde::de::IgnoredAny>,
 }
 
 /// A series after all its parts have been put together.
 struct Part {
     index: usize,
-    /// Of how many parts it was put together.
+    /// The number of parts that were merged.
     pieces: usize,
     samples: Samples,
     histograms: usize,
@@ -100,7 +100,7 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     Ok(())
 }
 
-/// The series of an answer; Prometheus' own words if it is an error.
+/// The series of a response; Prometheus' own message if it is an error.
 fn result(file: &str, at: usize, answer: Response) -> Result<Vec<RawSeries>, Box<Diagnostic>> {
     if answer.status.as_deref() == Some("error") {
         let kind = answer.error_type.map_or_else(String::new, |kind| format!("{kind}: "));
@@ -114,7 +114,7 @@ fn result(file: &str, at: usize, answer: Response) -> Result<Vec<RawSeries>, Box
     })
 }
 
-/// Takes a series that `sources.yaml` names as a score; whether it is one. It counts as scores, sample by sample, and as no series.
+/// Takes a series that `sources.yaml` names as a score, and returns whether it is one. Its samples count as scores, not as a series.
 fn score(
     file: &str,
     labels: &BTreeMap<String, String>,
@@ -185,18 +185,18 @@ fn keep(
     }
 }
 
-/// A series as it was answered, placed on nothing.
+/// A series as received, not placed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledSeries {
     pub labels: BTreeMap<String, String>,
-    /// In order of time, each time once; NaN where the answer says so. Infinite values are left out.
+    /// In order of time, each time once; NaN where the response has it. Infinite values are left out.
     pub points: Vec<(Time, f64)>,
 }
 
-/// The series of answers to one question, in the order of their labels; the parts of a series in several answers are put together.
+/// The series of all responses to one query, in the order of their labels; parts of one series are merged.
 ///
 /// # Errors
-/// `SIGNAL_FORMAT`: no answer of Prometheus, or one that is an error.
+/// `SIGNAL_FORMAT`: not a Prometheus response, or an error.
 pub fn read_series(file: &str, bytes: &[u8]) -> Result<Vec<LabelledSeries>, Box<Diagnostic>> {
     let mut parts: BTreeMap<Labels, Samples> = BTreeMap::new();
     for (at, answer) in json::documents::<Response>(file, bytes)?.into_iter().enumerate() {
@@ -215,7 +215,7 @@ pub fn read_series(file: &str, bytes: &[u8]) -> Result<Vec<LabelledSeries>, Box<
     Ok(settled.collect())
 }
 
-/// Where series, and where samples are counted.
+/// The counts of series and of samples.
 fn counters(counts: &mut Counts, role: Role) -> (&mut KindCounts, &mut KindCounts) {
     match role {
         Role::Metrics => (&mut counts.series, &mut counts.samples),

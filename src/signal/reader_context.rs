@@ -1,4 +1,4 @@
-//! What all readers share: where facts, counts and complaints go.
+//! The context of all readers: it collects facts, counts and complaints.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -21,7 +21,7 @@ impl<'a> ReaderContext<'a> {
         Self { placer, facts: Facts::default(), counts: Counts::default(), diagnostics: Vec::new() }
     }
 
-    /// Runs the reader of one file; its error ends that file alone. Whether it could be read.
+    /// Runs the reader of one file. An error only affects that file. Returns whether it could be read.
     pub fn run(&mut self, reader: impl FnOnce(&mut Self) -> Result<(), Box<Diagnostic>>) -> bool {
         match reader(self) {
             Ok(()) => true,
@@ -37,20 +37,20 @@ impl<'a> ReaderContext<'a> {
     }
 }
 
-/// A warning about a file of signals: these are too big to be kept, so the place is part of the message.
+/// A warning about a file of signals. These files are too big to be kept, so the place is part of the message.
 pub(super) fn warning(code: Code, message: String) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..Diagnostic::nowhere(code, message) }
 }
 
-/// Complaints about entries of one file: one warning for each reason, with their number and the first, because a file with a
-/// mistake has it a hundred thousand times.
+/// Complaints about entries of one file: one warning for each reason, with the count and the first entry, because a file often has
+/// the same error a hundred thousand times.
 #[derive(Default)]
 pub(super) struct Complaints {
     found: BTreeMap<(Code, String), (usize, String)>,
 }
 
 impl Complaints {
-    /// `first` says where and what the first of them is: ``alert 3, `yesterday` ``.
+    /// `first` describes the first entry: ``alert 3, `yesterday` ``.
     pub fn add(&mut self, code: Code, reason: &str, count: usize, first: impl FnOnce() -> String) {
         if count == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Placing: from labels to the component they name, by the user's rules and then by what labels are usually called.
+//! Places labels on the component they name: by the user's rules, then by well-known labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,13 @@ use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agree
 pub struct Resolver<'a> {
     pub(super) placement: &'a MappingRules,
     pub(super) estate: &'a Snapshot,
-    /// `None` where several components have the name: what is ambiguous places nothing.
+    /// `None` if several components have the name: an ambiguous name does not place.
     names: BTreeMap<&'a str, Option<ComponentId>>,
     /// By attribute, then by its value.
     attributes: BTreeMap<&'a str, BTreeMap<String, Option<ComponentId>>>,
 }
 
-/// Labels whose value means the component itself and nothing else.
+/// Labels whose value is the component itself.
 const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
 
 /// Labels that name a workload, the most specific first: an alert about a pod also carries the service that it was scraped through.
@@ -55,14 +55,14 @@ const ADDRESSES: &[&str] = &[
     "domain",
 ];
 
-/// Labels that name what is scraped: the vaguest, so the last.
+/// Labels that name the scrape target: the least specific, so the last.
 const SOURCES: &[&str] = &["job"];
 
-/// Attributes in which an estate keeps addresses.
+/// Attributes that contain addresses.
 const ADDRESS_ATTRIBUTES: &[&str] = &["address", "ip"];
 
 impl<'a> Resolver<'a> {
-    /// Indexes names and the attributes that the placement asks for; linear in components.
+    /// Indexes names and the attributes that the placement uses; linear in components.
     pub fn new(placement: &'a MappingRules, estate: &'a Snapshot) -> Self {
         let mut wanted: BTreeSet<&'a str> = ADDRESS_ATTRIBUTES.iter().copied().collect();
         for by in placement.rules.iter().flat_map(|rule| &rule.by) {
@@ -95,12 +95,12 @@ impl<'a> Resolver<'a> {
         self.estate.find(text).or_else(|| self.names.get(text).copied().flatten()).or_else(|| self.addressed(text))
     }
 
-    /// What `sources.yaml` says that events of a type are.
+    /// The kind of an event type according to `sources.yaml`.
     pub(super) fn event_kind(&self, of_type: &str) -> Option<EventKind> {
         self.placement.events.get(of_type).copied()
     }
 
-    /// What `sources.yaml` says of a series that is a score.
+    /// The entry of `sources.yaml` for a series that is a score.
     pub(super) fn score_series(&self, labels: &BTreeMap<String, String>) -> Option<&'a ScoreSeries> {
         let name = labels.get("__name__")?;
         self.placement.scores.iter().find(|entry| entry.series == *name && agrees(&entry.labels, labels))
@@ -149,7 +149,7 @@ fn spellings(endpoint: &str) -> Vec<&str> {
         && port.bytes().all(|b| b.is_ascii_digit())
     {
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-        // A bare IPv6 address has colons of its own: what stands behind the last is no port.
+        // A bare IPv6 address contains colons: what follows the last one is not a port.
         if bare.is_some() || !host.contains(':') {
             all.push(bare.unwrap_or(host));
         }

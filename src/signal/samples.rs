@@ -1,4 +1,4 @@
-//! `[time, "value"]` pairs of Prometheus, read straight into points: a file of ten million of them never becomes a tree.
+//! `[time, "value"]` pairs of Prometheus, read directly into points, so that ten million of them need no JSON tree.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use value::Time;
 
-/// The samples of one series, and how many could not be taken.
+/// The samples of one series, and the numbers of rejected ones.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     pub points: Vec<(Time, f64)>,
@@ -14,7 +14,7 @@ pub(super) struct Samples {
     pub infinite: usize,
     /// Times outside of year 1 to 9999.
     pub impossible: usize,
-    /// Values that are no number.
+    /// Values that are not a number.
     pub garbled: usize,
 }
 
@@ -29,7 +29,7 @@ impl Samples {
         }
     }
 
-    /// Takes over the samples of another part of the same series.
+    /// Adds the samples of another part of the same series.
     pub fn append(&mut self, mut other: Samples) {
         self.points.append(&mut other.points);
         self.received += other.received;
@@ -38,7 +38,7 @@ impl Samples {
         self.garbled += other.garbled;
     }
 
-    /// Puts the points in order of time, the last of several at one time winning. How many were out of order, how many double.
+    /// Sorts the points by time and keeps the last of several at one time. Returns how many were out of order, and how many were removed.
     pub fn settle(&mut self) -> (usize, usize) {
         let mut latest = Time::MIN;
         let mut misplaced = 0;
@@ -47,7 +47,7 @@ impl Samples {
             latest = latest.max(*time);
         }
         if misplaced > 0 {
-            // Stable, so that "the last" of one time stays the last of the file.
+            // Stable, so that the last one at a time is also the last in the file.
             self.points.sort_by_key(|(time, _)| *time);
         }
         let before = self.points.len();
@@ -61,7 +61,7 @@ impl Samples {
         (misplaced, before - self.points.len())
     }
 
-    /// Converts to the base unit; what overflows on the way counts as infinite.
+    /// Converts to the base unit; an overflow counts as infinite.
     pub fn scale(&mut self, factor: f64) {
         for (_, value) in &mut self.points {
             *value *= factor;
@@ -96,13 +96,13 @@ impl<'de> Visitor<'de> for SamplesVisitor {
         while let Some(sample) = seq.next_element::<Sample>()? {
             samples.push(&sample);
         }
-        // Growing by doubling leaves up to half of it empty; over thousands of series that is most of the memory.
+        // Growing by doubling leaves up to half of the capacity unused, which adds up over thousands of series.
         samples.points.shrink_to_fit();
         Ok(samples)
     }
 }
 
-/// One pair. `None` where the time is impossible, or the value no number.
+/// One pair. `None` for an invalid time, or a value that is not a number.
 #[derive(Debug)]
 pub(super) struct Sample {
     pub time: Option<Time>,
@@ -190,13 +190,13 @@ impl Visitor<'_> for ReadingVisitor {
     fn visit_u64<E>(self, v: u64) -> Result<WireNumber, E> {
         Ok(WireNumber(Some(v as f64)))
     }
-    /// A gap, as dashboards export it: nothing is known from here on.
+    /// A gap, as dashboards export it: the value is unknown from here on.
     fn visit_unit<E>(self) -> Result<WireNumber, E> {
         Ok(WireNumber(Some(f64::NAN)))
     }
 }
 
-/// How many elements a list has, without reading them.
+/// The number of elements of a list, without reading them.
 #[derive(Debug, Default)]
 pub(super) struct Length(pub usize);
 

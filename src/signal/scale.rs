@@ -1,37 +1,37 @@
-//! What the number of an outside model means, and how it becomes a tail probability, so that two models can be compared.
+//! The scales of external scores, and how a score becomes a tail probability, so that two models can be compared.
 //!
-//! A tail probability says how often something at least as odd is seen while nothing is wrong: in (0, 1], smaller is worse.
+//! A tail probability is how often a value at least as unusual occurs while nothing is wrong: in (0, 1], smaller is worse.
 
-/// The smallest tail that an outside model is believed to know: one in a million. A year of samples, one a minute, is half a million:
-/// to know a rarer tail a model must have seen more of the estate than there is. So one outside claim, however loud, stays bounded.
+/// The smallest tail that is accepted from an external model: one in a million. A year of samples, one per minute, is half a million,
+/// so a model cannot have seen enough data to know a rarer tail. This limits the effect of a single external score.
 pub const MIN_TAIL: f64 = 1e-6;
 
 /// A score with at most this tail belongs to a run of anomalous ones: the customary level of significance (R. A. Fisher, 1925). It only
-/// says where a run begins; how much a score weighs is decided where it is used.
+/// decides where a run begins, not how much a score weighs.
 pub const RUN_TAIL: f64 = 0.05;
 
-/// What the numbers of a model mean.
+/// The meaning of a model's scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {
-    /// 0 to 1: how sure the model is that something is wrong. Its tail is `1 - score`.
+    /// 0 to 1: how certain the model is that something is wrong. Its tail is `1 - score`.
     #[default]
     Probability,
     /// 0 to 1, smaller is worse: the tail itself.
     PValue,
-    /// Standard deviations from what is usual, to either side. Its tail is that of the normal distribution, both sides.
+    /// Standard deviations from the usual value, in either direction. Its tail is the two-sided one of the normal distribution.
     Z,
 }
 
 impl Scale {
-    /// Every scale by the name that it has in files.
+    /// Every scale, by its name in files.
     pub const NAMES: [(&'static str, Scale); 3] = [("probability", Scale::Probability), ("p_value", Scale::PValue), ("z", Scale::Z)];
 
-    /// By the name that it has in files.
+    /// From the name in files.
     pub fn parse(name: &str) -> Option<Scale> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, scale)| *scale)
     }
 
-    /// The tail probability of a score, from [`MIN_TAIL`] to 1. `None` if the scale has no such score.
+    /// The tail probability of a score, from [`MIN_TAIL`] to 1. `None` if the score is out of range.
     pub fn tail(self, score: f64) -> Option<f64> {
         let tail = match self {
             Scale::Probability => (0.0..=1.0).contains(&score).then_some(1.0 - score)?,
@@ -41,7 +41,7 @@ impl Scale {
         Some(tail.clamp(MIN_TAIL, 1.0))
     }
 
-    /// Which scores there are, in words.
+    /// The range of valid scores, as text.
     pub fn range(self) -> &'static str {
         match self {
             Scale::Probability => "`probability`: 0 to 1",

@@ -1,5 +1,5 @@
-//! Scores that models outside of faultscope give: of files (`scores.json`, `scores.ndjson`), of requests, of scorers, and of series
-//! that `sources.yaml` names as scores.
+//! Scores of external models: from files (`scores.json`, `scores.ndjson`), requests, scorers, and series that `sources.yaml` names as
+//! scores.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,64 +19,64 @@ use super::resolver::Resolver;
 use super::samples::Samples;
 use super::scale::{RUN_TAIL, Scale};
 
-/// What an outside model says of a component at an instant.
+/// The score of an external model for a component at an instant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
     pub origin: Origin,
-    /// `None` where the topology has no such component: kept and shown, and used for nothing.
+    /// `None` if the topology has no such component: the score is kept and shown, but not used.
     pub component: Option<ComponentId>,
     /// The component, or its labels, as the model named it.
     pub named: String,
-    /// The model's metric, if the score names one that the component's type has; else as written. `None`: of the component as a whole.
+    /// The model's metric, if the score names one of the component's type; else as written. `None`: the score of the whole component.
     pub metric: Option<String>,
     pub time: Time,
-    /// Since when, if the model says so; never after `time`.
+    /// The onset, if the model gives one; never after `time`.
     pub onset: Option<Time>,
-    /// Whose model: what `says` is followed by.
+    /// The name of the model.
     pub source: String,
     /// Tail probability, in [`MIN_TAIL`](super::MIN_TAIL) to 1; smaller is worse.
     pub tail: f64,
 }
 
-/// What is known of all entries of one source beforehand.
+/// What is known about all entries of one source in advance.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ScoreFrame<'f> {
-    /// Whose scores they are, whatever they say themselves.
+    /// The origin of all scores; overrides that of the entries.
     pub source: Option<&'f str>,
-    /// When, for entries without a `time`.
+    /// The time of entries without a `time`.
     pub time: Option<Time>,
-    /// Only scores of these are taken.
+    /// Only scores for these components are accepted.
     pub about: Option<&'f BTreeSet<ComponentId>>,
 }
 
-/// Why an entry makes no score.
+/// Why an entry is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoreRefusal {
     pub code: Code,
-    /// Without anything of the entry itself, so that refusals can be counted by it.
+    /// Contains no values of the entry, so that refusals can be counted by reason.
     pub reason: String,
-    /// What stands there instead; may be empty.
+    /// The value that was found; may be empty.
     pub found: String,
 }
 
 /// An entry of a file or request, as written and as read.
 #[derive(Debug)]
 pub struct ScoreEntry {
-    /// `None` for a line that is no JSON.
+    /// `None` for a line that is not JSON.
     pub written: Option<Value>,
     pub read: Result<Score, ScoreRefusal>,
 }
 
-/// What identifies a score: who, of which component (or what it was called) and metric, when.
+/// The identity of a score: model, component (or the name it was given), metric and time.
 type Key = (String, Option<ComponentId>, String, Option<String>, Time);
 
-/// Where the scores already read stand in the facts.
+/// Positions of the scores already read in the facts.
 pub(super) type Seen = BTreeMap<Key, usize>;
 
-/// The entries of a text: an object, an array, or one object per line, of which a broken one costs only itself.
+/// The entries of a text: an object, an array, or one object per line. A broken line affects only itself.
 ///
 /// # Errors
-/// `NOT_UTF8`; `SIGNAL_FORMAT`: no JSON, or entries of which none has a `score`.
+/// `NOT_UTF8`; `SIGNAL_FORMAT`: not JSON, or no entry has a `score`.
 pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &Resolver<'_>) -> Result<Vec<ScoreEntry>, Box<Diagnostic>> {
     let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
         Ok(documents) => documents.into_iter().map(Ok).collect(),
@@ -136,11 +136,11 @@ pub fn score_of(entry: &Value, origin: Origin, frame: &ScoreFrame<'_>, placer: &
     Ok(Score { origin, component, named, metric, time, onset, source, tail })
 }
 
-/// What an entry is about.
+/// The subject of an entry.
 struct Target {
     component: Option<ComponentId>,
     named: String,
-    /// Empty where the component is named by itself.
+    /// Empty if the entry names its component directly.
     labels: BTreeMap<String, String>,
 }
 
@@ -190,7 +190,7 @@ fn impossible(reason: &str, entry: &Value, key: &str) -> ScoreRefusal {
     ScoreRefusal { code: Code::SIGNAL_TIME, reason, found: shown(entry, key) }
 }
 
-/// What stands under a key; nothing is as good as absent.
+/// The value of a key; null counts as absent.
 fn said<'v>(entry: &'v Value, key: &str) -> Option<&'v Value> {
     entry.get(key).filter(|value| !value.is_null())
 }
@@ -200,10 +200,10 @@ fn text(entry: &Value, key: &str) -> Option<String> {
     entry.get(key).and_then(json::scalar).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// More of a wrong value than this (in characters) tells nobody more about it.
+/// Characters of a wrong value that are shown.
 const MAX_SHOWN: usize = 80;
 
-/// What stands under a key, for people.
+/// The value of a key, for messages.
 fn shown(entry: &Value, key: &str) -> String {
     let words = |value: &Value| json::scalar(value).unwrap_or_else(|| value.to_string()).chars().take(MAX_SHOWN).collect::<String>();
     said(entry, key).map_or_else(String::new, |value| format!("`{key}` is `{}`", words(value)))
@@ -234,7 +234,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Of two scores of one model for one component, metric and instant, the later one counts: a correction, or the same sent again.
+/// Of two scores of one model for the same component, metric and time, the later one counts: it is a correction or a repeat.
 fn keep(score: Score, seen: &mut Seen, context: &mut ReaderContext<'_>) {
     let named = if score.component.is_some() { String::new() } else { score.named.clone() };
     let key = (score.source.clone(), score.component, named, score.metric.clone(), score.time);
@@ -252,8 +252,8 @@ fn keep(score: Score, seen: &mut Seen, context: &mut ReaderContext<'_>) {
     }
 }
 
-/// A recorded series that `sources.yaml` names as a score: each sample is one. `doubled`: samples that another one of their time
-/// replaced; `histograms` are not read. How many of its samples are no score of its scale.
+/// Adds a recorded series that `sources.yaml` names as a score: each sample is a score. `doubled` is the number of samples replaced by
+/// another one of the same time; `histograms` are not read. Returns how many samples are out of range.
 pub(super) fn of_series(
     entry: &ScoreSeries,
     labels: &BTreeMap<String, String>,
@@ -293,12 +293,12 @@ pub(super) fn of_series(
     outside
 }
 
-/// By time, then by origin; those of one series lie in the order of their samples.
+/// By time, then by origin; the scores of one series stay in the order of its samples.
 pub(super) fn sort(scores: &mut [Score]) {
     scores.sort_by(|a, b| (a.time, &a.origin).cmp(&(b.time, &b.origin)));
 }
 
-/// Reads further scores into facts that are at hand: of requests, of scorers. `file` is what they are called in messages.
+/// Adds scores of requests and scorers to existing facts. `file` is their name in messages.
 pub fn add_scores(
     file: &str,
     bytes: &[u8],
@@ -318,14 +318,14 @@ pub fn add_scores(
     diagnostics
 }
 
-/// Whose scores of what: the model, the component (or what it was called), the metric.
+/// The source of scores: the model, the component (or the name it was given), the metric.
 type Voice<'s> = (&'s str, Option<ComponentId>, &'s str, Option<&'s str>);
 
 impl Facts {
-    /// The last word of each model about each component and metric, of those after `since` up to `at`; by model, component and metric.
+    /// The last score of each model for each component and metric after `since` up to `at`, by model, component and metric.
     ///
-    /// Where the model does not say since when, `onset` is the first of its last scores without a break whose tail is at most
-    /// [`RUN_TAIL`]: `None` if not even the last one is.
+    /// If the model gives no onset, `onset` is the start of the last unbroken run of scores with a tail of at most [`RUN_TAIL`]; `None` if
+    /// the last score is not in such a run.
     pub fn scores_at(&self, since: Time, at: Time) -> Vec<Score> {
         let mut said: BTreeMap<Voice<'_>, Vec<&Score>> = BTreeMap::new();
         for score in self.scores.iter().filter(|score| score.time > since && score.time <= at) {

@@ -1,4 +1,4 @@
-//! Reading `topology/sources.yaml`: every mistake of the file in one run.
+//! Reads `topology/sources.yaml` and reports all of its errors in one run.
 
 mod outside;
 
@@ -13,7 +13,7 @@ use yaml::{Node, Value};
 use super::mapping_rules::{By, EventKind, Key, MappingRules, MetricEntry, Part, Rule};
 
 impl MappingRules {
-    /// Reads the file. Entries with a mistake are left out and reported, the others stay.
+    /// Reads the file. Entries with an error are reported and left out, the others stay.
     pub fn read(sources: &Sources, source: SourceId) -> (MappingRules, Vec<Diagnostic>) {
         let mut placement = MappingRules::default();
         let root = match yaml::parse(sources, source) {
@@ -90,13 +90,13 @@ impl Reader {
         }
     }
 
-    /// An optional text; `Err` if something else stands there.
+    /// An optional text; `Err` for a value of another kind.
     fn text(&mut self, node: &Node, key: &str) -> Result<Option<String>, ()> {
         let Some(value) = node.get(key) else { return Ok(None) };
         match value.scalar() {
             Some(text) => Ok(Some(text)),
             None => {
-                self.wrong(value, "a text");
+                self.wrong(value, "text");
                 Err(())
             }
         }
@@ -120,7 +120,7 @@ impl Reader {
         let mut labels = BTreeMap::new();
         for (name, value) in entries {
             let Some(text) = value.scalar() else {
-                self.wrong(value, "a text");
+                self.wrong(value, "text");
                 return None;
             };
             labels.insert(name.name.clone(), text);
@@ -132,7 +132,7 @@ impl Reader {
         if !self.fields(node, &["label", "template", "when", "pattern", "by"]) {
             return None;
         }
-        // All parts are read before any is missed, so that every mistake of the entry shows.
+        // All parts are read before a missing one stops reading, so that every error is reported.
         let key = self.key(node);
         let when = self.labels(node, "when");
         let pattern = self.pattern(node);

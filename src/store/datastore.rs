@@ -27,7 +27,7 @@ pub struct RedbDatastore {
 }
 
 impl RedbDatastore {
-    /// The graph of this file, which is made if there is none.
+    /// The graph of this file, which is created if it does not exist.
     pub fn new_db(path: &Path) -> Result<indradb::Database<RedbDatastore>, StoreError> {
         Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path)?) }))
     }
@@ -51,7 +51,7 @@ impl Datastore for RedbDatastore {
 /// One IndraDB transaction.
 pub struct RedbTransaction<'a> {
     db: &'a Database,
-    /// What reading calls see.
+    /// The state that reads see.
     view: Result<ReadTransaction, StoreError>,
 }
 
@@ -105,7 +105,7 @@ impl RedbTransaction<'_> {
         value.map(|value| json(&value)).transpose()
     }
 
-    /// Rows from `low` on, read as they are asked for.
+    /// Rows from `low` on, read lazily.
     fn rows_from(&self, table: Definition, low: &[u8]) -> Result<Rows, StoreError> {
         let table = self.view()?.open_table(table)?;
         let range = table.range::<&[u8]>(low..)?;
@@ -163,7 +163,7 @@ fn vertex(key: &[u8], kind: &[u8]) -> Result<Vertex, StoreError> {
     Ok(Vertex::with_id(Cut(key).id()?, Cut(kind).name()?))
 }
 
-/// Values that are all there, as IndraDB wants them.
+/// Values already in memory, as the iterator that IndraDB expects.
 fn all<'a, T: 'a>(values: Vec<T>) -> DynIter<'a, T> {
     Box::new(values.into_iter().map(Ok))
 }

@@ -7,9 +7,9 @@ pub enum StoreError {
     #[error("`{path}` is not an estate store: name another file (this one was not modified)")]
     NotAStore { path: String },
     /// A newer program made the file. It was not touched.
-    #[error("the store has format {found}, but this version supports formats up to {known}: use a newer faultscope (the file was not modified)")]
+    #[error("the store has format {found}, newer than the supported format {known}: use a newer faultscope (the file was not modified)")]
     Newer { found: u32, known: u32 },
-    /// What stands in the file contradicts itself, or part of it is missing.
+    /// The contents contradict themselves, or part is missing.
     #[error("the store is damaged: {0}; restore it from a backup, or move it away and run `faultscope estate apply` again")]
     Broken(String),
     /// One process at a time may have the file open.
@@ -18,7 +18,7 @@ pub enum StoreError {
     /// The system refused.
     #[error("cannot access the store: {0}")]
     Io(String),
-    /// A change that makes no sense.
+    /// An invalid change.
     #[error("{0}")]
     Refused(String),
 }
@@ -33,7 +33,7 @@ impl From<redb::Error> for StoreError {
             }
             redb::Error::Io(error) => StoreError::Io(lower(&error.to_string())),
             redb::Error::PreviousIo => StoreError::Io("an earlier write failed: reopen the store".to_owned()),
-            // What is left is about tables of other types, or newer than this text.
+            // The rest concerns tables of other types, or was added to redb later.
             other => StoreError::Broken(lower(&other.to_string())),
         }
     }

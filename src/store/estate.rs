@@ -1,4 +1,4 @@
-//! Writing to the estate, within one transaction of the database: what origins say, the records merged of it, the graph.
+//! Writing to the estate within one database transaction: the layers of the origins, the merged records, the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::history::{Audit, Change, change_key};
 use super::records::{CaseRecord, Changeset, Item, Key, merge};
 use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Rows, keys_with, rows_with, value_of};
 
-/// Names of vertices and edge types come from this one, so that the same estate has the same ids everywhere.
+/// Namespace for the ids of vertices and the names of edge types, so that the same estate has the same ids everywhere.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
 
 /// From a case to a component.
@@ -39,8 +39,8 @@ impl<'t> Estate<'t> {
         })
     }
 
-    /// Writes down what origins say now, and answers which items that touches. Removing comes first: who removes and puts one
-    /// item has put it.
+    /// Writes the new layers of the origins, and returns the items they touch. Removals come first: an item that is both removed
+    /// and put is put.
     pub(super) fn say(&mut self, changeset: &Changeset, origin: &str) -> Result<BTreeSet<Key>, StoreError> {
         let mut touched = BTreeSet::new();
         let components = changeset.remove_components.iter().map(|id| Key::Component(id.clone()));
@@ -69,7 +69,7 @@ impl<'t> Estate<'t> {
         Ok(touched)
     }
 
-    /// Merges the touched items anew, and answers what changed by it.
+    /// Merges the touched items again, and returns what changed.
     pub(super) fn merge(&mut self, touched: &BTreeSet<Key>) -> Result<Vec<Change>, StoreError> {
         let mut changes = Vec::new();
         let mut items: BTreeMap<&Key, Option<Item>> = BTreeMap::new();
@@ -112,7 +112,7 @@ impl<'t> Estate<'t> {
         Ok(())
     }
 
-    /// Brings the graph to what the records say.
+    /// Updates the graph to match the records.
     fn draw(&mut self, items: &BTreeMap<&Key, Option<Item>>) -> Result<(), StoreError> {
         let mut new = BTreeSet::new();
         for (key, item) in items {
@@ -162,7 +162,7 @@ impl<'t> Estate<'t> {
         self.draw_between(&edge(&from, &kind, &to)?, &kind, item.origin())
     }
 
-    /// From a case to each of its components that there is.
+    /// From a case to each of its components that exists.
     fn draw_touched(&mut self, case: &CaseRecord) -> Result<(), StoreError> {
         let from = vertex_id(&Key::Case(case.id.clone()));
         for id in &case.components {
@@ -172,7 +172,7 @@ impl<'t> Estate<'t> {
         Ok(())
     }
 
-    /// Nothing happens if one of the ends is not there.
+    /// Does nothing if one of the ends does not exist.
     fn draw_between(&mut self, edge: &Edge, kind: &str, origin: &str) -> Result<(), StoreError> {
         if self.graph.put_edge(edge)? {
             self.graph.set_edge_property(edge, name("kind")?, &Value::from(kind))?;
@@ -181,7 +181,7 @@ impl<'t> Estate<'t> {
         Ok(())
     }
 
-    /// Relations and cases that were declared before a component that they name.
+    /// Relations and cases that were declared before a component they name.
     fn draw_waiting(&mut self, new: &BTreeSet<&Key>, drawn: &BTreeMap<&Key, Option<Item>>) -> Result<(), StoreError> {
         if new.is_empty() {
             return Ok(());
@@ -220,7 +220,7 @@ fn check(item: &Item) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All layers of an item lie side by side.
+/// All layers of an item are adjacent.
 pub(super) fn layer_key(key: &Key, origin: &str) -> Vec<u8> {
     [key.bytes().as_slice(), origin.as_bytes()].concat()
 }

@@ -102,7 +102,7 @@ impl<'t> Graph<'t> {
         Ok(())
     }
 
-    /// Nothing happens if there is no such vertex.
+    /// Does nothing if there is no such vertex.
     pub(super) fn set_vertex_property(&mut self, id: Uuid, name: Identifier, value: &Value) -> Result<(), StoreError> {
         if self.has_vertex(id)? {
             self.vertex.set(id.as_bytes(), name, value, &self.names)?;
@@ -110,7 +110,7 @@ impl<'t> Graph<'t> {
         Ok(())
     }
 
-    /// Nothing happens if there is no such edge.
+    /// Does nothing if there is no such edge.
     pub(super) fn set_edge_property(&mut self, edge: &Edge, name: Identifier, value: &Value) -> Result<(), StoreError> {
         let key = edge_key(edge);
         if has(&self.edges, &key)? {
@@ -127,7 +127,7 @@ impl<'t> Graph<'t> {
         self.edge.remove(&edge_key(edge), name, &self.names)
     }
 
-    /// From now on its values are indexed, and those that are there already.
+    /// Indexes its existing values, and all later ones.
     pub(super) fn index(&mut self, name: Identifier) -> Result<(), StoreError> {
         if !self.names.insert(name) {
             return Ok(());

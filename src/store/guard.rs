@@ -1,8 +1,8 @@
-//! A file that is not touched before it is known to be ours.
+//! A file that is not modified before it is known to be a store.
 //!
-//! The database mends a file that was not closed properly while it opens it, and only then can one look inside. So what it
-//! writes until [`Guard::release`] is kept in memory, in the order of writing, and read from there. If the file turns out to
-//! be no store, a newer one or a damaged one, all of it is forgotten.
+//! The database repairs a file that was not closed properly while opening it; only then can its contents be checked. So all
+//! writes until [`Guard::release`] are kept in memory, in order, and read from there. If the file is not a store, or is a
+//! newer or damaged one, they are discarded.
 
 use std::io::{Error, ErrorKind};
 use std::ops::Bound;
@@ -37,7 +37,7 @@ impl Guard {
         Self(Arc::new(Inner { file, holding: AtomicBool::new(holding), held: Mutex::new(Vec::new()) }))
     }
 
-    /// Does what was held back, in its order (a crash in between is then like a crash while opening), and holds no longer.
+    /// Performs the held writes in order (a crash in between is then like a crash while opening), and stops holding.
     pub(super) fn release(&self) -> Result<(), Error> {
         let mut held = self.held();
         for one in held.drain(..) {
@@ -169,7 +169,7 @@ fn end(offset: u64, length: usize) -> u64 {
     offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX))
 }
 
-/// Copies the part of `data`, which stands at `at`, that lies within `out`, which stands at `offset`.
+/// Copies the part of `data` (at file offset `at`) that overlaps `out` (at file offset `offset`).
 fn overlay(out: &mut [u8], offset: u64, data: &[u8], at: u64) {
     let distance = |from: u64, to: u64| usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
     let (into, from) = (distance(offset, at), distance(at, offset));

@@ -25,7 +25,7 @@ pub struct Audit {
     pub removed: usize,
 }
 
-/// An item before and after; `None` where there was none, or is none any more.
+/// An item before and after; `None` where it did not exist, or no longer exists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     pub what: What,
@@ -43,7 +43,7 @@ impl Change {
     }
 }
 
-/// Where the changes of a revision stand.
+/// Where the changes of a revision are stored.
 pub(super) fn change_key(revision: u64, number: u32) -> Vec<u8> {
     [revision.to_be_bytes().as_slice(), &number.to_be_bytes()].concat()
 }
@@ -68,7 +68,7 @@ impl View<'_> {
         Ok(log)
     }
 
-    /// The last revision that was there at this time; 0 if none was.
+    /// The newest revision at this time; 0 if there was none.
     pub(super) fn revision_at(&self, time_ms: i64) -> Result<u64, StoreError> {
         Ok(self.log(usize::MAX)?.iter().find(|audit| audit.when_ms <= time_ms).map_or(0, |audit| audit.revision))
     }
@@ -80,7 +80,7 @@ impl View<'_> {
         rows.iter().map(|(_, value)| Ok(serde_json::from_slice(value)?)).collect()
     }
 
-    /// What to do to the estate of revision `a` to have that of revision `b`, in the order of keys.
+    /// The changes that turn the estate of revision `a` into that of revision `b`, in the order of keys.
     pub(super) fn diff(&self, a: u64, b: u64) -> Result<Vec<Change>, StoreError> {
         let newest = self.revision()?;
         for asked in [a, b] {
@@ -127,7 +127,7 @@ impl View<'_> {
         Ok(records(revision, items.into_values()))
     }
 
-    /// What holds now, straight into its lists: nothing is undone, so that nothing need be found by its key.
+    /// The current estate, straight into its lists: nothing is undone, so no lookup by key is needed.
     fn newest(&self, revision: u64) -> Result<Records, StoreError> {
         let table = self.0.open_table(RECORDS)?;
         let mut items = Vec::new();

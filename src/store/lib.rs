@@ -1,11 +1,11 @@
-//! The estate on disk: one file, one process at a time. What each origin says of a component, the records merged of it, the
-//! graph of them for IndraDB's queries, and the journal of every change.
+//! The estate on disk: one file, one process at a time. It stores what each origin declares, the records merged from that,
+//! their graph for IndraDB queries, and a journal of every change.
 //!
-//! [`Store::apply`] is the only way in: one transaction of the database holds the layers, the records, the graph, the audit
-//! entry and each item before and after, and is on the disk when it returns. The past is the present with later changes undone.
+//! [`Store::apply`] is the only way to write: one database transaction with the layers, the records, the graph, the audit entry
+//! and each item before and after. It is on disk when the call returns. Past states are the present with later changes undone.
 //!
 //! A change, file by file: `estate` (layers, merging by `records`), `graph`, then the journal, which `history` reads. `open`
-//! and `guard` see to it that a file which is no store is never touched; `datastore` is what IndraDB sees.
+//! and `guard` never modify a file that is not a store; `datastore` is the interface to IndraDB.
 
 mod datastore;
 mod error;
@@ -40,15 +40,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, or makes it (and its folder). A file that is no store, a newer one or a damaged one is an error, and is
-    /// not touched.
+    /// Opens the file, or makes it (and its folder). A file that is not a store, or is a newer or damaged one, is an error
+    /// and is not modified.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
         Ok(Store { db: Arc::new(open::open(path)?) })
     }
 
-    /// Applies all of it or nothing, durably. `None` if the estate is the same afterwards; what origins say is kept even then.
+    /// Applies all of it or nothing, durably. `None` if the estate did not change; the layers of the origins are stored even then.
     ///
-    /// `origin` is whose words are taken back by what the changeset removes; `when_ms` is in milliseconds since 1970.
+    /// `origin` is whose declarations the removals of the changeset withdraw; `when_ms` is in milliseconds since 1970.
     pub fn apply(&self, changes: &Changeset, who: &str, why: &str, origin: &str, when_ms: i64) -> Result<Option<Audit>, StoreError> {
         let mut transaction = self.db.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
@@ -90,12 +90,12 @@ impl Store {
         View(&self.db.begin_read()?).log(limit)
     }
 
-    /// What a revision changed; nothing for one that there is not.
+    /// What a revision changed; empty if it does not exist.
     pub fn changes_of(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
         View(&self.db.begin_read()?).changes_of(revision)
     }
 
-    /// What leads from revision `a` to revision `b`, net: what was changed and changed back is not in it.
+    /// The net changes from revision `a` to revision `b`, without those that were changed back.
     pub fn diff(&self, a: u64, b: u64) -> Result<Vec<Change>, StoreError> {
         View(&self.db.begin_read()?).diff(a, b)
     }
@@ -105,12 +105,12 @@ impl Store {
         View(&self.db.begin_read()?).records(as_of)
     }
 
-    /// The last revision that was there at a time, in milliseconds since 1970; 0 if none was.
+    /// The newest revision at a time, in milliseconds since 1970; 0 if there was none.
     pub fn revision_at(&self, time_ms: i64) -> Result<u64, StoreError> {
         View(&self.db.begin_read()?).revision_at(time_ms)
     }
 
-    /// What one origin says, all relations included.
+    /// What one origin declares, including all relations.
     pub fn layer(&self, origin: &str) -> Result<Records, StoreError> {
         let view = self.db.begin_read()?;
         let mut items: BTreeMap<Key, Item> = BTreeMap::new();
@@ -119,7 +119,7 @@ impl Store {
             let (at, value) = entry?;
             let mut cut = Cut(at.value());
             let key = Key::cut(&mut cut)?;
-            // What follows the key is the origin. Only its own words are read.
+            // The origin follows the key. Only its own layers are read.
             if cut.rest() == origin.as_bytes() {
                 let item = Item::read(key.what(), value.value())?;
                 items.insert(key, item);
@@ -137,7 +137,7 @@ impl Store {
         Ok(layer)
     }
 
-    /// Attributes that git declares and another origin says otherwise, by component, origin and attribute. Git wins.
+    /// Attributes for which git and another origin have different values, by component, origin and attribute. Git wins.
     pub fn conflicts(&self) -> Result<Vec<Conflict>, StoreError> {
         let view = self.db.begin_read()?;
         let mut found = Vec::new();
@@ -169,7 +169,7 @@ pub fn case_vertex(id: &str) -> uuid::Uuid {
     estate::vertex_id(&Key::Case(id.to_owned()))
 }
 
-/// What all origins say, item by item; the origins of one item in the order of their names.
+/// What all origins declare, item by item; the origins of one item in the order of their names.
 fn layers(view: &redb::ReadTransaction) -> Result<BTreeMap<Key, Vec<Item>>, StoreError> {
     let table = view.open_table(LAYERS)?;
     let mut layers: BTreeMap<Key, Vec<Item>> = BTreeMap::new();

@@ -15,10 +15,10 @@ const MAGIC: &[u8] = b"faultscope estate";
 /// Raised whenever an older program could not read what a newer one writes.
 /// 2: cases.
 pub(super) const FORMAT: u32 = 2;
-/// Of pages in memory. The database's own default of 1 GiB is meant for a machine of its own.
+/// Page cache. The default of the database, 1 GiB, is meant for a dedicated machine.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// Opens the store, or makes one where there is no file. A file that is no store, damaged, or of a newer format is not touched.
+/// Opens the store, or makes one where there is no file. A file that is not a store, is damaged, or has a newer format is not modified.
 pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     if is_missing(path)? {
         create(path)?;
@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     Ok(db)
 }
 
-/// An empty file is there, and is made into a store.
+/// An empty file counts as present, and is made into a store.
 fn is_missing(path: &Path) -> Result<bool, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err(StoreError::Io(format!("`{}` is a folder: name a file", path.display()))),
@@ -52,7 +52,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let name = path.file_name().map_or_else(|| "estate".to_owned(), |name| name.to_string_lossy().into_owned());
     let draft = folder.join(format!(".{name}.{}.new", std::process::id()));
     let made = draft_store(&draft).and_then(|()| publish(&draft, path));
-    // Whether it was published under its name or not, nobody needs the draft.
+    // The draft is no longer needed, whether it was published or not.
     let _ = fs::remove_file(&draft);
     made?;
     sync_folder(&folder);
@@ -66,7 +66,7 @@ fn draft_store(draft: &Path) -> Result<(), StoreError> {
     db.close().map_err(|error| opening(draft, error))
 }
 
-/// A link fails where another process was faster, which then is the store; a rename would throw that one away.
+/// A link fails if another process was faster: its file is then the store, and a rename would overwrite it.
 fn publish(draft: &Path, path: &Path) -> Result<(), StoreError> {
     match fs::hard_link(draft, path) {
         Ok(()) => Ok(()),
@@ -76,7 +76,7 @@ fn publish(draft: &Path, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// So that the name outlives a loss of power. Not every system can; the store itself is on the disk.
+/// Makes the file name survive a power loss. Not every system supports this; the store itself is on disk.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
@@ -93,7 +93,7 @@ fn backend(file: File) -> Result<FileBackend, StoreError> {
     Ok(FileBackend::new(file).map_err(redb::Error::from)?)
 }
 
-/// Whether it says what it is, in the format of today. A database without any table is one that was just made.
+/// Whether it is a store of the current format. A database without any table was just created.
 fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
     let not_a_store = || StoreError::NotAStore { path: path.display().to_string() };
     let view = db.begin_read()?;
@@ -117,7 +117,7 @@ fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Makes all tables, so that reading never meets a table that is not there.
+/// Creates all tables, so that readers never find one missing.
 fn write_meta(db: &Database) -> Result<(), StoreError> {
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
@@ -133,7 +133,7 @@ fn write_meta(db: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// While opening, a file that is no database says so by an invalid first line, and one that was cut by ending too early.
+/// When opened, a file that is not a database fails with `InvalidData`, and a truncated one with `UnexpectedEof`.
 fn opening(path: &Path, error: redb::DatabaseError) -> StoreError {
     match redb::Error::from(error) {
         redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => StoreError::NotAStore { path: path.display().to_string() },

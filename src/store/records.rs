@@ -1,4 +1,4 @@
-//! What stands in the store: components, relations, groups, past cases, and how the words of several origins become one record.
+//! The contents of the store: components, relations, groups and past cases, and how several origins merge into one record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::tables::{Cut, text_key};
 /// The origin that wins over all others.
 pub const GIT: &str = "git";
 
-/// A component, as one origin says or as all origins together say.
+/// A component as one origin declares it, or as merged from all origins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentRecord {
     pub id: String,
@@ -24,7 +24,7 @@ pub struct ComponentRecord {
     pub environment: Option<String>,
     pub tier: Option<String>,
     pub attributes: BTreeMap<String, Value>,
-    /// Who says so: `git`, `api`, `import:kubernetes`. Of a merged record the origin that wins.
+    /// Who declares it: `git`, `api`, `import:kubernetes`. For a merged record, the origin that wins.
     pub origin: String,
 }
 
@@ -44,24 +44,24 @@ pub struct GroupRecord {
     pub origin: String,
 }
 
-/// A past incident, as far as the estate is concerned: what it touched. The rest of it stays in its file.
+/// A past incident, as far as it concerns the estate: the components it touched. The rest stays in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseRecord {
     pub id: String,
     pub title: String,
     /// RFC 3339.
     pub date: Option<String>,
-    /// The fault; `None` where nobody found it.
+    /// The fault; `None` if it was never found.
     pub root_cause: Option<String>,
-    /// Ids of components; they need not be there.
+    /// Ids of components, which need not exist.
     pub components: Vec<String>,
     /// The rule that was made of it.
     pub rule: Option<String>,
     pub origin: String,
 }
 
-/// What to change. A record that is put replaces what its own origin said about it; removing takes back what the origin of the
-/// whole change said. An item is gone when no origin speaks of it any more.
+/// What to change. A record that is put replaces what its own origin declared; a removal withdraws what the origin of the whole
+/// change declared. An item is removed when no origin declares it any more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Changeset {
@@ -77,7 +77,7 @@ pub struct Changeset {
 }
 
 impl Changeset {
-    /// What makes `wanted` of what an origin says now: puts all of it, removes the rest.
+    /// The changeset that turns the current layer of an origin into `wanted`: puts all of it, removes the rest.
     pub fn replacing(current: &Records, wanted: Records) -> Changeset {
         let components: BTreeSet<&str> = wanted.components.iter().map(|one| one.id.as_str()).collect();
         let relations: BTreeSet<(&str, &str, &str)> =
@@ -108,14 +108,14 @@ impl Changeset {
 pub struct Records {
     pub revision: u64,
     pub components: Vec<ComponentRecord>,
-    /// Only those between components that there are.
+    /// Only those between existing components.
     pub relations: Vec<RelationRecord>,
     pub groups: Vec<GroupRecord>,
     #[serde(default)]
     pub cases: Vec<CaseRecord>,
 }
 
-/// Git declares one thing, another origin says another: git wins, and this is the list to look at.
+/// Git and another origin have different values. Git wins; this lists the difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conflict {
     pub id: String,
@@ -123,7 +123,7 @@ pub struct Conflict {
     pub attribute: String,
     pub git: Value,
     pub other: Value,
-    /// Who says the other.
+    /// The other origin.
     pub origin: String,
 }
 
@@ -148,7 +148,7 @@ impl What {
     }
 }
 
-/// An item under the name that no two items share.
+/// The unique key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Component(String),
@@ -255,7 +255,7 @@ impl Item {
         })
     }
 
-    /// Straight from the text: a tree of values in between takes longer than all the rest of reading a large estate.
+    /// Straight from the text: an intermediate tree of values would dominate the time to read a large estate.
     pub(super) fn read(what: What, text: &[u8]) -> Result<Item, StoreError> {
         Ok(match what {
             What::Component => Item::Component(serde_json::from_slice(text)?),
@@ -270,7 +270,7 @@ impl Item {
     }
 }
 
-/// Git first, then what people said through the API, then imports in the order of their names.
+/// Git first, then records from the API, then imports in the order of their names.
 fn rank(origin: &str) -> (u8, String) {
     let class = match origin {
         GIT => 0,
@@ -280,8 +280,8 @@ fn rank(origin: &str) -> (u8, String) {
     (class, origin.to_owned())
 }
 
-/// What all origins together say of one item: `None` if none speaks of it. Attributes of a component are merged one by one;
-/// relations, groups and cases are taken as the first origin has them.
+/// One item merged from all origins: `None` if no origin declares it. Attributes of a component are merged one by one;
+/// relations, groups and cases are taken from the first origin.
 pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
     layers.sort_by_key(Item::rank);
     let mut layers = layers.into_iter();
@@ -296,7 +296,7 @@ pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
     Some(merged)
 }
 
-/// Takes from `other` what `merged` leaves open. A name that only repeats the id says nothing.
+/// Takes from `other` what `merged` leaves open. A name that only repeats the id counts as absent.
 fn fill(merged: &mut ComponentRecord, other: ComponentRecord) {
     if merged.name == merged.id {
         merged.name = other.name;
@@ -309,7 +309,7 @@ fn fill(merged: &mut ComponentRecord, other: ComponentRecord) {
     }
 }
 
-/// Where another origin says otherwise than git does. What git leaves open is no conflict.
+/// Where another origin differs from git. What git leaves open is not a conflict.
 pub(super) fn conflicts(git: &ComponentRecord, other: &ComponentRecord) -> Vec<Conflict> {
     let (ours, theirs) = (said(git), said(other));
     ours.into_iter()
@@ -320,7 +320,7 @@ pub(super) fn conflicts(git: &ComponentRecord, other: &ComponentRecord) -> Vec<C
         .collect()
 }
 
-/// Everything that a layer says, by name.
+/// All fields of a layer, by name.
 fn said(layer: &ComponentRecord) -> BTreeMap<String, Value> {
     let mut said = BTreeMap::from([("type".to_owned(), Value::from(layer.kind.clone()))]);
     if layer.name != layer.id {

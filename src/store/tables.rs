@@ -1,7 +1,7 @@
 //! The tables of the file, and the bytes of their keys.
 //!
 //! Every table has bytes as keys and values. A key is made of parts of known width (ids of 16 bytes, hashes of 16, names with
-//! their length before them), so that whatever begins with the same parts lies side by side and a range finds it.
+//! their length before them), so that keys with the same first parts are adjacent, and a range finds them.
 
 use indradb::{Edge, Identifier};
 use redb::{ReadableTable, Table, TableDefinition};
@@ -36,10 +36,10 @@ pub(super) const EDGE_VALUES: Definition = TableDefinition::new("graph:edge_valu
 /// names of properties that are indexed → nothing
 pub(super) const INDEXED: Definition = TableDefinition::new("graph:indexed");
 
-// The estate: what was said, what holds, what changed.
-/// what, key of the item, origin → what that origin says
+// The estate: layers, merged records, journal.
+/// kind, key of the item, origin → what that origin declares
 pub(super) const LAYERS: Definition = TableDefinition::new("estate:layers");
-/// what, key of the item → the record, merged from its layers
+/// kind, key of the item → the record, merged from its layers
 pub(super) const RECORDS: Definition = TableDefinition::new("estate:records");
 /// revision → who changed it, when, why
 pub(super) const AUDIT: Definition = TableDefinition::new("estate:audit");
@@ -117,7 +117,7 @@ pub(super) fn value_key(name: Identifier, value: &serde_json::Value, owner: &[u8
     [value_prefix(name, value).as_slice(), owner].concat()
 }
 
-/// Sixteen bytes stand for the value, whatever its length: a UUID of its JSON, which is the same in every build and on every
+/// Sixteen bytes represent the value, whatever its length: a UUID of its JSON, which is the same in every build and on every
 /// machine (the hash of the standard library is not).
 pub(super) fn value_prefix(name: Identifier, value: &serde_json::Value) -> Vec<u8> {
     let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, value.to_string().as_bytes());

@@ -102,9 +102,8 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Time::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("invalid time `{text}`: use RFC 3339, like `2025-06-01T10:00:00Z`"))
-        })
+        Time::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("invalid time `{text}`: use RFC 3339, like `2025-06-01T10:00:00Z`")))
     }
 }
 

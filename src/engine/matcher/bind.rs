@@ -49,7 +49,7 @@ impl Matcher {
         }
     }
 
-    /// The elements of a set of one component, remembered.
+    /// The elements of a set of one component, cached.
     pub(super) fn elements(&self, spec: SpecId, of: ComponentId) -> Arc<[ComponentId]> {
         let key = (u64::from(spec.0) << 32) | u64::from(of.0);
         if let Some(known) = self.sets.borrow().get(&key) {
@@ -68,7 +68,7 @@ impl Matcher {
 
     fn find_elements(&self, spec: SpecId, of: ComponentId) -> Vec<ComponentId> {
         let Some(target) = self.net.names.specs.get(spec.0 as usize) else { return Vec::new() };
-        // Neighbours are what most rules look at, and what a storm asks for first.
+        // Direct neighbors: most rules read them, and an alert storm needs them first.
         if let Target::Set(Set { base: SetBase::Walk { dependents, of: PlaceOf::Subject(_), via, max_hops: Some(1) }, filter, .. }) = target
             && of != NOWHERE
         {
@@ -101,7 +101,7 @@ impl Matcher {
         at
     }
 
-    /// Whether a component may be in a role of a binding; `true` where only working it out would tell.
+    /// Whether a component may be in a role of a binding; `true` if only computing the role would tell.
     pub(super) fn may_be(&self, role: &Role, binding: &[ComponentId], component: ComponentId) -> bool {
         match (role.base, role.steps.as_slice()) {
             (Some(variable), []) => binding.get(variable) == Some(&component),
@@ -118,7 +118,7 @@ impl Matcher {
         }
     }
 
-    /// The components for which the variable of a role may stand when `component` is in the role; `None`: any.
+    /// The components to which the variable of a role may be bound when `component` is in the role; `None`: any.
     pub(super) fn bases(&self, role: &Role, component: ComponentId) -> Option<Vec<ComponentId>> {
         role.base?;
         let mut at = vec![component];
@@ -138,7 +138,7 @@ impl Matcher {
         Some(at)
     }
 
-    /// The same, remembered.
+    /// The same, cached.
     pub(super) fn known_bases(&self, role: u32, component: ComponentId) -> Option<Arc<[ComponentId]>> {
         let key = (u64::from(role) << 32) | u64::from(component.0);
         if let Some(known) = self.bases.borrow().get(&key) {
@@ -190,7 +190,7 @@ impl Matcher {
         }
     }
 
-    /// Whether a component may stand for a variable.
+    /// Whether a variable may be bound to a component.
     pub(super) fn fits(&mut self, rule: u32, variable: usize, component: ComponentId) -> bool {
         let Some(&slot) = self.net.rules[rule as usize].slots.get(variable) else { return false };
         if slot == EVERY {

@@ -1,5 +1,5 @@
-//! A small Bloom filter for each component: of which patterns it may have signals. The many bounds that a sample crosses then lead
-//! only to rules whose anchoring signal may exist.
+//! A small Bloom filter for each component: the patterns of which it may have signals. A sample may cross many bounds; the filter
+//! limits them to rules whose anchoring signal may exist.
 
 use estate::ComponentId;
 
@@ -34,7 +34,7 @@ impl Marks {
     }
 }
 
-/// The marks of the components for which an event matters in a role; of the role that was asked last.
+/// The marks of the components for which an event matters in a role; for the role of the last query.
 #[derive(Debug)]
 pub(super) struct Bloom {
     component: ComponentId,
@@ -62,7 +62,7 @@ impl Matcher {
         sieve.marks.has(what.mark)
     }
 
-    /// The marks of all components for which the variable of a role may stand when a component is in the role.
+    /// The marks of all components to which the variable of a role may be bound when a component is in the role.
     fn marks_behind(&self, role: u32, component: ComponentId) -> Marks {
         let mut marks = Marks::default();
         let of = |component: &ComponentId| self.store.marks.get(component.0 as usize).copied().unwrap_or_default();

@@ -97,7 +97,7 @@ impl Matcher {
             let uses: Vec<Use> = slots.iter().flat_map(|slot| self.net.probe_uses(*slot)).filter(|u| u.clause != REST).copied().collect();
             uses.into_iter().for_each(|what| self.notify(what, component, Time::MIN));
         }
-        // Rules that ask what others explain may have been looked at before these.
+        // Rules with `no other rule explains` may have been evaluated before these.
         if let Some(from) = self.explained.take() {
             for rule in self.net.asking.clone() {
                 for at in self.live.all_of[rule as usize].clone() {
@@ -135,7 +135,7 @@ impl Matcher {
         self.arm_cell(super::node::number(at));
     }
 
-    /// Takes all facts out, as facts about the components of an estate.
+    /// Removes and returns all facts, as facts about the components of an estate.
     pub(super) fn take_facts(&mut self, estate: &Snapshot) -> Kept {
         let store = std::mem::take(&mut self.store);
         let moved: Vec<Option<ComponentId>> = self.estate.ids().map(|id| estate.find(&self.estate.component(id).id)).collect();
@@ -225,7 +225,7 @@ impl Matcher {
         self.waiting.insert((fact.time(), self.sequence), fact);
     }
 
-    /// Rules without gates are looked at for all components from the start.
+    /// Evaluates rules without gates for all components from the start.
     pub(super) fn start(&mut self) {
         self.count_anew();
         let start = self.now.minus(self.lookback);
@@ -264,7 +264,7 @@ impl Matcher {
         self.store.samples -= gone;
         if full {
             self.count_anew();
-            // First what only past findings need; where that is nothing, the older half.
+            // First drop what only past findings need; if there is none, the older half.
             gone = self.store.cells[at].forget(self.now.minus(keeps - self.lookback));
             if gone == 0 {
                 gone = self.store.cells[at].halve();
@@ -291,7 +291,7 @@ impl Matcher {
         }
     }
 
-    /// Drops a signal everywhere: if some lists still had it, it would be counted twice when it comes again.
+    /// Drops a signal from every list: a list that kept it would count it twice when it is delivered again.
     fn forget_signal(&mut self, signal: &Arc<Signal>) {
         let identity = signal.identity();
         let Some(list) = self.store.known.get_mut(&identity) else { return };
@@ -327,7 +327,7 @@ impl Matcher {
         }
     }
 
-    /// Takes out of the recent components of a pattern those without a signal that counts.
+    /// Removes components without a signal that still counts from the recent components of a pattern.
     fn sweep_recent(&mut self) {
         if self.store.recent.is_empty() {
             return;
@@ -376,7 +376,7 @@ const SWEEP_MANY: u32 = 8;
 /// How many signals of one list a sweep drops at most.
 const MANY: usize = 64;
 
-/// Facts on their way from one plan and estate to the next.
+/// Facts carried over from one plan and estate to the next.
 #[derive(Default)]
 pub(super) struct Kept {
     pub series: Vec<(ComponentId, String, super::store::Buffer)>,
@@ -387,7 +387,7 @@ pub(super) struct Kept {
 }
 
 impl Matcher {
-    /// All intervals in which rules held within the time looked back, in the order of rule and components.
+    /// All intervals in which rules held within the lookback, in the order of rule and components.
     pub fn history(&self) -> Vec<(&str, &[ComponentId], Intervals)> {
         let start = self.now.minus(self.lookback);
         let mut all = Vec::new();

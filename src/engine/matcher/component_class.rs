@@ -29,14 +29,14 @@ pub(super) struct Slots {
     known: BTreeMap<String, u32>,
     /// Those of one type.
     indexes: Vec<SlotIndex>,
-    /// For each type, which of these concern it.
+    /// For each type: the slots that apply to it.
     indexes_of: Vec<Vec<usize>>,
 }
 
 #[derive(Debug, Default)]
 struct SlotIndex {
     all: Vec<u32>,
-    /// By an attribute or field, and its value: those that ask for nothing else, and others.
+    /// By an attribute or field, and its value: slots with only this test, and others.
     equal: BTreeMap<String, ByValue>,
     rest: Vec<u32>,
 }
@@ -66,7 +66,7 @@ impl Slots {
         &self.all[slot as usize].kind
     }
 
-    /// Once all are numbered: for the types in the order of their numbers, which slots concern them.
+    /// Once all are numbered: for the types in the order of their numbers, the slots that apply to them.
     pub fn arrange(&mut self, types: &[String], model: &Model) {
         let mut by_kind: BTreeMap<&str, SlotIndex> = BTreeMap::new();
         for (id, slot) in (0u32..).zip(&self.all).skip(1) {

@@ -24,7 +24,7 @@ pub(super) struct Counter {
     counts: Counts,
 }
 
-/// How many elements of a set satisfy a condition, until when that is sure if no fact comes.
+/// How many elements of a set satisfy a condition, and until when that is valid if no fact comes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counts {
     pub holding: usize,

@@ -38,7 +38,7 @@ impl Env<'_> {
 /// A value and the next instant at which it may change by time alone.
 pub(super) type Valued = (Truth, Time);
 
-/// Of what component and metric which statistic of what period before an instant.
+/// Component, metric, statistic, and period before an instant.
 type Usual = (ComponentId, MetricId, compile::plan::Stat, Duration, Time);
 
 /// Of one step.
@@ -160,7 +160,7 @@ impl Matcher {
                     holding += 1;
                     sure = sure.min(until);
                 } else if needed.is_none() {
-                    // Until this one changes, it cannot be every one.
+                    // Until this one changes, "every" stays false.
                     return (false, until);
                 }
                 if needed.is_some_and(|needed| holding >= needed) {
@@ -297,7 +297,7 @@ impl Matcher {
         if !self.is_present(kind) {
             return (Truth::Unknown, Time::MAX);
         }
-        // Components with such a signal at all: mostly none, or fewer than the place has.
+        // Components with such a signal: mostly none, or fewer than the place has.
         let recent = self.store.recent.get(pattern.0 as usize).map(Vec::as_slice).unwrap_or_default();
         if recent.is_empty() {
             return (Truth::False, Time::MAX);
@@ -315,7 +315,7 @@ impl Matcher {
         until.map_or((Truth::False, Time::MAX), |until| (Truth::True, until))
     }
 
-    /// The same of at least one signal on one component: until when the last one counts, if one does.
+    /// The same for at least one signal on one component: until when the last one counts, if any.
     pub(super) fn has_signal(
         &self,
         component: ComponentId,
@@ -454,7 +454,7 @@ impl Matcher {
         let (change, mut next) = self.change(cell, (rises, relative, window), at);
         let Some(change) = change else { return (Truth::Unknown, next) };
         let holds = change.reaches(by);
-        // Whether it was known at the start of the window changes as the start moves on.
+        // Whether the value at the start of the window is known changes as the window moves.
         let (before, changes) = cell.at(at.minus(window));
         if changes < Time::MAX {
             next = next.min(changes.plus(window));
@@ -469,7 +469,7 @@ impl Matcher {
         (truth, next)
     }
 
-    /// How far the value of a cell has come within a window, and until when that is sure.
+    /// How far the value of a cell has moved within a window, and until when that is valid.
     fn change(&self, cell: &Cell, (rises, relative, window): (bool, bool, Duration), at: Time) -> (Option<Change>, Time) {
         let (now, mut next) = cell.at(at);
         let Some(current) = now else { return (None, next) };
@@ -517,7 +517,7 @@ impl Matcher {
         (Truth::from(compare_numbers(current, if above { Op::Gt } else { Op::Lt }, needed)), next)
     }
 
-    /// A statistic of what is usual, worked out once a step for all rules.
+    /// A baseline statistic, computed once a step for all rules.
     fn usually(&self, what: Usual, cell: &Cell) -> Option<f64> {
         let mut usually = self.usually.borrow_mut();
         if usually.0 != self.steps || usually.1.len() >= 64 {

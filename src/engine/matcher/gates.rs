@@ -66,7 +66,7 @@ pub(super) enum Input {
         op: Op,
         bound: f64,
     },
-    /// Any other condition on a metric whose truth is worked out at each sample.
+    /// Any other condition on a metric, evaluated at each sample.
     Listed {
         metric: MetricId,
         window: Duration,
@@ -100,11 +100,11 @@ impl Input {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FilterSource {
     Now,
-    /// The largest or smallest of a window: as long as the sample that passes the bound lies in it, so does the statistic.
+    /// The largest or smallest value of a window: the statistic passes the bound while a sample in the window does.
     Extreme(Duration),
     /// Any other statistic of a window.
     Statistic(Stat, Duration),
-    /// How far the value has come from the smallest or the largest of a window.
+    /// How far the value has moved from the smallest or largest value of a window.
     Trend {
         rises: bool,
         relative: bool,
@@ -113,16 +113,16 @@ pub(super) enum FilterSource {
 }
 
 impl FilterSource {
-    /// The window, where samples that leave it may make a bound hold.
+    /// The window, if a sample that leaves it may make a bound true.
     pub fn moving(self) -> Option<Duration> {
         match self {
             FilterSource::Statistic(_, window) => Some(window),
-            // The value that it came from gets nearer as the window moves.
+            // For a trend, the change only shrinks as samples leave the window.
             FilterSource::Now | FilterSource::Extreme(_) | FilterSource::Trend { .. } => None,
         }
     }
 
-    /// Whether it is worked out from a window.
+    /// Whether it is computed from a window.
     pub fn is_windowed(self) -> bool {
         matches!(self, FilterSource::Statistic(..) | FilterSource::Trend { .. })
     }
@@ -160,7 +160,7 @@ pub(super) fn gates(node: &Node, it: Option<&Role>) -> Gates {
         Node::Held { inner, .. } => Gates { exact: false, ..gates(inner, it) },
         Node::State { subject, negated: false, bodies, of_type } => match Role::of(Where::Subject(*subject), it) {
             Some(role) => {
-                // A type that does not have the state makes it unknown, whatever the body says.
+                // If the type does not have the state, it is unknown, whatever the body.
                 let one = bodies.len() == 1 && of_type.iter().all(Option::is_some);
                 let found = either(bodies.iter().map(|body| gates(body, Some(&role))));
                 Gates { exact: found.exact && one, ..found }
@@ -180,7 +180,7 @@ pub(super) fn gates(node: &Node, it: Option<&Role>) -> Gates {
             }
         }
         Node::Event { pattern, on: Some(place), .. } => {
-            // Over a set the count is of all its components together: one of them has a signal, but maybe not all of them.
+            // For a set, signals of all its components are counted together, so not every component needs one.
             let exact = matches!(place, Where::Subject(_));
             let single = match node.about_it() {
                 Node::Event { pattern, kind, window, .. } if !exact => {
@@ -252,7 +252,7 @@ fn either(parts: impl Iterator<Item = Gates>) -> Gates {
     if clause.is_empty() { Gates::none() } else { Gates { clauses: vec![clause], exact } }
 }
 
-/// How many components a clause lets through, roughly: events are rarer than values beyond a bound, and these than samples.
+/// A rough measure of how many components pass a clause: events are rarer than values beyond a bound, which are rarer than samples.
 fn breadth(clause: &[Gate]) -> usize {
     let of = |gate: &Gate| {
         let kind = match gate.input {
@@ -266,7 +266,7 @@ fn breadth(clause: &[Gate]) -> usize {
     clause.iter().map(of).max().unwrap_or(usize::MAX)
 }
 
-/// How a comparison of a metric with what does not change is triggered.
+/// How a comparison of a metric with a constant is triggered.
 fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
     let (value, op, bound) = if right.is_fixed() { (left, op, right) } else { (right, op.flipped(), left) };
     if !bound.is_fixed() {

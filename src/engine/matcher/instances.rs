@@ -45,9 +45,9 @@ pub(super) struct Instance {
     pub timer: Time,
     /// The last instant at which it was live or held.
     pub last: Time,
-    /// Where it stands in the list of live instances of its rule,
+    /// Its position in the list of live instances of its rule,
     place: u32,
-    /// and in that of all of them; [`UNLISTED`]: not there.
+    /// and in the list of all instances; [`UNLISTED`]: not in it.
     spot: u32,
     /// What it was before the current step, if the step has touched it.
     pub before: Before,
@@ -89,7 +89,7 @@ pub(super) struct Live {
     index: FxHashMap<u64, SmallVec<[u32; 2]>>, // lookup only
     /// Live instances of each rule.
     pub live_of: Vec<Vec<u32>>,
-    /// All instances of each rule that is more than its gates, or has several variables.
+    /// All instances of each rule that is not decided by its gates, or has several variables.
     pub all_of: Vec<Vec<u32>>,
     /// How many instances of each rule hold.
     pub holding_of: Vec<u32>,
@@ -118,7 +118,7 @@ impl Live {
         found.iter().copied().find(|at| self.instances[*at as usize].binding.as_slice() == binding)
     }
 
-    /// Instances of a rule in which a variable stands for a component.
+    /// Instances of a rule in which a variable is bound to a component.
     pub fn with(&self, rule: u32, variable: usize, component: ComponentId) -> SmallVec<[u32; 4]> {
         let found = self.index.get(&key(rule, variable, component)).map(SmallVec::as_slice).unwrap_or_default();
         if variable < 15 {
@@ -226,7 +226,7 @@ impl Live {
         }
     }
 
-    /// Remembers what it was, once a step.
+    /// Records its state before the step, once a step.
     pub fn touch(&mut self, at: u32) {
         let instance = &mut self.instances[at as usize];
         if instance.before == Before::Untouched {
@@ -235,7 +235,7 @@ impl Live {
         }
     }
 
-    /// Makes sure that it is looked at by `time`.
+    /// Makes sure that it is evaluated by `time`.
     pub fn wake(&mut self, at: u32, time: Time) {
         let instance = &mut self.instances[at as usize];
         if time < instance.timer {

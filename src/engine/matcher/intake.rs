@@ -28,7 +28,7 @@ impl Matcher {
         let old_cell = self.store.cell_at(component, metric);
         let Some(at) = old_cell.or_else(|| self.make_cell(component, metric)) else { return Outcome::Unread };
         let staleness = self.store.cells[at as usize].staleness;
-        // However old, the last one before the time that is kept is kept too: to say when it was.
+        // The last sample before the kept period is kept too, however old, to report its time.
         let kept = self.now.minus(self.keeps(metric, staleness));
         if time < kept && self.store.cells[at as usize].has_between(series, time, kept) {
             return Outcome::TooLate;
@@ -47,7 +47,7 @@ impl Matcher {
         let watches = cell.watches.clone();
         let mut told = std::mem::take(&mut self.told);
         told.clear();
-        // What is worked out, not looked up: before and after.
+        // Computed values, before and after.
         let env = Env::it(component);
         let (counts, truths) = if late { Default::default() } else { self.worked_out(at, time) };
         let cell = &mut self.store.cells[at as usize];
@@ -60,7 +60,7 @@ impl Matcher {
         let (after, sure_until) = cell.at(time);
         let mut known = std::mem::take(&mut self.known);
         known.clear();
-        // What was known before, and would have gone stale by now, may now be known for longer.
+        // A value that would have gone stale by now may stay known for longer.
         let revived = late && until <= self.now;
         let (mut listed_at, mut table_at) = (0, 0);
         let mut windows = false;
@@ -93,7 +93,7 @@ impl Matcher {
                         let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
                         known.extend(table.between(old.min(new), old.max(new)).iter().map(|what| (*what, gate)));
                     }
-                    // A sample that was replaced, or that another series at its time changes, may have been the extreme one.
+                    // A sample that was replaced, or changed by another series at its time, may have been the extreme one.
                     FilterSource::Extreme(_) => {
                         told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new }))
                     }
@@ -135,7 +135,7 @@ impl Matcher {
         Outcome::Taken
     }
 
-    /// Of what is worked out of a cell at an instant: how many bounds of each table hold, and what else does.
+    /// The values computed from a cell at an instant: how many bounds of each table are true, and which other conditions.
     fn worked_out(&self, at: u32, time: Time) -> (SmallVec<[u32; 8]>, SmallVec<[Truth; 8]>) {
         let cell = &self.store.cells[at as usize];
         let watches = || cell.watches.iter().map(|w| &self.net.watches[*w as usize]);
@@ -157,7 +157,7 @@ impl Matcher {
         }
     }
 
-    /// A new cell with its watches; findings that read it without a sample so far hold it from now on.
+    /// A new cell with its watches. Findings that read it before it had a sample refer to it from now on.
     pub(super) fn make_cell(&mut self, component: ComponentId, metric: MetricId) -> Option<u32> {
         let mut cell = self.new_cell(component, metric)?;
         let class = self.class(component);
@@ -187,7 +187,7 @@ impl Matcher {
         Some(at)
     }
 
-    /// Sees to it that a cell whose value or statistics change without a sample is looked at when they may.
+    /// Schedules a check for the instant at which the value or statistics of a cell may change without a sample.
     pub(super) fn arm_cell(&mut self, at: u32) {
         let cell = &self.store.cells[at as usize];
         let mut next = if cell.series.len() > 1 { cell.at(self.now).1 } else { Time::MAX };
@@ -206,7 +206,7 @@ impl Matcher {
         }
     }
 
-    /// Whatever holds of the cell now may have begun to.
+    /// Any condition on the cell that is true now may have just become true.
     pub(super) fn cell_due(&mut self, at: u32) {
         let cell = &mut self.store.cells[at as usize];
         cell.timer = Time::MAX;

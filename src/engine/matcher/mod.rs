@@ -109,7 +109,7 @@ pub enum Outcome {
     TooLate,
     /// It is from the future, and too many such facts wait already.
     TooEarly,
-    /// It was prepared for another plan or estate: prepare it anew.
+    /// It was prepared for another plan or estate: prepare it again.
     Outdated,
 }
 
@@ -178,10 +178,10 @@ pub struct Matcher {
     live: Live,
     /// Plan and estate of which facts are prepared.
     epoch: u32,
-    /// Facts of the future, in the order in which their time comes.
+    /// Facts from the future, in order of time.
     waiting: BTreeMap<(Time, u64), Prepared>,
     sequence: u64,
-    /// Slots of each component, by class; `u32::MAX`: not asked yet.
+    /// Slots of each component, by class; `u32::MAX`: not computed yet.
     class_of: Vec<u32>,
     classes: Vec<SmallVec<[u32; 8]>>,
     class_index: FxHashMap<SmallVec<[u32; 8]>, u32>,   // lookup only
@@ -190,31 +190,31 @@ pub struct Matcher {
     remembered: std::cell::Cell<usize>,
     scratch: RefCell<Vec<(Time, f64)>>,
     needles: RefCell<Vec<u32>>,
-    /// The instant from which explanations have changed in the step at hand.
+    /// The instant from which explanations have changed in the current step.
     explained: Option<Time>,
-    /// Whom the step at hand concerns.
+    /// The uses that the current step affects.
     told: Vec<network::Use>,
     /// The same where a bound is known to hold or not.
     known: Vec<(network::Use, eval::Valued)>,
-    /// Numbers the facts taken, so that what was worked out for one is not taken for another.
+    /// Numbers the facts, so that a value cached for one fact is not used for another.
     steps: u64,
     /// For each component: the number of the last fact about it.
     heard: Vec<u64>,
     /// By the number of what is counted, and the component that the set belongs to.
     counters: RefCell<FxHashMap<u64, count::Counter>>, // lookup only
-    /// The component at hand, and its metrics as far as they were looked up in this step.
+    /// The current component, and its metrics looked up in this step.
     reading: ComponentId,
     readings: Vec<std::cell::Cell<(u64, f64, Time)>>,
-    /// What is usual, as far as it was worked out in this step.
+    /// Baselines computed in this step.
     usually: RefCell<eval::Usually>,
-    /// What was asked of [`Matcher::bases`], by role and component.
+    /// Results of [`Matcher::bases`], by role and component.
     bases: RefCell<FxHashMap<u64, Option<Arc<[ComponentId]>>>>, // lookup only
     sweep: Sweep,
     stats: Stats,
     nothing: Facts,
 }
 
-/// Where the sweeper stands: each step looks at a few things that may be old.
+/// The position of the sweeper: each step checks a few items that may be old.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sweep {
     cell: usize,
@@ -239,7 +239,7 @@ impl Matcher {
         matcher
     }
 
-    /// Without a look at anything yet.
+    /// A matcher that has not evaluated anything yet.
     fn empty(setup: Setup) -> Self {
         let net = Network::new(&setup.plan, &setup.estate);
         let mut matcher = Matcher {
@@ -304,7 +304,7 @@ impl Matcher {
         self.net.rules.get(rule as usize).map_or("", |rule| rule.id.as_str())
     }
 
-    /// The components that the variables of the rule stand for.
+    /// The components to which the variables of the rule are bound.
     pub fn binding(&self, finding: u32) -> &[ComponentId] {
         self.live.instances.get(finding as usize).map(|i| i.binding.as_slice()).unwrap_or_default()
     }
@@ -378,7 +378,7 @@ impl Matcher {
         Prepared { epoch: self.epoch, what }
     }
 
-    /// The same of a sample, without a copy of its names.
+    /// The same for a sample, without copying its names.
     pub fn prepare_sample(
         &self,
         component: Option<ComponentId>,
@@ -389,7 +389,7 @@ impl Matcher {
     ) -> Prepared {
         let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m).is_some()).map(|m| (c, m)));
         let what = match known {
-            // Prometheus gives infinite values no meaning, and no bound is useful against them.
+            // Infinite values have no meaning in Prometheus, and no bound is useful for them.
             Some(_) if value.is_infinite() => Ready::Unread(time),
             Some((component, metric)) => Ready::Sample { component, metric, series: Arc::clone(series), time, value },
             None => Ready::Unread(time),

@@ -29,9 +29,9 @@ pub(super) struct Use {
     pub clause: u32,
     /// Position in [`Network::roles`].
     pub role: u32,
-    /// Which part of the condition it is about, where that is one of several that must all be true.
+    /// The part of the condition that it is about, if several parts must all be true.
     pub part: u16,
-    /// The variable that the component stands for; [`INDIRECT`]: none itself.
+    /// The variable that is bound to the component itself; [`INDIRECT`]: none.
     pub direct: u8,
     /// The mark of the pattern that anchors the rule ([`Hot::anchor`]); [`UNMARKED`]: it has none.
     pub mark: u8,
@@ -64,7 +64,7 @@ pub(super) struct RuleNet {
     pub clauses: Vec<Vec<(u32, u32)>>,
     pub shape: Shape,
     pub condition: Node,
-    /// Which of its parts that must all be true its gates say nothing of, or not all.
+    /// The parts of its condition that its gates do not cover, or cover only partly.
     pub rest: Vec<u16>,
     /// Metrics that its evidence shows: a role (position in [`Network::roles`]) and the metric.
     pub reads: Vec<(u32, MetricId)>,
@@ -93,7 +93,7 @@ pub(super) struct Network {
     /// For each pattern, by slot.
     event_uses: Vec<BTreeMap<u32, Vec<Use>>>,
     probe_uses: BTreeMap<u32, Vec<Use>>,
-    /// Uses that any sample of a component concerns.
+    /// Uses that any sample of a component affects.
     pub any_metric: BTreeMap<u32, Vec<Use>>,
     /// The number of the type of each component.
     types: Vec<u16>,
@@ -103,7 +103,7 @@ pub(super) struct Network {
     pub durations: Duration,
     /// How long after its end a signal may count at most.
     pub window: Duration,
-    /// Rules that ask what others explain.
+    /// Rules with `no other rule explains`.
     pub asking: Vec<u32>,
 }
 
@@ -169,7 +169,7 @@ impl Network {
         self.watch_of.get(&pair(slot, metric.0)).copied()
     }
 
-    /// Those whom a signal concerns that fits a pattern, on a component of a class of slots, or anywhere.
+    /// The uses affected by a signal that fits a pattern, on a component of a class of slots or anywhere.
     pub fn event_uses(&self, class: &[u32], pattern: PatternId) -> impl Iterator<Item = &Use> {
         let slots = self.event_uses.get(pattern.0 as usize).into_iter().flatten();
         slots.filter(|(slot, _)| **slot == ANYWHERE || class.binary_search(slot).is_ok()).flat_map(|(_, uses)| uses)
@@ -212,7 +212,7 @@ impl Draft {
         let slots: SmallVec<[u32; 2]> = rule.variables.iter().map(|v| self.slots.number(&v.kind, v.filter.as_ref())).collect();
         let condition = self.names.node(&rule.condition, plan, estate.model());
         let mut found = gates(&condition, None);
-        // A clause about variables alone says for which components the rule may hold; others would name too many.
+        // A clause about variables alone determines for which components the rule may match; other clauses would name too many.
         let named = |clause: &Vec<Gate>| clause.iter().all(|gate| gate.role.is_variable().is_some());
         let all = found.clauses.len();
         if found.clauses.iter().any(named) {
@@ -222,7 +222,7 @@ impl Draft {
             found.clauses.retain(|clause| clause.iter().all(|gate| gate.role.base.is_some()));
             found.exact = false;
         }
-        // Where some clauses are left out, a part may be exact and yet not looked at.
+        // If some clauses are left out, a part may be exact but never checked.
         let dropped = found.clauses.len() < all;
         let shape = match &condition {
             _ if found.exact => Shape::Exact,
@@ -424,7 +424,7 @@ impl Draft {
         }
     }
 
-    /// Marks whom an event concerns only where there is a signal too.
+    /// Marks the uses that an event affects only if there is a signal too.
     fn mark_anchored(&mut self, hot: &[Hot], watches: &mut [Watch]) {
         let mark = |what: &mut Use| what.mark = hot.get(what.rule as usize).and_then(|of| of.anchor).map_or(UNMARKED, mark_of);
         for watch in watches {
@@ -437,7 +437,7 @@ impl Draft {
     }
 
     /// For each metric that a rule may read of components of the type (one whose variable is of the type or a parent, or one
-    /// that looks at sets): what the model says of it.
+    /// that looks at sets): its definition in the model.
     fn defined(&self, name: &str, model: &Model) -> Vec<Option<(Duration, Aggregate)>> {
         let mut read = vec![self.names.reads_all; self.names.metrics.len()];
         for (slot, metric) in self.watches.keys() {

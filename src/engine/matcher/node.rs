@@ -67,7 +67,7 @@ pub(super) enum Node {
         quantifier: Quantifier,
         set: Where,
         body: Box<Node>,
-        /// Its number, if the elements are counted once for all conditions on that set and of that body.
+        /// Its number, if the elements are counted once for all conditions with this set and body.
         count: Option<u32>,
     },
     Probe {
@@ -116,12 +116,12 @@ pub(super) enum Node {
         period: Duration,
         by_percent: f64,
     },
-    /// Whether the metric was ever seen: what a condition on it cannot do without.
+    /// Whether the metric was ever seen: a condition on it needs that.
     Sampled {
         subject: Subject,
         metric: MetricId,
     },
-    /// The same of probes to a component.
+    /// The same for probes to a component.
     Probed {
         subject: Subject,
     },
@@ -180,7 +180,7 @@ impl Number {
 }
 
 impl Node {
-    /// Whether it is about nothing but `it` and what is known of it.
+    /// Whether it only reads `it` and the data about it.
     pub fn is_local(&self) -> bool {
         let it = |subject: &Subject| matches!(subject, Subject::It);
         match self {
@@ -249,7 +249,7 @@ pub(super) struct Interner {
     needle_of: BTreeMap<(bool, String), u32>,
     pub specs: Vec<Target>,
     spec_of: BTreeMap<String, SpecId>,
-    /// Sets with what is asked of each of their elements.
+    /// Sets with the condition on each of their elements.
     count_of: BTreeMap<String, u32>,
     /// Types in the order of their names.
     pub types: Vec<String>,
@@ -485,7 +485,7 @@ impl Interner {
             Value::Aggregate { stat, metric, window } => {
                 Number::Statistic { stat: *stat, subject: metric.subject, metric: self.metric(&metric.name, *window), window: *window }
             }
-            // Comparisons with scripts are asked of the plain engine.
+            // The plain engine evaluates comparisons with scripts.
             Value::Script(_) => Number::Text(String::new()),
         }
     }

@@ -58,9 +58,9 @@ impl Matcher {
             }
             return;
         };
-        // The usual case: one variable, and the component stands for it.
+        // The usual case: one variable, bound to the component.
         if !late {
-            // Where the gates do not let it through, there is nothing to begin, and only what is live can end.
+            // If the gates are closed, nothing can start, and only live instances can end.
             let gates = self.gates_pass_but(what.rule, &[component], self.now, gate.map(|value| (what.clause, value)));
             if !gates.0 && self.live.live_of[rule].is_empty() {
                 return;
@@ -100,7 +100,7 @@ impl Matcher {
         blocked.next().is_some_and(|(_, until)| until == Time::MAX)
     }
 
-    /// A part of a rule with an anchor changed: looks at the components with a recent signal that fits it.
+    /// A part of a rule with an anchor changed: evaluates the components with a recent signal that fits the anchor.
     pub(super) fn wake_sleepers(&mut self, what: Use, anchor: PatternId, component: ComponentId, from: Time, late: bool) {
         if late {
             for at in self.concerned(what, component, true) {
@@ -108,7 +108,7 @@ impl Matcher {
             }
             let sleepers: Vec<Binding> = match self.net.roles[what.role as usize].base {
                 Some(_) => self.bindings_from(what, component, from),
-                // The role depends on no variable: look at every component with a signal of the anchor.
+                // The role depends on no variable: evaluate every component with a signal of the anchor.
                 None => {
                     let all = self.store.lists.iter().filter(|list| list.pattern == anchor && list.component != NOWHERE);
                     let all: Vec<ComponentId> = all.map(|list| list.component).collect();
@@ -175,7 +175,7 @@ impl Matcher {
         what.clause != REST || instance.live && (instance.blocked == super::instances::ANY_PART || instance.blocked == what.part)
     }
 
-    /// Looks at an instance that is known, because a fact concerns it.
+    /// Evaluates an existing instance that a fact affects.
     pub(super) fn recheck_from(&mut self, at: u32, from: Time, late: bool) {
         if late {
             let instance = &self.live.instances[at as usize];
@@ -202,7 +202,7 @@ impl Matcher {
         }
     }
 
-    /// Looks at a binding that is not known.
+    /// Evaluates a binding without an instance.
     pub(super) fn begin(&mut self, rule: u32, binding: &Binding, from: Time, late: bool) {
         if late {
             self.replay(rule, binding, from);

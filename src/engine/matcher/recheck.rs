@@ -12,7 +12,7 @@ use super::layout::Check;
 use super::network::{MetricId, Shape};
 
 impl Matcher {
-    /// Whether every clause has a true gate, and until when that is sure.
+    /// Whether every clause has a true gate, and until when that is valid.
     pub(super) fn gates_pass(&self, rule: u32, binding: &[ComponentId], at: Time) -> (bool, Time) {
         self.gates_pass_but(rule, binding, at, None)
     }
@@ -166,7 +166,7 @@ impl Matcher {
         self.live.set_live(at, live);
     }
 
-    /// A finding begins: the cells that its evidence shows tell it of changes.
+    /// A finding begins: the cells in its evidence notify it of changes.
     pub(super) fn begins(&mut self, at: u32, from: Time) {
         self.live.holding_of[self.live.instances[at as usize].rule as usize] += 1;
         for cell in self.cells_of(at) {
@@ -202,7 +202,7 @@ impl Matcher {
         cells
     }
 
-    /// What a finding explains, for the rules that ask.
+    /// What a finding explains, for rules with `no other rule explains`.
     pub(super) fn explanation(&mut self, at: u32, from: Time) {
         let rule = &self.net.rules[self.live.instances[at as usize].rule as usize];
         if self.net.asking.is_empty() || !rule.explains {

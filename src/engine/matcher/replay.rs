@@ -35,7 +35,7 @@ impl Matcher {
             (Shape::Lasting(duration), super::node::Node::Held { inner, .. }) => self.unbroken(inner, &env, *duration),
             (Shape::Exact | Shape::Lasting(_) | Shape::Whole, _) => self.now,
         };
-        // It passed until this very instant: a fact of the same instant may yet let it go on.
+        // It passed until this very instant: a fact of the same instant may still extend it.
         let unbroken = clock < self.now;
         let wanted = passes || unbroken || open.is_some() || !spans.is_empty() || (whole && self.passed_since(rule, binding, from));
         let Some(at) = known.or_else(|| if wanted { self.make(rule, binding) } else { None }) else { return };
@@ -81,7 +81,7 @@ impl Matcher {
     }
 
     /// Since when, at most `duration` ago, a condition has been true without a gap until now. What ends in this very instant
-    /// counts: a fact of the same instant may yet undo its end.
+    /// counts: a fact of the same instant may still undo its end.
     pub(super) fn unbroken(&self, inner: &super::node::Node, env: &Env<'_>, duration: Duration) -> Time {
         let mut time = self.now.minus(duration);
         let mut since = None;

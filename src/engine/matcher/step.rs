@@ -11,7 +11,7 @@ use super::network::MetricId;
 use super::{Emitted, Event, Matcher, Outcome};
 
 impl Matcher {
-    /// Lets time pass: what becomes true or false by that alone is appended to `out`. Time never goes back.
+    /// Advances time. Appends findings that start or end by time alone to `out`. Time never goes back.
     pub fn advance(&mut self, to: Time, out: &mut Vec<Emitted>) {
         loop {
             let timer = self.live.next_due().filter(|time| *time <= to);
@@ -40,7 +40,7 @@ impl Matcher {
         self.now = self.now.max(to);
     }
 
-    /// Takes a fact as of now; one of a later instant waits for it.
+    /// Takes a fact as of now; a fact of a later instant waits until then.
     pub fn push(&mut self, fact: &Prepared, out: &mut Vec<Emitted>) -> Outcome {
         let outcome = if fact.epoch != self.epoch {
             Outcome::Outdated
@@ -93,7 +93,7 @@ impl Matcher {
         self.lookback.saturating_add(self.net.durations).saturating_add(self.net.window).saturating_add(1)
     }
 
-    /// Ends a step: rules that ask what others explain, then what happened.
+    /// Ends a step: evaluates rules with `no other rule explains`, then reports what happened.
     pub(super) fn finish(&mut self, out: &mut Vec<Emitted>) {
         if let Some(from) = self.explained.take() {
             let late = from < self.now;

@@ -31,7 +31,7 @@ pub(super) struct Store {
     pub probe_count: usize,
     /// By identity; each with the patterns that count it.
     pub known: FxHashMap<u64, SmallVec<[Known; 1]>>, // lookup only
-    /// For each pattern: components with a signal that may still count, and older ones not taken out yet.
+    /// For each pattern: components with a signal that may still count, and older ones not removed yet.
     pub recent: Vec<Vec<ComponentId>>,
     /// For each component: the patterns that it has a list of, by their marks.
     pub marks: Vec<Marks>,
@@ -63,13 +63,13 @@ pub(super) struct Cell {
     pub series: SmallVec<[Buffer; 1]>,
     /// Between these two (without the ends) no bound of its watches holds.
     pub quiet: (f64, f64),
-    /// Nothing but bounds is to be looked at when a sample comes.
+    /// A sample can only affect bounds.
     pub plain: bool,
     /// Its watches.
     pub watches: SmallVec<[u32; 4]>,
     /// Findings whose evidence shows it.
     pub holders: Vec<u32>,
-    /// When it must be looked at again though nothing came; [`Time::MAX`]: never.
+    /// When it must be evaluated again even without a new sample; [`Time::MAX`]: never.
     pub timer: Time,
 }
 
@@ -104,7 +104,7 @@ impl List {
         }
     }
 
-    /// Where a signal stands.
+    /// The position of a signal.
     pub fn position(&self, signal: &Signal) -> Option<usize> {
         let (start, _) = signal.extent();
         let first = self.hits.partition_point(|hit| hit.start < start);
@@ -174,7 +174,7 @@ impl Store {
         })
     }
 
-    /// Makes sure that a list stands among the recent ones of its pattern.
+    /// Makes sure that a list is among the recent ones of its pattern.
     pub fn is_recent(&mut self, at: u32) {
         let list = &mut self.lists[at as usize];
         if list.recent || list.component == NOWHERE {
@@ -188,7 +188,7 @@ impl Store {
         self.recent[pattern].push(list.component);
     }
 
-    /// Whether it was not known.
+    /// Whether it is new.
     pub fn put_probe(&mut self, component: ComponentId, probe: &Arc<Probe>) -> bool {
         let list = self.probes.entry(component).or_default();
         if list.is_empty() {
@@ -200,7 +200,7 @@ impl Store {
         true
     }
 
-    /// Whether probes of the component are at hand.
+    /// Whether the store has probes of the component.
     pub fn has_probes(&self, component: ComponentId) -> bool {
         self.probes.contains_key(&component)
     }
@@ -225,12 +225,12 @@ impl Cell {
         ((!values.is_empty()).then(|| combine(self.aggregate, &values)), next)
     }
 
-    /// Whether a series is all that there is.
+    /// Whether it is the only series.
     pub fn is_only(&self, key: &Arc<SeriesKey>) -> bool {
         matches!(self.series.as_slice(), [only] if Arc::ptr_eq(&only.key, key) || only.key == *key)
     }
 
-    /// Whether no bound holds for a value, and none that differs from it by what counts as equal.
+    /// Whether no bound is true for a value, or for one that counts as equal to it.
     pub fn is_quiet(&self, value: f64) -> bool {
         let near = value.abs() * 1e-6;
         value - near > self.quiet.0 && value + near < self.quiet.1
@@ -268,7 +268,7 @@ impl Cell {
         series.is_some_and(|s| s.points.get(s.after(from)).is_some_and(|(time, _)| *time < to))
     }
 
-    /// Puts a sample in its place. `None` if it says nothing new.
+    /// Inserts a sample in order. `None` if it changes nothing.
     pub fn put(&mut self, key: &Arc<SeriesKey>, time: Time, value: f64) -> Option<usize> {
         let at = match self.series.as_slice() {
             [only] if Arc::ptr_eq(&only.key, key) => 0,
@@ -300,8 +300,8 @@ impl Cell {
         }
     }
 
-    /// Forgets samples before `from`, but the last of them of each series, and series that have nothing else, but the one whose
-    /// last sample is the latest. How many samples.
+    /// Drops samples before `from`, except the last one of each series. Drops series without later samples, except the one with the
+    /// latest sample. Returns how many samples it dropped.
     pub fn forget(&mut self, from: Time) -> usize {
         let mut gone = 0;
         for series in &mut self.series {
@@ -328,7 +328,7 @@ impl Cell {
         gone
     }
 
-    /// Forgets the older half of each series. How many samples.
+    /// Drops the older half of each series. Returns how many samples it dropped.
     pub fn halve(&mut self) -> usize {
         let mut gone = 0;
         for series in &mut self.series {

@@ -27,9 +27,9 @@ struct Needle {
 /// What is left to do once the literal was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rest {
-    /// The literal is the whole of it.
+    /// Nothing: the literal is the whole pattern.
     Nothing,
-    /// It is this to the letter, and continues no word on either side.
+    /// The literal must match in case, and be a whole word.
     Word(String),
     Try,
 }
@@ -53,7 +53,7 @@ impl Automaton {
             };
             match literal.filter(|l| !l.is_empty()) {
                 Some(literal) => {
-                    // The automaton ignores case; a pattern that minds it is tried again.
+                    // The automaton ignores case; a case-sensitive pattern is checked again.
                     let at = *known.entry(literal.to_ascii_lowercase()).or_insert_with_key(|key| {
                         literals.push(key.clone());
                         behind.push(Vec::new());
@@ -68,7 +68,7 @@ impl Automaton {
         let kind =
             if literals.iter().map(String::len).sum::<usize>() <= MAX_FAST { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         let build = AhoCorasick::builder().kind(Some(kind)).match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(&literals);
-        // The builder fails only beyond 2^31 states: then every needle is tried by itself, slowly.
+        // The builder fails only beyond 2^31 states; then every needle is tried on its own, slowly.
         let search = match build {
             Ok(search) if !literals.is_empty() => Some(search),
             Ok(_) => None,
@@ -80,7 +80,7 @@ impl Automaton {
         Self { search, behind, needles: kept, always }
     }
 
-    /// The numbers of all needles that the text holds, ascending, each once.
+    /// The numbers of all needles that the text contains, ascending, each once.
     pub fn find(&self, text: &str, found: &mut Vec<u32>) {
         found.clear();
         for &number in &self.always {
@@ -118,7 +118,7 @@ fn is_edge(text: &str, at: usize) -> bool {
     word(before) != word(after)
 }
 
-/// A literal that every match of a pattern holds, and what must be looked at beyond it.
+/// A literal that every match of a pattern contains, and what must be checked beyond it.
 fn required(pattern: &str) -> (Option<String>, Rest) {
     let Ok(hir) = regex_syntax::parse(pattern) else { return (None, Rest::Try) };
     if let HirKind::Concat(parts) = hir.kind()

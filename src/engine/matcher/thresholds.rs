@@ -66,7 +66,7 @@ impl Table {
         number(count)
     }
 
-    /// The uses whose bounds hold for one of two counts (of bounds that hold) and not for the other.
+    /// The uses whose bounds are true at one of two counts of true bounds, but not at the other.
     pub fn between(&self, a: u32, b: u32) -> &[Use] {
         let (least, most) = (a.min(b) as usize, a.max(b) as usize);
         let len = self.uses.len();
@@ -79,20 +79,20 @@ impl Table {
 pub(super) struct Listed {
     pub node: Node,
     pub uses: Vec<Use>,
-    /// It may become true though no sample comes, when one leaves this window.
+    /// It may become true without a new sample, when one leaves this window.
     pub window: Duration,
 }
 
 /// What rules need of a metric of components in a slot.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// Between these two no bound holds: nearly all samples of a healthy component lie there.
+    /// No bound is true between these two; nearly all samples of a healthy component are there.
     pub quiet: (f64, f64),
     pub tables: Vec<Table>,
     pub listed: Vec<Listed>,
     pub sampled: Vec<Use>,
     pub raw: Vec<Use>,
-    /// Those of all these whose rules may hold though the metric was never seen.
+    /// The ones whose rules may match although the metric was never seen.
     pub partial: Vec<Use>,
 }
 
@@ -106,7 +106,7 @@ impl Table {
 }
 
 impl Watch {
-    /// The windows of which samples that leave may make something hold.
+    /// Windows for which a sample that leaves may make a condition true.
     pub fn windows(&self) -> impl Iterator<Item = Duration> {
         let tables = self.tables.iter().filter_map(|table| table.source.moving());
         tables.chain(self.listed.iter().map(|listed| listed.window).filter(|window| *window > 0))

@@ -1,4 +1,4 @@
-//! The parts of `sources.yaml` about models outside: `scores`, series that are scores, and `scorers`, which are asked over HTTP.
+//! The parts of `sources.yaml` about external models: `scores`, series that are scores, and `scorers`, which are queried over HTTP.
 
 use crate::mapping_rules::{ScoreSeries, Scorer};
 use crate::scale::Scale;
@@ -9,10 +9,10 @@ use value::{Duration, SECOND, Time};
 
 use super::Reader;
 
-/// How long a scorer may take if nothing else is said: a person waits for the diagnosis.
+/// The default timeout of a scorer; an engineer is waiting for the diagnosis.
 const DEFAULT_TIMEOUT: Duration = 2 * SECOND;
 
-/// How long at most: a diagnosis that takes longer than this is of no use to who stands in an incident.
+/// The maximum timeout: a slower diagnosis is of no use during an incident.
 const MAX_TIMEOUT: Duration = 30 * SECOND;
 
 impl Reader {
@@ -43,7 +43,7 @@ impl Reader {
         found
     }
 
-    /// `earlier`: those of the same file so far; a name stands for one of them only.
+    /// `earlier`: the scorers of the same file so far; names must be unique.
     pub(super) fn scorer(&mut self, node: &Node, earlier: &[Scorer]) -> Option<Scorer> {
         if !self.fields(node, &["name", "url", "timeout", "headers"]) {
             return None;
@@ -67,7 +67,7 @@ impl Reader {
         Some(Scorer { name, url: url?, timeout: timeout?, headers: headers? })
     }
 
-    /// What is in git is read by many.
+    /// Warns, because many people can read what is in git.
     fn secret(&mut self, place: Place, message: impl Into<String>) {
         let help = "set an environment variable and name it in a header, like `headers: {authorization: $SCORER_TOKEN}`";
         self.diagnostics.push(Diagnostic::warning(Code::SECRET, place, message).help(help));

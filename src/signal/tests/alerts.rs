@@ -110,7 +110,7 @@ fn several_payloads_in_one_file() {
 }
 
 #[test]
-fn entries_that_cannot_be_read_are_rejected() {
+fn entries_that_cannot_be_read_are_set_aside() {
     let good = alert("A", "firing", "10:00", "");
     let bad = r#"{"labels":{"alertname":"B"},"startsAt":"yesterday"},{"startsAt":"2025-06-01T10:00:00Z"},7"#;
     check(

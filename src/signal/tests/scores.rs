@@ -81,7 +81,7 @@ fn each_is_one_and_a_later_one_counts() {
 }
 
 #[test]
-fn what_is_no_score_is_rejected_with_its_reason() {
+fn what_is_no_score_is_set_aside_with_its_reason() {
     for (entry, expected) in [
         (score(r#""component":"order-db","score":1.2,"#), "`score` out of range (`probability`: 0 to 1), `score` is `1.2`"),
         (score(r#""component":"order-db","score":-0.1,"scale":"p_value","#), "`score` out of range (`p_value`: 0 to 1), `score` is `-0.1`"),

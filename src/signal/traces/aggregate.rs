@@ -1,4 +1,4 @@
-//! From visits and calls to series: one value a minute, for each component and for each caller and callee.
+//! Turns visits and calls into series: one value per minute, for each component and for each pair of caller and callee.
 
 use estate::ComponentId;
 use value::{Dimension, Duration, MINUTE, Time};
@@ -6,40 +6,40 @@ use value::{Dimension, Duration, MINUTE, Time};
 use super::calls::Work;
 use super::spans::Party;
 
-/// One value of a series stands for this time. A minute is what alerting rules and rates of Prometheus usually look back on: shorter ones
-/// have too few spans of most components, longer ones hide when it began.
+/// The time that one value of a series covers. Alerting rules and rates in Prometheus usually look back a minute or more. A shorter
+/// time has too few spans of most components, and a longer one hides the onset.
 pub(super) const BUCKET: Duration = MINUTE;
 
-/// Visits or calls that a minute must have before it says how long they take or how many fail: of five the median is right although
-/// two are odd.
+/// Minimum number of visits or calls in a minute for durations and error rates: with five, the median is right even if two are
+/// outliers.
 pub(super) const MIN_SPANS: usize = 5;
 
 /// The same for the 95th percentile: with fewer than twenty it is the single slowest.
 const MIN_TAIL: usize = 20;
 
-/// Minutes without the start of any trace of any component, after which the record is taken to pause (or a clock to be wrong) rather than
-/// all work to have stopped. Shorter pauses are rates of zero.
+/// After this many minutes without the start of any trace, the recording is assumed to have paused (or a clock to be wrong). Shorter
+/// pauses count as rates of zero.
 const MAX_PAUSE: i64 = 10;
 
-/// Values of rates over all series, of 16 bytes each. Pods that all call each other over a week would have more; then no rates are made,
-/// and everything else is.
+/// Maximum number of rate values over all series, of 16 bytes each. Pods that all call each other over a week would exceed it. Then no
+/// rates are computed, only the other series.
 const MAX_RATES: usize = 10_000_000;
 
-/// What a series that is made of spans says. The name of its metric tells, see [`span_family`].
+/// The quantity that a series made of spans measures; see [`span_family`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SpanFamily {
-    /// How long the component worked itself: grows if it is slow, and not if what it calls is.
+    /// Time that the component itself worked: grows if it is slow, but not if its dependencies are.
     OwnTime,
-    /// How long it took with all that it waited for: grows too if something below is slow.
+    /// Time including everything that the component waited for: also grows if a dependency is slow.
     TotalTime,
-    /// How many failed, for whatever reason, also one further down.
+    /// The share that failed for any reason, including failures of dependencies.
     Errors,
-    /// How many there were.
+    /// Requests per second.
     Rate,
 }
 
 impl SpanFamily {
-    /// Values are in the base unit of it: milliseconds, percent, per second.
+    /// Values are in its base unit: milliseconds, percent, per second.
     pub(super) fn dimension(self) -> Dimension {
         match self {
             SpanFamily::OwnTime | SpanFamily::TotalTime => Dimension::Time,
@@ -52,7 +52,7 @@ impl SpanFamily {
 const OWN_TIME: &str = "span_own_time";
 const OWN_TIME_TAIL: &str = "span_own_time_p95";
 
-/// The names of what both visits and calls have.
+/// The metrics that both visits and calls have.
 struct Names {
     duration: &'static str,
     duration_tail: &'static str,
@@ -65,8 +65,8 @@ const VISITS: Names =
 const CALLS: Names =
     Names { duration: "call_duration", duration_tail: "call_duration_p95", errors: "call_error_percent", rate: "call_rate" };
 
-/// What a metric says, if it is one that is made of spans: `span_…` of the component, `call_…` of the component as one caller (label
-/// `caller`) sees it.
+/// The quantity that a metric measures, if it is made of spans: `span_…` for the component, `call_…` for the component as seen by one
+/// caller (label `caller`).
 pub fn span_family(metric: &str) -> Option<SpanFamily> {
     if metric == OWN_TIME || metric == OWN_TIME_TAIL {
         return Some(SpanFamily::OwnTime);
@@ -82,11 +82,11 @@ pub fn span_family(metric: &str) -> Option<SpanFamily> {
     })
 }
 
-/// A series before it is a fact; never without a point.
+/// A series before it becomes a fact; has at least one point.
 #[derive(Debug)]
 pub(super) struct Made {
     pub component: ComponentId,
-    /// Of a call.
+    /// Only for calls.
     pub caller: Option<ComponentId>,
     pub metric: &'static str,
     pub points: Vec<(Time, f64)>,
@@ -104,8 +104,8 @@ struct Sample {
     error: bool,
 }
 
-/// By component and caller. `last` is the end of the last span, nanoseconds since 1970: the last minute is not full, and its
-/// values are of that time. Second: whether there were too many rates.
+/// The series by component and caller, and whether there were too many rates. `last` is the end of the last span in nanoseconds since
+/// 1970: it dates the values of the last, incomplete minute.
 pub(super) fn series(work: &Work, parties: &[Party], last: i64) -> (Vec<Made>, bool) {
     let place = |party: u32| parties.get(usize::try_from(party).ok()?)?.component;
     let visits = work.visits.iter().filter_map(|visit| {
@@ -139,7 +139,7 @@ fn of_group(group: &[Sample], covered: &[i64], last: i64) -> Vec<Made> {
             continue;
         }
         let time = stamp(bucket, last);
-        // By duration already, as that comes next in the order of samples.
+        // Already sorted by duration, which comes next in the order of samples.
         let durations: Vec<i64> = minute.iter().map(|sample| sample.duration).collect();
         let mut owns: Vec<i64> = minute.iter().map(|sample| sample.own).collect();
         owns.sort_unstable();
@@ -163,7 +163,7 @@ fn of_group(group: &[Sample], covered: &[i64], last: i64) -> Vec<Made> {
         (names.rate, rates.collect::<Vec<_>>()),
     ];
     if caller.is_none() {
-        // How a callee divides its time is the same for all its callers, as far as spans tell.
+        // Spans do not show how a callee's own time differs between its callers.
         all.extend([(OWN_TIME, own), (OWN_TIME_TAIL, own_tail)]);
     }
     let made = |(metric, points)| Made { component: *component, caller: *caller, metric, points };
@@ -172,19 +172,19 @@ fn of_group(group: &[Sample], covered: &[i64], last: i64) -> Vec<Made> {
 
 const NANOSECONDS: i64 = 1_000_000;
 
-/// The minute in which something ends: only then is known how long it took.
+/// The minute in which a span ends: only then is its duration known.
 fn bucket(end: i64) -> i64 {
     end.div_euclid(BUCKET * NANOSECONDS)
 }
 
-/// The end of a minute, as Prometheus dates a rate; of the last one, that of the record.
+/// The end of a minute, as Prometheus dates a rate; for the last minute, the end of the recording.
 fn stamp(bucket: i64, last: i64) -> Time {
     let end = bucket.saturating_add(1).saturating_mul(BUCKET);
     Time(end.min(last.div_euclid(NANOSECONDS).saturating_add(1)))
 }
 
-/// Whole minutes of the record, ascending: those between others in which traces start. In the first and the last of a run the record
-/// begins and ends somewhere.
+/// The complete minutes of the recording, ascending: those between minutes in which traces start. The first and the last minute of a
+/// run may be incomplete.
 fn covered(starts: &[i64]) -> Vec<i64> {
     let mut seen: Vec<i64> = starts.iter().map(|start| bucket(*start)).collect();
     seen.sort_unstable();
@@ -193,7 +193,7 @@ fn covered(starts: &[i64]) -> Vec<i64> {
     runs.filter_map(|run| Some(run.first()? + 1..*run.last()?)).flatten().collect()
 }
 
-/// A quantile of ascending nanoseconds, in milliseconds: linear between neighbours (type 7 of Hyndman and Fan, The American Statistician
+/// A quantile of ascending nanoseconds, in milliseconds: linear between neighbors (type 7 of Hyndman and Fan, The American Statistician
 /// 50, 1996). 0 without any.
 #[allow(
     clippy::cast_precision_loss,

@@ -1,9 +1,9 @@
-//! From spans to visits and calls: what a component did for one request, how long it worked on that itself, and whom it asked.
+//! Turns spans into visits and calls: what a component did for one request, its own time, and which components it called.
 //!
-//! A visit is all that one component does for one request: the span at which the request enters it, with the spans of its own that
-//! these stand below. Own time is the duration of the entering span without the time in which the visit waits for others: the union
-//! of its calls, each clipped to the entering span. A call is the span of the caller that leaves (it holds the way through the
-//! network too), else the entering span of what is called. Work that nobody waits for (of consumers) takes nothing away.
+//! A visit is everything that one component does for one request: the span with which the request enters it, and the component's own
+//! spans below. Own time is the duration of the entering span minus the time in which the visit waits for others: the union of its
+//! calls, each clipped to the entering span. A call is the outgoing span of the caller (which includes the network), or else the
+//! entering span of the callee. Asynchronous work (of consumers) is not subtracted.
 
 use super::spans::{Kind, Span};
 
@@ -21,7 +21,7 @@ pub(super) struct Visit {
     pub error: bool,
 }
 
-/// One request from a party to another, as the caller sees it where it says so.
+/// One request from a party to another, as seen by the caller if it recorded the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
     pub caller: u32,
@@ -41,17 +41,17 @@ pub(super) struct Work {
     pub starts: Vec<i64>,
 }
 
-/// How spans hang together; all lists have one element a span.
+/// The tree of spans; all lists have one element per span.
 struct Tree<'s> {
     spans: &'s [Span],
     parents: Vec<Option<usize>>,
     /// Whether a visit begins with it.
     enters: Vec<bool>,
-    /// The span that its visit begins with; `None` of fragments whose beginning is not recorded.
+    /// The span that its visit begins with; `None` for fragments whose beginning was not recorded.
     visit: Vec<Option<usize>>,
 }
 
-/// Of spans sorted by their key, each key once. Costs n log n, without a map.
+/// Takes spans sorted by key, each key once. Costs n log n, without a map.
 pub(super) fn work(spans: &[Span]) -> Work {
     let tree = Tree::new(spans);
     let own = tree.own_times();
@@ -84,7 +84,7 @@ impl<'s> Tree<'s> {
         self.parents.get(at).copied().flatten()
     }
 
-    /// Every span is walked over once, also where spans are each other's parents.
+    /// Every span is visited once, even if spans are each other's parents.
     fn visits(&self) -> Vec<Option<usize>> {
         let mut found: Vec<Option<usize>> = vec![None; self.spans.len()];
         let mut seen = vec![false; self.spans.len()];
@@ -114,7 +114,7 @@ impl<'s> Tree<'s> {
         found
     }
 
-    /// For each span its duration; for those that enter without what their visit waits for.
+    /// The duration of each span; for entering spans, without the time that their visit waits.
     fn own_times(&self) -> Vec<i64> {
         let mut waits: Vec<(usize, i64, i64)> = self.spans.iter().enumerate().filter_map(|(at, span)| self.wait(at, span)).collect();
         waits.sort_unstable();
@@ -136,7 +136,7 @@ impl<'s> Tree<'s> {
         own
     }
 
-    /// The visit that waits for this span, from when and until when.
+    /// The visit that waits for this span, with the start and the end of the wait.
     fn wait(&self, at: usize, span: &Span) -> Option<(usize, i64, i64)> {
         let visit_of = |at: usize| self.visit.get(at).copied().flatten();
         if span.kind.leaves() {
@@ -144,7 +144,7 @@ impl<'s> Tree<'s> {
         }
         let parent = self.parent(at).filter(|_| self.enters(at) && span.kind != Kind::Consumer)?;
         let caller = self.spans.get(parent).filter(|caller| !caller.kind.leaves())?;
-        // Nothing starts before what it is started by: such a clock is behind, and by at least so much.
+        // A span cannot start before its parent: its clock is behind by at least the difference.
         let behind = caller.start.saturating_sub(span.start).max(0);
         Some((visit_of(parent)?, span.start.saturating_add(behind), span.end.saturating_add(behind)))
     }
@@ -160,7 +160,7 @@ impl<'s> Tree<'s> {
             let error = span.error || seen_by.error;
             calls.push(Call { caller: caller.party, callee: span.party, end: seen_by.end, duration: seen_by.duration(), error });
         }
-        // What leaves for something that sends no spans itself. Of a client within a client only the inner one is a call.
+        // Calls to components that send no spans. Of nested client spans, only the inner one is a call.
         let open = |(_, span): &(usize, &Span)| span.peer.is_some_and(|peer| peer != span.party);
         for (at, _) in self.spans.iter().enumerate().filter(open) {
             if let Some(parent) = self.parent(at) {
@@ -175,7 +175,7 @@ impl<'s> Tree<'s> {
         calls
     }
 
-    /// Notes that the call of a span, and of those of its visit that it stands below, is known from the other side.
+    /// Marks the call of a span, and of the spans above it in the same visit, as known from the callee's side.
     fn answer(&self, from: usize, answered: &mut [bool]) {
         let mut next = Some(from);
         while let Some(at) = next {
@@ -188,7 +188,7 @@ impl<'s> Tree<'s> {
     }
 }
 
-/// The position of the span that a span was started by.
+/// The position of the parent of a span.
 fn parent(spans: &[Span], span: &Span) -> Option<usize> {
     let find = |id: u64, stays: bool| spans.binary_search_by(|other| other.key().cmp(&(span.trace, id, stays))).ok();
     if !span.kind.leaves()
@@ -212,7 +212,7 @@ fn enters(span: &Span, parent: Option<&Span>) -> bool {
     }
     match span.kind {
         Kind::Server | Kind::Consumer | Kind::Unspecified => true,
-        // Inside of something of which the record has not the beginning: how long that took is not known.
+        // Part of a visit whose beginning was not recorded, so its duration is unknown.
         Kind::Internal => span.parent == 0,
         Kind::Client | Kind::Producer => false,
     }

@@ -1,4 +1,4 @@
-//! A document of a file of spans: which format it has is told by its fields.
+//! One document of a trace file. Its fields determine the format.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,18 +14,18 @@ use super::places::Attributes;
 use super::spans::RawSpan;
 use super::zipkin::{self, Endpoint};
 
-/// What an object of the file is.
+/// The format of an object in the file.
 pub(super) enum Part {
     Otlp(Vec<ResourceSpans>),
     Jaeger(Vec<Trace>),
     Zipkin(Attributes, RawSpan),
-    /// An answer of Jaeger that is an error, in its own words.
+    /// An error response of Jaeger, with its message.
     Refused(String),
-    /// None of these.
+    /// None of these formats.
     Foreign,
 }
 
-/// An object, or the objects of a list, however deep.
+/// An object, or the objects of a list, including nested lists.
 pub(super) struct Document(pub Vec<Part>);
 
 /// The fields of all formats.

@@ -1,4 +1,4 @@
-//! The answer of Jaeger's `GET /api/traces`, and the JSON that its page downloads.
+//! The response of Jaeger's `GET /api/traces`, and the JSON that its UI downloads.
 
 use std::collections::BTreeMap;
 
@@ -59,13 +59,13 @@ struct Reference {
     span_id: Option<String>,
 }
 
-/// Made small one by one. The trace of the span is 0 where only the whole trace says it.
+/// Converted one by one to save memory. The trace id is 0 if only the enclosing trace has it.
 #[derive(Deserialize)]
 #[serde(from = "Wire")]
 pub(super) struct Small {
     span: RawSpan,
     process: Option<String>,
-    /// The process itself, where it stands in the span.
+    /// The process itself, if it is embedded in the span.
     own: Option<Attributes>,
 }
 
@@ -78,7 +78,7 @@ impl From<Wire> for Small {
         let references = wire.references.unwrap_or_default();
         let of_kind = |kind: &str| references.iter().find(|one| one.kind.as_deref() == Some(kind)).and_then(|one| one.span_id.as_deref());
         let (child_of, follows) = (of_kind("CHILD_OF").or(wire.parent_span_id.as_deref()), of_kind("FOLLOWS_FROM"));
-        // Nobody waits for what only follows: it is to its cause what a consumer is.
+        // A span that only has FOLLOWS_FROM is asynchronous, like a consumer.
         let kind = if child_of.is_none() && follows.is_some() && tags.kind == Kind::Unspecified { Kind::Consumer } else { tags.kind };
         let number = |value: Option<LabelValue>| microseconds(&value?.0?);
         let start = number(wire.start_time);
@@ -109,7 +109,7 @@ impl Process {
 }
 
 impl Trace {
-    /// Gives every span with what its process says of itself.
+    /// Passes every span with the attributes of its process.
     pub fn each(self, mut take: impl FnMut(&Attributes, RawSpan)) {
         let of_trace = self.id.as_deref().map_or(0, trace_id);
         let processes = self.processes.into_iter().flatten();

@@ -1,8 +1,8 @@
-//! Spans of traces, into series: how long each component works itself and in all, how often it fails, and the same for every caller and
-//! callee. Read are OTLP/JSON, the answer of Jaeger and the list of Zipkin.
+//! Turns spans into series: the own and total time of each component, its errors, and the same for every pair of caller and callee.
+//! The input is OTLP/JSON, a Jaeger response or a list of Zipkin spans.
 //!
-//! The way of a file: `document` (with `otlp`, `jaeger`, `zipkin`) makes small spans of it one document at a time, `spans` gathers and
-//! places them (with `places`), `calls` says who worked how long for whom, `aggregate` makes a value a minute of that.
+//! The steps: `document` (with `otlp`, `jaeger`, `zipkin`) reads a file into small spans, one document at a time; `spans` gathers and
+//! places them (with `places`); `calls` computes own times and calls; `aggregate` turns them into one value per minute.
 
 mod aggregate;
 mod calls;
@@ -34,7 +34,7 @@ use super::reader_context::{Complaints, ReaderContext, warning};
 
 pub use self::aggregate::{SpanFamily, span_family};
 
-/// Names in one warning. More are not read in a report; the most frequent come first.
+/// Maximum number of names in one warning; the most frequent come first.
 const MAX_NAMED: usize = 10;
 
 pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
@@ -64,7 +64,7 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
             said.extend(unplaced(file, &gathered));
             said.extend(unknown_calls(file, &gathered, &work, context.placer.estate));
         }
-        // The same gaps of the estate as in the incident, where they are told.
+        // The same gaps in the topology are reported for the incident.
         Role::Baseline => {}
     }
     keep(file, made, role, context);
@@ -72,8 +72,8 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     Ok(())
 }
 
-/// Takes the spans of a file, one document after the other. A last document that is cut off, as of a collector that still writes, costs
-/// only itself.
+/// Reads the spans of a file, one document after the other. If the last document is truncated because a collector is still writing
+/// it, only that document is lost.
 fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
@@ -129,7 +129,7 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
     Ok(vec![warning(Code::SIGNAL_ENTRY, format!("`{file}`: objects skipped, not spans: {foreign}"))])
 }
 
-/// What became of every span.
+/// Counts what happened to every span.
 fn count(file: &str, gathered: &Gathered, role: Role, context: &mut ReaderContext<'_>) {
     let mut complaints = Complaints::default();
     for (index, refusal) in &gathered.refused {
@@ -155,12 +155,12 @@ fn component(gathered: &Gathered, party: u32) -> Option<ComponentId> {
     gathered.parties.get(usize::try_from(party).ok()?)?.component
 }
 
-/// What the type of a component says of a metric that is made of spans.
+/// Whether the type of a component declares a metric that is made of spans.
 enum Declared {
     No,
-    /// In units of the same dimension: values are in its base unit already.
+    /// With a unit of the same dimension: values are already in its base unit.
     Yes,
-    /// In units of another one.
+    /// With a unit of another dimension.
     Otherwise,
 }
 
@@ -206,7 +206,7 @@ fn keep(file: &str, made: Vec<Made>, role: Role, context: &mut ReaderContext<'_>
     complaints.report(file, &mut context.diagnostics);
 }
 
-/// Where series, and where samples are counted.
+/// The counts of series and of samples.
 fn counters(counts: &mut Counts, role: Role) -> (&mut KindCounts, &mut KindCounts) {
     match role {
         Role::Metrics => (&mut counts.series, &mut counts.samples),
@@ -214,7 +214,7 @@ fn counters(counts: &mut Counts, role: Role) -> (&mut KindCounts, &mut KindCount
     }
 }
 
-/// A warning that names the services that no component was found for.
+/// A warning with the services that are not placed on a component.
 fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for Span { party, .. } in &gathered.spans {
@@ -228,7 +228,7 @@ fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
     Some(warning(Code::SIGNAL_UNPLACED, what).help("map them in `placement` of topology/sources.yaml, or add the components"))
 }
 
-/// A warning that lists calls along which no fault would travel: the topology lacks what the spans show.
+/// A warning that lists calls that the spans show but the topology lacks: no fault is traced along them.
 fn unknown_calls(file: &str, gathered: &Gathered, work: &Work, estate: &Snapshot) -> Option<Diagnostic> {
     let mut counts: BTreeMap<ComponentId, BTreeMap<ComponentId, usize>> = BTreeMap::new();
     for call in &work.calls {
@@ -240,7 +240,7 @@ fn unknown_calls(file: &str, gathered: &Gathered, work: &Work, estate: &Snapshot
     for (callee, callers) in counts {
         let mut reached: Vec<ComponentId> = estate.dependents(callee, &[], None).into_iter().map(|reached| reached.component).collect();
         reached.sort_unstable();
-        // A pod calls for the service that runs on it.
+        // A pod may call on behalf of the service that runs on it.
         let knows = |caller: ComponentId| {
             std::iter::once(caller).chain(estate.held(caller)).any(|one| one == callee || reached.binary_search(&one).is_ok())
         };

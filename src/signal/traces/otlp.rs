@@ -1,4 +1,4 @@
-//! OTLP/JSON: what the OpenTelemetry collector's file exporter writes, one document a line, and what Tempo and Jaeger answer in that shape.
+//! OTLP/JSON: the files of the OpenTelemetry collector's file exporter, one document per line, and responses of Tempo and Jaeger.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::super::json::LabelValue;
 use super::places::{Attributes, Tags};
 use super::spans::{Kind, RawSpan, nanoseconds, span_id, trace_id};
 
-/// `resourceSpans`; `batches` in the answers of older Tempo.
+/// `resourceSpans`; `batches` in responses of older Tempo versions.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "OTLP, an object with `resourceSpans`")]
 pub(super) struct Otlp {
@@ -79,7 +79,7 @@ struct Status {
     code: Option<LabelValue>,
 }
 
-/// Made small one by one: a list of millions of them as they are on the wire would not fit.
+/// Converted one by one: millions of spans in wire format would not fit in memory.
 #[derive(Deserialize)]
 #[serde(from = "Wire")]
 struct Small(RawSpan);
@@ -107,7 +107,7 @@ impl From<Wire> for Small {
 }
 
 impl ResourceSpans {
-    /// What the resource says of itself, and its spans.
+    /// The attributes of the resource, and its spans.
     pub fn split(self) -> (Attributes, impl Iterator<Item = RawSpan>) {
         let attributes = self.resource.and_then(|resource| resource.attributes).into_iter().flatten();
         let named = attributes.filter_map(|KeyValue { key, value }| Some((key, value?.text()?))).collect();

@@ -1,4 +1,4 @@
-//! From what spans say of themselves to the labels that placing knows.
+//! Maps span attributes to the labels that placement uses.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use estate::ComponentId;
 use super::super::resolver::Resolver;
 use super::spans::Kind;
 
-/// Names by the conventions of OpenTelemetry, or of the tool, with their values as text.
+/// Attributes with their values as text. Names follow the conventions of OpenTelemetry or of the tool.
 pub(super) type Attributes = BTreeMap<String, String>;
 
 pub(super) const SERVICE: &str = "service.name";
 pub(super) const PEER_SERVICE: &str = "peer.service";
 pub(super) const PEER_IP: &str = "network.peer.address";
 
-/// What attributes are called where metrics, logs and alerts carry them, so that one entry of `sources.yaml` places all. Of several
-/// for one label the first that is there counts.
+/// The usual label of each attribute in metrics, logs and alerts, so that one entry of `sources.yaml` places all of them. If several
+/// attributes have the same label, the first one present counts.
 const LABELS: &[(&str, &str)] = &[
     (SERVICE, "service"),
     ("k8s.namespace.name", "namespace"),
@@ -37,7 +37,7 @@ const LABELS: &[(&str, &str)] = &[
     ("peer.ipv4", "ip"),
 ];
 
-/// Attributes of a span that say where a call goes: of old and new conventions.
+/// Attributes of a span that identify the target of a call, by old and new conventions.
 const PEERS: &[&str] = &[
     PEER_SERVICE,
     "server.address",
@@ -55,13 +55,13 @@ const PEERS: &[&str] = &[
     "messaging.system",
 ];
 
-/// The kind of system that is called: the vaguest, so asked last.
+/// The kind of the called system: the least specific attribute, so tried last.
 const SYSTEMS: &[&str] = &["db.system.name", "db.system", "messaging.system"];
 
 /// HTTP: the server failed (RFC 9110, section 15.6).
 const SERVER_ERROR: u16 = 500;
 
-/// Every attribute as it is, with `_` for its dots, as Prometheus has it, and by the name that is usual for it.
+/// The labels of attributes: every attribute as is, with `_` for dots as in Prometheus, and under its usual label.
 pub(super) fn labels(attributes: &Attributes) -> BTreeMap<String, String> {
     let mut labels = attributes.clone();
     for (name, value) in attributes {
@@ -77,13 +77,13 @@ pub(super) fn labels(attributes: &Attributes) -> BTreeMap<String, String> {
     labels
 }
 
-/// The component that a call goes to: by name and address, else because there is just one component called like the system.
+/// The target component of a call: by name and address, or else the only component named like the system.
 pub(super) fn peer(placer: &Resolver<'_>, attributes: &Attributes) -> Option<ComponentId> {
     let system = || SYSTEMS.iter().find_map(|name| placer.named(attributes.get(*name)?));
     placer.place(&labels(attributes)).or_else(system)
 }
 
-/// Of the attributes of a span, those that matter.
+/// The attributes of a span that are used.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     pub kind: Kind,
@@ -95,7 +95,7 @@ impl Tags {
     pub fn take(&mut self, name: &str, value: Option<String>) {
         let Some(value) = value else { return };
         match name {
-            // Zipkin puts the words of the error there.
+            // Zipkin puts the error message there.
             "error" => self.error |= !value.eq_ignore_ascii_case("false"),
             "otel.status_code" => self.error |= value.eq_ignore_ascii_case("error"),
             "http.status_code" | "http.response.status_code" => {
@@ -127,7 +127,7 @@ mod tests {
             ("k8s.pod.name=cart-0", "pod", "cart-0"),
             ("k8s.namespace.name=a service.namespace=b", "namespace", "a"),
             ("service.namespace=b", "namespace", "b"),
-            // A label of that name stays what it is.
+            // An existing label of that name is kept.
             ("service=own service.name=cart", "service", "own"),
             ("server.address=db:5432", "host", "db:5432"),
         ] {

@@ -1,4 +1,4 @@
-//! Spans as every format gives them, and the one list that they are gathered in.
+//! Spans in a common form for all formats, and the list that collects them.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use estate::ComponentId;
 use super::super::resolver::Resolver;
 use super::places::{self, Attributes};
 
-/// What a span is to its caller.
+/// The role of a span in a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     #[default]
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// By the number of OTLP, its name (`SPAN_KIND_SERVER`), or the word of Jaeger and Zipkin.
+    /// From the number or name of OTLP (`SPAN_KIND_SERVER`), or the name of Jaeger and Zipkin.
     pub fn parse(text: &str) -> Kind {
         let word = text.trim().to_ascii_lowercase();
         match word.strip_prefix("span_kind_").unwrap_or(&word) {
@@ -34,7 +34,7 @@ impl Kind {
         }
     }
 
-    /// Whether it stands for work that something else does.
+    /// Whether it represents an outgoing request.
     pub fn leaves(self) -> bool {
         match self {
             Kind::Client | Kind::Producer => true,
@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    /// Whether it stands for work that something else asked for.
+    /// Whether it represents an incoming request.
     pub fn arrives(self) -> bool {
         match self {
             Kind::Server | Kind::Consumer => true,
@@ -51,7 +51,7 @@ impl Kind {
     }
 }
 
-/// A span as its format gives it. Times are nanoseconds since 1970; `None`: absent, or no number.
+/// A span as its format gives it. Times are nanoseconds since 1970; `None`: absent, or not a number.
 #[derive(Debug, Default)]
 pub(super) struct RawSpan {
     /// 0: none.
@@ -64,7 +64,7 @@ pub(super) struct RawSpan {
     pub end: Option<i64>,
     pub kind: Kind,
     pub error: bool,
-    /// What a span that leaves says of where it goes.
+    /// The attributes of an outgoing span that identify its target.
     pub peer: Attributes,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Span {
     pub index: usize,
     /// Position in the list of parties.
     pub party: u32,
-    /// Where it goes, if that is a component.
+    /// The target of its call, if that is a component.
     pub peer: Option<u32>,
     pub kind: Kind,
     pub error: bool,
@@ -94,13 +94,13 @@ impl Span {
         self.end.saturating_sub(self.start)
     }
 
-    /// What spans are sorted by, and found by. Zipkin lets both halves of a call share one id: the half that leaves comes first.
+    /// The key for sorting and lookup. In Zipkin, both sides of a call may share one id: the outgoing side comes first.
     pub fn key(&self) -> (u128, u64, bool) {
         (self.trace, self.id, !self.kind.leaves())
     }
 }
 
-/// Who does the work of spans: a component, or what calls itself by a name that none has.
+/// The owner of spans: a component, or a service name that is not placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Party {
     /// `service.name`.
@@ -108,7 +108,7 @@ pub(super) struct Party {
     pub component: Option<ComponentId>,
 }
 
-/// Why a span is set aside.
+/// Why a span is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     NoId,
@@ -139,7 +139,7 @@ pub(super) struct Collector<'p, 'e> {
     parties: Vec<Party>,
     of_component: BTreeMap<ComponentId, u32>,
     of_name: BTreeMap<String, u32>,
-    /// By what a resource says of itself: placed once, not once a span.
+    /// By resource attributes: placed once, not once per span.
     resources: BTreeMap<Attributes, u32>,
     peers: BTreeMap<Attributes, Option<u32>>,
     spans: Vec<Span>,
@@ -172,7 +172,7 @@ impl<'p, 'e> Collector<'p, 'e> {
         }
     }
 
-    /// The party that a resource (OTLP), a process (Jaeger) or an endpoint (Zipkin) is.
+    /// The party for a resource (OTLP), a process (Jaeger) or an endpoint (Zipkin).
     pub fn party(&mut self, resource: &Attributes) -> u32 {
         if let Some(known) = self.resources.get(resource) {
             return *known;
@@ -185,7 +185,7 @@ impl<'p, 'e> Collector<'p, 'e> {
     }
 
     fn enlist(&mut self, name: &str, component: Option<ComponentId>) -> u32 {
-        // A file of MAX_FILE_BYTES has no room for so many that they could not be numbered.
+        // A file of MAX_FILE_BYTES cannot contain more than `u32::MAX` of them.
         let next = u32::try_from(self.parties.len()).unwrap_or(u32::MAX);
         let party = match component {
             Some(component) => *self.of_component.entry(component).or_insert(next),
@@ -223,7 +223,7 @@ impl<'p, 'e> Collector<'p, 'e> {
         }
     }
 
-    /// Sorted and without repeats: of spans with one key the first in the file stays.
+    /// Sorted, without repeats: of spans with the same key, the first in the file is kept.
     pub fn finish(self) -> Gathered {
         let Self { mut spans, parties, received, refused, .. } = self;
         spans.sort_unstable_by_key(|span| (span.key(), span.index));
@@ -245,8 +245,7 @@ fn times(raw: &RawSpan) -> Result<(i64, i64), Refusal> {
     if end < start { Err(Refusal::EndsBeforeStart) } else { Ok((start, end)) }
 }
 
-/// The number that an id of hexadecimal digits stands for; of any other spelling (base64) its hash: FNV-1a of 128 bits (Fowler, Noll
-/// and Vo). 0 for an empty id.
+/// The number of a hexadecimal id; for any other notation (base64), its 128-bit FNV-1a hash (Fowler, Noll and Vo). 0 for an empty id.
 pub(super) fn trace_id(text: &str) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
@@ -258,7 +257,7 @@ pub(super) fn trace_id(text: &str) -> u128 {
     text.bytes().fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
-/// The same for the id of a span, which has half as many digits.
+/// The same for a span id, which has half as many digits.
 pub(super) fn span_id(text: &str) -> u64 {
     u64::try_from(trace_id(text) & u128::from(u64::MAX)).unwrap_or(0)
 }
@@ -268,7 +267,7 @@ pub(super) fn nanoseconds(text: &str) -> Option<i64> {
     text.trim().parse().ok()
 }
 
-/// A time or duration in microseconds, as nanoseconds. Whole ones; a fraction is less than any clock tells.
+/// A time or duration in microseconds, as nanoseconds. Fractions of a microsecond are dropped: clocks are not that precise.
 pub(super) fn microseconds(text: &str) -> Option<i64> {
     let whole = text.trim().split('.').next()?;
     whole.parse::<i64>().ok()?.checked_mul(1_000)

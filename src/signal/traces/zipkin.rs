@@ -1,4 +1,4 @@
-//! Zipkin v2: a list of spans, as `POST /api/v2/spans` takes it, or of lists, as `GET /api/v2/traces` answers.
+//! Zipkin v2: a list of spans, as for `POST /api/v2/spans`, or a list of lists, as in responses of `GET /api/v2/traces`.
 
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ pub(super) struct Endpoint {
     ipv6: Option<String>,
 }
 
-/// The fields of a span; `traceId` is what tells it from the other formats.
+/// The fields of a span; `traceId` distinguishes it from the other formats.
 pub(super) struct Wire {
     pub trace_id: String,
     pub id: Option<String>,
@@ -35,7 +35,7 @@ impl Endpoint {
 }
 
 impl Wire {
-    /// What its endpoint says of itself, and the span.
+    /// The attributes of its endpoint, and the span.
     pub fn split(self) -> (Attributes, RawSpan) {
         let mut tags = Tags::default();
         for (name, value) in self.tags.unwrap_or_default().0 {
