@@ -1,4 +1,4 @@
-//! The commands of documents are run: each ```console block, in order, in a folder of its own for each document.
+//! The commands of documents are run: each block marked `console`, in order, in a folder of its own for each document.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

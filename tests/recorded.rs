@@ -36,8 +36,8 @@ fn recorded_payloads() {
     let shared = shared("data/payloads");
     for folder in ["alertmanager", "grafana"] {
         for file in fs::read_dir(shared.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
-            let mut text = BundleText::default();
-            text.alerts = Some(("alerts.json".to_owned(), fs::read(&file).unwrap()));
+            let alerts = Some(("alerts.json".to_owned(), fs::read(&file).unwrap()));
+            let text = BundleText { alerts, ..BundleText::default() };
             let (facts, counts, diagnostics) = read_facts(&text, &Snapshot::empty(), &MappingRules::default());
             assert!(!diagnostics.iter().any(Diagnostic::is_error), "{}: {diagnostics:?}", file.display());
             assert!(counts.adds_up() && !facts.alerts.is_empty(), "{}: {counts:?}", file.display());

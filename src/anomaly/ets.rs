@@ -1,4 +1,4 @@
-//! Forecast of a level by exponential smoothing with additive errors: no trend, a trend, a damped trend; the best by AICc.
+//! Forecast of a level by exponential smoothing with additive errors: no trend, a trend, a damped trend; the best by `AICc`.
 //!
 //! Models, selection and the variance of forecasts: Hyndman, Koehler, Ord and Snyder, "Forecasting with Exponential Smoothing"
 //! (2008), chapters 2, 5 and 6 (class 1). Smoothing parameters are searched on a grid that is then refined; the initial states
@@ -114,15 +114,15 @@ fn neighbours(centre: Shares, width: f64, free: usize) -> impl Iterator<Item = S
 }
 
 /// One model: its errors as a function of the initial states, these by least squares, then where the states end.
-fn smooth(values: &[f64], trend: Trend, [a, b, c]: Shares) -> Option<Fitted> {
-    let alpha = a;
+fn smooth(values: &[f64], trend: Trend, shares: Shares) -> Option<Fitted> {
+    let [alpha, of_alpha, of_range] = shares;
     let (beta, phi, parameters) = match trend {
         Trend::None => (0.0, 0.0, 3.0),
-        Trend::Linear => (alpha * b, 1.0, 5.0),
-        Trend::Damped => (alpha * b, DAMPING.0 + c * (DAMPING.1 - DAMPING.0), 6.0),
+        Trend::Linear => (alpha * of_alpha, 1.0, 5.0),
+        Trend::Damped => (alpha * of_alpha, DAMPING.0 + of_range * (DAMPING.1 - DAMPING.0), 6.0),
     };
-    let n = count(values.len());
-    if n <= parameters + 1.0 {
+    let length = count(values.len());
+    if length <= parameters + 1.0 {
         return None;
     }
     // Errors are linear in level and slope at the start: `error = own - level * by_level - slope * by_slope`.
@@ -151,10 +151,10 @@ fn smooth(values: &[f64], trend: Trend, [a, b, c]: Shares) -> Option<Fitted> {
     };
     let squares = (oo - 2.0 * (level * lo + slope * so) + level * level * ll + 2.0 * level * slope * ls + slope * slope * ss).max(0.0);
     // A series without any error has no likelihood; the least positive number keeps the order.
-    let variance = (squares / n).max(f64::MIN_POSITIVE);
-    let aicc = n * variance.ln() + 2.0 * parameters + 2.0 * parameters * (parameters + 1.0) / (n - parameters - 1.0);
+    let variance = (squares / length).max(f64::MIN_POSITIVE);
+    let aicc = length * variance.ln() + 2.0 * parameters + 2.0 * parameters * (parameters + 1.0) / (length - parameters - 1.0);
     let ended = (own.0 + level * by_level.0 + slope * by_slope.0, own.1 + level * by_level.1 + slope * by_slope.1);
-    let fitted = Fitted { trend, alpha, beta, phi, level: ended.0, slope: ended.1, variance: squares / n, aicc };
+    let fitted = Fitted { trend, alpha, beta, phi, level: ended.0, slope: ended.1, variance: squares / length, aicc };
     [fitted.level, fitted.slope, fitted.aicc].iter().all(|number| number.is_finite()).then_some(fitted)
 }
 

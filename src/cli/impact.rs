@@ -141,7 +141,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let then = estate_at(&project, &args.then)?;
     for word in then.iter().flat_map(|then| &then.words) {
-        super::say(&format!("warning: {}", diag::one_line(&word)));
+        super::say(&format!("warning: {}", diag::one_line(word)));
     }
     let estate: &Snapshot = match &then {
         Some(then) => &then.estate,

@@ -195,7 +195,7 @@ fn load_quietly<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result
 fn load<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result<Bundle<'p>, Failure> {
     let bundle = load_quietly(project, dir, time)?;
     for warning in &bundle.warnings {
-        say(&format!("warning: {}", diag::one_line(&warning)));
+        say(&format!("warning: {}", diag::one_line(warning)));
     }
     Ok(bundle)
 }

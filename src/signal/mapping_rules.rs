@@ -1,4 +1,4 @@
-//! MappingRules: which labels name a component, which wire names are metrics of the model, and the kinds of events.
+//! Mapping rules: which labels name a component, which wire names are metrics of the model, and the kinds of events.
 //! Read from `topology/sources.yaml` by [`MappingRules::read`].
 
 use std::borrow::Cow;

@@ -10,7 +10,7 @@ use value::{DAY, Duration, Time, Truth, WEEK};
 use super::super::evaluate::{compare_numbers, quantify};
 use super::super::values::{BASELINE_STEP, MIN_BASELINE, SAME_TIME, statistic};
 use super::Matcher;
-use super::gates::FilterSource;
+use super::gates::Operand;
 use super::node::{MetricId, Node, Number, PatternId, Where};
 use super::store::{Cell, Hit, NOWHERE};
 use super::thresholds::{Change, Statistic};
@@ -485,15 +485,15 @@ impl Matcher {
     }
 
     /// What the bounds of a table are compared with.
-    pub(super) fn reading(&self, cell: &Cell, source: FilterSource, at: Time) -> Option<Statistic> {
+    pub(super) fn reading(&self, cell: &Cell, source: Operand, at: Time) -> Option<Statistic> {
         match source {
-            FilterSource::Now | FilterSource::Extreme(_) => cell.at(at).0.map(Statistic::Value),
-            FilterSource::Statistic(stat, window) => self.with_samples(|samples| {
+            Operand::Now | Operand::Extreme(_) => cell.at(at).0.map(Statistic::Value),
+            Operand::Statistic(stat, window) => self.with_samples(|samples| {
                 cell.samples(at.minus(window), at, samples);
                 let values: SmallVec<[f64; 64]> = samples.iter().map(|(_, value)| *value).collect();
                 statistic(stat, &values).map(Statistic::Value)
             }),
-            FilterSource::Trend { rises, relative, window } => self.change(cell, (rises, relative, window), at).0.map(Statistic::Change),
+            Operand::Trend { rises, relative, window } => self.change(cell, (rises, relative, window), at).0.map(Statistic::Change),
         }
     }
 

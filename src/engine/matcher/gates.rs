@@ -62,7 +62,7 @@ pub(super) enum Input {
     /// A value that passes a bound.
     Bound {
         metric: MetricId,
-        source: FilterSource,
+        source: Operand,
         op: Op,
         bound: f64,
     },
@@ -98,7 +98,7 @@ impl Input {
 
 /// What a bound limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FilterSource {
+pub(super) enum Operand {
     Now,
     /// The largest or smallest value of a window: the statistic passes the bound while a sample in the window does.
     Extreme(Duration),
@@ -112,19 +112,19 @@ pub(super) enum FilterSource {
     },
 }
 
-impl FilterSource {
+impl Operand {
     /// The window, if a sample that leaves it may make a bound true.
     pub fn moving(self) -> Option<Duration> {
         match self {
-            FilterSource::Statistic(_, window) => Some(window),
+            Operand::Statistic(_, window) => Some(window),
             // For a trend, the change only shrinks as samples leave the window.
-            FilterSource::Now | FilterSource::Extreme(_) | FilterSource::Trend { .. } => None,
+            Operand::Now | Operand::Extreme(_) | Operand::Trend { .. } => None,
         }
     }
 
     /// Whether it is computed from a window.
     pub fn is_windowed(self) -> bool {
-        matches!(self, FilterSource::Statistic(..) | FilterSource::Trend { .. })
+        matches!(self, Operand::Statistic(..) | Operand::Trend { .. })
     }
 }
 
@@ -287,9 +287,9 @@ fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
     let Number::Constant(bound) = bound else { return listed };
     let bound = *bound;
     let source = match (stat, op) {
-        (None, Op::Gt | Op::Ge | Op::Lt | Op::Le) => FilterSource::Now,
-        (Some(Stat::Peak), Op::Gt | Op::Ge) | (Some(Stat::Lowest), Op::Lt | Op::Le) => FilterSource::Extreme(window),
-        (Some(stat), Op::Gt | Op::Ge | Op::Lt | Op::Le) => FilterSource::Statistic(stat, window),
+        (None, Op::Gt | Op::Ge | Op::Lt | Op::Le) => Operand::Now,
+        (Some(Stat::Peak), Op::Gt | Op::Ge) | (Some(Stat::Lowest), Op::Lt | Op::Le) => Operand::Extreme(window),
+        (Some(stat), Op::Gt | Op::Ge | Op::Lt | Op::Le) => Operand::Statistic(stat, window),
         (Some(_) | None, _) => return listed,
     };
     Some(Input::Bound { metric, source, op, bound })
@@ -298,7 +298,7 @@ fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
 /// How a trend is triggered: a smaller change is reached before a larger one.
 fn change(node: &Node) -> Option<Input> {
     let Node::Trend { metric, rises, relative, by, window, .. } = node else { return None };
-    let source = FilterSource::Trend { rises: *rises, relative: *relative, window: *window };
+    let source = Operand::Trend { rises: *rises, relative: *relative, window: *window };
     Some(Input::Bound { metric: *metric, source, op: Op::Ge, bound: *by })
 }
 

@@ -10,7 +10,7 @@ use value::{Time, Truth};
 use super::bloom::Bloom;
 use super::eval::Env;
 use super::fact::{SeriesKey, Signal};
-use super::gates::FilterSource;
+use super::gates::Operand;
 use super::network::{MetricId, PatternId, Use};
 use super::store::{Hit, Known, NOWHERE};
 use super::thresholds::{Statistic, Watch};
@@ -85,18 +85,14 @@ impl Matcher {
                 }
                 let (old, new) = (table.held(before.map(Statistic::Value)), table.held(after.map(Statistic::Value)));
                 match table.source {
-                    FilterSource::Statistic(..) | FilterSource::Trend { .. } => {}
-                    FilterSource::Now if late => {
-                        told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new)))
-                    }
-                    FilterSource::Now => {
+                    Operand::Statistic(..) | Operand::Trend { .. } => {}
+                    Operand::Now if late => told.extend_from_slice(table.between(if revived { 0 } else { old.min(new) }, old.max(new))),
+                    Operand::Now => {
                         let gate = if new > old { (Truth::True, sure_until) } else { (Truth::False, Time::MAX) };
                         known.extend(table.between(old.min(new), old.max(new)).iter().map(|what| (*what, gate)));
                     }
                     // A sample that was replaced, or changed by another series at its time, may have been the extreme one.
-                    FilterSource::Extreme(_) => {
-                        told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new }))
-                    }
+                    Operand::Extreme(_) => told.extend_from_slice(table.between(0, if added == 0 || many { old.max(new) } else { new })),
                 }
             }
             for listed in &watch.listed {
@@ -216,7 +212,7 @@ impl Matcher {
         let mut uses: Vec<Use> = Vec::new();
         for watch in watches.iter().map(|w| &self.net.watches[*w as usize]) {
             for table in &watch.tables {
-                if !matches!(table.source, FilterSource::Extreme(_)) {
+                if !matches!(table.source, Operand::Extreme(_)) {
                     uses.extend_from_slice(table.between(0, table.held(self.reading(cell, table.source, self.now))));
                 }
             }

@@ -4,14 +4,14 @@ use compile::plan::Op;
 use value::Duration;
 
 use super::super::evaluate::compare_numbers;
-use super::gates::FilterSource;
+use super::gates::Operand;
 use super::network::Use;
 use super::node::{Node, number};
 
 /// Bounds on one reading of a metric, ascending.
 #[derive(Debug)]
 pub(super) struct Table {
-    pub source: FilterSource,
+    pub source: Operand,
     pub op: Op,
     pub bounds: Vec<f64>,
     pub uses: Vec<Use>,

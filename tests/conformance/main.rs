@@ -1,5 +1,4 @@
 //! Tests against definitions of others. Run with `cargo test -p conformance`.
-#![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
 
 mod indradb_suite;
