@@ -8,7 +8,7 @@ use value::{Duration, Time};
 use super::counter::{is_counter, rates};
 use super::ewma::{self, Ewma};
 use super::reference::{MIN_REFERENCE, count, median, usual};
-use super::score::step;
+use super::sampling::step;
 use super::season::Season;
 use super::tail::{Detector, Tail, t_quantile, t_tail};
 

@@ -14,13 +14,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use estate::{ComponentId, Snapshot};
-use signal::Facts;
+use estate::ComponentId;
 use value::{Duration, HOUR, Time};
 
-use super::external_evidence::{ExternalEvidence, OUTSIDE};
+use super::external_evidence::OUTSIDE;
+use super::question::RankInput;
 use super::reasons::{self, Reasons};
-use super::score::{Deviation, Reference, step};
+use super::sampling::step;
+use super::score::{Deviation, Reference};
 use super::suspicion::{FAINT, SuspicionSource, Trouble, Vote, troubles};
 use super::workloads::Units;
 
@@ -63,27 +64,6 @@ const SUSTAINED: usize = 3;
 const TOGETHER: i64 = 2;
 /// Ongoing: a deviation that ended more than ten minutes before the last samples is history.
 const STILL_THERE: f64 = 0.25;
-
-/// A signal that needs an explanation: an alert, a report, a failed probe.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Symptom {
-    pub component: ComponentId,
-    pub onset: Time,
-    /// 1 for an ordinary alert.
-    pub weight: f64,
-}
-
-/// The input of the ranking.
-#[derive(Clone, Copy)]
-pub struct RankInput<'a> {
-    pub estate: &'a Snapshot,
-    pub facts: &'a Facts,
-    /// The instant; nothing given is of later.
-    pub at: Time,
-    pub deviations: &'a [Deviation],
-    pub witnesses: &'a [ExternalEvidence],
-    pub symptoms: &'a [Symptom],
-}
 
 /// A suspect.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,8 @@ use estate::{ComponentId, Member};
 use signal::Change;
 use value::{Time, format_number};
 
-use super::rank::{RankInput, Suspect};
+use super::question::RankInput;
+use super::rank::Suspect;
 use super::score::{Deviation, Reference};
 use super::suspicion::{SuspicionSource, Trouble, Vote};
 

@@ -1,20 +1,9 @@
 //! Anomalous rows that belong together.
 
-use value::{Duration, Time};
+use value::Time;
 
 use super::judge::Scored;
-use super::score::step;
-
-/// A run continues over at most this many rows that are not anomalous.
-const BRIDGE: usize = 2;
-
-/// A run does not continue over a gap longer than this many usual steps: the rows may be unrelated.
-const MAX_HOLE: i64 = 4;
-
-/// Whether a run continues over this many positions and this much time.
-pub(super) fn goes_on(positions: usize, time: Duration, step: Duration) -> bool {
-    positions <= BRIDGE && time <= MAX_HOLE.saturating_mul(step)
-}
+use super::sampling::{goes_on, step};
 
 /// Anomalous rows one after the other.
 #[derive(Debug, Clone, Copy, PartialEq)]

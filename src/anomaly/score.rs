@@ -9,7 +9,7 @@ use value::{DAY, Duration, HOUR, Time};
 use super::change_point::change_point;
 use super::counter::{is_counter, rates};
 use super::reference::{MIN_REFERENCE, Scatter, Usual, median, usual_of_peers};
-use super::runs::goes_on;
+use super::sampling::{goes_on, step};
 use super::tail::t_tail;
 
 /// A sample deviates beyond this robust z: the cut of Iglewicz and Hoaglin (1993) for the modified z-score.
@@ -123,13 +123,6 @@ pub(super) fn direction(estate: &Snapshot, series: &Series) -> Direction {
         Some(Member::Metric(metric)) => metric.direction,
         Some(Member::Attribute(_)) | None => Direction::Both,
     }
-}
-
-/// The usual time between two samples: the median. 0 for less than two samples.
-pub(super) fn step(points: &[(Time, f64)]) -> Duration {
-    let mut gaps: Vec<Duration> = points.iter().zip(points.iter().skip(1)).map(|(a, b)| b.0.since(a.0)).collect();
-    let middle = gaps.len() / 2;
-    if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(middle).1 }
 }
 
 /// A series from when nothing was wrong: its baseline, else its samples before `until`; counters as rates. At most the last `most`

@@ -11,7 +11,7 @@ use value::{DAY, Duration, MINUTE, Time};
 
 use super::ets;
 use super::reference::{count, median};
-use super::score::step;
+use super::sampling::step;
 
 /// The finest resolution of a daily rhythm: people and schedules are not more exact, several samples in a cell outvote a spike, and the
 /// profile of a week stays at 2,016 numbers.

@@ -7,9 +7,10 @@ use value::{Duration, MINUTE, Time};
 
 use super::external_evidence::ExternalEvidence;
 use super::metric_group::{family, move_together};
-use super::rank::{RankInput, Symptom};
+use super::question::{RankInput, Symptom};
 use super::reference::is_whole;
-use super::score::{CAP, Deviation, calm, direction, step};
+use super::sampling::step;
+use super::score::{CAP, Deviation, calm, direction};
 use super::workloads::Units;
 
 /// A smaller deviation is ignored: a single sample just over the cut.

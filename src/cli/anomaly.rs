@@ -9,7 +9,9 @@ use diag::{Code, address};
 
 use super::anomaly_text::{self, Judged};
 use super::as_of::now;
-use super::{FINDINGS, Failure, Lang, OK, Outcome, json, parse_duration, parse_time, plot};
+use super::context::{json, parse_duration, parse_time};
+use super::output::{Failure, Outcome};
+use super::{FINDINGS, Lang, OK, plot};
 use anomaly::{DEFAULT_THRESHOLD, Detector, FitOptions, Model, Table};
 use estate::Direction;
 use project::{get, read_table};

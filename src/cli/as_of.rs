@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use diag::Code;
 
-use super::Failure;
+use super::output::Failure;
 use estate::{Rejected, Snapshot};
 use project::{Project, recorded};
 use store::{Store, StoreError};

@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use diag::Code;
 
-use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, top_of};
+use super::context::{ProjectArgs, TimeArgs, json, load_project, top_of};
+use super::output::{Failure, Outcome};
+use super::{FINDINGS, OK};
 use compile::plan::Status;
 use engine::matcher::{Event, Fact, Matcher, Stats};
 use project::{Project, load_bundle};

@@ -6,9 +6,11 @@ use std::io::Write;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::context::json;
 use super::impact::{Args, Filter, id, named};
+use super::output::{Failure, Outcome};
 use super::page::Page;
-use super::{Failure, Lang, OK, Outcome, graph, json};
+use super::{Lang, OK, graph};
 use diag::Code;
 use estate::{ComponentId, Snapshot, Tier};
 

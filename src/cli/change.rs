@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::{FINDINGS, Failure, Format, Lang, OK, Outcome, ProjectArgs, change_text, json, load_project};
+use super::context::{Format, ProjectArgs, json, load_project};
+use super::output::{Failure, Outcome};
+use super::{FINDINGS, Lang, OK, change_text};
 use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
 use compile::plan::Plan;
 use diag::{Code, Sources, render};
@@ -87,7 +89,7 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
     let words = render(&sources, &diagnostics, false);
     let Some(plan) = plan else { return Err(Failure::Shown(words.trim_end().to_owned())) };
     if !diagnostics.is_empty() {
-        super::say(words.trim_end());
+        super::output::say(words.trim_end());
     }
     Ok(assess(&project.estate, &plan, Knowledge { plan: &project.plan, cases: &project.cases }))
 }
@@ -153,7 +155,7 @@ fn tree(dir: &Path, name: &Path, before: bool) -> Result<Topology, Failure> {
     let errors = topology.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     if errors > 0 && before {
         // Otherwise a change that fixes them could never be assessed.
-        super::say(&format!(
+        super::output::say(&format!(
             "warning: `{}` has errors ({errors}); items left out because of them count as added by the change",
             name.display()
         ));

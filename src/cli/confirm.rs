@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::OK;
 use super::as_of::{now, user};
+use super::context::{ProjectArgs, TimeArgs, load, load_project};
 use super::impact::unknown_component;
+use super::output::{Failure, Outcome};
 use super::reliability::table;
-use super::{Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
 use diag::{Code, Diagnostic};
 use estate::Snapshot;
 use knowledge::feedback::{Entry, GivenAnswer, JOURNAL, Root, Said, Verdict, pairs};

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::as_of::{AsOfArgs, Then, estate_at};
-use super::{Format, Lang, OK, Outcome, ProjectArgs, TimeArgs, json, load_project, load_quietly, text, top_of};
+use super::context::{Format, ProjectArgs, TimeArgs, json, load_project, load_quietly, top_of};
+use super::output::Outcome;
+use super::{Lang, OK, text};
 use project::load_bundle_against;
 
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,9 @@ use serde_json::{Value, json as value};
 use diag::{Code, one_line};
 
 use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
-use super::{FINDINGS, Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
+use super::context::{Format, ProjectArgs, json, load_project};
+use super::output::{Failure, Outcome};
+use super::{FINDINGS, OK};
 use estate::{AttributeKind, Member, Model};
 use project::{Project, case_records, find_project, records_of};
 use store::{Audit, Change, Changeset, ComponentRecord, Conflict, GIT, Records, Store, What};

@@ -7,8 +7,10 @@ use clap::ValueEnum;
 
 use diag::Code;
 
+use super::context::{ProjectArgs, TimeArgs, json, load_project};
+use super::output::{Failure, Outcome};
 use super::reliability::table;
-use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, json, load_project};
+use super::{FINDINGS, OK};
 use project::{EvalReport, evaluate};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::{CommandFactory, ValueEnum};
 
-use super::{Cli, OK, Outcome};
+use super::output::Outcome;
+use super::{Cli, OK};
 use estate::{AttributeKind, Model, base_model};
 use project::{Project, find_project};
 
@@ -34,7 +35,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
             }
         }
         Some(Subject::Model) => write!(out, "{}", model())?,
-        Some(Subject::Schema) => writeln!(out, "{}", super::json(&schemars::schema_for!(localize::Diagnosis))?)?,
+        Some(Subject::Schema) => writeln!(out, "{}", super::context::json(&schemars::schema_for!(localize::Diagnosis))?)?,
         None => write!(out, "{}", Cli::command().render_long_help())?,
     }
     Ok(OK)

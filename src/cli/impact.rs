@@ -10,8 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::as_of::{AsOfArgs, estate_at};
+use super::context::{ProjectArgs, json, load_project};
+use super::output::{Failure, Outcome};
 use super::page::Page;
-use super::{Failure, Lang, OK, Outcome, ProjectArgs, causes, graph, json, load_project, text};
+use super::{Lang, OK, causes, graph, text};
 use diag::{Code, nearest};
 use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use localize::ImpactView;
@@ -141,7 +143,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let then = estate_at(&project, &args.then)?;
     for word in then.iter().flat_map(|then| &then.words) {
-        super::say(&format!("warning: {}", diag::one_line(word)));
+        super::output::say(&format!("warning: {}", diag::one_line(word)));
     }
     let estate: &Snapshot = match &then {
         Some(then) => &then.estate,

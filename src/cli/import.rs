@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use diag::Code;
 
-use super::{Failure, OK, Outcome, ProjectArgs, import_store, json, load_project};
+use super::context::{ProjectArgs, json, load_project};
+use super::output::{Failure, Outcome};
+use super::{OK, import_store};
 use import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use project::Project;
 

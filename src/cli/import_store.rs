@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Failure;
 use super::as_of::{now, user};
 use super::estate::in_own_unit;
+use super::output::Failure;
 use estate::Model;
 use import::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Report, Skipped, compare, topology_yaml};
 use project::{Project, records_of};

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use diag::Code;
 
-use super::{Failure, Format, OK, Outcome, ProjectArgs, json, load_project};
+use super::OK;
+use super::context::{Format, ProjectArgs, json, load_project};
+use super::output::{Failure, Outcome};
 use mine::{Proposal, Report, Settings, TreeProposal, listed, mine, percent};
 use project::labelled;
 

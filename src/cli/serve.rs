@@ -4,7 +4,9 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, OK, Outcome, ProjectArgs, load_project, say};
+use super::OK;
+use super::context::{ProjectArgs, load_project};
+use super::output::{Failure, Outcome, say};
 use diag::{Code, Diagnostic};
 use server::{AppState, serve};
 

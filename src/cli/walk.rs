@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::{FINDINGS, Failure, OK, Outcome, ProjectArgs, TimeArgs, load, load_project};
+use super::context::{ProjectArgs, TimeArgs, load, load_project};
+use super::output::{Failure, Outcome};
+use super::{FINDINGS, OK};
 use compile::plan::{Answer, Goal, Tree, TreeNode};
 use diag::{Code, nearest};
 use engine::Walk;
@@ -98,7 +100,7 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
     }
     let surplus: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
     if !surplus.is_empty() {
-        super::say(&format!("warning: unused answers: {}", surplus.join(", ")));
+        super::output::say(&format!("warning: unused answers: {}", surplus.join(", ")));
     }
     finish(&walk, out)
 }

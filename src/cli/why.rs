@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Failure, Format, OK, Outcome, ProjectArgs, TimeArgs, json, load, load_project};
+use super::OK;
+use super::context::{Format, ProjectArgs, TimeArgs, json, load, load_project};
+use super::output::{Failure, Outcome};
 use compile::plan::{CondKind, Rule, Status};
 use diag::{Code, nearest, one_line};
 use engine::{Evidence, EvidenceView, Why};

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use petgraph::Direction;
 
 use super::component::ComponentId;
-use super::snapshot::{KindIndex, Snapshot, Step};
-use super::walk::Reached;
+use super::graph::Reached;
+use super::graph::{KindIndex, Step};
+use super::snapshot::Snapshot;
 
 /// One row for each component; its hops are unique and sorted by end, then by kind.
 #[derive(Debug, Default)]

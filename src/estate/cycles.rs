@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::ComponentId;
-use super::snapshot::Edge;
+use super::graph::Edge;
 
 /// One relation of containment, whichever way it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +66,7 @@ pub(super) fn circles(mut holds: Vec<Hold>) -> Vec<Vec<Hold>> {
 #[cfg(test)]
 mod tests {
     use super::{ComponentId, Edge, Hold, circles};
-    use crate::snapshot::KindIndex;
+    use crate::graph::KindIndex;
 
     fn hold(holder: u32, held: u32) -> Hold {
         let (holder, held) = (ComponentId(holder), ComponentId(held));

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};
+use super::graph::{Edge, KindIndex};
 use super::model::{Containment, Model, ROOT_TYPE, RelationKind};
-use super::snapshot::{Edge, KindIndex, Snapshot};
+use super::snapshot::Snapshot;
 
 /// Components, with relations and groups that refer to them by position, so that a million of them need no search.
 #[derive(Debug, Default)]

@@ -14,8 +14,9 @@
 
 use super::component::ComponentId;
 use super::csr::Scratch;
+use super::graph::KindIndex;
 use super::model::State;
-use super::snapshot::{KindIndex, Snapshot};
+use super::snapshot::Snapshot;
 use super::walk::Hop;
 
 /// A component that a fault reaches.

@@ -13,6 +13,7 @@ mod component;
 mod csr;
 mod cycles;
 mod from_parts;
+mod graph;
 mod impact;
 mod model;
 mod quantity;
@@ -32,6 +33,7 @@ mod without;
 pub use build::{base_model, build};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
 pub use from_parts::{Parts, Rejected};
+pub use graph::Reached;
 pub use impact::{Impacted, Reach, ReachItem};
 pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
@@ -40,4 +42,4 @@ pub use model::{
 pub use quantity::parse_duration;
 pub use queries::{Cause, SinglePoint};
 pub use snapshot::Snapshot;
-pub use walk::{Hop, PeerScope, Reached};
+pub use walk::{Hop, PeerScope};

@@ -12,35 +12,8 @@ use petgraph::visit::EdgeRef;
 use super::build::base_model;
 use super::component::{Component, ComponentId, Group, Relation};
 use super::csr::{Pool, Rows, rows};
-use super::model::{Containment, Model, State, Travel};
-
-/// Which relation kind: kinds are numbered in the order of their names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct KindIndex(pub u16);
-
-/// A relation, small. Sorts like [`Relation`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Edge {
-    pub from: ComponentId,
-    pub kind: KindIndex,
-    pub to: ComponentId,
-}
-
-/// What walks need to know about a relation kind.
-#[derive(Debug, Clone)]
-pub(super) struct KindTraits {
-    pub name: String,
-    pub travel: Travel,
-    pub effect: State,
-    pub containment: Containment,
-}
-
-/// One hop away from a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Step {
-    pub to: ComponentId,
-    pub kind: KindIndex,
-}
+use super::graph::{Edge, KindIndex, KindTraits, Step};
+use super::model::Model;
 
 /// All components and relations at one moment.
 #[derive(Debug)]

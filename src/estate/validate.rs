@@ -7,9 +7,9 @@ use value::fields::{Reader, listed, suggestion};
 
 use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};
+use super::graph::{Edge, KindIndex};
 use super::model::{Containment, Model, RelationKind};
 use super::read_topology::{GroupDraft, TopologyDraft};
-use super::snapshot::{Edge, KindIndex};
 use value::fields::Word;
 
 /// A search for the nearest id looks at every id. After this many, the whole file is wrong, and "did you mean" does not help.

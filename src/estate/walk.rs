@@ -4,15 +4,10 @@ use std::collections::BTreeSet;
 
 use super::component::ComponentId;
 use super::csr::{Rows, Scratch, layers};
+use super::graph::KindIndex;
+use super::graph::Reached;
 use super::model::{Containment, Travel};
-use super::snapshot::{KindIndex, Snapshot};
-
-/// A component that a walk came to, by the fewest hops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Reached {
-    pub component: ComponentId,
-    pub distance: u32,
-}
+use super::snapshot::Snapshot;
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

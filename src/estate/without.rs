@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::{Component, ComponentId, Group};
-use super::snapshot::{Edge, Snapshot};
+use super::graph::Edge;
+use super::snapshot::Snapshot;
 
 impl Snapshot {
     /// The same estate without some components, their relations, and their group memberships. A group keeps its `need`, even

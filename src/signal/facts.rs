@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 use estate::ComponentId;
 use value::Time;
 
-use super::scores::Score;
-
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
@@ -68,21 +66,6 @@ pub struct LogLine {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Log levels that count as errors.
-const BAD_LEVELS: &[&str] = &["error", "err", "fatal", "critical", "crit", "panic", "emerg", "alert", "severe"];
-
-impl LogLine {
-    /// The level from its labels, as written.
-    pub fn level(&self) -> Option<&str> {
-        ["level", "severity", "detected_level"].iter().find_map(|name| self.labels.get(*name)).map(String::as_str)
-    }
-
-    /// Whether its level is error or worse; false without a level.
-    pub fn is_error(&self) -> bool {
-        self.level().is_some_and(|level| BAD_LEVELS.contains(&level.to_ascii_lowercase().as_str()))
-    }
-}
-
 /// A deployment, configuration change, failover, ...
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -114,6 +97,25 @@ pub struct Report {
     pub time: Time,
     pub text: String,
     pub attributes: BTreeMap<String, String>,
+}
+
+/// The score of an external model for a component at an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    pub origin: Origin,
+    /// `None` if the topology has no such component: the score is kept and shown, but not used.
+    pub component: Option<ComponentId>,
+    /// The component, or its labels, as the model named it.
+    pub named: String,
+    /// The model's metric, if the score names one of the component's type; else as written. `None`: the score of the whole component.
+    pub metric: Option<String>,
+    pub time: Time,
+    /// The onset, if the model gives one; never after `time`.
+    pub onset: Option<Time>,
+    /// The name of the model.
+    pub source: String,
+    /// Tail probability, in [`MIN_TAIL`](super::MIN_TAIL) to 1; smaller is worse.
+    pub tail: f64,
 }
 
 /// An entry that could not be read as a signal. It is kept for display, and nothing matches it.

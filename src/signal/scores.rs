@@ -11,32 +11,13 @@ use value::Time;
 
 use super::counts::Counts;
 use super::events;
-use super::facts::{Facts, Origin};
+use super::facts::{Facts, Origin, Score};
 use super::json;
 use super::mapping_rules::ScoreSeries;
 use super::reader_context::{Complaints, ReaderContext};
 use super::resolver::Resolver;
 use super::samples::Samples;
 use super::scale::{RUN_TAIL, Scale};
-
-/// The score of an external model for a component at an instant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Score {
-    pub origin: Origin,
-    /// `None` if the topology has no such component: the score is kept and shown, but not used.
-    pub component: Option<ComponentId>,
-    /// The component, or its labels, as the model named it.
-    pub named: String,
-    /// The model's metric, if the score names one of the component's type; else as written. `None`: the score of the whole component.
-    pub metric: Option<String>,
-    pub time: Time,
-    /// The onset, if the model gives one; never after `time`.
-    pub onset: Option<Time>,
-    /// The name of the model.
-    pub source: String,
-    /// Tail probability, in [`MIN_TAIL`](super::MIN_TAIL) to 1; smaller is worse.
-    pub tail: f64,
-}
 
 /// What is known about all entries of one source in advance.
 #[derive(Debug, Clone, Copy, Default)]

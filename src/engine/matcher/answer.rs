@@ -14,11 +14,11 @@ use super::super::evaluate::Env as PlainEnv;
 use super::super::{Candidates, Engine, EvidenceView, Finding, Why};
 use super::Matcher;
 use super::eval::{Env, Valued};
-use super::fact::Signal;
 use super::gates::{Input, inputs};
 use super::network::{MetricId, PatternId, Use};
 use super::node::Node;
 use super::store::NOWHERE;
+use signal::Signal;
 
 /// How far ahead to search for the next change of a condition with a script.
 const AHEAD: i64 = 366 * DAY;

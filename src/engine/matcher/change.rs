@@ -10,7 +10,9 @@ use estate::{ComponentId, Snapshot};
 use signal::{Facts, Probe};
 use value::Time;
 
-use super::fact::{Fact, Prepared, Ready, Sample, Signal};
+use signal::{Fact, Sample, Signal};
+
+use super::fact::{Prepared, Ready, identity_of};
 use super::instances::{Before, Live};
 use super::network::{MetricId, Network, REST, Use};
 use super::store::{NOWHERE, Store};
@@ -293,7 +295,7 @@ impl Matcher {
 
     /// Drops a signal from every list: a list that kept it would count it twice when it is delivered again.
     fn forget_signal(&mut self, signal: &Arc<Signal>) {
-        let identity = signal.identity();
+        let identity = identity_of(&signal);
         let Some(list) = self.store.known.get_mut(&identity) else { return };
         let Some(at) = list.iter().position(|known| known.signal.is_same(signal)) else { return };
         let known = list.swap_remove(at);

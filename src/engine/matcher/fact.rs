@@ -1,6 +1,5 @@
-//! Facts: the input of the matcher, and their prepared form.
+//! Facts in the form that the matcher stores.
 
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -9,165 +8,31 @@ use smallvec::SmallVec;
 
 use compile::plan::EventKind;
 use estate::ComponentId;
-use signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report};
+use signal::{Probe, SeriesKey, Signal};
 use value::Time;
 
 use super::network::{MetricId, PatternId};
 
-/// One observation.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fact {
-    /// Fired ([`Time::MAX`] as its end) or resolved. Deliveries with the same labels and start are one alert: a resolution wins
-    /// over any delivery that says it still fires, whichever comes first; of two resolutions the later end counts.
-    Alert(Alert),
-    /// Logs, changes, probes and reports with the same origin are one.
-    Log(LogLine),
-    Change(Change),
-    Probe(Probe),
-    Report(Report),
-    /// Of two samples of a series at one time the one that comes last counts.
-    Sample(Sample),
-}
-
-/// One sample of one series.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    pub component: Option<ComponentId>,
-    /// The model's name of the metric.
-    pub metric: String,
-    pub series: Arc<SeriesKey>,
-    pub time: Time,
-    /// In the base unit; NaN marks the series stale from here.
-    pub value: f64,
-}
-
-/// Identifies a series among those of one metric of one component.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SeriesKey {
-    pub labels: BTreeMap<String, String>,
-    pub origin: Origin,
-}
-
-impl Fact {
-    /// All facts of a recording in order of time, as they would have arrived; facts with the same time in a fixed order.
-    pub fn all_of(facts: &Facts) -> Vec<Fact> {
-        let mut all: Vec<Fact> = facts.alerts.iter().cloned().map(Fact::Alert).collect();
-        all.extend(facts.logs.iter().cloned().map(Fact::Log));
-        all.extend(facts.changes.iter().cloned().map(Fact::Change));
-        all.extend(facts.probes.iter().cloned().map(Fact::Probe));
-        all.extend(facts.reports.iter().cloned().map(Fact::Report));
-        for series in &facts.series {
-            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
-            all.extend(series.points.iter().map(|(time, value)| {
-                let (metric, series_key) = (series.metric.clone(), Arc::clone(&key));
-                Fact::Sample(Sample { component: series.component, metric, series: series_key, time: *time, value: *value })
-            }));
-        }
-        all.sort_by_key(Fact::time);
-        all
-    }
-
-    /// When it was observed (an alert: when it started).
-    pub fn time(&self) -> Time {
-        match self {
-            Fact::Alert(alert) => alert.start,
-            Fact::Log(log) => log.time,
-            Fact::Change(change) => change.time,
-            Fact::Probe(probe) => probe.time,
-            Fact::Report(report) => report.time,
-            Fact::Sample(sample) => sample.time,
-        }
+/// Which kind of event conditions count a signal as.
+pub(super) fn kind_of(signal: &Signal) -> EventKind {
+    match signal {
+        Signal::Alert(_) => EventKind::Alert,
+        Signal::Log(_) => EventKind::Log,
+        Signal::Change(_) => EventKind::Change,
+        Signal::Report(_) => EventKind::Report,
     }
 }
 
-/// A signal that event conditions count, kept complete for the evidence.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Signal {
-    Alert(Alert),
-    Log(LogLine),
-    Change(Change),
-    Report(Report),
-}
-
-impl Signal {
-    pub fn kind(&self) -> EventKind {
-        match self {
-            Signal::Alert(_) => EventKind::Alert,
-            Signal::Log(_) => EventKind::Log,
-            Signal::Change(_) => EventKind::Change,
-            Signal::Report(_) => EventKind::Report,
-        }
+/// Signals that are the same have one identity; two others hardly ever share one ([`Signal::is_same`] is sure).
+pub(super) fn identity_of(signal: &Signal) -> u64 {
+    let mut hasher = FxHasher::default();
+    match signal {
+        Signal::Alert(s) => (0u8, &s.labels, &s.name, s.start.0).hash(&mut hasher),
+        Signal::Log(s) => (1u8, &s.origin).hash(&mut hasher),
+        Signal::Change(s) => (2u8, &s.origin).hash(&mut hasher),
+        Signal::Report(s) => (3u8, &s.origin).hash(&mut hasher),
     }
-
-    pub fn component(&self) -> Option<ComponentId> {
-        match self {
-            Signal::Alert(s) => s.component,
-            Signal::Log(s) => s.component,
-            Signal::Change(s) => s.component,
-            Signal::Report(s) => s.component,
-        }
-    }
-
-    pub fn set_component(&mut self, component: Option<ComponentId>) {
-        match self {
-            Signal::Alert(s) => s.component = component,
-            Signal::Log(s) => s.component = component,
-            Signal::Change(s) => s.component = component,
-            Signal::Report(s) => s.component = component,
-        }
-    }
-
-    pub fn text(&self) -> &str {
-        match self {
-            Signal::Alert(s) => &s.text,
-            Signal::Log(s) => &s.text,
-            Signal::Change(s) => &s.text,
-            Signal::Report(s) => &s.text,
-        }
-    }
-
-    pub fn labels(&self) -> &BTreeMap<String, String> {
-        match self {
-            Signal::Alert(s) => &s.labels,
-            Signal::Log(s) => &s.labels,
-            Signal::Change(s) => &s.attributes,
-            Signal::Report(s) => &s.attributes,
-        }
-    }
-
-    /// First instant and the one after the last; an alert fires for a while, the rest are instants.
-    pub fn extent(&self) -> (Time, Time) {
-        let instant = |time: Time| (time, time.plus(1));
-        match self {
-            Signal::Alert(s) => (s.start, s.end),
-            Signal::Log(s) => instant(s.time),
-            Signal::Change(s) => instant(s.time),
-            Signal::Report(s) => instant(s.time),
-        }
-    }
-
-    /// Signals with one identity are one signal.
-    pub fn identity(&self) -> u64 {
-        let mut hasher = FxHasher::default();
-        match self {
-            Signal::Alert(s) => (0u8, &s.labels, &s.name, s.start.0).hash(&mut hasher),
-            Signal::Log(s) => (1u8, &s.origin).hash(&mut hasher),
-            Signal::Change(s) => (2u8, &s.origin).hash(&mut hasher),
-            Signal::Report(s) => (3u8, &s.origin).hash(&mut hasher),
-        }
-        hasher.finish()
-    }
-
-    /// Whether both are the same signal: what [`Signal::identity`] says, without its chance of error.
-    pub fn is_same(&self, other: &Signal) -> bool {
-        match (self, other) {
-            (Signal::Alert(a), Signal::Alert(b)) => a.start == b.start && a.name == b.name && a.labels == b.labels,
-            (Signal::Log(a), Signal::Log(b)) => a.origin == b.origin,
-            (Signal::Change(a), Signal::Change(b)) => a.origin == b.origin,
-            (Signal::Report(a), Signal::Report(b)) => a.origin == b.origin,
-            (Signal::Alert(_) | Signal::Log(_) | Signal::Change(_) | Signal::Report(_), _) => false,
-        }
-    }
+    hasher.finish()
 }
 
 /// A fact made ready: names are numbers, texts are searched. Belongs to the plan and the estate that made it: after

@@ -9,12 +9,12 @@ use value::{Time, Truth};
 
 use super::bloom::Bloom;
 use super::eval::Env;
-use super::fact::{SeriesKey, Signal};
 use super::gates::Operand;
 use super::network::{MetricId, PatternId, Use};
 use super::store::{Hit, Known, NOWHERE};
 use super::thresholds::{Statistic, Watch};
 use super::{Matcher, Outcome};
+use signal::{SeriesKey, Signal};
 
 impl Matcher {
     pub(super) fn take_sample(

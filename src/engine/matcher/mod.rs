@@ -41,15 +41,17 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 pub use change::{Gone, Intervals};
-pub use fact::{Fact, Prepared, Sample, SeriesKey};
+pub use fact::Prepared;
+pub use signal::{Fact, Sample, SeriesKey};
 pub use state::{STATE_VERSION, StateError};
 
 use compile::Scripts;
 use compile::plan::Plan;
 use estate::{ComponentId, Snapshot};
-use fact::{Ready, Signal};
+use fact::{Ready, identity_of};
 use instances::Live;
 use network::{MetricId, Network};
+use signal::Signal;
 use signal::{Facts, Present, Series};
 use store::{Cell, Store};
 use value::{Duration, Time};
@@ -406,7 +408,7 @@ impl Matcher {
         if patterns.is_empty() || !counted {
             return Ready::Unread(signal.extent().0);
         }
-        Ready::Signal { identity: signal.identity(), signal: Arc::new(signal), patterns }
+        Ready::Signal { identity: identity_of(&signal), signal: Arc::new(signal), patterns }
     }
 
     /// Takes a fact; time advances to it if it is later than now. Appends what happens to `out`, in a fixed order.

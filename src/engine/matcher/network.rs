@@ -180,14 +180,14 @@ impl Network {
     }
 
     /// The patterns that a signal fits.
-    pub fn patterns_of(&self, signal: &super::fact::Signal, estate: &Snapshot, scratch: &mut Vec<u32>) -> SmallVec<[PatternId; 4]> {
+    pub fn patterns_of(&self, signal: &signal::Signal, estate: &Snapshot, scratch: &mut Vec<u32>) -> SmallVec<[PatternId; 4]> {
         self.automaton.find(signal.text(), scratch);
         let mut fitting: SmallVec<[PatternId; 4]> = SmallVec::new();
         let candidates = scratch.iter().filter_map(|needle| self.by_needle.get(*needle as usize)).flatten().chain(&self.textless);
         for &id in candidates {
             let pattern = &self.names.patterns[id.0 as usize];
             let labels = signal.labels();
-            let fits = pattern.kind == signal.kind()
+            let fits = pattern.kind == super::fact::kind_of(signal)
                 && pattern.needles.iter().all(|needle| scratch.binary_search(needle).is_ok())
                 && pattern.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
                 && pattern.source.as_ref().is_none_or(|source| {

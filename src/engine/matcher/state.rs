@@ -12,7 +12,9 @@ use signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
 use value::Time;
 
 use super::change::Kept;
-use super::fact::{Fact, Ready, Sample, SeriesKey, Signal};
+use signal::{Fact, Sample, SeriesKey, Signal};
+
+use super::fact::Ready;
 use super::store::Buffer;
 use super::{Matcher, Setup};
 
@@ -193,17 +195,6 @@ impl Matcher {
         matcher.begin_anew();
         matcher.forget_touched();
         matcher
-    }
-}
-
-impl From<Signal> for Fact {
-    fn from(signal: Signal) -> Fact {
-        match signal {
-            Signal::Alert(alert) => Fact::Alert(alert),
-            Signal::Log(log) => Fact::Log(log),
-            Signal::Change(change) => Fact::Change(change),
-            Signal::Report(report) => Fact::Report(report),
-        }
     }
 }
 

@@ -11,8 +11,8 @@ use value::{Duration, Time};
 
 use super::super::values::combine;
 use super::bloom::Marks;
-use super::fact::{SeriesKey, Signal};
 use super::node::{MetricId, PatternId};
+use signal::{SeriesKey, Signal};
 
 /// No component: for unplaced signals, and for lists of signals on any component.
 pub(super) const NOWHERE: ComponentId = ComponentId(u32::MAX);

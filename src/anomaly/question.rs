@@ -1,0 +1,29 @@
+//! What the ranking is asked: the symptoms, and everything that is known at the instant.
+
+use estate::{ComponentId, Snapshot};
+use signal::Facts;
+use value::Time;
+
+use super::external_evidence::ExternalEvidence;
+use super::score::Deviation;
+
+/// A signal that needs an explanation: an alert, a report, a failed probe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Symptom {
+    pub component: ComponentId,
+    pub onset: Time,
+    /// 1 for an ordinary alert.
+    pub weight: f64,
+}
+
+/// The input of the ranking.
+#[derive(Clone, Copy)]
+pub struct RankInput<'a> {
+    pub estate: &'a Snapshot,
+    pub facts: &'a Facts,
+    /// The instant; nothing given is of later.
+    pub at: Time,
+    pub deviations: &'a [Deviation],
+    pub witnesses: &'a [ExternalEvidence],
+    pub symptoms: &'a [Symptom],
+}

@@ -1,0 +1,18 @@
+//! Which log lines count as errors.
+
+use super::facts::LogLine;
+
+/// Log levels that count as errors.
+const BAD_LEVELS: &[&str] = &["error", "err", "fatal", "critical", "crit", "panic", "emerg", "alert", "severe"];
+
+impl LogLine {
+    /// The level from its labels, as written.
+    pub fn level(&self) -> Option<&str> {
+        ["level", "severity", "detected_level"].iter().find_map(|name| self.labels.get(*name)).map(String::as_str)
+    }
+
+    /// Whether its level is error or worse; false without a level.
+    pub fn is_error(&self) -> bool {
+        self.level().is_some_and(|level| BAD_LEVELS.contains(&level.to_ascii_lowercase().as_str()))
+    }
+}
