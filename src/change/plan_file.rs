@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::view::Action;
-use diag::{Code, Diagnostic, SourceId, Sources, nearest, sort};
+use diag::suggestion;
+use diag::{Code, Diagnostic, SourceId, Sources, did_you_mean, nearest, sort};
 use estate::{AttributeKind, AttributeValue, ComponentId, Member, ROOT_TYPE, Snapshot, Tier};
 use value::Time;
 use value::Unit;
-use value::fields::{Fields, Reader, items, listed, suggestion};
+use value::fields::{Fields, Reader, items, listed};
 use value::yaml::{self, Key, Node, Value};
 
 /// A planned change.
@@ -169,7 +170,7 @@ fn named(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<
     let components = estate.ids().map(|id| estate.component(id)).flat_map(|c| [c.id.as_str(), c.name.as_str()]);
     let near = nearest(&word, components.chain(estate.groups().iter().map(|group| group.id.as_str())));
     let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, format!("the topology has no component or group `{word}`"));
-    report.help = near.map(|near| format!("did you mean `{near}`?"));
+    report.help = near.map(did_you_mean);
     reader.report(report.label("unknown component"));
     None
 }

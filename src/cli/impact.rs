@@ -14,7 +14,7 @@ use super::context::{ProjectArgs, json, load_project};
 use super::output::{Failure, Outcome};
 use super::page::Page;
 use super::{Lang, OK, causes, graph, text};
-use diag::{Code, nearest};
+use diag::{Code, did_you_mean, nearest};
 use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use localize::ImpactView;
 
@@ -186,14 +186,14 @@ fn find(estate: &Snapshot, name: &str) -> Result<Vec<ComponentId>, Failure> {
 
 pub(super) fn unknown_component(estate: &Snapshot, name: &str) -> Failure {
     let all: Vec<&str> = estate.ids().map(|c| estate.component(c)).flat_map(|c| [c.id.as_str(), c.name.as_str()]).collect();
-    let help = nearest(name, all).map(|near| format!("did you mean `{near}`?"));
+    let help = nearest(name, all).map(did_you_mean);
     Failure::new(Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).maybe_help(help)
 }
 
 fn find_type(estate: &Snapshot, name: &str) -> Result<String, Failure> {
     let model = estate.model();
     model.find_type(name).map(|t| t.name.clone()).ok_or_else(|| {
-        let help = nearest(name, model.types.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        let help = nearest(name, model.types.keys().map(String::as_str)).map(did_you_mean);
         Failure::new(Code::UNKNOWN_TYPE, format!("there is no component type `{name}`")).maybe_help(help)
     })
 }

@@ -9,7 +9,7 @@ use super::context::{ProjectArgs, TimeArgs, load, load_project};
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use compile::plan::{Answer, Goal, Tree, TreeNode};
-use diag::{Code, nearest};
+use diag::{Code, did_you_mean, nearest};
 use engine::Walk;
 use project::Bundle;
 
@@ -51,7 +51,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let Some(tree) = plan.trees.get(&args.tree) else {
         let all: Vec<&str> = plan.trees.keys().map(String::as_str).collect();
         let help = match nearest(&args.tree, all.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => did_you_mean(near),
             None if all.is_empty() => "the project has no decision trees".to_owned(),
             None => format!("the trees are {}", all.join(", ")),
         };

@@ -10,7 +10,7 @@ use super::OK;
 use super::context::{Format, ProjectArgs, TimeArgs, json, load, load_project};
 use super::output::{Failure, Outcome};
 use compile::plan::{CondKind, Rule, Status};
-use diag::{Code, nearest, one_line};
+use diag::{Code, did_you_mean, nearest, one_line};
 use engine::{Evidence, EvidenceView, Why};
 use estate::ComponentId;
 use project::Bundle;
@@ -92,7 +92,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
                 format!("rule `{}` has an error and was left out; `faultscope check` shows it", args.rule),
             ));
         }
-        let help = nearest(&args.rule, plan.rules.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        let help = nearest(&args.rule, plan.rules.keys().map(String::as_str)).map(did_you_mean);
         return Err(Failure::new(Code::UNKNOWN_RULE, format!("the project `{}` has no rule `{}`", project.root.display(), args.rule))
             .maybe_help(help));
     };

@@ -1,6 +1,6 @@
 //! Conditions: names resolved, units compared.
 
-use diag::{Code, Span};
+use diag::{Code, Span, did_you_mean};
 use language::ast::{self, At, EventKind, ExprKind, OperandKind, TrendBy};
 use value::{Dimension, Unit};
 
@@ -205,8 +205,7 @@ impl Compiler<'_> {
         let name = &script.function;
         let Some(&arity) = functions.get(&name.value) else {
             let near = diag::nearest(&name.value, functions.keys().map(String::as_str));
-            let help = near
-                .map_or_else(|| "define it as a function in `rules/scripts/*.rhai`".to_owned(), |near| format!("did you mean `{near}`?"));
+            let help = near.map_or_else(|| "define it as a function in `rules/scripts/*.rhai`".to_owned(), did_you_mean);
             self.error(Code::UNKNOWN_SCRIPT, name.span, format!("there is no script function `{}`", name.value), "not found", help);
             return None;
         };
@@ -272,10 +271,8 @@ impl Compiler<'_> {
             return Some(found.name.clone());
         }
         let names: Vec<&str> = all.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.logs.keys()).map(String::as_str).collect();
-        let help = diag::nearest(&source.value, names).map_or_else(
-            || "declare it in `topology/model.yaml`, under `logs:` of the component type".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        );
+        let help = diag::nearest(&source.value, names)
+            .map_or_else(|| "declare it in `topology/model.yaml`, under `logs:` of the component type".to_owned(), did_you_mean);
         self.error(Code::UNKNOWN_SOURCE, source.span, format!("there is no log source `{}`", source.value), "not in the model", help);
         None
     }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use scripts::{ScriptComponent, ScriptError, ScriptValue, Scripts};
 
-use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, nearest};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, did_you_mean, nearest};
 use estate::Snapshot;
 use language::ast;
 use plan::Plan;
@@ -157,7 +157,7 @@ impl Compiler<'_> {
                 continue;
             }
             let near = nearest(&id.value, ids.keys().map(String::as_str));
-            let help = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            let help = near.map_or_else(String::new, did_you_mean);
             self.error(Code::UNKNOWN_RULE, id.span, format!("there is no rule or tree `{}`", id.value), "not found", help);
         }
     }

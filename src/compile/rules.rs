@@ -1,6 +1,6 @@
 //! TOP, MET and CAS rules: their clauses, and what each kind requires.
 
-use diag::{Code, Span, nearest};
+use diag::{Code, Span, did_you_mean, nearest};
 use language::ast::{self, Body, Kind};
 
 use super::Compiler;
@@ -217,10 +217,7 @@ impl Compiler<'_> {
             (None, _) => missing.push("a historical case: `CAS-001 \"…\" case HIS-20250601 {`"),
             (Some(case), Some(known)) if !known.contains(&case.value) => {
                 let near = nearest(&case.value, known.iter().map(String::as_str));
-                let help = near.map_or_else(
-                    || "a case is a folder under `cases/` with a `case.yaml` in it".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
+                let help = near.map_or_else(|| "a case is a folder under `cases/` with a `case.yaml` in it".to_owned(), did_you_mean);
                 self.warning(Code::UNKNOWN_CASE, case.span, format!("there is no case `{}`", case.value), "not found in `cases/`", help);
             }
             (Some(_), _) => {}

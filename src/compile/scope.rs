@@ -1,6 +1,6 @@
 //! Names in scope: variables and `it`, with their metrics, attributes and states.
 
-use diag::{Code, Span, nearest};
+use diag::{Code, Span, did_you_mean, nearest};
 use estate::{Member, Model, ROOT_TYPE};
 use language::ast::{At, Name, Reference};
 use value::Unit;
@@ -65,7 +65,7 @@ impl Compiler<'_> {
             return Some(Subject::Variable(index));
         }
         let help = match nearest(name, scope.variables.iter().map(|v| v.name.as_str())) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => did_you_mean(near),
             None if self.model().find_type(name).is_some() => format!("declare a variable of that type: `given x: {name}`"),
             None => format!("declare it: `given {name}: database`, or with another type"),
         };
@@ -98,7 +98,7 @@ impl Compiler<'_> {
         }
         let names: Vec<String> = self.model().types.values().flat_map(|t| std::iter::once(t.name.clone()).chain(t.zh.clone())).collect();
         let help = nearest(&name.value, names.iter().map(String::as_str))
-            .map_or_else(|| "declare it in `topology/model.yaml`".to_owned(), |near| format!("did you mean `{near}`?"));
+            .map_or_else(|| "declare it in `topology/model.yaml`".to_owned(), did_you_mean);
         self.error(Code::UNKNOWN_TYPE, name.span, format!("there is no component type `{}`", name.value), "not in the model", help);
         None
     }
@@ -110,7 +110,7 @@ impl Compiler<'_> {
         let names: Vec<String> =
             self.model().relations.values().flat_map(|r| std::iter::once(r.name.clone()).chain(r.zh.clone())).collect();
         let help = match nearest(&name.value, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => did_you_mean(near),
             None => format!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
         };
         self.error(Code::UNKNOWN_RELATION, name.span, format!("there is no relation kind `{}`", name.value), "not in the model", help);
@@ -181,7 +181,7 @@ impl Compiler<'_> {
         let kind = types.first().map_or("component", String::as_str);
         let elsewhere = model.types.values().find(|t| t.metrics.contains_key(&name.value) || t.attributes.contains_key(&name.value));
         let help = match (nearest(&name.value, names.iter().map(String::as_str)), elsewhere) {
-            (Some(near), _) => format!("did you mean `{near}`?"),
+            (Some(near), _) => did_you_mean(near),
             (None, Some(other)) => format!("`{}` has it, but `{kind}` does not", other.name),
             (None, None) => {
                 // Those that share a beginning with it first, each once.
@@ -240,7 +240,7 @@ impl Compiler<'_> {
             .collect();
         let kind = types.first().map_or("component", String::as_str).to_owned();
         let help = match nearest(&state.value, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => did_you_mean(near),
             None => format!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
         };
         self.error(Code::UNKNOWN_STATE, state.span, format!("`{kind}` has no state `{}`", state.value), "not in the model", help);

@@ -1,6 +1,6 @@
 //! Places, sets and filters.
 
-use diag::{Code, nearest};
+use diag::{Code, did_you_mean, nearest};
 use estate::{ROOT_TYPE, Tier};
 use language::ast::{self, At, WhereValue};
 
@@ -33,7 +33,7 @@ impl Compiler<'_> {
             return;
         }
         let near = nearest(&id.value, estate.ids().map(|c| estate.component(c).id.as_str()));
-        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), did_you_mean);
         self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no component `{}`", id.value), "not found", help);
     }
 
@@ -105,10 +105,8 @@ impl Compiler<'_> {
         let mut names: Vec<String> = SET_WORDS.iter().map(|word| (*word).to_owned()).collect();
         names.extend(scope.variables.iter().map(|v| v.name.clone()));
         names.extend(self.model().types.values().flat_map(|t| std::iter::once(t.name.clone()).chain(t.zh.clone())));
-        let help = nearest(&name.value, names.iter().map(String::as_str)).map_or_else(
-            || "use a variable of `given`, a component type, or a set such as `dependents of db`".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        );
+        let help = nearest(&name.value, names.iter().map(String::as_str))
+            .map_or_else(|| "use a variable of `given`, a component type, or a set such as `dependents of db`".to_owned(), did_you_mean);
         let message = format!("`{}` is neither a variable nor a component type", name.value);
         self.error(Code::UNKNOWN_TYPE, name.span, message, "unknown name", help);
         None
@@ -120,7 +118,7 @@ impl Compiler<'_> {
             return;
         }
         let near = nearest(&id.value, estate.groups().iter().map(|g| g.id.as_str()));
-        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), did_you_mean);
         self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no group `{}`", id.value), "not found", help);
     }
 
@@ -193,7 +191,7 @@ impl Compiler<'_> {
             let near = nearest(&name.value, names).map(str::to_owned);
             let help = near.map_or_else(
                 || "use `id`, `name`, `type`, `owner`, `environment`, `tier` or an attribute of the type; metrics go in `if`".to_owned(),
-                |near| format!("did you mean `{near}`?"),
+                |near| did_you_mean(&near),
             );
             self.error(Code::UNKNOWN_ATTRIBUTE, name.span, format!("there is no attribute `{}`", name.value), "not in the model", help);
             return None;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::{Code, Span, nearest};
+use diag::{Code, Span, did_you_mean, nearest};
 use language::ast::{self, Body};
 
 use super::Compiler;
@@ -111,10 +111,8 @@ impl Compiler<'_> {
             if let ast::Goal::Node(name) = &branch.goes_to
                 && !spans.contains_key(name.value.as_str())
             {
-                let help = nearest(&name.value, spans.keys().copied()).map_or_else(
-                    || "add an `ask` with that name, or end the path: `end \"verdict\"`".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
+                let help = nearest(&name.value, spans.keys().copied())
+                    .map_or_else(|| "add an `ask` with that name, or end the path: `end \"verdict\"`".to_owned(), did_you_mean);
                 self.error(Code::TREE_DANGLING, name.span, format!("there is no question `{}`", name.value), "leads nowhere", help);
             }
         }

@@ -9,7 +9,7 @@ mod render;
 mod source;
 
 pub use codes::{Code, all as all_codes};
-pub use nearest::nearest;
+pub use nearest::{did_you_mean, nearest, suggestion};
 pub use plain::{address, is_secret, markdown, one_line, visible};
 pub use render::{render, render_json};
 pub use source::{LineColumn, Place, SourceId, Sources, Span};

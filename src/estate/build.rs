@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use diag::suggestion;
 use diag::{Code, Diagnostic, Place, SourceId, Sources, sort};
-use value::fields::{Reader, suggestion};
+use value::fields::Reader;
 use value::yaml::{self, Node, Value};
 
 use super::component::{AttributeValue, Component, ComponentId};

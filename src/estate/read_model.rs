@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use diag::suggestion;
 use diag::{Code, Diagnostic, Place};
-use value::fields::{Reader, suggestion};
+use value::fields::Reader;
 use value::yaml::{Key, Node, Value};
 use value::{Duration, Unit};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use diag::suggestion;
 use diag::{Code, Diagnostic, Place};
-use value::fields::suggestion;
 use value::{Duration, MINUTE, Unit};
 
 use super::aliases::{clear_clashes, unique_aliases};

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diag::suggestion;
 use diag::{Code, Diagnostic, Place};
-use value::fields::{Reader, listed, suggestion};
+use value::fields::{Reader, listed};
 
 use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use diag::suggestion;
 use diag::{Code, Diagnostic, SourceId, Sources};
 use value::Time;
-use value::fields::{Fields, Reader, listed, suggestion};
+use value::fields::{Fields, Reader, listed};
 use value::yaml::{self, Node, Value};
 
 /// A past incident with its symptoms, root cause and solution.

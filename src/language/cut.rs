@@ -5,7 +5,7 @@ use pest::Parser;
 
 use super::ast::{Token, TokenKind};
 use super::{Grammar, Rule as G};
-use diag::{Code, Diagnostic, Place, SourceId, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Span, did_you_mean};
 
 /// Parentheses nested deeper than this are rejected: they are unreadable, and the parser's stack is finite.
 const MAX_NESTING: usize = 64;
@@ -259,10 +259,8 @@ impl Cutter<'_> {
     fn unknown_clause(&mut self, first: Token, span: Span) {
         let word = self.str(first).to_owned();
         let near = diag::nearest(&word, CLAUSE_WORDS.iter().copied());
-        let help = near.map_or_else(
-            || "a clause starts with a keyword such as `given`, `if`, `then`, `check`, `note`".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        );
+        let help =
+            near.map_or_else(|| "a clause starts with a keyword such as `given`, `if`, `then`, `check`, `note`".to_owned(), did_you_mean);
         self.diagnostics.push(
             Diagnostic::error(Code::UNKNOWN_CLAUSE, self.place(span), format!("`{word}` does not start a clause"))
                 .label("not a clause keyword")

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::Rule as G;
-use diag::{Code, Diagnostic, Place, SourceId, Span, nearest};
+use diag::{Code, Diagnostic, Place, SourceId, Span, did_you_mean, nearest};
 
 /// List at most this many alternatives: more would not help.
 const MAX_EXPECTED: usize = 6;
@@ -94,7 +94,7 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     if found == "of"
         && let Some(set) = nearest(last, SET_WORDS.iter().copied()).filter(|set| *set != last)
     {
-        return Some(format!("did you mean `{set}`?"));
+        return Some(did_you_mean(set));
     }
     if found == "on" && words.contains(&"at") {
         return Some("use `at` to name the component: `fault \"…\" at db`".to_owned());
@@ -130,11 +130,11 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
         return Some(format!("write `not {found} …` (`非 …`): `no` is only for sets of components"));
     }
     if let Some(near) = nearest(found, words.iter().copied()).filter(|near| *near != found) {
-        return Some(format!("did you mean `{near}`?"));
+        return Some(did_you_mean(near));
     }
     if let Some(near) = nearest(found, super::cut::CLAUSE_WORDS.iter().copied()).filter(|near| *near != found && found.chars().count() > 2)
     {
-        return Some(format!("did you mean `{near}`?"));
+        return Some(did_you_mean(near));
     }
     // A quantity with an unknown unit fails right after its number.
     let last = before.trim_end().rsplit(|c: char| !is_word(c) && c != '.').next().unwrap_or("");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anomaly::Table;
-use diag::{Code, Diagnostic, nearest};
+use diag::{Code, Diagnostic, did_you_mean, nearest};
 use import::Records;
 use signal::{LabelledSeries, read_series};
 use value::Time;
@@ -88,7 +88,7 @@ fn select(name: &str, mut table: Table, wanted: &[String]) -> Result<Table, Box<
 
 fn unknown(name: &str, wanted: &str, there: &[&str]) -> Box<Diagnostic> {
     let help = match nearest(wanted, there.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
+        Some(near) => did_you_mean(near),
         None => format!("its columns: `{}`", there.join("`, `")),
     };
     bad(format!("`{name}` has no column `{wanted}`"), help)

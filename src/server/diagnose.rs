@@ -11,13 +11,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::value::RawValue;
 
-use diag::nearest;
+use diag::{did_you_mean, nearest};
 use estate::parse_duration;
 use project::{Options, bundle_of_text};
 use signal::{BundleText, FileText, ScoreFrame};
 
+use super::AppState;
 use super::refusal::Refusal;
-use super::{AppState, accepts, body, spawn_blocking, time};
+use super::request::{accepts, body, spawn_blocking, time};
 
 /// The largest body, in bytes. An hour of ten thousand series with one sample a minute takes a fifth of it. Use a bundle for more.
 pub const MAX_BODY: usize = 64 << 20;
@@ -77,8 +78,7 @@ fn read(bytes: &[u8]) -> Result<(BundleText, Options), Refusal> {
     said.retain(|_, value| value.get() != "null");
     let known: Vec<&str> = PARTS.iter().map(|(key, _)| *key).chain(["at", "window"]).collect();
     if let Some(other) = said.keys().find(|key| !known.contains(&key.as_str())) {
-        let help = nearest(other, known.iter().copied())
-            .map_or_else(|| format!("known keys: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
+        let help = nearest(other, known.iter().copied()).map_or_else(|| format!("known keys: {}", known.join(", ")), did_you_mean);
         return Err(Refusal::unusable(format!("unknown key `{other}`")).help(help));
     }
     let at = word(&said, "at")?.map(|text| time(&text)).transpose()?;

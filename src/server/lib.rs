@@ -9,6 +9,7 @@ mod journal;
 mod journal_tests;
 mod predict;
 mod refusal;
+mod request;
 mod scores;
 
 use std::collections::BTreeMap;
@@ -17,10 +18,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -29,10 +28,10 @@ use tokio::sync::Semaphore;
 use anomaly::Model;
 use diag::{Code, Diagnostic};
 use project::Project;
-use value::Time;
 
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
 pub use refusal::Refusal;
+use request::now;
 
 /// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
 const MAX_DIAGNOSES: usize = 2;
@@ -170,47 +169,4 @@ async fn nowhere(uri: Uri) -> Refusal {
 async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
     let message = format!("`{}` does not support {method}", uri.path());
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists the endpoints")
-}
-
-/// Refuses other content types: a web page in a browser may send a form or plain text to any address, but not JSON.
-fn accepts(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Refusal> {
-    let given = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
-    let kind = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    if kinds.contains(&kind.as_str()) {
-        return Ok(());
-    }
-    let found = if kind.is_empty() { "the request has no `content-type`".to_owned() } else { format!("unsupported content type `{kind}`") };
-    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BODY_TYPE, found)
-        .help(format!("send the header `content-type: {}`", kinds.join("` or `"))))
-}
-
-/// The whole body, or why it cannot be read.
-fn body(sent: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, Refusal> {
-    sent.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let message = format!("the body is larger than {} MiB", limit >> 20);
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::BODY_SIZE, message).help("split it into several requests")
-        } else {
-            Refusal::request(format!("cannot read the body: {}", rejection.body_text()))
-        }
-    })
-}
-
-/// Runs work that computes, or waits for a disk or another server, on a thread where it does not block other requests.
-async fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Refusal::broken("internal error while handling the request").help("please report this bug with the request")),
-    }
-}
-
-/// Parses a time in the format of the command line.
-fn time(text: &str) -> Result<Time, Refusal> {
-    Time::parse(text).ok_or_else(|| {
-        Refusal::request(format!("invalid time `{text}`")).help("use RFC 3339, like `2025-06-01T10:00:00Z`; in a URL, write `+` as `%2B`")
-    })
-}
-
-fn now() -> Time {
-    Time(jiff::Timestamp::now().as_millisecond())
 }

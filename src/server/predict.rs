@@ -13,11 +13,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use anomaly::Model;
-use diag::{Code, Diagnostic, nearest};
+use diag::{Code, Diagnostic, did_you_mean, nearest};
 use value::Time;
 
+use super::AppState;
 use super::refusal::Refusal;
-use super::{AppState, accepts, body, spawn_blocking, time};
+use super::request::{accepts, body, spawn_blocking, time};
 
 /// The largest body, in bytes. A row takes about a hundred.
 pub const MAX_BODY: usize = 4 << 20;
@@ -123,7 +124,7 @@ fn find<'s>(served: &'s AppState, named: Option<&str>) -> Result<(&'s str, &'s M
     match named {
         Some(name) => served.models.get_key_value(name).map(|(name, model)| (name.as_str(), model)).ok_or_else(|| {
             let help = match nearest(name, served.models()) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => did_you_mean(near),
                 None if served.models.is_empty() => "the server has no models: start it with `--models DIR`".to_owned(),
                 None => format!("known models: {}", known()),
             };
@@ -147,7 +148,7 @@ fn say(model: &Model, row: &BTreeMap<String, f64>, at: Option<Time>) -> Result<V
     let columns: Vec<&str> = model.columns().collect();
     if let Some(other) = row.keys().find(|name| !columns.contains(&name.as_str())) {
         let near = nearest(other, columns.iter().copied());
-        let help = near.map_or_else(|| format!("its columns: {}", columns.join(", ")), |near| format!("did you mean `{near}`?"));
+        let help = near.map_or_else(|| format!("its columns: {}", columns.join(", ")), did_you_mean);
         return Err(Refusal::unusable(format!("the model has no column `{other}`")).help(help));
     }
     if row.is_empty() {

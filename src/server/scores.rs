@@ -10,14 +10,15 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use diag::{Code, nearest};
+use diag::{Code, did_you_mean, nearest};
 use estate::ComponentId;
 use signal::{MAX_SKEW, Resolver, ScoreEntry, ScoreFrame, score_entries};
 use value::Time;
 
+use super::AppState;
 use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
 use super::refusal::Refusal;
-use super::{AppState, accepts, body, now, spawn_blocking};
+use super::request::{accepts, body, now, spawn_blocking};
 
 /// The largest body of scores, in bytes: some thirty thousand scores. Send more in several requests.
 pub const MAX_BODY: usize = 4 << 20;
@@ -112,21 +113,20 @@ fn show(served: &AppState, query: &BTreeMap<String, String>) -> Result<Json<Valu
 fn wanted(served: &AppState, query: &BTreeMap<String, String>) -> Result<(Option<ComponentId>, Time), Refusal> {
     const KNOWN: [&str; 2] = ["component", "since"];
     if let Some(other) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        let help =
-            nearest(other, KNOWN).map_or_else(|| "known keys: component, since".to_owned(), |name| format!("did you mean `{name}`?"));
+        let help = nearest(other, KNOWN).map_or_else(|| "known keys: component, since".to_owned(), did_you_mean);
         return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
     let estate = &served.project.estate;
     let component = match query.get("component") {
         Some(name) => Some(estate.find_named(name).ok_or_else(|| {
             let help = nearest(name, estate.ids().map(|id| estate.component(id).id.as_str()));
-            let help = help.map_or_else(|| "use an id or a unique name from the topology".to_owned(), |id| format!("did you mean `{id}`?"));
+            let help = help.map_or_else(|| "use an id or a unique name from the topology".to_owned(), did_you_mean);
             Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).help(help)
         })?),
         None => None,
     };
     let since = match query.get("since") {
-        Some(text) => super::time(text)?,
+        Some(text) => super::request::time(text)?,
         None => Time::MIN,
     };
     Ok((component, since))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::{Code, Diagnostic, nearest};
+use diag::{Code, Diagnostic, did_you_mean, nearest};
 use estate::{ComponentId, Member, MetricDef, Model};
 use value::Unit;
 
@@ -92,7 +92,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
             let Some(found) = model.find_type(wanted) else {
                 let diagnostic = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, entry.place, format!("no type `{wanted}` in the model"));
                 return Some(match nearest(wanted, model.types.keys().map(String::as_str)) {
-                    Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
+                    Some(name) => diagnostic.help(did_you_mean(name)),
                     None => diagnostic,
                 });
             };
@@ -108,7 +108,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
         };
         let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, message);
         return Some(match nearest(&entry.metric, metric_names(model, &kinds)) {
-            Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
+            Some(name) => diagnostic.help(did_you_mean(name)),
             None => diagnostic.help("declare it in `topology/model.yaml`"),
         });
     };
@@ -138,7 +138,7 @@ fn check_score(entry: &ScoreSeries, model: &Model) -> Option<Diagnostic> {
     }
     let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, format!("no type has a metric `{metric}`"));
     Some(match nearest(metric, metric_names(model, &kinds)) {
-        Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
+        Some(name) => diagnostic.help(did_you_mean(name)),
         None => diagnostic.help("declare it in `topology/model.yaml`, or omit `metric` to score the whole component"),
     })
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use diag::{Code, Diagnostic, Place, SourceId, Sources, nearest};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, did_you_mean, nearest};
 use value::{Unit, yaml};
 use yaml::{Node, Value};
 
@@ -69,8 +69,8 @@ impl Reader {
         };
         for (key, _) in entries {
             if !known.contains(&key.name.as_str()) {
-                let help = nearest(&key.name, known.iter().copied())
-                    .map_or_else(|| format!("known keys: {}", known.join(", ")), |name| format!("did you mean `{name}`?"));
+                let help =
+                    nearest(&key.name, known.iter().copied()).map_or_else(|| format!("known keys: {}", known.join(", ")), did_you_mean);
                 self.diagnostics.push(Diagnostic::error(Code::UNKNOWN_KEY, key.place, format!("unknown key `{}`", key.name)).help(help));
             }
         }
@@ -234,10 +234,8 @@ impl Reader {
             return Ok(Some(unit));
         }
         let place = node.get("unit").map_or(node.place, |n| n.place);
-        let help = nearest(&text, Unit::names()).map_or_else(
-            || format!("known units: {}", Unit::names().collect::<Vec<_>>().join(", ")),
-            |name| format!("did you mean `{name}`?"),
-        );
+        let help = nearest(&text, Unit::names())
+            .map_or_else(|| format!("known units: {}", Unit::names().collect::<Vec<_>>().join(", ")), did_you_mean);
         self.diagnostics.push(Diagnostic::error(Code::BAD_UNIT, place, format!("unknown unit `{text}`")).help(help));
         Err(())
     }

@@ -1,6 +1,6 @@
 //! Reads a YAML tree into typed data. Reports every error with its place and continues.
 
-use diag::{Code, Diagnostic, Place, Sources, nearest};
+use diag::{Code, Diagnostic, Place, Sources, suggestion};
 
 use super::Unit;
 use super::yaml::{Key, Node, Value};
@@ -220,11 +220,6 @@ pub fn items(node: &Node) -> &[Node] {
         Value::List(items) => items.as_slice(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => std::slice::from_ref(node),
     }
-}
-
-/// "Did you mean", if a known name is close.
-pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(word, known).map(|name| format!("did you mean `{name}`?"))
 }
 
 /// `` `a`, `b`, `c` ``

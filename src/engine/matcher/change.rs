@@ -295,7 +295,7 @@ impl Matcher {
 
     /// Drops a signal from every list: a list that kept it would count it twice when it is delivered again.
     fn forget_signal(&mut self, signal: &Arc<Signal>) {
-        let identity = identity_of(&signal);
+        let identity = identity_of(signal);
         let Some(list) = self.store.known.get_mut(&identity) else { return };
         let Some(at) = list.iter().position(|known| known.signal.is_same(signal)) else { return };
         let known = list.swap_remove(at);

@@ -2,7 +2,7 @@
 
 use crate::mapping_rules::{ScoreSeries, Scorer};
 use crate::scale::Scale;
-use diag::{Code, Diagnostic, Place, address, is_secret, nearest};
+use diag::{Code, Diagnostic, Place, address, did_you_mean, is_secret, nearest};
 use estate::parse_duration;
 use value::yaml::Node;
 use value::{Duration, SECOND, Time};
@@ -34,10 +34,8 @@ impl Reader {
         if found.is_none() {
             let place = node.get("scale").map_or(node.place, |n| n.place);
             let names = Scale::NAMES.iter().map(|(name, _)| *name);
-            let help = nearest(&name, names.clone()).map_or_else(
-                || format!("known scales: {}", names.clone().collect::<Vec<_>>().join(", ")),
-                |name| format!("did you mean `{name}`?"),
-            );
+            let help = nearest(&name, names.clone())
+                .map_or_else(|| format!("known scales: {}", names.clone().collect::<Vec<_>>().join(", ")), did_you_mean);
             self.diagnostics.push(Diagnostic::error(Code::BAD_PLACEMENT, place, format!("unknown scale `{name}`")).help(help));
         }
         found
