@@ -60,7 +60,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     writeln!(out, "\nNext:")?;
     writeln!(out, "  faultscope check {}", args.dir.display())?;
     writeln!(out, "  faultscope diagnose {}", shown("incidents/first"))?;
-    writeln!(out, "  edit {}, or replace it: `faultscope import kubernetes FILE…`", shown("topology/estate.yaml"))?;
+    let kind = if args.from == From::Compose { "compose" } else { "kubernetes" };
+    writeln!(out, "  edit {0}; or delete it and import your own: `faultscope import {kind} FILE…`", shown("topology/estate.yaml"))?;
     let clean = project::Project::load(&args.dir)?.diagnostics.is_empty();
     Ok(if clean { OK } else { FINDINGS })
 }

@@ -56,7 +56,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a project: placement to begin with, an example estate, a rule, and an incident that it explains
+    /// Start a project: a starter mapping of labels to components, an example topology, a rule, and an incident that it explains
     Init(init::Args),
     /// Diagnose an incident bundle: suspects, evidence, impact, checks, suggested fixes
     Diagnose(diagnose::Args),

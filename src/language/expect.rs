@@ -86,6 +86,13 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     if found.is_empty() {
         return None;
     }
+    // Most ids have a `-`, which no bare name has.
+    if found.len() > 1
+        && found.starts_with('-')
+        && let Some(start) = before.rsplit(|c: char| !is_word(c)).next().filter(|start| !start.is_empty())
+    {
+        return Some(format!("put an id in quotes, after `component`: `component \"{start}{found}\"`"));
+    }
     let mut earlier = before.split_whitespace().rev();
     let (last, last_but_one) = (earlier.next().unwrap_or(""), earlier.next().unwrap_or(""));
     if matches!(last_but_one, "least" | "most" | "至少" | "至多") {
