@@ -21,6 +21,7 @@ mod diagnose;
 mod docs;
 mod engine;
 mod hostile;
+mod hostile_files;
 mod import;
 mod matcher;
 mod mine;

@@ -99,10 +99,10 @@ fn record(dir: &Path, story: &Story) {
 }
 
 /// A project of its own in the temporary folder, removed at the end.
-struct Planted(PathBuf);
+pub struct Planted(PathBuf);
 
 impl Planted {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("faultscope-mine-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         write(&dir.join("rules/old.rules"), OLD_RULE);
@@ -116,7 +116,7 @@ impl Planted {
         Planted(dir)
     }
 
-    fn path(&self, inside: &str) -> String {
+    pub fn path(&self, inside: &str) -> String {
         self.0.join(inside).to_string_lossy().into_owned()
     }
 

@@ -146,7 +146,7 @@ fn other_files_are_not_touched() {
     transaction.commit().unwrap();
     drop(db);
     refused(&path, |error| matches!(error, StoreError::NotAStore { .. }));
-    assert!(matches!(Store::open(path.parent().unwrap()), Err(StoreError::Io(_))));
+    assert!(matches!(Store::open(path.parent().unwrap()), Err(StoreError::NotAFile { .. })));
 }
 
 #[test]

@@ -55,7 +55,12 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Failure::new(Code::USAGE, format!("{error}"))
+        let failure = |code| Failure::new(code, format!("{error}"));
+        if matches!(error, StoreError::NotAFile { .. }) {
+            failure(Code::UNREADABLE).help("name a file with `--store FILE`")
+        } else {
+            failure(Code::USAGE)
+        }
     }
 }
 
@@ -76,7 +81,8 @@ pub(super) fn open(path: &Path) -> Result<Store, Failure> {
 
 /// A command that only reads does not create a store.
 pub(super) fn open_existing(path: &Path) -> Result<Store, Failure> {
-    if std::fs::metadata(path).map_or(true, |found| found.len() == 0) {
+    // What is there and is not a file is refused when it is opened.
+    if std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0) {
         return Err(Failure::new(Code::USAGE, format!("there is no store `{}`", path.display()))
             .help("`faultscope estate apply DIR` creates one; `--store FILE` names another"));
     }

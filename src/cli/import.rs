@@ -157,7 +157,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     }
     let report = compare(&before, &imported);
     let text = topology_yaml(kind, &imported);
-    let written = !args.dry_run && std::fs::read_to_string(&target).ok().as_deref() != Some(text.as_str());
+    let there = if args.dry_run { None } else { files::try_read(&target, &target.display().to_string(), MAX_BYTES)? };
+    let written = !args.dry_run && there.as_deref() != Some(text.as_bytes());
     if written {
         files::write(&target, &text)?;
     }

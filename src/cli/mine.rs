@@ -80,18 +80,27 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 /// Writes the files of the proposal. If one of them would overwrite something else, none is written.
 fn write(report: &Report, dir: &Path, force: bool) -> Result<Vec<PathBuf>, Failure> {
     let files: Vec<(PathBuf, String)> = report.files().into_iter().map(|(name, text)| (dir.join(name), text)).collect();
-    let differs = |(path, text): &&(PathBuf, String)| path.exists() && std::fs::read(path).ok().as_deref() != Some(text.as_bytes());
-    if let Some((path, _)) = files.iter().find(differs).filter(|_| !force) {
-        return Err(Failure::new(Code::EXISTS, format!("`{}` already exists and differs; nothing was written", path.display()))
-            .help("choose another folder, or overwrite it with `--force`"));
-    }
-    if files.is_empty() {
-        return Ok(Vec::new());
+    for (path, text) in files.iter().filter(|_| !force) {
+        if differs(path, text)? {
+            return Err(Failure::new(Code::EXISTS, format!("`{}` already exists and differs; nothing was written", path.display()))
+                .help("choose another folder, or overwrite it with `--force`"));
+        }
     }
     for (path, text) in &files {
         files::write(path, text)?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Whether a file is there and does not contain this text.
+fn differs(path: &Path, text: &str) -> Result<bool, Failure> {
+    let limit = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    match files::try_read(path, &path.display().to_string(), limit) {
+        Ok(found) => Ok(found.is_some_and(|found| found != text.as_bytes())),
+        // Longer than the text.
+        Err(error) if error.code == Code::TOO_LARGE => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {

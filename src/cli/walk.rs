@@ -1,6 +1,6 @@
 //! `faultscope walk TREE-ID`.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -12,6 +12,9 @@ use compile::plan::{Answer, Goal, Tree, TreeNode};
 use diag::{Code, did_you_mean, nearest};
 use engine::Walk;
 use project::Bundle;
+
+/// The longest line that is read as an answer, in bytes; answers are a few words. What has no line breaks may have no end either.
+const MAX_ANSWER: u64 = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WalkFormat {
@@ -152,9 +155,15 @@ fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure>
         write!(out, "  {}: ", choices(node))?;
         out.flush()?;
         let mut line = String::new();
-        if stdin.lock().read_line(&mut line)? == 0 {
+        let read = stdin.lock().take(MAX_ANSWER + 1).read_line(&mut line);
+        let read = read.map_err(|error| Failure::new(Code::UNREADABLE, format!("cannot read the answer: {error}")))?;
+        if read == 0 {
             writeln!(out)?;
             return Ok(None);
+        }
+        if u64::try_from(read).unwrap_or(u64::MAX) > MAX_ANSWER {
+            let help = format!("answer with one of {}", choices(node));
+            return Err(Failure::new(Code::TOO_LARGE, format!("the answer is longer than {MAX_ANSWER} bytes")).help(help));
         }
         if let Some(answer) = matching(node, &line) {
             return Ok(Some(answer.clone()));

@@ -1,8 +1,9 @@
 //! The disk, safely: files are read up to a limit and never waited for; they are written whole or not at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::str::Utf8Error;
 
 use diag::{Code, Diagnostic};
 
@@ -50,7 +51,16 @@ pub fn read_text(path: &Path, shown: &str, limit: u64) -> Result<String, Box<Dia
     text(read(path, shown, limit)?, shown)
 }
 
-/// Refuses what is there and is not a file: a journal that is appended to must not be a pipe.
+/// Opens a file for reading it and appending to it; makes it if there is none. This never waits either.
+///
+/// # Errors
+/// As for [`refuse_special`]; those of the operating system.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    refuse_special(path)?;
+    OpenOptions::new().create(true).read(true).append(true).open(path)
+}
+
+/// Refuses what is there and is not a file, for those who open it themselves: opening a pipe waits, and a device is no database.
 ///
 /// # Errors
 /// The kind of thing that it is.
@@ -66,10 +76,20 @@ pub fn refuse_special(path: &Path) -> io::Result<()> {
 /// # Errors
 /// `NOT_UTF8`.
 pub fn text(bytes: Vec<u8>, shown: &str) -> Result<String, Box<Diagnostic>> {
-    String::from_utf8(bytes).map_err(|error| {
-        let message = format!("`{shown}` is not UTF-8: invalid byte at offset {}", error.utf8_error().valid_up_to());
-        Box::new(Diagnostic::nowhere(Code::NOT_UTF8, message).help("save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts"))
-    })
+    String::from_utf8(bytes).map_err(|error| not_utf8(shown, error.utf8_error()))
+}
+
+/// Bytes that somebody else keeps, as text.
+///
+/// # Errors
+/// `NOT_UTF8`.
+pub fn borrowed_text<'b>(bytes: &'b [u8], shown: &str) -> Result<&'b str, Box<Diagnostic>> {
+    std::str::from_utf8(bytes).map_err(|error| not_utf8(shown, error))
+}
+
+fn not_utf8(shown: &str, error: Utf8Error) -> Box<Diagnostic> {
+    let message = format!("`{shown}` is not UTF-8: invalid byte at offset {}", error.valid_up_to());
+    Box::new(Diagnostic::nowhere(Code::NOT_UTF8, message).help("save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts"))
 }
 
 /// Writes a file whole or not at all: into a temporary file beside it, synced, then renamed over it. Whoever reads meanwhile sees the old
@@ -149,7 +169,7 @@ const GIB: u64 = 1 << 30;
 
 #[cfg(test)]
 mod tests {
-    use super::{read, read_text, try_read, write};
+    use super::{borrowed_text, open_to_append, read, read_text, try_read, write};
     use diag::Code;
     use std::fs;
     use std::path::Path;
@@ -169,7 +189,9 @@ mod tests {
         assert_eq!(code(&dir.path().join("b"), 5), Some(Code::UNREADABLE));
         assert_eq!(code(dir.path(), 5), Some(Code::UNREADABLE));
         fs::write(&path, b"\xff").unwrap();
-        assert_eq!(read_text(&path, "a", 5).unwrap_err().code, Code::NOT_UTF8);
+        assert_eq!(read_text(&path, "a", 5).unwrap_err(), borrowed_text(b"\xff", "a").unwrap_err());
+        assert_eq!(borrowed_text(b"a\xff", "a").unwrap_err().code, Code::NOT_UTF8);
+        assert_eq!(borrowed_text(b"a", "a"), Ok("a"));
     }
 
     #[test]
@@ -179,6 +201,7 @@ mod tests {
         let pipe = dir.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert!(read(&pipe, "pipe", 5).unwrap_err().message.contains("a named pipe"));
+        assert!(open_to_append(&pipe).unwrap_err().to_string().contains("a named pipe"));
         assert!(read(Path::new("/dev/zero"), "zero", 5).unwrap_err().message.contains("a device"));
         let socket = dir.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();

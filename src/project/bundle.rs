@@ -49,20 +49,14 @@ pub fn load_bundle<'p>(project: &'p Project, dir: &Path, root: &Path, options: O
 pub fn bundle_of_text<'p>(project: &'p Project, shown: &Path, text: &BundleText, options: Options) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let mut warnings = Vec::new();
     let own = match &text.topology {
-        Some((name, bytes)) => match std::str::from_utf8(bytes) {
-            Ok(topology) => {
-                let (estate, plan, said) = project.with_topology(name, topology);
-                warnings.extend(said);
-                if name.contains("..") {
-                    warnings.push(format!("using the topology `{name}` ({} components) instead of the project's", estate.len()));
-                }
-                Some((Arc::new(estate), Arc::new(plan)))
+        Some((name, bytes)) => {
+            let (estate, plan, said) = project.with_topology(name, files::borrowed_text(bytes, name)?);
+            warnings.extend(said);
+            if name.contains("..") {
+                warnings.push(format!("using the topology `{name}` ({} components) instead of the project's", estate.len()));
             }
-            Err(error) => {
-                let message = format!("`{name}` is not UTF-8: invalid byte at offset {}", error.valid_up_to());
-                return Err(Box::new(Diagnostic::nowhere(diag::Code::NOT_UTF8, message)));
-            }
-        },
+            Some((Arc::new(estate), Arc::new(plan)))
+        }
         None => None,
     };
     with_estate(project, shown, text, options, own, warnings)

@@ -61,8 +61,8 @@ struct Target {
     /// Without user and password.
     uri: Uri,
     authorization: Option<String>,
-    /// `host:port`, for messages.
-    place: String,
+    /// For messages: `at` and `host:port`, after a blank. Empty if these may be a user and part of a password.
+    at: String,
 }
 
 impl Target {
@@ -79,11 +79,17 @@ impl Target {
         };
         let place = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default));
         let user = authority.as_str().rsplit_once('@').map(|(user, _)| user.to_owned());
+        // With a `/`, `?` or `#` in the password, the user would be taken for the host, and the rest for the path.
+        let is_doubtful = user.is_none() && url.contains('@');
+        if is_doubtful && authority.as_str() != authority.host() && authority.port_u16().is_none() {
+            return Err("cannot be queried: encode `/`, `?` and `#` in its password as `%2F`, `%3F` and `%23`".to_owned());
+        }
+        let at = if is_doubtful { String::new() } else { format!(" at `{place}`") };
         let mut parts = uri.clone().into_parts();
         parts.authority = Some(place.parse().map_err(|_| "cannot be queried: invalid host".to_owned())?);
         parts.path_and_query = parts.path_and_query.or_else(|| Some(ureq::http::uri::PathAndQuery::from_static("/")));
         let uri = Uri::from_parts(parts).map_err(|error| format!("cannot be queried: invalid address: {error}"))?;
-        Ok(Target { uri, authorization: user.map(|user| basic(&user)), place })
+        Ok(Target { uri, authorization: user.map(|user| basic(&user)), at })
     }
 }
 
@@ -113,7 +119,7 @@ fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Durat
     let mut response = match sent {
         Ok(response) => response,
         Err(Error::Timeout(_)) => return Err(late()),
-        Err(error) => return Err(failure(&error, &target.place)),
+        Err(error) => return Err(failure(&error, &target.at)),
     };
     let status = response.status();
     if status.is_redirection() {
@@ -142,13 +148,14 @@ fn describe(status: StatusCode) -> String {
     status.canonical_reason().map_or_else(|| status.as_u16().to_string(), |reason| format!("{} {reason}", status.as_u16()))
 }
 
-fn failure(error: &Error, place: &str) -> String {
+/// `at` says where, or is empty.
+fn failure(error: &Error, at: &str) -> String {
     match error {
         Error::Io(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) => {
-            format!("cannot be reached at `{place}`: {}", cause(error))
+            format!("cannot be reached{at}: {}", cause(error))
         }
         Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => format!("cannot be queried: {}", cause(error)),
-        _ => format!("failed at `{place}`: {}", cause(error)),
+        _ => format!("failed{at}: {}", cause(error)),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Appends entries to the feedback journal.
 
-use std::fs::OpenOptions;
 use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -34,8 +33,7 @@ pub fn name_in(root: &Path, dir: &Path) -> String {
 pub fn append_feedback(root: &Path, entry: &Entry) -> Result<()> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
-    files::refuse_special(&root.join(JOURNAL))?;
-    let mut file = OpenOptions::new().create(true).read(true).append(true).open(root.join(JOURNAL))?;
+    let mut file = files::open_to_append(&root.join(JOURNAL))?;
     if file.metadata()?.len() > 0 {
         let mut last = [0];
         file.seek(SeekFrom::End(-1))?;

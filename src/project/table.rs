@@ -27,14 +27,7 @@ pub fn read_table(name: &str, bytes: &[u8], wanted: &[String]) -> Result<Table, 
     let table = match first {
         None => return Err(bad(format!("`{name}` is empty"), "expected a header and one row per time")),
         Some(b'{' | b'[') => of_series(&read_series(name, bytes)?),
-        Some(_) => {
-            let text = std::str::from_utf8(bytes).map_err(|error| {
-                let what = format!("`{name}` is not UTF-8: invalid byte at offset {}", error.valid_up_to());
-                let help = "save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts";
-                Box::new(Diagnostic::nowhere(Code::NOT_UTF8, what).help(help))
-            })?;
-            return csv_table(name, text, wanted);
-        }
+        Some(_) => return csv_table(name, files::borrowed_text(bytes, name)?, wanted),
     };
     if table.columns.is_empty() || table.times.is_empty() {
         return Err(bad(format!("`{name}` contains no samples"), "check the query and its time range"));

@@ -200,7 +200,7 @@ fn wrong(message: String) -> Box<Diagnostic> {
 fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
     let path = dir.join("scores.lock");
     let failed = |error: &std::io::Error| wrong(format!("cannot use `{}`: {error}", path.display()));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|error| failed(&error))?;
+    let file = files::open_to_append(&path).map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(wrong(format!("another server is using `{}`", dir.display()))),
@@ -208,11 +208,15 @@ fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
     }
 }
 
+/// Opens the file and reads it whole.
 fn open(path: &Path) -> std::io::Result<(File, Vec<u8>)> {
-    files::refuse_special(path)?;
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = files::open_to_append(path)?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    // One byte more than allowed tells that it is not what this program wrote.
+    Read::by_ref(&mut file).take(MAX_JOURNAL + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_JOURNAL {
+        return Err(std::io::Error::other(format!("it is larger than {} MiB", MAX_JOURNAL >> 20)));
+    }
     Ok((file, bytes))
 }
 

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// The file is something else. It was not touched.
     #[error("`{path}` is not an estate store: name another file (this one was not modified)")]
     NotAStore { path: String },
+    /// There is a folder, a named pipe, a device or a socket. It was not touched.
+    #[error("cannot open the store `{path}`: {what}")]
+    NotAFile { path: String, what: String },
     /// A newer program made the file. It was not touched.
     #[error("the store has format {found}, newer than the supported format {known}: use a newer faultscope (the file was not modified)")]
     Newer { found: u32, known: u32 },

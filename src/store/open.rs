@@ -37,8 +37,8 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
 
 /// An empty file counts as present, and is made into a store.
 fn is_missing(path: &Path) -> Result<bool, StoreError> {
+    files::refuse_special(path).map_err(|error| StoreError::NotAFile { path: path.display().to_string(), what: error.to_string() })?;
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(StoreError::Io(format!("`{}` is a folder: name a file", path.display()))),
         Ok(_) => Ok(false),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
         Err(error) => Err(io_error(path, &error)),
@@ -55,7 +55,8 @@ fn create(path: &Path) -> Result<(), StoreError> {
     // The draft is no longer needed, whether it was published or not.
     let _ = fs::remove_file(&draft);
     made?;
-    sync_folder(&folder);
+    // So that the name survives a power loss, too. Not every system can do this, and the store itself is on disk.
+    let _ = files::sync_folder(&folder);
     Ok(())
 }
 
@@ -73,13 +74,6 @@ fn publish(draft: &Path, path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         // Not every file system has links.
         Err(_) => fs::rename(draft, path).map_err(|error| io_error(path, &error)),
-    }
-}
-
-/// Makes the file name survive a power loss. Not every system supports this; the store itself is on disk.
-fn sync_folder(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
     }
 }
 

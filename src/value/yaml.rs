@@ -1,7 +1,8 @@
 //! YAML and JSON as a tree in which every key and value has its place, so that one run reports every error in a file.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Budget, Options, Spanned};
+use serde_saphyr::granit_parser::ErrorKind;
+use serde_saphyr::{Budget, ExternalMessageSource, Options, Spanned};
 
 use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
 
@@ -123,11 +124,21 @@ fn exceeded(error: &serde_saphyr::Error) -> Option<String> {
         }
         Error::AliasReplayStackDepthExceeded { .. } => Some("aliases (`*name`) are nested too deeply".to_owned()),
         Error::Budget { breach: BudgetBreach::Aliases { .. }, .. } => Some(format!("more than {MAX_ALIASES} aliases (`*name`)")),
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => Some(format!("nested more than {MAX_DEPTH} levels deep")),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => Some(too_deep()),
+        // Brackets are counted ahead of the budget, up to a higher limit of the library.
+        Error::ExternalMessage { source, .. } if is_recursion(source) => Some(too_deep()),
         Error::Budget { .. } => Some("the file is too large or too complex".to_owned()),
         // Other errors of the library; the enum is non-exhaustive.
         _ => None,
     }
+}
+
+fn too_deep() -> String {
+    format!("nested more than {MAX_DEPTH} levels deep")
+}
+
+fn is_recursion(source: &ExternalMessageSource) -> bool {
+    matches!(source, ExternalMessageSource::Parser(error) if *error.kind() == ErrorKind::RecursionLimitExceeded)
 }
 
 fn place(raw: Spanned<Raw>, source: SourceId, shift: usize) -> Node {

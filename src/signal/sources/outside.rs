@@ -86,7 +86,9 @@ impl Reader {
         let place = node.get("url").map_or(node.place, |n| n.place);
         let (before, query) = url.split_once('?').unwrap_or((&url, ""));
         let in_query = query.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, value)| is_secret(key) && !value.is_empty()));
-        if before.contains('@') || in_query {
+        // A password may contain a `?` that should have been encoded.
+        let in_password = query.rsplit_once('@').is_some_and(|(user, _)| !user.contains('='));
+        if before.contains('@') || in_query || in_password {
             self.secret(place, "the address of this scorer contains a secret");
         }
         Some(url)
