@@ -248,6 +248,8 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
                 end: a.to.as_deref().map_or(Time::MAX, time),
                 duplicates: 0,
                 flaps: 0,
+                trouble: signal::Trouble::default(),
+                muted: None,
             })
             .collect(),
         series: series(&case.series, "metrics.json"),

@@ -216,6 +216,8 @@ fn a_resolution_counts_however_late_it_comes() {
         end: Time::MAX,
         duplicates: 0,
         flaps: 0,
+        trouble: signal::Trouble::default(),
+        muted: None,
     };
     matcher.feed(Fact::Alert(fired.clone()), &mut out);
     // Hours later, and older than anything that is kept.

@@ -350,7 +350,9 @@ fn scorers_help_and_never_hinder() {
         let began = Instant::now();
         let (status, said) = server.post("/api/v1/diagnose", &incident());
         assert!(began.elapsed() < PATIENCE, "{url}");
-        assert_eq!((status, said["incidents"].as_array().map(Vec::len)), (200, Some(1)), "{url}: {said}");
+        // A lone alert on a component whose metrics are healthy is no incident, unless a model says more.
+        let incidents = usize::from(name == "good");
+        assert_eq!((status, said["incidents"].as_array().map(Vec::len)), (200, Some(incidents)), "{url}: {said}");
         assert_eq!(line(&said, "scores")["received"].as_u64().unwrap_or(0), scores, "{url}: {said}");
         let warnings: Vec<&str> = said["warnings"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
         match warning {

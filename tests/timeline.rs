@@ -98,6 +98,8 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
                 end: if *length > 300 { Time::MAX } else { at(start + length) },
                 duplicates: 0,
                 flaps: 0,
+                trouble: signal::Trouble::default(),
+                muted: None,
             })
             .collect(),
         logs: signals

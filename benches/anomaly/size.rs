@@ -26,7 +26,8 @@ pub fn run() {
         // What stands on it alerts.
         let onset = begun.plus(MINUTE);
         let alerting = estate.dependents(culprit, &[], None).into_iter().take(100);
-        let symptoms: Vec<Symptom> = alerting.map(|reached| Symptom { component: reached.component, onset, weight: 1.0 }).collect();
+        let symptoms: Vec<Symptom> =
+            alerting.map(|reached| Symptom { component: reached.component, onset, end: None, starved: false }).collect();
         let (mut scoring, mut ranking, mut first) = (Vec::new(), Vec::new(), String::new());
         for _ in 0..REPEATS {
             let started = cpu();

@@ -92,6 +92,8 @@ fn facts(estate: &Snapshot) -> Facts {
             end: Time::MAX,
             duplicates: 0,
             flaps: 0,
+            trouble: signal::Trouble::default(),
+            muted: None,
         }
     });
     let mut facts = Facts {

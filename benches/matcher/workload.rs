@@ -197,6 +197,8 @@ impl Workload {
                     end: time.plus(1),
                     duplicates: 0,
                     flaps: 0,
+                    trouble: signal::Trouble::default(),
+                    muted: None,
                 };
                 (matcher.prepare(Fact::Alert(alert)), Line { ts: event.ts, value: None })
             }

@@ -12,8 +12,10 @@ use super::score::Deviation;
 pub struct Symptom {
     pub component: ComponentId,
     pub onset: Time,
-    /// 1 for an ordinary alert.
-    pub weight: f64,
+    /// When it was over; `None` while it lasts.
+    pub end: Option<Time>,
+    /// It tells that work stopped arriving, so its component is the victim of a caller: see [`signal::Trouble`].
+    pub starved: bool,
 }
 
 /// The input of the ranking.

@@ -84,7 +84,14 @@ pub struct Ranked {
     pub leading: Option<SuspicionSource>,
     /// The components of the unit: a service and its pods.
     pub members: Vec<ComponentId>,
+    /// When all evidence against it was over; `None` while some of it lasts.
+    pub end: Option<Time>,
+    /// Whether any anomaly, not alerts alone, counts against it.
+    pub deviates: bool,
 }
+
+/// What several alerting units that nothing else explains stand on is as suspect as one of them, if most of what uses it is in trouble.
+const STOOD_ON: f64 = 0.3;
 
 /// A candidate while it is judged.
 pub(super) struct Suspect {
@@ -136,7 +143,8 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let walks = walks(&troubles, &units);
     let candidates = candidates(&seeds, &troubles, &units);
     let mut suspects = suspects(ask, &measured, &troubles, &units, &walks, &candidates);
-    suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.distance, a.unit).cmp(&(b.distance, b.unit))));
+    let begin = |suspect: &Suspect| troubles.get(&suspect.unit).map(|trouble| trouble.begin);
+    suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.distance, begin(a), a.unit).cmp(&(b.distance, begin(b), b.unit))));
     suspects.truncate(MAX_RANKED);
     let sum = beside(&suspects, &troubles).powi(SHARPNESS) + suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
     let ranked = |suspect: &Suspect| {
@@ -150,6 +158,8 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
             deviations: trouble.map(|trouble| trouble.deviations.clone()).unwrap_or_default(),
             leading: trouble.and_then(|trouble| trouble.votes.first()).map(|vote| vote.source),
             members: units.members(suspect.unit).collect(),
+            end: trouble.and_then(|trouble| trouble.end),
+            deviates: trouble.is_some_and(|trouble| !trouble.votes.is_empty()),
         }
     };
     suspects.iter().map(ranked).collect()
@@ -201,7 +211,9 @@ fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Tr
     let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
     let mut above: BTreeSet<ComponentId> = seeds.clone();
     for &seed in seeds {
-        for (unit, distance) in units.dependencies(seed).into_iter().chain([(seed, 0)]) {
+        let starved = troubles.get(&seed).is_some_and(|trouble| trouble.starved);
+        let sources = if starved { units.dependents(seed) } else { units.dependencies(seed) };
+        for (unit, distance) in sources.into_iter().chain([(seed, 0)]) {
             let nearest = found.entry(unit).or_insert(distance);
             *nearest = distance.min(*nearest);
         }
@@ -221,13 +233,16 @@ fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Tr
 /// have a hundred thousand candidates.
 fn walks(troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> Walks {
     let mut walks = Walks { above: BTreeMap::new(), below: BTreeMap::new() };
+    let starved = |unit: &ComponentId| troubles.get(unit).is_some_and(|trouble| trouble.starved);
     for (&unit, trouble) in troubles {
-        for (candidate, _) in units.dependencies(unit) {
-            walks.above.entry(candidate).or_default().push(unit);
+        let (above, below) = (units.dependents(unit), units.dependencies(unit));
+        for candidate in if trouble.starved { above.keys() } else { below.keys() } {
+            walks.above.entry(*candidate).or_default().push(unit);
         }
-        if trouble.evidence > 0.0 {
-            for (candidate, _) in units.dependents(unit) {
-                walks.below.entry(candidate).or_default().push(unit);
+        if trouble.own() > 0.0 {
+            let effects = above.keys().filter(|other| !starved(other)).chain(below.keys().filter(|other| starved(other)));
+            for candidate in effects {
+                walks.below.entry(*candidate).or_default().push(unit);
             }
         }
     }
@@ -247,16 +262,25 @@ fn suspects(
     let weigh = |others: &[ComponentId]| others.iter().filter_map(|other| troubles.get(other)).map(Trouble::weight).sum::<f64>();
     let judge = |(&unit, &distance): (&ComponentId, &u32)| {
         let mine = troubles.get(&unit);
-        let own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, Trouble::own);
+        let mut own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, Trouble::own);
         if own <= 0.0 || total <= 0.0 {
             return None;
         }
-        let follows =
-            |other: &ComponentId| troubles.get(other).is_some_and(|other| mine.is_none_or(|mine| mine.begins_with(mine.begin, other)));
+        let follows = |other: &ComponentId| {
+            let on = |mine: &Trouble, other: &Trouble| mine.begins_with(mine.begin, other) && mine.lasts_until(other);
+            troubles.get(other).is_some_and(|other| mine.is_none_or(|mine| on(mine, other)))
+        };
         let mut explained: Vec<ComponentId> = walks.above.get(&unit).unwrap_or(&none).iter().copied().filter(follows).collect();
         if mine.is_none() {
-            // A silent unit only explains units that no anomalous unit explains.
-            explained.retain(|other| troubles.get(other).is_some_and(|t| t.evidence <= 0.0) && !walks.below.contains_key(other));
+            // A silent unit only explains units that no other unit in trouble explains, and what those explain.
+            let quiet = |other: &ComponentId| troubles.get(other).is_some_and(|trouble| trouble.evidence <= 0.0);
+            let roots: BTreeSet<ComponentId> =
+                explained.iter().copied().filter(|other| quiet(other) && !walks.below.contains_key(other)).collect();
+            let of_root = |other: &ComponentId| walks.below.get(other).is_some_and(|below| below.iter().any(|unit| roots.contains(unit)));
+            explained.retain(|other| quiet(other) && (roots.contains(other) || of_root(other)));
+            if roots.len() > 1 {
+                own = own.max(STOOD_ON * coverage(unit, &roots, troubles, units, walks));
+            }
         }
         // A dependency that is as anomalous as its caller is the cause rather than the effect.
         let weaker = |other: &ComponentId| {
@@ -280,6 +304,28 @@ fn suspects(
     candidates.iter().filter_map(judge).collect()
 }
 
+/// The share of what stands directly on a unit (for starved roots: of what it calls) that is in trouble, or passes trouble on.
+fn coverage(
+    unit: ComponentId,
+    roots: &BTreeSet<ComponentId>,
+    troubles: &BTreeMap<ComponentId, Trouble>,
+    units: &Units<'_>,
+    walks: &Walks,
+) -> f64 {
+    let starved = roots.iter().any(|root| troubles.get(root).is_some_and(|trouble| trouble.starved));
+    let direct: Vec<ComponentId> = if starved {
+        units.called(unit).into_iter().collect()
+    } else {
+        units.dependents(unit).into_iter().filter(|(_, hops)| *hops == 1).map(|(other, _)| other).collect()
+    };
+    let carries = |other: &&ComponentId| troubles.contains_key(*other) || walks.above.contains_key(*other);
+    if direct.is_empty() {
+        0.0
+    } else {
+        super::reference::count(direct.iter().filter(carries).count()) / super::reference::count(direct.len())
+    }
+}
+
 /// The last change of a unit in the hour before its onset.
 fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begin: Time) -> Option<usize> {
     let of = |component: ComponentId| ask.facts.changes_of.get(&component).into_iter().flatten().copied();
@@ -292,9 +338,9 @@ fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begi
 fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTreeMap<ComponentId, Trouble>) -> Option<(ComponentId, f64)> {
     let share = |unit: &ComponentId| {
         let other = troubles.get(unit)?;
-        let from = other.deviates_from?;
-        let precedes = mine.is_none_or(|mine| other.begins_with(from, mine));
-        let strength = other.evidence * mine.map_or(1.0, |mine| mine.likeness(other));
+        let from = other.deviates_from.unwrap_or(other.begin);
+        let precedes = mine.is_none_or(|mine| other.begins_with(from, mine) && other.lasts_until(mine));
+        let strength = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };
     // Ties: the first one; `max_by` would take the last.

@@ -30,7 +30,7 @@ const FALLING: f64 = 0.5;
 /// but the mere number of exported metrics does not.
 pub(super) const VOTES: [f64; 3] = [1.0, 0.5, 0.25];
 
-/// An alert or report of weight 1 weighs as much as one family of metrics that doubled (0.5 / 1.75).
+/// An alert or report weighs as much as one family of metrics that doubled (0.5 / 1.75).
 const SYMPTOM: f64 = 0.3;
 
 /// The share of that which counts against the component itself, if it has metrics: an alerting component is more often a victim than
@@ -40,6 +40,9 @@ const OWN_SYMPTOM: f64 = 0.5;
 /// A deviation that ended before the first symptom, or long before the end of the recording, loses half of its strength every five
 /// minutes: about the time from a cause to its alert, which waits some minutes before it fires.
 const HALF_LIFE: Duration = 5 * MINUTE;
+
+/// What is over may still explain what began this long after its end: queues drain, clients retry, alerts wait before they fire.
+const SETTLING: Duration = 5 * MINUTE;
 
 /// Without any symptom, a deviation that ended within this many samples before the end of the recording is ongoing.
 const STILL: i64 = 5;
@@ -71,6 +74,8 @@ pub(super) struct Vote {
     pub source: SuspicionSource,
     pub family: String,
     pub onset: Time,
+    /// When it was over; `None` while it lasts.
+    pub end: Option<Time>,
     pub step: Duration,
     /// Share of unrelated units (which its fault cannot reach) with the same anomaly.
     pub common: f64,
@@ -87,6 +92,10 @@ pub(super) struct Trouble {
     asks: f64,
     accuses: f64,
     pub begin: Time,
+    /// When all of its symptoms and votes were over; `None` while one of them lasts.
+    pub end: Option<Time>,
+    /// Its symptoms tell only that work stopped arriving.
+    pub starved: bool,
     /// When its votes begin; `None` without any.
     pub deviates_from: Option<Time>,
     /// The coarsest sample interval of its votes; five minutes for alerts alone. The onset is known only this exactly.
@@ -114,6 +123,11 @@ impl Trouble {
     /// Whether this began before the other, or at the same time within the sample interval.
     pub fn begins_with(&self, begin: Time, other: &Trouble) -> bool {
         begin <= other.begin.plus(self.step.max(other.step))
+    }
+
+    /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
+    pub fn lasts_until(&self, other: &Trouble) -> bool {
+        self.end.is_none_or(|end| other.begin <= end.plus(SETTLING))
     }
 
     /// How much of its evidence is of families that are anomalous in the other unit too; other families count half.
@@ -192,16 +206,24 @@ impl Trouble {
 }
 
 fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>, symptoms: &[&Symptom], measured: bool) -> Option<Trouble> {
-    // `max` ignores a weight that is NaN.
-    let alarm = (symptoms.iter().map(|symptom| symptom.weight).fold(0.0, f64::max) * SYMPTOM).min(1.0);
+    let alarm = if symptoms.is_empty() { 0.0 } else { SYMPTOM };
+    let starved = !symptoms.is_empty() && symptoms.iter().all(|symptom| symptom.starved);
+    let ends = symptoms.iter().map(|symptom| symptom.end).chain(votes.iter().map(|vote| vote.end));
+    let end = ends.collect::<Option<Vec<Time>>>().and_then(|ends| ends.into_iter().max());
     let begin = symptoms.iter().map(|symptom| symptom.onset).chain(votes.iter().map(|vote| vote.onset)).min()?;
     let evidence = votes.iter().map(|vote| vote.strength).fold(0.0, f64::max);
     let symptoms = symptoms.iter().map(|symptom| symptom.component).collect();
     Some(Trouble {
         evidence,
         asks: alarm,
-        accuses: if measured { alarm * OWN_SYMPTOM } else { alarm },
+        accuses: match (starved, measured) {
+            (true, _) => 0.0,
+            (false, true) => alarm * OWN_SYMPTOM,
+            (false, false) => alarm,
+        },
         begin,
+        end,
+        starved: starved && votes.is_empty(),
         deviates_from: None,
         step: 0,
         symptoms,
@@ -248,6 +270,7 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         source: SuspicionSource::Deviation(at),
         family: family(&deviation.metric),
         onset: deviation.onset,
+        end: (deviation.end.plus(step) < current).then_some(deviation.end),
         step,
         common: 0.0,
         fading: left,
@@ -268,6 +291,7 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
         source: SuspicionSource::ExternalEvidence(at),
         family: witness.family.clone(),
         onset: witness.onset,
+        end: None,
         step: 0,
         common: 0.0,
         fading: 1.0,

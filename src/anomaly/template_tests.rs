@@ -127,6 +127,8 @@ fn alert(start: Time) -> Alert {
         end: Time::MAX,
         duplicates: 0,
         flaps: 0,
+        trouble: signal::Trouble::default(),
+        muted: None,
     }
 }
 

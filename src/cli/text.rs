@@ -53,7 +53,8 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
     if !diagnosis.suppressed.is_empty() {
         page.heading(&format!("{} ({})", lang.suppressed(), diagnosis.suppressed.len()));
         for view in diagnosis.suppressed.iter().take(MAX_SIGNALS) {
-            page.item(&format!("{} — {}: {}", signal(&view.signal), view.rule, view.reason));
+            let rule = view.rule.as_ref().map_or_else(String::new, |rule| format!("{rule}: "));
+            page.item(&format!("{} — {rule}{}", signal(&view.signal), view.reason));
         }
         page.more(diagnosis.suppressed.len(), MAX_SIGNALS);
     }

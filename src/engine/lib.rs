@@ -235,8 +235,8 @@ impl Finding<'_> {
     }
 }
 
-/// A finding of an overridden rule is not counted if both findings share a component and an instant. An overridden finding
-/// overrides nothing itself.
+/// A finding of an overridden rule is not counted if both findings share a component and an instant, unless the overriding one is over
+/// and the other still holds. An overridden finding overrides nothing itself.
 fn settle_overrides(findings: &mut [Finding<'_>]) {
     let claims: Vec<_> = findings
         .iter()
@@ -255,6 +255,7 @@ fn settle_overrides(findings: &mut [Finding<'_>]) {
             let by = claims.iter().find(|(by, at, other, _, held)| {
                 *other == finding.rule.id
                     && finding.overlaps(held)
+                    && (finding.until.is_some() || held.last().is_some_and(|(_, until)| until.is_none()))
                     && !at.is_disjoint(&components)
                     && standing.contains(&(by.clone(), at.iter().copied().collect()))
             });

@@ -49,6 +49,40 @@ pub struct CaseMetric {
     pub high: bool,
 }
 
+/// Words of a root cause that was a change.
+const CHANGED: &[&str] = &[
+    "deploy",
+    "release",
+    "rollout",
+    "roll-out",
+    "upgrade",
+    "config change",
+    "configuration change",
+    "migration",
+    "new version",
+    "发布",
+    "上线",
+    "变更",
+    "部署",
+    "升级",
+    "新版本",
+    "改配置",
+];
+/// Words of a solution that undoes a change.
+const UNDONE: &[&str] = &["roll back", "rollback", "roll-back", "rolled back", "revert", "回滚", "回退"];
+
+impl Case {
+    /// Whether a change was the cause, by the words of its root cause and its solutions: such a case is proposed only where there was
+    /// a change.
+    pub fn is_by_change(&self) -> bool {
+        let says = |text: &str, words: &[&str]| {
+            let text = text.to_lowercase();
+            words.iter().any(|word| text.contains(word))
+        };
+        self.root.as_ref().is_some_and(|root| says(&root.fault, CHANGED)) || self.solutions.iter().any(|solution| says(solution, UNDONE))
+    }
+}
+
 const CASE: &[&str] = &["id", "title", "date", "root_cause", "symptoms", "affected", "solutions", "rule", "notes"];
 const ROOT: &[&str] = &["component", "type", "fault"];
 const SYMPTOMS: &[&str] = &["alerts", "logs", "metrics"];

@@ -15,11 +15,16 @@ pub(super) struct Facets {
     names: BTreeSet<String>,
 }
 
+/// A metric that moved in both says half of what a symptom of its own words says: the same few metrics move in most incidents.
+const METRIC_SAYS: f64 = 0.5;
+
 /// How much one part agrees, and in what.
 #[derive(Debug, Default)]
 pub(super) struct Agreement {
     /// 0..1
     pub share: f64,
+    /// How much what agrees says: 1 for what one would notice, see [`super::texts`].
+    pub says: f64,
     /// The matches, as human-readable text.
     pub matched: Vec<String>,
 }
@@ -45,7 +50,7 @@ impl Facets {
         let both: Vec<_> = self.metrics.intersection(&symptoms.metrics).collect();
         let words = |high: bool| if high { "high" } else { "low" };
         let matched = both.iter().map(|(kind, metric, high)| format!("metric `{kind}.{metric}` {}", words(*high))).collect();
-        Some(Agreement { share: number(both.len()) / number(all), matched })
+        Some(Agreement { share: number(both.len()) / number(all), says: number(both.len()) * METRIC_SAYS, matched })
     }
 
     /// Cosine between the numbers of affected components by type, in the case and in the incident; or between the components
@@ -59,7 +64,8 @@ impl Facets {
         let same = ratio(number(components.len()), number(self.names.len()) * number(symptoms.components.len()));
         let kinds: Vec<_> = self.kinds.keys().filter(|kind| symptoms.kinds.contains_key(*kind)).collect();
         let matched = components.iter().map(|id| format!("component `{id}`")).chain(kinds.iter().map(|kind| format!("type `{kind}`")));
-        Some(Agreement { share: same.max(cosine(&self.kinds, &symptoms.kinds)), matched: matched.collect() })
+        // In shape, most incidents of one estate resemble each other: it says nothing by itself.
+        Some(Agreement { share: same.max(cosine(&self.kinds, &symptoms.kinds)), says: 0.0, matched: matched.collect() })
     }
 }
 

@@ -34,6 +34,9 @@ use value::{DAY, Duration, Time};
 /// a little by chance in each. It is also the minimum of recency, so that an exact repeat is proposed no matter how old the case is.
 pub const RESEMBLES: f64 = 0.5;
 
+/// Above this rarity, a case says enough to be proposed: more than one generic symptom.
+pub const TELLS: f64 = 0.5;
+
 const TEXT: f64 = 0.5;
 const METRICS: f64 = 0.25;
 const SHAPE: f64 = 0.25;
@@ -73,6 +76,9 @@ pub struct Similar {
     pub case: usize,
     /// Above 0, up to 1: the same symptoms, recently.
     pub similarity: f64,
+    /// How much the symptoms that agree say, 0 to 1: one half for one plain symptom that no other case has, and less for one that other
+    /// cases have too, however well it fits. See [`TELLS`].
+    pub rarity: f64,
     /// In words: the alert texts, log lines, metrics, components and types that agree.
     pub matched: Vec<String>,
 }
@@ -105,9 +111,9 @@ impl CaseBase {
         let mut found: Vec<(&str, Similar)> = Vec::new();
         for (index, (case, facets)) in self.cases.iter().zip(&self.facets).enumerate() {
             let parts = [(TEXT, texts.remove(&index)), (METRICS, facets.metrics(symptoms)), (SHAPE, facets.shape(symptoms))];
-            if let Some((likeness, matched)) = mean(parts) {
+            if let Some((likeness, says, matched)) = mean(parts) {
                 let similarity = likeness * recency(case.date, at);
-                found.push((case.id.as_str(), Similar { case: index, similarity, matched }));
+                found.push((case.id.as_str(), Similar { case: index, similarity, rarity: 1.0 - 0.5_f64.powf(says), matched }));
             }
         }
         found.sort_by(|(id, a), (other, b)| b.similarity.total_cmp(&a.similarity).then_with(|| id.cmp(other)).then(a.case.cmp(&b.case)));
@@ -116,20 +122,21 @@ impl CaseBase {
 }
 
 /// The weighted mean over text, metrics and shape, as far as they are known. `None` if neither text nor metrics agree.
-fn mean(parts: [(f64, Option<Agreement>); 3]) -> Option<(f64, Vec<String>)> {
+fn mean(parts: [(f64, Option<Agreement>); 3]) -> Option<(f64, f64, Vec<String>)> {
     let [(_, text), (_, metrics), _] = &parts;
     if [text, metrics].into_iter().flatten().all(|part| part.share <= 0.0) {
         return None;
     }
-    let (mut sum, mut weights, mut matched) = (0.0, 0.0, Vec::new());
+    let (mut sum, mut weights, mut says, mut matched) = (0.0, 0.0, 0.0, Vec::new());
     for (weight, part) in parts {
         if let Some(part) = part {
             sum += weight * part.share;
             weights += weight;
+            says += part.says;
             matched.extend(part.matched);
         }
     }
-    Some((sum / weights, matched))
+    Some((sum / weights, says, matched))
 }
 
 /// The factor for the age of a case: 1 for now, falling to one half after [`HALF_LIFE`], and never below.

@@ -71,20 +71,27 @@ impl TextIndex {
             return BTreeMap::new();
         }
         let best = self.best(&texts);
-        let mut sums: BTreeMap<usize, (f64, f64, Vec<String>)> = BTreeMap::new();
+        let seen = |at: usize, line: &Line| best.get(&at).filter(|(weight, _)| *weight >= line.seen() * line.weight);
+        // In how many cases each text of the incident is found.
+        let mut cases: BTreeMap<&BTreeSet<String>, BTreeSet<usize>> = BTreeMap::new();
         for (at, line) in self.lines.iter().enumerate() {
-            let (shown, whole, matched) = sums.entry(line.case).or_default();
+            if let Some((_, text)) = seen(at, line) {
+                cases.entry(text).or_default().insert(line.case);
+            }
+        }
+        let mut sums: BTreeMap<usize, (f64, f64, f64, Vec<String>)> = BTreeMap::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            let (shown, whole, says, matched) = sums.entry(line.case).or_default();
             *whole += line.weight;
-            if let Some((weight, text)) = best.get(&at)
-                && *weight >= line.seen() * line.weight
-            {
+            if let Some((weight, text)) = seen(at, line) {
                 *shown += weight;
+                *says += line.says() / cases.get(text).map_or(1.0, |cases| cases.iter().map(|_| 1.0).sum());
                 matched.push(line.describe(text));
             }
         }
-        let agreement =
-            |shown: f64, whole: f64, matched| Agreement { share: if whole > 0.0 { (shown / whole).min(1.0) } else { 0.0 }, matched };
-        sums.into_iter().map(|(case, (shown, whole, matched))| (case, agreement(shown, whole, matched))).collect()
+        let share = |shown: f64, whole: f64| if whole > 0.0 { (shown / whole).min(1.0) } else { 0.0 };
+        let agreement = |(shown, whole, says, matched)| Agreement { share: share(shown, whole), says, matched };
+        sums.into_iter().map(|(case, sums)| (case, agreement(sums))).collect()
     }
 
     /// For each line that shares a word, the text that covers most of it; the first one in a tie.
@@ -106,6 +113,16 @@ impl TextIndex {
 }
 
 impl Line {
+    /// How much the line says by itself: 1 for three words (eight pairs of Chinese characters), at most 2. `HighErrorRate` may be
+    /// anything; an error message of a sentence hardly is.
+    fn says(&self) -> f64 {
+        const WORDS: f64 = 3.0;
+        const PAIRS: f64 = 8.0;
+        const MOST: f64 = 2.0;
+        let count = self.words.iter().map(|_| 1.0).sum::<f64>();
+        (count / if self.text.chars().any(is_han) { PAIRS } else { WORDS }).min(MOST)
+    }
+
     fn seen(&self) -> f64 {
         if self.text.chars().any(is_han) { SEEN_IN_PAIRS } else { SEEN }
     }

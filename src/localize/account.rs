@@ -7,7 +7,7 @@ use estate::ComponentId;
 
 use super::Observations;
 use super::diagnosis::AccountView;
-use super::incidents::IncidentDraft;
+use super::explain::IncidentDraft;
 use super::symptoms::Symptom;
 
 /// One line for each kind of signal in the bundle.
@@ -18,8 +18,8 @@ pub fn account(observations: &Observations<'_, '_>, drafts: &[IncidentDraft], op
         for index in draft.explained() {
             explained.extend(observations.symptoms.get(index).into_iter().flat_map(|s: &Symptom| s.signals.iter().copied()));
         }
-        for candidate in draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)) {
-            explained.extend(candidate.evidence.iter().copied());
+        for told in &draft.told {
+            explained.extend(told.proposal.evidence.iter().copied());
         }
     }
     let mut unexplained: BTreeSet<SignalRef> =

@@ -9,58 +9,131 @@ use value::{Time, Truth};
 
 use super::Observations;
 use super::diagnosis::{
-    AdviceView, CaseView, ChangeView, Diagnosis, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
+    AdviceView, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView,
+    Suspect,
 };
-use super::expert::Chosen;
-use super::incidents::IncidentDraft;
-use super::propose::LowerSuspect;
-use super::scope;
-use super::symptoms::origin;
+use super::explain::{IncidentDraft, Told};
+use super::proposal::{Basis, Proposal, SETTLING, TOLERANCE, fault_key};
+use super::symptoms::{Symptom, origin};
 
 /// At most this many near misses per rule: further bindings add nothing.
 const MAX_PER_RULE: usize = 2;
 /// A suspect that is a consequence of another one keeps this share of its confidence.
 const CONSEQUENCE: f64 = 0.5;
+/// A rule that explains the whole incident keeps its full strength; one that explains nothing of it loses this share.
+const BESIDE: f64 = 0.3;
 
 /// Adds an incident with its advice and cases.
-pub fn incident(observations: &Observations<'_, '_>, draft: &IncidentDraft, number: usize, diagnosis: &mut Diagnosis) {
-    let mut suspects: Vec<Suspect> = draft.expert.iter().filter_map(|c| expert(observations, draft, c)).collect();
-    suspects.extend(draft.lower.iter().map(|s| lower(observations, s)));
-    let calls = |i: &&usize| observations.symptoms.get(**i).is_some_and(super::symptoms::Symptom::calls_for_help);
-    let since =
-        suspects.iter().map(|s| s.since).chain(draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset)).min();
+pub fn incident(
+    observations: &Observations<'_, '_>,
+    draft: &IncidentDraft,
+    (number, impact): (usize, Vec<ImpactView>),
+    diagnosis: &mut Diagnosis,
+) {
+    let calling = || draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
+    let suspects: Vec<Suspect> = draft.told.iter().map(|told| suspect(observations, draft, told)).collect();
     let Some(layer) = draft.layer() else { return };
+    // When the outage began, not a warning that has been on for days: what began before the window counts only if all of it did.
+    let onsets = || draft.told.iter().map(|told| told.proposal.onset).chain(calling().map(|s| s.onset));
+    let since = onsets().filter(|onset| *onset >= observations.since).min().or_else(|| onsets().min()).unwrap_or(observations.since);
     // Whether a change came before or after depends on when the first root suspect failed, not on the first symptom.
-    let began = suspects.iter().filter(|s| s.explained_by.is_none()).map(|s| s.since).min().or(since).unwrap_or(observations.since);
+    let began = draft.roots().map(|told| told.proposal.onset).min().unwrap_or(since);
+    let until = draft.is_over(&observations.symptoms).then(|| {
+        let ends = draft.roots().filter_map(|told| told.proposal.until()).chain(calling().filter_map(|s| s.end));
+        ends.max()
+    });
     let explained = draft.explained();
     diagnosis.incidents.push(Incident {
         number,
-        since: since.unwrap_or(observations.since),
+        since,
+        until: until.flatten(),
         layer,
         suspects,
-        impact: scope::impact(observations, draft),
-        symptoms: draft.symptoms.iter().filter(calls).count(),
-        explained: explained.iter().filter(calls).count(),
+        alike: names(observations, &draft.alike),
+        impact,
+        symptoms: calling().count(),
+        explained: explained.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help()).count(),
     });
     changes(observations, draft, (number, began), diagnosis);
     advice(observations, draft, number, diagnosis);
     cases(observations, draft, number, diagnosis);
 }
 
-fn expert(observations: &Observations<'_, '_>, draft: &IncidentDraft, chosen: &Chosen) -> Option<Suspect> {
-    let candidate = observations.candidates.get(chosen.candidate)?;
+/// The confidence of a proposal in its incident. Rivals, different faults of one component, exclude each other: at most one is right.
+fn confidence(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &Told) -> f64 {
+    let proposal = &told.proposal;
+    if told.consequence_of.is_some() {
+        return proposal.strength * CONSEQUENCE;
+    }
+    let odds = |p: &Proposal| p.strength / (1.0 - p.strength).max(f64::EPSILON);
+    let rivals = draft
+        .roots()
+        .map(|told| &told.proposal)
+        .filter(|p| p.component.is_some() && p.component == proposal.component && fault_key(&p.fault) != fault_key(&proposal.fault));
+    let others: f64 = rivals.map(odds).sum();
+    let alone = odds(proposal) / (odds(proposal) + others + 1.0);
+    let weight = |list: &mut dyn Iterator<Item = usize>| -> f64 {
+        list.filter_map(|i| observations.symptoms.get(i)).filter(|s| s.calls_for_help()).map(Symptom::evidence).sum()
+    };
+    let all = weight(&mut draft.symptoms.iter().copied());
+    let share = if all > 0.0 { weight(&mut told.explains.iter().copied()) / all } else { 1.0 };
+    match proposal.layer {
+        // A rival loses what it does not explain through the other one, not twice.
+        Layer::Expert if others <= 0.0 => alone * (1.0 - BESIDE + BESIDE * share),
+        Layer::Expert | Layer::Knowledge | Layer::Anomaly => alone,
+    }
+}
+
+fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &Told) -> Suspect {
     let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
-    let component = candidate.component.map(|c| estate.component(c));
-    let findings: Vec<&Finding<'_>> = candidate.findings.iter().filter_map(|f| observations.findings.get(*f)).collect();
-    let mut rules: Vec<String> = Vec::new();
-    let mut causes: Vec<String> = Vec::new();
-    let mut notes: Vec<String> = Vec::new();
-    let mut evidence: Vec<EvidenceView> = Vec::new();
-    for finding in &findings {
-        if !rules.contains(&finding.rule.id) {
-            rules.push(finding.rule.id.clone());
-            causes.extend(finding.rule.causes.iter().filter(|c| c.at.is_none()).map(|c| c.text.clone()));
-            notes.extend(finding.rule.notes.iter().cloned());
+    let proposal = &told.proposal;
+    let component = proposal.component.map(|c| estate.component(c));
+    let root = told.consequence_of.and_then(|at| draft.told.get(at)).map(|told| &told.proposal);
+    let confidence = confidence(observations, draft, told);
+    let mut suspect = Suspect {
+        component: component.map(|c| c.id.clone()),
+        name: component.map(|c| c.name.clone()),
+        kind: component.map(|c| c.kind.clone()),
+        owner: component.and_then(|c| c.owner.clone()),
+        tier: component.and_then(|c| c.tier),
+        fault: proposal.fault.clone(),
+        confidence: round(confidence),
+        raw: round(if proposal.layer == Layer::Expert { confidence } else { proposal.raw }),
+        layer: proposal.layer,
+        rules: Vec::new(),
+        case: proposal.case().and_then(|case| observations.question.cases.cases().get(case)).map(|case| case.id.clone()),
+        evidence: Vec::new(),
+        explains: told.explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
+        causes: Vec::new(),
+        reasons: Vec::new(),
+        against: Vec::new(),
+        look: Vec::new(),
+        since: proposal.onset,
+        until: proposal.until(),
+        explained_by: root.map(|r| r.component.map_or_else(|| r.fault.clone(), |c| estate.component(c).id.clone())),
+        confirm: proposal.layer != Layer::Expert,
+        notes: Vec::new(),
+    };
+    match &proposal.basis {
+        Basis::Rules(findings) => add_rules(observations, findings, &mut suspect),
+        Basis::Case(similar) => suspect.reasons = case_reasons(observations, similar),
+        Basis::Scores(ranked) => {
+            suspect.reasons.clone_from(&ranked.reasons.because);
+            suspect.against.clone_from(&ranked.reasons.against);
+            suspect.look.clone_from(&ranked.reasons.look);
+        }
+    }
+    suspect
+}
+
+/// The rules of a proposal, with each condition that matched.
+fn add_rules(observations: &Observations<'_, '_>, findings: &[usize], suspect: &mut Suspect) {
+    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
+    for finding in findings.iter().filter_map(|f| observations.findings.get(*f)) {
+        if !suspect.rules.contains(&finding.rule.id) {
+            suspect.rules.push(finding.rule.id.clone());
+            suspect.causes.extend(finding.rule.causes.iter().filter(|c| c.at.is_none()).map(|c| c.text.clone()));
+            suspect.notes.extend(finding.rule.notes.iter().cloned());
         }
         for (atom, negated) in finding.evidence.atoms() {
             // Of alternatives joined by `or`, only those that matched.
@@ -75,73 +148,21 @@ fn expert(observations: &Observations<'_, '_>, draft: &IncidentDraft, chosen: &C
                     };
                 }
                 // The same observation may serve several bindings.
-                if !evidence.iter().any(|e| e.text == view.text) {
-                    evidence.push(view);
+                if !suspect.evidence.iter().any(|e| e.text == view.text) {
+                    suspect.evidence.push(view);
                 }
             }
         }
     }
-    let weight = |list: &mut dyn Iterator<Item = usize>| -> f64 {
-        list.filter_map(|i| observations.symptoms.get(i)).filter(|s| s.calls_for_help()).map(|s| s.weight).sum()
-    };
-    let all = weight(&mut draft.symptoms.iter().copied());
-    let share = if all > 0.0 { weight(&mut chosen.explains.iter().copied()) / all } else { 1.0 };
-    let root = chosen.consequence_of.and_then(|c| observations.candidates.get(c));
-    // A rule that explains the whole incident keeps its full strength; one that explains little of it loses up to 30 %.
-    let confidence = if root.is_some() { candidate.strength * CONSEQUENCE } else { candidate.strength * (0.7 + 0.3 * share) };
-    Some(Suspect {
-        component: component.map(|c| c.id.clone()),
-        name: component.map(|c| c.name.clone()),
-        kind: component.map(|c| c.kind.clone()),
-        owner: component.and_then(|c| c.owner.clone()),
-        tier: component.and_then(|c| c.tier),
-        fault: candidate.fault.clone(),
-        confidence: round(confidence),
-        raw: round(confidence),
-        layer: Layer::Expert,
-        rules,
-        case: None,
-        evidence,
-        explains: chosen.explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
-        causes,
-        reasons: Vec::new(),
-        against: Vec::new(),
-        look: Vec::new(),
-        since: candidate.onset,
-        until: findings.iter().map(|f| f.until).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
-        explained_by: root.map(|r| r.component.map_or_else(|| r.fault.clone(), |c| estate.component(c).id.clone())),
-        confirm: false,
-        notes,
-    })
 }
 
-fn lower(observations: &Observations<'_, '_>, suspect: &LowerSuspect) -> Suspect {
-    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
-    let component = estate.component(suspect.component);
-    Suspect {
-        component: Some(component.id.clone()),
-        name: Some(component.name.clone()),
-        kind: Some(component.kind.clone()),
-        owner: component.owner.clone(),
-        tier: component.tier,
-        fault: suspect.fault.clone(),
-        confidence: round(suspect.confidence),
-        raw: round(suspect.raw),
-        layer: suspect.layer,
-        rules: Vec::new(),
-        case: suspect.case.and_then(|case| observations.question.cases.cases().get(case)).map(|case| case.id.clone()),
-        evidence: Vec::new(),
-        explains: suspect.explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
-        causes: Vec::new(),
-        reasons: suspect.reasons.because.clone(),
-        against: suspect.reasons.against.clone(),
-        look: suspect.reasons.look.clone(),
-        since: suspect.since,
-        until: None,
-        explained_by: None,
-        confirm: true,
-        notes: Vec::new(),
-    }
+fn case_reasons(observations: &Observations<'_, '_>, similar: &knowledge::Similar) -> Vec<String> {
+    let Some(case) = observations.question.cases.cases().get(similar.case) else { return Vec::new() };
+    let mut reasons = vec![format!("resembles case {} \"{}\" ({:.0}%)", case.id, case.title, similar.similarity * 100.0)];
+    let record = super::cases::record(observations, similar);
+    reasons.extend(record.words().map(|words| format!("this case {words} it was proposed: weight {:.2}", record.weight())));
+    reasons.extend(similar.matched.iter().cloned());
+    reasons
 }
 
 /// Three decimals: more would suggest a precision that does not exist.
@@ -153,15 +174,10 @@ fn round(confidence: f64) -> f64 {
 /// latest first.
 fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident, began): (usize, Time), diagnosis: &mut Diagnosis) {
     let engine = observations.question.engine;
-    let suspects: BTreeSet<ComponentId> = draft
-        .expert
-        .iter()
-        .filter_map(|c| observations.candidates.get(c.candidate)?.component)
-        .chain(draft.lower.iter().map(|s| s.component))
-        .collect();
+    let suspects: BTreeSet<ComponentId> = draft.told.iter().filter_map(|told| told.proposal.component).collect();
     let mut area: BTreeSet<ComponentId> = draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
     area.extend(&suspects);
-    area.extend(draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)).flat_map(|c| c.affected.iter().copied()));
+    area.extend(draft.told.iter().flat_map(|told| told.proposal.affected.iter().copied()));
     for suspect in &suspects {
         area.extend(engine.estate.dependencies(*suspect, &[], None).into_iter().map(|r| r.component));
     }
@@ -191,8 +207,8 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
         runbook: advice.runbook.clone(),
     };
     let mut seen: BTreeSet<(bool, String)> = BTreeSet::new();
-    for candidate in draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)) {
-        for rule in candidate.findings.iter().filter_map(|f| observations.findings.get(*f)).map(|f| f.rule) {
+    for told in &draft.told {
+        for rule in told.proposal.findings().iter().filter_map(|f| observations.findings.get(*f)).map(|f| f.rule) {
             for (solution, list) in [(false, &rule.checks), (true, &rule.solutions)] {
                 for advice in list {
                     if seen.insert((solution, advice.text.clone())) {
@@ -203,7 +219,7 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
             }
         }
     }
-    let proposing = draft.lower.first().filter(|_| draft.expert.is_empty()).and_then(|s| s.case);
+    let proposing = draft.told.first().and_then(|told| told.proposal.case());
     if let Some(case) = proposing.and_then(|case| observations.question.cases.cases().get(case)) {
         for text in &case.solutions {
             if seen.insert((true, text.clone())) {
@@ -219,8 +235,8 @@ fn cases(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: u
     let (base, weights) = (observations.question.cases, &observations.question.feedback.weights);
     let mut listed: BTreeSet<String> = BTreeSet::new();
     let mut views = Vec::new();
-    for candidate in draft.expert.iter().filter_map(|c| observations.candidates.get(c.candidate)) {
-        for rule in candidate.findings.iter().filter_map(|f| observations.findings.get(*f)).map(|f| f.rule) {
+    for told in &draft.told {
+        for rule in told.proposal.findings().iter().filter_map(|f| observations.findings.get(*f)).map(|f| f.rule) {
             let Some(id) = rule.case.as_ref().filter(|id| listed.insert((*id).clone())) else { continue };
             let similar = draft.similar.iter().find(|s| base.cases().get(s.case).is_some_and(|c| c.id == *id));
             let case = base.find(id);
@@ -357,27 +373,50 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
     views
 }
 
-/// Alerts that a finding declares to be symptoms, each with its rule.
+/// Alerts that a finding declares to be symptoms, each with its rule; and those that their sender muted. A finding suppresses neither
+/// the alerts that it rests on, nor what began after it was over.
 pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
     let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let mut views = Vec::new();
     let mut seen = BTreeSet::new();
-    for finding in observations.standing() {
+    for finding in observations.findings.iter().filter(|finding| super::rules::counts(finding)) {
+        if finding.conclusions.suppressed.is_empty() {
+            continue;
+        }
+        let rests_on = finding.evidence.all_signals();
+        let on = |onset: Time| {
+            let covers = |(since, until): &(Time, Option<Time>)| {
+                onset >= since.minus(TOLERANCE) && until.is_none_or(|until| onset <= until.plus(SETTLING))
+            };
+            finding.held.iter().any(covers)
+        };
         for (texts, components) in &finding.conclusions.suppressed {
             for (index, symptom) in observations.symptoms.iter().enumerate() {
-                let Some(SignalRef::Alert(alert)) = symptom.signals.first() else { continue };
+                let Some(signal @ SignalRef::Alert(alert)) = symptom.signals.first() else { continue };
                 let (Some(alert), Some(component)) = (facts.alerts.get(*alert), symptom.component) else { continue };
                 let named = texts.is_empty() || texts.iter().any(|t| compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
-                let after = symptom.onset >= finding.since.minus(super::SLACK);
-                if named && after && components.contains(&component) && seen.insert(index) {
-                    let at = finding.binding.first().map_or_else(String::new, |c| format!(" of {}", estate.component(*c).id));
-                    let reason = format!("symptom{at}: {}", finding.rule.title);
-                    views.push(SuppressedView { signal: symptom.view(estate, facts), rule: finding.rule.id.clone(), reason });
+                let own = rests_on.contains(signal);
+                if named && !own && on(symptom.onset) && components.contains(&component) && seen.insert(index) {
+                    let reason = format!("symptom{}: {}", of(observations, finding), finding.rule.title);
+                    views.push(SuppressedView { signal: symptom.view(estate, facts), rule: Some(finding.rule.id.clone()), reason });
                 }
             }
         }
     }
+    for (index, symptom) in observations.symptoms.iter().enumerate() {
+        if let Some(by) = symptom.muted.as_ref().filter(|_| seen.insert(index)) {
+            views.push(SuppressedView { signal: symptom.view(estate, facts), rule: None, reason: by.clone() });
+        }
+    }
     views
+}
+
+/// ` of node-a`: where the finding puts the fault, else its first component.
+fn of(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> String {
+    let conclusions = &finding.conclusions;
+    let mut places = conclusions.causes.iter().chain(&conclusions.faults).flat_map(|(_, at)| at.iter().copied());
+    let place = places.next().or_else(|| finding.binding.first().copied());
+    place.map_or_else(String::new, |c| format!(" of {}", observations.question.engine.estate.component(c).id))
 }
 
 /// Findings that are not counted, with the reason.

@@ -53,12 +53,16 @@ pub struct Diagnosis {
 pub struct Incident {
     /// Starts at 1; checks, solutions and cases refer to it.
     pub number: usize,
-    /// When its first symptom began.
+    /// When it began.
     pub since: Time,
+    /// When it was over; `null` while a suspect or an alert of it lasts.
+    pub until: Option<Time>,
     /// The layer of its first suspect.
     pub layer: Layer,
     /// In rank order.
     pub suspects: Vec<Suspect>,
+    /// Components that nothing tells apart from the first suspect, itself included; empty if it stands out.
+    pub alike: Vec<String>,
     /// What a fault of the first suspects reaches, by distance.
     pub impact: Vec<ImpactView>,
     /// How many symptoms it has, and how many of them its suspects explain.
@@ -285,7 +289,8 @@ pub struct NearMissView {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SuppressedView {
     pub signal: SignalView,
-    pub rule: String,
+    /// The rule that declares it a symptom; `null` if the sender of the alert muted it.
+    pub rule: Option<String>,
     pub reason: String,
 }
 

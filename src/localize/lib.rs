@@ -1,20 +1,23 @@
 //! Fault localization: turns findings and signals into incidents, suspects and impact, layer by layer.
 //!
-//! Rules come first (`expert`), then similar cases, then scores (both in `propose`). `incidents` groups what belongs together, `scope`
-//! computes the impact, and `account` records where every signal ended up. `diagnosis` defines the output.
+//! One way from evidence to answer: `symptoms` observes; `rules`, `cases` and `scores` propose (`proposal`); `explain` picks the fewest
+//! proposals that explain the most and groups them into incidents; `impact` computes what they reach; `account` records where every
+//! signal ended up; `assemble` turns all of it into data, which `diagnosis` defines.
 
 mod account;
 mod assemble;
+mod cases;
 #[cfg(test)]
 mod cluster_tests;
 mod cluster_texts;
 mod cluster_views;
 mod clusters;
 mod diagnosis;
-mod expert;
-mod incidents;
-mod propose;
-mod scope;
+mod explain;
+mod impact;
+mod proposal;
+mod rules;
+mod scores;
 mod symptoms;
 
 pub use diagnosis::{
@@ -26,11 +29,10 @@ pub use knowledge::Layer;
 use std::collections::BTreeSet;
 
 use anomaly::{Deviation, ExternalEvidence, LogDeviation, OUTSIDE, deviations, log_deviations};
-use compile::plan::Status;
 use engine::{Engine, Finding};
 use estate::{ComponentId, Snapshot};
-use expert::SLACK;
 use knowledge::{CaseBase, Feedback};
+use proposal::TOLERANCE;
 use signal::{Counts, Facts, RUN_TAIL};
 use symptoms::Symptom;
 use value::Time;
@@ -52,7 +54,6 @@ pub(crate) struct Observations<'q, 'a> {
     pub deviations: Vec<Deviation>,
     pub witnesses: Vec<ExternalEvidence>,
     pub symptoms: Vec<Symptom>,
-    pub candidates: Vec<expert::Candidate>,
     pub since: Time,
 }
 
@@ -74,7 +75,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     // logged all along, so they do not count here. The first alert may be older than the window.
     let calls = symptoms::collect(estate, facts, &[], since, engine.at);
     let first = |of: &dyn Fn(&Symptom) -> bool| calls.iter().filter(|s| of(s)).map(|s| s.onset).min();
-    let called = first(&|s| s.kind != symptoms::Kind::Log).map(|onset| onset.minus(SLACK));
+    let called = first(&|s| s.kind != symptoms::Kind::Log).map(|onset| onset.minus(TOLERANCE));
     let quiet_until = called.unwrap_or(since);
     let mut deviations = deviations(estate, facts, engine.at, quiet_until);
     // Drop deviations that ended before the window.
@@ -83,11 +84,10 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
     symptoms::quieten(&mut symptoms, &logs);
     let witnesses = witnesses(&logs, facts, since, engine.at);
-    let candidates = expert::candidates(estate, facts, &findings, since);
-    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, candidates, since };
+    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, since };
 
-    let drafts = incidents::form(&observations);
-    let open = incidents::unexplained(&observations, &drafts);
+    let drafts = explain::form(&observations);
+    let open = explain::unexplained(&observations, &drafts);
     let mut diagnosis = Diagnosis {
         version: 1,
         at: engine.at,
@@ -106,8 +106,11 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         accounting: account::account(&observations, &drafts, &open),
         warnings: Vec::new(),
     };
-    for (index, draft) in drafts.iter().enumerate() {
-        assemble::incident(&observations, draft, index + 1, &mut diagnosis);
+    let roots: Vec<impact::Roots> = drafts.iter().map(|draft| impact::roots(&observations, draft)).collect();
+    let together = impact::together(&observations, &roots);
+    for (index, (draft, roots)) in drafts.iter().zip(&roots).enumerate() {
+        let impact = impact::impact(&observations, roots, &together);
+        assemble::incident(&observations, draft, (index + 1, impact), &mut diagnosis);
     }
     diagnosis
 }
@@ -144,11 +147,6 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
 }
 
 impl Observations<'_, '_> {
-    /// Findings that count: from active rules, not overridden.
-    pub(crate) fn standing(&self) -> impl Iterator<Item = &Finding<'_>> {
-        self.findings.iter().filter(|f| f.rule.status == Status::Active && f.overridden.is_none())
-    }
-
     /// Components with a symptom, including anomalous metrics.
     pub(crate) fn observed(&self) -> BTreeSet<estate::ComponentId> {
         self.symptoms.iter().filter_map(|s| s.component).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anomaly::{Deviation, LogDeviation};
 use engine::SignalRef;
 use estate::{ComponentId, Snapshot, Tier};
-use signal::{Facts, Origin};
+use signal::{Facts, Origin, Trouble};
 use value::Time;
 
 use super::diagnosis::SignalView;
@@ -15,9 +15,15 @@ pub struct Symptom {
     pub kind: Kind,
     pub component: Option<ComponentId>,
     pub onset: Time,
+    /// When it was over; `None` while it lasts, and for signals that have no end.
+    pub end: Option<Time>,
     pub text: String,
-    /// Relative importance: severity times business tier.
-    pub weight: f64,
+    /// Severity times business tier: which incident to show first, and whom to wake. It is never evidence of guilt.
+    pub importance: f64,
+    /// It tells that work stopped arriving: its component is the victim of a caller.
+    pub starved: bool,
+    /// Who muted the alert, according to its sender: it needs no explanation.
+    pub muted: Option<String>,
     /// The signals behind the symptom, in order.
     pub signals: Vec<SignalRef>,
     pub count: usize,
@@ -76,8 +82,11 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
                 kind: Kind::Alert,
                 component: alert.component,
                 onset: alert.start,
+                end: (alert.end <= at).then_some(alert.end),
                 text: alert.title(),
-                weight,
+                importance: weight,
+                starved: alert.trouble == Trouble::Starved,
+                muted: alert.muted.clone(),
                 signals: vec![SignalRef::Alert(index)],
                 count: 1 + alert.duplicates,
             });
@@ -120,8 +129,9 @@ pub fn show(estate: &Snapshot, deviation: &Deviation, value: f64) -> String {
     unit.map_or_else(|| value::format_number(value), |unit| unit.format(value))
 }
 
-fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, weight: f64, signal: SignalRef) -> Symptom {
-    Symptom { kind, component, onset, text: text.lines().next().unwrap_or("").to_owned(), weight, signals: vec![signal], count: 1 }
+fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, importance: f64, signal: SignalRef) -> Symptom {
+    let text = text.lines().next().unwrap_or("").to_owned();
+    Symptom { kind, component, onset, end: None, text, importance, starved: false, muted: None, signals: vec![signal], count: 1 }
 }
 
 /// Error lines, one symptom per component: a thousand lines of one failing client need one explanation.
@@ -138,8 +148,11 @@ fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId
             kind: Kind::Log,
             component,
             onset: first.time,
+            end: None,
             text: first.text.lines().next().unwrap_or("").to_owned(),
-            weight: factor(component),
+            importance: factor(component),
+            starved: false,
+            muted: None,
             count: lines.len(),
             signals: lines.into_iter().map(SignalRef::Log).collect(),
         });
@@ -171,8 +184,18 @@ impl Symptom {
     /// Whether the symptom needs an explanation by itself.
     pub fn calls_for_help(&self) -> bool {
         match self.kind {
-            Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => true,
+            Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => self.muted.is_none(),
             Kind::Metric => false,
+        }
+    }
+
+    /// How much it counts as something to be explained, the same for every component: an alert or a failed probe is a statement, a
+    /// report and error lines are less precise, and a metric that deviates may mean nothing.
+    pub fn evidence(&self) -> f64 {
+        match self.kind {
+            Kind::Alert | Kind::Probe => 1.0,
+            Kind::Report | Kind::Log => 0.5,
+            Kind::Metric => 0.25,
         }
     }
 

@@ -155,6 +155,22 @@ impl Batch {
             annotations: json::scalars(fields.get("annotations")),
             start,
             ending,
+            muted: muted(fields),
         });
     }
+}
+
+/// Who muted an alert: `GET /api/v2/alerts` has a status with the silences and the inhibiting alerts.
+fn muted(fields: &Map<String, Value>) -> Option<String> {
+    let status = fields.get("status")?.as_object()?;
+    if status.get("state").and_then(Value::as_str) != Some("suppressed") {
+        return None;
+    }
+    let ids = |key: &str| {
+        let ids = status.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        ids.collect::<Vec<&str>>().join(", ")
+    };
+    let by = [("silenced by", ids("silencedBy")), ("inhibited by", ids("inhibitedBy")), ("muted by", ids("mutedBy"))];
+    let said: Vec<String> = by.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(how, ids)| format!("{how} {ids}")).collect();
+    Some(if said.is_empty() { "suppressed by the sender".to_owned() } else { said.join("; ") })
 }

@@ -34,6 +34,8 @@ pub(super) struct Delivery {
     pub annotations: BTreeMap<String, String>,
     pub start: Option<Time>,
     pub ending: Ending,
+    /// Who muted it, according to the sender.
+    pub muted: Option<String>,
 }
 
 /// One interval of an alert, identified by its start.
@@ -204,6 +206,8 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
         end: interval.end(last),
         duplicates: interval.duplicates,
         flaps: interval.flaps,
+        trouble: context.placer.trouble(&name, &delivery.annotations),
+        muted: delivery.muted.clone(),
         name,
     });
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use estate::ComponentId;
 use value::Time;
 
+use super::trouble::Trouble;
+
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
@@ -34,6 +36,9 @@ pub struct Alert {
     pub duplicates: usize,
     /// Flapping intervals (fired and resolved) of the same fingerprint that were merged into this one, because the gap was short.
     pub flaps: usize,
+    pub trouble: Trouble,
+    /// Who muted it, if the sender says so: a silence, or an inhibiting alert. It is kept and shown, but opens no incident.
+    pub muted: Option<String>,
 }
 
 impl Alert {

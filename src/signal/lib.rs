@@ -27,6 +27,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod trouble;
 
 pub use bundle::{BundleText, FileText, MAX_FILE_BYTES, MAX_SKEW, first_time, last_time, read_bundle, read_facts, skew};
 pub use counts::{Counts, KindCounts};
@@ -39,3 +40,4 @@ pub use resolver::Resolver;
 pub use scale::{MIN_TAIL, RUN_TAIL, Scale};
 pub use scores::{ScoreEntry, ScoreFrame, ScoreRefusal, add_scores, score_entries, score_of};
 pub use traces::{SpanFamily, span_family};
+pub use trouble::{Phrases, Trouble, trouble_of};

@@ -12,6 +12,7 @@ use value::{Duration, Unit};
 
 use super::resolver::Resolver;
 use super::scale::Scale;
+use super::trouble::Phrases;
 
 /// The contents of `topology/sources.yaml`. With the default, only the built-in placements apply.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,7 @@ pub struct MappingRules {
     pub(super) events: BTreeMap<String, EventKind>,
     pub(super) scores: Vec<ScoreSeries>,
     pub(super) scorers: Vec<Scorer>,
+    pub(super) troubles: Phrases,
 }
 
 /// The kind of an event.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::{AttributeValue, ComponentId, Snapshot};
 use value::format_number;
 
+use super::alert_text;
 use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agrees, present};
+use super::trouble::{Trouble, trouble_of};
 
 /// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
 pub struct Resolver<'a> {
@@ -62,6 +64,13 @@ const SOURCES: &[&str] = &["job"];
 const ADDRESS_ATTRIBUTES: &[&str] = &["address", "ip"];
 
 impl<'a> Resolver<'a> {
+    /// The kind of trouble that an alert tells of: by its name, else by its summary, else failing.
+    pub(super) fn trouble(&self, name: &str, annotations: &BTreeMap<String, String>) -> Trouble {
+        let phrases = &self.placement.troubles;
+        let summary = || alert_text::summary(name, annotations);
+        trouble_of(name, phrases).or_else(|| trouble_of(&summary(), phrases)).unwrap_or_default()
+    }
+
     /// Indexes names and the attributes that the placement uses; linear in components.
     pub fn new(placement: &'a MappingRules, estate: &'a Snapshot) -> Self {
         let mut wanted: BTreeSet<&'a str> = ADDRESS_ATTRIBUTES.iter().copied().collect();

@@ -11,6 +11,7 @@ use value::{Unit, yaml};
 use yaml::{Node, Value};
 
 use super::mapping_rules::{By, EventKind, Key, MappingRules, MetricEntry, Part, Rule};
+use super::trouble::Trouble;
 
 impl MappingRules {
     /// Reads the file. Entries with an error are reported and left out, the others stay.
@@ -21,7 +22,8 @@ impl MappingRules {
             Err(diagnostic) => return (placement, vec![*diagnostic]),
         };
         let mut reader = Reader::default();
-        if matches!(root.value, Value::Null) || !reader.fields(&root, &["placement", "metrics", "events", "scores", "scorers"]) {
+        if matches!(root.value, Value::Null) || !reader.fields(&root, &["placement", "metrics", "events", "scores", "scorers", "troubles"])
+        {
             return (placement, reader.diagnostics);
         }
         for entry in reader.entries(&root, "placement") {
@@ -41,6 +43,9 @@ impl MappingRules {
         for entry in reader.entries(&root, "scorers") {
             let scorer = reader.scorer(entry, &placement.scorers);
             placement.scorers.extend(scorer);
+        }
+        for entry in reader.entries(&root, "troubles") {
+            placement.troubles.extend(reader.trouble(entry));
         }
         (placement, reader.diagnostics)
     }
@@ -126,6 +131,21 @@ impl Reader {
             labels.insert(name.name.clone(), text);
         }
         Some(labels)
+    }
+
+    /// Words of alerts, with the kind of trouble that they tell.
+    fn trouble(&mut self, node: &Node) -> Option<(String, Trouble)> {
+        if !self.fields(node, &["words", "kind"]) {
+            return None;
+        }
+        let (words, kind) = (self.required(node, "words"), self.required(node, "kind"));
+        let (words, kind) = (words?, kind?);
+        let Some(trouble) = Trouble::parse(&kind) else {
+            let place = node.get("kind").map_or(node.place, |node| node.place);
+            self.bad(place, format!("`{kind}` is not a kind of trouble"), "expected `failing` or `starved`");
+            return None;
+        };
+        Some((words, trouble))
     }
 
     fn rule(&mut self, node: &Node) -> Option<Rule> {

@@ -418,6 +418,8 @@ impl Run {
                             end: ends.map_or(Time::MAX, |after| start.plus(after)),
                             duplicates: 0,
                             flaps: 0,
+                            trouble: signal::Trouble::default(),
+                            muted: None,
                         }))
                     }
                 }

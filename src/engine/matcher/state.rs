@@ -12,7 +12,7 @@ use signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
 use value::Time;
 
 use super::change::Kept;
-use signal::{Fact, Sample, SeriesKey, Signal};
+use signal::{Fact, Sample, SeriesKey, Signal, Trouble};
 
 use super::fact::Ready;
 use super::store::Buffer;
@@ -80,6 +80,10 @@ struct SignalState {
     duplicates: usize,
     #[serde(default)]
     flaps: usize,
+    #[serde(default)]
+    trouble: String,
+    #[serde(default)]
+    muted: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -235,10 +239,13 @@ fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<Str
         severity: None,
         duplicates: 0,
         flaps: 0,
+        trouble: String::new(),
+        muted: None,
     };
     if let Signal::Alert(alert) = signal {
         (state.name, state.summary, state.severity) = (alert.name.clone(), alert.summary.clone(), alert.severity.clone());
         (state.duplicates, state.flaps) = (alert.duplicates, alert.flaps);
+        (state.trouble, state.muted) = (alert.trouble.name().to_owned(), alert.muted.clone());
     }
     state
 }
@@ -261,6 +268,8 @@ fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<Componen
             end: state.end.map_or(Time::MAX, Time),
             duplicates: state.duplicates,
             flaps: state.flaps,
+            trouble: Trouble::parse(&state.trouble).unwrap_or_default(),
+            muted: state.muted,
         }),
         EventKind::Log => Signal::Log(LogLine { origin, component, time, text, labels }),
         EventKind::Change => Signal::Change(Change { origin, component, time, text, attributes: labels }),

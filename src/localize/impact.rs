@@ -4,33 +4,41 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, State};
 
+use super::Layer;
 use super::Observations;
 use super::diagnosis::ImpactView;
-use super::incidents::IncidentDraft;
+use super::explain::IncidentDraft;
 
-/// The components that an incident reaches, by distance and id. Roots are the first suspects of its layer: down if the signals show
-/// that they are `unavailable`, otherwise degraded. A component that their evidence shows to be affected propagates the fault, degraded.
-pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec<ImpactView> {
+/// The roots of an incident: down if the signals show that they are `unavailable`, otherwise degraded. A component that their evidence
+/// shows to be affected propagates the fault, degraded.
+#[derive(Debug, Default)]
+pub struct Roots {
+    states: BTreeMap<ComponentId, State>,
+    /// Components that only the evidence shows to be affected, with the root behind them.
+    behind: BTreeMap<ComponentId, ComponentId>,
+    functions: BTreeMap<ComponentId, Vec<String>>,
+    declared_by: BTreeMap<ComponentId, ComponentId>,
+    over: bool,
+}
+
+pub fn roots(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Roots {
     let estate = observations.question.engine.estate;
-    let mut roots: BTreeMap<ComponentId, State> = BTreeMap::new();
-    let mut behind: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
-    let mut functions: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
-    let mut declared_by: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
-    for chosen in draft.expert.iter().filter(|c| c.consequence_of.is_none()) {
-        let Some(candidate) = observations.candidates.get(chosen.candidate) else { continue };
-        let Some(root) = candidate.component else { continue };
-        roots.insert(root, state_of(observations, root));
-        for affected in candidate.affected.iter().filter(|c| **c != root) {
+    let mut roots = Roots { over: draft.is_over(&observations.symptoms), ..Roots::default() };
+    let of_rules = draft.roots().filter(|told| told.proposal.layer == Layer::Expert).map(|told| &told.proposal);
+    for proposal in of_rules {
+        let Some(root) = proposal.component else { continue };
+        roots.states.insert(root, state_of(observations, root));
+        for affected in proposal.affected.iter().filter(|c| **c != root) {
             // A component that the root reaches through the topology keeps that path.
             if estate.path(root, *affected).is_none() {
-                roots.entry(*affected).or_insert(State::Degraded);
-                behind.entry(*affected).or_insert(root);
+                roots.states.entry(*affected).or_insert(State::Degraded);
+                roots.behind.entry(*affected).or_insert(root);
             }
         }
-        for finding in candidate.findings.iter().filter_map(|f| observations.findings.get(*f)) {
+        for finding in proposal.findings().iter().filter_map(|f| observations.findings.get(*f)) {
             for (component, hit) in &finding.conclusions.impact {
-                declared_by.entry(*component).or_insert(root);
-                let list = functions.entry(*component).or_default();
+                roots.declared_by.entry(*component).or_insert(root);
+                let list = roots.functions.entry(*component).or_default();
                 for function in hit {
                     if !list.contains(function) {
                         list.push(function.clone());
@@ -39,14 +47,33 @@ pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec
             }
         }
     }
-    if roots.is_empty()
-        && let Some(first) = draft.lower.first()
-    {
-        roots.insert(first.component, state_of(observations, first.component));
+    // What scores or a case put first is the root, too.
+    let first = draft.told.first().map(|told| &told.proposal).filter(|first| first.layer != Layer::Expert);
+    if let Some(component) = first.and_then(|first| first.component) {
+        roots.states.entry(component).or_insert_with(|| state_of(observations, component));
     }
-    let reached = estate.impact(&roots.iter().map(|(c, s)| (*c, *s)).collect::<Vec<_>>(), None);
+    roots
+}
+
+/// The states of all components under all faults of the instant together: two members lost in two incidents take their group down, in
+/// both reports. What is over counts only for its own incident.
+pub fn together(observations: &Observations<'_, '_>, all: &[Roots]) -> BTreeMap<ComponentId, State> {
+    let mut states: BTreeMap<ComponentId, State> = BTreeMap::new();
+    for (component, state) in all.iter().filter(|roots| !roots.over).flat_map(|roots| &roots.states) {
+        let worst = states.entry(*component).or_insert(*state);
+        *worst = (*worst).max(*state);
+    }
+    let roots: Vec<(ComponentId, State)> = states.into_iter().collect();
+    observations.question.engine.estate.states(&roots, None).into_iter().collect()
+}
+
+/// The components that an incident reaches, by distance and id, in the states that all faults together bring about.
+pub fn impact(observations: &Observations<'_, '_>, roots: &Roots, together: &BTreeMap<ComponentId, State>) -> Vec<ImpactView> {
+    let estate = observations.question.engine.estate;
+    let Roots { states, behind, functions, declared_by, over } = roots;
+    let reached = estate.impact(&states.iter().map(|(c, s)| (*c, *s)).collect::<Vec<_>>(), None);
     let mut entries: BTreeMap<ComponentId, (u32, State, Vec<ComponentId>)> = BTreeMap::new();
-    for (affected, root) in &behind {
+    for (affected, root) in behind {
         entries.insert(*affected, (1, State::Degraded, vec![*root, *affected]));
     }
     for one in reached {
@@ -56,15 +83,16 @@ pub fn impact(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Vec
             path.insert(0, *root);
             distance += 1;
         }
-        entries.entry(one.component).or_insert((distance, one.state, path));
+        let joint = together.get(&one.component).copied().filter(|_| !over).unwrap_or(one.state);
+        entries.entry(one.component).or_insert((distance, one.state.max(joint), path));
     }
     // Components named by a rule count even if the topology has no path to them.
-    for component in functions.keys().filter(|c| !roots.contains_key(c)) {
+    for component in functions.keys().filter(|c| !states.contains_key(c)) {
         entries
             .entry(*component)
             .or_insert_with(|| (1, State::Degraded, declared_by.get(component).copied().into_iter().chain([*component]).collect()));
     }
-    describe(observations, entries, &behind, &functions)
+    describe(observations, entries, behind, functions)
 }
 
 /// The state in the model that means a component does not serve.

@@ -1,0 +1,143 @@
+//! The knowledge layer: similar past cases become proposals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use estate::ComponentId;
+use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms, TELLS};
+
+use super::proposal::{Basis, Proposal};
+use super::rules::below;
+use super::{Layer, Observations};
+
+/// More different lines than this add nothing to the description of an incident.
+const MAX_TEXTS: usize = 2_000;
+/// Maximum number of similar cases shown per incident.
+const MAX_CASES: usize = 3;
+/// Below this similarity, a case shares words only by chance.
+const WORTH_READING: f64 = 0.2;
+
+/// The cases that an incident resembles, the most similar first: shown, whether or not one of them proposes something.
+pub fn similar(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<Similar> {
+    let question = observations.question;
+    let mut similar = question.cases.similar(&describe(observations, symptoms), question.engine.at);
+    similar.retain(|s| s.similarity >= WORTH_READING);
+    // A case that was wrong too often is no longer proposed, but still shown, with that reason.
+    let (heard, silent): (Vec<Similar>, Vec<Similar>) = similar.into_iter().partition(|s| record(observations, s).may_speak());
+    let muted = silent.into_iter().filter(|s| s.similarity >= RESEMBLES).take(MAX_CASES);
+    let mut shown: Vec<Similar> = heard.into_iter().take(MAX_CASES).chain(muted).collect();
+    shown.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.case.cmp(&b.case)));
+    shown
+}
+
+/// What the case that fits best proposes for these symptoms.
+pub fn propose(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Option<Proposal> {
+    let question = observations.question;
+    let mut cases = question.cases.similar(&describe(observations, symptoms), question.engine.at);
+    cases.retain(|s| s.similarity >= RESEMBLES && s.rarity > TELLS && record(observations, s).may_speak());
+    cases.retain(|s| question.cases.cases().get(s.case).is_some_and(|case| !case.is_by_change() || changed(observations, symptoms)));
+    // Ties: the first one, which is more similar.
+    let best = cases.iter().min_by(|a, b| confidence(observations, b).total_cmp(&confidence(observations, a)))?;
+    from_case(observations, best, symptoms)
+}
+
+/// Whether anything that the incident touches or depends on was changed before it began.
+fn changed(observations: &Observations<'_, '_>, symptoms: &[usize]) -> bool {
+    let engine = observations.question.engine;
+    let Some(began) = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min() else { return false };
+    let area = area(observations, symptoms);
+    let before = |change: &&signal::Change| change.time > observations.since && change.time <= began.plus(super::proposal::TOLERANCE);
+    engine.facts.changes.iter().filter(before).any(|change| change.component.is_none_or(|component| area.contains(&component)))
+}
+
+/// The affected components and all that they depend on.
+fn area(observations: &Observations<'_, '_>, symptoms: &[usize]) -> BTreeSet<ComponentId> {
+    let estate = observations.question.engine.estate;
+    let affected: BTreeSet<ComponentId> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
+    let mut area = affected.clone();
+    for component in affected {
+        area.extend(estate.dependencies(component, &[], None).into_iter().map(|r| r.component));
+    }
+    area
+}
+
+/// What an incident looks like, for comparison with cases.
+fn describe(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Symptoms {
+    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
+    let mut described = Symptoms { texts: Vec::new(), metrics: BTreeSet::new(), kinds: BTreeMap::new(), components: BTreeSet::new() };
+    let mut affected = BTreeSet::new();
+    for symptom in symptoms.iter().filter_map(|i| observations.symptoms.get(*i)) {
+        if symptom.calls_for_help() {
+            described.texts.push(symptom.text.clone());
+        }
+        affected.extend(symptom.component);
+    }
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    // All log lines of affected components, because the relevant ones need not have an error level.
+    for line in facts.logs.iter().filter(|l| l.component.is_some_and(|c| affected.contains(&c)) && l.time > observations.since) {
+        if described.texts.len() < MAX_TEXTS && seen.insert(line.text.as_str()) {
+            described.texts.push(line.text.clone());
+        }
+    }
+    for deviation in &observations.deviations {
+        let Some(component) = deviation.component.filter(|c| affected.contains(c)) else { continue };
+        described.metrics.insert((estate.component(component).kind.clone(), deviation.metric.clone(), deviation.high));
+    }
+    for component in affected {
+        let component = estate.component(component);
+        *described.kinds.entry(component.kind.clone()).or_default() += 1;
+        described.components.insert(component.id.clone());
+    }
+    described
+}
+
+/// How often a case was right when it was proposed.
+pub fn record(observations: &Observations<'_, '_>, similar: &Similar) -> Record {
+    let case = observations.question.cases.cases().get(similar.case);
+    case.map_or_else(Record::default, |case| observations.question.feedback.weights.record(&case.id))
+}
+
+/// The confidence of a case: its similarity, times how rare its symptoms are, times the probability that a case like it is right.
+fn confidence(observations: &Observations<'_, '_>, similar: &Similar) -> f64 {
+    similar.similarity * similar.rarity * record(observations, similar).chance()
+}
+
+/// The suspect that a case proposes: the root cause of the case if that is an affected component or a dependency of one, otherwise
+/// the component of the same type there with the most symptoms.
+fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &[usize]) -> Option<Proposal> {
+    let estate = observations.question.engine.estate;
+    let case: &Case = observations.question.cases.cases().get(similar.case)?;
+    let root = case.root.as_ref()?;
+    let area = area(observations, symptoms);
+    let same = root.component.as_deref().and_then(|id| estate.find(id)).filter(|c| area.contains(c));
+    let alike = || {
+        let kind = root.kind.as_deref()?;
+        let count =
+            |c: ComponentId| symptoms.iter().filter(|i| observations.symptoms.get(**i).is_some_and(|s| s.component == Some(c))).count();
+        let mut alike: Vec<ComponentId> = area.iter().copied().filter(|c| estate.is_a(*c, kind)).collect();
+        alike.sort_by_key(|c| (std::cmp::Reverse(count(*c)), *c));
+        alike.first().copied()
+    };
+    let component = same.or_else(alike)?;
+    let reach: BTreeSet<ComponentId> =
+        estate.dependents(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect();
+    let reached = |s: &&super::symptoms::Symptom| s.component.is_none_or(|component| reach.contains(&component));
+    let mine: Vec<_> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(reached).collect();
+    let onset = mine.iter().map(|s| s.onset).filter(|onset| *onset >= observations.since).min().unwrap_or(observations.since);
+    let until = mine.iter().map(|s| s.end).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
+    // Signals without a component belong to the case as well: it may be what they are about.
+    let evidence = mine.iter().filter(|s| s.component.is_none()).flat_map(|s| s.signals.iter().copied()).collect();
+    Some(Proposal {
+        layer: Layer::Knowledge,
+        component: Some(component),
+        fault: root.fault.clone(),
+        onset,
+        lasted: vec![(onset, until)],
+        strength: confidence(observations, similar),
+        raw: similar.similarity * similar.rarity * Record::default().chance(),
+        affected: BTreeSet::from([component]),
+        reach,
+        starves: below(estate, component),
+        evidence,
+        basis: Basis::Case(similar.clone()),
+    })
+}

@@ -1,0 +1,568 @@
+//! From proposals to incidents: the fewest proposals that explain the most, under the laws of an answer.
+//!
+//! The proposal of a rule whose new symptoms weigh most, times how far it can be trusted, comes first; what it explains is taken away;
+//! and so on (the greedy algorithm for weighted set cover, which stays within a factor of ln n of the best: V. Chvátal, A greedy
+//! heuristic for the set-covering problem, 1979). A proposal that an earlier one brings about is a consequence of it. What rules leave
+//! open is offered to the cases, then to the scores. In the end no proposal stands above another one that explains more, began no
+//! later, and is not its symptom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use estate::ComponentId;
+
+use super::proposal::{Basis, Proposal, TOLERANCE};
+use super::symptoms::{Kind, Symptom};
+use super::{Layer, Observations, cases, rules, scores};
+
+/// Two unexplained symptoms with a common dependency within this many hops form one incident: their common cause may be silent.
+const COMMON_WITHIN_HOPS: u32 = 2;
+/// Maximum number of incidents. The rest is ranked together: so many unconnected alerts have one common cause or none.
+const MAX_CLUSTERS: usize = 30;
+/// The minimum confidence of a suspect without anomalies of its own, and of one with anomalies.
+const WORTH_NAMING: f64 = 0.1;
+const WORTH_A_LINE: f64 = 0.01;
+/// Three anomalous suspects are named, however certain the first one is: a wrong first suspect must not hide the others.
+const ALWAYS_NAMED: usize = 3;
+/// A longer list of suspects does not help.
+const MAX_SUSPECTS: usize = 5;
+/// Suspects of scores whose confidence differs by less than this share are alike: nothing tells them apart.
+const ALIKE: f64 = 0.02;
+
+/// A proposal with its place in an incident.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub proposal: Proposal,
+    /// The symptoms assigned to it; each belongs to one proposal.
+    pub explains: Vec<usize>,
+    /// The component or the fault of the proposal that brings this one about.
+    pub consequence_of: Option<usize>,
+}
+
+/// An incident before it is turned into output.
+#[derive(Debug, Clone, Default)]
+pub struct IncidentDraft {
+    /// Roots first, in rank order, then their consequences.
+    pub told: Vec<Told>,
+    /// Symptoms that belong to it, explained or not.
+    pub symptoms: BTreeSet<usize>,
+    pub similar: Vec<knowledge::Similar>,
+    /// Components that nothing tells apart from the first suspect, itself included; empty if it stands out.
+    pub alike: Vec<ComponentId>,
+}
+
+impl IncidentDraft {
+    pub fn layer(&self) -> Option<Layer> {
+        self.told.first().map(|told| told.proposal.layer)
+    }
+
+    pub fn roots(&self) -> impl Iterator<Item = &Told> {
+        self.told.iter().filter(|told| told.consequence_of.is_none())
+    }
+
+    /// Proposals of rules.
+    pub fn expert(&self) -> impl Iterator<Item = &Told> {
+        self.told.iter().filter(|told| told.proposal.layer == Layer::Expert)
+    }
+
+    /// Symptoms that one of its suspects explains.
+    pub fn explained(&self) -> BTreeSet<usize> {
+        self.told.iter().flat_map(|told| &told.explains).copied().collect()
+    }
+
+    /// Whether nothing of it lasts: neither a root suspect nor a symptom that needs an explanation.
+    pub fn is_over(&self, symptoms: &[Symptom]) -> bool {
+        let on = |symptom: &&Symptom| symptom.calls_for_help() && symptom.kind == Kind::Alert && symptom.end.is_none();
+        !self.told.is_empty()
+            && self.roots().all(|told| told.proposal.until().is_some())
+            && !self.symptoms.iter().filter_map(|i| symptoms.get(*i)).any(|symptom| on(&symptom))
+    }
+}
+
+/// Forms incidents, the most important first.
+pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
+    let symptoms = &observations.symptoms;
+    let engine = observations.question.engine;
+    let proposals = rules::propose(engine.estate, engine.facts, &observations.findings, symptoms, observations.since);
+    let mut drafts = grouped(cover(&proposals, symptoms), symptoms);
+    let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
+    let loose: Vec<usize> =
+        (0..symptoms.len()).filter(|i| !taken.contains(i) && symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
+    for cluster in joined(observations, clusters(observations, &loose)) {
+        // Symptoms upstream of an incident that rules explain, or reached by it, belong to it; they may show its deeper cause.
+        match drafts.iter_mut().find(|d| touches(observations, d, &cluster)) {
+            Some(draft) => draft.symptoms.extend(cluster),
+            None => drafts.push(IncidentDraft { symptoms: cluster.into_iter().collect(), ..IncidentDraft::default() }),
+        }
+    }
+    if drafts.is_empty() {
+        drafts.push(IncidentDraft::default());
+    }
+    let mut taken: BTreeSet<usize> = drafts.iter().flat_map(IncidentDraft::explained).collect();
+    for draft in &mut drafts {
+        complete(observations, draft, &mut taken);
+    }
+    // If rules explain an incident, a single alert on an otherwise healthy component is neither an incident nor a suspect: it stays
+    // unexplained.
+    if drafts.iter().any(|d| d.expert().next().is_some()) {
+        for draft in &mut drafts {
+            draft.told.retain(|told| is_corroborated(told, symptoms));
+        }
+    }
+    drafts.retain(|d| !d.told.is_empty() && !is_harmless(observations, d));
+    sort(&mut drafts, symptoms);
+    drafts
+}
+
+/// What is still on comes first, then what matters most, then what is most certain.
+fn sort(drafts: &mut [IncidentDraft], symptoms: &[Symptom]) {
+    let importance = |d: &IncidentDraft| {
+        let calling = d.symptoms.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help());
+        calling.map(|s| s.importance).sum::<f64>()
+    };
+    let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| symptoms.get(*i)).map(|s| s.onset).min();
+    let first = |d: &IncidentDraft| d.told.first().map(|told| (told.proposal.strength, told.proposal.component));
+    let surer = |d: &IncidentDraft| first(d).map_or(0.0, |(strength, _)| strength);
+    drafts.sort_by(|a, b| {
+        (a.is_over(symptoms), a.layer())
+            .cmp(&(b.is_over(symptoms), b.layer()))
+            .then(importance(b).total_cmp(&importance(a)))
+            .then(surer(b).total_cmp(&surer(a)))
+            .then_with(|| since(a).cmp(&since(b)))
+            // Ties: by component, never by position in a file.
+            .then_with(|| first(a).map(|f| f.1).cmp(&first(b).map(|f| f.1)))
+    });
+}
+
+/// Symptoms that no suspect of any incident explains. A muted alert needs no explanation.
+pub fn unexplained(observations: &Observations<'_, '_>, drafts: &[IncidentDraft]) -> Vec<usize> {
+    let explained: BTreeSet<usize> = drafts.iter().flat_map(IncidentDraft::explained).collect();
+    let muted = |i: &usize| observations.symptoms.get(*i).is_some_and(|s| s.muted.is_some());
+    (0..observations.symptoms.len()).filter(|i| !explained.contains(i) && !muted(i)).collect()
+}
+
+/// Ranks proposals by explaining away. Their own findings count as symptoms too, so that a rule that uses metrics alone is not ignored.
+fn cover(proposals: &[Proposal], symptoms: &[Symptom]) -> Vec<Told> {
+    let could: Vec<Vec<usize>> = proposals.iter().map(|p| explainable(p, symptoms)).collect();
+    let mut open: BTreeSet<usize> = (0..symptoms.len()).collect();
+    let mut waiting: BTreeSet<usize> = (0..proposals.len()).collect();
+    // The gain of a proposal when it was last computed. Gains only shrink, so this is an upper bound, and most are never
+    // computed again (M. Minoux, Accelerated greedy algorithms for maximizing submodular set functions, 1978).
+    let mut bounds: Vec<f64> = vec![f64::INFINITY; proposals.len()];
+    let mut told: Vec<(usize, Vec<usize>, Option<usize>)> = Vec::new();
+    while let Some(index) = best(proposals, &could, symptoms, (&open, &waiting), &mut bounds) {
+        let Some(cause) = proposals.get(index) else { break };
+        waiting.remove(&index);
+        let explains: Vec<usize> = could.get(index).into_iter().flatten().copied().filter(|s| open.remove(s)).collect();
+        let place = told.len();
+        told.push((index, explains, None));
+        // What it brings about are its consequences; they keep the symptoms that their cause does not explain.
+        let effects: Vec<usize> = waiting.iter().copied().filter(|o| proposals.get(*o).is_some_and(|o| cause.causes(o))).collect();
+        for effect in effects {
+            waiting.remove(&effect);
+            let explains: Vec<usize> = could.get(effect).into_iter().flatten().copied().filter(|s| open.remove(s)).collect();
+            told.push((effect, explains, Some(place)));
+        }
+    }
+    let tell = |(index, explains, consequence_of): (usize, Vec<usize>, Option<usize>)| {
+        Some(Told { proposal: proposals.get(index)?.clone(), explains, consequence_of })
+    };
+    told.into_iter().filter_map(tell).collect()
+}
+
+fn explainable(proposal: &Proposal, symptoms: &[Symptom]) -> Vec<usize> {
+    symptoms.iter().enumerate().filter(|(_, s)| s.muted.is_none() && proposal.explains(s)).map(|(index, _)| index).collect()
+}
+
+/// The waiting proposal with the largest gain: what lasts before what is over, ties by onset, then by component.
+fn best(
+    proposals: &[Proposal],
+    could: &[Vec<usize>],
+    symptoms: &[Symptom],
+    (open, waiting): (&BTreeSet<usize>, &BTreeSet<usize>),
+    bounds: &mut [f64],
+) -> Option<usize> {
+    let lasts = |index: usize| proposals.get(index).is_some_and(|p| !p.is_past());
+    let any_lasts = waiting.iter().any(|index| lasts(*index));
+    let mut by_bound: Vec<usize> = waiting.iter().copied().filter(|index| !any_lasts || lasts(*index)).collect();
+    by_bound.sort_by(|a, b| bounds.get(*b).unwrap_or(&0.0).total_cmp(bounds.get(*a).unwrap_or(&0.0)));
+    let key = |index: usize| proposals.get(index).map(|p| (p.onset, p.component, &p.fault));
+    let mut best: Option<(f64, usize)> = None;
+    for index in by_bound {
+        let bound = bounds.get(index).copied().unwrap_or(0.0);
+        if best.is_some_and(|(gain, _)| bound < gain) {
+            break;
+        }
+        let Some(proposal) = proposals.get(index) else { continue };
+        let own =
+            could.get(index).into_iter().flatten().filter(|s| open.contains(s)).filter_map(|s| symptoms.get(*s)).map(Symptom::evidence);
+        let effects = waiting.iter().filter_map(|o| proposals.get(*o)).filter(|o| proposal.causes(o)).map(|o| o.strength);
+        let gain = proposal.strength * (own.sum::<f64>() + effects.sum::<f64>());
+        if let Some(bound) = bounds.get_mut(index) {
+            *bound = gain;
+        }
+        if best.is_none_or(|(most, other)| gain > most || (gain == most && key(index) < key(other))) {
+            best = Some((gain, index));
+        }
+    }
+    best.map(|(_, index)| index)
+}
+
+/// Roots that could explain a common symptom share an incident, also transitively; consequences follow their root.
+fn grouped(told: Vec<Told>, symptoms: &[Symptom]) -> Vec<IncidentDraft> {
+    let mut parent: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut first_of: BTreeMap<usize, usize> = BTreeMap::new();
+    for (root, one) in told.iter().enumerate().filter(|(_, one)| one.consequence_of.is_none()) {
+        for symptom in explainable(&one.proposal, symptoms) {
+            if symptoms.get(symptom).is_some_and(Symptom::calls_for_help) {
+                let first = *first_of.entry(symptom).or_insert(root);
+                union(&mut parent, first, root);
+            }
+        }
+    }
+    // Rivals, two faults of one component, are one incident too.
+    let mut first_at: BTreeMap<ComponentId, usize> = BTreeMap::new();
+    for (root, one) in told.iter().enumerate().filter(|(_, one)| one.consequence_of.is_none()) {
+        if let Some(component) = one.proposal.component {
+            let first = *first_at.entry(component).or_insert(root);
+            union(&mut parent, first, root);
+        }
+    }
+    let mut drafts: BTreeMap<usize, (usize, Vec<(usize, Told)>)> = BTreeMap::new();
+    let mut order = 0;
+    for (place, one) in told.into_iter().enumerate() {
+        let group = find(&mut parent, one.consequence_of.unwrap_or(place));
+        order += 1;
+        drafts.entry(group).or_insert((order, Vec::new())).1.push((place, one));
+    }
+    let mut drafts: Vec<(usize, Vec<(usize, Told)>)> = drafts.into_values().collect();
+    drafts.sort_by_key(|(order, _)| *order);
+    drafts.into_iter().map(|(_, told)| IncidentDraft::of(told)).collect()
+}
+
+impl IncidentDraft {
+    /// From proposals with their old positions, to which consequences refer.
+    fn of(mut told: Vec<(usize, Told)>) -> Self {
+        told.sort_by_key(|(place, one)| (one.consequence_of.is_some(), *place));
+        let new: BTreeMap<usize, usize> = told.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
+        let mut draft = IncidentDraft::default();
+        for (_, mut one) in told {
+            one.consequence_of = one.consequence_of.and_then(|old| new.get(&old).copied());
+            draft.symptoms.extend(one.explains.iter().copied());
+            draft.told.push(one);
+        }
+        draft
+    }
+
+    /// Puts the roots into the given order (positions), and keeps the consequences behind them.
+    fn reorder(&mut self, roots: &[usize]) {
+        let all = std::mem::take(&mut self.told);
+        let consequences = all.iter().enumerate().filter(|(at, _)| !roots.contains(at)).map(|(at, _)| at);
+        let order: Vec<usize> = roots.iter().copied().chain(consequences).collect();
+        let new: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        for at in order {
+            if let Some(mut one) = all.get(at).cloned() {
+                one.consequence_of = one.consequence_of.and_then(|old| new.get(&old).copied());
+                self.told.push(one);
+            }
+        }
+    }
+
+    /// Assigns every symptom to the first proposal that explains it.
+    fn assign(&mut self, symptoms: &[Symptom]) {
+        let mut open = self.symptoms.clone();
+        for one in &mut self.told {
+            let explains = |i: &usize| symptoms.get(*i).is_some_and(|s| s.muted.is_none() && one.proposal.explains(s));
+            let mine: Vec<usize> = open.iter().copied().filter(explains).collect();
+            open.retain(|i| !mine.contains(i));
+            one.explains = mine;
+        }
+    }
+}
+
+/// Adds similar cases to an incident, and what cases and scores propose for the symptoms that its rules leave unexplained. `taken` has
+/// the symptoms that are already explained; those explained here are added.
+fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, taken: &mut BTreeSet<usize>) {
+    let symptoms = &observations.symptoms;
+    let everything: Vec<usize> = draft.symptoms.iter().copied().collect();
+    let calling: Vec<usize> = everything.iter().copied().filter(|i| symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
+    draft.similar = cases::similar(observations, &everything);
+    let mut open: Vec<usize> = {
+        let explained = draft.explained();
+        everything.into_iter().filter(|i| !explained.contains(i)).collect()
+    };
+    let rules_spoke = !draft.told.is_empty();
+    if open.iter().any(|i| calling.contains(i)) {
+        // What names the same component as a rule, or something that it reaches, proposes nothing new.
+        let known = |draft: &IncidentDraft, p: &Proposal| {
+            let lasting = draft.told.iter().map(|told| &told.proposal).filter(|told| !told.is_past());
+            lasting.into_iter().any(|told| told.component == p.component || p.component.is_some_and(|c| told.reach.contains(&c)))
+        };
+        if let Some(case) = cases::propose(observations, &open).filter(|p| !known(draft, p)) {
+            let explains: Vec<usize> = open.iter().copied().filter(|i| symptoms.get(*i).is_some_and(|s| case.explains(s))).collect();
+            open.retain(|i| !explains.contains(i));
+            draft.told.push(Told { proposal: case, explains, consequence_of: None });
+        }
+        if open.iter().any(|i| calling.contains(i)) {
+            // What a suspect that is over left behind, and still lasts, may be the cause of what came later.
+            let over = draft.told.iter().filter(|told| told.proposal.is_past()).filter_map(|told| told.proposal.until()).min();
+            let later = |s: &Symptom| over.is_some_and(|over| s.onset > over);
+            let anew = open.iter().filter(|i| calling.contains(i)).any(|i| symptoms.get(*i).is_some_and(later));
+            let lasts = |i: &usize| anew && symptoms.get(*i).is_some_and(|s| s.end.is_none() && s.kind == Kind::Alert);
+            let asked: Vec<usize> = calling.iter().copied().filter(|i| open.contains(i) || lasts(i)).collect();
+            let needed = |p: &Proposal| {
+                let calling = open.iter().filter(|i| calling.contains(i)).filter_map(|i| symptoms.get(*i));
+                !anew || calling.filter(|s| later(s)).any(|s| p.explains(s))
+            };
+            let proposed = scores::propose(observations, &asked).into_iter().filter(needed).collect();
+            add_scores(observations, draft, proposed, (taken, anew));
+        }
+    } else if calling.is_empty() && !rules_spoke {
+        add_scores(observations, draft, scores::propose(observations, &[]), (taken, false));
+    }
+    if draft.layer().is_some_and(|layer| layer != Layer::Anomaly) {
+        challenge(observations, draft, &calling);
+    }
+    rank(observations, draft);
+    draft.assign(symptoms);
+    taken.extend(draft.explained());
+}
+
+/// Adds the suspects of scores that are new and worth naming. `anew`: something began after what rules found was over.
+fn add_scores(
+    observations: &Observations<'_, '_>,
+    draft: &mut IncidentDraft,
+    proposed: Vec<Proposal>,
+    (taken, anew): (&BTreeSet<usize>, bool),
+) {
+    let known: BTreeSet<Option<ComponentId>> = draft.told.iter().map(|told| told.proposal.component).collect();
+    // Components that the suspect of a rule reaches are explained; they are not a second cause.
+    let ruling = draft.expert().map(|told| &told.proposal).filter(|proposal| !anew || !proposal.is_past());
+    let effects: BTreeSet<ComponentId> = ruling.flat_map(|proposal| proposal.reach.iter().copied()).collect();
+    let fresh = |p: &Proposal| !known.contains(&p.component) && p.component.is_none_or(|c| !effects.contains(&c));
+    let deviates = |p: &Proposal| matches!(&p.basis, Basis::Scores(ranked) if !ranked.deviations.is_empty());
+    // A component without anomalies is listed after a better suspect only with enough confidence.
+    let worth = |(place, p): &(usize, Proposal)| {
+        let strays = deviates(p);
+        *place == 0 || (strays && *place < ALWAYS_NAMED) || p.raw >= if strays { WORTH_A_LINE } else { WORTH_NAMING }
+    };
+    let fresh: Vec<Proposal> = proposed.into_iter().filter(fresh).collect();
+    if let Some(first) = fresh.first() {
+        let alike = fresh.iter().filter(|p| !deviates(p) && p.raw >= first.raw * (1.0 - ALIKE)).filter_map(|p| p.component);
+        let alike: Vec<ComponentId> = alike.collect();
+        if alike.len() > 1 && !deviates(first) {
+            draft.alike = alike;
+        }
+    }
+    let alike = draft.alike.clone();
+    let named = |(place, p): &(usize, Proposal)| {
+        worth(&(*place, p.clone())) && (*place < MAX_SUSPECTS) || p.component.is_some_and(|c| alike.contains(&c))
+    };
+    for (_, proposal) in fresh.into_iter().enumerate().filter(named) {
+        // Anomalous series of the components that a suspect explains are its symptoms too.
+        let metric = |s: &Symptom| s.kind == Kind::Metric && proposal.explains(s);
+        let metrics = observations.symptoms.iter().enumerate().filter(|(i, s)| !taken.contains(i) && metric(s)).map(|(i, _)| i);
+        draft.symptoms.extend(metrics);
+        draft.told.push(Told { proposal, explains: Vec::new(), consequence_of: None });
+    }
+}
+
+/// What explains more than the first suspect of a rule or case, began no later, and is not its symptom, is told too: no layer stands
+/// above it.
+fn challenge(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, calling: &[usize]) {
+    let symptoms = &observations.symptoms;
+    let explains = |p: &Proposal| calling.iter().filter(|i| symptoms.get(**i).is_some_and(|s| p.explains(s))).count();
+    let own = |p: &Proposal| match &p.basis {
+        Basis::Scores(ranked) => calling.iter().any(|i| {
+            symptoms
+                .get(*i)
+                .is_some_and(|s| !s.starved && s.component.is_some_and(|c| ranked.members.contains(&c)) && s.onset >= observations.since)
+        }),
+        Basis::Rules(_) | Basis::Case(_) => false,
+    };
+    let Some(first) = draft.told.first().map(|told| told.proposal.clone()) else { return };
+    let proposed = scores::propose(observations, calling).into_iter().filter(|p| own(p) && beats(p, &first, &explains));
+    let told: Vec<Option<ComponentId>> = draft.told.iter().map(|told| told.proposal.component).collect();
+    if let Some(proposal) = proposed.filter(|p| !told.contains(&p.component)).max_by_key(|p| (explains(p), std::cmp::Reverse(p.component)))
+    {
+        draft.told.push(Told { proposal, explains: Vec::new(), consequence_of: None });
+    }
+}
+
+/// Whether one proposal must not stand below another: it explains more, began no later, is still on if the other is, and is not its
+/// symptom.
+fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> usize) -> bool {
+    let symptom = one.component.is_some_and(|component| other.reach.contains(&component));
+    let on = !one.is_past() || other.is_past();
+    !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
+}
+
+/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what beats it.
+fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
+    let symptoms = &observations.symptoms;
+    let calling: Vec<usize> = draft.symptoms.iter().copied().filter(|i| symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
+    let explains = |p: &Proposal| calling.iter().filter(|i| symptoms.get(**i).is_some_and(|s| p.explains(s))).count();
+    let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
+    let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
+    order.sort_by_key(|index| at(*index).map(|p| (p.is_past(), p.layer)));
+    // Bubble what beats its neighbour of another layer upwards; within a layer the order is the layer's own.
+    let mut moved = true;
+    let mut rounds = order.len();
+    while moved && rounds > 0 {
+        moved = false;
+        rounds -= 1;
+        for place in 1..order.len() {
+            let pair = order.get(place - 1).copied().zip(order.get(place).copied());
+            let wins = pair
+                .and_then(|(above, below)| at(above).zip(at(below)))
+                .is_some_and(|(above, below)| above.layer != below.layer && beats(below, above, &explains));
+            if wins {
+                order.swap(place - 1, place);
+                moved = true;
+            }
+        }
+    }
+    // What an earlier root brings about, and did not come from the same scores, is its consequence.
+    let mut consequences: Vec<(usize, usize)> = Vec::new();
+    for (place, index) in order.iter().enumerate() {
+        let causes = |above: &&usize| {
+            at(**above)
+                .zip(at(*index))
+                .is_some_and(|(above, one)| above.layer != one.layer && one.layer == Layer::Expert && above.causes(one))
+        };
+        if let Some(cause) = order.iter().take(place).find(causes) {
+            consequences.push((*index, *cause));
+        }
+    }
+    for (index, cause) in &consequences {
+        if let Some(told) = draft.told.get_mut(*index) {
+            told.consequence_of = Some(*cause);
+        }
+    }
+    order.retain(|index| consequences.iter().all(|(at, _)| at != index));
+    draft.reorder(&order);
+}
+
+/// Whether a suspect rests on more than an alert of its own: a rule, a case, an anomalous metric, or a symptom of another component.
+fn is_corroborated(told: &Told, symptoms: &[Symptom]) -> bool {
+    let Basis::Scores(ranked) = &told.proposal.basis else { return true };
+    let mut alerting = told.explains.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help()).peekable();
+    let strays = alerting.peek().is_some() && !ranked.deviations.is_empty();
+    strays || alerting.filter_map(|s| s.component).any(|c| Some(c) != told.proposal.component && !ranked.members.contains(&c))
+}
+
+/// A single alert on a component whose metrics are there and show nothing is no incident: it stays unexplained.
+fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
+    let facts = observations.question.engine.facts;
+    let measured = |component: ComponentId| facts.series.iter().any(|s| s.component == Some(component) && !s.points.is_empty());
+    draft.told.iter().all(|told| {
+        let Basis::Scores(ranked) = &told.proposal.basis else { return false };
+        !ranked.deviates && !is_corroborated(told, &observations.symptoms) && ranked.members.iter().any(|c| measured(*c))
+    })
+}
+
+/// Clusters of symptoms that lead to the same first suspect are one incident, though no path joins them.
+fn joined(observations: &Observations<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+    if clusters.len() < 2 {
+        return clusters;
+    }
+    let mut clusters = clusters;
+    if clusters.len() > MAX_CLUSTERS {
+        // The largest stay; the sort is stable.
+        clusters.sort_by_key(|cluster| std::cmp::Reverse(cluster.len()));
+        let rest = clusters.split_off(MAX_CLUSTERS);
+        clusters.push(rest.into_iter().flatten().collect());
+    }
+    let mut by_suspect: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
+    let mut joined: Vec<Vec<usize>> = Vec::new();
+    for cluster in clusters {
+        match scores::first(observations, &cluster) {
+            Some(component) => by_suspect.entry(component).or_default().extend(cluster),
+            None => joined.push(cluster),
+        }
+    }
+    joined.extend(by_suspect.into_values());
+    joined.iter_mut().for_each(|cluster| cluster.sort_unstable());
+    // Sorted by component, so that the order of signals in files has no effect.
+    let about = |cluster: &Vec<usize>| cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).min();
+    joined.sort_by_key(about);
+    joined
+}
+
+/// Whether a fault of a cluster's component reaches a suspect of the incident, or the other way round.
+fn touches(observations: &Observations<'_, '_>, draft: &IncidentDraft, cluster: &[usize]) -> bool {
+    let estate = observations.question.engine.estate;
+    let mut area: BTreeSet<ComponentId> = BTreeSet::new();
+    for proposal in draft.told.iter().map(|told| &told.proposal) {
+        area.extend(proposal.reach.iter().copied());
+        let upstream = proposal.component.into_iter().flat_map(|root| estate.dependencies(root, &[], None));
+        area.extend(upstream.map(|r| r.component));
+    }
+    cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).any(|component| area.contains(&component))
+}
+
+/// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
+/// on a third one nearby. Linear in the size of their dependencies.
+fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
+    let estate = observations.question.engine.estate;
+    let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
+    let direct = |c: ComponentId| estate.dependencies(c, &[], Some(1)).into_iter().map(|r| r.component).collect::<Vec<_>>();
+    let below = closure(&alerting, direct);
+    // Dependencies that themselves depend on an alerting component pass the connection on.
+    let carries =
+        closure(&alerting, |c| estate.dependents(c, &[], Some(1)).into_iter().map(|r| r.component).filter(|c| below.contains(c)).collect());
+    let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    for &component in &below {
+        for under in direct(component).into_iter().filter(|d| carries.contains(d)) {
+            union(&mut parent, component, under);
+        }
+    }
+    let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    for &component in &alerting {
+        for near in estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)) {
+            let first = *first_on.entry(near.component).or_insert(component);
+            union(&mut parent, first, component);
+        }
+    }
+    let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
+    for &index in loose {
+        let component = observations.symptoms.get(index).and_then(|s| s.component);
+        groups.entry(component.map(|c| find(&mut parent, c))).or_default().push(index);
+    }
+    groups.into_values().collect()
+}
+
+/// Everything reachable by `steps`, including the start.
+fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<ComponentId>) -> BTreeSet<ComponentId> {
+    let mut seen = start.clone();
+    let mut open: Vec<ComponentId> = start.iter().copied().collect();
+    while let Some(at) = open.pop() {
+        for next in steps(at) {
+            if seen.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    seen
+}
+
+/// The representative of a set.
+pub(super) fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
+    let mut root = start;
+    while let Some(next) = parent.get(&root).copied().filter(|next| *next != root) {
+        root = next;
+    }
+    // Path compression.
+    let mut at = start;
+    while let Some(next) = parent.insert(at, root).filter(|next| *next != at && *next != root) {
+        at = next;
+    }
+    root
+}
+
+/// Joins two sets; the smaller representative stays.
+pub(super) fn union<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, a: T, b: T) {
+    let (a, b) = (find(parent, a), find(parent, b));
+    if a != b {
+        parent.insert(a.max(b), a.min(b));
+    }
+}

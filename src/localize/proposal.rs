@@ -1,0 +1,121 @@
+//! A proposal: a component that may be at fault, whichever layer says so, and what its fault would explain.
+
+use std::collections::BTreeSet;
+
+use anomaly::Ranked;
+use engine::SignalRef;
+use estate::ComponentId;
+use knowledge::Similar;
+use value::{Duration, MINUTE, Time};
+
+use super::Layer;
+use super::symptoms::{Kind, Symptom};
+
+/// A cause may be noticed this much later than its effect: scrape intervals, the `for` of alerts, clock skew. Differences of starting
+/// times within it are no evidence of order.
+pub const TOLERANCE: Duration = 5 * MINUTE;
+
+/// What is over may still explain what began this long after its end: queues drain, clients retry, alerts wait before they fire.
+pub const SETTLING: Duration = 5 * MINUTE;
+
+/// A component that may be at fault.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    pub layer: Layer,
+    /// `None` if the rule that matched names no component.
+    pub component: Option<ComponentId>,
+    pub fault: String,
+    pub onset: Time,
+    /// The intervals in which it showed, ascending; the end of the last is `None` while it lasts.
+    pub lasted: Vec<(Time, Option<Time>)>,
+    /// Probability that this is a root cause, 0 to 1, before it is compared with the other proposals of its incident.
+    pub strength: f64,
+    /// The same before feedback.
+    pub raw: f64,
+    /// Components that its evidence shows to be affected, itself first.
+    pub affected: BTreeSet<ComponentId>,
+    /// Everything that a fault here reaches, itself included.
+    pub reach: BTreeSet<ComponentId>,
+    /// Components that stop being called if this one fails: they starve, and everything they call.
+    pub starves: BTreeSet<ComponentId>,
+    /// The signals that it is based on.
+    pub evidence: BTreeSet<SignalRef>,
+    pub basis: Basis,
+}
+
+/// What a proposal rests on.
+#[derive(Debug, Clone)]
+pub enum Basis {
+    /// Positions of its findings, the strongest first.
+    Rules(Vec<usize>),
+    Case(Similar),
+    Scores(Box<Ranked>),
+}
+
+impl Proposal {
+    pub fn findings(&self) -> &[usize] {
+        match &self.basis {
+            Basis::Rules(findings) => findings,
+            Basis::Case(_) | Basis::Scores(_) => &[],
+        }
+    }
+
+    pub fn case(&self) -> Option<usize> {
+        match &self.basis {
+            Basis::Case(similar) => Some(similar.case),
+            Basis::Rules(_) | Basis::Scores(_) => None,
+        }
+    }
+
+    /// When it was over; `None` while it lasts.
+    pub fn until(&self) -> Option<Time> {
+        self.lasted.last().and_then(|(_, until)| *until)
+    }
+
+    /// Whether it stands below what lasts. Metrics that are back to usual do not: how strong they still are is part of their scores.
+    pub fn is_past(&self) -> bool {
+        let faded = matches!(&self.basis, Basis::Scores(ranked) if ranked.deviates);
+        self.until().is_some() && !faded
+    }
+
+    /// Whether something that began then can be its effect: it began no later (within the tolerance), and was not over yet (or only just).
+    pub fn was_on(&self, onset: Time) -> bool {
+        self.lasted.iter().enumerate().any(|(at, (since, until))| {
+            let since = if at == 0 { self.onset.min(*since) } else { *since };
+            onset >= since.minus(TOLERANCE) && until.is_none_or(|until| onset <= until.plus(SETTLING))
+        })
+    }
+
+    pub fn explains(&self, symptom: &Symptom) -> bool {
+        if symptom.signals.iter().any(|signal| self.evidence.contains(signal)) {
+            return true;
+        }
+        let Some(component) = symptom.component else { return false };
+        // An anomalous metric that a fault reaches is its effect, whichever way it points: throughput falls above and below.
+        let reached = match symptom.kind {
+            Kind::Alert | Kind::Report | Kind::Probe | Kind::Log if symptom.starved => {
+                self.starves.contains(&component) || self.component == Some(component)
+            }
+            Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => self.reach.contains(&component),
+            Kind::Metric => self.reach.contains(&component),
+        };
+        match &self.basis {
+            // Its own signals are its evidence. For the others, the ranking has compared the times.
+            Basis::Scores(ranked) => {
+                ranked.members.contains(&component) || (ranked.explains.contains(&component) && self.was_on(symptom.onset))
+            }
+            Basis::Rules(_) | Basis::Case(_) => reached && self.was_on(symptom.onset),
+        }
+    }
+
+    /// Whether the fault of `other` is something that this one brings about.
+    pub fn causes(&self, other: &Proposal) -> bool {
+        let reached = other.component.is_some_and(|component| self.reach.contains(&component));
+        reached && other.component != self.component && self.was_on(other.onset)
+    }
+}
+
+/// The same fault in other words of spelling: case, blanks and full stops do not make two faults.
+pub fn fault_key(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().trim_end_matches(['.', '。']).to_owned()
+}

@@ -1,0 +1,239 @@
+//! The expert layer: findings of rules become proposals.
+//!
+//! A finding names a component at fault. It explains the symptoms on that component, on the components that its evidence
+//! shows to be affected, and on everything that a fault of these reaches, unless a symptom began clearly before it or after its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compile::plan::{Cond, CondKind, Kind, Status};
+use engine::{Finding, SignalRef};
+use estate::{ComponentId, Snapshot};
+use signal::Facts;
+use value::{Duration, Time, Truth};
+
+use super::Layer;
+use super::proposal::{Basis, Proposal, fault_key};
+use super::symptoms::Symptom;
+
+/// Findings by their position, each with the fault in its words.
+type Named = Vec<(usize, String)>;
+
+/// The maximum confidence of any answer: no rule and no score is certain.
+const MOST_SURE: f64 = 0.95;
+
+/// Groups the findings that count by the component and the fault that they name. Two faults of one component are two proposals.
+pub fn propose(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], symptoms: &[Symptom], since: Time) -> Vec<Proposal> {
+    let mut by_fault: BTreeMap<(Option<ComponentId>, String), Named> = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate().filter(|(_, finding)| counts(finding)) {
+        for (component, fault) in blamed(finding) {
+            by_fault.entry((component, fault_key(&fault))).or_default().push((index, fault));
+        }
+    }
+    let proposals = by_fault.into_iter().map(|((component, _), named)| proposal(estate, facts, findings, component, named, since));
+    // What rests on nothing but absences, and is over, accuses nobody unless something went wrong meanwhile.
+    let speaks = |one: &Proposal| {
+        !one.evidence.is_empty() || one.until().is_none() || symptoms.iter().any(|s| s.calls_for_help() && one.explains(s))
+    };
+    proposals.filter(speaks).collect()
+}
+
+/// Whether a finding counts: from an active rule, not overridden.
+pub fn counts(finding: &Finding<'_>) -> bool {
+    finding.rule.status == Status::Active && finding.overridden.is_none()
+}
+
+/// The components that a finding names as the cause. A cause with a place takes precedence over a fault, which is then the effect.
+fn blamed(finding: &Finding<'_>) -> Vec<(Option<ComponentId>, String)> {
+    let conclusions = &finding.conclusions;
+    let list = if conclusions.causes.iter().any(|(_, at)| !at.is_empty()) { &conclusions.causes } else { &conclusions.faults };
+    let mut blamed: Vec<(Option<ComponentId>, String)> = Vec::new();
+    for (text, places) in list {
+        let mut add = |component: Option<ComponentId>| {
+            if !blamed.iter().any(|(c, t)| *c == component && t == text) {
+                blamed.push((component, text.clone()));
+            }
+        };
+        if places.is_empty() { add(None) } else { places.iter().for_each(|place| add(Some(*place))) }
+    }
+    if blamed.is_empty() {
+        let text = finding.rule.causes.first().map_or_else(|| finding.rule.title.clone(), |c| c.text.clone());
+        blamed.push((finding.binding.first().copied(), text));
+    }
+    blamed
+}
+
+fn proposal(
+    estate: &Snapshot,
+    facts: &Facts,
+    findings: &[Finding<'_>],
+    component: Option<ComponentId>,
+    mut named: Named,
+    since: Time,
+) -> Proposal {
+    let rank = |index: usize| {
+        findings.get(index).map_or((0.0, String::new(), Vec::new()), |f| (-strength(&[f], facts), f.rule.id.clone(), f.binding.clone()))
+    };
+    named.sort_by(|a, b| {
+        let (a, b) = (rank(a.0), rank(b.0));
+        a.0.total_cmp(&b.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
+    });
+    let mut affected: BTreeSet<ComponentId> = component.into_iter().collect();
+    let mut declared = BTreeSet::new();
+    let mut evidence = BTreeSet::new();
+    let mut onset = Time::MAX;
+    let mut lasted = Vec::new();
+    let all: Vec<&Finding<'_>> = named.iter().filter_map(|(index, _)| findings.get(*index)).collect();
+    for finding in &all {
+        onset = onset.min(began(finding, facts, since));
+        lasted.extend(finding.held.iter().copied());
+        for (_, about, signals) in supporting(finding) {
+            affected.extend(about);
+            affected.extend(signals.iter().filter_map(|signal| component_of(*signal, facts)));
+            evidence.extend(signals);
+        }
+        declared.extend(finding.conclusions.impact.keys().copied());
+    }
+    let strength = strength(&all, facts);
+    let mut reach: BTreeSet<ComponentId> = affected.union(&declared).copied().collect();
+    for start in affected.iter().chain(&declared) {
+        reach.extend(estate.dependents(*start, &[], None).into_iter().map(|r| r.component));
+    }
+    let fault = named.first().map(|(_, fault)| fault.clone()).unwrap_or_default();
+    Proposal {
+        layer: Layer::Expert,
+        component,
+        fault,
+        onset,
+        lasted: joined(lasted),
+        strength,
+        raw: strength,
+        starves: component.map(|component| below(estate, component)).unwrap_or_default(),
+        affected,
+        reach,
+        evidence,
+        basis: Basis::Rules(named.into_iter().map(|(index, _)| index).collect()),
+    }
+}
+
+/// Everything that a component calls, at any distance: what starves if it fails.
+pub fn below(estate: &Snapshot, component: ComponentId) -> BTreeSet<ComponentId> {
+    estate.dependencies(component, &[], None).into_iter().map(|reached| reached.component).collect()
+}
+
+/// Intervals in order of their starts, those that overlap or touch as one.
+pub fn joined(mut intervals: Vec<(Time, Option<Time>)>) -> Vec<(Time, Option<Time>)> {
+    intervals.sort_unstable_by_key(|(since, until)| (*since, until.is_none(), *until));
+    let mut joined: Vec<(Time, Option<Time>)> = Vec::new();
+    for (since, until) in intervals {
+        match joined.last_mut() {
+            Some((_, end)) if end.is_none_or(|end| since <= end) => {
+                *end = end.zip(until).map(|(a, b)| a.max(b));
+            }
+            Some(_) | None => joined.push((since, until)),
+        }
+    }
+    joined
+}
+
+/// Atomic conditions that matched and are not under `not` (a condition under `not` shows health, not a symptom): each with its
+/// condition, the component that it is about, and its signals.
+fn supporting<'f>(finding: &'f Finding<'_>) -> impl Iterator<Item = (&'f Cond, Option<ComponentId>, BTreeSet<SignalRef>)> + 'f {
+    finding.evidence.atoms().into_iter().filter(|(atom, negated)| !negated && atom.truth == Truth::True).filter_map(|(atom, _)| {
+        let topology = matches!(atom.cond.kind, CondKind::Link { .. } | CondKind::Shares { .. } | CondKind::Unexplained(_));
+        let healthy = matches!(atom.cond.kind, CondKind::Probe { succeeds: true, .. });
+        (!topology && !healthy).then(|| (atom.cond, atom.about, atom.all_signals()))
+    })
+}
+
+fn component_of(signal: SignalRef, facts: &Facts) -> Option<ComponentId> {
+    match signal {
+        SignalRef::Alert(i) => facts.alerts.get(i)?.component,
+        SignalRef::Series(i) => facts.series.get(i)?.component,
+        SignalRef::Log(i) => facts.logs.get(i)?.component,
+        SignalRef::Report(i) => facts.reports.get(i)?.component,
+        // A change or a probe is about its target, but does not show that the target is affected.
+        SignalRef::Change(_) | SignalRef::Probe(_) => None,
+    }
+}
+
+/// When the fault began: the signals that decide may be older than the match, because the rule may wait (`for 5m`) or count. Signals
+/// from before the window are history, and a change comes before the fault.
+fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
+    let matched = finding.since.minus(longest_wait(&finding.rule.condition));
+    let starts = supporting(finding).flat_map(|(_, _, signals)| signals).filter_map(|signal| match signal {
+        SignalRef::Alert(i) => facts.alerts.get(i).map(|a| a.start),
+        SignalRef::Log(i) => facts.logs.get(i).map(|l| l.time),
+        SignalRef::Report(i) => facts.reports.get(i).map(|r| r.time),
+        SignalRef::Change(_) | SignalRef::Probe(_) | SignalRef::Series(_) => None,
+    });
+    starts.filter(|start| *start >= since).chain([matched]).min().unwrap_or(matched).max(since)
+}
+
+/// The longest `for` of a condition, and the longest window of a trend: how long before `since` it may have begun.
+fn longest_wait(cond: &compile::plan::Cond) -> Duration {
+    let own = match &cond.kind {
+        CondKind::Held { duration, .. } => *duration,
+        CondKind::Trend { window, .. } => *window,
+        CondKind::Or(_)
+        | CondKind::And(_)
+        | CondKind::Not(_)
+        | CondKind::Unexplained(_)
+        | CondKind::Event(_)
+        | CondKind::Quantified(_)
+        | CondKind::Probe { .. }
+        | CondKind::Link { .. }
+        | CondKind::Shares { .. }
+        | CondKind::State { .. }
+        | CondKind::Compare { .. }
+        | CondKind::Script(_)
+        | CondKind::Baseline { .. } => 0,
+    };
+    cond.children().into_iter().map(longest_wait).fold(own, Duration::max)
+}
+
+/// How far findings of one fault can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal: 0.75).
+/// A rule made from a past case (`CAS`) halves it once more. The priority scales the result by 0.8 to 1.
+///
+/// One series, alert or log pattern counts once, over all rules and conditions that rest on it: copies are no evidence.
+fn strength(findings: &[&Finding<'_>], facts: &Facts) -> f64 {
+    let mut seen: BTreeSet<Observation> = BTreeSet::new();
+    let mut agreed = 0;
+    for finding in findings {
+        let atoms = finding.evidence.atoms().into_iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated);
+        for (atom, _) in atoms.filter(|(atom, _)| !atom.signals.is_empty() || !atom.all_signals().is_empty()) {
+            let fresh: BTreeSet<Observation> =
+                atom.all_signals().into_iter().filter_map(|signal| observation(signal, facts)).filter(|one| !seen.contains(one)).collect();
+            agreed += atom.cond.signals().min(fresh.len());
+            seen.extend(fresh);
+        }
+    }
+    let from_case = findings.iter().any(|finding| finding.rule.kind == Kind::Cas);
+    let priority = findings.iter().map(|finding| finding.rule.priority).max().unwrap_or_default();
+    let halvings = 1 + agreed.max(1) + usize::from(from_case);
+    let doubt = 0.5_f64.powi(i32::try_from(halvings).unwrap_or(30).min(30));
+    ((1.0 - doubt) * (0.8 + 0.2 * f64::from(priority) / 100.0)).min(MOST_SURE)
+}
+
+/// What a signal says, without how often: an alert by its name, a log line by its words, a series by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Observation {
+    Alert(String, Option<ComponentId>),
+    Log(String, Option<ComponentId>),
+    Other(SignalRef),
+}
+
+fn observation(signal: SignalRef, facts: &Facts) -> Option<Observation> {
+    Some(match signal {
+        SignalRef::Alert(i) => {
+            let alert = facts.alerts.get(i)?;
+            Observation::Alert(alert.name.clone(), alert.component)
+        }
+        SignalRef::Log(i) => {
+            let line = facts.logs.get(i)?;
+            // Numbers and ids differ from line to line; the words are what the program says.
+            let words: Vec<&str> = line.text.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit())).collect();
+            Observation::Log(words.join(" "), line.component)
+        }
+        SignalRef::Series(_) | SignalRef::Change(_) | SignalRef::Probe(_) | SignalRef::Report(_) => Observation::Other(signal),
+    })
+}

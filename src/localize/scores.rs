@@ -1,0 +1,92 @@
+//! The anomaly layer: alerts and anomaly scores, limited by the topology, become proposals. They need confirmation.
+
+use std::collections::BTreeSet;
+
+use anomaly::{self, RankInput, Ranked, SuspicionSource};
+use estate::ComponentId;
+
+use super::proposal::{Basis, Proposal};
+use super::{Layer, Observations};
+
+/// What scores propose for these symptoms, the best first. Without any, anomalous series alone may be strong enough.
+pub fn propose(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<Proposal> {
+    let asking = asking(observations, symptoms);
+    // Signals without a component have no place in the topology from which to look for suspects.
+    if asking.is_empty() && !symptoms.is_empty() {
+        return Vec::new();
+    }
+    rank(observations, &asking).into_iter().map(|one| proposal(observations, one, symptoms)).collect()
+}
+
+/// The component that scores name first.
+pub fn first(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Option<ComponentId> {
+    let asking = asking(observations, symptoms);
+    if asking.is_empty() { None } else { rank(observations, &asking).first().map(|first| first.component) }
+}
+
+fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> Vec<Ranked> {
+    let engine = observations.question.engine;
+    anomaly::rank(&RankInput {
+        estate: engine.estate,
+        facts: engine.facts,
+        at: engine.at,
+        deviations: &observations.deviations,
+        witnesses: &observations.witnesses,
+        symptoms,
+    })
+}
+
+fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomaly::Symptom> {
+    let calling = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
+    calling.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, end: s.end, starved: s.starved })).collect()
+}
+
+fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]) -> Proposal {
+    let estate = observations.question.engine.estate;
+    let own = |c: Option<ComponentId>| c.is_some_and(|c| one.members.contains(&c));
+    let explained = |c: Option<ComponentId>| c.is_some_and(|c| one.explains.contains(&c));
+    let deviating = one.deviations.iter().filter_map(|d| observations.deviations.get(*d)).map(|d| d.onset);
+    let of = |mine: &dyn Fn(Option<ComponentId>) -> bool| {
+        let onsets = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| mine(s.component)).map(|s| s.onset);
+        // What began before the window is history, unless it is all there is.
+        let onsets: Vec<_> = onsets.collect();
+        onsets.iter().copied().filter(|onset| *onset >= observations.since).min().or_else(|| onsets.iter().copied().min())
+    };
+    let onset = deviating.chain(of(&own)).min().or_else(|| of(&explained)).or_else(|| of(&|_| true)).unwrap_or(observations.since);
+    let walk = |walked: Vec<estate::Reached>| walked.into_iter().map(|r| r.component).collect::<Vec<_>>();
+    let reach = one.members.iter().flat_map(|c| walk(estate.dependents(*c, &[], None))).chain(one.members.iter().copied()).collect();
+    Proposal {
+        layer: Layer::Anomaly,
+        component: Some(one.component),
+        fault: fault(observations, &one, symptoms),
+        onset,
+        lasted: vec![(onset, one.end)],
+        strength: observations.question.feedback.calibration.apply(one.confidence),
+        raw: one.confidence,
+        affected: BTreeSet::from([one.component]),
+        reach,
+        starves: one.members.iter().flat_map(|c| walk(estate.dependencies(*c, &[], None))).collect(),
+        evidence: BTreeSet::new(),
+        basis: Basis::Scores(Box::new(one)),
+    }
+}
+
+/// The fault of a suspect as text: its strongest vote, otherwise its own alert or report.
+fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) -> String {
+    if let Some(SuspicionSource::Deviation(at)) = one.leading
+        && let Some(leading) = observations.deviations.get(at)
+    {
+        return format!("unusually {} {}", if leading.high { "high" } else { "low" }, leading.metric);
+    }
+    let own = incident
+        .iter()
+        .filter_map(|i| observations.symptoms.get(*i))
+        .find(|s| s.calls_for_help() && s.component.is_some_and(|c| one.members.contains(&c)));
+    match (own, one.leading) {
+        (Some(symptom), _) => symptom.text.clone(),
+        (None, Some(SuspicionSource::ExternalEvidence(at))) => {
+            observations.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default()
+        }
+        (None, Some(SuspicionSource::Deviation(_)) | None) => "no anomaly of its own; its dependents fail".to_owned(),
+    }
+}

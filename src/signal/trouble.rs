@@ -1,0 +1,186 @@
+//! Which kind of trouble a signal tells of, by its words: faults travel from a dependency to its users, starvation the other way.
+
+use std::collections::BTreeMap;
+
+/// The kind of trouble that an alert or report tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Trouble {
+    /// Errors, slowness, unavailability, and all that no word tells. It travels from a dependency to those who use it.
+    #[default]
+    Failing,
+    /// No requests, no traffic, no operations. It travels from a caller to those that it no longer calls: victims, not culprits.
+    Starved,
+}
+
+impl Trouble {
+    pub fn name(self) -> &'static str {
+        match self {
+            Trouble::Failing => "failing",
+            Trouble::Starved => "starved",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Trouble> {
+        [Trouble::Failing, Trouble::Starved].into_iter().find(|trouble| trouble.name() == name)
+    }
+}
+
+/// What is counted when work arrives.
+const WORK: &[&str] = &[
+    "request",
+    "requests",
+    "traffic",
+    "operation",
+    "operations",
+    "ops",
+    "throughput",
+    "qps",
+    "rps",
+    "tps",
+    "call",
+    "calls",
+    "query",
+    "queries",
+    "load",
+    "invocations",
+    "transactions",
+    "messages",
+];
+/// What says that none arrives, before the work: `no requests`, `low request rate`.
+const NONE: &[&str] = &["no", "zero", "low", "lower", "missing", "absent", "without", "fewer"];
+/// The same after it: `traffic dropped`, `request rate drop`. `requests dropped` are failures, so they need the word `rate` or `traffic`.
+const LESS: &[&str] =
+    &["low", "zero", "drop", "drops", "dropped", "fell", "falls", "fall", "falling", "decrease", "decreased", "absent", "missing", "gone"];
+/// What may stand between them.
+const BETWEEN: &[&str] = &["rate", "volume", "count", "incoming", "inbound", "received", "http", "grpc", "is", "are", "has", "too"];
+/// Words that speak of failing work in spite of these: `low success rate of requests`, `no successful requests`.
+const FAILING: &[&str] =
+    &["success", "successful", "succeeded", "error", "errors", "failed", "failing", "failure", "failures", "latency", "limit"];
+const WORK_ZH: &[&str] = &["请求", "流量", "吞吐", "调用", "访问量", "业务量", "交易量", "单量", "QPS", "qps", "TPS", "tps", "RPS", "rps"];
+const NONE_ZH: &[&str] = &["无", "没有", "零"];
+const LESS_ZH: &[&str] =
+    &["下降", "骤降", "下跌", "跌零", "跌至", "降为零", "为零", "为0", "为 0", "归零", "过低", "偏低", "突降", "中断流入"];
+
+/// Phrases of `topology/sources.yaml` with the kind that they tell, before the built-in words.
+pub type Phrases = BTreeMap<String, Trouble>;
+
+/// The kind that a name or a sentence tells of; `None` if no word does. A phrase of the user matches as whole words, in any case.
+pub fn trouble_of(text: &str, phrases: &Phrases) -> Option<Trouble> {
+    let words = words(text);
+    let spaced = format!(" {} ", words.join(" "));
+    let of_user = phrases.iter().find(|(phrase, _)| {
+        let wanted = self::words(phrase).join(" ");
+        !wanted.is_empty() && if wanted.is_ascii() { spaced.contains(&format!(" {wanted} ")) } else { spaced.contains(&wanted) }
+    });
+    if let Some((_, trouble)) = of_user {
+        return Some(*trouble);
+    }
+    if words.iter().any(|word| FAILING.contains(&word.as_str()))
+        || ["失败", "错误", "成功率", "延迟", "超时"].iter().any(|w| text.contains(w))
+    {
+        return Some(Trouble::Failing);
+    }
+    (starved(&words) || starved_zh(text)).then_some(Trouble::Starved)
+}
+
+fn starved(words: &[String]) -> bool {
+    let is = |list: &[&str], word: &String| list.contains(&word.as_str());
+    words.iter().enumerate().filter(|(_, word)| is(WORK, word)).any(|(at, work)| {
+        let before = words.iter().take(at).rev().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(NONE, word));
+        let after: Vec<&String> = words.iter().skip(at + 1).collect();
+        let rated = after.first().is_some_and(|word| matches!(word.as_str(), "rate" | "volume" | "count"));
+        let flows = rated || !matches!(work.as_str(), "request" | "requests" | "call" | "calls" | "messages" | "query" | "queries");
+        before || (flows && after.into_iter().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(LESS, word)))
+    })
+}
+
+fn starved_zh(text: &str) -> bool {
+    WORK_ZH.iter().any(|work| {
+        text.match_indices(work).any(|(at, found)| {
+            let before = text.get(..at).unwrap_or("").trim_end();
+            let after = text.get(at + found.len()..).unwrap_or("").trim_start_matches(['量', '数', ' ']);
+            NONE_ZH.iter().any(|none| before.ends_with(none)) || LESS_ZH.iter().any(|less| after.starts_with(less))
+        })
+    })
+}
+
+/// Lowercase words; `NoRequestsReceived` and `no_requests_received` are three. Chinese stays in one piece.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut previous = ' ';
+    for c in text.chars() {
+        let starts = c.is_uppercase() && (previous.is_lowercase() || previous.is_ascii_digit());
+        if (!c.is_alphanumeric() || starts) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        previous = c;
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Phrases, Trouble, trouble_of};
+
+    #[test]
+    fn words_tell_the_kind() {
+        let starved = [
+            "NoRequestsReceived",
+            "no_traffic",
+            "No operations received by cart",
+            "ZeroTraffic",
+            "LowRequestRate",
+            "TrafficDrop",
+            "request rate dropped",
+            "ThroughputLow",
+            "QpsFell",
+            "no incoming requests",
+            "RequestRateTooLow",
+            "无请求",
+            "流量骤降",
+            "请求量下降",
+            "没有流量",
+            "支付 QPS 跌零",
+            "交易量下跌",
+        ];
+        let not = [
+            "HighErrorRate",
+            "requests dropped",
+            "DroppedRequests",
+            "HighLatency",
+            "KubePodCrashLooping",
+            "LowSuccessRate of requests",
+            "NoSuccessfulRequests",
+            "TrafficHigh",
+            "LowDiskSpace",
+            "NoFreeConnections",
+            "请求失败率上升",
+            "请求超时",
+            "流量突增",
+            "High request load",
+            "Low memory",
+            "ErrorRateDropped",
+        ];
+        for text in starved {
+            assert_eq!(trouble_of(text, &Phrases::new()), Some(Trouble::Starved), "{text}");
+        }
+        for text in not {
+            assert_ne!(trouble_of(text, &Phrases::new()), Some(Trouble::Starved), "{text}");
+        }
+    }
+
+    #[test]
+    fn phrases_of_the_user_come_first() {
+        let phrases = Phrases::from([("no bookings".to_owned(), Trouble::Starved), ("low traffic".to_owned(), Trouble::Failing)]);
+        assert_eq!(trouble_of("NoBookings for an hour", &phrases), Some(Trouble::Starved));
+        assert_eq!(trouble_of("LowTraffic", &phrases), Some(Trouble::Failing));
+        assert_eq!(trouble_of("NoBookingsystem", &phrases), None);
+    }
+}
