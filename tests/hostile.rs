@@ -49,6 +49,36 @@ fn control_characters_are_shown_not_obeyed() {
     assert!(serde_json::from_str::<serde_json::Value>(&out).unwrap().to_string().contains("\\u001b[2J"));
 }
 
+/// Names of files, lines that are quoted, and ids in drawings are foreign text, too.
+#[test]
+fn names_and_quoted_lines_are_harmless() {
+    let dir = folder("names");
+    for (path, text) in [
+        ("rules/a\u{1b}[2J\n  1. forged.rules", "TOP-001 \"x\u{9b}31m\u{202e}\" { given s: servce }\n"),
+        (
+            "topology/t.yaml",
+            "components:\n  - {id: db, type: database}\n  - {id: \"<script>\\n  1. forged\", type: service}\nrelations:\n  - {from: \"<script>\\n  1. forged\", kind: depends_on, to: db}\n",
+        ),
+    ] {
+        let path = dir.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let project = dir.to_str().unwrap();
+    for args in [
+        &["check", project][..],
+        &["impact", "db", "--project", project],
+        &["impact", "db", "--project", project, "--format", "mermaid"],
+        &["impact", "db", "--project", project, "--format", "dot"],
+    ] {
+        let (_, out, err) = faultscope(args);
+        let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!out.contains(harmful) && !err.contains(harmful), "{args:?}: {out:?}{err:?}");
+        assert!(!out.lines().any(|line| line.trim_start().starts_with("1. forged")), "{args:?}: a line is forged:\n{out}");
+        assert!(!args.contains(&"mermaid") || !out.contains("<script"), "{out}");
+    }
+}
+
 #[test]
 fn markdown_has_no_html_and_no_links_of_others() {
     let dir = bundle("html", "<img src=http://evil/x>", "<script>alert(1)</script> [click](http://evil) ![](http://evil/y)");
@@ -96,19 +126,21 @@ fn messages_do_not_decide_what_an_error_is() {
 #[test]
 #[cfg(unix)]
 fn a_closed_pipe_is_fine_and_a_full_disk_is_not() {
-    let run = |stdout: Stdio| {
+    let run_of = |args: &[&str], stdout: Stdio| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_faultscope"));
-        command.args(["diagnose", "cases/HIS-20250601"]).current_dir(root()).stdout(stdout).stderr(Stdio::piped());
+        command.args(args).current_dir(root()).stdout(stdout).stderr(Stdio::piped());
         let output = command.spawn().unwrap().wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    assert_eq!(run(writer.into()), (Some(0), String::new()));
-    if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
-        let (code, err) = run(full.into());
-        assert_eq!(code, Some(2), "{err}");
-        assert!(err.contains("F9007"), "{err}");
+    for args in [&["diagnose", "cases/HIS-20250601"][..], &["check"], &["--help"], &["diagnose", "--help"], &["--version"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(run_of(args, writer.into()), (Some(0), String::new()), "{args:?}");
+        if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
+            let (code, err) = run_of(args, full.into());
+            assert_eq!(code, Some(2), "{args:?}: {err}");
+            assert!(err.contains("F9007"), "{args:?}: {err}");
+        }
     }
 }
 

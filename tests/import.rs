@@ -36,7 +36,7 @@ fn sources(paths: &[PathBuf], base: &Path) -> Vec<Source> {
 fn outcome(kind: Kind, sources: &[Source]) -> String {
     let imported = match read(kind, sources, &base_model()) {
         Ok(imported) => imported,
-        Err(error) => return format!("error: {error}\n"),
+        Err(error) => return format!("error[F9006]: {error}\n  help: {}\n", error.help),
     };
     let yaml = topology_yaml(kind, &imported);
     let mut of = Sources::default();

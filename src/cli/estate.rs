@@ -274,12 +274,13 @@ fn change_words(change: &Change) -> String {
         What::Group => "group",
         What::Case => "case",
     };
+    let id = diag::one_line(&change.id);
     let (before, after) = match (&change.before, &change.after) {
-        (None, None | Some(_)) => return format!("+ {what} {}\n", change.id),
-        (Some(_), None) => return format!("- {what} {}\n", change.id),
+        (None, None | Some(_)) => return format!("+ {what} {id}\n"),
+        (Some(_), None) => return format!("- {what} {id}\n"),
         (Some(before), Some(after)) => (flat(before), flat(after)),
     };
-    let mut words = format!("~ {what} {}\n", change.id);
+    let mut words = format!("~ {what} {id}\n");
     let fields: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     for field in fields {
         let (old, new) = (before.get(field), after.get(field));

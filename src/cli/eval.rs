@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use diag::Code;
+use diag::{Code, one_line};
 
 use super::context::{ProjectArgs, TimeArgs, json, load_project};
 use super::output::{Failure, Outcome};
@@ -86,14 +86,14 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
         for bundle in &report.bundles {
             let hit = if bundle.expected.is_empty() { bundle.suspects.is_empty() } else { bundle.top.0 > 0.5 };
             let layer = bundle.layer.map_or("none", localize::Layer::name);
-            let wanted = if bundle.expected.is_empty() { "no fault".to_owned() } else { bundle.expected.join(", ") };
-            let said = if bundle.suspects.is_empty() { "no fault".to_owned() } else { bundle.suspects.join(", ") };
+            let list = |ids: &[String]| if ids.is_empty() { "no fault".to_owned() } else { one_line(&ids.join(", ")).into_owned() };
+            let (wanted, said) = (list(&bundle.expected), list(&bundle.suspects));
             writeln!(
                 out,
                 "{} {}/{}  expected {wanted}  got {said}  [{layer}{}]  {:.0} ms",
                 if hit { "✓" } else { "✗" },
-                bundle.group,
-                bundle.bundle,
+                one_line(&bundle.group),
+                one_line(&bundle.bundle),
                 if bundle.rules.is_empty() { String::new() } else { format!(" {}", bundle.rules.join(", ")) },
                 bundle.ms
             )?;
@@ -104,7 +104,7 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
         writeln!(out, "{:<28} {:<24} {:>7} {:>7} {:>7}", "group", "fault", "bundles", "top-1", "top-3")?;
         for one in &report.faults {
             let (first, three) = (one.top1 * 100.0, one.top3 * 100.0);
-            writeln!(out, "{:<28} {:<24} {:>7} {first:>6.1}% {three:>6.1}%", one.group, one.fault, one.bundles)?;
+            writeln!(out, "{:<28} {:<24} {:>7} {first:>6.1}% {three:>6.1}%", one_line(&one.group), one_line(&one.fault), one.bundles)?;
         }
         writeln!(out)?;
     }
@@ -119,7 +119,7 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
         writeln!(
             out,
             "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>6.0} ms {:>6.0} ms  {}",
-            group.group,
+            one_line(&group.group),
             group.faults,
             percent(group.top1),
             percent(group.top3),
@@ -133,7 +133,7 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
         )?;
     }
     for (bundle, why) in &report.failed {
-        writeln!(out, "failed: {bundle}: {why}")?;
+        writeln!(out, "failed: {}: {}", one_line(bundle), one_line(why))?;
     }
     Ok(())
 }

@@ -99,7 +99,7 @@ impl Drawing {
         let mut page = String::from("flowchart LR\n");
         for (id, (label, standing)) in &self.nodes {
             let at = number.get(id.as_str()).copied().unwrap_or(0);
-            let label = label.replace('#', "#35;").replace('"', "#quot;");
+            let label = diag::diagram(label);
             page.push_str(&format!("  n{at}[\"{label}\"]:::{}\n", standing.style().0));
         }
         for (from, to) in &self.edges {
@@ -115,7 +115,7 @@ impl Drawing {
     }
 
     fn dot(&self) -> String {
-        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let quoted = |text: &str| format!("\"{}\"", diag::one_line(text).replace('\\', "\\\\").replace('"', "\\\""));
         let mut page = String::from("digraph impact {\n  rankdir=LR;\n  node [shape=box, style=filled];\n");
         for (id, (label, standing)) in &self.nodes {
             page.push_str(&format!("  {} [label={}, fillcolor=\"{}\"];\n", quoted(id), quoted(label), standing.style().1));

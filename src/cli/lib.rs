@@ -33,6 +33,7 @@ mod text;
 mod walk;
 mod why;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -95,8 +96,13 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { OK });
+            if error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::from(USAGE);
+            }
+            // The help that was asked for is output like any other: a full disk is an error.
+            let printed = error.print().and_then(|()| std::io::stdout().flush());
+            return finish(printed.map(|()| OK).map_err(output::Failure::Output), Output::new(std::io::sink()));
         }
     };
     let mut out = Output::new(std::io::stdout().lock());

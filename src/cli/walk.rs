@@ -9,7 +9,7 @@ use super::context::{ProjectArgs, TimeArgs, load, load_project};
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use compile::plan::{Answer, Goal, Tree, TreeNode};
-use diag::{Code, did_you_mean, nearest};
+use diag::{Code, did_you_mean, nearest, one_line};
 use engine::Walk;
 use project::Bundle;
 
@@ -68,22 +68,22 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 }
 
 fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, out: &mut impl Write) -> Outcome {
-    writeln!(out, "{} {}", tree.id, tree.title)?;
+    writeln!(out, "{} {}", tree.id, one_line(&tree.title))?;
     let engine = bundle.map(Bundle::engine);
     let mut walk = Walk::new(tree);
     let mut given = answers.map(|list| list.iter());
     while let Some(node) = walk.question() {
-        writeln!(out, "\n? {}", node.question)?;
+        writeln!(out, "\n? {}", one_line(&node.question))?;
         let said = engine.as_ref().and_then(|engine| walk.ask_data(engine));
         if let (Some((evidence, known)), Some(bundle)) = (said, bundle) {
             let view = evidence.view(bundle.estate(), &bundle.facts);
             if let Some(answer) = known {
-                writeln!(out, "  {} — from the data: {}", shown(&answer), view.text)?;
+                writeln!(out, "  {} — from the data: {}", shown(&answer), one_line(&view.text))?;
                 if walk.answer(&answer, Some(evidence)) {
                     continue;
                 }
             }
-            writeln!(out, "  the data give no answer: {}", view.text)?;
+            writeln!(out, "  the data give no answer: {}", one_line(&view.text))?;
         }
         let answer = match &mut given {
             Some(list) => match list.next() {
@@ -173,8 +173,8 @@ fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure>
 
 /// The tree as a Mermaid flowchart.
 fn mermaid(tree: &Tree) -> String {
-    let quote = |text: &str| text.replace('"', "#quot;");
-    let mut page = format!("---\ntitle: \"{} {}\"\n---\nflowchart TD\n", tree.id, tree.title.replace('"', "'"));
+    let quote = |text: &str| diag::diagram(text).into_owned();
+    let mut page = format!("---\ntitle: \"{} {}\"\n---\nflowchart TD\n", tree.id, quote(&tree.title).replace('\\', "/"));
     let mut ends = 0;
     for node in tree.nodes.values() {
         page.push_str(&format!("  q_{}{{\"{}\"}}\n", node.name, quote(&node.question)));

@@ -10,7 +10,7 @@ mod source;
 
 pub use codes::{Code, all as all_codes};
 pub use nearest::{did_you_mean, nearest, suggestion};
-pub use plain::{address, is_secret, markdown, one_line, visible};
+pub use plain::{address, diagram, is_secret, markdown, one_line, visible};
 pub use render::{render, render_json};
 pub use source::{LineColumn, Place, SourceId, Sources, Span};
 

@@ -35,6 +35,31 @@ pub fn markdown(text: &str) -> Cow<'_, str> {
     Cow::Owned(line.replace('&', "&amp;").replace('<', "&lt;").replace("](", "]\\("))
 }
 
+/// One line of text as the label of a drawing (Mermaid), where `<` would begin HTML and `#` an entity.
+pub fn diagram(text: &str) -> Cow<'_, str> {
+    replaced(&one_line(text), |c| match c {
+        '#' => Some("#35;".to_owned()),
+        '"' => Some("#quot;".to_owned()),
+        '<' => Some("#lt;".to_owned()),
+        '>' => Some("#gt;".to_owned()),
+        '&' => Some("#amp;".to_owned()),
+        _ => None,
+    })
+    .into_owned()
+    .into()
+}
+
+/// A source text for quoting: the characters that could act as others of the same length, so that positions stay.
+pub(super) fn quotable(text: &str) -> String {
+    text.chars()
+        .map(|c| match (is_harmful(c), c.len_utf8()) {
+            (true, 2) => '·',
+            (true, 3) => '\u{fffd}',
+            (true | false, _) => c,
+        })
+        .collect()
+}
+
 fn is_harmful(c: char) -> bool {
     let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
     (c.is_control() && c != '\n' && c != '\t') || turns
@@ -55,7 +80,7 @@ fn replaced(text: &str, replacement: impl Fn(char) -> Option<String>) -> Cow<'_,
 
 #[cfg(test)]
 mod tests {
-    use super::{markdown, one_line, visible};
+    use super::{diagram, markdown, one_line, quotable, visible};
 
     #[test]
     fn what_could_act_is_shown() {
@@ -72,5 +97,9 @@ mod tests {
         assert_eq!(one_line("a\r\nb\u{2028}c\x08"), "a  b c\\u0008");
         assert_eq!(markdown("<img src=x> [a](http://b)\n# c"), "&lt;img src=x> [a]\\(http://b) # c");
         assert_eq!(markdown("a [CAS-001] b"), "a [CAS-001] b");
+        assert_eq!(diagram("a\n<b> \"c\" #1 & d"), "a #lt;b#gt; #quot;c#quot; #35;1 #amp; d");
+        for text in ["\u{9b}31m", "txt\u{202e}exe"] {
+            assert_eq!((quotable(text).len(), quotable(text).contains(['\u{9b}', '\u{202e}'])), (text.len(), false));
+        }
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-use super::plain::{mask, one_line};
+use super::plain::{mask, one_line, quotable};
 use super::{Diagnostic, Severity, SourceId, Sources};
 
 /// All diagnostics as text with the lines they are about. `color` adds terminal colors.
 pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {
     let mut masked: BTreeMap<SourceId, String> = BTreeMap::new();
     for place in diagnostics.iter().flat_map(|d| d.place.iter().chain(d.related.iter().map(|(place, _)| place))) {
-        masked.entry(place.source).or_insert_with(|| mask(sources.text(place.source)));
+        masked.entry(place.source).or_insert_with(|| quotable(&mask(sources.text(place.source))));
     }
     let text_of = |source: SourceId| masked.get(&source).map_or("", String::as_str);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -26,7 +26,7 @@ pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> Str
         let mut group = annotate_snippets::Group::with_title(title);
         if let Some(place) = diagnostic.place {
             let mut snippet = Snippet::source(text_of(place.source))
-                .path(sources.path(place.source))
+                .path(one_line(sources.path(place.source)))
                 .annotation(AnnotationKind::Primary.span(clamp(sources, place)).label(one_line(&diagnostic.label)));
             for (other, label) in diagnostic.related.iter().filter(|(other, _)| other.source == place.source) {
                 snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(one_line(label)));
@@ -36,7 +36,7 @@ pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> Str
         for (other, label) in diagnostic.related.iter().filter(|(other, _)| Some(other.source) != diagnostic.place.map(|p| p.source)) {
             group = group.element(
                 Snippet::source(text_of(other.source))
-                    .path(sources.path(other.source))
+                    .path(one_line(sources.path(other.source)))
                     .annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(one_line(label))),
             );
         }

@@ -170,9 +170,9 @@ pub struct ImportError {
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.file.is_empty() {
-            return write!(f, "{}\n  help: {}", self.problem, self.help);
+            return write!(f, "{}", self.problem);
         }
-        write!(f, "`{}`: {}\n  help: {}", self.file, self.problem, self.help)
+        write!(f, "`{}`: {}", self.file, self.problem)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use diag::markdown;
 use serde::Serialize;
 
 use super::conflicts::{Overlap, Stand};
@@ -230,7 +231,14 @@ impl Report {
             page.push_str("No proposals.\n\n");
         }
         for one in &self.rules {
-            let _ = writeln!(page, "## {} {} ({})\n\n```rules\n{}```\n", one.id, one.fault, one.kind, without_comments(&one.text));
+            let _ = writeln!(
+                page,
+                "## {} {} ({})\n\n```rules\n{}```\n",
+                one.id,
+                markdown(&one.fault),
+                markdown(&one.kind),
+                without_comments(&one.text)
+            );
             one.evidence.lines(self.incidents).iter().for_each(|line| page.push_str(&item(line)));
             overlaps(&one.overlaps, &mut page);
             trial(one, &mut page);
@@ -256,10 +264,10 @@ impl Report {
                 let _ = writeln!(
                     page,
                     "- {} ({}): {} names it in {}: `{conditions}`",
-                    one.fault,
-                    one.kind,
+                    markdown(&one.fault),
+                    markdown(&one.kind),
                     one.by.join(", "),
-                    listed(&one.incidents)
+                    markdown(&listed(&one.incidents))
                 );
             }
             page.push('\n');
@@ -267,11 +275,12 @@ impl Report {
         for (title, list) in [("Left out", &self.dropped), ("Recordings that could not be used", &self.skipped)] {
             if !list.is_empty() {
                 let _ = writeln!(page, "## {title}\n");
-                list.iter().for_each(|one| page.push_str(&format!("- {}: {}\n", one.what, one.why)));
+                list.iter().for_each(|one| page.push_str(&format!("- {}: {}\n", markdown(&one.what), markdown(&one.why))));
                 page.push('\n');
             }
         }
-        let counts: Vec<String> = self.labels.iter().map(|one| format!("{} ({}) {}", one.fault, one.kind, one.incidents)).collect();
+        let counts: Vec<String> =
+            self.labels.iter().map(|one| format!("{} ({}) {}", markdown(&one.fault), markdown(&one.kind), one.incidents)).collect();
         if !counts.is_empty() {
             let _ = writeln!(page, "## Faults\n\n{}", counts.join(", "));
         }
@@ -281,7 +290,7 @@ impl Report {
 /// A line of evidence as a list item, without its column spacing.
 fn item(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
-    format!("- {}\n", words.join(" "))
+    format!("- {}\n", markdown(&words.join(" ")))
 }
 
 fn without_comments(text: &str) -> String {
@@ -298,11 +307,11 @@ fn overlaps(list: &[Overlap], page: &mut String) {
             page,
             "- {mark}: {} \"{}\"{} {} (overlap {}): {}",
             one.rule,
-            one.title,
+            markdown(&one.title),
             if one.draft { " (draft)" } else { "" },
             one.stand.words(),
             percent(one.jaccard),
-            listed(&one.incidents)
+            markdown(&listed(&one.incidents))
         );
     }
 }
