@@ -12,6 +12,7 @@
 mod common;
 
 mod anomaly;
+mod answer;
 mod badinput;
 mod change;
 mod check;

@@ -101,9 +101,9 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     for draft in &mut drafts {
         complete(observations, draft, &mut taken);
     }
-    // If rules explain an incident, a single alert on an otherwise healthy component is neither an incident nor a suspect: it stays
+    // While rules explain an incident, a single alert on an otherwise healthy component is neither an incident nor a suspect: it stays
     // unexplained.
-    if drafts.iter().any(|d| d.expert().next().is_some()) {
+    if drafts.iter().any(|d| d.expert().any(|told| !told.proposal.is_past())) {
         for draft in &mut drafts {
             draft.told.retain(|told| is_corroborated(told, symptoms));
         }

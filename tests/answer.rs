@@ -1,0 +1,232 @@
+//! The laws of an answer: stories that a person can read (`tests/answer/stories.yaml`), and properties over random alerts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::common::root;
+use localize::Diagnosis;
+use project::{Options, Project, load_bundle};
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Story {
+    story: String,
+    topology: Vec<String>,
+    #[serde(default)]
+    tiers: BTreeMap<String, String>,
+    alerts: Vec<String>,
+    #[serde(default)]
+    severities: BTreeMap<String, String>,
+    #[serde(default)]
+    rules: String,
+    expected: Expected,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    suspects: Vec<String>,
+    suppressed: Option<Vec<String>>,
+    #[serde(default)]
+    alike: Vec<String>,
+    confidence: Option<f64>,
+}
+
+/// A component, an alert on it, and the minutes of its start and end.
+#[derive(Debug, Clone)]
+struct Alert {
+    name: String,
+    component: String,
+    start: u32,
+    end: Option<u32>,
+    severity: String,
+}
+
+fn alert(text: &str, severities: &BTreeMap<String, String>) -> Alert {
+    let words: Vec<&str> = text.split(' ').collect();
+    let minute = |at: usize| words.get(at).map(|word| word.parse().unwrap());
+    let name = words[0].to_owned();
+    let severity = severities.get(&name).cloned().unwrap_or_else(|| "critical".to_owned());
+    Alert { component: words[1].to_owned(), start: minute(2).unwrap(), end: minute(3), name, severity }
+}
+
+fn kind(id: &str) -> &'static str {
+    if id.ends_with("-db") {
+        "database"
+    } else if id.starts_with("vm") {
+        "host"
+    } else {
+        "service"
+    }
+}
+
+/// The diagnosis of alerts over relations, half an hour after minute 0.
+fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, alerts: &[Alert], rules: &str) -> Diagnosis {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answer").join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(dir.join("rules")).unwrap();
+    fs::create_dir_all(dir.join("bundle")).unwrap();
+    fs::write(dir.join("rules/all.rules"), rules).unwrap();
+    let ends = |relation: &String| {
+        let words: Vec<String> = relation.split(' ').map(str::to_owned).collect();
+        (words[0].clone(), words[1].clone(), words[2].clone())
+    };
+    let ids: BTreeSet<String> = relations.iter().map(ends).flat_map(|(from, _, to)| [from, to]).collect();
+    let component = |id: &String| {
+        tiers.get(id).map_or_else(|| json!({"id": id, "type": kind(id)}), |tier| json!({"id": id, "type": kind(id), "tier": tier}))
+    };
+    let relation = |text: &String| {
+        let (from, kind, to) = ends(text);
+        json!({"from": from, "kind": kind, "to": to})
+    };
+    let topology = json!({
+        "components": ids.iter().map(component).collect::<Vec<_>>(),
+        "relations": relations.iter().map(relation).collect::<Vec<_>>(),
+    });
+    fs::write(dir.join("bundle/topology.json"), topology.to_string()).unwrap();
+    let time = |minute: u32| format!("2025-06-01T10:{minute:02}:00Z");
+    let one = |alert: &Alert| {
+        let labels = json!({"alertname": alert.name, "component": alert.component, "severity": alert.severity});
+        match alert.end {
+            Some(end) => json!({"labels": labels, "startsAt": time(alert.start), "endsAt": time(end), "status": "resolved"}),
+            None => json!({"labels": labels, "startsAt": time(alert.start), "status": "firing"}),
+        }
+    };
+    fs::write(dir.join("bundle/alerts.json"), json!(alerts.iter().map(one).collect::<Vec<_>>()).to_string()).unwrap();
+    let project = Project::load(&dir).unwrap();
+    let errors: Vec<&String> = project.diagnostics.iter().filter(|d| d.is_error()).map(|d| &d.message).collect();
+    assert!(errors.is_empty(), "{name}: {errors:?}");
+    let options = Options { at: value::Time::parse("2025-06-01T10:30:00Z"), ..Options::default() };
+    load_bundle(&project, &dir.join("bundle"), &dir, options).unwrap().diagnose()
+}
+
+#[test]
+fn stories_have_their_answers() {
+    let text = fs::read_to_string(root().join("tests/answer/stories.yaml")).unwrap();
+    let stories: Vec<Story> = serde_saphyr::from_str(&text).unwrap();
+    let mut wrong = Vec::new();
+    for (number, one) in stories.iter().enumerate() {
+        let alerts: Vec<Alert> = one.alerts.iter().map(|text| alert(text, &one.severities)).collect();
+        let diagnosis = diagnose(&format!("story-{number}"), &one.topology, &one.tiers, &alerts, &one.rules);
+        let suspects = || diagnosis.incidents.iter().flat_map(|incident| &incident.suspects);
+        let said: Vec<String> = suspects().map(|s| format!("{} {}", s.component.as_deref().unwrap_or("-"), s.layer.name())).collect();
+        let suppressed: Vec<String> = diagnosis.suppressed.iter().map(|one| one.signal.text.clone()).collect();
+        let alike: Vec<String> = diagnosis.incidents.iter().flat_map(|incident| incident.alike.clone()).collect();
+        let expected = &one.expected;
+        let sure = suspects().next().map(|suspect| suspect.confidence);
+        if said != expected.suspects
+            || (expected.suppressed.as_ref().is_some_and(|list| *list != suppressed))
+            || (!expected.alike.is_empty() && alike != expected.alike)
+            || expected.confidence.is_some_and(|wanted| sure.is_none_or(|sure| (sure - wanted).abs() > 0.0006))
+        {
+            wrong.push(format!("{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, first {sure:?}", one.story));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+const IDS: [&str; 7] = ["web", "cart", "pay", "cart-db", "pay-db", "vm1", "mail"];
+const RULE: &str = "TOP-001 \"Host gone\" { given h: host  if alert \"Host\" on h  then impact dependents of h  suppress alerts on dependents of h }\n\
+                    TOP-002 \"Database\" { given d: database  if alert \"Db\" on d  then impact dependents of d  fault \"down\" at d }\n";
+
+/// Relations from earlier ids to later ones, so that there is no circle; and alerts of all kinds.
+fn world() -> impl Strategy<Value = (Vec<String>, Vec<Alert>, bool)> {
+    let relation = (0..IDS.len() - 1, 1..IDS.len()).prop_map(|(from, step)| {
+        let to = (from + step).min(IDS.len() - 1).max(from + 1);
+        format!("{} depends_on {}", IDS[from], IDS[to])
+    });
+    let name = prop::sample::select(vec!["Host", "Db", "Errors", "NoRequests"]);
+    let alert = (name, 0..IDS.len(), 0_u32..30, prop::option::of(1_u32..20)).prop_map(|(name, at, start, length)| Alert {
+        name: name.to_owned(),
+        component: IDS[at].to_owned(),
+        start,
+        end: length.map(|length| (start + length).min(30)),
+        severity: "warning".to_owned(),
+    });
+    // One alert for each name and component: two deliveries with the same labels would be one.
+    let alerts = prop::collection::vec(alert, 1..8).prop_map(|alerts: Vec<Alert>| {
+        let mut seen = BTreeSet::new();
+        alerts.into_iter().filter(|alert| seen.insert((alert.name.clone(), alert.component.clone()))).collect()
+    });
+    (prop::collection::vec(relation, 3..10), alerts, any::<bool>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Severity and tier order the report; they accuse nobody, and change no confidence.
+    #[test]
+    fn importance_is_no_guilt((relations, alerts, with_rules) in world(), core in 0..IDS.len(), loud in 0..8_usize) {
+        let rules = if with_rules { RULE } else { "" };
+        let name = "property-importance";
+        let plain = diagnose(name, &relations, &BTreeMap::new(), &alerts, rules);
+        let tiers = BTreeMap::from([(IDS[core].to_owned(), "core".to_owned())]);
+        let mut shouted = alerts.clone();
+        if let Some(alert) = shouted.get_mut(loud) {
+            alert.severity = "critical".to_owned();
+        }
+        let tiers: BTreeMap<String, String> = tiers.into_iter().filter(|(id, _)| relations.iter().any(|r| r.split(' ').any(|w| w == id))).collect();
+        let important = diagnose(name, &relations, &tiers, &shouted, rules);
+        // As sets of incidents: their order is what importance decides.
+        let told = |diagnosis: &Diagnosis| {
+            let suspects = |incident: &localize::Incident| {
+                incident.suspects.iter().map(|s| (s.component.clone(), s.fault.clone(), s.confidence.to_bits(), s.explains.len())).collect::<Vec<_>>()
+            };
+            diagnosis.incidents.iter().map(suspects).collect::<BTreeSet<_>>()
+        };
+        prop_assert_eq!(told(&plain), told(&important));
+    }
+
+    /// What is over (and has settled) suppresses and explains nothing that began later, except at its own component.
+    #[test]
+    fn what_is_over_explains_nothing_later((relations, alerts, _) in world()) {
+        let diagnosis = diagnose("property-lifetime", &relations, &BTreeMap::new(), &alerts, RULE);
+        for suspect in diagnosis.incidents.iter().flat_map(|incident| &incident.suspects) {
+            let Some(until) = suspect.until else { continue };
+            for signal in suspect.explains.iter().filter(|signal| signal.component != suspect.component && signal.kind == "alert") {
+                prop_assert!(signal.time <= until.plus(5 * value::MINUTE), "{:?} until {until} explains {signal:?}", suspect.component);
+            }
+        }
+        for one in &diagnosis.suppressed {
+            let by = alerts.iter().filter(|alert| alert.name == "Host" && alert.component == "vm1");
+            let on = |alert: &Alert| {
+                let at = |minute: u32| value::Time::parse(&format!("2025-06-01T10:{minute:02}:00Z")).unwrap();
+                one.signal.time >= at(alert.start).minus(5 * value::MINUTE) && alert.end.is_none_or(|end| one.signal.time <= at(end).plus(5 * value::MINUTE))
+            };
+            prop_assert!(by.into_iter().any(on), "{one:?}");
+        }
+    }
+
+    /// Every alert is explained by one suspect or listed as unexplained; none disappears.
+    #[test]
+    fn no_alert_disappears((relations, alerts, with_rules) in world()) {
+        let diagnosis = diagnose("property-sums", &relations, &BTreeMap::new(), &alerts, if with_rules { RULE } else { "" });
+        for line in &diagnosis.accounting {
+            prop_assert_eq!(line.received, line.explained + line.unexplained + line.quiet + line.duplicates + line.set_aside);
+        }
+        let explained = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects).flat_map(|suspect| &suspect.explains);
+        let mut listed: Vec<_> = explained.chain(&diagnosis.unexplained).map(|signal| &signal.origin).collect();
+        let all = listed.len();
+        listed.sort();
+        listed.dedup();
+        prop_assert_eq!(all, listed.len(), "a signal is told twice");
+        let alerts = diagnosis.accounting.iter().find(|line| line.kind == "alerts").map_or(0, |line| line.explained + line.unexplained);
+        prop_assert_eq!(alerts, all);
+    }
+
+    /// Copies of the rules under other names, with the same faults, make no answer surer.
+    #[test]
+    fn copies_are_no_evidence((relations, alerts, _) in world()) {
+        let once = diagnose("property-once", &relations, &BTreeMap::new(), &alerts, RULE);
+        let twice = diagnose("property-twice", &relations, &BTreeMap::new(), &alerts, &format!("{RULE}{}", RULE.replace("TOP-00", "TOP-10")));
+        let sure = |diagnosis: &Diagnosis| {
+            let suspects = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects);
+            suspects.map(|s| (s.component.clone(), s.confidence.to_bits())).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(sure(&once), sure(&twice));
+    }
+}
