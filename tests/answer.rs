@@ -14,7 +14,7 @@ use serde_json::json;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Story {
-    story: String,
+    tells: String,
     topology: Vec<String>,
     #[serde(default)]
     tiers: BTreeMap<String, String>,
@@ -123,7 +123,7 @@ fn stories_have_their_answers() {
             || (!expected.alike.is_empty() && alike != expected.alike)
             || expected.confidence.is_some_and(|wanted| sure.is_none_or(|sure| (sure - wanted).abs() > 0.0006))
         {
-            wrong.push(format!("{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, first {sure:?}", one.story));
+            wrong.push(format!("{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, first {sure:?}", one.tells));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

@@ -62,7 +62,10 @@ impl ReasonWriter<'_, '_> {
         }
         if let Some(first) = self.suspect.explained.first() {
             let reached = self.list(self.suspect.explained.iter().copied());
-            reasons.push(format!("a fault here would propagate to {reached}, which failed no earlier{}", self.path(*first)));
+            reasons.push(format!(
+                "a fault here would propagate to {reached}, which failed at about the same time or later{}",
+                self.path(*first)
+            ));
         }
         if !self.suspect.called.is_empty() {
             let called = self.list(self.suspect.called.iter().copied());
@@ -83,7 +86,7 @@ impl ReasonWriter<'_, '_> {
         }
         if let Some((unit, share)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
             let how = if share >= 0.5 {
-                "at least as anomalous and began no later: this may be a symptom of it"
+                "at least as anomalous and began at about the same time or earlier: this may be a symptom of it"
             } else {
                 "anomalous too, though less"
             };
@@ -131,7 +134,7 @@ impl ReasonWriter<'_, '_> {
         let when = match (mine.begins_with(mine.begin, theirs), theirs.begins_with(theirs.begin, mine)) {
             (true, false) => format!("which began {} later", Time::describe(theirs.begin.since(mine.begin))),
             (false, true) => format!("which began {} earlier", Time::describe(mine.begin.since(theirs.begin))),
-            (true, true) | (false, false) => "which began at the same time".to_owned(),
+            (true, true) | (false, false) => "which began at about the same time".to_owned(),
         };
         Some(format!("the next suspect, {}, {when}", self.id(next.unit)))
     }

@@ -296,10 +296,10 @@ fn reasons_are_told() {
     let told: Vec<String> = ranked.iter().take(2).flat_map(told).collect();
     let expected = [
         "cpu_usage of db rose to 80%, usually 10% (robust z 50, p below 1e-6, 4 samples from 00:05:00)",
-        "a fault here would propagate to pay, web, which failed no earlier",
+        "a fault here would propagate to pay, web, which failed at about the same time or later",
         "cpu_usage, logs and changes of db around 00:05:00",
         "m of pay rose to 30, usually 10 (robust z 21.1, p 3e-5, 4 samples from 00:05:00)",
-        "a fault here would propagate to web, which failed no earlier (pay → shop → web)",
+        "a fault here would propagate to web, which failed at about the same time or later (pay → shop → web)",
         "its dependency db is anomalous too, though less",
         "db first: if it is healthy, pay is not a symptom of it",
         "m, logs and changes of pay around 00:05:00",

@@ -22,6 +22,7 @@ words! {
     incident: "INCIDENT", "故障";
     since: "since", "始于";
     ended: "ended", "结束于";
+    still_on: "still on", "仍在持续";
     no_business_line: "no business line", "不属于任何业务线";
     also: "also", "其他路径";
     redundancy: "Redundancy groups", "冗余组";
@@ -119,6 +120,27 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
 ];
 
 impl Lang {
+    pub fn over(self, until: value::Time) -> String {
+        match self {
+            Lang::En => format!("over since {}", until.clock()),
+            Lang::Zh => format!("已于 {} 结束", until.clock()),
+        }
+    }
+
+    /// Components that nothing tells apart, and what would.
+    pub fn alike(self, components: &[String]) -> String {
+        let (count, names) = (components.len(), components.join(", "));
+        match self {
+            Lang::En => format!(
+                "Nothing tells these {count} apart: {names}. What would: their metrics or logs, a change of one of them, or an alert that began \
+                 more than 5m before the others."
+            ),
+            Lang::Zh => format!(
+                "以下 {count} 个组件无法区分先后：{names}。可据以区分的信息：各组件的指标或日志、其中某个组件的变更，或比其他告警早 5 分钟以上的告警。"
+            ),
+        }
+    }
+
     /// A number with its noun.
     pub fn count(self, number: usize, kind: &str) -> String {
         let Some((_, one, many, zh)) = COUNTED.iter().find(|(name, ..)| *name == kind) else { return format!("{number} {kind}") };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use estate::Tier;
 use localize::{CaseView, Diagnosis, ImpactView, Incident, SignalView, Suspect};
-use value::Truth;
+use value::{Time, Truth};
 
 use super::Lang;
 use super::groups::groups;
@@ -15,6 +15,8 @@ const MAX_EVIDENCE: usize = 8;
 const MAX_IMPACT: usize = 12;
 const MAX_SIGNALS: usize = 6;
 const MAX_NEAR: usize = 5;
+/// Up to this many suspects that nothing tells apart have a paragraph each.
+const MAX_ALIKE: usize = 3;
 
 /// The whole diagnosis.
 pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
@@ -72,18 +74,25 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
 fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
     let lang = page.lang;
     page.title(&format!(
-        "{} {} · {} {} · {}, {} {}",
+        "{} {} · {} {} · {} · {}, {} {}",
         lang.incident(),
         incident.number,
         lang.since(),
         incident.since,
+        incident.until.map_or_else(|| lang.still_on().to_owned(), |until| lang.over(until)),
         lang.count(incident.symptoms, "symptom"),
         incident.explained,
         lang.explained()
     ));
     let (roots, consequences): (Vec<&Suspect>, Vec<&Suspect>) = incident.suspects.iter().partition(|s| s.explained_by.is_none());
-    for (index, suspect) in roots.iter().enumerate() {
-        self::suspect(page, suspect, index + 1);
+    if !incident.alike.is_empty() {
+        page.item(&lang.alike(&incident.alike));
+    }
+    // A long list of equals is told by that line; of each other suspect there is a paragraph.
+    let alike = |suspect: &Suspect| suspect.component.as_ref().is_some_and(|component| incident.alike.contains(component));
+    let told = roots.iter().enumerate().filter(|(index, suspect)| *index == 0 || incident.alike.len() <= MAX_ALIKE || !alike(suspect));
+    for (index, suspect) in told {
+        self::suspect(page, suspect, index + 1, incident.since);
     }
     if !consequences.is_empty() {
         page.heading(lang.also_affected());
@@ -145,7 +154,7 @@ fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     page.more(mine.len(), MAX_SIGNALS);
 }
 
-fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
+fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: Time) {
     let lang = page.lang;
     let mut who = suspect.component.clone().unwrap_or_else(|| "—".to_owned());
     if let Some(name) = suspect.name.as_ref().filter(|n| Some(*n) != suspect.component.as_ref()) {
@@ -168,7 +177,7 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
     }
     let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
     let confirm = if suspect.confirm { format!(" · {}", lang.confirm()) } else { String::new() };
-    let ended = suspect.until.map_or_else(String::new, |until| format!(", {} {}", lang.ended(), until.clock()));
+    let ended = suspect.until.map_or_else(String::new, |until| format!(", {} {}", lang.ended(), moment(until, incident)));
     page.item(&format!(
         "{} {} · {}: {}{rules} · {} {}{ended}{confirm}",
         lang.confidence(),
@@ -176,7 +185,7 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize) {
         lang.layer(),
         lang.layer_name(suspect.layer),
         lang.since(),
-        suspect.since.clock()
+        moment(suspect.since, incident)
     ));
     for evidence in suspect.evidence.iter().take(MAX_EVIDENCE) {
         let mark = match evidence.truth {
@@ -318,6 +327,12 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
         let unplaced = if line.unplaced > 0 { format!("  ({} {})", line.unplaced, lang.nowhere()) } else { String::new() };
         page.item(&format!("{} = {}{unplaced}", lang.count(line.received, &line.kind), parts.join(" + ")));
     }
+}
+
+/// The time of day; with the date if that is not the day of the incident.
+fn moment(time: Time, incident: Time) -> String {
+    let day = |time: Time| time.to_string().split('T').next().map(str::to_owned);
+    if day(time) == day(incident) { time.clock() } else { time.to_string() }
 }
 
 /// Whole percent; a small share is `<1%`, never `0%`.
