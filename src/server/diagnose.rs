@@ -64,9 +64,9 @@ fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         bundle.add_scores(RECEIVED, received.as_bytes(), &ScoreFrame::default());
     }
     bundle.ask_scorers();
-    let mut answer = serde_json::to_vec_pretty(&bundle.diagnose()).map_err(|error| Refusal::broken(error.to_string()))?;
-    answer.push(b'\n');
-    Ok(answer)
+    let answer = serde_json::to_string_pretty(&bundle.diagnose()).map_err(|error| Refusal::broken(error.to_string()))?;
+    // The same bytes as `diagnose --format json`: control characters as escapes, which JSON reads as the same text.
+    Ok(format!("{}\n", diag::visible(&answer)).into_bytes())
 }
 
 /// The body as files of a bundle, and the options.
