@@ -160,6 +160,7 @@ fn reports_read_well() {
         ("impact-dot", &["impact", "order-db", "--depth", "1", "--format", "dot"]),
         ("impact-none", &["impact", "trading", "--lang", "zh"]),
         ("impact-causes", &["impact", "--causes", "web-frontend", "order-service", "--type", "database"]),
+        ("impact-line-single-points", &["impact", "--single-points", "trading"]),
         ("impact-single-points", &["impact", "--single-points", "order-service", "--format", "markdown"]),
         ("change-rolling", &["change", "tests/plans/01-rolling-gateways.yaml", "--fail-on", "medium"]),
         ("change-at-once", &["change", "tests/plans/02-gateways-at-once.yaml", "--lang", "zh"]),

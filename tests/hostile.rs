@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{faultscope, root};
+use crate::mine::Planted;
+use crate::serve::{Folder, Server};
 
 /// A folder of its own for each case.
 fn folder(name: &str) -> PathBuf {
@@ -12,6 +14,35 @@ fn folder(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).unwrap();
     dir
+}
+
+fn write(path: PathBuf, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// Characters that a terminal obeys.
+fn harmful(c: char) -> bool {
+    (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c)
+}
+
+/// Whether a line begins with what only the text of others says.
+fn is_forged(out: &str) -> bool {
+    out.lines().any(|line| line.trim_start().starts_with("1. forged"))
+}
+
+/// A page in Markdown without its code, in which nothing acts.
+fn prose(page: &str) -> String {
+    let (mut text, mut in_block) = (String::new(), false);
+    for line in page.lines() {
+        if line.starts_with("```") {
+            in_block = !in_block;
+        } else if !in_block {
+            line.split('`').step_by(2).for_each(|part| text.push_str(part));
+            text.push('\n');
+        }
+    }
+    text
 }
 
 fn bundle(name: &str, alert: &str, summary: &str) -> PathBuf {
@@ -39,9 +70,8 @@ fn control_characters_are_shown_not_obeyed() {
     for format in ["text", "markdown", "json"] {
         let (code, out, err) = diagnose(&dir, &["--format", format]);
         assert_eq!(code, 0, "{err}");
-        let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!out.contains(harmful) && !err.contains(harmful), "{format}: {out:?}{err:?}");
-        assert!(!out.lines().any(|line| line.trim_start().starts_with("1. forged-service")), "{format}: a line is forged:\n{out}");
+        assert!(!is_forged(&out), "{format}: a line is forged:\n{out}");
         assert!(out.contains("owned"), "{format}: {out}");
     }
     // JSON keeps the very same text.
@@ -56,35 +86,135 @@ fn names_and_quoted_lines_are_harmless() {
     for (path, text) in [
         ("rules/a\u{1b}[2J\n  1. forged.rules", "TOP-001 \"x\u{9b}31m\u{202e}\" { given s: servce }\n"),
         (
+            "rules/tree.rules",
+            "TREE-001 \"<script>\\n  1. forged\" {\n  ask q \"<script>\\n  1. forged\"\n    yes -> end \"<script>\\n  1. forged\"\n    no  -> end \"-\"\n}\n",
+        ),
+        (
             "topology/t.yaml",
             "components:\n  - {id: db, type: database}\n  - {id: \"<script>\\n  1. forged\", type: service}\nrelations:\n  - {from: \"<script>\\n  1. forged\", kind: depends_on, to: db}\n",
         ),
     ] {
-        let path = dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        write(dir.join(path), text);
     }
     let project = dir.to_str().unwrap();
     for args in [
         &["check", project][..],
         &["impact", "db", "--project", project],
+        &["impact", "db", "--project", project, "--format", "markdown"],
         &["impact", "db", "--project", project, "--format", "mermaid"],
         &["impact", "db", "--project", project, "--format", "dot"],
+        &["walk", "TREE-001", "--project", project, "--answers", "yes"],
+        &["walk", "TREE-001", "--project", project, "--format", "mermaid"],
     ] {
         let (_, out, err) = faultscope(args);
-        let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!out.contains(harmful) && !err.contains(harmful), "{args:?}: {out:?}{err:?}");
-        assert!(!out.lines().any(|line| line.trim_start().starts_with("1. forged")), "{args:?}: a line is forged:\n{out}");
-        assert!(!args.contains(&"mermaid") || !out.contains("<script"), "{out}");
+        assert!(!is_forged(&out), "{args:?}: a line is forged:\n{out}");
+        assert!(!args.iter().any(|arg| ["mermaid", "markdown"].contains(arg)) || !out.contains("<script"), "{out}");
     }
+}
+
+/// Tables and lists say what files, folders and columns are called.
+#[test]
+fn names_forge_no_lines() {
+    let dir = folder("lines");
+    let alert = r#"{"alerts": [{"labels": {"alertname": "A", "component": "db"}, "startsAt": "2025-06-01T02:00:00Z"}]}"#;
+    let values: String = (0..200).map(|minute| format!("{},{}\n", 1_748_736_000 + minute * 60, 50 + minute % 5)).collect();
+    for (path, text) in [
+        ("topology/sources.yaml", "placement:\n  - {label: component}\n"),
+        ("topology/t.yaml", "components:\n  - {id: db, type: database}\n  - {id: \"a\\n  1. forged\", type: service}\n"),
+        ("bundles/b\n  1. forged/alerts.json", alert),
+        ("bundles/b\n  1. forged/expected.json", r#"{"no_fault": true}"#),
+        ("bundles/c\n  1. forged/alerts.json", "{"),
+        ("bundles/c\n  1. forged/expected.json", r#"{"no_fault": true}"#),
+        ("usual.csv", &format!("time,\"cpu\n  1. forged\"\n{values}")),
+    ] {
+        write(dir.join(path), text);
+    }
+    let at = |path: &str| dir.join(path).display().to_string();
+    let (project, store) = (at(""), at("estate.redb"));
+    assert_eq!(faultscope(&["estate", "apply", &project, "--store", &store]).0, 0);
+    for (args, code) in [
+        (vec!["estate", "diff", "0", "1", "--store", &store], 0),
+        (vec!["estate", "show", "--store", &store], 0),
+        (vec!["eval", &at("bundles"), "--verbose", "--project", &project], 1),
+        (vec!["bench", &at("bundles/b\n  1. forged"), &at("bundles/c\n  1. forged"), "--repeat", "1", "--project", &project], 1),
+        (vec!["anomaly", "fit", &at("usual.csv"), "-o", &at("model.json")], 0),
+    ] {
+        let (found, out, err) = faultscope(&args);
+        assert_eq!(found, code, "{args:?}: {out}{err}");
+        assert!(out.contains("1. forged"), "{args:?}: the name is not said:\n{out}{err}");
+        assert!(!is_forged(&out) && !is_forged(&err), "{args:?}: a line is forged:\n{out}{err}");
+    }
+    // What is no page in Markdown does not pretend to be one.
+    assert_eq!(faultscope(&["estate", "show", "--store", &store, "--format", "markdown"]).0, 2);
 }
 
 #[test]
 fn markdown_has_no_html_and_no_links_of_others() {
-    let dir = bundle("html", "<img src=http://evil/x>", "<script>alert(1)</script> [click](http://evil) ![](http://evil/y)");
-    let (_, out, _) = diagnose(&dir, &["--format", "markdown"]);
-    assert!(!out.contains("<script") && !out.contains("<img") && !out.contains("](http"), "{out}");
-    assert!(out.contains("&lt;script>"), "{out}");
+    let text = "<script>alert(1)</script> [click](http://evil) ![](http://evil/y) **all** @ops www.evil";
+    let dir = bundle("html", "<img src=http://evil/x>", text);
+    let (_, diagnosis, _) = diagnose(&dir, &["--format", "markdown"]);
+    assert!(!diagnosis.contains("<script") && !diagnosis.contains("<img"), "{diagnosis}");
+    assert!(diagnosis.contains("&lt;script>"), "{diagnosis}");
+    // What is learned from incidents is called as people called it.
+    let planted = Planted::new("hostile");
+    let fault = serde_json::json!({"root_causes": [{"component": "shop-a", "fault": format!("<img src=x> `{text}`, {text}")}]});
+    for incident in ["07", "08", "09"] {
+        fs::write(planted.path(&format!("incidents/{incident}/expected.json")), fault.to_string()).unwrap();
+    }
+    let (incidents, project, into) = (planted.path("incidents"), planted.path(""), planted.path("rules/mined"));
+    let (code, mined, err) = faultscope(&["mine", &incidents, "--project", &project, "-o", &into, "--format", "markdown"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(mined.contains("&lt;script>"), "{mined}");
+    assert_eq!(fs::read_to_string(planted.path("rules/mined/PROPOSAL.md")).unwrap(), mined);
+    for page in [diagnosis, mined] {
+        let prose = prose(&page);
+        for acting in ["<img", "<script", "](", "://", "www.", "@ops", "**all"] {
+            assert!(!prose.contains(acting), "{acting}:\n{page}");
+        }
+    }
+}
+
+/// What the server answers is shown in terminals, too.
+#[test]
+fn the_server_escapes_as_the_command_does() {
+    let folder = Folder::new("hostile");
+    let server = Server::start(&root(), &folder);
+    let text = "x\u{9b}31m\u{202e}gnp";
+    let alert = serde_json::json!({"labels": {"alertname": text, "service": "payment"}, "startsAt": "2025-06-01T02:00:00Z"});
+    for (path, body) in [
+        ("/api/v1/diagnose", serde_json::json!({"alerts": [alert]})),
+        ("/api/v1/diagnose", serde_json::json!({"alerts": [], text: 1})),
+        ("/api/v1/predict", serde_json::json!({"model": text, "rows": []})),
+    ] {
+        let answer = server.text(path, &body);
+        assert!(!answer.contains(harmful), "{path}: {answer:?}");
+        assert!(answer.contains("x\\u009b31m\\u202egnp"), "{path}: {answer}");
+        assert!(serde_json::from_str::<serde_json::Value>(&answer).unwrap().to_string().contains(text), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn an_error_has_its_help_on_a_line_of_its_own() {
+    let file = folder("help").join("x\n  help: forged.csv");
+    fs::write(&file, "a,b\n1,2\n").unwrap();
+    let (code, _, err) = faultscope(&["import", "csv", file.to_str().unwrap(), "--dry-run"]);
+    assert_eq!(code, 2, "{err}");
+    let helps: Vec<&str> = err.lines().filter(|line| line.starts_with("  help: ")).collect();
+    assert!(err.contains("error[F9006]: ") && helps.len() == 1 && helps[0].contains("expected a table"), "{err}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_journal_that_cannot_be_written_is_told_so() {
+    let dir = folder("journal");
+    write(dir.join("topology/t.yaml"), "components:\n  - {id: payment, type: service}\n");
+    std::os::unix::fs::symlink(dir.join("missing/feedback.ndjson"), dir.join("feedback.ndjson")).unwrap();
+    let bundle = bundle("unwritable", "A", "b");
+    let (code, out, err) =
+        faultscope(&["confirm", bundle.to_str().unwrap(), "--no-fault", "--by", "anna", "--project", dir.to_str().unwrap()]);
+    assert_eq!(code, 2, "{out}{err}");
+    assert!(err.contains("error[F9005]: cannot write `"), "{err}");
 }
 
 #[test]

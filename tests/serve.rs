@@ -19,10 +19,10 @@ use crate::common::{faultscope, root};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder of its own that is gone afterwards.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("faultscope-serve-{name}-{}", std::process::id()));
         drop(fs::remove_dir_all(&path));
         fs::create_dir_all(&path).unwrap();
@@ -50,7 +50,7 @@ impl Drop for Folder {
     }
 }
 
-struct Server {
+pub struct Server {
     child: Child,
     address: String,
     client: Agent,
@@ -58,7 +58,7 @@ struct Server {
 
 impl Server {
     /// Starts on a free port, with the project and a data folder in `folder`.
-    fn start(project: &Path, folder: &Folder) -> Server {
+    pub fn start(project: &Path, folder: &Folder) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_faultscope"))
             .args(["serve", "--listen", "127.0.0.1:0", "--project"])
             .arg(project)
@@ -85,6 +85,12 @@ impl Server {
 
     fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.send(path, "application/json", body.to_string())
+    }
+
+    /// What is answered, as it is.
+    pub fn text(&self, path: &str, body: &Value) -> String {
+        let said = self.client.post(format!("{}{path}", self.address)).header("content-type", "application/json").send(body.to_string());
+        said.unwrap().body_mut().read_to_string().unwrap()
     }
 
     fn send(&self, path: &str, kind: &str, body: String) -> (u16, Value) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use diag::{Code, address};
+use diag::{Code, address, one_line};
 
 use super::anomaly_text::{self, Judged};
 use super::as_of::now;
@@ -185,7 +185,7 @@ fn fit(args: &FitArgs, out: &mut impl Write) -> Outcome {
     let text = model.to_json().map_err(|error| Failure::new(Code::USAGE, format!("{error}")))?;
     files::write(&args.out, text)?;
     for line in model.describe() {
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", one_line(&line))?;
     }
     writeln!(out, "{} `{}`", if overwritten { "replaced" } else { "wrote" }, args.out.display())?;
     Ok(OK)

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use diag::Code;
+use diag::{Code, one_line};
 
 use super::context::{ProjectArgs, TimeArgs, json, load_project, top_of};
 use super::output::{Failure, Outcome};
@@ -198,7 +198,15 @@ fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(
             out,
             "{:<32} {:>8} {:>10.0} {:>6.2} µs {:>6.1} µs {:>6.0} µs {:>22} {:>9.2} ms {:>8.2} ms",
-            b.bundle, b.facts, b.facts_per_second, b.median_us, b.p999_us, b.max_us, events, b.findings_ms, b.plain_ms
+            one_line(&b.bundle),
+            b.facts,
+            b.facts_per_second,
+            b.median_us,
+            b.p999_us,
+            b.max_us,
+            events,
+            b.findings_ms,
+            b.plain_ms
         )?;
         let s = &b.state;
         writeln!(
@@ -227,7 +235,7 @@ fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
         )?;
     }
     for (bundle, why) in &report.failed {
-        writeln!(out, "failed: {bundle}: {why}")?;
+        writeln!(out, "failed: {}: {}", one_line(bundle), one_line(why))?;
     }
     Ok(())
 }

@@ -47,6 +47,9 @@ struct CauseItem {
 struct PointReport {
     /// Empty: the whole estate.
     components: Vec<String>,
+    /// What carries the named components, if no single loss takes these down: the points are those of the carriers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    carriers: Vec<String>,
     single_points: Vec<PointItem>,
 }
 
@@ -113,16 +116,24 @@ pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
     if args.format.drawing().is_some() {
         return Err(Failure::new(Code::USAGE, "single points are a list, not a graph").help("use `--format text`, `markdown` or `json`"));
     }
+    let mut carriers: BTreeSet<ComponentId> = BTreeSet::new();
     let found: Vec<(ComponentId, Vec<ComponentId>)> = if of.is_empty() {
         estate.single_points().into_iter().map(|point| (point.component, point.takes_down)).collect()
     } else {
-        let mut takes: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
+        let mut takes: BTreeMap<ComponentId, BTreeSet<ComponentId>> = BTreeMap::new();
         for one in of.iter().copied().collect::<BTreeSet<_>>() {
             for point in estate.single_points_of(one) {
-                takes.entry(point).or_default().push(one);
+                takes.entry(point).or_default().insert(one);
+            }
+            // A business line is down for nobody: what counts is what takes down the services that carry it, themselves included.
+            for carrier in estate.carried_by(one) {
+                carriers.insert(carrier);
+                for point in estate.single_points_of(carrier).into_iter().chain([carrier]) {
+                    takes.entry(point).or_default().insert(carrier);
+                }
             }
         }
-        takes.into_iter().collect()
+        takes.into_iter().map(|(point, takes_down)| (point, takes_down.into_iter().collect())).collect()
     };
     let item = |(point, takes_down): (ComponentId, Vec<ComponentId>)| PointItem {
         who: Who::of(estate, point),
@@ -131,7 +142,8 @@ pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
     };
     let mut items: Vec<PointItem> = found.into_iter().filter(|(point, _)| filter.lets(estate, *point)).map(item).collect();
     items.sort_by(|a, b| (b.core, b.takes_down.len(), &a.who.component).cmp(&(a.core, a.takes_down.len(), &b.who.component)));
-    let report = PointReport { components: named(estate, args, of), single_points: items };
+    let carriers = carriers.into_iter().map(|c| id(estate, c)).collect();
+    let report = PointReport { components: named(estate, args, of), carriers, single_points: items };
     if args.format.is_json() {
         writeln!(out, "{}", json(&report)?)?;
         return Ok(OK);
@@ -140,6 +152,9 @@ pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
     let mut page = Page::new(lang, args.format.is_markdown());
     let of = if report.components.is_empty() { lang.the_estate().to_owned() } else { report.components.join(", ") };
     page.title(&format!("{of} ← {} ({})", lang.single_points(), report.single_points.len()));
+    if !report.carriers.is_empty() {
+        page.entry(&lang.carried_by(&page.names(&report.carriers, MAX_NAMED)));
+    }
     for item in &report.single_points {
         let names = page.names(&item.takes_down, MAX_NAMED);
         page.entry(&format!("{} · {} {}: {names}", item.who.words(lang), lang.takes_down(), item.takes_down.len()));

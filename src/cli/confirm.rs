@@ -73,7 +73,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let entry = Entry { time, bundle: name, verdict, answer, root, by, note: args.note.clone().unwrap_or_default() };
     let path = project.root.join(JOURNAL);
     append_feedback(&project.root, &entry)
-        .map_err(|error| Failure::new(Code::UNREADABLE, format!("cannot write `{}`: {error}", path.display())))?;
+        .map_err(|error| Failure::new(Code::UNWRITABLE, format!("cannot write `{}`: {error}", path.display())))?;
     writeln!(out, "recorded in {}: {}", path.display(), line(&entry))?;
     if let Some(earlier) = earlier {
         writeln!(out, "  replaces: {}", line(earlier))?;

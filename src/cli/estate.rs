@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
 use diag::{Code, one_line};
 
 use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
-use super::context::{Format, ProjectArgs, json, load_project};
+use super::context::{ProjectArgs, json, load_project};
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use estate::{AttributeKind, Member, Model};
@@ -40,6 +41,12 @@ enum Action {
     Conflicts(ConflictsArgs),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EstateFormat {
+    Text,
+    Json,
+}
+
 #[derive(Debug, clap::Args)]
 struct StoreArgs {
     /// Store file [default: `.faultscope/estate.redb` in the project]
@@ -47,7 +54,7 @@ struct StoreArgs {
     store: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: EstateFormat,
 }
 
 #[derive(Debug, clap::Args)]
@@ -176,9 +183,9 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
         None => ApplyReport { revision: store.revision()?, added: 0, changed: 0, removed: 0 },
     };
     match args.store.format {
-        Format::Json => writeln!(out, "{}", json(&report)?)?,
-        Format::Text | Format::Markdown if audit.is_none() => writeln!(out, "revision {}: nothing changed", report.revision)?,
-        Format::Text | Format::Markdown => {
+        EstateFormat::Json => writeln!(out, "{}", json(&report)?)?,
+        EstateFormat::Text if audit.is_none() => writeln!(out, "revision {}: nothing changed", report.revision)?,
+        EstateFormat::Text => {
             let ApplyReport { revision, added, changed, removed } = report;
             writeln!(out, "revision {revision}: {added} items added, {changed} changed, {removed} removed")?;
         }
@@ -205,7 +212,7 @@ fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
 
 fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
     let log = existing(&args.store)?.log(args.limit)?;
-    if args.store.format == Format::Json {
+    if args.store.format == EstateFormat::Json {
         writeln!(out, "{}", json(&log)?)?;
         return Ok(OK);
     }
@@ -221,7 +228,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     let store = existing(&args.store)?;
     let revision = args.as_of.as_ref().map(|text| revision_of(&store, text)).transpose()?;
     let records = store.records(revision)?;
-    if args.store.format == Format::Json {
+    if args.store.format == EstateFormat::Json {
         writeln!(out, "{}", json(&records)?)?;
         return Ok(OK);
     }
@@ -253,7 +260,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
 
 fn diff(args: &DiffArgs, out: &mut impl Write) -> Outcome {
     let changes = existing(&args.store)?.diff(args.from, args.to)?;
-    if args.store.format == Format::Json {
+    if args.store.format == EstateFormat::Json {
         writeln!(out, "{}", json(&changes)?)?;
         return Ok(OK);
     }
@@ -274,7 +281,7 @@ fn change_words(change: &Change) -> String {
         What::Group => "group",
         What::Case => "case",
     };
-    let id = diag::one_line(&change.id);
+    let id = one_line(&change.id);
     let (before, after) = match (&change.before, &change.after) {
         (None, None | Some(_)) => return format!("+ {what} {id}\n"),
         (Some(_), None) => return format!("- {what} {id}\n"),
@@ -289,7 +296,7 @@ fn change_words(change: &Change) -> String {
                 None => "nothing".to_owned(),
                 Some(value) => value.as_f64().map_or_else(|| value.to_string(), format_number),
             };
-            words.push_str(&format!("    {field}: {} → {}\n", shown(old), shown(new)));
+            words.push_str(&format!("    {}\n", one_line(&format!("{field}: {} → {}", shown(old), shown(new)))));
         }
     }
     words
@@ -333,8 +340,8 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
         "groups": records.groups.len(),
     });
     match args.store.format {
-        Format::Json => writeln!(out, "{}", json(&counts)?)?,
-        Format::Text | Format::Markdown => {
+        EstateFormat::Json => writeln!(out, "{}", json(&counts)?)?,
+        EstateFormat::Text => {
             writeln!(out, "revision {} written to `{}`: {} components", records.revision, args.out.display(), records.components.len())?;
         }
     }
@@ -385,10 +392,10 @@ pub(super) fn in_own_unit(model: &Model, kind: &str, name: &str, said: &Value) -
 fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
     let conflicts = existing(&args.store)?.conflicts()?;
     match args.store.format {
-        Format::Json => writeln!(out, "{}", json(&conflicts)?)?,
-        Format::Text | Format::Markdown => {
+        EstateFormat::Json => writeln!(out, "{}", json(&conflicts)?)?,
+        EstateFormat::Text => {
             for Conflict { id, attribute, git, other, origin } in &conflicts {
-                writeln!(out, "{id} {attribute}: git says {git}, {origin} says {other}")?;
+                writeln!(out, "{}", one_line(&format!("{id} {attribute}: git says {git}, {origin} says {other}")))?;
             }
             if conflicts.is_empty() {
                 writeln!(out, "no conflicts")?;

@@ -312,7 +312,7 @@ fn list(page: &mut String, heading: &str, lines: impl ExactSizeIterator<Item = S
     if count == 0 {
         return;
     }
-    page.push_str(&format!("{heading}\n"));
+    page.push_str(&format!("{}\n", diag::one_line(heading)));
     lines.take(SHOWN).for_each(|line| page.push_str(&format!("  {}\n", diag::one_line(&line))));
     if count > SHOWN {
         page.push_str(&format!("  … and {} more\n", count - SHOWN));

@@ -127,6 +127,14 @@ impl Lang {
         }
     }
 
+    /// What carries a business line, before the single points of these.
+    pub fn carried_by(self, names: &str) -> String {
+        match self {
+            Lang::En => format!("no single loss takes it down; carried by {names}, whose single points follow"),
+            Lang::Zh => format!("没有任何单点会使其整体不可用；由 {names} 支撑，以下为这些组件的单点"),
+        }
+    }
+
     /// Components that nothing tells apart, and what would.
     pub fn alike(self, components: &[String]) -> String {
         let (count, names) = (components.len(), components.join(", "));

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use diag::Code;
+use diag::{Code, one_line};
 
 use super::OK;
 use super::context::{Format, ProjectArgs, json, load_project};
@@ -105,7 +105,7 @@ fn differs(path: &Path, text: &str) -> Result<bool, Failure> {
 
 fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     for warning in &report.warnings {
-        writeln!(out, "warning: {warning}")?;
+        writeln!(out, "warning: {}", one_line(warning))?;
     }
     writeln!(
         out,
@@ -118,7 +118,7 @@ fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     )?;
     let wanting = report.wanting();
     if !wanting.is_empty() {
-        writeln!(out, "\n{wanting}")?;
+        writeln!(out, "\n{}", one_line(&wanting))?;
     }
     for one in &report.rules {
         rule(one, report.incidents, out)?;
@@ -126,7 +126,7 @@ fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(tree) = &report.tree {
         writeln!(out, "\n{} Which of the known faults is it? (draft)", tree.id)?;
         for line in TreeProposal::lines(&tree.right, &tree.wrong, &tree.open, tree.by_chance) {
-            writeln!(out, "  {line}")?;
+            writeln!(out, "  {}", one_line(&line))?;
         }
     }
     if report.is_empty() && wanting.is_empty() {
@@ -136,10 +136,11 @@ fn text(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn rule(one: &Proposal, incidents: usize, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(out, "\n{} {} ({}) (draft)", one.id, one.fault, one.kind)?;
-    writeln!(out, "  if {}", one.conditions.join("\n     and "))?;
+    writeln!(out, "\n{}", one_line(&format!("{} {} ({}) (draft)", one.id, one.fault, one.kind)))?;
+    let conditions: Vec<_> = one.conditions.iter().map(|condition| one_line(condition)).collect();
+    writeln!(out, "  if {}", conditions.join("\n     and "))?;
     for line in one.evidence.lines(incidents) {
-        writeln!(out, "  {line}")?;
+        writeln!(out, "  {}", one_line(&line))?;
     }
     for overlap in &one.overlaps {
         let draft = if overlap.draft { " (draft)" } else { "" };
@@ -149,7 +150,7 @@ fn rule(one: &Proposal, incidents: usize, out: &mut impl Write) -> std::io::Resu
             overlap.rule,
             overlap.stand.words(),
             percent(overlap.jaccard),
-            listed(&overlap.incidents)
+            one_line(&listed(&overlap.incidents))
         )?;
     }
     Ok(())
@@ -159,7 +160,8 @@ fn rest(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     if !report.covered.is_empty() {
         writeln!(out, "\nAlready covered")?;
         for one in &report.covered {
-            writeln!(out, "  {} ({}): {} names it in {}", one.fault, one.kind, one.by.join(", "), listed(&one.incidents))?;
+            let line = format!("{} ({}): {} names it in {}", one.fault, one.kind, one.by.join(", "), listed(&one.incidents));
+            writeln!(out, "  {}", one_line(&line))?;
         }
     }
     for (title, list) in [("Left out", &report.dropped), ("Recordings that could not be used", &report.skipped)] {
@@ -168,7 +170,7 @@ fn rest(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         }
         writeln!(out, "\n{title}")?;
         for one in list.iter().take(SHOWN) {
-            writeln!(out, "  {}: {}", one.what, one.why)?;
+            writeln!(out, "  {}", one_line(&format!("{}: {}", one.what, one.why)))?;
         }
         if list.len() > SHOWN {
             writeln!(out, "  and {} more", list.len() - SHOWN)?;

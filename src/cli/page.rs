@@ -62,8 +62,22 @@ impl Page {
     }
 
     pub fn numbered(&mut self, number: usize, text: &str) {
+        self.step(number, text, None);
+    }
+
+    /// A numbered item, with the address of its runbook.
+    pub fn step(&mut self, number: usize, text: &str, runbook: Option<&str>) {
         let text = self.safe(text);
-        self.text.push_str(&if self.markdown { format!("{number}. {text}\n") } else { format!("    {number}. {text}\n") });
+        let runbook = runbook.map_or_else(String::new, |address| format!("  {}", self.link(address)));
+        let indent = if self.markdown { "" } else { "    " };
+        self.text.push_str(&format!("{indent}{number}. {text}{runbook}\n"));
+    }
+
+    /// An address from a rule. In Markdown it is a link, if it consists of nothing but what addresses are made of.
+    fn link<'t>(&self, address: &'t str) -> Cow<'t, str> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#=&%+".contains(c);
+        let is_address = (address.starts_with("https://") || address.starts_with("http://")) && address.chars().all(plain);
+        if self.markdown && is_address { Cow::Owned(format!("<{address}>")) } else { self.safe(address) }
     }
 
     pub fn more(&mut self, total: usize, shown: usize) {

@@ -117,10 +117,7 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
             if let Some(query) = &advice.query {
                 text.push_str(&format!("  `{query}`"));
             }
-            if let Some(runbook) = &advice.runbook {
-                text.push_str(&format!("  {runbook}"));
-            }
-            page.numbered(index + 1, &text);
+            page.step(index + 1, &text, advice.runbook.as_deref());
         }
     }
     impact(page, &incident.impact);
@@ -168,12 +165,12 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: Time) {
         about.push(format!("{} {owner}", lang.owner()));
     }
     let fault = &suspect.fault;
-    let line = format!("{rank}. {who} ({}): {fault}", about.join(", "));
+    let line = format!("{who} ({}): {fault}", about.join(", "));
     let line = page.safe(&line).into_owned();
     if page.markdown {
-        page.text.push_str(&format!("\n### {line}\n\n"));
+        page.text.push_str(&format!("\n### {rank}. {line}\n\n"));
     } else {
-        page.text.push_str(&format!("\n  {line}\n"));
+        page.text.push_str(&format!("\n  {rank}. {line}\n"));
     }
     let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
     let confirm = if suspect.confirm { format!(" · {}", lang.confirm()) } else { String::new() };

@@ -103,7 +103,7 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
     }
     let surplus: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
     if !surplus.is_empty() {
-        super::output::say(&format!("warning: unused answers: {}", surplus.join(", ")));
+        super::output::say(&format!("warning: unused answers: {}", one_line(&surplus.join(", "))));
     }
     finish(&walk, out)
 }
@@ -111,13 +111,13 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
 fn finish(walk: &Walk<'_>, out: &mut impl Write) -> Outcome {
     let Some(end) = walk.end else { return Ok(FINDINGS) };
     let see = if end.see.is_empty() { String::new() } else { format!("  → {}", end.see.join(", ")) };
-    writeln!(out, "\n→ {}{see}", end.verdict)?;
+    writeln!(out, "\n→ {}", one_line(&format!("{}{see}", end.verdict)))?;
     let path: Vec<String> = walk
         .steps
         .iter()
         .map(|s| format!("{} {}{}", s.node.name, shown(s.answer), if s.auto.is_some() { " (data)" } else { "" }))
         .collect();
-    writeln!(out, "  path: {}", path.join(" → "))?;
+    writeln!(out, "  path: {}", one_line(&path.join(" → ")))?;
     Ok(OK)
 }
 
@@ -125,7 +125,7 @@ fn shown(answer: &Answer) -> String {
     match answer {
         Answer::Yes => "yes".to_owned(),
         Answer::No => "no".to_owned(),
-        Answer::Text(text) => text.clone(),
+        Answer::Text(text) => one_line(text).into_owned(),
     }
 }
 

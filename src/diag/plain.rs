@@ -4,10 +4,12 @@
 //! line of the report, reverse text, or inject HTML. [`visible`] applies to all output; [`one_line`] and [`markdown`] apply where a
 //! report puts such text on a line.
 
+mod markup;
 mod secrets;
 
 use std::borrow::Cow;
 
+pub use markup::markdown;
 pub(super) use secrets::mask;
 pub use secrets::{address, is_secret};
 
@@ -26,19 +28,11 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// One line of text within Markdown: any HTML, link or image in it is disabled.
-pub fn markdown(text: &str) -> Cow<'_, str> {
-    let line = one_line(text);
-    if !line.contains(['<', '&']) && !line.contains("](") {
-        return line;
-    }
-    Cow::Owned(line.replace('&', "&amp;").replace('<', "&lt;").replace("](", "]\\("))
-}
-
-/// One line of text as the label of a drawing (Mermaid), where `<` would begin HTML and `#` an entity.
+/// One line of text as the label of a drawing (Mermaid), where `<` would begin HTML, a backtick Markdown, and `#` an entity.
 pub fn diagram(text: &str) -> Cow<'_, str> {
     replaced(&one_line(text), |c| match c {
         '#' => Some("#35;".to_owned()),
+        '`' => Some("#96;".to_owned()),
         '"' => Some("#quot;".to_owned()),
         '<' => Some("#lt;".to_owned()),
         '>' => Some("#gt;".to_owned()),
@@ -80,7 +74,7 @@ fn replaced(text: &str, replacement: impl Fn(char) -> Option<String>) -> Cow<'_,
 
 #[cfg(test)]
 mod tests {
-    use super::{diagram, markdown, one_line, quotable, visible};
+    use super::{diagram, one_line, quotable, visible};
 
     #[test]
     fn what_could_act_is_shown() {
@@ -95,9 +89,7 @@ mod tests {
             assert_eq!(visible(text), expected);
         }
         assert_eq!(one_line("a\r\nb\u{2028}c\x08"), "a  b c\\u0008");
-        assert_eq!(markdown("<img src=x> [a](http://b)\n# c"), "&lt;img src=x> [a]\\(http://b) # c");
-        assert_eq!(markdown("a [CAS-001] b"), "a [CAS-001] b");
-        assert_eq!(diagram("a\n<b> \"c\" #1 & d"), "a #lt;b#gt; #quot;c#quot; #35;1 #amp; d");
+        assert_eq!(diagram("a\n<b> \"c\" #1 & `d`"), "a #lt;b#gt; #quot;c#quot; #35;1 #amp; #96;d#96;");
         for text in ["\u{9b}31m", "txt\u{202e}exe"] {
             assert_eq!((quotable(text).len(), quotable(text).contains(['\u{9b}', '\u{202e}'])), (text.len(), false));
         }

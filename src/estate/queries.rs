@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::component::ComponentId;
-use super::model::State;
+use super::model::{State, Travel};
 use super::snapshot::Snapshot;
 
 /// A component whose fault may have reached some of those in question.
@@ -62,6 +62,19 @@ impl Snapshot {
             candidates.filter(|candidate| self.taken_down(*candidate).binary_search(&component).is_ok()).collect();
         found.sort_unstable();
         found
+    }
+
+    /// What carries a component that no single loss takes down, because every relation to it only degrades it: the services of a
+    /// business line. Ascending; empty if a relation can take it down.
+    pub fn carried_by(&self, component: ComponentId) -> Vec<ComponentId> {
+        let arrives = |kind: &str, ahead: Travel| {
+            let kind = self.model().find_relation(kind)?;
+            (kind.travel == ahead || kind.travel == Travel::Both).then_some(kind.effect)
+        };
+        let into = self.relations_to(component).into_iter().filter_map(|r| Some((r.from, arrives(&r.kind, Travel::ToEnd)?)));
+        let out = self.relations_from(component).into_iter().filter_map(|r| Some((r.to, arrives(&r.kind, Travel::ToStart)?)));
+        let all: BTreeMap<ComponentId, State> = into.chain(out).collect();
+        if all.values().any(|effect| *effect == State::Down) { Vec::new() } else { all.into_keys().collect() }
     }
 
     fn taken_down(&self, component: ComponentId) -> Vec<ComponentId> {

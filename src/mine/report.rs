@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use diag::markdown;
+use diag::{markdown, one_line, visible};
 use serde::Serialize;
 
 use super::conflicts::{Overlap, Stand};
@@ -225,30 +225,24 @@ impl Report {
             percent(self.min_confidence)
         );
         if !wanting.is_empty() {
-            let _ = writeln!(page, "{wanting}\n");
+            let _ = writeln!(page, "{}\n", markdown(&wanting));
         }
         if self.is_empty() {
             page.push_str("No proposals.\n\n");
         }
         for one in &self.rules {
-            let _ = writeln!(
-                page,
-                "## {} {} ({})\n\n```rules\n{}```\n",
-                one.id,
-                markdown(&one.fault),
-                markdown(&one.kind),
-                without_comments(&one.text)
-            );
+            let title = format!("{} {} ({})", one.id, one.fault, one.kind);
+            let _ = writeln!(page, "## {}\n\n{}\n", markdown(&title), rules(&one.text));
             one.evidence.lines(self.incidents).iter().for_each(|line| page.push_str(&item(line)));
             overlaps(&one.overlaps, &mut page);
             trial(one, &mut page);
         }
         if let Some(tree) = &self.tree {
-            let _ = writeln!(page, "## {} Which of the known faults is it?\n\n```rules\n{}```\n", tree.id, without_comments(&tree.text));
+            let _ = writeln!(page, "## {} Which of the known faults is it?\n\n{}\n", tree.id, rules(&tree.text));
             let lines = TreeProposal::lines(&tree.right, &tree.wrong, &tree.open, tree.by_chance);
             lines.iter().for_each(|line| page.push_str(&item(line)));
             if let Some(name) = tree.right.first() {
-                let _ = writeln!(page, "- try it: `faultscope walk {} --bundle {name}`", tree.id);
+                let _ = writeln!(page, "- try it: {}", code(&format!("faultscope walk {} --bundle {name}", tree.id)));
             }
             page.push('\n');
         }
@@ -260,29 +254,21 @@ impl Report {
         if !self.covered.is_empty() {
             page.push_str("## Already covered\n\n");
             for one in &self.covered {
-                let conditions = one.conditions.join(" and ");
-                let _ = writeln!(
-                    page,
-                    "- {} ({}): {} names it in {}: `{conditions}`",
-                    markdown(&one.fault),
-                    markdown(&one.kind),
-                    one.by.join(", "),
-                    markdown(&listed(&one.incidents))
-                );
+                let line = format!("{} ({}): {} names it in {}", one.fault, one.kind, one.by.join(", "), listed(&one.incidents));
+                let _ = writeln!(page, "- {}: {}", markdown(&line), code(&one.conditions.join(" and ")));
             }
             page.push('\n');
         }
         for (title, list) in [("Left out", &self.dropped), ("Recordings that could not be used", &self.skipped)] {
             if !list.is_empty() {
                 let _ = writeln!(page, "## {title}\n");
-                list.iter().for_each(|one| page.push_str(&format!("- {}: {}\n", markdown(&one.what), markdown(&one.why))));
+                list.iter().for_each(|one| page.push_str(&format!("- {}\n", markdown(&format!("{}: {}", one.what, one.why)))));
                 page.push('\n');
             }
         }
-        let counts: Vec<String> =
-            self.labels.iter().map(|one| format!("{} ({}) {}", markdown(&one.fault), markdown(&one.kind), one.incidents)).collect();
+        let counts: Vec<String> = self.labels.iter().map(|one| format!("{} ({}) {}", one.fault, one.kind, one.incidents)).collect();
         if !counts.is_empty() {
-            let _ = writeln!(page, "## Faults\n\n{}", counts.join(", "));
+            let _ = writeln!(page, "## Faults\n\n{}", markdown(&counts.join(", ")));
         }
     }
 }
@@ -293,8 +279,15 @@ fn item(line: &str) -> String {
     format!("- {}\n", markdown(&words.join(" ")))
 }
 
-fn without_comments(text: &str) -> String {
-    text.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect()
+/// Rules as a block of code, without their comments.
+fn rules(text: &str) -> String {
+    let text: String = text.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+    format!("```rules\n{}```", visible(&text))
+}
+
+/// Text as code within a line. A backtick would end it, and cannot be escaped there.
+fn code(text: &str) -> String {
+    format!("`{}`", one_line(text).replace('`', "'"))
 }
 
 fn overlaps(list: &[Overlap], page: &mut String) {
@@ -303,16 +296,16 @@ fn overlaps(list: &[Overlap], page: &mut String) {
             Stand::Disagrees => "**conflict**",
             Stand::Covers | Stand::Overlaps => "existing rule",
         };
-        let _ = writeln!(
-            page,
-            "- {mark}: {} \"{}\"{} {} (overlap {}): {}",
+        let line = format!(
+            "{} \"{}\"{} {} (overlap {}): {}",
             one.rule,
-            markdown(&one.title),
+            one.title,
             if one.draft { " (draft)" } else { "" },
             one.stand.words(),
             percent(one.jaccard),
-            markdown(&listed(&one.incidents))
+            listed(&one.incidents)
         );
+        let _ = writeln!(page, "- {mark}: {}", markdown(&line));
     }
 }
 
@@ -320,13 +313,13 @@ fn overlaps(list: &[Overlap], page: &mut String) {
 fn trial(one: &Proposal, page: &mut String) {
     let id = &one.id;
     if let Some(name) = one.evidence.shown_by.first() {
-        let _ = writeln!(page, "- try it: `faultscope why {id} {name}`");
-        let _ = writeln!(page, "- test for a match: copy `{name}` to `tests/incidents/{id}-fires`");
+        let _ = writeln!(page, "- try it: {}", code(&format!("faultscope why {id} {name}")));
+        let _ = writeln!(page, "- test for a match: copy {} to `tests/incidents/{id}-fires`", code(name));
     }
     let against = one.evidence.counter_examples.first().map(|one| &one.incident);
     match one.evidence.near_miss.as_ref().or(against) {
         Some(name) => {
-            let _ = writeln!(page, "- test for a near miss: copy `{name}` to `tests/incidents/{id}-near-miss`");
+            let _ = writeln!(page, "- test for a near miss: copy {} to `tests/incidents/{id}-near-miss`", code(name));
         }
         None => page.push_str("- test for a near miss: none of these incidents fits; record or write one before activating the rule\n"),
     }

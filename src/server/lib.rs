@@ -9,6 +9,7 @@ mod journal;
 mod journal_tests;
 mod predict;
 mod refusal;
+mod reply;
 mod request;
 mod scores;
 
@@ -18,11 +19,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use anomaly::Model;
@@ -31,6 +32,7 @@ use project::Project;
 
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
 pub use refusal::Refusal;
+use reply::Json;
 use request::now;
 
 /// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
@@ -146,7 +148,7 @@ fn router(served: Arc<AppState>) -> Router {
 }
 
 /// The list of endpoints.
-async fn addresses() -> Json<Value> {
+async fn addresses() -> Json {
     Json(json!({
         "POST /api/v1/diagnose": "diagnose the signals in the body; returns the JSON of `faultscope diagnose --format json`",
         "POST /api/v1/scores": "store scores of an external model for later diagnoses",
@@ -157,7 +159,7 @@ async fn addresses() -> Json<Value> {
     }))
 }
 
-async fn healthy() -> Json<Value> {
+async fn healthy() -> Json {
     Json(json!({"status": "ok"}))
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
@@ -18,6 +17,7 @@ use value::Time;
 
 use super::AppState;
 use super::refusal::Refusal;
+use super::reply::Json;
 use super::request::{accepts, body, spawn_blocking, time};
 
 /// The largest body, in bytes. A row takes about a hundred.
@@ -61,7 +61,7 @@ pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, M
 pub async fn one(
     State(served): State<Arc<AppState>>,
     query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json, Refusal> {
     let Query(mut query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
     let named = query.remove("model");
     let at = query.remove("time").map(|text| time(&text)).transpose()?;
@@ -91,7 +91,7 @@ pub async fn several(
     State(served): State<Arc<AppState>>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json, Refusal> {
     accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
     spawn_blocking(move || judge(&served, &bytes)).await.map(Json)

@@ -1,11 +1,12 @@
 //! Error responses: a status, a code, a message, and how to fix the problem.
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use diag::{Code, Diagnostic};
+
+use super::reply::Json;
 
 /// An error response. The refused request has changed nothing.
 #[derive(Debug)]

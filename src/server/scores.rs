@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
@@ -18,6 +17,7 @@ use value::Time;
 use super::AppState;
 use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
 use super::refusal::Refusal;
+use super::reply::Json;
 use super::request::{accepts, body, now, spawn_blocking};
 
 /// The largest body of scores, in bytes: some thirty thousand scores. Send more in several requests.
@@ -34,13 +34,13 @@ pub async fn receive(
     State(served): State<Arc<AppState>>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json), Refusal> {
     accepts(&headers, &["application/json", "application/x-ndjson", "application/ndjson", "application/jsonl"])?;
     let bytes = body(sent, MAX_BODY)?;
     spawn_blocking(move || take(&served, &bytes, now())).await
 }
 
-fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json<Value>), Refusal> {
+fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json), Refusal> {
     let project = &served.project;
     let placer = Resolver::new(&project.placement, &project.estate);
     let entries = score_entries("body", bytes, &ScoreFrame::default(), &placer).map_err(|d| Refusal::of(StatusCode::BAD_REQUEST, &d))?;
@@ -95,12 +95,12 @@ fn refused(refused: Refused) -> Refusal {
 pub async fn list(
     State(served): State<Arc<AppState>>,
     query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json, Refusal> {
     let Query(query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
     spawn_blocking(move || show(&served, &query)).await
 }
 
-fn show(served: &AppState, query: &BTreeMap<String, String>) -> Result<Json<Value>, Refusal> {
+fn show(served: &AppState, query: &BTreeMap<String, String>) -> Result<Json, Refusal> {
     let (component, since) = wanted(served, query)?;
     let journal = served.journal();
     let fits = |kept: &&Kept| kept.time >= since && component.is_none_or(|one| kept.component == Some(one));
