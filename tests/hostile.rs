@@ -16,7 +16,7 @@ fn folder(name: &str) -> PathBuf {
     dir
 }
 
-fn write(path: PathBuf, text: &str) {
+fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
@@ -94,7 +94,7 @@ fn names_and_quoted_lines_are_harmless() {
             "components:\n  - {id: db, type: database}\n  - {id: \"<script>\\n  1. forged\", type: service}\nrelations:\n  - {from: \"<script>\\n  1. forged\", kind: depends_on, to: db}\n",
         ),
     ] {
-        write(dir.join(path), text);
+        write(&dir.join(path), text);
     }
     let project = dir.to_str().unwrap();
     for args in [
@@ -118,7 +118,8 @@ fn names_and_quoted_lines_are_harmless() {
 fn names_forge_no_lines() {
     let dir = folder("lines");
     let alert = r#"{"alerts": [{"labels": {"alertname": "A", "component": "db"}, "startsAt": "2025-06-01T02:00:00Z"}]}"#;
-    let values: String = (0..200).map(|minute| format!("{},{}\n", 1_748_736_000 + minute * 60, 50 + minute % 5)).collect();
+    let rows: Vec<String> = (0..200).map(|minute| format!("{},{}\n", 1_748_736_000 + minute * 60, 50 + minute % 5)).collect();
+    let usual = format!("time,\"cpu\n  1. forged\"\n{}", rows.concat());
     for (path, text) in [
         ("topology/sources.yaml", "placement:\n  - {label: component}\n"),
         ("topology/t.yaml", "components:\n  - {id: db, type: database}\n  - {id: \"a\\n  1. forged\", type: service}\n"),
@@ -126,9 +127,9 @@ fn names_forge_no_lines() {
         ("bundles/b\n  1. forged/expected.json", r#"{"no_fault": true}"#),
         ("bundles/c\n  1. forged/alerts.json", "{"),
         ("bundles/c\n  1. forged/expected.json", r#"{"no_fault": true}"#),
-        ("usual.csv", &format!("time,\"cpu\n  1. forged\"\n{values}")),
+        ("usual.csv", usual.as_str()),
     ] {
-        write(dir.join(path), text);
+        write(&dir.join(path), text);
     }
     let at = |path: &str| dir.join(path).display().to_string();
     let (project, store) = (at(""), at("estate.redb"));
@@ -208,7 +209,7 @@ fn an_error_has_its_help_on_a_line_of_its_own() {
 #[cfg(unix)]
 fn a_journal_that_cannot_be_written_is_told_so() {
     let dir = folder("journal");
-    write(dir.join("topology/t.yaml"), "components:\n  - {id: payment, type: service}\n");
+    write(&dir.join("topology/t.yaml"), "components:\n  - {id: payment, type: service}\n");
     std::os::unix::fs::symlink(dir.join("missing/feedback.ndjson"), dir.join("feedback.ndjson")).unwrap();
     let bundle = bundle("unwritable", "A", "b");
     let (code, out, err) =
