@@ -49,7 +49,7 @@ const SOMETHING_ELSE: f64 = 0.06;
 
 /// The maximum confidence. The recordings do not justify more: all ten answers above 90 % were right, which proves no more than 72 %
 /// (Wilson interval, 95 %).
-const MOST_SURE: f64 = 0.95;
+pub const MOST_SURE: f64 = 0.95;
 
 /// Maximum number of suspects: many unlikely ones together must not reduce the confidence of a likely one.
 const MAX_RANKED: usize = 20;

@@ -42,7 +42,7 @@ const OWN_SYMPTOM: f64 = 0.5;
 const HALF_LIFE: Duration = 5 * MINUTE;
 
 /// What is over may still explain what began this long after its end: queues drain, clients retry, alerts wait before they fire.
-const SETTLING: Duration = 5 * MINUTE;
+pub const SETTLING: Duration = 5 * MINUTE;
 
 /// Without any symptom, a deviation that ended within this many samples before the end of the recording is ongoing.
 const STILL: i64 = 5;

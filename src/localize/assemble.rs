@@ -13,7 +13,7 @@ use super::diagnosis::{
     Suspect,
 };
 use super::explain::{IncidentDraft, Told};
-use super::proposal::{Basis, Proposal, SETTLING, TOLERANCE, fault_key};
+use super::proposal::{Basis, Proposal, fault_key, was_on};
 use super::symptoms::{Symptom, origin};
 
 /// At most this many near misses per rule: further bindings add nothing.
@@ -30,7 +30,7 @@ pub fn incident(
     (number, impact): (usize, Vec<ImpactView>),
     diagnosis: &mut Diagnosis,
 ) {
-    let calling = || draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
+    let calling = || draft.calling(&observations.symptoms);
     let suspects: Vec<Suspect> = draft.told.iter().map(|told| suspect(observations, draft, told)).collect();
     let Some(layer) = draft.layer() else { return };
     // When the outage began, not a warning that has been on for days: what began before the window counts only if all of it did.
@@ -384,19 +384,13 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
             continue;
         }
         let rests_on = finding.evidence.all_signals();
-        let on = |onset: Time| {
-            let covers = |(since, until): &(Time, Option<Time>)| {
-                onset >= since.minus(TOLERANCE) && until.is_none_or(|until| onset <= until.plus(SETTLING))
-            };
-            finding.held.iter().any(covers)
-        };
         for (texts, components) in &finding.conclusions.suppressed {
             for (index, symptom) in observations.symptoms.iter().enumerate() {
                 let Some(signal @ SignalRef::Alert(alert)) = symptom.signals.first() else { continue };
                 let (Some(alert), Some(component)) = (facts.alerts.get(*alert), symptom.component) else { continue };
                 let named = texts.is_empty() || texts.iter().any(|t| compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
                 let own = rests_on.contains(signal);
-                if named && !own && on(symptom.onset) && components.contains(&component) && seen.insert(index) {
+                if named && !own && was_on(&finding.held, symptom.onset) && components.contains(&component) && seen.insert(index) {
                     let reason = format!("symptom{}: {}", of(observations, finding), finding.rule.title);
                     views.push(SuppressedView { signal: symptom.view(estate, facts), rule: Some(finding.rule.id.clone()), reason });
                 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::ComponentId;
 use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms, TELLS};
 
-use super::proposal::{Basis, Proposal};
-use super::rules::below;
+use super::proposal::{Basis, Proposal, TOLERANCE, reach, starves};
 use super::{Layer, Observations};
 
 /// More different lines than this add nothing to the description of an incident.
@@ -16,23 +15,26 @@ const MAX_CASES: usize = 3;
 /// Below this similarity, a case shares words only by chance.
 const WORTH_READING: f64 = 0.2;
 
-/// The cases that an incident resembles, the most similar first: shown, whether or not one of them proposes something.
-pub fn similar(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<Similar> {
+/// The cases that these symptoms resemble, the most similar first.
+pub fn search(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<Similar> {
     let question = observations.question;
-    let mut similar = question.cases.similar(&describe(observations, symptoms), question.engine.at);
-    similar.retain(|s| s.similarity >= WORTH_READING);
+    question.cases.similar(&describe(observations, symptoms), question.engine.at)
+}
+
+/// Those worth showing, whether or not one of them proposes something.
+pub fn shown(observations: &Observations<'_, '_>, found: &[Similar]) -> Vec<Similar> {
+    let worth = found.iter().filter(|s| s.similarity >= WORTH_READING).cloned();
     // A case that was wrong too often is no longer proposed, but still shown, with that reason.
-    let (heard, silent): (Vec<Similar>, Vec<Similar>) = similar.into_iter().partition(|s| record(observations, s).may_speak());
+    let (heard, silent): (Vec<Similar>, Vec<Similar>) = worth.partition(|s| record(observations, s).may_speak());
     let muted = silent.into_iter().filter(|s| s.similarity >= RESEMBLES).take(MAX_CASES);
     let mut shown: Vec<Similar> = heard.into_iter().take(MAX_CASES).chain(muted).collect();
     shown.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.case.cmp(&b.case)));
     shown
 }
 
-/// What the case that fits best proposes for these symptoms.
-pub fn propose(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Option<Proposal> {
+/// What the best of these cases proposes for the symptoms by which they were found.
+pub fn propose(observations: &Observations<'_, '_>, mut cases: Vec<Similar>, symptoms: &[usize]) -> Option<Proposal> {
     let question = observations.question;
-    let mut cases = question.cases.similar(&describe(observations, symptoms), question.engine.at);
     cases.retain(|s| s.similarity >= RESEMBLES && s.rarity > TELLS && record(observations, s).may_speak());
     cases.retain(|s| question.cases.cases().get(s.case).is_some_and(|case| !case.is_by_change() || changed(observations, symptoms)));
     // Ties: the first one, which is more similar.
@@ -45,7 +47,7 @@ fn changed(observations: &Observations<'_, '_>, symptoms: &[usize]) -> bool {
     let engine = observations.question.engine;
     let Some(began) = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min() else { return false };
     let area = area(observations, symptoms);
-    let before = |change: &&signal::Change| change.time > observations.since && change.time <= began.plus(super::proposal::TOLERANCE);
+    let before = |change: &&signal::Change| change.time > observations.since && change.time <= began.plus(TOLERANCE);
     engine.facts.changes.iter().filter(before).any(|change| change.component.is_none_or(|component| area.contains(&component)))
 }
 
@@ -53,10 +55,8 @@ fn changed(observations: &Observations<'_, '_>, symptoms: &[usize]) -> bool {
 fn area(observations: &Observations<'_, '_>, symptoms: &[usize]) -> BTreeSet<ComponentId> {
     let estate = observations.question.engine.estate;
     let affected: BTreeSet<ComponentId> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
-    let mut area = affected.clone();
-    for component in affected {
-        area.extend(estate.dependencies(component, &[], None).into_iter().map(|r| r.component));
-    }
+    let mut area = starves(estate, affected.iter().copied());
+    area.extend(affected);
     area
 }
 
@@ -118,8 +118,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         alike.first().copied()
     };
     let component = same.or_else(alike)?;
-    let reach: BTreeSet<ComponentId> =
-        estate.dependents(component, &[], None).into_iter().map(|r| r.component).chain([component]).collect();
+    let reach = reach(estate, [component]);
     let reached = |s: &&super::symptoms::Symptom| s.component.is_none_or(|component| reach.contains(&component));
     let mine: Vec<_> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(reached).collect();
     let onset = mine.iter().map(|s| s.onset).filter(|onset| *onset >= observations.since).min().unwrap_or(observations.since);
@@ -136,7 +135,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         raw: similar.similarity * similar.rarity * Record::default().chance(),
         affected: BTreeSet::from([component]),
         reach,
-        starves: below(estate, component),
+        starves: starves(estate, [component]),
         evidence,
         basis: Basis::Case(similar.clone()),
     })

@@ -7,7 +7,7 @@ use anomaly::{Miner, sentence, telling, tokens};
 use estate::Snapshot;
 
 use super::clusters::Loose;
-use super::explain::{find, union};
+use super::connected::{find, union};
 use super::symptoms::Kind;
 
 /// Two templates are similar if they share at least half of their words (Jaccard).

@@ -19,8 +19,8 @@ use value::{Duration, MINUTE, Time};
 use super::Observations;
 use super::cluster_texts::Texts;
 use super::cluster_views::view;
+use super::connected::{find, union};
 use super::diagnosis::{ClusterView, JoinedBy};
-use super::explain::{find, union};
 use super::symptoms::{Kind, Symptom};
 
 /// Signals with one cause start within this time, even if one alert waits for its `for` and its notification waits for the group:

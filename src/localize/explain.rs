@@ -10,12 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use estate::ComponentId;
 
+use super::connected::{clusters, find, union};
 use super::proposal::{Basis, Proposal, TOLERANCE};
 use super::symptoms::{Kind, Symptom};
 use super::{Layer, Observations, cases, rules, scores};
 
-/// Two unexplained symptoms with a common dependency within this many hops form one incident: their common cause may be silent.
-const COMMON_WITHIN_HOPS: u32 = 2;
 /// Maximum number of incidents. The rest is ranked together: so many unconnected alerts have one common cause or none.
 const MAX_CLUSTERS: usize = 30;
 /// The minimum confidence of a suspect without anomalies of its own, and of one with anomalies.
@@ -34,7 +33,7 @@ pub struct Told {
     pub proposal: Proposal,
     /// The symptoms assigned to it; each belongs to one proposal.
     pub explains: Vec<usize>,
-    /// The component or the fault of the proposal that brings this one about.
+    /// The position in its incident of the proposal that brings this one about.
     pub consequence_of: Option<usize>,
 }
 
@@ -69,12 +68,21 @@ impl IncidentDraft {
         self.told.iter().flat_map(|told| &told.explains).copied().collect()
     }
 
-    /// Whether nothing of it lasts: neither a root suspect nor a symptom that needs an explanation.
+    /// Symptoms of it that need an explanation.
+    pub fn calling<'s>(&self, symptoms: &'s [Symptom]) -> impl Iterator<Item = &'s Symptom> {
+        self.symptoms.iter().filter_map(|i| symptoms.get(*i)).filter(|symptom| symptom.calls_for_help())
+    }
+
+    /// Whether nothing of it lasts: neither a root suspect nor an alert.
     pub fn is_over(&self, symptoms: &[Symptom]) -> bool {
-        let on = |symptom: &&Symptom| symptom.calls_for_help() && symptom.kind == Kind::Alert && symptom.end.is_none();
         !self.told.is_empty()
             && self.roots().all(|told| told.proposal.until().is_some())
-            && !self.symptoms.iter().filter_map(|i| symptoms.get(*i)).any(|symptom| on(&symptom))
+            && !self.calling(symptoms).any(|symptom| symptom.kind == Kind::Alert && symptom.end.is_none())
+    }
+
+    /// How many of its symptoms that need an explanation a proposal explains.
+    fn explained_by(&self, proposal: &Proposal, symptoms: &[Symptom]) -> usize {
+        self.calling(symptoms).filter(|symptom| proposal.explains(symptom)).count()
     }
 }
 
@@ -83,7 +91,7 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     let symptoms = &observations.symptoms;
     let engine = observations.question.engine;
     let proposals = rules::propose(engine.estate, engine.facts, &observations.findings, symptoms, observations.since);
-    let mut drafts = grouped(cover(&proposals, symptoms), symptoms);
+    let mut drafts = grouped(&cover(&proposals, symptoms), symptoms);
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
     let loose: Vec<usize> =
         (0..symptoms.len()).filter(|i| !taken.contains(i) && symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
@@ -115,10 +123,7 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
 
 /// What is still on comes first, then what matters most, then what is most certain.
 fn sort(drafts: &mut [IncidentDraft], symptoms: &[Symptom]) {
-    let importance = |d: &IncidentDraft| {
-        let calling = d.symptoms.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help());
-        calling.map(|s| s.importance).sum::<f64>()
-    };
+    let importance = |d: &IncidentDraft| d.calling(symptoms).map(|s| s.importance).sum::<f64>();
     let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| symptoms.get(*i)).map(|s| s.onset).min();
     let first = |d: &IncidentDraft| d.told.first().map(|told| (told.proposal.strength, told.proposal.component));
     let surer = |d: &IncidentDraft| first(d).map_or(0.0, |(strength, _)| strength);
@@ -170,7 +175,7 @@ fn cover(proposals: &[Proposal], symptoms: &[Symptom]) -> Vec<Told> {
 }
 
 fn explainable(proposal: &Proposal, symptoms: &[Symptom]) -> Vec<usize> {
-    symptoms.iter().enumerate().filter(|(_, s)| s.muted.is_none() && proposal.explains(s)).map(|(index, _)| index).collect()
+    symptoms.iter().enumerate().filter(|(_, s)| proposal.explains(s)).map(|(index, _)| index).collect()
 }
 
 /// The waiting proposal with the largest gain: what lasts before what is over, ties by onset, then by component.
@@ -208,7 +213,7 @@ fn best(
 }
 
 /// Roots that could explain a common symptom share an incident, also transitively; consequences follow their root.
-fn grouped(told: Vec<Told>, symptoms: &[Symptom]) -> Vec<IncidentDraft> {
+fn grouped(told: &[Told], symptoms: &[Symptom]) -> Vec<IncidentDraft> {
     let mut parent: BTreeMap<usize, usize> = BTreeMap::new();
     let mut first_of: BTreeMap<usize, usize> = BTreeMap::new();
     for (root, one) in told.iter().enumerate().filter(|(_, one)| one.consequence_of.is_none()) {
@@ -227,51 +232,39 @@ fn grouped(told: Vec<Told>, symptoms: &[Symptom]) -> Vec<IncidentDraft> {
             union(&mut parent, first, root);
         }
     }
-    let mut drafts: BTreeMap<usize, (usize, Vec<(usize, Told)>)> = BTreeMap::new();
-    let mut order = 0;
-    for (place, one) in told.into_iter().enumerate() {
-        let group = find(&mut parent, one.consequence_of.unwrap_or(place));
-        order += 1;
-        drafts.entry(group).or_insert((order, Vec::new())).1.push((place, one));
+    // The representative of a group is its first root, so the groups come in the order of their first roots.
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (place, one) in told.iter().enumerate() {
+        groups.entry(find(&mut parent, one.consequence_of.unwrap_or(place))).or_default().push(place);
     }
-    let mut drafts: Vec<(usize, Vec<(usize, Told)>)> = drafts.into_values().collect();
-    drafts.sort_by_key(|(order, _)| *order);
-    drafts.into_iter().map(|(_, told)| IncidentDraft::of(told)).collect()
+    let draft = |mut places: Vec<usize>| {
+        places.sort_by_key(|place| (told.get(*place).is_some_and(|one| one.consequence_of.is_some()), *place));
+        let told = in_order(told, &places);
+        IncidentDraft { symptoms: told.iter().flat_map(|one| &one.explains).copied().collect(), told, ..IncidentDraft::default() }
+    };
+    groups.into_values().map(draft).collect()
+}
+
+/// Proposals in the order of the given positions; consequences refer to the new ones.
+fn in_order(all: &[Told], order: &[usize]) -> Vec<Told> {
+    let new: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+    let moved = |one: &Told| Told { consequence_of: one.consequence_of.and_then(|old| new.get(&old).copied()), ..one.clone() };
+    order.iter().filter_map(|at| all.get(*at)).map(moved).collect()
 }
 
 impl IncidentDraft {
-    /// From proposals with their old positions, to which consequences refer.
-    fn of(mut told: Vec<(usize, Told)>) -> Self {
-        told.sort_by_key(|(place, one)| (one.consequence_of.is_some(), *place));
-        let new: BTreeMap<usize, usize> = told.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
-        let mut draft = IncidentDraft::default();
-        for (_, mut one) in told {
-            one.consequence_of = one.consequence_of.and_then(|old| new.get(&old).copied());
-            draft.symptoms.extend(one.explains.iter().copied());
-            draft.told.push(one);
-        }
-        draft
-    }
-
     /// Puts the roots into the given order (positions), and keeps the consequences behind them.
     fn reorder(&mut self, roots: &[usize]) {
-        let all = std::mem::take(&mut self.told);
-        let consequences = all.iter().enumerate().filter(|(at, _)| !roots.contains(at)).map(|(at, _)| at);
+        let consequences = (0..self.told.len()).filter(|at| !roots.contains(at));
         let order: Vec<usize> = roots.iter().copied().chain(consequences).collect();
-        let new: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, old)| (*old, new)).collect();
-        for at in order {
-            if let Some(mut one) = all.get(at).cloned() {
-                one.consequence_of = one.consequence_of.and_then(|old| new.get(&old).copied());
-                self.told.push(one);
-            }
-        }
+        self.told = in_order(&self.told, &order);
     }
 
     /// Assigns every symptom to the first proposal that explains it.
     fn assign(&mut self, symptoms: &[Symptom]) {
         let mut open = self.symptoms.clone();
         for one in &mut self.told {
-            let explains = |i: &usize| symptoms.get(*i).is_some_and(|s| s.muted.is_none() && one.proposal.explains(s));
+            let explains = |i: &usize| symptoms.get(*i).is_some_and(|s| one.proposal.explains(s));
             let mine: Vec<usize> = open.iter().copied().filter(explains).collect();
             open.retain(|i| !mine.contains(i));
             one.explains = mine;
@@ -285,7 +278,8 @@ fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, take
     let symptoms = &observations.symptoms;
     let everything: Vec<usize> = draft.symptoms.iter().copied().collect();
     let calling: Vec<usize> = everything.iter().copied().filter(|i| symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
-    draft.similar = cases::similar(observations, &everything);
+    let found = cases::search(observations, &everything);
+    draft.similar = cases::shown(observations, &found);
     let mut open: Vec<usize> = {
         let explained = draft.explained();
         everything.into_iter().filter(|i| !explained.contains(i)).collect()
@@ -297,7 +291,9 @@ fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, take
             let lasting = draft.told.iter().map(|told| &told.proposal).filter(|told| !told.is_past());
             lasting.into_iter().any(|told| told.component == p.component || p.component.is_some_and(|c| told.reach.contains(&c)))
         };
-        if let Some(case) = cases::propose(observations, &open).filter(|p| !known(draft, p)) {
+        // Without rules, all of it is open: the search for similar cases serves both.
+        let found = if rules_spoke { cases::search(observations, &open) } else { found };
+        if let Some(case) = cases::propose(observations, found, &open).filter(|p| !known(draft, p)) {
             let explains: Vec<usize> = open.iter().copied().filter(|i| symptoms.get(*i).is_some_and(|s| case.explains(s))).collect();
             open.retain(|i| !explains.contains(i));
             draft.told.push(Told { proposal: case, explains, consequence_of: None });
@@ -341,9 +337,9 @@ fn add_scores(
     let fresh = |p: &Proposal| !known.contains(&p.component) && p.component.is_none_or(|c| !effects.contains(&c));
     let deviates = |p: &Proposal| matches!(&p.basis, Basis::Scores(ranked) if !ranked.deviations.is_empty());
     // A component without anomalies is listed after a better suspect only with enough confidence.
-    let worth = |(place, p): &(usize, Proposal)| {
-        let strays = deviates(p);
-        *place == 0 || (strays && *place < ALWAYS_NAMED) || p.raw >= if strays { WORTH_A_LINE } else { WORTH_NAMING }
+    let worth = |place: usize, p: &Proposal| {
+        let anomalous = deviates(p);
+        place == 0 || (anomalous && place < ALWAYS_NAMED) || p.raw >= if anomalous { WORTH_A_LINE } else { WORTH_NAMING }
     };
     let fresh: Vec<Proposal> = proposed.into_iter().filter(fresh).collect();
     if let Some(first) = fresh.first() {
@@ -354,9 +350,8 @@ fn add_scores(
         }
     }
     let alike = draft.alike.clone();
-    let named = |(place, p): &(usize, Proposal)| {
-        worth(&(*place, p.clone())) && (*place < MAX_SUSPECTS) || p.component.is_some_and(|c| alike.contains(&c))
-    };
+    let named =
+        |(place, p): &(usize, Proposal)| (*place < MAX_SUSPECTS && worth(*place, p)) || p.component.is_some_and(|c| alike.contains(&c));
     for (_, proposal) in fresh.into_iter().enumerate().filter(named) {
         // Anomalous series of the components that a suspect explains are its symptoms too.
         let metric = |s: &Symptom| s.kind == Kind::Metric && proposal.explains(s);
@@ -370,20 +365,22 @@ fn add_scores(
 /// above it.
 fn challenge(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, calling: &[usize]) {
     let symptoms = &observations.symptoms;
-    let explains = |p: &Proposal| calling.iter().filter(|i| symptoms.get(**i).is_some_and(|s| p.explains(s))).count();
+    let Some(first) = draft.told.first().map(|told| &told.proposal) else { return };
+    let explains = |p: &Proposal| draft.explained_by(p, symptoms);
+    // Nothing explains more than all.
+    if explains(first) == calling.len() {
+        return;
+    }
+    let recent = |s: &Symptom| !s.starved && s.onset >= observations.since;
     let own = |p: &Proposal| match &p.basis {
-        Basis::Scores(ranked) => calling.iter().any(|i| {
-            symptoms
-                .get(*i)
-                .is_some_and(|s| !s.starved && s.component.is_some_and(|c| ranked.members.contains(&c)) && s.onset >= observations.since)
-        }),
+        Basis::Scores(ranked) => {
+            draft.calling(symptoms).any(|s| recent(s) && s.component.is_some_and(|component| ranked.members.contains(&component)))
+        }
         Basis::Rules(_) | Basis::Case(_) => false,
     };
-    let Some(first) = draft.told.first().map(|told| told.proposal.clone()) else { return };
-    let proposed = scores::propose(observations, calling).into_iter().filter(|p| own(p) && beats(p, &first, &explains));
-    let told: Vec<Option<ComponentId>> = draft.told.iter().map(|told| told.proposal.component).collect();
-    if let Some(proposal) = proposed.filter(|p| !told.contains(&p.component)).max_by_key(|p| (explains(p), std::cmp::Reverse(p.component)))
-    {
+    let is_new = |p: &Proposal| draft.told.iter().all(|told| told.proposal.component != p.component);
+    let proposed = scores::propose(observations, calling).into_iter().filter(|p| own(p) && is_new(p) && beats(p, first, &explains));
+    if let Some(proposal) = proposed.max_by_key(|p| (explains(p), std::cmp::Reverse(p.component))) {
         draft.told.push(Told { proposal, explains: Vec::new(), consequence_of: None });
     }
 }
@@ -399,8 +396,7 @@ fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> usiz
 /// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what beats it.
 fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
     let symptoms = &observations.symptoms;
-    let calling: Vec<usize> = draft.symptoms.iter().copied().filter(|i| symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
-    let explains = |p: &Proposal| calling.iter().filter(|i| symptoms.get(**i).is_some_and(|s| p.explains(s))).count();
+    let explains = |p: &Proposal| draft.explained_by(p, symptoms);
     let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
     let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
     order.sort_by_key(|index| at(*index).map(|p| (p.is_past(), p.layer)));
@@ -498,71 +494,4 @@ fn touches(observations: &Observations<'_, '_>, draft: &IncidentDraft, cluster: 
         area.extend(upstream.map(|r| r.component));
     }
     cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).any(|component| area.contains(&component))
-}
-
-/// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
-/// on a third one nearby. Linear in the size of their dependencies.
-fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
-    let estate = observations.question.engine.estate;
-    let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
-    let direct = |c: ComponentId| estate.dependencies(c, &[], Some(1)).into_iter().map(|r| r.component).collect::<Vec<_>>();
-    let below = closure(&alerting, direct);
-    // Dependencies that themselves depend on an alerting component pass the connection on.
-    let carries =
-        closure(&alerting, |c| estate.dependents(c, &[], Some(1)).into_iter().map(|r| r.component).filter(|c| below.contains(c)).collect());
-    let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
-    for &component in &below {
-        for under in direct(component).into_iter().filter(|d| carries.contains(d)) {
-            union(&mut parent, component, under);
-        }
-    }
-    let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
-    for &component in &alerting {
-        for near in estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)) {
-            let first = *first_on.entry(near.component).or_insert(component);
-            union(&mut parent, first, component);
-        }
-    }
-    let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
-    for &index in loose {
-        let component = observations.symptoms.get(index).and_then(|s| s.component);
-        groups.entry(component.map(|c| find(&mut parent, c))).or_default().push(index);
-    }
-    groups.into_values().collect()
-}
-
-/// Everything reachable by `steps`, including the start.
-fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<ComponentId>) -> BTreeSet<ComponentId> {
-    let mut seen = start.clone();
-    let mut open: Vec<ComponentId> = start.iter().copied().collect();
-    while let Some(at) = open.pop() {
-        for next in steps(at) {
-            if seen.insert(next) {
-                open.push(next);
-            }
-        }
-    }
-    seen
-}
-
-/// The representative of a set.
-pub(super) fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
-    let mut root = start;
-    while let Some(next) = parent.get(&root).copied().filter(|next| *next != root) {
-        root = next;
-    }
-    // Path compression.
-    let mut at = start;
-    while let Some(next) = parent.insert(at, root).filter(|next| *next != at && *next != root) {
-        at = next;
-    }
-    root
-}
-
-/// Joins two sets; the smaller representative stays.
-pub(super) fn union<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, a: T, b: T) {
-    let (a, b) = (find(parent, a), find(parent, b));
-    if a != b {
-        parent.insert(a.max(b), a.min(b));
-    }
 }

@@ -12,6 +12,7 @@ mod cluster_tests;
 mod cluster_texts;
 mod cluster_views;
 mod clusters;
+mod connected;
 mod diagnosis;
 mod explain;
 mod impact;

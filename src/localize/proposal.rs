@@ -2,21 +2,38 @@
 
 use std::collections::BTreeSet;
 
-use anomaly::Ranked;
+use anomaly::{Ranked, SETTLING};
 use engine::SignalRef;
-use estate::ComponentId;
+use estate::{ComponentId, Snapshot};
 use knowledge::Similar;
 use value::{Duration, MINUTE, Time};
 
 use super::Layer;
-use super::symptoms::{Kind, Symptom};
+use super::symptoms::Symptom;
 
 /// A cause may be noticed this much later than its effect: scrape intervals, the `for` of alerts, clock skew. Differences of starting
 /// times within it are no evidence of order.
 pub const TOLERANCE: Duration = 5 * MINUTE;
 
-/// What is over may still explain what began this long after its end: queues drain, clients retry, alerts wait before they fire.
-pub const SETTLING: Duration = 5 * MINUTE;
+/// From when to when; `None` while it lasts.
+pub type Interval = (Time, Option<Time>);
+
+/// Whether something that began then can be the effect of what showed in these intervals: it began no earlier (within the tolerance),
+/// and while that was on (or only just over).
+pub fn was_on(lasted: &[Interval], onset: Time) -> bool {
+    lasted.iter().any(|(since, until)| onset >= since.minus(TOLERANCE) && until.is_none_or(|until| onset <= until.plus(SETTLING)))
+}
+
+/// Everything that a fault of these components reaches, themselves included.
+pub fn reach(estate: &Snapshot, from: impl IntoIterator<Item = ComponentId>) -> BTreeSet<ComponentId> {
+    let dependents = |start| estate.dependents(start, &[], None).into_iter().map(|reached| reached.component).chain([start]);
+    from.into_iter().flat_map(dependents).collect()
+}
+
+/// Everything that these components call, at any distance: what starves if they fail.
+pub fn starves(estate: &Snapshot, from: impl IntoIterator<Item = ComponentId>) -> BTreeSet<ComponentId> {
+    from.into_iter().flat_map(|start| estate.dependencies(start, &[], None)).map(|reached| reached.component).collect()
+}
 
 /// A component that may be at fault.
 #[derive(Debug, Clone)]
@@ -26,8 +43,8 @@ pub struct Proposal {
     pub component: Option<ComponentId>,
     pub fault: String,
     pub onset: Time,
-    /// The intervals in which it showed, ascending; the end of the last is `None` while it lasts.
-    pub lasted: Vec<(Time, Option<Time>)>,
+    /// The intervals in which it showed, ascending, the first from its onset; the end of the last is `None` while it lasts.
+    pub lasted: Vec<Interval>,
     /// Probability that this is a root cause, 0 to 1, before it is compared with the other proposals of its incident.
     pub strength: f64,
     /// The same before feedback.
@@ -78,40 +95,29 @@ impl Proposal {
         self.until().is_some() && !faded
     }
 
-    /// Whether something that began then can be its effect: it began no later (within the tolerance), and was not over yet (or only just).
-    pub fn was_on(&self, onset: Time) -> bool {
-        self.lasted.iter().enumerate().any(|(at, (since, until))| {
-            let since = if at == 0 { self.onset.min(*since) } else { *since };
-            onset >= since.minus(TOLERANCE) && until.is_none_or(|until| onset <= until.plus(SETTLING))
-        })
-    }
-
+    /// A muted alert needs no explanation, so nothing explains it.
     pub fn explains(&self, symptom: &Symptom) -> bool {
+        if symptom.muted.is_some() {
+            return false;
+        }
         if symptom.signals.iter().any(|signal| self.evidence.contains(signal)) {
             return true;
         }
         let Some(component) = symptom.component else { return false };
-        // An anomalous metric that a fault reaches is its effect, whichever way it points: throughput falls above and below.
-        let reached = match symptom.kind {
-            Kind::Alert | Kind::Report | Kind::Probe | Kind::Log if symptom.starved => {
-                self.starves.contains(&component) || self.component == Some(component)
-            }
-            Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => self.reach.contains(&component),
-            Kind::Metric => self.reach.contains(&component),
+        let reached = match &self.basis {
+            // Its own signals are its evidence, whenever they began.
+            Basis::Scores(ranked) if ranked.members.contains(&component) => return true,
+            Basis::Scores(ranked) => ranked.explains.contains(&component),
+            Basis::Rules(_) | Basis::Case(_) if symptom.starved => self.starves.contains(&component) || self.component == Some(component),
+            Basis::Rules(_) | Basis::Case(_) => self.reach.contains(&component),
         };
-        match &self.basis {
-            // Its own signals are its evidence. For the others, the ranking has compared the times.
-            Basis::Scores(ranked) => {
-                ranked.members.contains(&component) || (ranked.explains.contains(&component) && self.was_on(symptom.onset))
-            }
-            Basis::Rules(_) | Basis::Case(_) => reached && self.was_on(symptom.onset),
-        }
+        reached && was_on(&self.lasted, symptom.onset)
     }
 
     /// Whether the fault of `other` is something that this one brings about.
     pub fn causes(&self, other: &Proposal) -> bool {
         let reached = other.component.is_some_and(|component| self.reach.contains(&component));
-        reached && other.component != self.component && self.was_on(other.onset)
+        reached && other.component != self.component && was_on(&self.lasted, other.onset)
     }
 }
 

@@ -5,21 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compile::plan::{Cond, CondKind, Kind, Status};
+use anomaly::MOST_SURE;
+use compile::plan::{CondKind, Kind, Status};
 use engine::{Finding, SignalRef};
 use estate::{ComponentId, Snapshot};
 use signal::Facts;
 use value::{Duration, Time, Truth};
 
 use super::Layer;
-use super::proposal::{Basis, Proposal, fault_key};
+use super::proposal::{Basis, Interval, Proposal, fault_key, reach, starves};
 use super::symptoms::Symptom;
 
 /// Findings by their position, each with the fault in its words.
 type Named = Vec<(usize, String)>;
-
-/// The maximum confidence of any answer: no rule and no score is certain.
-const MOST_SURE: f64 = 0.95;
 
 /// Groups the findings that count by the component and the fault that they name. Two faults of one component are two proposals.
 pub fn propose(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], symptoms: &[Symptom], since: Time) -> Vec<Proposal> {
@@ -86,7 +84,7 @@ fn proposal(
     for finding in &all {
         onset = onset.min(began(finding, facts, since));
         lasted.extend(finding.held.iter().copied());
-        for (_, about, signals) in supporting(finding) {
+        for (about, signals) in supporting(finding) {
             affected.extend(about);
             affected.extend(signals.iter().filter_map(|signal| component_of(*signal, facts)));
             evidence.extend(signals);
@@ -94,9 +92,10 @@ fn proposal(
         declared.extend(finding.conclusions.impact.keys().copied());
     }
     let strength = strength(&all, facts);
-    let mut reach: BTreeSet<ComponentId> = affected.union(&declared).copied().collect();
-    for start in affected.iter().chain(&declared) {
-        reach.extend(estate.dependents(*start, &[], None).into_iter().map(|r| r.component));
+    // The fault may be older than the first match.
+    let mut lasted = joined(lasted);
+    if let Some((since, _)) = lasted.first_mut() {
+        *since = onset.min(*since);
     }
     let fault = named.first().map(|(_, fault)| fault.clone()).unwrap_or_default();
     Proposal {
@@ -104,26 +103,21 @@ fn proposal(
         component,
         fault,
         onset,
-        lasted: joined(lasted),
+        lasted,
         strength,
         raw: strength,
-        starves: component.map(|component| below(estate, component)).unwrap_or_default(),
+        reach: reach(estate, affected.union(&declared).copied()),
+        starves: starves(estate, component),
         affected,
-        reach,
         evidence,
         basis: Basis::Rules(named.into_iter().map(|(index, _)| index).collect()),
     }
 }
 
-/// Everything that a component calls, at any distance: what starves if it fails.
-pub fn below(estate: &Snapshot, component: ComponentId) -> BTreeSet<ComponentId> {
-    estate.dependencies(component, &[], None).into_iter().map(|reached| reached.component).collect()
-}
-
 /// Intervals in order of their starts, those that overlap or touch as one.
-pub fn joined(mut intervals: Vec<(Time, Option<Time>)>) -> Vec<(Time, Option<Time>)> {
+fn joined(mut intervals: Vec<Interval>) -> Vec<Interval> {
     intervals.sort_unstable_by_key(|(since, until)| (*since, until.is_none(), *until));
-    let mut joined: Vec<(Time, Option<Time>)> = Vec::new();
+    let mut joined: Vec<Interval> = Vec::new();
     for (since, until) in intervals {
         match joined.last_mut() {
             Some((_, end)) if end.is_none_or(|end| since <= end) => {
@@ -135,13 +129,13 @@ pub fn joined(mut intervals: Vec<(Time, Option<Time>)>) -> Vec<(Time, Option<Tim
     joined
 }
 
-/// Atomic conditions that matched and are not under `not` (a condition under `not` shows health, not a symptom): each with its
-/// condition, the component that it is about, and its signals.
-fn supporting<'f>(finding: &'f Finding<'_>) -> impl Iterator<Item = (&'f Cond, Option<ComponentId>, BTreeSet<SignalRef>)> + 'f {
+/// Atomic conditions that matched and are not under `not` (a condition under `not` shows health, not a symptom): each with the
+/// component that it is about, and its signals.
+fn supporting<'f>(finding: &'f Finding<'_>) -> impl Iterator<Item = (Option<ComponentId>, BTreeSet<SignalRef>)> + 'f {
     finding.evidence.atoms().into_iter().filter(|(atom, negated)| !negated && atom.truth == Truth::True).filter_map(|(atom, _)| {
         let topology = matches!(atom.cond.kind, CondKind::Link { .. } | CondKind::Shares { .. } | CondKind::Unexplained(_));
         let healthy = matches!(atom.cond.kind, CondKind::Probe { succeeds: true, .. });
-        (!topology && !healthy).then(|| (atom.cond, atom.about, atom.all_signals()))
+        (!topology && !healthy).then(|| (atom.about, atom.all_signals()))
     })
 }
 
@@ -160,7 +154,7 @@ fn component_of(signal: SignalRef, facts: &Facts) -> Option<ComponentId> {
 /// from before the window are history, and a change comes before the fault.
 fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
     let matched = finding.since.minus(longest_wait(&finding.rule.condition));
-    let starts = supporting(finding).flat_map(|(_, _, signals)| signals).filter_map(|signal| match signal {
+    let starts = supporting(finding).flat_map(|(_, signals)| signals).filter_map(|signal| match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).map(|a| a.start),
         SignalRef::Log(i) => facts.logs.get(i).map(|l| l.time),
         SignalRef::Report(i) => facts.reports.get(i).map(|r| r.time),
@@ -200,7 +194,7 @@ fn strength(findings: &[&Finding<'_>], facts: &Facts) -> f64 {
     let mut agreed = 0;
     for finding in findings {
         let atoms = finding.evidence.atoms().into_iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated);
-        for (atom, _) in atoms.filter(|(atom, _)| !atom.signals.is_empty() || !atom.all_signals().is_empty()) {
+        for (atom, _) in atoms {
             let fresh: BTreeSet<Observation> =
                 atom.all_signals().into_iter().filter_map(|signal| observation(signal, facts)).filter(|one| !seen.contains(one)).collect();
             agreed += atom.cond.signals().min(fresh.len());

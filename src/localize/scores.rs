@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anomaly::{self, RankInput, Ranked, SuspicionSource};
 use estate::ComponentId;
 
-use super::proposal::{Basis, Proposal};
+use super::proposal::{Basis, Proposal, reach, starves};
 use super::{Layer, Observations};
 
 /// What scores propose for these symptoms, the best first. Without any, anomalous series alone may be strong enough.
@@ -53,8 +53,6 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         onsets.iter().copied().filter(|onset| *onset >= observations.since).min().or_else(|| onsets.iter().copied().min())
     };
     let onset = deviating.chain(of(&own)).min().or_else(|| of(&explained)).or_else(|| of(&|_| true)).unwrap_or(observations.since);
-    let walk = |walked: Vec<estate::Reached>| walked.into_iter().map(|r| r.component).collect::<Vec<_>>();
-    let reach = one.members.iter().flat_map(|c| walk(estate.dependents(*c, &[], None))).chain(one.members.iter().copied()).collect();
     Proposal {
         layer: Layer::Anomaly,
         component: Some(one.component),
@@ -64,8 +62,8 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         strength: observations.question.feedback.calibration.apply(one.confidence),
         raw: one.confidence,
         affected: BTreeSet::from([one.component]),
-        reach,
-        starves: one.members.iter().flat_map(|c| walk(estate.dependencies(*c, &[], None))).collect(),
+        reach: reach(estate, one.members.iter().copied()),
+        starves: starves(estate, one.members.iter().copied()),
         evidence: BTreeSet::new(),
         basis: Basis::Scores(Box::new(one)),
     }

@@ -1,0 +1,77 @@
+//! What the topology connects: clusters of symptoms, by union-find.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use estate::ComponentId;
+
+use super::Observations;
+
+/// Two unexplained symptoms with a common dependency within this many hops form one incident: their common cause may be silent.
+const COMMON_WITHIN_HOPS: u32 = 2;
+
+/// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
+/// on a third one nearby. Linear in the size of their dependencies.
+pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
+    let estate = observations.question.engine.estate;
+    let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
+    let direct = |c: ComponentId| estate.dependencies(c, &[], Some(1)).into_iter().map(|r| r.component).collect::<Vec<_>>();
+    let below = closure(&alerting, direct);
+    // Dependencies that themselves depend on an alerting component pass the connection on.
+    let carries =
+        closure(&alerting, |c| estate.dependents(c, &[], Some(1)).into_iter().map(|r| r.component).filter(|c| below.contains(c)).collect());
+    let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    for &component in &below {
+        for under in direct(component).into_iter().filter(|d| carries.contains(d)) {
+            union(&mut parent, component, under);
+        }
+    }
+    let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    for &component in &alerting {
+        for near in estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)) {
+            let first = *first_on.entry(near.component).or_insert(component);
+            union(&mut parent, first, component);
+        }
+    }
+    let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
+    for &index in loose {
+        let component = observations.symptoms.get(index).and_then(|s| s.component);
+        groups.entry(component.map(|c| find(&mut parent, c))).or_default().push(index);
+    }
+    groups.into_values().collect()
+}
+
+/// Everything reachable by `steps`, including the start.
+fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<ComponentId>) -> BTreeSet<ComponentId> {
+    let mut seen = start.clone();
+    let mut open: Vec<ComponentId> = start.iter().copied().collect();
+    while let Some(at) = open.pop() {
+        for next in steps(at) {
+            if seen.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    seen
+}
+
+/// The representative of a set.
+pub fn find<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, start: T) -> T {
+    let mut root = start;
+    while let Some(next) = parent.get(&root).copied().filter(|next| *next != root) {
+        root = next;
+    }
+    // Path compression.
+    let mut at = start;
+    while let Some(next) = parent.insert(at, root).filter(|next| *next != at && *next != root) {
+        at = next;
+    }
+    root
+}
+
+/// Joins two sets; the smaller representative stays.
+pub fn union<T: Ord + Copy>(parent: &mut BTreeMap<T, T>, a: T, b: T) {
+    let (a, b) = (find(parent, a), find(parent, b));
+    if a != b {
+        parent.insert(a.max(b), a.min(b));
+    }
+}
