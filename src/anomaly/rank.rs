@@ -22,7 +22,7 @@ use super::question::RankInput;
 use super::reasons::{self, Reasons};
 use super::sampling::step;
 use super::score::{Deviation, Reference};
-use super::suspicion::{FAINT, SuspicionSource, Trouble, Vote, troubles};
+use super::suspicion::{FAINT, Suspicion, SuspicionSource, Vote, suspicions};
 use super::workloads::Units;
 
 /// Half of the score comes from the unit's own anomaly, half from explaining others: a leaf without dependents can still be broken.
@@ -134,49 +134,49 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
         .filter_map(|series| Some(units.of(series.component?)))
         .collect();
     let reach = |unit: ComponentId| units.dependents(unit).into_keys().collect::<Vec<ComponentId>>();
-    let troubles = troubles(ask, &units, &measured, &reach);
+    let suspicions = suspicions(ask, &units, &measured, &reach);
     let seeds: BTreeSet<ComponentId> = if ask.symptoms.is_empty() {
-        convincing(ask, &troubles, &units)
+        convincing(ask, &suspicions, &units)
     } else {
         ask.symptoms.iter().map(|symptom| units.of(symptom.component)).collect()
     };
-    let walks = walks(&troubles, &units);
-    let candidates = candidates(&seeds, &troubles, &units);
-    let mut suspects = suspects(ask, &measured, &troubles, &units, &walks, &candidates);
-    let begin = |suspect: &Suspect| troubles.get(&suspect.unit).map(|trouble| trouble.begin);
+    let walks = walks(&suspicions, &units);
+    let candidates = candidates(&seeds, &suspicions, &units);
+    let mut suspects = suspects(ask, &measured, &suspicions, &units, &walks, &candidates);
+    let begin = |suspect: &Suspect| suspicions.get(&suspect.unit).map(|suspicion| suspicion.begin);
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.distance, begin(a), a.unit).cmp(&(b.distance, begin(b), b.unit))));
     suspects.truncate(MAX_RANKED);
-    let sum = beside(&suspects, &troubles).powi(SHARPNESS) + suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
+    let sum = beside(&suspects, &suspicions).powi(SHARPNESS) + suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
     let ranked = |suspect: &Suspect| {
-        let trouble = troubles.get(&suspect.unit);
+        let suspicion = suspicions.get(&suspect.unit);
         Ranked {
             component: suspect.unit,
             score: suspect.score,
             confidence: (suspect.score.powi(SHARPNESS) / sum).min(MOST_SURE),
-            reasons: reasons::words(ask, &troubles, &suspects, suspect),
-            explains: explains(ask.deviations, &troubles, suspect),
-            deviations: trouble.map(|trouble| trouble.deviations.clone()).unwrap_or_default(),
-            leading: trouble.and_then(|trouble| trouble.votes.first()).map(|vote| vote.source),
+            reasons: reasons::words(ask, &suspicions, &suspects, suspect),
+            explains: explains(ask.deviations, &suspicions, suspect),
+            deviations: suspicion.map(|suspicion| suspicion.deviations.clone()).unwrap_or_default(),
+            leading: suspicion.and_then(|suspicion| suspicion.votes.first()).map(|vote| vote.source),
             members: units.members(suspect.unit).collect(),
-            end: trouble.and_then(|trouble| trouble.end),
-            deviates: trouble.is_some_and(|trouble| !trouble.votes.is_empty()),
+            end: suspicion.and_then(|suspicion| suspicion.end),
+            deviates: suspicion.is_some_and(|suspicion| !suspicion.votes.is_empty()),
         }
     };
     suspects.iter().map(ranked).collect()
 }
 
 /// The score of a root cause that is not among the candidates: as likely as the best candidate, as far as only alerts are evidence for it.
-fn beside(suspects: &[Suspect], troubles: &BTreeMap<ComponentId, Trouble>) -> f64 {
+fn beside(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) -> f64 {
     let Some(best) = suspects.first() else { return SOMETHING_ELSE };
     // External models are not verified: alone they are not enough evidence.
-    let ours = |trouble: &&Trouble| trouble.votes.iter().any(|vote| vote.family != OUTSIDE);
-    let seen = |trouble: &Trouble| (trouble.evidence / trouble.own().max(f64::MIN_POSITIVE)).min(1.0);
-    let seen = troubles.get(&best.unit).filter(ours).map_or(0.0, seen);
+    let ours = |suspicion: &&Suspicion| suspicion.votes.iter().any(|vote| vote.family != OUTSIDE);
+    let seen = |suspicion: &Suspicion| (suspicion.evidence / suspicion.own().max(f64::MIN_POSITIVE)).min(1.0);
+    let seen = suspicions.get(&best.unit).filter(ours).map_or(0.0, seen);
     (best.score * (1.0 - seen)).max(SOMETHING_ELSE)
 }
 
 /// Units with strong, sustained, corroborated and ongoing anomalies that unrelated units do not share.
-fn convincing(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeSet<ComponentId> {
+fn convincing(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>, units: &Units<'_>) -> BTreeSet<ComponentId> {
     let is_firm = |vote: &&Vote, deviation: &Deviation| {
         let alone = 1.0 - vote.common;
         deviation.score * alone >= FIRM
@@ -184,15 +184,15 @@ fn convincing(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, un
             && deviation.against != Reference::Peers
             && vote.fading >= STILL_THERE
     };
-    let of = |trouble: &Trouble| {
-        let firm = trouble.votes.iter().filter_map(|vote| {
+    let of = |suspicion: &Suspicion| {
+        let firm = suspicion.votes.iter().filter_map(|vote| {
             let SuspicionSource::Deviation(at) = vote.source else { return None };
             ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation))
         });
         firm.collect::<Vec<&Deviation>>()
     };
     let firm: BTreeMap<ComponentId, Vec<&Deviation>> =
-        troubles.iter().map(|(unit, trouble)| (*unit, of(trouble))).filter(|(_, firm)| !firm.is_empty()).collect();
+        suspicions.iter().map(|(unit, suspicion)| (*unit, of(suspicion))).filter(|(_, firm)| !firm.is_empty()).collect();
     let step_of = |deviation: &Deviation| ask.facts.series.get(deviation.series).map_or(0, |series| step(&series.points));
     let together = |a: &Deviation, b: &Deviation| a.onset.since(b.onset).abs() <= TOGETHER * step_of(a).max(step_of(b));
     let corroborated = |unit: ComponentId, own: &[&Deviation]| {
@@ -207,11 +207,15 @@ fn convincing(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, un
 
 /// The seeds and all their dependencies, with the hops from the nearest seed; then anomalous units that share a dependent with a seed or
 /// depend on one: a shared caller can carry a fault from one branch to another, where it is noticed.
-fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> BTreeMap<ComponentId, u32> {
+fn candidates(
+    seeds: &BTreeSet<ComponentId>,
+    suspicions: &BTreeMap<ComponentId, Suspicion>,
+    units: &Units<'_>,
+) -> BTreeMap<ComponentId, u32> {
     let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
     let mut above: BTreeSet<ComponentId> = seeds.clone();
     for &seed in seeds {
-        let starved = troubles.get(&seed).is_some_and(|trouble| trouble.starved);
+        let starved = suspicions.get(&seed).is_some_and(|suspicion| suspicion.starved);
         let sources = if starved { units.dependents(seed) } else { units.dependencies(seed) };
         for (unit, distance) in sources.into_iter().chain([(seed, 0)]) {
             let nearest = found.entry(unit).or_insert(distance);
@@ -219,8 +223,8 @@ fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Tr
         }
         above.extend(units.dependents(seed).into_keys());
     }
-    for (&unit, trouble) in troubles {
-        let strays = trouble.evidence > 0.0 && !trouble.deviations.is_empty();
+    for (&unit, suspicion) in suspicions {
+        let strays = suspicion.evidence > 0.0 && !suspicion.deviations.is_empty();
         let beside = || above.contains(&unit) || units.dependents(unit).into_keys().any(|dependent| above.contains(&dependent));
         if strays && !found.contains_key(&unit) && !seeds.is_empty() && beside() {
             found.insert(unit, u32::MAX);
@@ -231,15 +235,15 @@ fn candidates(seeds: &BTreeSet<ComponentId>, troubles: &BTreeMap<ComponentId, Tr
 
 /// Two traversals for each suspicious unit instead of two for each candidate: a storm has hundreds of suspicious units, but an estate can
 /// have a hundred thousand candidates.
-fn walks(troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> Walks {
+fn walks(suspicions: &BTreeMap<ComponentId, Suspicion>, units: &Units<'_>) -> Walks {
     let mut walks = Walks { above: BTreeMap::new(), below: BTreeMap::new() };
-    let starved = |unit: &ComponentId| troubles.get(unit).is_some_and(|trouble| trouble.starved);
-    for (&unit, trouble) in troubles {
+    let starved = |unit: &ComponentId| suspicions.get(unit).is_some_and(|suspicion| suspicion.starved);
+    for (&unit, suspicion) in suspicions {
         let (above, below) = (units.dependents(unit), units.dependencies(unit));
-        for candidate in if trouble.starved { above.keys() } else { below.keys() } {
+        for candidate in if suspicion.starved { above.keys() } else { below.keys() } {
             walks.above.entry(*candidate).or_default().push(unit);
         }
-        if trouble.own() > 0.0 {
+        if suspicion.own() > 0.0 {
             let effects = above.keys().filter(|other| !starved(other)).chain(below.keys().filter(|other| starved(other)));
             for candidate in effects {
                 walks.below.entry(*candidate).or_default().push(unit);
@@ -252,49 +256,50 @@ fn walks(troubles: &BTreeMap<ComponentId, Trouble>, units: &Units<'_>) -> Walks 
 fn suspects(
     ask: &RankInput<'_>,
     measured: &BTreeSet<ComponentId>,
-    troubles: &BTreeMap<ComponentId, Trouble>,
+    suspicions: &BTreeMap<ComponentId, Suspicion>,
     units: &Units<'_>,
     walks: &Walks,
     candidates: &BTreeMap<ComponentId, u32>,
 ) -> Vec<Suspect> {
-    let total: f64 = troubles.values().map(Trouble::weight).sum();
+    let total: f64 = suspicions.values().map(Suspicion::weight).sum();
     let none = Vec::new();
-    let weigh = |others: &[ComponentId]| others.iter().filter_map(|other| troubles.get(other)).map(Trouble::weight).sum::<f64>();
+    let weigh = |others: &[ComponentId]| others.iter().filter_map(|other| suspicions.get(other)).map(Suspicion::weight).sum::<f64>();
     let judge = |(&unit, &distance): (&ComponentId, &u32)| {
-        let mine = troubles.get(&unit);
-        let mut own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, Trouble::own);
+        let mine = suspicions.get(&unit);
+        let mut own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, Suspicion::own);
         if own <= 0.0 || total <= 0.0 {
             return None;
         }
         let follows = |other: &ComponentId| {
-            let on = |mine: &Trouble, other: &Trouble| mine.begins_with(mine.begin, other) && mine.lasts_until(other);
-            troubles.get(other).is_some_and(|other| mine.is_none_or(|mine| on(mine, other)))
+            let on = |mine: &Suspicion, other: &Suspicion| mine.begins_with(mine.begin, other) && mine.lasts_until(other);
+            suspicions.get(other).is_some_and(|other| mine.is_none_or(|mine| on(mine, other)))
         };
         let mut explained: Vec<ComponentId> = walks.above.get(&unit).unwrap_or(&none).iter().copied().filter(follows).collect();
         if mine.is_none() {
             // A silent unit only explains units that no other unit in trouble explains, and what those explain.
-            let quiet = |other: &ComponentId| troubles.get(other).is_some_and(|trouble| trouble.evidence <= 0.0);
+            let quiet = |other: &ComponentId| suspicions.get(other).is_some_and(|suspicion| suspicion.evidence <= 0.0);
             let roots: BTreeSet<ComponentId> =
                 explained.iter().copied().filter(|other| quiet(other) && !walks.below.contains_key(other)).collect();
             let of_root = |other: &ComponentId| walks.below.get(other).is_some_and(|below| below.iter().any(|unit| roots.contains(unit)));
             explained.retain(|other| quiet(other) && (roots.contains(other) || of_root(other)));
             if roots.len() > 1 {
-                own = own.max(STOOD_ON * coverage(unit, &roots, troubles, units, walks));
+                own = own.max(STOOD_ON * coverage(unit, &roots, suspicions, units, walks));
             }
         }
         // A dependency that is as anomalous as its caller is the cause rather than the effect.
         let weaker = |other: &ComponentId| {
-            let evidence = |unit: &ComponentId| troubles.get(unit).map_or(0.0, |trouble| trouble.evidence);
+            let evidence = |unit: &ComponentId| suspicions.get(unit).map_or(0.0, |suspicion| suspicion.evidence);
             evidence(other) < evidence(&unit)
         };
         let below = units.called(unit).into_iter().filter(|other| weaker(other) && follows(other) && !explained.contains(other));
         let called: Vec<ComponentId> = if mine.is_some() { below.collect() } else { Vec::new() };
-        let reach = (weigh(&explained) + DOWNWARD * weigh(&called) + mine.map_or(0.0, Trouble::weight)) / total;
+        let reach = (weigh(&explained) + DOWNWARD * weigh(&called) + mine.map_or(0.0, Suspicion::weight)) / total;
         let alone = if mine.is_some() { ALONE } else { 0.0 };
-        let cause = cause(mine, own, walks.below.get(&unit).unwrap_or(&none), troubles);
+        let cause = cause(mine, own, walks.below.get(&unit).unwrap_or(&none), suspicions);
         let score = own * (alone + (1.0 - alone) * reach) * (1.0 - cause.map_or(0.0, |(_, share)| share));
         // For a silent unit: the onset of what it would explain.
-        let begin = mine.map(|mine| mine.begin).or_else(|| explained.iter().filter_map(|other| troubles.get(other)).map(|t| t.begin).min());
+        let begin =
+            mine.map(|mine| mine.begin).or_else(|| explained.iter().filter_map(|other| suspicions.get(other)).map(|t| t.begin).min());
         let change = begin.and_then(|begin| change_before(ask, units, unit, begin));
         let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
         // Rounded, so that the order of summation does not decide ties.
@@ -308,17 +313,17 @@ fn suspects(
 fn coverage(
     unit: ComponentId,
     roots: &BTreeSet<ComponentId>,
-    troubles: &BTreeMap<ComponentId, Trouble>,
+    suspicions: &BTreeMap<ComponentId, Suspicion>,
     units: &Units<'_>,
     walks: &Walks,
 ) -> f64 {
-    let starved = roots.iter().any(|root| troubles.get(root).is_some_and(|trouble| trouble.starved));
+    let starved = roots.iter().any(|root| suspicions.get(root).is_some_and(|suspicion| suspicion.starved));
     let direct: Vec<ComponentId> = if starved {
         units.called(unit).into_iter().collect()
     } else {
         units.dependents(unit).into_iter().filter(|(_, hops)| *hops == 1).map(|(other, _)| other).collect()
     };
-    let carries = |other: &&ComponentId| troubles.contains_key(*other) || walks.above.contains_key(*other);
+    let carries = |other: &&ComponentId| suspicions.contains_key(*other) || walks.above.contains_key(*other);
     if direct.is_empty() {
         0.0
     } else {
@@ -335,9 +340,14 @@ fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begi
 }
 
 /// The dependency that takes over the largest share, of those that began no later.
-fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTreeMap<ComponentId, Trouble>) -> Option<(ComponentId, f64)> {
+fn cause(
+    mine: Option<&Suspicion>,
+    own: f64,
+    below: &[ComponentId],
+    suspicions: &BTreeMap<ComponentId, Suspicion>,
+) -> Option<(ComponentId, f64)> {
     let share = |unit: &ComponentId| {
-        let other = troubles.get(unit)?;
+        let other = suspicions.get(unit)?;
         let from = other.deviates_from.unwrap_or(other.begin);
         let precedes = mine.is_none_or(|mine| other.begins_with(from, mine) && other.lasts_until(mine));
         let strength = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
@@ -350,12 +360,12 @@ fn cause(mine: Option<&Trouble>, own: f64, below: &[ComponentId], troubles: &BTr
     })
 }
 
-fn explains(deviations: &[Deviation], troubles: &BTreeMap<ComponentId, Trouble>, suspect: &Suspect) -> Vec<ComponentId> {
+fn explains(deviations: &[Deviation], suspicions: &BTreeMap<ComponentId, Suspicion>, suspect: &Suspect) -> Vec<ComponentId> {
     let mut found = BTreeSet::from([suspect.unit]);
     let units = suspect.explained.iter().chain(&suspect.called).chain([&suspect.unit]);
-    for trouble in units.filter_map(|unit| troubles.get(unit)) {
-        found.extend(&trouble.symptoms);
-        found.extend(trouble.deviations.iter().filter_map(|at| deviations.get(*at)?.component));
+    for suspicion in units.filter_map(|unit| suspicions.get(unit)) {
+        found.extend(&suspicion.symptoms);
+        found.extend(suspicion.deviations.iter().filter_map(|at| deviations.get(*at)?.component));
     }
     found.into_iter().collect()
 }

@@ -9,7 +9,7 @@ use value::{Time, format_number};
 use super::question::RankInput;
 use super::rank::Suspect;
 use super::score::{Deviation, Reference};
-use super::suspicion::{SuspicionSource, Trouble, Vote};
+use super::suspicion::{Suspicion, SuspicionSource, Vote};
 
 /// Maximum number of names in a list.
 const MAX_NAMES: usize = 5;
@@ -33,17 +33,22 @@ pub struct Reasons {
 }
 
 /// `suspects`: all of them, the best first.
-pub(super) fn words(ask: &RankInput<'_>, troubles: &BTreeMap<ComponentId, Trouble>, suspects: &[Suspect], suspect: &Suspect) -> Reasons {
-    let told = ReasonWriter { ask, troubles, suspects, suspect, mine: troubles.get(&suspect.unit) };
+pub(super) fn words(
+    ask: &RankInput<'_>,
+    suspicions: &BTreeMap<ComponentId, Suspicion>,
+    suspects: &[Suspect],
+    suspect: &Suspect,
+) -> Reasons {
+    let told = ReasonWriter { ask, suspicions, suspects, suspect, mine: suspicions.get(&suspect.unit) };
     Reasons { because: told.because(), against: told.against(), look: told.look() }
 }
 
 struct ReasonWriter<'t, 'a> {
     ask: &'t RankInput<'a>,
-    troubles: &'t BTreeMap<ComponentId, Trouble>,
+    suspicions: &'t BTreeMap<ComponentId, Suspicion>,
     suspects: &'t [Suspect],
     suspect: &'t Suspect,
-    mine: Option<&'t Trouble>,
+    mine: Option<&'t Suspicion>,
 }
 
 impl ReasonWriter<'_, '_> {
@@ -130,7 +135,7 @@ impl ReasonWriter<'_, '_> {
         if first.unit != self.suspect.unit || next.score * 2.0 < first.score {
             return None;
         }
-        let (mine, theirs) = (self.mine?, self.troubles.get(&next.unit)?);
+        let (mine, theirs) = (self.mine?, self.suspicions.get(&next.unit)?);
         let when = match (mine.begins_with(mine.begin, theirs), theirs.begins_with(theirs.begin, mine)) {
             (true, false) => format!("which began {} later", Time::describe(theirs.begin.since(mine.begin))),
             (false, true) => format!("which began {} earlier", Time::describe(mine.begin.since(theirs.begin))),
@@ -143,7 +148,7 @@ impl ReasonWriter<'_, '_> {
     fn open(&self) -> Vec<ComponentId> {
         let explained =
             |unit: &ComponentId| *unit == self.suspect.unit || self.suspect.explained.contains(unit) || self.suspect.called.contains(unit);
-        let asking = self.troubles.iter().filter(|(_, trouble)| !trouble.symptoms.is_empty());
+        let asking = self.suspicions.iter().filter(|(_, suspicion)| !suspicion.symptoms.is_empty());
         asking.map(|(unit, _)| *unit).filter(|unit| !explained(unit)).collect()
     }
 

@@ -85,7 +85,7 @@ pub(super) struct Vote {
 
 /// The evidence against a unit.
 #[derive(Debug, Clone)]
-pub(super) struct Trouble {
+pub(super) struct Suspicion {
     /// Of its votes alone, 0 to 1.
     pub evidence: f64,
     /// How much its symptoms need an explanation, and how much they are evidence against the unit itself; 0 to 1.
@@ -109,7 +109,7 @@ pub(super) struct Trouble {
     pub votes: Vec<Vote>,
 }
 
-impl Trouble {
+impl Suspicion {
     /// How much here needs an explanation, 0 to 1.
     pub fn weight(&self) -> f64 {
         self.evidence.max(self.asks)
@@ -121,17 +121,17 @@ impl Trouble {
     }
 
     /// Whether this began before the other, or at the same time within the sample interval.
-    pub fn begins_with(&self, begin: Time, other: &Trouble) -> bool {
+    pub fn begins_with(&self, begin: Time, other: &Suspicion) -> bool {
         begin <= other.begin.plus(self.step.max(other.step))
     }
 
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
-    pub fn lasts_until(&self, other: &Trouble) -> bool {
+    pub fn lasts_until(&self, other: &Suspicion) -> bool {
         self.end.is_none_or(|end| other.begin <= end.plus(SETTLING))
     }
 
     /// How much of its evidence is of families that are anomalous in the other unit too; other families count half.
-    pub fn likeness(&self, other: &Trouble) -> f64 {
+    pub fn likeness(&self, other: &Suspicion) -> f64 {
         const OTHERWISE: f64 = 0.5;
         let weighed = || self.votes.iter().zip(VOTES).map(|(vote, share)| (vote, vote.strength * share));
         let all: f64 = weighed().map(|(_, weight)| weight).sum();
@@ -142,12 +142,12 @@ impl Trouble {
 }
 
 /// The suspicion by unit. `reach`: the units that a fault of a unit may reach.
-pub(super) fn troubles(
+pub(super) fn suspicions(
     ask: &RankInput<'_>,
     units: &Units<'_>,
     measured: &BTreeSet<ComponentId>,
     reach: &impl Fn(ComponentId) -> Vec<ComponentId>,
-) -> BTreeMap<ComponentId, Trouble> {
+) -> BTreeMap<ComponentId, Suspicion> {
     let mut straying: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
     for (at, deviation) in ask.deviations.iter().enumerate() {
         if let Some(component) = deviation.component.filter(|_| deviation.score >= FAINT) {
@@ -177,23 +177,23 @@ pub(super) fn troubles(
         let asking = asking.remove(&unit).unwrap_or_default();
         let straying = positions.iter().filter_map(|at| Some(family(&ask.deviations.get(*at)?.metric)));
         let families = straying.chain(votes.iter().map(|vote| vote.family.clone())).collect();
-        Some((unit, trouble(positions, families, votes, &asking, measured.contains(&unit))?))
+        Some((unit, suspicion(positions, families, votes, &asking, measured.contains(&unit))?))
     });
     let mut found = strongest(found.collect());
     let crowd = Crowd::of(ask, units);
-    for (unit, trouble) in &mut found {
+    for (unit, suspicion) in &mut found {
         let mut reached: BTreeSet<ComponentId> = reach(*unit).into_iter().collect();
         reached.insert(*unit);
-        for vote in &mut trouble.votes {
+        for vote in &mut suspicion.votes {
             vote.common = crowd.share(ask, vote, &reached);
             vote.strength *= 1.0 - vote.common;
         }
-        trouble.settle();
+        suspicion.settle();
     }
     found
 }
 
-impl Trouble {
+impl Suspicion {
     /// Computes what follows from the votes, and keeps three.
     fn settle(&mut self) {
         self.votes.retain(|vote| vote.strength > 0.0);
@@ -205,7 +205,13 @@ impl Trouble {
     }
 }
 
-fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>, symptoms: &[&Symptom], measured: bool) -> Option<Trouble> {
+fn suspicion(
+    deviations: Vec<usize>,
+    families: BTreeSet<String>,
+    votes: Vec<Vote>,
+    symptoms: &[&Symptom],
+    measured: bool,
+) -> Option<Suspicion> {
     let alarm = if symptoms.is_empty() { 0.0 } else { SYMPTOM };
     let starved = !symptoms.is_empty() && symptoms.iter().all(|symptom| symptom.starved);
     let ends = symptoms.iter().map(|symptom| symptom.end).chain(votes.iter().map(|vote| vote.end));
@@ -213,7 +219,7 @@ fn trouble(deviations: Vec<usize>, families: BTreeSet<String>, votes: Vec<Vote>,
     let begin = symptoms.iter().map(|symptom| symptom.onset).chain(votes.iter().map(|vote| vote.onset)).min()?;
     let evidence = votes.iter().map(|vote| vote.strength).fold(0.0, f64::max);
     let symptoms = symptoms.iter().map(|symptom| symptom.component).collect();
-    Some(Trouble {
+    Some(Suspicion {
         evidence,
         asks: alarm,
         accuses: match (starved, measured) {
@@ -339,7 +345,7 @@ impl<'f> Crowd<'f> {
 }
 
 /// Drops suspicious units beyond the limit, the weakest first, and those without symptoms before those with symptoms.
-fn strongest(mut found: BTreeMap<ComponentId, Trouble>) -> BTreeMap<ComponentId, Trouble> {
+fn strongest(mut found: BTreeMap<ComponentId, Suspicion>) -> BTreeMap<ComponentId, Suspicion> {
     if found.len() <= MAX_TROUBLED {
         return found;
     }
