@@ -31,6 +31,7 @@ struct Story {
 struct Expected {
     suspects: Vec<String>,
     suppressed: Option<Vec<String>>,
+    unexplained: Option<Vec<String>>,
     #[serde(default)]
     alike: Vec<String>,
     confidence: Option<f64>,
@@ -120,6 +121,7 @@ fn stories_have_their_answers() {
         let sure = suspects().next().map(|suspect| suspect.confidence);
         if said != expected.suspects
             || (expected.suppressed.as_ref().is_some_and(|list| *list != suppressed))
+            || expected.unexplained.as_ref().is_some_and(|list| !list.iter().eq(diagnosis.unexplained.iter().map(|one| &one.text)))
             || (!expected.alike.is_empty() && alike != expected.alike)
             || expected.confidence.is_some_and(|wanted| sure.is_none_or(|sure| (sure - wanted).abs() > 0.0006))
         {

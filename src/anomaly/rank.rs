@@ -286,6 +286,12 @@ fn suspects(
                 own = own.max(STOOD_ON * coverage(unit, &roots, suspicions, units, walks));
             }
         }
+        // What fails because of it no longer calls others, which starve.
+        let starving = explained.iter().filter_map(|failing| walks.above.get(failing)).flatten().copied();
+        let starving = starving.filter(|other| suspicions.get(other).is_some_and(|other| other.starved) && follows(other));
+        let starving: BTreeSet<ComponentId> = starving.filter(|other| *other != unit && !explained.contains(other)).collect();
+        explained.extend(starving);
+        explained.sort_unstable();
         // A dependency that is as anomalous as its caller is the cause rather than the effect.
         let weaker = |other: &ComponentId| {
             let evidence = |unit: &ComponentId| suspicions.get(unit).map_or(0.0, |suspicion| suspicion.evidence);

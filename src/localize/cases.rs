@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::ComponentId;
 use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms, TELLS};
 
-use super::proposal::{Basis, Proposal, TOLERANCE, reach, starves};
+use super::proposal::{Basis, Proposal, TOLERANCE, reach};
 use super::{Layer, Observations};
 
 /// More different lines than this add nothing to the description of an incident.
@@ -55,9 +55,9 @@ fn changed(observations: &Observations<'_, '_>, symptoms: &[usize]) -> bool {
 fn area(observations: &Observations<'_, '_>, symptoms: &[usize]) -> BTreeSet<ComponentId> {
     let estate = observations.question.engine.estate;
     let affected: BTreeSet<ComponentId> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
-    let mut area = starves(estate, affected.iter().copied());
-    area.extend(affected);
-    area
+    let dependencies = |component: &ComponentId| estate.dependencies(*component, &[], None);
+    let below: Vec<ComponentId> = affected.iter().flat_map(dependencies).map(|reached| reached.component).collect();
+    affected.into_iter().chain(below).collect()
 }
 
 /// What an incident looks like, for comparison with cases.
@@ -135,7 +135,6 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         raw: similar.similarity * similar.rarity * Record::default().chance(),
         affected: BTreeSet::from([component]),
         reach,
-        starves: starves(estate, [component]),
         evidence,
         basis: Basis::Case(similar.clone()),
     })

@@ -371,7 +371,7 @@ fn challenge(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, cal
     if explains(first) == calling.len() {
         return;
     }
-    let recent = |s: &Symptom| !s.starved && s.onset >= observations.since;
+    let recent = |s: &Symptom| s.callers.is_none() && s.onset >= observations.since;
     let own = |p: &Proposal| match &p.basis {
         Basis::Scores(ranked) => {
             draft.calling(symptoms).any(|s| recent(s) && s.component.is_some_and(|component| ranked.members.contains(&component)))

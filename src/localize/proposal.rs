@@ -30,11 +30,6 @@ pub fn reach(estate: &Snapshot, from: impl IntoIterator<Item = ComponentId>) -> 
     from.into_iter().flat_map(dependents).collect()
 }
 
-/// Everything that these components call, at any distance: what starves if they fail.
-pub fn starves(estate: &Snapshot, from: impl IntoIterator<Item = ComponentId>) -> BTreeSet<ComponentId> {
-    from.into_iter().flat_map(|start| estate.dependencies(start, &[], None)).map(|reached| reached.component).collect()
-}
-
 /// A component that may be at fault.
 #[derive(Debug, Clone)]
 pub struct Proposal {
@@ -53,8 +48,6 @@ pub struct Proposal {
     pub affected: BTreeSet<ComponentId>,
     /// Everything that a fault here reaches, itself included.
     pub reach: BTreeSet<ComponentId>,
-    /// Components that stop being called if this one fails: they starve, and everything they call.
-    pub starves: BTreeSet<ComponentId>,
     /// The signals that it is based on.
     pub evidence: BTreeSet<SignalRef>,
     pub basis: Basis,
@@ -108,8 +101,11 @@ impl Proposal {
             // Its own signals are its evidence, whenever they began.
             Basis::Scores(ranked) if ranked.members.contains(&component) => return true,
             Basis::Scores(ranked) => ranked.explains.contains(&component),
-            Basis::Rules(_) | Basis::Case(_) if symptom.starved => self.starves.contains(&component) || self.component == Some(component),
-            Basis::Rules(_) | Basis::Case(_) => self.reach.contains(&component),
+            Basis::Rules(_) | Basis::Case(_) => match &symptom.callers {
+                // A caller that fails no longer calls.
+                Some(callers) => self.component == Some(component) || !callers.is_disjoint(&self.reach),
+                None => self.reach.contains(&component),
+            },
         };
         reached && was_on(&self.lasted, symptom.onset)
     }

@@ -13,7 +13,7 @@ use signal::Facts;
 use value::{Duration, Time, Truth};
 
 use super::Layer;
-use super::proposal::{Basis, Interval, Proposal, fault_key, reach, starves};
+use super::proposal::{Basis, Interval, Proposal, fault_key, reach};
 use super::symptoms::Symptom;
 
 /// Findings by their position, each with the fault in its words.
@@ -107,7 +107,6 @@ fn proposal(
         strength,
         raw: strength,
         reach: reach(estate, affected.union(&declared).copied()),
-        starves: starves(estate, component),
         affected,
         evidence,
         basis: Basis::Rules(named.into_iter().map(|(index, _)| index).collect()),

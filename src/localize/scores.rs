@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anomaly::{self, RankInput, Ranked, SuspicionSource};
 use estate::ComponentId;
 
-use super::proposal::{Basis, Proposal, reach, starves};
+use super::proposal::{Basis, Proposal, reach};
 use super::{Layer, Observations};
 
 /// What scores propose for these symptoms, the best first. Without any, anomalous series alone may be strong enough.
@@ -38,7 +38,9 @@ fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> V
 
 fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomaly::Symptom> {
     let calling = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
-    calling.filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, end: s.end, starved: s.starved })).collect()
+    calling
+        .filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, end: s.end, starved: s.callers.is_some() }))
+        .collect()
 }
 
 fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]) -> Proposal {
@@ -63,7 +65,6 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         raw: one.confidence,
         affected: BTreeSet::from([one.component]),
         reach: reach(estate, one.members.iter().copied()),
-        starves: starves(estate, one.members.iter().copied()),
         evidence: BTreeSet::new(),
         basis: Basis::Scores(Box::new(one)),
     }

@@ -1,6 +1,6 @@
 //! Symptoms: signals that show that something is wrong and need an explanation. All other signals are only evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anomaly::{Deviation, LogDeviation};
 use engine::SignalRef;
@@ -20,8 +20,8 @@ pub struct Symptom {
     pub text: String,
     /// Severity times business tier: which incident to show first, and whom to wake. It is never evidence of guilt.
     pub importance: f64,
-    /// It tells that work stopped arriving: its component is the victim of a caller.
-    pub starved: bool,
+    /// If it tells that work stopped arriving: the components that would send it. Its own component is their victim.
+    pub callers: Option<BTreeSet<ComponentId>>,
     /// Who muted the alert, according to its sender: it needs no explanation.
     pub muted: Option<String>,
     /// The signals behind the symptom, in order.
@@ -85,7 +85,7 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
                 end: (alert.end <= at).then_some(alert.end),
                 text: alert.title(),
                 importance: weight,
-                starved: alert.trouble == Trouble::Starved,
+                callers: (alert.trouble == Trouble::Starved).then(|| callers(estate, alert.component)),
                 muted: alert.muted.clone(),
                 signals: vec![SignalRef::Alert(index)],
                 count: 1 + alert.duplicates,
@@ -120,6 +120,11 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
     symptoms
 }
 
+/// Everything that calls a component, at any distance: those of which one, failing, makes it starve.
+fn callers(estate: &Snapshot, component: Option<ComponentId>) -> BTreeSet<ComponentId> {
+    component.into_iter().flat_map(|starved| estate.dependents(starved, &[], None)).map(|reached| reached.component).collect()
+}
+
 /// A value of a series in the unit that the model declares for it.
 pub fn show(estate: &Snapshot, deviation: &Deviation, value: f64) -> String {
     let unit = deviation.component.and_then(|c| match estate.model().member(&estate.component(c).kind, &deviation.metric) {
@@ -131,7 +136,7 @@ pub fn show(estate: &Snapshot, deviation: &Deviation, value: f64) -> String {
 
 fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, importance: f64, signal: SignalRef) -> Symptom {
     let text = text.lines().next().unwrap_or("").to_owned();
-    Symptom { kind, component, onset, end: None, text, importance, starved: false, muted: None, signals: vec![signal], count: 1 }
+    Symptom { kind, component, onset, end: None, text, importance, callers: None, muted: None, signals: vec![signal], count: 1 }
 }
 
 /// Error lines, one symptom per component: a thousand lines of one failing client need one explanation.
@@ -151,7 +156,7 @@ fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId
             end: None,
             text: first.text.lines().next().unwrap_or("").to_owned(),
             importance: factor(component),
-            starved: false,
+            callers: None,
             muted: None,
             count: lines.len(),
             signals: lines.into_iter().map(SignalRef::Log).collect(),

@@ -48,6 +48,8 @@ const WORK: &[&str] = &[
 ];
 /// What says that none arrives, before the work: `no requests`, `low request rate`.
 const NONE: &[&str] = &["no", "zero", "low", "lower", "missing", "absent", "without", "fewer"];
+/// Of these, the ones that say so across one more word. `low memory requests` are about something else.
+const NONE_OF_ONE: &[&str] = &["no", "zero", "missing", "without"];
 /// The same after it: `traffic dropped`, `request rate drop`. `requests dropped` are failures, so they need the word `rate` or `traffic`.
 const LESS: &[&str] =
     &["low", "zero", "drop", "drops", "dropped", "fell", "falls", "fall", "falling", "decrease", "decreased", "absent", "missing", "gone"];
@@ -86,7 +88,9 @@ pub fn trouble_of(text: &str, phrases: &Phrases) -> Option<Trouble> {
 fn starved(words: &[String]) -> bool {
     let is = |list: &[&str], word: &String| list.contains(&word.as_str());
     words.iter().enumerate().filter(|(_, word)| is(WORK, word)).any(|(at, work)| {
-        let before = words.iter().take(at).rev().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(NONE, word));
+        let mut ahead = words.iter().take(at).rev().filter(|word| !is(BETWEEN, word));
+        // One word may say whose work it is: `no mail traffic`.
+        let before = ahead.next().is_some_and(|word| is(NONE, word) || ahead.next().is_some_and(|word| is(NONE_OF_ONE, word)));
         let after: Vec<&String> = words.iter().skip(at + 1).collect();
         let rated = after.first().is_some_and(|word| matches!(word.as_str(), "rate" | "volume" | "count"));
         let flows = rated || !matches!(work.as_str(), "request" | "requests" | "call" | "calls" | "messages" | "query" | "queries");
@@ -142,6 +146,8 @@ mod tests {
             "ThroughputLow",
             "QpsFell",
             "no incoming requests",
+            "NoMailTraffic",
+            "ZeroCheckoutRequests",
             "RequestRateTooLow",
             "无请求",
             "流量骤降",
@@ -166,6 +172,8 @@ mod tests {
             "流量突增",
             "High request load",
             "Low memory",
+            "no capacity left for requests",
+            "LowMemoryRequests",
             "ErrorRateDropped",
         ];
         for text in starved {
