@@ -34,7 +34,7 @@ fn check(document: &str) {
 fn run(command: &str, dir: &Path) -> String {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_faultscope"));
     let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let output = Command::new("sh").args(["-c", command]).current_dir(dir).env("PATH", path).output().unwrap();
+    let output = Command::new("sh").args(["-c", command]).current_dir(dir).env("PATH", path).env("LC_ALL", "C").env_remove("TZ").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`{command}` fails: {said}{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stdout).unwrap()

@@ -10,8 +10,9 @@ use diag::{Code, address, one_line};
 use super::anomaly_text::{self, Judged};
 use super::as_of::now;
 use super::context::{json, parse_duration, parse_time};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use super::{FINDINGS, Lang, OK, plot};
+use super::{FINDINGS, OK, plot};
 use anomaly::{DEFAULT_THRESHOLD, Detector, FitOptions, Model, Table};
 use estate::Direction;
 use project::{get, read_table};
@@ -147,9 +148,8 @@ struct ScoreArgs {
     /// Also write an SVG chart: values, expected values, anomalies
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Language of the report; text from rules and components stays as written
-    #[arg(long, value_enum, default_value = "en")]
-    lang: Lang,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
@@ -197,10 +197,10 @@ fn score(args: &ScoreArgs, out: &mut impl Write) -> Outcome {
     let scored = model.score(&table)?;
     let judged = Judged::of(&name, &model, &scored, model.shifts(&table)?);
     if let Some(path) = &args.svg {
-        files::write(path, plot::draw(&name, &scored, args.lang))?;
+        files::write(path, plot::draw(&name, &scored, args.locale.get().lang))?;
     }
     match args.format {
-        ScoreFormat::Text => write!(out, "{}", anomaly_text::text(&judged, args.lang))?,
+        ScoreFormat::Text => write!(out, "{}", anomaly_text::text(&judged, args.locale.get().lang))?,
         ScoreFormat::Json => writeln!(out, "{}", json(&judged)?)?,
         ScoreFormat::Csv => anomaly_text::csv_rows(&scored, out)?,
     }

@@ -101,7 +101,7 @@ pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
         writeln!(out, "{}", json(&report)?)?;
         return Ok(OK);
     }
-    let lang = args.lang;
+    let lang = args.locale.get().lang;
     let mut page = Page::new(lang, args.format.is_markdown());
     page.title(&format!("{} ← {} ({})", report.components.join(", "), lang.possible_causes(), report.causes.len()));
     for cause in &report.causes {
@@ -148,7 +148,7 @@ pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
         writeln!(out, "{}", json(&report)?)?;
         return Ok(OK);
     }
-    let lang = args.lang;
+    let lang = args.locale.get().lang;
     let mut page = Page::new(lang, args.format.is_markdown());
     let of = if report.components.is_empty() { lang.the_estate().to_owned() } else { report.components.join(", ") };
     page.title(&format!("{of} ← {} ({})", lang.single_points(), report.single_points.len()));

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::context::{Format, ProjectArgs, json, load_project};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use super::{FINDINGS, Lang, OK, change_text};
+use super::{FINDINGS, OK, change_text};
 use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
 use compile::plan::Plan;
 use diag::{Code, Sources, render};
@@ -57,9 +58,8 @@ pub struct Args {
     /// Output format; `markdown` suits a comment on a merge request
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Language of the report; text from rules and components stays as written
-    #[arg(long, value_enum, default_value = "en")]
-    lang: Lang,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
@@ -71,8 +71,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     };
     match args.format {
         Format::Json => writeln!(out, "{}", json(&assessment)?)?,
-        Format::Text => write!(out, "{}", change_text::assessment(&assessment, args.lang, false))?,
-        Format::Markdown => write!(out, "{}", change_text::assessment(&assessment, args.lang, true))?,
+        Format::Text => write!(out, "{}", change_text::assessment(&assessment, args.locale.get().lang, false))?,
+        Format::Markdown => write!(out, "{}", change_text::assessment(&assessment, args.locale.get().lang, true))?,
     }
     let fails = args.fail_on.is_some_and(|level| assessment.risk >= level.risk());
     Ok(if fails { FINDINGS } else { OK })

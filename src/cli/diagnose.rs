@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::as_of::{AsOfArgs, Then, estate_at};
 use super::context::{Format, ProjectArgs, TimeArgs, json, load_project, load_quietly, top_of};
+use super::locale::LocaleArgs;
 use super::output::Outcome;
-use super::{Lang, OK, text};
+use super::{OK, text};
 use project::load_bundle_against;
 
 #[derive(Debug, clap::Args)]
@@ -22,9 +23,8 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Language of the report; text from rules and components stays as written
-    #[arg(long, value_enum, default_value = "en")]
-    lang: Lang,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
@@ -38,8 +38,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     bundle.ask_scorers();
     let diagnosis = bundle.diagnose();
     match args.format {
-        Format::Text => write!(out, "{}", text::diagnosis(&diagnosis, args.lang, false))?,
-        Format::Markdown => write!(out, "{}", text::diagnosis(&diagnosis, args.lang, true))?,
+        Format::Text => write!(out, "{}", text::diagnosis(&diagnosis, args.locale.get().lang, false))?,
+        Format::Markdown => write!(out, "{}", text::diagnosis(&diagnosis, args.locale.get().lang, true))?,
         Format::Json => writeln!(out, "{}", json(&diagnosis)?)?,
     }
     Ok(OK)

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::as_of::{AsOfArgs, estate_at};
 use super::context::{ProjectArgs, json, load_project};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::page::Page;
-use super::{Lang, OK, causes, graph, text};
+use super::{OK, causes, graph, text};
 use diag::{Code, did_you_mean, nearest};
 use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use localize::ImpactView;
@@ -57,9 +58,8 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub format: ImpactFormat,
-    /// Language of the report; text from rules and components stays as written
-    #[arg(long, value_enum, default_value = "en")]
-    pub lang: Lang,
+    #[command(flatten)]
+    pub locale: LocaleArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -270,7 +270,7 @@ fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> 
 
 /// By business line, the most important first; within a line in the order of the impact.
 fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: &Args) -> String {
-    let lang = args.lang;
+    let lang = args.locale.get().lang;
     let mut page = Page::new(lang, args.format.is_markdown());
     let mut by_state: BTreeMap<State, usize> = BTreeMap::new();
     report.impact.iter().for_each(|item| *by_state.entry(item.view.state).or_default() += 1);

@@ -20,7 +20,7 @@ mod impact;
 mod import;
 mod import_store;
 mod init;
-mod lang;
+mod locale;
 mod mine;
 mod output;
 mod page;
@@ -38,8 +38,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use lang::Lang;
 use output::{Output, finish};
+pub use words::Lang;
 
 /// Exit codes, the same for every subcommand.
 pub const OK: u8 = 0;

@@ -1,0 +1,107 @@
+//! For whom a report is written: its language, and the time zone of its times.
+
+use value::Time;
+
+use super::Lang;
+
+/// A time zone; UTC unless asked for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone(jiff::tz::TimeZone);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Zone(jiff::tz::TimeZone::UTC)
+    }
+}
+
+impl Zone {
+    /// A name of the IANA database (`Asia/Shanghai`), a fixed offset (`+08:00`), or what POSIX allows in `TZ` (`CST-8`).
+    pub fn parse(name: &str) -> Option<Zone> {
+        let name = name.trim().trim_start_matches(':');
+        if name.is_empty() || name.eq_ignore_ascii_case("z") {
+            return Some(Zone::default());
+        }
+        if name.starts_with(['+', '-']) {
+            let offset: jiff::Zoned = format!("1970-01-01T00:00:00{name}[{name}]").parse().ok()?;
+            return Some(Zone(offset.time_zone().clone()));
+        }
+        let zone = jiff::tz::TimeZone::get(name).or_else(|_| jiff::tz::TimeZone::posix(name)).ok()?;
+        Some(Zone(zone))
+    }
+
+    fn at(&self, time: Time) -> Option<jiff::Zoned> {
+        Some(jiff::Timestamp::from_millisecond(time.0).ok()?.to_zoned(self.0.clone()))
+    }
+
+    /// The name, as a report says it: `UTC`, `Asia/Shanghai`, `+08:00`.
+    pub fn name(&self) -> String {
+        match (self.0.iana_name(), self.0.to_fixed_offset()) {
+            (Some(name), _) => name.to_owned(),
+            (None, Ok(offset)) if offset.seconds() == 0 => "UTC".to_owned(),
+            (None, Ok(offset)) => {
+                jiff::fmt::strtime::format("%:z", &jiff::Timestamp::UNIX_EPOCH.to_zoned(offset.to_time_zone())).unwrap_or_default()
+            }
+            (None, Err(_)) => "TZ".to_owned(),
+        }
+    }
+
+    /// The time of day: `10:15:00`.
+    pub fn clock(&self, time: Time) -> String {
+        self.at(time).map_or_else(|| "?".to_owned(), |zoned| zoned.strftime("%H:%M:%S").to_string())
+    }
+
+    /// Date and time of day: `2025-06-01 10:15:00`.
+    pub fn moment(&self, time: Time) -> String {
+        self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    }
+
+    pub fn date(&self, time: Time) -> String {
+        self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d").to_string())
+    }
+
+    /// The time of day; with the date if that is not the day of the other one.
+    pub fn near(&self, time: Time, other: Time) -> String {
+        if self.date(time) == self.date(other) { self.clock(time) } else { self.moment(time) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Locale {
+    pub lang: Lang,
+    pub zone: Zone,
+}
+
+impl Locale {
+    pub fn new(lang: Lang) -> Self {
+        Locale { lang, zone: Zone::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use value::Time;
+
+    use super::Zone;
+
+    #[test]
+    fn zones() {
+        let time = Time::parse("2025-06-01T20:00:00Z").unwrap();
+        let cases = [
+            ("UTC", "UTC", "2025-06-01 20:00:00"),
+            ("", "UTC", "2025-06-01 20:00:00"),
+            ("Asia/Shanghai", "Asia/Shanghai", "2025-06-02 04:00:00"),
+            (":America/New_York", "America/New_York", "2025-06-01 16:00:00"),
+            ("+08:00", "+08:00", "2025-06-02 04:00:00"),
+            ("-03:30", "-03:30", "2025-06-01 16:30:00"),
+            ("CST-8", "TZ", "2025-06-02 04:00:00"),
+        ];
+        for (name, shown, expected) in cases {
+            let zone = Zone::parse(name).unwrap_or_else(|| panic!("{name}"));
+            if name != "CST-8" {
+                assert_eq!(zone.name(), shown);
+            }
+            assert_eq!(zone.moment(time), expected, "{name}");
+        }
+        assert_eq!(Zone::parse("Mars/Olympus"), None);
+    }
+}
