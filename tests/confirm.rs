@@ -104,7 +104,7 @@ fn a_case_weighs_by_how_often_it_was_right() {
     let diagnosis = diagnose(&dir, "db-6");
     let suspect = &diagnosis.incidents[0].suspects[0];
     assert_eq!((suspect.confidence, suspect.raw, suspect.case.as_deref()), (0.534, 0.641, Some("HIS-20250601")));
-    assert!(suspect.reasons.iter().any(|r| r == "this case was wrong 1 of 1 time it was proposed: weight 0.83"));
+    assert!(suspect.reasons.iter().any(|r| r.text == "this case was wrong 1 of 1 time it was proposed: weight 0.83"));
     // 4/7, 4/8, then 4/9: more likely wrong than right, so not proposed any more, and that is said.
     for (bundle, confidence) in [("db-2", 0.458), ("db-3", 0.401)] {
         confirm(&dir, bundle, &["--no-fault"]);
@@ -113,7 +113,8 @@ fn a_case_weighs_by_how_often_it_was_right() {
     let (_, said) = confirm(&dir, "db-4", &["--no-fault"]);
     has(&said, &["weight of case HIS-20250601: 0.56 (was wrong 4 of 4 times); no longer proposed"]);
     assert_eq!(first(&dir, "db-6").0, Layer::Anomaly);
-    let (_, shown, _) = faultscope(&["diagnose", dir.join("incidents/db-6").to_str().unwrap(), "--project", dir.to_str().unwrap()]);
+    let (_, shown, _) =
+        faultscope(&["diagnose", "--full", dir.join("incidents/db-6").to_str().unwrap(), "--project", dir.to_str().unwrap()]);
     has(&shown, &["it was wrong 4 of 4 times: no longer proposed"]);
     assert_eq!(journal(&dir).lines().count(), 5);
     let shown = list(&dir);

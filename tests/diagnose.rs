@@ -146,7 +146,10 @@ fn json_is_stable_and_its_schema_fresh() {
 fn reports_read_well() {
     let stories: &[(&str, &[&str])] = &[
         ("his-20250601", &["diagnose", "cases/HIS-20250601"]),
+        ("his-20250601-full", &["diagnose", "cases/HIS-20250601", "--full", "--tz", "Asia/Shanghai"]),
         ("his-20250820-zh", &["diagnose", "cases/HIS-20250820", "--lang", "zh"]),
+        ("his-20250820-zh-full", &["diagnose", "cases/HIS-20250820", "--lang", "zh", "--full"]),
+        ("unknown-zh", &["diagnose", "tests/incidents/unknown", "--lang", "zh"]),
         ("storm-markdown", &["diagnose", "tests/incidents/storm", "--format", "markdown"]),
         ("unknown", &["diagnose", "tests/incidents/unknown"]),
         ("near-miss", &["diagnose", "tests/incidents/MET-003-near-miss"]),

@@ -34,7 +34,8 @@ fn check(document: &str) {
 fn run(command: &str, dir: &Path) -> String {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_faultscope"));
     let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let output = Command::new("sh").args(["-c", command]).current_dir(dir).env("PATH", path).env("LC_ALL", "C").env_remove("TZ").output().unwrap();
+    let output =
+        Command::new("sh").args(["-c", command]).current_dir(dir).env("PATH", path).env("LC_ALL", "C").env_remove("TZ").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`{command}` fails: {said}{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stdout).unwrap()
@@ -58,7 +59,7 @@ fn new_projects_work() {
         let (code, out, _) = crate::common::faultscope(&["check", &dir]);
         assert_eq!(code, 0, "{from}: {out}");
         let (_, out, err) = crate::common::faultscope(&["diagnose", &format!("{dir}/incidents/first")]);
-        assert!(out.contains("1. db") && out.contains("TOP-001") && !out.contains("Unplaced"), "{from}: {out}{err}");
+        assert!(out.contains("  db: no free") && out.contains("TOP-001") && !out.contains("without a component"), "{from}: {out}{err}");
         let (code, _, err) = crate::common::faultscope(&["init", &dir]);
         assert_eq!(code, 2);
         assert!(err.contains("F9008"), "{err}");

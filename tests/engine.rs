@@ -327,7 +327,9 @@ fn run(case: &Case, wrong: &mut Vec<String>) {
             Truth::False => "false",
             Truth::Unknown => "unknown",
         };
-        let texts: Vec<String> = evidence.atoms().iter().map(|(e, _)| e.view(&world.estate, &world.facts).text).collect();
+        let locale = words::Locale::default();
+        let writer = words::Writer { locale: &locale, estate: &world.estate };
+        let texts: Vec<String> = evidence.atoms().iter().map(|(e, _)| writer.evidence(&e.view(&world.estate, &world.facts))).collect();
         if found != expect.is {
             wrong.push(format!(
                 "{}: {} of {:?} at {} is {found}, not {}\n    {}",

@@ -60,7 +60,7 @@ fn bundle(name: &str, alert: &str, summary: &str) -> PathBuf {
 fn diagnose(dir: &Path, more: &[&str]) -> (i32, String, String) {
     let project = root().display().to_string();
     let dir = dir.display().to_string();
-    let args: Vec<&str> = ["diagnose", &dir, "--project", &project].into_iter().chain(more.iter().copied()).collect();
+    let args: Vec<&str> = ["diagnose", "--full", &dir, "--project", &project].into_iter().chain(more.iter().copied()).collect();
     faultscope(&args)
 }
 

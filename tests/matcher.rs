@@ -174,7 +174,10 @@ fn why_answers_for_a_rule_that_was_never_looked_at() {
     let matcher = matcher(&[LASTING, OTHER], Limits::default());
     let said = matcher.with_why("TOP-1", |engine, why| {
         let other = why.others.first().unwrap();
-        (why.findings.len(), other.lacking, other.evidence.atoms()[0].0.view(engine.estate, engine.facts).text)
+        let locale = words::Locale::default();
+        let writer = words::Writer { locale: &locale, estate: engine.estate };
+        let text = writer.evidence(&other.evidence.atoms()[0].0.view(engine.estate, engine.facts));
+        (why.findings.len(), other.lacking, text)
     });
     assert_eq!(
         said.unwrap(),

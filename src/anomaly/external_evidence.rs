@@ -3,6 +3,7 @@
 use estate::ComponentId;
 use value::Time;
 
+use super::reasons::Reason;
 use super::suspicion::TELLS_MOST;
 
 /// A smaller tail probability counts as this one: the assumptions behind it are not that exact.
@@ -24,8 +25,8 @@ pub struct ExternalEvidence {
     pub onset: Time,
     /// When it was last reported.
     pub end: Time,
-    /// A clause: `external score from team-x-model for latency: p 0.001 at 10:15:00`.
-    pub words: String,
+    /// What it says.
+    pub reason: Reason,
 }
 
 impl ExternalEvidence {

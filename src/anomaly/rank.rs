@@ -153,7 +153,7 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
             component: suspect.unit,
             score: suspect.score,
             confidence: (suspect.score.powi(SHARPNESS) / sum).min(MOST_SURE),
-            reasons: reasons::words(ask, &suspicions, &suspects, suspect),
+            reasons: reasons::of(ask, &suspicions, &suspects, suspect),
             explains: explains(ask.deviations, &suspicions, suspect),
             deviations: suspicion.map(|suspicion| suspicion.deviations.clone()).unwrap_or_default(),
             leading: suspicion.and_then(|suspicion| suspicion.votes.first()).map(|vote| vote.source),

@@ -1,18 +1,19 @@
-//! The reasons for the rank of a suspect, as text: the evidence for it, the evidence against it, and what to check to confirm it.
+//! The reasons for the rank of a suspect, as data: the evidence for it, the evidence against it, and what to check to confirm it. Their
+//! words are in package `words`.
 
 use std::collections::BTreeMap;
 
 use estate::{ComponentId, Member};
+use schemars::JsonSchema;
+use serde::Serialize;
 use signal::Change;
-use value::{Time, format_number};
+use value::{Duration, Time, format_number};
 
 use super::question::RankInput;
 use super::rank::Suspect;
 use super::score::{Deviation, Reference};
 use super::suspicion::{Suspicion, SuspicionSource, Vote};
-
-/// Maximum number of names in a list.
-const MAX_NAMES: usize = 5;
+use super::templates::LogKind;
 
 /// A longer path is not shown.
 const MAX_HOPS: usize = 6;
@@ -20,25 +21,85 @@ const MAX_HOPS: usize = 6;
 /// A dependency that takes over a smaller share of the blame is not mentioned.
 const WORTH_A_WORD: f64 = 0.1;
 
+/// From this share of the blame on, the suspect may be a symptom of its dependency.
+const TAKES_OVER: f64 = 0.5;
+
 /// The share of unrelated components with the same anomaly from which on it is mentioned.
 const CROWDED: f64 = 0.25;
 
-/// The reasons for the rank of a suspect, each a clause; the most important first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A reason for or against a suspect, or what to check. Values are in the unit that the model declares.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Reason {
+    /// A series deviates from what is usual.
+    Metric {
+        component: Option<String>,
+        metric: String,
+        value: String,
+        usual: String,
+        high: bool,
+        per_second: bool,
+        against: Reference,
+        /// With peers as reference: how many.
+        peers: usize,
+        /// Robust z-score.
+        score: f64,
+        /// Probability of as large a score if nothing is wrong.
+        p: f64,
+        samples: usize,
+        onset: Time,
+    },
+    /// Lines of a log are new or more frequent than before.
+    Log { kind: LogKind, error: bool, template: String, word: Option<String>, lines: usize, before: usize, ratio: Option<f64>, onset: Time },
+    /// A model of the user's own says so.
+    Score { source: String, metric: Option<String>, p: f64, at: Time },
+    /// It has alerts, reports or failed probes.
+    Alerting { components: Vec<String> },
+    /// It was changed shortly before; `before` in milliseconds.
+    Changed { before: Duration, change: String, at: Time },
+    /// What fails at about the same time or later is within reach of its fault; the path to the first of them.
+    Reaches { components: Vec<String>, path: Vec<String> },
+    /// Its dependencies show weaker symptoms, as if it starved or flooded them.
+    Disturbs { components: Vec<String> },
+    /// Nothing but its place in the topology points to it.
+    OnlyPlace { component: String },
+
+    /// It has no metrics.
+    NoMetrics { component: String },
+    /// It shows no anomaly besides its alert.
+    OnlyAlert,
+    /// A dependency is at least as anomalous, and began no later.
+    SymptomOf { component: String },
+    /// A dependency is anomalous too, though less.
+    LessAnomalous { component: String },
+    /// It does not explain these.
+    LeavesOpen { components: Vec<String> },
+    /// Unrelated components show the same anomaly: their share, 0 to 1.
+    Crowded { share: f64, family: String },
+    /// Each of its metrics deviates in one sample only.
+    SingleSamples,
+
+    /// If this dependency is healthy, the suspect is not a symptom of it.
+    CheckFirst { component: String, suspect: String },
+    /// Its metrics, logs and changes around its onset.
+    CheckAround { component: String, metrics: Vec<String>, at: Time },
+    /// The component itself, because it has no metrics.
+    CheckDirectly { component: String },
+    /// The next suspect, which is close: whether it began later (positive) or earlier (negative), in milliseconds.
+    CheckNext { component: String, later: Duration },
+}
+
+/// The reasons for the rank of a suspect; the most important first.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reasons {
-    pub because: Vec<String>,
-    pub against: Vec<String>,
+    pub because: Vec<Reason>,
+    pub against: Vec<Reason>,
     /// What to check to confirm it.
-    pub look: Vec<String>,
+    pub look: Vec<Reason>,
 }
 
 /// `suspects`: all of them, the best first.
-pub(super) fn words(
-    ask: &RankInput<'_>,
-    suspicions: &BTreeMap<ComponentId, Suspicion>,
-    suspects: &[Suspect],
-    suspect: &Suspect,
-) -> Reasons {
+pub(super) fn of(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>, suspects: &[Suspect], suspect: &Suspect) -> Reasons {
     let told = ReasonWriter { ask, suspicions, suspects, suspect, mine: suspicions.get(&suspect.unit) };
     Reasons { because: told.because(), against: told.against(), look: told.look() }
 }
@@ -52,96 +113,83 @@ struct ReasonWriter<'t, 'a> {
 }
 
 impl ReasonWriter<'_, '_> {
-    fn id(&self, component: ComponentId) -> &str {
-        &self.ask.estate.component(component).id
+    fn id(&self, component: ComponentId) -> String {
+        self.ask.estate.component(component).id.clone()
     }
 
-    fn because(&self) -> Vec<String> {
-        let mut reasons: Vec<String> = self.votes().filter_map(|vote| self.vote(vote)).collect();
+    fn because(&self) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self.votes().filter_map(|vote| self.vote(vote)).collect();
         if let Some(mine) = self.mine.filter(|mine| !mine.symptoms.is_empty()) {
-            let verb = if mine.symptoms.len() == 1 { "has" } else { "have" };
-            reasons.push(format!("{} {verb} alerts or reports", self.list(mine.symptoms.iter().copied())));
+            reasons.push(Reason::Alerting { components: self.ids(mine.symptoms.iter().copied()) });
         }
         if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
             reasons.push(self.change(change));
         }
         if let Some(first) = self.suspect.explained.first() {
-            let reached = self.list(self.suspect.explained.iter().copied());
-            reasons.push(format!(
-                "a fault here would propagate to {reached}, which failed at about the same time or later{}",
-                self.path(*first)
-            ));
+            let components = self.ids(self.suspect.explained.iter().copied());
+            reasons.push(Reason::Reaches { components, path: self.path(*first) });
         }
         if !self.suspect.called.is_empty() {
-            let called = self.list(self.suspect.called.iter().copied());
-            reasons.push(format!("its dependencies also show symptoms, weaker and no earlier, as if starved or flooded by it: {called}"));
+            reasons.push(Reason::Disturbs { components: self.ids(self.suspect.called.iter().copied()) });
         }
         if reasons.is_empty() {
-            reasons.push(format!("only its place in the topology points to {}", self.id(self.suspect.unit)));
+            reasons.push(Reason::OnlyPlace { component: self.id(self.suspect.unit) });
         }
         reasons
     }
 
-    fn against(&self) -> Vec<String> {
+    fn against(&self) -> Vec<Reason> {
         let mut reasons = Vec::new();
         match self.mine {
-            None => reasons.push(format!("{} has no metrics", self.id(self.suspect.unit))),
-            Some(mine) if mine.votes.is_empty() => reasons.push("no anomaly besides its alert".to_owned()),
+            None => reasons.push(Reason::NoMetrics { component: self.id(self.suspect.unit) }),
+            Some(mine) if mine.votes.is_empty() => reasons.push(Reason::OnlyAlert),
             Some(_) => {}
         }
         if let Some((unit, share)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
-            let how = if share >= 0.5 {
-                "at least as anomalous and began at about the same time or earlier: this may be a symptom of it"
-            } else {
-                "anomalous too, though less"
-            };
-            reasons.push(format!("its dependency {} is {how}", self.id(unit)));
+            let component = self.id(unit);
+            reasons.push(if share >= TAKES_OVER { Reason::SymptomOf { component } } else { Reason::LessAnomalous { component } });
         }
         let open = self.open();
         if !open.is_empty() {
-            reasons.push(format!("it does not explain the symptoms of {}", self.list(open.into_iter())));
+            reasons.push(Reason::LeavesOpen { components: self.ids(open.into_iter()) });
         }
         for vote in self.votes().filter(|vote| vote.common >= CROWDED) {
-            reasons.push(format!("{:.0}% of unrelated components show the same anomaly in {}", vote.common * 100.0, vote.family));
+            reasons.push(Reason::Crowded { share: vote.common, family: vote.family.clone() });
         }
         let deviations = || self.votes().filter_map(|vote| self.deviation(vote));
         if deviations().next().is_some() && deviations().all(|deviation| deviation.samples == 1) {
-            reasons.push("each of its metrics deviates in a single sample only".to_owned());
+            reasons.push(Reason::SingleSamples);
         }
         reasons
     }
 
-    fn look(&self) -> Vec<String> {
-        let unit = self.id(self.suspect.unit);
+    fn look(&self) -> Vec<Reason> {
+        let suspect = self.id(self.suspect.unit);
         let mut hints = Vec::new();
         if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
-            hints.push(format!("{} first: if it is healthy, {unit} is not a symptom of it", self.id(cause)));
+            hints.push(Reason::CheckFirst { component: self.id(cause), suspect: suspect.clone() });
         }
-        match self.mine.and_then(|mine| Some((mine.deviates_from?, mine))) {
-            Some((from, mine)) => {
-                let metrics: Vec<&str> = mine.votes.iter().filter_map(|vote| Some(self.deviation(vote)?.metric.as_str())).collect();
-                let of: String = metrics.iter().flat_map(|metric| [metric, ", "]).collect();
-                hints.push(format!("{of}logs and changes of {unit} around {}", from.clock()));
+        hints.push(match self.mine.and_then(|mine| Some((mine.deviates_from?, mine))) {
+            Some((at, mine)) => {
+                let metrics = mine.votes.iter().filter_map(|vote| Some(self.deviation(vote)?.metric.clone())).collect();
+                Reason::CheckAround { component: suspect, metrics, at }
             }
-            None => hints.push(format!("{unit} directly, since it has no metrics")),
-        }
+            None => Reason::CheckDirectly { component: suspect },
+        });
         hints.extend(self.rival());
         hints
     }
 
     /// The next suspect, if this is the first one and the two are close: which of them began first.
-    fn rival(&self) -> Option<String> {
+    fn rival(&self) -> Option<Reason> {
         let [first, next, ..] = self.suspects else { return None };
         if first.unit != self.suspect.unit || next.score * 2.0 < first.score {
             return None;
         }
         let (mine, theirs) = (self.mine?, self.suspicions.get(&next.unit)?);
-        let when = match (mine.begins_with(mine.begin, theirs), theirs.begins_with(theirs.begin, mine)) {
-            (true, false) => format!("which began {} later", Time::describe(theirs.begin.since(mine.begin))),
-            (false, true) => format!("which began {} earlier", Time::describe(mine.begin.since(theirs.begin))),
-            (true, true) | (false, false) => "which began at about the same time".to_owned(),
-        };
-        Some(format!("the next suspect, {}, {when}", self.id(next.unit)))
+        let ordered = mine.begins_with(mine.begin, theirs) != theirs.begins_with(theirs.begin, mine);
+        let later = if ordered { theirs.begin.since(mine.begin) } else { 0 };
+        Some(Reason::CheckNext { component: self.id(next.unit), later })
     }
 
     /// Units with symptoms of their own that its fault does not explain.
@@ -163,72 +211,51 @@ impl ReasonWriter<'_, '_> {
         }
     }
 
-    fn vote(&self, vote: &Vote) -> Option<String> {
+    fn vote(&self, vote: &Vote) -> Option<Reason> {
         match vote.source {
             SuspicionSource::Deviation(at) => Some(metric(self.ask, self.ask.deviations.get(at)?)),
-            SuspicionSource::ExternalEvidence(at) => Some(self.ask.witnesses.get(at)?.words.clone()),
+            SuspicionSource::ExternalEvidence(at) => Some(self.ask.witnesses.get(at)?.reason.clone()),
         }
     }
 
-    fn change(&self, change: &Change) -> String {
-        let what = change.text.lines().last().unwrap_or_default();
+    fn change(&self, change: &Change) -> Reason {
         let onset = self.mine.map_or(change.time, |mine| mine.begin);
-        format!("changed {} before its onset: {what} ({})", Time::describe(onset.since(change.time).max(0)), change.time.clock())
+        Reason::Changed {
+            before: onset.since(change.time).max(0),
+            change: change.text.lines().last().unwrap_or_default().to_owned(),
+            at: change.time,
+        }
     }
 
-    /// ` (db → pay → web)`, if there are components in between.
-    fn path(&self, to: ComponentId) -> String {
+    /// From the suspect to a component, both included; empty if there is nothing in between.
+    fn path(&self, to: ComponentId) -> Vec<String> {
         let hops = self.ask.estate.path(self.suspect.unit, to).unwrap_or_default();
         if hops.len() < 3 || hops.len() > MAX_HOPS {
-            return String::new();
+            return Vec::new();
         }
-        let names: Vec<&str> = hops.iter().map(|hop| self.id(hop.component)).collect();
-        format!(" ({})", names.join(" → "))
+        self.ids(hops.iter().map(|hop| hop.component))
     }
 
-    /// `a, b and 3 more`.
-    fn list(&self, units: impl Iterator<Item = ComponentId>) -> String {
-        let names: Vec<&str> = units.map(|unit| self.id(unit)).collect();
-        let shown = names.iter().take(MAX_NAMES).copied().collect::<Vec<&str>>().join(", ");
-        let more = names.len().saturating_sub(MAX_NAMES);
-        if more == 0 { shown } else { format!("{shown} and {more} more") }
+    fn ids(&self, units: impl Iterator<Item = ComponentId>) -> Vec<String> {
+        units.map(|unit| self.id(unit)).collect()
     }
 }
 
-/// `latency of order-db rose to 850ms, usually 12ms (robust z 31.5, p 2e-9, 4 samples from 10:15:00)`.
-fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> String {
-    let of = deviation.component.map_or(String::new(), |component| format!(" of {}", ask.estate.component(component).id));
-    let per = if deviation.rate { " per second" } else { "" };
-    let samples = if deviation.samples == 1 { "1 sample at".to_owned() } else { format!("{} samples from", deviation.samples) };
-    let (is, usual) = (value(ask, deviation, deviation.value), value(ask, deviation, deviation.usual));
-    let moved = match (deviation.against, deviation.high) {
-        (Reference::Peers, true) => {
-            format!("is {is}{per}, above the {usual}{per} of {} peers; no earlier samples", deviation.reference)
-        }
-        (Reference::Peers, false) => {
-            format!("is {is}{per}, below the {usual}{per} of {} peers; no earlier samples", deviation.reference)
-        }
-        (Reference::SameHours, true) => format!("rose to {is}{per}, usually {usual}{per} at this hour"),
-        (Reference::SameHours, false) => format!("fell to {is}{per}, usually {usual}{per} at this hour"),
-        (Reference::Baseline | Reference::Before, true) => format!("rose to {is}{per}, usually {usual}{per}"),
-        (Reference::Baseline | Reference::Before, false) => format!("fell to {is}{per}, usually {usual}{per}"),
-    };
-    format!(
-        "{}{of} {moved} (robust z {}, p {}, {samples} {})",
-        deviation.metric,
-        format_number((deviation.score * 10.0).round() / 10.0),
-        probability(deviation.tail),
-        deviation.onset.clock(),
-    )
-}
-
-/// `2.0%`, `3e-5`, `below 1e-6`: the assumptions do not justify more precision.
-fn probability(p: f64) -> String {
-    const LEAST: f64 = 1e-6;
-    if p < LEAST {
-        return "below 1e-6".to_owned();
+fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> Reason {
+    Reason::Metric {
+        component: deviation.component.map(|component| ask.estate.component(component).id.clone()),
+        metric: deviation.metric.clone(),
+        value: value(ask, deviation, deviation.value),
+        usual: value(ask, deviation, deviation.usual),
+        high: deviation.high,
+        per_second: deviation.rate,
+        against: deviation.against,
+        peers: if deviation.against == Reference::Peers { deviation.reference } else { 0 },
+        score: deviation.score,
+        p: deviation.tail,
+        samples: deviation.samples,
+        onset: deviation.onset,
     }
-    if p < 0.001 { format!("{p:.0e}") } else { format!("{:.1}%", p * 100.0) }
 }
 
 /// In the unit from the model, if there is one.

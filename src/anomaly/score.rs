@@ -48,7 +48,8 @@ const MIN_HOURS: usize = 12;
 const RHYTHM: f64 = 0.6;
 
 /// What a series is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Reference {
     /// A period known to be healthy.
     Baseline,

@@ -6,7 +6,7 @@ use estate::ComponentId;
 use signal::{Alert, Facts, LogLine, Origin};
 use value::{MINUTE, SECOND, Time};
 
-use super::{LogDeviation, log_deviations};
+use super::{LogDeviation, LogKind, log_deviations};
 
 /// Lines of one kind: from a second on, every so many seconds, so often. `{}` in the text counts. Level `-` is none.
 struct Lines(u32, &'static str, i64, i64, i64, &'static str);
@@ -36,8 +36,31 @@ fn found(kinds: &[Lines], since: i64) -> Vec<LogDeviation> {
     log_deviations(&facts(kinds), Time::MAX, since)
 }
 
+/// Such as `new error template since 10:15:03, 41 lines, none before: "connection to <*> refused"`.
+fn words(found: &LogDeviation) -> String {
+    let error = if found.error { "error " } else { "" };
+    let since = found.onset.clock();
+    let lines = format!("{} {}", found.after, if found.after == 1 { "line" } else { "lines" });
+    let template = &found.template;
+    if found.unknown_reference {
+        return format!("{error}template since {since}, {lines}, no earlier logs to compare with: \"{template}\"");
+    }
+    match found.kind {
+        LogKind::New => format!("new {error}template since {since}, {lines}, none before: \"{template}\""),
+        LogKind::Surging => {
+            let ratio = found.ratio.unwrap_or(0.0);
+            let times = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
+            format!("{error}template surges since {since}, {lines}, {} before ({times} times the usual rate): \"{template}\"", found.before)
+        }
+        LogKind::Word => {
+            let word = found.rare.first().map_or("", |rare| rare.word.as_str());
+            format!("new word \"{word}\" in {error}lines since {since}, {lines}, none before: \"{template}\"")
+        }
+    }
+}
+
 fn check(what: &str, kinds: &[Lines], since: i64, expected: &[&str]) {
-    let words: Vec<String> = found(kinds, since).iter().map(LogDeviation::words).collect();
+    let words: Vec<String> = found(kinds, since).iter().map(words).collect();
     assert_eq!(words, expected, "{what}");
 }
 

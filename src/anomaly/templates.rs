@@ -9,6 +9,7 @@ use signal::{Facts, LogLine, Origin};
 use value::{Duration, SECOND, Time};
 
 use super::binomial::{binomial_tail, float};
+use super::reasons::Reason;
 use super::reference::MIN_REFERENCE;
 use super::score::first_symptom;
 use super::tallies::{LogSourceTally, Now, Past, Tallies};
@@ -35,7 +36,8 @@ const DOUBLE: f64 = 2.0;
 /// Characters of a template that are shown.
 const MAX_SHOWN: usize = 160;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum LogKind {
     /// A template that no line of the component had before.
     New,
@@ -85,29 +87,17 @@ pub struct LogDeviation {
 }
 
 impl LogDeviation {
-    /// As text: `new error template since 10:15:03, 41 lines, none before: "connection to <*> refused"`.
-    pub fn words(&self) -> String {
-        let error = if self.error { "error " } else { "" };
-        let since = self.onset.clock();
-        let lines = format!("{} {}", self.after, if self.after == 1 { "line" } else { "lines" });
-        let template = &self.template;
-        if self.unknown_reference {
-            return format!("{error}template since {since}, {lines}, no earlier logs to compare with: \"{template}\"");
-        }
-        match self.kind {
-            LogKind::New => format!("new {error}template since {since}, {lines}, none before: \"{template}\""),
-            LogKind::Surging => {
-                let ratio = self.ratio.unwrap_or(0.0);
-                let times = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
-                format!(
-                    "{error}template surges since {since}, {lines}, {} before ({times} times the usual rate): \"{template}\"",
-                    self.before
-                )
-            }
-            LogKind::Word => {
-                let word = self.rare.first().map_or("", |rare| rare.word.as_str());
-                format!("new word \"{word}\" in {error}lines since {since}, {lines}, none before: \"{template}\"")
-            }
+    /// The same as a reason to suspect its component.
+    pub fn reason(&self) -> Reason {
+        Reason::Log {
+            kind: self.kind,
+            error: self.error,
+            template: self.template.clone(),
+            word: (self.kind == LogKind::Word).then(|| self.rare.first().map(|rare| rare.word.clone())).flatten(),
+            lines: self.after,
+            before: self.before,
+            ratio: self.ratio,
+            onset: self.onset,
         }
     }
 }

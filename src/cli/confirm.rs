@@ -115,7 +115,7 @@ fn changes(before: &Feedback, after: &Feedback) -> String {
 
 fn weighs(feedback: &Feedback, case: &str) -> String {
     let record = feedback.weights.record(case);
-    let words = record.words().unwrap_or_else(|| "no feedback anymore".to_owned());
+    let words = if record.proposed == 0 { "no feedback anymore".to_owned() } else { words::track_record(record.right, record.proposed) };
     let silent = if record.may_speak() { "" } else { "; no longer proposed" };
     format!("  weight of case {case}: {:.2} ({words}){silent}\n", record.weight())
 }

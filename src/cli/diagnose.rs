@@ -7,8 +7,9 @@ use super::as_of::{AsOfArgs, Then, estate_at};
 use super::context::{Format, ProjectArgs, TimeArgs, json, load_project, load_quietly, top_of};
 use super::locale::LocaleArgs;
 use super::output::Outcome;
-use super::{OK, text};
+use super::{OK, screen, text};
 use project::load_bundle_against;
+use words::Writer;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,6 +24,9 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Everything: all evidence, every affected component, near misses, where each signal ended
+    #[arg(long)]
+    full: bool,
     #[command(flatten)]
     locale: LocaleArgs,
 }
@@ -36,10 +40,14 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         None => load_quietly(&project, &args.bundle, &args.time)?,
     };
     bundle.ask_scorers();
-    let diagnosis = bundle.diagnose();
+    let mut diagnosis = bundle.diagnose();
+    let locale = args.locale.get();
+    words::tell(&mut diagnosis, &locale, bundle.estate());
+    let writer = Writer { locale: &locale, estate: bundle.estate() };
+    let report = if args.full { text::diagnosis } else { screen::diagnosis };
     match args.format {
-        Format::Text => write!(out, "{}", text::diagnosis(&diagnosis, args.locale.get().lang, false))?,
-        Format::Markdown => write!(out, "{}", text::diagnosis(&diagnosis, args.locale.get().lang, true))?,
+        Format::Text => write!(out, "{}", report(&diagnosis, writer, false))?,
+        Format::Markdown => write!(out, "{}", report(&diagnosis, writer, true))?,
         Format::Json => writeln!(out, "{}", json(&diagnosis)?)?,
     }
     Ok(OK)

@@ -28,6 +28,7 @@ mod plot;
 #[cfg(test)]
 mod plot_tests;
 mod reliability;
+mod screen;
 mod serve;
 mod text;
 mod walk;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use estate::Tier;
-use localize::{CaseView, Diagnosis, ImpactView, Incident, SignalView, Suspect};
-use value::{Time, Truth};
+use localize::{CaseView, Diagnosis, ImpactView, Incident, Layer, Reason, SignalView, Suspect};
+use words::Writer;
 
 use super::Lang;
 use super::groups::groups;
@@ -17,13 +17,15 @@ const MAX_SIGNALS: usize = 6;
 const MAX_NEAR: usize = 5;
 /// Up to this many suspects that nothing tells apart have a paragraph each.
 const MAX_ALIKE: usize = 3;
+/// From this confidence on, nobody is asked to confirm.
+const SURE: f64 = 0.8;
 
 /// The whole diagnosis.
-pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
+pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> String {
+    let lang = writer.lang();
     let mut page = Page::new(lang, markdown);
     if diagnosis.incidents.is_empty() {
-        let open = diagnosis.unexplained.iter().any(|s| s.kind != "metric");
-        page.title(&format!("{} ({} {})", if open { lang.no_suspect() } else { lang.no_fault() }, lang.at(), diagnosis.at));
+        page.title(&nothing(diagnosis, writer));
     }
     if !diagnosis.warnings.is_empty() {
         page.heading(lang.warnings());
@@ -31,7 +33,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
         page.more(diagnosis.warnings.len(), MAX_SIGNALS);
     }
     for incident in &diagnosis.incidents {
-        self::incident(&mut page, incident, diagnosis);
+        self::incident(&mut page, incident, diagnosis, writer);
     }
     near_misses(&mut page, diagnosis);
     let list = |page: &mut Page, title: &str, signals: &[SignalView]| {
@@ -39,12 +41,12 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
             return;
         }
         page.heading(&format!("{title} ({})", signals.len()));
-        signals.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s)));
+        signals.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s, writer)));
         page.more(signals.len(), MAX_SIGNALS);
     };
     // A list that would be cut off is shown as groups, which cover all of it.
     if diagnosis.unexplained.len() > MAX_SIGNALS {
-        groups(&mut page, diagnosis, MAX_SIGNALS);
+        groups(&mut page, diagnosis, writer, MAX_SIGNALS);
     } else {
         list(&mut page, lang.unexplained(), &diagnosis.unexplained);
     }
@@ -56,34 +58,81 @@ pub fn diagnosis(diagnosis: &Diagnosis, lang: Lang, markdown: bool) -> String {
         page.heading(&format!("{} ({})", lang.suppressed(), diagnosis.suppressed.len()));
         for view in diagnosis.suppressed.iter().take(MAX_SIGNALS) {
             let rule = view.rule.as_ref().map_or_else(String::new, |rule| format!("{rule}: "));
-            page.item(&format!("{} — {rule}{}", signal(&view.signal), view.reason));
+            page.item(&format!("{} — {rule}{}", signal(&view.signal, writer), view.reason.text));
         }
         page.more(diagnosis.suppressed.len(), MAX_SIGNALS);
     }
     if !diagnosis.set_aside.is_empty() {
         page.heading(lang.set_aside());
         for view in diagnosis.set_aside.iter().take(MAX_SIGNALS) {
-            page.item(&format!("{} \"{}\" ({}) — {}", view.rule, view.title, view.components.join(", "), view.reason));
+            page.item(&format!("{} \"{}\" ({}) — {}", view.rule, view.title, view.components.join(", "), view.reason.text));
         }
         page.more(diagnosis.set_aside.len(), MAX_SIGNALS);
     }
-    accounting(&mut page, diagnosis);
+    if !diagnosis.unjudged.is_empty() {
+        page.heading(lang.unjudged_rules());
+        for view in &diagnosis.unjudged {
+            page.item(&format!("{}: {}", lang.unjudged(view.rules.len(), &view.missing), page.names(&view.rules, MAX_SIGNALS)));
+        }
+    }
+    accounting(&mut page, diagnosis, writer);
     page.text
 }
 
-fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
+/// The title of a report without incidents.
+pub fn nothing(diagnosis: &Diagnosis, writer: Writer<'_>) -> String {
+    let lang = writer.lang();
+    let open = diagnosis.unexplained.iter().any(|s| s.kind != "metric");
+    let zone = &writer.locale.zone;
+    format!("{} ({} {} {})", if open { lang.no_suspect() } else { lang.no_fault() }, lang.at(), zone.moment(diagnosis.at), zone.name())
+}
+
+/// `INCIDENT 1 · critical · still on since 2025-06-01 02:02:00 UTC · 7 symptoms, 6 explained`
+pub fn header(incident: &Incident, writer: Writer<'_>) -> String {
+    let (lang, zone) = (writer.lang(), &writer.locale.zone);
+    let since = format!("{} {} {}", lang.since(), zone.moment(incident.since), zone.name());
+    let lasts = match incident.until {
+        Some(until) => lang.over(&zone.near(until, incident.since)),
+        None => lang.still_on().to_owned(),
+    };
+    let severity = lang.severity(incident.severity);
+    let counts = format!("{}, {} {}", lang.count(incident.symptoms, "symptom"), incident.explained, lang.explained());
+    format!("{} {} · {severity} · {since} · {lasts} · {counts}", lang.incident(), incident.number)
+}
+
+/// Id and name of a suspect.
+pub fn named(suspect: &Suspect) -> String {
+    let id = suspect.component.as_deref().unwrap_or("—");
+    suspect.name.as_deref().filter(|name| *name != id).map_or_else(|| id.to_owned(), |name| format!("{id} {name}"))
+}
+
+/// `91% sure, by expert rule CAS-001 · since 02:12:00, ended 02:26:30 · tell payment-oncall`. A suspect that needs a person's
+/// confirmation is only likely.
+pub fn confidence(suspect: &Suspect, incident: &Incident, writer: Writer<'_>) -> String {
+    let (lang, zone) = (writer.lang(), &writer.locale.zone);
+    let share = percent(suspect.confidence);
+    let sure = if suspect.confirm && suspect.confidence < SURE { lang.likely(&share) } else { lang.sure(&share) };
+    let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
+    let ended = suspect.until.map_or_else(String::new, |until| format!(", {} {}", lang.ended(), zone.near(until, incident.since)));
+    let tell = suspect.contact.as_ref().map_or_else(String::new, |owner| format!(" · {} {owner}", lang.tell()));
+    let since = zone.near(suspect.since, incident.since);
+    format!("{sure}, {} {}{rules} · {} {since}{ended}{tell}", lang.by(), layer(suspect, lang), lang.since())
+}
+
+/// What names the suspect. Where no score speaks, the anomaly layer has nothing but alerts and the topology.
+fn layer(suspect: &Suspect, lang: Lang) -> &'static str {
+    let scores = suspect.reasons.iter().any(|reason| match &reason.what {
+        Reason::Anomaly(reason) => {
+            matches!(reason, anomaly::Reason::Metric { .. } | anomaly::Reason::Log { .. } | anomaly::Reason::Score { .. })
+        }
+        Reason::Case(_) | Reason::Match(_) => false,
+    });
+    if suspect.layer == Layer::Anomaly && !scores { lang.alerts_alone() } else { lang.layer_name(suspect.layer) }
+}
+
+fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer: Writer<'_>) {
     let lang = page.lang;
-    page.title(&format!(
-        "{} {} · {} {} · {} · {}, {} {}",
-        lang.incident(),
-        incident.number,
-        lang.since(),
-        incident.since,
-        incident.until.map_or_else(|| lang.still_on().to_owned(), |until| lang.over(until)),
-        lang.count(incident.symptoms, "symptom"),
-        incident.explained,
-        lang.explained()
-    ));
+    page.title(&header(incident, writer));
     let (roots, consequences): (Vec<&Suspect>, Vec<&Suspect>) = incident.suspects.iter().partition(|s| s.explained_by.is_none());
     if !incident.alike.is_empty() {
         page.item(&lang.alike(&incident.alike));
@@ -92,7 +141,7 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
     let alike = |suspect: &Suspect| suspect.component.as_ref().is_some_and(|component| incident.alike.contains(component));
     let told = roots.iter().enumerate().filter(|(index, suspect)| *index == 0 || incident.alike.len() <= MAX_ALIKE || !alike(suspect));
     for (index, suspect) in told {
-        self::suspect(page, suspect, index + 1, incident.since);
+        self::suspect(page, suspect, index + 1, incident, writer);
     }
     if !consequences.is_empty() {
         page.heading(lang.also_affected());
@@ -102,7 +151,7 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
             page.item(&format!("{component}: {} ({}) — {} {by}", suspect.fault, suspect.rules.join(", "), lang.consequence()));
         }
     }
-    changes(page, incident.number, diagnosis);
+    changes(page, incident.number, diagnosis, writer);
     for (title, list) in [(lang.checks(), &diagnosis.checks), (lang.solutions(), &diagnosis.solutions)] {
         let mine: Vec<_> = list.iter().filter(|a| a.incident == incident.number).collect();
         if mine.is_empty() {
@@ -124,11 +173,11 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis) {
     let cases: Vec<&CaseView> = diagnosis.cases.iter().filter(|c| c.incident == incident.number).collect();
     if !cases.is_empty() {
         page.heading(lang.cases());
-        cases.iter().for_each(|case| self::case(page, case));
+        cases.iter().for_each(|case| self::case(page, case, writer));
     }
 }
 
-fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
+fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer<'_>) {
     let mine: Vec<_> = diagnosis.changes.iter().filter(|c| c.incident == incident).collect();
     if mine.is_empty() {
         return;
@@ -136,12 +185,13 @@ fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     let title = page.lang.changes();
     page.heading(title);
     for change in mine.iter().take(MAX_SIGNALS) {
-        let marks = [(change.on_suspect, page.lang.on_suspect()), (change.after, page.lang.after())];
-        let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
-        let mark = if marks.is_empty() { String::new() } else { format!("  ← {}", marks.join(", ")) };
+        let distance = if change.after { page.lang.after().to_owned() } else { page.lang.before(&writer.span(change.before)) };
+        let on = change.on_suspect.then(|| page.lang.on_suspect().to_owned());
+        let marks: Vec<String> = on.into_iter().chain([distance]).collect();
+        let mark = format!("  ← {}", marks.join(", "));
         page.item(&format!(
             "{} {}: {}  [{}#{}]{mark}",
-            change.time.clock(),
+            writer.clock(change.time),
             change.component,
             change.text,
             change.origin.file,
@@ -151,13 +201,10 @@ fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     page.more(mine.len(), MAX_SIGNALS);
 }
 
-fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: Time) {
+fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: &Incident, writer: Writer<'_>) {
     let lang = page.lang;
-    let mut who = suspect.component.clone().unwrap_or_else(|| "—".to_owned());
-    if let Some(name) = suspect.name.as_ref().filter(|n| Some(*n) != suspect.component.as_ref()) {
-        who.push_str(&format!(" {name}"));
-    }
-    let mut about: Vec<String> = suspect.kind.iter().cloned().collect();
+    let who = named(suspect);
+    let mut about: Vec<String> = suspect.kind.iter().map(|kind| writer.kind(kind)).collect();
     if suspect.tier.is_some() {
         about.push(lang.tier(suspect.tier).to_owned());
     }
@@ -172,31 +219,20 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: Time) {
     } else {
         page.text.push_str(&format!("\n  {rank}. {line}\n"));
     }
-    let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
-    let confirm = if suspect.confirm { format!(" · {}", lang.confirm()) } else { String::new() };
-    let ended = suspect.until.map_or_else(String::new, |until| format!(", {} {}", lang.ended(), moment(until, incident)));
-    page.item(&format!(
-        "{} {} · {}: {}{rules} · {} {}{ended}{confirm}",
-        lang.confidence(),
-        percent(suspect.confidence),
-        lang.layer(),
-        lang.layer_name(suspect.layer),
-        lang.since(),
-        moment(suspect.since, incident)
-    ));
+    page.item(&confidence(suspect, incident, writer));
+    for rule in suspect.authored.iter().filter(|rule| rule.added.is_some() || rule.reviewed.is_some() || !rule.tags.is_empty()) {
+        page.item(&lang.authored(&rule.id, rule.added.as_deref(), rule.reviewed.as_deref(), &rule.tags));
+    }
     for evidence in suspect.evidence.iter().take(MAX_EVIDENCE) {
-        let mark = match evidence.truth {
-            Truth::True => "✓",
-            Truth::False => "✗",
-            Truth::Unknown => "?",
-        };
+        let mark = Writer::mark(evidence.truth);
         page.item(&format!("{mark} {}", evidence.text));
     }
     page.more(suspect.evidence.len(), MAX_EVIDENCE);
-    suspect.reasons.iter().take(MAX_EVIDENCE).for_each(|reason| page.item(reason));
+    suspect.reasons.iter().take(MAX_EVIDENCE).for_each(|reason| page.item(&reason.text));
     for (heading, words) in [(lang.against(), &suspect.against), (lang.look_at(), &suspect.look)] {
         if !words.is_empty() {
-            page.item(&format!("{heading}: {}", words.join("; ")));
+            let words: Vec<&str> = words.iter().map(|reason| reason.text.as_str()).collect();
+            page.item(&format!("{heading}: {}", words.join(page.say("; ", "；"))));
         }
     }
     if !suspect.explains.is_empty() {
@@ -269,11 +305,12 @@ pub fn impact_line(view: &ImpactView, lang: Lang, tier: Option<Tier>) -> String 
     line
 }
 
-fn case(page: &mut Page, case: &CaseView) {
+fn case(page: &mut Page, case: &CaseView, writer: Writer<'_>) {
     let lang = page.lang;
     let by = case.rule.as_ref().map_or_else(String::new, |rule| format!(" [{rule}]"));
-    let date = case.date.map_or_else(String::new, |d| format!(" {}", d.to_string().split('T').next().unwrap_or("").to_owned()));
-    page.item(&format!("{}{date} \"{}\" {:.0}%{by}", case.id, case.title, case.similarity * 100.0));
+    let date = case.date.map_or_else(String::new, |d| format!(" {}", writer.locale.zone.date(d)));
+    let likeness = case.similarity.map_or_else(String::new, |similarity| format!(" {}", percent(similarity)));
+    page.item(&format!("{}{date} \"{}\"{likeness}{by}", case.id, case.title));
     if let Some(root) = &case.root_cause {
         page.sub(&format!("{}: {root}", lang.root_cause()));
     }
@@ -297,18 +334,20 @@ fn near_misses(page: &mut Page, diagnosis: &Diagnosis) {
     page.more(diagnosis.near_misses.len(), MAX_NEAR);
 }
 
-pub fn signal(signal: &SignalView) -> String {
+pub fn signal(signal: &SignalView, writer: Writer<'_>) -> String {
     let count = if signal.count > 1 { format!(" (×{})", signal.count) } else { String::new() };
     let on = signal.component.as_ref().map_or_else(String::new, |c| format!("{c}: "));
-    format!("{} {} {on}{}{count}  [{}#{}]", signal.time.clock(), signal.kind, signal.text, signal.origin.file, signal.origin.index)
+    let (time, kind) = (writer.clock(signal.time), writer.lang().signal_kind(&signal.kind));
+    format!("{time} {kind} {on}{}{count}  [{}#{}]", signal.text, signal.origin.file, signal.origin.index)
 }
 
-fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
+fn accounting(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
     let lang = page.lang;
     if diagnosis.accounting.is_empty() {
         return;
     }
-    page.heading(&format!("{} ({} – {})", lang.signals(), diagnosis.since, diagnosis.at));
+    let zone = &writer.locale.zone;
+    page.heading(&format!("{} ({} – {} {})", lang.signals(), zone.moment(diagnosis.since), zone.moment(diagnosis.at), zone.name()));
     for line in &diagnosis.accounting {
         let mut parts = vec![
             format!("{} {}", line.explained, lang.explained()),
@@ -326,13 +365,7 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis) {
     }
 }
 
-/// The time of day; with the date if that is not the day of the incident.
-fn moment(time: Time, incident: Time) -> String {
-    let day = |time: Time| time.to_string().split('T').next().map(str::to_owned);
-    if day(time) == day(incident) { time.clock() } else { time.to_string() }
-}
-
 /// Whole percent; a small share is `<1%`, never `0%`.
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     if share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
 }

@@ -11,10 +11,11 @@ use super::context::{Format, ProjectArgs, TimeArgs, json, load, load_project};
 use super::output::{Failure, Outcome};
 use compile::plan::{CondKind, Rule, Status};
 use diag::{Code, did_you_mean, nearest, one_line};
-use engine::{Evidence, EvidenceView, Why};
+use engine::{Evidence, EvidenceView, Unbound, Why};
 use estate::ComponentId;
 use project::Bundle;
-use value::{Time, Truth};
+use value::{Time, Told, Truth};
+use words::{Locale, Writer};
 
 /// How many bindings that did not match are shown after those that did; JSON has all.
 const MAX_BINDINGS: usize = 3;
@@ -44,7 +45,7 @@ struct WhyReport {
     title: String,
     held: bool,
     /// Why no components could be bound, if none could.
-    unbound: Option<String>,
+    unbound: Option<Told<Unbound>>,
     bindings: Vec<BindingReport>,
 }
 
@@ -99,11 +100,17 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let engine = bundle.engine();
     let findings = engine.findings();
     let why = engine.why(rule, &findings);
-    let report = report(&bundle, &why);
+    let mut report = report(&bundle, &why);
+    let locale = Locale::default();
+    let writer = Writer { locale: &locale, estate: bundle.estate() };
+    if let Some(unbound) = &mut report.unbound {
+        unbound.text = writer.unbound(&unbound.what);
+    }
+    report.bindings.iter_mut().for_each(|binding| tell(&mut binding.conditions, writer));
     match args.format {
         Format::Json => writeln!(out, "{}", json(&report)?)?,
-        Format::Text => write!(out, "{}", words(&report, rule, &bundle))?,
-        Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle).replace("```", "'''"))?,
+        Format::Text => write!(out, "{}", words(&report, rule, &bundle, writer))?,
+        Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle, writer).replace("```", "'''"))?,
     }
     Ok(OK)
 }
@@ -135,7 +142,7 @@ fn report(bundle: &Bundle<'_>, why: &Why<'_>) -> WhyReport {
         rule: why.rule.id.clone(),
         title: why.rule.title.clone(),
         held: !why.findings.is_empty(),
-        unbound: why.unbound.clone(),
+        unbound: why.unbound.clone().map(Told::from),
         bindings: held.chain(others).collect(),
     }
 }
@@ -165,7 +172,12 @@ fn conditions(bundle: &Bundle<'_>, evidence: &Evidence<'_>) -> ConditionReport {
     }
 }
 
-fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
+fn tell(report: &mut ConditionReport, writer: Writer<'_>) {
+    writer.tell_evidence(&mut report.view);
+    report.parts.iter_mut().for_each(|part| tell(part, writer));
+}
+
+fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>, writer: Writer<'_>) -> String {
     let status = match rule.status {
         Status::Active => "",
         Status::Draft => ", draft",
@@ -180,7 +192,7 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
         bundle.at
     );
     if let Some(unbound) = &report.unbound {
-        page.push_str(&format!("\n  Not evaluated: {unbound}.\n"));
+        page.push_str(&format!("\n  Not evaluated: {}.\n", unbound.text));
     }
     let mut others = 0;
     for binding in &report.bindings {
@@ -206,7 +218,7 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
         };
         let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; not counted: {why}"));
         page.push_str(&format!("\n  {}\n", one_line(&format!("{on}— {when}{aside}"))));
-        tree(&binding.conditions, 2, &mut page);
+        tree(&binding.conditions, 2, writer, &mut page);
     }
     if others > MAX_BINDINGS {
         page.push_str(&format!("\n  … {} more bindings, further from a match\n", others - MAX_BINDINGS));
@@ -214,7 +226,7 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
     page
 }
 
-fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
+fn tree(condition: &ConditionReport, depth: usize, writer: Writer<'_>, page: &mut String) {
     let mark = match condition.view.truth {
         Truth::True => "✓",
         Truth::False => "✗",
@@ -227,10 +239,8 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
         "not" => "not".to_owned(),
         _ => {
             let mut line = condition.view.text.clone();
-            if let Some(threshold) = &condition.view.threshold
-                && matches!(condition.kind.as_str(), "trend" | "baseline")
-            {
-                line.push_str(&format!(" — needs {threshold}"));
+            if let Some(needed) = writer.needed(&condition.view.found) {
+                line.push_str(&format!(" — needs {needed}"));
             }
             line
         }
@@ -254,7 +264,7 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
         shown.sort_by_key(|part| (part.view.truth == Truth::Unknown) != (condition.view.truth == Truth::Unknown));
     }
     for part in shown.iter().take(MAX_PARTS) {
-        tree(part, depth + 1, page);
+        tree(part, depth + 1, writer, page);
     }
     if shown.len() > MAX_PARTS {
         page.push_str(&format!("{indent}  … {} more\n", shown.len() - MAX_PARTS));

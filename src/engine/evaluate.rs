@@ -1,11 +1,11 @@
 //! The value of a condition at one instant, from its definition.
 
+use compile::ScriptValue;
 use compile::plan::{Cond, CondKind, Filter, Op, PlaceOf, Quantified, Quantifier, Reach, Subject};
-use compile::{ScriptError, ScriptValue};
 use estate::ComponentId;
 use value::{Duration, Time, Truth};
 
-use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
+use super::evidence::{Detail, Evidence, Known, Missing, Reading, SignalRef};
 use super::memo::Stretch;
 use super::{Engine, Finding};
 
@@ -76,8 +76,8 @@ impl<'a> Engine<'a> {
                 let (answer, about) = self.call(call, env, at);
                 let (truth, known) = match answer {
                     Ok(ScriptValue::Bool(value)) => (Truth::from(value), Known::Text(value.to_string())),
-                    Ok(_) => (Truth::Unknown, Known::Unknown(format!("`{}` did not return true or false", call.function))),
-                    Err(error) => (Truth::Unknown, Known::Unknown(script_failure(&call.function, &error))),
+                    Ok(_) => (Truth::Unknown, Known::Unknown(Missing::Truth { function: call.function.clone() })),
+                    Err(reason) => (Truth::Unknown, Known::Unknown(reason)),
                 };
                 Evidence::leaf(cond, at, truth, about, Detail::Scripted { answer: known })
             }
@@ -190,7 +190,7 @@ impl<'a> Engine<'a> {
     fn state(&self, cond: &'a Cond, (subject, state, negated): (Subject, &'a str, bool), env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
         let Some((component, body)) = self.state_body(env.subject(subject), state) else {
             let about = env.subject(subject);
-            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(format!("its type has no state `{state}`")));
+            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(Missing::State { state: state.to_owned() }));
         };
         let child = self.evaluate(body, &Env { it: Some(component), ..*env }, at);
         let truth = if negated { !child.truth } else { child.truth };
@@ -250,10 +250,6 @@ impl<'a> Engine<'a> {
     }
 }
 
-pub(super) fn script_failure(function: &str, error: &ScriptError) -> String {
-    format!("script `{function}`: {error}")
-}
-
 /// A comparison of readings; unknown if either is.
 pub(super) fn compare(left: &Known, op: Op, right: &Known) -> Truth {
     let (left, right) = match (left, right) {
@@ -309,7 +305,7 @@ pub(super) fn quantify(quantifier: Quantifier, holding: usize, unknown: usize, t
 }
 
 impl Reading {
-    pub fn unknown(name: String, unit: Option<value::Unit>, reason: impl Into<String>) -> Self {
-        Reading { value: Known::Unknown(reason.into()), unit, time: None, name }
+    pub fn unknown(name: String, unit: Option<value::Unit>, reason: Missing) -> Self {
+        Reading { value: Known::Unknown(reason), unit, time: None, name }
     }
 }

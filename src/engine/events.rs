@@ -9,21 +9,21 @@ use value::{Duration, Time, Truth};
 
 use super::Engine;
 use super::evaluate::Env;
-use super::evidence::{Detail, Evidence, SignalRef};
+use super::evidence::{Detail, Evidence, Missing, SignalRef};
 use super::memo::node;
 
 impl<'a> Engine<'a> {
     pub(super) fn event(&self, cond: &'a Cond, event: &'a Event, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
         let places = event.on.as_ref().map(|target| self.targets(target, env));
         let about = places.as_ref().and_then(|p| if p.len() == 1 { p.first().copied() } else { None });
-        let (present, file) = match event.kind {
+        let (present, kind) = match event.kind {
             EventKind::Alert => (self.facts.present.alerts, "alerts"),
             EventKind::Log => (self.facts.present.logs, "logs"),
             EventKind::Change => (self.facts.present.events, "changes"),
             EventKind::Report => (self.facts.present.events, "reports"),
         };
         if !present {
-            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(format!("the bundle has no {file}")));
+            return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(Missing::Signals { kind: kind.to_owned() }));
         }
         let matching: Vec<SignalRef> = self.matching(event, env).iter().copied().filter(|s| self.in_window(*s, event.window, at)).collect();
         let needed = event.at_least as usize;

@@ -1,6 +1,9 @@
 //! Evidence: why a condition has its value.
 
-use compile::plan::{Cond, CondKind, Op, Quantifier};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use compile::plan::{Cond, CondKind, Op, Quantifier, Stat};
 use estate::ComponentId;
 use value::{Duration, Time, Truth, Unit};
 
@@ -45,7 +48,43 @@ pub enum Known {
     Number(f64),
     Text(String),
     /// Missing or stale, and why.
-    Unknown(String),
+    Unknown(Missing),
+}
+
+/// Why something is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Missing {
+    /// No component is bound there.
+    Component,
+    /// The component has no value for the attribute.
+    Attribute { attribute: String },
+    /// Its type has no such metric.
+    Metric { metric: String },
+    /// Its type has no such state.
+    State { state: String },
+    /// The bundle has no signals of this kind: `alerts`, `metrics`, `logs`, `changes`, `reports`.
+    Signals { kind: String },
+    /// No sample of the metric.
+    Sample { metric: String },
+    /// The series was marked as ended.
+    Ended { at: Time },
+    /// The last sample is older than the limit, in milliseconds.
+    Stale { at: Time, limit: Duration },
+    /// No sample within the window.
+    Window,
+    /// Too few samples of the baseline.
+    Baseline { found: usize, needed: usize },
+    /// No probe result within the window.
+    Probe,
+    /// The script failed.
+    Script { function: String, error: String },
+    /// The script returned something else than a truth value.
+    Truth { function: String },
+    /// The script returned something that cannot be compared.
+    Value { function: String },
+    /// A metric that a script asks for is not a number.
+    Number { name: String },
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +101,8 @@ pub enum Detail<'a> {
         now: Reading,
         reference: Reading,
         needed: f64,
+        /// The statistic of the reference, and of how many baseline samples; `None` if it is one earlier sample.
+        baseline: Option<(Stat, usize)>,
     },
     Counted {
         found: usize,
@@ -92,7 +133,7 @@ pub enum Detail<'a> {
         answer: Known,
     },
     /// No data, and why.
-    Missing(String),
+    Missing(Missing),
 }
 
 impl<'a> Evidence<'a> {

@@ -15,14 +15,15 @@ pub mod matcher;
 mod memo;
 mod misses;
 mod sets;
+mod unjudged;
 mod values;
 mod walk;
 
 use std::collections::BTreeMap;
 
-pub use describe::{EvidenceView, SampleView};
-pub use evidence::{Detail, Evidence, Reading, SignalRef};
-pub use misses::{NearMiss, Why, WhyNot};
+pub use describe::{Element, EvidenceView, Found, Gap, Sample, SampleView, Side};
+pub use evidence::{Detail, Evidence, Missing, Reading, SignalRef};
+pub use misses::{NearMiss, Unbound, Why, WhyNot};
 pub use sets::passes;
 pub use walk::{Step, Walk, WalkEnd};
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use compile::plan::{CondKind, Quantifier, Rule, Status};
 use estate::ComponentId;
 use value::{Time, Truth};
@@ -33,6 +36,18 @@ pub struct NearMiss<'a> {
 }
 
 /// The full explanation of one rule.
+/// Why no components can be bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Unbound {
+    /// The topology has no component of this type.
+    Type { kind: String, variable: String },
+    /// No component of this type passes the filter of the variable.
+    Filter { kind: String, variable: String },
+    /// No components satisfy these relations together.
+    Joins { variables: Vec<String>, joins: Vec<String> },
+}
+
 #[derive(Debug, Clone)]
 pub struct Why<'a> {
     pub rule: &'a Rule,
@@ -40,7 +55,7 @@ pub struct Why<'a> {
     /// Bindings that did not match, the closest first, each with its evidence at the instant at which it came closest.
     pub others: Vec<WhyNot<'a>>,
     /// Set if no components satisfy the `given` of the rule: the part that fails.
-    pub unbound: Option<String>,
+    pub unbound: Option<Unbound>,
 }
 
 #[derive(Debug, Clone)]
@@ -130,7 +145,7 @@ impl<'a> Engine<'a> {
         let held: Vec<Finding<'a>> = findings.iter().filter(|f| f.rule.id == rule.id).cloned().collect();
         self.memo.next_rule();
         let bindings = self.bindings(rule);
-        let unbound = if bindings.is_empty() { Some(self.why_unbound(rule)) } else { None };
+        let unbound = if bindings.is_empty() { self.why_unbound(rule) } else { None };
         let mut others: Vec<WhyNot<'a>> = bindings
             .into_iter()
             .filter(|binding| !held.iter().any(|f| f.binding == *binding))
@@ -142,16 +157,16 @@ impl<'a> Engine<'a> {
 
     /// The part of `given` that no components satisfy: finds the longest prefix of variables that can be bound, and says why the
     /// next variable cannot.
-    fn why_unbound(&self, rule: &Rule) -> String {
+    fn why_unbound(&self, rule: &Rule) -> Option<Unbound> {
         let mut prefixes: Vec<Vec<ComponentId>> = vec![Vec::new()];
         for (index, variable) in rule.variables.iter().enumerate() {
             let of_type = self.estate.of_type(&variable.kind);
             if of_type.is_empty() {
-                return format!("the topology has no `{}` for `{}`", variable.kind, variable.name);
+                return Some(Unbound::Type { kind: variable.kind.clone(), variable: variable.name.clone() });
             }
             let filter = variable.filter.as_ref();
             if !of_type.iter().any(|c| filter.is_none_or(|f| self.passes(f, *c))) {
-                return format!("no `{}` matches the filter of `{}`", variable.kind, variable.name);
+                return Some(Unbound::Filter { kind: variable.kind.clone(), variable: variable.name.clone() });
             }
             let mut next = Vec::new();
             for prefix in &prefixes {
@@ -164,13 +179,14 @@ impl<'a> Engine<'a> {
                 }
             }
             if next.is_empty() {
-                let names: Vec<&str> = rule.variables.iter().take(index + 1).map(|v| v.name.as_str()).collect();
-                let joins: Vec<&str> = rule.joins.iter().map(|j| j.written.text.as_str()).collect();
-                return format!("no components for {} satisfy {}", names.join(", "), joins.join(" and "));
+                return Some(Unbound::Joins {
+                    variables: rule.variables.iter().take(index + 1).map(|v| v.name.clone()).collect(),
+                    joins: rule.joins.iter().map(|j| j.written.text.clone()).collect(),
+                });
             }
             prefixes = next;
         }
-        "no components satisfy `given`".to_owned()
+        None
     }
 }
 

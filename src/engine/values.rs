@@ -7,8 +7,8 @@ use signal::Series;
 use value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
 
 use super::Engine;
-use super::evaluate::{Env, compare, script_failure};
-use super::evidence::{Detail, Evidence, Known, Reading, SignalRef};
+use super::evaluate::{Env, compare};
+use super::evidence::{Detail, Evidence, Known, Missing, Reading, SignalRef};
 
 /// Baselines compare with samples this far before and after the same time of day.
 pub(super) const SAME_TIME: Duration = 30 * MINUTE;
@@ -53,7 +53,7 @@ impl<'a> Engine<'a> {
             Value::Metric(metric) => self.metric(metric, env, at),
             Value::Attribute { subject, name, unit } => match env.subject(*subject) {
                 Some(component) => (self.attribute(component, name, *unit), Vec::new(), Some(component)),
-                None => (Reading::unknown(name.clone(), *unit, "there is no component"), Vec::new(), None),
+                None => (Reading::unknown(name.clone(), *unit, Missing::Component), Vec::new(), None),
             },
             Value::Share { percent, of } => {
                 let (mut reading, signals, about) = self.reading(of, unit, env, at);
@@ -74,8 +74,8 @@ impl<'a> Engine<'a> {
                     }
                     Ok(ScriptValue::Text(text)) => Reading { value: Known::Text(text), unit: None, time: Some(at), name },
                     Ok(ScriptValue::Bool(value)) => Reading { value: Known::Text(value.to_string()), unit: None, time: Some(at), name },
-                    Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, format!("`{}` did not return a value", call.function)),
-                    Err(error) => Reading::unknown(name, unit, script_failure(&call.function, &error)),
+                    Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, Missing::Value { function: call.function.clone() }),
+                    Err(reason) => Reading::unknown(name, unit, reason),
                 };
                 (reading, Vec::new(), about)
             }
@@ -88,7 +88,7 @@ impl<'a> Engine<'a> {
             Some(AttributeValue::Number(number)) => Known::Number(*number),
             Some(AttributeValue::Text(text)) => Known::Text(text.clone()),
             Some(AttributeValue::Bool(value)) => Known::Text(value.to_string()),
-            None => Known::Unknown(format!("attribute `{name}` is not set")),
+            None => Known::Unknown(Missing::Attribute { attribute: name.to_owned() }),
         };
         Reading { value, unit, time: None, name: full }
     }
@@ -96,7 +96,7 @@ impl<'a> Engine<'a> {
     /// The metric at an instant: the latest sample of each series that is not stale, combined as the model declares.
     pub(super) fn metric(&self, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Read {
         let Some(component) = env.subject(metric.subject) else {
-            return (Reading::unknown(metric.name.clone(), Some(metric.unit), "there is no component"), Vec::new(), None);
+            return (Reading::unknown(metric.name.clone(), Some(metric.unit), Missing::Component), Vec::new(), None);
         };
         let (value, time, signals) = self.metric_at(component, &metric.name, at);
         let reading = Reading { value, unit: Some(metric.unit), time, name: self.name(component, &metric.name) };
@@ -105,7 +105,7 @@ impl<'a> Engine<'a> {
 
     pub(super) fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> (Known, Option<Time>, Vec<SignalRef>) {
         let Some(def) = self.metric_def(component, metric) else {
-            return (Known::Unknown(format!("its type has no metric `{metric}`")), None, Vec::new());
+            return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new());
         };
         let series = self.series_of(component, metric);
         let fresh: Vec<(usize, Time, f64)> =
@@ -119,15 +119,13 @@ impl<'a> Engine<'a> {
         (Known::Number(value), time, fresh.iter().map(|(index, ..)| SignalRef::Series(*index)).collect())
     }
 
-    fn why_no_sample(&self, series: &[(usize, &Series)], def: &MetricDef, at: Time) -> String {
+    fn why_no_sample(&self, series: &[(usize, &Series)], def: &MetricDef, at: Time) -> Missing {
         let last = series.iter().filter_map(|(_, s)| s.points.iter().rfind(|(time, _)| *time <= at)).max_by_key(|(time, _)| *time);
         match last {
-            None if !self.facts.present.metrics => "the bundle has no metrics".to_owned(),
-            None => format!("no sample of `{}`", def.name),
-            Some((time, value)) if value.is_nan() => format!("marked stale at {}", time.clock()),
-            Some((time, _)) => {
-                format!("last sample at {}, older than {}", time.clock(), Time::describe(def.staleness))
-            }
+            None if !self.facts.present.metrics => Missing::Signals { kind: "metrics".to_owned() },
+            None => Missing::Sample { metric: def.name.clone() },
+            Some((time, value)) if value.is_nan() => Missing::Ended { at: *time },
+            Some((time, _)) => Missing::Stale { at: *time, limit: def.staleness },
         }
     }
 
@@ -143,7 +141,7 @@ impl<'a> Engine<'a> {
 
     fn aggregate(&self, stat: Stat, metric: &Metric, window: Duration, env: &Env<'_, 'a>, at: Time) -> Read {
         let Some(component) = env.subject(metric.subject) else {
-            return (Reading::unknown(metric.name.clone(), Some(metric.unit), "there is no component"), Vec::new(), None);
+            return (Reading::unknown(metric.name.clone(), Some(metric.unit), Missing::Component), Vec::new(), None);
         };
         let name = format!("{} of {} within {}", stat.word(), self.name(component, &metric.name), Time::describe(window));
         let (samples, signals) = self.samples(component, &metric.name, window, at);
@@ -152,7 +150,7 @@ impl<'a> Engine<'a> {
             Some(value) => {
                 Reading { value: Known::Number(value), unit: Some(metric.unit), time: samples.last().map(|(time, _)| *time), name }
             }
-            None => Reading::unknown(name, Some(metric.unit), "no sample in the window"),
+            None => Reading::unknown(name, Some(metric.unit), Missing::Window),
         };
         (reading, signals, Some(component))
     }
@@ -163,7 +161,7 @@ impl<'a> Engine<'a> {
         match (about, &now.value) {
             (Some(component), &Known::Number(current)) => Ok((now, signals, component, current)),
             (_, value) => {
-                let reason = if let Known::Unknown(reason) = value { reason.clone() } else { String::new() };
+                let reason = if let Known::Unknown(reason) = value { reason.clone() } else { Missing::Component };
                 Err(Box::new(Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(reason))))
             }
         }
@@ -201,7 +199,7 @@ impl<'a> Engine<'a> {
             Truth::Unknown
         };
         let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: Some(time), name: now.name.clone() };
-        let mut evidence = Evidence::leaf(cond, at, truth, Some(component), Detail::Moved { now, reference, needed });
+        let mut evidence = Evidence::leaf(cond, at, truth, Some(component), Detail::Moved { now, reference, needed, baseline: None });
         evidence.signals = signals;
         evidence
     }
@@ -220,15 +218,16 @@ impl<'a> Engine<'a> {
         };
         let usual = self.usual(component, &metric.name, period, at);
         let Some(reference) = Some(&usual).filter(|u| u.len() >= MIN_BASELINE).and_then(|u| statistic(stat, u)) else {
-            let reason = format!("only {} baseline samples, at least {MIN_BASELINE} needed", usual.len());
+            let reason = Missing::Baseline { found: usual.len(), needed: MIN_BASELINE };
             return Evidence::leaf(cond, at, Truth::Unknown, Some(component), Detail::Missing(reason));
         };
         let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
         let op = if above { Op::Gt } else { Op::Lt };
         let holds = compare(&Known::Number(current), op, &Known::Number(needed)).is_true();
-        let name = format!("{} of {} baseline samples", stat.word(), usual.len());
-        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: None, name };
-        let mut evidence = Evidence::leaf(cond, at, Truth::from(holds), Some(component), Detail::Moved { now, reference, needed });
+        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: None, name: now.name.clone() };
+        let baseline = Some((stat, usual.len()));
+        let mut evidence =
+            Evidence::leaf(cond, at, Truth::from(holds), Some(component), Detail::Moved { now, reference, needed, baseline });
         evidence.signals = signals;
         evidence
     }
@@ -277,7 +276,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Calls a script predicate. Also returns the component that its first component argument names.
-    pub(super) fn call(&self, call: &Call, env: &Env<'_, 'a>, at: Time) -> (Result<ScriptValue, ScriptError>, Option<ComponentId>) {
+    pub(super) fn call(&self, call: &Call, env: &Env<'_, 'a>, at: Time) -> (Result<ScriptValue, Missing>, Option<ComponentId>) {
         let mut about = None;
         let mut arguments = Vec::new();
         for argument in &call.arguments {
@@ -286,7 +285,7 @@ impl<'a> Engine<'a> {
                 Argument::Text(text) => ScriptValue::Text(text.clone()),
                 Argument::Component(subject) => {
                     let Some(component) = env.subject(*subject) else {
-                        return (Err(ScriptError::Failed("there is no component".to_owned())), None);
+                        return (Err(Missing::Component), None);
                     };
                     about = about.or(Some(component));
                     ScriptValue::Component(Box::new(self.script_component(component, at)))
@@ -294,13 +293,14 @@ impl<'a> Engine<'a> {
                 Argument::Metric(metric) => match self.metric(metric, env, at).0 {
                     Reading { value: Known::Number(number), .. } => ScriptValue::Number(number / metric.unit.factor),
                     Reading { value: Known::Text(_), name, .. } => {
-                        return (Err(ScriptError::Failed(format!("`{name}` is not a number"))), about);
+                        return (Err(Missing::Number { name }), about);
                     }
-                    Reading { value: Known::Unknown(reason), .. } => return (Err(ScriptError::Failed(reason)), about),
+                    Reading { value: Known::Unknown(reason), .. } => return (Err(reason), about),
                 },
             });
         }
-        (self.scripts.call(&call.function, arguments), about)
+        let failed = |error: ScriptError| Missing::Script { function: call.function.clone(), error: error.to_string() };
+        (self.scripts.call(&call.function, arguments).map_err(failed), about)
     }
 
     /// The factor of the unit in which the model declares an attribute.

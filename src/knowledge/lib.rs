@@ -18,5 +18,5 @@ pub use calibration::Calibration;
 pub use case::{Case, CaseMetric, Root, read_case};
 pub use feedback::{Feedback, Layer};
 pub use reliability::{Bin, Reliability, brier, ece, reliability};
-pub use similar::{CaseBase, RESEMBLES, Similar, Symptoms, TELLS};
+pub use similar::{CaseBase, Match, RESEMBLES, Similar, Symptoms, TELLS};
 pub use weights::{Record, Weights};

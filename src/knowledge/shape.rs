@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::Case;
-use super::similar::Symptoms;
+use super::similar::{Match, Symptoms};
 
 /// The parts of a case that are not texts.
 #[derive(Debug)]
@@ -25,8 +25,7 @@ pub(super) struct Agreement {
     pub share: f64,
     /// How much what agrees says: 1 for what one would notice, see [`super::texts`].
     pub says: f64,
-    /// The matches, as human-readable text.
-    pub matched: Vec<String>,
+    pub matched: Vec<Match>,
 }
 
 impl Facets {
@@ -48,8 +47,9 @@ impl Facets {
         }
         let all = self.metrics.union(&symptoms.metrics).count();
         let both: Vec<_> = self.metrics.intersection(&symptoms.metrics).collect();
-        let words = |high: bool| if high { "high" } else { "low" };
-        let matched = both.iter().map(|(kind, metric, high)| format!("metric `{kind}.{metric}` {}", words(*high))).collect();
+        let same =
+            |(kind, metric, high): &&(String, String, bool)| Match::Metric { kind: kind.clone(), metric: metric.clone(), high: *high };
+        let matched = both.iter().map(same).collect();
         Some(Agreement { share: number(both.len()) / number(all), says: number(both.len()) * METRIC_SAYS, matched })
     }
 
@@ -63,7 +63,8 @@ impl Facets {
         let components: Vec<_> = self.names.intersection(&symptoms.components).collect();
         let same = ratio(number(components.len()), number(self.names.len()) * number(symptoms.components.len()));
         let kinds: Vec<_> = self.kinds.keys().filter(|kind| symptoms.kinds.contains_key(*kind)).collect();
-        let matched = components.iter().map(|id| format!("component `{id}`")).chain(kinds.iter().map(|kind| format!("type `{kind}`")));
+        let components = components.iter().map(|id| Match::Component { component: (*id).clone() });
+        let matched = components.chain(kinds.iter().map(|kind| Match::Type { kind: (*kind).clone() }));
         // In shape, most incidents of one estate resemble each other: it says nothing by itself.
         Some(Agreement { share: same.max(cosine(&self.kinds, &symptoms.kinds)), says: 0.0, matched: matched.collect() })
     }

@@ -21,6 +21,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::case::Case;
@@ -79,8 +80,34 @@ pub struct Similar {
     /// How much the symptoms that agree say, 0 to 1: one half for one plain symptom that no other case has, and less for one that other
     /// cases have too, however well it fits. See [`TELLS`].
     pub rarity: f64,
-    /// In words: the alert texts, log lines, metrics, components and types that agree.
-    pub matched: Vec<String>,
+    pub matched: Vec<Match>,
+}
+
+/// What a case and an incident have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Match {
+    /// A text of an alert; `shared` has the words that agree, and is empty if all do.
+    Alert {
+        text: String,
+        shared: Vec<String>,
+    },
+    /// A line of a log; likewise.
+    Log {
+        text: String,
+        shared: Vec<String>,
+    },
+    Metric {
+        kind: String,
+        metric: String,
+        high: bool,
+    },
+    Component {
+        component: String,
+    },
+    Type {
+        kind: String,
+    },
 }
 
 impl CaseBase {
@@ -122,7 +149,7 @@ impl CaseBase {
 }
 
 /// The weighted mean over text, metrics and shape, as far as they are known. `None` if neither text nor metrics agree.
-fn mean(parts: [(f64, Option<Agreement>); 3]) -> Option<(f64, f64, Vec<String>)> {
+fn mean(parts: [(f64, Option<Agreement>); 3]) -> Option<(f64, f64, Vec<Match>)> {
     let [(_, text), (_, metrics), _] = &parts;
     if [text, metrics].into_iter().flatten().all(|part| part.share <= 0.0) {
         return None;

@@ -1,4 +1,4 @@
-use super::{CaseBase, RESEMBLES, Similar, Symptoms};
+use super::{CaseBase, Match, RESEMBLES, Similar, Symptoms};
 use crate::{Case, read_case};
 use diag::Sources;
 use value::Time;
@@ -58,13 +58,14 @@ fn an_exact_repeat_says_in_what() {
     let texts = ["MySQL connections exhausted on order-db", "ERROR 1040: Too many connections"];
     let now = symptoms(&texts, &[("mysql", "connections", true)], &[("mysql", 1), ("service", 2)], &["order-db"]);
     let found = check("repeat", CASES, &now, &[("HIS-1", 1.0, 1.0)]);
-    let matched: Vec<&str> = found.iter().flat_map(|s| &s.matched).map(String::as_str).collect();
+    let matched: Vec<Match> = found.into_iter().flat_map(|s| s.matched).collect();
+    let (text, kind) = (str::to_owned, str::to_owned);
     let expected = [
-        "alert `MySQLConnectionsExhausted`",
-        "log `Too many connections`",
-        "metric `mysql.connections` high",
-        "type `mysql`",
-        "type `service`",
+        Match::Alert { text: text("MySQLConnectionsExhausted"), shared: Vec::new() },
+        Match::Log { text: text("Too many connections"), shared: Vec::new() },
+        Match::Metric { kind: kind("mysql"), metric: text("connections"), high: true },
+        Match::Type { kind: kind("mysql") },
+        Match::Type { kind: kind("service") },
     ];
     assert_eq!(matched, expected);
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::Case;
 use super::shape::Agreement;
+use super::similar::Match;
 use super::words::{is_han, words};
 
 /// Maximum number of texts of one incident that are compared. The texts of an alert storm repeat long before that.
@@ -32,7 +33,8 @@ pub(super) struct TextIndex {
 #[derive(Debug)]
 struct Line {
     case: usize,
-    origin: &'static str,
+    /// A line of a log, else a text of an alert.
+    is_log: bool,
     text: String,
     /// Each word once, in the order of the line.
     words: Vec<String>,
@@ -44,12 +46,12 @@ impl TextIndex {
     pub fn new(cases: &[Case]) -> Self {
         let mut lines = Vec::new();
         for (case, told) in cases.iter().enumerate() {
-            let alerts = told.alerts.iter().map(|text| ("alert", text));
-            for (origin, text) in alerts.chain(told.logs.iter().map(|text| ("log", text))) {
+            let alerts = told.alerts.iter().map(|text| (false, text));
+            for (is_log, text) in alerts.chain(told.logs.iter().map(|text| (true, text))) {
                 let mut seen = BTreeSet::new();
                 let words: Vec<String> = words(text).into_iter().filter(|word| seen.insert(word.clone())).collect();
                 if !words.is_empty() {
-                    lines.push(Line { case, origin, text: text.clone(), words, weight: 0.0 });
+                    lines.push(Line { case, is_log, text: text.clone(), words, weight: 0.0 });
                 }
             }
         }
@@ -79,14 +81,14 @@ impl TextIndex {
                 cases.entry(text).or_default().insert(line.case);
             }
         }
-        let mut sums: BTreeMap<usize, (f64, f64, f64, Vec<String>)> = BTreeMap::new();
+        let mut sums: BTreeMap<usize, (f64, f64, f64, Vec<Match>)> = BTreeMap::new();
         for (at, line) in self.lines.iter().enumerate() {
             let (shown, whole, says, matched) = sums.entry(line.case).or_default();
             *whole += line.weight;
             if let Some((weight, text)) = seen(at, line) {
                 *shown += weight;
                 *says += line.says() / cases.get(text).map_or(1.0, |cases| cases.iter().map(|_| 1.0).sum());
-                matched.push(line.describe(text));
+                matched.push(line.matched(text));
             }
         }
         let share = |shown: f64, whole: f64| if whole > 0.0 { (shown / whole).min(1.0) } else { 0.0 };
@@ -127,13 +129,11 @@ impl Line {
         if self.text.chars().any(is_han) { SEEN_IN_PAIRS } else { SEEN }
     }
 
-    fn describe(&self, text: &BTreeSet<String>) -> String {
-        if self.words.iter().all(|word| text.contains(word)) {
-            format!("{} `{}`", self.origin, self.text)
-        } else {
-            let shared: Vec<String> = shared(&self.text, text).iter().map(|part| format!("`{part}`")).collect();
-            format!("{} `{}`, partial match: {}", self.origin, self.text, shared.join(", "))
-        }
+    fn matched(&self, text: &BTreeSet<String>) -> Match {
+        let all = self.words.iter().all(|word| text.contains(word));
+        let shared = if all { Vec::new() } else { shared(&self.text, text) };
+        let text = self.text.clone();
+        if self.is_log { Match::Log { text, shared } } else { Match::Alert { text, shared } }
     }
 }
 

@@ -50,14 +50,6 @@ impl Record {
     pub fn may_speak(self) -> bool {
         self.chance() >= LEAST_CHANCE
     }
-
-    /// `was wrong 3 of 4 times`; `None` without feedback.
-    pub fn words(self) -> Option<String> {
-        let wrong = self.proposed.saturating_sub(self.right);
-        let (what, number) = if wrong > self.right { ("wrong", wrong) } else { ("right", self.right) };
-        let times = if self.proposed == 1 { "time" } else { "times" };
-        (self.proposed > 0).then(|| format!("was {what} {number} of {} {times}", self.proposed))
-    }
 }
 
 /// The records of all cases that people judged.
@@ -103,25 +95,25 @@ mod tests {
     use super::{Record, Weights};
     use crate::feedback::read;
 
-    /// Right and wrong answers: chance, weight, whether it may be proposed, and the words.
-    fn check((right, wrong): (u32, u32), chance: f64, weight: f64, may: bool, words: Option<&str>) {
+    /// Right and wrong answers: chance, weight, and whether it may be proposed.
+    fn check((right, wrong): (u32, u32), chance: f64, weight: f64, may: bool) {
         let record = Record { right, proposed: right + wrong };
         assert!((record.chance() - chance).abs() < 1e-12, "{record:?}: chance {}", record.chance());
         assert!((record.weight() - weight).abs() < 1e-12, "{record:?}: weight {}", record.weight());
-        assert_eq!((record.may_speak(), record.words().as_deref()), (may, words), "{record:?}");
+        assert_eq!(record.may_speak(), may, "{record:?}");
     }
 
     #[test]
     fn few_answers_move_it_gently_and_many_strongly() {
-        check((0, 0), 0.8, 1.0, true, None);
-        check((0, 1), 4.0 / 6.0, 5.0 / 6.0, true, Some("was wrong 1 of 1 time"));
-        check((1, 0), 5.0 / 6.0, 6.25 / 6.0, true, Some("was right 1 of 1 time"));
-        check((1, 2), 0.625, 0.781_25, true, Some("was wrong 2 of 3 times"));
-        check((1, 3), 5.0 / 9.0, 6.25 / 9.0, true, Some("was wrong 3 of 4 times"));
-        check((0, 3), 0.5, 0.625, true, Some("was wrong 3 of 3 times"));
-        check((0, 4), 4.0 / 9.0, 5.0 / 9.0, false, Some("was wrong 4 of 4 times"));
-        check((2, 2), 6.0 / 9.0, 7.5 / 9.0, true, Some("was right 2 of 4 times"));
-        check((95, 0), 0.99, 1.2375, true, Some("was right 95 of 95 times"));
+        check((0, 0), 0.8, 1.0, true);
+        check((0, 1), 4.0 / 6.0, 5.0 / 6.0, true);
+        check((1, 0), 5.0 / 6.0, 6.25 / 6.0, true);
+        check((1, 2), 0.625, 0.781_25, true);
+        check((1, 3), 5.0 / 9.0, 6.25 / 9.0, true);
+        check((0, 3), 0.5, 0.625, true);
+        check((0, 4), 4.0 / 9.0, 5.0 / 9.0, false);
+        check((2, 2), 6.0 / 9.0, 7.5 / 9.0, true);
+        check((95, 0), 0.99, 1.2375, true);
     }
 
     #[test]

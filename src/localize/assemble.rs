@@ -2,24 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compile::plan::{Advice, Status};
-use engine::{EvidenceView, Finding, SignalRef};
+use compile::plan::{Advice, Severity, Status};
+use engine::{Finding, SignalRef};
 use estate::ComponentId;
-use value::{Time, Truth};
+use value::{Duration, HOUR, Time, Told as Words, Truth};
 
 use super::Observations;
 use super::diagnosis::{
-    AdviceView, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, SetAsideView, SignalView, SuppressedView,
-    Suspect,
+    AdviceView, CaseReason, CaseView, ChangeView, Diagnosis, Fault, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
+    SetAsideView, SignalView, SuppressedView, Suspect, UndoView, UnjudgedView, WhySetAside, WhySuppressed,
 };
 use super::explain::{IncidentDraft, Told};
-use super::proposal::{Basis, Proposal, fault_key, was_on};
+use super::proposal::{Basis, Proposal, was_on};
 use super::symptoms::{Symptom, origin};
 
 /// At most this many near misses per rule: further bindings add nothing.
 const MAX_PER_RULE: usize = 2;
 /// A suspect that is a consequence of another one keeps this share of its confidence.
 const CONSEQUENCE: f64 = 0.5;
+/// A change at most this long before the onset may be the cause of what it changed.
+const SHORTLY: Duration = HOUR;
+/// Changes that cannot be undone, or are themselves attempts to mend something.
+const NOT_UNDONE: &[&str] = &["restart", "reboot", "rollback", "roll back", "revert", "重启", "回滚", "回退"];
 /// A rule that explains the whole incident keeps its full strength; one that explains nothing of it loses this share.
 const BESIDE: f64 = 0.3;
 
@@ -47,6 +51,7 @@ pub fn incident(
         number,
         since,
         until: until.flatten(),
+        severity: severity(observations, draft),
         layer,
         suspects,
         alike: names(observations, &draft.alike),
@@ -59,6 +64,13 @@ pub fn incident(
     cases(observations, draft, number, diagnosis);
 }
 
+/// What the rules of the root suspects declare; without rules, the most severe symptom.
+pub fn severity(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Severity {
+    let findings = draft.roots().flat_map(|told| told.proposal.findings()).filter_map(|f| observations.findings.get(*f));
+    let declared = findings.map(|finding| finding.rule.severity).max();
+    declared.or_else(|| draft.calling(&observations.symptoms).map(|s| s.severity).max()).unwrap_or(Severity::Warning)
+}
+
 /// The confidence of a proposal in its incident. Rivals, different faults of one component, exclude each other: at most one is right.
 fn confidence(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &Told) -> f64 {
     let proposal = &told.proposal;
@@ -69,7 +81,7 @@ fn confidence(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: 
     let rivals = draft
         .roots()
         .map(|told| &told.proposal)
-        .filter(|p| p.component.is_some() && p.component == proposal.component && fault_key(&p.fault) != fault_key(&proposal.fault));
+        .filter(|p| p.component.is_some() && p.component == proposal.component && p.fault.key() != proposal.fault.key());
     let others: f64 = rivals.map(odds).sum();
     let alone = odds(proposal) / (odds(proposal) + others + 1.0);
     let weight = |list: &mut dyn Iterator<Item = usize>| -> f64 {
@@ -96,11 +108,17 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         kind: component.map(|c| c.kind.clone()),
         owner: component.and_then(|c| c.owner.clone()),
         tier: component.and_then(|c| c.tier),
-        fault: proposal.fault.clone(),
+        fault: match &proposal.fault {
+            Fault::Named(text) => text.clone(),
+            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents => String::new(),
+        },
+        says: proposal.fault.clone(),
+        contact: component.and_then(|c| c.owner.clone()),
         confidence: round(confidence),
         raw: round(if proposal.layer == Layer::Expert { confidence } else { proposal.raw }),
         layer: proposal.layer,
         rules: Vec::new(),
+        authored: Vec::new(),
         case: proposal.case().and_then(|case| observations.question.cases.cases().get(case)).map(|case| case.id.clone()),
         evidence: Vec::new(),
         explains: told.explains.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
@@ -110,7 +128,7 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         look: Vec::new(),
         since: proposal.onset,
         until: proposal.until(),
-        explained_by: root.map(|r| r.component.map_or_else(|| r.fault.clone(), |c| estate.component(c).id.clone())),
+        explained_by: root.map(|r| r.component.map_or_else(|| r.fault.key(), |c| estate.component(c).id.clone())),
         confirm: proposal.layer != Layer::Expert,
         notes: Vec::new(),
     };
@@ -118,9 +136,10 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         Basis::Rules(findings) => add_rules(observations, findings, &mut suspect),
         Basis::Case(similar) => suspect.reasons = case_reasons(observations, similar),
         Basis::Scores(ranked) => {
-            suspect.reasons.clone_from(&ranked.reasons.because);
-            suspect.against.clone_from(&ranked.reasons.against);
-            suspect.look.clone_from(&ranked.reasons.look);
+            let told = |reasons: &[anomaly::Reason]| reasons.iter().cloned().map(|r| Words::from(Reason::Anomaly(r))).collect();
+            suspect.reasons = told(&ranked.reasons.because);
+            suspect.against = told(&ranked.reasons.against);
+            suspect.look = told(&ranked.reasons.look);
         }
     }
     suspect
@@ -134,21 +153,27 @@ fn add_rules(observations: &Observations<'_, '_>, findings: &[usize], suspect: &
             suspect.rules.push(finding.rule.id.clone());
             suspect.causes.extend(finding.rule.causes.iter().filter(|c| c.at.is_none()).map(|c| c.text.clone()));
             suspect.notes.extend(finding.rule.notes.iter().cloned());
+            let rule = finding.rule;
+            if let Some(owner) = rule.owner.as_ref().filter(|_| suspect.authored.is_empty()) {
+                suspect.contact = Some(owner.clone());
+            }
+            suspect.authored.push(RuleView {
+                id: rule.id.clone(),
+                title: rule.title.clone(),
+                severity: rule.severity,
+                owner: rule.owner.clone(),
+                tags: rule.tags.clone(),
+                added: rule.added.clone(),
+                reviewed: rule.reviewed.clone(),
+            });
         }
         for (atom, negated) in finding.evidence.atoms() {
             // Of alternatives joined by `or`, only those that matched.
             if (atom.truth == Truth::True) != negated && atom.truth != Truth::Unknown {
-                let mut view = atom.view(estate, facts);
-                if negated {
-                    view = EvidenceView {
-                        condition: format!("not {}", view.condition),
-                        truth: !view.truth,
-                        text: format!("not {}", view.text),
-                        ..view
-                    };
-                }
+                let view = atom.view(estate, facts);
+                let view = if negated { view.negate() } else { view };
                 // The same observation may serve several bindings.
-                if !suspect.evidence.iter().any(|e| e.text == view.text) {
+                if !suspect.evidence.contains(&view) {
                     suspect.evidence.push(view);
                 }
             }
@@ -156,13 +181,17 @@ fn add_rules(observations: &Observations<'_, '_>, findings: &[usize], suspect: &
     }
 }
 
-fn case_reasons(observations: &Observations<'_, '_>, similar: &knowledge::Similar) -> Vec<String> {
+fn case_reasons(observations: &Observations<'_, '_>, similar: &knowledge::Similar) -> Vec<Words<Reason>> {
     let Some(case) = observations.question.cases.cases().get(similar.case) else { return Vec::new() };
-    let mut reasons = vec![format!("resembles case {} \"{}\" ({:.0}%)", case.id, case.title, similar.similarity * 100.0)];
+    let resembles = CaseReason::Resembles { case: case.id.clone(), title: case.title.clone(), similarity: round(similar.similarity) };
     let record = super::cases::record(observations, similar);
-    reasons.extend(record.words().map(|words| format!("this case {words} it was proposed: weight {:.2}", record.weight())));
-    reasons.extend(similar.matched.iter().cloned());
-    reasons
+    let judged = (record.proposed > 0).then(|| CaseReason::Record {
+        right: record.right,
+        proposed: record.proposed,
+        weight: round(record.weight()),
+    });
+    let matches = similar.matched.iter().cloned().map(Reason::Match);
+    [resembles].into_iter().chain(judged).map(Reason::Case).chain(matches).map(Words::from).collect()
 }
 
 /// Three decimals: more would suggest a precision that does not exist.
@@ -189,6 +218,7 @@ fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident
             time: change.time,
             text: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
             on_suspect: suspects.contains(&component),
+            before: began.since(change.time),
             after: change.time > began,
             origin: change.origin.clone(),
         });
@@ -201,12 +231,14 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
     let view = |advice: &Advice, from: &str| AdviceView {
         incident,
         text: advice.text.clone(),
+        undo: None,
         from: from.to_owned(),
         see: advice.see.clone(),
         query: advice.query.clone(),
         runbook: advice.runbook.clone(),
     };
     let mut seen: BTreeSet<(bool, String)> = BTreeSet::new();
+    diagnosis.solutions.extend(undo(observations, draft, incident));
     for told in &draft.told {
         for rule in told.proposal.findings().iter().filter_map(|f| observations.findings.get(*f)).map(|f| f.rule) {
             for (solution, list) in [(false, &rule.checks), (true, &rule.solutions)] {
@@ -230,6 +262,39 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
     }
 }
 
+/// Undoing the latest change of a root suspect, or of what it runs on, that came shortly before its onset. A change after the onset
+/// did not cause it.
+fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize) -> Option<AdviceView> {
+    let engine = observations.question.engine;
+    let suspects = || draft.roots().filter_map(|told| Some((told.proposal.component?, told.proposal.onset)));
+    let on = |component: ComponentId| {
+        suspects()
+            .filter(move |(suspect, _)| *suspect == component || engine.estate.holders(*suspect).contains(&component))
+            .map(|(_, onset)| onset)
+    };
+    let candidates = engine.facts.changes.iter().filter_map(|change| {
+        let onset = on(change.component?).filter(|onset| (0..=SHORTLY).contains(&onset.since(change.time))).max()?;
+        let kind = change.text.trim_start().to_lowercase();
+        (!NOT_UNDONE.iter().any(|word| kind.starts_with(word))).then_some((change, onset))
+    });
+    let (change, onset) = candidates.max_by_key(|(change, _)| (change.time, change.component))?;
+    let undo = UndoView {
+        component: engine.estate.component(change.component?).id.clone(),
+        change: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
+        at: change.time,
+        before: onset.since(change.time),
+    };
+    Some(AdviceView {
+        incident,
+        text: String::new(),
+        undo: Some(undo),
+        from: "change".to_owned(),
+        see: Vec::new(),
+        query: None,
+        runbook: None,
+    })
+}
+
 /// First the cases that a rule recognized, then those that resemble the incident.
 fn cases(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize, diagnosis: &mut Diagnosis) {
     let (base, weights) = (observations.question.cases, &observations.question.feedback.weights);
@@ -245,8 +310,8 @@ fn cases(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: u
                 id: id.clone(),
                 title: case.map_or_else(|| rule.title.clone(), |c| c.title.clone()),
                 date: case.and_then(|c| c.date),
-                similarity: similar.map_or(1.0, |s| round(s.similarity)),
-                matched: similar.map(|s| s.matched.clone()).unwrap_or_default(),
+                similarity: similar.map(|s| round(s.similarity)),
+                matched: similar.map(|s| s.matched.iter().cloned().map(Words::from).collect()).unwrap_or_default(),
                 rule: Some(rule.id.clone()),
                 root_cause: case.and_then(|c| c.root.as_ref()).map(|r| r.fault.clone()),
                 solutions: case.map(|c| c.solutions.clone()).unwrap_or_default(),
@@ -261,8 +326,8 @@ fn cases(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: u
             id: case.id.clone(),
             title: case.title.clone(),
             date: case.date,
-            similarity: round(similar.similarity),
-            matched: similar.matched.clone(),
+            similarity: Some(round(similar.similarity)),
+            matched: similar.matched.iter().cloned().map(Words::from).collect(),
             rule: None,
             root_cause: case.root.as_ref().map(|r| r.fault.clone()),
             solutions: case.solutions.clone(),
@@ -292,20 +357,25 @@ pub fn near_misses(observations: &Observations<'_, '_>, limit: usize) -> Vec<Nea
         .map(|miss| {
             let lacked = miss.failed.view(engine.estate, engine.facts);
             let components = names(observations, &miss.binding);
-            let on = if components.is_empty() { String::new() } else { format!(" on {}", components.join(", ")) };
-            let verb = if miss.negated { "a condition under `not` matched" } else { "one condition unmet" };
-            let text = format!("{}{on}: {verb}: {}", miss.rule.id, lacked.text);
             NearMissView {
                 rule: miss.rule.id.clone(),
                 title: miss.rule.title.clone(),
                 components,
-                lacked,
+                lacked: if miss.negated { lacked.negate() } else { lacked },
                 held: miss.held,
                 distance: round(miss.distance),
-                text,
+                text: String::new(),
             }
         })
         .collect()
+}
+
+pub fn unjudged(observations: &Observations<'_, '_>) -> Vec<UnjudgedView> {
+    let view = |(missing, rules): (BTreeSet<&str>, Vec<&compile::plan::Rule>)| UnjudgedView {
+        missing: missing.into_iter().map(str::to_owned).collect(),
+        rules: rules.into_iter().map(|rule| rule.id.clone()).collect(),
+    };
+    observations.question.engine.unjudged().into_iter().map(view).collect()
 }
 
 /// Every signal without a component.
@@ -313,7 +383,15 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
     let facts = observations.question.engine.facts;
     let view = |signal: SignalRef, kind: &str, time, text: &str, count| {
         let origin = origin(signal, facts)?;
-        Some(SignalView { kind: kind.to_owned(), component: None, time, text: text.lines().next().unwrap_or("").to_owned(), count, origin })
+        Some(SignalView {
+            kind: kind.to_owned(),
+            component: None,
+            time,
+            text: text.lines().next().unwrap_or("").to_owned(),
+            says: Says::Text,
+            count,
+            origin,
+        })
     };
     let mut views: Vec<SignalView> = Vec::new();
     views.extend(
@@ -366,9 +444,9 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
     );
     let scores = facts.scores_at(observations.since, observations.question.engine.at);
     views.extend(scores.into_iter().filter(|score| score.component.is_none()).map(|score| {
-        let of = score.metric.map_or_else(String::new, |metric| format!(" {metric}"));
-        let text = format!("{}{of} (score from {})", score.named, score.source);
-        SignalView { kind: "score".to_owned(), component: None, time: score.time, text, count: 1, origin: score.origin }
+        let (kind, text) = ("score".to_owned(), score.named.clone());
+        let says = Says::Scored { of: score.named, metric: score.metric, source: score.source };
+        SignalView { kind, component: None, time: score.time, text, says, count: 1, origin: score.origin }
     }));
     views
 }
@@ -391,34 +469,38 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
                 let named = texts.is_empty() || texts.iter().any(|t| compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
                 let own = rests_on.contains(signal);
                 if named && !own && was_on(&finding.held, symptom.onset) && components.contains(&component) && seen.insert(index) {
-                    let reason = format!("symptom{}: {}", of(observations, finding), finding.rule.title);
-                    views.push(SuppressedView { signal: symptom.view(estate, facts), rule: Some(finding.rule.id.clone()), reason });
+                    let reason = WhySuppressed::Symptom { title: finding.rule.title.clone(), of: of(observations, finding) };
+                    let (signal, rule) = (symptom.view(estate, facts), Some(finding.rule.id.clone()));
+                    views.push(SuppressedView { signal, rule, reason: reason.into() });
                 }
             }
         }
     }
     for (index, symptom) in observations.symptoms.iter().enumerate() {
         if let Some(by) = symptom.muted.as_ref().filter(|_| seen.insert(index)) {
-            views.push(SuppressedView { signal: symptom.view(estate, facts), rule: None, reason: by.clone() });
+            views.push(SuppressedView {
+                signal: symptom.view(estate, facts),
+                rule: None,
+                reason: WhySuppressed::Muted { by: by.clone() }.into(),
+            });
         }
     }
     views
 }
 
-/// ` of node-a`: where the finding puts the fault, else its first component.
-fn of(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> String {
+/// Where the finding puts the fault, else its first component.
+fn of(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> Option<String> {
     let conclusions = &finding.conclusions;
     let mut places = conclusions.causes.iter().chain(&conclusions.faults).flat_map(|(_, at)| at.iter().copied());
     let place = places.next().or_else(|| finding.binding.first().copied());
-    place.map_or_else(String::new, |c| format!(" of {}", observations.question.engine.estate.component(c).id))
+    place.map(|c| observations.question.engine.estate.component(c).id.clone())
 }
 
 /// Findings that are not counted, with the reason.
 pub fn set_aside(observations: &Observations<'_, '_>) -> Vec<SetAsideView> {
     let reason = |finding: &Finding<'_>| match (&finding.overridden, finding.rule.status) {
-        (Some((by, Some(why))), _) => Some(format!("overridden by {by}: {why}")),
-        (Some((by, None)), _) => Some(format!("overridden by {by}")),
-        (None, Status::Draft) => Some("draft rule: matched, not counted".to_owned()),
+        (Some((by, because)), _) => Some(WhySetAside::Overridden { by: by.clone(), because: because.clone() }),
+        (None, Status::Draft) => Some(WhySetAside::Draft),
         (None, Status::Active | Status::Retired) => None,
     };
     observations
@@ -429,7 +511,7 @@ pub fn set_aside(observations: &Observations<'_, '_>) -> Vec<SetAsideView> {
                 rule: finding.rule.id.clone(),
                 title: finding.rule.title.clone(),
                 components: names(observations, &finding.binding),
-                reason: reason(finding)?,
+                reason: reason(finding)?.into(),
             })
         })
         .collect()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::ComponentId;
 use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms, TELLS};
 
+use super::diagnosis::Fault;
 use super::proposal::{Basis, Proposal, TOLERANCE, reach};
 use super::{Layer, Observations};
 
@@ -128,7 +129,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
     Some(Proposal {
         layer: Layer::Knowledge,
         component: Some(component),
-        fault: root.fault.clone(),
+        fault: Fault::Named(root.fault.clone()),
         onset,
         lasted: vec![(onset, until)],
         strength: confidence(observations, similar),

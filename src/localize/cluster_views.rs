@@ -34,7 +34,10 @@ pub fn view(estate: &Snapshot, loose: &[Loose<'_>], texts: &Texts, by: JoinedBy,
     let mut view = ClusterView {
         name: String::new(),
         joined_by: by,
-        reason: reason(by, members, &signals, texts, (components.len(), kinds.len())),
+        reason: String::new(),
+        metrics_only: signals.iter().all(|one| one.kind == Kind::Metric),
+        differing: by == JoinedBy::Text && members.iter().map(|at| texts.template(*at)).collect::<BTreeSet<_>>().len() > 1,
+        unplaced: signals.iter().filter(|one| one.component.is_none()).count(),
         label,
         template,
         components: components.iter().map(|component| estate.component(*component).id.clone()).collect(),
@@ -45,8 +48,6 @@ pub fn view(estate: &Snapshot, loose: &[Loose<'_>], texts: &Texts, by: JoinedBy,
         members: members.to_vec(),
     };
     view.members.sort_unstable();
-    let straying = signals.iter().all(|one| one.kind == Kind::Metric);
-    view.name = name(&view, straying);
     view
 }
 
@@ -97,89 +98,12 @@ const RELATIONS: &[(CommonRelation, Neighbours)] = &[
     (CommonRelation::Holder, |estate, component| estate.holders(component)),
 ];
 
-fn name(view: &ClusterView, straying: bool) -> String {
-    let count = view.members.len();
-    let place = place(view);
-    match (view.joined_by, &view.label) {
-        (JoinedBy::Text, Some(label)) => format!("{}{label} {place}", if straying { "anomalous " } else { "" }),
-        (JoinedBy::Text | JoinedBy::Place, _) => format!("{count} different signals {place}"),
-        (JoinedBy::Nothing, _) => format!("{count} ungrouped {}", if count == 1 { "signal" } else { "signals" }),
-    }
-}
-
-/// `on 12 hosts of subnet-a`.
-fn place(view: &ClusterView) -> String {
-    let on = match (view.components.as_slice(), &view.kind) {
-        ([], _) => return "without a component".to_owned(),
-        ([only], _) => format!("on {only}"),
-        (several, Some(kind)) => format!("on {} {}", several.len(), plural(kind)),
-        (several, None) => format!("on {} components", several.len()),
-    };
-    let Some(common) = &view.common else { return on };
-    let relation = match common.relation {
-        CommonRelation::Holder => "of",
-        CommonRelation::Dependency => "depending on",
-        CommonRelation::Dependent => "used by",
-    };
-    format!("{on} {relation} {}", common.component)
-}
-
-/// The plural of the name of a type.
-fn plural(kind: &str) -> String {
-    let kind = kind.replace('_', " ");
-    if !kind.is_ascii() || kind.ends_with('s') {
-        return kind;
-    }
-    if ["x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) {
-        return format!("{kind}es");
-    }
-    match kind.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        Some(_) | None => format!("{kind}s"),
-    }
-}
-
-fn reason(by: JoinedBy, members: &[usize], signals: &[&Loose<'_>], texts: &Texts, (components, kinds): (usize, usize)) -> String {
-    let span = match (signals.first(), signals.last()) {
-        (Some(first), Some(last)) if last.onset > first.onset => format!("within {}", Time::describe(last.onset.since(first.onset))),
-        (Some(_) | None, Some(_) | None) => "at the same time".to_owned(),
-    };
-    let place = match (components, kinds) {
-        (0, _) => "without a component",
-        (1, _) => "on one component",
-        (_, 1) if by == JoinedBy::Text => "on components of one type",
-        (_, _) => "on components at most 2 hops apart",
-    };
-    let nowhere = signals.iter().filter(|one| one.component.is_none()).count();
-    let nowhere = if components > 0 && nowhere > 0 { format!("; {nowhere} of them without a component") } else { String::new() };
-    match by {
-        JoinedBy::Text => {
-            let different: BTreeSet<&str> = members.iter().map(|at| texts.template(*at)).collect();
-            let alike = if different.len() > 1 { "similar texts" } else { "the same text" };
-            format!("{alike} {span}, {place}{nowhere}")
-        }
-        JoinedBy::Place => format!("different texts {span}, {place}"),
-        JoinedBy::Nothing => "no similar or nearby signal at about the same time, or a group too small to list".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{most_frequent, plural};
+    use super::most_frequent;
 
     #[test]
-    fn words() {
-        let cases = [
-            ("host", "hosts"),
-            ("redis", "redis"),
-            ("proxy", "proxies"),
-            ("gateway", "gateways"),
-            ("domain_name", "domain names"),
-            ("主机", "主机"),
-        ];
-        for (kind, expected) in cases {
-            assert_eq!(plural(kind), expected);
-        }
+    fn the_most_frequent_text() {
         assert_eq!(most_frequent(["b", "a", "b", "a", "c"].into_iter()), "a");
         assert_eq!(most_frequent(std::iter::empty()), "");
     }

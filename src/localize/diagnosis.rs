@@ -4,12 +4,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use compile::plan::Severity;
 use engine::EvidenceView;
 use estate::{ComponentId, Snapshot, State, Tier};
 pub use knowledge::Layer;
 use knowledge::Record;
-use signal::Origin;
-use value::Time;
+use signal::{Muted, Origin};
+use value::{Duration, Time, Told};
 
 /// The diagnosis of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -32,6 +33,8 @@ pub struct Diagnosis {
     pub cases: Vec<CaseView>,
     /// Rules with exactly one unmet condition, the closest first.
     pub near_misses: Vec<NearMissView>,
+    /// Rules that could not be judged at all, by the data that they lack.
+    pub unjudged: Vec<UnjudgedView>,
     /// Symptoms that no suspect explains.
     pub unexplained: Vec<SignalView>,
     /// The same signals in groups, the largest first; each signal is in exactly one group.
@@ -57,6 +60,8 @@ pub struct Incident {
     pub since: Time,
     /// When it was over; `null` while a suspect or an alert of it lasts.
     pub until: Option<Time>,
+    /// The most severe that a rule of its suspects declares; otherwise by the severity of its alerts.
+    pub severity: Severity,
     /// The layer of its first suspect.
     pub layer: Layer,
     /// In rank order.
@@ -79,7 +84,13 @@ pub struct Suspect {
     pub kind: Option<String>,
     pub owner: Option<String>,
     pub tier: Option<Tier>,
+    /// What is wrong with it; where no rule or case says so, in the language of the report.
     pub fault: String,
+    /// The same as data.
+    #[serde(skip)]
+    pub says: Fault,
+    /// Whom to tell: the owner that a rule names, otherwise the owner of the component.
+    pub contact: Option<String>,
     /// 0 to 1. In the expert layer it only ranks suspects. In the other layers it is the probability that the suspect is right,
     /// calibrated by recorded feedback.
     pub confidence: f64,
@@ -88,6 +99,8 @@ pub struct Suspect {
     pub layer: Layer,
     /// Rules that name it, the strongest first.
     pub rules: Vec<String>,
+    /// What these rules say about themselves.
+    pub authored: Vec<RuleView>,
     /// The past case that proposes it.
     pub case: Option<String>,
     /// Each condition of these rules with its value.
@@ -97,11 +110,11 @@ pub struct Suspect {
     /// Possible causes to check, in order.
     pub causes: Vec<String>,
     /// Why it is suspected; only for the layers without rules.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Told<Reason>>,
     /// The evidence against it; only for the anomaly layer.
-    pub against: Vec<String>,
+    pub against: Vec<Told<Reason>>,
     /// What to check to confirm it; only for the anomaly layer.
-    pub look: Vec<String>,
+    pub look: Vec<Told<Reason>>,
     pub since: Time,
     /// When its rules stopped matching; `null` while one of them matches, or if no rule names it.
     pub until: Option<Time>,
@@ -110,6 +123,60 @@ pub struct Suspect {
     /// Whether the suspect is a proposal that needs confirmation.
     pub confirm: bool,
     pub notes: Vec<String>,
+}
+
+/// What a rule says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RuleView {
+    pub id: String,
+    pub title: String,
+    pub severity: Severity,
+    pub owner: Option<String>,
+    pub tags: Vec<String>,
+    /// Dates as written: `2025-06-01`.
+    pub added: Option<String>,
+    pub reviewed: Option<String>,
+}
+
+/// What is wrong with a suspect.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// In the words of a rule, of a case or of its own alert.
+    Named(String),
+    /// A metric is unusually high or low.
+    Unusual { metric: String, high: bool },
+    /// What its logs or an external model say.
+    Shows(anomaly::Reason),
+    /// Nothing of its own: its dependents fail.
+    Dependents,
+}
+
+impl Fault {
+    /// What tells it from another fault of the same component.
+    pub fn key(&self) -> String {
+        match self {
+            Fault::Named(text) => super::proposal::fault_key(text),
+            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents => format!("{self:?}"),
+        }
+    }
+}
+
+/// Why a component is suspected, in the layers without rules.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Reason {
+    Anomaly(anomaly::Reason),
+    Case(CaseReason),
+    Match(knowledge::Match),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum CaseReason {
+    /// A past case resembles the incident; `similarity` is 0 to 1.
+    Resembles { case: String, title: String, similarity: f64 },
+    /// How often the case was right when it was proposed, and the weight that it has by that.
+    Record { right: u32, proposed: u32, weight: f64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -166,10 +233,26 @@ pub struct SignalView {
     pub kind: String,
     pub component: Option<String>,
     pub time: Time,
+    /// As the monitored system wrote it; of what only numbers say, in the language of the report.
     pub text: String,
+    pub says: Says,
     /// How many entries this is: deliveries of one alert, lines of one kind.
     pub count: usize,
     pub origin: Origin,
+}
+
+/// What a signal says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Says {
+    /// Its own text.
+    Text,
+    /// A series deviates; values in the unit that the model declares.
+    Deviates { metric: String, value: String, usual: String, high: bool },
+    /// A probe without a text failed.
+    ProbeFailed,
+    /// A score of an external model, for something that fits no component.
+    Scored { of: String, metric: Option<String>, source: String },
 }
 
 /// What joins a group of signals, tried in this order.
@@ -211,6 +294,12 @@ pub struct ClusterView {
     pub joined_by: JoinedBy,
     /// What joins the signals, as text.
     pub reason: String,
+    /// All its signals are metrics.
+    pub metrics_only: bool,
+    /// Its texts are similar, but not all the same.
+    pub differing: bool,
+    /// How many of its signals fit no component.
+    pub unplaced: usize,
     /// The name of the alert or metric if all signals share it, otherwise the template; `null` if the texts differ.
     pub label: Option<String>,
     /// The most frequent text, with `<*>` for the parts that vary; `null` if the texts differ.
@@ -228,11 +317,23 @@ pub struct ClusterView {
     pub members: Vec<usize>,
 }
 
+/// A change of a suspect, or of what it runs on, that came shortly before its onset: undoing it is worth a try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UndoView {
+    pub component: String,
+    pub change: String,
+    pub at: Time,
+    /// How long before the onset, in milliseconds.
+    pub before: Duration,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AdviceView {
     pub incident: usize,
     pub text: String,
-    /// The rule or case that this comes from.
+    /// The change that it suggests to undo; `null` if a rule or case gives the advice.
+    pub undo: Option<UndoView>,
+    /// The rule or case that this comes from; `change` if it is derived from a change.
     pub from: String,
     pub see: Vec<String>,
     pub query: Option<String>,
@@ -247,6 +348,8 @@ pub struct ChangeView {
     pub text: String,
     /// The changed component is a suspect.
     pub on_suspect: bool,
+    /// How long before the first suspect failed; negative after it. In milliseconds.
+    pub before: Duration,
     /// The change came after the first suspect failed: it cannot be the cause, and may have been the fix.
     pub after: bool,
     pub origin: Origin,
@@ -258,10 +361,10 @@ pub struct CaseView {
     pub id: String,
     pub title: String,
     pub date: Option<Time>,
-    /// 0 to 1.
-    pub similarity: f64,
+    /// 0 to 1; `null` if the project has no such case, so that nothing was compared.
+    pub similarity: Option<f64>,
     /// What the case and the incident have in common.
-    pub matched: Vec<String>,
+    pub matched: Vec<Told<knowledge::Match>>,
     /// The rule that recognized the case, if any.
     pub rule: Option<String>,
     pub root_cause: Option<String>,
@@ -286,12 +389,38 @@ pub struct NearMissView {
     pub text: String,
 }
 
+/// Rules of which no condition could be judged, because the bundle has no signals of the kinds that they ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UnjudgedView {
+    /// `alerts`, `metrics`, `logs`, `changes`, `reports`, `probes`; sorted.
+    pub missing: Vec<String>,
+    pub rules: Vec<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SuppressedView {
     pub signal: SignalView,
     /// The rule that declares it a symptom; `null` if the sender of the alert muted it.
     pub rule: Option<String>,
-    pub reason: String,
+    pub reason: Told<WhySuppressed>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum WhySuppressed {
+    /// A rule with this title declares it a symptom, of the component at fault.
+    Symptom { title: String, of: Option<String> },
+    /// Its sender muted it.
+    Muted { by: Muted },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum WhySetAside {
+    /// A better rule, and what that says about it.
+    Overridden { by: String, because: Option<String> },
+    /// It is a draft: it matched, but is not counted.
+    Draft,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -299,7 +428,7 @@ pub struct SetAsideView {
     pub rule: String,
     pub title: String,
     pub components: Vec<String>,
-    pub reason: String,
+    pub reason: Told<WhySetAside>,
 }
 
 /// `received = explained + unexplained + quiet + duplicates + set_aside`.

@@ -117,12 +117,14 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
         }
     }
     drafts.retain(|d| !d.told.is_empty() && !is_harmless(observations, d));
-    sort(&mut drafts, symptoms);
+    sort(observations, &mut drafts);
     drafts
 }
 
-/// What is still on comes first, then what matters most, then what is most certain.
-fn sort(drafts: &mut [IncidentDraft], symptoms: &[Symptom]) {
+/// What is still on comes first, then what rules know, then what is most severe and matters most, then what is most certain.
+fn sort(observations: &Observations<'_, '_>, drafts: &mut [IncidentDraft]) {
+    let symptoms = &observations.symptoms;
+    let severity = |d: &IncidentDraft| super::assemble::severity(observations, d);
     let importance = |d: &IncidentDraft| d.calling(symptoms).map(|s| s.importance).sum::<f64>();
     let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| symptoms.get(*i)).map(|s| s.onset).min();
     let first = |d: &IncidentDraft| d.told.first().map(|told| (told.proposal.strength, told.proposal.component));
@@ -130,7 +132,8 @@ fn sort(drafts: &mut [IncidentDraft], symptoms: &[Symptom]) {
     drafts.sort_by(|a, b| {
         (a.is_over(symptoms), a.layer())
             .cmp(&(b.is_over(symptoms), b.layer()))
-            .then(importance(b).total_cmp(&importance(a)))
+            .then_with(|| severity(b).cmp(&severity(a)))
+            .then_with(|| importance(b).total_cmp(&importance(a)))
             .then(surer(b).total_cmp(&surer(a)))
             .then_with(|| since(a).cmp(&since(b)))
             // Ties: by component, never by position in a file.
@@ -190,7 +193,7 @@ fn best(
     let any_lasts = waiting.iter().any(|index| lasts(*index));
     let mut by_bound: Vec<usize> = waiting.iter().copied().filter(|index| !any_lasts || lasts(*index)).collect();
     by_bound.sort_by(|a, b| bounds.get(*b).unwrap_or(&0.0).total_cmp(bounds.get(*a).unwrap_or(&0.0)));
-    let key = |index: usize| proposals.get(index).map(|p| (p.onset, p.component, &p.fault));
+    let key = |index: usize| proposals.get(index).map(|p| (p.onset, p.component, p.fault.key()));
     let mut best: Option<(f64, usize)> = None;
     for index in by_bound {
         let bound = bounds.get(index).copied().unwrap_or(0.0);

@@ -22,8 +22,9 @@ mod scores;
 mod symptoms;
 
 pub use diagnosis::{
-    AccountView, AdviceView, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, ImpactView, Incident, JoinedBy,
-    NearMissView, SetAsideView, SignalView, SuppressedView, Suspect,
+    AccountView, AdviceView, CaseReason, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, Fault, ImpactView,
+    Incident, JoinedBy, NearMissView, Reason, RuleView, Says, SetAsideView, SignalView, SuppressedView, Suspect, UndoView, UnjudgedView,
+    WhySetAside, WhySuppressed,
 };
 pub use knowledge::Layer;
 
@@ -99,6 +100,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         changes: Vec::new(),
         cases: Vec::new(),
         near_misses: assemble::near_misses(&observations, MAX_NEAR_MISSES),
+        unjudged: assemble::unjudged(&observations),
         unexplained: open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         groups: clusters::groups(&observations, &open),
         unplaced: assemble::unplaced(&observations),
@@ -129,11 +131,10 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
             weight: if found.error { 1.0 } else { NO_ERROR },
             onset: found.onset,
             end: at,
-            words: found.words(),
+            reason: found.reason(),
         })
     });
     let outside = facts.scores_at(since, at).into_iter().filter(|score| score.tail <= RUN_TAIL).filter_map(|score| {
-        let of = score.metric.as_ref().map_or(String::new(), |metric| format!(" for {metric}"));
         Some(ExternalEvidence {
             component: score.component?,
             family: OUTSIDE.to_owned(),
@@ -141,7 +142,7 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
             weight: 1.0,
             onset: score.onset.unwrap_or(score.time),
             end: score.time,
-            words: format!("external score from {}{of}: p {} at {}", score.source, value::format_number(score.tail), score.time.clock()),
+            reason: anomaly::Reason::Score { source: score.source, metric: score.metric, p: score.tail, at: score.time },
         })
     });
     logs.chain(outside).collect()

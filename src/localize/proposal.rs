@@ -9,6 +9,7 @@ use knowledge::Similar;
 use value::{Duration, MINUTE, Time};
 
 use super::Layer;
+use super::diagnosis::Fault;
 use super::symptoms::Symptom;
 
 /// A cause may be noticed this much later than its effect: scrape intervals, the `for` of alerts, clock skew. Differences of starting
@@ -36,7 +37,7 @@ pub struct Proposal {
     pub layer: Layer,
     /// `None` if the rule that matched names no component.
     pub component: Option<ComponentId>,
-    pub fault: String,
+    pub fault: Fault,
     pub onset: Time,
     /// The intervals in which it showed, ascending, the first from its onset; the end of the last is `None` while it lasts.
     pub lasted: Vec<Interval>,
@@ -117,7 +118,7 @@ impl Proposal {
     }
 }
 
-/// The same fault in other words of spelling: case, blanks and full stops do not make two faults.
+/// The same fault spelled otherwise: case, blanks and full stops do not make two faults.
 pub fn fault_key(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().trim_end_matches(['.', '。']).to_owned()
 }

@@ -13,6 +13,7 @@ use signal::Facts;
 use value::{Duration, Time, Truth};
 
 use super::Layer;
+use super::diagnosis::Fault;
 use super::proposal::{Basis, Interval, Proposal, fault_key, reach};
 use super::symptoms::Symptom;
 
@@ -101,7 +102,7 @@ fn proposal(
     Proposal {
         layer: Layer::Expert,
         component,
-        fault,
+        fault: Fault::Named(fault),
         onset,
         lasted,
         strength,

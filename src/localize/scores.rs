@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anomaly::{self, RankInput, Ranked, SuspicionSource};
 use estate::ComponentId;
 
+use super::diagnosis::Fault;
 use super::proposal::{Basis, Proposal, reach};
 use super::{Layer, Observations};
 
@@ -70,22 +71,22 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
     }
 }
 
-/// The fault of a suspect as text: its strongest vote, otherwise its own alert or report.
-fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) -> String {
+/// The fault of a suspect: its strongest vote, otherwise its own alert or report.
+fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) -> Fault {
     if let Some(SuspicionSource::Deviation(at)) = one.leading
         && let Some(leading) = observations.deviations.get(at)
     {
-        return format!("unusually {} {}", if leading.high { "high" } else { "low" }, leading.metric);
+        return Fault::Unusual { metric: leading.metric.clone(), high: leading.high };
     }
     let own = incident
         .iter()
         .filter_map(|i| observations.symptoms.get(*i))
         .find(|s| s.calls_for_help() && s.component.is_some_and(|c| one.members.contains(&c)));
     match (own, one.leading) {
-        (Some(symptom), _) => symptom.text.clone(),
+        (Some(symptom), _) => Fault::Named(symptom.text.clone()),
         (None, Some(SuspicionSource::ExternalEvidence(at))) => {
-            observations.witnesses.get(at).map(|witness| witness.words.clone()).unwrap_or_default()
+            observations.witnesses.get(at).map_or(Fault::Dependents, |witness| Fault::Shows(witness.reason.clone()))
         }
-        (None, Some(SuspicionSource::Deviation(_)) | None) => "no anomaly of its own; its dependents fail".to_owned(),
+        (None, Some(SuspicionSource::Deviation(_)) | None) => Fault::Dependents,
     }
 }

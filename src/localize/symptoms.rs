@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anomaly::{Deviation, LogDeviation};
+use compile::plan::Severity;
 use engine::SignalRef;
 use estate::{ComponentId, Snapshot, Tier};
-use signal::{Facts, Origin, Trouble};
+use signal::{Facts, Muted, Origin, Trouble};
 use value::Time;
 
-use super::diagnosis::SignalView;
+use super::diagnosis::{Says, SignalView};
 
 #[derive(Debug, Clone)]
 pub struct Symptom {
@@ -18,12 +19,15 @@ pub struct Symptom {
     /// When it was over; `None` while it lasts, and for signals that have no end.
     pub end: Option<Time>,
     pub text: String,
+    pub says: Says,
     /// Severity times business tier: which incident to show first, and whom to wake. It is never evidence of guilt.
     pub importance: f64,
+    /// As its alert declares it; a warning otherwise.
+    pub severity: Severity,
     /// If it tells that work stopped arriving: the components that would send it. Its own component is their victim.
     pub callers: Option<BTreeSet<ComponentId>>,
     /// Who muted the alert, according to its sender: it needs no explanation.
-    pub muted: Option<String>,
+    pub muted: Option<Muted>,
     /// The signals behind the symptom, in order.
     pub signals: Vec<SignalRef>,
     pub count: usize,
@@ -61,13 +65,22 @@ fn tier_factor(tier: Option<Tier>) -> f64 {
     }
 }
 
-fn severity_weight(severity: Option<&str>) -> f64 {
-    match severity.map(str::to_ascii_lowercase).as_deref() {
-        Some("critical" | "page" | "emergency" | "fatal" | "p0" | "p1" | "disaster") => 3.0,
-        Some("info" | "notice") => 1.0,
+/// The severity that an alert's label names.
+fn severity(label: Option<&str>) -> Severity {
+    match label.map(str::to_ascii_lowercase).as_deref() {
+        Some("critical" | "page" | "emergency" | "fatal" | "p0" | "p1" | "disaster") => Severity::Critical,
+        Some("info" | "notice") => Severity::Info,
+        Some(_) | None => Severity::Warning,
+    }
+}
+
+fn severity_weight(label: Option<&str>) -> f64 {
+    match severity(label) {
         // An alert that always fires, to prove that alerting works.
-        Some("none") => 0.0,
-        Some(_) | None => 2.0,
+        _ if label.is_some_and(|label| label.eq_ignore_ascii_case("none")) => 0.0,
+        Severity::Critical => 3.0,
+        Severity::Warning => 2.0,
+        Severity::Info => 1.0,
     }
 }
 
@@ -84,7 +97,9 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
                 onset: alert.start,
                 end: (alert.end <= at).then_some(alert.end),
                 text: alert.title(),
+                says: Says::Text,
                 importance: weight,
+                severity: severity(alert.severity.as_deref()),
                 callers: (alert.trouble == Trouble::Starved).then(|| callers(estate, alert.component)),
                 muted: alert.muted.clone(),
                 signals: vec![SignalRef::Alert(index)],
@@ -106,16 +121,22 @@ pub fn collect(estate: &Snapshot, facts: &Facts, deviations: &[Deviation], since
     }
     for (index, probe) in facts.probes.iter().enumerate() {
         if probe.time <= at && probe.time > since && !probe.success {
-            let text = if probe.text.is_empty() { "probe failed" } else { &probe.text };
-            symptoms.push(single(Kind::Probe, probe.component, probe.time, text, 2.0 * factor(probe.component), SignalRef::Probe(index)));
+            let symptom =
+                single(Kind::Probe, probe.component, probe.time, &probe.text, 2.0 * factor(probe.component), SignalRef::Probe(index));
+            symptoms.push(if probe.text.is_empty() { Symptom { says: Says::ProbeFailed, ..symptom } } else { symptom });
         }
     }
     logs(facts, since, at, factor, &mut symptoms);
     for deviation in deviations {
-        let name = if deviation.high { "above" } else { "below" };
-        let usual = show(estate, deviation, deviation.usual);
-        let text = format!("{} {} ({name} the usual {usual})", deviation.metric, show(estate, deviation, deviation.value));
-        symptoms.push(single(Kind::Metric, deviation.component, deviation.onset, &text, 0.5, SignalRef::Series(deviation.series)));
+        let says = Says::Deviates {
+            metric: deviation.metric.clone(),
+            value: show(estate, deviation, deviation.value),
+            usual: show(estate, deviation, deviation.usual),
+            high: deviation.high,
+        };
+        let signal = SignalRef::Series(deviation.series);
+        let symptom = single(Kind::Metric, deviation.component, deviation.onset, &deviation.metric, 0.5, signal);
+        symptoms.push(Symptom { says, ..symptom });
     }
     symptoms
 }
@@ -136,7 +157,20 @@ pub fn show(estate: &Snapshot, deviation: &Deviation, value: f64) -> String {
 
 fn single(kind: Kind, component: Option<ComponentId>, onset: Time, text: &str, importance: f64, signal: SignalRef) -> Symptom {
     let text = text.lines().next().unwrap_or("").to_owned();
-    Symptom { kind, component, onset, end: None, text, importance, callers: None, muted: None, signals: vec![signal], count: 1 }
+    Symptom {
+        kind,
+        component,
+        onset,
+        end: None,
+        text,
+        says: Says::Text,
+        importance,
+        severity: Severity::Warning,
+        callers: None,
+        muted: None,
+        signals: vec![signal],
+        count: 1,
+    }
 }
 
 /// Error lines, one symptom per component: a thousand lines of one failing client need one explanation.
@@ -155,7 +189,9 @@ fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId
             onset: first.time,
             end: None,
             text: first.text.lines().next().unwrap_or("").to_owned(),
+            says: Says::Text,
             importance: factor(component),
+            severity: Severity::Warning,
             callers: None,
             muted: None,
             count: lines.len(),
@@ -211,6 +247,7 @@ impl Symptom {
             component: self.component.map(|c| estate.component(c).id.clone()),
             time: self.onset,
             text: self.text.clone(),
+            says: self.says.clone(),
             count: self.count,
             origin,
         }

@@ -194,6 +194,8 @@ impl Bundle<'_> {
         let mut diagnosis = diagnose(&question);
         diagnosis.warnings.clone_from(&self.warnings);
         diagnosis.warnings.extend(self.scripts.failures());
+        // Who reads it in another language, or at another place, has it told again.
+        words::tell(&mut diagnosis, &words::Locale::default(), self.estate());
         diagnosis
     }
 }

@@ -9,7 +9,7 @@ use diag::{Code, Diagnostic};
 use value::{DAY, Time};
 
 use super::deliveries::{Delivery, Ending};
-use super::facts::{Origin, Unread};
+use super::facts::{Muted, Origin, Unread};
 use super::json;
 use super::reader_context::{Complaints, warning};
 
@@ -161,16 +161,14 @@ impl Batch {
 }
 
 /// Who muted an alert: `GET /api/v2/alerts` has a status with the silences and the inhibiting alerts.
-fn muted(fields: &Map<String, Value>) -> Option<String> {
+fn muted(fields: &Map<String, Value>) -> Option<Muted> {
     let status = fields.get("status")?.as_object()?;
     if status.get("state").and_then(Value::as_str) != Some("suppressed") {
         return None;
     }
     let ids = |key: &str| {
         let ids = status.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        ids.collect::<Vec<&str>>().join(", ")
+        ids.map(str::to_owned).collect()
     };
-    let by = [("silenced by", ids("silencedBy")), ("inhibited by", ids("inhibitedBy")), ("muted by", ids("mutedBy"))];
-    let said: Vec<String> = by.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(how, ids)| format!("{how} {ids}")).collect();
-    Some(if said.is_empty() { "suppressed by the sender".to_owned() } else { said.join("; ") })
+    Some(Muted { silenced_by: ids("silencedBy"), inhibited_by: ids("inhibitedBy"), muted_by: ids("mutedBy") })
 }

@@ -35,7 +35,7 @@ pub(super) struct Delivery {
     pub start: Option<Time>,
     pub ending: Ending,
     /// Who muted it, according to the sender.
-    pub muted: Option<String>,
+    pub muted: Option<super::facts::Muted>,
 }
 
 /// One interval of an alert, identified by its start.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use estate::ComponentId;
@@ -16,6 +17,14 @@ pub struct Origin {
     pub file: String,
     /// Position of the entry (alert, series, line) in that file, from 0; for `traces.json`, the position among the series made from it.
     pub index: usize,
+}
+
+/// Who muted an alert, by their ids; all empty if its sender only says that it is suppressed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Muted {
+    pub silenced_by: Vec<String>,
+    pub inhibited_by: Vec<String>,
+    pub muted_by: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +47,7 @@ pub struct Alert {
     pub flaps: usize,
     pub trouble: Trouble,
     /// Who muted it, if the sender says so: a silence, or an inhibiting alert. It is kept and shown, but opens no incident.
-    pub muted: Option<String>,
+    pub muted: Option<Muted>,
 }
 
 impl Alert {

@@ -33,7 +33,7 @@ pub use bundle::{BundleText, FileText, MAX_FILE_BYTES, MAX_SKEW, first_time, las
 pub use counts::{Counts, KindCounts};
 pub use deliveries::DEBOUNCE;
 pub use fact::{Fact, Sample, SeriesKey, Signal};
-pub use facts::{Alert, Change, Facts, LogLine, Origin, Present, Probe, Report, Score, Series, Unread};
+pub use facts::{Alert, Change, Facts, LogLine, Muted, Origin, Present, Probe, Report, Score, Series, Unread};
 pub use mapping_rules::{EventKind, MappingRules, Scorer};
 pub use prometheus::{LabelledSeries, read_series};
 pub use resolver::Resolver;

@@ -49,6 +49,13 @@ words! {
     explains: "explains", "可解释";
     look_for: "Possible causes", "可能原因";
     reasons: "Reasons", "理由";
+    because: "Why", "判断依据";
+    to_do: "What to do", "处置步骤";
+    case_before: "Seen before", "历史案例";
+    by: "by", "依据";
+    tell: "tell", "联系";
+    alerts_alone: "alerts along the topology", "告警与拓扑";
+    unjudged_rules: "Rules without data", "缺少数据而无法判断的规则";
     against: "Evidence against", "反面证据";
     look_at: "to confirm, check", "确认方法";
     joined_by_text: "similar text, at about the same time", "文本相同或相近，时间相近";
@@ -114,14 +121,99 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("probes", "probe", "probes", "次探测"),
     ("reports", "report", "reports", "条反馈"),
     ("other events", "other event", "other events", "个其他事件"),
+    ("suppressed", "alert suppressed", "alerts suppressed", "条告警已抑制"),
+    ("unplaced", "signal without a component", "signals without a component", "个信号未定位到组件"),
+    ("duplicate", "duplicate", "duplicates", "个重复信号"),
+    ("unreadable", "unreadable entry", "unreadable entries", "条无法解析"),
+    ("uncounted", "rule not counted", "rules not counted", "条规则未计入"),
+    ("near", "near miss", "near misses", "条规则接近命中"),
     ("scores", "external score", "external scores", "个外部评分"),
 ];
 
 impl Lang {
-    pub fn over(self, until: value::Time) -> String {
+    pub fn over(self, until: &str) -> String {
         match self {
-            Lang::En => format!("over since {}", until.clock()),
-            Lang::Zh => format!("已于 {} 结束", until.clock()),
+            Lang::En => format!("over since {until}"),
+            Lang::Zh => format!("已于 {until} 结束"),
+        }
+    }
+
+    pub fn sure(self, share: &str) -> String {
+        match self {
+            Lang::En => format!("{share} sure"),
+            Lang::Zh => format!("置信度 {share}"),
+        }
+    }
+
+    /// Of what a person must confirm.
+    pub fn likely(self, share: &str) -> String {
+        match self {
+            Lang::En => format!("likely ({share}), please confirm"),
+            Lang::Zh => format!("可能（{share}），需人工确认"),
+        }
+    }
+
+    pub fn before(self, span: &str) -> String {
+        match self {
+            Lang::En => format!("{span} before it began"),
+            Lang::Zh => format!("早于故障开始 {span}"),
+        }
+    }
+
+    pub fn severity(self, severity: compile::plan::Severity) -> &'static str {
+        use compile::plan::Severity;
+        match (self, severity) {
+            (Lang::En, Severity::Critical) => "critical",
+            (Lang::En, Severity::Warning) => "warning",
+            (Lang::En, Severity::Info) => "info",
+            (Lang::Zh, Severity::Critical) => "严重",
+            (Lang::Zh, Severity::Warning) => "警告",
+            (Lang::Zh, Severity::Info) => "提示",
+        }
+    }
+
+    /// What a rule says about itself.
+    pub fn authored(self, rule: &str, added: Option<&str>, reviewed: Option<&str>, tags: &[String]) -> String {
+        let dated = |en: &str, zh: &str, date: Option<&str>| {
+            date.map(|date| match self {
+                Lang::En => format!("{en} {date}"),
+                Lang::Zh => format!("{date} {zh}"),
+            })
+        };
+        let tags = (!tags.is_empty()).then(|| tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" "));
+        let parts: Vec<String> = [dated("added", "添加", added), dated("reviewed", "复审", reviewed), tags].into_iter().flatten().collect();
+        format!("{rule}: {}", parts.join(", "))
+    }
+
+    /// Rules that could not be judged, for want of data.
+    pub fn unjudged(self, rules: usize, missing: &[String]) -> String {
+        let kind = |kind: &String| match (self, kind.as_str()) {
+            (Lang::Zh, "alerts") => "告警".to_owned(),
+            (Lang::Zh, "metrics") => "指标".to_owned(),
+            (Lang::Zh, "logs") => "日志".to_owned(),
+            (Lang::Zh, "changes") => "变更".to_owned(),
+            (Lang::Zh, "reports") => "用户反馈".to_owned(),
+            (Lang::Zh, "probes") => "探测".to_owned(),
+            (Lang::En | Lang::Zh, other) => other.to_owned(),
+        };
+        let kinds: Vec<String> = missing.iter().map(kind).collect();
+        match self {
+            Lang::En => format!("{rules} {} could not be judged: no {}", if rules == 1 { "rule" } else { "rules" }, kinds.join(", no ")),
+            Lang::Zh => format!("{rules} 条规则无法判断：没有{}数据", kinds.join("、")),
+        }
+    }
+
+    /// The kind of a signal.
+    pub fn signal_kind(self, kind: &str) -> &str {
+        match (self, kind) {
+            (Lang::Zh, "alert") => "告警",
+            (Lang::Zh, "report") => "用户反馈",
+            (Lang::Zh, "probe") => "探测",
+            (Lang::Zh, "log") => "日志",
+            (Lang::Zh, "metric") => "指标",
+            (Lang::Zh, "change") => "变更",
+            (Lang::Zh, "score") => "评分",
+            (Lang::En | Lang::Zh, other) => other,
         }
     }
 
@@ -159,9 +251,10 @@ impl Lang {
     /// How often a proposed case was right, and the weight that results.
     pub fn record(self, record: knowledge::Record) -> String {
         let weight = record.weight();
+        let said = super::reasons::track_record(record.right, record.proposed);
         match (self, record.may_speak()) {
-            (Lang::En, true) => format!("it {}: weight {weight:.2}", record.words().unwrap_or_default()),
-            (Lang::En, false) => format!("it {}: no longer proposed", record.words().unwrap_or_default()),
+            (Lang::En, true) => format!("it {said}: weight {weight:.2}"),
+            (Lang::En, false) => format!("it {said}: no longer proposed"),
             (Lang::Zh, true) => format!("推荐过 {} 次，{} 次正确：权重 {weight:.2}", record.proposed, record.right),
             (Lang::Zh, false) => format!("推荐过 {} 次，{} 次正确：不再推荐", record.proposed, record.right),
         }

@@ -42,6 +42,12 @@ pub fn bundles(dir: &Path) -> Vec<PathBuf> {
 
 /// Runs the built binary in the project's folder: exit code, standard output, standard error.
 pub fn faultscope(args: &[&str]) -> (i32, String, String) {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_faultscope")).args(args).current_dir(root()).env("LC_ALL", "C").env_remove("TZ").output().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_faultscope"))
+        .args(args)
+        .current_dir(root())
+        .env("LC_ALL", "C")
+        .env_remove("TZ")
+        .output()
+        .unwrap();
     (output.status.code().unwrap_or(-1), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }

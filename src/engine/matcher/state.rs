@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use compile::plan::EventKind;
 use estate::ComponentId;
-use signal::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
+use signal::{Alert, Change, Facts, LogLine, Muted, Origin, Probe, Report, Series};
 use value::Time;
 
 use super::change::Kept;
@@ -83,7 +83,7 @@ struct SignalState {
     #[serde(default)]
     trouble: String,
     #[serde(default)]
-    muted: Option<String>,
+    muted: Option<Muted>,
 }
 
 #[derive(Serialize, Deserialize)]

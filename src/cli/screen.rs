@@ -1,0 +1,210 @@
+//! The first screen of a diagnosis: what somebody reads at 3 a.m. Verdict, reasons, what to do, what it reaches, and what was left out
+//! as numbers. `--full` shows all of it (`text`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use localize::{Diagnosis, ImpactView, Incident, SignalView, Suspect};
+use value::Truth;
+use words::{Lang, Writer};
+
+use super::page::Page;
+use super::text::{confidence, header, named, signal};
+
+/// Further incidents have one line each.
+const MAX_INCIDENTS: usize = 3;
+/// Other suspects that may be it instead, in one line each.
+const MAX_OTHERS: usize = 2;
+/// A less likely one is in `--full` only.
+const WORTH_A_LINE: f64 = 0.05;
+const MAX_REASONS: usize = 3;
+/// Checks, and suggested fixes.
+const MAX_STEPS: usize = 3;
+/// Affected components that are named.
+const MAX_NAMED: usize = 5;
+const MAX_OPEN: usize = 3;
+
+pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> String {
+    let mut page = Page::new(writer.lang(), markdown);
+    if diagnosis.incidents.is_empty() {
+        page.title(&super::text::nothing(diagnosis, writer));
+    }
+    if !diagnosis.warnings.is_empty() {
+        let heading = page.lang.warnings();
+        page.heading(heading);
+        diagnosis.warnings.iter().take(MAX_OPEN).for_each(|warning| page.item(warning));
+        page.more(diagnosis.warnings.len(), MAX_OPEN);
+    }
+    for (index, incident) in diagnosis.incidents.iter().enumerate() {
+        if index < MAX_INCIDENTS {
+            self::incident(&mut page, incident, diagnosis, writer);
+        } else {
+            let who = incident.suspects.first().map_or_else(String::new, |first| format!(" · {}: {}", named(first), first.fault));
+            page.title(&format!("{}{who}", header(incident, writer)));
+        }
+    }
+    open(&mut page, diagnosis, writer);
+    aside(&mut page, diagnosis, writer);
+    page.text
+}
+
+fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer: Writer<'_>) {
+    page.title(&header(incident, writer));
+    let Some(first) = incident.suspects.first() else { return };
+    page.entry(&format!("{}: {}", named(first), first.fault));
+    page.entry(&confidence(first, incident, writer));
+    if !incident.alike.is_empty() {
+        page.entry(&page.lang.alike(&incident.alike));
+    }
+    let others: Vec<&Suspect> = incident
+        .suspects
+        .iter()
+        .skip(1)
+        .filter(|suspect| suspect.explained_by.is_none() && suspect.confidence >= WORTH_A_LINE)
+        .filter(|suspect| suspect.component.as_ref().is_none_or(|component| !incident.alike.contains(component)))
+        .take(MAX_OTHERS)
+        .collect();
+    for other in others {
+        let or = page.say("or", "或者");
+        page.entry(&format!("{or} {}: {} ({})", named(other), other.fault, super::text::percent(other.confidence)));
+    }
+    reasons(page, first, writer);
+    steps(page, incident.number, diagnosis);
+    impact(page, &incident.impact);
+    cases(page, incident.number, diagnosis, writer);
+}
+
+/// What speaks for the first suspect: conditions of its rule, or the reasons of the other layers, and what speaks against it.
+fn reasons(page: &mut Page, suspect: &Suspect, writer: Writer<'_>) {
+    let evidence = suspect.evidence.iter().filter(|view| view.truth == Truth::True).map(|view| view.text.as_str());
+    let lines: Vec<&str> = evidence.chain(suspect.reasons.iter().map(|reason| reason.text.as_str())).collect();
+    if lines.is_empty() {
+        return;
+    }
+    page.heading(writer.lang().because());
+    lines.iter().take(MAX_REASONS).for_each(|line| page.item(line));
+    if let Some(against) = suspect.against.first() {
+        let heading = page.lang.against();
+        page.item(&format!("{heading}: {}", against.text));
+    }
+}
+
+/// What to do, in order: first checks, then fixes. A fix that undoes a change comes first of all.
+fn steps(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
+    let mine = |advice: &&localize::AdviceView| advice.incident == incident;
+    let undo = diagnosis.solutions.iter().filter(mine).filter(|advice| advice.undo.is_some());
+    let fixes: Vec<_> = diagnosis.solutions.iter().filter(mine).filter(|advice| advice.undo.is_none()).collect();
+    let checks: Vec<_> = diagnosis.checks.iter().filter(mine).collect();
+    let shown: Vec<_> = undo.chain(checks.iter().copied().take(MAX_STEPS)).chain(fixes.iter().copied().take(MAX_STEPS)).collect();
+    let look = diagnosis.incidents.iter().filter(|one| one.number == incident).filter_map(|one| one.suspects.first());
+    let look: Vec<&str> = look.flat_map(|suspect| &suspect.look).map(|reason| reason.text.as_str()).take(MAX_STEPS - 1).collect();
+    if shown.is_empty() && look.is_empty() {
+        return;
+    }
+    let heading = page.lang.to_do();
+    page.heading(heading);
+    for (index, text) in look.iter().enumerate() {
+        let check = page.say("Check", "检查");
+        page.numbered(index + 1, &format!("{check} {text}"));
+    }
+    for (index, advice) in shown.iter().enumerate() {
+        let query = advice.query.as_ref().map_or_else(String::new, |query| format!("  `{query}`"));
+        page.step(look.len() + index + 1, &format!("{}  [{}]{query}", advice.text, advice.from), advice.runbook.as_deref());
+    }
+    let left = checks.len().saturating_sub(MAX_STEPS) + fixes.len().saturating_sub(MAX_STEPS);
+    page.more(left, 0);
+}
+
+/// How many components are in which state, and the few that matter: those with symptoms or named by a rule, the core ones first.
+fn impact(page: &mut Page, impact: &[ImpactView]) {
+    if impact.is_empty() {
+        return;
+    }
+    let lang = page.lang;
+    let mut states: BTreeMap<estate::State, usize> = BTreeMap::new();
+    impact.iter().for_each(|view| *states.entry(view.state).or_default() += 1);
+    let counts: Vec<String> = states.iter().rev().map(|(state, count)| format!("{count} {}", lang.state(*state))).collect();
+    page.heading(&format!("{}: {}", lang.impact(), counts.join(", ")));
+    let mut affected: Vec<&ImpactView> =
+        impact.iter().filter(|view| view.observed || view.declared || view.state != estate::State::AtRisk).collect();
+    affected.sort_by_key(|view| (view.tier.is_none(), view.tier, std::cmp::Reverse(view.state), !view.observed, view.distance));
+    let name = |view: &&ImpactView| {
+        let owner = view.owner.as_ref().map_or_else(String::new, |owner| format!(" ({owner})"));
+        format!("{}{owner}", view.component)
+    };
+    let mut tiers: BTreeMap<(bool, Option<estate::Tier>), Vec<&ImpactView>> = BTreeMap::new();
+    affected.into_iter().take(MAX_NAMED).for_each(|view| tiers.entry((view.tier.is_none(), view.tier)).or_default().push(view));
+    for ((_, tier), views) in tiers {
+        let names: Vec<String> = views.iter().map(name).collect();
+        page.item(&format!("{}: {}", lang.tier(tier), names.join(", ")));
+    }
+}
+
+fn cases(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer<'_>) {
+    let Some(case) = diagnosis.cases.iter().find(|case| case.incident == incident) else { return };
+    let date = case.date.map_or_else(String::new, |date| format!(", {}", writer.locale.zone.date(date)));
+    let likeness = case.similarity.map_or_else(String::new, |similarity| format!(", {}", super::text::percent(similarity)));
+    page.heading(&format!("{}: {} \"{}\"{date}{likeness}", page.lang.case_before(), case.id, case.title));
+    if let Some(last) = case.solutions.first().filter(|_| case.rule.is_none()) {
+        let then = page.lang.last_time();
+        page.item(&format!("{then}: {last}"));
+    }
+}
+
+/// What nobody explains, most of it as a number.
+fn open(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
+    let calling: Vec<&SignalView> = diagnosis.unexplained.iter().filter(|signal| signal.kind != "metric").collect();
+    let shown: Vec<&SignalView> = if calling.is_empty() { diagnosis.unexplained.iter().collect() } else { calling };
+    if shown.is_empty() {
+        return;
+    }
+    let lang = page.lang;
+    page.heading(&format!("{} ({})", lang.unexplained(), diagnosis.unexplained.len()));
+    if diagnosis.groups.len() < shown.len() && shown.len() > MAX_OPEN {
+        for group in diagnosis.groups.iter().take(MAX_OPEN) {
+            page.item(&format!("{} · {}", group.name, lang.count(group.members.len(), "signal")));
+        }
+        page.more(diagnosis.groups.len(), MAX_OPEN);
+    } else {
+        shown.iter().take(MAX_OPEN).for_each(|one| page.item(&signal(one, writer)));
+        page.more(diagnosis.unexplained.len(), MAX_OPEN.min(shown.len()));
+    }
+}
+
+/// What was set aside, in numbers.
+fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
+    let lang = writer.lang();
+    let sum = |of: fn(&localize::AccountView) -> usize| diagnosis.accounting.iter().map(of).sum::<usize>();
+    let duplicates = sum(|line| line.duplicates);
+    let unreadable = sum(|line| line.set_aside);
+    let parts: Vec<String> = [
+        ("suppressed", diagnosis.suppressed.len()),
+        ("unplaced", diagnosis.unplaced.len()),
+        ("duplicate", duplicates),
+        ("unreadable", unreadable),
+        ("uncounted", diagnosis.set_aside.len()),
+        ("near", diagnosis.near_misses.len()),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .map(|(what, count)| lang.count(count, what))
+    .collect();
+    let received = sum(|line| line.received);
+    let (explained, unexplained, quiet) = (sum(|line| line.explained), sum(|line| line.unexplained), sum(|line| line.quiet));
+    let mut line = match lang {
+        Lang::En => format!("{received} signals read: {explained} explained, {unexplained} unexplained, {quiet} without anomaly"),
+        Lang::Zh => format!("共读取 {received} 个信号：{explained} 个已解释，{unexplained} 个未解释，{quiet} 个无异常"),
+    };
+    if !parts.is_empty() {
+        line.push_str(&format!("{}{}", page.say("; ", "；"), parts.join(page.say(", ", "，"))));
+    }
+    if !page.text.is_empty() {
+        page.text.push('\n');
+    }
+    if !diagnosis.unjudged.is_empty() {
+        let rules = diagnosis.unjudged.iter().map(|view| view.rules.len()).sum();
+        let missing: BTreeSet<&String> = diagnosis.unjudged.iter().flat_map(|view| &view.missing).collect();
+        page.entry(&lang.unjudged(rules, &missing.into_iter().cloned().collect::<Vec<_>>()));
+    }
+    let more = page.say(" · all of it: --full", " · 查看全部：--full");
+    page.entry(&format!("{line}{more}"));
+}

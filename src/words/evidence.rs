@@ -1,0 +1,290 @@
+//! Evidence in words: what was found for a condition, or why it is unknown.
+
+use engine::{Element, EvidenceView, Found, Gap, Missing, Sample, Side, Unbound};
+use value::{Time, Truth};
+
+use super::{Lang, Writer};
+
+/// Name at most this many elements of a set.
+const MAX_NAMED: usize = 5;
+
+impl Writer<'_> {
+    /// A condition with what was found, in one line: `order-db: db.connections > 400 — 487, 87 above the threshold, at 10:15:00`.
+    pub fn evidence(&self, view: &EvidenceView) -> String {
+        let not = if view.negated { self.say("not ", "非：") } else { "" };
+        let about = view.component.as_ref().map_or_else(String::new, |component| format!("{component}: "));
+        let found = self.found(&view.found, view.time);
+        let condition = if view.component.is_some() { without_variable(view) } else { view.condition.as_str() };
+        if found.is_empty() { format!("{not}{about}{condition}") } else { format!("{not}{about}{condition} — {found}") }
+    }
+
+    /// What was found; empty if there is nothing to say but the truth.
+    pub fn found(&self, found: &Found, time: Time) -> String {
+        let zh = self.lang() == Lang::Zh;
+        match found {
+            Found::Nothing => String::new(),
+            Found::Compared { value, gap, sampled, .. } => {
+                let apart = gap.as_ref().map_or_else(String::new, |gap| format!("{}{}", self.comma(), self.gap(gap)));
+                let at = match (sampled, gap, self.lang()) {
+                    (false, ..) => String::new(),
+                    (true, Some(_), Lang::En) => format!(", at {}", self.clock(time)),
+                    (true, None, Lang::En) => format!(" at {}", self.clock(time)),
+                    (true, _, Lang::Zh) => format!("（{}）", self.clock(time)),
+                };
+                format!("{value}{apart}{at}")
+            }
+            Found::Moved { value, gap, .. } if zh => format!("{value}，{}（{}）", self.gap(gap), self.clock(time)),
+            Found::Moved { value, gap, .. } => format!("{value}, {}, at {}", self.gap(gap), self.clock(time)),
+            Found::Counted { found, within: None, .. } if zh => format!("找到 {found} 条"),
+            Found::Counted { found, within: Some(within), .. } if zh => format!("{}内找到 {found} 条", self.span(*within)),
+            Found::Counted { found, within: None, .. } => format!("{found} found"),
+            Found::Counted { found, within: Some(within), .. } => format!("{found} found within {}", self.span(*within)),
+            Found::Probed { success } if zh => format!("{}（{}）", if *success { "成功" } else { "失败" }, self.clock(time)),
+            Found::Probed { success } => format!("{} at {}", if *success { "succeeded" } else { "failed" }, self.clock(time)),
+            Found::Quantified { matching, unknown, total, supporting, opposing, unsure } => {
+                let mut text = if zh { format!("{total} 个中有 {matching} 个满足") } else { format!("{matching} of {total}") };
+                if *unknown > 0 {
+                    text.push_str(&if zh { format!("，{unknown} 个未知") } else { format!(", {unknown} unknown") });
+                }
+                if *total == 0 {
+                    text.push_str(self.say(", the set is empty", "，集合为空"));
+                }
+                let named = [("", "", supporting), ("not matching: ", "不满足：", opposing), ("unknown: ", "未知：", unsure)];
+                let named = named.into_iter().filter(|(.., elements)| !elements.is_empty());
+                let named: Vec<String> =
+                    named.map(|(en, zh, elements)| format!("{}{}", self.say(en, zh), self.elements(elements))).collect();
+                if !named.is_empty() {
+                    text.push_str(&format!("{}{}", self.comma(), named.join(self.say("; ", "；"))));
+                }
+                text
+            }
+            Found::Unexplained => self.say("no other rule explains it", "没有其他规则解释它").to_owned(),
+            Found::ExplainedBy { rule } if zh => format!("已由 {rule} 解释"),
+            Found::ExplainedBy { rule } => format!("explained by {rule}"),
+            Found::Answered { value } => value.clone(),
+            Found::Lasted { needed, last } => {
+                let last = last.as_ref().map_or_else(String::new, |value| match self.lang() {
+                    Lang::En => format!(", {value} at the end"),
+                    Lang::Zh => format!("，最后为 {value}"),
+                });
+                if zh {
+                    format!("已持续满足 {}{last}", self.span(*needed))
+                } else {
+                    format!("matched for all of {}{last}", self.span(*needed))
+                }
+            }
+            Found::Broke { lasted, at, unknown, then, .. } => {
+                let so_far = match (*lasted > 0, unknown, self.lang()) {
+                    (true, _, Lang::En) => format!("matched for only {}; ", self.span(*lasted)),
+                    (true, _, Lang::Zh) => format!("只持续了 {}；", self.span(*lasted)),
+                    (false, false, _) => self.say("did not match at the end; ", "最后时刻不满足；").to_owned(),
+                    (false, true, _) => String::new(),
+                };
+                let inner = match &**then {
+                    Found::Nothing => self.say("it did not match", "不满足").to_owned(),
+                    Found::Unknown { of: Some(of), reason } => format!("{of}: {}", self.missing(reason)),
+                    Found::Unknown { of: None, reason } => self.missing(reason),
+                    value => self.short(value),
+                };
+                let word = if *unknown { self.say("unknown", "未知") } else { self.say("false", "不成立") };
+                if zh {
+                    format!("{so_far}{} 时{word}：{inner}", self.clock(*at))
+                } else {
+                    format!("{so_far}{word} at {}: {inner}", self.clock(*at))
+                }
+            }
+            Found::Unknown { of, reason } => {
+                let of = of.as_ref().map_or_else(String::new, |of| format!("{of}: "));
+                format!("{}{of}{}", self.say("unknown: ", "未知："), self.missing(reason))
+            }
+        }
+    }
+
+    /// Only the value.
+    fn short(&self, found: &Found) -> String {
+        match found {
+            Found::Compared { value, .. } | Found::Moved { value, .. } | Found::Answered { value } => {
+                if self.lang() == Lang::Zh {
+                    format!("当时为 {value}")
+                } else {
+                    format!("it was {value}")
+                }
+            }
+            Found::Nothing
+            | Found::Counted { .. }
+            | Found::Probed { .. }
+            | Found::Quantified { .. }
+            | Found::Unexplained
+            | Found::ExplainedBy { .. }
+            | Found::Lasted { .. }
+            | Found::Broke { .. }
+            | Found::Unknown { .. } => self.found(found, Time::MIN),
+        }
+    }
+
+    /// What a condition on a change of a value needs: `600, from 400 at 10:05:00`.
+    pub fn needed(&self, found: &Found) -> Option<String> {
+        let Found::Moved { needed, from, from_time, from_baseline, .. } = found else { return None };
+        let from = match (from_time, from_baseline, self.lang()) {
+            (Some(time), _, Lang::En) => format!("{from} at {}", self.clock(*time)),
+            (Some(time), _, Lang::Zh) => format!("{} 的 {from}", self.clock(*time)),
+            (None, Some((stat, samples)), Lang::En) => format!("{from} ({stat} of {samples} baseline samples)"),
+            (None, Some((stat, samples)), Lang::Zh) => format!("{from}（{samples} 个基线样本的 {stat}）"),
+            (None, None, _) => from.clone(),
+        };
+        Some(match self.lang() {
+            Lang::En => format!("{needed}, from {from}"),
+            Lang::Zh => format!("{needed}，相对于 {from}"),
+        })
+    }
+
+    fn comma(&self) -> &'static str {
+        match self.lang() {
+            Lang::En => ", ",
+            Lang::Zh => "，",
+        }
+    }
+
+    /// How far a value is from its threshold.
+    fn gap(&self, gap: &Gap) -> String {
+        let by = match (gap.points, self.lang()) {
+            (false, _) => gap.by.clone(),
+            (true, Lang::En) => format!("{} {}", gap.by, if gap.by == "1" { "point" } else { "points" }),
+            (true, Lang::Zh) => format!("{} 个百分点", gap.by),
+        };
+        match (gap.side, self.lang()) {
+            (Side::At, _) => self.say("exactly at the threshold", "正好等于阈值").to_owned(),
+            (Side::Above, Lang::En) => format!("{by} above the threshold"),
+            (Side::Below, Lang::En) => format!("{by} below the threshold"),
+            (Side::Above, Lang::Zh) => format!("高于阈值 {by}"),
+            (Side::Below, Lang::Zh) => format!("低于阈值 {by}"),
+        }
+    }
+
+    fn elements(&self, elements: &[Element]) -> String {
+        let show = |element: &Element| {
+            let value = element.value.as_ref().map_or_else(String::new, |value| format!(" {value}"));
+            format!("{}{value}", element.component)
+        };
+        let mut names: Vec<String> = elements.iter().take(MAX_NAMED).map(show).collect();
+        match (elements.len().saturating_sub(MAX_NAMED), self.lang()) {
+            (0, _) => {}
+            (more, Lang::En) => names.push(format!("… {more} more")),
+            (more, Lang::Zh) => names.push(format!("…另有 {more} 个")),
+        }
+        names.join(", ")
+    }
+
+    pub fn missing(&self, missing: &Missing) -> String {
+        match self.lang() {
+            Lang::En => self.missing_in_english(missing),
+            Lang::Zh => self.missing_in_chinese(missing),
+        }
+    }
+
+    fn missing_in_english(&self, missing: &Missing) -> String {
+        match missing {
+            Missing::Component => "there is no component".to_owned(),
+            Missing::Attribute { attribute } => format!("attribute `{attribute}` is not set"),
+            Missing::Metric { metric } => format!("its type has no metric `{metric}`"),
+            Missing::State { state } => format!("its type has no state `{state}`"),
+            Missing::Signals { kind } => format!("the bundle has no {kind}"),
+            Missing::Sample { metric } => format!("no sample of `{metric}`"),
+            Missing::Ended { at } => format!("marked stale at {}", self.clock(*at)),
+            Missing::Stale { at, limit } => format!("last sample at {}, older than {}", self.clock(*at), self.span(*limit)),
+            Missing::Window => "no sample in the window".to_owned(),
+            Missing::Baseline { found, needed } => format!("only {found} baseline samples, at least {needed} needed"),
+            Missing::Probe => "no probe result in the window".to_owned(),
+            Missing::Script { function, error } => format!("script `{function}`: {error}"),
+            Missing::Truth { function } => format!("`{function}` did not return true or false"),
+            Missing::Value { function } => format!("`{function}` did not return a value"),
+            Missing::Number { name } => format!("`{name}` is not a number"),
+        }
+    }
+
+    fn missing_in_chinese(&self, missing: &Missing) -> String {
+        match missing {
+            Missing::Component => "没有对应的组件".to_owned(),
+            Missing::Attribute { attribute } => format!("属性 `{attribute}` 未填写"),
+            Missing::Metric { metric } => format!("该类型没有指标 `{metric}`"),
+            Missing::State { state } => format!("该类型没有状态 `{state}`"),
+            Missing::Signals { kind } => {
+                let kind = match kind.as_str() {
+                    "alerts" => "告警",
+                    "metrics" => "指标",
+                    "logs" => "日志",
+                    "changes" => "变更",
+                    "reports" => "用户反馈",
+                    other => other,
+                };
+                format!("数据包中没有{kind}")
+            }
+            Missing::Sample { metric } => format!("没有 `{metric}` 的采样"),
+            Missing::Ended { at } => format!("该序列在 {} 已标记为结束", self.clock(*at)),
+            Missing::Stale { at, limit } => format!("最后一次采样在 {}，已超过 {}", self.clock(*at), self.span(*limit)),
+            Missing::Window => "时间窗口内没有采样".to_owned(),
+            Missing::Baseline { found, needed } => format!("基线样本只有 {found} 个，至少需要 {needed} 个"),
+            Missing::Probe => "时间窗口内没有探测结果".to_owned(),
+            Missing::Script { function, error } => format!("脚本 `{function}` 出错：{error}"),
+            Missing::Truth { function } => format!("`{function}` 没有返回 true 或 false"),
+            Missing::Value { function } => format!("`{function}` 没有返回值"),
+            Missing::Number { name } => format!("`{name}` 不是数值"),
+        }
+    }
+
+    /// Why no components could be bound.
+    pub fn unbound(&self, unbound: &Unbound) -> String {
+        match (unbound, self.lang()) {
+            (Unbound::Type { kind, variable }, Lang::En) => format!("the topology has no `{kind}` for `{variable}`"),
+            (Unbound::Type { kind, variable }, Lang::Zh) => format!("拓扑中没有类型为 `{kind}` 的组件可供 `{variable}` 使用"),
+            (Unbound::Filter { kind, variable }, Lang::En) => format!("no `{kind}` matches the filter of `{variable}`"),
+            (Unbound::Filter { kind, variable }, Lang::Zh) => format!("没有 `{kind}` 符合 `{variable}` 的筛选条件"),
+            (Unbound::Joins { variables, joins }, Lang::En) => {
+                format!("no components for {} satisfy {}", variables.join(", "), joins.join(" and "))
+            }
+            (Unbound::Joins { variables, joins }, Lang::Zh) => {
+                format!("没有组件能让 {} 同时满足 {}", variables.join("、"), joins.join("、"))
+            }
+        }
+    }
+
+    /// A signal that a condition rests on.
+    pub fn sample(&self, sample: &Sample) -> String {
+        let zh = self.lang() == Lang::Zh;
+        match sample {
+            Sample::Alert { name, since } if zh => format!("告警 {name}，始于 {}", self.clock(*since)),
+            Sample::Alert { name, since } => format!("alert {name} since {}", self.clock(*since)),
+            Sample::Series { series } => format!("{} {series}", self.say("series", "指标序列")),
+            Sample::Log { time, line } => format!("{} {line}", self.clock(*time)),
+            Sample::Change { time, line } => format!("{} {}{line}", self.clock(*time), self.say("change: ", "变更：")),
+            Sample::Probe { time, success: true } => format!("{} {}", self.clock(*time), self.say("probe succeeded", "探测成功")),
+            Sample::Probe { time, success: false } => format!("{} {}", self.clock(*time), self.say("probe failed", "探测失败")),
+            Sample::Report { time, line } => format!("{} {}{line}", self.clock(*time), self.say("report: ", "用户反馈：")),
+        }
+    }
+
+    /// Writes the words of one condition.
+    pub fn tell_evidence(&self, view: &mut EvidenceView) {
+        view.text = self.evidence(view);
+        for source in &mut view.sources {
+            source.text = self.sample(&source.signal);
+        }
+    }
+
+    /// ✓, ✗ or ?.
+    pub fn mark(truth: Truth) -> &'static str {
+        match truth {
+            Truth::True => "✓",
+            Truth::False => "✗",
+            Truth::Unknown => "?",
+        }
+    }
+}
+
+/// A condition on signals without ` on s` at its end: the component stands before it already.
+fn without_variable(view: &EvidenceView) -> &str {
+    let condition = view.condition.as_str();
+    let Some((before, variable)) = condition.rsplit_once(" on ") else { return condition };
+    let is_name = !variable.is_empty() && variable.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if matches!(view.found, Found::Counted { .. }) && is_name { before } else { condition }
+}

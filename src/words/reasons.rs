@@ -1,0 +1,231 @@
+//! Reasons of the layers without rules in words.
+
+use anomaly::{LogKind, Reason, Reference};
+use knowledge::Match;
+use localize::CaseReason;
+use value::format_number;
+
+use super::writer::grouped;
+use super::{Lang, Writer};
+
+impl Writer<'_> {
+    pub fn reason(&self, reason: &localize::Reason) -> String {
+        match reason {
+            localize::Reason::Anomaly(reason) => self.anomaly(reason),
+            localize::Reason::Match(found) => self.matched(found),
+            localize::Reason::Case(reason) => self.case_reason(reason),
+        }
+    }
+
+    /// A clause, without a full stop.
+    pub fn anomaly(&self, reason: &Reason) -> String {
+        match self.lang() {
+            Lang::En => self.in_english(reason),
+            Lang::Zh => self.in_chinese(reason),
+        }
+    }
+
+    fn in_english(&self, reason: &Reason) -> String {
+        match reason {
+            Reason::Metric { component, metric, value, usual, high, per_second, against, peers, samples, onset, .. } => {
+                let of = component.as_ref().map_or_else(String::new, |component| format!(" of {component}"));
+                let per = if *per_second { " per second" } else { "" };
+                let (value, usual) = (grouped(value), grouped(usual));
+                let moved = match (against, high) {
+                    (Reference::Peers, true) => format!("is {value}{per}, above the {usual}{per} of {peers} peers"),
+                    (Reference::Peers, false) => format!("is {value}{per}, below the {usual}{per} of {peers} peers"),
+                    (Reference::SameHours, true) => format!("rose to {value}{per}, usually {usual}{per} at this hour"),
+                    (Reference::SameHours, false) => format!("fell to {value}{per}, usually {usual}{per} at this hour"),
+                    (Reference::Baseline | Reference::Before, true) => format!("rose to {value}{per}, usually {usual}{per}"),
+                    (Reference::Baseline | Reference::Before, false) => format!("fell to {value}{per}, usually {usual}{per}"),
+                };
+                let when = if *samples == 1 { "one sample, at" } else { "since" };
+                format!("{metric}{of} {moved} ({when} {})", self.clock(*onset))
+            }
+            Reason::Log { kind, error, template, word, lines, before, ratio, onset } => {
+                let error = if *error { "error " } else { "" };
+                let lines = format!("{lines} {}", if *lines == 1 { "line" } else { "lines" });
+                let since = self.clock(*onset);
+                match kind {
+                    LogKind::New => format!("new {error}log line since {since}, {lines}, none before: \"{template}\""),
+                    LogKind::Surging => {
+                        format!("{error}log line surges since {since}, {lines}, {before} before{}: \"{template}\"", self.times(*ratio))
+                    }
+                    LogKind::Word => {
+                        let word = word.as_deref().unwrap_or_default();
+                        format!("new word \"{word}\" in {error}log lines since {since}, {lines}, none before: \"{template}\"")
+                    }
+                }
+            }
+            Reason::Score { source, metric, p, at } => {
+                let of = metric.as_ref().map_or_else(String::new, |metric| format!(" for {metric}"));
+                format!("external score from {source}{of}: p {} at {}", format_number(*p), self.clock(*at))
+            }
+            Reason::Alerting { components } => {
+                let verb = if components.len() == 1 { "has" } else { "have" };
+                format!("{} {verb} alerts or reports", self.list(components))
+            }
+            Reason::Changed { before, change, at } => {
+                format!("changed {} before its onset: {change} ({})", self.span(*before), self.clock(*at))
+            }
+            Reason::Reaches { components, path } => {
+                let path = if path.is_empty() { String::new() } else { format!(" ({})", path.join(" → ")) };
+                format!("a fault here would propagate to {}, which failed at about the same time or later{path}", self.list(components))
+            }
+            Reason::Disturbs { components } => {
+                let list = self.list(components);
+                format!("its dependencies also show symptoms, weaker and no earlier, as if starved or flooded by it: {list}")
+            }
+            Reason::OnlyPlace { component } => format!("only its place in the topology points to {component}"),
+            Reason::NoMetrics { component } => format!("{component} has no metrics"),
+            Reason::OnlyAlert => "no anomaly besides its alert".to_owned(),
+            Reason::SymptomOf { component } => format!(
+                "its dependency {component} is at least as anomalous and began at about the same time or earlier: this may be a symptom of it"
+            ),
+            Reason::LessAnomalous { component } => format!("its dependency {component} is anomalous too, though less"),
+            Reason::LeavesOpen { components } => format!("it does not explain the symptoms of {}", self.list(components)),
+            Reason::Crowded { share, family } => {
+                format!("{:.0}% of unrelated components show the same anomaly in {family}", share * 100.0)
+            }
+            Reason::SingleSamples => "each of its metrics deviates in a single sample only".to_owned(),
+            Reason::CheckFirst { component, suspect } => {
+                format!("{component} first: if it is healthy, {suspect} is not a symptom of it")
+            }
+            Reason::CheckAround { component, metrics, at } => {
+                let of: String = metrics.iter().flat_map(|metric| [metric.as_str(), ", "]).collect();
+                format!("{of}logs and changes of {component} around {}", self.clock(*at))
+            }
+            Reason::CheckDirectly { component } => format!("{component} directly, since it has no metrics"),
+            Reason::CheckNext { component, later } => match later {
+                0 => format!("the next suspect, {component}, which began at about the same time"),
+                1.. => format!("the next suspect, {component}, which began {} later", self.span(*later)),
+                _ => format!("the next suspect, {component}, which began {} earlier", self.span(-later)),
+            },
+        }
+    }
+
+    fn times(&self, ratio: Option<f64>) -> String {
+        let Some(ratio) = ratio else { return String::new() };
+        let times = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
+        match self.lang() {
+            Lang::En => format!(" ({times} times the usual rate)"),
+            Lang::Zh => format!("（为平时的 {times} 倍）"),
+        }
+    }
+
+    fn in_chinese(&self, reason: &Reason) -> String {
+        match reason {
+            Reason::Metric { component, metric, value, usual, high, per_second, against, peers, samples, onset, .. } => {
+                let name = self.metric(component.as_deref(), metric);
+                let of = component.as_ref().map_or_else(|| name.clone(), |component| format!("{component} 的{name}"));
+                let per = if *per_second { "/秒" } else { "" };
+                let (value, usual) = (grouped(value), grouped(usual));
+                let moved = if *high { "升至" } else { "降至" };
+                let text = match against {
+                    Reference::Peers => {
+                        let side = if *high { "高于" } else { "低于" };
+                        format!("{of}为 {value}{per}，{side} {peers} 个同类组件的 {usual}{per}")
+                    }
+                    Reference::SameHours => format!("{of}{moved} {value}{per}，平时同一时段为 {usual}{per}"),
+                    Reference::Baseline | Reference::Before => format!("{of}{moved} {value}{per}，平时为 {usual}{per}"),
+                };
+                let when = self.clock(*onset);
+                if *samples == 1 { format!("{text}（仅 {when} 一个采样）") } else { format!("{text}（{when} 起）") }
+            }
+            Reason::Log { kind, error, template, word, lines, before, ratio, onset } => {
+                let error = if *error { "错误" } else { "" };
+                let since = self.clock(*onset);
+                match kind {
+                    LogKind::New => format!("{since} 起出现新的{error}日志 {lines} 行，此前没有：\"{template}\""),
+                    LogKind::Surging => {
+                        format!("{since} 起{error}日志激增，{lines} 行，此前 {before} 行{}：\"{template}\"", self.times(*ratio))
+                    }
+                    LogKind::Word => {
+                        let word = word.as_deref().unwrap_or_default();
+                        format!("{since} 起{error}日志中出现新词 \"{word}\"，{lines} 行，此前没有：\"{template}\"")
+                    }
+                }
+            }
+            Reason::Score { source, metric, p, at } => {
+                let of = metric.as_ref().map_or_else(String::new, |metric| format!("对 {metric} "));
+                format!("外部模型 {source} {of}的评分：p {}（{}）", format_number(*p), self.clock(*at))
+            }
+            Reason::Alerting { components } => format!("{} 有告警或用户反馈", self.list(components)),
+            Reason::Changed { before, change, at } => format!("异常出现前 {} 有变更：{change}（{}）", self.span(*before), self.clock(*at)),
+            Reason::Reaches { components, path } => {
+                let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };
+                format!("它的故障会传播到 {}，这些组件在同一时间或之后出现异常{path}", self.list(components))
+            }
+            Reason::Disturbs { components } => {
+                format!("它依赖的组件也有较弱且不更早的异常，像是受其断流或过载影响：{}", self.list(components))
+            }
+            Reason::OnlyPlace { component } => format!("只有拓扑位置指向 {component}"),
+            Reason::NoMetrics { component } => format!("{component} 没有指标"),
+            Reason::OnlyAlert => "除告警外没有其他异常".to_owned(),
+            Reason::SymptomOf { component } => format!("它依赖的 {component} 异常程度不低于它，且同时或更早出现：它可能只是受其影响"),
+            Reason::LessAnomalous { component } => format!("它依赖的 {component} 也有异常，但程度较轻"),
+            Reason::LeavesOpen { components } => format!("它不能解释 {} 的症状", self.list(components)),
+            Reason::Crowded { share, family } => format!("{:.0}% 的无关组件在 {family} 上也有同样的异常", share * 100.0),
+            Reason::SingleSamples => "它的每个指标都只有一个采样异常".to_owned(),
+            Reason::CheckFirst { component, suspect } => format!("先看 {component}：如果它正常，{suspect} 就不是受它影响"),
+            Reason::CheckAround { component, metrics, at } => {
+                let names: String = metrics.iter().flat_map(|metric| [self.metric(Some(component), metric), "、".to_owned()]).collect();
+                format!("{component} 在 {} 前后的{names}日志和变更", self.clock(*at))
+            }
+            Reason::CheckDirectly { component } => format!("直接检查 {component}（它没有指标）"),
+            Reason::CheckNext { component, later } => match later {
+                0 => format!("下一个可疑组件 {component}，几乎同时出现异常"),
+                1.. => format!("下一个可疑组件 {component}，晚 {} 出现异常", self.span(*later)),
+                _ => format!("下一个可疑组件 {component}，早 {} 出现异常", self.span(-later)),
+            },
+        }
+    }
+
+    fn case_reason(&self, reason: &CaseReason) -> String {
+        match (reason, self.lang()) {
+            (CaseReason::Resembles { case, title, similarity }, Lang::En) => {
+                format!("resembles case {case} \"{title}\" ({:.0}%)", similarity * 100.0)
+            }
+            (CaseReason::Resembles { case, title, similarity }, Lang::Zh) => {
+                format!("与案例 {case}“{title}”相似（{:.0}%）", similarity * 100.0)
+            }
+            (CaseReason::Record { right, proposed, weight }, Lang::En) => {
+                format!("this case {} it was proposed: weight {weight:.2}", track_record(*right, *proposed))
+            }
+            (CaseReason::Record { right, proposed, weight }, Lang::Zh) => {
+                format!("该案例推荐过 {proposed} 次，{right} 次正确：权重 {weight:.2}")
+            }
+        }
+    }
+
+    /// What a case and an incident have in common.
+    pub fn matched(&self, found: &Match) -> String {
+        let partly = |shared: &[String]| {
+            let parts: Vec<String> = shared.iter().map(|part| format!("`{part}`")).collect();
+            if parts.is_empty() {
+                String::new()
+            } else {
+                format!("{}{}", self.say(", partial match: ", "，部分匹配："), parts.join(", "))
+            }
+        };
+        match found {
+            Match::Alert { text, shared } => format!("{} `{text}`{}", self.say("alert", "告警"), partly(shared)),
+            Match::Log { text, shared } => format!("{} `{text}`{}", self.say("log", "日志"), partly(shared)),
+            Match::Metric { kind, metric, high: true } => {
+                format!("{} `{kind}.{metric}` {}", self.say("metric", "指标"), self.say("high", "偏高"))
+            }
+            Match::Metric { kind, metric, high: false } => {
+                format!("{} `{kind}.{metric}` {}", self.say("metric", "指标"), self.say("low", "偏低"))
+            }
+            Match::Component { component } => format!("{} `{component}`", self.say("component", "组件")),
+            Match::Type { kind } => format!("{} `{}`", self.say("type", "类型"), self.kind(kind)),
+        }
+    }
+}
+
+/// `was wrong 3 of 4 times`.
+pub fn track_record(right: u32, proposed: u32) -> String {
+    let wrong = proposed.saturating_sub(right);
+    let (what, number) = if wrong > right { ("wrong", wrong) } else { ("right", right) };
+    format!("was {what} {number} of {proposed} {}", if proposed == 1 { "time" } else { "times" })
+}
