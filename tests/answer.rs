@@ -19,6 +19,9 @@ struct Story {
     #[serde(default)]
     tiers: BTreeMap<String, String>,
     alerts: Vec<String>,
+    /// Components with a metric that shows nothing.
+    #[serde(default)]
+    measured: Vec<String>,
     #[serde(default)]
     severities: BTreeMap<String, String>,
     #[serde(default)]
@@ -67,6 +70,16 @@ fn kind(id: &str) -> &'static str {
 
 /// The diagnosis of alerts over relations, half an hour after minute 0.
 fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, alerts: &[Alert], rules: &str) -> Diagnosis {
+    diagnose_measured(name, relations, tiers, (alerts, &[]), rules)
+}
+
+fn diagnose_measured(
+    name: &str,
+    relations: &[String],
+    tiers: &BTreeMap<String, String>,
+    (alerts, measured): (&[Alert], &[String]),
+    rules: &str,
+) -> Diagnosis {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answer").join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(dir.join("rules")).unwrap();
@@ -98,6 +111,14 @@ fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, 
         }
     };
     fs::write(dir.join("bundle/alerts.json"), json!(alerts.iter().map(one).collect::<Vec<_>>()).to_string()).unwrap();
+    if !measured.is_empty() {
+        let start = value::Time::parse("2025-06-01T09:30:00Z").unwrap().0 / 1000;
+        let values: Vec<_> = (0..=60).map(|minute| json!([start + minute * 60, "1"])).collect();
+        let series = |id: &String| json!({"metric": {"__name__": "up", "component": id}, "values": values});
+        let result: Vec<_> = measured.iter().map(series).collect();
+        let metrics = json!({"status": "success", "data": {"resultType": "matrix", "result": result}});
+        fs::write(dir.join("bundle/metrics.json"), metrics.to_string()).unwrap();
+    }
     let project = Project::load(&dir).unwrap();
     let errors: Vec<&String> = project.diagnostics.iter().filter(|d| d.is_error()).map(|d| &d.message).collect();
     assert!(errors.is_empty(), "{name}: {errors:?}");
@@ -112,7 +133,7 @@ fn stories_have_their_answers() {
     let mut wrong = Vec::new();
     for (number, one) in stories.iter().enumerate() {
         let alerts: Vec<Alert> = one.alerts.iter().map(|text| alert(text, &one.severities)).collect();
-        let diagnosis = diagnose(&format!("story-{number}"), &one.topology, &one.tiers, &alerts, &one.rules);
+        let diagnosis = diagnose_measured(&format!("story-{number}"), &one.topology, &one.tiers, (&alerts, &one.measured), &one.rules);
         let suspects = || diagnosis.incidents.iter().flat_map(|incident| &incident.suspects);
         let said: Vec<String> = suspects().map(|s| format!("{} {}", s.component.as_deref().unwrap_or("-"), s.layer.name())).collect();
         let suppressed: Vec<String> = diagnosis.suppressed.iter().map(|one| one.signal.text.clone()).collect();

@@ -85,8 +85,8 @@ fn rules_name_the_right_component() {
         let expected: Vec<&str> = bundle["expected"].as_array().unwrap().iter().filter_map(|v| v.as_str()).collect();
         let said: Vec<&str> = bundle["suspects"].as_array().unwrap().iter().filter_map(|v| v.as_str()).collect();
         if name.ends_with("near-miss") {
-            // A near miss may have a real alert, which the other layers may take up; but no rule speaks.
-            assert!(bundle["layer"] != "expert", "{name}: a rule fired: {said:?}");
+            // Nothing is wrong: what alerts there are stay unexplained.
+            assert!(said.is_empty(), "{name}: {said:?}");
             continue;
         }
         assert!(expected.contains(&said.first().copied().unwrap_or("")), "{name}: expected {expected:?}, said {said:?}");

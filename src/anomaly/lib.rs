@@ -21,6 +21,7 @@ mod forest;
 #[cfg(test)]
 mod forest_tests;
 mod judge;
+mod load;
 mod metric_group;
 mod model;
 #[cfg(test)]

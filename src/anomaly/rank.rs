@@ -18,6 +18,7 @@ use estate::ComponentId;
 use value::{Duration, HOUR, Time};
 
 use super::external_evidence::OUTSIDE;
+use super::load::{busier, is_mere_load};
 use super::question::RankInput;
 use super::reasons::{self, Reasons};
 use super::sampling::step;
@@ -185,9 +186,10 @@ fn convincing(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>
             && vote.fading >= STILL_THERE
     };
     let of = |suspicion: &Suspicion| {
+        let busier = busier(ask, suspicion);
         let firm = suspicion.votes.iter().filter_map(|vote| {
             let SuspicionSource::Deviation(at) = vote.source else { return None };
-            ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation))
+            ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation) && !is_mere_load(ask, deviation, busier))
         });
         firm.collect::<Vec<&Deviation>>()
     };

@@ -1,13 +1,15 @@
 //! `faultscope diagnose BUNDLE`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
 use super::as_of::{AsOfArgs, Then, estate_at};
 use super::context::{Format, ProjectArgs, TimeArgs, json, load_project, load_quietly, top_of};
 use super::locale::LocaleArgs;
-use super::output::Outcome;
+use super::output::{Failure, Outcome};
 use super::{OK, screen, text};
+use diag::{Code, did_you_mean, nearest};
 use project::load_bundle_against;
 use words::Writer;
 
@@ -27,6 +29,12 @@ pub struct Args {
     /// Everything: all evidence, every affected component, near misses, where each signal ended
     #[arg(long)]
     full: bool,
+    /// Only incidents of rules with one of these tags
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    tags: Vec<String>,
+    /// Only incidents of these owners: of a rule, of a suspect, or of a component with symptoms
+    #[arg(long, value_name = "OWNER", value_delimiter = ',')]
+    owner: Vec<String>,
     #[command(flatten)]
     locale: LocaleArgs,
 }
@@ -41,6 +49,12 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     };
     bundle.ask_scorers();
     let mut diagnosis = bundle.diagnose();
+    let plan = bundle.plan();
+    known("tag", &args.tags, plan.rules.values().flat_map(|rule| rule.tags.iter().map(String::as_str)))?;
+    let owners = plan.rules.values().filter_map(|rule| rule.owner.as_deref());
+    known("owner", &args.owner, owners.chain(bundle.estate().ids().filter_map(|id| bundle.estate().component(id).owner.as_deref())))?;
+    let any = |list: &[String], is: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(is);
+    diagnosis.filter(|incident| any(&args.tags, &|tag| incident.has_tag(tag)) && any(&args.owner, &|owner| incident.is_of(owner)));
     let locale = args.locale.get();
     words::tell(&mut diagnosis, &locale, bundle.estate());
     let writer = Writer { locale: &locale, estate: bundle.estate() };
@@ -51,4 +65,16 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         Format::Json => writeln!(out, "{}", json(&diagnosis)?)?,
     }
     Ok(OK)
+}
+
+/// A filter by a name that nothing has would hide everything without a word.
+fn known<'n>(what: &str, asked: &[String], names: impl Iterator<Item = &'n str>) -> Result<(), Failure> {
+    let names: BTreeSet<&str> = names.collect();
+    for one in asked {
+        if !names.contains(one.as_str()) {
+            let help = nearest(one, names.iter().copied()).map(did_you_mean);
+            return Err(Failure::new(Code::USAGE, format!("no rule or component has the {what} `{one}`")).maybe_help(help));
+        }
+    }
+    Ok(())
 }

@@ -42,6 +42,9 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
             page.title(&format!("{}{who}", header(incident, writer)));
         }
     }
+    if diagnosis.hidden > 0 {
+        page.entry(&page.lang.hidden(diagnosis.hidden));
+    }
     open(&mut page, diagnosis, writer);
     aside(&mut page, diagnosis, writer);
     page.text
@@ -50,11 +53,8 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
 fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer: Writer<'_>) {
     page.title(&header(incident, writer));
     let Some(first) = incident.suspects.first() else { return };
-    page.entry(&format!("{}: {}", named(first), first.fault));
+    page.entry(&if incident.alike.is_empty() { format!("{}: {}", named(first), first.fault) } else { page.lang.alike(&incident.alike) });
     page.entry(&confidence(first, incident, writer));
-    if !incident.alike.is_empty() {
-        page.entry(&page.lang.alike(&incident.alike));
-    }
     let others: Vec<&Suspect> = incident
         .suspects
         .iter()

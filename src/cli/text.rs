@@ -35,6 +35,9 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
     for incident in &diagnosis.incidents {
         self::incident(&mut page, incident, diagnosis, writer);
     }
+    if diagnosis.hidden > 0 {
+        page.entry(&page.lang.hidden(diagnosis.hidden));
+    }
     near_misses(&mut page, diagnosis);
     let list = |page: &mut Page, title: &str, signals: &[SignalView]| {
         if signals.is_empty() {

@@ -23,6 +23,8 @@ pub struct Diagnosis {
     pub since: Time,
     /// The most certain first. Empty: no fault was found.
     pub incidents: Vec<Incident>,
+    /// How many more incidents there are, which a filter of the reader leaves out.
+    pub hidden: usize,
     /// What to check, in order.
     pub checks: Vec<AdviceView>,
     /// Suggested fixes, in order.
@@ -49,6 +51,34 @@ pub struct Diagnosis {
     pub accounting: Vec<AccountView>,
     /// Problems found while reading the signals.
     pub warnings: Vec<String>,
+}
+
+impl Diagnosis {
+    /// Keeps the incidents for which `wanted` is true, with their checks, fixes, changes and cases; the others are counted.
+    pub fn filter(&mut self, wanted: impl Fn(&Incident) -> bool) {
+        let before = self.incidents.len();
+        self.incidents.retain(|incident| wanted(incident));
+        self.hidden += before - self.incidents.len();
+        let kept: std::collections::BTreeSet<usize> = self.incidents.iter().map(|incident| incident.number).collect();
+        self.checks.retain(|advice| kept.contains(&advice.incident));
+        self.solutions.retain(|advice| kept.contains(&advice.incident));
+        self.changes.retain(|change| kept.contains(&change.incident));
+        self.cases.retain(|case| kept.contains(&case.incident));
+    }
+}
+
+impl Incident {
+    /// Whether one of its rules has this tag.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.suspects.iter().flat_map(|suspect| &suspect.authored).any(|rule| rule.tags.iter().any(|own| own == tag))
+    }
+
+    /// Whether it is this owner's: of a rule, of a suspect, or of a component that shows symptoms or that a rule names as affected.
+    pub fn is_of(&self, owner: &str) -> bool {
+        let suspects = self.suspects.iter().flat_map(|suspect| [&suspect.owner, &suspect.contact]);
+        let affected = self.impact.iter().filter(|view| view.observed || view.declared).map(|view| &view.owner);
+        suspects.chain(affected).flatten().any(|own| own == owner)
+    }
 }
 
 /// Signals and suspects that belong together.

@@ -95,6 +95,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         at: engine.at,
         since,
         incidents: Vec::new(),
+        hidden: 0,
         checks: Vec::new(),
         solutions: Vec::new(),
         changes: Vec::new(),

@@ -203,6 +203,14 @@ impl Lang {
         }
     }
 
+    /// Incidents that a filter leaves out.
+    pub fn hidden(self, incidents: usize) -> String {
+        match self {
+            Lang::En => format!("{incidents} {} left out by the filter", if incidents == 1 { "incident" } else { "incidents" }),
+            Lang::Zh => format!("筛选条件排除了 {incidents} 个故障"),
+        }
+    }
+
     /// The kind of a signal.
     pub fn signal_kind(self, kind: &str) -> &str {
         match (self, kind) {
@@ -230,11 +238,11 @@ impl Lang {
         let (count, names) = (components.len(), components.join(", "));
         match self {
             Lang::En => format!(
-                "Nothing tells these {count} apart: {names}. What would: their metrics or logs, a change of one of them, or an alert that began \
+                "One of these {count}, nothing tells them apart: {names}. What would: their metrics or logs, a change of one of them, or an alert that began \
                  more than 5m before the others."
             ),
             Lang::Zh => format!(
-                "以下 {count} 个组件无法区分先后：{names}。可据以区分的信息：各组件的指标或日志、其中某个组件的变更，或比其他告警早 5 分钟以上的告警。"
+                "故障在以下 {count} 个组件之一，现有数据无法区分：{names}。可据以区分的信息：各组件的指标或日志、其中某个组件的变更，或比其他告警早 5 分钟以上的告警。"
             ),
         }
     }
