@@ -16,6 +16,7 @@ mod answer;
 mod badinput;
 mod change;
 mod check;
+mod claims;
 mod confirm;
 mod dependencies;
 mod diagnose;
