@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::OK;
 use super::context::{Format, ProjectArgs, TimeArgs, json, load, load_project};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use compile::plan::{CondKind, Rule, Status};
+use super::{Lang, OK};
+use compile::plan::{CondKind, Rule};
 use diag::{Code, did_you_mean, nearest, one_line};
 use engine::{Evidence, EvidenceView, Why};
 use estate::ComponentId;
 use project::Bundle;
 use value::{Time, Truth};
+use words::Locale;
 
 /// How many bindings that did not match are shown after those that did; JSON has all.
 const MAX_BINDINGS: usize = 3;
@@ -36,6 +38,8 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -99,26 +103,26 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let engine = bundle.engine();
     let findings = engine.findings();
     let why = engine.why(rule, &findings);
-    let report = report(&bundle, &why);
+    let locale = args.locale.get();
+    // Programs read JSON: it is the same for every reader.
+    let lang = if args.format == Format::Json { Lang::En } else { locale.lang };
+    let report = report(&bundle, &why, lang);
     match args.format {
         Format::Json => writeln!(out, "{}", json(&report)?)?,
-        Format::Text => write!(out, "{}", words(&report, rule, &bundle))?,
-        Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle).replace("```", "'''"))?,
+        Format::Text => write!(out, "{}", words(&report, rule, &bundle, &locale))?,
+        Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle, &locale).replace("```", "'''"))?,
     }
     Ok(OK)
 }
 
-fn report(bundle: &Bundle<'_>, why: &Why<'_>) -> WhyReport {
+fn report(bundle: &Bundle<'_>, why: &Why<'_>, lang: Lang) -> WhyReport {
     let names = |binding: &[ComponentId]| binding.iter().map(|c| bundle.estate().component(*c).id.clone()).collect();
     let held = why.findings.iter().map(|f| BindingReport {
         components: names(&f.binding),
         held: true,
         from: f.since,
         until: f.until,
-        set_aside: f
-            .overridden
-            .as_ref()
-            .map(|(by, why)| format!("overridden by {by}{}", why.as_ref().map_or_else(String::new, |w| format!(": {w}")))),
+        set_aside: f.overridden.as_ref().map(|(by, why)| lang.overridden(by, why.as_deref())),
         lacking: 0,
         conditions: conditions(bundle, &f.evidence),
     });
@@ -165,22 +169,12 @@ fn conditions(bundle: &Bundle<'_>, evidence: &Evidence<'_>) -> ConditionReport {
     }
 }
 
-fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
-    let status = match rule.status {
-        Status::Active => "",
-        Status::Draft => ", draft",
-        Status::Retired => ", retired: never evaluated",
-    };
-    let verdict = if report.held { "matched" } else { "did not match" };
-    let mut page = format!(
-        "{} \"{}\"{status}: {verdict} (checked from {} to {})\n",
-        report.rule,
-        report.title,
-        bundle.at.minus(bundle.lookback),
-        bundle.at
-    );
+fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>, locale: &Locale) -> String {
+    let lang = locale.lang;
+    let checked = (bundle.at.minus(bundle.lookback), bundle.at);
+    let mut page = format!("{}\n", locale.why_rule(&report.rule, &report.title, rule.status, report.held, checked));
     if let Some(unbound) = &report.unbound {
-        page.push_str(&format!("\n  Not evaluated: {unbound}.\n"));
+        page.push_str(&format!("\n  {}\n", lang.not_evaluated(unbound)));
     }
     let mut others = 0;
     for binding in &report.bindings {
@@ -192,29 +186,22 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>) -> String {
         }
         let named: Vec<String> = rule.variables.iter().zip(&binding.components).map(|(v, c)| format!("{} = {c}", v.name)).collect();
         let on = if named.is_empty() { String::new() } else { format!("{} ", named.join(", ")) };
-        let when = match (binding.held, binding.until) {
-            (true, None) => format!("matched since {}, still matching", binding.from.clock()),
-            (true, Some(until)) => format!("matched from {} to {}", binding.from.clock(), until.clock()),
-            (false, _) => {
-                let verdict = match binding.conditions.view.truth {
-                    Truth::Unknown => "unknown, data is missing",
-                    Truth::True | Truth::False => "did not match",
-                };
-                let many = if binding.lacking == 1 { "one condition".to_owned() } else { format!("{} conditions", binding.lacking) };
-                format!("{verdict}: {many} unmet, closest at {}", binding.from.clock())
-            }
+        let when = if binding.held {
+            locale.binding_matched(binding.from, binding.until)
+        } else {
+            locale.binding_missed(binding.conditions.view.truth, binding.lacking, binding.from)
         };
-        let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; not counted: {why}"));
+        let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| lang.not_counted(why));
         page.push_str(&format!("\n  {}\n", one_line(&format!("{on}— {when}{aside}"))));
-        tree(&binding.conditions, 2, &mut page);
+        tree(&binding.conditions, 2, lang, &mut page);
     }
     if others > MAX_BINDINGS {
-        page.push_str(&format!("\n  … {} more bindings, further from a match\n", others - MAX_BINDINGS));
+        page.push_str(&format!("\n  … {}\n", lang.more_bindings(others - MAX_BINDINGS)));
     }
     page
 }
 
-fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
+fn tree(condition: &ConditionReport, depth: usize, lang: Lang, page: &mut String) {
     let mark = match condition.view.truth {
         Truth::True => "✓",
         Truth::False => "✗",
@@ -222,15 +209,15 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
     };
     let indent = "  ".repeat(depth);
     let line = match condition.kind.as_str() {
-        "and" => "all of".to_owned(),
-        "or" => "any of".to_owned(),
-        "not" => "not".to_owned(),
+        "and" => lang.all_of().to_owned(),
+        "or" => lang.any_of().to_owned(),
+        "not" => lang.none_of().to_owned(),
         _ => {
             let mut line = condition.view.text.clone();
             if let Some(threshold) = &condition.view.threshold
                 && matches!(condition.kind.as_str(), "trend" | "baseline")
             {
-                line.push_str(&format!(" — needs {threshold}"));
+                line.push_str(&lang.needs_value(threshold));
             }
             line
         }
@@ -241,7 +228,7 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
             page.push_str(&format!("{indent}    {}#{}: {}\n", one_line(&source.origin.file), source.origin.index, one_line(&source.text)));
         }
         if condition.view.sources.len() > MAX_SOURCES {
-            page.push_str(&format!("{indent}    … {} more\n", condition.view.sources.len() - MAX_SOURCES));
+            page.push_str(&format!("{indent}    … {} {}\n", condition.view.sources.len() - MAX_SOURCES, lang.more()));
         }
     }
     // For a quantifier, only the elements that decide it: those for it if it holds, otherwise those against it and the unknown ones.
@@ -254,9 +241,9 @@ fn tree(condition: &ConditionReport, depth: usize, page: &mut String) {
         shown.sort_by_key(|part| (part.view.truth == Truth::Unknown) != (condition.view.truth == Truth::Unknown));
     }
     for part in shown.iter().take(MAX_PARTS) {
-        tree(part, depth + 1, page);
+        tree(part, depth + 1, lang, page);
     }
     if shown.len() > MAX_PARTS {
-        page.push_str(&format!("{indent}  … {} more\n", shown.len() - MAX_PARTS));
+        page.push_str(&format!("{indent}  … {} {}\n", shown.len() - MAX_PARTS, lang.more()));
     }
 }
