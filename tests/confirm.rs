@@ -120,6 +120,13 @@ fn a_case_weighs_by_how_often_it_was_right() {
     let shown = list(&dir);
     assert_eq!(shown.lines().filter(|line| line.contains(" incidents/db-")).count(), 4, "{shown}");
     has(&shown, &["knowledge: 4 answers", "Brier score 0.411, expected calibration error 0.641"]);
+    let chinese = ["confirm", "--list", "--project", dir.to_str().unwrap(), "--lang", "zh", "--tz", "Asia/Shanghai"];
+    let (code, shown, err) = faultscope(&chinese);
+    assert_eq!(code, 0, "{err}");
+    let corrected = "incidents/db-1 已更正：order-service：a leak，而不是 order-db：connections exhausted（相似案例，64%）；确认人：anna";
+    has(&shown, &[" Asia/Shanghai incidents/db-4 确认无故障：无故障，而不是 order-db：connections exhausted（相似案例，64%）", corrected]);
+    has(&shown, &["案例 HIS-20250601 的权重：0.56（推荐过 4 次，0 次正确）；不再推荐", "相似案例：4 个诊断结果"]);
+    has(&shown, &["  置信度        结果数    平均  正确率   95% 区间", "Brier 分数 0.411，期望校准误差（ECE）0.641"]);
 }
 
 #[test]

@@ -156,6 +156,8 @@ fn reports_read_well() {
         ("why-fires", &["why", "MET-004", "tests/incidents/MET-004-fires"]),
         ("why-not", &["why", "MET-001", "tests/incidents/MET-001-near-miss"]),
         ("why-unbound", &["why", "CAS-003", "tests/incidents/TOP-004-fires"]),
+        ("why-fires-zh", &["why", "MET-004", "tests/incidents/MET-004-fires", "--lang", "zh", "--tz", "Asia/Shanghai"]),
+        ("why-not-zh", &["why", "MET-001", "tests/incidents/MET-001-near-miss", "--lang", "zh"]),
         ("impact", &["impact", "order-db"]),
         ("impact-host", &["impact", "redis-1", "--depth", "2", "--type", "service"]),
         ("impact-several", &["impact", "redis-1", "gateway-pool", "--paths", "2", "--tier", "core", "--state", "degraded"]),
@@ -175,6 +177,8 @@ fn reports_read_well() {
         ("change-mistakes", &["change", "tests/plans/08-mistakes.yaml"]),
         ("change-nothing", &["change", "--from", "topology", "--to", "topology"]),
         ("walk-data", &["walk", "TREE-001", "--bundle", "tests/incidents/TOP-001-fires", "--answers", "yes"]),
+        ("walk-data-zh", &["walk", "TREE-001", "--bundle", "tests/incidents/TOP-001-fires", "--answers", "是", "--lang", "zh"]),
+        ("walk-unanswered-zh", &["walk", "TREE-001", "--answers", "yes", "--lang", "zh"]),
         ("walk-mermaid", &["walk", "TREE-001", "--format", "mermaid"]),
     ];
     for (name, args) in stories {
@@ -183,6 +187,28 @@ fn reports_read_well() {
         let name = name.strip_prefix(&format!("{suite}-")).unwrap_or(name);
         snapshot(suite, name, &format!("$ faultscope {}\n{out}{err}exit {code}\n", args.join(" ")));
     }
+}
+
+/// The tables of `eval`, in both languages: all but how long it took.
+#[test]
+fn evaluations_read_well() {
+    for (name, lang) in [("cases", "en"), ("cases-zh", "zh")] {
+        let (code, out, err) = faultscope(&["eval", "cases", "--verbose", "--reliability", "--lang", lang]);
+        snapshot(
+            "eval",
+            name,
+            &format!("$ faultscope eval cases --verbose --reliability --lang {lang}\n{}{err}exit {code}\n", untimed(&out)),
+        );
+    }
+}
+
+/// `… #ms` for each time in milliseconds.
+fn untimed(text: &str) -> String {
+    let parts: Vec<&str> = text.split(" ms").collect();
+    let (last, timed) = parts.split_last().unwrap();
+    let timed: String =
+        timed.iter().flat_map(|part| [part.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end(), " #ms"]).collect();
+    format!("{timed}{last}")
 }
 
 #[test]

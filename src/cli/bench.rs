@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use diag::{Code, one_line};
 
+use super::columns::{left, right};
 use super::context::{ProjectArgs, TimeArgs, json, load_project, top_of};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use super::{FINDINGS, OK};
+use super::{FINDINGS, Lang, OK};
 use compile::plan::Status;
 use engine::matcher::{Event, Fact, Matcher, Stats};
 use project::{Project, load_bundle};
@@ -37,6 +39,8 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: BenchFormat,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -89,15 +93,18 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let scripted = rules.filter(|rule| rule.status != Status::Retired && rule.has_script()).map(|rule| rule.id.clone()).collect();
     let (rules, components) = (project.plan.rules.len(), project.estate.len());
     let mut report = BenchReport { rules, components, load_ms, scripted, bundles: Vec::new(), failed: Vec::new() };
+    let lang = args.locale.get().lang;
+    // Programs read JSON: it is the same for every reader.
+    let said = if args.format == BenchFormat::Json { Lang::En } else { lang };
     for dir in &bundles {
-        match measure(&project, dir, args) {
+        match measure(&project, dir, args, said) {
             Ok(times) => report.bundles.push(times),
             Err(why) => report.failed.push((dir.display().to_string(), why)),
         }
     }
     match args.format {
         BenchFormat::Json => writeln!(out, "{}", json(&report)?)?,
-        BenchFormat::Text => text(&report, out)?,
+        BenchFormat::Text => text(&report, lang, out)?,
     }
     Ok(if report.failed.is_empty() { OK } else { FINDINGS })
 }
@@ -128,10 +135,10 @@ impl Counts {
     }
 }
 
-fn measure(project: &Project, dir: &Path, args: &Args) -> Result<BundleTimes, String> {
+fn measure(project: &Project, dir: &Path, args: &Args, lang: Lang) -> Result<BundleTimes, String> {
     let bundle = load_bundle(project, dir, &top_of(project, dir), args.time.options()).map_err(|d| d.message.clone())?;
     let facts: Vec<Fact> = Fact::all_of(&bundle.facts).into_iter().filter(|fact| fact.time() <= bundle.at).collect();
-    let Some(first) = facts.first().map(Fact::time) else { return Err("no facts up to the requested time".to_owned()) };
+    let Some(first) = facts.first().map(Fact::time) else { return Err(lang.no_facts().to_owned()) };
     let mut runs: Vec<Run> = Vec::new();
     for _ in 0..args.repeat {
         let mut matcher = Matcher::new(bundle.setup(first));
@@ -163,7 +170,7 @@ fn measure(project: &Project, dir: &Path, args: &Args) -> Result<BundleTimes, St
     runs.sort_by(|a, b| a.total.total_cmp(&b.total));
     let middle = runs.len() / 2;
     let Some(Run { total, times, counts, state, findings_ms }) = runs.into_iter().nth(middle) else {
-        return Err("not replayed".to_owned());
+        return Err(lang.not_replayed().to_owned());
     };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a position in a list")]
     let at = |share: f64| times.get(((times.len() - 1) as f64 * share) as usize).copied().unwrap_or(0.0);
@@ -186,19 +193,28 @@ fn measure(project: &Project, dir: &Path, args: &Args) -> Result<BundleTimes, St
     })
 }
 
-fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(out, "{} rules over {} components, loaded in {:.0} ms", report.rules, report.components, report.load_ms)?;
+fn text(report: &BenchReport, lang: Lang, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}", lang.loaded(report.rules, report.components, report.load_ms))?;
+    let [recording, facts, speed, median, p999, max, events, findings, plain] = lang.replay_heads();
     writeln!(
         out,
-        "{:<32} {:>8} {:>10} {:>9} {:>9} {:>9} {:>22} {:>12} {:>11}",
-        "recording", "facts", "facts/s", "median", "99.9%", "max", "started/changed/ended", "findings", "every rule"
+        "{} {} {} {} {} {} {} {} {}",
+        left(recording, 32),
+        right(facts, 8),
+        right(speed, 10),
+        right(median, 9),
+        right(p999, 9),
+        right(max, 9),
+        right(events, 22),
+        right(findings, 12),
+        right(plain, 11)
     )?;
     for b in &report.bundles {
         let events = format!("{}/{}/{}", b.started, b.changed, b.ended);
         writeln!(
             out,
-            "{:<32} {:>8} {:>10.0} {:>6.2} µs {:>6.1} µs {:>6.0} µs {:>22} {:>9.2} ms {:>8.2} ms",
-            one_line(&b.bundle),
+            "{} {:>8} {:>10.0} {:>6.2} µs {:>6.1} µs {:>6.0} µs {:>22} {:>9.2} ms {:>8.2} ms",
+            left(&one_line(&b.bundle), 32),
             b.facts,
             b.facts_per_second,
             b.median_us,
@@ -208,34 +224,17 @@ fn text(report: &BenchReport, out: &mut impl Write) -> std::io::Result<()> {
             b.findings_ms,
             b.plain_ms
         )?;
-        let s = &b.state;
-        writeln!(
-            out,
-            "    holds {} series, {} samples, {} signals, {} rule bindings; {} facts unused",
-            s.series, s.samples, s.signals, s.instances, s.unread
-        )?;
-        if s.degraded() {
-            writeln!(
-                out,
-                "    limits reached: {} samples and {} signals dropped, {} rule bindings not evaluated",
-                s.samples_let_go, s.signals_let_go, s.instances_not_made
-            )?;
+        writeln!(out, "    {}", lang.holds(&b.state))?;
+        if b.state.degraded() {
+            writeln!(out, "    {}", lang.let_go(&b.state))?;
         }
     }
-    writeln!(
-        out,
-        "facts/s to max: wall time per fact; started/changed/ended: findings during the replay; findings: time to list all at the end;\n\
-         every rule: the same without the matcher, by evaluating every rule once"
-    )?;
+    writeln!(out, "{}", lang.replay_legend())?;
     if !report.scripted.is_empty() {
-        writeln!(
-            out,
-            "rules with scripts cost most, because a script runs again at each sample that it may read: {}",
-            report.scripted.join(", ")
-        )?;
+        writeln!(out, "{}", lang.scripts_cost(&report.scripted.join(", ")))?;
     }
     for (bundle, why) in &report.failed {
-        writeln!(out, "failed: {}: {}", one_line(bundle), one_line(why))?;
+        writeln!(out, "{}", lang.failed(&one_line(bundle), &one_line(why)))?;
     }
     Ok(())
 }

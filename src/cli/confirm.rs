@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::OK;
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, TimeArgs, load, load_project};
 use super::impact::unknown_component;
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::reliability::table;
+use super::{Lang, OK};
 use diag::{Code, Diagnostic};
 use estate::Snapshot;
-use knowledge::feedback::{Entry, GivenAnswer, JOURNAL, Root, Said, Verdict, pairs};
+use knowledge::feedback::{Entry, JOURNAL, Root, Said, pairs};
 use knowledge::{Calibration, Feedback, Layer, Reliability};
 use project::{Project, answer_of, append_feedback, name_in};
 use value::Time;
+use words::Locale;
 
 /// Confidences for which the calibrated value is shown.
 const SHOWN: &[f64] = &[0.2, 0.4, 0.6, 0.8];
@@ -47,12 +49,15 @@ pub struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let locale = args.locale.get();
     let Some(dir) = &args.bundle else {
         let project = load_project(&args.project, Path::new("."))?;
-        write!(out, "{}", listed(&project))?;
+        write!(out, "{}", listed(&project, &locale))?;
         return Ok(OK);
     };
     let project = load_project(&args.project, dir)?;
@@ -74,13 +79,13 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let path = project.root.join(JOURNAL);
     append_feedback(&project.root, &entry)
         .map_err(|error| Failure::new(Code::UNWRITABLE, format!("cannot write `{}`: {error}", path.display())))?;
-    writeln!(out, "recorded in {}: {}", path.display(), line(&entry))?;
+    writeln!(out, "{}", locale.lang.recorded_in(&path.display().to_string(), &locale.feedback(&entry)))?;
     if let Some(earlier) = earlier {
-        writeln!(out, "  replaces: {}", line(earlier))?;
+        writeln!(out, "  {}", locale.lang.replaces(&locale.feedback(earlier)))?;
     }
     let mut entries = before.entries.clone();
     entries.push(entry);
-    write!(out, "{}", changes(before, &Feedback::new(entries)))?;
+    write!(out, "{}", changes(before, &Feedback::new(entries), locale.lang))?;
     Ok(OK)
 }
 
@@ -97,71 +102,45 @@ fn said(args: &Args, estate: &Snapshot) -> Result<Said, Failure> {
 }
 
 /// What changes from now on.
-fn changes(before: &Feedback, after: &Feedback) -> String {
+fn changes(before: &Feedback, after: &Feedback, lang: Lang) -> String {
     let mut text = String::new();
     let cases: BTreeSet<&str> = before.weights.judged().chain(after.weights.judged()).map(|(case, _)| case).collect();
     for case in cases.into_iter().filter(|case| before.weights.record(case) != after.weights.record(case)) {
-        text.push_str(&weighs(after, case));
+        text.push_str(&weighs(after, case, lang));
     }
     let answers = |feedback: &Feedback| pairs(&feedback.entries, Some(Layer::Anomaly)).len();
     if before.calibration != after.calibration || answers(before) != answers(after) {
-        text.push_str(&meaning(&after.calibration, answers(after)));
+        text.push_str(&meaning(after.calibration, answers(after), lang));
     }
     if text.is_empty() {
-        text.push_str("  recorded, but without effect: only similar cases and anomaly scores are weighed by feedback\n");
+        text.push_str(&format!("  {}\n", lang.without_effect()));
     }
     text
 }
 
-fn weighs(feedback: &Feedback, case: &str) -> String {
-    let record = feedback.weights.record(case);
-    let words = if record.proposed == 0 { "no feedback anymore".to_owned() } else { words::track_record(record.right, record.proposed) };
-    let silent = if record.may_speak() { "" } else { "; no longer proposed" };
-    format!("  weight of case {case}: {:.2} ({words}){silent}\n", record.weight())
+fn weighs(feedback: &Feedback, case: &str, lang: Lang) -> String {
+    format!("  {}\n", lang.case_weight(case, feedback.weights.record(case)))
 }
 
-fn meaning(calibration: &Calibration, answers: usize) -> String {
-    let said: Vec<String> =
-        SHOWN.iter().map(|share| format!("{:.0}% → {:.0}%", share * 100.0, calibration.apply(*share) * 100.0)).collect();
-    let answers = format!("{answers} judged {}", if answers == 1 { "answer" } else { "answers" });
-    format!("  anomaly scores, calibrated with {answers}: {}\n", said.join(", "))
-}
-
-/// One entry in one line.
-fn line(entry: &Entry) -> String {
-    let named = |component: Option<&str>, fault: &str| {
-        let component = component.unwrap_or("—");
-        if fault.is_empty() { component.to_owned() } else { format!("{component}: {fault}") }
-    };
-    let broke = entry.root.as_ref().map_or_else(|| "no fault".to_owned(), |root| named(Some(root.component.as_str()), &root.fault));
-    let given = |answer: &GivenAnswer| named(answer.component.as_deref(), &answer.fault);
-    let layer = |answer: &GivenAnswer| format!("{}, {:.0}%", answer.layer.name(), answer.confidence * 100.0);
-    let words = match (entry.verdict, &entry.answer) {
-        (Verdict::Confirmed, Some(answer)) if entry.root.is_none() => format!("{} ({})", given(answer), layer(answer)),
-        (Verdict::Confirmed, Some(answer)) => format!("{broke} ({})", layer(answer)),
-        (Verdict::Corrected | Verdict::NoFault, Some(answer)) => format!("{broke}, not {} ({})", given(answer), layer(answer)),
-        (Verdict::Confirmed | Verdict::Corrected | Verdict::NoFault, None) => format!("{broke}; no suspect was named"),
-    };
-    let note = if entry.note.is_empty() { String::new() } else { format!(" — {}", entry.note) };
-    let text = format!("{} {} {}: {words}; by {}{note}", entry.time, entry.bundle, entry.verdict.name(), entry.by);
-    // Text that people wrote may contain line breaks.
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+fn meaning(calibration: Calibration, answers: usize, lang: Lang) -> String {
+    let shares: Vec<(f64, f64)> = SHOWN.iter().map(|share| (*share, calibration.apply(*share))).collect();
+    format!("  {}\n", lang.calibrated(answers, &shares))
 }
 
 /// The journal, and its effect.
-fn listed(project: &Project) -> String {
-    let feedback = &project.feedback;
+fn listed(project: &Project, locale: &Locale) -> String {
+    let (feedback, lang) = (&project.feedback, locale.lang);
     if feedback.entries.is_empty() {
-        return format!("{}: no answers confirmed or corrected yet\n", project.root.join(JOURNAL).display());
+        return format!("{}\n", lang.no_feedback_yet(&project.root.join(JOURNAL).display().to_string()));
     }
     let mut text = String::new();
-    feedback.entries.iter().for_each(|entry| text.push_str(&format!("{}\n", line(entry))));
+    feedback.entries.iter().for_each(|entry| text.push_str(&format!("{}\n", locale.feedback(entry))));
     text.push('\n');
     let judged: Vec<&str> = feedback.weights.judged().map(|(case, _)| case).collect();
-    judged.iter().for_each(|case| text.push_str(&weighs(feedback, case)));
+    judged.iter().for_each(|case| text.push_str(&weighs(feedback, case, lang)));
     let scores = pairs(&feedback.entries, Some(Layer::Anomaly));
     if !scores.is_empty() {
-        text.push_str(&meaning(&feedback.calibration, scores.len()));
+        text.push_str(&meaning(feedback.calibration, scores.len(), lang));
     }
     if !judged.is_empty() || !scores.is_empty() {
         text.push('\n');
@@ -169,7 +148,7 @@ fn listed(project: &Project) -> String {
     for layer in [Layer::Expert, Layer::Knowledge, Layer::Anomaly] {
         let said = pairs(&feedback.entries, Some(layer));
         if !said.is_empty() {
-            text.push_str(&table(layer.name(), &Reliability::of(&said)));
+            text.push_str(&table(lang.layer_short(Some(layer)), &Reliability::of(&said), lang));
         }
     }
     text

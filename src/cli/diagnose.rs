@@ -55,7 +55,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     known("owner", &args.owner, owners.chain(bundle.estate().ids().filter_map(|id| bundle.estate().component(id).owner.as_deref())))?;
     let any = |list: &[String], is: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(is);
     diagnosis.filter(|incident| any(&args.tags, &|tag| incident.has_tag(tag)) && any(&args.owner, &|owner| incident.is_of(owner)));
-    let locale = args.locale.get();
+    let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
     words::tell(&mut diagnosis, &locale, bundle.estate());
     let writer = Writer { locale: &locale, estate: bundle.estate() };
     let report = if args.full { text::diagnosis } else { screen::diagnosis };

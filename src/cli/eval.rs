@@ -7,11 +7,17 @@ use clap::ValueEnum;
 
 use diag::{Code, one_line};
 
+use super::columns::{left, right};
 use super::context::{ProjectArgs, TimeArgs, json, load_project};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::reliability::table;
-use super::{FINDINGS, OK};
-use project::{EvalReport, evaluate};
+use super::{FINDINGS, Lang, OK};
+use knowledge::Layer;
+use project::{EvalReport, GroupReport, evaluate};
+
+/// The layers that may name a first suspect, or none, in the order in which a line shows them: that of their English names.
+const LAYERS: [Option<Layer>; 4] = [Some(Layer::Anomaly), Some(Layer::Expert), Some(Layer::Knowledge), None];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EvalFormat {
@@ -37,6 +43,8 @@ pub struct Args {
     /// Also show how often first suspects were right, by confidence; JSON always has this
     #[arg(long)]
     reliability: bool,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
@@ -47,13 +55,16 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         }
     }
     let project = load_project(&args.project, near)?;
-    let report = evaluate(&project, &args.dirs, args.time.options());
+    let lang = args.locale.get().lang;
+    // Programs read JSON: it is the same for every reader.
+    let said = if args.format == EvalFormat::Json { Lang::En } else { lang };
+    let report = evaluate(&project, &args.dirs, args.time.options()).told(|why| said.unusable(why));
     match args.format {
         EvalFormat::Json => writeln!(out, "{}", json(&report)?)?,
         EvalFormat::Text => {
-            text(&report, args.verbose, out)?;
+            text(&report, args.verbose, lang, out)?;
             if args.reliability {
-                reliability(&report, out)?;
+                reliability(&report, lang, out)?;
             }
         }
     }
@@ -64,62 +75,47 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 }
 
 /// For all first suspects, then by layer.
-fn reliability(report: &EvalReport, out: &mut impl Write) -> std::io::Result<()> {
-    for name in ["all", "expert", "knowledge", "anomaly"] {
-        if let Some(reliability) = report.reliability.get(name) {
-            write!(out, "\n{}", table(name, reliability))?;
+fn reliability(report: &EvalReport<String>, lang: Lang, out: &mut impl Write) -> std::io::Result<()> {
+    for layer in [None, Some(Layer::Expert), Some(Layer::Knowledge), Some(Layer::Anomaly)] {
+        if let Some(reliability) = report.reliability.get(layer.map_or("all", Layer::name)) {
+            let title = layer.map_or(lang.all_layers(), |layer| lang.layer_short(Some(layer)));
+            write!(out, "\n{}", table(title, reliability, lang))?;
         }
     }
-    if report.reliability.contains_key("anomaly") {
-        let fitted = report.fitted;
-        writeln!(
-            out,
-            "\ncalibration of the anomaly scores of these bundles: slope {:.3}, intercept {:.3}",
-            fitted.slope, fitted.intercept
-        )?;
+    if report.reliability.contains_key(Layer::Anomaly.name()) {
+        writeln!(out, "\n{}", lang.fitted(report.fitted))?;
     }
     Ok(())
 }
 
-fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Result<()> {
+fn text(report: &EvalReport<String>, verbose: bool, lang: Lang, out: &mut impl Write) -> std::io::Result<()> {
     if verbose {
-        for bundle in &report.bundles {
-            let hit = if bundle.expected.is_empty() { bundle.suspects.is_empty() } else { bundle.top.0 > 0.5 };
-            let layer = bundle.layer.map_or("none", localize::Layer::name);
-            let list = |ids: &[String]| if ids.is_empty() { "no fault".to_owned() } else { one_line(&ids.join(", ")).into_owned() };
-            let (wanted, said) = (list(&bundle.expected), list(&bundle.suspects));
-            writeln!(
-                out,
-                "{} {}/{}  expected {wanted}  got {said}  [{layer}{}]  {:.0} ms",
-                if hit { "✓" } else { "✗" },
-                one_line(&bundle.group),
-                one_line(&bundle.bundle),
-                if bundle.rules.is_empty() { String::new() } else { format!(" {}", bundle.rules.join(", ")) },
-                bundle.ms
-            )?;
-        }
-        writeln!(out)?;
+        bundles(report, lang, out)?;
     }
-    if report.faults.iter().any(|fault| !fault.fault.is_empty()) && verbose {
-        writeln!(out, "{:<28} {:<24} {:>7} {:>7} {:>7}", "group", "fault", "bundles", "top-1", "top-3")?;
-        for one in &report.faults {
-            let (first, three) = (one.top1 * 100.0, one.top3 * 100.0);
-            writeln!(out, "{:<28} {:<24} {:>7} {first:>6.1}% {three:>6.1}%", one_line(&one.group), one_line(&one.fault), one.bundles)?;
-        }
-        writeln!(out)?;
+    if verbose && report.faults.iter().any(|fault| !fault.fault.is_empty()) {
+        faults(report, lang, out)?;
     }
+    let [group, faults, top1, top3, top5, healthy, abstained, false_rules, median, max, layers] = lang.group_heads();
     writeln!(
         out,
-        "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>9} {:>9}  layers",
-        "group", "faults", "top-1", "top-3", "top-5", "healthy", "abstained", "rule fired", "median", "max"
+        "{} {} {} {} {} {} {} {}  {} {}  {layers}",
+        left(group, 28),
+        right(faults, 6),
+        right(top1, 7),
+        right(top3, 7),
+        right(top5, 7),
+        right(healthy, 9),
+        right(abstained, 10),
+        right(false_rules, 11),
+        right(median, 9),
+        right(max, 9)
     )?;
     for group in &report.groups {
         let percent = |share: f64| if group.faults == 0 { "-".to_owned() } else { format!("{:.1}%", share * 100.0) };
-        let layers: Vec<String> = group.layers.iter().map(|(layer, n)| format!("{layer} {n}")).collect();
         writeln!(
             out,
-            "{:<28} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>6.0} ms {:>6.0} ms  {}",
-            one_line(&group.group),
+            "{} {:>6} {:>7} {:>7} {:>7} {:>9} {:>10} {:>11}  {:>6.0} ms {:>6.0} ms  {}",
+            left(&one_line(&group.group), 28),
             group.faults,
             percent(group.top1),
             percent(group.top3),
@@ -129,11 +125,52 @@ fn text(report: &EvalReport, verbose: bool, out: &mut impl Write) -> std::io::Re
             group.false_rules,
             group.median_ms,
             group.max_ms,
-            layers.join(", ")
+            layers_of(group, lang)
         )?;
     }
     for (bundle, why) in &report.failed {
-        writeln!(out, "failed: {}: {}", one_line(bundle), one_line(why))?;
+        writeln!(out, "{}", lang.failed(&one_line(bundle), &one_line(why)))?;
     }
     Ok(())
+}
+
+/// How many bundles each layer named the first suspect of.
+fn layers_of(group: &GroupReport, lang: Lang) -> String {
+    let counted = |layer: Option<Layer>| {
+        let number = group.layers.get(layer.map_or("none", Layer::name))?;
+        Some(format!("{} {number}", lang.layer_short(layer)))
+    };
+    LAYERS.into_iter().filter_map(counted).collect::<Vec<_>>().join(", ")
+}
+
+/// A line for each bundle.
+fn bundles(report: &EvalReport<String>, lang: Lang, out: &mut impl Write) -> std::io::Result<()> {
+    for bundle in &report.bundles {
+        let hit = if bundle.expected.is_empty() { bundle.suspects.is_empty() } else { bundle.top.0 > 0.5 };
+        let list = |ids: &[String]| if ids.is_empty() { lang.without_fault().to_owned() } else { one_line(&ids.join(", ")).into_owned() };
+        writeln!(
+            out,
+            "{} {}/{}  {}  [{}{}]  {:.0} ms",
+            if hit { "✓" } else { "✗" },
+            one_line(&bundle.group),
+            one_line(&bundle.bundle),
+            lang.expected_and_got(&list(&bundle.expected), &list(&bundle.suspects)),
+            lang.layer_short(bundle.layer),
+            if bundle.rules.is_empty() { String::new() } else { format!(" {}", bundle.rules.join(", ")) },
+            bundle.ms
+        )?;
+    }
+    writeln!(out)
+}
+
+/// A line for each kind of fault in each group.
+fn faults(report: &EvalReport<String>, lang: Lang, out: &mut impl Write) -> std::io::Result<()> {
+    let [group, fault, bundles, first, three] = lang.fault_heads();
+    writeln!(out, "{} {} {} {} {}", left(group, 28), left(fault, 24), right(bundles, 7), right(first, 7), right(three, 7))?;
+    for one in &report.faults {
+        let (group, fault) = (left(&one_line(&one.group), 28), left(&one_line(&one.fault), 24));
+        let (first, three) = (one.top1 * 100.0, one.top3 * 100.0);
+        writeln!(out, "{group} {fault} {:>7} {first:>6.1}% {three:>6.1}%", one.bundles)?;
+    }
+    writeln!(out)
 }

@@ -8,6 +8,7 @@ mod causes;
 mod change;
 mod change_text;
 mod check;
+mod columns;
 mod confirm;
 mod context;
 mod diagnose;

@@ -18,6 +18,11 @@ fn parse_zone(name: &str) -> Result<Zone, String> {
 }
 
 impl LocaleArgs {
+    /// Only what was asked for: what programs read does not depend on the environment.
+    pub fn asked(&self) -> Locale {
+        Locale { lang: self.lang.unwrap_or_default(), zone: self.tz.clone().unwrap_or_default() }
+    }
+
     pub fn get(&self) -> Locale {
         Locale {
             lang: self.lang.unwrap_or_else(language),

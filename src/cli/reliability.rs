@@ -2,12 +2,15 @@
 
 use knowledge::Reliability;
 
-/// One line for each bin, then the scores; `no answers` if there are none.
-pub fn table(title: &str, reliability: &Reliability) -> String {
-    let Some((brier, ece)) = reliability.brier.zip(reliability.ece) else { return format!("{title}: no answers\n") };
-    let answers = reliability.answers;
-    let mut text = format!("{title}: {answers} {}\n", if answers == 1 { "answer" } else { "answers" });
-    text.push_str("  confidence   answers    mean   right   95% interval\n");
+use super::Lang;
+use super::columns::{left, right};
+
+/// One line for each bin, then the scores; nothing but that if there are no answers.
+pub fn table(title: &str, reliability: &Reliability, lang: Lang) -> String {
+    let mut text = format!("{}\n", lang.answers(title, reliability.answers));
+    let Some((brier, ece)) = reliability.brier.zip(reliability.ece) else { return text };
+    let [confidence, answers, mean, share, interval] = lang.confidence_heads();
+    text.push_str(&format!("  {}  {}  {}  {}   {interval}\n", left(confidence, 11), right(answers, 7), right(mean, 6), right(share, 6)));
     for bin in &reliability.bins {
         text.push_str(&format!(
             "  {:>3.0}% – {:>3.0}%  {:>7}  {:>5.1}%  {:>5.1}%  {:>5.1}% – {:.1}%\n",
@@ -20,6 +23,6 @@ pub fn table(title: &str, reliability: &Reliability) -> String {
             bin.high * 100.0
         ));
     }
-    text.push_str(&format!("  Brier score {brier:.3}, expected calibration error {ece:.3}\n"));
+    text.push_str(&format!("  {}\n", lang.scores_of_confidence(brier, ece)));
     text
 }

@@ -1,17 +1,20 @@
 //! `faultscope walk TREE-ID`.
 
+use std::borrow::Cow;
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use super::context::{ProjectArgs, TimeArgs, load, load_project};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use super::{FINDINGS, OK};
+use super::{FINDINGS, Lang, OK};
 use compile::plan::{Answer, Goal, Tree, TreeNode};
 use diag::{Code, did_you_mean, nearest, one_line};
 use engine::Walk;
 use project::Bundle;
+use words::{Locale, Writer};
 
 /// The longest line that is read as an answer, in bytes; answers are a few words. What has no line breaks may have no end either.
 const MAX_ANSWER: u64 = 4096;
@@ -41,6 +44,8 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: WalkFormat,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
@@ -60,14 +65,17 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         };
         return Err(Failure::new(Code::UNKNOWN_RULE, format!("there is no tree `{}`", args.tree)).help(help));
     };
+    let locale = args.locale.get();
+    let lang = locale.lang;
     if args.format == WalkFormat::Mermaid {
-        write!(out, "{}", mermaid(tree))?;
+        write!(out, "{}", mermaid(tree, lang))?;
         return Ok(OK);
     }
-    walk(tree, bundle.as_ref(), args.answers.as_deref(), out)
+    walk(tree, bundle.as_ref(), args.answers.as_deref(), &locale, out)
 }
 
-fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, out: &mut impl Write) -> Outcome {
+fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, locale: &Locale, out: &mut impl Write) -> Outcome {
+    let lang = locale.lang;
     writeln!(out, "{} {}", tree.id, one_line(&tree.title))?;
     let engine = bundle.map(Bundle::engine);
     let mut walk = Walk::new(tree);
@@ -76,63 +84,60 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
         writeln!(out, "\n? {}", one_line(&node.question))?;
         let said = engine.as_ref().and_then(|engine| walk.ask_data(engine));
         if let (Some((evidence, known)), Some(bundle)) = (said, bundle) {
-            let view = evidence.view(bundle.estate(), &bundle.facts);
+            let found = Writer { locale, estate: bundle.estate() }.evidence(&evidence.view(bundle.estate(), &bundle.facts));
             if let Some(answer) = known {
-                writeln!(out, "  {} — from the data: {}", shown(&answer), one_line(&view.text))?;
+                writeln!(out, "  {}", lang.data_say(&shown(&answer, lang), &one_line(&found)))?;
                 if walk.answer(&answer, Some(evidence)) {
                     continue;
                 }
             }
-            writeln!(out, "  the data give no answer: {}", one_line(&view.text))?;
+            writeln!(out, "  {}", lang.data_do_not_say(&one_line(&found)))?;
         }
         let answer = match &mut given {
             Some(list) => match list.next() {
-                Some(text) => parse(node, text)?,
+                Some(text) => parse(node, text, lang)?,
                 None => {
-                    writeln!(out, "  not answered: `--answers` has no more entries; use {}", choices(node))?;
+                    writeln!(out, "  {}", lang.answers_used_up(&choices(node, lang)))?;
                     return Ok(FINDINGS);
                 }
             },
-            None => match ask(node, out)? {
+            None => match ask(node, lang, out)? {
                 Some(answer) => answer,
                 None => return Ok(FINDINGS),
             },
         };
-        writeln!(out, "  {}", shown(&answer))?;
+        writeln!(out, "  {}", shown(&answer, lang))?;
         walk.answer(&answer, None);
     }
     let surplus: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
     if !surplus.is_empty() {
-        super::output::say(&format!("warning: unused answers: {}", one_line(&surplus.join(", "))));
+        super::output::say(&lang.unused_answers(&one_line(&surplus.join(", "))));
     }
-    finish(&walk, out)
+    finish(&walk, lang, out)
 }
 
-fn finish(walk: &Walk<'_>, out: &mut impl Write) -> Outcome {
+fn finish(walk: &Walk<'_>, lang: Lang, out: &mut impl Write) -> Outcome {
     let Some(end) = walk.end else { return Ok(FINDINGS) };
     let see = if end.see.is_empty() { String::new() } else { format!("  → {}", end.see.join(", ")) };
     writeln!(out, "\n→ {}", one_line(&format!("{}{see}", end.verdict)))?;
     let path: Vec<String> = walk
         .steps
         .iter()
-        .map(|s| format!("{} {}{}", s.node.name, shown(s.answer), if s.auto.is_some() { " (data)" } else { "" }))
+        .map(|s| format!("{} {}{}", s.node.name, shown(s.answer, lang), if s.auto.is_some() { lang.answered_by_data() } else { "" }))
         .collect();
-    writeln!(out, "  path: {}", one_line(&path.join(" → ")))?;
+    writeln!(out, "  {}", lang.path_taken(&one_line(&path.join(" → "))))?;
     Ok(OK)
 }
 
-fn shown(answer: &Answer) -> String {
-    match answer {
-        Answer::Yes => "yes".to_owned(),
-        Answer::No => "no".to_owned(),
-        Answer::Text(text) => one_line(text).into_owned(),
-    }
+fn shown(answer: &Answer, lang: Lang) -> Cow<'_, str> {
+    one_line(lang.answer(answer))
 }
 
-fn choices(node: &TreeNode) -> String {
-    node.branches.iter().map(|(answer, _)| format!("`{}`", shown(answer))).collect::<Vec<_>>().join(", ")
+fn choices(node: &TreeNode, lang: Lang) -> String {
+    node.branches.iter().map(|(answer, _)| format!("`{}`", shown(answer, lang))).collect::<Vec<_>>().join(", ")
 }
 
+/// The branch that an answer names; `yes` and `no` may be given in either language, whatever the report is written in.
 fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
     let text = text.trim();
     node.branches.iter().map(|(answer, _)| answer).find(|answer| match answer {
@@ -142,17 +147,17 @@ fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
     })
 }
 
-fn parse(node: &TreeNode, text: &str) -> Result<Answer, Failure> {
+fn parse(node: &TreeNode, text: &str, lang: Lang) -> Result<Answer, Failure> {
     matching(node, text)
         .cloned()
-        .ok_or_else(|| Failure::new(Code::USAGE, format!("invalid answer `{text}` to \"{}\": use {}", node.question, choices(node))))
+        .ok_or_else(|| Failure::new(Code::USAGE, format!("invalid answer `{text}` to \"{}\": use {}", node.question, choices(node, lang))))
 }
 
 /// Asks in the terminal until the answer is one of the branches; `None` at the end of the input.
-fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure> {
+fn ask(node: &TreeNode, lang: Lang, out: &mut impl Write) -> Result<Option<Answer>, Failure> {
     let stdin = std::io::stdin();
     loop {
-        write!(out, "  {}: ", choices(node))?;
+        write!(out, "  {}: ", choices(node, lang))?;
         out.flush()?;
         let mut line = String::new();
         let read = stdin.lock().take(MAX_ANSWER + 1).read_line(&mut line);
@@ -162,7 +167,7 @@ fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure>
             return Ok(None);
         }
         if u64::try_from(read).unwrap_or(u64::MAX) > MAX_ANSWER {
-            let help = format!("answer with one of {}", choices(node));
+            let help = format!("answer with one of {}", choices(node, lang));
             return Err(Failure::new(Code::TOO_LARGE, format!("the answer is longer than {MAX_ANSWER} bytes")).help(help));
         }
         if let Some(answer) = matching(node, &line) {
@@ -172,7 +177,7 @@ fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure>
 }
 
 /// The tree as a Mermaid flowchart.
-fn mermaid(tree: &Tree) -> String {
+fn mermaid(tree: &Tree, lang: Lang) -> String {
     let quote = |text: &str| diag::diagram(text).into_owned();
     let mut page = format!("---\ntitle: \"{} {}\"\n---\nflowchart TD\n", tree.id, quote(&tree.title).replace('\\', "/"));
     let mut ends = 0;
@@ -181,7 +186,7 @@ fn mermaid(tree: &Tree) -> String {
     }
     for node in tree.nodes.values() {
         for (answer, goal) in &node.branches {
-            let label = quote(&shown(answer));
+            let label = quote(&shown(answer, lang));
             match goal {
                 Goal::Node(name) => page.push_str(&format!("  q_{} -->|\"{label}\"| q_{name}\n", node.name)),
                 Goal::End { verdict, .. } => {

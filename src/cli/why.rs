@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::OK;
 use super::context::{Format, ProjectArgs, TimeArgs, json, load, load_project};
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use compile::plan::{CondKind, Rule, Status};
+use super::{Lang, OK};
+use compile::plan::{CondKind, Rule};
 use diag::{Code, did_you_mean, nearest, one_line};
 use engine::{Evidence, EvidenceView, Unbound, Why};
 use estate::ComponentId;
 use project::Bundle;
 use value::{Time, Told, Truth};
-use words::{Locale, Writer};
+use words::Writer;
 
 /// How many bindings that did not match are shown after those that did; JSON has all.
 const MAX_BINDINGS: usize = 3;
@@ -37,6 +38,8 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -100,8 +103,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let engine = bundle.engine();
     let findings = engine.findings();
     let why = engine.why(rule, &findings);
-    let mut report = report(&bundle, &why);
-    let locale = Locale::default();
+    // Programs read JSON: it is the same for every reader, unless asked otherwise.
+    let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
+    let mut report = report(&bundle, &why, locale.lang);
     let writer = Writer { locale: &locale, estate: bundle.estate() };
     if let Some(unbound) = &mut report.unbound {
         unbound.text = writer.unbound(&unbound.what);
@@ -115,17 +119,14 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-fn report(bundle: &Bundle<'_>, why: &Why<'_>) -> WhyReport {
+fn report(bundle: &Bundle<'_>, why: &Why<'_>, lang: Lang) -> WhyReport {
     let names = |binding: &[ComponentId]| binding.iter().map(|c| bundle.estate().component(*c).id.clone()).collect();
     let held = why.findings.iter().map(|f| BindingReport {
         components: names(&f.binding),
         held: true,
         from: f.since,
         until: f.until,
-        set_aside: f
-            .overridden
-            .as_ref()
-            .map(|(by, why)| format!("overridden by {by}{}", why.as_ref().map_or_else(String::new, |w| format!(": {w}")))),
+        set_aside: f.overridden.as_ref().map(|(by, why)| lang.overridden(by, why.as_deref())),
         lacking: 0,
         conditions: conditions(bundle, &f.evidence),
     });
@@ -178,21 +179,11 @@ fn tell(report: &mut ConditionReport, writer: Writer<'_>) {
 }
 
 fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>, writer: Writer<'_>) -> String {
-    let status = match rule.status {
-        Status::Active => "",
-        Status::Draft => ", draft",
-        Status::Retired => ", retired: never evaluated",
-    };
-    let verdict = if report.held { "matched" } else { "did not match" };
-    let mut page = format!(
-        "{} \"{}\"{status}: {verdict} (checked from {} to {})\n",
-        report.rule,
-        report.title,
-        bundle.at.minus(bundle.lookback),
-        bundle.at
-    );
+    let (locale, lang) = (writer.locale, writer.lang());
+    let checked = (bundle.at.minus(bundle.lookback), bundle.at);
+    let mut page = format!("{}\n", locale.why_rule(&report.rule, &report.title, rule.status, report.held, checked));
     if let Some(unbound) = &report.unbound {
-        page.push_str(&format!("\n  Not evaluated: {}.\n", unbound.text));
+        page.push_str(&format!("\n  {}\n", lang.not_evaluated(&unbound.text)));
     }
     let mut others = 0;
     for binding in &report.bindings {
@@ -204,29 +195,23 @@ fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>, writer: Writer<'_
         }
         let named: Vec<String> = rule.variables.iter().zip(&binding.components).map(|(v, c)| format!("{} = {c}", v.name)).collect();
         let on = if named.is_empty() { String::new() } else { format!("{} ", named.join(", ")) };
-        let when = match (binding.held, binding.until) {
-            (true, None) => format!("matched since {}, still matching", binding.from.clock()),
-            (true, Some(until)) => format!("matched from {} to {}", binding.from.clock(), until.clock()),
-            (false, _) => {
-                let verdict = match binding.conditions.view.truth {
-                    Truth::Unknown => "unknown, data is missing",
-                    Truth::True | Truth::False => "did not match",
-                };
-                let many = if binding.lacking == 1 { "one condition".to_owned() } else { format!("{} conditions", binding.lacking) };
-                format!("{verdict}: {many} unmet, closest at {}", binding.from.clock())
-            }
+        let when = if binding.held {
+            locale.binding_matched(binding.from, binding.until)
+        } else {
+            locale.binding_missed(binding.conditions.view.truth, binding.lacking, binding.from)
         };
-        let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| format!("; not counted: {why}"));
+        let aside = binding.set_aside.as_ref().map_or_else(String::new, |why| lang.not_counted(why));
         page.push_str(&format!("\n  {}\n", one_line(&format!("{on}— {when}{aside}"))));
         tree(&binding.conditions, 2, writer, &mut page);
     }
     if others > MAX_BINDINGS {
-        page.push_str(&format!("\n  … {} more bindings, further from a match\n", others - MAX_BINDINGS));
+        page.push_str(&format!("\n  … {}\n", lang.more_bindings(others - MAX_BINDINGS)));
     }
     page
 }
 
 fn tree(condition: &ConditionReport, depth: usize, writer: Writer<'_>, page: &mut String) {
+    let lang = writer.lang();
     let mark = match condition.view.truth {
         Truth::True => "✓",
         Truth::False => "✗",
@@ -234,13 +219,13 @@ fn tree(condition: &ConditionReport, depth: usize, writer: Writer<'_>, page: &mu
     };
     let indent = "  ".repeat(depth);
     let line = match condition.kind.as_str() {
-        "and" => "all of".to_owned(),
-        "or" => "any of".to_owned(),
-        "not" => "not".to_owned(),
+        "and" => lang.all_of().to_owned(),
+        "or" => lang.any_of().to_owned(),
+        "not" => lang.none_of().to_owned(),
         _ => {
             let mut line = condition.view.text.clone();
             if let Some(needed) = writer.needed(&condition.view.found) {
-                line.push_str(&format!(" — needs {needed}"));
+                line.push_str(&lang.needs_value(&needed));
             }
             line
         }
@@ -251,7 +236,7 @@ fn tree(condition: &ConditionReport, depth: usize, writer: Writer<'_>, page: &mu
             page.push_str(&format!("{indent}    {}#{}: {}\n", one_line(&source.origin.file), source.origin.index, one_line(&source.text)));
         }
         if condition.view.sources.len() > MAX_SOURCES {
-            page.push_str(&format!("{indent}    … {} more\n", condition.view.sources.len() - MAX_SOURCES));
+            page.push_str(&format!("{indent}    … {} {}\n", condition.view.sources.len() - MAX_SOURCES, lang.more()));
         }
     }
     // For a quantifier, only the elements that decide it: those for it if it holds, otherwise those against it and the unknown ones.
@@ -267,6 +252,6 @@ fn tree(condition: &ConditionReport, depth: usize, writer: Writer<'_>, page: &mu
         tree(part, depth + 1, writer, page);
     }
     if shown.len() > MAX_PARTS {
-        page.push_str(&format!("{indent}  … {} more\n", shown.len() - MAX_PARTS));
+        page.push_str(&format!("{indent}  … {} {}\n", shown.len() - MAX_PARTS, lang.more()));
     }
 }

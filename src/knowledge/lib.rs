@@ -7,6 +7,7 @@
 mod calibration;
 mod case;
 pub mod feedback;
+mod recording;
 mod reliability;
 mod shape;
 mod similar;
@@ -17,6 +18,7 @@ mod words;
 pub use calibration::Calibration;
 pub use case::{Case, CaseMetric, Root, read_case};
 pub use feedback::{Feedback, Layer};
+pub use recording::Unusable;
 pub use reliability::{Bin, Reliability, brier, ece, reliability};
 pub use similar::{CaseBase, Match, RESEMBLES, Similar, Symptoms, TELLS};
 pub use weights::{Record, Weights};

@@ -29,11 +29,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use associate::{associations, labels};
 use conflicts::{Existing, Ids};
 use draft::{Draft, Legend, Parsed, TreeDraft};
+use knowledge::Unusable;
 use measure::{Measured, measure};
 use project::{Collected, Labelled, Options, Project, load_bundle};
 use select::{Ground, rules, tree_proposal};
 use transactions::{Incident, Label, Symptom, incident};
 use tree::{Example, grow};
+// The package; `words` here are those of rules.
+use ::words::Lang;
 
 /// Requirements for a proposal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +62,9 @@ const A_TREE: &str = "a decision tree";
 
 /// Learns from recordings. The report also lists what could not be used.
 pub fn mine(project: &Project, collected: &Collected, settings: Settings) -> Report {
-    let mut skipped: Vec<Dropped> = collected.skipped.iter().map(|(what, why)| Dropped { what: what.clone(), why: why.clone() }).collect();
+    // The text of a merge request is English, like the rules that it proposes.
+    let unusable = |(what, why): &(String, Unusable)| Dropped { what: what.clone(), why: Lang::En.unusable(why) };
+    let mut skipped: Vec<Dropped> = collected.skipped.iter().map(unusable).collect();
     let mut recordings: Vec<&Labelled> = Vec::new();
     let mut incidents: Vec<Incident> = Vec::new();
     let mut existing = Existing::default();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use knowledge::{Calibration, Reliability};
+use knowledge::{Calibration, Reliability, Unusable};
 use localize::{Diagnosis, Layer};
 
 use super::truth::{expected, expecting};
@@ -16,19 +16,28 @@ use super::{Options, Project, load_bundle};
 /// Suspects whose confidence differs by less than this share one rank.
 const TIE: f64 = 1e-9;
 
-/// How accurately the bundles below a folder are diagnosed.
+/// How accurately the bundles below a folder are diagnosed. `W` is why a bundle could not be used: typed, or told to a reader.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct EvalReport {
+pub struct EvalReport<W = Unusable> {
     pub groups: Vec<GroupReport>,
     /// By group and by the fault in `expected.json`.
     pub faults: Vec<FaultReport>,
     pub bundles: Vec<BundleReport>,
     /// Bundles that could not be read, and why.
-    pub failed: Vec<(String, String)>,
+    pub failed: Vec<(String, W)>,
     /// How often the first suspect was right, by its confidence: for `all`, and for each layer that proposed one.
     pub reliability: BTreeMap<String, Reliability>,
     /// The calibration that fits the anomaly layer's own confidences on these bundles, starting from the identity, not the default.
     pub fitted: Calibration,
+}
+
+impl EvalReport {
+    /// The same, with reasons in words.
+    pub fn told(self, words: impl Fn(&Unusable) -> String) -> EvalReport<String> {
+        let EvalReport { groups, faults, bundles, failed, reliability, fitted } = self;
+        let failed = failed.into_iter().map(|(bundle, why)| (bundle, words(&why))).collect();
+        EvalReport { groups, faults, bundles, failed, reliability, fitted }
+    }
 }
 
 /// One kind of fault in one folder. Shares are 0 to 1.
@@ -134,10 +143,10 @@ fn group_of(dir: &Path, bundle: &Path) -> String {
     shown.to_string_lossy().into_owned()
 }
 
-fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<BundleReport, String> {
+fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<BundleReport, Unusable> {
     let causes = expected(dir)?;
     let started = Instant::now();
-    let bundle = load_bundle(project, dir, root, options).map_err(|d| d.message.clone())?;
+    let bundle = load_bundle(project, dir, root, options).map_err(|error| Unusable::Unreadable(error.message))?;
     let diagnosis = bundle.diagnose();
     let ms = started.elapsed().as_secs_f64() * 1000.0;
     let fault = causes.first().map(|cause| cause.fault.clone()).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use diag::Diagnostic;
-use knowledge::feedback;
+use knowledge::{Unusable, feedback};
 
 use super::Project;
 use super::folder::{MAX_TEXT_BYTES, below};
@@ -34,7 +34,7 @@ pub struct Labelled {
 pub struct Collected {
     pub found: Vec<Labelled>,
     /// Names of recordings that cannot be used, and why.
-    pub skipped: Vec<(String, String)>,
+    pub skipped: Vec<(String, Unusable)>,
     /// Errors in the journal.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -76,7 +76,7 @@ struct Collecting<'p> {
     project: &'p Project,
     /// By canonical path, so that a recording found in two folders counts once.
     by_path: BTreeMap<PathBuf, Labelled>,
-    skipped: BTreeSet<(String, String)>,
+    skipped: BTreeSet<(String, Unusable)>,
 }
 
 impl Collecting<'_> {
@@ -89,18 +89,18 @@ impl Collecting<'_> {
                 continue;
             }
             let Some(root) = case.root.as_ref() else {
-                self.skip(name, "the case has no root cause");
+                self.skip(name, Unusable::NoRootCause);
                 continue;
             };
             let Some(component) = &root.component else {
-                self.skip(name, "its root cause names no component");
+                self.skip(name, Unusable::NoComponent);
                 continue;
             };
             if SIGNALS.iter().any(|file| dir.join(file).is_file()) {
                 let top = project.root.join("cases");
                 self.add(dir, top, BTreeMap::from([(component.clone(), root.fault.clone())]));
             } else {
-                self.skip(name, "the case has no recorded signals next to it to measure on");
+                self.skip(name, Unusable::NoSignals);
             }
         }
     }
@@ -112,7 +112,7 @@ impl Collecting<'_> {
                     let roots = causes.into_iter().map(|cause| (cause.component, cause.fault.trim().to_owned())).collect();
                     self.add(dir, folder.to_path_buf(), roots);
                 }
-                Err(why) => self.skip(self.name(&dir), &why),
+                Err(why) => self.skip(self.name(&dir), why),
             }
         }
     }
@@ -132,12 +132,12 @@ impl Collecting<'_> {
                 (feedback::Verdict::Confirmed | feedback::Verdict::Corrected, None) => None,
             };
             match roots {
-                Some(_) if !dir.is_dir() => self.skip(entry.bundle, "the journal names this folder, but it does not exist"),
+                Some(_) if !dir.is_dir() => self.skip(entry.bundle, Unusable::NoFolder),
                 Some(roots) => {
                     let top = dir.parent().map_or_else(|| dir.clone(), Path::to_path_buf);
                     self.add(dir, top, roots);
                 }
-                None => self.skip(entry.bundle, "the journal names no root cause"),
+                None => self.skip(entry.bundle, Unusable::Undecided),
             }
         }
         diagnostics
@@ -157,14 +157,14 @@ impl Collecting<'_> {
         }
         let top = before.map_or(top, |before| before.top.clone());
         if roots.values().any(String::is_empty) {
-            self.skip(name, "it names a component but no fault");
+            self.skip(name, Unusable::NoFault);
         } else {
             self.by_path.insert(key, Labelled { name, dir, top, roots });
         }
     }
 
-    fn skip(&mut self, name: String, why: &str) {
-        self.skipped.insert((name, why.to_owned()));
+    fn skip(&mut self, name: String, why: Unusable) {
+        self.skipped.insert((name, why));
     }
 
     /// Relative to the project if it is inside it.
@@ -179,13 +179,14 @@ impl Collecting<'_> {
 const MAX_EXPECTED_BYTES: u64 = 1 << 20;
 
 /// The causes in an `expected.json`.
-pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
-    let text = files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES).map_err(|error| error.message)?;
-    let said: Expected = serde_json::from_str(&text).map_err(|error| format!("`expected.json` is invalid: {error}"))?;
+pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, Unusable> {
+    let text = files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES);
+    let text = text.map_err(|error| Unusable::Unreadable(error.message))?;
+    let said: Expected = serde_json::from_str(&text).map_err(|error| Unusable::Invalid(error.to_string()))?;
     match (said.no_fault, said.root_causes.is_empty()) {
         (true, true) | (false, false) => Ok(said.root_causes),
-        (true, false) => Err("`expected.json` has both `root_causes` and `no_fault`".to_owned()),
-        (false, true) => Err("`expected.json` needs `root_causes` or `no_fault`".to_owned()),
+        (true, false) => Err(Unusable::Both),
+        (false, true) => Err(Unusable::Neither),
     }
 }
 

@@ -15,6 +15,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     incident: "INCIDENT", "故障";

@@ -55,6 +55,14 @@ impl Zone {
         self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
     }
 
+    /// In RFC 3339, with the offset of the zone: `2025-06-01T18:15:00+08:00`; in UTC `2025-06-01T10:15:00Z`.
+    pub fn stamp(&self, time: Time) -> String {
+        match self.at(time) {
+            Some(zoned) if zoned.offset().seconds() != 0 => zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            Some(_) | None => time.to_string(),
+        }
+    }
+
     pub fn date(&self, time: Time) -> String {
         self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d").to_string())
     }
@@ -75,13 +83,35 @@ impl Locale {
     pub fn new(lang: Lang) -> Self {
         Locale { lang, zone: Zone::default() }
     }
+
+    /// An instant that stands alone: date, time of day and zone.
+    pub fn instant(&self, time: Time) -> String {
+        match self.lang {
+            Lang::En => self.zone.stamp(time),
+            Lang::Zh => format!("{} {}", self.zone.moment(time), self.zone.name()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use value::Time;
 
-    use super::Zone;
+    use super::{Lang, Locale, Zone};
+
+    #[test]
+    fn instants_say_their_zone() {
+        let time = Time::parse("2025-06-01T20:00:00Z").unwrap();
+        for (lang, zone, expected) in [
+            (Lang::En, "UTC", "2025-06-01T20:00:00Z"),
+            (Lang::En, "Asia/Shanghai", "2025-06-02T04:00:00+08:00"),
+            (Lang::En, "-03:30", "2025-06-01T16:30:00-03:30"),
+            (Lang::Zh, "UTC", "2025-06-01 20:00:00 UTC"),
+            (Lang::Zh, "Asia/Shanghai", "2025-06-02 04:00:00 Asia/Shanghai"),
+        ] {
+            assert_eq!(Locale { lang, zone: Zone::parse(zone).unwrap() }.instant(time), expected);
+        }
+    }
 
     #[test]
     fn zones() {

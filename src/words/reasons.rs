@@ -224,7 +224,7 @@ impl Writer<'_> {
 }
 
 /// `was wrong 3 of 4 times`.
-pub fn track_record(right: u32, proposed: u32) -> String {
+pub(super) fn track_record(right: u32, proposed: u32) -> String {
     let wrong = proposed.saturating_sub(right);
     let (what, number) = if wrong > right { ("wrong", wrong) } else { ("right", right) };
     format!("was {what} {number} of {proposed} {}", if proposed == 1 { "time" } else { "times" })
