@@ -15,7 +15,7 @@ mod weights;
 mod words;
 
 pub use calibration::Calibration;
-pub use case::{Case, CaseMetric, Root, read_case};
+pub use case::{Case, CaseMetric, Mentions, Root, read_case};
 pub use feedback::{Feedback, Layer};
 pub use reliability::{Bin, Reliability, brier, ece, reliability};
 pub use similar::{CaseBase, RESEMBLES, Similar, Symptoms, TELLS};
