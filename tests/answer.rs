@@ -24,6 +24,9 @@ struct Story {
     measured: Vec<String>,
     #[serde(default)]
     severities: BTreeMap<String, String>,
+    /// Further labels, by the name of the alert.
+    #[serde(default)]
+    labels: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default)]
     rules: String,
     expected: Expected,
@@ -48,14 +51,16 @@ struct Alert {
     start: u32,
     end: Option<u32>,
     severity: String,
+    labels: BTreeMap<String, String>,
 }
 
-fn alert(text: &str, severities: &BTreeMap<String, String>) -> Alert {
+fn alert(text: &str, story: &Story) -> Alert {
     let words: Vec<&str> = text.split(' ').collect();
     let minute = |at: usize| words.get(at).map(|word| word.parse().unwrap());
     let name = words[0].to_owned();
-    let severity = severities.get(&name).cloned().unwrap_or_else(|| "critical".to_owned());
-    Alert { component: words[1].to_owned(), start: minute(2).unwrap(), end: minute(3), name, severity }
+    let severity = story.severities.get(&name).cloned().unwrap_or_else(|| "critical".to_owned());
+    let labels = story.labels.get(&name).cloned().unwrap_or_default();
+    Alert { component: words[1].to_owned(), start: minute(2).unwrap(), end: minute(3), name, severity, labels }
 }
 
 fn kind(id: &str) -> &'static str {
@@ -104,7 +109,10 @@ fn diagnose_measured(
     fs::write(dir.join("bundle/topology.json"), topology.to_string()).unwrap();
     let time = |minute: u32| format!("2025-06-01T10:{minute:02}:00Z");
     let one = |alert: &Alert| {
-        let labels = json!({"alertname": alert.name, "component": alert.component, "severity": alert.severity});
+        let mut labels = json!({"alertname": alert.name, "component": alert.component, "severity": alert.severity});
+        for (name, value) in &alert.labels {
+            labels[name.as_str()] = json!(value);
+        }
         match alert.end {
             Some(end) => json!({"labels": labels, "startsAt": time(alert.start), "endsAt": time(end), "status": "resolved"}),
             None => json!({"labels": labels, "startsAt": time(alert.start), "status": "firing"}),
@@ -132,7 +140,7 @@ fn stories_have_their_answers() {
     let stories: Vec<Story> = serde_saphyr::from_str(&text).unwrap();
     let mut wrong = Vec::new();
     for (number, one) in stories.iter().enumerate() {
-        let alerts: Vec<Alert> = one.alerts.iter().map(|text| alert(text, &one.severities)).collect();
+        let alerts: Vec<Alert> = one.alerts.iter().map(|text| alert(text, one)).collect();
         let diagnosis = diagnose_measured(&format!("story-{number}"), &one.topology, &one.tiers, (&alerts, &one.measured), &one.rules);
         let suspects = || diagnosis.incidents.iter().flat_map(|incident| &incident.suspects);
         let said: Vec<String> = suspects().map(|s| format!("{} {}", s.component.as_deref().unwrap_or("-"), s.layer.name())).collect();
@@ -169,6 +177,7 @@ fn world() -> impl Strategy<Value = (Vec<String>, Vec<Alert>, bool)> {
         start,
         end: length.map(|length| (start + length).min(30)),
         severity: "warning".to_owned(),
+        labels: BTreeMap::new(),
     });
     // One alert for each name and component: two deliveries with the same labels would be one.
     let alerts = prop::collection::vec(alert, 1..8).prop_map(|alerts: Vec<Alert>| {

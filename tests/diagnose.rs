@@ -206,8 +206,7 @@ fn evaluations_read_well() {
 fn untimed(text: &str) -> String {
     let parts: Vec<&str> = text.split(" ms").collect();
     let (last, timed) = parts.split_last().unwrap();
-    let timed: String =
-        timed.iter().flat_map(|part| [part.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end(), " #ms"]).collect();
+    let timed: String = timed.iter().flat_map(|part| [part.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end(), " #ms"]).collect();
     format!("{timed}{last}")
 }
 

@@ -237,6 +237,12 @@ impl Compiler<'_> {
             Some(source) => Some(self.log_source(scope, event.kind.value, on.as_ref(), source)?),
             None => None,
         };
+        let labels = self.labels(&event.labels);
+        let same = match &event.same {
+            Some(name) => Some(self.label_name(name)?),
+            None => None,
+        };
+        let labels = labels?;
         let window = event.window.as_ref().map(|w| w.value).or(match event.kind.value {
             EventKind::Alert => None,
             EventKind::Log => Some(LOG_WINDOW),
@@ -249,8 +255,8 @@ impl Compiler<'_> {
             texts: event.texts.iter().filter_map(text).collect(),
             on,
             source,
-            same: event.same.as_ref().map(|s| s.value.clone()),
-            labels: event.labels.iter().map(|l| (l.name.value.clone(), l.equal, l.value.value.clone())).collect(),
+            same,
+            labels,
             window,
         })
     }

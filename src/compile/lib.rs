@@ -1,22 +1,26 @@
 //! Syntax tree and model to a typed [`Plan`](plan::Plan). A rule with an error is left out of the plan.
 
 mod conditions;
+mod generic;
 pub mod plan;
 mod rules;
 mod scope;
 mod scripts;
 mod sets;
 mod states;
+mod suppress;
 mod trees;
+mod unsaid;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use generic::is_generic;
 pub use scripts::{ScriptComponent, ScriptError, ScriptValue, Scripts};
 
 use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, did_you_mean, nearest};
 use estate::Snapshot;
 use language::ast;
-use plan::Plan;
+use plan::{Cond, Plan};
 
 /// What rules are compiled against.
 #[derive(Clone, Copy)]
@@ -49,7 +53,7 @@ pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
                     }
                 }
                 ast::Kind::Top | ast::Kind::Met | ast::Kind::Cas => {
-                    if let Some(compiled) = compiler.rule(rule) {
+                    if let Some(compiled) = compiler.rule(rule, &plan.states) {
                         plan.rules.insert(compiled.id.clone(), compiled);
                     }
                 }
@@ -59,6 +63,9 @@ pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
     compiler.override_loops(&mut plan);
     (plan, compiler.diagnostics)
 }
+
+/// Named states by (type that declares it, state), as in [`Plan::states`].
+pub(crate) type States = BTreeMap<(String, String), Cond>;
 
 pub(crate) struct Compiler<'a> {
     inputs: Inputs<'a>,
@@ -70,6 +77,11 @@ pub(crate) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// How many errors there are so far.
+    fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.is_error()).count()
+    }
+
     fn place(&self, span: Span) -> Place {
         Place::new(self.source, span)
     }

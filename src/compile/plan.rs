@@ -305,7 +305,7 @@ impl PlaceOf {
 }
 
 impl Target {
-    fn subjects(&self) -> Vec<Subject> {
+    pub fn subjects(&self) -> Vec<Subject> {
         match self {
             Target::Place(place) => place.subjects(),
             Target::Set(set) => set.subjects(),
@@ -468,10 +468,29 @@ pub struct Conclusion {
     pub at: Option<PlaceOf>,
 }
 
+/// Alerts that are only symptoms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suppression {
-    pub texts: Vec<String>,
+    /// Any of these; none means every alert.
+    pub texts: Vec<Text>,
+    /// Label, whether it must be equal, value.
+    pub labels: Vec<(String, bool, String)>,
+    /// Labels in which they must equal an alert on which the finding rests.
+    pub same: Vec<String>,
     pub on: Target,
+}
+
+impl Suppression {
+    /// Whether it means an alert with this text and these labels, wherever that is.
+    pub fn selects(&self, text: &str, labels: &BTreeMap<String, String>) -> bool {
+        (self.texts.is_empty() || self.texts.iter().any(|t| t.is_in(text)))
+            && self.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
+    }
+
+    /// Whether two alerts agree in what must be the same. A label that is missing equals one that is empty, as in Alertmanager.
+    pub fn agrees(&self, one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
+        self.same.iter().all(|name| one.get(name).map_or("", String::as_str) == other.get(name).map_or("", String::as_str))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,16 +3,16 @@
 use diag::{Code, Span, did_you_mean, nearest};
 use language::ast::{self, Body, Kind};
 
-use super::Compiler;
-use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Suppression, Variable};
+use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Variable};
 use super::scope::{Scope, UNKNOWN};
+use super::{Compiler, States};
 
 /// The priority of a rule that declares none: the middle of 0 to 100.
 const DEFAULT_PRIORITY: u32 = 50;
 
 impl Compiler<'_> {
-    pub(super) fn rule(&mut self, rule: &ast::Rule) -> Option<Rule> {
-        let before = self.diagnostics.iter().filter(|d| d.is_error()).count();
+    pub(super) fn rule(&mut self, rule: &ast::Rule, states: &States) -> Option<Rule> {
+        let before = self.errors();
         let (scope, joins) = self.given(rule);
         let mut compiled = Rule {
             id: rule.id.value.clone(),
@@ -51,13 +51,18 @@ impl Compiler<'_> {
                 self.unused_variables(rule, &compiled, condition);
             }
         }
+        // What looks at the rule as a whole would be misled by one with errors.
+        if let Some(condition) = condition.as_ref().filter(|_| !rule.broken && self.errors() == before) {
+            self.check_suppressions(rule, &compiled, condition, states);
+            self.unsaid_fault(rule, &compiled, condition);
+            self.thin_rule(rule, &compiled, condition);
+        }
         if rule.kind == Kind::Top && compiled.faults.is_empty() {
             let start = compiled.impacts.iter().find_map(|i| Self::walk_start(&i.target));
             compiled.faults.push(Conclusion { text: compiled.title.clone(), at: start });
         }
         compiled.condition = condition?;
-        let errors = self.diagnostics.iter().filter(|d| d.is_error()).count() - before;
-        (errors == 0 && !rule.broken).then_some(compiled)
+        (self.errors() == before && !rule.broken).then_some(compiled)
     }
 
     fn given(&mut self, rule: &ast::Rule) -> (Scope, Vec<Cond>) {
@@ -142,11 +147,7 @@ impl Compiler<'_> {
                 let at = self.at(scope, at.as_ref(), "cause", text.span, false);
                 rule.causes.push(Conclusion { text: text.value.clone(), at });
             }
-            ast::Conclusion::Suppress { texts, on } => {
-                if let Some(on) = self.target(scope, on) {
-                    rule.suppressions.push(Suppression { texts: texts.iter().map(|t| t.value.clone()).collect(), on });
-                }
-            }
+            ast::Conclusion::Suppress(suppress) => rule.suppressions.extend(self.suppression(scope, suppress)),
         }
     }
 

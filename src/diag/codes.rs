@@ -64,6 +64,9 @@ codes! {
     OVERRIDE_LOOP = "F2027", "rules that override each other";
     UNKNOWN_SOURCE = "F2028", "a log source that the type does not have";
     NEVER = "F2029", "a condition that makes no sense";
+    SUPPRESS_OWN = "F2030", "a `suppress` that covers the alert on which its rule rests";
+    UNSAID_FAULT = "F2031", "a rule that does not say where the fault is";
+    THIN_RULE = "F2032", "a CAS rule with nothing but one generic symptom";
 
     YAML = "F3001", "a file that is not valid YAML or JSON";
     UNKNOWN_KEY = "F3002", "an unknown key";
@@ -105,6 +108,8 @@ codes! {
     CASE_FILE = "F6001", "a case that cannot be read";
     FEEDBACK_ENTRY = "F6002", "an invalid line in `feedback.ndjson`";
     NOTHING_TO_CONFIRM = "F6003", "a diagnosis without a suspect to confirm";
+    THIN_CASE = "F6004", "a case with nothing but one generic symptom";
+    CASE_NAME = "F6005", "a name in a case that the topology, the model or the rules do not have";
 
     CHANGE_FILE = "F7001", "a change plan that cannot be read";
     CHANGE_ACTION = "F7002", "an unknown operation";

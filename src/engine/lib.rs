@@ -86,8 +86,8 @@ pub struct Conclusions {
     pub causes: Vec<(String, Vec<ComponentId>)>,
     /// Affected components with their affected functions (none: the component itself).
     pub impact: BTreeMap<ComponentId, Vec<String>>,
-    /// Alert texts (none: every alert) that are symptoms on these components.
-    pub suppressed: Vec<(Vec<String>, Vec<ComponentId>)>,
+    /// The components of each suppression of the rule, in its order.
+    pub suppressed: Vec<Vec<ComponentId>>,
 }
 
 impl<'a> Engine<'a> {
@@ -206,7 +206,7 @@ impl<'a> Engine<'a> {
             }
         }
         for suppression in &rule.suppressions {
-            conclusions.suppressed.push((suppression.texts.clone(), self.targets(&suppression.on, &env)));
+            conclusions.suppressed.push(self.targets(&suppression.on, &env));
         }
         conclusions
     }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use diag::suggestion;
-use diag::{Code, Diagnostic, SourceId, Sources};
+use diag::{Code, Diagnostic, Place, SourceId, Sources};
 use value::Time;
-use value::fields::{Fields, Reader, listed};
+use value::fields::{Fields, Reader, Word, items, listed};
 use value::yaml::{self, Node, Value};
 
 /// A past incident with its symptoms, root cause and solution.
@@ -47,6 +47,22 @@ pub struct CaseMetric {
     pub metric: String,
     /// Above its usual range, not below; `change: high` or `low` in the file.
     pub high: bool,
+}
+
+/// What a case names and says, each with its place, for whoever knows the estate and the rules to check it.
+#[derive(Debug, Clone)]
+pub struct Mentions {
+    /// Its `id`.
+    pub id: Place,
+    /// Component and type of the root cause.
+    pub component: Option<Word>,
+    pub kind: Option<Word>,
+    /// Alerts and log lines.
+    pub texts: Vec<Word>,
+    /// Type and metric.
+    pub metrics: Vec<(Word, Word)>,
+    pub affected: Vec<Word>,
+    pub rule: Option<Word>,
 }
 
 /// Words of a root cause that was a change.
@@ -93,7 +109,7 @@ const CHANGES: &[&str] = &["high", "low"];
 /// (if it has one) could be read. An error elsewhere affects only the part it is in.
 ///
 /// A case without any `root_cause` is used, with a warning: its solutions may still help.
-pub fn read_case(sources: &Sources, source: SourceId) -> (Option<Case>, Vec<Diagnostic>) {
+pub fn read_case(sources: &Sources, source: SourceId) -> (Option<(Case, Mentions)>, Vec<Diagnostic>) {
     let node = match yaml::parse(sources, source) {
         Ok(node) => node,
         Err(diagnostic) => return (None, vec![*diagnostic]),
@@ -108,7 +124,7 @@ pub fn read_case(sources: &Sources, source: SourceId) -> (Option<Case>, Vec<Diag
     (case, reader.diagnostics)
 }
 
-fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
+fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(Case, Mentions)> {
     let fields = reader.fields(node, "a case", CASE)?;
     // Everything is read before a missing part ends the reading, so that one run reports every error.
     let id = reader.needed(&fields, "id");
@@ -116,11 +132,54 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
     let date = date(reader, &fields);
     let root = root(reader, &fields);
     let (alerts, logs, metrics) = symptoms(reader, &fields);
-    let affected = reader.texts_of(&fields, "affected");
+    let affected = words(reader, &fields, "affected");
     let solutions = reader.texts_of(&fields, "solutions");
-    let rule = reader.optional(&fields, "rule");
+    let rule = word(reader, &fields, "rule");
     let notes = reader.optional(&fields, "notes");
-    Some(Case { id: id?, title: title?, date, root: root.ok()?, alerts, logs, metrics, affected, solutions, rule, notes })
+    let root = root.ok()?;
+    let text = |word: &Word| word.text.clone();
+    let texts = |words: &[Word]| words.iter().map(text).collect();
+    let case = Case {
+        id: id?,
+        title: title?,
+        date,
+        root: root.as_ref().map(|root| Root {
+            component: root.component.as_ref().map(text),
+            kind: root.kind.as_ref().map(text),
+            fault: root.fault.clone(),
+        }),
+        alerts: texts(&alerts),
+        logs: texts(&logs),
+        metrics: metrics.iter().map(|(kind, metric, high)| CaseMetric { kind: text(kind), metric: text(metric), high: *high }).collect(),
+        affected: texts(&affected),
+        solutions,
+        rule: rule.as_ref().map(text),
+        notes,
+    };
+    let (component, kind) = root.map_or((None, None), |root| (root.component, root.kind));
+    let mentions = Mentions {
+        id: fields.get("id").map_or(fields.place, |node| node.place),
+        component,
+        kind,
+        texts: alerts.into_iter().chain(logs).collect(),
+        metrics: metrics.into_iter().map(|(kind, metric, _)| (kind, metric)).collect(),
+        affected,
+        rule,
+    };
+    Some((case, mentions))
+}
+
+/// The text under a key, with its place.
+fn word(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Word> {
+    let text = reader.optional(fields, key)?;
+    fields.get(key).map(|node| Word { text, place: node.place })
+}
+
+/// One text, or a list of them, each with its place.
+fn words(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<Word> {
+    let what = format!("`{key}` of {}", fields.what);
+    let Some(node) = fields.get(key) else { return Vec::new() };
+    items(node).iter().filter_map(|item| reader.text(item, &what).map(|text| Word { text, place: item.place })).collect()
 }
 
 fn date(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Time> {
@@ -137,32 +196,42 @@ fn date(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Time> {
 /// There is a root cause, but without the required fault.
 struct Unusable;
 
-fn root(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Result<Option<Root>, Unusable> {
+/// A root cause as the file has it.
+struct RootWords {
+    component: Option<Word>,
+    kind: Option<Word>,
+    fault: String,
+}
+
+fn root(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Result<Option<RootWords>, Unusable> {
     let Some(node) = fields.get("root_cause") else {
         let warning = Diagnostic::warning(Code::MISSING_KEY, fields.place, "a case without `root_cause` cannot propose a suspect");
         reader.report(warning.label("`root_cause` is missing").help("add `root_cause: {component: …, type: …, fault: …}`"));
         return Ok(None);
     };
     let Some(root) = reader.fields(node, "a root cause", ROOT) else { return Err(Unusable) };
-    let component = reader.optional(&root, "component");
-    let kind = reader.optional(&root, "type");
+    let component = word(reader, &root, "component");
+    let kind = word(reader, &root, "type");
     let fault = reader.needed(&root, "fault").ok_or(Unusable)?;
-    Ok(Some(Root { component, kind, fault }))
+    Ok(Some(RootWords { component, kind, fault }))
 }
 
-fn symptoms(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<String>, Vec<String>, Vec<CaseMetric>) {
+/// Type, metric, and whether it was high.
+type MetricWords = (Word, Word, bool);
+
+fn symptoms(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Word>, Vec<Word>, Vec<MetricWords>) {
     let symptoms = fields.get("symptoms").and_then(|node| reader.fields(node, "the symptoms", SYMPTOMS));
     let Some(symptoms) = symptoms else { return (Vec::new(), Vec::new(), Vec::new()) };
-    let alerts = reader.texts_of(&symptoms, "alerts");
-    let logs = reader.texts_of(&symptoms, "logs");
+    let alerts = words(reader, &symptoms, "alerts");
+    let logs = words(reader, &symptoms, "logs");
     let metrics = reader.list_of(&symptoms, "metrics").iter().filter_map(|node| metric(reader, node)).collect();
     (alerts, logs, metrics)
 }
 
-fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<CaseMetric> {
+fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<MetricWords> {
     let fields = reader.fields(node, "a metric of the symptoms", METRIC)?;
-    let kind = reader.needed(&fields, "type");
-    let metric = reader.needed(&fields, "metric");
+    let kind = needed(reader, &fields, "type");
+    let metric = needed(reader, &fields, "metric");
     let change = reader.needed(&fields, "change")?;
     let high = match change.as_str() {
         "high" => true,
@@ -175,7 +244,13 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<CaseMetric> {
             return None;
         }
     };
-    Some(CaseMetric { kind: kind?, metric: metric?, high })
+    Some((kind?, metric?, high))
+}
+
+/// The text under a required key, with its place.
+fn needed(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Word> {
+    let text = reader.needed(fields, key)?;
+    fields.get(key).map(|node| Word { text, place: node.place })
 }
 
 #[cfg(test)]
@@ -191,7 +266,7 @@ mod tests {
         let found: Vec<String> = diagnostics.iter().map(|d| format!("{} {}", d.code, d.help.as_ref().unwrap_or(&d.message))).collect();
         assert_eq!(found, expected, "{text}");
         assert_eq!(case.is_some(), used, "{text}");
-        case
+        case.map(|(case, _)| case)
     }
 
     const HEAD: &str = "id: HIS-20250601\ntitle: 订单数据库连接数耗尽\nroot_cause: {fault: connections exhausted}\n";

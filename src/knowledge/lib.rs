@@ -16,7 +16,7 @@ mod weights;
 mod words;
 
 pub use calibration::Calibration;
-pub use case::{Case, CaseMetric, Root, read_case};
+pub use case::{Case, CaseMetric, Mentions, Root, read_case};
 pub use feedback::{Feedback, Layer};
 pub use recording::Unusable;
 pub use reliability::{Bin, Reliability, brier, ece, reliability};

@@ -28,7 +28,7 @@ fn case((id, date, symptoms, affected): &Told) -> Case {
     let source = sources.add("case.yaml", text);
     let (case, diagnostics) = read_case(&sources, source);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    case.unwrap()
+    case.unwrap().0
 }
 
 fn symptoms(texts: &[&str], metrics: &[(&str, &str, bool)], kinds: &[(&str, usize)], components: &[&str]) -> Symptoms {

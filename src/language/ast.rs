@@ -150,7 +150,18 @@ pub enum Conclusion {
     Impact(Vec<ImpactPart>),
     Fault { text: At<String>, at: Option<Place> },
     Cause { text: At<String>, at: Option<Place> },
-    Suppress { texts: Vec<At<String>>, on: Target },
+    Suppress(Box<Suppress>),
+}
+
+/// Alerts that are only symptoms.
+#[derive(Debug, Clone)]
+pub struct Suppress {
+    /// Any of these; none means every alert.
+    pub texts: Vec<At<String>>,
+    pub labels: Vec<Label>,
+    /// Labels in which they must equal an alert on which the finding rests.
+    pub same: Vec<At<String>>,
+    pub on: Target,
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use super::Rule as G;
 use super::ast::{
     Advice, Answer, Ask, At, Body, Branch, Conclusion, Given, Goal, ImpactPart, Link, MembersOf, Name, Op, Place, Reach, Reference, Scope,
-    Set, SetBase, Severity, Shares, Status, Target, Where, WhereValue,
+    Set, SetBase, Severity, Shares, Status, Suppress, Target, Where, WhereValue,
 };
 use diag::{Code, Diagnostic, SourceId};
 
@@ -168,24 +168,41 @@ impl Builder<'_> {
             let parts = pair.into_inner().filter(|p| p.as_rule() == G::impact_part);
             return Some(Conclusion::Impact(parts.map(|p| self.impact_part(p)).collect::<Option<_>>()?));
         }
-        let (mut texts, mut target) = (Vec::new(), None);
+        if rule == G::suppress {
+            return Some(Conclusion::Suppress(Box::new(self.suppress(pair)?)));
+        }
+        let (mut text, mut at) = (None, None);
         for part in pair.into_inner() {
             match part.as_rule() {
-                G::string => texts.push(self.string(&part)?),
-                G::place => target = Some(Target::Place(self.place_of(part)?)),
-                G::set | G::set_long => target = Some(Target::Set(self.set(part)?)),
+                G::string => text = Some(self.string(&part)?),
+                G::place => at = Some(self.place_of(part)?),
                 _ => {}
             }
         }
-        if rule == G::suppress {
-            return Some(Conclusion::Suppress { texts, on: target? });
-        }
-        let text = texts.pop()?;
-        let at = match target {
-            Some(Target::Place(place)) => Some(place),
-            Some(Target::Set(_)) | None => None,
-        };
+        let text = text?;
         Some(if rule == G::fault { Conclusion::Fault { text, at } } else { Conclusion::Cause { text, at } })
+    }
+
+    fn suppress(&mut self, pair: Pair<'_>) -> Option<Suppress> {
+        let (mut texts, mut labels, mut same, mut on) = (Vec::new(), Vec::new(), Vec::new(), None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                G::string => texts.push(self.string(&part)?),
+                G::place | G::set | G::set_long => on = Some(self.target(part)?),
+                G::selector => {
+                    let inner = part.into_inner().next()?;
+                    if inner.as_rule() == G::label {
+                        labels.push(self.label(inner)?);
+                    } else {
+                        for name in inner.into_inner().filter(|p| matches!(p.as_rule(), G::ident | G::string)) {
+                            same.push(self.label_name(&name)?);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(Suppress { texts, labels, same, on: on? })
     }
 
     fn impact_part(&mut self, pair: Pair<'_>) -> Option<ImpactPart> {

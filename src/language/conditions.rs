@@ -296,14 +296,10 @@ impl Builder<'_> {
         let twice = match rule {
             G::on_place => event.on.replace(self.target(inner.into_inner().nth(1)?)?).is_some(),
             G::source => event.source.replace(self.word(&inner.into_inner().nth(1)?)).is_some(),
-            G::same => event.same.replace(self.word(&inner.into_inner().nth(2)?)).is_some(),
+            G::same => event.same.replace(self.label_name(&inner.into_inner().nth(2)?)?).is_some(),
             G::window => event.window.replace(self.window(inner)?).is_some(),
             _ => {
-                let parts: Vec<_> = inner.into_inner().collect();
-                let [_, name, op, value] = parts.as_slice() else { return None };
-                let value = self.string(value)?;
-                let name = if name.as_rule() == G::string { self.string(name)? } else { self.word(name) };
-                event.labels.push(Label { name, equal: op.as_rule() == G::eq, value });
+                event.labels.push(self.label(inner)?);
                 false
             }
         };
@@ -316,6 +312,18 @@ impl Builder<'_> {
             return None;
         }
         Some(())
+    }
+
+    /// `with severity = "warning"`
+    pub fn label(&mut self, pair: Pair<'_>) -> Option<Label> {
+        let parts: Vec<_> = pair.into_inner().collect();
+        let [_, name, op, value] = parts.as_slice() else { return None };
+        Some(Label { name: self.label_name(name)?, equal: op.as_rule() == G::eq, value: self.string(value)? })
+    }
+
+    /// The name of a label: a word, or any text in quotes.
+    pub fn label_name(&mut self, pair: &Pair<'_>) -> Option<At<String>> {
+        if pair.as_rule() == G::string { self.string(pair) } else { Some(self.word(pair)) }
     }
 
     fn probe(&mut self, pair: Pair<'_>) -> Option<Probe> {

@@ -281,7 +281,17 @@ impl Cutter<'_> {
             matches!(before, "." | ":" | "：" | "->" | "→" | "ask" | "询问" | "is" | "are" | "处于" | "same" | "相同" | "with" | "带有")
                 || matches!(after, "=" | "＝" | "!=" | "≠" | "->" | "→" | ".");
         let after_then = matches!(before, "then" | "那么") && matches!(clause_of(self.str(token)), Some(G::c_then));
-        !named && !after_then
+        !named && !after_then && !self.in_labels(tokens, i)
+    }
+
+    /// Whether the word is a further label of a list: `with same device, owner`.
+    fn in_labels(&self, tokens: &[Token], i: usize) -> bool {
+        let before = |at: usize| at.checked_sub(1).and_then(|at| tokens.get(at)).map_or("", |&t| self.str(t));
+        let mut first = i;
+        while matches!(before(first), "," | "，" | "、") {
+            first = first.saturating_sub(2);
+        }
+        first < i && matches!(before(first), "same" | "相同")
     }
 
     fn too_deep(&self, tokens: &[Token]) -> bool {

@@ -203,6 +203,7 @@ fn describe(rule: G) -> Option<String> {
         G::given_item | G::variable => "a variable such as `db: database`",
         G::link | G::relation | G::shares => "a relation such as `s depends_on db`",
         G::modifier => "a modifier such as `on s` or `within 5m`",
+        G::selector => "a label such as `with severity = \"warning\"`",
         G::stat => "`mean`, `peak`, `lowest`, `total` or a percentile such as `p95`",
         G::tag => "a tag",
         _ => return None,

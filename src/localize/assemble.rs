@@ -10,10 +10,10 @@ use value::{Duration, HOUR, Time, Told as Words, Truth};
 use super::Observations;
 use super::diagnosis::{
     AdviceView, CaseReason, CaseView, ChangeView, Diagnosis, Fault, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
-    SetAsideView, SignalView, SuppressedView, Suspect, UndoView, UnjudgedView, WhySetAside, WhySuppressed,
+    SetAsideView, SignalView, Suspect, UndoView, UnjudgedView, WhySetAside,
 };
 use super::explain::{IncidentDraft, Told};
-use super::proposal::{Basis, Proposal, was_on};
+use super::proposal::{Basis, Proposal};
 use super::symptoms::{Symptom, origin};
 
 /// At most this many near misses per rule: further bindings add nothing.
@@ -449,51 +449,6 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
         SignalView { kind, component: None, time: score.time, text, says, count: 1, origin: score.origin }
     }));
     views
-}
-
-/// Alerts that a finding declares to be symptoms, each with its rule; and those that their sender muted. A finding suppresses neither
-/// the alerts that it rests on, nor what began after it was over.
-pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
-    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
-    let mut views = Vec::new();
-    let mut seen = BTreeSet::new();
-    for finding in observations.findings.iter().filter(|finding| super::rules::counts(finding)) {
-        if finding.conclusions.suppressed.is_empty() {
-            continue;
-        }
-        let rests_on = finding.evidence.all_signals();
-        for (texts, components) in &finding.conclusions.suppressed {
-            for (index, symptom) in observations.symptoms.iter().enumerate() {
-                let Some(signal @ SignalRef::Alert(alert)) = symptom.signals.first() else { continue };
-                let (Some(alert), Some(component)) = (facts.alerts.get(*alert), symptom.component) else { continue };
-                let named = texts.is_empty() || texts.iter().any(|t| compile::plan::Text::Contains(t.clone()).is_in(&alert.text));
-                let own = rests_on.contains(signal);
-                if named && !own && was_on(&finding.held, symptom.onset) && components.contains(&component) && seen.insert(index) {
-                    let reason = WhySuppressed::Symptom { title: finding.rule.title.clone(), of: of(observations, finding) };
-                    let (signal, rule) = (symptom.view(estate, facts), Some(finding.rule.id.clone()));
-                    views.push(SuppressedView { signal, rule, reason: reason.into() });
-                }
-            }
-        }
-    }
-    for (index, symptom) in observations.symptoms.iter().enumerate() {
-        if let Some(by) = symptom.muted.as_ref().filter(|_| seen.insert(index)) {
-            views.push(SuppressedView {
-                signal: symptom.view(estate, facts),
-                rule: None,
-                reason: WhySuppressed::Muted { by: by.clone() }.into(),
-            });
-        }
-    }
-    views
-}
-
-/// Where the finding puts the fault, else its first component.
-fn of(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> Option<String> {
-    let conclusions = &finding.conclusions;
-    let mut places = conclusions.causes.iter().chain(&conclusions.faults).flat_map(|(_, at)| at.iter().copied());
-    let place = places.next().or_else(|| finding.binding.first().copied());
-    place.map(|c| observations.question.engine.estate.component(c).id.clone())
 }
 
 /// Findings that are not counted, with the reason.

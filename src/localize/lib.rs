@@ -2,7 +2,7 @@
 //!
 //! One way from evidence to answer: `symptoms` observes; `rules`, `cases` and `scores` propose (`proposal`); `explain` picks the fewest
 //! proposals that explain the most and groups them into incidents; `impact` computes what they reach; `account` records where every
-//! signal ended up; `assemble` turns all of it into data, which `diagnosis` defines.
+//! signal ended up; `suppress` says which alerts are symptoms only; `assemble` turns all of it into data, which `diagnosis` defines.
 
 mod account;
 mod assemble;
@@ -19,6 +19,7 @@ mod impact;
 mod proposal;
 mod rules;
 mod scores;
+mod suppress;
 mod symptoms;
 
 pub use diagnosis::{
@@ -105,7 +106,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         unexplained: open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         groups: clusters::groups(&observations, &open),
         unplaced: assemble::unplaced(&observations),
-        suppressed: assemble::suppressed(&observations),
+        suppressed: suppress::suppressed(&observations),
         set_aside: assemble::set_aside(&observations),
         accounting: account::account(&observations, &drafts, &open),
         warnings: Vec::new(),

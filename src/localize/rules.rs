@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anomaly::MOST_SURE;
 use compile::plan::{CondKind, Kind, Status};
-use engine::{Finding, SignalRef};
+use engine::{Evidence, Finding, SignalRef};
 use estate::{ComponentId, Snapshot};
 use signal::Facts;
 use value::{Duration, Time, Truth};
@@ -85,7 +85,7 @@ fn proposal(
     for finding in &all {
         onset = onset.min(began(finding, facts, since));
         lasted.extend(finding.held.iter().copied());
-        for (about, signals) in supporting(finding) {
+        for (about, signals) in supporting(&finding.evidence) {
             affected.extend(about);
             affected.extend(signals.iter().filter_map(|signal| component_of(*signal, facts)));
             evidence.extend(signals);
@@ -131,8 +131,8 @@ fn joined(mut intervals: Vec<Interval>) -> Vec<Interval> {
 
 /// Atomic conditions that matched and are not under `not` (a condition under `not` shows health, not a symptom): each with the
 /// component that it is about, and its signals.
-fn supporting<'f>(finding: &'f Finding<'_>) -> impl Iterator<Item = (Option<ComponentId>, BTreeSet<SignalRef>)> + 'f {
-    finding.evidence.atoms().into_iter().filter(|(atom, negated)| !negated && atom.truth == Truth::True).filter_map(|(atom, _)| {
+pub fn supporting<'e>(evidence: &'e Evidence<'_>) -> impl Iterator<Item = (Option<ComponentId>, BTreeSet<SignalRef>)> + 'e {
+    evidence.atoms().into_iter().filter(|(atom, negated)| !negated && atom.truth == Truth::True).filter_map(|(atom, _)| {
         let topology = matches!(atom.cond.kind, CondKind::Link { .. } | CondKind::Shares { .. } | CondKind::Unexplained(_));
         let healthy = matches!(atom.cond.kind, CondKind::Probe { succeeds: true, .. });
         (!topology && !healthy).then(|| (atom.about, atom.all_signals()))
@@ -154,7 +154,7 @@ fn component_of(signal: SignalRef, facts: &Facts) -> Option<ComponentId> {
 /// from before the window are history, and a change comes before the fault.
 fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
     let matched = finding.since.minus(longest_wait(&finding.rule.condition));
-    let starts = supporting(finding).flat_map(|(_, signals)| signals).filter_map(|signal| match signal {
+    let starts = supporting(&finding.evidence).flat_map(|(_, signals)| signals).filter_map(|signal| match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).map(|a| a.start),
         SignalRef::Log(i) => facts.logs.get(i).map(|l| l.time),
         SignalRef::Report(i) => facts.reports.get(i).map(|r| r.time),

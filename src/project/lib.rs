@@ -1,6 +1,7 @@
 //! A project folder, loaded as a whole: `topology/`, `rules/` and `cases/`, checked and ready for diagnoses.
 
 mod bundle;
+mod cases;
 mod eval;
 mod folder;
 mod http;

@@ -9,7 +9,7 @@ use compile::{Inputs, Scripts, compile};
 use diag::{Code, Diagnostic, SourceId, Sources, sort};
 use estate::{Snapshot, build};
 use knowledge::feedback::{JOURNAL, read_journal};
-use knowledge::{CaseBase, Feedback, read_case};
+use knowledge::{CaseBase, Feedback};
 use language::{ast, parse_file};
 use script::RhaiScripts;
 use signal::MappingRules;
@@ -93,7 +93,7 @@ impl Project {
             }
             None => MappingRules::default(),
         };
-        let (cases, known_cases) = read_cases(&sources, &cases, root, &mut diagnostics);
+        let cases = super::cases::read(&sources, &cases, root, &mut diagnostics);
         let (scripts, found) = RhaiScripts::compile(&sources, &scripts);
         diagnostics.extend(found);
         let mut files = Vec::new();
@@ -102,6 +102,9 @@ impl Project {
             diagnostics.extend(found);
             files.push(file);
         }
+        let known_cases = cases.known.clone();
+        let ids: BTreeSet<&str> = files.iter().flat_map(|file| &file.rules).map(|rule| rule.id.value.as_str()).collect();
+        let cases = cases.checked(&estate, Some(&ids).filter(|_| !files.is_empty()), &mut diagnostics);
         let inputs =
             Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: known_cases.as_ref() };
         let (plan, found) = compile(inputs);
@@ -113,7 +116,7 @@ impl Project {
             estate: Arc::new(estate),
             plan: Arc::new(plan),
             placement,
-            cases,
+            cases: CaseBase::new(cases),
             feedback,
             scripts,
             files,
@@ -169,24 +172,4 @@ fn read_feedback(sources: &mut Sources, root: &Path, diagnostics: &mut Vec<Diagn
     let (entries, found) = read_journal(sources, source);
     diagnostics.extend(found);
     Feedback::new(entries)
-}
-
-/// `cases/*/case.yaml`. The set of known cases is `None` if there is no `cases/` folder.
-fn read_cases(
-    sources: &Sources,
-    files: &[SourceId],
-    root: &Path,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> (CaseBase, Option<BTreeSet<String>>) {
-    let mut cases = Vec::new();
-    for id in files {
-        let path = sources.path(*id);
-        if path.ends_with("/case.yaml") || path.ends_with("/case.yml") {
-            let (case, found) = read_case(sources, *id);
-            diagnostics.extend(found);
-            cases.extend(case);
-        }
-    }
-    let known = root.join("cases").is_dir().then(|| cases.iter().map(|c| c.id.clone()).collect());
-    (CaseBase::new(cases), known)
 }
