@@ -24,6 +24,9 @@ struct Story {
     measured: Vec<String>,
     #[serde(default)]
     severities: BTreeMap<String, String>,
+    /// The model, in addition to the built-in one.
+    #[serde(default)]
+    model: String,
     /// Further labels, by the name of the alert.
     #[serde(default)]
     labels: BTreeMap<String, BTreeMap<String, String>>,
@@ -73,23 +76,33 @@ fn kind(id: &str) -> &'static str {
     }
 }
 
-/// The diagnosis of alerts over relations, half an hour after minute 0.
-fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, alerts: &[Alert], rules: &str) -> Diagnosis {
-    diagnose_measured(name, relations, tiers, (alerts, &[]), rules)
+/// What is diagnosed.
+#[derive(Default)]
+struct World<'w> {
+    relations: &'w [String],
+    tiers: BTreeMap<String, String>,
+    alerts: &'w [Alert],
+    measured: &'w [String],
+    model: &'w str,
+    rules: &'w str,
 }
 
-fn diagnose_measured(
-    name: &str,
-    relations: &[String],
-    tiers: &BTreeMap<String, String>,
-    (alerts, measured): (&[Alert], &[String]),
-    rules: &str,
-) -> Diagnosis {
+fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, alerts: &[Alert], rules: &str) -> Diagnosis {
+    diagnosed(name, &World { relations, tiers: tiers.clone(), alerts, rules, ..World::default() })
+}
+
+/// The diagnosis half an hour after minute 0.
+fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
+    let World { relations, tiers, alerts, measured, model, rules } = world;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answer").join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(dir.join("rules")).unwrap();
     fs::create_dir_all(dir.join("bundle")).unwrap();
     fs::write(dir.join("rules/all.rules"), rules).unwrap();
+    if !model.is_empty() {
+        fs::create_dir_all(dir.join("topology")).unwrap();
+        fs::write(dir.join("topology/model.yaml"), model).unwrap();
+    }
     let ends = |relation: &String| {
         let words: Vec<String> = relation.split(' ').map(str::to_owned).collect();
         (words[0].clone(), words[1].clone(), words[2].clone())
@@ -141,7 +154,15 @@ fn stories_have_their_answers() {
     let mut wrong = Vec::new();
     for (number, one) in stories.iter().enumerate() {
         let alerts: Vec<Alert> = one.alerts.iter().map(|text| alert(text, one)).collect();
-        let diagnosis = diagnose_measured(&format!("story-{number}"), &one.topology, &one.tiers, (&alerts, &one.measured), &one.rules);
+        let world = World {
+            relations: &one.topology,
+            tiers: one.tiers.clone(),
+            alerts: &alerts,
+            measured: &one.measured,
+            model: &one.model,
+            rules: &one.rules,
+        };
+        let diagnosis = diagnosed(&format!("story-{number}"), &world);
         let suspects = || diagnosis.incidents.iter().flat_map(|incident| &incident.suspects);
         let said: Vec<String> = suspects().map(|s| format!("{} {}", s.component.as_deref().unwrap_or("-"), s.layer.name())).collect();
         let suppressed: Vec<String> = diagnosis.suppressed.iter().map(|one| one.signal.text.clone()).collect();

@@ -121,7 +121,11 @@ impl Compiler<'_> {
             .clauses
             .iter()
             .filter_map(|clause| {
-                if let Body::Conclusion(ast::Conclusion::Suppress(suppress)) = &clause.body { Some((clause.span, &**suppress)) } else { None }
+                if let Body::Conclusion(ast::Conclusion::Suppress(suppress)) = &clause.body {
+                    Some((clause.span, &**suppress))
+                } else {
+                    None
+                }
             })
             .collect();
         if clauses.is_empty() {

@@ -101,6 +101,8 @@ pub struct RelationKind {
     pub effect: State,
     /// Whether one end holds the other (`runs_on`, `belongs_to`, `contains`).
     pub containment: Containment,
+    /// How long after a fault is over its effects may still begin along this relation; `None`: as everywhere.
+    pub settling: Option<Duration>,
     pub place: Option<Place>,
 }
 

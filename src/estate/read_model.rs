@@ -62,6 +62,7 @@ pub(super) struct RelationDraft {
     pub from: Option<Vec<Said>>,
     pub to: Option<Vec<Said>>,
     pub travel: Option<Travel>,
+    pub settling: Option<Duration>,
     pub effect: Option<State>,
     pub containment: Option<Containment>,
 }
@@ -192,7 +193,7 @@ impl ModelReader<'_, '_> {
         let aggregates = [("mean", Aggregate::Mean), ("max", Aggregate::Max), ("min", Aggregate::Min), ("sum", Aggregate::Sum)];
         let directions = [("high", Direction::High), ("low", Direction::Low), ("both", Direction::Both)];
         let unit = fields.get("unit").and_then(|node| self.reader.unit(node));
-        let staleness = fields.get("staleness").and_then(|node| self.duration(node));
+        let staleness = fields.get("staleness").and_then(|node| self.duration(node, "`staleness`"));
         let aggregate = fields.get("aggregate").and_then(|node| self.reader.choice(node, "`aggregate`", &aggregates));
         let direction = fields.get("direction").and_then(|node| self.reader.choice(node, "`direction`", &directions));
         let body = &mut self.entry(key, fields.get("zh"), entries).body;
@@ -202,8 +203,8 @@ impl ModelReader<'_, '_> {
         refine(&mut body.direction, direction);
     }
 
-    fn duration(&mut self, node: &Node) -> Option<Duration> {
-        let word = self.reader.word(node, "`staleness`")?;
+    fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+        let word = self.reader.word(node, what)?;
         let duration = parse_duration(&word.text);
         if duration.is_none() {
             let message = format!("invalid duration `{}`", word.text);
@@ -235,7 +236,7 @@ impl ModelReader<'_, '_> {
 
     fn relation_draft(&mut self, key: &Key, node: &Node, draft: &mut RelationDraft) {
         draft.place = draft.place.or(self.at(key.place));
-        let known = ["zh", "from", "to", "travel", "effect", "containment"];
+        let known = ["zh", "from", "to", "travel", "effect", "containment", "settling"];
         let Some(fields) = self.reader.fields(node, "a relation kind", &known) else { return };
         let travels = [("to_start", Travel::ToStart), ("to_end", Travel::ToEnd), ("both", Travel::Both), ("none", Travel::None)];
         let effects = [("down", State::Down), ("degraded", State::Degraded), ("at_risk", State::AtRisk)];
@@ -247,6 +248,7 @@ impl ModelReader<'_, '_> {
         refine(&mut draft.effect, fields.get("effect").and_then(|node| self.reader.choice(node, "`effect`", &effects)));
         let containment = fields.get("containment").and_then(|node| self.reader.choice(node, "`containment`", &containments));
         refine(&mut draft.containment, containment);
+        refine(&mut draft.settling, fields.get("settling").and_then(|node| self.duration(node, "`settling`")));
     }
 
     fn type_names(&mut self, node: &Node) -> Vec<Said> {

@@ -206,6 +206,7 @@ fn relation_kind(name: &str, said: &RelationDraft, families: &Families, problems
         travel: said.travel.unwrap_or(Travel::None),
         effect: said.effect.unwrap_or(State::Down),
         containment: said.containment.unwrap_or(Containment::None),
+        settling: said.settling,
         place: said.place,
     }
 }

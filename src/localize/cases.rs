@@ -120,7 +120,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
     };
     let component = same.or_else(alike)?;
     let reach = reach(estate, [component]);
-    let reached = |s: &&super::symptoms::Symptom| s.component.is_none_or(|component| reach.contains(&component));
+    let reached = |s: &&super::symptoms::Symptom| s.component.is_none_or(|component| reach.contains_key(&component));
     let mine: Vec<_> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(reached).collect();
     let onset = mine.iter().map(|s| s.onset).filter(|onset| *onset >= observations.since).min().unwrap_or(observations.since);
     let until = mine.iter().map(|s| s.end).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());

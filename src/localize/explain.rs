@@ -296,7 +296,7 @@ fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, take
         // What names the same component as a rule, or something that it reaches, proposes nothing new.
         let known = |draft: &IncidentDraft, p: &Proposal| {
             let lasting = draft.told.iter().map(|told| &told.proposal).filter(|told| !told.is_past());
-            lasting.into_iter().any(|told| told.component == p.component || p.component.is_some_and(|c| told.reach.contains(&c)))
+            lasting.into_iter().any(|told| told.component == p.component || p.component.is_some_and(|c| told.reach.contains_key(&c)))
         };
         // Without rules, all of it is open: the search for similar cases serves both.
         let found = if rules_spoke { cases::search(observations, &open) } else { found };
@@ -340,7 +340,7 @@ fn add_scores(
     let known: BTreeSet<Option<ComponentId>> = draft.told.iter().map(|told| told.proposal.component).collect();
     // Components that the suspect of a rule reaches are explained; they are not a second cause.
     let ruling = draft.expert().map(|told| &told.proposal).filter(|proposal| !anew || !proposal.is_past());
-    let effects: BTreeSet<ComponentId> = ruling.flat_map(|proposal| proposal.reach.iter().copied()).collect();
+    let effects: BTreeSet<ComponentId> = ruling.flat_map(|proposal| proposal.reach.keys().copied()).collect();
     let fresh = |p: &Proposal| !known.contains(&p.component) && p.component.is_none_or(|c| !effects.contains(&c));
     let deviates = |p: &Proposal| matches!(&p.basis, Basis::Scores(ranked) if !ranked.deviations.is_empty());
     // A component without anomalies is listed after a better suspect only with enough confidence.
@@ -395,7 +395,7 @@ fn challenge(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, cal
 /// Whether one proposal must not stand below another: it explains more, began no later, is still on if the other is, and is not its
 /// symptom.
 fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> usize) -> bool {
-    let symptom = one.component.is_some_and(|component| other.reach.contains(&component));
+    let symptom = one.component.is_some_and(|component| other.reach.contains_key(&component));
     let on = !one.is_past() || other.is_past();
     !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
 }
@@ -526,7 +526,7 @@ fn touches(observations: &Observations<'_, '_>, draft: &IncidentDraft, cluster: 
     let estate = observations.question.engine.estate;
     let mut area: BTreeSet<ComponentId> = BTreeSet::new();
     for proposal in draft.told.iter().map(|told| &told.proposal) {
-        area.extend(proposal.reach.iter().copied());
+        area.extend(proposal.reach.keys().copied());
         let upstream = proposal.component.into_iter().flat_map(|root| estate.dependencies(root, &[], None));
         area.extend(upstream.map(|r| r.component));
     }

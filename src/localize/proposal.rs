@@ -1,6 +1,6 @@
 //! A proposal: a component that may be at fault, whichever layer says so, and what its fault would explain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anomaly::{Ranked, SETTLING};
 use engine::SignalRef;
@@ -20,15 +20,31 @@ pub const TOLERANCE: Duration = 5 * MINUTE;
 pub type Interval = (Time, Option<Time>);
 
 /// Whether something that began then can be the effect of what showed in these intervals: it began no earlier (within the tolerance),
-/// and while that was on (or only just over).
-pub fn was_on(lasted: &[Interval], onset: Time) -> bool {
-    lasted.iter().any(|(since, until)| onset >= since.minus(TOLERANCE) && until.is_none_or(|until| onset <= until.plus(SETTLING)))
+/// and while that was on, or over for no longer than effects take to settle.
+pub fn was_on(lasted: &[Interval], onset: Time, settling: Duration) -> bool {
+    lasted.iter().any(|(since, until)| onset >= since.minus(TOLERANCE) && until.is_none_or(|until| onset <= until.plus(settling)))
 }
 
+/// What a fault reaches, and how long after its end effects may still begin there.
+pub type Reach = BTreeMap<ComponentId, Duration>;
+
 /// Everything that a fault of these components reaches, themselves included.
-pub fn reach(estate: &Snapshot, from: impl IntoIterator<Item = ComponentId>) -> BTreeSet<ComponentId> {
-    let dependents = |start| estate.dependents(start, &[], None).into_iter().map(|reached| reached.component).chain([start]);
-    from.into_iter().flat_map(dependents).collect()
+pub fn reach(estate: &Snapshot, from: impl IntoIterator<Item = ComponentId>) -> Reach {
+    let mut reach = Reach::new();
+    let declared: BTreeMap<&str, Duration> =
+        estate.model().relations.values().filter_map(|kind| Some((kind.name.as_str(), kind.settling?))).collect();
+    for start in from {
+        reach.insert(start, SETTLING);
+        for reached in estate.dependents(start, &[], None) {
+            // Only a model that declares settling times pays for the paths.
+            let hops = || estate.path(start, reached.component).unwrap_or_default();
+            let via = |kind: Option<String>| declared.get(kind?.as_str()).copied();
+            let slow = if declared.is_empty() { None } else { hops().into_iter().filter_map(|hop| via(hop.via)).max() };
+            let settling = reach.entry(reached.component).or_insert(SETTLING);
+            *settling = slow.unwrap_or(SETTLING).max(*settling);
+        }
+    }
+    reach
 }
 
 /// A component that may be at fault.
@@ -48,7 +64,7 @@ pub struct Proposal {
     /// Components that its evidence shows to be affected, itself first.
     pub affected: BTreeSet<ComponentId>,
     /// Everything that a fault here reaches, itself included.
-    pub reach: BTreeSet<ComponentId>,
+    pub reach: Reach,
     /// The signals that it is based on.
     pub evidence: BTreeSet<SignalRef>,
     pub basis: Basis,
@@ -104,17 +120,22 @@ impl Proposal {
             Basis::Scores(ranked) => ranked.explains.contains(&component),
             Basis::Rules(_) | Basis::Case(_) => match &symptom.callers {
                 // A caller that fails no longer calls.
-                Some(callers) => self.component == Some(component) || !callers.is_disjoint(&self.reach),
-                None => self.reach.contains(&component),
+                Some(callers) => self.component == Some(component) || callers.iter().any(|caller| self.reach.contains_key(caller)),
+                None => self.reach.contains_key(&component),
             },
         };
-        reached && was_on(&self.lasted, symptom.onset)
+        reached && was_on(&self.lasted, symptom.onset, self.settling(component))
     }
 
     /// Whether the fault of `other` is something that this one brings about.
     pub fn causes(&self, other: &Proposal) -> bool {
-        let reached = other.component.is_some_and(|component| self.reach.contains(&component));
-        reached && other.component != self.component && was_on(&self.lasted, other.onset)
+        let Some(component) = other.component.filter(|component| self.reach.contains_key(component)) else { return false };
+        other.component != self.component && was_on(&self.lasted, other.onset, self.settling(component))
+    }
+
+    /// How long after its end effects may still begin on a component.
+    fn settling(&self, component: ComponentId) -> Duration {
+        self.reach.get(&component).copied().unwrap_or(SETTLING)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anomaly::SETTLING;
 use engine::{Finding, SignalRef};
+use estate::ComponentId;
 use signal::Alert;
 use value::Time;
 
 use super::Observations;
 use super::diagnosis::{SuppressedView, WhySuppressed};
-use super::proposal::{Interval, was_on};
+use super::proposal::{Interval, Reach, reach, was_on};
 use super::rules::{counts, supporting};
 
 /// Alerts that a finding declares to be symptoms, each with its rule; and those that their sender muted. A finding suppresses neither
@@ -19,12 +21,18 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
     let mut seen = BTreeSet::new();
     for finding in observations.findings.iter().filter(|finding| counts(finding)) {
         let mut grounds = Grounds::of(observations, finding);
+        let reach = if finding.rule.suppressions.is_empty() { Reach::new() } else { reach(estate, finding.binding.iter().copied()) };
+        let settling = |component: ComponentId| reach.get(&component).copied().unwrap_or(SETTLING);
         for (suppression, components) in finding.rule.suppressions.iter().zip(&finding.conclusions.suppressed) {
             for (index, symptom) in observations.symptoms.iter().enumerate() {
                 let Some(SignalRef::Alert(at)) = symptom.signals.first() else { continue };
                 let (Some(alert), Some(component)) = (facts.alerts.get(*at), symptom.component) else { continue };
                 let meant = components.contains(&component) && suppression.selects(&alert.text, &alert.labels);
-                if !meant || seen.contains(&index) || !was_on(&finding.held, symptom.onset) || grounds.include(*at, symptom.onset) {
+                if !meant
+                    || seen.contains(&index)
+                    || !was_on(&finding.held, symptom.onset, settling(component))
+                    || grounds.include(*at, symptom.onset)
+                {
                     continue;
                 }
                 let agrees = |ground: &Alert| suppression.agrees(&alert.labels, &ground.labels);
@@ -78,7 +86,7 @@ impl<'o, 'q, 'a> Grounds<'o, 'q, 'a> {
         let candidates: BTreeSet<usize> = [last, onset].into_iter().flat_map(|time| self.at(time).clone()).collect();
         candidates.iter().filter_map(|at| engine.facts.alerts.get(*at)).any(|ground| {
             let lasted: Interval = (ground.start, (ground.end <= engine.at).then_some(ground.end));
-            was_on(&[lasted], onset) && test(ground)
+            was_on(&[lasted], onset, SETTLING) && test(ground)
         })
     }
 
