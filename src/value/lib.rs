@@ -3,10 +3,12 @@
 
 pub mod fields;
 mod time;
+mod told;
 mod truth;
 mod unit;
 pub mod yaml;
 
 pub use time::{DAY, Duration, HOUR, MINUTE, SECOND, Time, WEEK};
+pub use told::Told;
 pub use truth::Truth;
 pub use unit::{Dimension, Unit, format_number};

@@ -1,6 +1,6 @@
 //! For whom a report is written: its language, and the time zone of its times.
 
-use value::Time;
+use value::{DAY, Time};
 
 use super::Lang;
 
@@ -55,8 +55,21 @@ impl Zone {
         self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
     }
 
+    /// In RFC 3339, with the offset of the zone: `2025-06-01T18:15:00+08:00`; in UTC `2025-06-01T10:15:00Z`.
+    pub fn stamp(&self, time: Time) -> String {
+        match self.at(time) {
+            Some(zoned) if zoned.offset().seconds() != 0 => zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            Some(_) | None => time.to_string(),
+        }
+    }
+
     pub fn date(&self, time: Time) -> String {
         self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d").to_string())
+    }
+
+    /// The day of what happened on a day. Midnight UTC is how a file gives a day without a time of day: no zone moves it to another day.
+    pub fn day(&self, time: Time) -> String {
+        if time.0.rem_euclid(DAY) == 0 { Zone::default().date(time) } else { self.date(time) }
     }
 
     /// The time of day; with the date if that is not the day of the other one.
@@ -82,6 +95,13 @@ mod tests {
     use value::Time;
 
     use super::Zone;
+
+    #[test]
+    fn days() {
+        let zone = Zone::parse("America/New_York").unwrap();
+        assert_eq!(zone.day(Time::parse("2025-06-01T00:00:00Z").unwrap()), "2025-06-01");
+        assert_eq!(zone.day(Time::parse("2025-06-01T02:00:00Z").unwrap()), "2025-05-31");
+    }
 
     #[test]
     fn zones() {
