@@ -14,6 +14,7 @@ mod common;
 mod anomaly;
 mod answer;
 mod badinput;
+mod bilingual;
 mod change;
 mod check;
 mod claims;

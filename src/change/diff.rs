@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::names;
 use super::order::{Effect, outcome};
-use super::view::{ChangedView, DifferenceView, FieldView, GroupChangeView, GroupLeft, GroupView, LeanView, RelationView};
+use super::view::{ChangedView, DifferenceView, Field, FieldView, GroupChangeView, GroupLeft, GroupView, LeanView, RelationView};
 use estate::{AttributeValue, Component, ComponentId, Group, Relation, Snapshot, State, Tier, Travel};
 use value::format_number;
 
@@ -48,22 +48,22 @@ fn relations(estate: &Snapshot) -> BTreeSet<RelationView> {
 fn fields(was: &Component, is: &Component) -> Vec<FieldView> {
     let tier = |component: &Component| component.tier.map(|tier| tier.name().to_owned());
     let fixed = [
-        ("type", Some(was.kind.clone()), Some(is.kind.clone())),
-        ("name", Some(was.name.clone()), Some(is.name.clone())),
-        ("owner", was.owner.clone(), is.owner.clone()),
-        ("environment", was.environment.clone(), is.environment.clone()),
-        ("tier", tier(was), tier(is)),
+        (Field::Type, Some(was.kind.clone()), Some(is.kind.clone())),
+        (Field::Name, Some(was.name.clone()), Some(is.name.clone())),
+        (Field::Owner, was.owner.clone(), is.owner.clone()),
+        (Field::Environment, was.environment.clone(), is.environment.clone()),
+        (Field::Tier, tier(was), tier(is)),
     ];
     let names: BTreeSet<&String> = was.attributes.keys().chain(is.attributes.keys()).collect();
     let attributes = names.into_iter().map(|name| {
         let (before, after) = (was.attributes.get(name).map(written), is.attributes.get(name).map(written));
-        (name.as_str(), before, after)
+        (Field::Attribute { attribute: name.clone() }, before, after)
     });
     fixed
         .into_iter()
         .chain(attributes)
         .filter(|(_, before, after)| before != after)
-        .map(|(field, before, after)| FieldView { field: field.to_owned(), before, after })
+        .map(|(field, before, after)| FieldView { field, before, after })
         .collect()
 }
 

@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::names;
-use super::view::{CaseView, RuleView};
-use compile::plan::{Argument, Cond, CondKind, Event, EventKind, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target, Value};
+use super::view::{CaseView, Read, ReadView, RuleView};
+use compile::plan::{Argument, Cond, CondKind, Event, EventKind, Metric, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target, Value};
 use engine::passes;
 use estate::{ComponentId, Snapshot};
 use knowledge::CaseBase;
+use value::Told;
 
-/// What a rule reads of each of its variables, as text.
-type Reads = BTreeMap<usize, BTreeSet<String>>;
+/// What a rule reads of each of its variables.
+type Reads = BTreeMap<usize, BTreeSet<Read>>;
 
 /// Active rules that read anything of the components; the complete ones first, then by id.
 pub(super) fn rules(plan: &Plan, estate: &Snapshot, hit: &BTreeSet<ComponentId>) -> Vec<RuleView> {
@@ -27,7 +28,7 @@ pub(super) fn rules(plan: &Plan, estate: &Snapshot, hit: &BTreeSet<ComponentId>)
 fn view(rule: &Rule, estate: &Snapshot, hit: &BTreeSet<ComponentId>) -> Option<RuleView> {
     let mut complete = true;
     let mut components: BTreeSet<ComponentId> = BTreeSet::new();
-    let mut texts: BTreeSet<String> = BTreeSet::new();
+    let mut read: BTreeSet<ReadView> = BTreeSet::new();
     for (variable, what) in reads(rule) {
         let Some(variable) = rule.variables.get(variable) else { continue };
         let fits = |id: &&ComponentId| {
@@ -39,7 +40,7 @@ fn view(rule: &Rule, estate: &Snapshot, hit: &BTreeSet<ComponentId>) -> Option<R
             continue;
         }
         components.extend(fitting);
-        texts.extend(what.into_iter().map(|what| what.replace('$', &variable.kind)));
+        read.extend(what.into_iter().map(|what| ReadView { kind: variable.kind.clone(), what }));
     }
     if components.is_empty() {
         return None;
@@ -50,11 +51,10 @@ fn view(rule: &Rule, estate: &Snapshot, hit: &BTreeSet<ComponentId>) -> Option<R
         title: rule.title.clone(),
         complete,
         components: names(estate, &components),
-        reads: texts.into_iter().collect(),
+        reads: read.into_iter().map(Told::from).collect(),
     })
 }
 
-/// `$` stands for the type of the variable.
 fn reads(rule: &Rule) -> Reads {
     let mut reads = Reads::new();
     let mut open: Vec<&Cond> = vec![&rule.condition];
@@ -65,10 +65,10 @@ fn reads(rule: &Rule) -> Reads {
     reads
 }
 
-fn note(reads: &mut Reads, subject: Subject, text: impl Into<String>) {
+fn note(reads: &mut Reads, subject: Subject, read: Read) {
     match subject {
         Subject::Variable(variable) => {
-            reads.entry(variable).or_default().insert(text.into());
+            reads.entry(variable).or_default().insert(read);
         }
         // The element of a set: which components these are depends on the binding.
         Subject::It => {}
@@ -81,12 +81,12 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
             of_value(left, reads);
             of_value(right, reads);
         }
-        CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => note(reads, metric.subject, format!("$.{}", metric.name)),
-        CondKind::State { subject, state, .. } => note(reads, *subject, format!("$ is {state}")),
+        CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => of_metric(metric, reads),
+        CondKind::State { subject, state, .. } => note(reads, *subject, Read::State { state: state.clone() }),
         CondKind::Event(event) => of_event(event, reads),
         CondKind::Probe { from, to, .. } => {
             for place in from.iter().chain(to) {
-                of_place(place, "probe of $", reads);
+                of_place(place, Read::Probe, reads);
             }
         }
         CondKind::Script(call) => {
@@ -95,10 +95,10 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
             }
         }
         CondKind::Quantified(quantified) => {
-            let around = |subject: Subject, reads: &mut Reads| note(reads, subject, "neighbors of $");
+            let around = |subject: Subject, reads: &mut Reads| note(reads, subject, Read::Neighbors);
             match &quantified.set.base {
                 SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => around(*of, reads),
-                SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, "neighbors of $", reads),
+                SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, Read::Neighbors, reads),
                 SetBase::Group(_) | SetBase::Type(_) => {}
             }
         }
@@ -112,13 +112,17 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
     }
 }
 
+fn of_metric(metric: &Metric, reads: &mut Reads) {
+    note(reads, metric.subject, Read::Metric { metric: metric.name.clone() });
+}
+
 fn of_value(value: &Value, reads: &mut Reads) {
     let mut value = value;
     while let Value::Share { of, .. } = value {
         value = of;
     }
     match value {
-        Value::Metric(metric) | Value::Aggregate { metric, .. } => note(reads, metric.subject, format!("$.{}", metric.name)),
+        Value::Metric(metric) | Value::Aggregate { metric, .. } => of_metric(metric, reads),
         Value::Script(call) => {
             for argument in &call.arguments {
                 of_argument(argument, reads);
@@ -131,34 +135,34 @@ fn of_value(value: &Value, reads: &mut Reads) {
 
 fn of_argument(argument: &Argument, reads: &mut Reads) {
     match argument {
-        Argument::Metric(metric) => note(reads, metric.subject, format!("$.{}", metric.name)),
+        Argument::Metric(metric) => of_metric(metric, reads),
         Argument::Component(_) | Argument::Number(_) | Argument::Text(_) => {}
     }
 }
 
 fn of_event(event: &Event, reads: &mut Reads) {
-    let kind = match event.kind {
-        EventKind::Alert => "alert",
-        EventKind::Log => "log",
-        EventKind::Change => "change",
-        EventKind::Report => "report",
+    let read = |near: bool| match event.kind {
+        EventKind::Alert => Read::Alert { near },
+        EventKind::Log => Read::Log { near },
+        EventKind::Change => Read::Change { near },
+        EventKind::Report => Read::Report { near },
     };
     match &event.on {
         None => {}
-        Some(Target::Place(place)) => of_place(place, &format!("{kind} on $"), reads),
+        Some(Target::Place(place)) => of_place(place, read(false), reads),
         Some(Target::Set(set)) => match &set.base {
             SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => {
-                note(reads, *of, format!("{kind} near $"));
+                note(reads, *of, read(true));
             }
-            SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, &format!("{kind} near $"), reads),
+            SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, read(true), reads),
             SetBase::Group(_) | SetBase::Type(_) => {}
         },
     }
 }
 
-fn of_place(place: &PlaceOf, text: &str, reads: &mut Reads) {
+fn of_place(place: &PlaceOf, read: Read, reads: &mut Reads) {
     match place {
-        PlaceOf::Subject(subject) => note(reads, *subject, text),
+        PlaceOf::Subject(subject) => note(reads, *subject, read),
         PlaceOf::Holder { .. } | PlaceOf::Component(_) => {}
     }
 }

@@ -19,10 +19,10 @@ pub use assess::{Knowledge, assess, assess_difference};
 pub use diff::difference;
 pub use order::{Basis, Batch, Breach, Effect, Left, Moment, Order, outcome};
 pub use plan_file::{ChangePlan, Step, Window, read_plan};
-pub use risk::{RULES, judge, title};
+pub use risk::{RiskRule, judge};
 pub use targets::targets;
 pub use view::{
-    Action, AffectedView, Assessment, BatchView, BreachView, CaseView, ChangedView, DifferenceView, FieldView, GroupChangeView, GroupLeft,
-    GroupView, LeanView, Minutes, OperatedView, OrderView, OwnerView, PointView, Reason, RelationView, ReplicaView, Response, Risk,
-    RuleView, Safety, TargetView, TierView, WindowView,
+    Action, AffectedView, Assessment, BatchView, BreachView, CaseView, ChangedView, DifferenceView, Field, FieldView, GroupChangeView,
+    GroupLeft, GroupView, LeanView, Minutes, OperatedView, OrderView, OwnerView, PointView, Read, ReadView, Reason, RelationView,
+    ReplicaView, Response, Risk, RuleView, Safety, Subject, TargetView, TierView, WindowView,
 };

@@ -23,30 +23,69 @@
 
 use std::collections::BTreeSet;
 
-use super::view::{Assessment, GroupLeft, Reason, Risk};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::view::{Assessment, GroupLeft, Reason, Risk, Subject};
 use estate::{State, Tier};
+use value::Told;
 
-/// Number, English, Chinese.
-pub const RULES: &[(&str, &str, &str)] = &[
-    ("R1", "core components outside the plan go down", "计划之外的核心组件不可用"),
-    ("R2", "redundancy groups keep fewer members than they need", "冗余组存活成员少于所需数量"),
-    ("R3", "important components outside the plan go down", "计划之外的重要组件不可用"),
-    ("R4", "other components outside the plan go down", "计划之外的其他组件不可用"),
-    ("R5", "core components are degraded", "核心组件降级"),
-    ("R6", "redundancy groups are left without a spare member", "冗余组无备用成员"),
-    ("R7", "components lose their last replica", "组件失去最后一个副本"),
-    ("R8", "single points of failure appear", "出现新的单点故障"),
-    ("R9", "the window exceeds the recovery time objective (RTO) of the tier", "变更窗口超过业务等级的恢复时间目标（RTO）"),
-    ("R10", "a failover has no replica or group to fail over to", "故障切换没有可用的副本或冗余组"),
-    ("R11", "the plan itself takes down core components that no intact group covers", "计划内核心组件停机且无冗余组承载"),
-    ("R12", "components in the plan were root causes of past incidents", "计划内组件曾是历史故障的根因"),
-    ("R13", "components have no owner to notify", "组件无负责人可通知"),
-    ("R14", "more important components gain dependencies on less important ones", "较重要的组件新增对较次要组件的依赖"),
-];
+/// The rules of the table above; their words are in package `words`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum RiskRule {
+    CoreGoesDown,
+    GroupFallsShort,
+    ImportantGoesDown,
+    OtherGoesDown,
+    CoreDegraded,
+    NoSpareLeft,
+    LastReplicaLost,
+    SinglePointAppears,
+    WindowExceedsRto,
+    NothingToFailOverTo,
+    CoreInPlan,
+    RootCauseBefore,
+    NoOwner,
+    LeansOnLesser,
+}
 
-/// The text of a risk rule.
-pub fn title(rule: &str, chinese: bool) -> &'static str {
-    RULES.iter().find(|(number, ..)| *number == rule).map_or("", |(_, english, zh)| if chinese { *zh } else { *english })
+impl RiskRule {
+    pub const ALL: [RiskRule; 14] = [
+        RiskRule::CoreGoesDown,
+        RiskRule::GroupFallsShort,
+        RiskRule::ImportantGoesDown,
+        RiskRule::OtherGoesDown,
+        RiskRule::CoreDegraded,
+        RiskRule::NoSpareLeft,
+        RiskRule::LastReplicaLost,
+        RiskRule::SinglePointAppears,
+        RiskRule::WindowExceedsRto,
+        RiskRule::NothingToFailOverTo,
+        RiskRule::CoreInPlan,
+        RiskRule::RootCauseBefore,
+        RiskRule::NoOwner,
+        RiskRule::LeansOnLesser,
+    ];
+
+    pub fn number(self) -> &'static str {
+        match self {
+            RiskRule::CoreGoesDown => "R1",
+            RiskRule::GroupFallsShort => "R2",
+            RiskRule::ImportantGoesDown => "R3",
+            RiskRule::OtherGoesDown => "R4",
+            RiskRule::CoreDegraded => "R5",
+            RiskRule::NoSpareLeft => "R6",
+            RiskRule::LastReplicaLost => "R7",
+            RiskRule::SinglePointAppears => "R8",
+            RiskRule::WindowExceedsRto => "R9",
+            RiskRule::NothingToFailOverTo => "R10",
+            RiskRule::CoreInPlan => "R11",
+            RiskRule::RootCauseBefore => "R12",
+            RiskRule::NoOwner => "R13",
+            RiskRule::LeansOnLesser => "R14",
+        }
+    }
 }
 
 /// Collects matching rules: one reason for each rule and level.
@@ -56,16 +95,19 @@ struct Reasons {
 }
 
 impl Reasons {
-    fn add(&mut self, rule: &str, level: Risk, subject: impl Into<String>) {
-        let subject = subject.into();
-        match self.found.iter_mut().find(|reason| reason.rule == rule && reason.level == level) {
+    fn add(&mut self, rule: RiskRule, level: Risk, subject: Subject) {
+        match self.found.iter_mut().find(|reason| reason.why.what == rule && reason.level == level) {
             Some(reason) if reason.subjects.contains(&subject) => {}
             Some(reason) => reason.subjects.push(subject),
             None => {
-                self.found.push(Reason { rule: rule.to_owned(), level, text: title(rule, false).to_owned(), subjects: vec![subject] });
+                self.found.push(Reason { rule: rule.number().to_owned(), level, why: Told::from(rule), subjects: vec![subject] });
             }
         }
     }
+}
+
+fn id(id: &str) -> Subject {
+    Subject::Id(id.to_owned())
 }
 
 /// The risk of an assessment; its own `risk` and `reasons` are ignored.
@@ -86,14 +128,14 @@ pub fn judge(assessment: &Assessment) -> (Risk, Vec<Reason>) {
 fn affected(reasons: &mut Reasons, assessment: &Assessment) {
     for view in assessment.affected.iter().filter(|view| view.state == State::Down && !view.covered) {
         let (rule, level) = match view.tier {
-            Some(Tier::Core) => ("R1", Risk::Critical),
-            Some(Tier::Important) => ("R3", Risk::High),
-            Some(Tier::General | Tier::Minor) | None => ("R4", Risk::Medium),
+            Some(Tier::Core) => (RiskRule::CoreGoesDown, Risk::Critical),
+            Some(Tier::Important) => (RiskRule::ImportantGoesDown, Risk::High),
+            Some(Tier::General | Tier::Minor) | None => (RiskRule::OtherGoesDown, Risk::Medium),
         };
-        reasons.add(rule, level, view.component.clone());
+        reasons.add(rule, level, id(&view.component));
     }
     for view in assessment.affected.iter().filter(|view| view.state == State::Degraded && view.tier == Some(Tier::Core)) {
-        reasons.add("R5", Risk::Medium, view.component.clone());
+        reasons.add(RiskRule::CoreDegraded, Risk::Medium, id(&view.component));
     }
 }
 
@@ -101,19 +143,19 @@ fn affected(reasons: &mut Reasons, assessment: &Assessment) {
 fn redundancy(reasons: &mut Reasons, assessment: &Assessment) {
     for view in &assessment.redundancy {
         let (rule, level) = match view.left {
-            GroupLeft::NoSpare => ("R6", Risk::Medium),
-            GroupLeft::Short | GroupLeft::Nothing if view.tier == Some(Tier::Core) => ("R2", Risk::Critical),
-            GroupLeft::Short | GroupLeft::Nothing => ("R2", Risk::High),
+            GroupLeft::NoSpare => (RiskRule::NoSpareLeft, Risk::Medium),
+            GroupLeft::Short | GroupLeft::Nothing if view.tier == Some(Tier::Core) => (RiskRule::GroupFallsShort, Risk::Critical),
+            GroupLeft::Short | GroupLeft::Nothing => (RiskRule::GroupFallsShort, Risk::High),
         };
-        reasons.add(rule, level, view.group.clone());
+        reasons.add(rule, level, id(&view.group));
     }
     for view in &assessment.replicas {
         let level = if matters(view.tier) { Risk::High } else { Risk::Medium };
-        reasons.add("R7", level, view.component.clone());
+        reasons.add(RiskRule::LastReplicaLost, level, id(&view.component));
     }
     for view in &assessment.single_points {
         let level = if view.tier == Some(Tier::Core) { Risk::High } else { Risk::Medium };
-        reasons.add("R8", level, view.component.clone());
+        reasons.add(RiskRule::SinglePointAppears, level, id(&view.component));
     }
 }
 
@@ -121,7 +163,7 @@ fn redundancy(reasons: &mut Reasons, assessment: &Assessment) {
 fn operated(reasons: &mut Reasons, assessment: &Assessment) {
     for view in assessment.tiers.iter().filter(|view| view.window_exceeds_rto) {
         let level = if matters(view.tier) { Risk::High } else { Risk::Medium };
-        reasons.add("R9", level, view.tier.map_or("no tier", Tier::name));
+        reasons.add(RiskRule::WindowExceedsRto, level, Subject::Tier { tier: view.tier });
     }
     // Members of a group are covered as long as the group is not short.
     for view in &assessment.operated {
@@ -129,18 +171,19 @@ fn operated(reasons: &mut Reasons, assessment: &Assessment) {
         match view.action.state() {
             State::Degraded | State::AtRisk => {
                 if !view.has_stand_in {
-                    reasons.add("R10", if core { Risk::High } else { Risk::Medium }, view.component.clone());
+                    let level = if core { Risk::High } else { Risk::Medium };
+                    reasons.add(RiskRule::NothingToFailOverTo, level, id(&view.component));
                 }
             }
             State::Down => {
                 if core && !view.covered {
-                    reasons.add("R11", Risk::Medium, view.component.clone());
+                    reasons.add(RiskRule::CoreInPlan, Risk::Medium, id(&view.component));
                 }
             }
         }
     }
     for view in assessment.cases.iter().filter(|view| view.root) {
-        reasons.add("R12", Risk::Medium, view.id.clone());
+        reasons.add(RiskRule::RootCauseBefore, Risk::Medium, id(&view.id));
     }
 }
 
@@ -150,11 +193,12 @@ fn around(reasons: &mut Reasons, assessment: &Assessment) {
         // At risk is not a reason to notify an owner.
         let named: BTreeSet<&String> = view.operated.iter().chain(&view.down).chain(&view.degraded).collect();
         for component in named {
-            reasons.add("R13", Risk::Medium, component.clone());
+            reasons.add(RiskRule::NoOwner, Risk::Medium, id(component));
         }
     }
     for lean in assessment.difference.iter().flat_map(|difference| &difference.leans).filter(|lean| matters(Some(lean.tier))) {
-        reasons.add("R14", Risk::Medium, format!("{} → {}", lean.component, lean.on));
+        let subject = Subject::Dependency { component: lean.component.clone(), on: lean.on.clone() };
+        reasons.add(RiskRule::LeansOnLesser, Risk::Medium, subject);
     }
 }
 

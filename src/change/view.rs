@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::risk::RiskRule;
 use estate::{State, Tier};
-use value::Time;
+use value::{Time, Told};
 
 /// The risk of a change, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -114,15 +115,27 @@ pub struct WindowView {
     pub minutes: i64,
 }
 
-/// A risk rule that matches; `title` in `risk.rs` has its text.
+/// A risk rule that matches.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Reason {
     /// `R1` to `R14`.
     pub rule: String,
     pub level: Risk,
-    pub text: String,
-    /// The components, groups or owners it applies to.
-    pub subjects: Vec<String>,
+    #[serde(flatten)]
+    pub why: Told<RiskRule>,
+    /// What it applies to.
+    pub subjects: Vec<Subject>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Subject {
+    /// Of a component, a group or a past incident.
+    Id(String),
+    /// `null`: components without a tier.
+    Tier { tier: Option<Tier> },
+    /// A new dependency.
+    Dependency { component: String, on: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -301,7 +314,43 @@ pub struct RuleView {
     /// Affected components that match its variables.
     pub components: Vec<String>,
     /// What it reads of them, as `database.connections`, `redis is unavailable`, `alert on service`.
-    pub reads: Vec<String>,
+    pub reads: Vec<Told<ReadView>>,
+}
+
+/// What a rule reads of the components of a type.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct ReadView {
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(flatten)]
+    pub what: Read,
+}
+
+/// `near`: of components around them, not of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Read {
+    Metric {
+        metric: String,
+    },
+    State {
+        state: String,
+    },
+    Alert {
+        near: bool,
+    },
+    Log {
+        near: bool,
+    },
+    Change {
+        near: bool,
+    },
+    Report {
+        near: bool,
+    },
+    Probe,
+    /// Which components are around them, and how these are.
+    Neighbors,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -349,10 +398,21 @@ pub struct ChangedView {
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FieldView {
-    /// `type`, `name`, `owner`, `environment`, `tier`, or an attribute.
-    pub field: String,
+    #[serde(flatten)]
+    pub field: Field,
     pub before: Option<String>,
     pub after: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "field", rename_all = "snake_case")]
+pub enum Field {
+    Type,
+    Name,
+    Owner,
+    Environment,
+    Tier,
+    Attribute { attribute: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

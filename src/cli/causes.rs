@@ -74,10 +74,10 @@ impl Who {
         }
     }
 
-    fn words(&self, lang: Lang) -> String {
+    fn words(&self, lang: Lang, estate: &Snapshot) -> String {
         let name = if self.name == self.component { String::new() } else { format!(" {}", self.name) };
         let owner = self.owner.as_ref().map_or_else(String::new, |owner| format!(" · {owner}"));
-        format!("[{}] {}{name} · {}{owner}", lang.tier(self.tier), self.component, self.kind)
+        format!("[{}] {}{name} · {}{owner}", lang.tier(self.tier), self.component, lang.kind(estate.model(), &self.kind))
     }
 }
 
@@ -103,10 +103,11 @@ pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
     }
     let lang = args.locale.get().lang;
     let mut page = Page::new(lang, args.format.is_markdown());
-    page.title(&format!("{} ← {} ({})", report.components.join(", "), lang.possible_causes(), report.causes.len()));
+    let number = lang.bracketed(&report.causes.len().to_string());
+    page.title(&format!("{} ← {}{number}", lang.listed(&report.components), lang.possible_causes()));
     for cause in &report.causes {
         let share = if asked.len() > 1 { format!(" · {} {}/{}", lang.reaches(), cause.reaches.len(), asked.len()) } else { String::new() };
-        page.entry(&format!("{}{share} · {}", cause.who.words(lang), lang.count(cause.distance as usize, "hop")));
+        page.entry(&format!("{}{share} · {}", cause.who.words(lang, estate), lang.count(cause.distance as usize, "hop")));
     }
     write!(out, "{}", page.text)?;
     Ok(OK)
@@ -150,14 +151,14 @@ pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
     }
     let lang = args.locale.get().lang;
     let mut page = Page::new(lang, args.format.is_markdown());
-    let of = if report.components.is_empty() { lang.the_estate().to_owned() } else { report.components.join(", ") };
-    page.title(&format!("{of} ← {} ({})", lang.single_points(), report.single_points.len()));
+    let of = if report.components.is_empty() { lang.the_estate().to_owned() } else { lang.listed(&report.components) };
+    page.title(&format!("{of} ← {}{}", lang.single_points(), lang.bracketed(&report.single_points.len().to_string())));
     if !report.carriers.is_empty() {
         page.entry(&lang.carried_by(&page.names(&report.carriers, MAX_NAMED)));
     }
     for item in &report.single_points {
         let names = page.names(&item.takes_down, MAX_NAMED);
-        page.entry(&format!("{} · {} {}: {names}", item.who.words(lang), lang.takes_down(), item.takes_down.len()));
+        page.entry(&format!("{} · {}", item.who.words(lang, estate), lang.takes_down(item.takes_down.len(), &names)));
     }
     write!(out, "{}", page.text)?;
     Ok(OK)

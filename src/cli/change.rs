@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
@@ -12,6 +13,7 @@ use super::{FINDINGS, OK, change_text};
 use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
 use compile::plan::Plan;
 use diag::{Code, Sources, render};
+use estate::Snapshot;
 use knowledge::CaseBase;
 use project::{Topology, find_project, load_topology};
 
@@ -63,22 +65,25 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
-    let assessment = match (&args.file, &args.from, &args.to) {
+    let (mut assessment, estate) = match (&args.file, &args.from, &args.to) {
         (Some(file), _, _) => plan(args, file)?,
         (None, Some(from), Some(to)) => trees(args, from, to)?,
         // clap rejects everything else.
         (None, Some(_) | None, Some(_) | None) => return Err(Failure::new(Code::USAGE, "name a plan, or `--from` and `--to`")),
     };
+    let locale = args.locale.get();
+    words::change::tell(&mut assessment, locale.lang, estate.model());
     match args.format {
         Format::Json => writeln!(out, "{}", json(&assessment)?)?,
-        Format::Text => write!(out, "{}", change_text::assessment(&assessment, args.locale.get().lang, false))?,
-        Format::Markdown => write!(out, "{}", change_text::assessment(&assessment, args.locale.get().lang, true))?,
+        Format::Text => write!(out, "{}", change_text::assessment(&assessment, &locale, &estate, false))?,
+        Format::Markdown => write!(out, "{}", change_text::assessment(&assessment, &locale, &estate, true))?,
     }
     let fails = args.fail_on.is_some_and(|level| assessment.risk >= level.risk());
     Ok(if fails { FINDINGS } else { OK })
 }
 
-fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
+/// Also the estate that the plan is for.
+fn plan(args: &Args, file: &Path) -> Result<(Assessment, Arc<Snapshot>), Failure> {
     let near = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let project = load_project(&args.project, near)?;
     let shown = file.display().to_string();
@@ -91,11 +96,13 @@ fn plan(args: &Args, file: &Path) -> Result<Assessment, Failure> {
     if !diagnostics.is_empty() {
         super::output::say(words.trim_end());
     }
-    Ok(assess(&project.estate, &plan, Knowledge { plan: &project.plan, cases: &project.cases }))
+    let assessment = assess(&project.estate, &plan, Knowledge { plan: &project.plan, cases: &project.cases });
+    Ok((assessment, project.estate))
 }
 
-/// Rules and cases come from the project that `--project` names, else from one that contains a tree or the current folder, if any.
-fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
+/// Also the estate after the change. Rules and cases come from the project that `--project` names, else from one that contains a tree or
+/// the current folder, if any.
+fn trees(args: &Args, from: &Path, to: &Path) -> Result<(Assessment, Arc<Snapshot>), Failure> {
     let (before, after) = (side(args, from, true)?, side(args, to, false)?);
     let title = format!("{} → {}", from.display(), to.display());
     let near = [to, from, Path::new(".")].into_iter().find(|dir| find_project(dir).is_some());
@@ -109,7 +116,8 @@ fn trees(args: &Args, from: &Path, to: &Path) -> Result<Assessment, Failure> {
         Some(project) => Knowledge { plan: &project.plan, cases: &project.cases },
         None => Knowledge { plan: &no_plan, cases: &no_cases },
     };
-    Ok(assess_difference(&title, &before.estate, &after.estate, known))
+    let assessment = assess_difference(&title, &before.estate, &after.estate, known);
+    Ok((assessment, Arc::new(after.estate)))
 }
 
 /// A folder, or else a revision of the git repository that contains the project.

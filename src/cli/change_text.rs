@@ -1,12 +1,9 @@
 //! The printed assessment: plain text, or Markdown with the same layout.
 
-use change::{
-    AffectedView, Assessment, BatchView, BreachView, DifferenceView, GroupLeft, OrderView, Risk, Safety, TargetView, TierView, title,
-};
-use estate::State;
-use value::{MINUTE, Time};
+use change::{AffectedView, Assessment, BatchView, BreachView, DifferenceView, FieldView, OrderView, Safety, TargetView, TierView};
+use estate::{Snapshot, State};
+use words::{Locale, Zone};
 
-use super::Lang;
 use super::page::Page;
 
 /// Lines shown of a long list; the rest is counted. JSON has all of it.
@@ -19,7 +16,8 @@ fn list(page: &mut Page, heading: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    page.heading(&format!("{heading} ({})", lines.len()));
+    let count = page.lang.bracketed(&lines.len().to_string());
+    page.heading(&format!("{heading}{count}"));
     lines.iter().take(MAX_LINES).for_each(|line| page.item(line));
     page.more(lines.len(), MAX_LINES);
 }
@@ -28,73 +26,51 @@ fn names<S: AsRef<str>>(page: &Page, names: &[S]) -> String {
     page.names(names, MAX_NAMES)
 }
 
-fn level(page: &Page, risk: Risk) -> &'static str {
-    match risk {
-        Risk::Low => page.say("low", "低"),
-        Risk::Medium => page.say("medium", "中"),
-        Risk::High => page.say("high", "高"),
-        Risk::Critical => page.say("critical", "严重"),
-    }
-}
-
-/// The whole assessment.
-pub fn assessment(view: &Assessment, lang: Lang, markdown: bool) -> String {
-    let mut page = Page::new(lang, markdown);
-    head(&mut page, view);
+/// The whole assessment, of which `words::change::tell` has written the reasons. The model of the estate names types and relations.
+pub fn assessment(view: &Assessment, locale: &Locale, estate: &Snapshot, markdown: bool) -> String {
+    let mut page = Page::new(locale.lang, markdown);
+    head(&mut page, view, locale);
     if let Some(order) = &view.order {
         self::order(&mut page, order);
     }
     if let Some(difference) = &view.difference {
-        self::difference(&mut page, difference);
+        self::difference(&mut page, difference, estate);
     }
     affected(&mut page, view);
     redundancy(&mut page, view);
     tiers(&mut page, &view.tiers);
     owners(&mut page, view);
-    known(&mut page, view);
+    known(&mut page, view, &locale.zone);
     page.text
 }
 
-fn head(page: &mut Page, view: &Assessment) {
-    let risk = format!("{} {}", page.say("RISK", "风险"), level(page, view.risk));
-    let line = page.safe(&format!("{} · {risk}", view.title)).into_owned();
+fn head(page: &mut Page, view: &Assessment, locale: &Locale) {
+    let lang = page.lang;
+    let line = page.safe(&format!("{} · {}", view.title, lang.risk_of_change(view.risk))).into_owned();
     page.text.push_str(&if page.markdown { format!("## {line}\n") } else { format!("{line}\n") });
     if let Some(window) = &view.window {
-        let length = Time::describe(window.minutes.saturating_mul(MINUTE));
-        let line = format!("{} {} – {} ({length})", page.say("window", "窗口"), window.from, window.to);
+        let line = locale.window(window);
         page.text.push_str(&if page.markdown { format!("\n{line}\n") } else { format!("  {line}\n") });
     }
-    let chinese = page.lang == Lang::Zh;
     let reasons: Vec<String> = view
         .reasons
         .iter()
         .map(|reason| {
-            let (level, names) = (level(page, reason.level), names(page, &reason.subjects));
-            format!("[{level}] {} {}: {names}", reason.rule, title(&reason.rule, chinese))
+            let subjects: Vec<String> = reason.subjects.iter().map(|subject| lang.subject(subject)).collect();
+            let (level, colon) = (lang.risk(reason.level), lang.colon());
+            format!("[{level}] {} {}{colon}{}", reason.rule, reason.why.text, names(page, &subjects))
         })
         .collect();
-    let heading = page.say("Reasons", "理由");
-    list(page, heading, &reasons);
+    list(page, lang.risk_reasons(), &reasons);
     if reasons.is_empty() {
-        let none = page.say("no risk rule applies", "未命中任何风险规则");
-        page.heading(heading);
-        page.item(none);
+        page.heading(lang.risk_reasons());
+        page.item(lang.no_risk());
     }
 }
 
 fn order(page: &mut Page, order: &OrderView) {
-    let verdict = match order.safety {
-        Safety::Safe => page.say("Order: safe as planned", "顺序：可按计划安全执行"),
-        Safety::SafeOtherwise if order.removals_last => page.say(
-            "Order: NOT safe as planned; safe with the removals last, in these batches",
-            "顺序：按计划执行不安全；按以下批次执行、下线放在最后则安全",
-        ),
-        Safety::SafeOtherwise => {
-            page.say("Order: NOT safe as planned; safe in these batches", "顺序：按计划执行不安全；按以下批次执行则安全")
-        }
-        Safety::Unsafe => page
-            .say("Order: NOT safe in any order; each of these is unsafe on its own", "顺序：任何顺序都不安全；以下每一项单独执行都不安全"),
-    };
+    let lang = page.lang;
+    let verdict = lang.order(order.safety, order.removals_last);
     let batches = match order.safety {
         Safety::Safe => {
             page.heading(verdict);
@@ -107,45 +83,44 @@ fn order(page: &mut Page, order: &OrderView) {
     list(page, verdict, &lines);
     let unsafe_lines: Vec<String> =
         order.given.iter().filter(|batch| !batch.breaches.is_empty()).map(|batch| batch_line(page, batch)).collect();
-    let heading = page.say("Unsafe as planned", "按计划执行时不安全的步骤");
     match order.safety {
-        Safety::SafeOtherwise => list(page, heading, &unsafe_lines),
+        Safety::SafeOtherwise => list(page, lang.unsafe_as_planned(), &unsafe_lines),
         // The obstacles already list these.
         Safety::Safe | Safety::Unsafe => {}
     }
 }
 
 fn batch_line(page: &Page, batch: &BatchView) -> String {
-    let mut line = format!("{} {} {} {}", page.say("step", "步骤"), batch.step, batch.action.name(), names(page, &batch.on));
+    let lang = page.lang;
+    let mut line = format!("{} {} {} {}", lang.step(), batch.step, lang.action(batch.action), names(page, &batch.on));
     let mut core: Vec<&str> = Vec::new();
     for breach in &batch.breaches {
         match breach {
             BreachView::Group { group, living, need, lost } => {
-                let (keeps, needs) = (page.say("keeps", "剩余"), page.say("needs", "需要"));
-                line.push_str(&format!(" — {group} {keeps} {living}, {needs} {need} ({})", names(page, lost)));
+                line.push_str(&format!(" — {}", lang.group_short(group, *living, *need, &names(page, lost))));
             }
             BreachView::Core { component, .. } => core.push(component),
         }
     }
     if !core.is_empty() {
-        line.push_str(&format!(" — {}: {}", page.say("core components go down", "核心组件不可用"), names(page, &core)));
+        line.push_str(&format!(" — {}{}{}", lang.core_goes_down(), lang.colon(), names(page, &core)));
     }
     line
 }
 
 fn affected(page: &mut Page, view: &Assessment) {
-    for (state, heading) in [
-        (State::Down, page.say("Goes down", "将不可用")),
-        (State::Degraded, page.say("Becomes degraded", "将降级")),
-        (State::AtRisk, page.say("At risk", "有风险")),
-    ] {
+    let lang = page.lang;
+    for (state, heading) in
+        [(State::Down, lang.goes_down()), (State::Degraded, lang.becomes_degraded()), (State::AtRisk, lang.becomes_at_risk())]
+    {
         let lines: Vec<String> = view.affected.iter().filter(|one| one.state == state).map(|one| affected_line(page, one)).collect();
         list(page, heading, &lines);
     }
 }
 
 fn affected_line(page: &Page, one: &AffectedView) -> String {
-    let mut line = format!("[{}] {}", page.lang.tier(one.tier), one.component);
+    let lang = page.lang;
+    let mut line = format!("[{}] {}", lang.tier(one.tier), one.component);
     if one.name != one.component {
         line.push_str(&format!(" {}", one.name));
     }
@@ -153,171 +128,135 @@ fn affected_line(page: &Page, one: &AffectedView) -> String {
         line.push_str(&format!(" · {owner}"));
     }
     if one.step > 0 {
-        line.push_str(&format!(" · {} {}", page.say("step", "步骤"), one.step));
+        line.push_str(&format!(" · {} {}", lang.step(), one.step));
     }
     if one.path.len() > 1 {
         line.push_str(&format!(" · {}", one.path.join(" → ")));
     }
     if one.covered {
-        line.push_str(&format!(" · {}", page.say("its group is intact", "所在冗余组仍可承载")));
+        line.push_str(&format!(" · {}", lang.group_intact()));
     }
     line
 }
 
 fn redundancy(page: &mut Page, view: &Assessment) {
-    let groups: Vec<String> = view
-        .redundancy
-        .iter()
-        .map(|group| {
-            let left = match group.left {
-                GroupLeft::NoSpare => page.say("no spare left", "无冗余余量"),
-                GroupLeft::Short => page.say("too few members", "成员不足"),
-                GroupLeft::Nothing => page.say("last member lost", "失去最后一个成员"),
-            };
-            format!(
-                "{}: {}/{} ({} {}) · {left} · {}",
-                group.group,
-                group.living,
-                group.members,
-                page.say("needs", "需要"),
-                group.need,
-                names(page, &group.lost)
-            )
-        })
-        .collect();
-    let heading = page.say("Redundancy groups at the worst moment", "冗余组（最差时刻）");
-    list(page, heading, &groups);
+    let lang = page.lang;
+    let groups: Vec<String> = view.redundancy.iter().map(|group| lang.group_at_worst(group, &names(page, &group.lost))).collect();
+    list(page, lang.worst_moment(), &groups);
     let replicas: Vec<String> = view.replicas.iter().map(|one| format!("{} ← {}", one.component, names(page, &one.lost))).collect();
-    let heading = page.say("Loses the last replica", "失去最后一个副本");
-    list(page, heading, &replicas);
+    list(page, lang.last_replica(), &replicas);
     let points: Vec<String> = view
         .single_points
         .iter()
-        .map(|point| {
-            let alone = page.say("alone takes down", "单独故障将导致不可用：");
-            format!("[{}] {} {alone} {}", page.lang.tier(point.tier), point.component, names(page, &point.new))
-        })
+        .map(|point| format!("[{}] {}", lang.tier(point.tier), lang.alone_takes_down(&point.component, &names(page, &point.new))))
         .collect();
-    let heading = page.say("New single points of failure", "新的单点故障");
-    list(page, heading, &points);
-    let heading = page.say("No longer single points of failure", "不再是单点故障");
-    list(page, heading, &view.single_points_gone);
+    list(page, lang.new_points(), &points);
+    list(page, lang.points_gone(), &view.single_points_gone);
 }
 
 fn tiers(page: &mut Page, tiers: &[TierView]) {
     let lines: Vec<String> = tiers.iter().map(|view| tier_line(page, view)).collect();
-    let heading = page.say("By business tier", "按业务等级");
+    let heading = page.lang.by_tier();
     list(page, heading, &lines);
 }
 
 fn tier_line(page: &Page, view: &TierView) -> String {
     let lang = page.lang;
-    let counts = [
-        (view.operated, page.say("in the plan", "变更对象")),
-        (view.down, lang.down()),
-        (view.degraded, lang.degraded()),
-        (view.at_risk, lang.at_risk()),
-    ];
-    let counts: Vec<String> = counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let mut line = format!("{}: {}", lang.tier(view.tier), counts.join(", "));
+    let counts =
+        [(view.operated, lang.in_plan()), (view.down, lang.down()), (view.degraded, lang.degraded()), (view.at_risk, lang.at_risk())];
+    let counts: Vec<String> = counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| lang.number_of(n, what)).collect();
+    let mut line = format!("{}{}{}", lang.tier(view.tier), lang.colon(), counts.join(lang.comma()));
     if let Some(TargetView { rpo, rto, response }) = view.targets {
-        let span = |from: i64, to: i64| format!("{}–{}", minutes(from), minutes(to));
-        line.push_str(&format!(" · RTO {} · RPO {}", span(rto.from, rto.to), span(rpo.from, rpo.to)));
-        let answer = page.say("respond within", "响应时限");
-        line.push_str(&format!(" · {answer} {}-{}-{} min", response.detect, response.acknowledge, response.resolve));
+        let (rto, rpo) = (lang.minutes_between(rto), lang.minutes_between(rpo));
+        line.push_str(&format!(" · RTO {rto} · RPO {rpo} · {}", lang.respond_within(response)));
     }
     if view.window_exceeds_rto {
-        line.push_str(&format!(" · {}", page.say("the window is longer than the RTO", "变更窗口超过 RTO")));
+        line.push_str(&format!(" · {}", lang.exceeds_rto()));
     }
     line
 }
 
-fn minutes(minutes: i64) -> String {
-    if minutes == 0 { "0".to_owned() } else { Time::describe(minutes.saturating_mul(MINUTE)) }
-}
-
 fn owners(page: &mut Page, view: &Assessment) {
+    let lang = page.lang;
     let mut lines = Vec::new();
     for owner in &view.owners {
         let lists = [
-            (&owner.operated, page.say("in the plan", "变更对象")),
-            (&owner.down, page.lang.down()),
-            (&owner.degraded, page.lang.degraded()),
-            (&owner.at_risk, page.lang.at_risk()),
+            (&owner.operated, lang.in_plan()),
+            (&owner.down, lang.down()),
+            (&owner.degraded, lang.degraded()),
+            (&owner.at_risk, lang.at_risk()),
         ];
-        let parts: Vec<String> =
-            lists.into_iter().filter(|(list, _)| !list.is_empty()).map(|(list, what)| format!("{what}: {}", names(page, list))).collect();
-        let who = owner.owner.clone().unwrap_or_else(|| page.say("(no owner)", "（无负责人）").to_owned());
+        let lists = lists.into_iter().filter(|(list, _)| !list.is_empty());
+        let parts: Vec<String> = lists.map(|(list, what)| format!("{what}{}{}", lang.colon(), names(page, list))).collect();
+        let who = owner.owner.as_deref().unwrap_or(lang.no_owner());
         lines.push(format!("{who} · {}", parts.join(" · ")));
     }
-    let heading = page.say("Notify", "需通知");
-    list(page, heading, &lines);
+    list(page, lang.notify(), &lines);
 }
 
-fn known(page: &mut Page, view: &Assessment) {
+fn known(page: &mut Page, view: &Assessment, zone: &Zone) {
+    let lang = page.lang;
     let rules: Vec<String> = view
         .rules
         .iter()
         .filter(|rule| rule.complete)
         .map(|rule| {
-            let reads = page.say("reads", "读取");
-            format!("{} \"{}\" — {reads} {} ({})", rule.rule, rule.title, names(page, &rule.reads), names(page, &rule.components))
+            let reads: Vec<&str> = rule.reads.iter().map(|read| read.text.as_str()).collect();
+            let (title, of) = (lang.quoted(&rule.title), lang.bracketed(&names(page, &rule.components)));
+            format!("{} {title} — {} {}{of}", rule.rule, lang.reads(), names(page, &reads))
         })
         .collect();
-    let heading = page.say("Rules that may fire", "可能命中的规则");
-    list(page, heading, &rules);
+    list(page, lang.may_fire(), &rules);
     let others = view.rules.len() - rules.len();
     if others > 0 {
-        let words = page.say("more rules read affected components, but also need another fault", "条规则也读取受影响组件，但还需其他异常");
-        page.item(&format!("{others} {words}"));
+        page.item(&lang.more_rules(others));
     }
     let cases: Vec<String> = view
         .cases
         .iter()
         .map(|case| {
-            let date = case.date.map_or_else(String::new, |date| format!(" {}", date.to_string().split('T').next().unwrap_or("")));
-            let root = if case.root {
-                format!(" · {}", page.say("root cause is in the plan", "变更对象曾是根因"))
-            } else {
-                String::new()
-            };
-            format!("{}{date} \"{}\" ({}){root}", case.id, case.title, names(page, &case.components))
+            let date = case.date.map_or_else(String::new, |date| format!(" {}", zone.day(date)));
+            let root = if case.root { format!(" · {}", lang.root_in_plan()) } else { String::new() };
+            let (title, of) = (lang.quoted(&case.title), lang.bracketed(&names(page, &case.components)));
+            format!("{}{date} {title}{of}{root}", case.id)
         })
         .collect();
-    let heading = page.say("Past incidents of these components", "相关历史故障");
-    list(page, heading, &cases);
+    list(page, lang.past_incidents(), &cases);
 }
 
-fn difference(page: &mut Page, view: &DifferenceView) {
+fn difference(page: &mut Page, view: &DifferenceView, estate: &Snapshot) {
+    let (lang, model) = (page.lang, estate.model());
     if view.is_empty() {
-        let same = page.say("No differences", "无差异");
-        page.heading(same);
+        page.heading(lang.no_difference());
         return;
     }
     let mut lines = Vec::new();
-    lines.extend(view.added.iter().map(|id| format!("{} {id}", page.say("added", "新增"))));
-    lines.extend(view.removed.iter().map(|id| format!("{} {id}", page.say("removed", "移除"))));
+    lines.extend(view.added.iter().map(|id| format!("{} {id}", lang.added())));
+    lines.extend(view.removed.iter().map(|id| format!("{} {id}", lang.removed())));
     for changed in &view.changed {
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "∅".to_owned());
-        let fields: Vec<String> =
-            changed.fields.iter().map(|field| format!("{} {} → {}", field.field, shown(&field.before), shown(&field.after))).collect();
-        lines.push(format!("{} {}: {}", page.say("changed", "变更"), changed.component, fields.join(", ")));
+        let kind = estate.find(&changed.component).map_or("", |id| estate.component(id).kind.as_str());
+        let field = |one: &FieldView| {
+            let value = |value: &Option<String>| lang.field_value(model, &one.field, value.as_deref());
+            format!("{} {} → {}", lang.field(model, kind, &one.field), value(&one.before), value(&one.after))
+        };
+        let fields: Vec<String> = changed.fields.iter().map(field).collect();
+        lines.push(format!("{} {}{}{}", lang.changed(), changed.component, lang.colon(), fields.join(lang.comma())));
     }
-    let heading = page.say("Components", "组件");
-    list(page, heading, &lines);
-    let added = view.relations_added.iter().map(|one| format!("{} {} {} {}", page.say("added", "新增"), one.from, one.kind, one.to));
-    let removed = view.relations_removed.iter().map(|one| format!("{} {} {} {}", page.say("removed", "移除"), one.from, one.kind, one.to));
-    let heading = page.say("Relations", "关系");
-    list(page, heading, &added.chain(removed).collect::<Vec<_>>());
+    list(page, lang.components(), &lines);
+    let relations = [(lang.added(), &view.relations_added), (lang.removed(), &view.relations_removed)];
+    let relations = relations.into_iter().flat_map(|(what, list)| list.iter().map(move |one| (what, one)));
+    let relations: Vec<String> =
+        relations.map(|(what, one)| format!("{what} {} {} {}", one.from, lang.relation(model, &one.kind), one.to)).collect();
+    list(page, lang.relations(), &relations);
     let groups: Vec<String> = view
         .groups
         .iter()
         .map(|group| {
             let side = |need: Option<usize>, members: usize| need.map_or_else(|| "∅".to_owned(), |need| format!("{need}/{members}"));
             let before = side(group.need_before, group.members_before.len());
-            format!("{}: {before} → {}", group.group, side(group.need_after, group.members_after.len()))
+            let after = side(group.need_after, group.members_after.len());
+            format!("{}{}{before} → {after}", group.group, lang.colon())
         })
         .collect();
-    let heading = page.say("Groups (needed/members)", "冗余组（需要/成员）");
-    list(page, heading, &groups);
+    list(page, lang.groups_needed(), &groups);
 }

@@ -274,9 +274,9 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
     let mut page = Page::new(lang, args.format.is_markdown());
     let mut by_state: BTreeMap<State, usize> = BTreeMap::new();
     report.impact.iter().for_each(|item| *by_state.entry(item.view.state).or_default() += 1);
-    let counts: Vec<String> = by_state.iter().rev().map(|(state, n)| format!("{n} {}", lang.state(*state))).collect();
-    let summary = if counts.is_empty() { "0".to_owned() } else { format!("{}: {}", report.impact.len(), counts.join(", ")) };
-    page.title(&format!("{} → {} ({summary})", report.components.join(", "), lang.impact()));
+    let counts: Vec<String> = by_state.iter().rev().map(|(state, n)| lang.number_of(*n, lang.state(*state))).collect();
+    let summary = lang.bracketed(&lang.affected(report.impact.len(), &counts));
+    page.title(&format!("{} → {}{summary}", lang.listed(&report.components), lang.impact()));
     let importance = |line: &str| estate.find(line).map(|line| (estate.component(line).tier.is_none(), estate.component(line).tier));
     let mut groups: BTreeMap<_, Vec<&ImpactItem>> = BTreeMap::new();
     for item in &report.impact {
@@ -290,7 +290,7 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
                 Some(line) => {
                     let state = items.iter().find(|item| item.view.component == estate.component(line).id).map(|item| item.view.state);
                     let state = state.map_or_else(String::new, |state| format!(" · {}", lang.state(state)));
-                    format!("{} ({}){state}", title(estate, line), lang.tier(estate.component(line).tier))
+                    format!("{}{}{state}", title(estate, line), lang.bracketed(lang.tier(estate.component(line).tier)))
                 }
                 None => lang.no_business_line().to_owned(),
             };
@@ -309,9 +309,7 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
     if !report.groups.is_empty() {
         page.heading(lang.redundancy());
         for item in &report.groups {
-            let stands = if item.left >= item.need { lang.stands() } else { lang.too_few() };
-            let (left, needs) = (lang.left(), lang.needs());
-            page.item(&format!("{}: {}/{} {left} · {needs} {} · {stands}", item.group, item.left, item.members, item.need));
+            page.item(&lang.group_keeps(&item.group, item.left, item.members, item.need));
         }
     }
     if report.impact.is_empty() {

@@ -87,10 +87,13 @@ impl Page {
         }
     }
 
-    /// Names on one line; those beyond `most` are only counted.
+    /// Names on one line; those beyond `most` are only counted, in Chinese with the others.
     pub fn names<S: AsRef<str>>(&self, names: &[S], most: usize) -> String {
-        let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
-        let rest = names.len().saturating_sub(most);
-        if rest == 0 { shown.join(", ") } else { format!("{} … {rest} {}", shown.join(", "), self.lang.more()) }
+        let shown = self.lang.listed(names.get(..most).unwrap_or(names));
+        match (names.len().saturating_sub(most), self.lang) {
+            (0, _) => shown,
+            (rest, Lang::En) => format!("{shown} … {rest} {}", self.lang.more()),
+            (_, Lang::Zh) => format!("{shown} 等 {} 个", names.len()),
+        }
     }
 }

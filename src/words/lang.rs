@@ -13,6 +13,9 @@ macro_rules! words {
         impl Lang {
             $(pub fn $name(self) -> &'static str { match self { Lang::En => $en, Lang::Zh => $zh } })*
         }
+
+        /// The whole table: English, Chinese.
+        pub(super) const FIXED: &[(&str, &str)] = &[$(($en, $zh)),*];
     };
 }
 pub(super) use words;
@@ -27,15 +30,12 @@ words! {
     redundancy: "Redundancy groups", "冗余组";
     stands: "intact", "仍可承载";
     too_few: "too few members", "成员不足";
-    left: "left", "剩余";
-    needs: "needs", "需要";
     nothing_depends: "Nothing depends on it.", "没有依赖它的组件。";
     nothing_shown: "No affected component matches the filters.", "没有符合筛选条件的受影响组件。";
     possible_causes: "Possible causes", "可能的根因";
     reaches: "reaches", "可影响";
     single_points: "Single points of failure", "单点故障";
     the_estate: "the estate", "全部组件";
-    takes_down: "takes down", "故障将导致不可用";
     after: "after it began", "晚于故障开始";
     explained: "explained", "已解释";
     confidence: "confidence", "置信度";
@@ -101,6 +101,43 @@ words! {
     declared: "named by a rule", "规则指定";
     last_time: "fixed then by", "当时的处置";
     root_cause: "root cause", "根因";
+
+    // Of a planned change.
+    risk_reasons: "Reasons", "风险依据";
+    no_risk: "no risk rule applies", "未命中任何风险规则";
+    unsafe_as_planned: "Unsafe as planned", "按计划执行时不安全的步骤";
+    step: "step", "步骤";
+    core_goes_down: "core components go down", "核心组件将不可用";
+    goes_down: "Goes down", "将不可用";
+    becomes_degraded: "Becomes degraded", "将降级";
+    becomes_at_risk: "At risk", "将有风险";
+    group_intact: "its group is intact", "所在冗余组仍可承载";
+    worst_moment: "Redundancy groups at the worst moment", "最差时刻的冗余组";
+    last_replica: "Loses the last replica", "将失去最后一个副本";
+    new_points: "New single points of failure", "新增的单点故障隐患";
+    points_gone: "No longer single points of failure", "已消除的单点故障隐患";
+    by_tier: "By business tier", "按业务等级";
+    in_plan: "in the plan", "变更对象";
+    exceeds_rto: "the window is longer than the RTO", "变更窗口超过 RTO";
+    notify: "Notify", "需通知";
+    no_owner: "(no owner)", "（无负责人）";
+    may_fire: "Rules that may fire", "可能命中的规则";
+    reads: "reads", "读取";
+    past_incidents: "Past incidents of these components", "相关历史故障";
+    root_in_plan: "root cause is in the plan", "根因组件在本次计划内";
+    no_difference: "No differences", "两份拓扑没有差异";
+    components: "Components", "组件";
+    relations: "Relations", "关系";
+    groups_needed: "Groups (needed/members)", "冗余组（需要数/成员数）";
+    added: "added", "新增";
+    removed: "removed", "删除";
+    changed: "changed", "修改";
+}
+
+/// Every fixed phrase of a report, in English and in Chinese: for tests that hold one against the other.
+pub fn fixed_words() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let tables = [FIXED, super::bench::FIXED, super::eval::FIXED, super::walk::FIXED, super::why::FIXED];
+    tables.into_iter().flatten().copied()
 }
 
 /// Things that are counted: singular and plural in English, and in Chinese with its measure word.

@@ -1,6 +1,6 @@
 //! For whom a report is written: its language, and the time zone of its times.
 
-use value::Time;
+use value::{DAY, Time};
 
 use super::Lang;
 
@@ -67,6 +67,11 @@ impl Zone {
         self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d").to_string())
     }
 
+    /// The day of what happened on a day. Midnight UTC is how a file gives a day without a time of day: no zone moves it to another day.
+    pub fn day(&self, time: Time) -> String {
+        if time.0.rem_euclid(DAY) == 0 { Zone::default().date(time) } else { self.date(time) }
+    }
+
     /// The time of day; with the date if that is not the day of the other one.
     pub fn near(&self, time: Time, other: Time) -> String {
         if self.date(time) == self.date(other) { self.clock(time) } else { self.moment(time) }
@@ -111,6 +116,13 @@ mod tests {
         ] {
             assert_eq!(Locale { lang, zone: Zone::parse(zone).unwrap() }.instant(time), expected);
         }
+    }
+
+    #[test]
+    fn days() {
+        let zone = Zone::parse("America/New_York").unwrap();
+        assert_eq!(zone.day(Time::parse("2025-06-01T00:00:00Z").unwrap()), "2025-06-01");
+        assert_eq!(zone.day(Time::parse("2025-06-01T02:00:00Z").unwrap()), "2025-05-31");
     }
 
     #[test]

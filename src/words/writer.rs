@@ -1,6 +1,6 @@
 //! Who writes: the language and time zone of the reader, and the estate, whose model names types and metrics in both languages.
 
-use estate::{Member, Snapshot};
+use estate::Snapshot;
 use value::{Duration, Time};
 
 use super::{Lang, Locale};
@@ -45,30 +45,15 @@ impl Writer<'_> {
         }
     }
 
-    /// The name of a type: in Chinese what the model calls it, in English its id.
+    /// The name of a type.
     pub fn kind(&self, kind: &str) -> String {
-        let chinese = || self.estate.model().find_type(kind).and_then(|found| found.zh.clone());
-        match self.lang() {
-            Lang::En => kind.to_owned(),
-            Lang::Zh => chinese().unwrap_or_else(|| kind.to_owned()),
-        }
+        self.lang().kind(self.estate.model(), kind)
     }
 
-    /// The name of a metric of a component; likewise.
+    /// The name of a metric of a component.
     pub fn metric(&self, component: Option<&str>, metric: &str) -> String {
         let kind = component.and_then(|id| self.estate.find(id)).map(|found| self.estate.component(found).kind.as_str());
-        self.metric_of(kind, metric)
-    }
-
-    pub(super) fn metric_of(&self, kind: Option<&str>, metric: &str) -> String {
-        let chinese = || match self.estate.model().member(kind?, metric)? {
-            Member::Metric(found) => found.zh.clone(),
-            Member::Attribute(found) => found.zh.clone(),
-        };
-        match self.lang() {
-            Lang::En => metric.to_owned(),
-            Lang::Zh => chinese().unwrap_or_else(|| metric.to_owned()),
-        }
+        kind.map_or_else(|| metric.to_owned(), |kind| self.lang().member(self.estate.model(), kind, metric))
     }
 
     /// `5m`; in Chinese `5 分钟`.
