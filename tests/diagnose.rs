@@ -222,6 +222,20 @@ fn untimed(text: &str) -> String {
     format!("{timed}{last}")
 }
 
+/// One incident fits on one screen, in both languages. The storm, with 200 alerts, may take a few lines more.
+#[test]
+fn the_first_screen_is_short() {
+    for dir in own() {
+        let most = if dir.ends_with("storm") { 32 } else { 25 };
+        for lang in ["en", "zh"] {
+            let (_, out, _) = faultscope(&["diagnose", dir.to_str().unwrap(), "--lang", lang]);
+            let incidents = out.lines().filter(|line| line.starts_with("INCIDENT") || line.starts_with("故障 ")).count();
+            let lines = out.lines().count();
+            assert!(lines <= most * incidents.max(1), "{}: {lines} lines\n{out}", dir.display());
+        }
+    }
+}
+
 #[test]
 fn the_readme_shows_real_output() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap_or_default();

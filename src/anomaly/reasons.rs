@@ -142,7 +142,8 @@ impl ReasonWriter<'_, '_> {
         let mut reasons = Vec::new();
         match self.mine {
             None => reasons.push(Reason::NoMetrics { component: self.id(self.suspect.unit) }),
-            Some(mine) if mine.votes.is_empty() => reasons.push(Reason::OnlyAlert),
+            // Without any metrics, nothing could have shown.
+            Some(mine) if mine.votes.is_empty() && self.ask.facts.present.metrics => reasons.push(Reason::OnlyAlert),
             Some(_) => {}
         }
         if let Some((unit, share)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use localize::{Diagnosis, ImpactView, Incident, SignalView, Suspect};
+use localize::{Diagnosis, ImpactView, Incident, JoinedBy, SignalView, Suspect};
 use value::Truth;
 use words::{Lang, Writer};
 
@@ -38,7 +38,10 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
         if index < MAX_INCIDENTS {
             self::incident(&mut page, incident, diagnosis, writer);
         } else {
-            let who = incident.suspects.first().map_or_else(String::new, |first| format!(" · {}: {}", named(first), first.fault));
+            let who = incident
+                .suspects
+                .first()
+                .map_or_else(String::new, |first| format!(" · {}{}{}", named(first), writer.lang().colon(), first.fault));
             page.title(&format!("{}{who}", header(incident, writer)));
         }
     }
@@ -53,7 +56,11 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
 fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer: Writer<'_>) {
     page.title(&header(incident, writer));
     let Some(first) = incident.suspects.first() else { return };
-    page.entry(&if incident.alike.is_empty() { format!("{}: {}", named(first), first.fault) } else { page.lang.alike(&incident.alike) });
+    page.entry(&if incident.alike.is_empty() {
+        format!("{}{}{}", named(first), page.lang.colon(), first.fault)
+    } else {
+        page.lang.alike(&incident.alike)
+    });
     page.entry(&confidence(first, incident, writer));
     let others: Vec<&Suspect> = incident
         .suspects
@@ -65,7 +72,8 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer:
         .collect();
     for other in others {
         let or = page.say("or", "或者");
-        page.entry(&format!("{or} {}: {} ({})", named(other), other.fault, super::text::percent(other.confidence)));
+        let share = page.lang.bracketed(&super::text::percent(other.confidence));
+        page.entry(&format!("{or} {}{}{}{share}", named(other), page.lang.colon(), other.fault));
     }
     reasons(page, first, writer);
     steps(page, incident.number, diagnosis);
@@ -84,7 +92,7 @@ fn reasons(page: &mut Page, suspect: &Suspect, writer: Writer<'_>) {
     lines.iter().take(MAX_REASONS).for_each(|line| page.item(line));
     if let Some(against) = suspect.against.first() {
         let heading = page.lang.against();
-        page.item(&format!("{heading}: {}", against.text));
+        page.item(&format!("{heading}{}{}", page.lang.colon(), against.text));
     }
 }
 
@@ -103,8 +111,8 @@ fn steps(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     let heading = page.lang.to_do();
     page.heading(heading);
     for (index, text) in look.iter().enumerate() {
-        let check = page.say("Check", "检查");
-        page.numbered(index + 1, &format!("{check} {text}"));
+        let check = page.say("Check ", "检查：");
+        page.numbered(index + 1, &format!("{check}{text}"));
     }
     for (index, advice) in shown.iter().enumerate() {
         let query = advice.query.as_ref().map_or_else(String::new, |query| format!("  `{query}`"));
@@ -122,31 +130,33 @@ fn impact(page: &mut Page, impact: &[ImpactView]) {
     let lang = page.lang;
     let mut states: BTreeMap<estate::State, usize> = BTreeMap::new();
     impact.iter().for_each(|view| *states.entry(view.state).or_default() += 1);
-    let counts: Vec<String> = states.iter().rev().map(|(state, count)| format!("{count} {}", lang.state(*state))).collect();
-    page.heading(&format!("{}: {}", lang.impact(), counts.join(", ")));
+    let counts: Vec<String> = states.iter().rev().map(|(state, count)| lang.in_state(*count, *state)).collect();
+    page.heading(&format!("{}{}{}", lang.impact(), lang.colon(), counts.join(lang.comma())));
     let mut affected: Vec<&ImpactView> =
         impact.iter().filter(|view| view.observed || view.declared || view.state != estate::State::AtRisk).collect();
     affected.sort_by_key(|view| (view.tier.is_none(), view.tier, std::cmp::Reverse(view.state), !view.observed, view.distance));
     let name = |view: &&ImpactView| {
-        let owner = view.owner.as_ref().map_or_else(String::new, |owner| format!(" ({owner})"));
+        let owner = view.owner.as_ref().map_or_else(String::new, |owner| lang.bracketed(owner));
         format!("{}{owner}", view.component)
     };
     let mut tiers: BTreeMap<(bool, Option<estate::Tier>), Vec<&ImpactView>> = BTreeMap::new();
     affected.into_iter().take(MAX_NAMED).for_each(|view| tiers.entry((view.tier.is_none(), view.tier)).or_default().push(view));
     for ((_, tier), views) in tiers {
         let names: Vec<String> = views.iter().map(name).collect();
-        page.item(&format!("{}: {}", lang.tier(tier), names.join(", ")));
+        page.item(&format!("{}{}{}", lang.tier(tier), lang.colon(), lang.listed(&names)));
     }
 }
 
 fn cases(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer<'_>) {
     let Some(case) = diagnosis.cases.iter().find(|case| case.incident == incident) else { return };
-    let date = case.date.map_or_else(String::new, |date| format!(", {}", writer.locale.zone.date(date)));
-    let likeness = case.similarity.map_or_else(String::new, |similarity| format!(", {}", super::text::percent(similarity)));
-    page.heading(&format!("{}: {} \"{}\"{date}{likeness}", page.lang.case_before(), case.id, case.title));
+    let lang = page.lang;
+    let date = case.date.map_or_else(String::new, |date| format!("{}{}", lang.comma(), writer.locale.zone.day(date)));
+    let likeness = |similarity: f64| format!("{}{}", lang.comma(), lang.alike_by(&super::text::percent(similarity)));
+    let likeness = case.similarity.map_or_else(String::new, likeness);
+    page.heading(&format!("{}{}{} {}{date}{likeness}", lang.case_before(), lang.colon(), case.id, lang.quoted(&case.title)));
     if let Some(last) = case.solutions.first().filter(|_| case.rule.is_none()) {
         let then = page.lang.last_time();
-        page.item(&format!("{then}: {last}"));
+        page.item(&format!("{then}{}{last}", lang.colon()));
     }
 }
 
@@ -158,10 +168,12 @@ fn open(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         return;
     }
     let lang = page.lang;
-    page.heading(&format!("{} ({})", lang.unexplained(), diagnosis.unexplained.len()));
-    if diagnosis.groups.len() < shown.len() && shown.len() > MAX_OPEN {
+    page.heading(&format!("{}{}", lang.unexplained(), lang.bracketed(&diagnosis.unexplained.len().to_string())));
+    let grouped = diagnosis.groups.iter().any(|group| group.joined_by != JoinedBy::Nothing);
+    if grouped && diagnosis.groups.len() < shown.len() && shown.len() > MAX_OPEN {
         for group in diagnosis.groups.iter().take(MAX_OPEN) {
-            page.item(&format!("{} · {}", group.name, lang.count(group.members.len(), "signal")));
+            let count = lang.count(group.members.len(), "signal");
+            page.item(&if group.joined_by == JoinedBy::Nothing { group.name.clone() } else { format!("{} · {count}", group.name) });
         }
         page.more(diagnosis.groups.len(), MAX_OPEN);
     } else {

@@ -43,7 +43,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
         if signals.is_empty() {
             return;
         }
-        page.heading(&format!("{title} ({})", signals.len()));
+        page.heading(&format!("{title}{}", lang.bracketed(&signals.len().to_string())));
         signals.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s, writer)));
         page.more(signals.len(), MAX_SIGNALS);
     };
@@ -58,7 +58,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
     let quiet: Vec<SignalView> = diagnosis.unplaced.iter().filter(|s| !listed.contains(&&s.origin)).cloned().collect();
     list(&mut page, lang.unplaced(), &quiet);
     if !diagnosis.suppressed.is_empty() {
-        page.heading(&format!("{} ({})", lang.suppressed(), diagnosis.suppressed.len()));
+        page.heading(&format!("{}{}", lang.suppressed(), lang.bracketed(&diagnosis.suppressed.len().to_string())));
         for view in diagnosis.suppressed.iter().take(MAX_SIGNALS) {
             let rule = view.rule.as_ref().map_or_else(String::new, |rule| format!("{rule}: "));
             page.item(&format!("{} — {rule}{}", signal(&view.signal, writer), view.reason.text));
@@ -68,14 +68,16 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
     if !diagnosis.set_aside.is_empty() {
         page.heading(lang.set_aside());
         for view in diagnosis.set_aside.iter().take(MAX_SIGNALS) {
-            page.item(&format!("{} \"{}\" ({}) — {}", view.rule, view.title, view.components.join(", "), view.reason.text));
+            let on = lang.bracketed(&lang.listed(&view.components));
+            page.item(&format!("{} {}{on} — {}", view.rule, lang.quoted(&view.title), view.reason.text));
         }
         page.more(diagnosis.set_aside.len(), MAX_SIGNALS);
     }
     if !diagnosis.unjudged.is_empty() {
         page.heading(lang.unjudged_rules());
         for view in &diagnosis.unjudged {
-            page.item(&format!("{}: {}", lang.unjudged(view.rules.len(), &view.missing), page.names(&view.rules, MAX_SIGNALS)));
+            let unjudged = lang.unjudged(view.rules.len(), &view.missing);
+            page.item(&format!("{unjudged}{}{}", lang.colon(), page.names(&view.rules, MAX_SIGNALS)));
         }
     }
     accounting(&mut page, diagnosis, writer);
@@ -87,7 +89,8 @@ pub fn nothing(diagnosis: &Diagnosis, writer: Writer<'_>) -> String {
     let lang = writer.lang();
     let open = diagnosis.unexplained.iter().any(|s| s.kind != "metric");
     let zone = &writer.locale.zone;
-    format!("{} ({} {} {})", if open { lang.no_suspect() } else { lang.no_fault() }, lang.at(), zone.moment(diagnosis.at), zone.name())
+    let at = lang.bracketed(&format!("{} {} {}", lang.at(), zone.moment(diagnosis.at), zone.name()));
+    format!("{}{at}", if open { lang.no_suspect() } else { lang.no_fault() })
 }
 
 /// `INCIDENT 1 · critical · still on since 2025-06-01 02:02:00 UTC · 7 symptoms, 6 explained`
@@ -99,7 +102,7 @@ pub fn header(incident: &Incident, writer: Writer<'_>) -> String {
         None => lang.still_on().to_owned(),
     };
     let severity = lang.severity(incident.severity);
-    let counts = format!("{}, {} {}", lang.count(incident.symptoms, "symptom"), incident.explained, lang.explained());
+    let counts = lang.symptoms(incident.symptoms, incident.explained);
     format!("{} {} · {severity} · {since} · {lasts} · {counts}", lang.incident(), incident.number)
 }
 
@@ -114,12 +117,15 @@ pub fn named(suspect: &Suspect) -> String {
 pub fn confidence(suspect: &Suspect, incident: &Incident, writer: Writer<'_>) -> String {
     let (lang, zone) = (writer.lang(), &writer.locale.zone);
     let share = percent(suspect.confidence);
+    let alike = suspect.component.as_ref().is_some_and(|component| incident.alike.contains(component));
+    let share = if alike { lang.each(&share) } else { share };
     let sure = if suspect.confirm && suspect.confidence < SURE { lang.likely(&share) } else { lang.sure(&share) };
-    let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", suspect.rules.join(", ")) };
-    let ended = suspect.until.map_or_else(String::new, |until| format!(", {} {}", lang.ended(), zone.near(until, incident.since)));
+    let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", lang.listed(&suspect.rules)) };
+    let ended =
+        suspect.until.map_or_else(String::new, |until| format!("{}{} {}", lang.comma(), lang.ended(), zone.near(until, incident.since)));
     let tell = suspect.contact.as_ref().map_or_else(String::new, |owner| format!(" · {} {owner}", lang.tell()));
     let since = zone.near(suspect.since, incident.since);
-    format!("{sure}, {} {}{rules} · {} {since}{ended}{tell}", lang.by(), layer(suspect, lang), lang.since())
+    format!("{sure}{}{}{}{rules} · {} {since}{ended}{tell}", lang.comma(), lang.by(), layer(suspect, lang), lang.since())
 }
 
 /// What names the suspect. Where no score speaks, the anomaly layer has nothing but alerts and the topology.
@@ -151,7 +157,8 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer:
         for suspect in consequences {
             let component = suspect.component.as_deref().unwrap_or("-");
             let by = suspect.explained_by.as_deref().unwrap_or("-");
-            page.item(&format!("{component}: {} ({}) — {} {by}", suspect.fault, suspect.rules.join(", "), lang.consequence()));
+            let rules = lang.bracketed(&lang.listed(&suspect.rules));
+            page.item(&format!("{component}{}{}{rules} — {} {by}", lang.colon(), suspect.fault, lang.consequence()));
         }
     }
     changes(page, incident.number, diagnosis, writer);
@@ -191,7 +198,7 @@ fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writ
         let distance = if change.after { page.lang.after().to_owned() } else { page.lang.before(&writer.span(change.before)) };
         let on = change.on_suspect.then(|| page.lang.on_suspect().to_owned());
         let marks: Vec<String> = on.into_iter().chain([distance]).collect();
-        let mark = format!("  ← {}", marks.join(", "));
+        let mark = format!("  ← {}", marks.join(page.lang.comma()));
         page.item(&format!(
             "{} {}: {}  [{}#{}]{mark}",
             writer.clock(change.time),
@@ -215,7 +222,7 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: &Incident,
         about.push(format!("{} {owner}", lang.owner()));
     }
     let fault = &suspect.fault;
-    let line = format!("{who} ({}): {fault}", about.join(", "));
+    let line = format!("{who}{}{}{fault}", lang.bracketed(&about.join(lang.comma())), lang.colon());
     let line = page.safe(&line).into_owned();
     if page.markdown {
         page.text.push_str(&format!("\n### {rank}. {line}\n\n"));
@@ -235,7 +242,7 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: &Incident,
     for (heading, words) in [(lang.against(), &suspect.against), (lang.look_at(), &suspect.look)] {
         if !words.is_empty() {
             let words: Vec<&str> = words.iter().map(|reason| reason.text.as_str()).collect();
-            page.item(&format!("{heading}: {}", words.join(page.say("; ", "；"))));
+            page.item(&format!("{heading}{}{}", lang.colon(), words.join(page.say("; ", "；"))));
         }
     }
     if !suspect.explains.is_empty() {
@@ -249,11 +256,11 @@ fn suspect(page: &mut Page, suspect: &Suspect, rank: usize, incident: &Incident,
         let shown: Vec<&str> = names.iter().copied().take(MAX_SIGNALS).collect();
         let rest = if names.len() > MAX_SIGNALS { format!(" … {} {}", names.len() - MAX_SIGNALS, lang.more()) } else { String::new() };
         let counts: Vec<String> = kinds.iter().map(|(kind, n)| lang.count(*n, kind)).collect();
-        let on = if shown.is_empty() { String::new() } else { format!(": {}{rest}", shown.join(", ")) };
-        page.item(&format!("{} {}{on}", lang.explains(), counts.join(", ")));
+        let on = if shown.is_empty() { String::new() } else { format!("{}{}{rest}", lang.colon(), lang.listed(&shown)) };
+        page.item(&format!("{} {}{on}", lang.explains(), counts.join(lang.comma())));
     }
     if !suspect.causes.is_empty() {
-        page.item(&format!("{}: {}", lang.look_for(), suspect.causes.join("; ")));
+        page.item(&format!("{}{}{}", lang.look_for(), lang.colon(), suspect.causes.join(page.say("; ", "；"))));
     }
     suspect.notes.iter().for_each(|note| page.item(&format!("{}: {note}", lang.note())));
 }
@@ -269,7 +276,8 @@ fn impact(page: &mut Page, impact: &[ImpactView]) {
         tiers.entry((view.tier.is_none(), view.tier)).or_default().push(view);
     }
     let counts: Vec<String> = tiers.iter().map(|((_, tier), list)| format!("{} {}", list.len(), lang.tier(*tier))).collect();
-    page.heading(&format!("{} ({}: {})", lang.impact(), impact.len(), counts.join(", ")));
+    let counts = lang.bracketed(&format!("{}{}{}", impact.len(), lang.colon(), counts.join(lang.comma())));
+    page.heading(&format!("{}{counts}", lang.impact()));
     let mut shown = 0;
     // Components named by a rule first, then those with symptoms, then by tier and distance.
     let mut order: Vec<&ImpactView> = impact.iter().collect();
@@ -311,7 +319,7 @@ pub fn impact_line(view: &ImpactView, lang: Lang, tier: Option<Tier>) -> String 
 fn case(page: &mut Page, case: &CaseView, writer: Writer<'_>) {
     let lang = page.lang;
     let by = case.rule.as_ref().map_or_else(String::new, |rule| format!(" [{rule}]"));
-    let date = case.date.map_or_else(String::new, |d| format!(" {}", writer.locale.zone.date(d)));
+    let date = case.date.map_or_else(String::new, |d| format!(" {}", writer.locale.zone.day(d)));
     let likeness = case.similarity.map_or_else(String::new, |similarity| format!(" {}", percent(similarity)));
     page.item(&format!("{}{date} \"{}\"{likeness}{by}", case.id, case.title));
     if let Some(root) = &case.root_cause {
@@ -321,7 +329,7 @@ fn case(page: &mut Page, case: &CaseView, writer: Writer<'_>) {
         page.sub(&lang.record(record));
     }
     if !case.solutions.is_empty() && case.rule.is_none() {
-        page.sub(&format!("{}: {}", lang.last_time(), case.solutions.join("; ")));
+        page.sub(&format!("{}{}{}", lang.last_time(), lang.colon(), case.solutions.join(page.say("; ", "；"))));
     }
 }
 
@@ -350,7 +358,8 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         return;
     }
     let zone = &writer.locale.zone;
-    page.heading(&format!("{} ({} – {} {})", lang.signals(), zone.moment(diagnosis.since), zone.moment(diagnosis.at), zone.name()));
+    let frame = format!("{} – {} {}", zone.moment(diagnosis.since), zone.moment(diagnosis.at), zone.name());
+    page.heading(&format!("{}{}", lang.signals(), lang.bracketed(&frame)));
     for line in &diagnosis.accounting {
         let mut parts = vec![
             format!("{} {}", line.explained, lang.explained()),
@@ -363,7 +372,7 @@ fn accounting(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         if line.set_aside > 0 {
             parts.push(format!("{} {}", line.set_aside, lang.aside()));
         }
-        let unplaced = if line.unplaced > 0 { format!("  ({} {})", line.unplaced, lang.nowhere()) } else { String::new() };
+        let unplaced = if line.unplaced > 0 { lang.bracketed(&format!("{} {}", line.unplaced, lang.nowhere())) } else { String::new() };
         page.item(&format!("{} = {}{unplaced}", lang.count(line.received, &line.kind), parts.join(" + ")));
     }
 }

@@ -173,7 +173,11 @@ fn add_rules(observations: &Observations<'_, '_>, findings: &[usize], suspect: &
                 let view = atom.view(estate, facts);
                 let view = if negated { view.negate() } else { view };
                 // The same observation may serve several bindings.
-                if !suspect.evidence.contains(&view) {
+                let same = |other: &engine::EvidenceView| {
+                    (&other.condition, &other.component, other.negated, &other.found)
+                        == (&view.condition, &view.component, view.negated, &view.found)
+                };
+                if !suspect.evidence.iter().any(same) {
                     suspect.evidence.push(view);
                 }
             }

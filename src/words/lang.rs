@@ -53,7 +53,7 @@ words! {
     because: "Why", "判断依据";
     to_do: "What to do", "处置步骤";
     case_before: "Seen before", "历史案例";
-    by: "by", "依据";
+    by: "by ", "依据：";
     tell: "tell", "联系";
     alerts_alone: "alerts along the topology", "告警与拓扑";
     unjudged_rules: "Rules without data", "缺少数据而无法判断的规则";
@@ -263,6 +263,38 @@ impl Lang {
         }
     }
 
+    /// Of several that nothing tells apart.
+    pub fn each(self, share: &str) -> String {
+        match self {
+            Lang::En => format!("{share} each"),
+            Lang::Zh => format!("各 {share}"),
+        }
+    }
+
+    /// How much a past case resembles the incident.
+    pub fn alike_by(self, share: &str) -> String {
+        match self {
+            Lang::En => format!("{share} alike"),
+            Lang::Zh => format!("相似度 {share}"),
+        }
+    }
+
+    /// `7 symptoms, 6 explained`.
+    pub fn symptoms(self, all: usize, explained: usize) -> String {
+        match self {
+            Lang::En => format!("{}, {explained} explained", self.count(all, "symptom")),
+            Lang::Zh => format!("{all} 个症状，已解释 {explained} 个"),
+        }
+    }
+
+    /// How many components are in a state.
+    pub fn in_state(self, count: usize, state: estate::State) -> String {
+        match self {
+            Lang::En => format!("{count} {}", self.state(state)),
+            Lang::Zh => format!("{} {count} 个", self.state(state)),
+        }
+    }
+
     /// What carries a business line, before the single points of these.
     pub fn carried_by(self, names: &str) -> String {
         match self {
@@ -273,7 +305,7 @@ impl Lang {
 
     /// Components that nothing tells apart, and what would.
     pub fn alike(self, components: &[String]) -> String {
-        let (count, names) = (components.len(), components.join(", "));
+        let (count, names) = (components.len(), self.listed(components));
         match self {
             Lang::En => format!(
                 "One of these {count}, nothing tells them apart: {names}. What would: their metrics or logs, a change of one of them, or an alert that began \

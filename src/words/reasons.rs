@@ -150,11 +150,11 @@ impl Writer<'_> {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!("对 {metric} "));
                 format!("外部模型 {source} {of}的评分：p {}（{}）", format_number(*p), self.clock(*at))
             }
-            Reason::Alerting { components } => format!("{} 有告警或用户反馈", self.list(components)),
+            Reason::Alerting { components } => format!("有告警或用户反馈：{}", self.list(components)),
             Reason::Changed { before, change, at } => format!("异常出现前 {} 有变更：{change}（{}）", self.span(*before), self.clock(*at)),
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };
-                format!("它的故障会传播到 {}，这些组件在同一时间或之后出现异常{path}", self.list(components))
+                format!("以下组件受它影响，且在同一时间或之后出现异常：{}{path}", self.list(components))
             }
             Reason::Disturbs { components } => {
                 format!("它依赖的组件也有较弱且不更早的异常，像是受其断流或过载影响：{}", self.list(components))
@@ -164,15 +164,15 @@ impl Writer<'_> {
             Reason::OnlyAlert => "除告警外没有其他异常".to_owned(),
             Reason::SymptomOf { component } => format!("它依赖的 {component} 异常程度不低于它，且同时或更早出现：它可能只是受其影响"),
             Reason::LessAnomalous { component } => format!("它依赖的 {component} 也有异常，但程度较轻"),
-            Reason::LeavesOpen { components } => format!("它不能解释 {} 的症状", self.list(components)),
+            Reason::LeavesOpen { components } => format!("它不能解释以下组件的症状：{}", self.list(components)),
             Reason::Crowded { share, family } => format!("{:.0}% 的无关组件在 {family} 上也有同样的异常", share * 100.0),
             Reason::SingleSamples => "它的每个指标都只有一个采样异常".to_owned(),
-            Reason::CheckFirst { component, suspect } => format!("先看 {component}：如果它正常，{suspect} 就不是受它影响"),
+            Reason::CheckFirst { component, suspect } => format!("{component}：如果它正常，{suspect} 就不是受它影响"),
             Reason::CheckAround { component, metrics, at } => {
                 let names: String = metrics.iter().flat_map(|metric| [self.metric(Some(component), metric), "、".to_owned()]).collect();
                 format!("{component} 在 {} 前后的{names}日志和变更", self.clock(*at))
             }
-            Reason::CheckDirectly { component } => format!("直接检查 {component}（它没有指标）"),
+            Reason::CheckDirectly { component } => format!("{component} 本身（它没有指标）"),
             Reason::CheckNext { component, later } => match later {
                 0 => format!("下一个可疑组件 {component}，几乎同时出现异常"),
                 1.. => format!("下一个可疑组件 {component}，晚 {} 出现异常", self.span(*later)),
