@@ -59,6 +59,8 @@ pub enum Reason {
     Changed { before: Duration, change: String, at: Time },
     /// What fails at about the same time or later is within reach of its fault; the path to the first of them.
     Reaches { components: Vec<String>, path: Vec<String> },
+    /// These get no work any more, because it, or what it takes down, no longer calls them.
+    Starves { components: Vec<String> },
     /// Its dependencies show weaker symptoms, as if it starved or flooded them.
     Disturbs { components: Vec<String> },
     /// Nothing but its place in the topology points to it.
@@ -125,9 +127,13 @@ impl ReasonWriter<'_, '_> {
         if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
             reasons.push(self.change(change));
         }
-        if let Some(first) = self.suspect.explained.first() {
-            let components = self.ids(self.suspect.explained.iter().copied());
-            reasons.push(Reason::Reaches { components, path: self.path(*first) });
+        let is_starved = |unit: &ComponentId| self.suspicions.get(unit).is_some_and(|suspicion| suspicion.starved);
+        let (starved, failing): (Vec<ComponentId>, Vec<ComponentId>) = self.suspect.explained.iter().copied().partition(is_starved);
+        if let Some(first) = failing.first() {
+            reasons.push(Reason::Reaches { components: self.ids(failing.iter().copied()), path: self.path(*first) });
+        }
+        if !starved.is_empty() {
+            reasons.push(Reason::Starves { components: self.ids(starved.into_iter()) });
         }
         if !self.suspect.called.is_empty() {
             reasons.push(Reason::Disturbs { components: self.ids(self.suspect.called.iter().copied()) });

@@ -275,8 +275,7 @@ fn words(estate: &Snapshot, roots: &[ComponentId], report: &ImpactReport, args: 
     let mut by_state: BTreeMap<State, usize> = BTreeMap::new();
     report.impact.iter().for_each(|item| *by_state.entry(item.view.state).or_default() += 1);
     let counts: Vec<String> = by_state.iter().rev().map(|(state, n)| lang.number_of(*n, lang.state(*state))).collect();
-    let summary = lang.bracketed(&lang.affected(report.impact.len(), &counts));
-    page.title(&format!("{} → {}{summary}", lang.listed(&report.components), lang.impact()));
+    page.title(&lang.would_affect(&report.components, report.impact.len(), &counts));
     let importance = |line: &str| estate.find(line).map(|line| (estate.component(line).tier.is_none(), estate.component(line).tier));
     let mut groups: BTreeMap<_, Vec<&ImpactItem>> = BTreeMap::new();
     for item in &report.impact {

@@ -105,11 +105,12 @@ fn steps(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     let shown: Vec<_> = undo.chain(checks.iter().copied().take(MAX_STEPS)).chain(fixes.iter().copied().take(MAX_STEPS)).collect();
     let look = diagnosis.incidents.iter().filter(|one| one.number == incident).filter_map(|one| one.suspects.first());
     let look: Vec<&str> = look.flat_map(|suspect| &suspect.look).map(|reason| reason.text.as_str()).take(MAX_STEPS - 1).collect();
-    if shown.is_empty() && look.is_empty() {
-        return;
-    }
     let heading = page.lang.to_do();
     page.heading(heading);
+    if shown.is_empty() && look.is_empty() {
+        let nothing = page.lang.no_steps();
+        page.item(nothing);
+    }
     for (index, text) in look.iter().enumerate() {
         let check = page.say("Check ", "检查：");
         page.numbered(index + 1, &format!("{check}{text}"));
@@ -130,7 +131,7 @@ fn impact(page: &mut Page, impact: &[ImpactView]) {
     let lang = page.lang;
     let mut states: BTreeMap<estate::State, usize> = BTreeMap::new();
     impact.iter().for_each(|view| *states.entry(view.state).or_default() += 1);
-    let counts: Vec<String> = states.iter().rev().map(|(state, count)| lang.in_state(*count, *state)).collect();
+    let counts: Vec<String> = states.iter().rev().map(|(state, count)| lang.number_of(*count, lang.state(*state))).collect();
     page.heading(&format!("{}{}{}", lang.impact(), lang.colon(), counts.join(lang.comma())));
     let mut affected: Vec<&ImpactView> =
         impact.iter().filter(|view| view.observed || view.declared || view.state != estate::State::AtRisk).collect();

@@ -19,6 +19,8 @@ const MAX_NEAR: usize = 5;
 const MAX_ALIKE: usize = 3;
 /// From this confidence on, nobody is asked to confirm.
 const SURE: f64 = 0.8;
+/// Below this one, it is more likely something else.
+const LIKELY: f64 = 0.5;
 
 /// The whole diagnosis.
 pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> String {
@@ -119,10 +121,16 @@ pub fn confidence(suspect: &Suspect, incident: &Incident, writer: Writer<'_>) ->
     let share = percent(suspect.confidence);
     let alike = suspect.component.as_ref().is_some_and(|component| incident.alike.contains(component));
     let share = if alike { lang.each(&share) } else { share };
-    let sure = if suspect.confirm && suspect.confidence < SURE { lang.likely(&share) } else { lang.sure(&share) };
+    let sure = match suspect.confidence {
+        _ if !suspect.confirm => lang.sure(&share),
+        SURE.. => lang.sure(&share),
+        LIKELY.. => lang.likely(&share),
+        _ => lang.guess(&share),
+    };
     let rules = if suspect.rules.is_empty() { String::new() } else { format!(" {}", lang.listed(&suspect.rules)) };
-    let ended =
-        suspect.until.map_or_else(String::new, |until| format!("{}{} {}", lang.comma(), lang.ended(), zone.near(until, incident.since)));
+    // While the incident lasts, a suspect has not ended: its evidence was last seen then.
+    let ended = if incident.until.is_some() { lang.ended() } else { lang.last_seen() };
+    let ended = suspect.until.map_or_else(String::new, |until| format!("{}{ended} {}", lang.comma(), zone.near(until, incident.since)));
     let tell = suspect.contact.as_ref().map_or_else(String::new, |owner| format!(" · {} {owner}", lang.tell()));
     let since = zone.near(suspect.since, incident.since);
     format!("{sure}{}{}{}{rules} · {} {since}{ended}{tell}", lang.comma(), lang.by(), layer(suspect, lang), lang.since())

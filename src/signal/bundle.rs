@@ -59,9 +59,9 @@ pub struct BundleText {
 /// `EMPTY_BUNDLE`: no file of signals.
 pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic>> {
     if !dir.is_dir() {
-        return Err(Box::new(
-            Diagnostic::nowhere(Code::UNREADABLE, format!("no such folder: `{}`", dir.display())).help("an incident bundle is a folder"),
-        ));
+        let what = if dir.is_file() { "this is a file, not a folder" } else { "no such folder" };
+        let help = "an incident bundle is a folder with any of alerts.json, metrics.json, traces.json, logs.json, events.ndjson";
+        return Err(Box::new(Diagnostic::nowhere(Code::UNREADABLE, format!("{what}: `{}`", dir.display())).help(help)));
     }
     let own = |name: &str| file(&dir.join(name), name);
     let text = BundleText {

@@ -23,8 +23,10 @@ impl Writer<'_> {
         let zh = self.lang() == Lang::Zh;
         match found {
             Found::Nothing => String::new(),
-            Found::Compared { value, gap, sampled, .. } => {
-                let apart = gap.as_ref().map_or_else(String::new, |gap| format!("{}{}", self.comma(), self.gap(gap)));
+            Found::Compared { value, threshold, threshold_of, gap, sampled, .. } => {
+                // A constant stands in the condition already.
+                let threshold = threshold_of.as_ref().map(|_| threshold.as_str());
+                let apart = gap.as_ref().map_or_else(String::new, |gap| format!("{}{}", self.comma(), self.gap(gap, threshold)));
                 let at = match (sampled, gap, self.lang()) {
                     (false, ..) => String::new(),
                     (true, Some(_), Lang::En) => format!(", at {}", self.clock(time)),
@@ -33,12 +35,21 @@ impl Writer<'_> {
                 };
                 format!("{value}{apart}{at}")
             }
-            Found::Moved { value, gap, .. } if zh => format!("{value}，{}（{}）", self.gap(gap), self.clock(time)),
-            Found::Moved { value, gap, .. } => format!("{value}, {}, at {}", self.gap(gap), self.clock(time)),
-            Found::Counted { found, within: None, .. } if zh => format!("找到 {found} 条"),
-            Found::Counted { found, within: Some(within), .. } if zh => format!("{}内找到 {found} 条", self.span(*within)),
-            Found::Counted { found, within: None, .. } => format!("{found} found"),
-            Found::Counted { found, within: Some(within), .. } => format!("{found} found within {}", self.span(*within)),
+            Found::Moved { value, needed, gap, .. } if zh => format!("{value}，{}（{}）", self.gap(gap, Some(needed)), self.clock(time)),
+            Found::Moved { value, needed, gap, .. } => format!("{value}, {}, at {}", self.gap(gap, Some(needed)), self.clock(time)),
+            Found::Counted { found, needed, within } => {
+                let counted = match (within, self.lang()) {
+                    (None, Lang::En) => format!("{found} found"),
+                    (None, Lang::Zh) => format!("找到 {found} 条"),
+                    (Some(within), Lang::En) => format!("{found} found within {}", self.span(*within)),
+                    (Some(within), Lang::Zh) => format!("{}内找到 {found} 条", self.span(*within)),
+                };
+                match (needed, self.lang()) {
+                    (0 | 1, _) => counted,
+                    (_, Lang::En) => format!("{counted}, {needed} needed"),
+                    (_, Lang::Zh) => format!("{counted}，至少需要 {needed} 条"),
+                }
+            }
             Found::Probed { success } if zh => format!("{}（{}）", if *success { "成功" } else { "失败" }, self.clock(time)),
             Found::Probed { success } => format!("{} at {}", if *success { "succeeded" } else { "failed" }, self.clock(time)),
             Found::Quantified { matching, unknown, total, supporting, opposing, unsure } => {
@@ -146,7 +157,9 @@ impl Writer<'_> {
     }
 
     /// How far a value is from its threshold.
-    fn gap(&self, gap: &Gap) -> String {
+    fn gap(&self, gap: &Gap, threshold: Option<&str>) -> String {
+        let blank = self.say("", " ");
+        let of = |word: &str| threshold.map_or_else(String::new, |threshold| format!(" {word}{threshold}{blank}"));
         let by = match (gap.points, self.lang()) {
             (false, _) => gap.by.clone(),
             (true, Lang::En) => format!("{} {}", gap.by, if gap.by == "1" { "point" } else { "points" }),
@@ -154,10 +167,10 @@ impl Writer<'_> {
         };
         match (gap.side, self.lang()) {
             (Side::At, _) => self.say("exactly at the threshold", "正好等于阈值").to_owned(),
-            (Side::Above, Lang::En) => format!("{by} above the threshold"),
-            (Side::Below, Lang::En) => format!("{by} below the threshold"),
-            (Side::Above, Lang::Zh) => format!("高于阈值 {by}"),
-            (Side::Below, Lang::Zh) => format!("低于阈值 {by}"),
+            (Side::Above, Lang::En) => format!("{by} above the threshold{}", of("of ")),
+            (Side::Below, Lang::En) => format!("{by} below the threshold{}", of("of ")),
+            (Side::Above, Lang::Zh) => format!("比阈值{}高 {by}", of("")),
+            (Side::Below, Lang::Zh) => format!("比阈值{}低 {by}", of("")),
         }
     }
 

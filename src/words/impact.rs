@@ -11,18 +11,23 @@ impl Lang {
         }
     }
 
-    /// How many components a fault affects, and how many of them are in which state.
-    pub fn affected(self, number: usize, states: &[String]) -> String {
+    /// How many components a fault of others would affect, and how many of them are in which state.
+    pub fn would_affect(self, failing: &[String], number: usize, states: &[String]) -> String {
+        let (failing, states) = (self.listed(failing), states.join(self.comma()));
+        let states = if states.is_empty() { states } else { self.bracketed(&states) };
         match self {
-            Lang::En | Lang::Zh if states.is_empty() => number.to_string(),
-            Lang::En => format!("{number}: {}", states.join(", ")),
-            Lang::Zh => format!("{number} 个组件：{}", states.join("，")),
+            Lang::En => format!("If {failing} fails: {number} affected{states}"),
+            Lang::Zh => format!("若 {failing} 故障：影响 {number} 个组件{states}"),
         }
     }
 
     /// What a redundancy group has left of its members.
     pub fn group_keeps(self, group: &str, left: usize, members: usize, need: usize) -> String {
-        let stands = if left >= need { self.stands() } else { self.too_few() };
+        let stands = match left.cmp(&need) {
+            std::cmp::Ordering::Greater => self.stands(),
+            std::cmp::Ordering::Equal => self.no_spare(),
+            std::cmp::Ordering::Less => self.too_few(),
+        };
         match self {
             Lang::En => format!("{group}: {left}/{members} left · needs {need} · {stands}"),
             Lang::Zh => format!("{group}：剩余 {left}/{members} · 需要 {need} · {stands}"),

@@ -24,11 +24,14 @@ words! {
     incident: "INCIDENT", "故障";
     since: "since", "始于";
     ended: "ended", "结束于";
+    last_seen: "last seen", "最后观测到";
+    no_steps: "No rule or case says what to do.", "规则和案例都没有给出处置步骤。";
     still_on: "still on", "仍在持续";
     no_business_line: "no business line", "不属于任何业务线";
     also: "also", "其他路径";
     redundancy: "Redundancy groups", "冗余组";
-    stands: "intact", "仍可承载";
+    stands: "intact", "仍有余量";
+    no_spare: "enough, but no spare left", "刚好够用，没有备用成员";
     too_few: "too few members", "成员不足";
     nothing_depends: "Nothing depends on it.", "没有依赖它的组件。";
     nothing_shown: "No affected component matches the filters.", "没有符合筛选条件的受影响组件。";
@@ -263,6 +266,14 @@ impl Lang {
         }
     }
 
+    /// Of what is more likely to be something else.
+    pub fn guess(self, share: &str) -> String {
+        match self {
+            Lang::En => format!("best guess ({share}), please confirm"),
+            Lang::Zh => format!("推测（{share}），需人工确认"),
+        }
+    }
+
     /// Of several that nothing tells apart.
     pub fn each(self, share: &str) -> String {
         match self {
@@ -282,16 +293,8 @@ impl Lang {
     /// `7 symptoms, 6 explained`.
     pub fn symptoms(self, all: usize, explained: usize) -> String {
         match self {
-            Lang::En => format!("{}, {explained} explained", self.count(all, "symptom")),
-            Lang::Zh => format!("{all} 个症状，已解释 {explained} 个"),
-        }
-    }
-
-    /// How many components are in a state.
-    pub fn in_state(self, count: usize, state: estate::State) -> String {
-        match self {
-            Lang::En => format!("{count} {}", self.state(state)),
-            Lang::Zh => format!("{} {count} 个", self.state(state)),
+            Lang::En => format!("{explained} of {} explained", self.count(all, "symptom")),
+            Lang::Zh => format!("{all} 个症状中已解释 {explained} 个"),
         }
     }
 

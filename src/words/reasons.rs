@@ -70,8 +70,9 @@ impl Writer<'_> {
             }
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!(" ({})", path.join(" → ")) };
-                format!("a fault here would propagate to {}, which failed at about the same time or later{path}", self.list(components))
+                format!("a fault here would spread to {}, which failed at about the same time or later{path}", self.list(components))
             }
+            Reason::Starves { components } => format!("starves what it no longer calls: {}", self.list(components)),
             Reason::Disturbs { components } => {
                 let list = self.list(components);
                 format!("its dependencies also show symptoms, weaker and no earlier, as if starved or flooded by it: {list}")
@@ -156,6 +157,7 @@ impl Writer<'_> {
                 let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };
                 format!("以下组件受它影响，且在同一时间或之后出现异常：{}{path}", self.list(components))
             }
+            Reason::Starves { components } => format!("以下组件因不再被调用而没有流量：{}", self.list(components)),
             Reason::Disturbs { components } => {
                 format!("它依赖的组件也有较弱且不更早的异常，像是受其断流或过载影响：{}", self.list(components))
             }
