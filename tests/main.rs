@@ -16,6 +16,7 @@ mod answer;
 mod badinput;
 mod change;
 mod check;
+mod chinese;
 mod confirm;
 mod dependencies;
 mod diagnose;

@@ -9,7 +9,7 @@ use super::context::{ProjectArgs, TimeArgs, load, load_project};
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use compile::plan::{Answer, Goal, Tree, TreeNode};
-use diag::{Code, did_you_mean, nearest, one_line};
+use diag::{Code, did_you_mean, nearest, one_line, text};
 use engine::Walk;
 use project::Bundle;
 
@@ -55,10 +55,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         let all: Vec<&str> = plan.trees.keys().map(String::as_str).collect();
         let help = match nearest(&args.tree, all.iter().copied()) {
             Some(near) => did_you_mean(near),
-            None if all.is_empty() => "the project has no decision trees".to_owned(),
-            None => format!("the trees are {}", all.join(", ")),
+            None if all.is_empty() => text!("the project has no decision trees"),
+            None => text!("the trees are {}", all.join(", ")),
         };
-        return Err(Failure::new(Code::UNKNOWN_RULE, format!("there is no tree `{}`", args.tree)).help(help));
+        return Err(Failure::new(Code::UNKNOWN_RULE, text!("there is no tree `{}`", args.tree)).help(help));
     };
     if args.format == WalkFormat::Mermaid {
         write!(out, "{}", mermaid(tree))?;
@@ -103,7 +103,7 @@ fn walk(tree: &Tree, bundle: Option<&Bundle<'_>>, answers: Option<&[String]>, ou
     }
     let surplus: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
     if !surplus.is_empty() {
-        super::output::say(&format!("warning: unused answers: {}", one_line(&surplus.join(", "))));
+        super::output::warn(text!("unused answers: {}", surplus.join(", ")));
     }
     finish(&walk, out)
 }
@@ -145,7 +145,7 @@ fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
 fn parse(node: &TreeNode, text: &str) -> Result<Answer, Failure> {
     matching(node, text)
         .cloned()
-        .ok_or_else(|| Failure::new(Code::USAGE, format!("invalid answer `{text}` to \"{}\": use {}", node.question, choices(node))))
+        .ok_or_else(|| Failure::new(Code::USAGE, text!("invalid answer `{}` to \"{}\": use {}", text, node.question, choices(node))))
 }
 
 /// Asks in the terminal until the answer is one of the branches; `None` at the end of the input.
@@ -156,14 +156,14 @@ fn ask(node: &TreeNode, out: &mut impl Write) -> Result<Option<Answer>, Failure>
         out.flush()?;
         let mut line = String::new();
         let read = stdin.lock().take(MAX_ANSWER + 1).read_line(&mut line);
-        let read = read.map_err(|error| Failure::new(Code::UNREADABLE, format!("cannot read the answer: {error}")))?;
+        let read = read.map_err(|error| Failure::new(Code::UNREADABLE, text!("cannot read the answer: {}", error)))?;
         if read == 0 {
             writeln!(out)?;
             return Ok(None);
         }
         if u64::try_from(read).unwrap_or(u64::MAX) > MAX_ANSWER {
-            let help = format!("answer with one of {}", choices(node));
-            return Err(Failure::new(Code::TOO_LARGE, format!("the answer is longer than {MAX_ANSWER} bytes")).help(help));
+            let help = text!("answer with one of {}", choices(node));
+            return Err(Failure::new(Code::TOO_LARGE, text!("the answer is longer than {} bytes", MAX_ANSWER)).help(help));
         }
         if let Some(answer) = matching(node, &line) {
             return Ok(Some(answer.clone()));

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use diag::suggestion;
-use diag::{Code, Diagnostic, SourceId, Sources};
+use diag::{Code, Diagnostic, SourceId, Sources, suggestion, text};
 use value::Time;
 use value::fields::{Fields, Reader, listed};
 use value::yaml::{self, Node, Value};
@@ -99,8 +98,8 @@ pub fn read_case(sources: &Sources, source: SourceId) -> (Option<Case>, Vec<Diag
         Err(diagnostic) => return (None, vec![*diagnostic]),
     };
     if !matches!(node.value, Value::Map(_)) {
-        let message = format!("a case must be a map, not {}", node.kind());
-        let diagnostic = Diagnostic::error(Code::CASE_FILE, node.place, message).help(format!("a case has {}", listed(CASE)));
+        let message = text!("a case must be a map, not {}", node.kind());
+        let diagnostic = Diagnostic::error(Code::CASE_FILE, node.place, message).help(text!("a case has {}", listed(CASE)));
         return (None, vec![diagnostic]);
     }
     let mut reader = Reader::new(sources);
@@ -127,8 +126,8 @@ fn date(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Time> {
     let text = reader.optional(fields, "date")?;
     let time = Time::parse(&text).or_else(|| Time::parse(&format!("{text}T00:00:00Z")));
     if let (None, Some(node)) = (time, fields.get("date")) {
-        let message = format!("invalid date `{text}`");
-        let help = "use a date like `2025-06-01`, or a time like `2025-06-01T10:00:00+08:00`";
+        let message = text!("invalid date `{}`", text);
+        let help = text!("use a date like `2025-06-01`, or a time like `2025-06-01T10:00:00+08:00`");
         reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label("a date is expected here").help(help));
     }
     time
@@ -168,9 +167,9 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<CaseMetric> {
         "high" => true,
         "low" => false,
         other => {
-            let message = format!("invalid change `{other}` of a metric");
+            let message = text!("invalid change `{}` of a metric", other);
             let place = fields.get("change").map_or(fields.place, |node| node.place);
-            let help = suggestion(other, CHANGES.iter().copied()).unwrap_or_else(|| format!("use one of {}", listed(CHANGES)));
+            let help = suggestion(other, CHANGES.iter().copied()).unwrap_or_else(|| text!("use one of {}", listed(CHANGES)));
             reader.report(Diagnostic::error(Code::WRONG_KIND, place, message).help(help));
             return None;
         }

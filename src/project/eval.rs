@@ -137,7 +137,7 @@ fn group_of(dir: &Path, bundle: &Path) -> String {
 fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<BundleReport, String> {
     let causes = expected(dir)?;
     let started = Instant::now();
-    let bundle = load_bundle(project, dir, root, options).map_err(|d| d.message.clone())?;
+    let bundle = load_bundle(project, dir, root, options).map_err(|d| d.message.to_string())?;
     let diagnosis = bundle.diagnose();
     let ms = started.elapsed().as_secs_f64() * 1000.0;
     let fault = causes.first().map(|cause| cause.fault.clone()).unwrap_or_default();

@@ -180,7 +180,8 @@ const MAX_EXPECTED_BYTES: u64 = 1 << 20;
 
 /// The causes in an `expected.json`.
 pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, String> {
-    let text = files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES).map_err(|error| error.message)?;
+    let text =
+        files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES).map_err(|error| error.message.to_string())?;
     let said: Expected = serde_json::from_str(&text).map_err(|error| format!("`expected.json` is invalid: {error}"))?;
     match (said.no_fault, said.root_causes.is_empty()) {
         (true, true) | (false, false) => Ok(said.root_causes),
