@@ -5,7 +5,7 @@
 #![deny(missing_docs)]
 
 /// Errors and warnings with a stable code, a place and a way to fix them.
-pub use diag::{Code, Diagnostic};
+pub use diag::{Code, Diagnostic, Text};
 /// A matcher and what it takes and tells: facts in, findings that start, change and end out.
 pub use engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Setup};
 /// What a diagnosis answers: incidents with their suspects, the layer that named each, and where every signal ended.

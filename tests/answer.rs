@@ -141,7 +141,7 @@ fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
         fs::write(dir.join("bundle/metrics.json"), metrics.to_string()).unwrap();
     }
     let project = Project::load(&dir).unwrap();
-    let errors: Vec<&String> = project.diagnostics.iter().filter(|d| d.is_error()).map(|d| &d.message).collect();
+    let errors: Vec<String> = project.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.message.to_string()).collect();
     assert!(errors.is_empty(), "{name}: {errors:?}");
     let options = Options { at: value::Time::parse("2025-06-01T10:30:00Z"), ..Options::default() };
     load_bundle(&project, &dir.join("bundle"), &dir, options).unwrap().diagnose()

@@ -96,7 +96,7 @@ fn estate(text: &str) -> Snapshot {
     let mut sources = Sources::default();
     let file = sources.add("estate.yaml", text);
     let (estate, diagnostics) = build(&sources, &[], &[file]);
-    assert!(diagnostics.iter().all(|d| !d.is_error()), "{}\n{text}", render(&sources, &diagnostics, false));
+    assert!(diagnostics.iter().all(|d| !d.is_error()), "{}\n{text}", render(&sources, &diagnostics, false, false));
     estate
 }
 

@@ -64,7 +64,7 @@ fn said(name: &str, text: &str) -> String {
     let (plan, found) = compile::compile(inputs);
     diagnostics.extend(found);
     diag::sort(&sources, &mut diagnostics);
-    format!("{}{} rules, {} trees compiled\n", diag::render(&sources, &diagnostics, false), plan.rules.len(), plan.trees.len())
+    format!("{}{} rules, {} trees compiled\n", diag::render(&sources, &diagnostics, false, false), plan.rules.len(), plan.trees.len())
 }
 
 #[test]

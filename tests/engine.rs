@@ -197,7 +197,7 @@ fn world(case: &Case) -> World {
     diagnostics.extend(found);
     let (plan, found) = compile(Inputs { sources: &sources, estate: &estate, files: &[file], scripts: scripts.functions(), cases: None });
     diagnostics.extend(found);
-    assert!(!diagnostics.iter().any(diag::Diagnostic::is_error), "{}:\n{}", case.name, render(&sources, &diagnostics, false));
+    assert!(!diagnostics.iter().any(diag::Diagnostic::is_error), "{}:\n{}", case.name, render(&sources, &diagnostics, false, false));
     let facts = facts(case, &estate);
     World { estate, plan, scripts, facts }
 }

@@ -42,7 +42,7 @@ fn outcome(kind: Kind, sources: &[Source]) -> String {
     let mut of = Sources::default();
     let file = of.add("imported.yaml", yaml.clone());
     let (snapshot, said) = build(&of, &[], &[file]);
-    let mistakes: Vec<String> = said.iter().filter(|d| d.is_error()).map(|d| d.message.clone()).collect();
+    let mistakes: Vec<String> = said.iter().filter(|d| d.is_error()).map(|d| d.message.to_string()).collect();
     assert_eq!(mistakes, Vec::<String>::new(), "{yaml}");
     assert_eq!(snapshot.len(), imported.components.len());
     let again = parse_topology(&yaml).expect("what was written can be read");

@@ -17,6 +17,7 @@ mod badinput;
 mod bilingual;
 mod change;
 mod check;
+mod chinese;
 mod claims;
 mod confirm;
 mod dependencies;

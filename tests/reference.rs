@@ -56,7 +56,7 @@ fn its_rules_compile() {
         .collect();
     assert!(texts.len() > 10, "the reference has examples");
     let (sources, diagnostics) = check(&texts);
-    assert!(diagnostics.is_empty(), "{}", render(&sources, &diagnostics, false));
+    assert!(diagnostics.is_empty(), "{}", render(&sources, &diagnostics, false, false));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn its_wrong_examples_are_refused() {
         *seen.entry(code.to_owned()).or_default() += 1;
         let (sources, diagnostics) = check(&[(format!("reference.md from line {line}"), text)]);
         if !diagnostics.iter().any(|d| d.code.0 == code) {
-            wrong.push(format!("line {line}: expected {code}, found:\n{}", render(&sources, &diagnostics, false)));
+            wrong.push(format!("line {line}: expected {code}, found:\n{}", render(&sources, &diagnostics, false, false)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -77,7 +77,7 @@ fn its_wrong_examples_are_refused() {
 
 #[test]
 fn its_tables_are_complete() {
-    for (code, title) in all_codes().iter().filter(|(code, _)| code.0.starts_with("F1") || code.0.starts_with("F2")) {
+    for (code, title, _) in all_codes().iter().filter(|(code, ..)| code.0.starts_with("F1") || code.0.starts_with("F2")) {
         assert!(REFERENCE.contains(code.0), "{code} ({title}) is missing");
     }
     let grammar = include_str!("../grammar/rules.pest");

@@ -36,7 +36,7 @@ const OPENING: &[&str] = &["fs::read(", "fs::read_to_string", "fs::write", "File
 
 const MAX_LINES: usize = 600;
 
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_path_buf()];
     while let Some(folder) = open.pop() {
@@ -53,7 +53,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn source() -> PathBuf {
+pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
@@ -64,7 +64,7 @@ fn code(path: &Path) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
 }
 
-fn is_test(path: &Path) -> bool {
+pub(crate) fn is_test(path: &Path) -> bool {
     path.components().any(|c| c.as_os_str() == "tests") || path.file_stem().is_some_and(|s| s.to_string_lossy().contains("tests"))
 }
 

@@ -133,7 +133,7 @@ fn plan(condition: &str) -> (Snapshot, Plan) {
     diagnostics.extend(found);
     let (plan, found) = compile(Inputs { sources: &sources, estate: &estate, files: &[file], scripts: &BTreeMap::new(), cases: None });
     diagnostics.extend(found);
-    assert!(!diagnostics.iter().any(diag::Diagnostic::is_error), "{}", render(&sources, &diagnostics, false));
+    assert!(!diagnostics.iter().any(diag::Diagnostic::is_error), "{}", render(&sources, &diagnostics, false, false));
     (estate, plan)
 }
 

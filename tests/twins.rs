@@ -15,7 +15,7 @@ fn plan(name: &str, text: &str) -> Plan {
     let estate = Snapshot::empty();
     let (plan, found) = compile(Inputs { sources: &sources, estate: &estate, files: &[file], scripts: &BTreeMap::new(), cases: None });
     diagnostics.extend(found);
-    assert!(diagnostics.is_empty(), "{}", render(&sources, &diagnostics, false));
+    assert!(diagnostics.is_empty(), "{}", render(&sources, &diagnostics, false, false));
     plan
 }
 

@@ -119,7 +119,7 @@ pub fn run(only: Option<&str>) {
         let (plan, found) = compile(Inputs { sources: &sources, estate: &estate, files: &[file], scripts: &BTreeMap::new(), cases: None });
         said.extend(found);
         said.retain(diag::Diagnostic::is_error);
-        assert!(said.is_empty(), "{}", render(&sources, &said[..said.len().min(3)], false));
+        assert!(said.is_empty(), "{}", render(&sources, &said[..said.len().min(3)], false, false));
         let setup = Setup {
             plan: Arc::new(plan),
             estate: Arc::clone(&estate),

@@ -71,7 +71,7 @@ fn plan(estate: &Snapshot) -> Plan {
     let (file, mut said) = parse_file(&sources, file);
     let (plan, found) = compile(Inputs { sources: &sources, estate, files: &[file], scripts: &BTreeMap::new(), cases: None });
     said.extend(found);
-    assert!(said.is_empty(), "{}", render(&sources, &said[..said.len().min(3)], false));
+    assert!(said.is_empty(), "{}", render(&sources, &said[..said.len().min(3)], false, false));
     plan
 }
 

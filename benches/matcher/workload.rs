@@ -95,7 +95,7 @@ impl Workload {
         let mut sources = Sources::default();
         let model = sources.add("model.yaml", model);
         let (empty, said) = build(&sources, &[model], &[]);
-        assert!(!said.iter().any(Diagnostic::is_error), "{}", render(&sources, &said, false));
+        assert!(!said.iter().any(Diagnostic::is_error), "{}", render(&sources, &said, false, false));
         let groups = u32s(&format!("{dir}/groups.u32"));
         let components = std::fs::read(format!("{dir}/types.u8"))
             .unwrap()
@@ -168,7 +168,7 @@ impl Workload {
         let (plan, found) =
             compile(Inputs { sources: &sources, estate: &self.estate, files: &[file], scripts: &BTreeMap::new(), cases: None });
         said.extend(found);
-        assert!(said.is_empty(), "{}", render(&sources, &said[..said.len().min(3)], false));
+        assert!(said.is_empty(), "{}", render(&sources, &said[..said.len().min(3)], false, false));
         plan
     }
 

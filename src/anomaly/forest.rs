@@ -4,6 +4,7 @@
 //! column of those that still vary and a random place between its extremes; a tree ends at depth ⌈log2(sample)⌉. Same formulas,
 //! so [`Forest::score`] is `-score_samples`. All values are kept as they are; scikit-learn rounds them to single precision.
 
+use diag::{Text, text};
 use serde::{Deserialize, Serialize};
 
 use super::random::Random;
@@ -73,13 +74,13 @@ impl Forest {
     ///
     /// # Errors
     /// As text: no rows, rows of different lengths, a value that is not finite, options out of range.
-    pub fn fit(rows: &[Vec<f64>], options: &ForestOptions) -> Result<Forest, String> {
+    pub fn fit(rows: &[Vec<f64>], options: &ForestOptions) -> Result<Forest, Text> {
         grow(rows, options).map(|(forest, _)| forest)
     }
 
     /// The same, and the score of every row by only the trees that did not see it, so that it is comparable with the score of a new row.
     /// A row that all trees saw has its ordinary score.
-    pub(super) fn fit_held_out(rows: &[Vec<f64>], options: &ForestOptions) -> Result<(Forest, Vec<f64>), String> {
+    pub(super) fn fit_held_out(rows: &[Vec<f64>], options: &ForestOptions) -> Result<(Forest, Vec<f64>), Text> {
         let (forest, samples) = grow(rows, options)?;
         let mut paths = vec![0.0; rows.len()];
         let mut trees = vec![0_usize; rows.len()];
@@ -135,18 +136,18 @@ impl Forest {
     }
 
     /// Checks a forest read from a file: every path ends in a leaf.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Text> {
         if self.dimensions == 0 || self.sample == 0 || self.roots.is_empty() {
-            return Err("the forest has no columns, rows or trees".to_owned());
+            return Err(text!("the forest has no columns, rows or trees"));
         }
         if self.roots.iter().any(|root| *root as usize >= self.nodes.len()) {
-            return Err("the forest has a tree without a root".to_owned());
+            return Err(text!("the forest has a tree without a root"));
         }
         for (at, Node(column, child, cut)) in self.nodes.iter().enumerate() {
             let leaf = *child == 0 && *cut >= 0.0;
             let inner = *child as usize > at && (*child as usize) + 1 < self.nodes.len() && (*column as usize) < self.dimensions;
             if !(cut.is_finite() && (leaf || inner)) {
-                return Err(format!("node {at} of the forest has an invalid child"));
+                return Err(text!("node {} of the forest has an invalid child", at));
             }
         }
         Ok(())
@@ -178,26 +179,26 @@ impl Forest {
 }
 
 /// The forest, and which rows each tree saw.
-fn grow(rows: &[Vec<f64>], options: &ForestOptions) -> Result<(Forest, Vec<Vec<u32>>), String> {
+fn grow(rows: &[Vec<f64>], options: &ForestOptions) -> Result<(Forest, Vec<Vec<u32>>), Text> {
     let dimensions = rows.first().map_or(0, Vec::len);
     if dimensions == 0 {
-        return Err("a forest needs at least one row with at least one value".to_owned());
+        return Err(text!("a forest needs at least one row with at least one value"));
     }
     for (at, row) in rows.iter().enumerate() {
         if row.len() != dimensions {
-            return Err(format!("row {at} has {} values, but the first row has {dimensions}", row.len()));
+            return Err(text!("row {} has {} values, but the first row has {}", at, row.len(), dimensions));
         }
         if let Some((column, value)) = row.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-            return Err(format!("row {at} has {value} in column {column}, which is not a finite number; leave such rows out"));
+            return Err(text!("row {} has {} in column {}, which is not a finite number; leave such rows out", at, value, column));
         }
     }
     if !(1..=MAX_TREES).contains(&options.trees) || options.sample == 0 {
-        return Err(format!("invalid size of a forest: use 1 to {MAX_TREES} trees of at least 1 row each"));
+        return Err(text!("invalid size of a forest: use 1 to {} trees of at least 1 row each", MAX_TREES));
     }
     let sample = options.sample.min(rows.len());
-    let all = u32::try_from(rows.len()).map_err(|_| format!("too many rows: a forest takes at most {}", u32::MAX))?;
+    let all = u32::try_from(rows.len()).map_err(|_| text!("too many rows: a forest takes at most {}", u32::MAX))?;
     if options.trees.saturating_mul(2).saturating_mul(sample) > MAX_NODES {
-        return Err("too many trees and rows together; use fewer of either".to_owned());
+        return Err(text!("too many trees and rows together; use fewer of either"));
     }
     let mut random = Random::new(options.seed);
     let mut order: Vec<u32> = (0..all).collect();

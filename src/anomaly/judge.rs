@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use diag::{Diagnostic, did_you_mean, nearest};
+use diag::{Diagnostic, did_you_mean, nearest, text};
 use value::Time;
 
 use super::change_point::change_point;
@@ -122,9 +122,9 @@ impl Model {
         let mut read = Vec::new();
         for column in &self.columns {
             let Some(found) = table.column(&column.name) else {
-                let what = format!("the data has no column `{}`, which the model needs", column.name);
+                let what = text!("the data has no column `{}`, which the model needs", column.name);
                 let near = nearest(&column.name, table.names());
-                let help = near.map_or_else(|| format!("the columns of the data are `{}`", table.names().join("`, `")), did_you_mean);
+                let help = near.map_or_else(|| text!("the columns of the data are `{}`", table.names().join("`, `")), did_you_mean);
                 return Err(refuse(what, help));
             };
             read.push(column.read(&table.times, &found.values));

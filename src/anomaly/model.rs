@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use estate::Direction;
 use value::{Time, format_number};
 
@@ -76,7 +76,7 @@ struct Head {
     version: Option<u32>,
 }
 
-pub(super) fn refuse(message: impl Into<String>, help: impl Into<String>) -> Box<Diagnostic> {
+pub(super) fn refuse(message: impl Into<Text>, help: impl Into<Text>) -> Box<Diagnostic> {
     Box::new(Diagnostic::nowhere(Code::ANOMALY_DATA, message).help(help))
 }
 
@@ -87,8 +87,8 @@ impl Model {
     /// `ANOMALY_DATA`: no columns, a column with too few values, options out of range.
     pub fn fit(table: &Table, options: &FitOptions) -> Result<Model, Box<Diagnostic>> {
         if !(options.threshold > 0.0 && options.threshold < MAX_THRESHOLD) {
-            let what = format!("invalid threshold `{}`", options.threshold);
-            return Err(refuse(what, format!("use a tail probability above 0 and below {MAX_THRESHOLD}, like `{DEFAULT_THRESHOLD}`")));
+            let what = text!("invalid threshold `{}`", options.threshold);
+            return Err(refuse(what, text!("use a tail probability above 0 and below {}, like `{}`", MAX_THRESHOLD, DEFAULT_THRESHOLD)));
         }
         let detectors = chosen(options, table.columns.len())?;
         let (Some(from), Some(to)) = (table.times.first(), table.times.last()) else {
@@ -99,10 +99,10 @@ impl Model {
         for TableColumn { name, values } in &table.columns {
             let Some(column) = Column::fit(name, &table.times, values, options.direction, seasonal) else {
                 let known = values.iter().filter(|value| value.is_finite()).count();
-                let what = format!("column `{name}` has too few values to fit a model: {known}");
+                let what = text!("column `{}` has too few values to fit a model: {}", name, known);
                 return Err(refuse(
                     what,
-                    format!("use at least {MIN_REFERENCE} values (one more for a counter); several hundred are better"),
+                    text!("use at least {} values (one more for a counter); several hundred are better", MIN_REFERENCE),
                 ));
             };
             columns.push(column);
@@ -170,35 +170,35 @@ impl Model {
     /// # Errors
     /// `ANOMALY_MODEL`: not JSON, not a model, another version, or damaged.
     pub fn from_json(name: &str, bytes: &[u8]) -> Result<Model, Box<Diagnostic>> {
-        let bad = |what: String| {
-            let help = "fit the model again over the same data with `faultscope anomaly fit`";
-            Box::new(Diagnostic::nowhere(Code::ANOMALY_MODEL, format!("`{name}` {what}")).help(help))
+        let bad = |what: Text| {
+            let help = text!("fit the model again over the same data with `faultscope anomaly fit`");
+            Box::new(Diagnostic::nowhere(Code::ANOMALY_MODEL, text!("`{}` {}", name, what)).help(help))
         };
-        let head: Head = serde_json::from_slice(bytes).map_err(|error| bad(format!("is not an anomaly model: {error}")))?;
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| bad(text!("is not an anomaly model: {}", error)))?;
         if head.kind.as_deref() != Some(KIND) {
-            return Err(bad("is JSON, but not an anomaly model".to_owned()));
+            return Err(bad(text!("is JSON, but not an anomaly model")));
         }
         match head.version {
             Some(VERSION) => {}
-            Some(other) => return Err(bad(format!("is an anomaly model of version {other}; this program reads version {VERSION}"))),
-            None => return Err(bad("is an anomaly model without a version".to_owned())),
+            Some(other) => return Err(bad(text!("is an anomaly model of version {}; this program reads version {}", other, VERSION))),
+            None => return Err(bad(text!("is an anomaly model without a version"))),
         }
-        let model: Model = serde_json::from_slice(bytes).map_err(|error| bad(format!("is not a valid anomaly model: {error}")))?;
-        model.flaw().map_or(Ok(()), |flaw| Err(bad(format!("is damaged: {flaw}"))))?;
+        let model: Model = serde_json::from_slice(bytes).map_err(|error| bad(text!("is not a valid anomaly model: {}", error)))?;
+        model.flaw().map_or(Ok(()), |flaw| Err(bad(text!("is damaged: {}", flaw))))?;
         Ok(model)
     }
 
     /// The error in a model from a file, if there is one.
-    fn flaw(&self) -> Option<String> {
+    fn flaw(&self) -> Option<Text> {
         if self.columns.is_empty() || !(self.threshold > 0.0 && self.threshold < MAX_THRESHOLD) {
-            return Some("it has no columns or no valid threshold".to_owned());
+            return Some(text!("it has no columns or no valid threshold"));
         }
         if let Some(column) = self.columns.iter().find(|column| !column.is_sound()) {
-            return Some(format!("column `{}` has invalid numbers", column.name));
+            return Some(text!("column `{}` has invalid numbers", column.name));
         }
         let Some(Calibrated { forest, scores }) = &self.forest else { return None };
         if forest.dimensions() != self.columns.len() || scores.is_empty() || !scores.is_sorted() {
-            return Some("the forest does not match the columns".to_owned());
+            return Some(text!("the forest does not match the columns"));
         }
         forest.check().err()
     }
@@ -213,7 +213,7 @@ impl Model {
                 Ok(None)
             } else {
                 Err(refuse(
-                    format!("too few rows with a value in every column for a forest: {}", whole.len()),
+                    text!("too few rows with a value in every column for a forest: {}", whole.len()),
                     "choose fewer columns with `--columns`",
                 ))
             };
@@ -245,7 +245,7 @@ fn chosen(options: &FitOptions, columns: usize) -> Result<Vec<Detector>, Box<Dia
     }
     let mut detectors = options.detectors.clone();
     if detectors.contains(&Detector::ChangePoint) {
-        let what = "`change_point` cannot be part of a model: it judges a whole series, not a row";
+        let what = text!("`change_point` cannot be part of a model: it judges a whole series, not a row");
         return Err(refuse(what, "leave it out: `faultscope anomaly score` always reports changes of level"));
     }
     if detectors.is_empty() {

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::view::Action;
-use diag::suggestion;
-use diag::{Code, Diagnostic, SourceId, Sources, did_you_mean, nearest, sort};
+use diag::{Code, Diagnostic, SourceId, Sources, did_you_mean, nearest, sort, suggestion, text};
 use estate::{AttributeKind, AttributeValue, ComponentId, Member, ROOT_TYPE, Snapshot, Tier};
 use value::Time;
 use value::Unit;
@@ -51,8 +50,8 @@ pub fn read_plan(sources: &Sources, source: SourceId, estate: &Snapshot) -> (Opt
         Err(diagnostic) => return (None, vec![*diagnostic]),
     };
     if !matches!(node.value, Value::Map(_)) {
-        let message = format!("a change plan must be a map, not {}", node.kind());
-        let diagnostic = Diagnostic::error(Code::CHANGE_FILE, node.place, message).help(format!("expected the keys {}", listed(PLAN)));
+        let message = text!("a change plan must be a map, not {}", node.kind());
+        let diagnostic = Diagnostic::error(Code::CHANGE_FILE, node.place, message).help(text!("expected the keys {}", listed(PLAN)));
         return (None, vec![diagnostic]);
     }
     let mut reader = Reader::new(sources);
@@ -81,8 +80,8 @@ fn plan(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Chang
             let Some(step) = step(reader, node, number, estate) else { continue };
             for component in step.on.iter().filter(|component| gone.contains(component)) {
                 let id = &estate.component(*component).id;
-                let message = format!("an earlier step removes `{id}`");
-                let help = "move the removal after this step";
+                let message = text!("an earlier step removes `{}`", id);
+                let help = text!("move the removal after this step");
                 reader.report(Diagnostic::error(Code::CHANGE_GONE, node.place, message).label("already removed").help(help));
             }
             if step.action.removes() {
@@ -100,7 +99,7 @@ fn window(reader: &mut Reader<'_>, node: &Node) -> Option<Window> {
     let to = reader.required(&fields, "to").and_then(|node| time(reader, node));
     let (from, to) = (from?, to?);
     if to <= from {
-        let message = format!("the window ends ({to}) before it begins ({from})");
+        let message = text!("the window ends ({}) before it begins ({})", to, from);
         reader.report(Diagnostic::error(Code::CHANGE_WINDOW, node.place, message).help("`to` must be after `from`"));
         return None;
     }
@@ -108,11 +107,11 @@ fn window(reader: &mut Reader<'_>, node: &Node) -> Option<Window> {
 }
 
 fn time(reader: &mut Reader<'_>, node: &Node) -> Option<Time> {
-    let text = reader.text(node, "a time")?;
+    let text = reader.text(node, text!("a time"))?;
     let time = Time::parse(&text);
     if time.is_none() {
-        let help = "use RFC 3339, like `2025-06-01T22:00:00+08:00`";
-        reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, format!("invalid time `{text}`")).help(help));
+        let help = text!("use RFC 3339, like `2025-06-01T22:00:00+08:00`");
+        reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, text!("invalid time `{}`", text)).help(help));
     }
     time
 }
@@ -125,8 +124,8 @@ fn step(reader: &mut Reader<'_>, node: &Node, number: usize, estate: &Snapshot) 
     let on = reader.required(&fields, "on").map(|node| (targets(reader, node, estate), node.place));
     let (on, place) = on?;
     if on.is_empty() && reader.diagnostics.len() == before {
-        let message = "this step matches no component";
-        let help = "check that the plan is for this estate";
+        let message = text!("this step matches no component");
+        let help = text!("check that the plan is for this estate");
         reader.report(Diagnostic::error(Code::CHANGE_EMPTY, place, message).label("no match").help(help));
     }
     if on.is_empty() {
@@ -140,8 +139,8 @@ fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
     let found = Action::ALL.into_iter().find(|action| action.name() == word);
     if found.is_none() {
         let names: Vec<&str> = Action::ALL.into_iter().map(Action::name).collect();
-        let help = suggestion(&word, names.iter().copied()).unwrap_or_else(|| format!("one of {}", listed(&names)));
-        let message = format!("unknown operation `{word}`");
+        let help = suggestion(&word, names.iter().copied()).unwrap_or_else(|| text!("one of {}", listed(&names)));
+        let message = text!("unknown operation `{}`", word);
         reader.report(Diagnostic::error(Code::CHANGE_ACTION, node.place, message).label("unknown operation").help(help));
     }
     found
@@ -169,7 +168,7 @@ fn named(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<
     }
     let components = estate.ids().map(|id| estate.component(id)).flat_map(|c| [c.id.as_str(), c.name.as_str()]);
     let near = nearest(&word, components.chain(estate.groups().iter().map(|group| group.id.as_str())));
-    let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, format!("the topology has no component or group `{word}`"));
+    let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, text!("the topology has no component or group `{}`", word));
     report.help = near.map(did_you_mean);
     reader.report(report.label("unknown component"));
     None
@@ -179,7 +178,7 @@ fn named(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<
 fn choice(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<ComponentId>> {
     let fields = reader.fields(node, "a component selector", CHOICE)?;
     if fields.get("type").is_none() && fields.get("where").is_none() {
-        let message = "a component selector needs `type` or `where`";
+        let message = text!("a component selector needs `type` or `where`");
         reader.report(Diagnostic::error(Code::MISSING_KEY, fields.place, message).help("add `type`, `where`, or both"));
         return None;
     }
@@ -203,7 +202,7 @@ fn kind(reader: &mut Reader<'_>, fields: &Fields<'_>, estate: &Snapshot) -> Opti
         return Some(found.name.clone());
     }
     let names: Vec<&str> = model.types.values().flat_map(|t| [Some(t.name.as_str()), t.zh.as_deref()]).flatten().collect();
-    let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, format!("there is no component type `{word}`"));
+    let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, text!("there is no component type `{}`", word));
     report.help = suggestion(&word, names.iter().copied());
     reader.report(report.label("unknown type"));
     None
@@ -256,8 +255,8 @@ fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind
             Some(Member::Metric(_)) | None => {
                 let declared = estate.model().lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
                 let known: Vec<&str> = FIELDS.into_iter().chain(declared).collect();
-                let message = format!("cannot select by `{name}`: `{kind}` has no such field or attribute");
-                let help = suggestion(name, known).unwrap_or_else(|| format!("select by {} or an attribute", listed(&FIELDS)));
+                let message = text!("cannot select by `{}`: `{}` has no such field or attribute", name, kind);
+                let help = suggestion(name, known).unwrap_or_else(|| text!("select by {} or an attribute", listed(&FIELDS)));
                 reader.report(Diagnostic::error(Code::CHANGE_TARGET, key.place, message).label("unknown attribute").help(help));
                 return None;
             }
@@ -270,8 +269,8 @@ fn test(reader: &mut Reader<'_>, key: &Key, node: &Node, estate: &Snapshot, kind
     for word in &wanted {
         let Some(tier) = Tier::parse(word) else {
             let names: Vec<&str> = Tier::ALL.into_iter().map(Tier::name).collect();
-            let message = format!("unknown business tier `{word}`");
-            reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).help(format!("one of {}", listed(&names))));
+            let message = text!("unknown business tier `{}`", word);
+            reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).help(text!("one of {}", listed(&names))));
             return None;
         };
         tiers.push(tier.name().to_owned());

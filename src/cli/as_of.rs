@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use diag::Code;
+use diag::{Code, text};
 
 use super::output::Failure;
 use estate::{Rejected, Snapshot};
@@ -41,7 +41,7 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
     if revision == 0 {
         // With an empty estate, the answer would be that nothing depends on anything.
         return Err(
-            Failure::new(Code::USAGE, format!("the store had no estate at `{asked}`")).help("`faultscope estate log` lists its revisions")
+            Failure::new(Code::USAGE, text!("the store had no estate at `{}`", asked)).help("`faultscope estate log` lists its revisions")
         );
     }
     let records = store.records(Some(revision))?;
@@ -55,7 +55,7 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let failure = |code| Failure::new(code, format!("{error}"));
+        let failure = |code| Failure::new(code, error.text());
         if matches!(error, StoreError::NotAFile { .. }) {
             failure(Code::UNREADABLE).help("name a file with `--store FILE`")
         } else {
@@ -83,7 +83,7 @@ pub(super) fn open(path: &Path) -> Result<Store, Failure> {
 pub(super) fn open_existing(path: &Path) -> Result<Store, Failure> {
     // What is there and is not a file is refused when it is opened.
     if std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0) {
-        return Err(Failure::new(Code::USAGE, format!("there is no store `{}`", path.display()))
+        return Err(Failure::new(Code::USAGE, text!("there is no store `{}`", path.display()))
             .help("`faultscope estate apply DIR` creates one; `--store FILE` names another"));
     }
     open(path)
@@ -95,7 +95,7 @@ pub(super) fn revision_of(store: &Store, text: &str) -> Result<u64, Failure> {
         return Ok(revision);
     }
     let time = Time::parse(text).ok_or_else(|| {
-        Failure::new(Code::USAGE, format!("invalid revision or time `{text}`"))
+        Failure::new(Code::USAGE, text!("invalid revision or time `{}`", text))
             .help("use a number like `7`, or a time with its zone, like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`")
     })?;
     Ok(store.revision_at(time.0)?)

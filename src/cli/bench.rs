@@ -136,7 +136,7 @@ impl Counts {
 }
 
 fn measure(project: &Project, dir: &Path, args: &Args, lang: Lang) -> Result<BundleTimes, String> {
-    let bundle = load_bundle(project, dir, &top_of(project, dir), args.time.options()).map_err(|d| d.message.clone())?;
+    let bundle = load_bundle(project, dir, &top_of(project, dir), args.time.options()).map_err(|d| d.message.to_string())?;
     let facts: Vec<Fact> = Fact::all_of(&bundle.facts).into_iter().filter(|fact| fact.time() <= bundle.at).collect();
     let Some(first) = facts.first().map(Fact::time) else { return Err(lang.no_facts().to_owned()) };
     let mut runs: Vec<Run> = Vec::new();

@@ -9,10 +9,10 @@ use clap::ValueEnum;
 use super::context::{Format, ProjectArgs, json, load_project};
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use super::{FINDINGS, OK, change_text};
+use super::{FINDINGS, Lang, OK, change_text};
 use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
 use compile::plan::Plan;
-use diag::{Code, Sources, render};
+use diag::{Code, Sources, render, text};
 use estate::Snapshot;
 use knowledge::CaseBase;
 use project::{Topology, find_project, load_topology};
@@ -91,7 +91,7 @@ fn plan(args: &Args, file: &Path) -> Result<(Assessment, Arc<Snapshot>), Failure
     let mut sources = Sources::default();
     let source = sources.add(shown, text);
     let (plan, diagnostics) = read_plan(&sources, source, &project.estate);
-    let words = render(&sources, &diagnostics, false);
+    let words = render(&sources, &diagnostics, false, args.locale.get().lang == Lang::Zh);
     let Some(plan) = plan else { return Err(Failure::Shown(words.trim_end().to_owned())) };
     if !diagnostics.is_empty() {
         super::output::say(words.trim_end());
@@ -123,11 +123,11 @@ fn trees(args: &Args, from: &Path, to: &Path) -> Result<(Assessment, Arc<Snapsho
 /// A folder, or else a revision of the git repository that contains the project.
 fn side(args: &Args, name: &Path, before: bool) -> Result<Topology, Failure> {
     if name.is_dir() {
-        return tree(name, name, before);
+        return tree(name, name, before, args.locale.get().lang);
     }
     let root = args.project.project.clone().or_else(|| find_project(Path::new("."))).unwrap_or_else(|| PathBuf::from("."));
     let out = std::env::temp_dir().join(format!("faultscope-{}-{}", std::process::id(), name.display().to_string().replace('/', "-")));
-    let found = check_out(&root, &name.display().to_string(), &out).and_then(|()| tree(&out, name, before));
+    let found = check_out(&root, &name.display().to_string(), &out).and_then(|()| tree(&out, name, before, args.locale.get().lang));
     let _ = std::fs::remove_dir_all(&out);
     found
 }
@@ -137,12 +137,12 @@ fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
     let git = |arguments: &[&str]| {
         let ran = std::process::Command::new("git").arg("-C").arg(root).args(arguments).output();
         let ran =
-            ran.map_err(|error| Failure::new(Code::USAGE, format!("`{revision}` is not a folder, and git cannot be run: {error}")))?;
+            ran.map_err(|error| Failure::new(Code::USAGE, text!("`{}` is not a folder, and git cannot be run: {}", revision, error)))?;
         if ran.status.success() { Ok(Some(ran.stdout)) } else { Ok::<_, Failure>(None) }
     };
     let commit = format!("{revision}^{{commit}}");
     if revision.starts_with('-') || git(&["rev-parse", "--verify", "--quiet", &commit])?.is_none() {
-        return Err(Failure::new(Code::USAGE, format!("`{revision}` is neither a folder nor a git revision of `{}`", root.display()))
+        return Err(Failure::new(Code::USAGE, text!("`{}` is neither a folder nor a git revision of `{}`", revision, root.display()))
             .help("a shallow clone may lack it: fetch the full history (`fetch-depth: 0`, `git fetch --unshallow`)"));
     }
     // Relative to the project, which may be below the root of the repository.
@@ -154,23 +154,28 @@ fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
     }
     let topology = out.join("topology");
     std::fs::create_dir_all(&topology)
-        .map_err(|error| Failure::new(Code::UNWRITABLE, format!("cannot write `{}`: {error}", topology.display())))?;
+        .map_err(|error| Failure::new(Code::UNWRITABLE, text!("cannot write `{}`: {}", topology.display(), error)))?;
     Ok(())
 }
 
-fn tree(dir: &Path, name: &Path, before: bool) -> Result<Topology, Failure> {
+fn tree(dir: &Path, name: &Path, before: bool, lang: Lang) -> Result<Topology, Failure> {
     let topology = load_topology(dir)?;
     let errors = topology.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     if errors > 0 && before {
         // Otherwise a change that fixes them could never be assessed.
-        super::output::say(&format!(
-            "warning: `{}` has errors ({errors}); items left out because of them count as added by the change",
-            name.display()
+        super::output::warn(text!(
+            "`{}` has errors ({}); items left out because of them count as added by the change",
+            name.display(),
+            errors
         ));
     } else if errors > 0 {
         // Items left out because of an error would count as removed.
-        let words = render(&topology.sources, &topology.diagnostics, false);
-        return Err(Failure::Shown(format!("{}\n\nerror: `{}` has errors; fix them first", words.trim_end(), name.display())));
+        let words = render(&topology.sources, &topology.diagnostics, false, lang == Lang::Zh);
+        let last = match lang {
+            Lang::En => format!("error: `{}` has errors; fix them first", name.display()),
+            Lang::Zh => format!("错误: `{}` 有错误，请先修复", name.display()),
+        };
+        return Err(Failure::Shown(format!("{}\n\n{last}", words.trim_end())));
     }
     Ok(topology)
 }

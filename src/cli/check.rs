@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome, Output, colored};
-use super::{FINDINGS, OK};
+use super::{FINDINGS, Lang, OK};
 use diag::{Code, render, render_json};
 use project::{Project, find_project};
 
@@ -23,6 +24,8 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: CheckFormat,
+    #[command(flatten)]
+    locale: LocaleArgs,
 }
 
 pub fn run(args: &Args, out: &mut Output<impl Write>) -> Outcome {
@@ -32,27 +35,46 @@ pub fn run(args: &Args, out: &mut Output<impl Write>) -> Outcome {
             .help("name one with `faultscope check DIR`, or start one here with `faultscope init`")
     })?;
     let project = Project::load(&root)?;
-    let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
-    let warnings = project.diagnostics.len() - errors;
     match args.format {
-        CheckFormat::Json => writeln!(out, "{}", render_json(&project.sources, &project.diagnostics))?,
+        // A program that reads this finds the same texts in every environment; only who asks for a language gets it.
+        CheckFormat::Json => {
+            let chinese = args.locale.lang == Some(Lang::Zh);
+            writeln!(out, "{}", render_json(&project.sources, &project.diagnostics, chinese))?;
+        }
         CheckFormat::Text => {
-            out.styled(&render(&project.sources, &project.diagnostics, colored()))?;
-            let written = project.files().iter().map(|f| f.rules.len()).sum::<usize>();
-            let left_out = written.saturating_sub(project.plan.rules.len() + project.plan.trees.len());
-            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-            writeln!(
-                out,
-                "{}, {}, {}, {}{}: {}, {}",
-                count(project.plan.rules.len(), "rule"),
-                count(project.plan.trees.len(), "tree"),
-                count(project.estate.len(), "component"),
-                count(project.cases.cases().len(), "case"),
-                if left_out == 0 { String::new() } else { format!(" ({left_out} of the rules and trees left out)") },
-                count(errors, "error"),
-                count(warnings, "warning")
-            )?;
+            let lang = args.locale.get().lang;
+            out.styled(&render(&project.sources, &project.diagnostics, colored(), lang == Lang::Zh))?;
+            writeln!(out, "{}", summary(&project, lang))?;
         }
     }
     Ok(if project.diagnostics.is_empty() { OK } else { FINDINGS })
+}
+
+/// What was read, and how much is wrong with it.
+fn summary(project: &Project, lang: Lang) -> String {
+    let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
+    let warnings = project.diagnostics.len() - errors;
+    let (rules, trees) = (project.plan.rules.len(), project.plan.trees.len());
+    let (components, cases) = (project.estate.len(), project.cases.cases().len());
+    let written = project.files().iter().map(|f| f.rules.len()).sum::<usize>();
+    let left_out = written.saturating_sub(rules + trees);
+    match lang {
+        Lang::En => {
+            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            format!(
+                "{}, {}, {}, {}{}: {}, {}",
+                count(rules, "rule"),
+                count(trees, "tree"),
+                count(components, "component"),
+                count(cases, "case"),
+                if left_out == 0 { String::new() } else { format!(" ({left_out} of the rules and trees left out)") },
+                count(errors, "error"),
+                count(warnings, "warning")
+            )
+        }
+        Lang::Zh => format!(
+            "{rules} 条规则，{trees} 棵决策树，{components} 个组件，{cases} 个案例{}：{errors} 个错误，{warnings} 个警告",
+            if left_out == 0 { String::new() } else { format!("（另有 {left_out} 条规则或决策树未采用）") },
+        ),
+    }
 }

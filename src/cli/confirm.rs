@@ -11,7 +11,7 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::reliability::table;
 use super::{Lang, OK};
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, text};
 use estate::Snapshot;
 use knowledge::feedback::{Entry, JOURNAL, Root, Said, pairs};
 use knowledge::{Calibration, Feedback, Layer, Reliability};
@@ -65,8 +65,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let answer = answer_of(&bundle.diagnose());
     let said = said(args, bundle.estate())?;
     let Some((verdict, root)) = said.judge(answer.as_ref()) else {
-        let message = format!("the diagnosis of `{}` names no suspect, so there is nothing to confirm", dir.display());
-        let help = "name the component that broke with `--root COMPONENT`, or use `--no-fault`";
+        let message = text!("the diagnosis of `{}` names no suspect, so there is nothing to confirm", dir.display());
+        let help = text!("name the component that broke with `--root COMPONENT`, or use `--no-fault`");
         return Err(Box::new(Diagnostic::nowhere(Code::NOTHING_TO_CONFIRM, message).help(help)).into());
     };
     let name = name_in(&project.root, dir);
@@ -78,7 +78,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let entry = Entry { time, bundle: name, verdict, answer, root, by, note: args.note.clone().unwrap_or_default() };
     let path = project.root.join(JOURNAL);
     append_feedback(&project.root, &entry)
-        .map_err(|error| Failure::new(Code::UNWRITABLE, format!("cannot write `{}`: {error}", path.display())))?;
+        .map_err(|error| Failure::new(Code::UNWRITABLE, text!("cannot write `{}`: {}", path.display(), error)))?;
     writeln!(out, "{}", locale.lang.recorded_in(&path.display().to_string(), &locale.feedback(&entry)))?;
     if let Some(earlier) = earlier {
         writeln!(out, "  {}", locale.lang.replaces(&locale.feedback(earlier)))?;

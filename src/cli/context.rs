@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use diag::Code;
+use diag::{Code, text};
 use project::{Bundle, Options, Project, find_project, load_bundle};
 use value::{Duration, Time};
 
-use super::output::{Failure, say};
+use super::output::{Failure, warn};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,11 +64,11 @@ pub fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure>
     let project = Project::load(&root)?;
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
-        say(&format!(
-            "warning: {errors} {} in the project; the affected items are left out; `faultscope check {}` shows them",
-            if errors == 1 { "error" } else { "errors" },
-            root.display()
-        ));
+        let dir = root.display();
+        warn(match errors {
+            1 => text!("1 error in the project; the affected items are left out; `faultscope check {}` shows them", dir),
+            _ => text!("{} errors in the project; the affected items are left out; `faultscope check {}` shows them", errors, dir),
+        });
     }
     Ok(project)
 }
@@ -81,7 +81,7 @@ pub fn load_quietly<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Re
 pub fn load<'p>(project: &'p Project, dir: &Path, time: &TimeArgs) -> Result<Bundle<'p>, Failure> {
     let bundle = load_quietly(project, dir, time)?;
     for warning in &bundle.warnings {
-        say(&format!("warning: {}", diag::one_line(warning)));
+        warn(warning.clone());
     }
     Ok(bundle)
 }

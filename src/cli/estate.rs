@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
-use diag::{Code, one_line};
+use diag::{Code, one_line, text};
 
 use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::context::{ProjectArgs, json, load_project};
@@ -169,9 +169,9 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     if gone > MANY_REMOVALS && gone * 2 > before.components.len() && !args.allow_removals {
         return Err(Failure::new(
             Code::USAGE,
-            format!("this would remove {gone} of the {} components that git declared so far; nothing was applied", before.components.len()),
+            text!("this would remove {} of the {} components that git declared so far; nothing was applied", gone, before.components.len()),
         )
-        .help(format!(
+        .help(text!(
             "check that `{}` is not the store of another project; use `--allow-removals` if the removals are intended",
             path.display()
         )));
@@ -201,13 +201,13 @@ fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
     if mistakes == 0 {
         return Ok(());
     }
-    let what = if mistakes == 1 { "1 error".to_owned() } else { format!("{mistakes} errors") };
+    let what = if mistakes == 1 { text!("1 error") } else { text!("{} errors", mistakes) };
     let dir = dir.display();
     Err(Failure::new(
         Code::USAGE,
-        format!("topology and cases in `{dir}` have {what}, and applying them would remove the affected items; nothing was applied"),
+        text!("topology and cases in `{}` have {}, and applying them would remove the affected items; nothing was applied", dir, what),
     )
-    .help(format!("`faultscope check {dir}` shows them")))
+    .help(text!("`faultscope check {}` shows them", dir)))
 }
 
 fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
@@ -329,7 +329,7 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     if args.out.exists() && !args.force {
         let out = args.out.display();
         return Err(
-            Failure::new(Code::EXISTS, format!("`{out}` exists and was not overwritten")).help("choose another file, or use `--force`")
+            Failure::new(Code::EXISTS, text!("`{}` exists and was not overwritten", out)).help("choose another file, or use `--force`")
         );
     }
     files::write(&args.out, format!("{text}\n"))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use diag::{Code, one_line};
+use diag::{Code, one_line, text};
 
 use super::columns::{left, right};
 use super::context::{ProjectArgs, TimeArgs, json, load_project};
@@ -51,7 +51,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);
     for dir in &args.dirs {
         if !dir.is_dir() {
-            return Err(Failure::new(Code::UNREADABLE, format!("no such folder: `{}`", dir.display())));
+            return Err(Failure::new(Code::UNREADABLE, text!("no such folder: `{}`", dir.display())));
         }
     }
     let project = load_project(&args.project, near)?;

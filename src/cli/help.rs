@@ -4,8 +4,9 @@ use std::io::Write;
 
 use clap::{CommandFactory, ValueEnum};
 
+use super::locale::language;
 use super::output::Outcome;
-use super::{Cli, OK};
+use super::{Cli, Lang, OK};
 use estate::{AttributeKind, Model, base_model};
 use project::{Project, find_project};
 
@@ -30,7 +31,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     match args.subject {
         Some(Subject::Language) => write!(out, "{}", include_str!("../../grammar/reference.md"))?,
         Some(Subject::Codes) => {
-            for (code, title) in diag::all_codes() {
+            for (code, english, chinese) in diag::all_codes() {
+                let title = match language() {
+                    Lang::En => english,
+                    Lang::Zh => chinese,
+                };
                 writeln!(out, "{code}  {title}")?;
             }
         }

@@ -15,7 +15,7 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::page::Page;
 use super::{OK, causes, graph, text};
-use diag::{Code, did_you_mean, nearest};
+use diag::{Code, did_you_mean, nearest, text};
 use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
 use localize::ImpactView;
 
@@ -143,7 +143,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let then = estate_at(&project, &args.then)?;
     for word in then.iter().flat_map(|then| &then.words) {
-        super::output::say(&format!("warning: {}", diag::one_line(word)));
+        super::output::warn(word.clone());
     }
     let estate: &Snapshot = match &then {
         Some(then) => &then.estate,
@@ -187,14 +187,14 @@ fn find(estate: &Snapshot, name: &str) -> Result<Vec<ComponentId>, Failure> {
 pub(super) fn unknown_component(estate: &Snapshot, name: &str) -> Failure {
     let all: Vec<&str> = estate.ids().map(|c| estate.component(c)).flat_map(|c| [c.id.as_str(), c.name.as_str()]).collect();
     let help = nearest(name, all).map(did_you_mean);
-    Failure::new(Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).maybe_help(help)
+    Failure::new(Code::UNKNOWN_COMPONENT, text!("the topology has no component `{}`", name)).maybe_help(help)
 }
 
 fn find_type(estate: &Snapshot, name: &str) -> Result<String, Failure> {
     let model = estate.model();
     model.find_type(name).map(|t| t.name.clone()).ok_or_else(|| {
         let help = nearest(name, model.types.keys().map(String::as_str)).map(did_you_mean);
-        Failure::new(Code::UNKNOWN_TYPE, format!("there is no component type `{name}`")).maybe_help(help)
+        Failure::new(Code::UNKNOWN_TYPE, text!("there is no component type `{}`", name)).maybe_help(help)
     })
 }
 

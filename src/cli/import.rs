@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use diag::Code;
+use diag::{Code, text};
 
 use super::context::{ProjectArgs, json, load_project};
 use super::output::{Failure, Outcome};
@@ -140,15 +140,15 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let imported = read_beside(kind, &sources, estate.model(), known)
-        .map_err(|error| Failure::new(Code::USAGE, error.to_string()).help(&error.help))?;
+    let imported =
+        read_beside(kind, &sources, estate.model(), known).map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
     if let Some(path) = &args.store {
         return into_store(args, path, &project, &imported, out);
     }
     if imported.components.is_empty() && !before.components.is_empty() && !args.dry_run && !args.allow_empty {
         return Err(Failure::new(
             Code::USAGE,
-            format!(
+            text!(
                 "the input has no components, and `{}` would lose all its {}; nothing was written",
                 target.display(),
                 before.components.len()
@@ -208,8 +208,8 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     for file in files {
         let name = file.to_string_lossy().replace('\\', "/");
         if file.extension().is_some_and(|end| end == "gz" || end == "zip" || end == "bz2" || end == "xz") {
-            return Err(Failure::new(Code::USAGE, format!("`{name}` is compressed"))
-                .help(format!("decompress it first, for example with `gunzip -k {name}`")));
+            return Err(Failure::new(Code::USAGE, text!("`{}` is compressed", name))
+                .help(text!("decompress it first, for example with `gunzip -k {}`", name)));
         }
         let text = files::read_text(&file, &name, MAX_BYTES)?;
         sources.push(Source { name, text });
@@ -220,7 +220,7 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
 /// All files below a folder, except hidden ones; `.env` files are included.
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let entries = std::fs::read_dir(folder)
-        .map_err(|error| Failure::new(Code::USAGE, format!("cannot read folder `{}`: {error}", folder.display())))?;
+        .map_err(|error| Failure::new(Code::USAGE, text!("cannot read folder `{}`: {}", folder.display(), error)))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
@@ -248,11 +248,12 @@ fn before(target: &Path, named: bool) -> Result<Imported, Failure> {
     let ours = text.trim().is_empty() || text.starts_with("# imported from ");
     match parse_topology(&text).filter(|_| ours) {
         Some(before) => Ok(before),
-        None if ours => Err(Failure::new(Code::USAGE, format!("`{}` was imported, but has errors now", target.display()))
+        None if ours => Err(Failure::new(Code::USAGE, text!("`{}` was imported, but has errors now", target.display()))
             .help("`faultscope check` shows them; fix the file or remove it")),
         None => {
-            let help = if named { "name another file with `--into`" } else { "move it away, or name another file with `--into`" };
-            Err(Failure::new(Code::USAGE, format!("`{}` was not written by `faultscope import`", target.display())).help(help))
+            let help =
+                if named { text!("name another file with `--into`") } else { text!("move it away, or name another file with `--into`") };
+            Err(Failure::new(Code::USAGE, text!("`{}` was not written by `faultscope import`", target.display())).help(help))
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     report.skipped.clone_from(&imported.skipped);
     let mistake = |d: &diag::Diagnostic| Skipped {
         what: d.place.map_or_else(String::new, |place| read.sources.describe(place)),
-        why: d.message.clone(),
+        why: d.message.to_string(),
         source: job.kind.name().to_owned(),
     };
     report.skipped.extend(read.diagnostics.iter().filter(|d| d.is_error()).map(mistake));

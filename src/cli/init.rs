@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use diag::Code;
+use diag::{Code, text};
 
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
@@ -45,7 +45,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         ("incidents/first/expected.json", include_str!("init/truth.json").to_owned()),
     ];
     if let Some(there) = ["rules", "topology", "cases"].iter().map(|name| args.dir.join(name)).find(|path| path.exists()) {
-        return Err(Failure::new(Code::EXISTS, format!("`{}` exists: this is a project already; nothing was written", there.display()))
+        return Err(Failure::new(Code::EXISTS, text!("`{}` exists: this is a project already; nothing was written", there.display()))
             .help("name another folder, or check this one with `faultscope check`"));
     }
     // A `.gitignore` or `README.md` of a repository stays as it is.

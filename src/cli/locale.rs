@@ -32,7 +32,7 @@ impl LocaleArgs {
 }
 
 /// The language of the environment: the first of its variables that is set decides.
-fn language() -> Lang {
+pub(super) fn language() -> Lang {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
     if set.is_some_and(|value| value.starts_with("zh")) { Lang::Zh } else { Lang::En }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use diag::{Code, one_line};
+use diag::{Code, one_line, text};
 
 use super::OK;
 use super::context::{Format, ProjectArgs, json, load_project};
@@ -49,7 +49,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     for dir in &args.dirs {
         if !dir.is_dir() {
-            return Err(Failure::new(Code::UNREADABLE, format!("no such folder: `{}`", dir.display())));
+            return Err(Failure::new(Code::UNREADABLE, text!("no such folder: `{}`", dir.display())));
         }
     }
     let near = args.dirs.first().map_or(Path::new("."), PathBuf::as_path);
@@ -82,7 +82,7 @@ fn write(report: &Report, dir: &Path, force: bool) -> Result<Vec<PathBuf>, Failu
     let files: Vec<(PathBuf, String)> = report.files().into_iter().map(|(name, text)| (dir.join(name), text)).collect();
     for (path, text) in files.iter().filter(|_| !force) {
         if differs(path, text)? {
-            return Err(Failure::new(Code::EXISTS, format!("`{}` already exists and differs; nothing was written", path.display()))
+            return Err(Failure::new(Code::EXISTS, text!("`{}` already exists and differs; nothing was written", path.display()))
                 .help("choose another folder, or overwrite it with `--force`"));
         }
     }

@@ -3,9 +3,10 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
-use diag::{Code, Diagnostic, visible};
+use diag::{Code, Diagnostic, Text, one_line, text, visible};
 
-use super::{OK, USAGE};
+use super::locale::language;
+use super::{Lang, OK, USAGE};
 
 /// Standard output. It is UTF-8 text: a character that comes in two writes waits for its second half.
 pub struct Output<W: Write> {
@@ -58,15 +59,15 @@ pub enum Failure {
 pub type Outcome = Result<u8, Failure>;
 
 impl Failure {
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub fn new(code: Code, message: impl Into<Text>) -> Self {
         Failure::Wrong(Box::new(Diagnostic::nowhere(code, message)))
     }
 
-    pub fn help(self, help: impl Into<String>) -> Self {
+    pub fn help(self, help: impl Into<Text>) -> Self {
         self.maybe_help(Some(help.into()))
     }
 
-    pub fn maybe_help(self, help: Option<String>) -> Self {
+    pub fn maybe_help(self, help: Option<Text>) -> Self {
         match self {
             Failure::Wrong(mut diagnostic) => {
                 diagnostic.help = help.or(diagnostic.help);
@@ -95,6 +96,12 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", visible(text));
 }
 
+/// Says that something is not as it should be, in the language of the environment.
+pub fn warn(what: impl Into<Text>) {
+    let (chinese, what): (bool, Text) = (language() == Lang::Zh, what.into());
+    say(&format!("{}: {}", if chinese { "警告" } else { "warning" }, one_line(&what.shown(chinese))));
+}
+
 /// Ends the program: the exit code of the command, or 2 with the reason.
 pub fn finish<W: Write>(outcome: Outcome, mut out: Output<W>) -> ExitCode {
     let outcome = match (outcome, out.flush()) {
@@ -106,20 +113,22 @@ pub fn finish<W: Write>(outcome: Outcome, mut out: Output<W>) -> ExitCode {
         // A reader that has seen enough (`| head`) is no failure.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(OK),
         Err(failure) => {
-            say(&describe(&failure));
+            say(&describe(&failure, language() == Lang::Zh));
             ExitCode::from(USAGE)
         }
     }
 }
 
-fn describe(failure: &Failure) -> String {
+fn describe(failure: &Failure, chinese: bool) -> String {
+    let (wrong, fix) = if chinese { ("错误", "帮助") } else { ("error", "help") };
+    let line = |text: &Text| one_line(&text.shown(chinese)).into_owned();
     match failure {
         Failure::Wrong(diagnostic) => {
-            let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!("\n  help: {}", diag::one_line(help)));
-            format!("error[{}]: {}{help}", diagnostic.code, diag::one_line(&diagnostic.message))
+            let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!("\n  {fix}: {}", line(help)));
+            format!("{wrong}[{}]: {}{help}", diagnostic.code, line(&diagnostic.message))
         }
         Failure::Shown(text) => text.clone(),
-        Failure::Output(error) => format!("error[{}]: cannot write the report: {error}", Code::OUTPUT),
+        Failure::Output(error) => format!("{wrong}[{}]: {}", Code::OUTPUT, text!("cannot write the report: {}", error).shown(chinese)),
     }
 }
 
@@ -130,7 +139,8 @@ pub fn colored() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Output;
+    use super::{Failure, Output, describe};
+    use diag::Code;
     use std::io::Write;
 
     #[test]
@@ -144,5 +154,13 @@ mod tests {
         out.flush().unwrap();
         drop(out);
         assert_eq!(String::from_utf8(bytes).unwrap(), "数据库 \\u001b[2J\n\u{1b}[31mred\u{1b}[0m");
+    }
+
+    #[test]
+    fn failures_speak_both_languages() {
+        let failure = Failure::new(Code::USAGE, "no input").help("name a file, or a Prometheus server with `--prometheus URL`");
+        let english = "error[F9006]: no input\n  help: name a file, or a Prometheus server with `--prometheus URL`";
+        assert_eq!(describe(&failure, false), english);
+        assert_eq!(describe(&failure, true), "错误[F9006]: 没有输入\n  帮助: 指定一个文件，或用 `--prometheus URL` 指定 Prometheus 服务器");
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::OK;
 use super::context::{ProjectArgs, load_project};
-use super::output::{Failure, Outcome, say};
-use diag::{Code, Diagnostic};
+use super::output::{Failure, Outcome, warn};
+use diag::{Code, Diagnostic, text};
 use server::{AppState, serve};
 
 #[derive(Debug, clap::Args)]
@@ -31,12 +31,12 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let data = args.data.clone().unwrap_or_else(|| root.join(".faultscope"));
     let (served, warnings) = AppState::new(project, &data, args.models.as_deref())?;
     for warning in warnings {
-        say(&format!("warning: {}", diag::one_line(&warning)));
+        warn(warning);
     }
     let listener = TcpListener::bind(args.listen).map_err(|error| cannot_listen(args.listen, &error))?;
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
-        say("warning: no authentication: anyone who can reach this address can read diagnoses and send scores");
+        warn("no authentication: anyone who can reach this address can read diagnoses and send scores");
     }
     let models: Vec<&str> = served.models().collect();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(", ") };
@@ -48,6 +48,6 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
-    let message = format!("cannot listen on `{address}`: {error}");
+    let message = text!("cannot listen on `{}`: {}", address, error);
     Failure::from(Box::new(Diagnostic::nowhere(Code::LISTEN, message).help("choose another address with `--listen ADDRESS:PORT`")))
 }

@@ -11,7 +11,7 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, Lang, OK};
 use compile::plan::{Answer, Goal, Tree, TreeNode};
-use diag::{Code, did_you_mean, nearest, one_line};
+use diag::{Code, did_you_mean, nearest, one_line, text};
 use engine::Walk;
 use project::Bundle;
 use words::{Locale, Writer};
@@ -60,10 +60,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         let all: Vec<&str> = plan.trees.keys().map(String::as_str).collect();
         let help = match nearest(&args.tree, all.iter().copied()) {
             Some(near) => did_you_mean(near),
-            None if all.is_empty() => "the project has no decision trees".to_owned(),
-            None => format!("the trees are {}", all.join(", ")),
+            None if all.is_empty() => text!("the project has no decision trees"),
+            None => text!("the trees are {}", all.join(", ")),
         };
-        return Err(Failure::new(Code::UNKNOWN_RULE, format!("there is no tree `{}`", args.tree)).help(help));
+        return Err(Failure::new(Code::UNKNOWN_RULE, text!("there is no tree `{}`", args.tree)).help(help));
     };
     let locale = args.locale.get();
     let lang = locale.lang;
@@ -150,7 +150,7 @@ fn matching<'n>(node: &'n TreeNode, text: &str) -> Option<&'n Answer> {
 fn parse(node: &TreeNode, text: &str, lang: Lang) -> Result<Answer, Failure> {
     matching(node, text)
         .cloned()
-        .ok_or_else(|| Failure::new(Code::USAGE, format!("invalid answer `{text}` to \"{}\": use {}", node.question, choices(node, lang))))
+        .ok_or_else(|| Failure::new(Code::USAGE, text!("invalid answer `{}` to \"{}\": use {}", text, node.question, choices(node, lang))))
 }
 
 /// Asks in the terminal until the answer is one of the branches; `None` at the end of the input.
@@ -161,14 +161,14 @@ fn ask(node: &TreeNode, lang: Lang, out: &mut impl Write) -> Result<Option<Answe
         out.flush()?;
         let mut line = String::new();
         let read = stdin.lock().take(MAX_ANSWER + 1).read_line(&mut line);
-        let read = read.map_err(|error| Failure::new(Code::UNREADABLE, format!("cannot read the answer: {error}")))?;
+        let read = read.map_err(|error| Failure::new(Code::UNREADABLE, text!("cannot read the answer: {}", error)))?;
         if read == 0 {
             writeln!(out)?;
             return Ok(None);
         }
         if u64::try_from(read).unwrap_or(u64::MAX) > MAX_ANSWER {
-            let help = format!("answer with one of {}", choices(node, lang));
-            return Err(Failure::new(Code::TOO_LARGE, format!("the answer is longer than {MAX_ANSWER} bytes")).help(help));
+            let help = text!("answer with one of {}", choices(node, lang));
+            return Err(Failure::new(Code::TOO_LARGE, text!("the answer is longer than {} bytes", MAX_ANSWER)).help(help));
         }
         if let Some(answer) = matching(node, &line) {
             return Ok(Some(answer.clone()));

@@ -11,7 +11,7 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{Lang, OK};
 use compile::plan::{CondKind, Rule};
-use diag::{Code, did_you_mean, nearest, one_line};
+use diag::{Code, did_you_mean, nearest, one_line, text};
 use engine::{Evidence, EvidenceView, Unbound, Why};
 use estate::ComponentId;
 use project::Bundle;
@@ -86,18 +86,18 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         if plan.trees.contains_key(&args.rule) {
             return Err(Failure::new(
                 Code::USAGE,
-                format!("`{0}` is a decision tree: use `faultscope walk {0} --bundle {1}`", args.rule, args.bundle.display()),
+                text!("`{}` is a decision tree: use `faultscope walk {} --bundle {}`", args.rule, args.rule, args.bundle.display()),
             ));
         }
         let broken = project.files().iter().flat_map(|f| &f.rules).any(|r| r.id.value == args.rule);
         if broken {
             return Err(Failure::new(
                 Code::USAGE,
-                format!("rule `{}` has an error and was left out; `faultscope check` shows it", args.rule),
+                text!("rule `{}` has an error and was left out; `faultscope check` shows it", args.rule),
             ));
         }
         let help = nearest(&args.rule, plan.rules.keys().map(String::as_str)).map(did_you_mean);
-        return Err(Failure::new(Code::UNKNOWN_RULE, format!("the project `{}` has no rule `{}`", project.root.display(), args.rule))
+        return Err(Failure::new(Code::UNKNOWN_RULE, text!("the project `{}` has no rule `{}`", project.root.display(), args.rule))
             .maybe_help(help));
     };
     let engine = bundle.engine();

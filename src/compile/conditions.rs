@@ -1,6 +1,6 @@
 //! Conditions: names resolved, units compared.
 
-use diag::{Code, Span, did_you_mean};
+use diag::{Code, Span, did_you_mean, text};
 use language::ast::{self, At, EventKind, ExprKind, OperandKind, TrendBy};
 use value::{Dimension, Unit};
 
@@ -20,7 +20,7 @@ impl Compiler<'_> {
             ExprKind::Held { inner, duration } => {
                 let inner = self.cond(scope, inner)?;
                 if inner.any(&|c| matches!(c.kind, CondKind::Unexplained(_))) {
-                    let help = "put the duration on the other conditions";
+                    let help = text!("put the duration on the other conditions");
                     self.error(Code::NEVER, duration.span, "`no other rule explains` cannot have a duration", "not allowed here", help);
                     return None;
                 }
@@ -37,7 +37,7 @@ impl Compiler<'_> {
             ExprKind::Link(link) => self.link(scope, link)?,
             ExprKind::Shares(shares) => self.shares(scope, shares)?,
             ExprKind::State { subject, negated, state } => {
-                let subject = self.subject_or_it(scope, subject.as_ref(), state.span, &format!("`is {}`", state.value))?;
+                let subject = self.subject_or_it(scope, subject.as_ref(), state.span, &format!("is {}", state.value))?;
                 CondKind::State { subject, state: self.state_exists(scope, subject, state)?, negated: *negated }
             }
             ExprKind::Compare { left, op, right } => self.compare(scope, left, op, right, expr.span)?,
@@ -91,24 +91,24 @@ impl Compiler<'_> {
         }
         let help = match (literal, right.dimension) {
             (Some(number), Dimension::Count) if left.dimension == Dimension::Fraction && number.abs() <= 1.0 => {
-                format!("write a percentage: `{}%`", value::format_number(number * 100.0))
+                text!("write a percentage: `{}%`", value::format_number(number * 100.0))
             }
             (Some(number), Dimension::Count) => {
-                format!(
+                text!(
                     "write a unit: `{}{}`",
                     value::format_number(number),
                     if left.dimension == Dimension::Fraction { "%" } else { left.name }
                 )
             }
             _ => {
-                format!("compare {} with {}, such as `{}`", left.dimension.describe(), left.dimension.describe(), left.dimension.example())
+                text!("compare {} with {}, such as `{}`", left.dimension.describe(), left.dimension.describe(), left.dimension.example())
             }
         };
         self.error(
             Code::UNIT_MISMATCH,
             span,
-            format!("{} cannot be compared with {}", left.dimension.describe(), right.dimension.describe()),
-            format!("expected {}", left.dimension.describe()),
+            text!("{} cannot be compared with {}", left.dimension.describe(), right.dimension.describe()),
+            text!("expected {}", left.dimension.describe()),
             help,
         );
         None
@@ -147,12 +147,11 @@ impl Compiler<'_> {
             }
             _ => {
                 let (Some(unit_a), Some(unit_b)) = (unit_a, unit_b) else {
-                    let (code, text, other) = (Code::UNIT_MISMATCH, if is_text(&a) { left.span } else { right.span }, "text");
                     self.error(
-                        code,
-                        text,
-                        format!("{other} cannot be compared with a number"),
-                        other,
+                        Code::UNIT_MISMATCH,
+                        if is_text(&a) { left.span } else { right.span },
+                        "text cannot be compared with a number",
+                        "text",
                         "compare numbers with numbers and text with text",
                     );
                     return None;
@@ -176,7 +175,7 @@ impl Compiler<'_> {
             OperandKind::Quantity(quantity) => Value::Number { base: quantity.base(), unit: quantity.unit },
             OperandKind::Text(text) => Value::Text(text.clone()),
             OperandKind::Metric(metric) => {
-                let subject = self.subject_or_it(scope, metric.subject.as_ref(), metric.span, &format!("`{}`", metric.name.value))?;
+                let subject = self.subject_or_it(scope, metric.subject.as_ref(), metric.span, &metric.name.value)?;
                 self.member(scope, subject, &metric.name)?
             }
             OperandKind::Share { percent, of } => {
@@ -205,12 +204,12 @@ impl Compiler<'_> {
         let name = &script.function;
         let Some(&arity) = functions.get(&name.value) else {
             let near = diag::nearest(&name.value, functions.keys().map(String::as_str));
-            let help = near.map_or_else(|| "define it as a function in `rules/scripts/*.rhai`".to_owned(), did_you_mean);
-            self.error(Code::UNKNOWN_SCRIPT, name.span, format!("there is no script function `{}`", name.value), "not found", help);
+            let help = near.map_or_else(|| text!("define it as a function in `rules/scripts/*.rhai`"), did_you_mean);
+            self.error(Code::UNKNOWN_SCRIPT, name.span, text!("there is no script function `{}`", name.value), "not found", help);
             return None;
         };
         if arity != script.arguments.len() {
-            let message = format!("wrong number of arguments for `{}`: expected {arity}, found {}", name.value, script.arguments.len());
+            let message = text!("wrong number of arguments for `{}`: expected {}, found {}", name.value, arity, script.arguments.len());
             self.error(Code::UNKNOWN_SCRIPT, script.span, message, "in this call", "");
             return None;
         }
@@ -278,8 +277,8 @@ impl Compiler<'_> {
         }
         let names: Vec<&str> = all.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.logs.keys()).map(String::as_str).collect();
         let help = diag::nearest(&source.value, names)
-            .map_or_else(|| "declare it in `topology/model.yaml`, under `logs:` of the component type".to_owned(), did_you_mean);
-        self.error(Code::UNKNOWN_SOURCE, source.span, format!("there is no log source `{}`", source.value), "not in the model", help);
+            .map_or_else(|| text!("declare it in `topology/model.yaml`, under `logs:` of the component type"), did_you_mean);
+        self.error(Code::UNKNOWN_SOURCE, source.span, text!("there is no log source `{}`", source.value), "not in the model", help);
         None
     }
 
@@ -331,17 +330,18 @@ impl Compiler<'_> {
         if forward || (link.either_way && backward) {
             return Some(());
         }
-        let (a, b) = (a.join(" or "), b.join(" or "));
+        let or = |types: Vec<String>| diag::Text::joined(types.into_iter().map(diag::Text::from), "{} or {}").unwrap_or_default();
+        let (a, b) = (or(a), or(b));
         let help = if backward {
-            "the relation exists in the other direction: swap the two sides".to_owned()
+            text!("the relation exists in the other direction: swap the two sides")
         } else {
-            let list = |types: &[String]| if types.is_empty() { "anything".to_owned() } else { types.join(", ") };
-            format!("`{relation}` goes from {} to {}", list(&kind.from), list(&kind.to))
+            let list = |types: &[String]| if types.is_empty() { text!("anything") } else { types.join(", ").into() };
+            text!("`{}` goes from {} to {}", relation, list(&kind.from), list(&kind.to))
         };
         self.error(
             Code::IMPOSSIBLE_RELATION,
             link.span,
-            format!("`{relation}` cannot go from a `{a}` to a `{b}`"),
+            text!("`{}` cannot go from a `{}` to a `{}`", relation, a, b),
             "not allowed by the model",
             help,
         );

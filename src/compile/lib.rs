@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use generic::is_generic;
 pub use scripts::{ScriptComponent, ScriptError, ScriptValue, Scripts};
 
-use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, did_you_mean, nearest};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, Text, did_you_mean, nearest, text};
 use estate::Snapshot;
 use language::ast;
 use plan::{Cond, Plan};
@@ -86,14 +86,14 @@ impl Compiler<'_> {
         Place::new(self.source, span)
     }
 
-    fn error(&mut self, code: Code, span: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+    fn error(&mut self, code: Code, span: Span, message: impl Into<Text>, label: impl Into<Text>, help: impl Into<Text>) {
         let place = self.place(span);
         let diagnostic = Diagnostic::error(code, place, message).label(label);
-        let help = help.into();
+        let help: Text = help.into();
         self.diagnostics.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
     }
 
-    fn warning(&mut self, code: Code, span: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+    fn warning(&mut self, code: Code, span: Span, message: impl Into<Text>, label: impl Into<Text>, help: impl Into<Text>) {
         let place = self.place(span);
         self.diagnostics.push(Diagnostic::warning(code, place, message).label(label).help(help));
     }
@@ -124,7 +124,7 @@ impl Compiler<'_> {
                     Diagnostic::error(
                         Code::DUPLICATE_RULE,
                         Place::new(source, rule.id.span),
-                        format!("`{}` is declared twice", rule.id.value),
+                        text!("`{}` is declared twice", rule.id.value),
                     )
                     .label("second declaration, ignored")
                     .related(Place::new(*first_source, Span::new(first.start, first.start + rule.id.value.len())), "first declared here")
@@ -169,8 +169,8 @@ impl Compiler<'_> {
                 continue;
             }
             let near = nearest(&id.value, ids.keys().map(String::as_str));
-            let help = near.map_or_else(String::new, did_you_mean);
-            self.error(Code::UNKNOWN_RULE, id.span, format!("there is no rule or tree `{}`", id.value), "not found", help);
+            let help = near.map_or_else(Text::default, did_you_mean);
+            self.error(Code::UNKNOWN_RULE, id.span, text!("there is no rule or tree `{}`", id.value), "not found", help);
         }
     }
 
@@ -195,7 +195,7 @@ impl Compiler<'_> {
             let Some(place) = plan.rules.remove(&id).and_then(|rule| rule.written.place) else { continue };
             let place = Place::new(place.source, Span::new(place.span.start, place.span.start + id.len()));
             self.diagnostics.push(
-                Diagnostic::error(Code::OVERRIDE_LOOP, place, format!("`{id}` is in a loop of overrides"))
+                Diagnostic::error(Code::OVERRIDE_LOOP, place, text!("`{}` is in a loop of overrides", id))
                     .label("part of a loop")
                     .help("let only the more certain rule override the other"),
             );

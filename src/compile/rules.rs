@@ -1,6 +1,6 @@
 //! TOP, MET and CAS rules: their clauses, and what each kind requires.
 
-use diag::{Code, Span, did_you_mean, nearest};
+use diag::{Code, Span, Text, did_you_mean, nearest, text};
 use language::ast::{self, Body, Kind};
 
 use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Variable};
@@ -72,8 +72,8 @@ impl Compiler<'_> {
         for item in &items {
             let ast::Given::Variable { name, kind, filter } = item else { continue };
             if scope.variables.iter().any(|v| v.name == name.value) {
-                let help = "rename one of them";
-                self.error(Code::DUPLICATE_VARIABLE, name.span, format!("`{}` is declared twice", name.value), "second declaration", help);
+                let help = text!("rename one of them");
+                self.error(Code::DUPLICATE_VARIABLE, name.span, text!("`{}` is declared twice", name.value), "second declaration", help);
                 continue;
             }
             // An unknown type is reported once; the variable stays known, so that its uses are not reported again.
@@ -118,11 +118,11 @@ impl Compiler<'_> {
                 }
             }
             Body::Ask(ask) => {
-                let help = "put questions in a decision tree: a rule whose identifier starts with `TREE-`";
+                let help = text!("put questions in a decision tree: a rule whose identifier starts with `TREE-`");
                 self.error(
                     Code::WRONG_CLAUSE,
                     ask.node.span,
-                    format!("a {} rule cannot ask questions", rule.kind.prefix()),
+                    text!("a {} rule cannot ask questions", rule.kind.prefix()),
                     "not allowed here",
                     help,
                 );
@@ -151,13 +151,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn at(&mut self, scope: &Scope, at: Option<&ast::Place>, what: &str, span: Span, needed: bool) -> Option<PlaceOf> {
+    fn at(&mut self, scope: &Scope, at: Option<&ast::Place>, what: &'static str, span: Span, needed: bool) -> Option<PlaceOf> {
         match at {
             Some(place) => self.place_of(scope, place),
             None => {
                 if needed && let Some(variable) = scope.variables.first() {
-                    let help = format!("name a component: `{what} \"…\" at {}`", variable.name);
-                    self.error(Code::NO_PLACE, span, format!("this {what} names no component"), "at which component?", help);
+                    let help = text!("name a component: `{} \"…\" at {}`", what, variable.name);
+                    self.error(Code::NO_PLACE, span, text!("this {} names no component", Text::from(what)), "at which component?", help);
                 }
                 None
             }
@@ -168,28 +168,28 @@ impl Compiler<'_> {
     fn duties(&mut self, rule: &ast::Rule, compiled: &Rule, condition: Option<&Cond>, has_if: bool) {
         let id = rule.id.span;
         if !has_if {
-            self.error(Code::DUTY_CONDITION, id, format!("`{}` has no condition", rule.id.value), "`if` is missing", "add `if …`");
+            self.error(Code::DUTY_CONDITION, id, text!("`{}` has no condition", rule.id.value), "`if` is missing", "add `if …`");
         }
         match rule.kind {
             Kind::Top => {
                 let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Impact(_))));
                 if !wrote {
-                    let help = "add `then impact dependents of …`, or make it a MET rule if it only names a fault";
-                    self.error(Code::DUTY_IMPACT, id, format!("`{}` has no impact", rule.id.value), "a TOP rule needs an impact", help);
+                    let help = text!("add `then impact dependents of …`, or make it a MET rule if it only names a fault");
+                    self.error(Code::DUTY_IMPACT, id, text!("`{}` has no impact", rule.id.value), "a TOP rule needs an impact", help);
                 }
             }
             Kind::Met => {
                 let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Fault { .. })));
                 if !wrote {
-                    let help = "add `then fault \"…\" at …`";
-                    self.error(Code::DUTY_CONCLUSION, id, format!("`{}` has no fault", rule.id.value), "a MET rule needs a fault", help);
+                    let help = text!("add `then fault \"…\" at …`");
+                    self.error(Code::DUTY_CONCLUSION, id, text!("`{}` has no fault", rule.id.value), "a MET rule needs a fault", help);
                 }
                 if condition.is_some_and(|c| c.signals() < 2) {
-                    let help = "add a second signal with `and`: a single metric deviates by chance";
+                    let help = text!("add a second signal with `and`: a single metric deviates by chance");
                     self.error(
                         Code::DUTY_SIGNALS,
                         id,
-                        format!("`{}` uses fewer than two signals", rule.id.value),
+                        text!("`{}` uses fewer than two signals", rule.id.value),
                         "a MET rule needs at least two signals",
                         help,
                     );
@@ -215,27 +215,27 @@ impl Compiler<'_> {
         let id = rule.id.span;
         let mut missing = Vec::new();
         match (&rule.case, self.inputs.cases) {
-            (None, _) => missing.push("a historical case: `CAS-001 \"…\" case HIS-20250601 {`"),
+            (None, _) => missing.push(text!("a historical case: `CAS-001 \"…\" case HIS-20250601 {`")),
             (Some(case), Some(known)) if !known.contains(&case.value) => {
                 let near = nearest(&case.value, known.iter().map(String::as_str));
-                let help = near.map_or_else(|| "a case is a folder under `cases/` with a `case.yaml` in it".to_owned(), did_you_mean);
-                self.warning(Code::UNKNOWN_CASE, case.span, format!("there is no case `{}`", case.value), "not found in `cases/`", help);
+                let help = near.map_or_else(|| text!("a case is a folder under `cases/` with a `case.yaml` in it"), did_you_mean);
+                self.warning(Code::UNKNOWN_CASE, case.span, text!("there is no case `{}`", case.value), "not found in `cases/`", help);
             }
             (Some(_), _) => {}
         }
         let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Cause { .. })));
         if !wrote {
-            missing.push("a cause: `then cause \"…\" at s`");
+            missing.push(text!("a cause: `then cause \"…\" at s`"));
         }
         if compiled.solutions.is_empty() {
-            missing.push("at least one `solution \"…\"`");
+            missing.push(text!("at least one `solution \"…\"`"));
         }
-        if !missing.is_empty() {
-            let message = format!("`{}` is incomplete: a CAS rule needs a case, a cause and a solution", rule.id.value);
-            self.error(Code::DUTY_CASE, id, message, "incomplete rule", format!("add {}", missing.join(", and ")));
+        if let Some(missing) = Text::joined(missing, "{}, and {}") {
+            let message = text!("`{}` is incomplete: a CAS rule needs a case, a cause and a solution", rule.id.value);
+            self.error(Code::DUTY_CASE, id, message, "incomplete rule", text!("add {}", missing));
         } else if !compiled.variables.is_empty() && compiled.causes.iter().chain(&compiled.faults).all(|c| c.at.is_none()) {
-            let help = format!("name a component: `cause \"…\" at {}`", compiled.variables.first().map_or("s", |v| v.name.as_str()));
-            self.error(Code::NO_PLACE, id, format!("the cause of `{}` names no component", rule.id.value), "at which component?", help);
+            let help = text!("name a component: `cause \"…\" at {}`", compiled.variables.first().map_or("s", |v| v.name.as_str()));
+            self.error(Code::NO_PLACE, id, text!("the cause of `{}` names no component", rule.id.value), "at which component?", help);
         }
     }
 
@@ -267,8 +267,8 @@ impl Compiler<'_> {
                 | Body::Overrides { .. }
                 | Body::Ask(_) => None,
             });
-            let help = format!("add a relation, like `{} depends_on …`, use it in `if`, or delete it", variable.name);
-            let message = format!("no relation or condition uses `{}`", variable.name);
+            let help = text!("add a relation, like `{} depends_on …`, use it in `if`, or delete it", variable.name);
+            let message = text!("no relation or condition uses `{}`", variable.name);
             self.error(Code::UNUSED_VARIABLE, span.unwrap_or(rule.id.span), message, "would match every component of its type", help);
         }
     }

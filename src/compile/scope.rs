@@ -1,6 +1,6 @@
 //! Names in scope: variables and `it`, with their metrics, attributes and states.
 
-use diag::{Code, Span, did_you_mean, nearest};
+use diag::{Code, Span, did_you_mean, nearest, text};
 use estate::{Member, Model, ROOT_TYPE};
 use language::ast::{At, Name, Reference};
 use value::Unit;
@@ -66,14 +66,14 @@ impl Compiler<'_> {
         }
         let help = match nearest(name, scope.variables.iter().map(|v| v.name.as_str())) {
             Some(near) => did_you_mean(near),
-            None if self.model().find_type(name).is_some() => format!("declare a variable of that type: `given x: {name}`"),
-            None => format!("declare it: `given {name}: database`, or with another type"),
+            None if self.model().find_type(name).is_some() => text!("declare a variable of that type: `given x: {}`", name),
+            None => text!("declare it: `given {}: database`, or with another type", name),
         };
-        self.error(Code::UNKNOWN_VARIABLE, reference.span, format!("there is no variable `{name}`"), "not declared in `given`", help);
+        self.error(Code::UNKNOWN_VARIABLE, reference.span, text!("there is no variable `{}`", name), "not declared in `given`", help);
         None
     }
 
-    /// The subject of a bare metric, event or state: the one named, else `it`.
+    /// The subject of a bare metric, event or state, which is written `what`: the one named, else `it`.
     pub(super) fn subject_or_it(&mut self, scope: &Scope, reference: Option<&Reference>, span: Span, what: &str) -> Option<Subject> {
         match reference {
             Some(reference) => self.subject(scope, reference),
@@ -83,9 +83,9 @@ impl Compiler<'_> {
                 self.error(
                     Code::UNKNOWN_VARIABLE,
                     span,
-                    format!("{what} names no component"),
+                    text!("`{}` names no component", what),
                     "of which component?",
-                    format!("name a variable: `{example}.…`"),
+                    text!("name a variable: `{}.…`", example),
                 );
                 None
             }
@@ -98,8 +98,8 @@ impl Compiler<'_> {
         }
         let names: Vec<String> = self.model().types.values().flat_map(|t| std::iter::once(t.name.clone()).chain(t.zh.clone())).collect();
         let help = nearest(&name.value, names.iter().map(String::as_str))
-            .map_or_else(|| "declare it in `topology/model.yaml`".to_owned(), did_you_mean);
-        self.error(Code::UNKNOWN_TYPE, name.span, format!("there is no component type `{}`", name.value), "not in the model", help);
+            .map_or_else(|| text!("declare it in `topology/model.yaml`"), did_you_mean);
+        self.error(Code::UNKNOWN_TYPE, name.span, text!("there is no component type `{}`", name.value), "not in the model", help);
         None
     }
 
@@ -111,9 +111,9 @@ impl Compiler<'_> {
             self.model().relations.values().flat_map(|r| std::iter::once(r.name.clone()).chain(r.zh.clone())).collect();
         let help = match nearest(&name.value, names.iter().map(String::as_str)) {
             Some(near) => did_you_mean(near),
-            None => format!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+            None => text!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
         };
-        self.error(Code::UNKNOWN_RELATION, name.span, format!("there is no relation kind `{}`", name.value), "not in the model", help);
+        self.error(Code::UNKNOWN_RELATION, name.span, text!("there is no relation kind `{}`", name.value), "not in the model", help);
         None
     }
 
@@ -147,11 +147,11 @@ impl Compiler<'_> {
                 None => found = Some(value),
                 Some(first) if dimension_of(first) == dimension_of(&value) => {}
                 Some(_) => {
-                    let help = "restrict the type: `… where type = database`";
+                    let help = text!("restrict the type: `… where type = database`");
                     self.error(
                         Code::UNKNOWN_METRIC,
                         name.span,
-                        format!("`{}` has different units in different types", name.value),
+                        text!("`{}` has different units in different types", name.value),
                         "ambiguous",
                         help,
                     );
@@ -182,7 +182,7 @@ impl Compiler<'_> {
         let elsewhere = model.types.values().find(|t| t.metrics.contains_key(&name.value) || t.attributes.contains_key(&name.value));
         let help = match (nearest(&name.value, names.iter().map(String::as_str)), elsewhere) {
             (Some(near), _) => did_you_mean(near),
-            (None, Some(other)) => format!("`{}` has it, but `{kind}` does not", other.name),
+            (None, Some(other)) => text!("`{}` has it, but `{}` does not", other.name, kind),
             (None, None) => {
                 // Those that share a beginning with it first, each once.
                 let alike = |known: &str| known.chars().zip(name.value.chars()).take_while(|(a, b)| a == b).count();
@@ -191,13 +191,13 @@ impl Compiler<'_> {
                 let mut seen = std::collections::BTreeSet::new();
                 own.retain(|known| seen.insert(*known));
                 let own: Vec<String> = own.into_iter().take(MAX_LISTED).map(|n| format!("`{n}`")).collect();
-                format!("use one of {}, …, or declare it in `topology/model.yaml` under `types: {kind}: metrics:`", own.join(", "))
+                text!("use one of {}, …, or declare it in `topology/model.yaml` under `types: {}: metrics:`", own.join(", "), kind)
             }
         };
         self.error(
             Code::UNKNOWN_METRIC,
             name.span,
-            format!("`{kind}` has no metric or attribute `{}`", name.value),
+            text!("`{}` has no metric or attribute `{}`", kind, name.value),
             "not in the model",
             help,
         );
@@ -205,14 +205,14 @@ impl Compiler<'_> {
 
     /// A name after the dot that must be a metric.
     pub(super) fn metric(&mut self, scope: &Scope, metric: &language::ast::Metric) -> Option<Metric> {
-        let subject = self.subject_or_it(scope, metric.subject.as_ref(), metric.span, &format!("`{}`", metric.name.value))?;
+        let subject = self.subject_or_it(scope, metric.subject.as_ref(), metric.span, &metric.name.value)?;
         match self.member(scope, subject, &metric.name)? {
             Value::Metric(metric) => Some(metric),
             Value::Attribute { name, .. } => {
                 self.error(
                     Code::UNKNOWN_METRIC,
                     metric.name.span,
-                    format!("`{name}` is an attribute, which does not change over time"),
+                    text!("`{}` is an attribute, which does not change over time", name),
                     "not a metric",
                     "windows, trends and baselines need a metric",
                 );
@@ -241,9 +241,9 @@ impl Compiler<'_> {
         let kind = types.first().map_or("component", String::as_str).to_owned();
         let help = match nearest(&state.value, names.iter().map(String::as_str)) {
             Some(near) => did_you_mean(near),
-            None => format!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+            None => text!("use one of {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
         };
-        self.error(Code::UNKNOWN_STATE, state.span, format!("`{kind}` has no state `{}`", state.value), "not in the model", help);
+        self.error(Code::UNKNOWN_STATE, state.span, text!("`{}` has no state `{}`", kind, state.value), "not in the model", help);
         None
     }
 }

@@ -1,6 +1,6 @@
 //! Places, sets and filters.
 
-use diag::{Code, did_you_mean, nearest};
+use diag::{Code, did_you_mean, nearest, text};
 use estate::{ROOT_TYPE, Tier};
 use language::ast::{self, At, WhereValue};
 
@@ -33,8 +33,8 @@ impl Compiler<'_> {
             return;
         }
         let near = nearest(&id.value, estate.ids().map(|c| estate.component(c).id.as_str()));
-        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), did_you_mean);
-        self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no component `{}`", id.value), "not found", help);
+        let help = near.map_or_else(|| text!("declare it under `topology/`"), did_you_mean);
+        self.warning(Code::UNKNOWN_COMPONENT, id.span, text!("the topology has no component `{}`", id.value), "not found", help);
     }
 
     pub(super) fn target(&mut self, scope: &Scope, target: &ast::Target) -> Option<Target> {
@@ -106,8 +106,8 @@ impl Compiler<'_> {
         names.extend(scope.variables.iter().map(|v| v.name.clone()));
         names.extend(self.model().types.values().flat_map(|t| std::iter::once(t.name.clone()).chain(t.zh.clone())));
         let help = nearest(&name.value, names.iter().map(String::as_str))
-            .map_or_else(|| "use a variable of `given`, a component type, or a set such as `dependents of db`".to_owned(), did_you_mean);
-        let message = format!("`{}` is neither a variable nor a component type", name.value);
+            .map_or_else(|| text!("use a variable of `given`, a component type, or a set such as `dependents of db`"), did_you_mean);
+        let message = text!("`{}` is neither a variable nor a component type", name.value);
         self.error(Code::UNKNOWN_TYPE, name.span, message, "unknown name", help);
         None
     }
@@ -118,8 +118,8 @@ impl Compiler<'_> {
             return;
         }
         let near = nearest(&id.value, estate.groups().iter().map(|g| g.id.as_str()));
-        let help = near.map_or_else(|| "declare it under `topology/`".to_owned(), did_you_mean);
-        self.warning(Code::UNKNOWN_COMPONENT, id.span, format!("the topology has no group `{}`", id.value), "not found", help);
+        let help = near.map_or_else(|| text!("declare it under `topology/`"), did_you_mean);
+        self.warning(Code::UNKNOWN_COMPONENT, id.span, text!("the topology has no group `{}`", id.value), "not found", help);
     }
 
     pub(super) fn filter(&mut self, filter: &ast::Where, types: &[String]) -> Option<Filter> {
@@ -149,7 +149,7 @@ impl Compiler<'_> {
             self.error(
                 Code::UNIT_MISMATCH,
                 op.span,
-                format!("`{}` is text, which has no order", name.value),
+                text!("`{}` is text, which has no order", name.value),
                 "expected `=` or `!=`",
                 "compare it with `=` or `!=`",
             );
@@ -170,7 +170,7 @@ impl Compiler<'_> {
         self.error(
             Code::UNKNOWN_ATTRIBUTE,
             value.span,
-            format!("unknown business tier `{text}`"),
+            text!("unknown business tier `{}`", text),
             "unknown tier",
             "use one of `core`, `important`, `general`, `minor`",
         );
@@ -190,10 +190,10 @@ impl Compiler<'_> {
             names.extend(candidates.iter().flat_map(|kind| model.lineage(kind)).flat_map(|t| t.attributes.keys()).map(String::as_str));
             let near = nearest(&name.value, names).map(str::to_owned);
             let help = near.map_or_else(
-                || "use `id`, `name`, `type`, `owner`, `environment`, `tier` or an attribute of the type; metrics go in `if`".to_owned(),
+                || text!("use `id`, `name`, `type`, `owner`, `environment`, `tier` or an attribute of the type; metrics go in `if`"),
                 |near| did_you_mean(&near),
             );
-            self.error(Code::UNKNOWN_ATTRIBUTE, name.span, format!("there is no attribute `{}`", name.value), "not in the model", help);
+            self.error(Code::UNKNOWN_ATTRIBUTE, name.span, text!("there is no attribute `{}`", name.value), "not in the model", help);
             return None;
         };
         let field = Field::Attribute(def.name.clone());
@@ -208,16 +208,16 @@ impl Compiler<'_> {
             (kind, _) => {
                 let expected = match kind {
                     estate::AttributeKind::Number(unit) => {
-                        format!("{} such as `{}`", unit.dimension.describe(), unit.dimension.example())
+                        text!("{} such as `{}`", unit.dimension.describe(), unit.dimension.example())
                     }
-                    estate::AttributeKind::Text => "text, with `=` or `!=`".to_owned(),
-                    estate::AttributeKind::Bool => "`true` or `false`, with `=` or `!=`".to_owned(),
+                    estate::AttributeKind::Text => text!("text, with `=` or `!=`"),
+                    estate::AttributeKind::Bool => text!("`true` or `false`, with `=` or `!=`"),
                 };
                 self.error(
                     Code::UNIT_MISMATCH,
                     value.span,
-                    format!("invalid comparison with `{}`", name.value),
-                    format!("expected {expected}"),
+                    text!("invalid comparison with `{}`", name.value),
+                    text!("expected {}", expected),
                     "",
                 );
                 None

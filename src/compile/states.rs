@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::{Code, Diagnostic, Place, SourceId, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Span, text};
 use language::parse_state;
 
 use super::Compiler;
@@ -35,8 +35,8 @@ impl Compiler<'_> {
                 self.state_text = None;
                 if let Some(cond) = cond {
                     if cond.any(&|c| matches!(c.kind, CondKind::Unexplained(_))) {
-                        let message = format!("state `{}` uses `no other rule explains`", state.name);
-                        let help = "define states by signals, and use `no other rule explains …` in the rule itself";
+                        let message = text!("state `{}` uses `no other rule explains`", state.name);
+                        let help = text!("define states by signals, and use `no other rule explains …` in the rule itself");
                         self.diagnostics.push(Diagnostic::error(Code::NEVER, place, message).label("not allowed in a state").help(help));
                         continue;
                     }
@@ -80,7 +80,7 @@ impl Compiler<'_> {
             states.remove(&key);
             if let Some(place) = places.get(&key) {
                 self.diagnostics.push(
-                    Diagnostic::error(Code::STATE_LOOP, *place, format!("state `{}` of `{}` depends on itself", key.1, key.0))
+                    Diagnostic::error(Code::STATE_LOOP, *place, text!("state `{}` of `{}` depends on itself", key.1, key.0))
                         .label("part of a loop")
                         .help("define one of the states in the loop by metrics or events only"),
                 );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use diag::{Code, Diagnostic, Span};
+use diag::{Code, Diagnostic, Span, text};
 use estate::{Model, ROOT_TYPE};
 use language::ast::{self, At, Body};
 
@@ -63,7 +63,7 @@ impl Compiler<'_> {
 
     pub(super) fn label_name(&mut self, name: &At<String>) -> Option<String> {
         if name.value.trim().is_empty() {
-            let help = "name a label of the alert, like `with severity = \"warning\"` or `with same device`";
+            let help = text!("name a label of the alert, like `with severity = \"warning\"` or `with same device`");
             self.error(Code::NEVER, name.span, "a label without a name", "empty", help);
             return None;
         }
@@ -72,7 +72,7 @@ impl Compiler<'_> {
 
     fn suppressed_text(&mut self, text: &At<String>) -> Option<Text> {
         if text.value.is_empty() {
-            let help = "leave it out to suppress every alert there, or write a part of the alert's name";
+            let help = text!("leave it out to suppress every alert there, or write a part of the alert's name");
             self.error(Code::NEVER, text.span, "an empty text, which every alert contains", "empty", help);
             return None;
         }
@@ -88,8 +88,8 @@ impl Compiler<'_> {
                     && ((first.equal && label.equal && !same_value) || (first.equal != label.equal && same_value))
             };
             if labels.iter().take(at).any(excludes) {
-                let message = format!("no alert has these values of `{}`", label.name.value);
-                let help = "keep one of them; for several values, write one `suppress` for each";
+                let message = text!("no alert has these values of `{}`", label.name.value);
+                let help = text!("keep one of them; for several values, write one `suppress` for each");
                 self.error(Code::NEVER, label.name.span.to(label.value.span), message, "contradicts an earlier one", help);
                 return None;
             }
@@ -104,7 +104,7 @@ impl Compiler<'_> {
                 self.error(
                     Code::DUPLICATE_CLAUSE,
                     name.span,
-                    format!("`same` names `{}` twice", name.value),
+                    text!("`same` names `{}` twice", name.value),
                     "second time",
                     "keep one of them",
                 );
@@ -136,12 +136,12 @@ impl Compiler<'_> {
         rests.collect(condition, None, false, &Spot::Unclear, &mut alerts);
         for ((span, suppress), suppression) in clauses.into_iter().zip(&compiled.suppressions) {
             if let Some(same) = suppress.same.first().filter(|_| alerts.is_empty()) {
-                let message = format!("`same` compares `{}` with that of an alert, but `{}` rests on no alert", same.value, rule.id.value);
-                let help = "add an alert condition to `if`, or leave `same` out";
+                let message = text!("`same` compares `{}` with that of an alert, but `{}` rests on no alert", same.value, rule.id.value);
+                let help = text!("add an alert condition to `if`, or leave `same` out");
                 self.error(Code::NEVER, same.span, message, "equal to which alert?", help);
             }
             let Some(own) = alerts.iter().find(|alert| rests.covers(suppression, alert)) else { continue };
-            let message = format!("this `suppress` covers the alert on which `{}` rests", rule.id.value);
+            let message = text!("this `suppress` covers the alert on which `{}` rests", rule.id.value);
             let mut diagnostic =
                 Diagnostic::error(Code::SUPPRESS_OWN, self.place(span), message).label("would hide its own reason").help(spared(own.event));
             if let Some(place) = own.written.place {
@@ -153,7 +153,7 @@ impl Compiler<'_> {
 }
 
 /// How to leave the alert out of what is suppressed.
-fn spared(event: &Event) -> String {
+fn spared(event: &Event) -> diag::Text {
     let by_label =
         event.labels.iter().find(|(_, equal, _)| *equal).map(|(name, _, value)| format!("`with {} != \"{value}\"`", quoted(name)));
     let by_name = event.texts.iter().find_map(|text| match text {
@@ -161,7 +161,7 @@ fn spared(event: &Event) -> String {
         Text::Matches(_) => None,
     });
     let example = by_label.or(by_name).unwrap_or_else(|| "`with severity = \"warning\"`".to_owned());
-    format!("leave that alert out by a label, like {example}, or name other texts or other components, like `dependents of …`")
+    text!("leave that alert out by a label, like {}, or name other texts or other components, like `dependents of …`", example)
 }
 
 /// A label as a rule writes it.

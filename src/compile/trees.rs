@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::{Code, Span, did_you_mean, nearest};
+use diag::{Code, Span, did_you_mean, nearest, text};
 use language::ast::{self, Body};
 
 use super::Compiler;
@@ -23,8 +23,8 @@ impl Compiler<'_> {
         }
         let Some(root) = asks.first() else {
             if !rule.broken {
-                let help = "add `ask name \"Question?\" yes -> other no -> end \"verdict\"`";
-                self.error(Code::DUTY_CONDITION, rule.id.span, format!("`{}` has no question", rule.id.value), "`ask` is missing", help);
+                let help = text!("add `ask name \"Question?\" yes -> other no -> end \"verdict\"`");
+                self.error(Code::DUTY_CONDITION, rule.id.span, text!("`{}` has no question", rule.id.value), "`ask` is missing", help);
             }
             return None;
         };
@@ -82,17 +82,17 @@ impl Compiler<'_> {
             Body::Note(_) | Body::Owner(_) | Body::Tags(_) | Body::Status(_) | Body::Added(_) | Body::Reviewed(_) | Body::Ask(_) => return,
         };
         let span = Span::new(clause.span.start, clause.span.start + name.len().min(clause.span.end - clause.span.start));
-        let help = "a tree can have `ask`, `note`, `owner`, `tags`, `status`, `added` and `reviewed`";
-        self.error(Code::WRONG_CLAUSE, span, format!("a tree cannot have `{name}`"), "not allowed here", help);
+        let help = text!("a tree can have `ask`, `note`, `owner`, `tags`, `status`, `added` and `reviewed`");
+        self.error(Code::WRONG_CLAUSE, span, text!("a tree cannot have `{}`", name), "not allowed here", help);
     }
 
     fn ask(&mut self, ask: &ast::Ask, spans: &BTreeMap<&str, Span>) {
         if spans.get(ask.node.value.as_str()).is_some_and(|first| *first != ask.node.span) {
-            let help = "rename one of them";
+            let help = text!("rename one of them");
             self.error(
                 Code::DUPLICATE_VARIABLE,
                 ask.node.span,
-                format!("question `{}` is declared twice", ask.node.value),
+                text!("question `{}` is declared twice", ask.node.value),
                 "second declaration",
                 help,
             );
@@ -112,26 +112,26 @@ impl Compiler<'_> {
                 && !spans.contains_key(name.value.as_str())
             {
                 let help = nearest(&name.value, spans.keys().copied())
-                    .map_or_else(|| "add an `ask` with that name, or end the path: `end \"verdict\"`".to_owned(), did_you_mean);
-                self.error(Code::TREE_DANGLING, name.span, format!("there is no question `{}`", name.value), "leads nowhere", help);
+                    .map_or_else(|| text!("add an `ask` with that name, or end the path: `end \"verdict\"`"), did_you_mean);
+                self.error(Code::TREE_DANGLING, name.span, text!("there is no question `{}`", name.value), "leads nowhere", help);
             }
         }
         let yes_no = answers.iter().filter(|a| matches!(a, ast::Answer::Yes | ast::Answer::No)).count();
         if ask.auto.is_some() && yes_no < 2 {
-            let help = "an `auto` condition answers yes or no: add both branches";
+            let help = text!("an `auto` condition answers yes or no: add both branches");
             self.error(
                 Code::TREE_DANGLING,
                 ask.node.span,
-                format!("question `{}` lacks a branch for `yes` or `no`", ask.node.value),
+                text!("question `{}` lacks a branch for `yes` or `no`", ask.node.value),
                 "a branch is missing",
                 help,
             );
         } else if yes_no == 1 || ask.branches.len() < 2 {
-            let help = "add a branch for each answer: `yes -> …` and `no -> …`";
+            let help = text!("add a branch for each answer: `yes -> …` and `no -> …`");
             self.error(
                 Code::TREE_DANGLING,
                 ask.node.span,
-                format!("question `{}` has too few answers", ask.node.value),
+                text!("question `{}` has too few answers", ask.node.value),
                 "a branch is missing",
                 help,
             );
@@ -152,7 +152,7 @@ impl Compiler<'_> {
                 self.error(
                     Code::TREE_UNREACHED,
                     *span,
-                    format!("no path reaches question `{name}`"),
+                    text!("no path reaches question `{}`", name),
                     "never asked",
                     "point a branch to it, or delete it",
                 );
@@ -184,7 +184,7 @@ impl Compiler<'_> {
             self.error(
                 Code::TREE_LOOP,
                 *span,
-                format!("a path never ends: it loops through {list}"),
+                text!("a path never ends: it loops through {}", list),
                 "part of a loop",
                 "end one of the branches: `end \"verdict\"`",
             );

@@ -1,6 +1,6 @@
 //! What a rule leaves unsaid, though its author probably knows it: where the fault is, and what tells its incident from others.
 
-use diag::{Code, Span};
+use diag::{Code, Span, text};
 use estate::ROOT_TYPE;
 use language::ast::{self, Body, Kind};
 
@@ -30,13 +30,16 @@ impl Compiler<'_> {
             Some(blamed) => {
                 let blamed = shown(blamed, variables);
                 let message =
-                    format!("`{id}` does not say where the fault is: it blames `{blamed}`, but its conditions are about `{other}`");
-                (message, format!("add `fault \"{fault}\" at {other}`; if `{blamed}` is what broke, `fault \"{fault}\" at {blamed}`"))
+                    text!("`{}` does not say where the fault is: it blames `{}`, but its conditions are about `{}`", id, blamed, other);
+                (
+                    message,
+                    text!("add `fault \"{}\" at {}`; if `{}` is what broke, `fault \"{}\" at {}`", fault, other, blamed, fault, blamed),
+                )
             }
             None => {
                 let message =
-                    format!("`{id}` does not say where the fault is: it blames no component, though its conditions are about `{other}`");
-                (message, format!("write `fault \"{fault}\" at {other}`"))
+                    text!("`{}` does not say where the fault is: it blames no component, though its conditions are about `{}`", id, other);
+                (message, text!("write `fault \"{}\" at {}`", fault, other))
             }
         };
         self.warning(Code::UNSAID_FAULT, concluding(rule), message, "which component broke?", help);
@@ -52,9 +55,11 @@ impl Compiler<'_> {
             .iter()
             .find_map(|clause| if let Body::If(expr) = &clause.body { Some(expr.span) } else { None })
             .unwrap_or(rule.id.span);
-        let message = format!("`{}` rests on one generic symptom, which most incidents show", rule.id.value);
-        let help = "add with `and` what else was seen then: a metric, a text in its own words, or where: `alert \"timeout\" on s`, with \
-                    `given s: service`";
+        let message = text!("`{}` rests on one generic symptom, which most incidents show", rule.id.value);
+        let help = text!(
+            "add with `and` what else was seen then: a metric, a text in its own words, or where: `alert \"timeout\" on s`, with \
+                    `given s: service`"
+        );
         self.warning(Code::THIN_RULE, span, message, "fits most incidents", help);
     }
 }

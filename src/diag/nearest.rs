@@ -1,5 +1,7 @@
 //! "Did you mean": the nearest right name.
 
+use super::Text;
+
 /// The candidate with the smallest edit distance to `word`, if it is close enough
 /// (at most a third of the longer word, at least one edit); ties go to the first in alphabetical order.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -15,12 +17,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// The sentence for a name that was probably meant.
-pub fn did_you_mean(name: &str) -> String {
-    format!("did you mean `{name}`?")
+pub fn did_you_mean(name: &str) -> Text {
+    crate::text!("did you mean `{}`?", name)
 }
 
 /// "Did you mean" the nearest candidate, if one is near enough.
-pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<Text> {
     nearest(word, candidates).map(did_you_mean)
 }
 

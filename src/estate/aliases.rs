@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use diag::{Code, Diagnostic, Place};
+use diag::{Code, Diagnostic, Place, Text, text};
 
 use super::read_model::{Entry, ModelDraft, Said};
 use super::resolve::{Families, problem};
 
 /// Chinese name → name, for things that share one namespace. A second use is reported and cleared.
 pub(super) fn unique_aliases<'d>(
-    what: &str,
+    what: &'static str,
     items: impl Iterator<Item = (&'d str, Option<Place>, &'d mut Option<Said>)>,
     problems: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, String> {
@@ -38,11 +38,11 @@ pub(super) fn unique_aliases<'d>(
     aliases.into_iter().map(|(alias, (name, _))| (alias, name)).collect()
 }
 
-fn duplicate(what: &str, text: &str, name: &str, place: Option<Place>, other: &str, first: Option<Place>) -> Diagnostic {
-    let report = problem(Code::DUPLICATE_NAME, place, format!("`{text}` names both the {what} `{other}` and `{name}`"));
+fn duplicate(what: &'static str, text: &str, name: &str, place: Option<Place>, other: &str, first: Option<Place>) -> Diagnostic {
+    let report = problem(Code::DUPLICATE_NAME, place, text!("`{}` names both the {} `{}` and `{}`", text, Text::from(what), other, name));
     match first {
-        Some(first) => report.related(first, format!("`{other}` already has this name")),
-        None => report.help(format!("`{other}` in the built-in base model already has this name")),
+        Some(first) => report.related(first, text!("`{}` already has this name", other)),
+        None => report.help(text!("`{}` in the built-in base model already has this name", other)),
     }
 }
 
@@ -105,7 +105,7 @@ fn compare<'m>(mine: &'m Member, other: &'m Member, problems: &mut Vec<Diagnosti
         if mine.section != other.section {
             let (late, first) = if mine.place < other.place { (other, mine) } else { (mine, other) };
             let report =
-                problem(Code::DUPLICATE_NAME, late.place, format!("`{}` is both a metric and an attribute of `{}`", mine.name, mine.owner));
+                problem(Code::DUPLICATE_NAME, late.place, text!("`{}` is both a metric and an attribute of `{}`", mine.name, mine.owner));
             problems.push(match first.place {
                 Some(first) => report.related(first, "already declared here"),
                 None => report.help("the built-in base model already declares it"),

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use diag::suggestion;
-use diag::{Code, Diagnostic, Place, SourceId, Sources, sort};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, sort, suggestion, text};
 use value::fields::Reader;
 use value::yaml::{self, Node, Value};
 
@@ -88,7 +87,7 @@ fn components<'d>(reader: &mut Reader<'_>, model: &Model, draft: &'d TopologyDra
     for said in &draft.components {
         let id = said.id.text.as_str();
         if let Some(first) = names.places.get(id) {
-            let message = format!("two components have the id `{id}`");
+            let message = text!("two components have the id `{}`", id);
             let report = Diagnostic::error(Code::DUPLICATE_ID, said.id.place, message).label("declared again");
             reader.report(report.related(*first, "first declared here"));
             continue;
@@ -119,9 +118,9 @@ fn component_type(reader: &mut Reader<'_>, model: &Model, said: &ComponentDraft<
     let found = model.find_type(&said.kind.text).map(|t| t.name.clone());
     if found.is_none() {
         let types = model.types.values().flat_map(|t| [Some(t.name.as_str()), t.zh.as_deref()]).flatten();
-        let message = format!("component `{}` has the type `{}`, which the model does not declare", said.id.text, said.kind.text);
+        let message = text!("component `{}` has the type `{}`, which the model does not declare", said.id.text, said.kind.text);
         let mut report = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, said.kind.place, message).label("unknown type");
-        report.help = suggestion(&said.kind.text, types).or_else(|| Some("declare it under `types` in `topology/model.yaml`".to_owned()));
+        report.help = suggestion(&said.kind.text, types).or_else(|| Some(text!("declare it under `types` in `topology/model.yaml`")));
         reader.report(report);
     }
     found
@@ -137,7 +136,7 @@ fn attributes(reader: &mut Reader<'_>, model: &Model, kind: &str, said: &Compone
         };
         let name = declared.map_or_else(|| key.name.clone(), |def| def.name.clone());
         if let Some(first) = places.insert(name.clone(), key.place) {
-            let message = format!("attribute `{name}` of `{}` is given twice", said.id.text);
+            let message = text!("attribute `{}` of `{}` is given twice", name, said.id.text);
             reader.report(Diagnostic::error(Code::DUPLICATE_NAME, key.place, message).related(first, "first given here"));
             continue;
         }
@@ -157,7 +156,7 @@ fn attributes(reader: &mut Reader<'_>, model: &Model, kind: &str, said: &Compone
 fn undeclared(reader: &mut Reader<'_>, model: &Model, kind: &str, key: &yaml::Key) {
     let declared = model.lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
     let help =
-        suggestion(&key.name, declared).unwrap_or_else(|| format!("declare it under `attributes` of `{kind}` in `topology/model.yaml`"));
-    let message = format!("type `{kind}` declares no attribute `{}`; its value is kept as written", key.name);
+        suggestion(&key.name, declared).unwrap_or_else(|| text!("declare it under `attributes` of `{}` in `topology/model.yaml`", kind));
+    let message = text!("type `{}` declares no attribute `{}`; its value is kept as written", kind, key.name);
     reader.report(Diagnostic::warning(Code::UNKNOWN_ATTRIBUTE_KEY, key.place, message).help(help));
 }

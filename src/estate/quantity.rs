@@ -1,6 +1,6 @@
 //! Quantities in files: durations (`5m`, `1h30m`) and values of attributes (`500`, `"2GiB"`, `true`).
 
-use diag::{Code, Diagnostic, Place};
+use diag::{Code, Diagnostic, Place, Text, text};
 use value::fields::Reader;
 use value::yaml::{Node, Value};
 use value::{DAY, Dimension, Duration, Unit};
@@ -45,8 +45,8 @@ pub(super) fn declared_value(reader: &mut Reader<'_>, def: &AttributeDef, node: 
         AttributeKind::Number(unit) => return number(reader, def, unit, node),
     };
     if value.is_none() {
-        let wanted = if def.kind == AttributeKind::Bool { "true or false" } else { "a text" };
-        mismatch(reader, node.place, format!("attribute `{}` must be {wanted}, not {}", def.name, found(node)), None);
+        let wanted = if def.kind == AttributeKind::Bool { text!("true or false") } else { text!("a text") };
+        mismatch(reader, node.place, text!("attribute `{}` must be {}, not {}", def.name, wanted, found(node)), None);
     }
     value
 }
@@ -60,7 +60,7 @@ pub(super) fn undeclared_value(reader: &mut Reader<'_>, name: &str, node: &Node)
         Value::Null | Value::List(_) | Value::Map(_) => None,
     };
     if value.is_none() {
-        let message = format!("attribute `{name}` must be a text, a number, or true or false, not {}", node.kind());
+        let message = text!("attribute `{}` must be a text, a number, or true or false, not {}", name, node.kind());
         mismatch(reader, node.place, message, None);
     }
     value
@@ -80,7 +80,7 @@ fn truth(node: &Node) -> Option<bool> {
 
 fn number(reader: &mut Reader<'_>, def: &AttributeDef, unit: Unit, node: &Node) -> Option<AttributeValue> {
     let wanted = unit.dimension.describe();
-    let help = format!("use a number in `{}`, or text with a unit, like `\"{}\"`", unit.name, unit.dimension.example());
+    let help = text!("use a number in `{}`, or text with a unit, like `\"{}\"`", unit.name, unit.dimension.example());
     let value = match &node.value {
         Value::Number(value) => Some(value * unit.factor),
         Value::Text(text) => split_number(text.trim()).and_then(|(value, rest)| {
@@ -91,17 +91,17 @@ fn number(reader: &mut Reader<'_>, def: &AttributeDef, unit: Unit, node: &Node) 
     };
     let value = value.filter(|value| value.is_finite());
     if value.is_none() {
-        mismatch(reader, node.place, format!("attribute `{}` must be {wanted}, not {}", def.name, found(node)), Some(help));
+        mismatch(reader, node.place, text!("attribute `{}` must be {}, not {}", def.name, wanted, found(node)), Some(help));
     }
     value.map(AttributeValue::Number)
 }
 
 /// What was found: the user's own text where there is any, else its kind.
-fn found(node: &Node) -> String {
-    node.text().map_or_else(|| node.kind().to_owned(), |text| format!("`{text}`"))
+fn found(node: &Node) -> Text {
+    node.text().map_or_else(|| node.kind(), |text| Text::from(format!("`{text}`")))
 }
 
-fn mismatch(reader: &mut Reader<'_>, place: Place, message: String, help: Option<String>) {
+fn mismatch(reader: &mut Reader<'_>, place: Place, message: Text, help: Option<Text>) {
     let diagnostic = Diagnostic::error(Code::ATTRIBUTE_KIND, place, message);
     reader.report(match help {
         Some(help) => diagnostic.help(help),

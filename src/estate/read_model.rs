@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use diag::suggestion;
-use diag::{Code, Diagnostic, Place};
+use diag::{Code, Diagnostic, Place, Text, suggestion, text};
 use value::fields::Reader;
 use value::yaml::{Key, Node, Value};
 use value::{Duration, Unit};
@@ -103,7 +102,7 @@ impl ModelReader<'_, '_> {
         if self.base { None } else { Some(place) }
     }
 
-    fn said(&mut self, node: Option<&Node>, what: &str) -> Option<Said> {
+    fn said(&mut self, node: Option<&Node>, what: Text) -> Option<Said> {
         let word = self.reader.word(node?, what)?;
         Some(Said { place: self.at(word.place), text: word.text })
     }
@@ -115,8 +114,8 @@ impl ModelReader<'_, '_> {
         }
         let known = ["parent", "zh", "attributes", "metrics", "states", "logs"];
         let Some(fields) = self.reader.fields(node, "a type", &known) else { return };
-        refine(&mut draft.parent, self.said(fields.get("parent"), "a parent type"));
-        refine(&mut draft.zh, self.said(fields.get("zh"), "a Chinese name"));
+        refine(&mut draft.parent, self.said(fields.get("parent"), text!("a parent type")));
+        refine(&mut draft.zh, self.said(fields.get("zh"), text!("a Chinese name")));
         for (key, node) in self.section(fields.get("attributes"), "`attributes`") {
             self.attribute(key, node, &mut draft.attributes);
         }
@@ -131,7 +130,7 @@ impl ModelReader<'_, '_> {
         }
     }
 
-    fn section<'n>(&mut self, node: Option<&'n Node>, what: &str) -> &'n [(Key, Node)] {
+    fn section<'n>(&mut self, node: Option<&'n Node>, what: &'static str) -> &'n [(Key, Node)] {
         match node {
             Some(node) => self.reader.map(node, what),
             None => &[],
@@ -140,7 +139,7 @@ impl ModelReader<'_, '_> {
 
     /// The entry of a member, with what all members share read into it.
     fn entry<'e, T: Default>(&mut self, key: &Key, zh: Option<&Node>, entries: &'e mut BTreeMap<String, Entry<T>>) -> &'e mut Entry<T> {
-        let zh = self.said(zh, "a Chinese name");
+        let zh = self.said(zh, text!("a Chinese name"));
         let entry = entries.entry(key.name.clone()).or_default();
         entry.place = entry.place.or(self.at(key.place));
         refine(&mut entry.zh, zh);
@@ -171,8 +170,8 @@ impl ModelReader<'_, '_> {
         if kind.is_none() {
             let names = ["text", "bool", "number"].into_iter().chain(Unit::names());
             let help =
-                suggestion(&word.text, names).unwrap_or_else(|| "use `text`, `bool`, `number`, or a unit like `ms`, `GiB`, `%`".to_owned());
-            let message = format!("`{}` is neither an attribute kind nor a unit", word.text);
+                suggestion(&word.text, names).unwrap_or_else(|| text!("use `text`, `bool`, `number`, or a unit like `ms`, `GiB`, `%`"));
+            let message = text!("`{}` is neither an attribute kind nor a unit", word.text);
             self.reader.report(Diagnostic::error(Code::BAD_UNIT, word.place, message).help(help));
         }
         kind
@@ -203,11 +202,11 @@ impl ModelReader<'_, '_> {
         refine(&mut body.direction, direction);
     }
 
-    fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+    fn duration(&mut self, node: &Node, what: &'static str) -> Option<Duration> {
         let word = self.reader.word(node, what)?;
         let duration = parse_duration(&word.text);
         if duration.is_none() {
-            let message = format!("invalid duration `{}`", word.text);
+            let message = text!("invalid duration `{}`", word.text);
             self.reader.report(Diagnostic::error(Code::WRONG_KIND, word.place, message).help("use a number and a unit, like `90s`"));
         }
         duration
@@ -216,12 +215,12 @@ impl ModelReader<'_, '_> {
     /// The condition alone, or a map with `if`.
     fn state(&mut self, key: &Key, node: &Node, entries: &mut BTreeMap<String, Entry<Option<Said>>>) {
         if !matches!(node.value, Value::Map(_)) {
-            let condition = self.said(Some(node), "the condition of a state");
+            let condition = self.said(Some(node), text!("the condition of a state"));
             refine(&mut self.entry(key, None, entries).body, condition);
             return;
         }
         let Some(fields) = self.reader.fields(node, "a state", &["zh", "if"]) else { return };
-        let condition = self.said(fields.get("if"), "the condition of a state");
+        let condition = self.said(fields.get("if"), text!("the condition of a state"));
         refine(&mut self.entry(key, fields.get("zh"), entries).body, condition);
     }
 
@@ -241,7 +240,7 @@ impl ModelReader<'_, '_> {
         let travels = [("to_start", Travel::ToStart), ("to_end", Travel::ToEnd), ("both", Travel::Both), ("none", Travel::None)];
         let effects = [("down", State::Down), ("degraded", State::Degraded), ("at_risk", State::AtRisk)];
         let containments = [("end_holds", Containment::EndHolds), ("start_holds", Containment::StartHolds), ("none", Containment::None)];
-        refine(&mut draft.zh, self.said(fields.get("zh"), "a Chinese name"));
+        refine(&mut draft.zh, self.said(fields.get("zh"), text!("a Chinese name")));
         refine(&mut draft.from, fields.get("from").map(|node| self.type_names(node)));
         refine(&mut draft.to, fields.get("to").map(|node| self.type_names(node)));
         refine(&mut draft.travel, fields.get("travel").and_then(|node| self.reader.choice(node, "`travel`", &travels)));

@@ -74,7 +74,7 @@ fn component<'n>(reader: &mut Reader<'_>, node: &'n Node, draft: &mut TopologyDr
     let Some(fields) = reader.fields(node, "a component", &known) else { return };
     let id = reader.required(&fields, "id").and_then(|node| reader.word(node, "`id`"));
     let kind = reader.required(&fields, "type").and_then(|node| reader.word(node, "`type`"));
-    let mut text = |key: &str, what: &str| fields.get(key).and_then(|node| reader.word(node, what)).map(|word| word.text);
+    let mut text = |key: &str, what: &'static str| fields.get(key).and_then(|node| reader.word(node, what)).map(|word| word.text);
     let name = text("name", "`name`");
     let owner = text("owner", "`owner`");
     let environment = text("environment", "`environment`");

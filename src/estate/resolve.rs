@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diag::suggestion;
-use diag::{Code, Diagnostic, Place};
+use diag::{Code, Diagnostic, Place, Text, suggestion, text};
 use value::{Duration, MINUTE, Unit};
 
 use super::aliases::{clear_clashes, unique_aliases};
@@ -29,7 +28,7 @@ impl Families {
         if self.parents.contains_key(name) { Some(name) } else { self.aliases.get(name).map(String::as_str) }
     }
 
-    fn suggestion(&self, name: &str) -> Option<String> {
+    fn suggestion(&self, name: &str) -> Option<Text> {
         suggestion(name, self.parents.keys().chain(self.aliases.keys()).map(String::as_str))
     }
 
@@ -49,7 +48,7 @@ impl Families {
 }
 
 /// A diagnostic about something that may be in the base model, which has no place to show.
-pub(super) fn problem(code: Code, place: Option<Place>, message: String) -> Diagnostic {
+pub(super) fn problem(code: Code, place: Option<Place>, message: Text) -> Diagnostic {
     match place {
         Some(place) => Diagnostic::error(code, place, message),
         None => Diagnostic::nowhere(code, message),
@@ -82,7 +81,7 @@ fn families(draft: &ModelDraft, aliases: BTreeMap<String, String>, problems: &mu
                 let canonical = families.canonical(&parent.text).map(str::to_owned);
                 if canonical.is_none() {
                     let mut report =
-                        problem(Code::TYPE_PARENT, parent.place, format!("the parent `{}` of type `{name}` does not exist", parent.text));
+                        problem(Code::TYPE_PARENT, parent.place, text!("the parent `{}` of type `{}` does not exist", parent.text, name));
                     report.help = families.suggestion(&parent.text);
                     problems.push(report);
                 }
@@ -116,7 +115,7 @@ fn cut_loop(start: &str, draft: &ModelDraft, parents: &mut BTreeMap<String, Opti
     let Some(victim) = root.or_else(|| circle.iter().max_by_key(|name| (place(name.as_str()), (*name).clone()))) else { return };
     let mut names: Vec<&str> = circle.iter().map(String::as_str).collect();
     names.extend(circle.first().map(String::as_str));
-    let message = format!("type `{victim}` is its own ancestor: {}", names.join(" → "));
+    let message = text!("type `{}` is its own ancestor: {}", victim, names.join(" → "));
     problems.push(problem(Code::TYPE_PARENT, place(victim.as_str()), message).help("the parents of a type must lead up to `component`"));
     let parent = if victim == ROOT_TYPE { None } else { Some(ROOT_TYPE.to_owned()) };
     parents.insert(victim.clone(), parent);
@@ -158,7 +157,7 @@ fn type_def(name: &str, draft: &ModelDraft, families: &Families, problems: &mut 
     for (name, entry) in &own.states {
         let chain = inherited(name, &line, |t| &t.states);
         let Some(condition) = chain.iter().find_map(|entry| entry.body.as_ref()) else {
-            problems.push(problem(Code::MISSING_KEY, entry.place, format!("state `{name}` needs `if`")).label("`if` is missing"));
+            problems.push(problem(Code::MISSING_KEY, entry.place, text!("state `{}` needs `if`", name)).label("`if` is missing"));
             continue;
         };
         let state = StateDef { name: name.clone(), zh: chinese(&chain), condition: condition.text.clone(), place: condition.place };
@@ -168,7 +167,7 @@ fn type_def(name: &str, draft: &ModelDraft, families: &Families, problems: &mut 
         let chain = inherited(name, &line, |t| &t.logs);
         let Some(labels) = chain.iter().find_map(|entry| entry.body.clone()) else {
             problems
-                .push(problem(Code::MISSING_KEY, entry.place, format!("log source `{name}` needs `labels`")).label("`labels` is missing"));
+                .push(problem(Code::MISSING_KEY, entry.place, text!("log source `{}` needs `labels`", name)).label("`labels` is missing"));
             continue;
         };
         def.logs.insert(name.clone(), LogSource { name: name.clone(), zh: chinese(&chain), labels });
@@ -191,7 +190,7 @@ fn metric(name: &str, chain: &[&Entry<MetricDraft>]) -> MetricDef {
 /// A new kind must state how faults travel: a guess would silently lead to wrong causes.
 fn relation_kind(name: &str, said: &RelationDraft, families: &Families, problems: &mut Vec<Diagnostic>) -> RelationKind {
     if said.travel.is_none() {
-        let report = problem(Code::MISSING_KEY, said.place, format!("relation kind `{name}` needs `travel`"));
+        let report = problem(Code::MISSING_KEY, said.place, text!("relation kind `{}` needs `travel`", name));
         problems.push(report.label("`travel` is missing").help("state how faults travel: `to_start`, `to_end`, `both` or `none`"));
     }
     let mut types = |said: Option<&Vec<Said>>| {
@@ -214,7 +213,7 @@ fn relation_kind(name: &str, said: &RelationDraft, families: &Families, problems
 fn known_type(word: &Said, families: &Families, problems: &mut Vec<Diagnostic>) -> Option<String> {
     let found = families.canonical(&word.text).map(str::to_owned);
     if found.is_none() {
-        let mut report = problem(Code::UNKNOWN_COMPONENT_TYPE, word.place, format!("the model declares no type `{}`", word.text));
+        let mut report = problem(Code::UNKNOWN_COMPONENT_TYPE, word.place, text!("the model declares no type `{}`", word.text));
         report.help = families.suggestion(&word.text);
         problems.push(report);
     }

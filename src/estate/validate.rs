@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::suggestion;
-use diag::{Code, Diagnostic, Place};
+use diag::{Code, Diagnostic, Place, Text, suggestion, text};
 use value::fields::{Reader, listed};
 
 use super::component::{Component, ComponentId, Group};
@@ -50,7 +49,7 @@ impl Names<'_> {
         }
     }
 
-    fn nearest(&self, id: &str, asked: &mut usize) -> Option<String> {
+    fn nearest(&self, id: &str, asked: &mut usize) -> Option<Text> {
         *asked += 1;
         if *asked > MOST_SUGGESTIONS {
             return None;
@@ -66,7 +65,7 @@ pub(super) fn groups<'d>(reader: &mut Reader<'_>, draft: &'d TopologyDraft<'_>, 
     for said in &draft.groups {
         let id = said.id.text.as_str();
         if let Some(first) = names.places.get(id) {
-            let message = format!("`{id}` is declared twice: a component and a group cannot share an id");
+            let message = text!("`{}` is declared twice: a component and a group cannot share an id", id);
             let report = Diagnostic::error(Code::DUPLICATE_ID, said.id.place, message).label("declared again");
             reader.report(report.related(*first, "first declared here"));
             continue;
@@ -90,17 +89,17 @@ fn members(reader: &mut Reader<'_>, said: &GroupDraft, names: &Names<'_>, asked:
         match names.find(&word.text) {
             Found::Component(component) => {
                 if !members.insert(component) {
-                    let message = format!("group `{group}` lists `{}` twice", word.text);
+                    let message = text!("group `{}` lists `{}` twice", group, word.text);
                     reader.report(Diagnostic::warning(Code::GROUP_MEMBER, word.place, message));
                 }
             }
             Found::Group(_) => {
-                let message = format!("`{}` is a group and cannot be a member of group `{group}`", word.text);
+                let message = text!("`{}` is a group and cannot be a member of group `{}`", word.text, group);
                 reader.report(Diagnostic::error(Code::GROUP_MEMBER, word.place, message).help("list its members instead"));
             }
             Found::Broken => {}
             Found::Nothing => {
-                let message = format!("member `{}` of group `{group}` does not exist", word.text);
+                let message = text!("member `{}` of group `{}` does not exist", word.text, group);
                 let mut report = Diagnostic::error(Code::GROUP_MEMBER, word.place, message).label("unknown component");
                 report.help = names.nearest(&word.text, asked);
                 reader.report(report);
@@ -116,8 +115,8 @@ fn need(reader: &mut Reader<'_>, said: &GroupDraft) -> Option<usize> {
     #[allow(clippy::cast_precision_loss, reason = "no group has 2^53 members")]
     let fits = (1.0..=count as f64).contains(&said.need) && said.need.fract() == 0.0;
     if !fits {
-        let message = format!("group `{}` needs {} of its {count} members", said.id.text, said.need);
-        let help = format!("`need` must be a whole number from 1 to {count}");
+        let message = text!("group `{}` needs {} of its {} members", said.id.text, said.need, count);
+        let help = text!("`need` must be a whole number from 1 to {}", count);
         let report = Diagnostic::error(Code::GROUP_NEED, said.need_place, message);
         reader.report(if count == 0 { report.help("list at least one member") } else { report.help(help) });
         return None;
@@ -178,7 +177,7 @@ impl<'a> Check<'_, '_, 'a> {
                 Found::Group(members) => ends.extend(members.iter().map(|&component| End { component, word, grouped: true })),
                 Found::Broken => {}
                 Found::Nothing => {
-                    let message = format!("a relation names `{}`, which does not exist", word.text);
+                    let message = text!("a relation names `{}`, which does not exist", word.text);
                     let mut report = Diagnostic::error(Code::DANGLING_RELATION, word.place, message).label("unknown component");
                     report.help = self.names.nearest(&word.text, &mut self.asked);
                     self.reader.report(report);
@@ -192,10 +191,10 @@ impl<'a> Check<'_, '_, 'a> {
         let found = self.model.find_relation(&word.text);
         if found.is_none() {
             let kinds = self.model.relations.values().flat_map(|r| [Some(r.name.as_str()), r.zh.as_deref()]).flatten();
-            let message = format!("the model declares no relation kind `{}`", word.text);
+            let message = text!("the model declares no relation kind `{}`", word.text);
             let mut report = Diagnostic::error(Code::UNKNOWN_RELATION_KIND, word.place, message).label("unknown kind");
             report.help = suggestion(&word.text, kinds)
-                .or_else(|| Some(format!("one of {}", listed(&self.model.relations.keys().collect::<Vec<_>>()))));
+                .or_else(|| Some(text!("one of {}", listed(&self.model.relations.keys().collect::<Vec<_>>()))));
             self.reader.report(report);
         }
         found
@@ -210,7 +209,7 @@ impl<'a> Check<'_, '_, 'a> {
         if start.component == end.component {
             // "Every gateway calls the pool" means the other members of the pool.
             if !start.grouped && !end.grouped {
-                let message = format!("`{}` cannot have a relation to itself", from.id);
+                let message = text!("`{}` cannot have a relation to itself", from.id);
                 self.reader.report(Diagnostic::error(Code::SELF_RELATION, end.word.place, message).label("the same component"));
             }
             return;
@@ -219,17 +218,17 @@ impl<'a> Check<'_, '_, 'a> {
             |types: &[String], component: &Component| types.is_empty() || types.iter().any(|name| self.model.is_a(&component.kind, name));
         let (from_fits, to_fits) = (fits(&kind.from, from), fits(&kind.to, to));
         if !from_fits || !to_fits {
-            let message = format!("`{}` cannot go from `{}` ({}) to `{}` ({})", kind.name, from.id, from.kind, to.id, to.kind);
-            let allowed = |types: &[String]| if types.is_empty() { "anything".to_owned() } else { listed(types) };
-            let help = format!("`{}` goes from {} to {}", kind.name, allowed(&kind.from), allowed(&kind.to));
+            let message = text!("`{}` cannot go from `{}` ({}) to `{}` ({})", kind.name, from.id, from.kind, to.id, to.kind);
+            let allowed = |types: &[String]| if types.is_empty() { text!("anything") } else { listed(types).into() };
+            let help = text!("`{}` goes from {} to {}", kind.name, allowed(&kind.from), allowed(&kind.to));
             let (wrong, component) = if to_fits { (start, from) } else { (end, to) };
             let report = Diagnostic::error(Code::RELATION_TYPES, wrong.word.place, message);
-            self.reader.report(report.label(format!("this is a {}", component.kind)).help(help));
+            self.reader.report(report.label(text!("this is a {}", component.kind)).help(help));
             return;
         }
         let edge = Edge { from: start.component, kind: index, to: end.component };
         if let Some(first) = self.edges.get(&edge) {
-            let message = format!("`{} {} {}` is declared twice", from.id, kind.name, to.id);
+            let message = text!("`{} {} {}` is declared twice", from.id, kind.name, to.id);
             let report = Diagnostic::warning(Code::DUPLICATE_RELATION, end.word.place, message).label("declared again");
             self.reader.report(report.related(*first, "first declared here"));
             return;
@@ -259,14 +258,14 @@ impl<'a> Check<'_, '_, 'a> {
     }
 
     /// `` `a` contains itself: a → b → a ``
-    fn describe(&self, circle: &[Hold]) -> String {
+    fn describe(&self, circle: &[Hold]) -> Text {
         let id = |component: ComponentId| self.component(component).map_or("", |c| c.id.as_str());
         let first = circle.first().map_or("", |hold| id(hold.holder));
-        let mut names: Vec<String> = circle.iter().take(LONGEST_NAMED_CIRCLE).map(|hold| id(hold.holder).to_owned()).collect();
+        let mut names: Vec<Text> = circle.iter().take(LONGEST_NAMED_CIRCLE).map(|hold| id(hold.holder).to_owned().into()).collect();
         if circle.len() > LONGEST_NAMED_CIRCLE {
-            names.push(format!("… {} more", circle.len() - LONGEST_NAMED_CIRCLE));
+            names.push(text!("… {} more", circle.len() - LONGEST_NAMED_CIRCLE));
         }
-        names.push(first.to_owned());
-        format!("`{first}` contains itself: {}", names.join(" → "))
+        names.push(first.to_owned().into());
+        text!("`{}` contains itself: {}", first, Text::joined(names, "{} → {}").unwrap_or_default())
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 
 /// Reads a regular file of at most `limit` bytes. `shown` names it in errors.
 ///
@@ -14,7 +14,7 @@ use diag::{Code, Diagnostic};
 /// end. `TOO_LARGE`: more than `limit` bytes.
 pub fn read(path: &Path, shown: &str, limit: u64) -> Result<Vec<u8>, Box<Diagnostic>> {
     try_read(path, shown, limit)?
-        .ok_or_else(|| Box::new(Diagnostic::nowhere(Code::UNREADABLE, format!("cannot read `{shown}`: no such file"))))
+        .ok_or_else(|| Box::new(Diagnostic::nowhere(Code::UNREADABLE, text!("cannot read `{}`: no such file", shown))))
 }
 
 /// The same, with `None` if there is no such file.
@@ -22,12 +22,12 @@ pub fn read(path: &Path, shown: &str, limit: u64) -> Result<Vec<u8>, Box<Diagnos
 /// # Errors
 /// As for [`read`].
 pub fn try_read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>, Box<Diagnostic>> {
-    let unreadable = |error: &io::Error| Box::new(Diagnostic::nowhere(Code::UNREADABLE, format!("cannot read `{shown}`: {error}")));
+    let unreadable = |error: &io::Error| Box::new(Diagnostic::nowhere(Code::UNREADABLE, text!("cannot read `{}`: {}", shown, error)));
     // Before it is opened: opening a named pipe waits for a writer.
     let size = match fs::metadata(path) {
         Ok(found) if found.is_file() => found.len(),
         Ok(found) => {
-            let message = format!("cannot read `{shown}`: it is {}, not a file", kind(&found));
+            let message = text!("cannot read `{}`: {}", shown, not_a_file_but(&found));
             return Err(Box::new(Diagnostic::nowhere(Code::UNREADABLE, message).help("copy the content into a file first")));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -38,7 +38,7 @@ pub fn try_read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>,
     // One byte more than allowed tells a file that is too large, even one that grows or has no size.
     File::open(path).and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes)).map_err(|error| unreadable(&error))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
-        return Err(Box::new(Diagnostic::nowhere(Code::TOO_LARGE, format!("`{shown}` is larger than {}", in_words(limit)))));
+        return Err(Box::new(Diagnostic::nowhere(Code::TOO_LARGE, text!("`{}` is larger than {}", shown, in_words(limit)))));
     }
     Ok(Some(bytes))
 }
@@ -65,10 +65,12 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
 /// # Errors
 /// The kind of thing that it is.
 pub fn refuse_special(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(found) if !found.is_file() => Err(io::Error::other(format!("it is {}, not a file", kind(&found)))),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    special(path).map_or(Ok(()), |what| Err(io::Error::other(what.to_string())))
+}
+
+/// What is there instead of a file, in words. `None` for a file, and for nothing at all.
+pub fn special(path: &Path) -> Option<Text> {
+    fs::metadata(path).ok().filter(|found| !found.is_file()).map(|found| not_a_file_but(&found))
 }
 
 /// Bytes as text.
@@ -88,7 +90,7 @@ pub fn borrowed_text<'b>(bytes: &'b [u8], shown: &str) -> Result<&'b str, Box<Di
 }
 
 fn not_utf8(shown: &str, error: Utf8Error) -> Box<Diagnostic> {
-    let message = format!("`{shown}` is not UTF-8: invalid byte at offset {}", error.valid_up_to());
+    let message = text!("`{}` is not UTF-8: invalid byte at offset {}", shown, error.valid_up_to());
     Box::new(Diagnostic::nowhere(Code::NOT_UTF8, message).help("save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts"))
 }
 
@@ -98,13 +100,15 @@ fn not_utf8(shown: &str, error: Utf8Error) -> Box<Diagnostic> {
 /// # Errors
 /// `UNWRITABLE`; the old content is then still there.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Box<Diagnostic>> {
-    replace(path, content.as_ref())
-        .map_err(|error| Box::new(Diagnostic::nowhere(Code::UNWRITABLE, format!("cannot write `{}`: {error}", path.display()))))
+    let failed = |why: Text| Box::new(Diagnostic::nowhere(Code::UNWRITABLE, text!("cannot write `{}`: {}", path.display(), why)));
+    if let Some(what) = special(path) {
+        return Err(failed(what));
+    }
+    replace(path, content.as_ref()).map_err(|error| failed(error.to_string().into()))
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    refuse_special(&path)?;
     let old = fs::metadata(&path).map(|found| found.permissions()).ok();
     if old.as_ref().is_some_and(Permissions::readonly) {
         return Err(io::Error::from(io::ErrorKind::PermissionDenied));
@@ -135,25 +139,25 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-fn kind(found: &fs::Metadata) -> &'static str {
+fn not_a_file_but(found: &fs::Metadata) -> Text {
     if found.is_dir() {
-        return "a folder";
+        return text!("it is a folder, not a file");
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt;
         let kind = found.file_type();
         if kind.is_fifo() {
-            return "a named pipe";
+            return text!("it is a named pipe, not a file");
         }
         if kind.is_socket() {
-            return "a socket";
+            return text!("it is a socket, not a file");
         }
         if kind.is_char_device() || kind.is_block_device() {
-            return "a device";
+            return text!("it is a device, not a file");
         }
     }
-    "something else"
+    text!("it is something else, not a file")
 }
 
 fn in_words(bytes: u64) -> String {
@@ -200,12 +204,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        assert!(read(&pipe, "pipe", 5).unwrap_err().message.contains("a named pipe"));
+        assert!(read(&pipe, "pipe", 5).unwrap_err().message.to_string().contains("a named pipe"));
         assert!(open_to_append(&pipe).unwrap_err().to_string().contains("a named pipe"));
-        assert!(read(Path::new("/dev/zero"), "zero", 5).unwrap_err().message.contains("a device"));
+        assert!(read(Path::new("/dev/zero"), "zero", 5).unwrap_err().message.to_string().contains("a device"));
         let socket = dir.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        assert!(read(&socket, "socket", 5).unwrap_err().message.contains("a socket"));
+        assert!(read(&socket, "socket", 5).unwrap_err().message.to_string().contains("a socket"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use diag::{Text, text};
 use estate::{AttributeDef, AttributeKind, Member, Model, ROOT_TYPE, Tier};
 
 use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Skipped, Source, tree};
@@ -19,7 +20,7 @@ pub(super) struct Builder<'m> {
     groups: BTreeMap<String, (ImportedGroup, String)>,
     skipped: BTreeSet<Skipped>,
     /// Files that could not be read, with the reason.
-    failed: Vec<(String, String)>,
+    failed: Vec<(String, Text)>,
 }
 
 impl<'m> Builder<'m> {
@@ -40,7 +41,7 @@ impl<'m> Builder<'m> {
     pub(super) fn documents(&mut self, source: &Source) -> Vec<Value> {
         let (documents, problems) = tree::documents(&source.text);
         if documents.is_empty() {
-            let problem = problems.into_iter().next().unwrap_or_else(|| "the file is empty".to_owned());
+            let problem = problems.into_iter().next().unwrap_or_else(|| text!("the file is empty"));
             self.fail(&source.name, problem);
             return documents;
         }
@@ -50,20 +51,20 @@ impl<'m> Builder<'m> {
         documents
     }
 
-    pub(super) fn fail(&mut self, source: &str, problem: impl Into<String>) {
+    pub(super) fn fail(&mut self, source: &str, problem: impl Into<Text>) {
         self.failed.push((source.to_owned(), problem.into()));
     }
 
     /// A file that could be read but contains nothing of this kind.
     pub(super) fn fail_foreign(&mut self, source: &str) {
-        let problem = format!("this is not `{}` input", self.kind.name());
+        let problem = text!("this is not `{}` input", self.kind.name());
         self.fail(source, problem);
     }
 
     /// The first failure, if no file could be read.
-    pub(super) fn all_failed(&self, files: usize) -> Option<(String, String)> {
+    pub(super) fn all_failed(&self, files: usize) -> Option<(String, Text)> {
         if files == 0 {
-            return Some((String::new(), "no file given".to_owned()));
+            return Some((String::new(), text!("no file given")));
         }
         let failed: BTreeSet<&str> = self.failed.iter().map(|(file, _)| file.as_str()).collect();
         if failed.len() < files { None } else { self.failed.first().cloned() }

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use builder::Builder;
+use diag::{Text, text};
 use estate::Model;
 
 pub use compare::{Report, compare};
@@ -129,32 +130,34 @@ impl Kind {
     }
 
     /// What a file of this kind contains, for an error message.
-    fn expected(self) -> &'static str {
+    fn expected(self) -> Text {
         match self {
-            Kind::Kubernetes => "Kubernetes objects, each with `kind` and `metadata`",
-            Kind::Compose => "a compose file with `services`",
-            Kind::Csv => "a table with the columns `id` and `type`, or `from`, `kind` and `to`",
-            Kind::Jaeger => "Jaeger dependencies or `traces_service_graph_request_total` series",
-            Kind::Netbox => "a NetBox API response with `results`, or a `dumpdata` list",
-            Kind::Backstage => "Backstage entities, each with `kind` and `metadata`",
-            Kind::Terraform => "a Terraform state of version 4",
-            Kind::Asm => "lines that begin with `V:` or `E:`",
+            Kind::Kubernetes => text!("Kubernetes objects, each with `kind` and `metadata`"),
+            Kind::Compose => text!("a compose file with `services`"),
+            Kind::Csv => text!("a table with the columns `id` and `type`, or `from`, `kind` and `to`"),
+            Kind::Jaeger => text!("Jaeger dependencies or `traces_service_graph_request_total` series"),
+            Kind::Netbox => text!("a NetBox API response with `results`, or a `dumpdata` list"),
+            Kind::Backstage => text!("Backstage entities, each with `kind` and `metadata`"),
+            Kind::Terraform => text!("a Terraform state of version 4"),
+            Kind::Asm => text!("lines that begin with `V:` or `E:`"),
         }
     }
 
     /// How to get such a file.
-    fn help(self) -> &'static str {
+    fn help(self) -> Text {
         match self {
-            Kind::Kubernetes => "export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc -A -o json`",
-            Kind::Compose => "export one with `docker compose config`, which fills in all variables",
-            Kind::Csv => "the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`",
+            Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc -A -o json`"),
+            Kind::Compose => text!("export one with `docker compose config`, which fills in all variables"),
+            Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`"),
             Kind::Jaeger => {
-                "save `GET /api/dependencies` from Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` from Prometheus"
+                text!(
+                    "save `GET /api/dependencies` from Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` from Prometheus"
+                )
             }
-            Kind::Netbox => "save `GET /api/dcim/devices/?limit=0` and similar, or the output of `manage.py dumpdata`",
-            Kind::Backstage => "use `catalog-info.yaml` files, or save `GET /api/catalog/entities`",
-            Kind::Terraform => "export one with `terraform state pull`",
-            Kind::Asm => "use the file of an IBM ASM file observer",
+            Kind::Netbox => text!("save `GET /api/dcim/devices/?limit=0` and similar, or the output of `manage.py dumpdata`"),
+            Kind::Backstage => text!("use `catalog-info.yaml` files, or save `GET /api/catalog/entities`"),
+            Kind::Terraform => text!("export one with `terraform state pull`"),
+            Kind::Asm => text!("use the file of an IBM ASM file observer"),
         }
     }
 }
@@ -163,16 +166,20 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportError {
     pub file: String,
-    pub problem: String,
-    pub help: String,
+    pub problem: Text,
+    pub help: Text,
+}
+
+impl ImportError {
+    /// In words, for people.
+    pub fn text(&self) -> Text {
+        if self.file.is_empty() { self.problem.clone() } else { text!("`{}`: {}", self.file, self.problem) }
+    }
 }
 
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.file.is_empty() {
-            return write!(f, "{}", self.problem);
-        }
-        write!(f, "`{}`: {}", self.file, self.problem)
+        fmt::Display::fmt(&self.text(), f)
     }
 }
 
@@ -198,7 +205,7 @@ pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, known: BTreeMa
         Kind::Asm => asm::read(&mut builder, sources),
     }
     if let Some((file, problem)) = builder.all_failed(sources.len()) {
-        return Err(ImportError { file, problem, help: format!("expected {}; {}", kind.expected(), kind.help()) });
+        return Err(ImportError { file, problem, help: text!("expected {}; {}", kind.expected(), kind.help()) });
     }
     Ok(builder.finish())
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use diag::text;
+
 use super::builder::Builder;
 use super::{AttributeText, ImportedComponent, Source};
 
@@ -38,7 +40,7 @@ fn table(builder: &mut Builder<'_>, source: &Source) {
     let columns: Vec<String> = match reader.headers() {
         Ok(headers) => headers.iter().map(column).collect(),
         Err(error) => {
-            builder.fail(&source.name, format!("invalid CSV: {error}"));
+            builder.fail(&source.name, text!("invalid CSV: {}", error));
             return;
         }
     };

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Number, Value};
 
-use diag::Sources;
+use diag::{Sources, Text, text};
 use value::yaml::{self, Node};
 
 use super::AttributeText;
 
 /// The documents of a file, and the errors of those that could not be read. Empty documents are left out.
-pub(super) fn documents(text: &str) -> (Vec<Value>, Vec<String>) {
+pub(super) fn documents(text: &str) -> (Vec<Value>, Vec<Text>) {
     let body = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if body.trim_start().starts_with(['{', '[']) {
         let mut documents = Vec::new();
@@ -17,7 +17,7 @@ pub(super) fn documents(text: &str) -> (Vec<Value>, Vec<String>) {
             match document {
                 Ok(document) => documents.push(document),
                 Err(error) => {
-                    problem = Some(format!("invalid JSON: {error}"));
+                    problem = Some(text!("invalid JSON: {}", error));
                     break;
                 }
             }
@@ -30,7 +30,7 @@ pub(super) fn documents(text: &str) -> (Vec<Value>, Vec<String>) {
     yaml_documents(body)
 }
 
-fn yaml_documents(body: &str) -> (Vec<Value>, Vec<String>) {
+fn yaml_documents(body: &str) -> (Vec<Value>, Vec<Text>) {
     let mut documents = Vec::new();
     let mut problems = Vec::new();
     for (line, part) in split(body) {
@@ -45,7 +45,7 @@ fn yaml_documents(body: &str) -> (Vec<Value>, Vec<String>) {
             }
             Err(diagnostic) => {
                 let at = diagnostic.place.map_or(1, |place| sources.line_column(place.source, place.span.start).line);
-                problems.push(format!("line {}: {}", line + at, diagnostic.message));
+                problems.push(text!("line {}: {}", line + at, diagnostic.message));
             }
         }
     }

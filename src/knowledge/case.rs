@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use diag::suggestion;
-use diag::{Code, Diagnostic, Place, SourceId, Sources};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, suggestion, text};
 use value::Time;
 use value::fields::{Fields, Reader, Word, items, listed};
 use value::yaml::{self, Node, Value};
@@ -115,8 +114,8 @@ pub fn read_case(sources: &Sources, source: SourceId) -> (Option<(Case, Mentions
         Err(diagnostic) => return (None, vec![*diagnostic]),
     };
     if !matches!(node.value, Value::Map(_)) {
-        let message = format!("a case must be a map, not {}", node.kind());
-        let diagnostic = Diagnostic::error(Code::CASE_FILE, node.place, message).help(format!("a case has {}", listed(CASE)));
+        let message = text!("a case must be a map, not {}", node.kind());
+        let diagnostic = Diagnostic::error(Code::CASE_FILE, node.place, message).help(text!("a case has {}", listed(CASE)));
         return (None, vec![diagnostic]);
     }
     let mut reader = Reader::new(sources);
@@ -132,9 +131,9 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(Case, Mentions)> {
     let date = date(reader, &fields);
     let root = root(reader, &fields);
     let (alerts, logs, metrics) = symptoms(reader, &fields);
-    let affected = words(reader, &fields, "affected");
+    let affected = all_placed(reader, &fields, "affected");
     let solutions = reader.texts_of(&fields, "solutions");
-    let rule = word(reader, &fields, "rule");
+    let rule = placed(reader, &fields, "rule");
     let notes = reader.optional(&fields, "notes");
     let root = root.ok()?;
     let text = |word: &Word| word.text.clone();
@@ -170,24 +169,24 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(Case, Mentions)> {
 }
 
 /// The text under a key, with its place.
-fn word(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Word> {
+fn placed(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Word> {
     let text = reader.optional(fields, key)?;
     fields.get(key).map(|node| Word { text, place: node.place })
 }
 
 /// One text, or a list of them, each with its place.
-fn words(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<Word> {
-    let what = format!("`{key}` of {}", fields.what);
+fn all_placed(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<Word> {
+    let what = text!("`{}` of {}", key, fields.what);
     let Some(node) = fields.get(key) else { return Vec::new() };
-    items(node).iter().filter_map(|item| reader.text(item, &what).map(|text| Word { text, place: item.place })).collect()
+    items(node).iter().filter_map(|item| reader.text(item, what.clone()).map(|text| Word { text, place: item.place })).collect()
 }
 
 fn date(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Time> {
     let text = reader.optional(fields, "date")?;
     let time = Time::parse(&text).or_else(|| Time::parse(&format!("{text}T00:00:00Z")));
     if let (None, Some(node)) = (time, fields.get("date")) {
-        let message = format!("invalid date `{text}`");
-        let help = "use a date like `2025-06-01`, or a time like `2025-06-01T10:00:00+08:00`";
+        let message = text!("invalid date `{}`", text);
+        let help = text!("use a date like `2025-06-01`, or a time like `2025-06-01T10:00:00+08:00`");
         reader.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label("a date is expected here").help(help));
     }
     time
@@ -210,8 +209,8 @@ fn root(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Result<Option<RootWords
         return Ok(None);
     };
     let Some(root) = reader.fields(node, "a root cause", ROOT) else { return Err(Unusable) };
-    let component = word(reader, &root, "component");
-    let kind = word(reader, &root, "type");
+    let component = placed(reader, &root, "component");
+    let kind = placed(reader, &root, "type");
     let fault = reader.needed(&root, "fault").ok_or(Unusable)?;
     Ok(Some(RootWords { component, kind, fault }))
 }
@@ -222,8 +221,8 @@ type MetricWords = (Word, Word, bool);
 fn symptoms(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Word>, Vec<Word>, Vec<MetricWords>) {
     let symptoms = fields.get("symptoms").and_then(|node| reader.fields(node, "the symptoms", SYMPTOMS));
     let Some(symptoms) = symptoms else { return (Vec::new(), Vec::new(), Vec::new()) };
-    let alerts = words(reader, &symptoms, "alerts");
-    let logs = words(reader, &symptoms, "logs");
+    let alerts = all_placed(reader, &symptoms, "alerts");
+    let logs = all_placed(reader, &symptoms, "logs");
     let metrics = reader.list_of(&symptoms, "metrics").iter().filter_map(|node| metric(reader, node)).collect();
     (alerts, logs, metrics)
 }
@@ -237,9 +236,9 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<MetricWords> {
         "high" => true,
         "low" => false,
         other => {
-            let message = format!("invalid change `{other}` of a metric");
+            let message = text!("invalid change `{}` of a metric", other);
             let place = fields.get("change").map_or(fields.place, |node| node.place);
-            let help = suggestion(other, CHANGES.iter().copied()).unwrap_or_else(|| format!("use one of {}", listed(CHANGES)));
+            let help = suggestion(other, CHANGES.iter().copied()).unwrap_or_else(|| text!("use one of {}", listed(CHANGES)));
             reader.report(Diagnostic::error(Code::WRONG_KIND, place, message).help(help));
             return None;
         }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
 use super::weights::Weights;
-use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, Text, text};
 use value::Time;
 
 /// The journal's name in the project folder.
@@ -130,22 +130,24 @@ impl Entry {
     }
 
     /// Why it contradicts itself, if it does.
-    fn contradiction(&self) -> Option<&'static str> {
+    fn contradiction(&self) -> Option<Text> {
         let named = self.answer.as_ref().and_then(|answer| answer.component.as_deref());
         let broke = self.root.as_ref().map(|root| root.component.as_str());
         let in_range = |answer: &GivenAnswer| (0.0..=1.0).contains(&answer.confidence);
         if self.bundle.is_empty() || broke == Some("") {
-            return Some("the name of a bundle or component must not be empty");
+            return Some(text!("the name of a bundle or component must not be empty"));
         }
         if !self.answer.as_ref().is_none_or(in_range) {
-            return Some("`confidence` must be between 0 and 1");
+            return Some(text!("`confidence` must be between 0 and 1"));
         }
         match self.verdict {
-            Verdict::Confirmed if self.answer.is_none() => Some("`confirmed` needs the `answer` that was right"),
-            Verdict::Confirmed if broke.is_some() && broke != named => Some("`confirmed`, but `root` is not the component of `answer`"),
-            Verdict::Corrected if broke.is_none() => Some("`corrected` needs `root`, the real root cause"),
-            Verdict::Corrected if broke == named => Some("`corrected`, but `root` is the component of `answer`: use `confirmed`"),
-            Verdict::NoFault if broke.is_some() => Some("`no_fault`, but `root` names a root cause"),
+            Verdict::Confirmed if self.answer.is_none() => Some(text!("`confirmed` needs the `answer` that was right")),
+            Verdict::Confirmed if broke.is_some() && broke != named => {
+                Some(text!("`confirmed`, but `root` is not the component of `answer`"))
+            }
+            Verdict::Corrected if broke.is_none() => Some(text!("`corrected` needs `root`, the real root cause")),
+            Verdict::Corrected if broke == named => Some(text!("`corrected`, but `root` is the component of `answer`: use `confirmed`")),
+            Verdict::NoFault if broke.is_some() => Some(text!("`no_fault`, but `root` names a root cause")),
             Verdict::Confirmed | Verdict::Corrected | Verdict::NoFault => None,
         }
     }
@@ -217,7 +219,7 @@ pub fn pairs(entries: &[Entry], layer: Option<Layer>) -> Vec<(f64, bool)> {
 pub fn read(text: &str) -> (Vec<Entry>, Vec<Diagnostic>) {
     let (entries, broken) = lines(text);
     let diagnostic = |one: Broken| {
-        let message = format!("`{JOURNAL}` line {}: {}", one.line, one.message);
+        let message = text!("`{}` line {}: {}", JOURNAL, one.line, one.message);
         Diagnostic::nowhere(Code::FEEDBACK_ENTRY, message).help(one.help)
     };
     (standing(entries), broken.into_iter().map(diagnostic).collect())
@@ -227,7 +229,7 @@ pub fn read(text: &str) -> (Vec<Entry>, Vec<Diagnostic>) {
 pub fn read_journal(sources: &Sources, source: SourceId) -> (Vec<Entry>, Vec<Diagnostic>) {
     let (entries, broken) = lines(sources.text(source));
     let diagnostic = |one: Broken| {
-        let message = format!("invalid feedback in line {}: {}", one.line, one.message);
+        let message = text!("invalid feedback in line {}: {}", one.line, one.message);
         Diagnostic::error(Code::FEEDBACK_ENTRY, Place::new(source, one.span), message).label("not counted").help(one.help)
     };
     (standing(entries), broken.into_iter().map(diagnostic).collect())
@@ -238,14 +240,12 @@ struct Broken {
     /// From 1.
     line: usize,
     span: Span,
-    message: String,
-    help: &'static str,
+    message: Text,
+    help: Text,
 }
 
 /// Conflict markers that a git merge leaves in a file.
 const MERGE_MARKS: &[&str] = &["<<<<<<<", "=======", ">>>>>>>", "|||||||"];
-const MEND_MERGE: &str = "remove the conflict marker and keep the lines of both sides";
-const MEND: &str = "fix or remove the line; `faultscope confirm BUNDLE` writes a new one";
 
 /// All entries in the order of their lines.
 fn lines(text: &str) -> (Vec<Entry>, Vec<Broken>) {
@@ -258,25 +258,28 @@ fn lines(text: &str) -> (Vec<Entry>, Vec<Broken>) {
         if line.is_empty() {
             continue;
         }
-        let mut refuse = |message: String, help| broken.push(Broken { line: at + 1, span, message, help });
+        let mut refuse = |message: Text, help: Text| broken.push(Broken { line: at + 1, span, message, help });
+        let mend = || text!("fix or remove the line; `faultscope confirm BUNDLE` writes a new one");
         match serde_json::from_str::<Entry>(line) {
             Ok(entry) => match entry.contradiction() {
-                Some(why) => refuse(why.to_owned(), MEND),
+                Some(why) => refuse(why, mend()),
                 None => entries.push(Entry { bundle: bundle_name(&entry.bundle), ..entry }),
             },
-            Err(_) if MERGE_MARKS.iter().any(|mark| line.starts_with(mark)) => refuse("unresolved merge conflict".to_owned(), MEND_MERGE),
-            Err(error) => refuse(reason(&error), MEND),
+            Err(_) if MERGE_MARKS.iter().any(|mark| line.starts_with(mark)) => {
+                refuse(text!("unresolved merge conflict"), text!("remove the conflict marker and keep the lines of both sides"));
+            }
+            Err(error) => refuse(reason(&error), mend()),
         }
     }
     (entries, broken)
 }
 
 /// The message of `serde_json`, without the line number, which is always 1.
-fn reason(error: &serde_json::Error) -> String {
+fn reason(error: &serde_json::Error) -> Text {
     let full = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = full.strip_suffix(&place).unwrap_or(&full);
-    format!("{message} (column {})", error.column())
+    text!("{} (column {})", message, error.column())
 }
 
 /// Normalizes a path: with `/`, without a leading `./` or a trailing `/`.

@@ -26,10 +26,10 @@ fn check(text: &str, entries: &[&str], broken: &[&str]) {
     assert_eq!(again, found);
     assert_eq!((diagnostics.len(), placed.len()), (broken.len(), broken.len()), "{diagnostics:?}");
     for ((said, placed), part) in diagnostics.iter().zip(&placed).zip(broken) {
-        assert!(said.message.contains(part), "`{part}` is not in `{}`", said.message);
+        assert!(said.message.to_string().contains(part), "`{part}` is not in `{}`", said.message);
         assert_eq!((said.code, placed.code), (Code::FEEDBACK_ENTRY, Code::FEEDBACK_ENTRY));
         let at = placed.place.map(|place| sources.line_column(place.source, place.span.start).line).unwrap();
-        assert!(said.message.contains(&format!("`feedback.ndjson` line {at}: ")), "{}", said.message);
+        assert!(said.message.to_string().contains(&format!("`feedback.ndjson` line {at}: ")), "{}", said.message);
     }
 }
 

@@ -5,7 +5,7 @@ use super::ast::{
     Advice, Answer, Ask, At, Body, Branch, Conclusion, Given, Goal, ImpactPart, Link, MembersOf, Name, Op, Place, Reach, Reference, Scope,
     Set, SetBase, Severity, Shares, Status, Suppress, Target, Where, WhereValue,
 };
-use diag::{Code, Diagnostic, SourceId};
+use diag::{Code, Diagnostic, SourceId, text};
 
 pub type Pair<'a> = pest::iterators::Pair<'a, G>;
 
@@ -55,7 +55,7 @@ impl Builder<'_> {
         let date = self.word(pair);
         if date.value.parse::<jiff::civil::Date>().is_err() {
             self.diagnostics.push(
-                Diagnostic::error(Code::BAD_DATE, self.place(date.span), format!("invalid date `{}`", date.value))
+                Diagnostic::error(Code::BAD_DATE, self.place(date.span), text!("invalid date `{}`", date.value))
                     .label("no such date")
                     .help("use year, month and day, like `2025-06-01`"),
             );

@@ -6,7 +6,7 @@ use super::ast::{
     TextMatch, TrendBy,
 };
 use super::build::{Builder, Pair};
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, text};
 use value::Duration;
 
 impl Builder<'_> {
@@ -281,7 +281,7 @@ impl Builder<'_> {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
             self.diagnostics.push(
-                Diagnostic::error(Code::BAD_REGEX, self.place(text.span), format!("invalid regular expression: {reason}"))
+                Diagnostic::error(Code::BAD_REGEX, self.place(text.span), text!("invalid regular expression: {}", reason))
                     .label("invalid pattern")
                     .help("escape literal special characters, like `\\[`, or remove `matching` to search for the text itself"),
             );

@@ -5,7 +5,7 @@ use pest::Parser;
 
 use super::ast::{Token, TokenKind};
 use super::{Grammar, Rule as G};
-use diag::{Code, Diagnostic, Place, SourceId, Span, did_you_mean};
+use diag::{Code, Diagnostic, Place, SourceId, Span, did_you_mean, text};
 
 /// Parentheses nested deeper than this are rejected: they are unreadable, and the parser's stack is finite.
 const MAX_NESTING: usize = 64;
@@ -175,16 +175,15 @@ impl Cutter<'_> {
         let word = self.text.get(span.start..span.end).unwrap_or("").split_whitespace().next().unwrap_or("").to_owned();
         let upper = word.to_ascii_uppercase();
         let help = if super::ast::Kind::of(&upper).is_some() && upper != word {
-            format!(
+            text!(
                 "identifiers start with an uppercase prefix: `{}`",
                 upper.split_once('-').map_or(upper.clone(), |(kind, _)| format!("{kind}{}", word.get(kind.len()..).unwrap_or("")))
             )
         } else {
-            "a rule starts on a new line with its identifier and title: `TOP-001 \"Title\" {`; the prefix is TOP, MET, CAS or TREE"
-                .to_owned()
+            text!("a rule starts on a new line with its identifier and title: `TOP-001 \"Title\" {`; the prefix is TOP, MET, CAS or TREE")
         };
         self.diagnostics.push(
-            Diagnostic::error(Code::OUTSIDE_BLOCK, self.place(span), format!("`{word}` is outside any rule"))
+            Diagnostic::error(Code::OUTSIDE_BLOCK, self.place(span), text!("`{}` is outside any rule", word))
                 .label("not part of a rule")
                 .help(help),
         );
@@ -206,7 +205,7 @@ impl Cutter<'_> {
         if close.is_none() {
             broken = true;
             self.diagnostics.push(
-                Diagnostic::error(Code::UNCLOSED_BLOCK, self.place(first.span), format!("rule `{}` has no closing brace", self.str(first)))
+                Diagnostic::error(Code::UNCLOSED_BLOCK, self.place(first.span), text!("rule `{}` has no closing brace", self.str(first)))
                     .label("starts here")
                     .help("write `}` after its last clause"),
             );
@@ -246,7 +245,7 @@ impl Cutter<'_> {
                         self.place(Span::new(span.start, span.start + first.span.end - first.span.start)),
                         "this clause is nested too deeply",
                     )
-                    .label(format!("more than {MAX_NESTING} levels"))
+                    .label(text!("more than {} levels", MAX_NESTING))
                     .help("split the rule, or define part of it as a state in `topology/model.yaml`"),
                 );
             } else {
@@ -260,9 +259,9 @@ impl Cutter<'_> {
         let word = self.str(first).to_owned();
         let near = diag::nearest(&word, CLAUSE_WORDS.iter().copied());
         let help =
-            near.map_or_else(|| "a clause starts with a keyword such as `given`, `if`, `then`, `check`, `note`".to_owned(), did_you_mean);
+            near.map_or_else(|| text!("a clause starts with a keyword such as `given`, `if`, `then`, `check`, `note`"), did_you_mean);
         self.diagnostics.push(
-            Diagnostic::error(Code::UNKNOWN_CLAUSE, self.place(span), format!("`{word}` does not start a clause"))
+            Diagnostic::error(Code::UNKNOWN_CLAUSE, self.place(span), text!("`{}` does not start a clause", word))
                 .label("not a clause keyword")
                 .help(help),
         );

@@ -1,11 +1,11 @@
 //! Turns a parser failure into a message: what was found, what was expected, and what was probably meant.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::Rule as G;
-use diag::{Code, Diagnostic, Place, SourceId, Span, did_you_mean, nearest};
+use diag::{Code, Diagnostic, Place, SourceId, Span, Text, did_you_mean, nearest, text};
 
 /// List at most this many alternatives: more would not help.
 const MAX_EXPECTED: usize = 6;
@@ -23,14 +23,16 @@ pub fn diagnose(source: SourceId, text: &str, base: usize, code: Code, error: &E
         ErrorVariant::ParsingError { positives, .. } => positives,
         ErrorVariant::CustomError { .. } => &[],
     };
-    let expected: BTreeSet<String> = positives.iter().filter_map(|rule| describe(*rule)).collect();
-    let words: Vec<&str> = expected.iter().filter_map(|e| e.strip_prefix('`')?.strip_suffix('`')).collect();
+    // By their English, which decides the order in every language.
+    let expected: BTreeMap<String, Text> =
+        positives.iter().filter_map(|rule| describe(*rule)).map(|text| (text.to_string(), text)).collect();
+    let words: Vec<&str> = expected.keys().filter_map(|e| e.strip_prefix('`')?.strip_suffix('`')).collect();
     let listed = list(&expected);
-    let message = if found.is_empty() { "the clause ends too early".to_owned() } else { format!("unexpected `{found}`") };
+    let message = if found.is_empty() { text!("the clause ends too early") } else { text!("unexpected `{}`", found) };
     let mut diagnostic = Diagnostic::error(code, Place::new(source, span), message).label(if listed.is_empty() {
-        "not valid here".to_owned()
+        text!("not valid here")
     } else {
-        format!("expected {listed}")
+        text!("expected {}", listed)
     });
     if let Some(help) = advise(found, text.get(..at).unwrap_or(""), &words) {
         diagnostic = diagnostic.help(help);
@@ -53,12 +55,12 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
 }
 
-fn list(expected: &BTreeSet<String>) -> String {
-    let items: Vec<&str> = expected.iter().map(String::as_str).take(MAX_EXPECTED).collect();
-    match items.as_slice() {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+fn list(expected: &BTreeMap<String, Text>) -> Text {
+    let mut items: Vec<Text> = expected.values().take(MAX_EXPECTED).cloned().collect();
+    let last = items.pop().unwrap_or_default();
+    match Text::joined(items, "{}, {}") {
+        None => last,
+        Some(rest) => text!("{} or {}", rest, last),
     }
 }
 
@@ -66,22 +68,24 @@ fn list(expected: &BTreeSet<String>) -> String {
 const SET_WORDS: &[&str] = &["dependents", "dependencies", "peers", "members", "components"];
 
 /// Habits from other languages, and spelling.
-fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
+fn advise(found: &str, before: &str, words: &[&str]) -> Option<Text> {
     let fixed = match found {
-        "==" => "write `=` for equality",
-        "&&" => "write `and`",
-        "||" => "write `or`",
-        "!" => "write `not`",
-        "=>" => "write `>=`, or `->` in a tree",
-        "<>" => "write `!=`",
-        "//" => "start a comment with `#`",
-        "'" => "use double quotes: `\"…\"`",
-        ";" | "；" => "clauses need no terminator: the next keyword starts the next clause",
-        "then" | "AND" | "OR" | "NOT" | "IF" | "THEN" => "keywords are lowercase, and a clause must be complete before the next one starts",
-        _ => "",
+        "==" => text!("write `=` for equality"),
+        "&&" => text!("write `and`"),
+        "||" => text!("write `or`"),
+        "!" => text!("write `not`"),
+        "=>" => text!("write `>=`, or `->` in a tree"),
+        "<>" => text!("write `!=`"),
+        "//" => text!("start a comment with `#`"),
+        "'" => text!("use double quotes: `\"…\"`"),
+        ";" | "；" => text!("clauses need no terminator: the next keyword starts the next clause"),
+        "then" | "AND" | "OR" | "NOT" | "IF" | "THEN" => {
+            text!("keywords are lowercase, and a clause must be complete before the next one starts")
+        }
+        _ => Text::default(),
     };
     if !fixed.is_empty() {
-        return Some(fixed.to_owned());
+        return Some(fixed);
     }
     if found.is_empty() {
         return None;
@@ -91,12 +95,12 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
         && found.starts_with('-')
         && let Some(start) = before.rsplit(|c: char| !is_word(c)).next().filter(|start| !start.is_empty())
     {
-        return Some(format!("put an id in quotes, after `component`: `component \"{start}{found}\"`"));
+        return Some(text!("put an id in quotes, after `component`: `component \"{}\"`", format!("{start}{found}")));
     }
     let mut earlier = before.split_whitespace().rev();
     let (last, last_but_one) = (earlier.next().unwrap_or(""), earlier.next().unwrap_or(""));
     if matches!(last_but_one, "least" | "most" | "至少" | "至多") {
-        return Some("write a number in digits or a percentage: `at least 2`, `at least 30%`".to_owned());
+        return Some(text!("write a number in digits or a percentage: `at least 2`, `at least 30%`"));
     }
     if found == "of"
         && let Some(set) = nearest(last, SET_WORDS.iter().copied()).filter(|set| *set != last)
@@ -104,17 +108,17 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
         return Some(did_you_mean(set));
     }
     if found == "on" && words.contains(&"at") {
-        return Some("use `at` to name the component: `fault \"…\" at db`".to_owned());
+        return Some(text!("use `at` to name the component: `fault \"…\" at db`"));
     }
     if found.starts_with('"')
         && words.is_empty()
         && (last.ends_with("tags") || last.ends_with(','))
         && before.trim_start().starts_with("tags")
     {
-        return Some("write tags without quotes: `tags database, pool`".to_owned());
+        return Some(text!("write tags without quotes: `tags database, pool`"));
     }
     if found.starts_with(|c: char| c.is_ascii_digit()) && matches!(last, "for" | "within" | "of" | "持续" | "近") {
-        return Some("a duration is a whole number with a unit: `90m`, not `1.5h`".to_owned());
+        return Some(text!("a duration is a whole number with a unit: `90m`, not `1.5h`"));
     }
     let is_event = matches!(
         found,
@@ -134,7 +138,7 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
             | "探测"
     );
     if is_event && (before.trim_end().ends_with("no") || before.trim_end().ends_with("没有")) {
-        return Some(format!("write `not {found} …` (`非 …`): `no` is only for sets of components"));
+        return Some(text!("write `not {} …` (`非 …`): `no` is only for sets of components", found));
     }
     if let Some(near) = nearest(found, words.iter().copied()).filter(|near| *near != found) {
         return Some(did_you_mean(near));
@@ -146,13 +150,13 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<String> {
     // A quantity with an unknown unit fails right after its number.
     let last = before.trim_end().rsplit(|c: char| !is_word(c) && c != '.').next().unwrap_or("");
     if last.starts_with(|c: char| c.is_ascii_digit()) && found.chars().next().is_some_and(char::is_alphabetic) {
-        return Some("use a unit like `%`, `ms`, `s`, `min`, `h`, `d`, `GiB`, `MB/s`, `/s`, `/min`, `/h`, or none for a count".to_owned());
+        return Some(text!("use a unit like `%`, `ms`, `s`, `min`, `h`, `d`, `GiB`, `MB/s`, `/s`, `/min`, `/h`, or none for a count"));
     }
     None
 }
 
 /// A human-readable name for a grammar rule; `None` if it would only confuse.
-fn describe(rule: G) -> Option<String> {
+fn describe(rule: G) -> Option<Text> {
     let name = format!("{rule:?}");
     if let Some(keyword) = name.strip_prefix("kw_") {
         let spelled = match keyword {
@@ -165,48 +169,48 @@ fn describe(rule: G) -> Option<String> {
             "no_other_rule" => "no other rule explains",
             other => other,
         };
-        return Some(format!("`{spelled}`"));
+        return Some(format!("`{spelled}`").into());
     }
     let words = match rule {
-        G::EOI => "the end of the clause",
-        G::expr | G::conjunction | G::negation | G::held | G::primary | G::condition | G::comparison | G::state => "a condition",
-        G::string | G::text => "a quoted string",
-        G::ident | G::member_name => "a name",
-        G::reference => "a variable",
-        G::metric => "a metric such as `db.connections`",
-        G::operand | G::quantity | G::number => "a value such as `90%` or `db.connections`",
-        G::unit => "a unit",
-        G::percent => "a percentage",
-        G::integer => "a whole number",
-        G::duration | G::held_for => "a duration such as `5m`",
-        G::window => "`within` and a duration",
-        G::rule_id => "a rule identifier such as `TOP-001`",
-        G::case_id => "a case identifier such as `HIS-20250601`",
-        G::date => "a date such as `2025-06-01`",
-        G::set | G::walk | G::peers | G::members | G::everything => "a set such as `dependents of db`",
-        G::place | G::container => "a place such as `db` or `subnet of h`",
-        G::conclusion => "a conclusion such as `impact` or `fault`",
-        G::impact_part => "a set such as `dependents of db`",
-        G::branch | G::answer => "an answer such as `yes ->`",
-        G::target => "a question of the tree or `end`",
-        G::arrow => "`->`",
-        G::lbrace => "`{`",
-        G::rbrace => "`}`",
-        G::lparen => "`(`",
-        G::rparen => "`)`",
-        G::comma => "`,`",
-        G::colon => "`:`",
-        G::dot => "`.`",
-        G::lt | G::le | G::gt | G::ge | G::eq | G::ne => "a comparison such as `>`",
-        G::where_test | G::where_any | G::where_short => "a filter such as `type = service`",
-        G::where_value => "a value",
-        G::given_item | G::variable => "a variable such as `db: database`",
-        G::link | G::relation | G::shares => "a relation such as `s depends_on db`",
-        G::modifier => "a modifier such as `on s` or `within 5m`",
-        G::selector => "a label such as `with severity = \"warning\"`",
-        G::stat => "`mean`, `peak`, `lowest`, `total` or a percentile such as `p95`",
-        G::tag => "a tag",
+        G::EOI => text!("the end of the clause"),
+        G::expr | G::conjunction | G::negation | G::held | G::primary | G::condition | G::comparison | G::state => text!("a condition"),
+        G::string | G::text => text!("a quoted string"),
+        G::ident | G::member_name => text!("a name"),
+        G::reference => text!("a variable"),
+        G::metric => text!("a metric such as `db.connections`"),
+        G::operand | G::quantity | G::number => text!("a value such as `90%` or `db.connections`"),
+        G::unit => text!("a unit"),
+        G::percent => text!("a percentage"),
+        G::integer => text!("a whole number"),
+        G::duration | G::held_for => text!("a duration such as `5m`"),
+        G::window => text!("`within` and a duration"),
+        G::rule_id => text!("a rule identifier such as `TOP-001`"),
+        G::case_id => text!("a case identifier such as `HIS-20250601`"),
+        G::date => text!("a date such as `2025-06-01`"),
+        G::set | G::walk | G::peers | G::members | G::everything => text!("a set such as `dependents of db`"),
+        G::place | G::container => text!("a place such as `db` or `subnet of h`"),
+        G::conclusion => text!("a conclusion such as `impact` or `fault`"),
+        G::impact_part => text!("a set such as `dependents of db`"),
+        G::branch | G::answer => text!("an answer such as `yes ->`"),
+        G::target => text!("a question of the tree or `end`"),
+        G::arrow => text!("`->`"),
+        G::lbrace => text!("`{`"),
+        G::rbrace => text!("`}`"),
+        G::lparen => text!("`(`"),
+        G::rparen => text!("`)`"),
+        G::comma => text!("`,`"),
+        G::colon => text!("`:`"),
+        G::dot => text!("`.`"),
+        G::lt | G::le | G::gt | G::ge | G::eq | G::ne => text!("a comparison such as `>`"),
+        G::where_test | G::where_any | G::where_short => text!("a filter such as `type = service`"),
+        G::where_value => text!("a value"),
+        G::given_item | G::variable => text!("a variable such as `db: database`"),
+        G::link | G::relation | G::shares => text!("a relation such as `s depends_on db`"),
+        G::modifier => text!("a modifier such as `on s` or `within 5m`"),
+        G::selector => text!("a label such as `with severity = \"warning\"`"),
+        G::stat => text!("`mean`, `peak`, `lowest`, `total` or a percentile such as `p95`"),
+        G::tag => text!("a tag"),
         _ => return None,
     };
-    Some(words.to_owned())
+    Some(words)
 }

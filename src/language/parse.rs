@@ -7,7 +7,7 @@ use super::build::{Builder, Pair};
 use super::cut::{Block, Cutter, RawClause, tokens};
 use super::expect::diagnose;
 use super::{Grammar, Rule as G};
-use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, text};
 
 /// Parses one `.rules` file. Rules with a broken clause are returned too, marked as broken, so that their other clauses are checked.
 pub fn parse_file(sources: &Sources, source: SourceId) -> (File, Vec<Diagnostic>) {
@@ -202,11 +202,12 @@ fn duplicates(source: SourceId, clauses: &[Clause], diagnostics: &mut Vec<Diagno
             | Body::Ask(_) => continue,
         };
         if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
+            let help = if name == "if" { text!("join the conditions with `and` or `or`") } else { text!("keep one of them") };
             diagnostics.push(
-                Diagnostic::error(Code::DUPLICATE_CLAUSE, Place::new(source, clause.span), format!("`{name}` occurs twice in one rule"))
+                Diagnostic::error(Code::DUPLICATE_CLAUSE, Place::new(source, clause.span), text!("`{}` occurs twice in one rule", name))
                     .label("second occurrence")
                     .related(Place::new(source, *first), "first occurrence")
-                    .help(if name == "if" { "join the conditions with `and` or `or`" } else { "keep one of them" }),
+                    .help(help),
             );
         } else {
             seen.push((name, clause.span));

@@ -3,7 +3,7 @@
 use super::Rule as G;
 use super::ast::{At, Op, Quantity, Stat};
 use super::build::{Builder, Pair};
-use diag::{Code, Diagnostic, Place, Span};
+use diag::{Code, Diagnostic, Place, Span, Text, text};
 use value::{Duration, Unit};
 
 /// The longest window or `for`: ten years in milliseconds. Anything longer is an error.
@@ -46,7 +46,7 @@ impl Builder<'_> {
                     let shown = other.map(String::from).unwrap_or_default();
                     let here = Span::new(span.start + at, span.start + at + 1 + shown.len());
                     self.diagnostics.push(
-                        Diagnostic::error(Code::SYNTAX, self.place(here), format!("invalid escape `\\{shown}`"))
+                        Diagnostic::error(Code::SYNTAX, self.place(here), text!("invalid escape `\\{}`", shown))
                             .label("unknown escape")
                             .help("use `\\\"`, `\\n` or `\\t`; write a backslash as `\\\\`"),
                     );
@@ -65,22 +65,20 @@ impl Builder<'_> {
         At::new(chars.as_str().replace("\\\"", "\""), self.span(pair))
     }
 
-    pub fn integer(&mut self, pair: &Pair<'_>, max: u32, what: &str) -> Option<At<u32>> {
+    pub fn integer(&mut self, pair: &Pair<'_>, max: u32, what: &'static str) -> Option<At<u32>> {
         let span = self.span(pair);
         match pair.as_str().parse::<u32>() {
             Ok(value) if value <= max => Some(At::new(value, span)),
             _ => {
-                self.out_of_range(span, pair.as_str(), &format!("{what} must be between 0 and {max}"));
+                self.out_of_range(span, pair.as_str(), text!("{} must be between 0 and {}", Text::from(what), max));
                 None
             }
         }
     }
 
-    fn out_of_range(&mut self, span: Span, found: &str, help: &str) {
+    fn out_of_range(&mut self, span: Span, found: &str, help: impl Into<Text>) {
         self.diagnostics.push(
-            Diagnostic::error(Code::BAD_NUMBER, self.place(span), format!("`{found}` is out of range"))
-                .label("out of range")
-                .help(help.to_owned()),
+            Diagnostic::error(Code::BAD_NUMBER, self.place(span), text!("`{}` is out of range", found)).label("out of range").help(help),
         );
     }
 
@@ -88,7 +86,7 @@ impl Builder<'_> {
         let value = pair.as_str().parse::<f64>().ok().filter(|v| v.is_finite());
         if value.is_none() {
             let span = self.span(pair);
-            self.out_of_range(span, pair.as_str(), "use a finite number");
+            self.out_of_range(span, pair.as_str(), text!("use a finite number"));
         }
         value
     }
@@ -128,7 +126,7 @@ impl Builder<'_> {
         }
         #[allow(clippy::cast_precision_loss, reason = "the limit is far below 2^53")]
         if total <= 0.0 || total > MAX_DURATION as f64 {
-            self.out_of_range(span, pair.as_str(), "a duration must be more than 0 and at most ten years");
+            self.out_of_range(span, pair.as_str(), text!("a duration must be more than 0 and at most ten years"));
             return None;
         }
         #[allow(clippy::cast_possible_truncation, reason = "checked against the limit above")]

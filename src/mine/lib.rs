@@ -69,7 +69,7 @@ pub fn mine(project: &Project, collected: &Collected, settings: Settings) -> Rep
     let mut incidents: Vec<Incident> = Vec::new();
     let mut existing = Existing::default();
     for labelled in &collected.found {
-        let bundle = load_bundle(project, &labelled.dir, &labelled.top, Options::default()).map_err(|error| error.message);
+        let bundle = load_bundle(project, &labelled.dir, &labelled.top, Options::default()).map_err(|error| error.message.to_string());
         match bundle.and_then(|bundle| Ok((incident(&bundle, labelled)?, bundle))) {
             Ok((one, bundle)) => {
                 existing.observe(incidents.len(), &bundle);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compile::Scripts;
 use compile::plan::Plan;
-use diag::Diagnostic;
+use diag::{Diagnostic, Text, text};
 use engine::matcher::{Limits, Matcher, Setup};
 use engine::{Engine, LOOKBACK};
 use estate::Snapshot;
@@ -93,9 +93,9 @@ fn with_estate<'p>(
     let (facts, counts, found) = read_facts(text, estate, &project.placement);
     let Some(last) = last_time(&facts) else {
         // Nothing could be read: the answer would be "no fault found" without any signal having been examined.
-        let reasons: Vec<String> = found.iter().map(|d| d.message.clone()).collect();
-        let why = if reasons.is_empty() { "its files are empty".to_owned() } else { reasons.join("; ") };
-        let message = format!("no readable signals in `{}`: {why}", dir.display());
+        let reasons = Text::joined(found.iter().map(|d| d.message.clone()), "{}; {}");
+        let why = reasons.unwrap_or_else(|| text!("its files are empty"));
+        let message = text!("no readable signals in `{}`: {}", dir.display(), why);
         return Err(Box::new(Diagnostic::nowhere(diag::Code::EMPTY_BUNDLE, message)));
     };
     warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));

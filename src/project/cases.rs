@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use compile::is_generic;
-use diag::{Code, Diagnostic, SourceId, Sources, did_you_mean, nearest};
+use diag::{Code, Diagnostic, SourceId, Sources, Text, did_you_mean, nearest, text};
 use estate::{Member, Model, Snapshot};
 use knowledge::{Case, Mentions, read_case};
 use value::fields::Word;
@@ -73,12 +73,12 @@ impl Check<'_> {
             && !rules.contains(rule.text.as_str())
         {
             let help = nearest(&rule.text, rules.iter().copied())
-                .map_or_else(|| "name the rule that was written for this case, or leave `rule` out".to_owned(), did_you_mean);
-            self.unknown(rule, format!("there is no rule `{}`", rule.text), "not found", help);
+                .map_or_else(|| text!("name the rule that was written for this case, or leave `rule` out"), did_you_mean);
+            self.unknown(rule, text!("there is no rule `{}`", rule.text), "not found", help);
         }
     }
 
-    fn unknown(&mut self, word: &Word, message: String, label: &str, help: String) {
+    fn unknown(&mut self, word: &Word, message: Text, label: &'static str, help: Text) {
         self.diagnostics.push(Diagnostic::warning(Code::CASE_NAME, word.place, message).label(label).help(help));
     }
 
@@ -92,9 +92,9 @@ impl Check<'_> {
             return;
         }
         let ids = self.estate.ids().map(|id| self.estate.component(id).id.as_str());
-        let help = nearest(&word.text, ids)
-            .map_or_else(|| "if it is gone since, leave `component` out and keep its `type`".to_owned(), did_you_mean);
-        self.unknown(word, format!("the topology has no component `{}`", word.text), "not found", help);
+        let help =
+            nearest(&word.text, ids).map_or_else(|| text!("if it is gone since, leave `component` out and keep its `type`"), did_you_mean);
+        self.unknown(word, text!("the topology has no component `{}`", word.text), "not found", help);
     }
 
     fn affected(&mut self, word: &Word) {
@@ -103,8 +103,8 @@ impl Check<'_> {
         }
         let ids = self.estate.ids().map(|id| self.estate.component(id).id.as_str());
         let help = nearest(&word.text, ids.chain(self.types()))
-            .map_or_else(|| "if it is gone since, name its type instead, like `service`".to_owned(), did_you_mean);
-        self.unknown(word, format!("`{}` is neither a component of the topology nor a type of the model", word.text), "not found", help);
+            .map_or_else(|| text!("if it is gone since, name its type instead, like `service`"), did_you_mean);
+        self.unknown(word, text!("`{}` is neither a component of the topology nor a type of the model", word.text), "not found", help);
     }
 
     /// The names of all types, in both languages.
@@ -116,22 +116,22 @@ impl Check<'_> {
         if self.model.find_type(&word.text).is_some() {
             return;
         }
-        let help = nearest(&word.text, self.types()).map_or_else(|| "declare it in `topology/model.yaml`".to_owned(), did_you_mean);
-        self.unknown(word, format!("there is no component type `{}`", word.text), "not in the model", help);
+        let help = nearest(&word.text, self.types()).map_or_else(|| text!("declare it in `topology/model.yaml`"), did_you_mean);
+        self.unknown(word, text!("there is no component type `{}`", word.text), "not in the model", help);
     }
 
     fn metric(&mut self, kind: &Word, metric: &Word) {
         let Some(def) = self.model.find_type(&kind.text) else { return self.kind(kind) };
         let (message, known) = match self.model.member(&def.name, &metric.text) {
             Some(Member::Metric(_)) => return,
-            Some(Member::Attribute(_)) => (format!("`{}` is an attribute of `{}`, which does not change", metric.text, kind.text), None),
+            Some(Member::Attribute(_)) => (text!("`{}` is an attribute of `{}`, which does not change", metric.text, kind.text), None),
             None => {
                 let metrics = self.model.lineage(&def.name).flat_map(|def| def.metrics.values());
                 let names = metrics.flat_map(|known| std::iter::once(known.name.as_str()).chain(known.zh.as_deref()));
-                (format!("`{}` has no metric `{}`", kind.text, metric.text), nearest(&metric.text, names))
+                (text!("`{}` has no metric `{}`", kind.text, metric.text), nearest(&metric.text, names))
             }
         };
-        let help = known.map_or_else(|| format!("`faultscope help model` prints the metrics of `{}`", kind.text), did_you_mean);
+        let help = known.map_or_else(|| text!("`faultscope help model` prints the metrics of `{}`", kind.text), did_you_mean);
         self.unknown(metric, message, "not in the model", help);
     }
 
@@ -140,17 +140,18 @@ impl Check<'_> {
         if !case.metrics.is_empty() {
             return;
         }
-        let thin =
-            |place, message: String, label: &str, help: &str| Diagnostic::warning(Code::THIN_CASE, place, message).label(label).help(help);
+        let thin = |place, message: Text, label: &'static str, help: Text| {
+            Diagnostic::warning(Code::THIN_CASE, place, message).label(label).help(help)
+        };
         match mentions.texts.as_slice() {
             // A rule may recognize it.
             [] if case.rule.is_none() => {
-                let help = "add `symptoms: {alerts: […], logs: […], metrics: […]}`, or the `rule` that recognizes it";
-                self.diagnostics.push(thin(mentions.id, format!("case `{}` has no symptoms", case.id), "resembles no incident", help));
+                let help = text!("add `symptoms: {alerts: […], logs: […], metrics: […]}`, or the `rule` that recognizes it");
+                self.diagnostics.push(thin(mentions.id, text!("case `{}` has no symptoms", case.id), "resembles no incident", help));
             }
             [only] if is_generic(&only.text) && case.affected.is_empty() => {
-                let message = format!("`{}` is all that is known of case `{}`, and most incidents show it", only.text, case.id);
-                let help = "add what else was seen: another alert or log line in its own words, `metrics`, or what was `affected`";
+                let message = text!("`{}` is all that is known of case `{}`, and most incidents show it", only.text, case.id);
+                let help = text!("add what else was seen: another alert or log line in its own words, `metrics`, or what was `affected`");
                 self.diagnostics.push(thin(only.place, message, "a generic symptom", help));
             }
             _ => {}

@@ -146,7 +146,7 @@ fn group_of(dir: &Path, bundle: &Path) -> String {
 fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<BundleReport, Unusable> {
     let causes = expected(dir)?;
     let started = Instant::now();
-    let bundle = load_bundle(project, dir, root, options).map_err(|error| Unusable::Unreadable(error.message))?;
+    let bundle = load_bundle(project, dir, root, options).map_err(|error| Unusable::Unreadable(error.message.to_string()))?;
     let diagnosis = bundle.diagnose();
     let ms = started.elapsed().as_secs_f64() * 1000.0;
     let fault = causes.first().map(|cause| cause.fault.clone()).unwrap_or_default();

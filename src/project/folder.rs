@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use diag::{Code, Diagnostic, SourceId, Sources};
+use diag::{Code, Diagnostic, SourceId, Sources, text};
 
 /// The largest text file that is read, in bytes. A topology of a million components is smaller.
 pub const MAX_TEXT_BYTES: u64 = 512 << 20;
@@ -21,7 +21,7 @@ pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>)
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, format!("cannot read `{}`: {error}", folder.display())));
+                diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, text!("cannot read `{}`: {}", folder.display(), error)));
                 continue;
             }
         };

@@ -13,7 +13,7 @@ use ureq::http::{Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
-use diag::address;
+use diag::{Text, address, text};
 use value::Time;
 
 /// The largest response that is read, in bytes. The scores of a thousand series take a tenth of a mebibyte, so a larger response is
@@ -29,7 +29,7 @@ const MAX_QUOTE: usize = 200;
 /// # Errors
 /// A phrase that continues after the name of the server: `cannot be reached: connection refused`. It never contains the user,
 /// the password or the query of the address.
-pub fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, String> {
+pub fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, Text> {
     let target = Target::parse(url)?;
     let mut request = agent(timeout).get(target.uri.clone());
     if let Some(authorization) = &target.authorization {
@@ -42,7 +42,7 @@ pub fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// As for [`get`].
-pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Vec<u8>, String> {
+pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Vec<u8>, Text> {
     let target = Target::parse(url)?;
     let mut request = agent(timeout).post(target.uri.clone()).header("content-type", "application/json");
     if let Some(authorization) =
@@ -61,34 +61,34 @@ struct Target {
     /// Without user and password.
     uri: Uri,
     authorization: Option<String>,
-    /// For messages: `at` and `host:port`, after a blank. Empty if these may be a user and part of a password.
-    at: String,
+    /// `host:port`, for messages. `None` if these may be a user and part of a password.
+    at: Option<String>,
 }
 
 impl Target {
-    fn parse(url: &str) -> Result<Target, String> {
-        let uri: Uri = url.parse().map_err(|error| format!("cannot be queried: invalid address: {error}"))?;
+    fn parse(url: &str) -> Result<Target, Text> {
+        let uri = url.parse::<Uri>().map_err(|error| text!("cannot be queried: invalid address: {}", error))?;
         let default = match uri.scheme_str() {
             Some("http") => 80,
             Some("https") => 443,
-            Some(other) => return Err(format!("cannot be queried: the scheme `{other}` is neither http nor https")),
-            None => return Err("cannot be queried: the address needs a scheme, like `http://host:9090`".to_owned()),
+            Some(other) => return Err(text!("cannot be queried: the scheme `{}` is neither http nor https", other)),
+            None => return Err(text!("cannot be queried: the address needs a scheme, like `http://host:9090`")),
         };
         let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-            return Err("cannot be queried: the address has no host".to_owned());
+            return Err(text!("cannot be queried: the address has no host"));
         };
         let place = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default));
         let user = authority.as_str().rsplit_once('@').map(|(user, _)| user.to_owned());
         // With a `/`, `?` or `#` in the password, the user would be taken for the host, and the rest for the path.
         let is_doubtful = user.is_none() && url.contains('@');
         if is_doubtful && authority.as_str() != authority.host() && authority.port_u16().is_none() {
-            return Err("cannot be queried: encode `/`, `?` and `#` in its password as `%2F`, `%3F` and `%23`".to_owned());
+            return Err(text!("cannot be queried: encode `/`, `?` and `#` in its password as `%2F`, `%3F` and `%23`"));
         }
-        let at = if is_doubtful { String::new() } else { format!(" at `{place}`") };
+        let at = (!is_doubtful).then(|| place.clone());
         let mut parts = uri.clone().into_parts();
-        parts.authority = Some(place.parse().map_err(|_| "cannot be queried: invalid host".to_owned())?);
+        parts.authority = Some(place.parse().map_err(|_| text!("cannot be queried: invalid host"))?);
         parts.path_and_query = parts.path_and_query.or_else(|| Some(ureq::http::uri::PathAndQuery::from_static("/")));
-        let uri = Uri::from_parts(parts).map_err(|error| format!("cannot be queried: invalid address: {error}"))?;
+        let uri = Uri::from_parts(parts).map_err(|error| text!("cannot be queried: invalid address: {}", error))?;
         Ok(Target { uri, authorization: user.map(|user| basic(&user)), at })
     }
 }
@@ -114,32 +114,32 @@ fn agent(timeout: Duration) -> Agent {
         .into()
 }
 
-fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Vec<u8>, String> {
-    let late = || format!("did not answer within {}", Time::describe(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
+fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Vec<u8>, Text> {
+    let late = || text!("did not answer within {}", Time::describe(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
     let mut response = match sent {
         Ok(response) => response,
         Err(Error::Timeout(_)) => return Err(late()),
-        Err(error) => return Err(failure(&error, &target.at)),
+        Err(error) => return Err(failure(&error, target.at.as_deref())),
     };
     let status = response.status();
     if status.is_redirection() {
         let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
-        return Err(format!("redirects to `{}` (status {}): use that address instead", clipped(&address(to)), status.as_u16()));
+        return Err(text!("redirects to `{}` (status {}): use that address instead", clipped(&address(to)), status.as_u16()));
     }
     let mut bytes = Vec::new();
     // One byte more than the limit shows that the response is too large.
     let read = response.body_mut().as_reader().take(MAX_RESPONSE + 1).read_to_end(&mut bytes);
     read.map_err(|error| match Error::from(error) {
         Error::Timeout(_) => late(),
-        other => format!("stopped before the end of its response: {}", cause(&other)),
+        other => text!("stopped before the end of its response: {}", cause(&other)),
     })?;
     if !status.is_success() {
         let quote = clipped(String::from_utf8_lossy(&bytes).lines().next().unwrap_or(""));
         let quote = if quote.is_empty() { String::new() } else { format!(": {quote}") };
-        return Err(format!("returned status {}{quote}", describe(status)));
+        return Err(text!("returned status {}{}", describe(status), quote));
     }
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_RESPONSE {
-        return Err(format!("returned more than {} MiB", MAX_RESPONSE >> 20));
+        return Err(text!("returned more than {} MiB", MAX_RESPONSE >> 20));
     }
     Ok(bytes)
 }
@@ -148,23 +148,27 @@ fn describe(status: StatusCode) -> String {
     status.canonical_reason().map_or_else(|| status.as_u16().to_string(), |reason| format!("{} {reason}", status.as_u16()))
 }
 
-/// `at` says where, or is empty.
-fn failure(error: &Error, at: &str) -> String {
-    match error {
-        Error::Io(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) => {
-            format!("cannot be reached{at}: {}", cause(error))
+/// `at` says where.
+fn failure(error: &Error, at: Option<&str>) -> Text {
+    match (error, at) {
+        (Error::Io(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_), Some(at)) => {
+            text!("cannot be reached at `{}`: {}", at, cause(error))
         }
-        Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => format!("cannot be queried: {}", cause(error)),
-        _ => format!("failed{at}: {}", cause(error)),
+        (Error::Io(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_), None) => {
+            text!("cannot be reached: {}", cause(error))
+        }
+        (Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl, _) => text!("cannot be queried: {}", cause(error)),
+        (_, Some(at)) => text!("failed at `{}`: {}", at, cause(error)),
+        (_, None) => text!("failed: {}", cause(error)),
     }
 }
 
 /// The innermost reason, which is the one the user can act on.
-fn cause(error: &Error) -> String {
+fn cause(error: &Error) -> Text {
     match error {
-        Error::Io(error) => error.to_string(),
-        Error::HostNotFound => "no such host".to_owned(),
-        other => other.to_string(),
+        Error::Io(error) => error.to_string().into(),
+        Error::HostNotFound => text!("no such host"),
+        other => other.to_string().into(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use compile::plan::Plan;
 use compile::{Inputs, Scripts, compile};
-use diag::{Code, Diagnostic, SourceId, Sources, sort};
+use diag::{Code, Diagnostic, SourceId, Sources, sort, text};
 use estate::{Snapshot, build};
 use knowledge::feedback::{JOURNAL, read_journal};
 use knowledge::{CaseBase, Feedback};
@@ -51,13 +51,13 @@ impl Project {
     /// Loads a folder. It is an error only if the folder is not a project; problems inside it are diagnostics.
     pub fn load(root: &Path) -> Result<Project, Box<Diagnostic>> {
         if !root.is_dir() {
-            let message = format!("no such folder: `{}`", root.display());
+            let message = text!("no such folder: `{}`", root.display());
             return Err(Box::new(
                 Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the folder that contains `rules/` and `topology/`"),
             ));
         }
         if !["rules", "topology", "cases"].iter().any(|name| root.join(name).is_dir()) {
-            let message = format!("`{}` is not a project: it has no `rules/`, `topology/` or `cases/`", root.display());
+            let message = text!("`{}` is not a project: it has no `rules/`, `topology/` or `cases/`", root.display());
             return Err(Box::new(
                 Diagnostic::nowhere(Code::NO_PROJECT, message).help("name the project folder, or start one there: `faultscope init`"),
             ));

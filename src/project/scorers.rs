@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use diag::Code;
+use diag::{Code, Text, text};
 use estate::{ComponentId, Snapshot};
 use localize::alerting;
 use signal::{Facts, ScoreFrame, Scorer};
@@ -64,7 +64,7 @@ impl Bundle<'_> {
         }
         let answers = match serde_json::to_vec(&question) {
             Ok(body) => ask_all(scorers, &body),
-            Err(error) => scorers.iter().map(|_| Err(error.to_string())).collect(),
+            Err(error) => scorers.iter().map(|_| Err(error.to_string().into())).collect(),
         };
         let at = self.at;
         for (scorer, answer) in scorers.iter().zip(answers) {
@@ -129,20 +129,20 @@ fn seconds(time: Time) -> f64 {
 }
 
 /// Results in the order of the scorers. Takes as long as the slowest scorer, limited by its timeout.
-fn ask_all(scorers: &[Scorer], body: &[u8]) -> Vec<Result<Vec<u8>, String>> {
+fn ask_all(scorers: &[Scorer], body: &[u8]) -> Vec<Result<Vec<u8>, Text>> {
     std::thread::scope(|scope| {
         let asked: Vec<_> = scorers.iter().map(|scorer| scope.spawn(move || ask(scorer, body))).collect();
-        asked.into_iter().map(|one| one.join().unwrap_or_else(|_| Err("could not be queried".to_owned()))).collect()
+        asked.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(text!("could not be queried")))).collect()
     })
 }
 
-fn ask(scorer: &Scorer, body: &[u8]) -> Result<Vec<u8>, String> {
+fn ask(scorer: &Scorer, body: &[u8]) -> Result<Vec<u8>, Text> {
     let mut headers = BTreeMap::new();
     for (name, value) in &scorer.headers {
         // Secrets are in the environment, not in git.
         let value = match value.strip_prefix('$') {
             Some(variable) => std::env::var(variable).map_err(|_| {
-                format!("was not queried: its header `{name}` needs the environment variable `{variable}`, which is not set")
+                text!("was not queried: its header `{}` needs the environment variable `{}`, which is not set", name, variable)
             })?,
             None => value.clone(),
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anomaly::Table;
-use diag::{Code, Diagnostic, did_you_mean, nearest};
+use diag::{Code, Diagnostic, Text, did_you_mean, nearest, text};
 use import::Records;
 use signal::{LabelledSeries, read_series};
 use value::Time;
@@ -25,17 +25,17 @@ const MILLISECONDS_FROM: f64 = 1e11;
 pub fn read_table(name: &str, bytes: &[u8], wanted: &[String]) -> Result<Table, Box<Diagnostic>> {
     let first = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).iter().find(|byte| !byte.is_ascii_whitespace());
     let table = match first {
-        None => return Err(bad(format!("`{name}` is empty"), "expected a header and one row per time")),
+        None => return Err(bad(text!("`{}` is empty", name), "expected a header and one row per time")),
         Some(b'{' | b'[') => of_series(&read_series(name, bytes)?),
         Some(_) => return csv_table(name, files::borrowed_text(bytes, name)?, wanted),
     };
     if table.columns.is_empty() || table.times.is_empty() {
-        return Err(bad(format!("`{name}` contains no samples"), "check the query and its time range"));
+        return Err(bad(text!("`{}` contains no samples", name), "check the query and its time range"));
     }
     select(name, table, wanted)
 }
 
-fn bad(what: impl Into<String>, help: impl Into<String>) -> Box<Diagnostic> {
+fn bad(what: impl Into<Text>, help: impl Into<Text>) -> Box<Diagnostic> {
     Box::new(Diagnostic::nowhere(Code::ANOMALY_TABLE, what).help(help))
 }
 
@@ -82,9 +82,9 @@ fn select(name: &str, mut table: Table, wanted: &[String]) -> Result<Table, Box<
 fn unknown(name: &str, wanted: &str, there: &[&str]) -> Box<Diagnostic> {
     let help = match nearest(wanted, there.iter().copied()) {
         Some(near) => did_you_mean(near),
-        None => format!("its columns: `{}`", there.join("`, `")),
+        None => text!("its columns: `{}`", there.join("`, `")),
     };
-    bad(format!("`{name}` has no column `{wanted}`"), help)
+    bad(text!("`{}` has no column `{}`", name, wanted), help)
 }
 
 /// The columns of a CSV table to read: position and name.
@@ -94,7 +94,7 @@ struct Header {
 }
 
 fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Diagnostic>> {
-    let no_csv = |error: String| bad(format!("`{name}` is not valid CSV: {error}"), "expected a header and one row per time");
+    let no_csv = |error: String| bad(text!("`{}` is not valid CSV: {}", name, error), "expected a header and one row per time");
     let mut records = Records::open(text).map_err(no_csv)?;
     let header = header(name, records.header(), wanted)?;
     let width = records.header().len();
@@ -106,26 +106,26 @@ fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Dia
             continue;
         }
         if record.len() != width {
-            let what = format!("`{name}` line {}: {} fields, but the header has {width}", line(at), record.len());
+            let what = text!("`{}` line {}: {} fields, but the header has {}", name, line(at), record.len(), width);
             return Err(bad(what, "put quotes around fields that contain the delimiter"));
         }
         let written = record.get(header.time).unwrap_or("");
         let Some(time) = parse_instant(written) else {
-            let what = format!("`{name}` line {}: invalid time `{written}`", line(at));
+            let what = text!("`{}` line {}: invalid time `{}`", name, line(at), written);
             return Err(bad(
                 what,
                 "use RFC 3339, like `2025-06-01T10:00:00+08:00`; `2025-06-01 10:00:00` (UTC); or seconds or milliseconds since 1970",
             ));
         };
         if !seen.insert(time) {
-            let what = format!("`{name}` line {}: duplicate time `{written}`", line(at));
+            let what = text!("`{}` line {}: duplicate time `{}`", name, line(at), written);
             return Err(bad(what, "use one row per time: give each series its own column or file"));
         }
         let mut row = Vec::with_capacity(header.values.len());
         for (position, column) in &header.values {
             let cell = record.get(*position).unwrap_or("");
             let Some(value) = parse_cell(cell) else {
-                let what = format!("`{name}` line {}, column `{column}`: invalid number `{cell}`", line(at));
+                let what = text!("`{}` line {}, column `{}`: invalid number `{}`", name, line(at), column, cell);
                 return Err(bad(what, "select the numeric columns with `--columns`; leave missing values empty"));
             };
             row.push(value);
@@ -133,7 +133,7 @@ fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Dia
         rows.push((time, row));
     }
     if rows.is_empty() {
-        return Err(bad(format!("`{name}` has a header but no rows"), "expected one row per time"));
+        return Err(bad(text!("`{}` has a header but no rows", name), "expected one row per time"));
     }
     Ok(Table::of_rows(header.values.into_iter().map(|(_, column)| column).collect(), rows))
 }
@@ -141,14 +141,14 @@ fn csv_table(name: &str, text: &str, wanted: &[String]) -> Result<Table, Box<Dia
 fn header(name: &str, written: &[String], wanted: &[String]) -> Result<Header, Box<Diagnostic>> {
     let is_time = |column: &String| TIME_NAMES.contains(&column.to_lowercase().as_str());
     let Some(time) = written.iter().position(is_time) else {
-        let what = format!("`{name}` has no time column: its header is `{}`", written.join("`, `"));
-        return Err(bad(what, format!("name it one of `{}`", TIME_NAMES.join("`, `"))));
+        let what = text!("`{}` has no time column: its header is `{}`", name, written.join("`, `"));
+        return Err(bad(what, text!("name it one of `{}`", TIME_NAMES.join("`, `"))));
     };
     let others: Vec<(usize, &str)> = written.iter().map(String::as_str).enumerate().filter(|(at, _)| *at != time).collect();
     let mut values = Vec::new();
     for (at, column) in &others {
         if others.iter().any(|(other, same)| other < at && same == column) {
-            return Err(bad(format!("`{name}` has two columns named `{column}`"), "rename one of them"));
+            return Err(bad(text!("`{}` has two columns named `{}`", name, column), "rename one of them"));
         }
         if wanted.is_empty() {
             values.push((*at, (*column).to_owned()));
@@ -161,7 +161,7 @@ fn header(name: &str, written: &[String], wanted: &[String]) -> Result<Header, B
         values.push((*at, (*column).to_owned()));
     }
     if values.is_empty() {
-        return Err(bad(format!("`{name}` has a time column but no other column"), "expected at least one numeric column"));
+        return Err(bad(text!("`{}` has a time column but no other column", name), "expected at least one numeric column"));
     }
     Ok(Header { time, values })
 }

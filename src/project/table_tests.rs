@@ -56,7 +56,7 @@ fn what_is_no_table_is_refused() {
         assert_eq!(show(text, wanted).unwrap_err(), expected, "{text}");
     }
     let latin = read_table("t.csv", b"time,v\xE9\n0,1\n", &[]).unwrap_err();
-    assert_eq!((latin.code.0, latin.message.as_str()), ("F9002", "`t.csv` is not UTF-8: invalid byte at offset 6"));
+    assert_eq!((latin.code.0, latin.message.to_string().as_str()), ("F9002", "`t.csv` is not UTF-8: invalid byte at offset 6"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use diag::{Code, Diagnostic, SourceId, Sources, sort};
+use diag::{Code, Diagnostic, SourceId, Sources, sort, text};
 use estate::{Snapshot, build};
 
 use super::folder::{below, read};
@@ -24,7 +24,7 @@ pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
     let inner = dir.join("topology");
     let tree = if inner.is_dir() { inner } else { dir.to_path_buf() };
     if !tree.is_dir() {
-        let message = format!("no such folder: `{}`", dir.display());
+        let message = text!("no such folder: `{}`", dir.display());
         return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("name a folder with topology files")));
     }
     let mut diagnostics = Vec::new();
@@ -47,7 +47,7 @@ pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
     diagnostics.extend(found);
     sort(&sources, &mut diagnostics);
     if paths.is_empty() {
-        let message = format!("no topology files in `{}`", tree.display());
+        let message = text!("no topology files in `{}`", tree.display());
         return Err(Box::new(Diagnostic::nowhere(Code::NO_PROJECT, message).help("name a folder with `.yaml` or `.json` topology files")));
     }
     Ok(Topology { sources, estate, diagnostics })

@@ -181,7 +181,7 @@ const MAX_EXPECTED_BYTES: u64 = 1 << 20;
 /// The causes in an `expected.json`.
 pub(super) fn expected(dir: &Path) -> Result<Vec<ExpectedCause>, Unusable> {
     let text = files::read_text(&dir.join("expected.json"), "expected.json", MAX_EXPECTED_BYTES);
-    let text = text.map_err(|error| Unusable::Unreadable(error.message))?;
+    let text = text.map_err(|error| Unusable::Unreadable(error.message.to_string()))?;
     let said: Expected = serde_json::from_str(&text).map_err(|error| Unusable::Invalid(error.to_string()))?;
     match (said.no_fault, said.root_causes.is_empty()) {
         (true, true) | (false, false) => Ok(said.root_causes),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Map, Scope};
 
 use compile::{ScriptComponent, ScriptError, ScriptValue, Scripts};
-use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, text};
 
 /// A predicate that needs more is an endless loop: the longest legitimate one, over an hour of samples, takes a few thousand.
 pub const MAX_OPERATIONS: u64 = 200_000;
@@ -83,7 +83,7 @@ impl RhaiScripts {
                 Err(error) => {
                     let place = place_of(sources, file, error.position());
                     diagnostics.push(
-                        Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("cannot compile this script: {}", error.err_type()))
+                        Diagnostic::error(Code::SCRIPT_SYNTAX, place, text!("cannot compile this script: {}", error.err_type()))
                             .label("here"),
                     );
                 }
@@ -100,7 +100,7 @@ impl RhaiScripts {
                 let at = sources.text(file).find(&format!("fn {name}(")).unwrap_or(0);
                 let place = Place::new(file, Span::new(at, at + name.len() + 3));
                 diagnostics.push(
-                    Diagnostic::error(Code::SCRIPT_SYNTAX, place, format!("script function `{name}` is declared twice"))
+                    Diagnostic::error(Code::SCRIPT_SYNTAX, place, text!("script function `{}` is declared twice", name))
                         .label("second declaration, ignored")
                         .help("rename one of them"),
                 );
@@ -222,7 +222,7 @@ mod tests {
         let file = sources.add("a.rhai", format!("fn f() {{ {body} }}"));
         let (scripts, diagnostics) = RhaiScripts::compile(&sources, &[file]);
         let found = match diagnostics.first() {
-            Some(diagnostic) => diagnostic.message.clone(),
+            Some(diagnostic) => diagnostic.message.to_string(),
             None => scripts.call("f", Vec::new()).map_or_else(|e| e.to_string(), |v| format!("{v:?}")),
         };
         assert!(found.starts_with(expected), "{body}\n  found    {found}\n  expected {expected}");

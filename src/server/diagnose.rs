@@ -78,7 +78,8 @@ fn read(bytes: &[u8]) -> Result<(BundleText, Options), Refusal> {
     said.retain(|_, value| value.get() != "null");
     let known: Vec<&str> = PARTS.iter().map(|(key, _)| *key).chain(["at", "window"]).collect();
     if let Some(other) = said.keys().find(|key| !known.contains(&key.as_str())) {
-        let help = nearest(other, known.iter().copied()).map_or_else(|| format!("known keys: {}", known.join(", ")), did_you_mean);
+        let help = nearest(other, known.iter().copied())
+            .map_or_else(|| format!("known keys: {}", known.join(", ")), |near| did_you_mean(near).into());
         return Err(Refusal::unusable(format!("unknown key `{other}`")).help(help));
     }
     let at = word(&said, "at")?.map(|text| time(&text)).transpose()?;

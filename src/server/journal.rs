@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use estate::ComponentId;
 use project::Project;
 use signal::{Origin, ScoreFrame, score_of};
@@ -71,7 +71,7 @@ impl Journal {
     /// `JOURNAL`: a folder that cannot be used, or is used by another server; a line that cannot be read.
     pub fn open(dir: &Path, project: &Project, now: Time) -> Result<(Journal, Option<String>), Box<Diagnostic>> {
         let path = dir.join(FILE);
-        let failed = |error: &std::io::Error| wrong(format!("cannot use `{}`: {error}", path.display()));
+        let failed = |error: &std::io::Error| wrong(text!("cannot use `{}`: {}", path.display(), error));
         std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
         let lock = lock(dir)?;
         let (file, mut bytes) = open(&path).map_err(|error| failed(&error))?;
@@ -193,17 +193,17 @@ impl Journal {
     }
 }
 
-fn wrong(message: String) -> Box<Diagnostic> {
-    Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("use another folder with `--data DIR`, or repair this one"))
+fn wrong(message: Text) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help(text!("use another folder with `--data DIR`, or repair this one")))
 }
 
 fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
     let path = dir.join("scores.lock");
-    let failed = |error: &std::io::Error| wrong(format!("cannot use `{}`: {error}", path.display()));
+    let failed = |error: &std::io::Error| wrong(text!("cannot use `{}`: {}", path.display(), error));
     let file = files::open_to_append(&path).map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(wrong(format!("another server is using `{}`", dir.display()))),
+        Err(TryLockError::WouldBlock) => Err(wrong(text!("another server is using `{}`", dir.display()))),
         Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
@@ -225,14 +225,14 @@ fn read(path: &Path, bytes: &[u8], project: &Project) -> Result<VecDeque<Kept>, 
     let placer = signal::Resolver::new(&project.placement, &project.estate);
     let mut kept = VecDeque::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
-        let unreadable = |why: &str| {
-            let message = format!("cannot read line {} of `{}`: {why}", index + 1, path.display());
-            Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help("another program wrote to this file: fix or remove the line"))
+        let unreadable = |why: Text| {
+            let message = text!("cannot read line {} of `{}`: {}", index + 1, path.display(), why);
+            Box::new(Diagnostic::nowhere(Code::JOURNAL, message).help(text!("another program wrote to this file: fix or remove the line")))
         };
-        let line = std::str::from_utf8(line).map_err(|_| unreadable("it is not UTF-8"))?;
-        let written: Value = serde_json::from_str(line).map_err(|error| unreadable(&error.to_string()))?;
+        let line = std::str::from_utf8(line).map_err(|_| unreadable(text!("it is not UTF-8")))?;
+        let written: Value = serde_json::from_str(line).map_err(|error| unreadable(error.to_string().into()))?;
         let origin = Origin { file: FILE.to_owned(), index };
-        let score = score_of(&written, origin, &ScoreFrame::default(), &placer).map_err(|refusal| unreadable(&refusal.reason))?;
+        let score = score_of(&written, origin, &ScoreFrame::default(), &placer).map_err(|refusal| unreadable(refusal.reason))?;
         let received = written.get("received").and_then(Value::as_str).and_then(Time::parse).unwrap_or(score.time);
         kept.push_back(Kept { received, time: score.time, component: score.component, line: line.to_owned() });
     }

@@ -58,7 +58,7 @@ fn what_is_acknowledged_is_there_after_a_restart() {
     journal.append(vec![kept(NOW.plus(1))], NOW).unwrap();
     assert_eq!(place.text().lines().count(), 3);
     // Only one at a time.
-    assert!(Journal::open(&place.data(), &project, NOW).err().is_some_and(|error| error.message.contains("another server")));
+    assert!(Journal::open(&place.data(), &project, NOW).err().is_some_and(|error| error.message.to_string().contains("another server")));
     drop(journal);
     let (journal, said) = open(&place.data(), &project, NOW);
     assert_eq!((journal.len(), said), (3, None));
@@ -90,7 +90,7 @@ fn a_line_of_something_else_ends_the_start() {
     for (line, expected) in [("hello", "line 2 of"), (r#"{"component":"order-db","time":0,"origin":"m"}"#, "no numeric `score`")] {
         fs::write(place.data().join(FILE), format!("{}\n{line}\n", kept(NOW).line)).unwrap();
         let error = Journal::open(&place.data(), &project, NOW).unwrap_err();
-        assert!(error.message.contains(expected), "{}", error.message);
+        assert!(error.message.to_string().contains(expected), "{}", error.message);
         assert!(place.text().contains(line), "nothing is removed");
     }
 }

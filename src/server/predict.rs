@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use anomaly::Model;
-use diag::{Code, Diagnostic, did_you_mean, nearest};
+use diag::{Code, Diagnostic, did_you_mean, nearest, text};
 use value::Time;
 
 use super::AppState;
@@ -35,8 +35,10 @@ const MAX_MODEL_BYTES: u64 = 256 << 20;
 /// `UNREADABLE`: no such folder.
 pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, Model>, Box<Diagnostic>> {
     let entries = std::fs::read_dir(dir).map_err(|error| {
-        let message = format!("cannot read `{}`: {error}", dir.display());
-        Box::new(Diagnostic::nowhere(Code::UNREADABLE, message).help("name the folder that `faultscope anomaly fit` wrote models to"))
+        let message = text!("cannot read `{}`: {}", dir.display(), error);
+        Box::new(
+            Diagnostic::nowhere(Code::UNREADABLE, message).help(text!("name the folder that `faultscope anomaly fit` wrote models to")),
+        )
     })?;
     let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
@@ -124,7 +126,7 @@ fn find<'s>(served: &'s AppState, named: Option<&str>) -> Result<(&'s str, &'s M
     match named {
         Some(name) => served.models.get_key_value(name).map(|(name, model)| (name.as_str(), model)).ok_or_else(|| {
             let help = match nearest(name, served.models()) {
-                Some(near) => did_you_mean(near),
+                Some(near) => did_you_mean(near).into(),
                 None if served.models.is_empty() => "the server has no models: start it with `--models DIR`".to_owned(),
                 None => format!("known models: {}", known()),
             };
@@ -148,7 +150,7 @@ fn say(model: &Model, row: &BTreeMap<String, f64>, at: Option<Time>) -> Result<V
     let columns: Vec<&str> = model.columns().collect();
     if let Some(other) = row.keys().find(|name| !columns.contains(&name.as_str())) {
         let near = nearest(other, columns.iter().copied());
-        let help = near.map_or_else(|| format!("its columns: {}", columns.join(", ")), did_you_mean);
+        let help = near.map_or_else(|| format!("its columns: {}", columns.join(", ")), |near| did_you_mean(near).into());
         return Err(Refusal::unusable(format!("the model has no column `{other}`")).help(help));
     }
     if row.is_empty() {

@@ -41,8 +41,8 @@ impl Refusal {
 
     /// The error of a reader, with a status given by the caller.
     pub fn of(status: StatusCode, diagnostic: &Diagnostic) -> Self {
-        let refusal = Self::new(status, diagnostic.code, diagnostic.message.clone());
-        Refusal { help: diagnostic.help.clone(), ..refusal }
+        let refusal = Self::new(status, diagnostic.code, diagnostic.message.to_string());
+        Refusal { help: diagnostic.help.as_ref().map(ToString::to_string), ..refusal }
     }
 
     #[must_use]

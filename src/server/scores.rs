@@ -64,7 +64,7 @@ fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json)
 
 /// The entry to store, or why it is rejected.
 fn judge(entry: ScoreEntry, now: Time) -> Result<Kept, (Code, String, String)> {
-    let score = entry.read.map_err(|refusal| (refusal.code, refusal.reason, refusal.found))?;
+    let score = entry.read.map_err(|refusal| (refusal.code, refusal.reason.to_string(), refusal.found))?;
     if score.time > now.plus(MAX_SKEW) {
         let reason = format!("`time` is more than {} ahead of the server's clock", Time::describe(MAX_SKEW));
         return Err((Code::SIGNAL_TIME, reason, format!("`time` is {}, the server's clock shows {now}", score.time)));
@@ -113,14 +113,14 @@ fn show(served: &AppState, query: &BTreeMap<String, String>) -> Result<Json, Ref
 fn wanted(served: &AppState, query: &BTreeMap<String, String>) -> Result<(Option<ComponentId>, Time), Refusal> {
     const KNOWN: [&str; 2] = ["component", "since"];
     if let Some(other) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        let help = nearest(other, KNOWN).map_or_else(|| "known keys: component, since".to_owned(), did_you_mean);
+        let help = nearest(other, KNOWN).map_or_else(|| "known keys: component, since".to_owned(), |near| did_you_mean(near).into());
         return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
     let estate = &served.project.estate;
     let component = match query.get("component") {
         Some(name) => Some(estate.find_named(name).ok_or_else(|| {
             let help = nearest(name, estate.ids().map(|id| estate.component(id).id.as_str()));
-            let help = help.map_or_else(|| "use an id or a unique name from the topology".to_owned(), did_you_mean);
+            let help = help.map_or_else(|| "use an id or a unique name from the topology".to_owned(), |near| did_you_mean(near).into());
             Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).help(help)
         })?),
         None => None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use value::{DAY, Time};
 
 use super::deliveries::{Delivery, Ending};
@@ -43,8 +43,8 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
     };
     let documents = json::documents::<Value>(file, bytes)?;
     if !documents.is_empty() && documents.iter().all(|document| document.get("alerts").is_none() && document.get("labels").is_none()) {
-        let what = format!("`{file}` contains no alerts: no Alertmanager webhook payload with `alerts`, and no alerts with `labels`");
-        let help = "expected an Alertmanager webhook payload, or the body of `POST /api/v2/alerts`";
+        let what = text!("`{}` contains no alerts: no Alertmanager webhook payload with `alerts`, and no alerts with `labels`", file);
+        let help = text!("expected an Alertmanager webhook payload, or the body of `POST /api/v2/alerts`");
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
     }
     for document in &documents {
@@ -104,14 +104,14 @@ impl Batch {
     /// Rejects an entry that is already counted as received.
     pub fn reject_at(&mut self, index: usize, reason: &'static str, code: Code, found: &str) {
         let found = if found.is_empty() { String::new() } else { format!(", `{found}`") };
-        self.complaints.add(code, &format!("alerts rejected, {reason}"), 1, || format!("alert {index}{found}"));
+        self.complaints.add(code, text!("alerts rejected, {}", Text::from(reason)), 1, || text!("alert {}{}", index, found));
         self.unread.push(Unread { origin: Origin { file: self.file.clone(), index }, reason: format!("alert: {reason}{found}") });
         *self.rejected.entry(reason).or_insert(0) += 1;
     }
 
     fn truncated(&mut self, payload: &Value) {
         if let Some(count) = payload.get("truncatedAlerts").and_then(Value::as_u64).filter(|count| *count > 0) {
-            let what = format!("`{}`: Alertmanager left {count} alerts out of a payload (`truncatedAlerts`)", self.file);
+            let what = text!("`{}`: Alertmanager left {} alerts out of a payload (`truncatedAlerts`)", self.file, count);
             self.diagnostics.push(warning(Code::SIGNAL_ENTRY, what).help("raise `max_alerts` of the webhook receiver"));
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, text};
 use estate::Snapshot;
 use value::{Duration, HOUR, Time};
 
@@ -59,9 +59,13 @@ pub struct BundleText {
 /// `EMPTY_BUNDLE`: no file of signals.
 pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic>> {
     if !dir.is_dir() {
-        let what = if dir.is_file() { "this is a file, not a folder" } else { "no such folder" };
-        let help = "an incident bundle is a folder with any of alerts.json, metrics.json, traces.json, logs.json, events.ndjson";
-        return Err(Box::new(Diagnostic::nowhere(Code::UNREADABLE, format!("{what}: `{}`", dir.display())).help(help)));
+        let message = if dir.is_file() {
+            text!("this is a file, not a folder: `{}`", dir.display())
+        } else {
+            text!("no such folder: `{}`", dir.display())
+        };
+        let help = text!("an incident bundle is a folder with any of alerts.json, metrics.json, traces.json, logs.json, events.ndjson");
+        return Err(Box::new(Diagnostic::nowhere(Code::UNREADABLE, message).help(help)));
     }
     let own = |name: &str| file(&dir.join(name), name);
     let text = BundleText {
@@ -78,8 +82,8 @@ pub fn read_bundle(dir: &Path, root: &Path) -> Result<BundleText, Box<Diagnostic
     };
     let signals = [&text.alerts, &text.metrics, &text.traces, &text.logs, &text.events, &text.changes];
     if signals.iter().all(|file| file.is_none()) {
-        let what = format!("no signals in `{}`", dir.display());
-        let help = "expected at least one of alerts.json, metrics.json, traces.json, logs.json, events.ndjson, changes.json";
+        let what = text!("no signals in `{}`", dir.display());
+        let help = text!("expected at least one of alerts.json, metrics.json, traces.json, logs.json, events.ndjson, changes.json");
         return Err(Box::new(Diagnostic::nowhere(Code::EMPTY_BUNDLE, what).help(help)));
     }
     Ok(text)
@@ -180,6 +184,6 @@ pub fn last_time(facts: &Facts) -> Option<Time> {
 pub fn skew(facts: &Facts, at: Time) -> Option<Diagnostic> {
     let limit = at.plus(MAX_SKEW);
     let latest = last_time(facts).filter(|latest| *latest > limit)?;
-    let what = format!("some signals are up to {} later than {at}, the latest at {latest}", Time::describe(latest.since(at)));
+    let what = text!("some signals are up to {} later than {}, the latest at {}", Time::describe(latest.since(at)), at, latest);
     Some(warning(Code::SIGNAL_SKEW, what).help("check the clocks of the senders, or the evaluation time"))
 }

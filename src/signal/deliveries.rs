@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diag::Code;
+use diag::{Code, text};
 use value::{Duration, MINUTE, Time};
 
 use super::alert_text;
@@ -85,13 +85,13 @@ fn dated(batch: &mut Batch, first: Option<Time>, last: Option<Time>) -> Vec<(Del
             continue;
         };
         if delivery.start.is_none() {
-            let reason = "alerts without `startsAt`, assumed to start with the bundle";
-            batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || format!("alert {index}"));
+            let reason = text!("alerts without `startsAt`, assumed to start with the bundle");
+            batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || text!("alert {}", index));
         }
         match delivery.ending {
             Ending::Resolved(None) => {
-                let reason = "resolved alerts without `endsAt`, assumed to end with the bundle";
-                batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || format!("alert {index}"));
+                let reason = text!("resolved alerts without `endsAt`, assumed to end with the bundle");
+                batch.complaints.add(Code::SIGNAL_TIME, reason, 1, || text!("alert {}", index));
                 delivery.ending = Ending::Resolved(Some(last.unwrap_or(start).max(start)));
             }
             Ending::Resolved(Some(end)) | Ending::Deadline(end) => start = start.min(end),

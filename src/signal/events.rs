@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use estate::ComponentId;
 use value::Time;
 
@@ -41,7 +41,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
     };
     let is_event = |entry: &Result<Value, String>| entry.as_ref().is_ok_and(|event| event.get("type").is_some());
     if !entries.is_empty() && !entries.iter().any(is_event) {
-        let what = format!("`{file}` contains no CloudEvents: no entry has a `type`");
+        let what = text!("`{}` contains no CloudEvents: no entry has a `type`", file);
         return Err(Box::new(
             Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected CloudEvents 1.0 as JSON, one per line or as an array"),
         ));
@@ -49,14 +49,14 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
     for (index, entry) in entries.into_iter().enumerate() {
         let taken = match &entry {
             Ok(event) => take(file, index, event, seen, context),
-            Err(reason) => Err(Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason: "invalid JSON".to_owned(), found: reason.clone() }),
+            Err(reason) => Err(Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason: text!("invalid JSON"), found: reason.clone() }),
         };
         if let Err(refusal) = taken {
             let found = if refusal.found.is_empty() { String::new() } else { format!(", {}", refusal.found) };
-            complaints.add(refusal.code, &format!("events rejected, {}", refusal.reason), 1, || format!("event {index}{found}"));
+            complaints.add(refusal.code, text!("events rejected, {}", refusal.reason), 1, || text!("event {}{}", index, found));
             let counts = counter(&mut context.counts, refusal.kind);
             counts.received += 1;
-            counts.reject(&refusal.reason, 1);
+            counts.reject(&refusal.reason.to_string(), 1);
             context.unread(file, index, format!("event: {}{found}", refusal.reason));
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
 struct Refusal {
     kind: Option<EventKind>,
     code: Code,
-    reason: String,
+    reason: Text,
     found: String,
 }
 
@@ -101,18 +101,18 @@ struct Event<'e> {
 }
 
 fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut ReaderContext<'_>) -> Result<(), Refusal> {
-    let refusal = |kind, code, reason: String, found: String| Refusal { kind, code, reason, found };
+    let refusal = |kind, code, reason: Text, found: String| Refusal { kind, code, reason, found };
     let Some(name) = entry.get("type").and_then(Value::as_str) else {
-        return Err(refusal(None, Code::SIGNAL_ENTRY, "no `type`, so not a CloudEvent".to_owned(), String::new()));
+        return Err(refusal(None, Code::SIGNAL_ENTRY, text!("no `type`, so not a CloudEvent"), String::new()));
     };
     let Some(kind) = context.placer.event_kind(name).or_else(|| kind_of(name)) else {
-        let reason = format!("unknown type `{name}` (map it in `events` of topology/sources.yaml)");
+        let reason = text!("unknown type `{}` (map it in `events` of topology/sources.yaml)", name);
         return Err(refusal(None, Code::SIGNAL_ENTRY, reason, String::new()));
     };
     let written = entry.get("time").and_then(json::scalar).unwrap_or_default();
     let Some(time) = Time::parse(&written) else {
-        let reason = if written.is_empty() { "no `time`" } else { "invalid `time`" };
-        return Err(refusal(Some(kind), Code::SIGNAL_TIME, reason.to_owned(), written));
+        let reason = if written.is_empty() { text!("no `time`") } else { text!("invalid `time`") };
+        return Err(refusal(Some(kind), Code::SIGNAL_TIME, reason, written));
     };
     let source = entry.get("source").and_then(json::scalar).unwrap_or_default();
     if let Some(id) = entry.get("id").and_then(json::scalar)
@@ -142,7 +142,7 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
         }
         EventKind::Probe => {
             let Some(success) = success(&data) else {
-                let reason = "a probe without a result (`data.success`)".to_owned();
+                let reason = text!("a probe without a result (`data.success`)");
                 return Err(Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found: String::new() });
             };
             let from = data.get("from").and_then(|from| context.placer.named(from));

@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, text};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -19,11 +19,11 @@ pub(super) fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Box<Diagn
     let body = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = std::str::from_utf8(body).map_err(|error| {
         let offset = bytes.len() - body.len() + error.valid_up_to();
-        Box::new(Diagnostic::nowhere(Code::NOT_UTF8, format!("`{file}` is not UTF-8: invalid byte at offset {offset}")))
+        Box::new(Diagnostic::nowhere(Code::NOT_UTF8, text!("`{}` is not UTF-8: invalid byte at offset {}", file, offset)))
     })?;
     if text.trim().is_empty() {
         return Err(Box::new(
-            Diagnostic::nowhere(Code::SIGNAL_FORMAT, format!("`{file}` is empty"))
+            Diagnostic::nowhere(Code::SIGNAL_FORMAT, text!("`{}` is empty", file))
                 .help("even an empty recording needs valid JSON, like `[]`; remove the file if nothing was recorded"),
         ));
     }
@@ -43,7 +43,7 @@ pub(super) fn documents<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result
 /// The message of `serde_json`, with the position first.
 pub(super) fn malformed(file: &str, error: &serde_json::Error) -> Diagnostic {
     let diagnostic =
-        Diagnostic::nowhere(Code::SIGNAL_FORMAT, format!("`{file}` line {} column {}: {}", error.line(), error.column(), reason(error)));
+        Diagnostic::nowhere(Code::SIGNAL_FORMAT, text!("`{}` line {} column {}: {}", file, error.line(), error.column(), reason(error)));
     if error.is_eof() { diagnostic.help("the file seems to be truncated: record it again") } else { diagnostic }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use value::Time;
 
 use super::facts::{LogLine, Origin};
@@ -66,7 +66,7 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
                 match entry.nanoseconds {
                     Some(nanoseconds) => lines.push(Line { nanoseconds, text: entry.line, index, metadata: entry.metadata }),
                     None => {
-                        complaints.add(Code::SIGNAL_TIME, "log lines rejected, invalid time", 1, || format!("log line {index}"));
+                        complaints.add(Code::SIGNAL_TIME, "log lines rejected, invalid time", 1, || text!("log line {}", index));
                         context.counts.logs.reject("invalid time", 1);
                         context.unread(file, index, "log line: invalid time");
                     }
@@ -85,12 +85,12 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
 
 fn result(file: &str, answer: Response) -> Result<Vec<Stream>, Box<Diagnostic>> {
     if answer.status.as_deref().is_some_and(|status| status != "success") {
-        let message = answer.error.or(answer.message).unwrap_or_else(|| "no message".to_owned());
-        let what = format!("`{file}` contains a Loki error instead of data: {message}");
+        let message = answer.error.or(answer.message).map_or_else(|| text!("no message"), Text::from);
+        let what = text!("`{}` contains a Loki error instead of data: {}", file, message);
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
     }
     answer.data.and_then(|data| data.result).or(answer.result).or(answer.streams).ok_or_else(|| {
-        let what = format!("`{file}` contains no log lines: it has neither `data.result` nor `streams`");
+        let what = text!("`{}` contains no log lines: it has neither `data.result` nor `streams`", file);
         Box::new(
             Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)
                 .help("expected the JSON response of Loki's `query_range`, or a push request body"),

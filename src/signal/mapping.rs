@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::{Code, Diagnostic, did_you_mean, nearest};
+use diag::{Code, Diagnostic, did_you_mean, nearest, text};
 use estate::{ComponentId, Member, MetricDef, Model};
 use value::Unit;
 
@@ -90,7 +90,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
     let kinds: Vec<&str> = match &entry.kind {
         Some(wanted) => {
             let Some(found) = model.find_type(wanted) else {
-                let diagnostic = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, entry.place, format!("no type `{wanted}` in the model"));
+                let diagnostic = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, entry.place, text!("no type `{}` in the model", wanted));
                 return Some(match nearest(wanted, model.types.keys().map(String::as_str)) {
                     Some(name) => diagnostic.help(did_you_mean(name)),
                     None => diagnostic,
@@ -103,8 +103,8 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
     let defs: Vec<&MetricDef> = kinds.iter().filter_map(|&kind| metric_of(model, kind, &entry.metric)).collect();
     let Some(first) = defs.first() else {
         let message = match &entry.kind {
-            Some(kind) => format!("the type `{kind}` has no metric `{}`", entry.metric),
-            None => format!("no type has a metric `{}`", entry.metric),
+            Some(kind) => text!("the type `{}` has no metric `{}`", kind, entry.metric),
+            None => text!("no type has a metric `{}`", entry.metric),
         };
         let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, message);
         return Some(match nearest(&entry.metric, metric_names(model, &kinds)) {
@@ -116,7 +116,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
         return None;
     }
     let unit = entry.unit?;
-    let message = format!(
+    let message = text!(
         "series `{}` in `{}` cannot be mapped to metric `{}`, which is {}",
         entry.series,
         unit.name,
@@ -125,7 +125,7 @@ fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
     );
     Some(
         Diagnostic::error(Code::UNIT_MISMATCH, entry.place, message)
-            .help(format!("use a unit like that of `{}`", first.unit.dimension.example())),
+            .help(text!("use a unit like that of `{}`", first.unit.dimension.example())),
     )
 }
 
@@ -136,7 +136,7 @@ fn check_score(entry: &ScoreSeries, model: &Model) -> Option<Diagnostic> {
     if kinds.iter().any(|&kind| metric_of(model, kind, metric).is_some()) {
         return None;
     }
-    let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, format!("no type has a metric `{metric}`"));
+    let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, text!("no type has a metric `{}`", metric));
     Some(match nearest(metric, metric_names(model, &kinds)) {
         Some(name) => diagnostic.help(did_you_mean(name)),
         None => diagnostic.help("declare it in `topology/model.yaml`, or omit `metric` to score the whole component"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use value::Time;
 
 use super::counts::{Counts, KindCounts};
@@ -104,12 +104,12 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
 fn result(file: &str, at: usize, answer: Response) -> Result<Vec<RawSeries>, Box<Diagnostic>> {
     if answer.status.as_deref() == Some("error") {
         let kind = answer.error_type.map_or_else(String::new, |kind| format!("{kind}: "));
-        let message = answer.error.unwrap_or_else(|| "no message".to_owned());
-        let what = format!("`{file}` contains a Prometheus error instead of data: {kind}{message}");
+        let message = answer.error.map_or_else(|| text!("no message"), Text::from);
+        let what = text!("`{}` contains a Prometheus error instead of data: {}{}", file, kind, message);
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
     }
     answer.data.and_then(|data| data.result).or(answer.result).ok_or_else(|| {
-        let what = format!("`{file}` contains no series: response {at} has neither `data.result` nor `result`");
+        let what = text!("`{}` contains no series: response {} has neither `data.result` nor `result`", file, at);
         Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON response of Prometheus' `query_range` or `query`"))
     })
 }
@@ -131,8 +131,8 @@ fn score(
     let outside = scores::of_series(entry, labels, &origin, &part.samples, (doubled, part.histograms), context);
     let samples = &part.samples;
     let unread = samples.impossible + samples.infinite + samples.garbled + part.histograms;
-    let here = || format!("series {}, `{}`", part.index, entry.series);
-    complaints.add(Code::SIGNAL_ENTRY, &format!("score samples rejected, out of range ({})", entry.scale.range()), outside, here);
+    let here = || text!("series {}, `{}`", part.index, entry.series);
+    complaints.add(Code::SIGNAL_ENTRY, text!("score samples rejected, out of range ({})", entry.scale.range()), outside, here);
     complaints.add(Code::SIGNAL_ENTRY, "score samples rejected, unreadable", unread, here);
     true
 }
@@ -157,7 +157,7 @@ fn keep(
         }
         None => name.clone(),
     };
-    let here = || format!("series {}, `{name}`", part.index);
+    let here = || text!("series {}, `{}`", part.index, name);
     let samples = &part.samples;
     complaints.add(Code::SIGNAL_ORDER, "samples out of order, sorted", misplaced, here);
     complaints.add(Code::SIGNAL_ORDER, "samples with a duplicate time, last one kept", doubled, here);
@@ -166,7 +166,7 @@ fn keep(
     complaints.add(Code::SIGNAL_ENTRY, "samples rejected, value is not a number", samples.garbled, here);
     complaints.add(Code::SIGNAL_ENTRY, "histograms rejected, not supported", part.histograms, here);
     complaints.add(Code::SIGNAL_ENTRY, "series without a name, not usable by any rule", usize::from(name.is_empty()), || {
-        format!("series {}", part.index)
+        text!("series {}", part.index)
     });
     let (series, of_samples) = counters(&mut context.counts, role);
     series.keep(component.is_some());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use diag::{Code, Diagnostic, Severity};
+use diag::{Code, Diagnostic, Severity, Text, text};
 
 use super::counts::Counts;
 use super::facts::{Facts, Origin, Unread};
@@ -38,7 +38,7 @@ impl<'a> ReaderContext<'a> {
 }
 
 /// A warning about a file of signals. These files are too big to be kept, so the place is part of the message.
-pub(super) fn warning(code: Code, message: String) -> Diagnostic {
+pub(super) fn warning(code: Code, message: Text) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..Diagnostic::nowhere(code, message) }
 }
 
@@ -46,26 +46,28 @@ pub(super) fn warning(code: Code, message: String) -> Diagnostic {
 /// the same error a hundred thousand times.
 #[derive(Default)]
 pub(super) struct Complaints {
-    found: BTreeMap<(Code, String), (usize, String)>,
+    /// By code and reason in English, which decide the order: the reason, the count, the first entry.
+    found: BTreeMap<(Code, String), (Text, usize, Text)>,
 }
 
 impl Complaints {
     /// `first` describes the first entry: ``alert 3, `yesterday` ``.
-    pub fn add(&mut self, code: Code, reason: &str, count: usize, first: impl FnOnce() -> String) {
+    pub fn add(&mut self, code: Code, reason: impl Into<Text>, count: usize, first: impl FnOnce() -> Text) {
         if count == 0 {
             return;
         }
-        match self.found.entry((code, reason.to_owned())) {
-            Entry::Occupied(mut entry) => entry.get_mut().0 += count,
+        let reason: Text = reason.into();
+        match self.found.entry((code, reason.to_string())) {
+            Entry::Occupied(mut entry) => entry.get_mut().1 += count,
             Entry::Vacant(entry) => {
-                entry.insert((count, first()));
+                entry.insert((reason, count, first()));
             }
         }
     }
 
     pub fn report(self, file: &str, diagnostics: &mut Vec<Diagnostic>) {
-        for ((code, reason), (count, first)) in self.found {
-            diagnostics.push(warning(code, format!("`{file}`: {reason}: {count} (the first: {first})")));
+        for ((code, _), (reason, count, first)) in self.found {
+            diagnostics.push(warning(code, text!("`{}`: {}: {} (the first: {})", file, reason, count, first)));
         }
     }
 }

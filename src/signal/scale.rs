@@ -2,6 +2,8 @@
 //!
 //! A tail probability is how often a value at least as unusual occurs while nothing is wrong: in (0, 1], smaller is worse.
 
+use diag::{Text, text};
+
 /// The smallest tail that is accepted from an external model: one in a million. A year of samples, one per minute, is half a million,
 /// so a model cannot have seen enough data to know a rarer tail. This limits the effect of a single external score.
 pub const MIN_TAIL: f64 = 1e-6;
@@ -42,11 +44,11 @@ impl Scale {
     }
 
     /// The range of valid scores, as text.
-    pub fn range(self) -> &'static str {
+    pub fn range(self) -> Text {
         match self {
-            Scale::Probability => "`probability`: 0 to 1",
-            Scale::PValue => "`p_value`: 0 to 1",
-            Scale::Z => "`z`: a finite number",
+            Scale::Probability => text!("`probability`: 0 to 1"),
+            Scale::PValue => text!("`p_value`: 0 to 1"),
+            Scale::Z => text!("`z`: a finite number"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use estate::ComponentId;
 use value::Time;
 
@@ -35,7 +35,7 @@ pub struct ScoreFrame<'f> {
 pub struct ScoreRefusal {
     pub code: Code,
     /// Contains no values of the entry, so that refusals can be counted by reason.
-    pub reason: String,
+    pub reason: Text,
     /// The value that was found; may be empty.
     pub found: String,
 }
@@ -67,7 +67,7 @@ pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &
         Err(diagnostic) => return Err(diagnostic),
     };
     if !entries.is_empty() && !entries.iter().flatten().any(|entry| entry.get("score").is_some()) {
-        let what = format!("`{file}` contains no scores: no entry has a `score`");
+        let what = text!("`{}` contains no scores: no entry has a `score`", file);
         return Err(helped(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)));
     }
     let read = |(index, entry): (usize, Result<Value, String>)| match entry {
@@ -76,7 +76,7 @@ pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &
             ScoreEntry { written: Some(written), read }
         }
         Err(found) => {
-            ScoreEntry { written: None, read: Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: "invalid JSON".to_owned(), found }) }
+            ScoreEntry { written: None, read: Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: text!("invalid JSON"), found }) }
         }
     };
     Ok(entries.into_iter().enumerate().map(read).collect())
@@ -84,34 +84,38 @@ pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &
 
 fn helped(diagnostic: Diagnostic) -> Box<Diagnostic> {
     let example = r#"{"component": "order-db", "score": 0.97, "time": "2025-06-01T10:00:00Z", "origin": "team-x"}"#;
-    Box::new(diagnostic.help(format!("expected objects, in an array or one per line, like `{example}`")))
+    Box::new(diagnostic.help(text!("expected objects, in an array or one per line, like `{}`", example)))
 }
 
 /// Reads one entry.
 pub fn score_of(entry: &Value, origin: Origin, frame: &ScoreFrame<'_>, placer: &Resolver<'_>) -> Result<Score, ScoreRefusal> {
-    let refusal = |reason: &str, found: String| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: reason.to_owned(), found };
+    let refusal = |reason: Text, found: String| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason, found };
     let Target { component, named, labels } = place(entry, placer)?;
     if frame.about.is_some_and(|about| !component.is_some_and(|one| about.contains(&one))) {
-        return Err(refusal("component not in the request", format!("`{named}`")));
+        return Err(refusal(text!("component not in the request"), format!("`{named}`")));
     }
     let source = match frame.source {
         Some(source) => source.to_owned(),
         None => text(entry, "origin")
             .filter(|name| !name.chars().any(char::is_control))
-            .ok_or_else(|| refusal("no `origin`, one line that names the model", shown(entry, "origin")))?,
+            .ok_or_else(|| refusal(text!("no `origin`, one line that names the model"), shown(entry, "origin")))?,
     };
     let tail = tail(entry)?;
     let time = match (said(entry, "time"), frame.time) {
         (None, Some(time)) => time,
-        (None, None) => return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("no `time`", String::new()) }),
-        (Some(value), _) => time_of(value).ok_or_else(|| impossible("invalid `time`", entry, "time"))?,
+        (None, None) => return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal(text!("no `time`"), String::new()) }),
+        (Some(value), _) => {
+            time_of(value).ok_or_else(|| impossible(text!("invalid `time` (use RFC 3339 or seconds since 1970)"), entry, "time"))?
+        }
     };
     let onset = match said(entry, "onset") {
         None => None,
-        Some(value) => Some(time_of(value).ok_or_else(|| impossible("invalid `onset`", entry, "onset"))?),
+        Some(value) => {
+            Some(time_of(value).ok_or_else(|| impossible(text!("invalid `onset` (use RFC 3339 or seconds since 1970)"), entry, "onset"))?)
+        }
     };
     if onset.is_some_and(|onset| onset > time) {
-        return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal("`onset` is after `time`", shown(entry, "onset")) });
+        return Err(ScoreRefusal { code: Code::SIGNAL_TIME, ..refusal(text!("`onset` is after `time`"), shown(entry, "onset")) });
     }
     let metric = text(entry, "metric").map(|name| modelled(name, component, &labels, placer));
     Ok(Score { origin, component, named, metric, time, onset, source, tail })
@@ -131,7 +135,7 @@ fn place(entry: &Value, placer: &Resolver<'_>) -> Result<Target, ScoreRefusal> {
     }
     let labels = json::scalars(entry.get("labels"));
     if labels.is_empty() {
-        let reason = "no component: expected `component`, a string, or `labels`, an object of strings".to_owned();
+        let reason = text!("no component: expected `component`, a string, or `labels`, an object of strings");
         return Err(ScoreRefusal { code: Code::SIGNAL_ENTRY, reason, found: shown(entry, "component") });
     }
     let named = labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ");
@@ -139,18 +143,18 @@ fn place(entry: &Value, placer: &Resolver<'_>) -> Result<Target, ScoreRefusal> {
 }
 
 fn tail(entry: &Value) -> Result<f64, ScoreRefusal> {
-    let refusal = |reason: &str, key: &str| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason: reason.to_owned(), found: shown(entry, key) };
+    let refusal = |reason: Text, key: &str| ScoreRefusal { code: Code::SIGNAL_ENTRY, reason, found: shown(entry, key) };
     let scale = match said(entry, "scale") {
         None => Scale::default(),
         Some(value) => value
             .as_str()
             .and_then(Scale::parse)
-            .ok_or_else(|| refusal("unknown `scale` (known: `probability`, `p_value`, `z`)", "scale"))?,
+            .ok_or_else(|| refusal(text!("unknown `scale` (known: `probability`, `p_value`, `z`)"), "scale"))?,
     };
     let Some(score) = entry.get("score").and_then(Value::as_f64) else {
-        return Err(refusal("no numeric `score`", "score"));
+        return Err(refusal(text!("no numeric `score`"), "score"));
     };
-    scale.tail(score).ok_or_else(|| refusal(&format!("`score` out of range ({})", scale.range()), "score"))
+    scale.tail(score).ok_or_else(|| refusal(text!("`score` out of range ({})", scale.range()), "score"))
 }
 
 fn modelled(name: String, component: Option<ComponentId>, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> String {
@@ -166,8 +170,7 @@ fn time_of(value: &Value) -> Option<Time> {
     }
 }
 
-fn impossible(reason: &str, entry: &Value, key: &str) -> ScoreRefusal {
-    let reason = format!("{reason} (use RFC 3339 or seconds since 1970)");
+fn impossible(reason: Text, entry: &Value, key: &str) -> ScoreRefusal {
     ScoreRefusal { code: Code::SIGNAL_TIME, reason, found: shown(entry, key) }
 }
 
@@ -205,8 +208,8 @@ pub(super) fn read(
             Ok(score) => keep(score, seen, context),
             Err(ScoreRefusal { code, reason, found }) => {
                 let found = if found.is_empty() { String::new() } else { format!(", {found}") };
-                complaints.add(code, &format!("scores rejected, {reason}"), 1, || format!("score {index}{found}"));
-                context.counts.scores.reject(&reason, 1);
+                complaints.add(code, text!("scores rejected, {}", reason), 1, || text!("score {}{}", index, found));
+                context.counts.scores.reject(&reason.to_string(), 1);
                 context.unread(file, index, format!("score: {reason}{found}"));
             }
         }

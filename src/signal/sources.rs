@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use diag::{Code, Diagnostic, Place, SourceId, Sources, did_you_mean, nearest};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Text, did_you_mean, nearest, text};
 use value::{Unit, yaml};
 use yaml::{Node, Value};
 
@@ -57,12 +57,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn wrong(&mut self, node: &Node, expected: &str) {
-        let message = format!("expected {expected}, found {}", node.kind());
+    fn wrong(&mut self, node: &Node, expected: &'static str) {
+        let message = text!("expected {}, found {}", Text::from(expected), node.kind());
         self.diagnostics.push(Diagnostic::error(Code::WRONG_KIND, node.place, message));
     }
 
-    fn bad(&mut self, place: Place, message: impl Into<String>, help: &str) {
+    fn bad(&mut self, place: Place, message: impl Into<Text>, help: impl Into<Text>) {
         self.diagnostics.push(Diagnostic::error(Code::BAD_PLACEMENT, place, message).help(help));
     }
 
@@ -75,8 +75,8 @@ impl Reader {
         for (key, _) in entries {
             if !known.contains(&key.name.as_str()) {
                 let help =
-                    nearest(&key.name, known.iter().copied()).map_or_else(|| format!("known keys: {}", known.join(", ")), did_you_mean);
-                self.diagnostics.push(Diagnostic::error(Code::UNKNOWN_KEY, key.place, format!("unknown key `{}`", key.name)).help(help));
+                    nearest(&key.name, known.iter().copied()).map_or_else(|| text!("known keys: {}", known.join(", ")), did_you_mean);
+                self.diagnostics.push(Diagnostic::error(Code::UNKNOWN_KEY, key.place, text!("unknown key `{}`", key.name)).help(help));
             }
         }
         true
@@ -110,7 +110,7 @@ impl Reader {
     fn required(&mut self, node: &Node, key: &str) -> Option<String> {
         let found = self.text(node, key).ok()?;
         if found.is_none() {
-            self.diagnostics.push(Diagnostic::error(Code::MISSING_KEY, node.place, format!("missing key `{key}`")));
+            self.diagnostics.push(Diagnostic::error(Code::MISSING_KEY, node.place, text!("missing key `{}`", key)));
         }
         found
     }
@@ -142,7 +142,7 @@ impl Reader {
         let (words, kind) = (words?, kind?);
         let Some(trouble) = Trouble::parse(&kind) else {
             let place = node.get("kind").map_or(node.place, |node| node.place);
-            self.bad(place, format!("`{kind}` is not a kind of trouble"), "expected `failing` or `starved`");
+            self.bad(place, text!("`{}` is not a kind of trouble", kind), "expected `failing` or `starved`");
             return None;
         };
         Some((words, trouble))
@@ -192,7 +192,7 @@ impl Reader {
             Err(error) => {
                 let reason = error.to_string();
                 let last = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-                self.bad(place, format!("invalid regular expression `{text}`: {last}"), "use the syntax of the Rust crate `regex`");
+                self.bad(place, text!("invalid regular expression `{}`: {}", text, last), "use the syntax of the Rust crate `regex`");
                 Err(())
             }
         }
@@ -255,8 +255,8 @@ impl Reader {
         }
         let place = node.get("unit").map_or(node.place, |n| n.place);
         let help = nearest(&text, Unit::names())
-            .map_or_else(|| format!("known units: {}", Unit::names().collect::<Vec<_>>().join(", ")), did_you_mean);
-        self.diagnostics.push(Diagnostic::error(Code::BAD_UNIT, place, format!("unknown unit `{text}`")).help(help));
+            .map_or_else(|| text!("known units: {}", Unit::names().collect::<Vec<_>>().join(", ")), did_you_mean);
+        self.diagnostics.push(Diagnostic::error(Code::BAD_UNIT, place, text!("unknown unit `{}`", text)).help(help));
         Err(())
     }
 
@@ -272,7 +272,7 @@ impl Reader {
             "report" => EventKind::Report,
             other => {
                 let place = node.get("as").map_or(node.place, |n| n.place);
-                self.bad(place, format!("unknown event kind `{other}`"), "use one of change, probe, report");
+                self.bad(place, text!("unknown event kind `{}`", other), "use one of change, probe, report");
                 return None;
             }
         };
@@ -281,16 +281,16 @@ impl Reader {
 }
 
 /// Cuts a template into its pieces.
-fn parts(template: &str) -> Result<Vec<Part>, String> {
+fn parts(template: &str) -> Result<Vec<Part>, Text> {
     let mut parts = Vec::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         if !before.is_empty() {
             parts.push(Part::Text(before.to_owned()));
         }
-        let Some((label, behind)) = after.split_once('}') else { return Err(format!("unclosed brace in `{template}`")) };
+        let Some((label, behind)) = after.split_once('}') else { return Err(text!("unclosed brace in `{}`", template)) };
         if label.trim().is_empty() {
-            return Err(format!("empty braces in `{template}`"));
+            return Err(text!("empty braces in `{}`", template));
         }
         parts.push(Part::Label(label.trim().to_owned()));
         rest = behind;
@@ -298,5 +298,5 @@ fn parts(template: &str) -> Result<Vec<Part>, String> {
     if !rest.is_empty() {
         parts.push(Part::Text(rest.to_owned()));
     }
-    if parts.iter().any(|part| matches!(part, Part::Label(_))) { Ok(parts) } else { Err(format!("no label in `{template}`")) }
+    if parts.iter().any(|part| matches!(part, Part::Label(_))) { Ok(parts) } else { Err(text!("no label in `{}`", template)) }
 }

@@ -1,43 +1,69 @@
 //! What can go wrong with a store.
 
+use std::fmt;
+
+use diag::{Text, text};
+
 /// Why a store could not be opened, read or written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
     /// The file is something else. It was not touched.
-    #[error("`{path}` is not an estate store: name another file (this one was not modified)")]
     NotAStore { path: String },
     /// There is a folder, a named pipe, a device or a socket. It was not touched.
-    #[error("cannot open the store `{path}`: {what}")]
-    NotAFile { path: String, what: String },
+    NotAFile { path: String, what: Text },
     /// A newer program made the file. It was not touched.
-    #[error("the store has format {found}, newer than the supported format {known}: use a newer faultscope (the file was not modified)")]
     Newer { found: u32, known: u32 },
     /// The contents contradict themselves, or part is missing.
-    #[error("the store is damaged: {0}; restore it from a backup, or move it away and run `faultscope estate apply` again")]
-    Broken(String),
+    Broken(Text),
     /// One process at a time may have the file open.
-    #[error("the store is in use by another process: stop that process, or query it instead")]
     Busy,
     /// The system refused.
-    #[error("cannot access the store: {0}")]
-    Io(String),
+    Io(Text),
     /// An invalid change.
-    #[error("{0}")]
-    Refused(String),
+    Refused(Text),
 }
+
+impl StoreError {
+    /// In words, for people.
+    pub fn text(&self) -> Text {
+        match self {
+            StoreError::NotAStore { path } => text!("`{}` is not an estate store: name another file (this one was not modified)", path),
+            StoreError::NotAFile { path, what } => text!("cannot open the store `{}`: {}", path, what),
+            StoreError::Newer { found, known } => text!(
+                "the store has format {}, newer than the supported format {}: use a newer faultscope (the file was not modified)",
+                found,
+                known
+            ),
+            StoreError::Broken(what) => {
+                text!("the store is damaged: {}; restore it from a backup, or move it away and run `faultscope estate apply` again", what)
+            }
+            StoreError::Busy => text!("the store is in use by another process: stop that process, or query it instead"),
+            StoreError::Io(what) => text!("cannot access the store: {}", what),
+            StoreError::Refused(why) => why.clone(),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.text(), f)
+    }
+}
+
+impl std::error::Error for StoreError {}
 
 impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StoreError::Busy,
-            redb::Error::Corrupted(what) => StoreError::Broken(lower(&what)),
+            redb::Error::Corrupted(what) => StoreError::Broken(lower(&what).into()),
             redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                StoreError::Broken("the file is truncated".to_owned())
+                StoreError::Broken(text!("the file is truncated"))
             }
-            redb::Error::Io(error) => StoreError::Io(lower(&error.to_string())),
-            redb::Error::PreviousIo => StoreError::Io("an earlier write failed: reopen the store".to_owned()),
+            redb::Error::Io(error) => StoreError::Io(lower(&error.to_string()).into()),
+            redb::Error::PreviousIo => StoreError::Io(text!("an earlier write failed: reopen the store")),
             // The rest concerns tables of other types, or was added to redb later.
-            other => StoreError::Broken(lower(&other.to_string())),
+            other => StoreError::Broken(lower(&other.to_string()).into()),
         }
     }
 }
@@ -62,6 +88,6 @@ from_redb!(CommitError, SetDurabilityError, StorageError, TableError, Transactio
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        StoreError::Broken(format!("cannot read an entry: {error}"))
+        StoreError::Broken(text!("cannot read an entry: {}", error))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diag::text;
 use indradb::{Edge, Identifier, Vertex};
 use redb::{ReadableTable, WriteTransaction};
 use serde_json::Value;
@@ -100,7 +101,7 @@ impl<'t> Estate<'t> {
         let last = self.audit.last()?;
         let Some((key, _)) = last else { return Ok(1) };
         let last = <[u8; 8]>::try_from(key.value()).map(u64::from_be_bytes);
-        let last = last.map_err(|_| StoreError::Broken("a revision has no number".to_owned()))?;
+        let last = last.map_err(|_| StoreError::Broken(text!("a revision has no number")))?;
         Ok(last.saturating_add(1))
     }
 
@@ -215,7 +216,7 @@ fn check(item: &Item) -> Result<(), StoreError> {
         Key::Relation(from, kind, to) => from.is_empty() || kind.is_empty() || to.is_empty(),
     };
     if empty || item.origin().is_empty() {
-        return Err(StoreError::Refused(format!("`{}` has an empty id, kind or origin: all are required", item.key().name())));
+        return Err(StoreError::Refused(text!("`{}` has an empty id, kind or origin: all are required", item.key().name())));
     }
     Ok(())
 }
@@ -247,7 +248,7 @@ fn edge_type(kind: &str) -> Result<Identifier, StoreError> {
 }
 
 fn name(text: &str) -> Result<Identifier, StoreError> {
-    Identifier::new(text).map_err(|error| StoreError::Refused(format!("`{text}` cannot be a name in the graph: {error}")))
+    Identifier::new(text).map_err(|error| StoreError::Refused(text!("`{}` cannot be a name in the graph: {}", text, error)))
 }
 
 /// The fields of a record, each a property of its vertex; attributes are one of them.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use diag::text;
 use redb::ReadTransaction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,7 +39,7 @@ pub struct Change {
 impl Change {
     fn key(&self) -> Result<Key, StoreError> {
         let value = self.after.as_ref().or(self.before.as_ref());
-        let value = value.ok_or_else(|| StoreError::Broken(format!("the recorded change of `{}` is empty", self.id)))?;
+        let value = value.ok_or_else(|| StoreError::Broken(text!("the recorded change of `{}` is empty", self.id)))?;
         Ok(Item::from_json(self.what, value.clone())?.key())
     }
 }
@@ -155,5 +156,5 @@ fn exists(asked: u64, newest: u64) -> Result<(), StoreError> {
     if asked <= newest {
         return Ok(());
     }
-    Err(StoreError::Refused(format!("no revision `{asked}`: the newest is {newest}")))
+    Err(StoreError::Refused(text!("no revision `{}`: the newest is {}", asked, newest)))
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use diag::text;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadableDatabase, TableError};
 
@@ -37,7 +38,9 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
 
 /// An empty file counts as present, and is made into a store.
 fn is_missing(path: &Path) -> Result<bool, StoreError> {
-    files::refuse_special(path).map_err(|error| StoreError::NotAFile { path: path.display().to_string(), what: error.to_string() })?;
+    if let Some(what) = files::special(path) {
+        return Err(StoreError::NotAFile { path: path.display().to_string(), what });
+    }
     match fs::metadata(path) {
         Ok(_) => Ok(false),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
@@ -107,7 +110,7 @@ fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
     match format {
         Some(found) if found > FORMAT => Err(StoreError::Newer { found, known: FORMAT }),
         Some(found) => Ok(found == FORMAT),
-        None => Err(StoreError::Broken("its format is not recorded".to_owned())),
+        None => Err(StoreError::Broken(text!("its format is not recorded"))),
     }
 }
 
@@ -131,12 +134,12 @@ fn write_meta(db: &Database) -> Result<(), StoreError> {
 fn opening(path: &Path, error: redb::DatabaseError) -> StoreError {
     match redb::Error::from(error) {
         redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => StoreError::NotAStore { path: path.display().to_string() },
-        redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::Broken("the file is truncated".to_owned()),
+        redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::Broken(text!("the file is truncated")),
         redb::Error::Io(error) => io_error(path, &error),
         error => error.into(),
     }
 }
 
 fn io_error(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Io(format!("cannot open `{}`: {error}", path.display()))
+    StoreError::Io(text!("cannot open `{}`: {}", path.display(), error))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diag::text;
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -193,7 +194,7 @@ impl Key {
             Some(b'g') => Ok(What::Group),
             Some(b'k') => Ok(What::Case),
             Some(b'r') => Ok(What::Relation),
-            Some(_) | None => Err(StoreError::Broken("an item has an unknown kind".to_owned())),
+            Some(_) | None => Err(StoreError::Broken(text!("an item has an unknown kind"))),
         }
     }
 
@@ -204,7 +205,7 @@ impl Key {
             b"g" => Ok(Key::Group(cut.text()?.to_owned())),
             b"k" => Ok(Key::Case(cut.text()?.to_owned())),
             b"r" => Ok(Key::Relation(cut.text()?.to_owned(), cut.text()?.to_owned(), cut.text()?.to_owned())),
-            _ => Err(StoreError::Broken("an item has an unknown kind".to_owned())),
+            _ => Err(StoreError::Broken(text!("an item has an unknown kind"))),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Every table has bytes as keys and values. A key is made of parts of known width (ids of 16 bytes, hashes of 16, names with
 //! their length before them), so that keys with the same first parts are adjacent, and a range finds them.
 
+use diag::text;
 use indradb::{Edge, Identifier};
 use redb::{ReadableTable, Table, TableDefinition};
 use uuid::Uuid;
@@ -170,7 +171,7 @@ pub(super) fn identifier(bytes: &[u8]) -> Result<Identifier, StoreError> {
 }
 
 fn bad_key() -> StoreError {
-    StoreError::Broken("a key is malformed".to_owned())
+    StoreError::Broken(text!("a key is malformed"))
 }
 
 #[cfg(test)]

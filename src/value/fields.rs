@@ -1,6 +1,6 @@
 //! Reads a YAML tree into typed data. Reports every error with its place and continues.
 
-use diag::{Code, Diagnostic, Place, Sources, suggestion};
+use diag::{Code, Diagnostic, Place, Sources, Text, suggestion, text};
 
 use super::Unit;
 use super::yaml::{Key, Node, Value};
@@ -43,9 +43,10 @@ impl<'s> Reader<'s> {
         self.diagnostics.push(diagnostic);
     }
 
-    pub fn wrong_kind(&mut self, node: &Node, what: &str, wanted: &str) {
-        let message = format!("{what} must be {wanted}, not {}", node.kind());
-        self.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label(format!("expected {wanted}")));
+    pub fn wrong_kind(&mut self, node: &Node, what: impl Into<Text>, wanted: &'static str) {
+        let (what, wanted): (Text, Text) = (what.into(), wanted.into());
+        let message = text!("{} must be {}, not {}", what, wanted, node.kind());
+        self.report(Diagnostic::error(Code::WRONG_KIND, node.place, message).label(text!("expected {}", wanted)));
     }
 
     /// A map whose keys should all come from `known` (empty: any key); others are reported and ignored. `None` if the node is not a map.
@@ -55,8 +56,8 @@ impl<'s> Reader<'s> {
             return None;
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.is_empty() && !known.contains(&key.name.as_str())) {
-            let message = format!("{what} has no key `{}`", key.name);
-            let help = suggestion(&key.name, known.iter().copied()).unwrap_or_else(|| format!("valid keys: {}", listed(known)));
+            let message = text!("{} has no key `{}`", Text::from(what), key.name);
+            let help = suggestion(&key.name, known.iter().copied()).unwrap_or_else(|| text!("valid keys: {}", listed(known)));
             self.report(Diagnostic::error(Code::UNKNOWN_KEY, key.place, message).label("unknown key").help(help));
         }
         Some(Fields { place: node.place, what, entries })
@@ -81,26 +82,28 @@ impl<'s> Reader<'s> {
     }
 
     /// A text that is not empty, trimmed.
-    pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+    pub fn text(&mut self, node: &Node, what: impl Into<Text>) -> Option<String> {
+        let what: Text = what.into();
         let Some(text) = self.as_written(node) else {
             self.wrong_kind(node, what, "text");
             return None;
         };
         let text = text.trim();
         if text.is_empty() {
-            self.report(Diagnostic::error(Code::WRONG_KIND, node.place, format!("{what} must not be empty")).label("empty"));
+            self.report(Diagnostic::error(Code::WRONG_KIND, node.place, text!("{} must not be empty", what)).label("empty"));
             return None;
         }
         Some(text.to_owned())
     }
 
     /// One text, or a list of them. An item that is not a text is reported and skipped.
-    pub fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
-        items(node).iter().filter_map(|item| self.text(item, what)).collect()
+    pub fn texts(&mut self, node: &Node, what: impl Into<Text>) -> Vec<String> {
+        let what: Text = what.into();
+        items(node).iter().filter_map(|item| self.text(item, what.clone())).collect()
     }
 
     /// The entries of a map. A key without a value (`types:` alone) counts as an empty map.
-    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Key, Node)] {
+    pub fn map<'n>(&mut self, node: &'n Node, what: impl Into<Text>) -> &'n [(Key, Node)] {
         match &node.value {
             Value::Map(entries) => entries.as_slice(),
             Value::Null => &[],
@@ -112,7 +115,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The items of a list. A key without a value counts as an empty list.
-    pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+    pub fn list<'n>(&mut self, node: &'n Node, what: impl Into<Text>) -> &'n [Node] {
         match &node.value {
             Value::List(items) => items.as_slice(),
             Value::Null => &[],
@@ -124,31 +127,34 @@ impl<'s> Reader<'s> {
     }
 
     /// A text. Numbers and truth values are taken as they are written, so that an id like `42` or `007` needs no quotes.
-    pub fn word(&mut self, node: &Node, what: &str) -> Option<Word> {
+    pub fn word(&mut self, node: &Node, what: impl Into<Text>) -> Option<Word> {
+        let what: Text = what.into();
         let Some(text) = self.as_written(node) else {
             self.wrong_kind(node, what, "text");
             return None;
         };
         if text.trim().is_empty() {
-            self.report(Diagnostic::error(Code::WRONG_KIND, node.place, format!("{what} must not be empty")));
+            self.report(Diagnostic::error(Code::WRONG_KIND, node.place, text!("{} must not be empty", what)));
             return None;
         }
         Some(Word { text, place: node.place })
     }
 
     /// One text, or a list of them.
-    pub fn words(&mut self, node: &Node, what: &str) -> Vec<Word> {
-        items(node).iter().filter_map(|item| self.word(item, what)).collect()
+    pub fn words(&mut self, node: &Node, what: impl Into<Text>) -> Vec<Word> {
+        let what: Text = what.into();
+        items(node).iter().filter_map(|item| self.word(item, what.clone())).collect()
     }
 
     /// One of several fixed words.
-    pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, options: &[(&str, T)]) -> Option<T> {
-        let word = self.word(node, what)?;
+    pub fn choice<T: Copy>(&mut self, node: &Node, what: impl Into<Text>, options: &[(&str, T)]) -> Option<T> {
+        let what: Text = what.into();
+        let word = self.word(node, what.clone())?;
         let found = options.iter().find(|(name, _)| *name == word.text).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
-            let help = suggestion(&word.text, names.iter().copied()).unwrap_or_else(|| format!("use one of {}", listed(&names)));
-            let message = format!("{what} cannot be `{}`", word.text);
+            let help = suggestion(&word.text, names.iter().copied()).unwrap_or_else(|| text!("use one of {}", listed(&names)));
+            let message = text!("{} cannot be `{}`", what, word.text);
             self.report(Diagnostic::error(Code::WRONG_KIND, word.place, message).help(help));
         }
         found
@@ -158,9 +164,8 @@ impl<'s> Reader<'s> {
         let word = self.word(node, "a unit")?;
         let unit = Unit::parse(&word.text);
         if unit.is_none() {
-            let help =
-                suggestion(&word.text, Unit::names()).unwrap_or_else(|| "use a unit like `%`, `ms`, `GiB`, `/min`, `count`".to_owned());
-            self.report(Diagnostic::error(Code::BAD_UNIT, word.place, format!("unknown unit `{}`", word.text)).help(help));
+            let help = suggestion(&word.text, Unit::names()).unwrap_or_else(|| text!("use a unit like `%`, `ms`, `GiB`, `/min`, `count`"));
+            self.report(Diagnostic::error(Code::BAD_UNIT, word.place, text!("unknown unit `{}`", word.text)).help(help));
         }
         unit
     }
@@ -171,20 +176,19 @@ impl<'s> Reader<'s> {
             // The key is there, only its value is missing: say so in the help.
             let written = fields.entries.iter().any(|(k, _)| k.name == key);
             let missing = missing(fields, key);
-            self.report(if written { missing.help(format!("give `{key}` a value")) } else { missing });
+            self.report(if written { missing.help(text!("give `{}` a value", key)) } else { missing });
         }
         self.optional(fields, key)
     }
 
     /// The text under an optional key.
     pub fn optional(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
-        self.text(fields.get(key)?, &format!("`{key}` of {}", fields.what))
+        self.text(fields.get(key)?, key_of(fields, key))
     }
 
     /// The texts under an optional key: one text, or a list of them.
     pub fn texts_of(&mut self, fields: &Fields<'_>, key: &str) -> Vec<String> {
-        let what = format!("`{key}` of {}", fields.what);
-        fields.get(key).map_or_else(Vec::new, |node| self.texts(node, &what))
+        fields.get(key).map_or_else(Vec::new, |node| self.texts(node, key_of(fields, key)))
     }
 
     /// The items of a list under an optional key.
@@ -193,11 +197,11 @@ impl<'s> Reader<'s> {
         if let Value::List(items) = &node.value {
             return items.as_slice();
         }
-        self.wrong_kind(node, &format!("`{key}` of {}", fields.what), "a list");
+        self.wrong_kind(node, key_of(fields, key), "a list");
         &[]
     }
 
-    pub fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+    pub fn flag(&mut self, node: &Node, what: impl Into<Text>) -> Option<bool> {
         match node.value {
             Value::Bool(value) => Some(value),
             Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
@@ -210,8 +214,12 @@ impl<'s> Reader<'s> {
 
 /// A missing required key.
 pub fn missing(fields: &Fields<'_>, key: &str) -> Diagnostic {
-    let message = format!("{} needs `{key}`", fields.what);
-    Diagnostic::error(Code::MISSING_KEY, fields.place, message).label(format!("`{key}` is missing"))
+    let message = text!("{} needs `{}`", Text::from(fields.what), key);
+    Diagnostic::error(Code::MISSING_KEY, fields.place, message).label(text!("`{}` is missing", key))
+}
+
+fn key_of(fields: &Fields<'_>, key: &str) -> Text {
+    text!("`{}` of {}", key, Text::from(fields.what))
 }
 
 /// The items of a list; any other node counts as a list of one.

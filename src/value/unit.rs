@@ -1,6 +1,7 @@
 //! Units of metrics, attributes and literals. Every value is kept in the base unit of its dimension, so that any two
 //! values of one dimension compare as numbers.
 
+use diag::{Text, text};
 use serde::Serialize;
 
 use super::{DAY, HOUR, MINUTE, SECOND, WEEK};
@@ -24,14 +25,14 @@ pub enum Dimension {
 
 impl Dimension {
     /// The name used in error messages.
-    pub fn describe(self) -> &'static str {
+    pub fn describe(self) -> Text {
         match self {
-            Dimension::Fraction => "a percentage",
-            Dimension::Time => "a duration",
-            Dimension::Bytes => "an amount of data",
-            Dimension::BytesPerTime => "a data rate",
-            Dimension::Count => "a count",
-            Dimension::PerTime => "a rate of events",
+            Dimension::Fraction => text!("a percentage"),
+            Dimension::Time => text!("a duration"),
+            Dimension::Bytes => text!("an amount of data"),
+            Dimension::BytesPerTime => text!("a data rate"),
+            Dimension::Count => text!("a count"),
+            Dimension::PerTime => text!("a rate of events"),
         }
     }
 

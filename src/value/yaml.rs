@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::granit_parser::ErrorKind;
 use serde_saphyr::{Budget, ExternalMessageSource, Options, Spanned};
 
-use diag::{Code, Diagnostic, Place, SourceId, Sources, Span};
+use diag::{Code, Diagnostic, Place, SourceId, Sources, Span, Text, text};
 
 /// A value with its place.
 #[derive(Debug, Clone)]
@@ -41,14 +41,14 @@ pub const MAX_DEPTH: usize = 64;
 
 impl Node {
     /// The kind of the value, as error messages name it.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> Text {
         match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Number(_) => "a number",
-            Value::Text(_) => "text",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
+            Value::Null => text!("nothing"),
+            Value::Bool(_) => text!("true or false"),
+            Value::Number(_) => text!("a number"),
+            Value::Text(_) => text!("text"),
+            Value::List(_) => text!("a list"),
+            Value::Map(_) => text!("a map"),
         }
     }
 
@@ -100,7 +100,7 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
             Span::new(offset, offset + 1)
         });
         if let Some(limit) = exceeded(error.without_snippet()) {
-            let help = "write the values out, or split the file";
+            let help = text!("write the values out, or split the file");
             return Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), limit).help(help));
         }
         let message = error.without_snippet().to_string();
@@ -108,33 +108,33 @@ pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Box<Diagnostic
         let first = message.lines().next().unwrap_or("");
         let first = first.split(" at line ").next().unwrap_or(first);
         let first = first.split(", set DuplicateKeyPolicy").next().unwrap_or(first).trim_end_matches([',', ':', ' ', '.']).to_owned();
-        Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), format!("invalid YAML: {first}")))
+        Box::new(Diagnostic::error(Code::YAML, Place::new(source, place), text!("invalid YAML: {}", first)))
     })?;
     Ok(place(raw, source, text_start))
 }
 
 /// The limit that a file exceeds, if that is the error.
-fn exceeded(error: &serde_saphyr::Error) -> Option<String> {
+fn exceeded(error: &serde_saphyr::Error) -> Option<Text> {
     use serde_saphyr::Error;
     use serde_saphyr::budget::BudgetBreach;
     match error {
         Error::AliasError { error, .. } => exceeded(error),
         Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayCounterOverflow { .. } => {
-            Some(format!("aliases (`*name`) repeat more than {MAX_REPEATED} values"))
+            Some(text!("aliases (`*name`) repeat more than {} values", MAX_REPEATED))
         }
-        Error::AliasReplayStackDepthExceeded { .. } => Some("aliases (`*name`) are nested too deeply".to_owned()),
-        Error::Budget { breach: BudgetBreach::Aliases { .. }, .. } => Some(format!("more than {MAX_ALIASES} aliases (`*name`)")),
+        Error::AliasReplayStackDepthExceeded { .. } => Some(text!("aliases (`*name`) are nested too deeply")),
+        Error::Budget { breach: BudgetBreach::Aliases { .. }, .. } => Some(text!("more than {} aliases (`*name`)", MAX_ALIASES)),
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => Some(too_deep()),
         // Brackets are counted ahead of the budget, up to a higher limit of the library.
         Error::ExternalMessage { source, .. } if is_recursion(source) => Some(too_deep()),
-        Error::Budget { .. } => Some("the file is too large or too complex".to_owned()),
+        Error::Budget { .. } => Some(text!("the file is too large or too complex")),
         // Other errors of the library; the enum is non-exhaustive.
         _ => None,
     }
 }
 
-fn too_deep() -> String {
-    format!("nested more than {MAX_DEPTH} levels deep")
+fn too_deep() -> Text {
+    text!("nested more than {} levels deep", MAX_DEPTH)
 }
 
 fn is_recursion(source: &ExternalMessageSource) -> bool {

@@ -143,7 +143,7 @@ pub fn project(topology: &str, rules: &[String], scripts: &RhaiScripts) -> Proje
     let (plan, diagnostics) =
         compile(Inputs { sources: &sources, estate: &estate, files: &files, scripts: scripts.functions(), cases: None });
     if std::env::var_os("FAULTSCOPE_SHOW").is_some() {
-        eprintln!("{}", diag::render(&sources, &diagnostics, false));
+        eprintln!("{}", diag::render(&sources, &diagnostics, false, false));
     }
     Project { estate: Arc::new(estate), plan: Arc::new(plan) }
 }

@@ -2,7 +2,7 @@
 
 use crate::mapping_rules::{ScoreSeries, Scorer};
 use crate::scale::Scale;
-use diag::{Code, Diagnostic, Place, address, did_you_mean, is_secret, nearest};
+use diag::{Code, Diagnostic, Place, Text, address, did_you_mean, is_secret, nearest, text};
 use estate::parse_duration;
 use value::yaml::Node;
 use value::{Duration, SECOND, Time};
@@ -35,8 +35,8 @@ impl Reader {
             let place = node.get("scale").map_or(node.place, |n| n.place);
             let names = Scale::NAMES.iter().map(|(name, _)| *name);
             let help = nearest(&name, names.clone())
-                .map_or_else(|| format!("known scales: {}", names.clone().collect::<Vec<_>>().join(", ")), did_you_mean);
-            self.diagnostics.push(Diagnostic::error(Code::BAD_PLACEMENT, place, format!("unknown scale `{name}`")).help(help));
+                .map_or_else(|| text!("known scales: {}", names.clone().collect::<Vec<_>>().join(", ")), did_you_mean);
+            self.diagnostics.push(Diagnostic::error(Code::BAD_PLACEMENT, place, text!("unknown scale `{}`", name)).help(help));
         }
         found
     }
@@ -53,21 +53,21 @@ impl Reader {
         for (name, value) in headers.iter().flatten() {
             if is_secret(name) && !value.starts_with('$') {
                 let place = node.get("headers").and_then(|headers| headers.get(name)).map_or(node.place, |value| value.place);
-                self.secret(place, format!("header `{name}` of this scorer contains a literal secret"));
+                self.secret(place, text!("header `{}` of this scorer contains a literal secret", name));
             }
         }
         let name = name?;
         if earlier.iter().any(|scorer| scorer.name == name) {
             let place = node.get("name").map_or(node.place, |n| n.place);
-            self.bad(place, format!("duplicate scorer `{name}`"), "scores are labeled with the name of their scorer: choose another name");
+            self.bad(place, text!("duplicate scorer `{}`", name), "scores are labeled with the name of their scorer: choose another name");
             return None;
         }
         Some(Scorer { name, url: url?, timeout: timeout?, headers: headers? })
     }
 
     /// Warns, because many people can read what is in git.
-    fn secret(&mut self, place: Place, message: impl Into<String>) {
-        let help = "set an environment variable and name it in a header, like `headers: {authorization: $SCORER_TOKEN}`";
+    fn secret(&mut self, place: Place, message: impl Into<Text>) {
+        let help = text!("set an environment variable and name it in a header, like `headers: {authorization: $SCORER_TOKEN}`");
         self.diagnostics.push(Diagnostic::warning(Code::SECRET, place, message).help(help));
     }
 
@@ -78,7 +78,7 @@ impl Reader {
             let place = node.get("url").map_or(node.place, |n| n.place);
             self.bad(
                 place,
-                format!("invalid address `{}` of a scorer", address(&url)),
+                text!("invalid address `{}` of a scorer", address(&url)),
                 "use an `http` or `https` address, like `http://127.0.0.1:9000/score`",
             );
             return None;
@@ -100,12 +100,12 @@ impl Reader {
         match parse_duration(&text) {
             Some(timeout) if timeout <= MAX_TIMEOUT => Some(timeout),
             Some(_) => {
-                let help = "a diagnosis waits for the scorer: let it precompute whatever takes longer";
-                self.bad(place, format!("timeout `{text}` exceeds the maximum of a scorer, {}", Time::describe(MAX_TIMEOUT)), help);
+                let help = text!("a diagnosis waits for the scorer: let it precompute whatever takes longer");
+                self.bad(place, text!("timeout `{}` exceeds the maximum of a scorer, {}", text, Time::describe(MAX_TIMEOUT)), help);
                 None
             }
             None => {
-                self.bad(place, format!("invalid duration `{text}`"), "use a number and a unit, like `2s` or `500ms`");
+                self.bad(place, text!("invalid duration `{}`", text), "use a number and a unit, like `2s` or `500ms`");
                 None
             }
         }

@@ -156,7 +156,7 @@ fn files_that_cannot_be_read_say_where() {
     text.alerts = Some((FILE.to_owned(), b"[\"\xFF\"]".to_vec()));
     let (read, _, diagnostics) = super::super::read_facts(&text, &super::estate(), &super::MappingRules::default());
     assert!(!read.present.alerts, "of a file that cannot be read nothing is known");
-    assert_eq!(diagnostics.first().map(|d| d.message.as_str()), Some("`alerts.json` is not UTF-8: invalid byte at offset 2"));
+    assert_eq!(diagnostics.first().map(|d| d.message.to_string()).as_deref(), Some("`alerts.json` is not UTF-8: invalid byte at offset 2"));
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn asking_a_series() {
     assert_eq!(super::super::first_time(&read), Some(at(0)));
     assert!(super::super::skew(&read, at(0)).is_none());
     let skew = super::super::skew(&read, at(-2 * 3600)).unwrap();
-    assert_eq!(skew.message, "some signals are up to 2h2m later than 2025-06-01T08:00:00Z, the latest at 2025-06-01T10:02:00Z");
+    assert_eq!(skew.message.to_string(), "some signals are up to 2h2m later than 2025-06-01T08:00:00Z, the latest at 2025-06-01T10:02:00Z");
 }
 
 #[test]

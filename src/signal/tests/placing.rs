@@ -12,7 +12,7 @@ fn read(text: &str) -> (MappingRules, Vec<String>) {
     let mut sources = Sources::default();
     let id = sources.add("sources.yaml", text);
     let (placement, diagnostics) = MappingRules::read(&sources, id);
-    let shown = diagnostics.iter().map(|d| format!("{} {} [{}]", d.code, d.message, d.help.as_deref().unwrap_or(""))).collect();
+    let shown = diagnostics.iter().map(|d| format!("{} {} [{}]", d.code, d.message, d.help.clone().unwrap_or_default())).collect();
     (placement, shown)
 }
 

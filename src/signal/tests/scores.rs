@@ -174,7 +174,7 @@ fn a_scorer_is_heard_only_about_what_it_was_asked() {
     let said = add_scores("scorer team-x", answer.as_bytes(), &frame, Resolver::new(&placement, &estate), &mut facts, &mut counts);
     assert_eq!(facts.scores.iter().map(line).collect::<Vec<_>>(), ["order-db load 10:00:00 team-x 0.100"]);
     assert!(counts.adds_up());
-    let words: Vec<&str> = said.iter().map(|d| d.message.as_str()).collect();
+    let words: Vec<String> = said.iter().map(|d| d.message.to_string()).collect();
     assert_eq!(words, ["`scorer team-x`: scores rejected, component not in the request: 2 (the first: score 1, `order-service`)"]);
 }
 
@@ -205,7 +205,7 @@ fn mistakes_of_the_settings() {
         let id = sources.add("sources.yaml", text);
         let (_, diagnostics) = MappingRules::read(&sources, id);
         let shown: Vec<String> =
-            diagnostics.iter().map(|d| format!("{} {} [{}]", d.code, d.message, d.help.as_deref().unwrap_or(""))).collect();
+            diagnostics.iter().map(|d| format!("{} {} [{}]", d.code, d.message, d.help.clone().unwrap_or_default())).collect();
         assert_eq!(shown, [expected], "{text}");
     }
     let placement = {
@@ -214,5 +214,6 @@ fn mistakes_of_the_settings() {
         MappingRules::read(&sources, id).0
     };
     let found = placement.check(estate().model());
-    assert_eq!(found.iter().map(|d| (d.code.0, d.help.as_deref())).collect::<Vec<_>>(), [("F2003", Some("did you mean `load`?"))]);
+    let found: Vec<_> = found.into_iter().map(|d| (d.code.0, d.help)).collect();
+    assert_eq!(found, [("F2003", Some(diag::did_you_mean("load")))]);
 }

@@ -246,7 +246,7 @@ relations:
     let chain = ["web", "cart-pod", "stock", "web"];
     let spans: Vec<One> = (1u64..).zip(chain).map(|(id, service)| One { id, parent: id - 1, ..server(service, 1, 0) }).collect();
     let (_, _, diagnostics, _) = against("", topology, &otlp(&spans));
-    let told: Vec<&str> = diagnostics.iter().filter(|d| d.code.0 == "F4009").map(|d| d.message.as_str()).collect();
+    let told: Vec<String> = diagnostics.iter().filter(|d| d.code.0 == "F4009").map(|d| d.message.to_string()).collect();
     assert_eq!(told, ["`traces.json`: calls seen but not in the topology: stock -> web (1 span)"]);
 }
 
@@ -261,7 +261,7 @@ fn metrics_that_the_model_declares() {
     assert_eq!(own.points.first().map(|(_, value)| *value), Some(20.0), "milliseconds, the base unit of seconds too");
     assert_eq!(facts.series(web, "span_duration").count(), 0);
     assert_eq!((counts.series.received, counts.series.kept), (3, 2));
-    let told: Vec<&str> = diagnostics.iter().filter(|d| d.code.0 == "F4007").map(|d| d.message.as_str()).collect();
+    let told: Vec<String> = diagnostics.iter().filter(|d| d.code.0 == "F4007").map(|d| d.message.to_string()).collect();
     let expected =
         "`traces.json`: series skipped, the model declares this metric with an incompatible unit: 1 (the first: `span_duration` of web)";
     assert_eq!(told, [expected]);

@@ -17,7 +17,7 @@ mod zipkin;
 
 use std::collections::BTreeMap;
 
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text, text};
 use estate::{ComponentId, Member, Snapshot};
 use value::Time;
 
@@ -48,13 +48,15 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     if too_many {
         said.push(warning(
             Code::SIGNAL_ENTRY,
-            format!("`{file}`: too many pairs of callers and callees for such a long period: no rates computed"),
+            text!("`{}`: too many pairs of callers and callees for such a long period: no rates computed", file),
         ));
     }
     if made.is_empty() && !gathered.spans.is_empty() {
-        let what = format!(
-            "`{file}`: {} spans are too few: a component needs at least {MIN_SPANS} within {}",
+        let what = text!(
+            "`{}`: {} spans are too few: a component needs at least {} within {}",
+            file,
             gathered.spans.len(),
+            MIN_SPANS,
             Time::describe(BUCKET)
         );
         said.push(warning(Code::SIGNAL_ENTRY, what));
@@ -81,7 +83,7 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
         let Document(parts) = match document {
             Ok(document) => document,
             Err(error) if error.is_eof() && documents > 0 => {
-                let what = format!("`{file}` is truncated in document {documents}, which was skipped");
+                let what = text!("`{}` is truncated in document {}, which was skipped", file, documents);
                 return Ok(vec![warning(Code::SIGNAL_FORMAT, what)]);
             }
             Err(error) => return Err(Box::new(json::malformed(file, &error))),
@@ -107,7 +109,7 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
                     collector.add(whose, &span);
                 }
                 Part::Refused(message) => {
-                    let what = format!("`{file}` contains a Jaeger error instead of data: {message}");
+                    let what = text!("`{}` contains a Jaeger error instead of data: {}", file, message);
                     return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
                 }
                 Part::Foreign => {
@@ -122,11 +124,11 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
         return Ok(Vec::new());
     }
     if known == 0 {
-        let what = format!("`{file}` contains no spans: it has neither `resourceSpans`, `data`, `spans` nor `traceId`");
-        let help = "expected OTLP/JSON, the JSON response of Jaeger's `/api/traces`, or a list of Zipkin spans";
+        let what = text!("`{}` contains no spans: it has neither `resourceSpans`, `data`, `spans` nor `traceId`", file);
+        let help = text!("expected OTLP/JSON, the JSON response of Jaeger's `/api/traces`, or a list of Zipkin spans");
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
     }
-    Ok(vec![warning(Code::SIGNAL_ENTRY, format!("`{file}`: objects skipped, not spans: {foreign}"))])
+    Ok(vec![warning(Code::SIGNAL_ENTRY, text!("`{}`: objects skipped, not spans: {}", file, foreign))])
 }
 
 /// Counts what happened to every span.
@@ -134,7 +136,7 @@ fn count(file: &str, gathered: &Gathered, role: Role, context: &mut ReaderContex
     let mut complaints = Complaints::default();
     for (index, refusal) in &gathered.refused {
         let reason = refusal.words();
-        complaints.add(refusal.code(), &format!("spans rejected, {reason}"), 1, || format!("span {index}"));
+        complaints.add(refusal.code(), text!("spans rejected, {}", reason), 1, || text!("span {}", index));
         context.unread(file, *index, format!("span: {reason}"));
     }
     complaints.report(file, &mut context.diagnostics);
@@ -147,7 +149,7 @@ fn count(file: &str, gathered: &Gathered, role: Role, context: &mut ReaderContex
     spans.kept += gathered.spans.len();
     spans.unplaced += gathered.spans.iter().filter(|span| component(gathered, span.party).is_none()).count();
     for (_, refusal) in &gathered.refused {
-        spans.reject(refusal.words(), 1);
+        spans.reject(&refusal.words().to_string(), 1);
     }
 }
 
@@ -187,8 +189,8 @@ fn keep(file: &str, made: Vec<Made>, role: Role, context: &mut ReaderContext<'_>
             Declared::Otherwise => {
                 series.reject("declared with another unit", 1);
                 samples.reject("declared with another unit", made.points.len());
-                let what = "series skipped, the model declares this metric with an incompatible unit";
-                complaints.add(Code::SIGNAL_UNIT, what, 1, || format!("`{}` of {}", made.metric, id(made.component)));
+                let what = text!("series skipped, the model declares this metric with an incompatible unit");
+                complaints.add(Code::SIGNAL_UNIT, what, 1, || text!("`{}` of {}", made.metric, id(made.component)));
                 continue;
             }
         };
@@ -224,7 +226,7 @@ fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
         }
     }
     let names = most(counts.into_iter().map(|(name, count)| (format!("`{name}`"), count)).collect())?;
-    let what = format!("`{file}`: services not placed on a component: {names}");
+    let what = text!("`{}`: services not placed on a component: {}", file, names);
     Some(warning(Code::SIGNAL_UNPLACED, what).help("map them in `placement` of topology/sources.yaml, or add the components"))
 }
 
@@ -249,16 +251,18 @@ fn unknown_calls(file: &str, gathered: &Gathered, work: &Work, estate: &Snapshot
         found.extend(unknown.map(|(caller, count)| (format!("{} -> {}", name(caller), name(callee)), count)));
     }
     let names = most(found)?;
-    let what = format!("`{file}`: calls seen but not in the topology: {names}");
+    let what = text!("`{}`: calls seen but not in the topology: {}", file, names);
     Some(warning(Code::SIGNAL_RELATION, what).help("add `calls` relations: faults are only traced along the topology"))
 }
 
 /// The most frequent first, as `a (12 spans), b (1 span) and 3 more`; `None` for none.
-fn most(mut counted: Vec<(String, usize)>) -> Option<String> {
+fn most(mut counted: Vec<(String, usize)>) -> Option<Text> {
     counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let spans = |count: usize| if count == 1 { "1 span".to_owned() } else { format!("{count} spans") };
-    let shown: Vec<String> = counted.iter().take(MAX_NAMED).map(|(name, count)| format!("{name} ({})", spans(*count))).collect();
+    let shown = counted.iter().take(MAX_NAMED).map(|(name, count)| match count {
+        1 => text!("{} (1 span)", name),
+        _ => text!("{} ({} spans)", name, count),
+    });
+    let shown = Text::joined(shown, "{}, {}")?;
     let more = counted.len().saturating_sub(MAX_NAMED);
-    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
-    (!shown.is_empty()).then(|| format!("{}{rest}", shown.join(", ")))
+    Some(if more == 0 { shown } else { text!("{} and {} more", shown, more) })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diag::Code;
+use diag::{Code, Text, text};
 use estate::ComponentId;
 
 use super::super::resolver::Resolver;
@@ -117,11 +117,11 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub fn words(self) -> &'static str {
+    pub fn words(self) -> Text {
         match self {
-            Refusal::NoId => "no trace or span id",
-            Refusal::NoTime => "missing or invalid start or end",
-            Refusal::EndsBeforeStart => "end before start",
+            Refusal::NoId => text!("no trace or span id"),
+            Refusal::NoTime => text!("missing or invalid start or end"),
+            Refusal::EndsBeforeStart => text!("end before start"),
         }
     }
 
