@@ -189,9 +189,11 @@ fn convincing(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>
         let busier = busier(ask, suspicion);
         let firm = suspicion.votes.iter().filter_map(|vote| {
             let SuspicionSource::Deviation(at) = vote.source else { return None };
-            ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation) && !is_mere_load(ask, deviation, busier))
+            ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation))
         });
-        firm.collect::<Vec<&Deviation>>()
+        let firm: Vec<&Deviation> = firm.collect();
+        // Beside latency or errors, load is no excuse.
+        if firm.iter().all(|deviation| is_mere_load(ask, deviation, busier)) { Vec::new() } else { firm }
     };
     let firm: BTreeMap<ComponentId, Vec<&Deviation>> =
         suspicions.iter().map(|(unit, suspicion)| (*unit, of(suspicion))).filter(|(_, firm)| !firm.is_empty()).collect();

@@ -6,6 +6,7 @@ use estate::{ComponentId, Direction};
 use value::{Duration, MINUTE, Time};
 
 use super::external_evidence::ExternalEvidence;
+use super::load::is_work;
 use super::metric_group::{family, move_together};
 use super::question::{RankInput, Symptom};
 use super::reference::is_whole;
@@ -81,6 +82,8 @@ pub(super) struct Vote {
     pub common: f64,
     /// What is left of its strength since it ended; 1 while it is ongoing.
     pub fading: f64,
+    /// Less work than usual arrives: that it starves, not that it fails.
+    pub idle: bool,
 }
 
 /// The evidence against a unit.
@@ -208,12 +211,16 @@ impl Suspicion {
 fn suspicion(
     deviations: Vec<usize>,
     families: BTreeSet<String>,
-    votes: Vec<Vote>,
+    mut votes: Vec<Vote>,
     symptoms: &[&Symptom],
     measured: bool,
 ) -> Option<Suspicion> {
     let alarm = if symptoms.is_empty() { 0.0 } else { SYMPTOM };
     let starved = !symptoms.is_empty() && symptoms.iter().all(|symptom| symptom.starved);
+    if starved {
+        // That no work arrives is what its alert says already.
+        votes.retain(|vote| !vote.idle);
+    }
     let ends = symptoms.iter().map(|symptom| symptom.end).chain(votes.iter().map(|vote| vote.end));
     let end = ends.collect::<Option<Vec<Time>>>().and_then(|ends| ends.into_iter().max());
     let begin = symptoms.iter().map(|symptom| symptom.onset).chain(votes.iter().map(|vote| vote.onset)).min()?;
@@ -280,6 +287,7 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         step,
         common: 0.0,
         fading: left,
+        idle: !deviation.high && is_work(ask, deviation),
     })
 }
 
@@ -301,6 +309,7 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
         step: 0,
         common: 0.0,
         fading: 1.0,
+        idle: false,
     })
 }
 

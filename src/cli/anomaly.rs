@@ -314,6 +314,7 @@ fn names(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::output::Failure;
     use super::{names, percent_encode, periods, request};
     use value::{MINUTE, SECOND, Time};
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use knowledge::RESEMBLES;
 use localize::{Diagnosis, ImpactView, Incident, JoinedBy, SignalView, Suspect};
 use value::Truth;
 use words::{Lang, Writer};
@@ -111,13 +112,13 @@ fn steps(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
         let nothing = page.lang.no_steps();
         page.item(nothing);
     }
-    for (index, text) in look.iter().enumerate() {
-        let check = page.say("Check ", "检查：");
-        page.numbered(index + 1, &format!("{check}{text}"));
-    }
     for (index, advice) in shown.iter().enumerate() {
         let query = advice.query.as_ref().map_or_else(String::new, |query| format!("  `{query}`"));
-        page.step(look.len() + index + 1, &format!("{}  [{}]{query}", advice.text, advice.from), advice.runbook.as_deref());
+        page.step(index + 1, &format!("{}  [{}]{query}", advice.text, advice.from), advice.runbook.as_deref());
+    }
+    for (index, text) in look.iter().enumerate() {
+        let check = page.say("Check ", "检查：");
+        page.numbered(shown.len() + index + 1, &format!("{check}{text}"));
     }
     let left = checks.len().saturating_sub(MAX_STEPS) + fixes.len().saturating_sub(MAX_STEPS);
     page.more(left, 0);
@@ -155,7 +156,7 @@ fn cases(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer
     let likeness = |similarity: f64| format!("{}{}", lang.comma(), lang.alike_by(&super::text::percent(similarity)));
     let likeness = case.similarity.map_or_else(String::new, likeness);
     page.heading(&format!("{}{}{} {}{date}{likeness}", lang.case_before(), lang.colon(), case.id, lang.quoted(&case.title)));
-    if let Some(last) = case.solutions.first().filter(|_| case.rule.is_none()) {
+    if let Some(last) = case.solutions.first().filter(|_| case.rule.is_none() && case.similarity.is_some_and(|alike| alike >= RESEMBLES)) {
         let then = page.lang.last_time();
         page.item(&format!("{then}{}{last}", lang.colon()));
     }

@@ -89,7 +89,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
 /// The title of a report without incidents.
 pub fn nothing(diagnosis: &Diagnosis, writer: Writer<'_>) -> String {
     let lang = writer.lang();
-    let open = diagnosis.unexplained.iter().any(|s| s.kind != "metric");
+    let open = diagnosis.hidden > 0 || diagnosis.unexplained.iter().any(|s| s.kind != "metric");
     let zone = &writer.locale.zone;
     let at = lang.bracketed(&format!("{} {} {}", lang.at(), zone.moment(diagnosis.at), zone.name()));
     format!("{}{at}", if open { lang.no_suspect() } else { lang.no_fault() })

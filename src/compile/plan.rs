@@ -58,7 +58,8 @@ pub struct Rule {
     pub overrides: Vec<(String, Option<String>)>,
     /// 0 to 100.
     pub priority: u32,
-    pub severity: Severity,
+    /// As declared; without it, an incident has the severity of its alerts.
+    pub severity: Option<Severity>,
     pub status: Status,
     pub owner: Option<String>,
     pub tags: Vec<String>,

@@ -3,7 +3,7 @@
 use diag::{Code, Span, Text, did_you_mean, nearest, text};
 use language::ast::{self, Body, Kind};
 
-use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Severity, Status, Subject, Variable};
+use super::plan::{Advice, Conclusion, Cond, CondKind, Impact, PlaceOf, Rule, Status, Subject, Variable};
 use super::scope::{Scope, UNKNOWN};
 use super::{Compiler, States};
 
@@ -31,7 +31,7 @@ impl Compiler<'_> {
             notes: Vec::new(),
             overrides: Vec::new(),
             priority: DEFAULT_PRIORITY,
-            severity: Severity::Warning,
+            severity: None,
             status: Status::Active,
             owner: None,
             tags: Vec::new(),
@@ -104,7 +104,7 @@ impl Compiler<'_> {
             Body::Solution(advice) => rule.solutions.push(advice_of(advice)),
             Body::Note(note) => rule.notes.push(note.value.clone()),
             Body::Priority(priority) => rule.priority = priority.value,
-            Body::Severity(severity) => rule.severity = severity.value,
+            Body::Severity(severity) => rule.severity = Some(severity.value),
             Body::Owner(owner) => rule.owner = Some(owner.value.clone()),
             Body::Tags(tags) => rule.tags.extend(tags.iter().map(|t| t.value.clone())),
             Body::Status(status) => rule.status = status.value,

@@ -89,12 +89,12 @@ pub struct Similar {
 pub enum Match {
     /// A text of an alert; `shared` has the words that agree, and is empty if all do.
     Alert {
-        text: String,
+        words: String,
         shared: Vec<String>,
     },
     /// A line of a log; likewise.
     Log {
-        text: String,
+        words: String,
         shared: Vec<String>,
     },
     Metric {

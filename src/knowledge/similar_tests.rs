@@ -61,8 +61,8 @@ fn an_exact_repeat_says_in_what() {
     let matched: Vec<Match> = found.into_iter().flat_map(|s| s.matched).collect();
     let (text, kind) = (str::to_owned, str::to_owned);
     let expected = [
-        Match::Alert { text: text("MySQLConnectionsExhausted"), shared: Vec::new() },
-        Match::Log { text: text("Too many connections"), shared: Vec::new() },
+        Match::Alert { words: text("MySQLConnectionsExhausted"), shared: Vec::new() },
+        Match::Log { words: text("Too many connections"), shared: Vec::new() },
         Match::Metric { kind: kind("mysql"), metric: text("connections"), high: true },
         Match::Type { kind: kind("mysql") },
         Match::Type { kind: kind("service") },

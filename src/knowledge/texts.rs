@@ -132,8 +132,8 @@ impl Line {
     fn matched(&self, text: &BTreeSet<String>) -> Match {
         let all = self.words.iter().all(|word| text.contains(word));
         let shared = if all { Vec::new() } else { shared(&self.text, text) };
-        let text = self.text.clone();
-        if self.is_log { Match::Log { text, shared } } else { Match::Alert { text, shared } }
+        let words = self.text.clone();
+        if self.is_log { Match::Log { words, shared } } else { Match::Alert { words, shared } }
     }
 }
 

@@ -67,7 +67,7 @@ pub fn incident(
 /// What the rules of the root suspects declare; without rules, the most severe symptom.
 pub fn severity(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Severity {
     let findings = draft.roots().flat_map(|told| told.proposal.findings()).filter_map(|f| observations.findings.get(*f));
-    let declared = findings.map(|finding| finding.rule.severity).max();
+    let declared = findings.filter_map(|finding| finding.rule.severity).max();
     declared.or_else(|| draft.calling(&observations.symptoms).map(|s| s.severity).max()).unwrap_or(Severity::Warning)
 }
 
@@ -278,8 +278,8 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
     };
     let candidates = engine.facts.changes.iter().filter_map(|change| {
         let onset = on(change.component?).filter(|onset| (0..=SHORTLY).contains(&onset.since(change.time))).max()?;
-        let kind = change.text.trim_start().to_lowercase();
-        (!NOT_UNDONE.iter().any(|word| kind.starts_with(word))).then_some((change, onset))
+        let kind = change.text.to_lowercase();
+        (!NOT_UNDONE.iter().any(|word| kind.contains(word))).then_some((change, onset))
     });
     let (change, onset) = candidates.max_by_key(|(change, _)| (change.time, change.component))?;
     let undo = UndoView {
@@ -460,6 +460,9 @@ pub fn set_aside(observations: &Observations<'_, '_>) -> Vec<SetAsideView> {
     let reason = |finding: &Finding<'_>| match (&finding.overridden, finding.rule.status) {
         (Some((by, because)), _) => Some(WhySetAside::Overridden { by: by.clone(), because: because.clone() }),
         (None, Status::Draft) => Some(WhySetAside::Draft),
+        (None, Status::Active) if super::rules::rests_on_late_change(finding, observations.question.engine.facts) => {
+            Some(WhySetAside::LateChange)
+        }
         (None, Status::Active | Status::Retired) => None,
     };
     observations

@@ -160,7 +160,7 @@ pub struct Suspect {
 pub struct RuleView {
     pub id: String,
     pub title: String,
-    pub severity: Severity,
+    pub severity: Option<Severity>,
     pub owner: Option<String>,
     pub tags: Vec<String>,
     /// Dates as written: `2025-06-01`.
@@ -451,6 +451,8 @@ pub enum WhySetAside {
     Overridden { by: String, because: Option<String> },
     /// It is a draft: it matched, but is not counted.
     Draft,
+    /// It rests on a change that came after the trouble began.
+    LateChange,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

@@ -91,8 +91,7 @@ impl IncidentDraft {
 /// Forms incidents, the most important first.
 pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     let symptoms = &observations.symptoms;
-    let engine = observations.question.engine;
-    let proposals = rules::propose(engine.estate, engine.facts, &observations.findings, symptoms, observations.since);
+    let proposals = rules::propose(observations);
     let mut drafts = grouped(&cover(&proposals, symptoms), symptoms);
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
     let loose: Vec<usize> =
@@ -125,7 +124,7 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     drafts
 }
 
-/// What is still on comes first, then what rules know, then what is most severe and matters most, then what is most certain.
+/// What is still on comes first, then what is most severe, then what rules know, then what matters most, then what is most certain.
 fn sort(observations: &Observations<'_, '_>, drafts: &mut [IncidentDraft]) {
     let symptoms = &observations.symptoms;
     let severity = |d: &IncidentDraft| super::assemble::severity(observations, d);
@@ -134,9 +133,10 @@ fn sort(observations: &Observations<'_, '_>, drafts: &mut [IncidentDraft]) {
     let first = |d: &IncidentDraft| d.told.first().map(|told| (told.proposal.strength, told.proposal.component));
     let surer = |d: &IncidentDraft| first(d).map_or(0.0, |(strength, _)| strength);
     drafts.sort_by(|a, b| {
-        (a.is_over(symptoms), a.layer())
-            .cmp(&(b.is_over(symptoms), b.layer()))
+        a.is_over(symptoms)
+            .cmp(&b.is_over(symptoms))
             .then_with(|| severity(b).cmp(&severity(a)))
+            .then_with(|| a.layer().cmp(&b.layer()))
             .then_with(|| importance(b).total_cmp(&importance(a)))
             .then(surer(b).total_cmp(&surer(a)))
             .then_with(|| since(a).cmp(&since(b)))
@@ -338,19 +338,23 @@ fn add_scores(
     (taken, anew): (&BTreeSet<usize>, bool),
 ) {
     let known: BTreeSet<Option<ComponentId>> = draft.told.iter().map(|told| told.proposal.component).collect();
-    // Components that the suspect of a rule reaches are explained; they are not a second cause.
-    let ruling = draft.expert().map(|told| &told.proposal).filter(|proposal| !anew || !proposal.is_past());
-    let effects: BTreeSet<ComponentId> = ruling.flat_map(|proposal| proposal.reach.keys().copied()).collect();
-    let fresh = |p: &Proposal| !known.contains(&p.component) && p.component.is_none_or(|c| !effects.contains(&c));
+    // What the suspect of a rule brings about is no second cause; what began before it is none of its effects.
+    let ruling: Vec<&Proposal> = draft.expert().map(|told| &told.proposal).filter(|proposal| !anew || !proposal.is_past()).collect();
+    let effect = |rule: &Proposal, p: &Proposal| rule.causes(p) || p.component.is_some_and(|c| rule.affected.contains(&c));
+    let fresh = |p: &Proposal| !known.contains(&p.component) && !ruling.iter().any(|rule| effect(rule, p));
+    let alone = draft.told.is_empty();
     let deviates = |p: &Proposal| matches!(&p.basis, Basis::Scores(ranked) if !ranked.deviations.is_empty());
     // A component without anomalies is listed after a better suspect only with enough confidence.
     let worth = |place: usize, p: &Proposal| {
         let anomalous = deviates(p);
-        place == 0 || (anomalous && place < ALWAYS_NAMED) || p.raw >= if anomalous { WORTH_A_LINE } else { WORTH_NAMING }
+        (place == 0 && (alone || p.raw >= WORTH_NAMING))
+            || (anomalous && place < ALWAYS_NAMED)
+            || p.raw >= if anomalous { WORTH_A_LINE } else { WORTH_NAMING }
     };
     let fresh: Vec<Proposal> = proposed.into_iter().filter(fresh).collect();
     if let Some(first) = fresh.first() {
-        let alike = fresh.iter().filter(|p| !deviates(p) && p.raw >= first.raw * (1.0 - ALIKE)).filter_map(|p| p.component);
+        let together = |p: &Proposal| p.onset.since(first.onset).abs() <= TOLERANCE && p.is_past() == first.is_past();
+        let alike = fresh.iter().filter(|p| !deviates(p) && together(p) && p.raw >= first.raw * (1.0 - ALIKE)).filter_map(|p| p.component);
         let alike: Vec<ComponentId> = alike.collect();
         if alike.len() > 1 && !deviates(first) {
             draft.alike = alike;
@@ -386,8 +390,24 @@ fn challenge(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, cal
         Basis::Rules(_) | Basis::Case(_) => false,
     };
     let is_new = |p: &Proposal| draft.told.iter().all(|told| told.proposal.component != p.component);
-    let proposed = scores::propose(observations, calling).into_iter().filter(|p| own(p) && is_new(p) && beats(p, first, &explains));
-    if let Some(proposal) = proposed.max_by_key(|p| (explains(p), std::cmp::Reverse(p.component))) {
+    let all = scores::propose(observations, calling);
+    // What is told already was asked about the rest only: it may explain more.
+    let wider: Vec<(usize, Proposal)> = all
+        .iter()
+        .filter_map(|p| {
+            let same = |told: &Told| told.proposal.layer == p.layer && told.proposal.component == p.component;
+            let at = draft.told.iter().position(same)?;
+            beats(p, first, &explains).then(|| (at, p.clone()))
+        })
+        .collect();
+    let proposed = all.iter().filter(|p| own(p) && is_new(p) && beats(p, first, &explains));
+    let best = proposed.max_by_key(|p| (explains(p), std::cmp::Reverse(p.component))).cloned();
+    for (at, proposal) in wider {
+        if let Some(told) = draft.told.get_mut(at) {
+            told.proposal = proposal;
+        }
+    }
+    if let Some(proposal) = best {
         draft.told.push(Told { proposal, explains: Vec::new(), consequence_of: None });
     }
 }

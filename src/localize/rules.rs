@@ -12,23 +12,26 @@ use estate::{ComponentId, Snapshot};
 use signal::Facts;
 use value::{Duration, Time, Truth};
 
-use super::Layer;
 use super::diagnosis::Fault;
-use super::proposal::{Basis, Interval, Proposal, fault_key, reach};
-use super::symptoms::Symptom;
+use super::proposal::{Basis, Interval, Proposal, TOLERANCE, fault_key, reach};
+use super::{Layer, Observations};
 
 /// Findings by their position, each with the fault in its words.
 type Named = Vec<(usize, String)>;
 
 /// Groups the findings that count by the component and the fault that they name. Two faults of one component are two proposals.
-pub fn propose(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], symptoms: &[Symptom], since: Time) -> Vec<Proposal> {
+pub fn propose(observations: &Observations<'_, '_>) -> Vec<Proposal> {
+    let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
+    let (findings, symptoms, since) = (&observations.findings, &observations.symptoms, observations.since);
+    let always: Vec<BTreeSet<usize>> = findings.iter().map(|finding| always(observations, finding)).collect();
     let mut by_fault: BTreeMap<(Option<ComponentId>, String), Named> = BTreeMap::new();
-    for (index, finding) in findings.iter().enumerate().filter(|(_, finding)| counts(finding)) {
+    for (index, finding) in findings.iter().enumerate().filter(|(_, finding)| counts(finding, facts) && !was_quiet(observations, finding)) {
         for (component, fault) in blamed(finding) {
             by_fault.entry((component, fault_key(&fault))).or_default().push((index, fault));
         }
     }
-    let proposals = by_fault.into_iter().map(|((component, _), named)| proposal(estate, facts, findings, component, named, since));
+    let proposals =
+        by_fault.into_iter().map(|((component, _), named)| proposal((estate, facts), (findings, &always), component, named, since));
     // What rests on nothing but absences, and is over, accuses nobody unless something went wrong meanwhile.
     let speaks = |one: &Proposal| {
         !one.evidence.is_empty() || one.until().is_none() || symptoms.iter().any(|s| s.calls_for_help() && one.explains(s))
@@ -36,9 +39,49 @@ pub fn propose(estate: &Snapshot, facts: &Facts, findings: &[Finding<'_>], sympt
     proposals.filter(speaks).collect()
 }
 
-/// Whether a finding counts: from an active rule, not overridden.
-pub fn counts(finding: &Finding<'_>) -> bool {
-    finding.rule.status == Status::Active && finding.overridden.is_none()
+/// Whether a finding counts: from an active rule, not overridden, and not resting on a change that came too late.
+pub fn counts(finding: &Finding<'_>, facts: &Facts) -> bool {
+    finding.rule.status == Status::Active && finding.overridden.is_none() && !rests_on_late_change(finding, facts)
+}
+
+/// Whether it rests on changes that all came after its other signals began: what comes after the onset is not its cause.
+pub fn rests_on_late_change(finding: &Finding<'_>, facts: &Facts) -> bool {
+    let changes = supporting(&finding.evidence).flat_map(|(_, signals)| signals).filter_map(|signal| match signal {
+        SignalRef::Change(at) => facts.changes.get(at).map(|change| change.time),
+        SignalRef::Alert(_) | SignalRef::Log(_) | SignalRef::Report(_) | SignalRef::Probe(_) | SignalRef::Series(_) => None,
+    });
+    changes.min().is_some_and(|change| starts(finding, facts).min().is_some_and(|began| change > began))
+}
+
+/// Whether it rests on nothing but absences, and these were not clearly otherwise just before: what held in the quiet time accuses
+/// nobody.
+fn was_quiet(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> bool {
+    let positive = finding.evidence.atoms().into_iter().any(|(atom, negated)| !negated && atom.truth == Truth::True);
+    !positive && before(observations, finding, finding.since.minus(1)).truth != Truth::False
+}
+
+/// The conditions, by their place, that held long before the finding began: they always do, and say nothing about it. What began before
+/// the window may be older than anything that can be looked at.
+fn always(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> BTreeSet<usize> {
+    let began = began(finding, observations.question.engine.facts, observations.since);
+    if began <= observations.since {
+        return BTreeSet::new();
+    }
+    let quiet = before(observations, finding, began.minus(2 * TOLERANCE));
+    let (now, then) = (finding.evidence.atoms(), quiet.atoms());
+    if now.len() != then.len() {
+        return BTreeSet::new();
+    }
+    then.iter()
+        .enumerate()
+        .filter(|(_, (atom, negated))| atom.truth != Truth::Unknown && (atom.truth == Truth::True) != *negated)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// The condition of a finding at an earlier instant.
+fn before<'a>(observations: &Observations<'_, 'a>, finding: &Finding<'a>, at: Time) -> Evidence<'a> {
+    observations.question.engine.evidence(finding.rule, &finding.binding, &observations.findings, at)
 }
 
 /// The components that a finding names as the cause. A cause with a place takes precedence over a fault, which is then the effect.
@@ -62,15 +105,15 @@ fn blamed(finding: &Finding<'_>) -> Vec<(Option<ComponentId>, String)> {
 }
 
 fn proposal(
-    estate: &Snapshot,
-    facts: &Facts,
-    findings: &[Finding<'_>],
+    (estate, facts): (&Snapshot, &Facts),
+    (findings, always): (&[Finding<'_>], &[BTreeSet<usize>]),
     component: Option<ComponentId>,
     mut named: Named,
     since: Time,
 ) -> Proposal {
     let rank = |index: usize| {
-        findings.get(index).map_or((0.0, String::new(), Vec::new()), |f| (-strength(&[f], facts), f.rule.id.clone(), f.binding.clone()))
+        let one = findings.get(index).zip(always.get(index));
+        one.map_or((0.0, String::new(), Vec::new()), |f| (-strength(&[f], facts), f.0.rule.id.clone(), f.0.binding.clone()))
     };
     named.sort_by(|a, b| {
         let (a, b) = (rank(a.0), rank(b.0));
@@ -92,7 +135,9 @@ fn proposal(
         }
         declared.extend(finding.conclusions.impact.keys().copied());
     }
-    let strength = strength(&all, facts);
+    let known: Vec<(&Finding<'_>, &BTreeSet<usize>)> =
+        named.iter().filter_map(|(index, _)| findings.get(*index).zip(always.get(*index))).collect();
+    let strength = strength(&known, facts);
     // The fault may be older than the first match.
     let mut lasted = joined(lasted);
     if let Some((since, _)) = lasted.first_mut() {
@@ -154,13 +199,17 @@ fn component_of(signal: SignalRef, facts: &Facts) -> Option<ComponentId> {
 /// from before the window are history, and a change comes before the fault.
 fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
     let matched = finding.since.minus(longest_wait(&finding.rule.condition));
-    let starts = supporting(&finding.evidence).flat_map(|(_, signals)| signals).filter_map(|signal| match signal {
+    starts(finding, facts).filter(|start| *start >= since).chain([matched]).min().unwrap_or(matched).max(since)
+}
+
+/// When the alerts, log lines and reports that it rests on began.
+fn starts<'e>(finding: &'e Finding<'_>, facts: &'e Facts) -> impl Iterator<Item = Time> + 'e {
+    supporting(&finding.evidence).flat_map(|(_, signals)| signals).filter_map(|signal| match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).map(|a| a.start),
         SignalRef::Log(i) => facts.logs.get(i).map(|l| l.time),
         SignalRef::Report(i) => facts.reports.get(i).map(|r| r.time),
         SignalRef::Change(_) | SignalRef::Probe(_) | SignalRef::Series(_) => None,
-    });
-    starts.filter(|start| *start >= since).chain([matched]).min().unwrap_or(matched).max(since)
+    })
 }
 
 /// The longest `for` of a condition, and the longest window of a trend: how long before `since` it may have begun.
@@ -188,21 +237,23 @@ fn longest_wait(cond: &compile::plan::Cond) -> Duration {
 /// How far findings of one fault can be trusted, 0 to 1. Each independent signal that had to agree halves the doubt (one signal: 0.75).
 /// A rule made from a past case (`CAS`) halves it once more. The priority scales the result by 0.8 to 1.
 ///
-/// One series, alert or log pattern counts once, over all rules and conditions that rest on it: copies are no evidence.
-fn strength(findings: &[&Finding<'_>], facts: &Facts) -> f64 {
+/// One series, alert or log pattern counts once, over all rules and conditions that rest on it: copies are no evidence. A condition that
+/// always holds (each finding comes with these, by their place) adds nothing.
+fn strength(findings: &[(&Finding<'_>, &BTreeSet<usize>)], facts: &Facts) -> f64 {
     let mut seen: BTreeSet<Observation> = BTreeSet::new();
     let mut agreed = 0;
-    for finding in findings {
-        let atoms = finding.evidence.atoms().into_iter().filter(|(atom, negated)| (atom.truth == Truth::True) != *negated);
-        for (atom, _) in atoms {
+    for (finding, always) in findings {
+        let atoms = finding.evidence.atoms().into_iter().enumerate();
+        let telling = atoms.filter(|(at, (atom, negated))| (atom.truth == Truth::True) != *negated && !always.contains(at));
+        for (_, (atom, _)) in telling {
             let fresh: BTreeSet<Observation> =
                 atom.all_signals().into_iter().filter_map(|signal| observation(signal, facts)).filter(|one| !seen.contains(one)).collect();
             agreed += atom.cond.signals().min(fresh.len());
             seen.extend(fresh);
         }
     }
-    let from_case = findings.iter().any(|finding| finding.rule.kind == Kind::Cas);
-    let priority = findings.iter().map(|finding| finding.rule.priority).max().unwrap_or_default();
+    let from_case = findings.iter().any(|(finding, _)| finding.rule.kind == Kind::Cas);
+    let priority = findings.iter().map(|(finding, _)| finding.rule.priority).max().unwrap_or_default();
     let halvings = 1 + agreed.max(1) + usize::from(from_case);
     let doubt = 0.5_f64.powi(i32::try_from(halvings).unwrap_or(30).min(30));
     ((1.0 - doubt) * (0.8 + 0.2 * f64::from(priority) / 100.0)).min(MOST_SURE)

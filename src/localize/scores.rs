@@ -78,10 +78,12 @@ fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) 
     {
         return Fault::Unusual { metric: leading.metric.clone(), high: leading.high };
     }
+    // Of several alerts of its own: one that is its trouble rather than its neighbour's, of this incident rather than an old note. Never the more severe one: severity is no guilt.
     let own = incident
         .iter()
         .filter_map(|i| observations.symptoms.get(*i))
-        .find(|s| s.calls_for_help() && s.component.is_some_and(|c| one.members.contains(&c)));
+        .filter(|s| s.calls_for_help() && s.component.is_some_and(|c| one.members.contains(&c)))
+        .min_by_key(|s| (s.callers.is_some(), s.onset < observations.since, s.end.is_some(), s.onset, s.text.clone()));
     match (own, one.leading) {
         (Some(symptom), _) => Fault::Named(symptom.text.clone()),
         (None, Some(SuspicionSource::ExternalEvidence(at))) => {

@@ -19,7 +19,16 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
     let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let mut views = Vec::new();
     let mut seen = BTreeSet::new();
-    for finding in observations.findings.iter().filter(|finding| counts(finding)) {
+    for (index, symptom) in observations.symptoms.iter().enumerate() {
+        if let Some(by) = symptom.muted.as_ref().filter(|_| seen.insert(index)) {
+            views.push(SuppressedView {
+                signal: symptom.view(estate, facts),
+                rule: None,
+                reason: WhySuppressed::Muted { by: by.clone() }.into(),
+            });
+        }
+    }
+    for finding in observations.findings.iter().filter(|finding| counts(finding, facts)) {
         let mut grounds = Grounds::of(observations, finding);
         let reach = if finding.rule.suppressions.is_empty() { Reach::new() } else { reach(estate, finding.binding.iter().copied()) };
         let settling = |component: ComponentId| reach.get(&component).copied().unwrap_or(SETTLING);
@@ -43,15 +52,6 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
                     views.push(SuppressedView { signal, rule, reason: reason.into() });
                 }
             }
-        }
-    }
-    for (index, symptom) in observations.symptoms.iter().enumerate() {
-        if let Some(by) = symptom.muted.as_ref().filter(|_| seen.insert(index)) {
-            views.push(SuppressedView {
-                signal: symptom.view(estate, facts),
-                rule: None,
-                reason: WhySuppressed::Muted { by: by.clone() }.into(),
-            });
         }
     }
     views

@@ -81,6 +81,8 @@ impl Writer<'_> {
     fn undo(&self, undo: &UndoView) -> String {
         let UndoView { component, change, at, before } = undo;
         match self.lang() {
+            Lang::En if *before == 0 => format!("Undo the change of {component} at {}, when it began: {change}", self.clock(*at)),
+            Lang::Zh if *before == 0 => format!("回退 {component} 在 {} 的变更（与故障同时）：{change}", self.clock(*at)),
             Lang::En => format!("Undo the change of {component} at {}, {} before the onset: {change}", self.clock(*at), self.span(*before)),
             Lang::Zh => format!("回退 {component} 在 {} 的变更（故障出现前 {}）：{change}", self.clock(*at), self.span(*before)),
         }
@@ -131,6 +133,9 @@ impl Writer<'_> {
     fn set_aside(&self, why: &WhySetAside) -> String {
         let (said, because) = match why {
             WhySetAside::Draft => return self.say("draft rule: matched, not counted", "草稿规则：命中但不计入").to_owned(),
+            WhySetAside::LateChange => {
+                return self.say("rests on a change that came after the trouble began", "所依据的变更发生在故障开始之后").to_owned();
+            }
             WhySetAside::Overridden { by, because } => match self.lang() {
                 Lang::En => (format!("overridden by {by}"), because),
                 Lang::Zh => (format!("已被 {by} 取代"), because),

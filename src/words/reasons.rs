@@ -211,8 +211,8 @@ impl Writer<'_> {
             }
         };
         match found {
-            Match::Alert { text, shared } => format!("{} `{text}`{}", self.say("alert", "告警"), partly(shared)),
-            Match::Log { text, shared } => format!("{} `{text}`{}", self.say("log", "日志"), partly(shared)),
+            Match::Alert { words, shared } => format!("{} `{words}`{}", self.say("alert", "告警"), partly(shared)),
+            Match::Log { words, shared } => format!("{} `{words}`{}", self.say("log", "日志"), partly(shared)),
             Match::Metric { kind, metric, high: true } => {
                 format!("{} `{kind}.{metric}` {}", self.say("metric", "指标"), self.say("high", "偏高"))
             }
