@@ -282,4 +282,36 @@ proptest! {
         };
         prop_assert_eq!(sure(&once), sure(&twice));
     }
+
+    /// Every claim of a report holds when it is computed again from its data.
+    #[test]
+    fn every_word_is_true((relations, alerts, with_rules) in world()) {
+        let diagnosis = diagnose("property-words", &relations, &BTreeMap::new(), &alerts, if with_rules { RULE } else { "" });
+        let wrong = crate::claims::false_claims(&diagnosis);
+        prop_assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// A component is in one state, whichever incident tells of it; and what lasts stands above what is over.
+    #[test]
+    fn there_is_one_state_of_the_world((relations, alerts, with_rules) in world()) {
+        let diagnosis = diagnose("property-world", &relations, &BTreeMap::new(), &alerts, if with_rules { RULE } else { "" });
+        let mut states = BTreeMap::new();
+        for view in diagnosis.incidents.iter().flat_map(|incident| &incident.impact) {
+            let state = *states.entry(view.component.clone()).or_insert(view.state);
+            prop_assert_eq!(state, view.state, "{}", &view.component);
+        }
+        let over: Vec<bool> = diagnosis.incidents.iter().map(|incident| incident.until.is_some()).collect();
+        prop_assert!(over.is_sorted(), "{over:?}");
+    }
+
+    /// No rule suppresses an alert on which it rests.
+    #[test]
+    fn no_rule_hides_its_own_evidence((relations, alerts, _) in world()) {
+        let diagnosis = diagnose("property-hidden", &relations, &BTreeMap::new(), &alerts, RULE);
+        for one in &diagnosis.suppressed {
+            let by = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects).filter(|s| s.rules.iter().any(|rule| Some(rule) == one.rule.as_ref()));
+            let sources: Vec<_> = by.flat_map(|suspect| &suspect.evidence).flat_map(|view| &view.sources).map(|source| &source.origin).collect();
+            prop_assert!(!sources.contains(&&one.signal.origin), "{one:?}");
+        }
+    }
 }

@@ -71,7 +71,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         // clap rejects everything else.
         (None, Some(_) | None, Some(_) | None) => return Err(Failure::new(Code::USAGE, "name a plan, or `--from` and `--to`")),
     };
-    let locale = args.locale.get();
+    let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
     words::change::tell(&mut assessment, locale.lang, estate.model());
     match args.format {
         Format::Json => writeln!(out, "{}", json(&assessment)?)?,

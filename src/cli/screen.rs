@@ -190,6 +190,9 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
     let sum = |of: fn(&localize::AccountView) -> usize| diagnosis.accounting.iter().map(of).sum::<usize>();
     let duplicates = sum(|line| line.duplicates);
     let unreadable = sum(|line| line.set_aside);
+    // Whole kinds of signals that are missing are worth a line; single metrics are a number.
+    let named = |view: &localize::UnjudgedView| view.missing.iter().any(|missing| missing.starts_with('`'));
+    let (metrics, kinds): (Vec<_>, Vec<_>) = diagnosis.unjudged.iter().partition(|view| named(view));
     let parts: Vec<String> = [
         ("suppressed", diagnosis.suppressed.len()),
         ("unplaced", diagnosis.unplaced.len()),
@@ -197,6 +200,7 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         ("unreadable", unreadable),
         ("uncounted", diagnosis.set_aside.len()),
         ("near", diagnosis.near_misses.len()),
+        ("unjudged", metrics.iter().map(|view| view.rules.len()).sum()),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)
@@ -205,7 +209,9 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
     let received = sum(|line| line.received);
     let (explained, unexplained, quiet) = (sum(|line| line.explained), sum(|line| line.unexplained), sum(|line| line.quiet));
     let mut line = match lang {
-        Lang::En => format!("{received} signals read: {explained} explained, {unexplained} unexplained, {quiet} without anomaly"),
+        Lang::En => {
+            format!("{} read: {explained} explained, {unexplained} unexplained, {quiet} without anomaly", lang.count(received, "signal"))
+        }
         Lang::Zh => format!("共读取 {received} 个信号：{explained} 个已解释，{unexplained} 个未解释，{quiet} 个无异常"),
     };
     if !parts.is_empty() {
@@ -214,9 +220,9 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
     if !page.text.is_empty() {
         page.text.push('\n');
     }
-    if !diagnosis.unjudged.is_empty() {
-        let rules = diagnosis.unjudged.iter().map(|view| view.rules.len()).sum();
-        let missing: BTreeSet<&String> = diagnosis.unjudged.iter().flat_map(|view| &view.missing).collect();
+    if !kinds.is_empty() {
+        let rules = kinds.iter().map(|view| view.rules.len()).sum();
+        let missing: BTreeSet<&String> = kinds.iter().flat_map(|view| &view.missing).collect();
         page.entry(&lang.unjudged(rules, &missing.into_iter().cloned().collect::<Vec<_>>()));
     }
     let more = page.say(" · all of it: --full", " · 查看全部：--full");

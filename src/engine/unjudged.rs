@@ -8,8 +8,8 @@ use super::Engine;
 
 impl<'a> Engine<'a> {
     /// Active rules that no component is missing for and no signal can decide, by the kinds of signals that they lack.
-    pub fn unjudged(&self) -> BTreeMap<BTreeSet<&'static str>, Vec<&'a Rule>> {
-        let mut unjudged: BTreeMap<BTreeSet<&'static str>, Vec<&'a Rule>> = BTreeMap::new();
+    pub fn unjudged(&self) -> BTreeMap<BTreeSet<String>, Vec<&'a Rule>> {
+        let mut unjudged: BTreeMap<BTreeSet<String>, Vec<&'a Rule>> = BTreeMap::new();
         for rule in self.plan.rules.values().filter(|rule| rule.status == Status::Active) {
             let mut asked = BTreeSet::new();
             self.kinds(&rule.condition, &mut asked);
@@ -21,36 +21,47 @@ impl<'a> Engine<'a> {
         unjudged
     }
 
-    fn has(&self, kind: &str) -> bool {
+    fn has(&self, asked: &str) -> bool {
         let present = &self.facts.present;
-        match kind {
+        match asked {
             "alerts" => present.alerts,
             "metrics" => present.metrics,
             "logs" => present.logs,
-            _ => present.events,
+            "changes" | "reports" | "probes" => present.events,
+            metric => {
+                let name = metric.trim_matches('`');
+                let since = self.at.minus(self.lookback);
+                self.facts.series.iter().any(|series| series.metric == name && !series.within(since, self.at).is_empty())
+            }
         }
     }
 
+    /// A metric by its name in backticks; without any metrics, all of them together.
+    fn metric_kind(&self, name: &str) -> String {
+        if self.facts.present.metrics { format!("`{name}`") } else { "metrics".to_owned() }
+    }
+
     /// The kinds of signals that a condition asks for.
-    fn kinds(&self, cond: &Cond, asked: &mut BTreeSet<&'static str>) {
+    fn kinds(&self, cond: &Cond, asked: &mut BTreeSet<String>) {
         cond.children().into_iter().for_each(|child| self.kinds(child, asked));
         match &cond.kind {
             CondKind::Event(event) => {
-                asked.insert(match event.kind {
+                let kind = match event.kind {
                     EventKind::Alert => "alerts",
                     EventKind::Log => "logs",
                     EventKind::Change => "changes",
                     EventKind::Report => "reports",
-                });
+                };
+                asked.insert(kind.to_owned());
             }
             CondKind::Probe { .. } => {
-                asked.insert("probes");
+                asked.insert("probes".to_owned());
             }
-            CondKind::Compare { left, right, .. } => [left, right].into_iter().for_each(|value| of_value(value, asked)),
-            CondKind::Trend { .. } | CondKind::Baseline { .. } => {
-                asked.insert("metrics");
+            CondKind::Compare { left, right, .. } => [left, right].into_iter().for_each(|value| self.of_value(value, asked)),
+            CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => {
+                asked.insert(self.metric_kind(&metric.name));
             }
-            CondKind::Script(call) => of_call(call, asked),
+            CondKind::Script(call) => self.of_call(call, asked),
             CondKind::State { state, .. } => {
                 let bodies = self.plan.states.iter().filter(|((_, name), _)| name == state);
                 bodies.for_each(|(_, body)| self.kinds(body, asked));
@@ -65,22 +76,30 @@ impl<'a> Engine<'a> {
             | CondKind::Shares { .. } => {}
         }
     }
-}
 
-fn of_value(value: &Value, asked: &mut BTreeSet<&'static str>) {
-    match value {
-        Value::Metric(_) | Value::Aggregate { .. } => {
-            asked.insert("metrics");
+    fn of_value(&self, value: &Value, asked: &mut BTreeSet<String>) {
+        match value {
+            Value::Metric(metric) | Value::Aggregate { metric, .. } => {
+                asked.insert(self.metric_kind(&metric.name));
+            }
+            Value::Share { of, .. } => self.of_value(of, asked),
+            Value::Script(call) => self.of_call(call, asked),
+            Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } => {}
         }
-        Value::Share { of, .. } => of_value(of, asked),
-        Value::Script(call) => of_call(call, asked),
-        Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } => {}
     }
-}
 
-/// A script that takes a component may read its metrics.
-fn of_call(call: &Call, asked: &mut BTreeSet<&'static str>) {
-    if call.arguments.iter().any(|argument| matches!(argument, Argument::Component(_) | Argument::Metric(_))) {
-        asked.insert("metrics");
+    /// A script that takes a component may read any of its metrics.
+    fn of_call(&self, call: &Call, asked: &mut BTreeSet<String>) {
+        for argument in &call.arguments {
+            match argument {
+                Argument::Component(_) => {
+                    asked.insert("metrics".to_owned());
+                }
+                Argument::Metric(metric) => {
+                    asked.insert(self.metric_kind(&metric.name));
+                }
+                Argument::Number(_) | Argument::Text(_) => {}
+            }
+        }
     }
 }

@@ -375,8 +375,8 @@ pub fn near_misses(observations: &Observations<'_, '_>, limit: usize) -> Vec<Nea
 }
 
 pub fn unjudged(observations: &Observations<'_, '_>) -> Vec<UnjudgedView> {
-    let view = |(missing, rules): (BTreeSet<&str>, Vec<&compile::plan::Rule>)| UnjudgedView {
-        missing: missing.into_iter().map(str::to_owned).collect(),
+    let view = |(missing, rules): (BTreeSet<String>, Vec<&compile::plan::Rule>)| UnjudgedView {
+        missing: missing.into_iter().collect(),
         rules: rules.into_iter().map(|rule| rule.id.clone()).collect(),
     };
     observations.question.engine.unjudged().into_iter().map(view).collect()

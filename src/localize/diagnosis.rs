@@ -419,10 +419,10 @@ pub struct NearMissView {
     pub text: String,
 }
 
-/// Rules of which no condition could be judged, because the bundle has no signals of the kinds that they ask for.
+/// Rules of which no condition could be judged, because the bundle has none of the signals that they ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UnjudgedView {
-    /// `alerts`, `metrics`, `logs`, `changes`, `reports`, `probes`; sorted.
+    /// `alerts`, `metrics`, `logs`, `changes`, `reports`, `probes`, or the name of a metric in backticks; sorted.
     pub missing: Vec<String>,
     pub rules: Vec<String>,
 }

@@ -167,6 +167,7 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
     ("duplicate", "duplicate", "duplicates", "个重复信号"),
     ("unreadable", "unreadable entry", "unreadable entries", "条无法解析"),
     ("uncounted", "rule not counted", "rules not counted", "条规则未计入"),
+    ("unjudged", "rule without data", "rules without data", "条规则缺少数据"),
     ("near", "near miss", "near misses", "条规则接近命中"),
     ("scores", "external score", "external scores", "个外部评分"),
 ];
@@ -239,8 +240,15 @@ impl Lang {
         };
         let kinds: Vec<String> = missing.iter().map(kind).collect();
         match self {
-            Lang::En => format!("{rules} {} could not be judged: no {}", if rules == 1 { "rule" } else { "rules" }, kinds.join(", no ")),
-            Lang::Zh => format!("{rules} 条规则无法判断：没有{}数据", kinds.join("、")),
+            Lang::En => {
+                let rules = if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") };
+                let kinds = match kinds.split_last() {
+                    Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+                    Some(_) | None => kinds.join(", "),
+                };
+                format!("{rules} could not be judged for want of {kinds}")
+            }
+            Lang::Zh => format!("{rules} 条规则因缺少{}数据而无法判断", kinds.join("、")),
         }
     }
 
