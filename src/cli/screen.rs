@@ -215,7 +215,7 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         Lang::Zh => format!("共读取 {received} 个信号：{explained} 个已解释，{unexplained} 个未解释，{quiet} 个无异常"),
     };
     if !parts.is_empty() {
-        line.push_str(&format!("{}{}", page.say("; ", "；"), parts.join(page.say(", ", "，"))));
+        line.push_str(&format!("{}{}", page.say("; ", "；"), parts.join(lang.comma())));
     }
     if !page.text.is_empty() {
         page.text.push('\n');

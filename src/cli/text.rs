@@ -95,7 +95,7 @@ pub fn nothing(diagnosis: &Diagnosis, writer: Writer<'_>) -> String {
     format!("{}{at}", if open { lang.no_suspect() } else { lang.no_fault() })
 }
 
-/// `INCIDENT 1 · critical · still on since 2025-06-01 02:02:00 UTC · 7 symptoms, 6 explained`
+/// `INCIDENT 1 · critical · since 2025-06-01 02:02:00 UTC · still on · 6 of 7 symptoms explained`
 pub fn header(incident: &Incident, writer: Writer<'_>) -> String {
     let (lang, zone) = (writer.lang(), &writer.locale.zone);
     let since = format!("{} {} {}", lang.since(), zone.moment(incident.since), zone.name());

@@ -9,7 +9,7 @@ use value::{Duration, HOUR, Time, Told as Words, Truth};
 
 use super::Observations;
 use super::diagnosis::{
-    AdviceView, CaseReason, CaseView, ChangeView, Diagnosis, Fault, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
+    AdviceView, CaseReason, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
     SetAsideView, SignalView, Suspect, UndoView, UnjudgedView, WhySetAside,
 };
 use super::explain::{IncidentDraft, Told};
@@ -108,10 +108,7 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         kind: component.map(|c| c.kind.clone()),
         owner: component.and_then(|c| c.owner.clone()),
         tier: component.and_then(|c| c.tier),
-        fault: match &proposal.fault {
-            Fault::Named(text) => text.clone(),
-            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents => String::new(),
-        },
+        fault: proposal.fault.written().to_owned(),
         says: proposal.fault.clone(),
         contact: component.and_then(|c| c.owner.clone()),
         confidence: round(confidence),
@@ -128,7 +125,7 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         look: Vec::new(),
         since: proposal.onset,
         until: proposal.until(),
-        explained_by: root.map(|r| r.component.map_or_else(|| r.fault.key(), |c| estate.component(c).id.clone())),
+        explained_by: root.map(|r| r.component.map_or_else(|| r.fault.written().to_owned(), |c| estate.component(c).id.clone())),
         confirm: proposal.layer != Layer::Expert,
         notes: Vec::new(),
     };

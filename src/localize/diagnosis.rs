@@ -182,6 +182,14 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Its words, if somebody wrote any; the others are made in package `words`.
+    pub fn written(&self) -> &str {
+        match self {
+            Fault::Named(text) => text,
+            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents => "",
+        }
+    }
+
     /// What tells it from another fault of the same component.
     pub fn key(&self) -> String {
         match self {

@@ -26,7 +26,7 @@ impl Writer<'_> {
             Found::Compared { value, threshold, threshold_of, gap, sampled, .. } => {
                 // A constant stands in the condition already.
                 let threshold = threshold_of.as_ref().map(|_| threshold.as_str());
-                let apart = gap.as_ref().map_or_else(String::new, |gap| format!("{}{}", self.comma(), self.gap(gap, threshold)));
+                let apart = gap.as_ref().map_or_else(String::new, |gap| format!("{}{}", self.lang().comma(), self.gap(gap, threshold)));
                 let at = match (sampled, gap, self.lang()) {
                     (false, ..) => String::new(),
                     (true, Some(_), Lang::En) => format!(", at {}", self.clock(time)),
@@ -65,7 +65,7 @@ impl Writer<'_> {
                 let named: Vec<String> =
                     named.map(|(en, zh, elements)| format!("{}{}", self.say(en, zh), self.elements(elements))).collect();
                 if !named.is_empty() {
-                    text.push_str(&format!("{}{}", self.comma(), named.join(self.say("; ", "；"))));
+                    text.push_str(&format!("{}{}", self.lang().comma(), named.join(self.say("; ", "；"))));
                 }
                 text
             }
@@ -147,13 +147,6 @@ impl Writer<'_> {
             Lang::En => format!("{needed}, from {from}"),
             Lang::Zh => format!("{needed}，相对于 {from}"),
         })
-    }
-
-    fn comma(&self) -> &'static str {
-        match self.lang() {
-            Lang::En => ", ",
-            Lang::Zh => "，",
-        }
     }
 
     /// How far a value is from its threshold.

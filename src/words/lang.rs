@@ -41,18 +41,14 @@ words! {
     the_estate: "the estate", "全部组件";
     after: "after it began", "晚于故障开始";
     explained: "explained", "已解释";
-    confidence: "confidence", "置信度";
     layer: "layer", "依据";
     expert: "expert rule", "专家规则";
     knowledge: "similar case", "相似案例";
     anomaly: "anomaly score", "异常评分";
-    confirm: "needs confirmation", "需人工确认";
     consequence: "consequence of", "根因在";
     also_affected: "Also matched, as consequences", "同时命中（属连带影响）";
-    evidence: "Evidence", "证据";
     explains: "explains", "可解释";
     look_for: "Possible causes", "可能原因";
-    reasons: "Reasons", "理由";
     because: "Why", "判断依据";
     to_do: "What to do", "处置步骤";
     case_before: "Seen before", "历史案例";
@@ -62,9 +58,6 @@ words! {
     unjudged_rules: "Rules without data", "缺少数据而无法判断的规则";
     against: "Evidence against", "反面证据";
     look_at: "to confirm, check", "确认方法";
-    joined_by_text: "similar text, at about the same time", "文本相同或相近，时间相近";
-    joined_by_place: "different text on nearby components, at about the same time", "文本不同，但组件相同或相邻，时间相近";
-    joined_by_nothing: "no other signal with similar text or nearby", "没有文本相近或位置相邻的其他信号";
     impact: "Impact", "影响范围";
     checks: "Check, in this order", "排查步骤";
     solutions: "Suggested fixes", "处置建议";
@@ -75,7 +68,6 @@ words! {
     suppressed: "Suppressed as symptoms", "已抑制的告警（属于症状）";
     set_aside: "Not counted", "未计入的规则";
     signals: "Signals", "信号统计";
-    received: "received", "收到";
     quiet: "quiet", "无异常";
     duplicates: "duplicates", "重复";
     aside: "unreadable", "无法解析";

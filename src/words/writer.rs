@@ -34,8 +34,7 @@ impl Writer<'_> {
 
     /// `a, b and 3 more`.
     pub(super) fn list<S: AsRef<str>>(&self, names: &[S]) -> String {
-        let comma = self.say(", ", "、");
-        let shown = names.iter().take(MAX_NAMES).map(AsRef::as_ref).collect::<Vec<&str>>().join(comma);
+        let shown = self.lang().listed(names.get(..MAX_NAMES).unwrap_or(names));
         match names.len().saturating_sub(MAX_NAMES) {
             0 => shown,
             more => match self.lang() {
