@@ -6,16 +6,19 @@
 //! open is offered to the cases, then to the scores. In the end no proposal stands above another one that explains more, began no
 //! later, and is not its symptom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
-use anomaly::SETTLING;
+use anomaly::MOST_SURE;
+
 use compile::plan::Severity;
 use estate::ComponentId;
+use value::Time;
 
 use super::connected::{clusters, find, union};
 use super::proposal::{Basis, Proposal, TOLERANCE};
 use super::symptoms::{Kind, Symptom};
-use super::{Layer, Observations, cases, rules, scores};
+use super::{Layer, Observations, cases, harmless, rules, scores};
 
 /// Maximum number of incidents. The rest is ranked together: so many unconnected alerts have one common cause or none.
 const MAX_CLUSTERS: usize = 30;
@@ -60,11 +63,6 @@ impl IncidentDraft {
         self.told.iter().filter(|told| told.consequence_of.is_none())
     }
 
-    /// Proposals of rules.
-    pub fn expert(&self) -> impl Iterator<Item = &Told> {
-        self.told.iter().filter(|told| told.proposal.layer == Layer::Expert)
-    }
-
     /// Symptoms that one of its suspects explains.
     pub fn explained(&self) -> BTreeSet<usize> {
         self.told.iter().flat_map(|told| &told.explains).copied().collect()
@@ -82,6 +80,18 @@ impl IncidentDraft {
             && !self.calling(symptoms).any(|symptom| symptom.kind == Kind::Alert && symptom.end.is_none())
     }
 
+    /// Whether one of its suspects is at this component, or accounts for what is wrong there: it brings that about, or rests on it.
+    /// What it left behind when it was over may be the cause of what is open and came later.
+    fn accounts_for(&self, proposal: &Proposal, open: &[&Symptom]) -> bool {
+        self.told.iter().map(|told| &told.proposal).any(|told| {
+            let shows = |c: ComponentId| told.layer == Layer::Expert && told.affected.contains(&c);
+            let later = |over: Time| open.iter().any(|symptom| symptom.onset > over && proposal.explains(symptom));
+            let left_behind = || told.is_past() && told.until().is_some_and(later);
+            let accounts = told.causes(proposal) || proposal.component.is_some_and(shows);
+            told.component == proposal.component || (accounts && !left_behind())
+        })
+    }
+
     /// How many of its symptoms that need an explanation a proposal explains.
     fn explained_by(&self, proposal: &Proposal, symptoms: &[Symptom]) -> usize {
         self.calling(symptoms).filter(|symptom| proposal.explains(symptom)).count()
@@ -96,30 +106,32 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
     let loose: Vec<usize> =
         (0..symptoms.len()).filter(|i| !taken.contains(i) && symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
-    for cluster in joined(observations, clusters(observations, &loose)) {
+    let areas: Vec<BTreeSet<ComponentId>> = drafts.iter().map(|draft| area(observations, draft)).collect();
+    let mut others: Vec<Vec<usize>> = Vec::new();
+    for cluster in clusters(observations, &loose) {
         // Symptoms upstream of an incident that rules explain, or reached by it, belong to it; they may show its deeper cause.
-        match drafts.iter_mut().find(|d| touches(observations, d, &cluster)) {
-            Some(draft) => draft.symptoms.extend(cluster),
+        let on = |area: &BTreeSet<ComponentId>| cluster.iter().filter_map(|i| symptoms.get(*i)?.component).any(|c| area.contains(&c));
+        match drafts.iter_mut().zip(&areas).find(|(_, area)| on(area)) {
+            Some((draft, _)) => draft.symptoms.extend(cluster),
             // Information calls nobody: it stays unexplained, unless something worse is beside it.
             None if cluster.iter().filter_map(|i| symptoms.get(*i)).all(|s| s.severity == Severity::Info) => {}
-            None => drafts.push(IncidentDraft { symptoms: cluster.into_iter().collect(), ..IncidentDraft::default() }),
+            None => others.push(cluster),
         }
+    }
+    let mut ranked: Vec<Option<Vec<Proposal>>> = drafts.iter().map(|_| None).collect();
+    for (cluster, proposals) in joined(observations, others) {
+        drafts.push(IncidentDraft { symptoms: cluster.into_iter().collect(), ..IncidentDraft::default() });
+        ranked.push(Some(proposals));
     }
     if drafts.is_empty() {
         drafts.push(IncidentDraft::default());
+        ranked.push(None);
     }
     let mut taken: BTreeSet<usize> = drafts.iter().flat_map(IncidentDraft::explained).collect();
-    for draft in &mut drafts {
-        complete(observations, draft, &mut taken);
+    for (draft, ranked) in drafts.iter_mut().zip(ranked) {
+        complete(observations, draft, ranked, &mut taken);
     }
-    // While rules explain an incident, a single alert on an otherwise healthy component is neither an incident nor a suspect: it stays
-    // unexplained.
-    if drafts.iter().any(|d| d.expert().any(|told| !told.proposal.is_past())) {
-        for draft in &mut drafts {
-            draft.told.retain(|told| is_corroborated(told, symptoms));
-        }
-    }
-    drafts.retain(|d| !d.told.is_empty() && !is_harmless(observations, d));
+    drafts.retain(|d| !d.told.is_empty() && !harmless::is_harmless(observations, d));
     sort(observations, &mut drafts);
     drafts
 }
@@ -279,70 +291,60 @@ impl IncidentDraft {
     }
 }
 
-/// Adds similar cases to an incident, and what cases and scores propose for the symptoms that its rules leave unexplained. `taken` has
-/// the symptoms that are already explained; those explained here are added.
-fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, taken: &mut BTreeSet<usize>) {
+/// Adds to an incident what cases and scores propose for the symptoms that its rules leave open, and what explains more than its first
+/// suspect. `ranked` is what scores propose for all of its symptoms, if that is known.
+fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, ranked: Option<Vec<Proposal>>, taken: &mut BTreeSet<usize>) {
     let symptoms = &observations.symptoms;
-    let everything: Vec<usize> = draft.symptoms.iter().copied().collect();
-    let calling: Vec<usize> = everything.iter().copied().filter(|i| symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
-    let found = cases::search(observations, &everything);
+    let all: Vec<usize> = draft.symptoms.iter().copied().collect();
+    let calling: Vec<usize> = all.iter().copied().filter(|i| symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
+    let found = cases::search(observations, &all);
     draft.similar = cases::shown(observations, &found);
-    let mut open: Vec<usize> = {
+    // Nothing explains more than all.
+    let settled = draft.told.first().is_some_and(|first| draft.explained_by(&first.proposal, symptoms) == calling.len());
+    if !settled {
         let explained = draft.explained();
-        everything.into_iter().filter(|i| !explained.contains(i)).collect()
-    };
-    let rules_spoke = !draft.told.is_empty();
-    if open.iter().any(|i| calling.contains(i)) {
-        // What names the same component as a rule, or something that it reaches, proposes nothing new.
-        let known = |draft: &IncidentDraft, p: &Proposal| {
-            let lasting = draft.told.iter().map(|told| &told.proposal).filter(|told| !told.is_past());
-            lasting.into_iter().any(|told| told.component == p.component || p.component.is_some_and(|c| told.reach.contains_key(&c)))
-        };
-        // Without rules, all of it is open: the search for similar cases serves both.
-        let found = if rules_spoke { cases::search(observations, &open) } else { found };
-        if let Some(case) = cases::propose(observations, found, &open).filter(|p| !known(draft, p)) {
-            let explains: Vec<usize> = open.iter().copied().filter(|i| symptoms.get(*i).is_some_and(|s| case.explains(s))).collect();
-            open.retain(|i| !explains.contains(i));
-            draft.told.push(Told { proposal: case, explains, consequence_of: None });
+        let open: Vec<usize> = all.into_iter().filter(|i| !explained.contains(i)).collect();
+        let mut asking: Vec<&Symptom> = open.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help()).collect();
+        if !asking.is_empty()
+            && let Some(case) = cases::propose(observations, found, &open).filter(|case| !draft.accounts_for(case, &asking))
+        {
+            asking.retain(|symptom| !case.explains(symptom));
+            draft.told.push(Told { proposal: case, explains: Vec::new(), consequence_of: None });
         }
-        if open.iter().any(|i| calling.contains(i)) {
-            // What a suspect that is over left behind, and still lasts, may be the cause of what came later.
-            let over = draft.told.iter().filter(|told| told.proposal.is_past()).filter_map(|told| told.proposal.until()).min();
-            let later = |s: &Symptom| over.is_some_and(|over| s.onset > over);
-            let anew = open.iter().filter(|i| calling.contains(i)).any(|i| symptoms.get(*i).is_some_and(later));
-            let lasts = |i: &usize| anew && symptoms.get(*i).is_some_and(|s| s.end.is_none() && s.kind == Kind::Alert);
-            let asked: Vec<usize> = calling.iter().copied().filter(|i| open.contains(i) || lasts(i)).collect();
-            let needed = |p: &Proposal| {
-                let calling = open.iter().filter(|i| calling.contains(i)).filter_map(|i| symptoms.get(*i));
-                !anew || calling.filter(|s| later(s)).any(|s| p.explains(s))
-            };
-            let proposed = scores::propose(observations, &asked).into_iter().filter(needed).collect();
-            add_scores(observations, draft, proposed, (taken, anew));
-        }
-    } else if calling.is_empty() && !rules_spoke {
-        add_scores(observations, draft, scores::propose(observations, &[]), (taken, false));
-    }
-    if draft.layer().is_some_and(|layer| layer != Layer::Anomaly) {
-        challenge(observations, draft, &calling);
+        let ranked = ranked.unwrap_or_else(|| scores::propose(observations, &calling));
+        add_scores(observations, draft, ranked, (&asking, taken));
     }
     rank(observations, draft);
     draft.assign(symptoms);
     taken.extend(draft.explained());
 }
 
-/// Adds the suspects of scores that are new and worth naming. `anew`: something began after what rules found was over.
+/// Adds the suspects of scores that are worth naming: those that explain what is still open, and the best of those that beat the first
+/// suspect, so that no layer stands above what explains more.
 fn add_scores(
     observations: &Observations<'_, '_>,
     draft: &mut IncidentDraft,
-    proposed: Vec<Proposal>,
-    (taken, anew): (&BTreeSet<usize>, bool),
+    ranked: Vec<Proposal>,
+    (open, taken): (&[&Symptom], &BTreeSet<usize>),
 ) {
-    let known: BTreeSet<Option<ComponentId>> = draft.told.iter().map(|told| told.proposal.component).collect();
-    // What the suspect of a rule brings about is no second cause; what began before it is none of its effects.
-    let ruling: Vec<&Proposal> = draft.expert().map(|told| &told.proposal).filter(|proposal| !anew || !proposal.is_past()).collect();
-    let effect = |rule: &Proposal, p: &Proposal| rule.causes(p) || p.component.is_some_and(|c| rule.affected.contains(&c));
-    let fresh = |p: &Proposal| !known.contains(&p.component) && !ruling.iter().any(|rule| effect(rule, p));
     let alone = draft.told.is_empty();
+    let challenger = challenger(observations, draft, &ranked).cloned();
+    let (known, mut fresh): (Vec<Proposal>, Vec<Proposal>) = ranked.into_iter().partition(|p| draft.accounts_for(p, open));
+    if !alone {
+        // Beside a cause that is known, an alert on an otherwise healthy component makes no suspect: it stays unexplained. After it,
+        // something new has begun.
+        let told: Vec<&Proposal> = draft.told.iter().map(|told| &told.proposal).collect();
+        let anew = |s: &Symptom| told.iter().all(|p| p.is_past() && p.until().is_some_and(|until| s.onset > until));
+        let counts = |p: &Proposal, s: &Symptom| p.explains(s) && (anew(s) || !harmless::rests_on_own_alert(p, s));
+        let adds = |p: &Proposal| open.iter().any(|s| counts(p, s));
+        fresh.retain(|p| adds(p) && challenger.as_ref().is_none_or(|c| c.component != p.component));
+        // The cause of what is open is none of those that are told already: the others are likelier by as much.
+        let rest = (1.0 - known.iter().map(|p| p.raw).sum::<f64>()).max(f64::EPSILON);
+        for proposal in &mut fresh {
+            proposal.raw = (proposal.raw / rest).min(MOST_SURE);
+            proposal.strength = observations.question.feedback.calibration.apply(proposal.raw);
+        }
+    }
     let deviates = |p: &Proposal| matches!(&p.basis, Basis::Scores(ranked) if !ranked.deviations.is_empty());
     // A component without anomalies is listed after a better suspect only with enough confidence.
     let worth = |place: usize, p: &Proposal| {
@@ -351,7 +353,6 @@ fn add_scores(
             || (anomalous && place < ALWAYS_NAMED)
             || p.raw >= if anomalous { WORTH_A_LINE } else { WORTH_NAMING }
     };
-    let fresh: Vec<Proposal> = proposed.into_iter().filter(fresh).collect();
     if let Some(first) = fresh.first() {
         let together = |p: &Proposal| p.onset.since(first.onset).abs() <= TOLERANCE && p.is_past() == first.is_past();
         let alike = fresh.iter().filter(|p| !deviates(p) && together(p) && p.raw >= first.raw * (1.0 - ALIKE)).filter_map(|p| p.component);
@@ -363,7 +364,7 @@ fn add_scores(
     let alike = draft.alike.clone();
     let named =
         |(place, p): &(usize, Proposal)| (*place < MAX_SUSPECTS && worth(*place, p)) || p.component.is_some_and(|c| alike.contains(&c));
-    for (_, proposal) in fresh.into_iter().enumerate().filter(named) {
+    for proposal in fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challenger) {
         // Anomalous series of the components that a suspect explains are its symptoms too.
         let metric = |s: &Symptom| s.kind == Kind::Metric && proposal.explains(s);
         let metrics = observations.symptoms.iter().enumerate().filter(|(i, s)| !taken.contains(i) && metric(s)).map(|(i, _)| i);
@@ -372,16 +373,12 @@ fn add_scores(
     }
 }
 
-/// What explains more than the first suspect of a rule or case, began no later, and is not its symptom, is told too: no layer stands
-/// above it.
-fn challenge(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, calling: &[usize]) {
+/// Of what scores propose, the one that beats the first suspect of a rule or case by most, and has a recent symptom of its own that is
+/// more than starving.
+fn challenger<'p>(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranked: &'p [Proposal]) -> Option<&'p Proposal> {
     let symptoms = &observations.symptoms;
-    let Some(first) = draft.told.first().map(|told| &told.proposal) else { return };
+    let first = &draft.told.first()?.proposal;
     let explains = |p: &Proposal| draft.explained_by(p, symptoms);
-    // Nothing explains more than all.
-    if explains(first) == calling.len() {
-        return;
-    }
     let recent = |s: &Symptom| s.callers.is_none() && s.onset >= observations.since;
     let own = |p: &Proposal| match &p.basis {
         Basis::Scores(ranked) => {
@@ -390,26 +387,8 @@ fn challenge(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, cal
         Basis::Rules(_) | Basis::Case(_) => false,
     };
     let is_new = |p: &Proposal| draft.told.iter().all(|told| told.proposal.component != p.component);
-    let all = scores::propose(observations, calling);
-    // What is told already was asked about the rest only: it may explain more.
-    let wider: Vec<(usize, Proposal)> = all
-        .iter()
-        .filter_map(|p| {
-            let same = |told: &Told| told.proposal.layer == p.layer && told.proposal.component == p.component;
-            let at = draft.told.iter().position(same)?;
-            beats(p, first, &explains).then(|| (at, p.clone()))
-        })
-        .collect();
-    let proposed = all.iter().filter(|p| own(p) && is_new(p) && beats(p, first, &explains));
-    let best = proposed.max_by_key(|p| (explains(p), std::cmp::Reverse(p.component))).cloned();
-    for (at, proposal) in wider {
-        if let Some(told) = draft.told.get_mut(at) {
-            told.proposal = proposal;
-        }
-    }
-    if let Some(proposal) = best {
-        draft.told.push(Told { proposal, explains: Vec::new(), consequence_of: None });
-    }
+    let beating = ranked.iter().filter(|p| own(p) && is_new(p) && beats(p, first, &explains));
+    beating.max_by_key(|p| (explains(p), std::cmp::Reverse(p.component)))
 }
 
 /// Whether one proposal must not stand below another: it explains more, began no later, is still on if the other is, and is not its
@@ -465,84 +444,44 @@ fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
     draft.reorder(&order);
 }
 
-/// Whether a suspect rests on more than an alert of its own: a rule, a case, an anomalous metric, or a symptom of another component.
-fn is_corroborated(told: &Told, symptoms: &[Symptom]) -> bool {
-    let Basis::Scores(ranked) = &told.proposal.basis else { return true };
-    let mut alerting = told.explains.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help()).peekable();
-    let strays = alerting.peek().is_some() && !ranked.deviations.is_empty();
-    strays || alerting.filter_map(|s| s.component).any(|c| Some(c) != told.proposal.component && !ranked.members.contains(&c))
-}
-
-/// A single alert on a component whose metrics are there and show nothing is no incident, and neither is what passed without a trace:
-/// it stays unexplained.
-fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
-    let facts = observations.question.engine.facts;
-    let measured = |component: ComponentId| facts.series.iter().any(|s| s.component == Some(component) && !s.points.is_empty());
-    let passed = has_passed(observations, draft);
-    draft.told.iter().all(|told| {
-        let Basis::Scores(ranked) = &told.proposal.basis else { return false };
-        let alone = || !is_corroborated(told, &observations.symptoms) && ranked.members.iter().any(|c| measured(*c));
-        !ranked.deviates && (passed || alone())
-    })
-}
-
-/// Whether all of it was short, is over for a while, and left no trace where it would show: its alerts resolved, its probes succeed
-/// again, nothing was reported later, no error was logged, and something measured is among its components and their dependencies.
-fn has_passed(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
-    let engine = observations.question.engine;
-    let calling: Vec<&Symptom> = draft.calling(&observations.symptoms).collect();
-    let ended = |symptom: &&Symptom| match (symptom.kind, symptom.signals.first()) {
-        (Kind::Alert, _) => symptom.end,
-        (Kind::Probe, Some(engine::SignalRef::Probe(at))) => {
-            let failed = engine.facts.probes.get(*at)?;
-            let same = engine.facts.probes.iter().filter(|p| p.component == failed.component && p.from == failed.from);
-            same.filter(|p| p.success && p.time > failed.time && p.time <= engine.at).map(|p| p.time).min()
-        }
-        (Kind::Probe | Kind::Report | Kind::Log | Kind::Metric, _) => None,
-    };
-    let stating: Vec<&&Symptom> = calling.iter().filter(|s| matches!(s.kind, Kind::Alert | Kind::Probe)).collect();
-    let Some(ends) = stating.iter().map(|s| ended(s)).collect::<Option<Vec<_>>>() else { return false };
-    let (Some(first), Some(last)) = (calling.iter().map(|s| s.onset).min(), ends.into_iter().max()) else { return false };
-    let unfinished = |s: &&Symptom| s.kind == Kind::Log || s.onset > last;
-    if calling.iter().any(unfinished) || last.since(first) > TOLERANCE || engine.at.since(last) < SETTLING {
-        return false;
-    }
-    let own = draft.told.iter().filter_map(|told| told.proposal.component).chain(calling.iter().filter_map(|s| s.component));
-    let near: BTreeSet<ComponentId> =
-        own.flat_map(|c| engine.estate.dependencies(c, &[], None).into_iter().map(|reached| reached.component).chain([c])).collect();
-    engine.facts.series.iter().any(|s| s.component.is_some_and(|c| near.contains(&c)) && !s.points.is_empty())
-}
-
-/// Clusters of symptoms that lead to the same first suspect are one incident, though no path joins them.
-fn joined(observations: &Observations<'_, '_>, clusters: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
-    if clusters.len() < 2 {
-        return clusters;
-    }
-    let mut clusters = clusters;
+/// What scores propose for each cluster. Clusters that lead to the same first suspect are one, though no path joins them.
+fn joined(observations: &Observations<'_, '_>, mut clusters: Vec<Vec<usize>>) -> Vec<(Vec<usize>, Vec<Proposal>)> {
     if clusters.len() > MAX_CLUSTERS {
         // The largest stay; the sort is stable.
         clusters.sort_by_key(|cluster| std::cmp::Reverse(cluster.len()));
         let rest = clusters.split_off(MAX_CLUSTERS);
         clusters.push(rest.into_iter().flatten().collect());
     }
-    let mut by_suspect: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
-    let mut joined: Vec<Vec<usize>> = Vec::new();
+    let mut by_suspect: BTreeMap<ComponentId, (Vec<usize>, Option<Vec<Proposal>>)> = BTreeMap::new();
+    let mut joined: Vec<(Vec<usize>, Vec<Proposal>)> = Vec::new();
     for cluster in clusters {
-        match scores::first(observations, &cluster) {
-            Some(component) => by_suspect.entry(component).or_default().extend(cluster),
-            None => joined.push(cluster),
+        let ranked = scores::propose(observations, &cluster);
+        match ranked.first().and_then(|first| first.component) {
+            Some(component) => match by_suspect.entry(component) {
+                Entry::Vacant(entry) => {
+                    entry.insert((cluster, Some(ranked)));
+                }
+                Entry::Occupied(mut entry) => {
+                    let (all, ranked) = entry.get_mut();
+                    all.extend(cluster);
+                    *ranked = None;
+                }
+            },
+            None => joined.push((cluster, ranked)),
         }
     }
-    joined.extend(by_suspect.into_values());
-    joined.iter_mut().for_each(|cluster| cluster.sort_unstable());
+    joined.extend(by_suspect.into_values().map(|(mut cluster, ranked)| {
+        cluster.sort_unstable();
+        let ranked = ranked.unwrap_or_else(|| scores::propose(observations, &cluster));
+        (cluster, ranked)
+    }));
     // Sorted by component, so that the order of signals in files has no effect.
-    let about = |cluster: &Vec<usize>| cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).min();
-    joined.sort_by_key(about);
+    joined.sort_by_key(|(cluster, _)| cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).min());
     joined
 }
 
-/// Whether a fault of a cluster's component reaches a suspect of the incident, or the other way round.
-fn touches(observations: &Observations<'_, '_>, draft: &IncidentDraft, cluster: &[usize]) -> bool {
+/// What the suspects of an incident reach, and what they depend on.
+fn area(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> BTreeSet<ComponentId> {
     let estate = observations.question.engine.estate;
     let mut area: BTreeSet<ComponentId> = BTreeSet::new();
     for proposal in draft.told.iter().map(|told| &told.proposal) {
@@ -550,5 +489,5 @@ fn touches(observations: &Observations<'_, '_>, draft: &IncidentDraft, cluster: 
         let upstream = proposal.component.into_iter().flat_map(|root| estate.dependencies(root, &[], None));
         area.extend(upstream.map(|r| r.component));
     }
-    cluster.iter().filter_map(|i| observations.symptoms.get(*i)?.component).any(|component| area.contains(&component))
+    area
 }

@@ -15,6 +15,7 @@ mod clusters;
 mod connected;
 mod diagnosis;
 mod explain;
+mod harmless;
 mod impact;
 mod proposal;
 mod rules;

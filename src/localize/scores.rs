@@ -19,12 +19,6 @@ pub fn propose(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<P
     rank(observations, &asking).into_iter().map(|one| proposal(observations, one, symptoms)).collect()
 }
 
-/// The component that scores name first.
-pub fn first(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Option<ComponentId> {
-    let asking = asking(observations, symptoms);
-    if asking.is_empty() { None } else { rank(observations, &asking).first().map(|first| first.component) }
-}
-
 fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> Vec<Ranked> {
     let engine = observations.question.engine;
     anomaly::rank(&RankInput {
