@@ -44,6 +44,9 @@ struct Expected {
     #[serde(default)]
     alike: Vec<String>,
     confidence: Option<f64>,
+    /// No suspect of an incident is surer than one above it.
+    #[serde(default)]
+    falling: bool,
 }
 
 /// A component, an alert on it, and the minutes of its start and end.
@@ -173,6 +176,7 @@ fn stories_have_their_answers() {
             || (expected.suppressed.as_ref().is_some_and(|list| *list != suppressed))
             || expected.unexplained.as_ref().is_some_and(|list| !list.iter().eq(diagnosis.unexplained.iter().map(|one| &one.text)))
             || (!expected.alike.is_empty() && alike != expected.alike)
+            || (expected.falling && !diagnosis.incidents.iter().all(|i| i.suspects.is_sorted_by(|a, b| a.confidence >= b.confidence)))
             || expected.confidence.is_some_and(|wanted| sure.is_none_or(|sure| (sure - wanted).abs() > 0.0006))
         {
             wrong.push(format!("{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, first {sure:?}", one.tells));
@@ -312,6 +316,71 @@ proptest! {
             let by = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects).filter(|s| s.rules.iter().any(|rule| Some(rule) == one.rule.as_ref()));
             let sources: Vec<_> = by.flat_map(|suspect| &suspect.evidence).flat_map(|view| &view.sources).map(|source| &source.origin).collect();
             prop_assert!(!sources.contains(&&one.signal.origin), "{one:?}");
+        }
+    }
+
+    /// Two faults of one component are rivals in one incident, each with its own rule, and at most one of them is right.
+    #[test]
+    fn contradictions_stay_visible((relations, alerts, _) in world()) {
+        let rival = format!("{RULE}{}", RULE.replace("TOP-00", "TOP-10").replace("down", "slow").replace("  suppress alerts on dependents of h", "  fault \"off\" at h"));
+        let diagnosis = diagnose("property-rivals", &relations, &BTreeMap::new(), &alerts, &rival);
+        let mut incident_of: BTreeMap<_, usize> = BTreeMap::new();
+        for incident in &diagnosis.incidents {
+            let mut sums: BTreeMap<_, f64> = BTreeMap::new();
+            for suspect in incident.suspects.iter().filter(|s| s.component.is_some()) {
+                let number = *incident_of.entry(suspect.component.clone()).or_insert(incident.number);
+                prop_assert_eq!(number, incident.number, "{:?} is told in two incidents", &suspect.component);
+                prop_assert!(suspect.rules.len() <= 1, "{:?}", &suspect.rules);
+                *sums.entry(suspect.component.clone()).or_default() += suspect.confidence;
+            }
+            prop_assert!(sums.values().all(|sum| *sum <= 1.001), "{sums:?}");
+        }
+    }
+
+    /// A rule that any alert satisfies hides no deeper cause that was named without it, where neither the order of beginnings
+    /// nor starvation tells otherwise.
+    #[test]
+    fn a_rule_hides_no_deeper_cause((relations, alerts, _) in world(), name in prop::sample::select(vec!["Errors", "Db", "Host"])) {
+        let generic = format!("TOP-001 \"Generic\" {{ given s: component  if alert \"{name}\" on s  then impact dependents of s  fault \"generic\" at s }}\n");
+        let errors = alerts.into_iter().filter(|alert| alert.name != "NoRequests");
+        let alerts: Vec<Alert> = errors.map(|alert| Alert { start: alert.start % 5, ..alert }).collect();
+        prop_assume!(!alerts.is_empty());
+        let without = diagnose("property-deeper-without", &relations, &BTreeMap::new(), &alerts, "");
+        let with = diagnose("property-deeper-with", &relations, &BTreeMap::new(), &alerts, &generic);
+        let told: BTreeSet<&String> = with.incidents.iter().flat_map(|i| &i.suspects).filter_map(|s| s.component.as_ref()).collect();
+        for first in without.incidents.iter().filter_map(|incident| incident.suspects.first()).filter(|first| first.until.is_none()) {
+            let Some(component) = &first.component else { continue };
+            let own = first.explains.iter().any(|s| s.component.as_ref() == Some(component));
+            let others: BTreeSet<_> = first.explains.iter().filter(|s| s.component.as_ref() != Some(component)).map(|s| &s.component).collect();
+            let told_below = |c: &String| dependencies(c, &relations).iter().any(|below| below != c && told.contains(below));
+            let deeper = told.contains(component) || told_below(component) || others.iter().all(|c| c.as_ref().is_none_or(told_below));
+            prop_assert!(!own || others.is_empty() || deeper, "{component} is no longer named, but {told:?}");
+        }
+    }
+
+    /// A rule for which there are no data is neither a suspect nor a near miss: it is said to be unjudged.
+    #[test]
+    fn the_unknown_is_said((relations, alerts, _) in world()) {
+        let blind = "TOP-003 \"Slow\" { given s: service  if s.response_time > 2s  then impact dependents of s  fault \"slow\" at s }\n";
+        let diagnosis = diagnose("property-unknown", &relations, &BTreeMap::new(), &alerts, &format!("{RULE}{blind}"));
+        let rules = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects).flat_map(|suspect| &suspect.rules);
+        prop_assert!(rules.into_iter().all(|rule| rule != "TOP-003"));
+        prop_assert!(diagnosis.near_misses.iter().all(|miss| miss.rule != "TOP-003"));
+        let services = relations.iter().flat_map(|r| r.split(' ').step_by(2)).any(|id| kind(id) == "service");
+        prop_assert_eq!(diagnosis.unjudged.iter().any(|one| one.rules.iter().any(|rule| rule == "TOP-003")), services);
+    }
+}
+
+/// A component and all that it depends on.
+fn dependencies(of: &String, relations: &[String]) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([of.clone()]);
+    loop {
+        let ends = relations.iter().filter_map(|relation| relation.split_once(" depends_on "));
+        let next: BTreeSet<String> = ends.filter(|(from, _)| found.contains(*from)).map(|(_, to)| to.to_owned()).collect();
+        let before = found.len();
+        found.extend(next);
+        if found.len() == before {
+            return found;
         }
     }
 }

@@ -12,7 +12,7 @@ use super::diagnosis::{
     AdviceView, CaseReason, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
     SetAsideView, SignalView, Suspect, UndoView, UnjudgedView, WhySetAside,
 };
-use super::explain::{IncidentDraft, Told};
+use super::explain::{IncidentDraft, Told, beats};
 use super::proposal::{Basis, Proposal};
 use super::symptoms::{Symptom, origin};
 
@@ -71,8 +71,16 @@ pub fn severity(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> S
     declared.or_else(|| draft.calling(&observations.symptoms).map(|s| s.severity).max()).unwrap_or(Severity::Warning)
 }
 
-/// The confidence of a proposal in its incident. Rivals, different faults of one component, exclude each other: at most one is right.
+/// The confidence of a suspect. It is at most as likely as one above it that explains more and began no later.
 fn confidence(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &Told) -> f64 {
+    let explained = |p: &Proposal| draft.explained_by(p, &observations.symptoms);
+    let above = draft.roots().take_while(|other| !std::ptr::eq(*other, told));
+    let beating = above.filter(|other| told.consequence_of.is_none() && beats(&other.proposal, &told.proposal, &explained));
+    beating.map(|other| by_itself(observations, draft, other)).fold(by_itself(observations, draft, told), f64::min)
+}
+
+/// The confidence of a proposal in its incident. Rivals, different faults of one component, exclude each other: at most one is right.
+fn by_itself(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &Told) -> f64 {
     let proposal = &told.proposal;
     if told.consequence_of.is_some() {
         return proposal.strength * CONSEQUENCE;

@@ -6,11 +6,12 @@ use estate::ComponentId;
 
 use super::Observations;
 
-/// Two unexplained symptoms with a common dependency within this many hops form one incident: their common cause may be silent.
+/// Two unexplained symptoms with a common dependency within this many hops form one incident: their common cause may be silent. So do two
+/// that starve and have a common caller.
 const COMMON_WITHIN_HOPS: u32 = 2;
 
 /// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
-/// on a third one nearby. Linear in the size of their dependencies.
+/// on a third one nearby, or starve and are called by one. Linear in the size of their dependencies.
 pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     let estate = observations.question.engine.estate;
     let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
@@ -25,10 +26,18 @@ pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec
             union(&mut parent, component, under);
         }
     }
+    let starved: BTreeSet<ComponentId> =
+        loose.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.callers.is_some()).filter_map(|s| s.component).collect();
     let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
+    let mut first_below: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
     for &component in &alerting {
         for near in estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)) {
             let first = *first_on.entry(near.component).or_insert(component);
+            union(&mut parent, first, component);
+        }
+        let callers = if starved.contains(&component) { estate.dependents(component, &[], Some(COMMON_WITHIN_HOPS)) } else { Vec::new() };
+        for near in callers {
+            let first = *first_below.entry(near.component).or_insert(component);
             union(&mut parent, first, component);
         }
     }

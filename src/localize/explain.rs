@@ -93,7 +93,7 @@ impl IncidentDraft {
     }
 
     /// How many of its symptoms that need an explanation a proposal explains.
-    fn explained_by(&self, proposal: &Proposal, symptoms: &[Symptom]) -> usize {
+    pub fn explained_by(&self, proposal: &Proposal, symptoms: &[Symptom]) -> usize {
         self.calling(symptoms).filter(|symptom| proposal.explains(symptom)).count()
     }
 }
@@ -106,13 +106,22 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
     let taken: BTreeSet<usize> = drafts.iter().flat_map(|d| d.symptoms.iter().copied()).collect();
     let loose: Vec<usize> =
         (0..symptoms.len()).filter(|i| !taken.contains(i) && symptoms.get(*i).is_some_and(Symptom::calls_for_help)).collect();
-    let areas: Vec<BTreeSet<ComponentId>> = drafts.iter().map(|draft| area(observations, draft)).collect();
+    let mut areas: Vec<BTreeSet<ComponentId>> = drafts.iter().map(|draft| area(observations, draft)).collect();
     let mut others: Vec<Vec<usize>> = Vec::new();
     for cluster in clusters(observations, &loose) {
-        // Symptoms upstream of an incident that rules explain, or reached by it, belong to it; they may show its deeper cause.
+        // Symptoms upstream of an incident that rules explain, or reached by it, belong to it; they may show its deeper cause. Upstream of
+        // several, they make them one.
         let on = |area: &BTreeSet<ComponentId>| cluster.iter().filter_map(|i| symptoms.get(*i)?.component).any(|c| area.contains(&c));
-        match drafts.iter_mut().zip(&areas).find(|(_, area)| on(area)) {
-            Some((draft, _)) => draft.symptoms.extend(cluster),
+        let touched: Vec<usize> = areas.iter().enumerate().filter(|(_, area)| on(area)).map(|(at, _)| at).collect();
+        for other in touched.iter().skip(1).rev() {
+            let (draft, area) = (drafts.remove(*other), areas.remove(*other));
+            if let Some((into, reach)) = touched.first().and_then(|first| drafts.get_mut(*first).zip(areas.get_mut(*first))) {
+                into.merge(draft);
+                reach.extend(area);
+            }
+        }
+        match touched.first().and_then(|first| drafts.get_mut(*first)) {
+            Some(draft) => draft.symptoms.extend(cluster),
             // Information calls nobody: it stays unexplained, unless something worse is beside it.
             None if cluster.iter().filter_map(|i| symptoms.get(*i)).all(|s| s.severity == Severity::Info) => {}
             None => others.push(cluster),
@@ -272,6 +281,16 @@ fn in_order(all: &[Told], order: &[usize]) -> Vec<Told> {
 }
 
 impl IncidentDraft {
+    /// Adds the suspects and symptoms of another incident, roots before consequences.
+    fn merge(&mut self, other: IncidentDraft) {
+        let first = self.told.len();
+        self.told.extend(other.told.into_iter().map(|told| Told { consequence_of: told.consequence_of.map(|at| at + first), ..told }));
+        self.symptoms.extend(other.symptoms);
+        let roots: Vec<usize> =
+            (0..self.told.len()).filter(|at| self.told.get(*at).is_some_and(|told| told.consequence_of.is_none())).collect();
+        self.reorder(&roots);
+    }
+
     /// Puts the roots into the given order (positions), and keeps the consequences behind them.
     fn reorder(&mut self, roots: &[usize]) {
         let consequences = (0..self.told.len()).filter(|at| !roots.contains(at));
@@ -319,8 +338,7 @@ fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, rank
     taken.extend(draft.explained());
 }
 
-/// Adds the suspects of scores that are worth naming: those that explain what is still open, and the best of those that beat the first
-/// suspect, so that no layer stands above what explains more.
+/// Adds the suspects of scores that are worth naming: those that explain what is still open, and those that beat another suspect, so that no layer stands above what explains more.
 fn add_scores(
     observations: &Observations<'_, '_>,
     draft: &mut IncidentDraft,
@@ -328,7 +346,7 @@ fn add_scores(
     (open, taken): (&[&Symptom], &BTreeSet<usize>),
 ) {
     let alone = draft.told.is_empty();
-    let challenger = challenger(observations, draft, &ranked).cloned();
+    let challengers = challengers(observations, draft, &ranked);
     let (known, mut fresh): (Vec<Proposal>, Vec<Proposal>) = ranked.into_iter().partition(|p| draft.accounts_for(p, open));
     if !alone {
         // Beside a cause that is known, an alert on an otherwise healthy component makes no suspect: it stays unexplained. After it,
@@ -337,7 +355,7 @@ fn add_scores(
         let anew = |s: &Symptom| told.iter().all(|p| p.is_past() && p.until().is_some_and(|until| s.onset > until));
         let counts = |p: &Proposal, s: &Symptom| p.explains(s) && (anew(s) || !harmless::rests_on_own_alert(p, s));
         let adds = |p: &Proposal| open.iter().any(|s| counts(p, s));
-        fresh.retain(|p| adds(p) && challenger.as_ref().is_none_or(|c| c.component != p.component));
+        fresh.retain(|p| adds(p) && challengers.iter().all(|c| c.component != p.component));
         // The cause of what is open is none of those that are told already: the others are likelier by as much.
         let rest = (1.0 - known.iter().map(|p| p.raw).sum::<f64>()).max(f64::EPSILON);
         for proposal in &mut fresh {
@@ -364,7 +382,7 @@ fn add_scores(
     let alike = draft.alike.clone();
     let named =
         |(place, p): &(usize, Proposal)| (*place < MAX_SUSPECTS && worth(*place, p)) || p.component.is_some_and(|c| alike.contains(&c));
-    for proposal in fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challenger) {
+    for proposal in fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challengers) {
         // Anomalous series of the components that a suspect explains are its symptoms too.
         let metric = |s: &Symptom| s.kind == Kind::Metric && proposal.explains(s);
         let metrics = observations.symptoms.iter().enumerate().filter(|(i, s)| !taken.contains(i) && metric(s)).map(|(i, _)| i);
@@ -373,11 +391,10 @@ fn add_scores(
     }
 }
 
-/// Of what scores propose, the one that beats the first suspect of a rule or case by most, and has a recent symptom of its own that is
+/// Of what scores propose: for each suspect of a rule or case, the one that beats it by most, and has a recent symptom of its own that is
 /// more than starving.
-fn challenger<'p>(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranked: &'p [Proposal]) -> Option<&'p Proposal> {
+fn challengers(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranked: &[Proposal]) -> Vec<Proposal> {
     let symptoms = &observations.symptoms;
-    let first = &draft.told.first()?.proposal;
     let explains = |p: &Proposal| draft.explained_by(p, symptoms);
     let recent = |s: &Symptom| s.callers.is_none() && s.onset >= observations.since;
     let own = |p: &Proposal| match &p.basis {
@@ -387,13 +404,25 @@ fn challenger<'p>(observations: &Observations<'_, '_>, draft: &IncidentDraft, ra
         Basis::Rules(_) | Basis::Case(_) => false,
     };
     let is_new = |p: &Proposal| draft.told.iter().all(|told| told.proposal.component != p.component);
-    let beating = ranked.iter().filter(|p| own(p) && is_new(p) && beats(p, first, &explains));
-    beating.max_by_key(|p| (explains(p), std::cmp::Reverse(p.component)))
+    let able: Vec<&Proposal> = ranked.iter().filter(|p| own(p) && is_new(p)).collect();
+    // Several that explain as much are told alike.
+    let best = |told: &Told| {
+        let beating: Vec<(usize, usize)> = able
+            .iter()
+            .map(|p| explains(p))
+            .enumerate()
+            .filter(|(at, _)| able.get(*at).is_some_and(|p| beats(p, &told.proposal, &explains)))
+            .collect();
+        let most = beating.iter().map(|(_, explained)| *explained).max();
+        beating.into_iter().filter(move |(_, explained)| Some(*explained) == most).map(|(at, _)| at)
+    };
+    let best: BTreeSet<usize> = draft.roots().flat_map(best).collect();
+    best.into_iter().take(MAX_SUSPECTS).filter_map(|at| able.get(at).copied().cloned()).collect()
 }
 
 /// Whether one proposal must not stand below another: it explains more, began no later, is still on if the other is, and is not its
 /// symptom.
-fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> usize) -> bool {
+pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> usize) -> bool {
     let symptom = one.component.is_some_and(|component| other.reach.contains_key(&component));
     let on = !one.is_past() || other.is_past();
     !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)

@@ -114,15 +114,14 @@ impl Proposal {
             return true;
         }
         let Some(component) = symptom.component else { return false };
-        let reached = match &self.basis {
+        let reached = match (&self.basis, &symptom.callers) {
             // Its own signals are its evidence, whenever they began.
-            Basis::Scores(ranked) if ranked.members.contains(&component) => return true,
-            Basis::Scores(ranked) => ranked.explains.contains(&component),
-            Basis::Rules(_) | Basis::Case(_) => match &symptom.callers {
-                // A caller that fails no longer calls.
-                Some(callers) => self.component == Some(component) || callers.iter().any(|caller| self.reach.contains_key(caller)),
-                None => self.reach.contains_key(&component),
-            },
+            (Basis::Scores(ranked), _) if ranked.members.contains(&component) => return true,
+            (Basis::Scores(ranked), _) if ranked.explains.contains(&component) => true,
+            // A caller that fails no longer calls.
+            (_, Some(callers)) => self.component == Some(component) || callers.iter().any(|caller| self.reach.contains_key(caller)),
+            (Basis::Rules(_) | Basis::Case(_), None) => self.reach.contains_key(&component),
+            (Basis::Scores(_), None) => false,
         };
         reached && was_on(&self.lasted, symptom.onset, self.settling(component))
     }

@@ -36,6 +36,8 @@ pub(super) struct Delivery {
     pub ending: Ending,
     /// Who muted it, according to the sender.
     pub muted: Option<super::facts::Muted>,
+    /// The query behind it, if the sender links to it.
+    pub query: Option<String>,
 }
 
 /// One interval of an alert, identified by its start.
@@ -206,7 +208,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
         end: interval.end(last),
         duplicates: interval.duplicates,
         flaps: interval.flaps,
-        trouble: context.placer.trouble(&name, &delivery.annotations),
+        trouble: context.placer.trouble(&name, &delivery.annotations, delivery.query.as_deref()),
         muted: delivery.muted.clone(),
         name,
     });

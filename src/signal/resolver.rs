@@ -7,7 +7,7 @@ use value::format_number;
 
 use super::alert_text;
 use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agrees, present};
-use super::trouble::{Trouble, trouble_of};
+use super::trouble::{Trouble, trouble_of, trouble_of_query};
 
 /// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
 pub struct Resolver<'a> {
@@ -64,11 +64,12 @@ const SOURCES: &[&str] = &["job"];
 const ADDRESS_ATTRIBUTES: &[&str] = &["address", "ip"];
 
 impl<'a> Resolver<'a> {
-    /// The kind of trouble that an alert tells of: by its name, else by its summary, else failing.
-    pub(super) fn trouble(&self, name: &str, annotations: &BTreeMap<String, String>) -> Trouble {
+    /// The kind of trouble that an alert tells of: by its name, else by its summary, else by the query behind it, else failing.
+    pub(super) fn trouble(&self, name: &str, annotations: &BTreeMap<String, String>, query: Option<&str>) -> Trouble {
         let phrases = &self.placement.troubles;
         let summary = || alert_text::summary(name, annotations);
-        trouble_of(name, phrases).or_else(|| trouble_of(&summary(), phrases)).unwrap_or_default()
+        let said = trouble_of(name, phrases).or_else(|| trouble_of(&summary(), phrases));
+        said.or_else(|| trouble_of_query(query?)).unwrap_or_default()
     }
 
     /// Indexes names and the attributes that the placement uses; linear in components.

@@ -85,6 +85,28 @@ pub fn trouble_of(text: &str, phrases: &Phrases) -> Option<Trouble> {
     (starved(&words) || starved_zh(text)).then_some(Trouble::Starved)
 }
 
+/// The kind that a PromQL query tells of: work that stays below a bound, or is absent, is starvation. A share of it, or some outcomes of
+/// it, is not: `rate(requests{code="200"}[5m]) / rate(requests[5m]) < 0.99` tells of failures.
+pub fn trouble_of_query(query: &str) -> Option<Trouble> {
+    let mut plain = String::new();
+    let mut labels = String::new();
+    let mut depth = 0_u32;
+    for c in query.chars() {
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => labels.push(c),
+            _ => plain.push(c),
+        }
+    }
+    let names = |text: &str| words(&text.replace(['=', '"', '~', ','], " "));
+    let outcome = |word: &String| FAILING.contains(&word.as_str()) || matches!(word.as_str(), "code" | "status" | "outcome" | "result");
+    let some = plain.contains('/') || words(&plain).iter().chain(&names(&labels)).any(outcome);
+    let below = plain.contains('<') || plain.contains("absent") || plain.trim_end().ends_with("== 0");
+    let work = words(&plain).iter().any(|word| WORK.contains(&word.as_str()) && word != "load");
+    (below && work && !some).then_some(Trouble::Starved)
+}
+
 fn starved(words: &[String]) -> bool {
     let is = |list: &[&str], word: &String| list.contains(&word.as_str());
     words.iter().enumerate().filter(|(_, word)| is(WORK, word)).any(|(at, work)| {
@@ -131,7 +153,7 @@ fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Phrases, Trouble, trouble_of};
+    use super::{Phrases, Trouble, trouble_of, trouble_of_query};
 
     #[test]
     fn words_tell_the_kind() {
@@ -181,6 +203,30 @@ mod tests {
         }
         for text in not {
             assert_ne!(trouble_of(text, &Phrases::new()), Some(Trouble::Starved), "{text}");
+        }
+    }
+
+    #[test]
+    fn queries_tell_the_kind() {
+        let starved = [
+            "sum by (app) (rate(http_requests_total[5m])) < 1",
+            "rate(istio_requests_total{destination_app=\"cart\"}[5m]) == 0",
+            "absent(grpc_server_handled_calls{app=\"cart\"})",
+        ];
+        let not = [
+            "up == 0",
+            "rate(http_requests_total{code=~\"5..\"}[5m]) > 1",
+            "sum(rate(http_requests_total{code=\"200\"}[5m])) < 1",
+            "rate(http_requests_success_total[5m]) / rate(http_requests_total[5m]) < 0.99",
+            "rate(http_requests_total[5m]) > 100",
+            "node_load1 < 0",
+            "kube_pod_container_resource_requests > 3",
+        ];
+        for query in starved {
+            assert_eq!(trouble_of_query(query), Some(Trouble::Starved), "{query}");
+        }
+        for query in not {
+            assert_eq!(trouble_of_query(query), None, "{query}");
         }
     }
 
