@@ -352,8 +352,8 @@ proptest! {
             let Some(component) = &first.component else { continue };
             let own = first.explains.iter().any(|s| s.component.as_ref() == Some(component));
             let others: BTreeSet<_> = first.explains.iter().filter(|s| s.component.as_ref() != Some(component)).map(|s| &s.component).collect();
-            let told_below = |c: &String| dependencies(c, &relations).iter().any(|below| below != c && told.contains(below));
-            let deeper = told.contains(component) || told_below(component) || others.iter().all(|c| c.as_ref().is_none_or(told_below));
+            let told_below = |c: &str| dependencies(c, &relations).iter().any(|below| below != c && told.contains(below));
+            let deeper = told.contains(component) || told_below(component) || others.iter().all(|c| c.as_deref().is_none_or(told_below));
             prop_assert!(!own || others.is_empty() || deeper, "{component} is no longer named, but {told:?}");
         }
     }
@@ -372,8 +372,8 @@ proptest! {
 }
 
 /// A component and all that it depends on.
-fn dependencies(of: &String, relations: &[String]) -> BTreeSet<String> {
-    let mut found = BTreeSet::from([of.clone()]);
+fn dependencies(of: &str, relations: &[String]) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([of.to_owned()]);
     loop {
         let ends = relations.iter().filter_map(|relation| relation.split_once(" depends_on "));
         let next: BTreeSet<String> = ends.filter(|(from, _)| found.contains(*from)).map(|(_, to)| to.to_owned()).collect();

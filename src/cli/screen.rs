@@ -74,7 +74,8 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer:
     for other in others {
         let or = page.say("or", "或者");
         let share = page.lang.bracketed(&super::text::percent(other.confidence));
-        page.entry(&format!("{or} {}{}{}{share}", named(other), page.lang.colon(), other.fault));
+        let over = if other.until.is_some() && first.until.is_none() { page.say(", over", "，已结束") } else { "" };
+        page.entry(&format!("{or} {}{}{}{share}{over}", named(other), page.lang.colon(), other.fault));
     }
     reasons(page, first, writer);
     steps(page, incident.number, diagnosis);

@@ -79,17 +79,14 @@ fn confidence(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: 
     beating.map(|other| by_itself(observations, draft, other)).fold(by_itself(observations, draft, told), f64::min)
 }
 
-/// The confidence of a proposal in its incident. Rivals, different faults of one component, exclude each other: at most one is right.
+/// The confidence of a proposal in its incident. Rivals exclude each other: at most one is right.
 fn by_itself(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &Told) -> f64 {
     let proposal = &told.proposal;
     if told.consequence_of.is_some() {
         return proposal.strength * CONSEQUENCE;
     }
     let odds = |p: &Proposal| p.strength / (1.0 - p.strength).max(f64::EPSILON);
-    let rivals = draft
-        .roots()
-        .map(|told| &told.proposal)
-        .filter(|p| p.component.is_some() && p.component == proposal.component && p.fault.key() != proposal.fault.key());
+    let rivals = draft.roots().map(|told| &told.proposal).filter(|p| p.contradicts(proposal));
     let others: f64 = rivals.map(odds).sum();
     let alone = odds(proposal) / (odds(proposal) + others + 1.0);
     let weight = |list: &mut dyn Iterator<Item = usize>| -> f64 {

@@ -12,6 +12,7 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use anomaly::MOST_SURE;
 
 use compile::plan::Severity;
+use engine::SignalRef;
 use estate::ComponentId;
 use value::Time;
 
@@ -189,7 +190,8 @@ fn cover(proposals: &[Proposal], symptoms: &[Symptom]) -> Vec<Told> {
         let place = told.len();
         told.push((index, explains, None));
         // What it brings about are its consequences; they keep the symptoms that their cause does not explain.
-        let effects: Vec<usize> = waiting.iter().copied().filter(|o| proposals.get(*o).is_some_and(|o| cause.causes(o))).collect();
+        let brings = |other: &Proposal| cause.causes(other) && !cause.contradicts(other);
+        let effects: Vec<usize> = waiting.iter().copied().filter(|o| proposals.get(*o).is_some_and(brings)).collect();
         for effect in effects {
             waiting.remove(&effect);
             let explains: Vec<usize> = could.get(effect).into_iter().flatten().copied().filter(|s| open.remove(s)).collect();
@@ -252,13 +254,19 @@ fn grouped(told: &[Told], symptoms: &[Symptom]) -> Vec<IncidentDraft> {
             }
         }
     }
-    // Rivals, two faults of one component, are one incident too.
-    let mut first_at: BTreeMap<ComponentId, usize> = BTreeMap::new();
+    // Rivals are one incident too.
+    let mut by_place: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
+    let mut by_signals: BTreeMap<&BTreeSet<SignalRef>, Vec<usize>> = BTreeMap::new();
     for (root, one) in told.iter().enumerate().filter(|(_, one)| one.consequence_of.is_none()) {
         if let Some(component) = one.proposal.component {
-            let first = *first_at.entry(component).or_insert(root);
-            union(&mut parent, first, root);
+            by_place.entry(component).or_default().push(root);
         }
+        by_signals.entry(&one.proposal.evidence).or_default().push(root);
+    }
+    for roots in by_place.into_values().chain(by_signals.into_values()) {
+        let Some((first, others)) = roots.split_first() else { continue };
+        let contradicts = |a: usize, b: usize| told.get(a).zip(told.get(b)).is_some_and(|(a, b)| a.proposal.contradicts(&b.proposal));
+        others.iter().filter(|other| contradicts(*first, **other)).for_each(|other| union(&mut parent, *first, *other));
     }
     // The representative of a group is its first root, so the groups come in the order of their first roots.
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();

@@ -132,6 +132,14 @@ impl Proposal {
         other.component != self.component && was_on(&self.lasted, other.onset, self.settling(component))
     }
 
+    /// Whether at most one of them is right: two faults of one component, or two that read the same signals otherwise, each as the effect
+    /// of the other.
+    pub fn contradicts(&self, other: &Proposal) -> bool {
+        let same_place = self.component.is_some() && self.component == other.component;
+        let same_signals = || !self.evidence.is_empty() && self.evidence == other.evidence && self.causes(other) && other.causes(self);
+        if same_place { self.fault.key() != other.fault.key() } else { same_signals() }
+    }
+
     /// How long after its end effects may still begin on a component.
     fn settling(&self, component: ComponentId) -> Duration {
         self.reach.get(&component).copied().unwrap_or(SETTLING)
