@@ -54,7 +54,7 @@ pub use forest::{Forest, ForestOptions};
 pub use judge::{Judgment, Scored, Shift};
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use question::{RankInput, Symptom};
-pub use rank::{MOST_SURE, Ranked, rank};
+pub use rank::{CHANGE_WINDOW, MOST_SURE, Ranked, rank};
 pub use reasons::{Reason, Reasons};
 pub use runs::{Run, runs};
 pub use score::{Deviation, Reference, deviations};

@@ -40,7 +40,7 @@ const SILENT: f64 = 0.1;
 /// A unit that was changed in the hour before its onset is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
 /// "Site Reliability Engineering", 2016, chapter 1), and most changes break nothing.
 const CHANGED: f64 = 1.5;
-const CHANGE_WINDOW: Duration = HOUR;
+pub const CHANGE_WINDOW: Duration = HOUR;
 
 /// Scores become probabilities as `score³ / (Σ score³ + 0.06³)`: temperature scaling (Guo et al., "On Calibration of Modern Neural
 /// Networks", ICML 2017) plus an unknown root cause that is not a candidate. The two numbers are the maximum-likelihood estimates for the

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use diag::{Code, text};
+use diag::{Code, Text, text};
 
 use super::output::Failure;
 use estate::{Rejected, Snapshot};
@@ -29,7 +29,7 @@ pub struct AsOfArgs {
 pub(super) struct Then {
     pub estate: Snapshot,
     /// Warnings: which estate it is, and which parts of it the current model does not know.
-    pub words: Vec<String>,
+    pub words: Vec<Text>,
 }
 
 /// `None` without `--as-of`: then the project's own estate is used.
@@ -48,8 +48,8 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
     let mut left_out = Rejected::default();
     let estate = recorded(project.estate.model(), records, &mut left_out);
     let mut words =
-        vec![format!("using the estate of revision {revision} ({} components) instead of the project's topology", estate.len())];
-    words.extend(left_out.words());
+        vec![text!("using the estate of revision {} ({} components) instead of the project's topology", revision, estate.len())];
+    words.extend(left_out.words().into_iter().map(Text::from));
     Ok(Some(Then { estate, words }))
 }
 

@@ -11,7 +11,7 @@ use super::output::{Failure, Outcome};
 use super::{OK, screen, text};
 use diag::{Code, did_you_mean, nearest};
 use project::load_bundle_against;
-use words::Writer;
+use words::{Lang, Writer};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -57,6 +57,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     diagnosis.filter(|incident| any(&args.tags, &|tag| incident.has_tag(tag)) && any(&args.owner, &|owner| incident.is_of(owner)));
     let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
     words::tell(&mut diagnosis, &locale, bundle.estate());
+    diagnosis.warnings = bundle.warned(locale.lang == Lang::Zh);
     let writer = Writer { locale: &locale, estate: bundle.estate() };
     let report = if args.full { text::diagnosis } else { screen::diagnosis };
     match args.format {

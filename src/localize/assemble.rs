@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anomaly::CHANGE_WINDOW;
 use compile::plan::{Advice, Severity, Status};
 use engine::{Finding, SignalRef};
 use estate::ComponentId;
-use value::{Duration, HOUR, Time, Told as Words, Truth};
+use value::{Time, Told as Words, Truth};
 
 use super::Observations;
 use super::diagnosis::{
@@ -20,8 +21,6 @@ use super::symptoms::{Symptom, origin};
 const MAX_PER_RULE: usize = 2;
 /// A suspect that is a consequence of another one keeps this share of its confidence.
 const CONSEQUENCE: f64 = 0.5;
-/// A change at most this long before the onset may be the cause of what it changed.
-const SHORTLY: Duration = HOUR;
 /// Changes that cannot be undone, or are themselves attempts to mend something.
 const NOT_UNDONE: &[&str] = &["restart", "reboot", "rollback", "roll back", "revert", "重启", "回滚", "回退"];
 /// A rule that explains the whole incident keeps its full strength; one that explains nothing of it loses this share.
@@ -279,7 +278,7 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
             .map(|(_, onset)| onset)
     };
     let candidates = engine.facts.changes.iter().filter_map(|change| {
-        let onset = on(change.component?).filter(|onset| (0..=SHORTLY).contains(&onset.since(change.time))).max()?;
+        let onset = on(change.component?).filter(|onset| (0..=CHANGE_WINDOW).contains(&onset.since(change.time))).max()?;
         let kind = change.text.to_lowercase();
         (!NOT_UNDONE.iter().any(|word| kind.contains(word))).then_some((change, onset))
     });

@@ -6,7 +6,7 @@ use estate::ComponentId;
 use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms, TELLS};
 
 use super::diagnosis::Fault;
-use super::proposal::{Basis, Proposal, TOLERANCE, reach};
+use super::proposal::{Basis, Proposal, reach};
 use super::{Layer, Observations};
 
 /// More different lines than this add nothing to the description of an incident.
@@ -48,7 +48,7 @@ fn changed(observations: &Observations<'_, '_>, symptoms: &[usize]) -> bool {
     let engine = observations.question.engine;
     let Some(began) = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min() else { return false };
     let area = area(observations, symptoms);
-    let before = |change: &&signal::Change| change.time > observations.since && change.time <= began.plus(TOLERANCE);
+    let before = |change: &&signal::Change| change.time > observations.since && change.time <= began;
     engine.facts.changes.iter().filter(before).any(|change| change.component.is_none_or(|component| area.contains(&component)))
 }
 

@@ -34,7 +34,7 @@ pub struct Bundle<'p> {
     scripts: Arc<RhaiScripts>,
     pub facts: Facts,
     pub counts: Counts,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Text>,
     pub at: Time,
     pub lookback: Duration,
 }
@@ -53,7 +53,7 @@ pub fn bundle_of_text<'p>(project: &'p Project, shown: &Path, text: &BundleText,
             let (estate, plan, said) = project.with_topology(name, files::borrowed_text(bytes, name)?);
             warnings.extend(said);
             if name.contains("..") {
-                warnings.push(format!("using the topology `{name}` ({} components) instead of the project's", estate.len()));
+                warnings.push(text!("using the topology `{}` ({} components) instead of the project's", name, estate.len()));
             }
             Some((Arc::new(estate), Arc::new(plan)))
         }
@@ -70,11 +70,11 @@ pub fn load_bundle_against<'p>(
     root: &Path,
     options: Options,
     estate: Snapshot,
-    mut warnings: Vec<String>,
+    mut warnings: Vec<Text>,
 ) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let text = read_bundle(dir, root)?;
     if let Some((name, _)) = &text.topology {
-        warnings.push(format!("`{name}` is ignored: `--as-of` selects another estate"));
+        warnings.push(text!("`{}` is ignored: `--as-of` selects another estate", name));
     }
     let plan = project.plan_for(&estate);
     with_estate(project, dir, &text, options, Some((Arc::new(estate), Arc::new(plan))), warnings)
@@ -87,7 +87,7 @@ fn with_estate<'p>(
     text: &BundleText,
     options: Options,
     own: Option<(Arc<Snapshot>, Arc<Plan>)>,
-    mut warnings: Vec<String>,
+    mut warnings: Vec<Text>,
 ) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let estate = own.as_ref().map_or(&project.estate, |(estate, _)| estate).as_ref();
     let (facts, counts, found) = read_facts(text, estate, &project.placement);
@@ -98,17 +98,23 @@ fn with_estate<'p>(
         let message = text!("no readable signals in `{}`: {}", dir.display(), why);
         return Err(Box::new(Diagnostic::nowhere(diag::Code::EMPTY_BUNDLE, message)));
     };
-    warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));
+    warnings.extend(found.iter().map(coded));
     let at = options.at.unwrap_or_else(|| without_deviating(&facts).unwrap_or(last));
-    warnings.extend(skew(&facts, at).iter().map(|d| format!("{}: {}", d.code, d.message)));
+    warnings.extend(skew(&facts, at).iter().map(coded));
     let lookback = options.lookback.unwrap_or(LOOKBACK);
     if at.since(last) > lookback {
-        warnings.push(format!(
-            "the last signal is from {last}, {} before the evaluation time: only alerts that are still firing count",
+        warnings.push(text!(
+            "the last signal is from {}, {} before the evaluation time: only alerts that are still firing count",
+            last,
             Time::describe(at.since(last))
         ));
     }
     Ok(Bundle { path: dir.to_path_buf(), project, own, scripts: Arc::new(project.scripts.fresh()), facts, counts, warnings, at, lookback })
+}
+
+/// A complaint in a line, with its code.
+fn coded(found: &Diagnostic) -> Text {
+    text!("{}: {}", found.code, found.message.clone())
 }
 
 /// Signals after a gap of this length are assumed to come from clocks that run ahead,
@@ -151,7 +157,12 @@ impl Bundle<'_> {
         let estate = Arc::clone(self.shared_estate());
         let placer = Resolver::new(&self.project.placement, &estate);
         let found = add_scores(file, bytes, frame, placer, &mut self.facts, &mut self.counts);
-        self.warnings.extend(found.iter().map(|d| format!("{}: {}", d.code, d.message)));
+        self.warnings.extend(found.iter().map(coded));
+    }
+
+    /// What went wrong while reading and evaluating, in Chinese or else in English.
+    pub fn warned(&self, chinese: bool) -> Vec<String> {
+        self.warnings.iter().map(|warning| warning.shown(chinese)).chain(self.scripts.failures()).collect()
     }
 
     fn shared_plan(&self) -> &Arc<Plan> {
@@ -192,8 +203,7 @@ impl Bundle<'_> {
     pub fn diagnose_with(&self, engine: &Engine<'_>) -> Diagnosis {
         let question = Question { engine, cases: &self.project.cases, feedback: &self.project.feedback, counts: &self.counts };
         let mut diagnosis = diagnose(&question);
-        diagnosis.warnings.clone_from(&self.warnings);
-        diagnosis.warnings.extend(self.scripts.failures());
+        diagnosis.warnings = self.warned(false);
         // Who reads it in another language, or at another place, has it told again.
         words::tell(&mut diagnosis, &words::Locale::default(), self.estate());
         diagnosis

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use compile::plan::Plan;
 use compile::{Inputs, Scripts, compile};
-use diag::{Code, Diagnostic, SourceId, Sources, sort, text};
+use diag::{Code, Diagnostic, SourceId, Sources, Text, sort, text};
 use estate::{Snapshot, build};
 use knowledge::feedback::{JOURNAL, read_journal};
 use knowledge::{CaseBase, Feedback};
@@ -128,9 +128,10 @@ impl Project {
 
     /// The estate of a bundle's own `topology.json` under this project's model, and the plan for it. The diagnostics are about the
     /// topology only; those about the rules were reported when the project was loaded.
-    pub fn with_topology(&self, name: &str, text: &str) -> (Snapshot, Plan, Vec<String>) {
+    pub fn with_topology(&self, name: &str, text: &str) -> (Snapshot, Plan, Vec<Text>) {
         let Topology { sources, estate, diagnostics } = self.topology_of(name, text);
-        let words = |d: &Diagnostic| format!("{} {}: {}", d.place.map_or_else(String::new, |p| sources.describe(p)), d.code, d.message);
+        let words =
+            |d: &Diagnostic| text!("{} {}: {}", d.place.map_or_else(String::new, |p| sources.describe(p)), d.code, d.message.clone());
         let warnings = diagnostics.iter().map(words).collect();
         let plan = self.plan_for(&estate);
         (estate, plan, warnings)

@@ -54,13 +54,13 @@ impl Bundle<'_> {
         let connected = connected(&estate, &self.facts, since, self.at);
         let (question, about, left) = question(&estate, &self.facts, &connected, since, self.at);
         if question.series.is_empty() {
-            let why = "no component connected to a symptom has samples in the window";
-            self.warnings.push(format!("{}: scorers not queried: {why}", Code::SCORER));
+            self.warnings
+                .push(text!("{}: scorers not queried: no component connected to a symptom has samples in the window", Code::SCORER));
             return;
         }
         if left > 0 {
             let (asked, all) = (question.series.len(), question.series.len() + left);
-            self.warnings.push(format!("{}: scorers queried about {asked} of {all} series: those nearest to the symptoms", Code::SCORER));
+            self.warnings.push(text!("{}: scorers queried about {} of {} series: those nearest to the symptoms", Code::SCORER, asked, all));
         }
         let answers = match serde_json::to_vec(&question) {
             Ok(body) => ask_all(scorers, &body),
@@ -74,7 +74,7 @@ impl Bundle<'_> {
                     self.add_scores(&format!("scorer {}", scorer.name), &body, &frame);
                 }
                 Err(reason) => {
-                    let words = format!("{}: the scorer `{}` {reason}; its scores are missing", Code::SCORER, scorer.name);
+                    let words = text!("{}: the scorer `{}` {}; its scores are missing", Code::SCORER, scorer.name, reason);
                     self.warnings.push(words);
                 }
             }

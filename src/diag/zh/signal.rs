@@ -188,4 +188,23 @@ pub(super) const PART: &[(&str, &str)] = &[
         "an incident bundle is a folder with any of alerts.json, metrics.json, traces.json, logs.json, events.ndjson",
         "数据包是一个目录，内含 alerts.json、metrics.json、traces.json、logs.json、events.ndjson 中的任意几个",
     ),
+    (
+        "using the estate of revision {} ({} components) instead of the project's topology",
+        "使用版本 {} 的资产（{} 个组件），而不是项目的拓扑",
+    ),
+    ("using the topology `{}` ({} components) instead of the project's", "使用拓扑 `{}`（{} 个组件），而不是项目的拓扑"),
+    ("`{}` is ignored: `--as-of` selects another estate", "忽略 `{}`：`--as-of` 选择了另一份资产"),
+    (
+        "the last signal is from {}, {} before the evaluation time: only alerts that are still firing count",
+        "最后一条信号的时间是 {}，早于评估时间 {}：只有仍在触发的告警计入",
+    ),
+    (
+        "{}: scorers not queried: no component connected to a symptom has samples in the window",
+        "{}：未查询打分服务：与症状相连的组件在时间窗口内都没有采样",
+    ),
+    (
+        "{}: scorers queried about {} of {} series: those nearest to the symptoms",
+        "{}：向打分服务查询了 {2} 条时序中的 {1} 条：离症状最近的那些",
+    ),
+    ("{}: the scorer `{}` {}; its scores are missing", "{}：打分服务 `{}` {}；缺少它的打分"),
 ];
