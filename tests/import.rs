@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{root, shared, snapshot};
 use diag::Sources;
+use estate::Declared;
 use estate::{base_model, build};
-use import::{Imported, Kind, Source, compare, parse_topology, read, topology_yaml};
+use import::{Kind, Source, compare, parse_topology, read, topology_yaml};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -38,20 +39,20 @@ fn outcome(kind: Kind, sources: &[Source]) -> String {
         Ok(imported) => imported,
         Err(error) => return format!("error[F9006]: {error}\n  help: {}\n", error.help),
     };
-    let yaml = topology_yaml(kind, &imported);
+    let yaml = topology_yaml(kind, &imported.declared);
     let mut of = Sources::default();
     let file = of.add("imported.yaml", yaml.clone());
     let (snapshot, said) = build(&of, &[], &[file]);
     let mistakes: Vec<String> = said.iter().filter(|d| d.is_error()).map(|d| d.message.to_string()).collect();
     assert_eq!(mistakes, Vec::<String>::new(), "{yaml}");
-    assert_eq!(snapshot.len(), imported.components.len());
+    assert_eq!(snapshot.len(), imported.declared.components.len());
     let again = parse_topology(&yaml).expect("what was written can be read");
-    assert!(compare(&again, &imported).is_empty(), "{yaml}");
-    let first = compare(&Imported::default(), &imported);
-    assert_eq!(first.added.len(), imported.components.len() + imported.groups.len());
+    assert!(compare(&again, &imported.declared).is_empty(), "{yaml}");
+    let first = compare(&Declared::default(), &imported.declared);
+    assert_eq!(first.added.len(), imported.declared.components.len() + imported.declared.groups.len());
     let mut reversed = sources.to_vec();
     reversed.reverse();
-    assert_eq!(topology_yaml(kind, &read(kind, &reversed, &base_model()).unwrap()), yaml, "the order of files matters");
+    assert_eq!(topology_yaml(kind, &read(kind, &reversed, &base_model()).unwrap().declared), yaml, "the order of files matters");
     let mut page = yaml;
     for skipped in &imported.skipped {
         let _ = writeln!(page, "skipped: {} ({}): {}", skipped.what, skipped.source, skipped.why);
@@ -91,7 +92,7 @@ fn real_ones_are_taken() {
     for (kind, path, least) in real {
         let path = shared.join(path);
         let imported = read(kind, &sources(&files(&path), &shared), &base_model()).unwrap();
-        assert!(imported.components.len() >= least, "{}: {}", path.display(), imported.components.len());
+        assert!(imported.declared.components.len() >= least, "{}: {}", path.display(), imported.declared.components.len());
         outcome(kind, &sources(&files(&path), &shared));
     }
 }

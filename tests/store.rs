@@ -10,12 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use estate::{DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 use indradb::{BulkInsertItem, Edge, Identifier, Json, QueryExt, Vertex};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use store::{
-    Change, Changeset, ComponentRecord, GIT, GroupRecord, Records, RedbDatastore, RelationRecord, Store, StoreError, What, component_vertex,
-};
+use store::{Change, Changeset, GIT, Records, RedbDatastore, Store, StoreError, What, component_vertex};
 
 /// A file of its own for each test, in a folder of its own.
 fn fresh(name: &str) -> PathBuf {
@@ -27,24 +26,25 @@ fn fresh(name: &str) -> PathBuf {
     dir.join("estate.redb")
 }
 
-fn component(id: &str, origin: &str, attributes: Value) -> ComponentRecord {
-    ComponentRecord {
+fn component(id: &str, origin: &str, attributes: Value) -> DeclaredComponent {
+    DeclaredComponent {
         id: id.to_owned(),
         kind: "service".to_owned(),
-        name: id.to_owned(),
+        name: Some(id.to_owned()),
         owner: None,
         environment: None,
         tier: None,
         attributes: serde_json::from_value(attributes).unwrap(),
         origin: origin.to_owned(),
+        places: None,
     }
 }
 
-fn relation(from: &str, to: &str, origin: &str) -> RelationRecord {
-    RelationRecord { from: from.to_owned(), kind: "calls".to_owned(), to: to.to_owned(), origin: origin.to_owned() }
+fn relation(from: &str, to: &str, origin: &str) -> DeclaredRelation {
+    DeclaredRelation { from: from.to_owned(), kind: "calls".to_owned(), to: to.to_owned(), origin: origin.to_owned(), places: None }
 }
 
-fn put(components: Vec<ComponentRecord>, relations: Vec<RelationRecord>) -> Changeset {
+fn put(components: Vec<DeclaredComponent>, relations: Vec<DeclaredRelation>) -> Changeset {
     Changeset { put_components: components, put_relations: relations, ..Changeset::default() }
 }
 
@@ -286,12 +286,12 @@ fn acknowledged_revisions_survive_a_kill() {
 /// The newest revision is all there: records, graph, journal; and so are the ones before it.
 fn complete(store: &Store, revision: u64) {
     let records = store.records(None).unwrap();
-    let rounds: Vec<&Value> = records.components.iter().map(|one| &one.attributes["round"]).collect();
+    let rounds: Vec<String> = records.components.iter().map(|one| one.attributes["round"].to_string()).collect();
     if revision == 0 {
         assert!(rounds.is_empty());
         return;
     }
-    assert_eq!(rounds, vec![&json!(revision); usize::try_from(ITEMS).unwrap()]);
+    assert_eq!(rounds, vec![revision.to_string(); usize::try_from(ITEMS).unwrap()]);
     assert_eq!(records.relations.len(), usize::from(revision % 2 == 1));
     let log = store.log(usize::MAX).unwrap();
     assert!(log.iter().map(|audit| audit.revision).eq((1..=revision).rev()), "a revision is missing");
@@ -304,7 +304,8 @@ fn complete(store: &Store, revision: u64) {
     let vertices = graph.get(indradb::AllVertexQuery.properties().unwrap().name(name("attributes"))).unwrap();
     let vertices = indradb::util::extract_vertex_properties(vertices).unwrap();
     assert_eq!(vertices.len(), records.components.len());
-    assert!(vertices.iter().all(|one| one.props[0].value.0["round"] == json!(revision)));
+    let round = Written::Base(f64::from(u32::try_from(revision).unwrap()));
+    assert!(vertices.iter().all(|one| serde_json::from_value::<Written>((*one.props[0].value.0)["round"].clone()).unwrap() == round));
 }
 
 // The past.
@@ -320,7 +321,13 @@ fn revisions_tell_what_changed() {
     let second = Changeset {
         put_components: vec![component("a", GIT, json!({"size": 2}))],
         remove_components: vec!["b".to_owned()],
-        put_groups: vec![GroupRecord { id: "g".to_owned(), members: vec!["a".to_owned()], need: 1, origin: GIT.to_owned() }],
+        put_groups: vec![DeclaredGroup {
+            id: "g".to_owned(),
+            members: vec!["a".to_owned()],
+            need: 1,
+            origin: GIT.to_owned(),
+            places: None,
+        }],
         ..Changeset::default()
     };
     let audit = store.apply(&second, "eva", "", GIT, 2000).unwrap().unwrap();
@@ -339,7 +346,7 @@ fn revisions_tell_what_changed() {
         assert_eq!(store.revision_at(time).unwrap(), revision);
     }
     assert_eq!(store.records(Some(0)).unwrap(), Records::default());
-    assert_eq!(store.records(Some(1)).unwrap().components[0].attributes["size"], json!(1));
+    assert_eq!(store.records(Some(1)).unwrap().components[0].attributes["size"], Written::Base(1.0));
     let ids = |changes: Vec<Change>| changes.into_iter().map(|change| (change.what, change.id)).collect::<Vec<_>>();
     let expected = vec![(What::Component, "a".to_owned()), (What::Group, "g".to_owned())];
     assert_eq!(ids(store.diff(1, 3).unwrap()), expected, "`b` went and came back");
@@ -353,21 +360,24 @@ fn revisions_tell_what_changed() {
 fn origins_keep_their_own_words() {
     let store = Store::open(&fresh("origins")).unwrap();
     let import = "import:kubernetes";
-    let theirs = ComponentRecord { owner: Some("k8s".to_owned()), ..component("a", import, json!({"size": 1, "zone": "z"})) };
+    let theirs = DeclaredComponent { owner: Some("k8s".to_owned()), ..component("a", import, json!({"size": 1, "zone": "z"})) };
     store.apply(&put(vec![theirs], vec![]), "job", "", import, 0).unwrap().unwrap();
-    let ours = ComponentRecord { tier: Some("core".to_owned()), ..component("a", GIT, json!({"size": 2})) };
+    let ours = DeclaredComponent { tier: Some("core".to_owned()), ..component("a", GIT, json!({"size": 2})) };
     let audit = store.apply(&put(vec![ours], vec![]), "eva", "", GIT, 0).unwrap().unwrap();
     assert_eq!((audit.added, audit.changed), (0, 1));
     let merged = &store.records(None).unwrap().components[0];
     assert_eq!((merged.owner.as_deref(), merged.tier.as_deref(), merged.origin.as_str()), (Some("k8s"), Some("core"), GIT));
-    assert_eq!(merged.attributes, BTreeMap::from([("size".to_owned(), json!(2)), ("zone".to_owned(), json!("z"))]));
+    assert_eq!(
+        merged.attributes,
+        BTreeMap::from([("size".to_owned(), Written::Base(2.0)), ("zone".to_owned(), Written::Text("z".to_owned()))])
+    );
     let conflicts = store.conflicts().unwrap();
     assert_eq!(conflicts.len(), 1);
-    assert_eq!((conflicts[0].attribute.as_str(), &conflicts[0].git, &conflicts[0].other), ("attributes.size", &json!(2), &json!(1)));
+    assert_eq!((conflicts[0].attribute.as_str(), &conflicts[0].git, &conflicts[0].other), ("attributes.size", &json!(2.0), &json!(1.0)));
     // What an import takes back, git still says; and the other way round.
     let gone = Changeset { remove_components: vec!["a".to_owned()], ..Changeset::default() };
     store.apply(&gone, "eva", "", GIT, 0).unwrap().unwrap();
-    assert_eq!(store.records(None).unwrap().components[0].attributes["size"], json!(1));
+    assert_eq!(store.records(None).unwrap().components[0].attributes["size"], Written::Base(1.0));
     assert!(store.conflicts().unwrap().is_empty());
     let audit = store.apply(&gone, "job", "", import, 0).unwrap().unwrap();
     assert_eq!(audit.removed, 1);
@@ -384,7 +394,7 @@ fn changeset() -> impl Strategy<Value = (Changeset, &'static str)> {
     let unrelated = prop::collection::vec((id(), id()), 0..2);
     let groups = prop::collection::vec((id(), 1u64..3), 0..2);
     (origin, components, relations, removed, unrelated, groups).prop_map(|(origin, components, relations, removed, unrelated, groups)| {
-        let put_components = components.into_iter().map(|(id, size, owner)| ComponentRecord {
+        let put_components = components.into_iter().map(|(id, size, owner)| DeclaredComponent {
             owner: owner.map(|owner| format!("team {owner}")),
             ..component(id, origin, json!({"size": size}))
         });
@@ -395,7 +405,13 @@ fn changeset() -> impl Strategy<Value = (Changeset, &'static str)> {
             remove_relations: unrelated.into_iter().map(|(from, to)| relation(from, to, origin)).collect(),
             put_groups: groups
                 .into_iter()
-                .map(|(id, need)| GroupRecord { id: id.to_owned(), members: vec!["a".to_owned()], need, origin: origin.to_owned() })
+                .map(|(id, need)| DeclaredGroup {
+                    id: id.to_owned(),
+                    members: vec!["a".to_owned()],
+                    need,
+                    origin: origin.to_owned(),
+                    places: None,
+                })
                 .collect(),
             remove_groups: Vec::new(),
             ..Changeset::default()

@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::common::faultscope;
 use diag::Sources;
-use estate::{Rejected, Snapshot, base_model, build};
+use estate::{DeclaredComponent, DeclaredGroup, DeclaredRelation, Snapshot, Written, base_model, build};
 use indradb::{Edge, QueryExt};
-use project::{recorded, records_of};
+use project::{left_out, recorded, records_of};
 use serde_json::{Value, json};
-use store::{
-    CaseRecord, Change, Changeset, ComponentRecord, GIT, GroupRecord, Records, RelationRecord, Store, What, case_vertex, component_vertex,
-};
+use store::{CaseRecord, Change, Changeset, GIT, Records, Store, What, case_vertex, component_vertex};
 
 /// A folder of its own for each test.
 fn fresh(name: &str) -> PathBuf {
@@ -55,21 +53,22 @@ fn shape(estate: &Snapshot) -> Vec<String> {
     components.chain(relations).chain(groups).collect()
 }
 
-fn component(id: &str, kind: &str) -> ComponentRecord {
-    ComponentRecord {
+fn component(id: &str, kind: &str) -> DeclaredComponent {
+    DeclaredComponent {
         id: id.to_owned(),
         kind: kind.to_owned(),
-        name: id.to_owned(),
+        name: Some(id.to_owned()),
         owner: None,
         environment: None,
         tier: None,
         attributes: [].into(),
         origin: GIT.to_owned(),
+        places: None,
     }
 }
 
-fn relation(from: &str, kind: &str, to: &str) -> RelationRecord {
-    RelationRecord { from: from.to_owned(), kind: kind.to_owned(), to: to.to_owned(), origin: GIT.to_owned() }
+fn relation(from: &str, kind: &str, to: &str) -> DeclaredRelation {
+    DeclaredRelation { from: from.to_owned(), kind: kind.to_owned(), to: to.to_owned(), origin: GIT.to_owned(), places: None }
 }
 
 #[test]
@@ -78,18 +77,18 @@ fn an_estate_comes_back_from_the_store() {
     let store = Store::open(&fresh("round").join("estate.redb")).unwrap();
     let changes = Changeset::replacing(&store.layer(GIT).unwrap(), records_of(&estate, GIT));
     store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
-    let mut left_out = Rejected::default();
-    let back = recorded(&base_model(), store.records(None).unwrap(), &mut left_out);
-    assert_eq!(left_out.words(), Vec::<String>::new());
+    let (back, complaints) = recorded(&base_model(), store.records(None).unwrap());
+    assert_eq!(complaints.len(), 0);
     assert_eq!(shape(&back), shape(&estate));
     assert!(back.group("dbs").is_some() && back.relations().count() == 3);
 }
 
 #[test]
 fn what_the_model_does_not_know_is_left_out_and_counted() {
-    let odd = ComponentRecord {
+    let odd = DeclaredComponent {
         tier: Some("urgent".to_owned()),
-        attributes: [("max_threads".to_owned(), json!("many")), ("own".to_owned(), json!("kept"))].into(),
+        attributes: [("max_threads".to_owned(), Written::Text("many".to_owned())), ("own".to_owned(), Written::Text("kept".to_owned()))]
+            .into(),
         ..component("a", "service")
     };
     let records = Records {
@@ -102,22 +101,20 @@ fn what_the_model_does_not_know_is_left_out_and_counted() {
             relation("c", "contains", "d"),
             relation("d", "contains", "c"),
         ],
-        groups: vec![GroupRecord { id: "g".to_owned(), members: vec!["b".to_owned()], need: 1, origin: GIT.to_owned() }],
+        groups: vec![DeclaredGroup { id: "g".to_owned(), members: vec!["b".to_owned()], need: 1, origin: GIT.to_owned(), places: None }],
         ..Records::default()
     };
-    let mut left_out = Rejected::default();
-    let estate = recorded(&base_model(), records, &mut left_out);
+    let (estate, complaints) = recorded(&base_model(), records);
     let expected = [
-        "skipped: `c calls d`: `calls` cannot go from `host` to `host`",
-        "skipped: `a depends_on a`: a component cannot have a relation to itself",
-        "skipped: `d contains c`: it closes a containment cycle",
-        "skipped: group `g`: none of its members exists",
-        "skipped: attribute `max_threads` of `a`: the model declares another type of value",
-        "skipped: `b` and 1 more: the model has no component type `mainframe`",
-        "skipped: `a hugs c`: the model has no relation kind `hugs`",
-        "skipped: tier `urgent` of `a`: unknown tier",
+        "left out: the tier of `a` cannot be `urgent`",
+        "left out: component `b` has the type `mainframe`, which the model does not declare, and 1 more of this kind",
+        "left out: `calls` cannot go from `c` (host) to `d` (host)",
+        "left out: attribute `max_threads` of `a` must be a count, not `many`",
+        "left out: `c` contains itself: c → d → c",
+        "left out: the model declares no relation kind `hugs`",
+        "left out: `a` cannot have a relation to itself",
     ];
-    assert_eq!(left_out.words(), expected);
+    assert_eq!(left_out(&complaints).iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
     let ids: Vec<&str> = estate.ids().map(|id| estate.component(id).id.as_str()).collect();
     assert_eq!(ids, ["a", "c", "d"]);
     assert_eq!(estate.relations().map(|one| one.kind).collect::<Vec<_>>(), ["contains"]);
@@ -137,7 +134,7 @@ fn a_million_components() {
     });
     let records = Records { components, relations: relations.collect(), ..Records::default() };
     let begin = std::time::Instant::now();
-    let estate = recorded(&base_model(), records, &mut Rejected::default());
+    let estate = recorded(&base_model(), records).0;
     println!("{} components, {} relations: {:?}", estate.len(), estate.relations().count(), begin.elapsed());
     assert_eq!(estate.len(), 1_000_000);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anomaly::{RankInput, Symptom, deviations, rank};
-use estate::{Component, ComponentId, Parts, Rejected, Snapshot, base_model};
+use estate::{ComponentId, Declared, DeclaredComponent, DeclaredRelation, Snapshot, base_model, build_declared};
 use signal::{Facts, Origin, Series};
 use value::{MINUTE, Time};
 
@@ -50,24 +50,20 @@ pub fn run() {
 
 /// The lowest layer has the lowest ids.
 fn estate(size: usize) -> Snapshot {
-    let component = |at: usize| Component {
-        id: format!("c{at:06}"),
-        kind: "service".to_owned(),
-        name: format!("c{at:06}"),
-        owner: None,
-        environment: None,
-        tier: None,
-        attributes: BTreeMap::new(),
-        place: None,
-    };
+    let component = |at: usize| DeclaredComponent { id: format!("c{at:06}"), kind: "service".to_owned(), ..DeclaredComponent::default() };
     let layer = size / LAYERS;
     let calls = |at: usize| {
         let below = at / layer * layer - layer;
-        (0..3).map(move |way| (at as u32, "calls", (below + (at * 7 + way * 13) % layer) as u32))
+        (0..3).map(move |way| DeclaredRelation {
+            from: format!("c{at:06}"),
+            kind: "calls".to_owned(),
+            to: format!("c{:06}", below + (at * 7 + way * 13) % layer),
+            ..DeclaredRelation::default()
+        })
     };
     let relations = (layer..size / layer * layer).flat_map(calls).collect();
-    let mut left_out = Rejected::default();
-    Snapshot::checked(base_model(), Parts { components: (0..size).map(component).collect(), relations, groups: Vec::new() }, &mut left_out)
+    let declared = Declared { components: (0..size).map(component).collect(), relations, ..Declared::default() };
+    build_declared(base_model(), declared).0
 }
 
 /// Noise; of the culprit every third series doubles at nine tenths, of its dependents every tenth rises by half.

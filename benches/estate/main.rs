@@ -21,11 +21,9 @@
 mod measure;
 mod stored;
 
-use std::collections::BTreeMap;
-
 use measure::{cpu, percentile, resident};
 
-use estate::{Component, ComponentId, Parts, Rejected, Snapshot, State, base_model};
+use estate::{ComponentId, Declared, DeclaredComponent, DeclaredRelation, State, base_model, build_declared};
 
 const TYPES: [&str; 10] =
     ["function", "load_balancer", "service", "pod", "queue", "cache", "database", "virtual_machine", "host", "switch"];
@@ -79,25 +77,23 @@ fn main() {
     let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(3);
     let types = std::fs::read(format!("{dir}/types.u8")).unwrap();
     let edges = u32s(&format!("{dir}/edges.u32"));
-    let components: Vec<Component> = types
+    let components: Vec<DeclaredComponent> = types
         .iter()
         .enumerate()
-        .map(|(at, kind)| Component {
+        .map(|(at, kind)| DeclaredComponent {
             id: format!("c{at:07}"),
-            name: String::new(),
             kind: TYPES[usize::from(*kind)].to_owned(),
-            owner: None,
-            environment: None,
-            tier: None,
-            attributes: BTreeMap::new(),
-            place: None,
+            ..DeclaredComponent::default()
         })
         .collect();
-    let relations: Vec<(u32, &str, u32)> = edges.chunks_exact(2).map(|e| (e[0], "depends_on", e[1])).collect();
+    let id = |at: u32| format!("c{at:07}");
+    let relation =
+        |e: &[u32]| DeclaredRelation { from: id(e[0]), kind: "depends_on".to_owned(), to: id(e[1]), ..DeclaredRelation::default() };
+    let relations: Vec<DeclaredRelation> = edges.chunks_exact(2).map(relation).collect();
     let before = resident("VmRSS");
     let started = cpu();
     let count = relations.len();
-    let estate = Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut Rejected::default());
+    let estate = build_declared(base_model(), Declared { components, relations, ..Declared::default() }).0;
     println!(
         "{} components, {} relations: snapshot in {:.2} s, {} MB more ({} before)",
         estate.len(),

@@ -9,7 +9,7 @@ use compile::{Inputs, compile};
 use diag::{Sources, render};
 use engine::Engine;
 use engine::matcher::{Fact, Limits, Matcher, Prepared, Sample, SeriesKey, Setup};
-use estate::{Component, Parts, Rejected, Snapshot, base_model};
+use estate::{Declared, DeclaredComponent, DeclaredRelation, Snapshot, base_model, build_declared};
 use language::parse_file;
 use script::RhaiScripts;
 use signal::{Origin, Present, Series};
@@ -25,24 +25,21 @@ const START: Time = Time(1_736_121_600_000);
 
 /// Services on so many hosts each, all hosts used.
 fn estate(hosts_of_each: u32) -> Snapshot {
-    let component = |id: String, kind: &str| Component {
-        name: id.clone(),
-        id,
-        kind: kind.to_owned(),
-        owner: None,
-        environment: None,
-        tier: None,
-        attributes: BTreeMap::new(),
-        place: None,
-    };
-    let mut components: Vec<Component> = (0..HOSTS).map(|at| component(format!("host-{at:05}"), "host")).collect();
+    let component = |id: String, kind: &str| DeclaredComponent { id, kind: kind.to_owned(), ..DeclaredComponent::default() };
+    let mut components: Vec<DeclaredComponent> = (0..HOSTS).map(|at| component(format!("host-{at:05}"), "host")).collect();
     let mut relations = Vec::new();
     for service in 0..HOSTS / hosts_of_each {
         components.push(component(format!("service-{service:04}"), "service"));
         let hosts = service * hosts_of_each..(service + 1) * hosts_of_each;
-        relations.extend(hosts.map(|host| (HOSTS + service, "depends_on", host)));
+        let relation = |host| DeclaredRelation {
+            from: format!("service-{service:04}"),
+            kind: "depends_on".to_owned(),
+            to: format!("host-{host:05}"),
+            ..DeclaredRelation::default()
+        };
+        relations.extend(hosts.map(relation));
     }
-    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut Rejected::default())
+    build_declared(base_model(), Declared { components, relations, ..Declared::default() }).0
 }
 
 /// A stream that a person could have seen: most hosts calm, one in ten busy, in the order of time.

@@ -9,7 +9,7 @@ use compile::{Inputs, compile};
 use diag::{Sources, render};
 use engine::Engine;
 use engine::matcher::{Fact, Limits, Matcher, Setup};
-use estate::{AttributeValue, Component, Parts, Rejected, Snapshot, base_model};
+use estate::{Declared, DeclaredComponent, DeclaredRelation, Snapshot, Written, base_model, build_declared};
 use knowledge::CaseBase;
 use language::parse_file;
 use localize::{Question, diagnose};
@@ -23,10 +23,15 @@ const SERVICES: u32 = 10_000;
 const DEPTH: u32 = 6;
 const RULES: usize = 10_000;
 
-fn component(id: String, kind: &str) -> Component {
+fn component(id: String, kind: &str) -> DeclaredComponent {
     let attributes =
-        if kind == "database" { BTreeMap::from([("max_connections".to_owned(), AttributeValue::Number(500.0))]) } else { BTreeMap::new() };
-    Component { name: id.clone(), id, kind: kind.to_owned(), owner: None, environment: None, tier: None, attributes, place: None }
+        if kind == "database" { BTreeMap::from([("max_connections".to_owned(), Written::Number(500.0))]) } else { BTreeMap::new() };
+    DeclaredComponent { id, kind: kind.to_owned(), attributes, ..DeclaredComponent::default() }
+}
+
+fn depends(components: &[DeclaredComponent], from: u32, to: u32) -> DeclaredRelation {
+    let id = |at: u32| components[at as usize].id.clone();
+    DeclaredRelation { from: id(from), kind: "depends_on".to_owned(), to: id(to), ..DeclaredRelation::default() }
 }
 
 /// A tree of services, each hop some five times as wide as the one before; other databases and their services stand beside it.
@@ -40,7 +45,7 @@ fn estate() -> Snapshot {
         for at in 0..*width {
             let number = u32::try_from(components.len()).unwrap();
             components.push(component(format!("service-{number:05}"), "service"));
-            relations.push((number, "depends_on", layer[at as usize % layer.len()]));
+            relations.push(depends(&components, number, layer[at as usize % layer.len()]));
             next.push(number);
         }
         layer = next;
@@ -50,9 +55,9 @@ fn estate() -> Snapshot {
         let number = u32::try_from(components.len()).unwrap();
         components.push(component(format!("other-db-{other:03}"), "database"));
         components.push(component(format!("other-service-{other:03}"), "service"));
-        relations.push((number + 1, "depends_on", number));
+        relations.push(depends(&components, number + 1, number));
     }
-    Snapshot::checked(base_model(), Parts { components, relations, groups: Vec::new() }, &mut Rejected::default())
+    build_declared(base_model(), Declared { components, relations, ..Declared::default() }).0
 }
 
 fn plan(estate: &Snapshot) -> Plan {

@@ -9,7 +9,7 @@ use compile::plan::Plan;
 use compile::{Inputs, compile};
 use diag::{Diagnostic, Sources, render};
 use engine::matcher::{Emitted, Event, Fact, Matcher, Prepared, SeriesKey};
-use estate::{AttributeValue, Component, ComponentId, Parts, Rejected, Snapshot, build};
+use estate::{ComponentId, Declared, DeclaredComponent, DeclaredRelation, Snapshot, Written, build, build_declared};
 use language::parse_file;
 use serde::Deserialize;
 use signal::{Alert, LogLine, Origin};
@@ -102,24 +102,22 @@ impl Workload {
             .into_iter()
             .zip(&groups)
             .enumerate()
-            .map(|(at, (kind, group))| {
-                let id = format!("c{at:07}");
-                Component {
-                    name: id.clone(),
-                    id,
-                    kind: TYPES[usize::from(kind)].to_owned(),
-                    owner: None,
-                    environment: None,
-                    tier: None,
-                    attributes: BTreeMap::from([("group".to_owned(), AttributeValue::Text(group.to_string()))]),
-                    place: None,
-                }
+            .map(|(at, (kind, group))| DeclaredComponent {
+                id: format!("c{at:07}"),
+                kind: TYPES[usize::from(kind)].to_owned(),
+                attributes: BTreeMap::from([("group".to_owned(), Written::Text(group.to_string()))]),
+                ..DeclaredComponent::default()
             })
             .collect();
-        let edges: Vec<(u32, &str, u32)> =
-            u32s(&format!("{dir}/edges.u32")).chunks_exact(2).map(|pair| (pair[0], "depends_on", pair[1])).collect();
-        let parts = Parts { components, relations: edges, groups: Vec::new() };
-        let estate = Snapshot::checked(empty.model().clone(), parts, &mut Rejected::default());
+        let id = |at: u32| format!("c{at:07}");
+        let relation = |pair: &[u32]| DeclaredRelation {
+            from: id(pair[0]),
+            kind: "depends_on".to_owned(),
+            to: id(pair[1]),
+            ..DeclaredRelation::default()
+        };
+        let relations = u32s(&format!("{dir}/edges.u32")).chunks_exact(2).map(relation).collect();
+        let (estate, _) = build_declared(empty.model().clone(), Declared { components, relations, ..Declared::default() });
         let rules = serde_json::from_slice(&std::fs::read(rules).unwrap()).unwrap();
         let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 } });
         Workload { estate: Arc::new(estate), rules, series }

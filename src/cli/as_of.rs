@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use diag::{Code, Text, text};
 
 use super::output::Failure;
-use estate::{Rejected, Snapshot};
-use project::{Project, recorded};
+use estate::Snapshot;
+use project::{Project, left_out, recorded};
 use store::{Store, StoreError};
 use value::Time;
 
@@ -45,11 +45,10 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
         );
     }
     let records = store.records(Some(revision))?;
-    let mut left_out = Rejected::default();
-    let estate = recorded(project.estate.model(), records, &mut left_out);
+    let (estate, complaints) = recorded(project.estate.model(), records);
     let mut words =
         vec![text!("using the estate of revision {} ({} components) instead of the project's topology", revision, estate.len())];
-    words.extend(left_out.words().into_iter().map(Text::from));
+    words.extend(left_out(&complaints));
     Ok(Some(Then { estate, words }))
 }
 

@@ -14,9 +14,9 @@ use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::context::{ProjectArgs, json, load_project};
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
-use estate::{AttributeKind, Member, Model};
+use estate::{DeclaredComponent, Model};
 use project::{Project, case_records, find_project, records_of};
-use store::{Audit, Change, Changeset, ComponentRecord, Conflict, GIT, Records, Store, What};
+use store::{Audit, Change, Changeset, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
 
 #[derive(Debug, clap::Args)]
@@ -237,7 +237,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     let revision = records.revision;
     writeln!(out, "revision {revision}: {components} components, {relations} relations, {groups} groups, {cases} cases")?;
     for one in &records.components {
-        let name = if one.name == one.id { String::new() } else { format!(" {}", one.name) };
+        let name = one.name.as_ref().filter(|name| **name != one.id).map_or_else(String::new, |name| format!(" {name}"));
         let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
         let more: String = more.into_iter().filter_map(|(what, said)| said.as_deref().map(|said| format!(", {what} {said}"))).collect();
         writeln!(out, "{}", one_line(&format!("  {}{name} ({}{more}, from {})", one.id, one.kind, one.origin)))?;
@@ -357,36 +357,19 @@ fn topology(records: &Records, model: &Model) -> Value {
     value!({"components": components, "relations": relations, "groups": groups})
 }
 
-fn component(one: &ComponentRecord, model: &Model) -> Value {
+fn component(one: &DeclaredComponent, model: &Model) -> Value {
     let mut fields = serde_json::Map::from_iter([("id".to_owned(), value!(one.id)), ("type".to_owned(), value!(one.kind))]);
-    if one.name != one.id {
-        fields.insert("name".to_owned(), value!(one.name));
-    }
-    for (name, said) in [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)] {
+    let named = one.name.clone().filter(|name| *name != one.id);
+    for (name, said) in [("name", &named), ("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)] {
         if let Some(said) = said {
             fields.insert(name.to_owned(), value!(said));
         }
     }
     if !one.attributes.is_empty() {
-        let attributes = one.attributes.iter().map(|(name, said)| (name.clone(), in_own_unit(model, &one.kind, name, said)));
+        let attributes = one.attributes.iter().map(|(name, said)| (name.clone(), value!(said.in_own_unit(model, &one.kind, name))));
         fields.insert("attributes".to_owned(), Value::Object(attributes.collect()));
     }
     Value::Object(fields)
-}
-
-/// Converts from the base unit of the records to the unit that the model declares, as in files.
-pub(super) fn in_own_unit(model: &Model, kind: &str, name: &str, said: &Value) -> Value {
-    let unit = match model.member(kind, name) {
-        Some(Member::Attribute(def)) => match def.kind {
-            AttributeKind::Number(unit) => Some(unit),
-            AttributeKind::Text | AttributeKind::Bool => None,
-        },
-        Some(Member::Metric(_)) | None => None,
-    };
-    match (unit, said.as_f64()) {
-        (Some(unit), Some(number)) => Value::from(number / unit.factor),
-        (Some(_) | None, Some(_) | None) => said.clone(),
-    }
 }
 
 fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {

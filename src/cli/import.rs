@@ -12,7 +12,8 @@ use diag::{Code, text};
 use super::context::{ProjectArgs, json, load_project};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
-use import::{Imported, ImportedRelation, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
+use estate::{Declared, DeclaredRelation};
+use import::{Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use project::Project;
 
 /// Lines shown per list.
@@ -134,7 +135,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         Some(target) => target.clone(),
         None => project.root.join("topology").join(format!("imported-{}.yaml", kind.name())),
     };
-    let before = if args.store.is_some() { Imported::default() } else { before(&target, args.into.is_some())? };
+    let before = if args.store.is_some() { Declared::default() } else { before(&target, args.into.is_some())? };
     let estate = &project.estate;
     let mut known: BTreeMap<String, String> =
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
@@ -145,7 +146,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if let Some(path) = &args.store {
         return into_store(args, path, &project, &imported, out);
     }
-    if imported.components.is_empty() && !before.components.is_empty() && !args.dry_run && !args.allow_empty {
+    if imported.declared.components.is_empty() && !before.components.is_empty() && !args.dry_run && !args.allow_empty {
         return Err(Failure::new(
             Code::USAGE,
             text!(
@@ -156,8 +157,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         )
         .help("name all files of one import together; use `--allow-empty` if the removal is intended"));
     }
-    let report = compare(&before, &imported);
-    let text = topology_yaml(kind, &imported);
+    let report = Report { skipped: imported.skipped, ..compare(&before, &imported.declared) };
+    let text = topology_yaml(kind, &imported.declared);
     let there = if args.dry_run { None } else { files::try_read(&target, &target.display().to_string(), MAX_BYTES)? };
     let written = !args.dry_run && there.as_deref() != Some(text.as_bytes());
     if written {
@@ -241,9 +242,9 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
 }
 
 /// The current content of the target. A file that `import` did not write is not overwritten.
-fn before(target: &Path, named: bool) -> Result<Imported, Failure> {
+fn before(target: &Path, named: bool) -> Result<Declared, Failure> {
     let shown = target.display().to_string();
-    let Some(bytes) = files::try_read(target, &shown, MAX_BYTES)? else { return Ok(Imported::default()) };
+    let Some(bytes) = files::try_read(target, &shown, MAX_BYTES)? else { return Ok(Declared::default()) };
     let text = files::text(bytes, &shown)?;
     let ours = text.trim().is_empty() || text.starts_with("# imported from ");
     match parse_topology(&text).filter(|_| ours) {
@@ -259,7 +260,7 @@ fn before(target: &Path, named: bool) -> Result<Imported, Failure> {
 }
 
 fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> ImportReport {
-    let relation = |one: ImportedRelation| RelationView { from: one.from, kind: one.kind, to: one.to };
+    let relation = |one: DeclaredRelation| RelationView { from: one.from, kind: one.kind, to: one.to };
     let skipped = |one: Skipped| SkippedView { what: one.what, why: one.why, source: one.source };
     ImportReport {
         file: target.display().to_string(),
@@ -291,7 +292,7 @@ fn words(report: &Report) -> String {
         report.relations_gone.len(),
         report.relations_unchanged
     ));
-    let plain = |one: &ImportedRelation| format!("{} {} {}", one.from, one.kind, one.to);
+    let plain = |one: &DeclaredRelation| format!("{} {} {}", one.from, one.kind, one.to);
     list(&mut page, "added", report.added.iter().cloned());
     list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
     list(&mut page, "removed", report.gone.iter().cloned());

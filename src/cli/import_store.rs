@@ -1,16 +1,14 @@
 //! `faultscope import KIND FILE… --store FILE`: an import into the estate on disk, recorded under its own origin.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::as_of::{now, user};
-use super::estate::in_own_unit;
 use super::output::Failure;
-use estate::Model;
-use import::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Report, Skipped, compare, topology_yaml};
+use estate::{Declared, DeclaredComponent, Model, build_declared};
+use import::{Imported, Kind, Report, Skipped, compare};
 use project::{Project, records_of};
-use store::{Audit, Changeset, ComponentRecord, Records};
+use store::{Audit, Changeset, Records};
 
 pub(super) struct Job<'a> {
     pub kind: Kind,
@@ -44,24 +42,22 @@ impl Done {
 /// Replaces the records of this origin with those of the import; what the import no longer contains is withdrawn.
 pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> Result<Done, Failure> {
     let origin = format!("import:{}", job.kind.name());
-    // Read like the topology file it would have become, so that units, Chinese names and groups in relations mean the same.
-    let read = project.topology_of("the import", &topology_yaml(job.kind, imported));
-    let wanted = records_of(&read.estate, &origin);
+    let model = project.estate.model();
+    let (declared, others) = with_others(&imported.declared, project);
+    let (estate, complaints) = build_declared(model.clone(), declared);
+    let mut wanted = records_of(&estate, &origin);
+    wanted.components.retain(|one| !others.contains(&one.id));
     // A dry run does not create a store.
     let store = if job.dry_run && !job.path.exists() { None } else { Some(super::as_of::open(job.path)?) };
     let before = match &store {
         Some(store) => store.layer(&origin)?,
         None => Records::default(),
     };
-    let model = project.estate.model();
-    let mut report = compare(&imported_of(&before, model), &imported_of(&wanted, model));
+    let mut report = compare(&in_own_units(&before, model), &in_own_units(&wanted, model));
     report.skipped.clone_from(&imported.skipped);
-    let mistake = |d: &diag::Diagnostic| Skipped {
-        what: d.place.map_or_else(String::new, |place| read.sources.describe(place)),
-        why: d.message.to_string(),
-        source: job.kind.name().to_owned(),
-    };
-    report.skipped.extend(read.diagnostics.iter().filter(|d| d.is_error()).map(mistake));
+    let mistake =
+        |d: &diag::Diagnostic| Skipped { what: "an item".to_owned(), why: d.message.to_string(), source: job.kind.name().to_owned() };
+    report.skipped.extend(complaints.iter().filter(|d| d.is_error()).map(mistake));
     let written = !job.dry_run && !report.is_empty();
     let audit = match &store {
         Some(store) if written => {
@@ -73,39 +69,33 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     Ok(Done { report, written, audit })
 }
 
-/// The records of an origin in the form of an import, in the units that the model declares.
-fn imported_of(records: &Records, model: &Model) -> Imported {
-    let relation = |from: &String, kind: &String, to: &String| ImportedRelation { from: from.clone(), kind: kind.clone(), to: to.clone() };
-    Imported {
-        components: records.components.iter().map(|one| component(one, model)).collect(),
-        relations: records.relations.iter().map(|one| relation(&one.from, &one.kind, &one.to)).collect(),
-        groups: records
-            .groups
-            .iter()
-            .map(|one| ImportedGroup {
-                id: one.id.clone(),
-                members: one.members.clone(),
-                need: usize::try_from(one.need).unwrap_or(usize::MAX),
-            })
-            .collect(),
-        skipped: Vec::new(),
-    }
+/// What an import declares, and the components of the project at which its relations end; with the ids of these.
+fn with_others(declared: &Declared, project: &Project) -> (Declared, BTreeSet<String>) {
+    let own: BTreeSet<&str> =
+        declared.components.iter().map(|one| &one.id).chain(declared.groups.iter().map(|one| &one.id)).map(String::as_str).collect();
+    let ends = declared.relations.iter().flat_map(|relation| [&relation.from, &relation.to]).filter(|id| !own.contains(id.as_str()));
+    let others: BTreeMap<&String, &str> =
+        ends.filter_map(|id| Some((id, project.estate.component(project.estate.find(id)?).kind.as_str()))).collect();
+    let mut all = declared.clone();
+    all.components.extend(others.iter().map(|(id, kind)| DeclaredComponent {
+        id: (*id).clone(),
+        kind: (*kind).to_owned(),
+        ..DeclaredComponent::default()
+    }));
+    (all, others.into_keys().cloned().collect())
 }
 
-fn component(one: &ComponentRecord, model: &Model) -> ImportedComponent {
-    let attribute = |name: &str, said: &Value| match in_own_unit(model, &one.kind, name, said) {
-        Value::String(text) => AttributeText::Text(text),
-        Value::Bool(truth) => AttributeText::Bool(truth),
-        Value::Number(number) => number.as_f64().map_or_else(|| AttributeText::Text(number.to_string()), AttributeText::Number),
-        said @ (Value::Null | Value::Array(_) | Value::Object(_)) => AttributeText::Text(said.to_string()),
+/// What records declare, in the units of the model.
+fn in_own_units(records: &Records, model: &Model) -> Declared {
+    let component = |one: &DeclaredComponent| DeclaredComponent {
+        name: one.name.clone().filter(|name| *name != one.id),
+        attributes: one.attributes.iter().map(|(name, said)| (name.clone(), said.in_own_unit(model, &one.kind, name))).collect(),
+        ..one.clone()
     };
-    ImportedComponent {
-        id: one.id.clone(),
-        kind: one.kind.clone(),
-        name: (one.name != one.id).then(|| one.name.clone()),
-        owner: one.owner.clone(),
-        environment: one.environment.clone(),
-        tier: one.tier.clone(),
-        attributes: one.attributes.iter().map(|(name, said)| (name.clone(), attribute(name, said))).collect(),
+    Declared {
+        components: records.components.iter().map(component).collect(),
+        relations: records.relations.clone(),
+        groups: records.groups.clone(),
+        broken: Vec::new(),
     }
 }

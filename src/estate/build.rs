@@ -1,19 +1,19 @@
-//! From files to a [`Snapshot`]: read, check, and keep the valid items.
+//! From files, or whatever else declares an estate, to a [`Snapshot`]: check, and keep the valid items.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use diag::{Code, Diagnostic, Place, SourceId, Sources, sort, suggestion, text};
-use value::fields::Reader;
-use value::yaml::{self, Node, Value};
+use value::fields::{Reader, listed};
+use value::yaml::{self, Node};
 
-use super::component::{AttributeValue, Component, ComponentId};
+use super::component::{AttributeValue, Component, Tier};
+use super::declared::{Declared, DeclaredComponent};
 use super::model::{Member, Model};
-use super::quantity::{declared_value, undeclared_value};
-
+use super::quantity::{fit, undeclared};
 use super::read_model::{ModelDraft, read_model};
-use super::read_topology::{ComponentDraft, TopologyDraft, read_topology};
-use super::resolve::resolve;
+use super::read_topology::read_topology;
+use super::resolve::{problem, resolve};
 use super::snapshot::Snapshot;
 use super::validate::{Names, groups, relations};
 
@@ -37,17 +37,27 @@ pub fn base_model() -> Model {
 pub fn build(sources: &Sources, model_files: &[SourceId], topology_files: &[SourceId]) -> (Snapshot, Vec<Diagnostic>) {
     let (model, mut diagnostics) = if model_files.is_empty() { (base_model(), Vec::new()) } else { model(sources, model_files) };
     let mut reader = Reader::new(sources);
-    let roots = parse_all(&mut reader, sources, topology_files);
-    let mut draft = TopologyDraft::default();
-    for root in &roots {
-        read_topology(&mut reader, root, &mut draft);
+    let mut declared = Declared::default();
+    for root in parse_all(&mut reader, sources, topology_files) {
+        read_topology(&mut reader, &root, &mut declared);
     }
-    let (components, mut names) = components(&mut reader, &model, &draft);
-    let groups = groups(&mut reader, &draft, &mut names);
-    let relations = relations(&mut reader, &model, &components, &draft, &names);
     diagnostics.append(&mut reader.diagnostics);
+    let (snapshot, mut found) = build_declared(model, declared);
+    diagnostics.append(&mut found);
     sort(sources, &mut diagnostics);
-    (Snapshot::new(model, components, relations, groups), diagnostics)
+    (snapshot, diagnostics)
+}
+
+/// The snapshot of what is declared, wherever that comes from. Invalid items are reported and left out.
+pub fn build_declared(model: Model, declared: Declared) -> (Snapshot, Vec<Diagnostic>) {
+    let Declared { components: said, relations: related, groups: grouped, broken } = declared;
+    let mut complaints = Vec::new();
+    let mut broken: BTreeSet<String> = broken.into_iter().collect();
+    let components = components(&mut complaints, &model, said, &mut broken);
+    let mut names = Names::new(&components, &broken);
+    let groups = groups(&mut complaints, &grouped, &mut names);
+    let edges = relations(&mut complaints, &model, &related, &names);
+    (Snapshot::new(model, components, edges, groups), complaints)
 }
 
 /// The base model refined by these files.
@@ -79,84 +89,112 @@ fn parse_all(reader: &mut Reader<'_>, sources: &Sources, files: &[SourceId]) -> 
     roots
 }
 
-/// Components in the order of their ids, and the known ids.
-fn components<'d>(reader: &mut Reader<'_>, model: &Model, draft: &'d TopologyDraft<'_>) -> (Vec<Component>, Names<'d>) {
-    let broken: BTreeSet<&str> = draft.broken.iter().map(String::as_str).collect();
-    let mut names = Names { known: BTreeMap::new(), places: BTreeMap::new(), groups: BTreeMap::new(), broken };
-    let mut good: BTreeMap<&str, Component> = BTreeMap::new();
-    for said in &draft.components {
-        let id = said.id.text.as_str();
-        if let Some(first) = names.places.get(id) {
-            let message = text!("two components have the id `{}`", id);
-            let report = Diagnostic::error(Code::DUPLICATE_ID, said.id.place, message).label("declared again");
-            reader.report(report.related(*first, "first declared here"));
-            continue;
+/// Components in the order of their ids. Those of unknown types become broken.
+fn components(
+    complaints: &mut Vec<Diagnostic>,
+    model: &Model,
+    mut said: Vec<DeclaredComponent>,
+    broken: &mut BTreeSet<String>,
+) -> Vec<Component> {
+    // Stable: of several with one id, the first that was declared counts.
+    said.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut good = Vec::with_capacity(said.len());
+    let mut said = said.into_iter().peekable();
+    while let Some(first) = said.next() {
+        while let Some(again) = said.next_if(|next| next.id == first.id) {
+            let report = problem(Code::DUPLICATE_ID, again.place(), text!("two components have the id `{}`", first.id));
+            let report = report.label("declared again");
+            complaints.push(match first.place() {
+                Some(place) => report.related(place, "first declared here"),
+                None => report,
+            });
         }
-        names.places.insert(id, said.id.place);
-        let Some(kind) = component_type(reader, model, said) else {
-            names.broken.insert(id);
+        let Some(kind) = component_type(complaints, model, &first) else {
+            broken.insert(first.id);
             continue;
         };
-        let attributes = attributes(reader, model, &kind, said);
-        let component = Component {
-            id: id.to_owned(),
-            kind,
-            name: said.name.clone().unwrap_or_else(|| id.to_owned()),
-            owner: said.owner.clone(),
-            environment: said.environment.clone(),
-            tier: said.tier,
-            attributes,
-            place: Some(said.id.place),
-        };
-        good.insert(id, component);
+        let attributes = attributes(complaints, model, &kind, &first);
+        let tier = tier(complaints, &first);
+        let place = first.place();
+        let DeclaredComponent { id, name, owner, environment, .. } = first;
+        let name = name.unwrap_or_else(|| id.clone());
+        good.push(Component { id, kind, name, owner, environment, tier, attributes, place });
     }
-    names.known = good.keys().zip(0u32..).map(|(id, number)| (*id, ComponentId(number))).collect();
-    (good.into_values().collect(), names)
+    good
 }
 
-fn component_type(reader: &mut Reader<'_>, model: &Model, said: &ComponentDraft<'_>) -> Option<String> {
-    let found = model.find_type(&said.kind.text).map(|t| t.name.clone());
+fn component_type(complaints: &mut Vec<Diagnostic>, model: &Model, said: &DeclaredComponent) -> Option<String> {
+    let found = model.find_type(&said.kind).map(|t| t.name.clone());
     if found.is_none() {
         let types = model.types.values().flat_map(|t| [Some(t.name.as_str()), t.zh.as_deref()]).flatten();
-        let message = text!("component `{}` has the type `{}`, which the model does not declare", said.id.text, said.kind.text);
-        let mut report = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, said.kind.place, message).label("unknown type");
-        report.help = suggestion(&said.kind.text, types).or_else(|| Some(text!("declare it under `types` in `topology/model.yaml`")));
-        reader.report(report);
+        let message = text!("component `{}` has the type `{}`, which the model does not declare", said.id, said.kind);
+        let place = said.places.as_ref().map(|places| places.kind);
+        let mut report = problem(Code::UNKNOWN_COMPONENT_TYPE, place, message).label("unknown type");
+        report.help = suggestion(&said.kind, types).or_else(|| Some(text!("declare it under `types` in `topology/model.yaml`")));
+        complaints.push(report);
     }
     found
 }
 
-fn attributes(reader: &mut Reader<'_>, model: &Model, kind: &str, said: &ComponentDraft<'_>) -> BTreeMap<String, AttributeValue> {
-    let mut values = BTreeMap::new();
-    let mut places: BTreeMap<String, Place> = BTreeMap::new();
-    for (key, node) in said.attributes.iter().filter(|(_, node)| !matches!(node.value, Value::Null)) {
-        let declared = match model.member(kind, &key.name) {
+fn tier(complaints: &mut Vec<Diagnostic>, said: &DeclaredComponent) -> Option<Tier> {
+    let text = said.tier.as_deref()?;
+    let found = Tier::parse(text.trim());
+    if found.is_none() {
+        let names: Vec<&str> = Tier::ALL.iter().map(|tier| tier.name()).chain(Tier::ALL.iter().map(|tier| tier.zh())).collect();
+        let help = suggestion(text, names.iter().copied()).unwrap_or_else(|| text!("use one of {}", listed(&names)));
+        let place = said.places.as_ref().and_then(|places| places.tier);
+        let what = if place.is_some() { text!("`tier`") } else { text!("the tier of `{}`", said.id) };
+        complaints.push(problem(Code::WRONG_KIND, place, text!("{} cannot be `{}`", what, text)).help(help));
+    }
+    found
+}
+
+fn attributes(complaints: &mut Vec<Diagnostic>, model: &Model, kind: &str, said: &DeclaredComponent) -> BTreeMap<String, AttributeValue> {
+    let mut values: BTreeMap<String, AttributeValue> = BTreeMap::new();
+    let mut keys: BTreeMap<String, Option<Place>> = BTreeMap::new();
+    for (key, value) in &said.attributes {
+        let places = said.attribute_places(key);
+        let declared = match model.member(kind, key) {
             Some(Member::Attribute(def)) => Some(def),
             Some(Member::Metric(_)) | None => None,
         };
-        let name = declared.map_or_else(|| key.name.clone(), |def| def.name.clone());
-        if let Some(first) = places.insert(name.clone(), key.place) {
-            let message = text!("attribute `{}` of `{}` is given twice", name, said.id.text);
-            reader.report(Diagnostic::error(Code::DUPLICATE_NAME, key.place, message).related(first, "first given here"));
+        let name = declared.map_or(key, |def| &def.name);
+        let key_place = places.map(|places| places.key);
+        if let Some(first) = keys.insert(name.clone(), key_place) {
+            let report = problem(Code::DUPLICATE_NAME, key_place, text!("attribute `{}` of `{}` is given twice", name, said.id));
+            complaints.push(match first {
+                Some(first) => report.related(first, "first given here"),
+                None => report,
+            });
             continue;
         }
-        let value = if let Some(def) = declared {
-            declared_value(reader, def, node)
-        } else {
-            undeclared(reader, model, kind, key);
-            undeclared_value(reader, &key.name, node)
+        let Some(def) = declared else {
+            undeclared_name(complaints, model, kind, key, key_place);
+            values.insert(name.clone(), undeclared(value));
+            continue;
         };
-        if let Some(value) = value {
-            values.insert(name, value);
+        match fit(def, value, places.and_then(|places| places.written.as_deref())) {
+            Ok(value) => {
+                values.insert(name.clone(), value);
+            }
+            Err(misfit) => {
+                let what =
+                    if places.is_some() { text!("attribute `{}`", def.name) } else { text!("attribute `{}` of `{}`", def.name, said.id) };
+                let message = text!("{} must be {}, not `{}`", what, misfit.wanted, value);
+                let mut report = problem(Code::ATTRIBUTE_KIND, places.map(|places| places.value), message);
+                report.help = misfit.help;
+                complaints.push(report);
+            }
         }
     }
     values
 }
 
-fn undeclared(reader: &mut Reader<'_>, model: &Model, kind: &str, key: &yaml::Key) {
+/// Only a file can be mended: of what comes from elsewhere, all is kept without a word.
+fn undeclared_name(complaints: &mut Vec<Diagnostic>, model: &Model, kind: &str, key: &str, place: Option<Place>) {
+    let Some(place) = place else { return };
     let declared = model.lineage(kind).flat_map(|t| t.attributes.keys()).map(String::as_str);
-    let help =
-        suggestion(&key.name, declared).unwrap_or_else(|| text!("declare it under `attributes` of `{}` in `topology/model.yaml`", kind));
-    let message = text!("type `{}` declares no attribute `{}`; its value is kept as written", kind, key.name);
-    reader.report(Diagnostic::warning(Code::UNKNOWN_ATTRIBUTE_KEY, key.place, message).help(help));
+    let help = suggestion(key, declared).unwrap_or_else(|| text!("declare it under `attributes` of `{}` in `topology/model.yaml`", kind));
+    let message = text!("type `{}` declares no attribute `{}`; its value is kept as written", kind, key);
+    complaints.push(Diagnostic::warning(Code::UNKNOWN_ATTRIBUTE_KEY, place, message).help(help));
 }

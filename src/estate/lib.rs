@@ -4,15 +4,15 @@
 //! a reload builds a new one. Everything else queries the snapshot: propagation of faults, containment, redundancy, impact.
 //! Only this package uses the graph library.
 //!
-//! A file passes through `read_model` or `read_topology` (tree → text with places), `resolve` (model), `validate` (relations,
-//! groups) and `snapshot`. Parts that do not come from files go through `from_parts`.
+//! What files, imports and a store say is [`Declared`]: `read_topology` makes it of a file. All of it goes one way: `build` (components),
+//! `validate` (groups, relations), `snapshot`. A model passes through `read_model` and `resolve`.
 
 mod aliases;
 mod build;
 mod component;
 mod csr;
 mod cycles;
-mod from_parts;
+mod declared;
 mod graph;
 mod impact;
 mod model;
@@ -30,9 +30,9 @@ mod validate;
 mod walk;
 mod without;
 
-pub use build::{base_model, build};
+pub use build::{base_model, build, build_declared};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
-pub use from_parts::{Parts, Rejected};
+pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 pub use graph::Reached;
 pub use impact::{Impacted, Reach, ReachItem};
 pub use model::{

@@ -1,11 +1,12 @@
 //! Quantities in files: durations (`5m`, `1h30m`) and values of attributes (`500`, `"2GiB"`, `true`).
 
-use diag::{Code, Diagnostic, Place, Text, text};
+use diag::{Code, Diagnostic, Text, text};
 use value::fields::Reader;
-use value::yaml::{Node, Value};
+use value::yaml::Node;
 use value::{DAY, Dimension, Duration, Unit};
 
 use super::component::AttributeValue;
+use super::declared::Written;
 use super::model::{AttributeDef, AttributeKind};
 
 /// Longer durations are typing errors, and would lose milliseconds as floating-point numbers.
@@ -37,76 +38,66 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
-/// The value of an attribute as its type declares it, in the base unit; reported if it is of another kind.
-pub(super) fn declared_value(reader: &mut Reader<'_>, def: &AttributeDef, node: &Node) -> Option<AttributeValue> {
-    let value = match def.kind {
-        AttributeKind::Text => reader.as_written(node).map(AttributeValue::Text),
-        AttributeKind::Bool => truth(node).map(AttributeValue::Bool),
-        AttributeKind::Number(unit) => return number(reader, def, unit, node),
-    };
-    if value.is_none() {
-        let wanted = if def.kind == AttributeKind::Bool { text!("true or false") } else { text!("a text") };
-        mismatch(reader, node.place, text!("attribute `{}` must be {}, not {}", def.name, wanted, found(node)), None);
+/// A value that is not of the declared kind: what was expected, for the message, and how to write it.
+pub(super) struct Misfit {
+    pub wanted: Text,
+    pub help: Option<Text>,
+}
+
+/// The value of an attribute as its type declares it, in the base unit. `as_text`: a number as it is written.
+pub(super) fn fit(def: &AttributeDef, value: &Written, as_text: Option<&str>) -> Result<AttributeValue, Misfit> {
+    let misfit = |wanted: Text| Err(Misfit { wanted, help: None });
+    match def.kind {
+        AttributeKind::Text => Ok(AttributeValue::Text(as_text.map_or_else(|| value.to_string(), str::to_owned))),
+        AttributeKind::Bool => truth(value).map_or_else(|| misfit(text!("true or false")), |value| Ok(AttributeValue::Bool(value))),
+        AttributeKind::Number(unit) => match number(unit, value) {
+            Some(value) => Ok(AttributeValue::Number(value)),
+            None => Err(Misfit {
+                wanted: unit.dimension.describe(),
+                help: Some(text!("use a number in `{}`, or text with a unit, like `\"{}\"`", unit.name, unit.dimension.example())),
+            }),
+        },
     }
-    value
 }
 
 /// The value of an attribute that nothing declares: kept as it was given.
-pub(super) fn undeclared_value(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<AttributeValue> {
-    let value = match &node.value {
-        Value::Text(text) => Some(AttributeValue::Text(text.clone())),
-        Value::Bool(value) => Some(AttributeValue::Bool(*value)),
-        Value::Number(value) => Some(AttributeValue::Number(*value)),
-        Value::Null | Value::List(_) | Value::Map(_) => None,
-    };
-    if value.is_none() {
-        let message = text!("attribute `{}` must be a text, a number, or true or false, not {}", name, node.kind());
-        mismatch(reader, node.place, message, None);
+pub(super) fn undeclared(value: &Written) -> AttributeValue {
+    match value {
+        Written::Text(text) => AttributeValue::Text(text.clone()),
+        Written::Bool(value) => AttributeValue::Bool(*value),
+        Written::Number(value) | Written::Base(value) => AttributeValue::Number(*value),
     }
-    value
 }
 
-fn truth(node: &Node) -> Option<bool> {
-    match &node.value {
-        Value::Bool(value) => Some(*value),
-        Value::Text(text) => match text.as_str() {
+fn truth(value: &Written) -> Option<bool> {
+    match value {
+        Written::Bool(value) => Some(*value),
+        Written::Text(text) => match text.trim().to_lowercase().as_str() {
             "true" | "是" => Some(true),
             "false" | "否" => Some(false),
             _ => None,
         },
-        Value::Null | Value::Number(_) | Value::List(_) | Value::Map(_) => None,
+        Written::Number(_) | Written::Base(_) => None,
     }
 }
 
-fn number(reader: &mut Reader<'_>, def: &AttributeDef, unit: Unit, node: &Node) -> Option<AttributeValue> {
-    let wanted = unit.dimension.describe();
-    let help = text!("use a number in `{}`, or text with a unit, like `\"{}\"`", unit.name, unit.dimension.example());
-    let value = match &node.value {
-        Value::Number(value) => Some(value * unit.factor),
-        Value::Text(text) => split_number(text.trim()).and_then(|(value, rest)| {
+fn number(unit: Unit, value: &Written) -> Option<f64> {
+    let value = match value {
+        Written::Base(value) => Some(*value),
+        Written::Number(value) => Some(value * unit.factor),
+        Written::Text(text) => split_number(text.trim()).and_then(|(value, rest)| {
             let given = if rest.trim().is_empty() { Some(unit) } else { Unit::parse(rest) };
             given.filter(|given| given.dimension == unit.dimension).map(|given| value * given.factor)
         }),
-        Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => None,
+        Written::Bool(_) => None,
     };
-    let value = value.filter(|value| value.is_finite());
-    if value.is_none() {
-        mismatch(reader, node.place, text!("attribute `{}` must be {}, not {}", def.name, wanted, found(node)), Some(help));
-    }
-    value.map(AttributeValue::Number)
+    value.filter(|value| value.is_finite())
 }
 
-/// What was found: the user's own text where there is any, else its kind.
-fn found(node: &Node) -> Text {
-    node.text().map_or_else(|| node.kind(), |text| Text::from(format!("`{text}`")))
-}
-
-fn mismatch(reader: &mut Reader<'_>, place: Place, message: Text, help: Option<Text>) {
-    let diagnostic = Diagnostic::error(Code::ATTRIBUTE_KIND, place, message);
-    reader.report(match help {
-        Some(help) => diagnostic.help(help),
-        None => diagnostic,
-    });
+/// Reports a list or a map where a value is expected.
+pub(super) fn not_scalar(reader: &mut Reader<'_>, name: &str, node: &Node) {
+    let message = text!("attribute `{}` must be a text, a number, or true or false, not {}", name, node.kind());
+    reader.report(Diagnostic::error(Code::ATTRIBUTE_KIND, node.place, message));
 }
 
 #[cfg(test)]

@@ -188,19 +188,19 @@ proptest! {
 /// A long path is shortened to its root and its last hops: all paths of a long chain together would not fit into memory.
 #[test]
 fn a_long_way_is_not_written_out_whole() {
-    let component = |at: u32| super::Component {
-        id: format!("c{at:05}"),
-        kind: "service".to_owned(),
-        name: String::new(),
-        owner: None,
-        environment: None,
-        tier: None,
-        attributes: BTreeMap::new(),
-        place: None,
+    let id = |at: u32| format!("c{at:05}");
+    let component = |at: u32| super::DeclaredComponent { id: id(at), kind: "service".to_owned(), ..super::DeclaredComponent::default() };
+    let relation = |at: u32| super::DeclaredRelation {
+        from: id(at),
+        kind: "depends_on".to_owned(),
+        to: id(at - 1),
+        ..super::DeclaredRelation::default()
     };
-    let relations: Vec<(u32, &str, u32)> = (1..20_000).map(|at| (at, "depends_on", at - 1)).collect();
-    let parts = super::Parts { components: (0..20_000).map(component).collect(), relations, groups: Vec::new() };
-    let estate = Snapshot::checked(super::base_model(), parts, &mut super::Rejected::default());
+    let components = (0..20_000).map(component).collect();
+    let relations = (1..20_000).map(relation).collect();
+    let declared = super::Declared { components, relations, ..super::Declared::default() };
+    let (estate, complaints) = super::build_declared(super::base_model(), declared);
+    assert_eq!(complaints.len(), 0);
     let found = estate.impact(&[(ComponentId(0), State::Down)], None);
     let last = found.last().unwrap();
     assert_eq!((last.component, last.distance, last.path.len()), (ComponentId(19_999), 19_999, 65));

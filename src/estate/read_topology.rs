@@ -1,75 +1,40 @@
-//! Topology files: components, relations and groups as they were written, before any of them is looked up.
+//! Topology files into what they declare.
+
+use std::collections::BTreeSet;
 
 use diag::Place;
 use value::fields::Reader;
-use value::yaml::{Key, Node, Value};
+use value::yaml::{Node, Value};
 
-use super::component::Tier;
-use value::fields::Word;
-
-/// The contents of all topology files, in file order.
-#[derive(Default)]
-pub(super) struct TopologyDraft<'n> {
-    pub components: Vec<ComponentDraft<'n>>,
-    pub relations: Vec<RelationDraft>,
-    pub groups: Vec<GroupDraft>,
-    /// Ids of items too broken to keep: references to them are not errors.
-    pub broken: Vec<String>,
-}
-
-pub(super) struct ComponentDraft<'n> {
-    pub id: Word,
-    pub kind: Word,
-    pub name: Option<String>,
-    pub owner: Option<String>,
-    pub environment: Option<String>,
-    pub tier: Option<Tier>,
-    pub attributes: &'n [(Key, Node)],
-}
-
-/// Every start with every end.
-pub(super) struct RelationDraft {
-    pub from: Vec<Word>,
-    pub kind: Word,
-    pub to: Vec<Word>,
-}
-
-pub(super) struct GroupDraft {
-    pub id: Word,
-    pub members: Vec<Word>,
-    pub need: f64,
-    pub need_place: Place,
-}
-
-/// Every tier under both of its names.
-fn tiers() -> Vec<(&'static str, Tier)> {
-    Tier::ALL.into_iter().map(|t| (t.name(), t)).chain(Tier::ALL.into_iter().map(|t| (t.zh(), t))).collect()
-}
+use super::declared::{
+    AttributePlaces, Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, GroupPlaces, Places, RelationPlaces, Written,
+};
+use super::validate::wrong_need;
 
 /// Reads one file and appends its contents.
-pub(super) fn read_topology<'n>(reader: &mut Reader<'_>, root: &'n Node, draft: &mut TopologyDraft<'n>) {
+pub(super) fn read_topology(reader: &mut Reader<'_>, root: &Node, declared: &mut Declared) {
     if matches!(root.value, Value::Null) {
         return;
     }
     let Some(fields) = reader.fields(root, "a topology", &["components", "relations", "groups"]) else { return };
     if let Some(node) = fields.get("components") {
         for item in reader.list(node, "`components`") {
-            component(reader, item, draft);
+            component(reader, item, declared);
         }
     }
     if let Some(node) = fields.get("relations") {
         for item in reader.list(node, "`relations`") {
-            draft.relations.extend(relation(reader, item));
+            relations(reader, item, declared);
         }
     }
     if let Some(node) = fields.get("groups") {
         for item in reader.list(node, "`groups`") {
-            group(reader, item, draft);
+            group(reader, item, declared);
         }
     }
 }
 
-fn component<'n>(reader: &mut Reader<'_>, node: &'n Node, draft: &mut TopologyDraft<'n>) {
+fn component(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
     let known = ["id", "type", "name", "tier", "owner", "environment", "attributes"];
     let Some(fields) = reader.fields(node, "a component", &known) else { return };
     let id = reader.required(&fields, "id").and_then(|node| reader.word(node, "`id`"));
@@ -78,24 +43,65 @@ fn component<'n>(reader: &mut Reader<'_>, node: &'n Node, draft: &mut TopologyDr
     let name = text("name", "`name`");
     let owner = text("owner", "`owner`");
     let environment = text("environment", "`environment`");
-    let tier = fields.get("tier").and_then(|node| reader.choice(node, "`tier`", &tiers()));
-    let attributes = fields.get("attributes").map_or_else(Default::default, |node| reader.map(node, "`attributes`"));
-    match (id, kind) {
-        (Some(id), Some(kind)) => draft.components.push(ComponentDraft { id, kind, name, owner, environment, tier, attributes }),
-        (Some(id), None) => draft.broken.push(id.text),
-        (None, Some(_) | None) => {}
+    let tier = fields.get("tier").and_then(|node| reader.word(node, "`tier`"));
+    let Some(id) = id else { return };
+    let Some(kind) = kind else {
+        declared.broken.push(id.text);
+        return;
+    };
+    let mut one = DeclaredComponent { kind: kind.text, name, owner, environment, ..DeclaredComponent::default() };
+    let mut places = Places { id: id.place, kind: kind.place, tier: tier.as_ref().map(|tier| tier.place), attributes: [].into() };
+    one.tier = tier.map(|tier| tier.text);
+    for (key, node) in fields.get("attributes").map_or_else(Default::default, |node| reader.map(node, "`attributes`")) {
+        if let Some(value) = written(reader, &key.name, node) {
+            let written = matches!(value, Written::Number(_)).then(|| reader.as_written(node)).flatten();
+            places.attributes.insert(key.name.clone(), AttributePlaces { key: key.place, value: node.place, written });
+            one.attributes.insert(key.name.clone(), value);
+        }
+    }
+    one.id = id.text;
+    one.places = Some(Box::new(places));
+    declared.components.push(one);
+}
+
+/// A value as it was given. A key without a value counts as absent.
+fn written(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Written> {
+    match &node.value {
+        Value::Text(text) => Some(Written::Text(text.clone())),
+        Value::Bool(value) => Some(Written::Bool(*value)),
+        Value::Number(value) => Some(Written::Number(*value)),
+        Value::Null => None,
+        Value::List(_) | Value::Map(_) => {
+            super::quantity::not_scalar(reader, name, node);
+            None
+        }
     }
 }
 
-fn relation(reader: &mut Reader<'_>, node: &Node) -> Option<RelationDraft> {
-    let fields = reader.fields(node, "a relation", &["from", "kind", "to"])?;
+/// Every start with every end.
+fn relations(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
+    let Some(fields) = reader.fields(node, "a relation", &["from", "kind", "to"]) else { return };
     let from = reader.required(&fields, "from").map(|node| reader.words(node, "`from`"));
     let kind = reader.required(&fields, "kind").and_then(|node| reader.word(node, "`kind`"));
     let to = reader.required(&fields, "to").map(|node| reader.words(node, "`to`"));
-    Some(RelationDraft { from: from?, kind: kind?, to: to? })
+    let (Some(from), Some(kind), Some(to)) = (from, kind, to) else { return };
+    for start in &from {
+        for end in &to {
+            let places = RelationPlaces { from: start.place, kind: kind.place, to: end.place };
+            let (from, kind, to) = (start.text.clone(), kind.text.clone(), end.text.clone());
+            declared.relations.push(DeclaredRelation { from, kind, to, origin: String::new(), places: Some(Box::new(places)) });
+        }
+    }
 }
 
-fn group(reader: &mut Reader<'_>, node: &Node, draft: &mut TopologyDraft<'_>) {
+fn whole(number: f64) -> Option<u64> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    let whole = number as u64;
+    #[allow(clippy::cast_precision_loss, reason = "compared with the number that it came from")]
+    (number >= 0.0 && whole as f64 == number).then_some(whole)
+}
+
+fn group(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
     let Some(fields) = reader.fields(node, "a group", &["id", "type", "members", "need"]) else { return };
     let id = reader.required(&fields, "id").and_then(|node| reader.word(node, "`id`"));
     if let Some(node) = fields.get("type") {
@@ -111,7 +117,17 @@ fn group(reader: &mut Reader<'_>, node: &Node, draft: &mut TopologyDraft<'_>) {
     });
     let Some(id) = id else { return };
     match (members, need) {
-        (Some(members), Some((need, need_place))) => draft.groups.push(GroupDraft { id, members, need, need_place }),
-        (Some(_) | None, Some(_) | None) => draft.broken.push(id.text),
+        (Some(members), Some((need, place))) => {
+            let (members, at): (Vec<String>, Vec<Place>) = members.into_iter().map(|word| (word.text, word.place)).unzip();
+            let Some(need) = whole(need) else {
+                let count = members.iter().collect::<BTreeSet<_>>().len();
+                reader.report(wrong_need(&id.text, need, count, Some(place)));
+                declared.broken.push(id.text);
+                return;
+            };
+            let places = GroupPlaces { id: id.place, members: at, need: place };
+            declared.groups.push(DeclaredGroup { id: id.text, members, need, origin: String::new(), places: Some(Box::new(places)) });
+        }
+        (Some(_) | None, Some(_) | None) => declared.broken.push(id.text),
     }
 }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Code, Diagnostic, Place, Text, suggestion, text};
-use value::fields::{Reader, listed};
+use rustc_hash::FxHashMap;
+use value::fields::listed;
 
 use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};
+use super::declared::{DeclaredGroup, DeclaredRelation};
 use super::graph::{Edge, KindIndex};
-use super::model::{Containment, Model, RelationKind};
-use super::read_topology::{GroupDraft, TopologyDraft};
-use value::fields::Word;
+use super::model::{Containment, Model, ROOT_TYPE, RelationKind};
+use super::resolve::problem;
 
 /// A search for the nearest id looks at every id. After this many, the whole file is wrong, and "did you mean" does not help.
 const MOST_SUGGESTIONS: usize = 100;
@@ -20,12 +21,16 @@ const LONGEST_NAMED_CIRCLE: usize = 8;
 
 /// Every id that a relation or a group may name.
 pub(super) struct Names<'d> {
-    pub known: BTreeMap<&'d str, ComponentId>,
-    /// Where ids were first declared, of components and of groups.
-    pub places: BTreeMap<&'d str, Place>,
-    pub groups: BTreeMap<&'d str, Vec<ComponentId>>,
+    components: &'d [Component],
+    known: FxHashMap<&'d str, ComponentId>, // lookup only
+    groups: BTreeMap<&'d str, NamedGroup>,
     /// Declared, but wrong and reported already.
-    pub broken: BTreeSet<&'d str>,
+    broken: &'d BTreeSet<String>,
+}
+
+struct NamedGroup {
+    place: Option<Place>,
+    members: Vec<ComponentId>,
 }
 
 /// What an id refers to.
@@ -36,12 +41,18 @@ enum Found<'a> {
     Nothing,
 }
 
-impl Names<'_> {
+impl<'d> Names<'d> {
+    /// `components` in the order of their ids.
+    pub fn new(components: &'d [Component], broken: &'d BTreeSet<String>) -> Self {
+        let known = components.iter().map(|component| component.id.as_str()).zip((0u32..).map(ComponentId)).collect();
+        Names { components, known, groups: BTreeMap::new(), broken }
+    }
+
     fn find(&self, id: &str) -> Found<'_> {
         if let Some(component) = self.known.get(id) {
             Found::Component(*component)
-        } else if let Some(members) = self.groups.get(id) {
-            Found::Group(members)
+        } else if let Some(group) = self.groups.get(id) {
+            Found::Group(&group.members)
         } else if self.broken.contains(id) {
             Found::Broken
         } else {
@@ -49,217 +60,293 @@ impl Names<'_> {
         }
     }
 
+    /// Where an id was first declared.
+    fn first_place(&self, id: &str) -> Option<Place> {
+        match self.known.get(id).and_then(|at| self.component(*at)) {
+            Some(component) => component.place,
+            None => self.groups.get(id)?.place,
+        }
+    }
+
+    fn component(&self, id: ComponentId) -> Option<&'d Component> {
+        self.components.get(id.0 as usize)
+    }
+
     fn nearest(&self, id: &str, asked: &mut usize) -> Option<Text> {
         *asked += 1;
         if *asked > MOST_SUGGESTIONS {
             return None;
         }
-        suggestion(id, self.known.keys().chain(self.groups.keys()).copied())
+        let ids = self.components.iter().map(|component| component.id.as_str());
+        suggestion(id, ids.chain(self.groups.keys().copied()))
     }
 }
 
 /// Redundancy groups, in the order of their ids; from here on `names` knows them.
-pub(super) fn groups<'d>(reader: &mut Reader<'_>, draft: &'d TopologyDraft<'_>, names: &mut Names<'d>) -> Vec<Group> {
+pub(super) fn groups<'d>(complaints: &mut Vec<Diagnostic>, declared: &'d [DeclaredGroup], names: &mut Names<'d>) -> Vec<Group> {
     let mut good = Vec::new();
     let mut asked = 0;
-    for said in &draft.groups {
-        let id = said.id.text.as_str();
-        if let Some(first) = names.places.get(id) {
-            let message = text!("`{}` is declared twice: a component and a group cannot share an id", id);
-            let report = Diagnostic::error(Code::DUPLICATE_ID, said.id.place, message).label("declared again");
-            reader.report(report.related(*first, "first declared here"));
+    for said in declared {
+        let place = said.places.as_ref().map(|places| places.id);
+        if !matches!(names.find(&said.id), Found::Nothing) {
+            let message = text!("`{}` is declared twice: a component and a group cannot share an id", said.id);
+            let report = problem(Code::DUPLICATE_ID, place, message).label("declared again");
+            complaints.push(match names.first_place(&said.id) {
+                Some(first) => report.related(first, "first declared here"),
+                None => report,
+            });
             continue;
         }
-        let members = members(reader, said, names, &mut asked);
-        if let Some(need) = need(reader, said) {
-            good.push(Group { id: id.to_owned(), members: members.clone(), need });
+        let members = members(complaints, said, names, &mut asked);
+        if let Some(need) = need(complaints, said)
+            && !members.is_empty()
+        {
+            good.push(Group { id: said.id.clone(), members: members.clone(), need });
         }
-        names.places.insert(id, said.id.place);
-        names.groups.insert(id, members);
+        names.groups.insert(&said.id, NamedGroup { place, members });
     }
     good.sort_by(|a: &Group, b| a.id.cmp(&b.id));
     good
 }
 
 /// The members that exist, ascending, each once.
-fn members(reader: &mut Reader<'_>, said: &GroupDraft, names: &Names<'_>, asked: &mut usize) -> Vec<ComponentId> {
-    let group = &said.id.text;
+fn members(complaints: &mut Vec<Diagnostic>, said: &DeclaredGroup, names: &Names<'_>, asked: &mut usize) -> Vec<ComponentId> {
+    let group = &said.id;
     let mut members = BTreeSet::new();
-    for word in &said.members {
-        match names.find(&word.text) {
+    for (at, id) in said.members.iter().enumerate() {
+        let place = said.places.as_ref().and_then(|places| places.members.get(at)).copied();
+        match names.find(id) {
             Found::Component(component) => {
-                if !members.insert(component) {
-                    let message = text!("group `{}` lists `{}` twice", group, word.text);
-                    reader.report(Diagnostic::warning(Code::GROUP_MEMBER, word.place, message));
+                if !members.insert(component)
+                    && let Some(place) = place
+                {
+                    let message = text!("group `{}` lists `{}` twice", group, id);
+                    complaints.push(Diagnostic::warning(Code::GROUP_MEMBER, place, message));
                 }
             }
             Found::Group(_) => {
-                let message = text!("`{}` is a group and cannot be a member of group `{}`", word.text, group);
-                reader.report(Diagnostic::error(Code::GROUP_MEMBER, word.place, message).help("list its members instead"));
+                let message = text!("`{}` is a group and cannot be a member of group `{}`", id, group);
+                complaints.push(problem(Code::GROUP_MEMBER, place, message).help("list its members instead"));
             }
             Found::Broken => {}
             Found::Nothing => {
-                let message = text!("member `{}` of group `{}` does not exist", word.text, group);
-                let mut report = Diagnostic::error(Code::GROUP_MEMBER, word.place, message).label("unknown component");
-                report.help = names.nearest(&word.text, asked);
-                reader.report(report);
+                let message = text!("member `{}` of group `{}` does not exist", id, group);
+                let mut report = problem(Code::GROUP_MEMBER, place, message).label("unknown component");
+                report.help = place.and_then(|_| names.nearest(id, asked));
+                complaints.push(report);
             }
         }
     }
     members.into_iter().collect()
 }
 
-fn need(reader: &mut Reader<'_>, said: &GroupDraft) -> Option<usize> {
+fn need(complaints: &mut Vec<Diagnostic>, said: &DeclaredGroup) -> Option<usize> {
     // Counted as declared: a member that does not exist is a separate error.
-    let count = said.members.iter().map(|word| word.text.as_str()).collect::<BTreeSet<_>>().len();
-    #[allow(clippy::cast_precision_loss, reason = "no group has 2^53 members")]
-    let fits = (1.0..=count as f64).contains(&said.need) && said.need.fract() == 0.0;
-    if !fits {
-        let message = text!("group `{}` needs {} of its {} members", said.id.text, said.need, count);
-        let help = text!("`need` must be a whole number from 1 to {}", count);
-        let report = Diagnostic::error(Code::GROUP_NEED, said.need_place, message);
-        reader.report(if count == 0 { report.help("list at least one member") } else { report.help(help) });
-        return None;
+    let count = said.members.iter().collect::<BTreeSet<_>>().len();
+    let need = usize::try_from(said.need).ok().filter(|need| (1..=count).contains(need));
+    if need.is_none() {
+        complaints.push(wrong_need(&said.id, said.need, count, said.places.as_ref().map(|places| places.need)));
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
-    Some(said.need as usize)
+    need
 }
 
-/// One end of a relation.
-struct End<'w> {
-    component: ComponentId,
-    word: &'w Word,
-    /// Whether the word names a group, and this is one of its members.
-    grouped: bool,
+pub(super) fn wrong_need(group: &str, need: impl std::fmt::Display, members: usize, place: Option<Place>) -> Diagnostic {
+    let message = text!("group `{}` needs {} of its {} members", group, need, members);
+    let report = problem(Code::GROUP_NEED, place, message);
+    if members == 0 {
+        report.help("list at least one member")
+    } else {
+        report.help(text!("`need` must be a whole number from 1 to {}", members))
+    }
+}
+
+/// A relation kind, and the types allowed at its ends: walking up the type tree for every relation would dominate the cost.
+struct Ends<'m> {
+    index: KindIndex,
+    kind: &'m RelationKind,
+    from: Option<BTreeSet<&'m str>>,
+    to: Option<BTreeSet<&'m str>>,
+}
+
+impl<'m> Ends<'m> {
+    fn new(model: &'m Model, kind: &'m RelationKind, index: KindIndex) -> Self {
+        // No list, or the root of all types in it, means any.
+        let allowed = |types: &[String]| {
+            let any = types.is_empty() || types.iter().any(|name| name == ROOT_TYPE);
+            let fits = |name: &&str| types.iter().any(|one| model.is_a(name, one));
+            (!any).then(|| model.types.keys().map(String::as_str).filter(fits).collect::<BTreeSet<&str>>())
+        };
+        Self { index, kind, from: allowed(&kind.from), to: allowed(&kind.to) }
+    }
+
+    fn fits(types: Option<&BTreeSet<&'m str>>, component: &Component) -> bool {
+        types.is_none_or(|types| types.contains(component.kind.as_str()))
+    }
 }
 
 /// Relations, sorted, each once, without circles of containment.
-pub(super) fn relations(
-    reader: &mut Reader<'_>,
-    model: &Model,
-    components: &[Component],
-    draft: &TopologyDraft<'_>,
-    names: &Names<'_>,
-) -> Vec<Edge> {
-    let indices: BTreeMap<&str, KindIndex> = model.relations.keys().map(String::as_str).zip((0u16..).map(KindIndex)).collect();
-    let mut check = Check { reader, model, components, names, asked: 0, edges: BTreeMap::new() };
-    for said in &draft.relations {
-        let starts = check.ends(&said.from);
-        let ends = check.ends(&said.to);
-        let kind = check.kind(&said.kind);
-        let Some((kind, index)) = kind.and_then(|kind| Some((kind, *indices.get(kind.name.as_str())?))) else { continue };
-        for start in &starts {
-            for end in &ends {
-                check.pair(kind, index, start, end);
-            }
-        }
+pub(super) fn relations(complaints: &mut Vec<Diagnostic>, model: &Model, declared: &[DeclaredRelation], names: &Names<'_>) -> Vec<Edge> {
+    let kinds = model.relations.values().zip((0u16..).map(KindIndex)).map(|(kind, at)| Ends::new(model, kind, at));
+    let kinds: BTreeMap<&str, Ends<'_>> = kinds.map(|ends| (ends.kind.name.as_str(), ends)).collect();
+    let edges = Vec::with_capacity(declared.len());
+    let mut check = Check { complaints, model, kinds, declared, names, asked: 0, unknown: BTreeSet::new(), edges };
+    for (said, at) in declared.iter().zip(0u32..) {
+        check.relation(said, at);
     }
+    check.drop_copies();
     check.cut_circles();
-    check.edges.into_keys().collect()
+    check.edges.into_iter().map(|(edge, _)| edge).collect()
 }
 
-struct Check<'r, 's, 'a> {
-    reader: &'r mut Reader<'s>,
+struct Check<'r, 'a> {
+    complaints: &'r mut Vec<Diagnostic>,
     model: &'a Model,
-    components: &'a [Component],
+    kinds: BTreeMap<&'a str, Ends<'a>>,
+    declared: &'a [DeclaredRelation],
     names: &'a Names<'a>,
     /// How many ids were searched for their nearest.
     asked: usize,
-    edges: BTreeMap<Edge, Place>,
+    /// Words that were reported, by place: one word of a file stands in several relations if they are given as lists.
+    unknown: BTreeSet<(Option<Place>, &'a str)>,
+    /// Each with the position of its declaration.
+    edges: Vec<(Edge, u32)>,
 }
 
-impl<'a> Check<'_, '_, 'a> {
-    fn ends<'w>(&mut self, words: &'w [Word]) -> Vec<End<'w>> {
-        let mut ends = Vec::new();
-        for word in words {
-            match self.names.find(&word.text) {
-                Found::Component(component) => ends.push(End { component, word, grouped: false }),
-                Found::Group(members) => ends.extend(members.iter().map(|&component| End { component, word, grouped: true })),
-                Found::Broken => {}
-                Found::Nothing => {
-                    let message = text!("a relation names `{}`, which does not exist", word.text);
-                    let mut report = Diagnostic::error(Code::DANGLING_RELATION, word.place, message).label("unknown component");
-                    report.help = self.names.nearest(&word.text, &mut self.asked);
-                    self.reader.report(report);
+impl<'a> Check<'_, 'a> {
+    fn relation(&mut self, said: &'a DeclaredRelation, at: u32) {
+        let places = said.places.as_deref();
+        let (from, to) = (self.names.find(&said.from), self.names.find(&said.to));
+        self.known(&from, &said.from, places.map(|places| places.from));
+        self.known(&to, &said.to, places.map(|places| places.to));
+        if self.kind(said).is_none() {
+            self.unknown_kind(said, places.map(|places| places.kind));
+            return;
+        }
+        match (&from, &to) {
+            (Found::Component(from), Found::Component(to)) => self.pair(said, at, (*from, *to), true),
+            (Found::Component(from), Found::Group(members)) => members.iter().for_each(|to| self.pair(said, at, (*from, *to), false)),
+            (Found::Group(members), Found::Component(to)) => members.iter().for_each(|from| self.pair(said, at, (*from, *to), false)),
+            (Found::Group(starts), Found::Group(ends)) => {
+                for from in *starts {
+                    ends.iter().for_each(|to| self.pair(said, at, (*from, *to), false));
                 }
             }
+            (Found::Broken | Found::Nothing, _) | (_, Found::Broken | Found::Nothing) => {}
         }
-        ends
     }
 
-    fn kind(&mut self, word: &Word) -> Option<&'a RelationKind> {
-        let found = self.model.find_relation(&word.text);
-        if found.is_none() {
-            let kinds = self.model.relations.values().flat_map(|r| [Some(r.name.as_str()), r.zh.as_deref()]).flatten();
-            let message = text!("the model declares no relation kind `{}`", word.text);
-            let mut report = Diagnostic::error(Code::UNKNOWN_RELATION_KIND, word.place, message).label("unknown kind");
-            report.help = suggestion(&word.text, kinds)
-                .or_else(|| Some(text!("one of {}", listed(&self.model.relations.keys().collect::<Vec<_>>()))));
-            self.reader.report(report);
+    /// Reports an end that nothing declares.
+    fn known(&mut self, found: &Found<'_>, id: &'a str, place: Option<Place>) {
+        if !matches!(found, Found::Nothing) || !self.unknown.insert((place, id)) {
+            return;
         }
-        found
+        let message = text!("a relation names `{}`, which does not exist", id);
+        let mut report = problem(Code::DANGLING_RELATION, place, message).label("unknown component");
+        report.help = place.and_then(|_| self.names.nearest(id, &mut self.asked));
+        self.complaints.push(report);
     }
 
-    fn component(&self, id: ComponentId) -> Option<&'a Component> {
-        self.components.get(id.0 as usize)
+    fn kind(&self, said: &DeclaredRelation) -> Option<&Ends<'a>> {
+        self.kinds.get(said.kind.as_str()).or_else(|| self.kinds.get(self.model.find_relation(&said.kind)?.name.as_str()))
     }
 
-    fn pair(&mut self, kind: &RelationKind, index: KindIndex, start: &End<'_>, end: &End<'_>) {
-        let (Some(from), Some(to)) = (self.component(start.component), self.component(end.component)) else { return };
-        if start.component == end.component {
+    fn unknown_kind(&mut self, said: &'a DeclaredRelation, place: Option<Place>) {
+        if !self.unknown.insert((place, &said.kind)) {
+            return;
+        }
+        let kinds = self.model.relations.values().flat_map(|r| [Some(r.name.as_str()), r.zh.as_deref()]).flatten();
+        let message = text!("the model declares no relation kind `{}`", said.kind);
+        let mut report = problem(Code::UNKNOWN_RELATION_KIND, place, message).label("unknown kind");
+        report.help =
+            suggestion(&said.kind, kinds).or_else(|| Some(text!("one of {}", listed(&self.model.relations.keys().collect::<Vec<_>>()))));
+        self.complaints.push(report);
+    }
+
+    /// `named`: both ends are named, none is a member of a group that is.
+    fn pair(&mut self, said: &DeclaredRelation, at: u32, (start, end): (ComponentId, ComponentId), named: bool) {
+        let Some(ends) = self.kind(said) else { return };
+        let (Some(from), Some(to)) = (self.names.component(start), self.names.component(end)) else { return };
+        let places = said.places.as_deref();
+        if start == end {
             // "Every gateway calls the pool" means the other members of the pool.
-            if !start.grouped && !end.grouped {
+            if named {
                 let message = text!("`{}` cannot have a relation to itself", from.id);
-                self.reader.report(Diagnostic::error(Code::SELF_RELATION, end.word.place, message).label("the same component"));
+                let place = places.map(|places| places.to);
+                self.complaints.push(problem(Code::SELF_RELATION, place, message).label("the same component"));
             }
             return;
         }
-        let fits =
-            |types: &[String], component: &Component| types.is_empty() || types.iter().any(|name| self.model.is_a(&component.kind, name));
-        let (from_fits, to_fits) = (fits(&kind.from, from), fits(&kind.to, to));
-        if !from_fits || !to_fits {
-            let message = text!("`{}` cannot go from `{}` ({}) to `{}` ({})", kind.name, from.id, from.kind, to.id, to.kind);
-            let allowed = |types: &[String]| if types.is_empty() { text!("anything") } else { listed(types).into() };
-            let help = text!("`{}` goes from {} to {}", kind.name, allowed(&kind.from), allowed(&kind.to));
-            let (wrong, component) = if to_fits { (start, from) } else { (end, to) };
-            let report = Diagnostic::error(Code::RELATION_TYPES, wrong.word.place, message);
-            self.reader.report(report.label(text!("this is a {}", component.kind)).help(help));
+        let (from_fits, to_fits) = (Ends::fits(ends.from.as_ref(), from), Ends::fits(ends.to.as_ref(), to));
+        if from_fits && to_fits {
+            let edge = Edge { from: start, kind: ends.index, to: end };
+            self.edges.push((edge, at));
             return;
         }
-        let edge = Edge { from: start.component, kind: index, to: end.component };
-        if let Some(first) = self.edges.get(&edge) {
-            let message = text!("`{} {} {}` is declared twice", from.id, kind.name, to.id);
-            let report = Diagnostic::warning(Code::DUPLICATE_RELATION, end.word.place, message).label("declared again");
-            self.reader.report(report.related(*first, "first declared here"));
-            return;
+        let kind = ends.kind;
+        let message = text!("`{}` cannot go from `{}` ({}) to `{}` ({})", kind.name, from.id, from.kind, to.id, to.kind);
+        let allowed = |types: &[String]| if types.is_empty() { text!("anything") } else { listed(types).into() };
+        let help = text!("`{}` goes from {} to {}", kind.name, allowed(&kind.from), allowed(&kind.to));
+        let (place, component) = if to_fits { (places.map(|p| p.from), from) } else { (places.map(|p| p.to), to) };
+        let report = problem(Code::RELATION_TYPES, place, message).label(text!("this is a {}", component.kind)).help(help);
+        self.complaints.push(report);
+    }
+
+    fn place(&self, at: u32) -> Option<Place> {
+        self.declared.get(at as usize)?.places.as_ref().map(|places| places.to)
+    }
+
+    /// Sorts, and keeps of several copies the one that was declared first.
+    fn drop_copies(&mut self) {
+        self.edges.sort_unstable();
+        let mut copies = Vec::new();
+        self.edges.dedup_by(|again, first| {
+            let same = again.0 == first.0;
+            if same {
+                copies.push((again.0, again.1, first.1));
+            }
+            same
+        });
+        for (edge, again, first) in copies {
+            // Only a file can be mended.
+            let Some(place) = self.place(again) else { continue };
+            let id = |at: ComponentId| self.names.component(at).map_or("", |component| component.id.as_str());
+            let kind = self.model.relations.values().nth(usize::from(edge.kind.0)).map_or("", |kind| kind.name.as_str());
+            let message = text!("`{} {} {}` is declared twice", id(edge.from), kind, id(edge.to));
+            let report = Diagnostic::warning(Code::DUPLICATE_RELATION, place, message).label("declared again");
+            self.complaints.push(match self.place(first) {
+                Some(first) => report.related(first, "first declared here"),
+                None => report,
+            });
         }
-        self.edges.insert(edge, end.word.place);
     }
 
     /// Reports every containment cycle, and removes the relation that closes it.
     fn cut_circles(&mut self) {
         let containment: Vec<Containment> = self.model.relations.values().map(|kind| kind.containment).collect();
-        let holds = self.edges.keys().filter_map(|&edge| match containment.get(usize::from(edge.kind.0))? {
+        let holds = self.edges.iter().filter_map(|&(edge, _)| match containment.get(usize::from(edge.kind.0))? {
             Containment::EndHolds => Some(Hold { holder: edge.to, held: edge.from, edge }),
             Containment::StartHolds => Some(Hold { holder: edge.from, held: edge.to, edge }),
             Containment::None => None,
         });
         for circle in circles(holds.collect()) {
-            let Some(last) = circle.last() else { continue };
-            let Some(place) = self.edges.remove(&last.edge) else { continue };
-            let mut report = Diagnostic::error(Code::CONTAINMENT_CYCLE, place, self.describe(&circle)).label("this closes the cycle");
+            let at = |edge: &Edge| self.edges.binary_search_by(|(one, _)| one.cmp(edge)).ok();
+            let Some(closing) = circle.last().and_then(|hold| at(&hold.edge)) else { continue };
+            let place = |at: usize| self.edges.get(at).and_then(|(_, declared)| self.place(*declared));
+            let report = problem(Code::CONTAINMENT_CYCLE, place(closing), self.describe(&circle));
+            let mut report = report.label("this closes the cycle");
             for hold in circle.iter().take(circle.len() - 1).take(LONGEST_NAMED_CIRCLE) {
-                if let Some(place) = self.edges.get(&hold.edge) {
-                    report = report.related(*place, "part of the cycle");
+                if let Some(place) = at(&hold.edge).and_then(place) {
+                    report = report.related(place, "part of the cycle");
                 }
             }
-            self.reader.report(report);
+            self.complaints.push(report);
+            self.edges.remove(closing);
         }
     }
 
     /// `` `a` contains itself: a → b → a ``
     fn describe(&self, circle: &[Hold]) -> Text {
-        let id = |component: ComponentId| self.component(component).map_or("", |c| c.id.as_str());
+        let id = |component: ComponentId| self.names.component(component).map_or("", |c| c.id.as_str());
         let first = circle.first().map_or("", |hold| id(hold.holder));
         let mut names: Vec<Text> = circle.iter().take(LONGEST_NAMED_CIRCLE).map(|hold| id(hold.holder).to_owned().into()).collect();
         if circle.len() > LONGEST_NAMED_CIRCLE {

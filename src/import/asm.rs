@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::{AttributeText, ImportedComponent, Source, guess, names, tree};
+use super::{DeclaredComponent, Source, Written, guess, names, tree};
 
 /// A line and its file.
 type Vertices<'s> = BTreeMap<String, (Value, &'s str)>;
@@ -150,7 +150,7 @@ impl Graph<'_> {
         };
         let mut attributes = BTreeMap::new();
         for (from, to) in [("namespace", "namespace"), ("image", "image"), ("desiredReplicas", "replicas"), ("dataCenter", "cluster")] {
-            if let Some(value) = vertex.get(from).and_then(tree::attribute).filter(|v| *v != AttributeText::Text("N/A".to_owned())) {
+            if let Some(value) = vertex.get(from).and_then(tree::attribute).filter(|v| *v != Written::Text("N/A".to_owned())) {
                 attributes.insert(to.to_owned(), value);
             }
         }
@@ -161,10 +161,10 @@ impl Graph<'_> {
             .find(|target| self.vertices.get(target).is_some_and(|(end, _)| entity(end) == "ipaddress"));
         let address = address.or_else(|| tree::text(vertex, &["clusterIP"])).filter(|ip| ip != "None");
         if let Some(address) = address {
-            attributes.insert("ip".to_owned(), AttributeText::Text(address));
+            attributes.insert("ip".to_owned(), Written::Text(address));
         }
         let name = tree::text(vertex, &["name"]);
-        let component = ImportedComponent { id: id.clone(), kind: kind.to_owned(), name, attributes, ..ImportedComponent::default() };
+        let component = DeclaredComponent { id: id.clone(), kind: kind.to_owned(), name, attributes, ..DeclaredComponent::default() };
         builder.add(component, source);
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::{AttributeText, ImportedComponent, Source, guess, names, tree};
+use super::{DeclaredComponent, Source, Written, guess, names, tree};
 
 /// Kind in lower case, namespace, name.
 type Reference = (String, String, String);
@@ -110,9 +110,9 @@ fn component(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str) {
         ("repository", repository),
         ("engine", engine.map(str::to_owned)),
     ];
-    attributes.extend(found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), AttributeText::Text(text?)))));
+    attributes.extend(found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Written::Text(text?)))));
     let owner = tree::text(value, &["spec", "owner"]);
-    let component = ImportedComponent {
+    let component = DeclaredComponent {
         id: id.to_owned(),
         kind: kind.to_owned(),
         name: tree::text(value, &["metadata", "title"]).or_else(|| Some(name.clone())),
@@ -120,6 +120,7 @@ fn component(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str) {
         environment: tree::text(value, &["spec", "lifecycle"]),
         tier: tree::text(value, &["metadata", "labels", "tier"]),
         attributes,
+        ..DeclaredComponent::default()
     };
     builder.add(component, entity.source);
 }

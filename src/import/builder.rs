@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use diag::{Text, text};
-use estate::{AttributeDef, AttributeKind, Member, Model, ROOT_TYPE, Tier};
+use estate::{AttributeDef, AttributeKind, Member, Model, ROOT_TYPE, Tier, Written};
 
-use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, Skipped, Source, tree};
+use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Imported, Kind, Skipped, Source, tree};
 
 pub(super) struct Builder<'m> {
     kind: Kind,
     model: &'m Model,
-    components: BTreeMap<String, ImportedComponent>,
+    components: BTreeMap<String, DeclaredComponent>,
     /// Other components that relations may end at: types by id.
     known: BTreeMap<String, String>,
     /// With the file that declares it.
-    relations: BTreeMap<ImportedRelation, String>,
-    groups: BTreeMap<String, (ImportedGroup, String)>,
+    relations: BTreeMap<DeclaredRelation, String>,
+    groups: BTreeMap<String, (DeclaredGroup, String)>,
     skipped: BTreeSet<Skipped>,
     /// Files that could not be read, with the reason.
     failed: Vec<(String, Text)>,
@@ -84,7 +84,7 @@ impl<'m> Builder<'m> {
     }
 
     /// Adds a component; the first one of an id wins.
-    pub(super) fn add(&mut self, component: ImportedComponent, source: &str) {
+    pub(super) fn add(&mut self, component: DeclaredComponent, source: &str) {
         if component.id.trim().is_empty() {
             self.skip(format!("a component of type `{}`", component.kind), "it has no id", source);
             return;
@@ -108,11 +108,12 @@ impl<'m> Builder<'m> {
 
     /// Adds a relation; it is checked at the end, when all components are known.
     pub(super) fn relate(&mut self, from: &str, kind: &str, to: &str, source: &str) {
-        let relation = ImportedRelation { from: from.to_owned(), kind: kind.to_owned(), to: to.to_owned() };
+        let (from, kind, to) = (from.to_owned(), kind.to_owned(), to.to_owned());
+        let relation = DeclaredRelation { from, kind, to, ..DeclaredRelation::default() };
         self.relations.entry(relation).or_insert_with(|| source.to_owned());
     }
 
-    pub(super) fn group(&mut self, group: ImportedGroup, source: &str) {
+    pub(super) fn group(&mut self, group: DeclaredGroup, source: &str) {
         self.groups.entry(group.id.clone()).or_insert_with(|| (group, source.to_owned()));
     }
 
@@ -126,11 +127,13 @@ impl<'m> Builder<'m> {
         }
         let groups = self.good_groups();
         let relations = self.good_relations(&groups);
-        Imported { components: self.components.into_values().collect(), relations, groups, skipped: self.skipped.into_iter().collect() }
+        let components = self.components.into_values().collect();
+        let declared = Declared { components, relations, groups, ..Declared::default() };
+        Imported { declared, skipped: self.skipped.into_iter().collect() }
     }
 
     /// A component as the model has it: its type, its tier, attributes of the declared kinds.
-    fn fit(&mut self, mut component: ImportedComponent) -> ImportedComponent {
+    fn fit(&mut self, mut component: DeclaredComponent) -> DeclaredComponent {
         match self.type_named(&component.kind) {
             Some(kind) => component.kind = kind,
             None => {
@@ -159,15 +162,13 @@ impl<'m> Builder<'m> {
         let given = std::mem::take(&mut component.attributes);
         for (name, value) in given {
             match model.member(&component.kind, &name) {
-                Some(Member::Attribute(def)) => match fit_value(def, value) {
-                    Ok(value) => {
-                        component.attributes.insert(name, value);
-                    }
-                    Err(text) => {
-                        let what = format!("attribute `{name}` of `{}`", component.id);
-                        self.skip(what, format!("`{text}` does not match the declared kind"), self.kind.name());
-                    }
-                },
+                Some(Member::Attribute(def)) if value.fits(def) => {
+                    component.attributes.insert(name, plain(def, value));
+                }
+                Some(Member::Attribute(_)) => {
+                    let what = format!("attribute `{name}` of `{}`", component.id);
+                    self.skip(what, format!("`{value}` does not match the declared kind"), self.kind.name());
+                }
                 Some(Member::Metric(_)) => {
                     self.skip(format!("attribute `{name}` of `{}`", component.id), "its type has a metric of this name", self.kind.name());
                 }
@@ -181,7 +182,7 @@ impl<'m> Builder<'m> {
         component
     }
 
-    fn good_groups(&mut self) -> Vec<ImportedGroup> {
+    fn good_groups(&mut self) -> Vec<DeclaredGroup> {
         let mut good = Vec::new();
         for (mut group, source) in std::mem::take(&mut self.groups).into_values() {
             group.members.sort();
@@ -193,15 +194,15 @@ impl<'m> Builder<'m> {
             } else if group.members.len() < 2 {
                 self.skip(what, "it has fewer than two members", &source);
             } else {
-                group.need = group.need.clamp(1, group.members.len());
+                group.need = group.need.clamp(1, group.members.len() as u64);
                 good.push(group);
             }
         }
         good
     }
 
-    fn good_relations(&mut self, groups: &[ImportedGroup]) -> Vec<ImportedRelation> {
-        let groups: BTreeMap<&str, &ImportedGroup> = groups.iter().map(|group| (group.id.as_str(), group)).collect();
+    fn good_relations(&mut self, groups: &[DeclaredGroup]) -> Vec<DeclaredRelation> {
+        let groups: BTreeMap<&str, &DeclaredGroup> = groups.iter().map(|group| (group.id.as_str(), group)).collect();
         let mut good = BTreeSet::new();
         for (mut relation, source) in std::mem::take(&mut self.relations) {
             match self.objection(&relation, &groups) {
@@ -219,7 +220,7 @@ impl<'m> Builder<'m> {
     }
 
     /// The canonical name of the relation's kind, or why it is not allowed.
-    fn objection(&self, relation: &ImportedRelation, groups: &BTreeMap<&str, &ImportedGroup>) -> Result<String, String> {
+    fn objection(&self, relation: &DeclaredRelation, groups: &BTreeMap<&str, &DeclaredGroup>) -> Result<String, String> {
         if relation.from == relation.to {
             return Err("a component cannot have a relation to itself".to_owned());
         }
@@ -251,26 +252,15 @@ impl<'m> Builder<'m> {
     }
 }
 
-/// A value of the declared kind; its text if it does not fit.
-fn fit_value(def: &AttributeDef, value: AttributeText) -> Result<AttributeText, String> {
+/// A value as a person would write it in a file: numbers bare, texts as texts.
+fn plain(def: &AttributeDef, value: Written) -> Written {
     match (def.kind, value) {
-        (AttributeKind::Text, AttributeText::Text(text)) => Ok(AttributeText::Text(text)),
-        (AttributeKind::Text, AttributeText::Number(number)) => Ok(AttributeText::Text(number.to_string())),
-        (AttributeKind::Text, AttributeText::Bool(value)) => Ok(AttributeText::Text(value.to_string())),
-        (AttributeKind::Bool, AttributeText::Bool(value)) => Ok(AttributeText::Bool(value)),
-        (AttributeKind::Bool, AttributeText::Text(text)) => match text.trim() {
-            "true" | "TRUE" | "True" | "是" => Ok(AttributeText::Bool(true)),
-            "false" | "FALSE" | "False" | "否" => Ok(AttributeText::Bool(false)),
-            _ => Err(text),
+        (AttributeKind::Number(_), Written::Text(text)) => match text.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() => Written::Number(number),
+            // With a unit.
+            Ok(_) | Err(_) => Written::Text(text.trim().to_owned()),
         },
-        (AttributeKind::Bool, AttributeText::Number(number)) => Err(number.to_string()),
-        (AttributeKind::Number(_), AttributeText::Number(number)) => Ok(AttributeText::Number(number)),
-        (AttributeKind::Number(_), AttributeText::Bool(value)) => Err(value.to_string()),
-        (AttributeKind::Number(_), AttributeText::Text(text)) => match text.trim().parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(AttributeText::Number(number)),
-            // With a unit: the reader of topology files converts it.
-            _ if text.trim().starts_with(|c: char| c.is_ascii_digit()) => Ok(AttributeText::Text(text.trim().to_owned())),
-            _ => Err(text),
-        },
+        (AttributeKind::Text, value) => Written::Text(value.to_string()),
+        (AttributeKind::Number(_) | AttributeKind::Bool, value) => value,
     }
 }

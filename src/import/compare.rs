@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Skipped};
+use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Skipped};
 
-/// The difference of two imports, by id. Groups count like components.
+/// The difference of what two imports declare, by id. Groups count like components.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub added: Vec<String>,
@@ -12,8 +12,8 @@ pub struct Report {
     pub changed: Vec<(String, Vec<String>)>,
     pub gone: Vec<String>,
     pub unchanged: usize,
-    pub relations_added: Vec<ImportedRelation>,
-    pub relations_gone: Vec<ImportedRelation>,
+    pub relations_added: Vec<DeclaredRelation>,
+    pub relations_gone: Vec<DeclaredRelation>,
     pub relations_unchanged: usize,
     pub skipped: Vec<Skipped>,
 }
@@ -29,10 +29,10 @@ impl Report {
     }
 }
 
-pub fn compare(old: &Imported, new: &Imported) -> Report {
+pub fn compare(old: &Declared, new: &Declared) -> Report {
     let before = items(old);
     let after = items(new);
-    let mut report = Report { skipped: new.skipped.clone(), ..Report::default() };
+    let mut report = Report::default();
     for (id, item) in &after {
         let Some(known) = before.get(id) else {
             report.added.push((*id).to_owned());
@@ -46,22 +46,31 @@ pub fn compare(old: &Imported, new: &Imported) -> Report {
         }
     }
     report.gone = before.keys().filter(|id| !after.contains_key(*id)).map(|id| (*id).to_owned()).collect();
-    let was: BTreeSet<&ImportedRelation> = old.relations.iter().collect();
-    let is: BTreeSet<&ImportedRelation> = new.relations.iter().collect();
-    report.relations_added = is.difference(&was).map(|relation| (*relation).clone()).collect();
-    report.relations_gone = was.difference(&is).map(|relation| (*relation).clone()).collect();
-    report.relations_unchanged = is.intersection(&was).count();
+    let (was, is) = (relations(old), relations(new));
+    let missing = |of: &Relations<'_>, other: &Relations<'_>| {
+        of.iter().filter(|(key, _)| !other.contains_key(*key)).map(|(_, relation)| (*relation).clone()).collect::<Vec<_>>()
+    };
+    report.relations_added = missing(&is, &was);
+    report.relations_gone = missing(&was, &is);
+    report.relations_unchanged = is.len() - report.relations_added.len();
     report
 }
 
+/// By start, kind and end: who declares them, and where, is no difference.
+type Relations<'d> = BTreeMap<(&'d str, &'d str, &'d str), &'d DeclaredRelation>;
+
+fn relations(declared: &Declared) -> Relations<'_> {
+    declared.relations.iter().map(|one| ((one.from.as_str(), one.kind.as_str(), one.to.as_str()), one)).collect()
+}
+
 /// Every component and group as a map of texts, by id.
-fn items(imported: &Imported) -> BTreeMap<&str, BTreeMap<String, String>> {
-    let components = imported.components.iter().map(|component| (component.id.as_str(), component_words(component)));
-    let groups = imported.groups.iter().map(|group| (group.id.as_str(), group_words(group)));
+fn items(declared: &Declared) -> BTreeMap<&str, BTreeMap<String, String>> {
+    let components = declared.components.iter().map(|component| (component.id.as_str(), component_words(component)));
+    let groups = declared.groups.iter().map(|group| (group.id.as_str(), group_words(group)));
     components.chain(groups).collect()
 }
 
-fn component_words(component: &ImportedComponent) -> BTreeMap<String, String> {
+fn component_words(component: &DeclaredComponent) -> BTreeMap<String, String> {
     let mut words = BTreeMap::new();
     words.insert("type".to_owned(), component.kind.clone());
     let optional =
@@ -72,17 +81,12 @@ fn component_words(component: &ImportedComponent) -> BTreeMap<String, String> {
         }
     }
     for (name, value) in &component.attributes {
-        let value = match value {
-            AttributeText::Text(text) => text.clone(),
-            AttributeText::Number(number) => number.to_string(),
-            AttributeText::Bool(value) => value.to_string(),
-        };
-        words.insert(format!("attribute `{name}`"), value);
+        words.insert(format!("attribute `{name}`"), value.to_string());
     }
     words
 }
 
-fn group_words(group: &ImportedGroup) -> BTreeMap<String, String> {
+fn group_words(group: &DeclaredGroup) -> BTreeMap<String, String> {
     let members = ("members".to_owned(), group.members.join(", "));
     BTreeMap::from([members, ("need".to_owned(), group.need.to_string()), ("type".to_owned(), "redundancy".to_owned())])
 }

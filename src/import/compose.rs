@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::{AttributeText, ImportedComponent, Source, guess, tree};
+use super::{DeclaredComponent, Source, Written, guess, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     let mut variables = BTreeMap::new();
@@ -114,15 +114,15 @@ impl Project {
         let guess = guess::workload(&image, name);
         let mut attributes = BTreeMap::new();
         if let Some(engine) = guess.engine {
-            attributes.insert("engine".to_owned(), AttributeText::Text(engine.to_owned()));
+            attributes.insert("engine".to_owned(), Written::Text(engine.to_owned()));
         }
         let replicas = last(&["deploy", "replicas"]).or_else(|| last(&["scale"]));
         let replicas = replicas.and_then(|text| fill(&text, &self.variables).parse::<f64>().ok());
         if let Some(replicas) = replicas.filter(|replicas| replicas.is_finite() && *replicas > 1.0) {
-            attributes.insert("replicas".to_owned(), AttributeText::Number(replicas));
+            attributes.insert("replicas".to_owned(), Written::Number(replicas));
         }
         let source = parts.first().map_or("", |part| part.2);
-        let component = ImportedComponent { id: name.to_owned(), kind: guess.kind.to_owned(), attributes, ..ImportedComponent::default() };
+        let component = DeclaredComponent { id: name.to_owned(), kind: guess.kind.to_owned(), attributes, ..DeclaredComponent::default() };
         builder.add(component, source);
     }
 

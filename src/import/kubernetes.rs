@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::builder::Builder;
 use super::selectors::{environment, main_container, quantity, selects};
-use super::{AttributeText, ImportedComponent, ImportedGroup, Source, guess, tree};
+use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, tree};
 
 const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
 
@@ -257,10 +257,10 @@ impl Cluster<'_> {
         let guess = guess::workload(&image, &object.name);
         let mut component = component(object, &id, guess.kind);
         if let Some(engine) = guess.engine {
-            component.attributes.insert("engine".to_owned(), AttributeText::Text(engine.to_owned()));
+            component.attributes.insert("engine".to_owned(), Written::Text(engine.to_owned()));
         }
         if let Some(replicas) = tree::at(&object.value, &["spec", "replicas"]).and_then(Value::as_f64).filter(|n| *n > 1.0) {
-            component.attributes.insert("replicas".to_owned(), AttributeText::Number(replicas));
+            component.attributes.insert("replicas".to_owned(), Written::Number(replicas));
         }
         builder.add(component, object.source);
         self.claims(builder, object, &id);
@@ -311,7 +311,8 @@ impl Cluster<'_> {
         }
         if members.len() > 1 {
             let need = self.needed(object, members.len());
-            builder.group(ImportedGroup { id: format!("{id}-pods"), members, need }, object.source);
+            builder
+                .group(DeclaredGroup { id: format!("{id}-pods"), members, need: need as u64, ..DeclaredGroup::default() }, object.source);
         }
     }
 
@@ -333,7 +334,7 @@ impl Cluster<'_> {
         if merged(object, self.objects).is_none() {
             let mut component = component(object, &id, "load_balancer");
             if let Some(ip) = tree::text(&object.value, &["spec", "clusterIP"]).filter(|ip| ip != "None") {
-                component.attributes.insert("ip".to_owned(), AttributeText::Text(ip));
+                component.attributes.insert("ip".to_owned(), Written::Text(ip));
             }
             builder.add(component, object.source);
         }
@@ -359,9 +360,9 @@ impl Cluster<'_> {
     fn pod(&self, builder: &mut Builder<'_>, object: &Object<'_>) {
         let id = self.id(object);
         let mut component = component(object, &id, "pod");
-        component.attributes.insert("namespace".to_owned(), AttributeText::Text(object.namespace.clone()));
+        component.attributes.insert("namespace".to_owned(), Written::Text(object.namespace.clone()));
         if let Some(ip) = tree::text(&object.value, &["status", "podIP"]) {
-            component.attributes.insert("ip".to_owned(), AttributeText::Text(ip));
+            component.attributes.insert("ip".to_owned(), Written::Text(ip));
         }
         builder.add(component, object.source);
         if let Some(node) = tree::text(&object.value, &["spec", "nodeName"]) {
@@ -380,7 +381,7 @@ impl Cluster<'_> {
                 builder.skip(format!("a rule of Ingress `{}`", object.name), "it has no host", object.source);
                 continue;
             };
-            let domain = ImportedComponent { id: host.clone(), kind: "domain_name".to_owned(), ..ImportedComponent::default() };
+            let domain = DeclaredComponent { id: host.clone(), kind: "domain_name".to_owned(), ..DeclaredComponent::default() };
             builder.add(domain, object.source);
             let paths = tree::list(rule, &["http", "paths"]).iter().filter_map(|path| path.get("backend"));
             let default = ["defaultBackend", "backend"].into_iter().filter_map(|key| tree::at(&object.value, &["spec", key]));
@@ -394,15 +395,15 @@ impl Cluster<'_> {
     }
 }
 
-fn component(object: &Object<'_>, id: &str, kind: &str) -> ImportedComponent {
+fn component(object: &Object<'_>, id: &str, kind: &str) -> DeclaredComponent {
     let mut attributes = BTreeMap::new();
-    attributes.insert("namespace".to_owned(), AttributeText::Text(object.namespace.clone()));
+    attributes.insert("namespace".to_owned(), Written::Text(object.namespace.clone()));
     for label in ["app.kubernetes.io/version", "version"] {
         if let Some(version) = object.label(label) {
-            attributes.entry("version".to_owned()).or_insert(AttributeText::Text(version));
+            attributes.entry("version".to_owned()).or_insert(Written::Text(version));
         }
     }
-    ImportedComponent {
+    DeclaredComponent {
         id: id.to_owned(),
         kind: kind.to_owned(),
         name: Some(object.name.clone()),
@@ -410,6 +411,7 @@ fn component(object: &Object<'_>, id: &str, kind: &str) -> ImportedComponent {
         environment: object.label("environment").or_else(|| object.label("env")),
         tier: None,
         attributes,
+        ..DeclaredComponent::default()
     }
 }
 
@@ -422,17 +424,17 @@ fn node(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
     let cores = tree::text(&object.value, &["status", "capacity", "cpu"]).and_then(|cores| cores.parse::<f64>().ok());
     let memory = tree::text(&object.value, &["status", "capacity", "memory"]).and_then(|memory| quantity(&memory));
     let found = [
-        ("ip", address.map(AttributeText::Text)),
-        ("os", tree::text(&object.value, &["status", "nodeInfo", "osImage"]).map(AttributeText::Text)),
-        ("version", tree::text(&object.value, &["status", "nodeInfo", "kubeletVersion"]).map(AttributeText::Text)),
-        ("region", object.label("topology.kubernetes.io/region").map(AttributeText::Text)),
-        ("cores", cores.map(AttributeText::Number)),
+        ("ip", address.map(Written::Text)),
+        ("os", tree::text(&object.value, &["status", "nodeInfo", "osImage"]).map(Written::Text)),
+        ("version", tree::text(&object.value, &["status", "nodeInfo", "kubeletVersion"]).map(Written::Text)),
+        ("region", object.label("topology.kubernetes.io/region").map(Written::Text)),
+        ("cores", cores.map(Written::Number)),
         ("memory", memory),
     ];
     component.attributes.extend(found.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     builder.add(component, object.source);
     if let Some(zone) = object.label("topology.kubernetes.io/zone") {
-        builder.add(ImportedComponent { id: zone.clone(), kind: "zone".to_owned(), ..ImportedComponent::default() }, object.source);
+        builder.add(DeclaredComponent { id: zone.clone(), kind: "zone".to_owned(), ..DeclaredComponent::default() }, object.source);
         builder.relate(id, "belongs_to", &zone, object.source);
     }
 }

@@ -29,7 +29,7 @@ use std::fmt;
 
 use builder::Builder;
 use diag::{Text, text};
-use estate::Model;
+use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Model, Written};
 
 pub use compare::{Report, compare};
 pub use records::Records;
@@ -42,48 +42,12 @@ pub struct Source {
     pub text: String,
 }
 
-/// What was found, each list sorted.
+/// What was found.
 #[derive(Debug, Clone, Default)]
 pub struct Imported {
-    pub components: Vec<ImportedComponent>,
-    pub relations: Vec<ImportedRelation>,
-    pub groups: Vec<ImportedGroup>,
+    /// Each list sorted.
+    pub declared: Declared,
     pub skipped: Vec<Skipped>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ImportedComponent {
-    pub id: String,
-    /// A type of the model.
-    pub kind: String,
-    pub name: Option<String>,
-    pub owner: Option<String>,
-    pub environment: Option<String>,
-    pub tier: Option<String>,
-    pub attributes: BTreeMap<String, AttributeText>,
-}
-
-/// The value of an attribute as it is written.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AttributeText {
-    Text(String),
-    Number(f64),
-    Bool(bool),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ImportedRelation {
-    pub from: String,
-    pub kind: String,
-    pub to: String,
-}
-
-/// Members, of which `need` must be up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedGroup {
-    pub id: String,
-    pub members: Vec<String>,
-    pub need: usize,
 }
 
 /// What was found but could not be used.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::{AttributeText, ImportedComponent, Source, names, netbox_links, tree};
+use super::{DeclaredComponent, Source, Written, names, netbox_links, tree};
 
 /// Model and primary key.
 pub(super) type Key = (String, u64);
@@ -161,8 +161,8 @@ fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields
         ("cores", tree::text(fields, &["vcpus"])),
         ("memory", tree::text(fields, &["memory"]).map(|memory| format!("{memory}MiB"))),
     ];
-    let attributes = found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), AttributeText::Text(text?)))).collect();
-    let component = ImportedComponent {
+    let attributes = found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Written::Text(text?)))).collect();
+    let component = DeclaredComponent {
         id: id.to_owned(),
         kind: kind.to_owned(),
         name: tree::text(fields, &["name"]),
@@ -170,6 +170,7 @@ fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields
         environment: None,
         tier: None,
         attributes,
+        ..DeclaredComponent::default()
     };
     builder.add(component, source);
 }

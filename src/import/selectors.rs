@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{AttributeText, tree};
+use super::{Written, tree};
 
 /// Whether labels have what a selector asks for. `selector` is a `LabelSelector` or a plain map; an empty one selects nothing.
 pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
@@ -32,7 +32,7 @@ pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
 }
 
 /// `10Gi` as `10GiB`; a plain number is a number of bytes.
-pub(super) fn quantity(text: &str) -> Option<AttributeText> {
+pub(super) fn quantity(text: &str) -> Option<Written> {
     let units = ["Ki", "Mi", "Gi", "Ti", "M", "G", "T", "k"];
     let unit = units.into_iter().find(|unit| text.ends_with(unit));
     match unit {
@@ -40,8 +40,8 @@ pub(super) fn quantity(text: &str) -> Option<AttributeText> {
             .strip_suffix(unit)
             .and_then(|number| number.trim().parse::<f64>().ok())
             .filter(|number| number.is_finite())
-            .map(|number| AttributeText::Text(format!("{number}{unit}B"))),
-        None => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(AttributeText::Number),
+            .map(|number| Written::Text(format!("{number}{unit}B"))),
+        None => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Written::Number),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diag::text;
 
 use super::builder::Builder;
-use super::{AttributeText, ImportedComponent, Source};
+use super::{DeclaredComponent, Source, Written};
 
 /// Columns of our own, under their Chinese names too.
 const COLUMNS: [(&str, &str); 15] = [
@@ -93,8 +93,8 @@ fn component(builder: &mut Builder<'_>, row: &BTreeMap<&str, &str>, line: usize,
     };
     let own = ["id", "type", "name", "owner", "tier", "environment"];
     let others = row.iter().filter(|(name, _)| !own.contains(*name) && !name.is_empty());
-    let attributes = others.map(|(name, cell)| ((*name).to_owned(), AttributeText::Text((*cell).to_owned()))).collect();
-    let component = ImportedComponent {
+    let attributes = others.map(|(name, cell)| ((*name).to_owned(), Written::Text((*cell).to_owned()))).collect();
+    let component = DeclaredComponent {
         id,
         kind: cell("type").unwrap_or_else(|| estate::ROOT_TYPE.to_owned()),
         name: cell("name"),
@@ -102,6 +102,7 @@ fn component(builder: &mut Builder<'_>, row: &BTreeMap<&str, &str>, line: usize,
         environment: cell("environment"),
         tier: cell("tier"),
         attributes,
+        ..DeclaredComponent::default()
     };
     builder.add(component, &source.name);
 }

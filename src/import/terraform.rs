@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::{AttributeText, ImportedComponent, Source, tree};
+use super::{DeclaredComponent, Source, Written, tree};
 
 /// Resource types by what their names contain; the first that fits counts. An empty type: nothing that can break by itself.
 const TYPES: [(&str, &str); 62] = [
@@ -181,12 +181,12 @@ fn component(builder: &mut Builder<'_>, instance: &Instance<'_>) {
         ("port", first(&["port"])),
         ("description", first(&["description"])),
     ];
-    let attributes = found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), AttributeText::Text(text?)))).collect();
+    let attributes = found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Written::Text(text?)))).collect();
     let tag = |names: &[&str]| {
         ["tags", "tags_all", "labels"].into_iter().find_map(|part| names.iter().find_map(|name| said(&["attributes", part, *name])))
     };
     let name = tag(&["Name"]).or_else(|| first(&["name", "identifier", "bucket", "fqdn", "cluster_id", "function_name"]));
-    let component = ImportedComponent {
+    let component = DeclaredComponent {
         id: instance.address.clone(),
         kind: instance.kind.to_owned(),
         name,
@@ -194,6 +194,7 @@ fn component(builder: &mut Builder<'_>, instance: &Instance<'_>) {
         environment: tag(&["Environment", "environment", "Env", "env"]),
         tier: None,
         attributes,
+        ..DeclaredComponent::default()
     };
     builder.add(component, instance.source);
 }

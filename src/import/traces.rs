@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::{AttributeText, ImportedComponent, Source, guess, tree};
+use super::{DeclaredComponent, Source, Written, guess, tree};
 
 const SERIES: &str = "traces_service_graph_request_total";
 
@@ -73,10 +73,10 @@ fn component(builder: &mut Builder<'_>, name: &str, connection: &str, source: &s
     let default = if connection == "database" { "database" } else { "service" };
     let mut attributes = BTreeMap::new();
     if let Some(engine) = guessed.and_then(|guess| guess.engine) {
-        attributes.insert("engine".to_owned(), AttributeText::Text(engine.to_owned()));
+        attributes.insert("engine".to_owned(), Written::Text(engine.to_owned()));
     }
     let kind = guessed.map_or(default, |guess| guess.kind).to_owned();
-    builder.add(ImportedComponent { id: name.to_owned(), kind, attributes, ..ImportedComponent::default() }, source);
+    builder.add(DeclaredComponent { id: name.to_owned(), kind, attributes, ..DeclaredComponent::default() }, source);
 }
 
 /// The edges of a JSON answer, of Jaeger or of Prometheus.

@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 use diag::{Sources, Text, text};
 use value::yaml::{self, Node};
 
-use super::AttributeText;
+use super::Written;
 
 /// The documents of a file, and the errors of those that could not be read. Empty documents are left out.
 pub(super) fn documents(text: &str) -> (Vec<Value>, Vec<Text>) {
@@ -137,12 +137,12 @@ pub(super) fn entries<'v>(value: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v 
 }
 
 /// A scalar as the value of an attribute.
-pub(super) fn attribute(value: &Value) -> Option<AttributeText> {
+pub(super) fn attribute(value: &Value) -> Option<Written> {
     match value {
         Value::String(text) if text.trim().is_empty() => None,
-        Value::String(text) => Some(AttributeText::Text(text.trim().to_owned())),
-        Value::Number(number) => number.as_f64().map(AttributeText::Number),
-        Value::Bool(value) => Some(AttributeText::Bool(*value)),
+        Value::String(text) => Some(Written::Text(text.trim().to_owned())),
+        Value::Number(number) => number.as_f64().map(Written::Number),
+        Value::Bool(value) => Some(Written::Bool(*value)),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

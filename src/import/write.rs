@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{AttributeText, Imported, ImportedComponent, ImportedGroup, ImportedRelation, Kind, tree};
+use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Kind, Written, tree};
 
 /// The text of a topology file. The same content gives the same bytes.
-pub fn topology_yaml(kind: Kind, imported: &Imported) -> String {
+pub fn topology_yaml(kind: Kind, declared: &Declared) -> String {
     let mut page = format!("# imported from {} by faultscope import; manual changes are overwritten\n", kind.name());
-    let mut components: Vec<&ImportedComponent> = imported.components.iter().collect();
+    let mut components: Vec<&DeclaredComponent> = declared.components.iter().collect();
     components.sort_by(|a, b| a.id.cmp(&b.id));
     page.push_str(if components.is_empty() { "components: []\n" } else { "components:\n" });
     for component in components {
         page.push_str(&component_line(component));
     }
-    let mut relations: Vec<&ImportedRelation> = imported.relations.iter().collect();
+    let mut relations: Vec<&DeclaredRelation> = declared.relations.iter().collect();
     relations.sort();
     if !relations.is_empty() {
         page.push_str("relations:\n");
@@ -24,7 +24,7 @@ pub fn topology_yaml(kind: Kind, imported: &Imported) -> String {
     for relation in relations {
         let _ = writeln!(page, "  - {{from: {}, kind: {}, to: {}}}", quoted(&relation.from), quoted(&relation.kind), quoted(&relation.to));
     }
-    let mut groups: Vec<&ImportedGroup> = imported.groups.iter().collect();
+    let mut groups: Vec<&DeclaredGroup> = declared.groups.iter().collect();
     groups.sort_by(|a, b| a.id.cmp(&b.id));
     if !groups.is_empty() {
         page.push_str("groups:\n");
@@ -36,7 +36,7 @@ pub fn topology_yaml(kind: Kind, imported: &Imported) -> String {
     page
 }
 
-fn component_line(component: &ImportedComponent) -> String {
+fn component_line(component: &DeclaredComponent) -> String {
     let mut fields = vec![format!("id: {}", quoted(&component.id)), format!("type: {}", quoted(&component.kind))];
     let optional =
         [("name", &component.name), ("tier", &component.tier), ("owner", &component.owner), ("environment", &component.environment)];
@@ -53,11 +53,10 @@ fn component_line(component: &ImportedComponent) -> String {
     format!("  - {{{}}}\n", fields.join(", "))
 }
 
-fn attribute(value: &AttributeText) -> String {
+fn attribute(value: &Written) -> String {
     match value {
-        AttributeText::Text(text) => quoted(text),
-        AttributeText::Number(number) => number.to_string(),
-        AttributeText::Bool(value) => value.to_string(),
+        Written::Text(text) => quoted(text),
+        Written::Number(_) | Written::Base(_) | Written::Bool(_) => value.to_string(),
     }
 }
 
@@ -90,18 +89,18 @@ fn quoted(text: &str) -> String {
 }
 
 /// Reads back what [`topology_yaml`] wrote. `None` if it is not a topology file.
-pub fn parse_topology(text: &str) -> Option<Imported> {
+pub fn parse_topology(text: &str) -> Option<Declared> {
     let (documents, problems) = tree::documents(text);
     if !problems.is_empty() || documents.len() > 1 {
         return None;
     }
-    let Some(document) = documents.into_iter().next() else { return Some(Imported::default()) };
+    let Some(document) = documents.into_iter().next() else { return Some(Declared::default()) };
     if !document.is_object() {
         return None;
     }
-    let mut imported = Imported::default();
+    let mut declared = Declared::default();
     for one in tree::list(&document, &["components"]) {
-        imported.components.push(ImportedComponent {
+        declared.components.push(DeclaredComponent {
             id: tree::text(one, &["id"])?,
             kind: tree::text(one, &["type"])?,
             name: tree::text(one, &["name"]),
@@ -109,23 +108,26 @@ pub fn parse_topology(text: &str) -> Option<Imported> {
             environment: tree::text(one, &["environment"]),
             tier: tree::text(one, &["tier"]),
             attributes: attributes(one),
+            ..DeclaredComponent::default()
         });
     }
     for one in tree::list(&document, &["relations"]) {
         for from in texts(one, "from") {
             for to in texts(one, "to") {
-                imported.relations.push(ImportedRelation { from: from.clone(), kind: tree::text(one, &["kind"])?, to });
+                let kind = tree::text(one, &["kind"])?;
+                declared.relations.push(DeclaredRelation { from: from.clone(), kind, to, ..DeclaredRelation::default() });
             }
         }
     }
     for one in tree::list(&document, &["groups"]) {
-        let need = tree::at(one, &["need"]).and_then(Value::as_u64).and_then(|need| usize::try_from(need).ok())?;
-        imported.groups.push(ImportedGroup { id: tree::text(one, &["id"])?, members: texts(one, "members"), need });
+        let need = tree::at(one, &["need"]).and_then(Value::as_u64)?;
+        let (id, members) = (tree::text(one, &["id"])?, texts(one, "members"));
+        declared.groups.push(DeclaredGroup { id, members, need, ..DeclaredGroup::default() });
     }
-    Some(imported)
+    Some(declared)
 }
 
-fn attributes(component: &Value) -> BTreeMap<String, AttributeText> {
+fn attributes(component: &Value) -> BTreeMap<String, Written> {
     let entries = tree::entries(component, &["attributes"]);
     entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), tree::attribute(value)?))).collect()
 }

@@ -26,7 +26,7 @@ use redb::{Database, Durability, ReadableDatabase};
 pub use datastore::{RedbDatastore, RedbTransaction};
 pub use error::StoreError;
 pub use history::{Audit, Change};
-pub use records::{CaseRecord, Changeset, ComponentRecord, Conflict, GIT, GroupRecord, Records, RelationRecord, What};
+pub use records::{CaseRecord, Changeset, Conflict, GIT, Records, What};
 
 use estate::Estate;
 use history::View;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diag::text;
+use estate::{DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,38 +13,6 @@ use super::tables::{Cut, text_key};
 
 /// The origin that wins over all others.
 pub const GIT: &str = "git";
-
-/// A component as one origin declares it, or as merged from all origins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComponentRecord {
-    pub id: String,
-    /// Canonical name of its type.
-    pub kind: String,
-    /// The id if none was given.
-    pub name: String,
-    pub owner: Option<String>,
-    pub environment: Option<String>,
-    pub tier: Option<String>,
-    pub attributes: BTreeMap<String, Value>,
-    /// Who declares it: `git`, `api`, `import:kubernetes`. For a merged record, the origin that wins.
-    pub origin: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RelationRecord {
-    pub from: String,
-    pub kind: String,
-    pub to: String,
-    pub origin: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GroupRecord {
-    pub id: String,
-    pub members: Vec<String>,
-    pub need: u64,
-    pub origin: String,
-}
 
 /// A past incident, as far as it concerns the estate: the components it touched. The rest stays in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,12 +35,12 @@ pub struct CaseRecord {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Changeset {
-    pub put_components: Vec<ComponentRecord>,
+    pub put_components: Vec<DeclaredComponent>,
     pub remove_components: Vec<String>,
-    pub put_relations: Vec<RelationRecord>,
+    pub put_relations: Vec<DeclaredRelation>,
     /// Their own `origin` does not matter.
-    pub remove_relations: Vec<RelationRecord>,
-    pub put_groups: Vec<GroupRecord>,
+    pub remove_relations: Vec<DeclaredRelation>,
+    pub put_groups: Vec<DeclaredGroup>,
     pub remove_groups: Vec<String>,
     pub put_cases: Vec<CaseRecord>,
     pub remove_cases: Vec<String>,
@@ -85,7 +54,7 @@ impl Changeset {
             wanted.relations.iter().map(|one| (one.from.as_str(), one.kind.as_str(), one.to.as_str())).collect();
         let groups: BTreeSet<&str> = wanted.groups.iter().map(|one| one.id.as_str()).collect();
         let cases: BTreeSet<&str> = wanted.cases.iter().map(|one| one.id.as_str()).collect();
-        let gone = |one: &&RelationRecord| !relations.contains(&(one.from.as_str(), one.kind.as_str(), one.to.as_str()));
+        let gone = |one: &&DeclaredRelation| !relations.contains(&(one.from.as_str(), one.kind.as_str(), one.to.as_str()));
         let remove_components =
             current.components.iter().map(|one| &one.id).filter(|id| !components.contains(id.as_str())).cloned().collect();
         let remove_relations = current.relations.iter().filter(gone).cloned().collect();
@@ -108,10 +77,10 @@ impl Changeset {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Records {
     pub revision: u64,
-    pub components: Vec<ComponentRecord>,
+    pub components: Vec<DeclaredComponent>,
     /// Only those between existing components.
-    pub relations: Vec<RelationRecord>,
-    pub groups: Vec<GroupRecord>,
+    pub relations: Vec<DeclaredRelation>,
+    pub groups: Vec<DeclaredGroup>,
     #[serde(default)]
     pub cases: Vec<CaseRecord>,
 }
@@ -213,9 +182,9 @@ impl Key {
 /// A record of any list.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Item {
-    Component(ComponentRecord),
-    Relation(RelationRecord),
-    Group(GroupRecord),
+    Component(DeclaredComponent),
+    Relation(DeclaredRelation),
+    Group(DeclaredGroup),
     Case(CaseRecord),
 }
 
@@ -298,9 +267,9 @@ pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
 }
 
 /// Takes from `other` what `merged` leaves open. A name that only repeats the id counts as absent.
-fn fill(merged: &mut ComponentRecord, other: ComponentRecord) {
-    if merged.name == merged.id {
-        merged.name = other.name;
+fn fill(merged: &mut DeclaredComponent, other: DeclaredComponent) {
+    if merged.name.as_ref().is_none_or(|name| *name == merged.id) {
+        merged.name = other.name.or(merged.name.take());
     }
     merged.owner = merged.owner.take().or(other.owner);
     merged.environment = merged.environment.take().or(other.environment);
@@ -311,7 +280,7 @@ fn fill(merged: &mut ComponentRecord, other: ComponentRecord) {
 }
 
 /// Where another origin differs from git. What git leaves open is not a conflict.
-pub(super) fn conflicts(git: &ComponentRecord, other: &ComponentRecord) -> Vec<Conflict> {
+pub(super) fn conflicts(git: &DeclaredComponent, other: &DeclaredComponent) -> Vec<Conflict> {
     let (ours, theirs) = (said(git), said(other));
     ours.into_iter()
         .filter_map(|(attribute, git_says)| {
@@ -321,19 +290,25 @@ pub(super) fn conflicts(git: &ComponentRecord, other: &ComponentRecord) -> Vec<C
         .collect()
 }
 
-/// All fields of a layer, by name.
-fn said(layer: &ComponentRecord) -> BTreeMap<String, Value> {
-    let mut said = BTreeMap::from([("type".to_owned(), Value::from(layer.kind.clone()))]);
-    if layer.name != layer.id {
-        said.insert("name".to_owned(), Value::from(layer.name.clone()));
+fn json_of(value: &Written) -> Value {
+    match value {
+        Written::Text(text) => Value::from(text.clone()),
+        Written::Bool(value) => Value::from(*value),
+        Written::Base(number) | Written::Number(number) => Value::from(*number),
     }
-    for (name, value) in [("owner", &layer.owner), ("environment", &layer.environment), ("tier", &layer.tier)] {
+}
+
+/// All fields of a layer, by name.
+fn said(layer: &DeclaredComponent) -> BTreeMap<String, Value> {
+    let mut said = BTreeMap::from([("type".to_owned(), Value::from(layer.kind.clone()))]);
+    let named = layer.name.clone().filter(|name| *name != layer.id);
+    for (name, value) in [("name", &named), ("owner", &layer.owner), ("environment", &layer.environment), ("tier", &layer.tier)] {
         if let Some(value) = value {
             said.insert(name.to_owned(), Value::from(value.clone()));
         }
     }
     for (name, value) in &layer.attributes {
-        said.insert(format!("attributes.{name}"), value.clone());
+        said.insert(format!("attributes.{name}"), json_of(value));
     }
     said
 }
@@ -361,30 +336,31 @@ pub(super) fn records(revision: u64, items: impl IntoIterator<Item = Item>) -> R
 
 #[cfg(test)]
 mod tests {
-    use super::{ComponentRecord, Item, Key, Value, conflicts, merge};
+    use super::{DeclaredComponent, Item, Key, Written, conflicts, merge};
     use crate::tables::Cut;
 
-    fn layer(origin: &str, owner: Option<&str>, size: u64) -> ComponentRecord {
-        ComponentRecord {
+    fn layer(origin: &str, owner: Option<&str>, size: f64) -> DeclaredComponent {
+        DeclaredComponent {
             id: "db".to_owned(),
             kind: "database".to_owned(),
-            name: if origin == "git" { "db".to_owned() } else { "Orders".to_owned() },
+            name: Some(if origin == "git" { "db".to_owned() } else { "Orders".to_owned() }),
             owner: owner.map(str::to_owned),
             environment: None,
             tier: None,
-            attributes: [("size".to_owned(), Value::from(size)), (origin.to_owned(), Value::from(true))].into(),
+            attributes: [("size".to_owned(), Written::Base(size)), (origin.to_owned(), Written::Bool(true))].into(),
             origin: origin.to_owned(),
+            places: None,
         }
     }
 
     #[test]
     fn git_wins_attribute_by_attribute() {
-        let (git, import) = (layer("git", None, 1), layer("import:k8s", Some("ops"), 2));
+        let (git, import) = (layer("git", None, 1.0), layer("import:k8s", Some("ops"), 2.0));
         let found = conflicts(&git, &import);
         assert_eq!(found.iter().map(|c| c.attribute.as_str()).collect::<Vec<_>>(), ["attributes.size"]);
         let Some(Item::Component(merged)) = merge(vec![Item::Component(import), Item::Component(git)]) else { panic!("no component") };
-        assert_eq!((merged.origin.as_str(), merged.owner.as_deref(), merged.name.as_str()), ("git", Some("ops"), "Orders"));
-        assert_eq!(merged.attributes.get("size"), Some(&Value::from(1)));
+        assert_eq!((merged.origin.as_str(), merged.owner.as_deref(), merged.name.as_deref()), ("git", Some("ops"), Some("Orders")));
+        assert_eq!(merged.attributes.get("size"), Some(&Written::Base(1.0)));
         assert_eq!(merged.attributes.len(), 3);
     }
 
