@@ -8,6 +8,7 @@ use diag::{Code, Diagnostic, Text, text};
 use estate::ComponentId;
 use value::Time;
 
+use super::answers;
 use super::counts::{Counts, KindCounts};
 use super::facts::{Change, Origin, Probe, Report};
 use super::json;
@@ -34,11 +35,7 @@ pub(super) type Seen = BTreeSet<(String, String)>;
 
 pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut complaints = Complaints::default();
-    let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
-        Ok(documents) => documents.into_iter().map(Ok).collect(),
-        Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => lines(json::text(file, bytes)?, "type").ok_or(diagnostic)?,
-        Err(diagnostic) => return Err(diagnostic),
-    };
+    let entries = answers::entries(file, bytes, "type")?;
     let is_event = |entry: &Result<Value, String>| entry.as_ref().is_ok_and(|event| event.get("type").is_some());
     if !entries.is_empty() && !entries.iter().any(is_event) {
         let what = text!("`{}` contains no CloudEvents: no entry has a `type`", file);
@@ -70,23 +67,6 @@ struct Refusal {
     code: Code,
     reason: Text,
     found: String,
-}
-
-/// A file that is not valid JSON as a whole, read line by line: a broken line, or a truncated last one, affects only itself.
-/// `None` if no line has the `key` of an entry: then it is not that kind of file.
-pub(super) fn lines(text: &str, key: &str) -> Option<Vec<Result<Value, String>>> {
-    let mut entries = Vec::new();
-    let mut known = 0;
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        entries.push(match serde_json::from_str::<Value>(line) {
-            Ok(value) => {
-                known += usize::from(value.get(key).is_some());
-                Ok(value)
-            }
-            Err(error) => Err(format!("line {} column {}: {}", at + 1, error.column(), json::reason(&error))),
-        });
-    }
-    (known > 0).then_some(entries)
 }
 
 /// The fields common to all events, and the fields of `data` as text.
