@@ -95,6 +95,10 @@ impl Broken<'_> {
         struct Inner {
             result_type: Option<String>,
         }
+        // A list would be taken for the fields in their order.
+        if !self.written.contains("\"resultType\"") {
+            return None;
+        }
         let outline: Outline = serde_json::from_str(self.written).ok()?;
         outline.data.and_then(|data| data.result_type).or(outline.result_type)
     }

@@ -44,7 +44,7 @@ struct Response {
     infos: Value,
     #[serde(default)]
     partial: Value,
-    /// Of VictoriaMetrics.
+    /// What `VictoriaMetrics` calls it.
     #[serde(default)]
     is_partial: Value,
 }

@@ -103,9 +103,7 @@ fn bodies_of_the_api() {
 #[test]
 fn an_alert_is_known_by_its_labels() {
     let one = |labels: &str, status: &str, ends: &str| {
-        format!(
-            r#"{{"status":"{status}","labels":{{{labels}}},"startsAt":"2025-06-01T10:00:00Z","endsAt":"{ends}","fingerprint":"same"}}"#
-        )
+        format!(r#"{{"status":"{status}","labels":{{{labels}}},"startsAt":"2025-06-01T10:00:00Z","endsAt":"{ends}","fingerprint":"same"}}"#)
     };
     let (db, service) = (r#""alertname":"Hot","service":"order-db""#, r#""alertname":"Hot","service":"order-service""#);
     let end = "2025-06-01T10:04:00Z";
@@ -116,11 +114,7 @@ fn an_alert_is_known_by_its_labels() {
         &["alert order-db Hot 10:00:00-... dup 0 flaps 0", "alert order-service Hot 10:00:00-10:04:00 dup 0 flaps 0"],
     );
     // Only a delivery without labels is joined by its fingerprint, if that tells which alert is meant.
-    check(
-        FILE,
-        &webhook(&[one(db, "firing", ""), one("", "resolved", end)]),
-        &["alert order-db Hot 10:00:00-10:04:00 dup 0 flaps 0"],
-    );
+    check(FILE, &webhook(&[one(db, "firing", ""), one("", "resolved", end)]), &["alert order-db Hot 10:00:00-10:04:00 dup 0 flaps 0"]);
     check(
         FILE,
         &webhook(&[one(db, "firing", ""), one(service, "firing", ""), one("", "resolved", end)]),

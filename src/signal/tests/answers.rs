@@ -42,7 +42,8 @@ fn a_bad_answer_costs_one_answer() {
             costs_one(file, page, "an HTML page", "an HTML page");
         }
         // Cut within a name, which the next answer then seems to belong to.
-        let cut = good.find("success").map_or(r#"{"status":"firing","alerts":[{"labels":{"ale"#, |_| r#"{"status":"success","data":{"resu"#);
+        let cut =
+            good.find("success").map_or(r#"{"status":"firing","alerts":[{"labels":{"ale"#, |_| r#"{"status":"success","data":{"resu"#);
         costs_one(file, cut, "invalid JSON", "cut off");
     }
 }
@@ -54,7 +55,10 @@ fn answers_of_other_questions() {
             (r#"{"status":"error","errorType":"timeout","error":"took too long"}"#, "an error of Prometheus"),
             (r#"{"status":500,"error":"Internal Server Error"}"#, "an error of Prometheus"),
             (r#"{"message":"no route"}"#, "an error of Prometheus"),
-            (r#"{"status":"success","data":{"resultType":"scalar","result":[1748772000,"9"]}}"#, "`scalar` instead of `matrix` or `vector`"),
+            (
+                r#"{"status":"success","data":{"resultType":"scalar","result":[1748772000,"9"]}}"#,
+                "`scalar` instead of `matrix` or `vector`",
+            ),
             (r#"{"resultType":"string","result":[1748772000,"x"]}"#, "`string` instead of `matrix` or `vector`"),
             (LINES, "`streams` instead of `matrix` or `vector`"),
             (r#"{"status":"success","data":{"resultType":"streams","result":[]}}"#, "`streams` instead of `matrix` or `vector`"),
@@ -73,7 +77,8 @@ fn answers_of_other_questions() {
     ] {
         costs_one("logs.json", bad, reason, reason);
     }
-    for bad in [r#"{"status":"error","errorType":"bad_data","error":"no such filter"}"#, r#"{"code":500,"message":"the store is closed"}"#] {
+    for bad in [r#"{"status":"error","errorType":"bad_data","error":"no such filter"}"#, r#"{"code":500,"message":"the store is closed"}"#]
+    {
         costs_one("alerts.json", bad, "an error instead of alerts", "an error instead of alerts");
     }
 }

@@ -79,6 +79,7 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
 fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
+    let mut refused: Vec<String> = Vec::new();
     for (documents, document) in serde_json::Deserializer::from_str(json::text(file, bytes)?).into_iter::<Document>().enumerate() {
         let Document(parts) = match document {
             Ok(document) => document,
@@ -109,8 +110,8 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
                     collector.add(whose, &span);
                 }
                 Part::Refused(message) => {
-                    let what = text!("`{}` contains a Jaeger error instead of data: {}", file, message);
-                    return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
+                    refused.push(message);
+                    continue;
                 }
                 Part::Foreign => {
                     foreign += 1;
