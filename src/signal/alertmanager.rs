@@ -1,4 +1,5 @@
-//! Alerts as Alertmanager writes them: webhook payloads (version 4) and the body of `POST /api/v2/alerts`, into deliveries.
+//! Alerts as Alertmanager writes them: webhook payloads (version 4) and the body of `POST /api/v2/alerts`; and those of Prometheus'
+//! `/api/v1/alerts`. They become deliveries.
 //! Several deliveries of one alert are merged in [`super::deliveries`].
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use serde_json::{Map, Value};
 use diag::{Code, Diagnostic, Text, text};
 use value::{DAY, Time};
 
+use super::answers::{self, Answer, Aside, Place};
 use super::deliveries::{Delivery, Ending};
 use super::facts::{Muted, Origin, Unread};
 use super::json;
@@ -41,26 +43,54 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
         diagnostics: Vec::new(),
         rejected: BTreeMap::new(),
     };
-    let documents = json::documents::<Value>(file, bytes)?;
-    if !documents.is_empty() && documents.iter().all(|document| document.get("alerts").is_none() && document.get("labels").is_none()) {
+    let (mut documents, mut asides) = (Vec::new(), Vec::new());
+    for Answer { place, read } in answers::answers::<Value>(file, bytes)? {
+        match read {
+            Ok(document) => match refused(file, place, &document) {
+                Some(aside) => asides.push(aside),
+                None => documents.push((place, document)),
+            },
+            Err(broken) => asides.push(broken.aside(file, place)),
+        }
+    }
+    if !documents.is_empty() && !documents.iter().any(|(_, document)| has_alerts(frame(document))) {
         let what = text!("`{}` contains no alerts: no Alertmanager webhook payload with `alerts`, and no alerts with `labels`", file);
         let help = text!("expected an Alertmanager webhook payload, or the body of `POST /api/v2/alerts`");
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
     }
-    for document in &documents {
-        match document.get("alerts") {
-            Some(Value::Array(alerts)) => {
-                let status = document.get("status").and_then(Value::as_str);
-                batch.truncated(document);
-                for alert in alerts {
-                    batch.take(alert, status);
-                }
-            }
-            Some(_) => batch.refuse("`alerts` is not a list", Code::SIGNAL_ENTRY, ""),
-            None => batch.take(document, None),
-        }
+    answers::set_aside(asides, documents.len(), &mut batch.complaints)?;
+    for (place, document) in &documents {
+        batch.open(document, *place);
     }
     Ok(batch)
+}
+
+/// What carries the alerts of a document: itself, or its `data` in the answers of an API of version 1.
+fn frame(document: &Value) -> &Value {
+    document.get("data").filter(|data| !has_alerts(document) && has_alerts(data)).unwrap_or(document)
+}
+
+fn has_alerts(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.is_empty() || list.iter().any(|alert| alert.get("labels").is_some()),
+        other => other.get("alerts").is_some() || other.get("labels").is_some(),
+    }
+}
+
+/// An error of the sender instead of alerts.
+fn refused(file: &str, place: Place, document: &Value) -> Option<Aside> {
+    let said = |key: &str| document.get(key).and_then(json::scalar);
+    // A `message` alone may be that of an alert.
+    let message = said("error").or_else(|| said("message").filter(|_| said("code").is_some()));
+    let failed = said("status").is_some_and(|status| status.eq_ignore_ascii_case("error"));
+    if has_alerts(frame(document)) || !(failed || message.is_some()) {
+        return None;
+    }
+    let kind = said("errorType").map_or_else(String::new, |kind| format!("{kind}: "));
+    let found = format!("{kind}{}", message.unwrap_or_default());
+    let what = text!("`{}` contains an error instead of alerts: {}", file, found);
+    let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again"));
+    Some(Aside { place, reason: text!("an error instead of alerts"), found, alone })
 }
 
 /// The value of a time field.
@@ -110,9 +140,30 @@ impl Batch {
     }
 
     fn truncated(&mut self, payload: &Value) {
-        if let Some(count) = payload.get("truncatedAlerts").and_then(Value::as_u64).filter(|count| *count > 0) {
+        let count = payload.get("truncatedAlerts").and_then(json::scalar).and_then(|count| count.parse::<u64>().ok());
+        if let Some(count) = count.filter(|count| *count > 0) {
             let what = text!("`{}`: Alertmanager left {} alerts out of a payload (`truncatedAlerts`)", self.file, count);
             self.diagnostics.push(warning(Code::SIGNAL_ENTRY, what).help("raise `max_alerts` of the webhook receiver"));
+        }
+    }
+
+    /// Takes the alerts of a document, and what it says about itself.
+    fn open(&mut self, document: &Value, place: Place) {
+        let said: Vec<&Value> = ["warnings", "infos"].iter().filter_map(|key| document.get(*key)).collect();
+        let partial: Vec<&Value> = ["partial", "isPartial"].iter().filter_map(|key| document.get(*key)).collect();
+        answers::remark(&said, &partial, place, &mut self.complaints);
+        let payload = frame(document);
+        self.truncated(payload);
+        let alerts = if payload.is_array() { Some(payload) } else { payload.get("alerts") };
+        match alerts {
+            Some(Value::Array(alerts)) => {
+                let status = payload.get("status").and_then(Value::as_str);
+                alerts.iter().for_each(|alert| self.take(alert, status));
+            }
+            // An empty list of Go.
+            Some(Value::Null) => {}
+            Some(_) => self.refuse("`alerts` is not a list", Code::SIGNAL_ENTRY, ""),
+            None => self.take(payload, None),
         }
     }
 
@@ -120,21 +171,29 @@ impl Batch {
     fn take(&mut self, alert: &Value, status: Option<&str>) {
         let Some(fields) = alert.as_object() else { return self.refuse("not an object", Code::SIGNAL_ENTRY, "") };
         let Some(Value::Object(_)) = fields.get("labels") else { return self.refuse("no `labels`", Code::SIGNAL_ENTRY, "") };
-        let start = match moment(fields, "startsAt") {
-            Moment::Absent => None,
-            Moment::At(time) => Some(time),
-            Moment::Wrong(text) => return self.refuse("invalid `startsAt`", Code::SIGNAL_TIME, &text),
+        let start = match (moment(fields, "startsAt"), moment(fields, "activeAt")) {
+            (Moment::At(time), _) | (Moment::Absent, Moment::At(time)) => Some(time),
+            (Moment::Absent, Moment::Absent) => None,
+            (Moment::Wrong(text), _) => return self.refuse("invalid `startsAt`", Code::SIGNAL_TIME, &text),
+            (Moment::Absent, Moment::Wrong(text)) => return self.refuse("invalid `activeAt`", Code::SIGNAL_TIME, &text),
         };
         let end = match moment(fields, "endsAt") {
             Moment::Absent => None,
             Moment::At(time) => Some(time),
             Moment::Wrong(text) => return self.refuse("invalid `endsAt`", Code::SIGNAL_TIME, &text),
         };
-        // In the response of `GET /api/v2/alerts`, `status` is an object without firing or resolved: the times decide.
-        let ending = match fields.get("status").and_then(Value::as_str).or(status) {
-            Some("resolved") => Ending::Resolved(end),
-            Some("firing") => Ending::Firing,
-            Some(_) | None => end.map_or(Ending::Firing, Ending::Deadline),
+        let by_time = end.map_or(Ending::Firing, Ending::Deadline);
+        let ending = match word(fields, status) {
+            Word::Resolved => Ending::Resolved(end),
+            Word::Firing => Ending::Firing,
+            Word::Silent => by_time,
+            Word::Pending => return self.refuse("pending, so not an alert yet", Code::SIGNAL_ENTRY, ""),
+            Word::Unknown(found) => {
+                let index = self.received;
+                let reason = text!("alerts with an unknown status, their times decide");
+                self.complaints.add(Code::SIGNAL_ENTRY, reason, 1, || text!("alert {}{}", index, format!(", `{found}`")));
+                by_time
+            }
         };
         let finite = match ending {
             Ending::Firing => None,
@@ -158,6 +217,30 @@ impl Batch {
             muted: muted(fields),
             query: fields.get("generatorURL").and_then(Value::as_str).and_then(query),
         });
+    }
+}
+
+/// What a sender says about the state of an alert.
+enum Word {
+    Firing,
+    Resolved,
+    Pending,
+    /// Nothing, or nothing that tells whether it fires.
+    Silent,
+    Unknown(String),
+}
+
+/// The words of Alertmanager, Prometheus and Grafana in any case: `firing`, `RESOLVED`, `Normal (NoData)`. In the response of
+/// `GET /api/v2/alerts`, `status` is an object that tells who muted an alert.
+fn word(fields: &Map<String, Value>, payload: Option<&str>) -> Word {
+    let own = ["status", "state"].iter().filter_map(|key| fields.get(*key).and_then(json::scalar)).find(|word| !word.trim().is_empty());
+    let Some(word) = own.or_else(|| payload.map(str::to_owned)) else { return Word::Silent };
+    match word.trim().to_lowercase().split([' ', '(']).next().unwrap_or_default() {
+        "firing" | "alerting" | "recovering" => Word::Firing,
+        "resolved" | "ok" | "normal" | "inactive" => Word::Resolved,
+        "pending" => Word::Pending,
+        "" | "active" | "suppressed" | "unprocessed" => Word::Silent,
+        _ => Word::Unknown(word),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Turns deliveries into alerts: counts repeats, joins resolutions to their alerts, and merges flapping.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Code, text};
 use value::{Duration, MINUTE, Time};
@@ -54,11 +54,11 @@ struct Interval {
 
 /// Makes the alerts of a file. `first` and `last` are the first and last time in the bundle, without deadlines.
 pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, context: &mut ReaderContext<'_>) {
-    let deliveries = dated(&mut batch, first, last);
+    let mut deliveries = dated(&mut batch, first, last);
+    adopt(&mut deliveries);
     let mut by_key: BTreeMap<String, BTreeMap<Time, Interval>> = BTreeMap::new();
-    let keys = keys(&deliveries);
-    for (at, ((delivery, start), key)) in deliveries.iter().zip(keys).enumerate() {
-        record(by_key.entry(key).or_default(), at, *start, delivery.ending);
+    for (at, (delivery, start)) in deliveries.iter().enumerate() {
+        record(by_key.entry(key(delivery)).or_default(), at, *start, delivery.ending);
     }
     context.counts.alerts.received += batch.received;
     for (reason, count) in &batch.rejected {
@@ -104,20 +104,32 @@ fn dated(batch: &mut Batch, first: Option<Time>, last: Option<Time>) -> Vec<(Del
     dated
 }
 
-/// The identity of an alert: its fingerprint, or its labels if there is none. A delivery without a fingerprint belongs to the alert
-/// with the same labels.
-fn keys(deliveries: &[(Delivery, Time)]) -> Vec<String> {
-    let mut known: BTreeMap<&BTreeMap<String, String>, &str> = BTreeMap::new();
-    for (delivery, _) in deliveries {
+/// Gives a delivery without labels those of the alert with its fingerprint. A fingerprint that stands on several alerts tells none.
+fn adopt(deliveries: &mut [(Delivery, Time)]) {
+    if deliveries.iter().all(|(delivery, _)| !delivery.labels.is_empty()) {
+        return;
+    }
+    let mut known: BTreeMap<String, BTreeSet<BTreeMap<String, String>>> = BTreeMap::new();
+    for (delivery, _) in deliveries.iter().filter(|(delivery, _)| !delivery.labels.is_empty()) {
         if let Some(fingerprint) = &delivery.fingerprint {
-            known.entry(&delivery.labels).or_insert(fingerprint);
+            known.entry(fingerprint.clone()).or_default().insert(delivery.labels.clone());
         }
     }
-    let key = |delivery: &Delivery| {
-        let fingerprint = delivery.fingerprint.as_deref().or_else(|| known.get(&delivery.labels).copied());
-        fingerprint.map_or_else(|| format!("{:?}", delivery.labels), str::to_owned)
-    };
-    deliveries.iter().map(|(delivery, _)| key(delivery)).collect()
+    for (delivery, _) in deliveries.iter_mut().filter(|(delivery, _)| delivery.labels.is_empty()) {
+        let found = delivery.fingerprint.as_ref().and_then(|fingerprint| known.get(fingerprint)).filter(|found| found.len() == 1);
+        if let Some(labels) = found.and_then(BTreeSet::first) {
+            delivery.labels.clone_from(labels);
+        }
+    }
+}
+
+/// The identity of an alert: its labels. Some senders give one fingerprint to alerts of different labels, so it only counts where there
+/// are none.
+fn key(delivery: &Delivery) -> String {
+    match &delivery.fingerprint {
+        Some(fingerprint) if delivery.labels.is_empty() => fingerprint.clone(),
+        Some(_) | None => format!("{:?}", delivery.labels),
+    }
 }
 
 /// Adds a delivery to the interval with the same start.

@@ -1,13 +1,16 @@
 //! CloudEvents 1.0, one per line or as an array: changes, probes and reports.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
 use diag::{Code, Diagnostic, Text, text};
 use estate::ComponentId;
 use value::Time;
 
+use super::answers;
 use super::counts::{Counts, KindCounts};
 use super::facts::{Change, Origin, Probe, Report};
 use super::json;
@@ -34,11 +37,7 @@ pub(super) type Seen = BTreeSet<(String, String)>;
 
 pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut complaints = Complaints::default();
-    let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
-        Ok(documents) => documents.into_iter().map(Ok).collect(),
-        Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => lines(json::text(file, bytes)?, "type").ok_or(diagnostic)?,
-        Err(diagnostic) => return Err(diagnostic),
-    };
+    let entries = answers::entries(file, bytes, "type")?;
     let is_event = |entry: &Result<Value, String>| entry.as_ref().is_ok_and(|event| event.get("type").is_some());
     if !entries.is_empty() && !entries.iter().any(is_event) {
         let what = text!("`{}` contains no CloudEvents: no entry has a `type`", file);
@@ -70,23 +69,6 @@ struct Refusal {
     code: Code,
     reason: Text,
     found: String,
-}
-
-/// A file that is not valid JSON as a whole, read line by line: a broken line, or a truncated last one, affects only itself.
-/// `None` if no line has the `key` of an entry: then it is not that kind of file.
-pub(super) fn lines(text: &str, key: &str) -> Option<Vec<Result<Value, String>>> {
-    let mut entries = Vec::new();
-    let mut known = 0;
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        entries.push(match serde_json::from_str::<Value>(line) {
-            Ok(value) => {
-                known += usize::from(value.get(key).is_some());
-                Ok(value)
-            }
-            Err(error) => Err(format!("line {} column {}: {}", at + 1, error.column(), json::reason(&error))),
-        });
-    }
-    (known > 0).then_some(entries)
 }
 
 /// The fields common to all events, and the fields of `data` as text.
@@ -123,12 +105,30 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut 
         counts.duplicates += 1;
         return Ok(());
     }
-    let data = json::scalars(entry.get("data"));
-    let text =
-        TEXTS.iter().find_map(|key| data.get(*key).cloned()).or_else(|| entry.get("data").and_then(Value::as_str).map(str::to_owned));
+    let payload = payload(entry).map_err(|reason| refusal(Some(kind), Code::SIGNAL_ENTRY, reason, String::new()))?;
+    let data = json::scalars(Some(&payload));
+    let text = TEXTS.iter().find_map(|key| data.get(*key).cloned()).or_else(|| payload.as_str().map(str::to_owned));
     let origin = Origin { file: file.to_owned(), index };
     let subject = entry.get("subject").and_then(json::scalar);
     keep(Event { kind, name, subject, source, time, text, data }, origin, context)
+}
+
+/// The data of an event: `data`, or `data_base64` of senders that treat it as bytes. Text that is a JSON object counts as one.
+fn payload(entry: &Value) -> Result<Cow<'_, Value>, Text> {
+    let object = |text: &str| serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
+    match (entry.get("data"), entry.get("data_base64")) {
+        (Some(Value::String(text)), _) => Ok(object(text).map_or_else(|| Cow::Owned(Value::String(text.clone())), Cow::Owned)),
+        (None | Some(Value::Null), Some(Value::String(encoded))) => {
+            // Tools that wrap lines do so here too.
+            let compact: String = encoded.split_whitespace().collect();
+            let bytes = BASE64_STANDARD.decode(compact).map_err(|_| text!("invalid `data_base64`"))?;
+            let text = String::from_utf8(bytes).map_err(|_| text!("`data_base64` is not text"))?;
+            Ok(Cow::Owned(object(&text).unwrap_or(Value::String(text))))
+        }
+        (None | Some(Value::Null), Some(encoded)) if !encoded.is_null() => Err(text!("invalid `data_base64`")),
+        (Some(data), _) => Ok(Cow::Borrowed(data)),
+        (None, _) => Ok(Cow::Owned(Value::Null)),
+    }
 }
 
 fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Result<(), Refusal> {
@@ -141,9 +141,12 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
             context.facts.changes.push(Change { origin, component, time, text, attributes: data });
         }
         EventKind::Probe => {
-            let Some(success) = success(&data) else {
-                let reason = text!("a probe without a result (`data.success`)");
-                return Err(Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found: String::new() });
+            let refusal = |reason: Text, found: String| Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found };
+            let Some((key, word)) = result(&data) else {
+                return Err(refusal(text!("a probe without a result (`data.success`)"), String::new()));
+            };
+            let Some(success) = success(word) else {
+                return Err(refusal(text!("a probe with an unknown result"), format!("`data.{key}` is `{word}`")));
             };
             let from = data.get("from").and_then(|from| context.placer.named(from));
             context.facts.probes.push(Probe { origin, from, component, time, success, text: text.unwrap_or_default() });
@@ -183,13 +186,21 @@ fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> 
     of_subject.or_else(labelled)
 }
 
-/// Whether a probe succeeded, from the values that tools use.
-fn success(data: &BTreeMap<String, String>) -> Option<bool> {
-    let word = ["success", "ok", "result", "status"].iter().find_map(|key| data.get(*key))?;
+/// The field that tells whether a probe succeeded.
+fn result(data: &BTreeMap<String, String>) -> Option<(&'static str, &str)> {
+    ["success", "ok", "result", "status"].into_iter().find_map(|key| Some((key, data.get(key)?.as_str())))
+}
+
+/// Whether a probe succeeded, from the values that tools use, or the status of an HTTP response.
+fn success(word: &str) -> Option<bool> {
     match word.to_lowercase().as_str() {
         "true" | "1" | "yes" | "ok" | "success" | "succeeded" | "pass" | "passed" | "up" => Some(true),
         "false" | "0" | "no" | "fail" | "failed" | "failure" | "error" | "timeout" | "down" => Some(false),
-        _ => None,
+        other => match other.parse::<u16>() {
+            Ok(200..=399) => Some(true),
+            Ok(400..=599) => Some(false),
+            Ok(_) | Err(_) => None,
+        },
     }
 }
 

@@ -1,13 +1,11 @@
-//! Reads JSON files: one document, an array of documents, or one after the other. Large files are streamed without building a tree.
+//! What all readers of JSON share: the text of a file, labels, and scalars. Large files are read without building a tree.
 //!
 //! The recursion limit of `serde_json` (128) stays in force everywhere: a file nested a million deep is an error, not a crash.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use diag::{Code, Diagnostic, text};
@@ -30,16 +28,6 @@ pub(super) fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Box<Diagn
     Ok(text)
 }
 
-/// All documents of a file: each on its own, one after the other, or as elements of arrays.
-pub(super) fn documents<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<Vec<T>, Box<Diagnostic>> {
-    let mut all = Vec::new();
-    for document in serde_json::Deserializer::from_str(text(file, bytes)?).into_iter::<OneOrMany<T>>() {
-        let OneOrMany(mut list) = document.map_err(|error| Box::new(malformed(file, &error)))?;
-        all.append(&mut list);
-    }
-    Ok(all)
-}
-
 /// The message of `serde_json`, with the position first.
 pub(super) fn malformed(file: &str, error: &serde_json::Error) -> Diagnostic {
     let diagnostic =
@@ -52,36 +40,6 @@ pub(super) fn reason(error: &serde_json::Error) -> String {
     let full = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     full.strip_suffix(&place).unwrap_or(&full).to_owned()
-}
-
-struct OneOrMany<T>(Vec<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
-    }
-}
-
-struct OneOrManyVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
-    type Value = OneOrMany<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or an array of objects")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMany<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrMany(vec![one]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(one) = seq.next_element()? {
-            list.push(one);
-        }
-        Ok(OneOrMany(list))
-    }
 }
 
 /// Labels as tools write them: strings; numbers and booleans are taken as text, and null as absent.

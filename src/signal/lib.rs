@@ -5,6 +5,7 @@
 
 mod alert_text;
 mod alertmanager;
+mod answers;
 mod bundle;
 mod counts;
 mod deliveries;

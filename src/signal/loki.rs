@@ -5,29 +5,44 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
 
 use diag::{Code, Diagnostic, Text, text};
 use value::Time;
 
+use super::answers::{self, Answer, Aside, Place};
 use super::facts::{LogLine, Origin};
-use super::json::{self, Labels};
+use super::json::{self, LabelValue, Labels};
 use super::reader_context::{Complaints, ReaderContext};
+use super::samples::Length;
+
+const EXPECTED: &str = "expected the JSON response of Loki's `query_range`, or a push request body";
 
 /// A response, only its `data`, or the body of a push request.
 #[derive(Deserialize)]
 #[serde(expecting = "a Loki response, an object with `data`, or a push with `streams`")]
 struct Response {
-    status: Option<String>,
-    error: Option<String>,
-    message: Option<String>,
+    status: Option<LabelValue>,
+    error: Option<LabelValue>,
+    message: Option<LabelValue>,
     data: Option<Data>,
+    #[serde(rename = "resultType")]
+    result_type: Option<LabelValue>,
     result: Option<Vec<Stream>>,
     streams: Option<Vec<Stream>>,
+    #[serde(default)]
+    warnings: Value,
+    #[serde(default)]
+    partial: Value,
+    /// Of the tail API.
+    #[serde(default)]
+    dropped_entries: Length,
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "the data of a response, an object with `resultType` and `result`")]
+#[serde(rename_all = "camelCase", expecting = "the data of a response, an object with `resultType` and `result`")]
 struct Data {
+    result_type: Option<LabelValue>,
     result: Option<Vec<Stream>>,
 }
 
@@ -59,8 +74,8 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
     let mut streams: BTreeMap<Labels, Vec<Line>> = BTreeMap::new();
     let mut complaints = Complaints::default();
     let mut index = 0;
-    for answer in json::documents::<Response>(file, bytes)? {
-        for stream in result(file, answer)? {
+    for list in usable(file, bytes, &mut complaints)? {
+        for stream in list {
             let lines = streams.entry(stream.stream).or_default();
             for entry in stream.values {
                 match entry.nanoseconds {
@@ -83,19 +98,62 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
     Ok(())
 }
 
-fn result(file: &str, answer: Response) -> Result<Vec<Stream>, Box<Diagnostic>> {
-    if answer.status.as_deref().is_some_and(|status| status != "success") {
-        let message = answer.error.or(answer.message).map_or_else(|| text!("no message"), Text::from);
-        let what = text!("`{}` contains a Loki error instead of data: {}", file, message);
-        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
+/// The streams of each answer that has some. Complains of the others; it is an error if there is no other answer.
+fn usable(file: &str, bytes: &[u8], complaints: &mut Complaints) -> Result<Vec<Vec<Stream>>, Box<Diagnostic>> {
+    let (mut used, mut asides) = (Vec::new(), Vec::new());
+    for answer in answers::answers::<Response>(file, bytes)? {
+        match result(file, answer, complaints) {
+            Ok(list) => used.push(list),
+            Err(aside) => asides.push(aside),
+        }
     }
-    answer.data.and_then(|data| data.result).or(answer.result).or(answer.streams).ok_or_else(|| {
+    answers::set_aside(asides, used.len(), complaints)?;
+    Ok(used)
+}
+
+/// The streams of an answer; Loki's own message if it is an error.
+fn result(file: &str, answer: Answer<'_, Response>, complaints: &mut Complaints) -> Result<Vec<Stream>, Aside> {
+    let place = answer.place;
+    let is_foreign = |kind: &String| kind != "streams";
+    let response = answer.read.map_err(|broken| match broken.result_type().filter(is_foreign) {
+        Some(kind) => foreign(file, place, &kind),
+        None => broken.aside(file, place),
+    })?;
+    let Response { status, error, message, data, result_type, result, streams, warnings, partial, dropped_entries } = response;
+    let (of_data, list) = data.map_or((None, None), |data| (data.result_type, data.result));
+    let list = list.or(result).or(streams);
+    let message = answers::word(error).or(answers::word(message));
+    let failed = answers::word(status).is_some_and(|status| !status.eq_ignore_ascii_case("success"));
+    if failed || (list.is_none() && message.is_some()) {
+        return Err(refused(file, place, message));
+    }
+    if let Some(kind) = answers::word(of_data).or(answers::word(result_type)).filter(is_foreign) {
+        return Err(foreign(file, place, &kind));
+    }
+    let list = list.ok_or_else(|| {
         let what = text!("`{}` contains no log lines: it has neither `data.result` nor `streams`", file);
-        Box::new(
-            Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)
-                .help("expected the JSON response of Loki's `query_range`, or a push request body"),
-        )
-    })
+        let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(EXPECTED));
+        Aside { place, reason: text!("neither `data.result` nor `streams`"), found: String::new(), alone }
+    })?;
+    answers::remark(&[&warnings], &[&partial], place, complaints);
+    complaints.add(Code::SIGNAL_ENTRY, "log lines dropped by the sender (`dropped_entries`)", dropped_entries.0, || place.text());
+    Ok(list)
+}
+
+/// The answer of a metric query.
+fn foreign(file: &str, place: Place, kind: &str) -> Aside {
+    let what = text!("`{}` contains the answer of a metric query (`{}`) instead of `streams`", file, kind);
+    let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(EXPECTED));
+    Aside { place, reason: text!("the answer of a metric query (`{}`) instead of `streams`", kind), found: String::new(), alone }
+}
+
+/// An error response.
+fn refused(file: &str, place: Place, message: Option<String>) -> Aside {
+    let found = message.clone().unwrap_or_default();
+    let message = message.map_or_else(|| text!("no message"), Text::from);
+    let what = text!("`{}` contains a Loki error instead of data: {}", file, message);
+    let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again"));
+    Aside { place, reason: text!("an error of Loki"), found, alone }
 }
 
 /// Loki stores a line once per stream and nanosecond; responses for overlapping windows repeat it.

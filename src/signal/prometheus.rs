@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use diag::{Code, Diagnostic, Text, text};
 use value::Time;
 
+use super::answers::{self, Answer, Aside, Place};
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
-use super::json::{self, Labels};
+use super::json::{LabelValue, Labels};
 use super::reader_context::{Complaints, ReaderContext};
 use super::samples::{Length, Sample, Samples};
 use super::scores;
@@ -21,21 +23,36 @@ pub(super) enum Role {
     Baseline,
 }
 
+/// The results that are series.
+const TYPES: [&str; 2] = ["matrix", "vector"];
+
 /// A response, or only its `data`.
 #[derive(Deserialize)]
-#[serde(expecting = "a Prometheus response, an object with `status` and `data`")]
+#[serde(rename_all = "camelCase", expecting = "a Prometheus response, an object with `status` and `data`")]
 struct Response {
-    status: Option<String>,
-    #[serde(rename = "errorType")]
-    error_type: Option<String>,
-    error: Option<String>,
+    status: Option<LabelValue>,
+    error_type: Option<LabelValue>,
+    error: Option<LabelValue>,
+    /// What gateways call their error.
+    message: Option<LabelValue>,
     data: Option<Data>,
+    result_type: Option<LabelValue>,
     result: Option<Vec<RawSeries>>,
+    #[serde(default)]
+    warnings: Value,
+    #[serde(default)]
+    infos: Value,
+    #[serde(default)]
+    partial: Value,
+    /// What `VictoriaMetrics` calls it.
+    #[serde(default)]
+    is_partial: Value,
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "the data of a response, an object with `resultType` and `result`")]
+#[serde(rename_all = "camelCase", expecting = "the data of a response, an object with `resultType` and `result`")]
 struct Data {
+    result_type: Option<LabelValue>,
     result: Option<Vec<RawSeries>>,
 }
 
@@ -68,8 +85,9 @@ struct Part {
 pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut parts: BTreeMap<Labels, Part> = BTreeMap::new();
     let mut received = 0;
-    for (at, answer) in json::documents::<Response>(file, bytes)?.into_iter().enumerate() {
-        for mut series in result(file, at, answer)? {
+    let mut complaints = Complaints::default();
+    for list in usable(file, bytes, &mut complaints)? {
+        for mut series in list {
             if let Some(sample) = &series.value {
                 series.values.push(sample);
             }
@@ -87,7 +105,6 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
             received += 1;
         }
     }
-    let mut complaints = Complaints::default();
     let (counts, _) = counters(&mut context.counts, role);
     counts.received += received;
     counts.merged += received - parts.len();
@@ -100,18 +117,62 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     Ok(())
 }
 
-/// The series of a response; Prometheus' own message if it is an error.
-fn result(file: &str, at: usize, answer: Response) -> Result<Vec<RawSeries>, Box<Diagnostic>> {
-    if answer.status.as_deref() == Some("error") {
-        let kind = answer.error_type.map_or_else(String::new, |kind| format!("{kind}: "));
-        let message = answer.error.map_or_else(|| text!("no message"), Text::from);
-        let what = text!("`{}` contains a Prometheus error instead of data: {}{}", file, kind, message);
-        return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
+/// The series of each answer that has some. Complains of the others; it is an error if there is no other answer.
+fn usable(file: &str, bytes: &[u8], complaints: &mut Complaints) -> Result<Vec<Vec<RawSeries>>, Box<Diagnostic>> {
+    let (mut used, mut asides) = (Vec::new(), Vec::new());
+    for answer in answers::answers::<Response>(file, bytes)? {
+        match result(file, answer, complaints) {
+            Ok(list) => used.push(list),
+            Err(aside) => asides.push(aside),
+        }
     }
-    answer.data.and_then(|data| data.result).or(answer.result).ok_or_else(|| {
-        let what = text!("`{}` contains no series: response {} has neither `data.result` nor `result`", file, at);
-        Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected the JSON response of Prometheus' `query_range` or `query`"))
-    })
+    answers::set_aside(asides, used.len(), complaints)?;
+    Ok(used)
+}
+
+/// The series of an answer; Prometheus' own message if it is an error.
+fn result(file: &str, answer: Answer<'_, Response>, complaints: &mut Complaints) -> Result<Vec<RawSeries>, Aside> {
+    let place = answer.place;
+    let foreign = |kind: String| {
+        let what = text!("`{}` contains a `{}` instead of a `matrix` or a `vector`", file, kind);
+        let help = "expected the JSON response of Prometheus' `query_range` or `query`";
+        let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help));
+        Aside { place, reason: text!("`{}` instead of `matrix` or `vector`", kind), found: String::new(), alone }
+    };
+    let is_foreign = |kind: &String| !TYPES.contains(&kind.as_str());
+    let response = answer.read.map_err(|broken| match broken.result_type().filter(is_foreign) {
+        Some(kind) => foreign(kind),
+        None => broken.aside(file, place),
+    })?;
+    let Response { status, error_type, error, message, data, result_type, result, warnings, infos, partial, is_partial } = response;
+    let (of_data, list) = data.map_or((None, None), |data| (data.result_type, data.result));
+    let list = list.or(result);
+    let message = answers::word(error).or(answers::word(message));
+    let failed = answers::word(status).is_some_and(|status| status.eq_ignore_ascii_case("error"));
+    if failed || (list.is_none() && message.is_some()) {
+        return Err(refused(file, place, answers::word(error_type), message));
+    }
+    if let Some(kind) = answers::word(of_data).or(answers::word(result_type)).filter(is_foreign) {
+        return Err(foreign(kind));
+    }
+    let list = list.ok_or_else(|| {
+        let what = text!("`{}` contains no series: response {} has neither `data.result` nor `result`", file, place.number);
+        let help = "expected the JSON response of Prometheus' `query_range` or `query`";
+        let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help));
+        Aside { place, reason: text!("neither `data.result` nor `result`"), found: String::new(), alone }
+    })?;
+    answers::remark(&[&warnings, &infos], &[&partial, &is_partial], place, complaints);
+    Ok(list)
+}
+
+/// An error response.
+fn refused(file: &str, place: Place, kind: Option<String>, message: Option<String>) -> Aside {
+    let kind = kind.map_or_else(String::new, |kind| format!("{kind}: "));
+    let found = format!("{kind}{}", message.as_deref().unwrap_or_default());
+    let message = message.map_or_else(|| text!("no message"), Text::from);
+    let what = text!("`{}` contains a Prometheus error instead of data: {}{}", file, kind, message);
+    let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again"));
+    Aside { place, reason: text!("an error of Prometheus"), found, alone }
 }
 
 /// Takes a series that `sources.yaml` names as a score, and returns whether it is one. Its samples count as scores, not as a series.
@@ -196,11 +257,12 @@ pub struct LabelledSeries {
 /// The series of all responses to one query, in the order of their labels; parts of one series are merged.
 ///
 /// # Errors
-/// `SIGNAL_FORMAT`: not a Prometheus response, or an error.
+/// `SIGNAL_FORMAT`: one of them is not a Prometheus response, or an error.
 pub fn read_series(file: &str, bytes: &[u8]) -> Result<Vec<LabelledSeries>, Box<Diagnostic>> {
     let mut parts: BTreeMap<Labels, Samples> = BTreeMap::new();
-    for (at, answer) in json::documents::<Response>(file, bytes)?.into_iter().enumerate() {
-        for series in result(file, at, answer)? {
+    // Nothing here could tell of an answer that is missing, so one that cannot be used is an error.
+    for answer in answers::answers::<Response>(file, bytes)? {
+        for series in result(file, answer, &mut Complaints::default()).map_err(|aside| aside.alone)? {
             let samples = parts.entry(series.metric).or_default();
             samples.append(series.values);
             if let Some(sample) = &series.value {

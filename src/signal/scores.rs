@@ -9,8 +9,8 @@ use diag::{Code, Diagnostic, Text, text};
 use estate::ComponentId;
 use value::Time;
 
+use super::answers;
 use super::counts::Counts;
-use super::events;
 use super::facts::{Facts, Origin, Score};
 use super::json;
 use super::mapping_rules::ScoreSeries;
@@ -59,13 +59,8 @@ pub(super) type Seen = BTreeMap<Key, usize>;
 /// # Errors
 /// `NOT_UTF8`; `SIGNAL_FORMAT`: not JSON, or no entry has a `score`.
 pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &Resolver<'_>) -> Result<Vec<ScoreEntry>, Box<Diagnostic>> {
-    let entries: Vec<Result<Value, String>> = match json::documents::<Value>(file, bytes) {
-        Ok(documents) => documents.into_iter().map(Ok).collect(),
-        Err(diagnostic) if diagnostic.code == Code::SIGNAL_FORMAT => {
-            events::lines(json::text(file, bytes)?, "score").ok_or_else(|| helped(*diagnostic))?
-        }
-        Err(diagnostic) => return Err(diagnostic),
-    };
+    let entries =
+        answers::entries(file, bytes, "score").map_err(|error| if error.code == Code::SIGNAL_FORMAT { helped(*error) } else { error })?;
     if !entries.is_empty() && !entries.iter().flatten().any(|entry| entry.get("score").is_some()) {
         let what = text!("`{}` contains no scores: no entry has a `score`", file);
         return Err(helped(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)));

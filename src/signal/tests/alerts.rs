@@ -101,6 +101,98 @@ fn bodies_of_the_api() {
 }
 
 #[test]
+fn an_alert_is_known_by_its_labels() {
+    let one = |labels: &str, status: &str, ends: &str| {
+        format!(r#"{{"status":"{status}","labels":{{{labels}}},"startsAt":"2025-06-01T10:00:00Z","endsAt":"{ends}","fingerprint":"same"}}"#)
+    };
+    let (db, service) = (r#""alertname":"Hot","service":"order-db""#, r#""alertname":"Hot","service":"order-service""#);
+    let end = "2025-06-01T10:04:00Z";
+    // One fingerprint on different labels: a resolution ends only its own alert.
+    check(
+        FILE,
+        &webhook(&[one(db, "firing", ""), one(service, "firing", ""), one(service, "resolved", end)]),
+        &["alert order-db Hot 10:00:00-... dup 0 flaps 0", "alert order-service Hot 10:00:00-10:04:00 dup 0 flaps 0"],
+    );
+    // Only a delivery without labels is joined by its fingerprint, if that tells which alert is meant.
+    check(FILE, &webhook(&[one(db, "firing", ""), one("", "resolved", end)]), &["alert order-db Hot 10:00:00-10:04:00 dup 0 flaps 0"]);
+    check(
+        FILE,
+        &webhook(&[one(db, "firing", ""), one(service, "firing", ""), one("", "resolved", end)]),
+        &[
+            "alert order-db Hot 10:00:00-... dup 0 flaps 0",
+            "alert order-service Hot 10:00:00-... dup 0 flaps 0",
+            "alert ? unnamed alert 10:00:00-10:04:00 dup 0 flaps 0",
+        ],
+    );
+}
+
+#[test]
+fn words_for_the_status_in_any_case() {
+    let later = alert("B", "firing", "10:30", "");
+    let of_b = "alert order-db B 10:30:00-... dup 0 flaps 0";
+    for (status, end) in [
+        ("resolved", "10:05:00"),
+        ("RESOLVED", "10:05:00"),
+        ("OK", "10:05:00"),
+        ("Normal (NoData)", "10:05:00"),
+        ("Firing", "..."),
+        ("Alerting", "..."),
+        // The times decide.
+        ("active", "10:05:00"),
+        ("", "10:05:00"),
+    ] {
+        let of_a = format!("alert order-db A 10:00:00-{end} dup 0 flaps 0");
+        check(FILE, &webhook(&[alert("A", status, "10:00", "10:05"), later.clone()]), &[&of_a, of_b]);
+    }
+    let unknown = alert("A", "sleepy", "10:00", "10:05");
+    for (entry, shown) in [(unknown.clone(), "sleepy"), (unknown.replace("\"sleepy\"", "1"), "1")] {
+        check(
+            FILE,
+            &webhook(&[entry, later.clone()]),
+            &[
+                "alert order-db A 10:00:00-10:05:00 dup 0 flaps 0",
+                of_b,
+                &format!("F4002 `alerts.json`: alerts with an unknown status, their times decide: 1 (the first: alert 0, `{shown}`)"),
+            ],
+        );
+    }
+    check(
+        FILE,
+        &webhook(&[alert("A", "Pending", "10:00", ""), later]),
+        &[
+            of_b,
+            "unread 0 alert: pending, so not an alert yet",
+            "F4002 `alerts.json`: alerts rejected, pending, so not an alert yet: 1 (the first: alert 0)",
+        ],
+    );
+}
+
+#[test]
+fn answers_of_version_1() {
+    let of = |name: &str, more: &str| format!(r#"{{"labels":{{"alertname":"{name}","service":"order-db"}},{more}}}"#);
+    let firing = of("A", r#""state":"firing","activeAt":"2025-06-01T10:00:00Z","value":"1e+00""#);
+    let pending = of("B", r#""state":"pending","activeAt":"2025-06-01T10:01:00Z""#);
+    let undated = of("C", r#""state":"firing","activeAt":"noon""#);
+    check(
+        FILE,
+        &format!(r#"{{"status":"success","data":{{"alerts":[{firing},{pending},{undated}]}}}}"#),
+        &[
+            "alert order-db A 10:00:00-... dup 0 flaps 0",
+            "unread 1 alert: pending, so not an alert yet",
+            "unread 2 alert: invalid `activeAt`, `noon`",
+            "F4002 `alerts.json`: alerts rejected, pending, so not an alert yet: 1 (the first: alert 1)",
+            "F4003 `alerts.json`: alerts rejected, invalid `activeAt`: 1 (the first: alert 2, `noon`)",
+        ],
+    );
+    let of_alertmanager = of("A", r#""startsAt":"2025-06-01T10:00:00Z","status":{"state":"active","silencedBy":[]}"#);
+    let list = format!(r#"{{"status":"success","data":[{of_alertmanager}]}}"#);
+    check(FILE, &list, &["alert order-db A 10:00:00-... dup 0 flaps 0"]);
+    check(FILE, r#"{"status":"success","data":[]}"#, &[]);
+    check(FILE, r#"{"version":"4","alerts":null}"#, &[]);
+    check_error(FILE, r#"{"status":"success","data":["alertname"]}"#, "F4001", "`alerts.json` contains no alerts");
+}
+
+#[test]
 fn several_payloads_in_one_file() {
     let (one, two) = (webhook(&[alert("A", "firing", "10:00", "")]), webhook(&[alert("B", "firing", "10:01", "")]));
     let expected = &["alert order-db A 10:00:00-... dup 0 flaps 0", "alert order-db B 10:01:00-... dup 0 flaps 0"];
@@ -150,7 +242,7 @@ fn files_that_cannot_be_read_say_where() {
     check_error(FILE, "{\"alerts\":[", "F4001", "`alerts.json` line 1 column 11: ");
     check_error(FILE, " \n", "F4001", "`alerts.json` is empty");
     check_error(FILE, r#"{"status":"success","data":{}}"#, "F4001", "`alerts.json` contains no alerts");
-    check_error(FILE, "\"text\"", "F4001", "`alerts.json` line 1 column ");
+    check_error(FILE, "\"text\"", "F4001", "`alerts.json` contains no alerts");
     check_error(FILE, &"[".repeat(1_000_000), "F4001", "`alerts.json` line 1 column 1");
     let mut text = super::bundle(&[]);
     text.alerts = Some((FILE.to_owned(), b"[\"\xFF\"]".to_vec()));

@@ -36,6 +36,55 @@ fn changes_probes_and_reports() {
 }
 
 #[test]
+fn data_as_bytes_or_as_text() {
+    let encoded = "eyJjb21wb25lbnQiOiJvcmRlci1kYiIsImtpbmQiOiJkZXBsb3kiLCJzdW1tYXJ5IjoidjMifQ==";
+    let (first, second) = encoded.split_at(20);
+    for (of_type, more, data, expected) in [
+        ("change", format!(r#""data_base64":"{encoded}","#), "null", "change order-db 10:00:00 \"deploy\\nv3\""),
+        ("change", format!(r#""data_base64":"{first}\n{second}\n","#), "null", "change order-db 10:00:00 \"deploy\\nv3\""),
+        ("user.report", r#""data_base64":"aXQgaXMgc2xvdw==","#.to_owned(), "null", "report ? 10:00:00 \"it is slow\" "),
+        ("change", String::new(), r#""{\"component\":\"order-db\",\"kind\":\"x\"}""#, "change order-db 10:00:00 \"x\""),
+    ] {
+        check(FILE, &event(of_type, &more, data), &[expected]);
+    }
+    for (encoded, reason) in
+        [(r#""%%%""#, "invalid `data_base64`"), ("7", "invalid `data_base64`"), (r#""/w==""#, "`data_base64` is not text")]
+    {
+        check(
+            FILE,
+            &event("change", &format!(r#""subject":"order-db","data_base64":{encoded},"#), "null"),
+            &[&format!("unread 0 event: {reason}"), &format!("F4002 `events.ndjson`: events rejected, {reason}: 1 (the first: event 0)")],
+        );
+    }
+}
+
+#[test]
+fn a_probe_may_tell_the_status_of_its_response() {
+    let probe = |status: &str| event("probe", r#""subject":"order-db","#, &format!(r#"{{"status":{status}}}"#));
+    for (status, success) in [("200", true), ("204", true), ("\"301\"", true), ("404", false), ("503", false)] {
+        check(FILE, &probe(status), &[&format!("probe ?>order-db 10:00:00 {success} \"\"")]);
+    }
+    check(
+        FILE,
+        &probe("999"),
+        &[
+            "unread 0 event: a probe with an unknown result, `data.status` is `999`",
+            "F4002 `events.ndjson`: events rejected, a probe with an unknown result: 1 (the first: event 0, `data.status` is `999`)",
+        ],
+    );
+}
+
+#[test]
+fn a_broken_element_of_an_array_costs_only_itself() {
+    let (one, two) = (event("change", "", r#"{"kind":"a"}"#), event("change", "", r#"{"kind":"b"}"#));
+    for broken in [r#"{"type":"change",,}"#, r#"{"type":"cha"#, "<html></html>"] {
+        let text = render(&[(FILE, &format!("[\n{one},\n{broken},\n{two}\n]\n"))]);
+        let expected = "change ? 10:00:00 \"a\"\nchange ? 10:00:00 \"b\"\nunread 1 event: invalid JSON, line ";
+        assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+#[test]
 fn one_per_line_or_an_array_and_each_once() {
     let (one, two) = (
         event("change", r#""id":"1","source":"ci","#, r#"{"kind":"a"}"#),

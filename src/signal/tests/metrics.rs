@@ -81,7 +81,12 @@ fn answers_that_cannot_be_read_say_why() {
     check_error(FILE, "{}", "F4001", "`metrics.json` contains no series: response 0 has neither");
     check_error(FILE, r#"{"data":{"result":[{"values":[["10:00","1"]]}]}}"#, "F4001", "`metrics.json` line 1 column ");
     check_error(FILE, r#"{"data":{"result":[{"values":[[1]]}]}}"#, "F4001", "`metrics.json` line 1 column ");
-    check_error(FILE, r#"{"data":{"resultType":"scalar","result":[1748772000,"1"]}}"#, "F4001", "`metrics.json` line 1 column ");
+    check_error(
+        FILE,
+        r#"{"data":{"resultType":"scalar","result":[1748772000,"1"]}}"#,
+        "F4001",
+        "`metrics.json` contains a `scalar` instead",
+    );
     check_error(FILE, &format!("{{\"data\":{}", "[".repeat(1_000_000)), "F4001", "`metrics.json` line 1 column ");
     let cut = matrix("load", &[(0, "1")]);
     check_error(FILE, cut.get(..cut.len() - 4).unwrap(), "F4001", "`metrics.json` line 1 column ");

@@ -1,6 +1,7 @@
 //! Tests as data: a file as a tool wrote it, and the facts that must come of it, as text.
 
 mod alerts;
+mod answers;
 mod bundles;
 mod events;
 mod logs;

@@ -114,6 +114,8 @@ fn what_is_no_score_is_set_aside_with_its_reason() {
     assert!(
         render("", &[("scores.ndjson", &torn)]).starts_with("order-db - 10:00:00 m 0.500\nunread 1 score: invalid JSON, line 2 column ")
     );
+    let torn = format!("[{},\n{{\"component\":", score(r#""component":"order-db","score":0.5,"#));
+    assert!(render("", &[("scores.json", &torn)]).starts_with("order-db - 10:00:00 m 0.500\nunread 1 score: invalid JSON, line 2 column "));
     for (text, expected) in [("nothing", "F4001 `scores.json` line 1 column "), (r#"{"a":1}"#, "F4001 `scores.json` contains no scores")] {
         assert!(render("", &[("scores.json", text)]).starts_with(expected), "{text}");
     }

@@ -212,6 +212,11 @@ fn files_that_cannot_be_read() {
     let mut expected = EXPECTED.to_vec();
     expected.insert(5, "F4002 `traces.json`: objects skipped, not spans: 1");
     check(FILE, &format!("{whole}\n{{}}"), &expected);
+    let mut expected = EXPECTED.to_vec();
+    expected.insert(5, "F4001 `traces.json`: answers set aside, an error of Jaeger: 1 (the first: trace not found)");
+    let refused = r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#;
+    check(FILE, &format!("{whole}\n{refused}"), &expected);
+    check(FILE, &format!("{refused}\n{whole}"), &expected);
     check(
         FILE,
         &otlp(spans.get(..2).unwrap()),

@@ -75,16 +75,19 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
 }
 
 /// Reads the spans of a file, one document after the other. If the last document is truncated because a collector is still writing
-/// it, only that document is lost.
+/// it, only that document is lost; so is an error among other answers.
 fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
+    let mut refused: Vec<String> = Vec::new();
+    let mut said = Vec::new();
     for (documents, document) in serde_json::Deserializer::from_str(json::text(file, bytes)?).into_iter::<Document>().enumerate() {
         let Document(parts) = match document {
             Ok(document) => document,
             Err(error) if error.is_eof() && documents > 0 => {
                 let what = text!("`{}` is truncated in document {}, which was skipped", file, documents);
-                return Ok(vec![warning(Code::SIGNAL_FORMAT, what)]);
+                said.push(warning(Code::SIGNAL_FORMAT, what));
+                break;
             }
             Err(error) => return Err(Box::new(json::malformed(file, &error))),
         };
@@ -109,8 +112,8 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
                     collector.add(whose, &span);
                 }
                 Part::Refused(message) => {
-                    let what = text!("`{}` contains a Jaeger error instead of data: {}", file, message);
-                    return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
+                    refused.push(message);
+                    continue;
                 }
                 Part::Foreign => {
                     foreign += 1;
@@ -120,15 +123,23 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
             known += 1;
         }
     }
-    if foreign == 0 {
-        return Ok(Vec::new());
+    if let Some(first) = refused.first() {
+        if known == 0 {
+            let what = text!("`{}` contains a Jaeger error instead of data: {}", file, first);
+            return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again")));
+        }
+        let what = text!("`{}`: answers set aside, an error of Jaeger: {} (the first: {})", file, refused.len(), first);
+        said.push(warning(Code::SIGNAL_FORMAT, what));
     }
-    if known == 0 {
+    if foreign > 0 && known == 0 {
         let what = text!("`{}` contains no spans: it has neither `resourceSpans`, `data`, `spans` nor `traceId`", file);
         let help = text!("expected OTLP/JSON, the JSON response of Jaeger's `/api/traces`, or a list of Zipkin spans");
         return Err(Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help)));
     }
-    Ok(vec![warning(Code::SIGNAL_ENTRY, text!("`{}`: objects skipped, not spans: {}", file, foreign))])
+    if foreign > 0 {
+        said.push(warning(Code::SIGNAL_ENTRY, text!("`{}`: objects skipped, not spans: {}", file, foreign)));
+    }
+    Ok(said)
 }
 
 /// Counts what happened to every span.
