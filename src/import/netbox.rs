@@ -103,7 +103,7 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
         let documents = builder.documents(source);
         let mut found = false;
         let mut strange = Vec::new();
-        for document in &documents {
+        for (document, number) in documents.iter().zip(1..) {
             let answer = document.get("results").is_some();
             let items: &[Value] = match document {
                 Value::Array(items) => items,
@@ -114,14 +114,14 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
             pages.add(document, &source.name);
             found |= answer || !known.is_empty();
             if known.is_empty() && document.is_object() && !answer {
-                strange.push(said(document));
+                strange.push((number, said(document)));
             }
             for (key, fields) in known {
                 records.records.entry(key).or_insert((fields, source.name.as_str()));
             }
         }
         if found {
-            strange.into_iter().for_each(|why| builder.skip("an answer", why, &source.name));
+            strange.into_iter().for_each(|(number, why)| builder.skip(format!("answer {number}"), why, &source.name));
         } else if !documents.is_empty() {
             builder.fail_foreign(&source.name);
         }
