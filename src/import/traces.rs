@@ -53,7 +53,9 @@ fn answered(builder: &mut Builder<'_>, source: &Source) -> Option<Vec<Edge>> {
         }
         edges.extend(found);
     }
-    if let (true, Some((_, error))) = (edges.is_empty(), failures.first()) {
+    if edges.is_empty()
+        && let Some((_, error)) = failures.first()
+    {
         builder.fail(&source.name, text!("the answer is an error: {}", error));
         return None;
     }
