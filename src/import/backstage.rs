@@ -7,13 +7,15 @@ use serde_json::Value;
 use super::builder::Builder;
 use super::{DeclaredComponent, Source, Written, guess, names, tree};
 
-/// Kind in lower case, namespace, name.
+/// Kind, namespace and name, all in lower case: Backstage compares them in any case.
 type Reference = (String, String, String);
 
 const IMPORTED: [&str; 5] = ["component", "api", "resource", "system", "domain"];
 
 struct Entity<'s> {
     reference: Reference,
+    /// As it is written.
+    name: String,
     value: Value,
     source: &'s str,
 }
@@ -23,7 +25,8 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     let entries: Vec<(Reference, Vec<String>)> = entities
         .iter()
         .map(|entity| {
-            let (kind, namespace, name) = &entity.reference;
+            let (kind, namespace, _) = &entity.reference;
+            let name = &entity.name;
             let full = format!("{kind}:{namespace}/{name}");
             (entity.reference.clone(), vec![name.clone(), format!("{kind}/{name}"), full])
         })
@@ -69,11 +72,11 @@ fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Entity<'
                 continue;
             }
             let namespace = tree::text(&value, &["metadata", "namespace"]).unwrap_or_else(|| "default".to_owned());
-            let reference = (kind.clone(), namespace.to_lowercase(), name.clone());
+            let reference = (kind.clone(), namespace.to_lowercase(), name.to_lowercase());
             if entities.contains_key(&reference) {
                 builder.skip(format!("{kind} `{name}`"), "declared twice; the first is used", &source.name);
             } else {
-                entities.insert(reference.clone(), Entity { reference, value, source: &source.name });
+                entities.insert(reference.clone(), Entity { reference, name, value, source: &source.name });
             }
         }
         if !found {
@@ -84,8 +87,7 @@ fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Entity<'
 }
 
 fn component(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str) {
-    let (kind, _, name) = &entity.reference;
-    let value = &entity.value;
+    let (kind, name, value) = (&entity.reference.0, &entity.name, &entity.value);
     let said = tree::text(value, &["spec", "type"]).unwrap_or_default().to_lowercase();
     let guessed = guess::from_name(&said).or_else(|| guess::from_name(name));
     let engine = guessed.and_then(|guess| guess.engine);
@@ -155,5 +157,5 @@ fn relations(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str, ids: &BTr
 fn reference(text: &str, kind: &str, namespace: &str) -> Reference {
     let (kind, rest) = text.split_once(':').unwrap_or((kind, text));
     let (namespace, name) = rest.split_once('/').unwrap_or((namespace, rest));
-    (kind.to_lowercase(), namespace.to_lowercase(), name.to_owned())
+    (kind.to_lowercase(), namespace.to_lowercase(), name.to_lowercase())
 }

@@ -16,6 +16,7 @@ mod kubernetes;
 mod names;
 mod netbox;
 mod netbox_links;
+mod netbox_pages;
 mod records;
 mod selectors;
 mod tables;

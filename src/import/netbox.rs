@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::{DeclaredComponent, Source, Written, names, netbox_links, tree};
+use super::{DeclaredComponent, Source, Written, names, netbox_links, netbox_pages, tree};
 
 /// Model and primary key.
 pub(super) type Key = (String, u64);
@@ -13,11 +13,14 @@ pub(super) type Key = (String, u64);
 /// All records of all files: fields, and the file.
 pub(super) struct Records<'s> {
     records: BTreeMap<Key, (Value, &'s str)>,
+    /// Those that become no component though their model does, with the reason.
+    left_out: BTreeMap<Key, String>,
 }
 
 /// The last part of an API path, and the model that it shows.
-const PATHS: [(&str, &str); 17] = [
+const PATHS: [(&str, &str); 19] = [
     ("regions", "dcim.region"),
+    ("site-groups", "dcim.sitegroup"),
     ("sites", "dcim.site"),
     ("locations", "dcim.location"),
     ("racks", "dcim.rack"),
@@ -34,19 +37,37 @@ const PATHS: [(&str, &str); 17] = [
     ("tenants", "tenancy.tenant"),
     ("prefixes", "ipam.prefix"),
     ("vlans", "ipam.vlan"),
+    ("wireless-lans", "wireless.wirelesslan"),
 ];
 
-/// Models that become components, each with where its records are located: field, model of the holder, kind of relation. The
-/// first field that is set counts.
-const HELD: [(&str, &[(&str, &str)]); 7] = [
+/// Models that become components, each with where its records are located: field, and model of the holder. The first holder
+/// that is a component counts.
+const HELD: [(&str, &[(&str, &str)]); 10] = [
     ("dcim.region", &[("parent", "dcim.region")]),
-    ("dcim.site", &[("region", "dcim.region")]),
+    ("dcim.sitegroup", &[("parent", "dcim.sitegroup")]),
+    ("dcim.site", &[("region", "dcim.region"), ("group", "dcim.sitegroup")]),
     ("dcim.location", &[("parent", "dcim.location"), ("site", "dcim.site")]),
     ("dcim.rack", &[("location", "dcim.location"), ("site", "dcim.site")]),
     ("dcim.device", &[("rack", "dcim.rack"), ("location", "dcim.location"), ("site", "dcim.site")]),
-    ("virtualization.cluster", &[("site", "dcim.site"), ("scope_id", "dcim.site")]),
+    ("virtualization.cluster", &[("site", "dcim.site"), ("scope", SCOPE)]),
     ("virtualization.virtualmachine", &[("device", "dcim.device"), ("cluster", "virtualization.cluster"), ("site", "dcim.site")]),
+    ("ipam.prefix", &[("site", "dcim.site"), ("scope", SCOPE)]),
+    ("wireless.wirelesslan", &[("scope", SCOPE)]),
 ];
+
+/// From NetBox 4.2 on, the record itself says of which model its holder is.
+const SCOPE: &str = "";
+
+/// Where `dumpdata` repeats the place of a scope, the closest first.
+const CACHED: [(&str, &str); 4] =
+    [("_location", "dcim.location"), ("_site", "dcim.site"), ("_region", "dcim.region"), ("_site_group", "dcim.sitegroup")];
+
+/// The status of what is not there yet, or not any more.
+const NOT_THERE: [&str; 6] = ["planned", "staged", "staging", "inventory", "decommissioning", "retired"];
+/// The status of what is there and does not work.
+const NOT_WORKING: [&str; 3] = ["offline", "failed", "paused"];
+/// Of networks, where the words above do not say it: a container of prefixes is none itself.
+const NO_NETWORK: [&str; 4] = ["container", "reserved", "deprecated", "disabled"];
 
 impl<'s> Records<'s> {
     pub(super) fn all(&self) -> impl Iterator<Item = (&Key, &Value, &'s str)> {
@@ -55,6 +76,12 @@ impl<'s> Records<'s> {
 
     pub(super) fn get(&self, model: &str, key: u64) -> Option<&Value> {
         self.records.get(&(model.to_owned(), key)).map(|(fields, _)| fields)
+    }
+
+    /// Why nothing can be related to a record.
+    pub(super) fn missing(&self, key: &Key) -> String {
+        let left_out = self.left_out.get(key).map(|why| format!("the other end is left out: {why}"));
+        left_out.unwrap_or_else(|| "dangling: the record is not in the files".to_owned())
     }
 
     /// A text of the record that a field refers to: the nested object of the API, or the record of that key.
@@ -70,24 +97,37 @@ pub(super) fn number(value: &Value) -> Option<u64> {
 }
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
-    let mut records = Records { records: BTreeMap::new() };
+    let mut records = Records { records: BTreeMap::new(), left_out: BTreeMap::new() };
+    let mut pages = netbox_pages::Pages::default();
     for source in sources {
         let documents = builder.documents(source);
         let mut found = false;
-        for document in &documents {
-            let list = if document.is_array() { tree::list(document, &[]) } else { tree::list(document, &["results"]) };
-            found |= document.get("results").is_some();
-            for item in list {
-                if let Some((key, fields)) = record(item) {
-                    found = true;
-                    records.records.entry(key).or_insert((fields, source.name.as_str()));
-                }
+        let mut strange = Vec::new();
+        for (document, number) in documents.iter().zip(1..) {
+            let answer = document.get("results").is_some();
+            let items: &[Value] = match document {
+                Value::Array(items) => items,
+                _ if answer => tree::list(document, &["results"]),
+                one => std::slice::from_ref(one),
+            };
+            let known: Vec<(Key, Value)> = items.iter().filter_map(record).collect();
+            pages.add(document, &source.name);
+            found |= answer || !known.is_empty();
+            if known.is_empty() && document.is_object() && !answer {
+                strange.push((number, said(document)));
+            }
+            for (key, fields) in known {
+                records.records.entry(key).or_insert((fields, source.name.as_str()));
             }
         }
-        if !documents.is_empty() && !found {
+        if found {
+            strange.into_iter().for_each(|(number, why)| builder.skip(format!("answer {number}"), why, &source.name));
+        } else if !documents.is_empty() {
             builder.fail_foreign(&source.name);
         }
     }
+    pages.report(builder);
+    leave_out(builder, &mut records);
     let ids = ids(&records);
     for (key, fields, source) in records.all() {
         if let Some(id) = ids.get(key) {
@@ -96,10 +136,16 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     }
     for (key, fields, source) in records.all() {
         if let Some(id) = ids.get(key) {
-            holders(builder, key, fields, id, &ids, source);
+            holders(builder, &records, (key, fields, source), id, &ids);
         }
     }
     netbox_links::cables(builder, &records, &ids);
+}
+
+/// What an answer without records says: `{"detail": "Invalid token"}`.
+fn said(document: &Value) -> String {
+    let detail = ["detail", "error", "exception"].into_iter().find_map(|field| tree::text(document, &[field]));
+    detail.map_or_else(|| "there is no record of NetBox in it".to_owned(), |detail| format!("it is an error: {detail}"))
 }
 
 /// Model, key and fields of an item of either format.
@@ -115,35 +161,96 @@ fn record(item: &Value) -> Option<(Key, Value)> {
     Some((((*model).to_owned(), id), item.clone()))
 }
 
+/// Whether records of the model become components.
+fn is_held(model: &str) -> bool {
+    HELD.iter().any(|(held, _)| *held == model)
+}
+
+/// What a record is called: its name, or its model and key.
+fn called(key: &Key, fields: &Value) -> String {
+    let name = ["name", "prefix", "ssid"].into_iter().find_map(|field| tree::text(fields, &[field]));
+    name.unwrap_or_else(|| numbered(key))
+}
+
+/// The last part of the model's name, and the key.
+fn numbered(key: &Key) -> String {
+    format!("{}-{}", short(&key.0), key.1)
+}
+
+fn short(model: &str) -> &str {
+    model.split('.').nth(1).unwrap_or(model)
+}
+
+/// The status in lower case: a word, or value and label. NetBox before 2.7 has a number as value.
+pub(super) fn status(fields: &Value) -> Option<String> {
+    let of = fields.get("status")?;
+    let words = [tree::scalar(of), tree::text(of, &["value"]), tree::text(of, &["label"])];
+    words.into_iter().flatten().find(|word| !word.starts_with(|c: char| c.is_ascii_digit())).map(|word| word.to_lowercase())
+}
+
+/// Whether a status says that there is no such thing now.
+pub(super) fn is_not_there(status: &str) -> bool {
+    NOT_THERE.contains(&status)
+}
+
+/// Finds the records that are no part of the estate as it is now.
+fn leave_out(builder: &mut Builder<'_>, records: &mut Records<'_>) {
+    let mut left_out = BTreeMap::new();
+    for (key, fields, source) in records.all().filter(|(key, _, _)| is_held(&key.0)) {
+        let kind = kind(records, &key.0, fields);
+        if let Some(why) = status(fields).and_then(|status| objection(builder, &key.0, kind, &status)) {
+            builder.skip(format!("`{}` ({kind})", called(key, fields)), why.as_str(), source);
+            left_out.insert(key.clone(), why);
+        }
+    }
+    records.left_out = left_out;
+}
+
+/// Why something of that status is no component. What does not work stays if the model has an attribute that can say so.
+fn objection(builder: &Builder<'_>, model: &str, kind: &str, status: &str) -> Option<String> {
+    let network = matches!(model, "ipam.prefix" | "wireless.wirelesslan");
+    if is_not_there(status) || (network && NO_NETWORK.contains(&status)) {
+        return Some(format!("its status is `{status}`"));
+    }
+    let unsaid = NOT_WORKING.contains(&status) && !builder.has_attribute(kind, "status");
+    unsaid.then(|| format!("its status is `{status}`; to keep it, declare the attribute `status` of `{kind}` in the model"))
+}
+
 /// Ids of what becomes a component: the name, with the site or the key where others share it.
 fn ids(records: &Records<'_>) -> BTreeMap<Key, String> {
     let entries: Vec<(Key, Vec<String>)> = records
         .all()
-        .filter(|((model, _), _, _)| HELD.iter().any(|(held, _)| held == model))
+        .filter(|(key, _, _)| is_held(&key.0) && !records.left_out.contains_key(*key))
         .map(|(key, fields, _)| {
-            let (model, number) = key;
-            let short = model.split('.').nth(1).unwrap_or(model);
-            let last = format!("{short}-{number}");
-            let name = tree::text(fields, &["name"]).unwrap_or_else(|| last.clone());
+            let name = called(key, fields);
             let site = records.text_of(fields, "site", "dcim.site", "name");
-            let middle = site.map_or_else(|| format!("{short}/{name}"), |site| format!("{site}/{name}"));
-            (key.clone(), vec![name, middle, last])
+            let middle = site.map_or_else(|| format!("{}/{name}", short(&key.0)), |site| format!("{site}/{name}"));
+            (key.clone(), vec![name, middle, numbered(key)])
         })
         .collect();
     names::unique(&entries)
 }
 
-fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields: &Value, id: &str, source: &str) {
-    let role = ["role", "device_role"].into_iter().find_map(|field| records.text_of(fields, field, "dcim.devicerole", "name"));
-    let kind = match key.0.as_str() {
-        "dcim.region" => "region",
+/// The type of the component that a record becomes.
+fn kind(records: &Records<'_>, model: &str, fields: &Value) -> &'static str {
+    match model {
+        "dcim.region" | "dcim.sitegroup" => "region",
         "dcim.site" => "data_center",
         "dcim.location" => "facility",
         "dcim.rack" => "rack",
         "virtualization.cluster" => "cluster",
         "virtualization.virtualmachine" => "virtual_machine",
-        _ => device_kind(role.as_deref().unwrap_or("")),
-    };
+        "ipam.prefix" => "subnet",
+        "wireless.wirelesslan" => "network",
+        _ => {
+            let role = ["role", "device_role"].into_iter().find_map(|field| records.text_of(fields, field, "dcim.devicerole", "name"));
+            device_kind(role.as_deref().unwrap_or(""))
+        }
+    }
+}
+
+fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields: &Value, id: &str, source: &str) {
+    let kind = kind(records, &key.0, fields);
     let ip = ["primary_ip4", "primary_ip", "primary_ip6"]
         .into_iter()
         .find_map(|field| records.text_of(fields, field, "ipam.ipaddress", "address"))
@@ -159,6 +266,9 @@ fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields
         ("cluster", records.text_of(fields, "cluster", "virtualization.cluster", "name")),
         ("description", tree::text(fields, &["description"])),
         ("cores", tree::text(fields, &["vcpus"])),
+        ("cidr", tree::text(fields, &["prefix"])),
+        ("vlan", records.text_of(fields, "vlan", "ipam.vlan", "vid")),
+        ("status", status(fields).filter(|_| builder.has_attribute(kind, "status"))),
         ("memory", tree::text(fields, &["memory"]).map(|memory| format!("{memory}MiB"))),
     ];
     let attributes = found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Written::Text(text?)))).collect();
@@ -199,23 +309,43 @@ pub(super) fn device_kind(role: &str) -> &'static str {
 }
 
 /// Its location, and what a machine runs on.
-fn holders(builder: &mut Builder<'_>, key: &Key, fields: &Value, id: &str, ids: &BTreeMap<Key, String>, source: &str) {
-    let machine = key.0 == "virtualization.virtualmachine";
-    let kind = if machine { "runs_on" } else { "belongs_to" };
+fn holders(
+    builder: &mut Builder<'_>,
+    records: &Records<'_>,
+    (key, fields, source): (&Key, &Value, &str),
+    id: &str,
+    ids: &BTreeMap<Key, String>,
+) {
+    let kind = if key.0 == "virtualization.virtualmachine" { "runs_on" } else { "belongs_to" };
     let Some((_, holders)) = HELD.iter().find(|(model, _)| *model == key.0) else { return };
     for (field, model) in *holders {
-        let Some(number) = fields.get(*field).and_then(number) else { continue };
-        // From NetBox 4.2 on, a cluster's scope may be something else than a site.
-        if *field == "scope_id" && tree::text(fields, &["scope_type"]).as_deref() != Some("dcim.site") {
-            continue;
-        }
-        match ids.get(&((*model).to_owned(), number)) {
-            Some(holder) => builder.relate(id, kind, holder, source),
-            None => {
-                builder.skip(format!("`{id}` {kind} {model} {number}"), "dangling: the record is not in the files", source);
-                continue;
+        let named = || Some(((*model).to_owned(), fields.get(*field).and_then(number)?));
+        let Some(holder) = (if *model == SCOPE { scope(fields) } else { named() }) else { continue };
+        match ids.get(&holder) {
+            Some(holder) => {
+                builder.relate(id, kind, holder, source);
+                return;
             }
+            None => builder.skip(format!("`{id}` {kind} {} {}", holder.0, holder.1), records.missing(&holder), source),
         }
-        return;
     }
+    if fields.get("scope_type").is_some_and(|of| !of.is_null()) && scope(fields).is_none() {
+        builder.skip(format!("the scope of `{id}`"), "the file does not say of which kind it is; use `dumpdata --natural-foreign`", source);
+    }
+}
+
+/// The place that a record is for: of any model, by name and key.
+fn scope(fields: &Value) -> Option<Key> {
+    let key = fields.get("scope_id").and_then(number).or_else(|| fields.get("scope").and_then(number));
+    let named = fields.get("scope_type").and_then(content_type);
+    // A dump may have the kind as a number, which says nothing outside of its database.
+    let cached = || CACHED.iter().find_map(|(field, model)| Some(((*model).to_owned(), fields.get(*field).and_then(number)?)));
+    named.zip(key).or_else(cached)
+}
+
+/// A kind of record, as the API names it, `dcim.site`, or a dump: `["dcim", "site"]`.
+fn content_type(value: &Value) -> Option<String> {
+    let parts: Vec<String> = tree::list(value, &[]).iter().filter_map(tree::scalar).collect();
+    let name = if parts.is_empty() { tree::scalar(value)? } else { parts.join(".") };
+    name.contains('.').then(|| name.to_lowercase())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::netbox::{Key, Records, number};
+use super::netbox::{Key, Records, is_not_there, number, status};
 use super::tree;
 
 /// One end of a cable: what is plugged in, and the device.
@@ -19,6 +19,8 @@ struct End {
 struct Cable<'s> {
     a: Vec<End>,
     b: Vec<End>,
+    /// Why it connects nothing.
+    status: Option<String>,
     source: &'s str,
 }
 
@@ -36,11 +38,16 @@ pub(super) fn cables(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTr
         } else if model == "dcim.cable" {
             let entry = cables.entry(*key).or_default();
             entry.source = source;
+            entry.status = status(fields).filter(|status| is_not_there(status));
             entry.a.extend(tree::list(fields, &["a_terminations"]).iter().filter_map(answer_end));
             entry.b.extend(tree::list(fields, &["b_terminations"]).iter().filter_map(answer_end));
         }
     }
     for (key, cable) in &cables {
+        if let Some(status) = &cable.status {
+            builder.skip(format!("cable {key}"), format!("its status is `{status}`"), cable.source);
+            continue;
+        }
         let mut pairs = BTreeSet::new();
         for a in &cable.a {
             for b in &cable.b {
@@ -70,9 +77,10 @@ fn answer_end(end: &Value) -> Option<End> {
 }
 
 fn link(builder: &mut Builder<'_>, records: &Records<'_>, ids: &BTreeMap<Key, String>, a: (u64, &str), b: (u64, &str), source: &str) {
-    let id = |device: u64| ids.get(&("dcim.device".to_owned(), device));
-    let (Some(from), Some(to)) = (id(a.0), id(b.0)) else {
-        builder.skip(format!("a cable between device {} and device {}", a.0, b.0), "dangling: a device is not in the files", source);
+    let (one, other) = (("dcim.device".to_owned(), a.0), ("dcim.device".to_owned(), b.0));
+    let (Some(from), Some(to)) = (ids.get(&one), ids.get(&other)) else {
+        let gone = if ids.contains_key(&one) { &other } else { &one };
+        builder.skip(format!("a cable between device {} and device {}", a.0, b.0), records.missing(gone), source);
         return;
     };
     match (a.1, b.1) {

@@ -116,57 +116,139 @@ struct Instance<'s> {
     source: &'s str,
 }
 
+/// What the states hold.
+#[derive(Default)]
+struct Found<'s> {
+    instances: Vec<Instance<'s>>,
+    /// The addresses of the instances of each resource, by its bare address.
+    ends: BTreeMap<String, Vec<String>>,
+    /// Bare addresses of resources that are no components.
+    silent: BTreeSet<String>,
+}
+
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
-    let mut instances: Vec<Instance<'_>> = Vec::new();
-    // The instances of each resource, and the resources that are no components.
-    let mut addresses: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut silent: BTreeSet<String> = BTreeSet::new();
+    let mut found = Found::default();
     for source in sources {
         for document in builder.documents(source) {
             if document.get("version").and_then(Value::as_u64) != Some(4) || document.get("resources").is_none() {
                 builder.fail_foreign(&source.name);
                 continue;
             }
-            for resource in tree::list(&document, &["resources"]) {
-                let word = |key: &str| tree::text(resource, &[key]).unwrap_or_default();
-                let plain = format!("{}.{}", word("type"), word("name"));
-                let address = tree::text(resource, &["module"]).map_or_else(|| plain.clone(), |module| format!("{module}.{plain}"));
-                let kind = kind_of(&word("type")).filter(|_| word("mode") != "data");
-                let Some(kind) = kind else {
-                    if word("mode") != "data" {
-                        builder.skip(format!("`{address}`"), format!("a `{}` cannot fail on its own", word("type")), &source.name);
-                    }
-                    silent.insert(address);
-                    continue;
-                };
-                for instance in tree::list(resource, &["instances"]) {
-                    let index = match instance.get("index_key") {
-                        Some(Value::String(key)) => format!("[\"{key}\"]"),
-                        Some(Value::Number(number)) => format!("[{number}]"),
-                        _ => String::new(),
-                    };
-                    let own = format!("{address}{index}");
-                    addresses.entry(address.clone()).or_default().push(own.clone());
-                    instances.push(Instance { address: own, kind, value: instance.clone(), source: &source.name });
-                }
+            for one in tree::list(&document, &["resources"]) {
+                resource(builder, &mut found, one, &source.name);
             }
         }
     }
-    for instance in &instances {
+    for instance in &found.instances {
         component(builder, instance);
     }
-    for instance in &instances {
+    for instance in &found.instances {
         for target in tree::list(&instance.value, &["dependencies"]).iter().filter_map(tree::scalar) {
-            match addresses.get(&target) {
-                Some(ends) => ends.iter().for_each(|end| builder.relate(&instance.address, "depends_on", end, instance.source)),
-                None if silent.contains(&target) || target.starts_with("data.") || target.contains(".data.") => {}
-                None => {
-                    let what = format!("`{}` depends_on `{target}`", instance.address);
-                    builder.skip(what, "dangling: the target is not in the state", instance.source);
-                }
-            }
+            depend(builder, &found, instance, &target);
         }
     }
+}
+
+/// Its instances, or the resource itself among those that are no components.
+fn resource<'s>(builder: &mut Builder<'_>, found: &mut Found<'s>, resource: &Value, source: &'s str) {
+    let word = |key: &str| tree::text(resource, &[key]).unwrap_or_default();
+    let plain = format!("{}.{}", word("type"), word("name"));
+    let address = tree::text(resource, &["module"]).map_or_else(|| plain.clone(), |module| format!("{module}.{plain}"));
+    let data = word("mode") == "data";
+    let Some(kind) = kind_of(&word("type")).filter(|_| !data) else {
+        if !data {
+            builder.skip(format!("`{address}`"), format!("a `{}` cannot fail on its own", word("type")), source);
+        }
+        found.silent.insert(bare(&address));
+        return;
+    };
+    let ends = found.ends.entry(bare(&address)).or_default();
+    for instance in tree::list(resource, &["instances"]) {
+        let index = match instance.get("index_key") {
+            Some(Value::String(key)) => format!("[\"{key}\"]"),
+            Some(Value::Number(number)) => format!("[{number}]"),
+            _ => String::new(),
+        };
+        let own = format!("{address}{index}");
+        if let Some(why) = gone(instance) {
+            builder.skip(format!("`{own}`"), why, source);
+            continue;
+        }
+        ends.push(own.clone());
+        found.instances.push(Instance { address: own, kind, value: instance.clone(), source });
+    }
+}
+
+/// Why an instance does not live: a deposed one is what its successor of the same address has replaced.
+fn gone(instance: &Value) -> Option<&'static str> {
+    if tree::text(instance, &["deposed"]).is_some() {
+        return Some("deposed: it was replaced and is about to be destroyed");
+    }
+    let state = tree::text(instance, &["attributes", "instance_state"]).unwrap_or_default();
+    ["terminated", "shutting-down"].contains(&state.as_str()).then_some("the machine was terminated")
+}
+
+fn depend(builder: &mut Builder<'_>, found: &Found<'_>, instance: &Instance<'_>, target: &str) {
+    let bare = bare(target);
+    let Some(ends) = found.ends.get(&bare) else {
+        if !found.silent.contains(&bare) && !bare.starts_with("data.") && !bare.contains(".data.") {
+            let what = format!("`{}` depends_on `{target}`", instance.address);
+            builder.skip(what, "dangling: the target is not in the state", instance.source);
+        }
+        return;
+    };
+    let near = nearest(&instance.address, target, ends);
+    if near.is_empty() {
+        let what = format!("`{}` depends_on `{target}`", instance.address);
+        builder.skip(what, "dangling: the target has no such instance in the state", instance.source);
+    }
+    near.into_iter().for_each(|end| builder.relate(&instance.address, "depends_on", end, instance.source));
+}
+
+/// The ends that a dependency means. It carries no keys: within `module.shop["eu"]`, `module.shop` is that instance of the module;
+/// from outside, it is all of them.
+fn nearest<'e>(from: &str, target: &str, ends: &'e [String]) -> Vec<&'e str> {
+    let fitting: Vec<&str> = ends.iter().map(String::as_str).filter(|end| fits(end, target)).collect();
+    let most = fitting.iter().map(|end| shared(from, end)).max().unwrap_or(0);
+    fitting.into_iter().filter(|end| shared(from, end) == most).collect()
+}
+
+/// Whether an address is one of those that a target names: the target may leave out keys.
+fn fits(address: &str, target: &str) -> bool {
+    steps(target).into_iter().zip(steps(address)).all(|(target, step)| target == step || target == name(step))
+}
+
+/// How many steps two addresses have in common, from the root.
+fn shared(one: &str, other: &str) -> usize {
+    steps(one).into_iter().zip(steps(other)).take_while(|(one, other)| one == other).count()
+}
+
+/// An address without the keys of `for_each` and the numbers of `count`.
+fn bare(address: &str) -> String {
+    let names: Vec<&str> = steps(address).into_iter().map(name).collect();
+    names.join(".")
+}
+
+/// A step of an address without its key.
+fn name(step: &str) -> &str {
+    step.split('[').next().unwrap_or(step)
+}
+
+/// The steps of an address: what is between its dots, but not those inside of a key, `module.shop["eu.west"]`.
+fn steps(address: &str) -> Vec<&str> {
+    let (mut keyed, mut quoted, mut escaped) = (false, false, false);
+    let is_end = |c: char| {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' if keyed => quoted = !quoted,
+            '[' => keyed = true,
+            ']' if !quoted => keyed = false,
+            _ => {}
+        }
+        c == '.' && !keyed
+    };
+    address.split(is_end).collect()
 }
 
 fn component(builder: &mut Builder<'_>, instance: &Instance<'_>) {

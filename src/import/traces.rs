@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use diag::text;
+
 use super::builder::Builder;
 use super::{DeclaredComponent, Source, Written, guess, tree};
 
@@ -22,15 +24,8 @@ struct Edge {
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     for source in sources {
-        let edges: Vec<Edge> = if source.text.trim_start().starts_with(['{', '[']) {
-            let documents = builder.documents(source);
-            if documents.is_empty() {
-                continue;
-            }
-            documents.iter().flat_map(edges_of).collect()
-        } else {
-            exposition(&source.text)
-        };
+        let answers = source.text.trim_start().starts_with(['{', '[']);
+        let Some(edges) = (if answers { answered(builder, source) } else { Some(exposition(&source.text)) }) else { continue };
         if edges.is_empty() {
             builder.fail_foreign(&source.name);
         }
@@ -38,6 +33,58 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
             add(builder, edge, &source.name);
         }
     }
+}
+
+/// The edges of all answers in a file, and a word about each that cannot be used. `None` if the whole file failed, which is said.
+fn answered(builder: &mut Builder<'_>, source: &Source) -> Option<Vec<Edge>> {
+    let documents = builder.documents(source);
+    let mut edges = Vec::new();
+    let mut failures = Vec::new();
+    let mut strange = Vec::new();
+    for (document, number) in documents.iter().zip(1..) {
+        let found = edges_of(document);
+        for warning in tree::list(document, &["warnings"]).iter().filter_map(tree::scalar) {
+            builder.skip(format!("answer {number}"), format!("it warns: {warning}"), &source.name);
+        }
+        if let Some(error) = failure(document) {
+            failures.push((number, error));
+        } else if found.is_empty() && !has_list(document) {
+            strange.push(format!("answer {number}"));
+        }
+        edges.extend(found);
+    }
+    if edges.is_empty()
+        && let Some((_, error)) = failures.first()
+    {
+        builder.fail(&source.name, text!("the answer is an error: {}", error));
+        return None;
+    }
+    for (number, error) in failures {
+        builder.skip(format!("answer {number}"), format!("it is an error: {error}"), &source.name);
+    }
+    // Without any edge, the file as a whole is none of this kind.
+    for what in strange.into_iter().filter(|_| !edges.is_empty()) {
+        builder.skip(what, "there is no service graph in it", &source.name);
+    }
+    (!documents.is_empty()).then_some(edges)
+}
+
+/// What an answer says of its own failure: Prometheus by its status, Jaeger by a list of errors.
+fn failure(document: &Value) -> Option<String> {
+    let errors = tree::list(document, &["errors"]).iter();
+    let said: Vec<String> = errors.filter_map(|one| tree::text(one, &["msg"]).or_else(|| tree::scalar(one))).collect();
+    if !said.is_empty() {
+        return Some(said.join("; "));
+    }
+    let status = tree::text(document, &["status"]).filter(|status| status.eq_ignore_ascii_case("error"))?;
+    let words: Vec<String> = ["errorType", "error"].into_iter().filter_map(|field| tree::text(document, &[field])).collect();
+    Some(if words.is_empty() { status } else { words.join(": ") })
+}
+
+/// Whether an answer is of the right form, though it may be empty.
+fn has_list(document: &Value) -> bool {
+    let lists: [&[&str]; 3] = [&[], &["data"], &["data", "result"]];
+    lists.into_iter().any(|path| tree::at(document, path).is_some_and(Value::is_array))
 }
 
 fn add(builder: &mut Builder<'_>, edge: &Edge, source: &str) {
@@ -91,7 +138,7 @@ fn edges_of(document: &Value) -> Vec<Edge> {
             server: word(one, &["child"]),
             connection: String::new(),
             unseen: String::new(),
-            calls: one.get("callCount").and_then(Value::as_f64).unwrap_or(1.0),
+            calls: one.get("callCount").and_then(tree::scalar).and_then(|text| text.parse().ok()).unwrap_or(1.0),
         })
         .collect();
     let series = tree::list(document, &["data", "result"]).iter();

@@ -119,6 +119,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("the project `{}` has no rule `{}`", "项目 `{}` 中没有规则 `{}`"),
     ("the file is empty", "文件为空"),
     ("this is not `{}` input", "不是 `{}` 的输入"),
+    ("the answer is an error: {}", "响应本身是错误：{}"),
     ("no file given", "没有给出文件"),
     ("Kubernetes objects, each with `kind` and `metadata`", "Kubernetes 对象，每个都有 `kind` 和 `metadata`"),
     ("a compose file with `services`", "带 `services` 的 Compose 文件"),
