@@ -15,6 +15,8 @@ pub struct Report {
     pub relations_added: Vec<ImportedRelation>,
     pub relations_gone: Vec<ImportedRelation>,
     pub relations_unchanged: usize,
+    /// Components that nothing leads to or from: no relation, no group.
+    pub alone: Vec<String>,
     pub skipped: Vec<Skipped>,
 }
 
@@ -32,7 +34,7 @@ impl Report {
 pub fn compare(old: &Imported, new: &Imported) -> Report {
     let before = items(old);
     let after = items(new);
-    let mut report = Report { skipped: new.skipped.clone(), ..Report::default() };
+    let mut report = Report { skipped: new.skipped.clone(), alone: alone(new), ..Report::default() };
     for (id, item) in &after {
         let Some(known) = before.get(id) else {
             report.added.push((*id).to_owned());
@@ -52,6 +54,14 @@ pub fn compare(old: &Imported, new: &Imported) -> Report {
     report.relations_gone = was.difference(&is).map(|relation| (*relation).clone()).collect();
     report.relations_unchanged = is.intersection(&was).count();
     report
+}
+
+fn alone(imported: &Imported) -> Vec<String> {
+    let ends = imported.relations.iter().flat_map(|relation| [relation.from.as_str(), relation.to.as_str()]);
+    let members = imported.groups.iter().flat_map(|group| group.members.iter().map(String::as_str));
+    let bound: BTreeSet<&str> = ends.chain(members).collect();
+    let ids = imported.components.iter().map(|component| component.id.as_str());
+    ids.filter(|id| !bound.contains(id)).map(str::to_owned).collect()
 }
 
 /// Every component and group as a map of texts, by id.

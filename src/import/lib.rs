@@ -11,6 +11,7 @@ mod backstage;
 mod builder;
 mod compare;
 mod compose;
+mod compose_extends;
 mod guess;
 mod kubernetes;
 mod kubernetes_objects;
