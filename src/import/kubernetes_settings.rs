@@ -55,7 +55,7 @@ impl Told {
         let parts = ["command", "args"].into_iter().flat_map(|part| tree::list(container, &[part]));
         let words: Vec<String> = parts.filter_map(tree::scalar).map(|word| fill(word, &known)).collect();
         self.awaited.extend(awaited(&words.join(" ")));
-        known.into_iter().for_each(|(name, value)| self.tell(name, value));
+        known.into_iter().for_each(|(name, value)| self.variable(name, value));
         words.into_iter().for_each(|word| self.settings.push((String::new(), word)));
     }
 
@@ -78,7 +78,11 @@ impl Told {
             self.secret(tree::text(source, &["secret", "secretName"]).or_else(|| tree::text(source, &["secret", "name"])));
             let Some(reference) = source.get("configMap") else { continue };
             for (name, text) in self.entries(reference, maps) {
-                self.tell(name, text);
+                self.file(&text);
+                // A file may hold nothing but a value.
+                if !text.contains('\n') {
+                    self.settings.push((name, text));
+                }
             }
         }
     }
@@ -108,13 +112,18 @@ impl Told {
         }
     }
 
-    /// A value, or a file line by line: `db.host=pg`, `"host": "pg",`, `proxy_pass http://api:8080;`.
-    fn tell(&mut self, name: String, value: String) {
-        if !value.contains('\n') {
+    /// A variable. One that holds a whole file is read like one.
+    fn variable(&mut self, name: String, value: String) {
+        if value.contains('\n') {
+            self.file(&value);
+        } else {
             self.settings.push((name, value));
-            return;
         }
-        for line in value.lines().map(str::trim).filter(|line| !is_comment(line)) {
+    }
+
+    /// Settings of any form, line by line: `db.host=pg`, `"host": "pg",`, `proxy_pass http://api:8080;`.
+    fn file(&mut self, text: &str) {
+        for line in text.lines().map(str::trim).filter(|line| !is_comment(line)) {
             self.settings.push((String::new(), line.to_owned()));
             let Some((key, value)) = line.split_once(['=', ':']) else { continue };
             let (key, value) = (bare(key), bare(value));
