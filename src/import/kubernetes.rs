@@ -77,7 +77,7 @@ struct Cluster<'o> {
     backends: BTreeMap<Key, Backends<'o>>,
     /// Services that share their name with a workload behind them, and whether the two are one component.
     pairs: BTreeMap<Key, (Key, bool)>,
-    /// Pods behind a Service.
+    /// Pods that a Service stands for.
     served: BTreeSet<Key>,
     /// Pods of no workload.
     lone: BTreeSet<Key>,
@@ -101,7 +101,10 @@ impl<'o> Cluster<'o> {
         for service in objects.iter().filter(|object| object.is(Class::Service)) {
             let place = by_place.get(service.namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
             let behind = Backends::of(service, place, &lone);
-            served.extend(behind.pods.iter().map(|pod| pod.key()));
+            // Beside workloads, a pod keeps what it needs to itself.
+            if behind.workloads.is_empty() {
+                served.extend(behind.pods.iter().map(|pod| pod.key()));
+            }
             if let Some(pair) = behind.namesake(service) {
                 pairs.insert(service.key(), pair);
             }
