@@ -158,7 +158,7 @@ impl<'o> Cluster<'o> {
         self.pods(builder, object, &id, &pods);
     }
 
-    /// What environment, ConfigMaps and commands name.
+    /// What environment, `ConfigMap`s and commands name.
     fn settings(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         let none = Maps::new();
         let told = Told::of(object.pod(), self.maps.get(object.namespace.as_str()).unwrap_or(&none));

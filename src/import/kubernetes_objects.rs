@@ -16,7 +16,7 @@ pub(super) enum Class {
     Node,
     Claim,
     Ingress,
-    /// A ConfigMap: what it says is read where it is used.
+    /// A `ConfigMap`: what it says is read where it is used.
     Settings,
     /// A `PodDisruptionBudget`.
     Budget,

@@ -1,4 +1,4 @@
-//! What the containers of a pod are told: environment, ConfigMaps, words of their commands.
+//! What the containers of a pod are told: environment, `ConfigMap`s, words of their commands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::tree;
 
-/// The ConfigMaps of a namespace by name.
+/// The `ConfigMap`s of a namespace by name.
 pub(super) type Maps<'m> = BTreeMap<&'m str, &'m Value>;
 
-/// Every pod has this ConfigMap; it contains a certificate.
+/// Every pod has this `ConfigMap`; it contains a certificate.
 const ROOT_CERTIFICATE: &str = "kube-root-ca.crt";
 
 #[derive(Default)]
@@ -87,7 +87,7 @@ impl Told {
         }
     }
 
-    /// The entries of a ConfigMap that a pod sees: all, or those of `items`.
+    /// The entries of a `ConfigMap` that a pod sees: all, or those of `items`.
     fn entries(&mut self, reference: &Value, maps: &Maps<'_>) -> Vec<(String, String)> {
         let Some(name) = tree::text(reference, &["name"]).filter(|name| name != ROOT_CERTIFICATE) else { return Vec::new() };
         let Some(map) = maps.get(name.as_str()) else {
