@@ -110,6 +110,8 @@ struct ImportReport {
     relations_added: Vec<RelationView>,
     relations_gone: Vec<RelationView>,
     relations_unchanged: usize,
+    /// Components without any relation.
+    alone: Vec<String>,
     skipped: Vec<SkippedView>,
 }
 
@@ -273,6 +275,7 @@ fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> 
         relations_added: report.relations_added.into_iter().map(relation).collect(),
         relations_gone: report.relations_gone.into_iter().map(relation).collect(),
         relations_unchanged: report.relations_unchanged,
+        alone: report.alone,
         skipped: report.skipped.into_iter().map(skipped).collect(),
     }
 }
@@ -298,6 +301,7 @@ fn words(report: &Report) -> String {
     list(&mut page, "removed", report.gone.iter().cloned());
     list(&mut page, "relations added", report.relations_added.iter().map(plain));
     list(&mut page, "relations removed", report.relations_gone.iter().map(plain));
+    list(&mut page, &format!("without any relation ({})", report.alone.len()), report.alone.iter().cloned());
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for one in &report.skipped {
         reasons.entry(&one.why).or_default().push(format!("{} ({})", one.what, one.source));

@@ -15,6 +15,8 @@ pub struct Report {
     pub relations_added: Vec<DeclaredRelation>,
     pub relations_gone: Vec<DeclaredRelation>,
     pub relations_unchanged: usize,
+    /// Components that nothing leads to or from: no relation, no group.
+    pub alone: Vec<String>,
     pub skipped: Vec<Skipped>,
 }
 
@@ -32,7 +34,7 @@ impl Report {
 pub fn compare(old: &Declared, new: &Declared) -> Report {
     let before = items(old);
     let after = items(new);
-    let mut report = Report::default();
+    let mut report = Report { alone: alone(new), ..Report::default() };
     for (id, item) in &after {
         let Some(known) = before.get(id) else {
             report.added.push((*id).to_owned());
@@ -61,6 +63,14 @@ type Relations<'d> = BTreeMap<(&'d str, &'d str, &'d str), &'d DeclaredRelation>
 
 fn relations(declared: &Declared) -> Relations<'_> {
     declared.relations.iter().map(|one| ((one.from.as_str(), one.kind.as_str(), one.to.as_str()), one)).collect()
+}
+
+fn alone(declared: &Declared) -> Vec<String> {
+    let ends = declared.relations.iter().flat_map(|relation| [relation.from.as_str(), relation.to.as_str()]);
+    let members = declared.groups.iter().flat_map(|group| group.members.iter().map(String::as_str));
+    let bound: BTreeSet<&str> = ends.chain(members).collect();
+    let ids = declared.components.iter().map(|component| component.id.as_str());
+    ids.filter(|id| !bound.contains(id)).map(str::to_owned).collect()
 }
 
 /// Every component and group as a map of texts, by id.

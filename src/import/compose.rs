@@ -6,30 +6,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::builder::Builder;
+use super::compose_extends::{Entry, beside, extended, included};
 use super::{DeclaredComponent, Source, Written, guess, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     let mut variables = BTreeMap::new();
+    let mut env_files = BTreeMap::new();
     for source in sources.iter().filter(|source| is_env(source)) {
-        variables.extend(source.text.lines().filter_map(assignment));
+        let assigned: Vec<(String, String)> = source.text.lines().filter_map(assignment).collect();
+        variables.extend(assigned.iter().cloned());
+        env_files.insert(source.name.clone(), assigned);
     }
     // A value of the file may name variables of the file.
     let filled: BTreeMap<String, String> = variables.iter().map(|(name, value)| (name.clone(), fill(value, &variables))).collect();
-    let mut services: Vec<(String, Value, &str)> = Vec::new();
+    let files: BTreeSet<String> = sources.iter().map(|source| beside("", &source.name)).collect();
+    let mut entries: Vec<Entry<'_>> = Vec::new();
     for source in sources.iter().filter(|source| !is_env(source)) {
         let documents = builder.documents(source);
         let mut found = false;
         for document in &documents {
+            found |= included(builder, document, &source.name, &files);
             for (name, service) in tree::entries(document, &["services"]) {
                 found = true;
-                services.push((name.to_owned(), service.clone(), source.name.as_str()));
+                entries.push((name.to_owned(), service.clone(), source.name.as_str()));
             }
         }
         if !documents.is_empty() && !found {
             builder.fail_foreign(&source.name);
         }
     }
-    let project = Project { aliases: aliases(&services), variables: filled };
+    let services = extended(builder, &entries, &files);
+    let project = Project { aliases: aliases(&services), variables: filled, env_files };
     let names: BTreeSet<&str> = services.iter().map(|(name, _, _)| name.as_str()).collect();
     for name in names {
         project.component(builder, name, &services);
@@ -39,6 +46,7 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     }
 }
 
+/// An environment file: `.env`, `shop.env`, `.env.local`.
 fn is_env(source: &Source) -> bool {
     let file = source.name.rsplit('/').next().unwrap_or(&source.name);
     file.rsplit('.').next() == Some("env") || file.starts_with(".env.")
@@ -81,7 +89,7 @@ fn fill(text: &str, variables: &BTreeMap<String, String>) -> String {
 }
 
 /// Host names and the services they refer to.
-fn aliases(services: &[(String, Value, &str)]) -> BTreeMap<String, String> {
+fn aliases(services: &[Entry<'_>]) -> BTreeMap<String, String> {
     let mut aliases = BTreeMap::new();
     for (name, service, _) in services {
         for key in ["container_name", "hostname"] {
@@ -103,12 +111,14 @@ fn aliases(services: &[(String, Value, &str)]) -> BTreeMap<String, String> {
 struct Project {
     aliases: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
+    /// By name of the file.
+    env_files: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Project {
     /// A service, whose parts may be in several files; later files win.
-    fn component(&self, builder: &mut Builder<'_>, name: &str, services: &[(String, Value, &str)]) {
-        let parts: Vec<&(String, Value, &str)> = services.iter().filter(|(one, _, _)| one == name).collect();
+    fn component(&self, builder: &mut Builder<'_>, name: &str, services: &[Entry<'_>]) {
+        let parts: Vec<&Entry<'_>> = services.iter().filter(|(one, _, _)| one == name).collect();
         let last = |path: &[&str]| parts.iter().rev().find_map(|(_, service, _)| tree::text(service, path));
         let image = last(&["image"]).map(|image| fill(&image, &self.variables)).unwrap_or_default();
         let guess = guess::workload(&image, name);
@@ -128,29 +138,61 @@ impl Project {
 
     fn relations(&self, builder: &mut Builder<'_>, name: &str, service: &Value, source: &str) {
         let mut named: Vec<String> = tree::list(service, &["depends_on"]).iter().filter_map(tree::scalar).collect();
-        named.extend(tree::entries(service, &["depends_on"]).into_iter().map(|(target, _)| target.to_owned()));
+        let mut soft = BTreeSet::new();
+        for (target, qualifier) in tree::entries(service, &["depends_on"]) {
+            if tree::text(qualifier, &["condition"]).as_deref() == Some("service_completed_successfully") {
+                let why = "a job runs to completion; nothing depends on it";
+                builder.skip(format!("`{name}` depends_on `{target}`"), why, source);
+                continue;
+            }
+            if tree::text(qualifier, &["required"]).as_deref() == Some("false") {
+                soft.extend(self.aliases.get(target).map(String::as_str));
+            }
+            named.push(target.to_owned());
+        }
         let links = tree::list(service, &["links"]).iter().filter_map(tree::scalar);
         named.extend(links.map(|link| link.split(':').next().unwrap_or(&link).to_owned()));
         if let Some(mode) = tree::text(service, &["network_mode"]) {
             named.extend(mode.strip_prefix("service:").map(str::to_owned));
         }
+        // It starts without them: losing one does not take it down as `depends_on` would.
+        let kind = |target: &str| if soft.contains(target) { "calls" } else { "depends_on" };
         for target in named {
             match self.aliases.get(&target) {
-                Some(target) => builder.relate(name, "depends_on", target, source),
+                Some(target) => builder.relate(name, kind(target), target, source),
                 None => builder.skip(format!("`{name}` depends_on `{target}`"), "no such service in the files", source),
             }
         }
-        for (setting, value) in self.settings(service) {
+        let mut settings = self.files_of(builder, name, service, source);
+        settings.extend(self.settings(service));
+        for (setting, value) in settings {
             for host in guess::hosts(&setting, &value) {
                 let Some(target) = self.aliases.get(&host).filter(|target| *target != name) else { continue };
                 if guess::is_telemetry(&setting) {
                     let why = "telemetry target: not needed to serve requests";
                     builder.skip(format!("`{name}` depends_on `{target}` (`{setting}`)"), why, source);
                 } else {
-                    builder.relate(name, "depends_on", target, source);
+                    builder.relate(name, kind(target), target, source);
                 }
             }
         }
+    }
+
+    /// What the files of `env_file` say.
+    fn files_of(&self, builder: &mut Builder<'_>, name: &str, service: &Value, source: &str) -> Vec<(String, String)> {
+        let one = tree::text(service, &["env_file"]);
+        let many = tree::list(service, &["env_file"]).iter();
+        let listed = many.filter_map(|file| tree::scalar(file).or_else(|| tree::text(file, &["path"])));
+        let mut settings = Vec::new();
+        for file in one.into_iter().chain(listed) {
+            let file = fill(&file, &self.variables);
+            let path = beside(source, &file);
+            match self.env_files.iter().find(|(known, _)| beside("", known) == path) {
+                Some((_, assigned)) => settings.extend(assigned.iter().map(|(name, value)| (name.clone(), fill(value, &self.variables)))),
+                None => builder.skip(format!("env_file `{file}` of `{name}`"), "the file is not among the input", source),
+            }
+        }
+        settings
     }
 
     /// The environment, as a list or as a map, and the words of the command.

@@ -1,242 +1,134 @@
 //! Kubernetes objects: what `kubectl get -o json` writes, or manifests.
 //!
-//! A workload is a component; a Service of the same name that selects it is the same component, any other Service is a load
-//! balancer that points to what it selects.
+//! A workload is a component. A Service of the same name that selects it alone is the same component. A Service over pods of owners
+//! that are not imported stands for them; any other Service is a load balancer that points to what it selects. What a Service
+//! selects makes the redundancy, whoever owns it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::selectors::{environment, main_container, quantity, selects};
+use super::kubernetes_objects::{Class, Key, Object, collect, ids};
+use super::kubernetes_settings::{Maps, Told};
+use super::selectors::{main_container, quantity, required, selects};
 use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, tree};
-
-const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
-
-/// Kinds that carry no dependencies.
-const SILENT: [&str; 25] = [
-    "ConfigMap",
-    "Secret",
-    "ServiceAccount",
-    "Role",
-    "RoleBinding",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "Namespace",
-    "Endpoints",
-    "EndpointSlice",
-    "Event",
-    "HorizontalPodAutoscaler",
-    "PodDisruptionBudget",
-    "NetworkPolicy",
-    "StorageClass",
-    "PersistentVolume",
-    "ResourceQuota",
-    "LimitRange",
-    "PriorityClass",
-    "IngressClass",
-    "CustomResourceDefinition",
-    "PodSecurityPolicy",
-    "Lease",
-    "ControllerRevision",
-    "ServiceMonitor",
-];
-
-/// One object; `namespace` is empty if it has none.
-struct Object<'s> {
-    kind: String,
-    namespace: String,
-    name: String,
-    value: Value,
-    source: &'s str,
-}
-
-impl Object<'_> {
-    fn key(&self) -> Key {
-        (self.class().to_owned(), self.namespace.clone(), self.name.clone())
-    }
-
-    fn class(&self) -> &str {
-        if WORKLOADS.contains(&self.kind.as_str()) { "workload" } else { &self.kind }
-    }
-
-    /// The pod that it makes, or that it is.
-    fn pod(&self) -> &Value {
-        if self.kind == "Pod" { &self.value } else { tree::at(&self.value, &["spec", "template"]).unwrap_or(&Value::Null) }
-    }
-
-    fn pod_labels(&self) -> &Value {
-        tree::at(self.pod(), &["metadata", "labels"]).unwrap_or(&Value::Null)
-    }
-
-    fn selector(&self) -> &Value {
-        tree::at(&self.value, &["spec", "selector"]).unwrap_or(&Value::Null)
-    }
-
-    fn label(&self, key: &str) -> Option<String> {
-        ["labels", "annotations"].into_iter().find_map(|part| tree::text(&self.value, &["metadata", part, key]))
-    }
-
-    fn has_owner(&self) -> bool {
-        !tree::list(&self.value, &["metadata", "ownerReferences"]).is_empty()
-    }
-
-    fn is(&self, class: &str) -> bool {
-        self.class() == class
-    }
-}
-
-/// Class, namespace, name.
-type Key = (String, String, String);
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     let objects = collect(builder, sources);
-    let cluster = Cluster { ids: ids(&objects), objects: &objects };
+    let cluster = Cluster::new(&objects);
     for object in &objects {
-        match object.class() {
-            "workload" => cluster.workload(builder, object),
-            "Service" => cluster.service(builder, object),
-            "Pod" => cluster.pod(builder, object),
-            "Node" => node(builder, object, &cluster.id(object)),
-            "PersistentVolumeClaim" => claim(builder, object, &cluster.id(object)),
-            "Ingress" => cluster.ingress(builder, object),
-            _ => {}
+        match object.class {
+            Class::Workload => cluster.workload(builder, object),
+            Class::Service => cluster.service(builder, object),
+            Class::Pod => cluster.pod(builder, object),
+            Class::Node => node(builder, object, &cluster.id(object)),
+            Class::Claim => claim(builder, object, &cluster.id(object)),
+            Class::Ingress => cluster.ingress(builder, object),
+            Class::Settings | Class::Budget | Class::Template => {}
         }
     }
 }
 
-/// All objects of all files that matter, each once.
-fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Object<'s>> {
-    let mut objects = Vec::new();
-    let mut seen = BTreeSet::new();
-    for source in sources {
-        let documents = builder.documents(source);
-        if documents.is_empty() {
-            continue;
-        }
-        let mut flat = Vec::new();
-        documents.into_iter().for_each(|document| flatten(document, &mut flat));
-        if flat.is_empty() {
-            builder.fail_foreign(&source.name);
-        }
-        for value in flat {
-            let kind = tree::text(&value, &["kind"]).unwrap_or_default();
-            let Some(name) = tree::text(&value, &["metadata", "name"]) else {
-                builder.skip(format!("a `{kind}`"), "it has no name", &source.name);
-                continue;
-            };
-            let unscoped = kind == "Node";
-            let namespace = tree::text(&value, &["metadata", "namespace"]).filter(|_| !unscoped);
-            let namespace = namespace.unwrap_or_else(|| if unscoped { String::new() } else { "default".to_owned() });
-            let object = Object { kind, namespace, name, value, source: &source.name };
-            if let Some(why) = unused(&object) {
-                if !why.is_empty() {
-                    builder.skip(format!("{} `{}`", object.kind, object.name), why, object.source);
-                }
-                if object.kind != "PodDisruptionBudget" {
-                    continue;
-                }
-            }
-            if seen.insert(object.key()) {
-                objects.push(object);
-            } else {
-                builder.skip(format!("{} `{}`", object.kind, object.name), "declared twice; the first is used", object.source);
+/// What a Service sends requests to.
+#[derive(Default)]
+struct Backends<'o> {
+    workloads: Vec<&'o Object<'o>>,
+    /// Scaled to zero beside others that are not: they answer nothing.
+    asleep: Vec<&'o Object<'o>>,
+    /// Pods of no workload, whoever owns them.
+    pods: Vec<&'o Object<'o>>,
+    /// What pods of owners that are not imported are like.
+    templates: Vec<&'o Object<'o>>,
+}
+
+impl<'o> Backends<'o> {
+    fn of(service: &Object<'_>, place: &[&'o Object<'o>], lone: &BTreeSet<Key>) -> Self {
+        let mut backends = Backends::default();
+        for &object in place.iter().filter(|object| selects(service.selector(), object.pod_labels())) {
+            match object.class {
+                Class::Workload if object.asleep() => backends.asleep.push(object),
+                Class::Workload => backends.workloads.push(object),
+                Class::Pod if lone.contains(&object.key()) => backends.pods.push(object),
+                Class::Template => backends.templates.push(object),
+                _ => {}
             }
         }
-    }
-    objects.sort_by_key(Object::key);
-    objects
-}
-
-fn flatten(value: Value, flat: &mut Vec<Value>) {
-    match value {
-        Value::Array(items) => items.into_iter().for_each(|item| flatten(item, flat)),
-        Value::Object(mut map) => {
-            let kind = map.get("kind").and_then(Value::as_str).unwrap_or("").to_owned();
-            let list = kind.ends_with("List") || (kind.is_empty() && map.contains_key("items"));
-            if let Some(items) = map.remove("items").filter(|_| list) {
-                flatten(items, flat);
-            } else if !kind.is_empty() && map.contains_key("metadata") {
-                flat.push(Value::Object(map));
-            }
+        if backends.workloads.is_empty() {
+            backends.workloads = std::mem::take(&mut backends.asleep);
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        backends
     }
-}
 
-/// Why an object is left out; an empty reason if it need not be reported.
-fn unused(object: &Object<'_>) -> Option<String> {
-    let kind = object.kind.as_str();
-    if SILENT.contains(&kind) || (kind == "ReplicaSet" && object.has_owner()) {
-        return Some(String::new());
+    /// The workload that a Service has its name from, and whether it is all that the Service selects.
+    fn namesake(&self, service: &Object<'_>) -> Option<(Key, bool)> {
+        let found = self.workloads.iter().chain(&self.asleep).find(|object| object.name == service.name)?;
+        let key = found.key();
+        let alone = matches!(self.workloads.as_slice(), [only] if only.key() == key);
+        Some((key, alone))
     }
-    if kind == "Job" || kind == "CronJob" {
-        return Some("a job runs to completion; nothing depends on it".to_owned());
-    }
-    let known = WORKLOADS.contains(&kind) || ["Service", "Pod", "Node", "PersistentVolumeClaim", "Ingress"].contains(&kind);
-    if !known {
-        return Some(format!("objects of kind `{kind}` are not imported"));
-    }
-    let phase = tree::text(&object.value, &["status", "phase"]);
-    let ended = kind == "Pod" && matches!(phase.as_deref(), Some("Succeeded"));
-    ended.then(|| "the pod has ended".to_owned())
-}
-
-/// A Service and the workload that it selects are one component if they have the same name.
-fn merged(service: &Object<'_>, objects: &[Object<'_>]) -> Option<Key> {
-    let same = |one: &&Object<'_>| one.is("workload") && one.namespace == service.namespace && one.name == service.name;
-    objects.iter().find(same).filter(|one| selects(service.selector(), one.pod_labels())).map(Object::key)
-}
-
-/// The id of every object: its name, if no other has it; else with namespace; else with namespace and kind.
-fn ids(objects: &[Object<'_>]) -> BTreeMap<Key, String> {
-    let named = |object: &&Object<'_>| object.kind != "PodDisruptionBudget" && object.kind != "Ingress";
-    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut by_place: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let apart: Vec<&Object<'_>> =
-        objects.iter().filter(named).filter(|object| !object.is("Service") || merged(object, objects).is_none()).collect();
-    for object in &apart {
-        *by_name.entry(object.name.as_str()).or_default() += 1;
-        *by_place.entry((object.namespace.as_str(), object.name.as_str())).or_default() += 1;
-    }
-    let mut ids = BTreeMap::new();
-    for object in &apart {
-        let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
-        let id = if by_name.get(name) == Some(&1) {
-            name.to_owned()
-        } else if by_place.get(&(namespace, name)) == Some(&1) && !namespace.is_empty() {
-            format!("{namespace}/{name}")
-        } else if namespace.is_empty() {
-            format!("{}/{name}", object.kind.to_lowercase())
-        } else {
-            format!("{namespace}/{}/{name}", object.kind.to_lowercase())
-        };
-        ids.insert(object.key(), id);
-    }
-    for service in objects.iter().filter(|object| object.is("Service")) {
-        if let Some(id) = merged(service, objects).and_then(|key| ids.get(&key).cloned()) {
-            ids.insert(service.key(), id);
-        }
-    }
-    ids
 }
 
 struct Cluster<'o> {
-    objects: &'o [Object<'o>],
+    by_key: BTreeMap<Key, &'o Object<'o>>,
+    by_place: BTreeMap<&'o str, Vec<&'o Object<'o>>>,
+    maps: BTreeMap<&'o str, Maps<'o>>,
+    /// By key of the Service.
+    backends: BTreeMap<Key, Backends<'o>>,
+    /// Services that share their name with a workload behind them, and whether the two are one component.
+    pairs: BTreeMap<Key, (Key, bool)>,
+    /// Pods that a Service stands for.
+    served: BTreeSet<Key>,
+    /// Pods of no workload.
+    lone: BTreeSet<Key>,
     ids: BTreeMap<Key, String>,
 }
 
-impl Cluster<'_> {
+impl<'o> Cluster<'o> {
+    fn new(objects: &'o [Object<'o>]) -> Self {
+        let mut by_place: BTreeMap<&str, Vec<&Object<'_>>> = BTreeMap::new();
+        let mut maps: BTreeMap<&str, Maps<'_>> = BTreeMap::new();
+        for object in objects {
+            by_place.entry(object.namespace.as_str()).or_default().push(object);
+            if object.is(Class::Settings) {
+                maps.entry(object.namespace.as_str()).or_default().insert(object.name.as_str(), &object.value);
+            }
+        }
+        let lone = lone(&by_place);
+        let mut backends = BTreeMap::new();
+        let mut pairs = BTreeMap::new();
+        let mut served = BTreeSet::new();
+        for service in objects.iter().filter(|object| object.is(Class::Service)) {
+            let place = by_place.get(service.namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let behind = Backends::of(service, place, &lone);
+            // Beside workloads, a pod keeps what it needs to itself.
+            if behind.workloads.is_empty() {
+                served.extend(behind.pods.iter().map(|pod| pod.key()));
+            }
+            if let Some(pair) = behind.namesake(service) {
+                pairs.insert(service.key(), pair);
+            }
+            backends.insert(service.key(), behind);
+        }
+        let ids = ids(objects, &pairs);
+        let by_key = objects.iter().map(|object| (object.key(), object)).collect();
+        Cluster { by_key, by_place, maps, backends, pairs, served, lone, ids }
+    }
+
     fn id(&self, object: &Object<'_>) -> String {
         self.ids.get(&object.key()).cloned().unwrap_or_else(|| object.name.clone())
     }
 
-    fn find(&self, class: &str, namespace: &str, name: &str) -> Option<&str> {
-        self.ids.get(&(class.to_owned(), namespace.to_owned(), name.to_owned())).map(String::as_str)
+    fn place(&self, namespace: &str) -> &[&'o Object<'o>] {
+        self.by_place.get(namespace).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<&'o Object<'o>> {
+        self.by_key.get(&(kind.to_owned(), namespace.to_owned(), name.to_owned())).copied()
     }
 
     /// The Service that a host name refers to, seen from a namespace.
-    fn host(&self, host: &str, namespace: &str) -> Option<&str> {
+    fn host(&self, host: &str, namespace: &str) -> Option<&'o Object<'o>> {
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
             [name] => self.find("Service", namespace, name),
@@ -251,41 +143,46 @@ impl Cluster<'_> {
         }
     }
 
-    fn workload(&self, builder: &mut Builder<'_>, object: &Object<'_>) {
+    fn workload(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
         let id = self.id(object);
-        let image = main_container(object.pod(), &object.name).and_then(|c| tree::text(c, &["image"])).unwrap_or_default();
-        let guess = guess::workload(&image, &object.name);
-        let mut component = component(object, &id, guess.kind);
-        if let Some(engine) = guess.engine {
-            component.attributes.insert("engine".to_owned(), Written::Text(engine.to_owned()));
-        }
-        if let Some(replicas) = tree::at(&object.value, &["spec", "replicas"]).and_then(Value::as_f64).filter(|n| *n > 1.0) {
-            component.attributes.insert("replicas".to_owned(), Written::Number(replicas));
-        }
-        builder.add(component, object.source);
+        builder.add(software(object, &id, &image(object)), object.source);
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
-        self.pods(builder, object, &id);
+        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels());
+        let mut pods: Vec<&Object<'_>> = self.place(&object.namespace).iter().filter(selected).copied().collect();
+        // Of a Service that is one with the workload, all pods count.
+        let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
+        if self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key()) {
+            pods.extend(self.backends.get(&service).into_iter().flat_map(|behind| behind.pods.iter().copied()));
+        }
+        self.pods(builder, object, &id, &pods);
     }
 
-    /// What environment variables and arguments name.
+    /// What environment, `ConfigMap`s and commands name.
     fn settings(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
-        for container in tree::list(object.pod(), &["spec", "containers"]) {
-            let mut settings = environment(container);
-            for part in ["command", "args"] {
-                settings.extend(tree::list(container, &[part]).iter().filter_map(tree::scalar).map(|text| (String::new(), text)));
+        let none = Maps::new();
+        let told = Told::of(object.pod(), self.maps.get(object.namespace.as_str()).unwrap_or(&none));
+        let mut asked: BTreeSet<(&str, String)> = told.awaited.iter().map(|host| ("", host.clone())).collect();
+        for (name, value) in &told.settings {
+            asked.extend(guess::hosts(name, value).into_iter().map(move |host| (name.as_str(), host)));
+        }
+        for (name, host) in &asked {
+            let Some(service) = self.host(host, &object.namespace) else { continue };
+            let target = self.id(service);
+            // A Service in front of the pods themselves is no other's.
+            let own = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());
+            if own || target == id {
+                continue;
             }
-            for (name, value) in settings {
-                for host in guess::hosts(&name, &value) {
-                    let Some(target) = self.host(&host, &object.namespace).filter(|target| *target != id) else { continue };
-                    if guess::is_telemetry(&name) {
-                        let why = "telemetry target: not needed to serve requests";
-                        builder.skip(format!("`{id}` depends_on `{target}` (`{name}`)"), why, object.source);
-                    } else {
-                        builder.relate(id, "depends_on", target, object.source);
-                    }
-                }
+            if guess::is_telemetry(name) {
+                let why = "telemetry target: not needed to serve requests";
+                builder.skip(format!("`{id}` depends_on `{target}` (`{name}`)"), why, object.source);
+            } else {
+                builder.relate(id, "depends_on", &target, object.source);
             }
+        }
+        for (what, why) in &told.missed {
+            builder.skip(format!("{what} of `{id}`"), *why, object.source);
         }
     }
 
@@ -294,89 +191,140 @@ impl Cluster<'_> {
         for volume in tree::list(object.pod(), &["spec", "volumes"]) {
             let Some(claim) = tree::text(volume, &["persistentVolumeClaim", "claimName"]) else { continue };
             match self.find("PersistentVolumeClaim", &object.namespace, &claim) {
-                Some(target) => builder.relate(id, "depends_on", target, object.source),
+                Some(target) => builder.relate(id, "depends_on", &self.id(target), object.source),
                 None => builder.skip(format!("`{id}` depends_on `{claim}`"), "the volume claim is not in the files", object.source),
             }
         }
     }
 
-    /// The pods of a workload; more than one make a redundancy group.
-    fn pods(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
-        let in_place = |one: &&Object<'_>| one.is("Pod") && one.namespace == object.namespace;
-        let pods: Vec<&Object<'_>> =
-            self.objects.iter().filter(in_place).filter(|pod| selects(object.selector(), pod.pod_labels())).collect();
+    /// The pods of a workload or a Service; more than one make a redundancy group.
+    fn pods(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, pods: &[&Object<'_>]) {
         let members: Vec<String> = pods.iter().map(|pod| self.id(pod)).collect();
         for member in &members {
             builder.relate(id, "runs_on", member, object.source);
         }
         if members.len() > 1 {
-            let need = self.needed(object, members.len());
-            builder
-                .group(DeclaredGroup { id: format!("{id}-pods"), members, need: need as u64, ..DeclaredGroup::default() }, object.source);
+            let need = self.needed(object, pods);
+            builder.group(DeclaredGroup { id: format!("{id}-pods"), members, need: need as u64, ..DeclaredGroup::default() }, object.source);
         }
     }
 
-    /// How many pods a disruption budget asks for; one if there is none.
-    fn needed(&self, object: &Object<'_>, count: usize) -> usize {
-        let budget = self.objects.iter().find(|one| {
-            one.kind == "PodDisruptionBudget" && one.namespace == object.namespace && selects(one.selector(), object.pod_labels())
+    /// How many of the pods a disruption budget asks for; one if there is none. Of several budgets, the strictest counts.
+    fn needed(&self, object: &Object<'_>, pods: &[&Object<'_>]) -> usize {
+        let asked = object.replicas().and_then(|asked| usize::try_from(asked).ok()).filter(|asked| *asked > 0);
+        let replicas = asked.unwrap_or(pods.len());
+        let budgets = self.place(&object.namespace).iter().filter(|one| {
+            let selected = |of: &Object<'_>| selects(one.selector(), of.pod_labels());
+            one.is(Class::Budget) && (selected(object) || pods.iter().any(|pod| selected(pod)))
         });
-        let number = |key: &str| {
-            let value = budget.and_then(|budget| tree::at(&budget.value, &["spec", key])).and_then(Value::as_u64);
-            value.and_then(|value| usize::try_from(value).ok())
-        };
-        let kept = number("minAvailable").or_else(|| number("maxUnavailable").map(|lost| count.saturating_sub(lost)));
-        kept.unwrap_or(1).clamp(1, count)
+        let needs = budgets.filter_map(|budget| required(&budget.value, replicas));
+        needs.max().unwrap_or(1).clamp(1, pods.len().max(1))
     }
 
-    fn service(&self, builder: &mut Builder<'_>, object: &Object<'_>) {
+    fn service(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
         let id = self.id(object);
-        if merged(object, self.objects).is_none() {
-            let mut component = component(object, &id, "load_balancer");
-            if let Some(ip) = tree::text(&object.value, &["spec", "clusterIP"]).filter(|ip| ip != "None") {
-                component.attributes.insert("ip".to_owned(), Written::Text(ip));
-            }
-            builder.add(component, object.source);
+        let none = Backends::default();
+        let behind = self.backends.get(&object.key()).unwrap_or(&none);
+        for asleep in &behind.asleep {
+            let what = format!("`{id}` points_to `{}`", self.id(asleep));
+            builder.skip(what, "it is scaled to zero", object.source);
         }
-        let targets: Vec<&Object<'_>> = self
-            .objects
-            .iter()
-            .filter(|one| one.namespace == object.namespace && (one.is("workload") || one.is("Pod")))
-            .filter(|one| selects(object.selector(), one.pod_labels()))
-            .collect();
-        let workloads: Vec<&Object<'_>> = targets.iter().copied().filter(|one| one.is("workload")).collect();
-        let ends = if workloads.is_empty() { targets } else { workloads };
-        for end in &ends {
-            let target = self.id(end);
-            if target != id {
-                builder.relate(&id, "points_to", &target, object.source);
-            }
+        if self.pairs.get(&object.key()).is_some_and(|(_, one)| *one) {
+            return;
         }
-        if ends.is_empty() && !tree::entries(object.selector(), &[]).is_empty() {
+        if let Some(host) = external(object) {
+            self.alias(builder, object, &id, &host);
+        } else if behind.workloads.is_empty() && !(behind.pods.is_empty() && behind.templates.is_empty()) {
+            self.stand_for(builder, object, &id, behind);
+        } else {
+            self.balance(builder, object, &id, behind);
+        }
+    }
+
+    /// A Service over pods of owners that are not imported: it is what they are, and needs what they need.
+    fn stand_for(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, behind: &Backends<'_>) {
+        let templates = || behind.templates.iter().copied();
+        let image = templates().chain(behind.pods.iter().copied()).map(image).find(|image| !image.is_empty()).unwrap_or_default();
+        let mut component = software(object, id, &image);
+        let replicas = templates().filter_map(Object::replicas).max().and_then(|replicas| u32::try_from(replicas).ok());
+        if let Some(replicas) = replicas.filter(|replicas| *replicas > 1) {
+            component.attributes.insert("replicas".to_owned(), Written::Number(f64::from(replicas)));
+        }
+        component.attributes.extend(cluster_ip(object));
+        builder.add(component, object.source);
+        for template in templates() {
+            // Not those of pods: each may have its own.
+            self.claims(builder, template, id);
+        }
+        for maker in templates().chain(behind.pods.iter().copied()) {
+            self.settings(builder, maker, id);
+        }
+        self.pods(builder, object, id, &behind.pods);
+    }
+
+    /// A Service in front of workloads: as long as one of them lives, it answers.
+    fn balance(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, behind: &Backends<'_>) {
+        let mut component = component(object, id, "load_balancer");
+        component.attributes.extend(cluster_ip(object));
+        builder.add(component, object.source);
+        let members: Vec<String> = behind.workloads.iter().chain(&behind.pods).map(|end| self.id(end)).collect();
+        for member in &members {
+            builder.relate(id, "points_to", member, object.source);
+        }
+        if members.is_empty() && !tree::entries(object.selector(), &[]).is_empty() {
             builder.skip(format!("selector of Service `{}`", object.name), "it selects nothing in the files", object.source);
         }
+        if members.len() > 1 {
+            builder.group(DeclaredGroup { id: format!("{id}-backends"), members, need: 1, ..DeclaredGroup::default() }, object.source);
+        }
+    }
+
+    /// A Service that is another name of a host.
+    fn alias(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, host: &str) {
+        builder.add(component(object, id, "domain_name"), object.source);
+        if let Some(service) = self.host(host, &object.namespace) {
+            builder.relate(id, "points_to", &self.id(service), object.source);
+            return;
+        }
+        if !builder.has(host) {
+            let guess = guess::from_name(host).unwrap_or(guess::Guess { kind: "domain_name", engine: None });
+            let mut outside = DeclaredComponent { id: host.to_owned(), kind: guess.kind.to_owned(), ..DeclaredComponent::default() };
+            outside.attributes.extend(guess.engine.map(|engine| ("engine".to_owned(), Written::Text(engine.to_owned()))));
+            builder.add(outside, object.source);
+        }
+        builder.relate(id, "points_to", host, object.source);
     }
 
     fn pod(&self, builder: &mut Builder<'_>, object: &Object<'_>) {
         let id = self.id(object);
         let mut component = component(object, &id, "pod");
         component.attributes.insert("namespace".to_owned(), Written::Text(object.namespace.clone()));
-        if let Some(ip) = tree::text(&object.value, &["status", "podIP"]) {
+        if let Some(ip) = own_ip(object) {
             component.attributes.insert("ip".to_owned(), Written::Text(ip));
         }
         builder.add(component, object.source);
         if let Some(node) = tree::text(&object.value, &["spec", "nodeName"]) {
             match self.find("Node", "", &node) {
-                Some(target) => builder.relate(&id, "runs_on", target, object.source),
+                Some(target) => builder.relate(&id, "runs_on", &self.id(target), object.source),
                 None => builder.skip(format!("`{id}` runs_on `{node}`"), "the node is not in the files", object.source),
             }
         }
         self.claims(builder, object, &id);
+        let key = object.key();
+        if self.lone.contains(&key) && !self.served.contains(&key) {
+            self.settings(builder, object, &id);
+        }
     }
 
     fn ingress(&self, builder: &mut Builder<'_>, object: &Object<'_>) {
         let backend = |value: &Value| tree::text(value, &["service", "name"]).or_else(|| tree::text(value, &["serviceName"]));
-        for rule in tree::list(&object.value, &["spec", "rules"]) {
+        let default = |key: &str| tree::at(&object.value, &["spec", key]);
+        let defaults: Vec<&Value> = ["defaultBackend", "backend"].into_iter().filter_map(default).collect();
+        let rules = tree::list(&object.value, &["spec", "rules"]);
+        if rules.is_empty() && !defaults.is_empty() {
+            builder.skip(format!("the backend of Ingress `{}`", object.name), "it has no host", object.source);
+        }
+        for rule in rules {
             let Some(host) = tree::text(rule, &["host"]) else {
                 builder.skip(format!("a rule of Ingress `{}`", object.name), "it has no host", object.source);
                 continue;
@@ -384,10 +332,9 @@ impl Cluster<'_> {
             let domain = DeclaredComponent { id: host.clone(), kind: "domain_name".to_owned(), ..DeclaredComponent::default() };
             builder.add(domain, object.source);
             let paths = tree::list(rule, &["http", "paths"]).iter().filter_map(|path| path.get("backend"));
-            let default = ["defaultBackend", "backend"].into_iter().filter_map(|key| tree::at(&object.value, &["spec", key]));
-            for name in paths.chain(default).filter_map(backend) {
+            for name in paths.chain(defaults.iter().copied()).filter_map(backend) {
                 match self.find("Service", &object.namespace, &name) {
-                    Some(target) => builder.relate(&host, "points_to", target, object.source),
+                    Some(target) => builder.relate(&host, "points_to", &self.id(target), object.source),
                     None => builder.skip(format!("`{host}` points_to `{name}`"), "the Service is not in the files", object.source),
                 }
             }
@@ -395,9 +342,64 @@ impl Cluster<'_> {
     }
 }
 
+/// Pods that no workload of their namespace selects.
+fn lone(by_place: &BTreeMap<&str, Vec<&Object<'_>>>) -> BTreeSet<Key> {
+    let mut lone = BTreeSet::new();
+    for place in by_place.values() {
+        let workloads: Vec<&Value> = place.iter().filter(|one| one.is(Class::Workload)).map(|one| one.selector()).collect();
+        for pod in place.iter().filter(|one| one.is(Class::Pod)) {
+            if !workloads.iter().any(|selector| selects(selector, pod.pod_labels())) {
+                lone.insert(pod.key());
+            }
+        }
+    }
+    lone
+}
+
+/// The image of the container that an object is about.
+fn image(object: &Object<'_>) -> String {
+    main_container(object.pod(), &object.name).and_then(|container| tree::text(container, &["image"])).unwrap_or_default()
+}
+
+/// The host that a Service of the type `ExternalName` stands for.
+fn external(service: &Object<'_>) -> Option<String> {
+    let host = tree::text(&service.value, &["spec", "externalName"])?;
+    let kind = tree::text(&service.value, &["spec", "type"]);
+    (kind.as_deref() == Some("ExternalName")).then(|| host.trim_end_matches('.').to_owned())
+}
+
+fn cluster_ip(service: &Object<'_>) -> Option<(String, Written)> {
+    let ip = tree::text(&service.value, &["spec", "clusterIP"]).filter(|ip| ip != "None")?;
+    Some(("ip".to_owned(), Written::Text(ip)))
+}
+
+/// The address of a pod. In the network of its node, it has none of its own.
+fn own_ip(pod: &Object<'_>) -> Option<String> {
+    let ip = tree::text(&pod.value, &["status", "podIP"])?;
+    let shared = tree::text(&pod.value, &["spec", "hostNetwork"]).as_deref() == Some("true")
+        || tree::text(&pod.value, &["status", "hostIP"]).as_ref() == Some(&ip);
+    (!shared).then_some(ip)
+}
+
+/// What runs an image: its type by the image or the name.
+fn software(object: &Object<'_>, id: &str, image: &str) -> DeclaredComponent {
+    let guess = guess::workload(image, &object.name);
+    let mut component = component(object, id, guess.kind);
+    if let Some(engine) = guess.engine {
+        component.attributes.insert("engine".to_owned(), Written::Text(engine.to_owned()));
+    }
+    if let Some(replicas) = tree::at(&object.value, &["spec", "replicas"]).and_then(Value::as_f64).filter(|n| *n > 1.0) {
+        component.attributes.insert("replicas".to_owned(), Written::Number(replicas));
+    }
+    component
+}
+
 fn component(object: &Object<'_>, id: &str, kind: &str) -> DeclaredComponent {
     let mut attributes = BTreeMap::new();
-    attributes.insert("namespace".to_owned(), Written::Text(object.namespace.clone()));
+    // Manifests may leave it to whoever applies them: then nobody knows it.
+    if let Some(namespace) = tree::text(&object.value, &["metadata", "namespace"]).filter(|_| !object.namespace.is_empty()) {
+        attributes.insert("namespace".to_owned(), Written::Text(namespace));
+    }
     for label in ["app.kubernetes.io/version", "version"] {
         if let Some(version) = object.label(label) {
             attributes.entry("version".to_owned()).or_insert(Written::Text(version));
@@ -431,6 +433,10 @@ fn node(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         ("cores", cores.map(Written::Number)),
         ("memory", memory),
     ];
+    // It lives, but takes no new pods.
+    if tree::text(&object.value, &["spec", "unschedulable"]).as_deref() == Some("true") {
+        component.attributes.insert("description".to_owned(), Written::Text("cordoned".to_owned()));
+    }
     component.attributes.extend(found.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     builder.add(component, object.source);
     if let Some(zone) = object.label("topology.kubernetes.io/zone") {

@@ -11,8 +11,11 @@ mod backstage;
 mod builder;
 mod compare;
 mod compose;
+mod compose_extends;
 mod guess;
 mod kubernetes;
+mod kubernetes_objects;
+mod kubernetes_settings;
 mod names;
 mod netbox;
 mod netbox_links;
@@ -111,7 +114,7 @@ impl Kind {
     /// How to get such a file.
     fn help(self) -> Text {
         match self {
-            Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc -A -o json`"),
+            Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`"),
             Kind::Compose => text!("export one with `docker compose config`, which fills in all variables"),
             Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`"),
             Kind::Jaeger => {

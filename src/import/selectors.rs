@@ -1,6 +1,4 @@
-//! Small readings of Kubernetes objects: selectors, quantities, environment variables.
-
-use std::collections::BTreeMap;
+//! Small readings of Kubernetes objects: selectors, quantities, disruption budgets.
 
 use serde_json::Value;
 
@@ -45,20 +43,19 @@ pub(super) fn quantity(text: &str) -> Option<Written> {
     }
 }
 
-/// Names and values of a container's environment, with `$(NAME)` filled in from earlier variables.
-pub(super) fn environment(container: &Value) -> Vec<(String, String)> {
-    let mut known: BTreeMap<String, String> = BTreeMap::new();
-    let mut variables = Vec::new();
-    for entry in tree::list(container, &["env"]) {
-        let (Some(name), Some(value)) = (tree::text(entry, &["name"]), tree::text(entry, &["value"])) else { continue };
-        let mut filled = value;
-        for (known_name, known_value) in &known {
-            filled = filled.replace(&format!("$({known_name})"), known_value);
-        }
-        known.insert(name.clone(), filled.clone());
-        variables.push((name, filled));
+/// How many of the replicas a `PodDisruptionBudget` keeps; `None` if it says nothing. As in Kubernetes, shares are rounded up, those
+/// that may be lost too.
+pub(super) fn required(budget: &Value, replicas: usize) -> Option<usize> {
+    let number = |key: &str| tree::text(budget, &["spec", key]).and_then(|text| amount(&text, replicas));
+    number("minAvailable").or_else(|| number("maxUnavailable").map(|lost| replicas.saturating_sub(lost)))
+}
+
+/// `2`, or `50%` of a whole.
+fn amount(text: &str, whole: usize) -> Option<usize> {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<usize>().ok().map(|percent| whole.saturating_mul(percent).div_ceil(100)),
+        None => text.parse().ok(),
     }
-    variables
 }
 
 /// The container that the workload is about: the one of its name, else the first.

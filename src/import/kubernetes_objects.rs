@@ -1,0 +1,329 @@
+//! The Kubernetes objects of all files: which kinds matter, which objects live, and what their ids are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::builder::Builder;
+use super::{Source, tree};
+
+/// What an object is to an estate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Workload,
+    Service,
+    Pod,
+    Node,
+    Claim,
+    Ingress,
+    /// A `ConfigMap`: what it says is read where it is used.
+    Settings,
+    /// A `PodDisruptionBudget`.
+    Budget,
+    /// An object that is not imported but makes pods, whatever it is: it says what its pods are like.
+    Template,
+}
+
+impl Class {
+    /// Whether such an object is a component of its own.
+    fn stands(self) -> bool {
+        matches!(self, Class::Workload | Class::Service | Class::Pod | Class::Node | Class::Claim)
+    }
+}
+
+/// Kinds of objects that are read, with the groups that they may be of; the core group has no name.
+const KINDS: [(&str, &[&str], Class); 12] = [
+    ("Deployment", &["apps", "extensions"], Class::Workload),
+    ("StatefulSet", &["apps"], Class::Workload),
+    ("DaemonSet", &["apps", "extensions"], Class::Workload),
+    ("ReplicaSet", &["apps", "extensions"], Class::Workload),
+    ("ReplicationController", &[""], Class::Workload),
+    ("Service", &[""], Class::Service),
+    ("Pod", &[""], Class::Pod),
+    ("Node", &[""], Class::Node),
+    ("PersistentVolumeClaim", &[""], Class::Claim),
+    ("Ingress", &["networking.k8s.io", "extensions"], Class::Ingress),
+    ("ConfigMap", &[""], Class::Settings),
+    ("PodDisruptionBudget", &["policy"], Class::Budget),
+];
+
+/// Kinds that carry no dependencies.
+const SILENT: [(&str, &[&str]); 24] = [
+    ("Secret", &[""]),
+    ("ServiceAccount", &[""]),
+    ("Role", &["rbac.authorization.k8s.io"]),
+    ("RoleBinding", &["rbac.authorization.k8s.io"]),
+    ("ClusterRole", &["rbac.authorization.k8s.io"]),
+    ("ClusterRoleBinding", &["rbac.authorization.k8s.io"]),
+    ("Namespace", &[""]),
+    ("Endpoints", &[""]),
+    ("EndpointSlice", &["discovery.k8s.io"]),
+    ("Event", &["", "events.k8s.io"]),
+    ("HorizontalPodAutoscaler", &["autoscaling"]),
+    ("NetworkPolicy", &["networking.k8s.io", "extensions"]),
+    ("StorageClass", &["storage.k8s.io"]),
+    ("PersistentVolume", &[""]),
+    ("ResourceQuota", &[""]),
+    ("LimitRange", &[""]),
+    ("PriorityClass", &["scheduling.k8s.io"]),
+    ("IngressClass", &["networking.k8s.io"]),
+    ("CustomResourceDefinition", &["apiextensions.k8s.io"]),
+    ("PodSecurityPolicy", &["policy", "extensions"]),
+    ("Lease", &["coordination.k8s.io"]),
+    ("ControllerRevision", &["apps"]),
+    ("ServiceMonitor", &["monitoring.coreos.com"]),
+    ("PodMonitor", &["monitoring.coreos.com"]),
+];
+
+/// Jobs of Kubernetes itself.
+const JOBS: [&str; 2] = ["Job", "CronJob"];
+
+/// Kind, namespace, name.
+pub(super) type Key = (String, String, String);
+
+/// One object; `namespace` is empty if it has none.
+pub(super) struct Object<'s> {
+    pub class: Class,
+    /// Like `Deployment`; of a group that is not of Kubernetes itself as `kubectl` writes it: `Rollout.argoproj.io`.
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    pub value: Value,
+    pub source: &'s str,
+}
+
+impl Object<'_> {
+    pub(super) fn key(&self) -> Key {
+        (self.kind.clone(), self.namespace.clone(), self.name.clone())
+    }
+
+    /// The pod that it makes, or that it is.
+    pub(super) fn pod(&self) -> &Value {
+        if self.is(Class::Pod) { &self.value } else { tree::at(&self.value, &["spec", "template"]).unwrap_or(&Value::Null) }
+    }
+
+    pub(super) fn pod_labels(&self) -> &Value {
+        tree::at(self.pod(), &["metadata", "labels"]).unwrap_or(&Value::Null)
+    }
+
+    pub(super) fn selector(&self) -> &Value {
+        tree::at(&self.value, &["spec", "selector"]).unwrap_or(&Value::Null)
+    }
+
+    pub(super) fn label(&self, key: &str) -> Option<String> {
+        ["labels", "annotations"].into_iter().find_map(|part| tree::text(&self.value, &["metadata", part, key]))
+    }
+
+    /// How many pods it asks for, if it says so.
+    pub(super) fn replicas(&self) -> Option<u64> {
+        tree::at(&self.value, &["spec", "replicas"]).and_then(Value::as_u64)
+    }
+
+    /// Scaled to zero: nothing of it answers.
+    pub(super) fn asleep(&self) -> bool {
+        self.replicas() == Some(0)
+    }
+
+    pub(super) fn is(&self, class: Class) -> bool {
+        self.class == class
+    }
+
+    /// Kind and name of the object that made it.
+    fn owner(&self) -> Option<(String, String)> {
+        let owner = tree::list(&self.value, &["metadata", "ownerReferences"]).first()?;
+        Some((tree::text(owner, &["kind"])?, tree::text(owner, &["name"])?))
+    }
+
+    fn words(&self) -> String {
+        format!("{} `{}`", self.kind, self.name)
+    }
+}
+
+/// All objects of all files that matter and live, each once, sorted.
+pub(super) fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Object<'s>> {
+    let mut objects = Vec::new();
+    for source in sources {
+        let documents = builder.documents(source);
+        if documents.is_empty() {
+            continue;
+        }
+        let mut flat = Flat::default();
+        documents.into_iter().for_each(|document| flat.add(document, None));
+        if flat.objects.is_empty() && flat.lists == 0 {
+            builder.fail_foreign(&source.name);
+        }
+        for (what, why) in flat.unread {
+            builder.skip(what, why, &source.name);
+        }
+        objects.extend(flat.objects.into_iter().filter_map(|value| object(builder, value, &source.name)));
+    }
+    // Stable: of two with one key, the one of the first file stays.
+    objects.sort_by_key(Object::key);
+    let mut seen = BTreeSet::new();
+    objects.retain(|object| {
+        let first = seen.insert(object.key());
+        if !first {
+            builder.skip(object.words(), "declared twice; the first is used", object.source);
+        }
+        first
+    });
+    objects.retain_mut(|object| keep(builder, object, &seen));
+    objects
+}
+
+/// The objects of a file, taken out of their lists.
+#[derive(Default)]
+struct Flat {
+    objects: Vec<Value>,
+    lists: usize,
+    unread: Vec<(String, String)>,
+}
+
+impl Flat {
+    /// `of`: version and kind that the list around a value gives to its items. `kubectl get --raw` leaves them out of each.
+    fn add(&mut self, value: Value, of: Option<(&str, &str)>) {
+        let mut map = match value {
+            Value::Array(items) => return items.into_iter().for_each(|item| self.add(item, of)),
+            Value::Object(map) => map,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
+        };
+        let word = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+        let (version, kind) = (word("apiVersion"), word("kind"));
+        let list = kind.ends_with("List") || (kind.is_empty() && map.contains_key("items"));
+        if let Some(items) = map.remove("items").filter(|_| list) {
+            self.lists += 1;
+            self.pages(&kind, &Value::Object(map));
+            let one = kind.strip_suffix("List").unwrap_or("");
+            self.add(items, Some((version.as_str(), one)).filter(|_| !one.is_empty()));
+        } else if kind == "Status" {
+            self.lists += 1;
+            let said = map.get("message").and_then(Value::as_str).unwrap_or("no message");
+            self.unread.push(("an answer of the API server".to_owned(), format!("it is an error: {said}")));
+        } else if map.contains_key("metadata") {
+            if let Some((version, kind)) = of.filter(|_| kind.is_empty()) {
+                map.insert("apiVersion".to_owned(), Value::from(version));
+                map.insert("kind".to_owned(), Value::from(kind));
+            }
+            if map.contains_key("kind") {
+                self.objects.push(Value::Object(map));
+            }
+        }
+    }
+
+    /// A list that is one page of several says so.
+    fn pages(&mut self, kind: &str, list: &Value) {
+        if tree::text(list, &["metadata", "continue"]).is_none() {
+            return;
+        }
+        let left = tree::text(list, &["metadata", "remainingItemCount"]).map(|left| format!(" with {left} items")).unwrap_or_default();
+        let why = format!("`metadata.continue` is set: more pages{left} follow; ask without `limit`");
+        self.unread.push((format!("the rest of `{}`", if kind.is_empty() { "List" } else { kind }), why));
+    }
+}
+
+/// An object that matters. What is left out is said, unless nothing could depend on it.
+fn object<'s>(builder: &mut Builder<'_>, value: Value, source: &'s str) -> Option<Object<'s>> {
+    let bare = tree::text(&value, &["kind"]).unwrap_or_default();
+    let Some(name) = tree::text(&value, &["metadata", "name"]) else {
+        builder.skip(format!("a `{bare}`"), "it has no name", source);
+        return None;
+    };
+    let version = tree::text(&value, &["apiVersion"]);
+    // `v1` is the core group. Without a version, the kind decides alone.
+    let group = version.as_deref().map(|version| version.split_once('/').map_or("", |(group, _)| group));
+    let is_of = |groups: &[&str]| group.is_none_or(|group| groups.contains(&group));
+    if SILENT.iter().any(|(kind, groups)| *kind == bare && is_of(groups)) {
+        return None;
+    }
+    if JOBS.contains(&bare.as_str()) && is_of(&["batch"]) {
+        builder.skip(format!("{bare} `{name}`"), "a job runs to completion; nothing depends on it", source);
+        return None;
+    }
+    let known = KINDS.iter().find(|(kind, groups, _)| *kind == bare && is_of(groups)).map(|(_, _, class)| *class);
+    let unscoped = known == Some(Class::Node);
+    let namespace = tree::text(&value, &["metadata", "namespace"]).filter(|_| !unscoped);
+    let namespace = namespace.unwrap_or_else(|| if unscoped { String::new() } else { "default".to_owned() });
+    let foreign = group.filter(|group| known.is_none() && !group.is_empty());
+    let kind = foreign.map_or_else(|| bare.clone(), |group| format!("{bare}.{group}"));
+    let class = known.unwrap_or(Class::Template);
+    let object = Object { class, kind, namespace, name, value, source };
+    if let Some(why) = ended(&object) {
+        builder.skip(object.words(), why, source);
+        return None;
+    }
+    if known.is_none() {
+        builder.skip(object.words(), format!("objects of kind `{}` are not imported", object.kind), source);
+        // What makes pods is of use to the Service in front of them.
+        return Some(object).filter(|object| !tree::list(object.pod(), &["spec", "containers"]).is_empty());
+    }
+    Some(object)
+}
+
+/// Why an object does not live any more.
+fn ended(object: &Object<'_>) -> Option<String> {
+    let status = |key: &str| tree::text(&object.value, &["status", key]);
+    if object.is(Class::Pod) {
+        let reason = status("reason");
+        let evicted = matches!(reason.as_deref(), Some("Evicted" | "Terminated" | "NodeShutdown"));
+        if evicted || matches!(status("phase").as_deref(), Some("Succeeded" | "Failed")) {
+            return Some(reason.map_or_else(|| "the pod has ended".to_owned(), |reason| format!("the pod has ended: {reason}")));
+        }
+    }
+    // A claim stays until the last pod that uses it is gone.
+    let deleting = tree::text(&object.value, &["metadata", "deletionTimestamp"]).is_some() && !object.is(Class::Claim);
+    deleting.then(|| "it is being deleted".to_owned())
+}
+
+/// A `ReplicaSet` of a Deployment is part of it. One of an owner that is not imported only says what its pods are like.
+fn keep(builder: &mut Builder<'_>, object: &mut Object<'_>, keys: &BTreeSet<Key>) -> bool {
+    let Some((kind, name)) = object.owner().filter(|_| object.kind == "ReplicaSet") else { return true };
+    if kind == "Deployment" && keys.contains(&(kind.clone(), object.namespace.clone(), name.clone())) {
+        return false;
+    }
+    builder.skip(object.words(), format!("it is part of {kind} `{name}`"), object.source);
+    object.class = Class::Template;
+    !object.asleep()
+}
+
+/// The id of every object: its name, if no other has it; else with namespace; else with namespace and kind. `pairs`: a Service that
+/// has its name from a workload behind it, and whether the two are one component.
+pub(super) fn ids(objects: &[Object<'_>], pairs: &BTreeMap<Key, (Key, bool)>) -> BTreeMap<Key, String> {
+    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut by_place: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let apart: Vec<&Object<'_>> = objects.iter().filter(|object| object.class.stands() && !pairs.contains_key(&object.key())).collect();
+    for object in &apart {
+        *by_name.entry(object.name.as_str()).or_default() += 1;
+        *by_place.entry((object.namespace.as_str(), object.name.as_str())).or_default() += 1;
+    }
+    let mut ids = BTreeMap::new();
+    for object in &apart {
+        let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
+        let id = if by_name.get(name) == Some(&1) {
+            name.to_owned()
+        } else if by_place.get(&(namespace, name)) == Some(&1) && !namespace.is_empty() {
+            format!("{namespace}/{name}")
+        } else {
+            full_id(&object.kind, namespace, name)
+        };
+        ids.insert(object.key(), id);
+    }
+    for (service, (workload, one)) in pairs {
+        let Some(id) = ids.get(workload).cloned() else { continue };
+        if *one {
+            ids.insert(service.clone(), id);
+            continue;
+        }
+        // Callers mean the Service: it keeps the name that both had before another workload came beside.
+        let (kind, namespace, name) = workload;
+        let full = full_id(kind, namespace, name);
+        let free = if id == full { full_id("service", namespace, name) } else { id };
+        ids.insert(workload.clone(), full);
+        ids.insert(service.clone(), free);
+    }
+    ids
+}
+
+fn full_id(kind: &str, namespace: &str, name: &str) -> String {
+    let kind = kind.to_lowercase();
+    if namespace.is_empty() { format!("{kind}/{name}") } else { format!("{namespace}/{kind}/{name}") }
+}
