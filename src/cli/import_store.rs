@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::as_of::{now, user};
+use super::as_of::{is_missing, now, open, open_to_read, user};
 use super::estate::in_own_unit;
 use super::output::Failure;
 use estate::Model;
@@ -47,8 +47,12 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     // Read like the topology file it would have become, so that units, Chinese names and groups in relations mean the same.
     let read = project.topology_of("the import", &topology_yaml(job.kind, imported));
     let wanted = records_of(&read.estate, &origin);
-    // A dry run does not create a store.
-    let store = if job.dry_run && !job.path.exists() { None } else { Some(super::as_of::open(job.path)?) };
+    // A dry run does not create a store, and changes none.
+    let store = match job.dry_run {
+        true if is_missing(job.path) => None,
+        true => Some(open_to_read(job.path)?),
+        false => Some(open(job.path)?),
+    };
     let before = match &store {
         Some(store) => store.layer(&origin)?,
         None => Records::default(),

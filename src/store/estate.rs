@@ -12,7 +12,7 @@ use super::StoreError;
 use super::graph::Graph;
 use super::history::{Audit, Change, change_key};
 use super::records::{CaseRecord, Changeset, Item, Key, merge};
-use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Rows, keys_with, rows_with, value_of};
+use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Row, Rows, keys_with, rows_with, value_of};
 
 /// Namespace for the ids of vertices and the names of edge types, so that the same estate has the same ids everywhere.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
@@ -110,6 +110,23 @@ impl<'t> Estate<'t> {
         for (number, change) in (0u32..).zip(changes) {
             self.changes.insert(change_key(audit.revision, number).as_slice(), serde_json::to_vec(change)?.as_slice())?;
         }
+        Ok(())
+    }
+
+    /// Writes the journal and the layers of another store as they are, and makes the rest from the layers.
+    pub(super) fn take_over(&mut self, audits: &[Audit], changes: &[Row], layers: &[Row]) -> Result<(), StoreError> {
+        for audit in audits {
+            self.audit.insert(audit.revision.to_be_bytes().as_slice(), serde_json::to_vec(audit)?.as_slice())?;
+        }
+        for (key, value) in changes {
+            self.changes.insert(key.as_slice(), value.as_slice())?;
+        }
+        let mut touched = BTreeSet::new();
+        for (key, value) in layers {
+            self.layers.insert(key.as_slice(), value.as_slice())?;
+            touched.insert(Key::cut(&mut Cut(key))?);
+        }
+        self.merge(&touched)?;
         Ok(())
     }
 

@@ -37,7 +37,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn key(&self) -> Result<Key, StoreError> {
+    pub(super) fn key(&self) -> Result<Key, StoreError> {
         let value = self.after.as_ref().or(self.before.as_ref());
         let value = value.ok_or_else(|| StoreError::Broken(text!("the recorded change of `{}` is empty", self.id)))?;
         Ok(Item::from_json(self.what, value.clone())?.key())
@@ -131,16 +131,37 @@ impl View<'_> {
         let newest = self.revision()?;
         let revision = as_of.unwrap_or(newest);
         exists(revision, newest)?;
-        let present = |error: StoreError| error.within(&text!("the estate as it is"));
         if revision == newest {
-            return self.newest(revision).map_err(present);
+            return self.newest(revision).map_err(|error| error.within(&text!("the estate as it is")));
         }
-        let mut items = self.present().map_err(present)?;
+        match self.undone(revision, newest) {
+            // A revision in between is not whole. Those before may be, and lead there from the empty estate.
+            Err(error @ StoreError::Broken(_)) => self.replayed(revision).map_err(|_| error),
+            undone => undone,
+        }
+    }
+
+    fn undone(&self, revision: u64, newest: u64) -> Result<Records, StoreError> {
+        let mut items = self.present().map_err(|error| error.within(&text!("the estate as it is")))?;
         for later in (revision.saturating_add(1)..=newest).rev() {
             for change in self.changes_of(later)?.into_iter().rev() {
                 let key = change.key()?;
                 match change.before {
                     Some(before) => items.insert(key, Item::from_json(change.what, before)?),
+                    None => items.remove(&key),
+                };
+            }
+        }
+        Ok(records(revision, items.into_values()))
+    }
+
+    fn replayed(&self, revision: u64) -> Result<Records, StoreError> {
+        let mut items = BTreeMap::new();
+        for earlier in 1..=revision {
+            for change in self.changes_of(earlier)? {
+                let key = change.key()?;
+                match change.after {
+                    Some(after) => items.insert(key, Item::from_json(change.what, after)?),
                     None => items.remove(&key),
                 };
             }

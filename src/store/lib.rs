@@ -9,15 +9,18 @@
 //! `salvage` deal with what does not match; `datastore` is the interface to IndraDB.
 
 mod blocks;
+mod damaged;
 mod datastore;
 mod error;
 mod estate;
 mod graph;
 mod guard;
 mod hash;
+mod health;
 mod history;
 mod open;
 mod records;
+mod salvage;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -28,8 +31,10 @@ use redb::{Database, ReadableDatabase};
 
 pub use datastore::{RedbDatastore, RedbTransaction};
 pub use error::StoreError;
+pub use health::{Health, Part, check};
 pub use history::{Audit, Change};
 pub use records::{CaseRecord, Changeset, ComponentRecord, Conflict, GIT, GroupRecord, Records, RelationRecord, What};
+pub use salvage::{Salvage, salvage};
 
 use estate::Estate;
 use history::View;
