@@ -48,10 +48,12 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     let read = project.topology_of("the import", &topology_yaml(job.kind, imported));
     let wanted = records_of(&read.estate, &origin);
     // A dry run does not create a store, and changes none.
-    let store = match job.dry_run {
-        true if is_missing(job.path) => None,
-        true => Some(open_to_read(job.path)?),
-        false => Some(open(job.path)?),
+    let store = if job.dry_run && is_missing(job.path) {
+        None
+    } else if job.dry_run {
+        Some(open_to_read(job.path)?)
+    } else {
+        Some(open(job.path)?)
     };
     let before = match &store {
         Some(store) => store.layer(&origin)?,
