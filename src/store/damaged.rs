@@ -106,19 +106,24 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn read(reader: &mut Reader, keep: Keep) -> Self {
+    /// An error if nothing of it can be read.
+    pub(super) fn read(reader: &mut Reader, keep: Keep) -> Result<Self, StoreError> {
+        let counted = reader.count(AUDIT);
         // Revisions have no gaps, so the count tells the last one even if its row is damaged.
-        let counted = reader.count(AUDIT).unwrap_or(0);
-        let audits = reader.rows(AUDIT, Keep::Rows, (1..=counted).map(|revision| revision.to_be_bytes().to_vec()));
+        let last = counted.as_ref().copied().unwrap_or(0);
+        let audits = reader.rows(AUDIT, Keep::Rows, (1..=last).map(|revision| revision.to_be_bytes().to_vec()));
         let audits: Vec<Audit> = audits.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect();
         let expected = |audit: &Audit| u32::try_from(made(audit)).unwrap_or(u32::MAX);
         let keys = audits.iter().flat_map(|audit| (0..expected(audit)).map(move |number| change_key(audit.revision, number)));
         let changes = reader.rows(CHANGES, keep, keys);
-        let last = [audits.last().map(|audit| audit.revision), changes.last().and_then(|(key, _)| revision_of(key))];
-        let newest = last.into_iter().flatten().fold(counted, u64::max);
+        let seen = [audits.last().map(|audit| audit.revision), changes.last().and_then(|(key, _)| revision_of(key))];
+        let newest = seen.into_iter().flatten().fold(last, u64::max);
+        if newest == 0 {
+            counted?;
+        }
         let mut journal = Journal { audits, changes, newest, lost: Vec::new() };
         journal.lost = (1..=newest).filter(|revision| !journal.is_whole(*revision)).collect();
-        journal
+        Ok(journal)
     }
 
     pub(super) fn audit(&self, revision: u64) -> Option<&Audit> {

@@ -41,7 +41,8 @@ pub fn check(path: &Path) -> Result<Health, StoreError> {
         return Err(error);
     }
     let mut reader = Reader::open(path)?;
-    let journal = Journal::read(&mut reader, Keep::Keys);
+    // If it cannot be read at all, its parts say so.
+    let (newest, lost) = Journal::read(&mut reader, Keep::Keys).map_or((0, Vec::new()), |journal| (journal.newest, journal.lost));
     let mut found = Vec::new();
     for (table, name) in parts() {
         found.push(part(name.to_string(), entries(&mut reader, table)));
@@ -50,7 +51,7 @@ pub fn check(path: &Path) -> Result<Health, StoreError> {
     if found.iter().all(|part| part.damage.is_none()) {
         found.push(part("the tables of the database".to_owned(), whole.map(|()| None)));
     }
-    Ok(Health { revisions: journal.newest, lost_revisions: journal.lost, parts: found })
+    Ok(Health { revisions: newest, lost_revisions: lost, parts: found })
 }
 
 fn part(name: String, read: Result<Option<u64>, StoreError>) -> Part {

@@ -43,7 +43,7 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
         return Err(StoreError::Refused(text!("`{}` exists and was not overwritten", to.display())));
     }
     let mut reader = Reader::open(from)?;
-    let journal = Journal::read(&mut reader, Keep::Rows);
+    let journal = Journal::read(&mut reader, Keep::Rows)?;
     let counted = reader.count(LAYERS);
     let present = present(&journal);
     // The key of an item is the beginning of the keys of its declarations.
@@ -51,18 +51,18 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
     keys.sort_unstable();
     let mut layers = reader.rows(LAYERS, Keep::Rows, keys.into_iter());
     let declarations = layers.len();
-    let restored = if counted.as_ref().is_ok_and(|counted| usize::try_from(*counted).is_ok_and(|counted| counted == declarations)) {
-        Vec::new()
-    } else {
-        missing(&layers, &journal, present)?
-    };
-    let expected = counted.map_or(declarations + restored.len(), |counted| usize::try_from(counted).unwrap_or(usize::MAX));
+    let all = counted.as_ref().ok().and_then(|counted| usize::try_from(*counted).ok());
+    let restored = if all == Some(declarations) { Vec::new() } else { missing(&layers, &journal, present)? };
+    let rows = declarations + restored.len();
+    if rows == 0 {
+        counted?;
+    }
     let saved = Salvage {
         revisions: journal.newest.saturating_sub(u64::try_from(journal.lost.len()).unwrap_or(u64::MAX)),
         lost_revisions: journal.lost.clone(),
         declarations,
         restored: restored.len(),
-        lost_declarations: expected.saturating_sub(declarations + restored.len()),
+        lost_declarations: all.unwrap_or(rows).saturating_sub(rows),
     };
     layers.extend(restored);
     write(to, &journal, &layers)?;
