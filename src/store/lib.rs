@@ -72,22 +72,22 @@ impl Store {
         let (said, audit) = {
             let mut estate = Estate::open(&transaction)?;
             let touched = estate.say(changes, origin)?;
-            let merged = estate.merge(&touched)?;
-            let count = |kind: fn(&Change) -> bool| merged.iter().filter(|change| kind(change)).count();
-            let audit = Audit {
-                revision: estate.next_revision()?,
+            let revision = estate.next_revision()?;
+            let merged = estate.merge(&touched, Some(revision))?;
+            let audit = (merged.all() > 0).then(|| Audit {
+                revision,
                 who: who.to_owned(),
                 when_ms,
                 why: why.to_owned(),
                 origin: origin.to_owned(),
-                added: count(|change| change.before.is_none()),
-                changed: count(|change| change.before.is_some() && change.after.is_some()),
-                removed: count(|change| change.after.is_none()),
-            };
-            if !merged.is_empty() {
-                estate.journal(&audit, &merged)?;
+                added: merged.added,
+                changed: merged.changed,
+                removed: merged.removed,
+            });
+            if let Some(audit) = &audit {
+                estate.enter(audit)?;
             }
-            (!touched.is_empty(), (!merged.is_empty()).then_some(audit))
+            (!touched.is_empty(), audit)
         };
         if said {
             transaction.commit()?;
