@@ -1,4 +1,4 @@
-//! The estate on disk: one file, one process at a time. It stores what each origin declares, the records merged from that,
+//! The estate on disk: one file; many may read it, or one write to it. It stores what each origin declares, the records merged from that,
 //! their graph for IndraDB queries, and a journal of every change.
 //!
 //! [`Store::apply`] is the only way to write: one database transaction with the layers, the records, the graph, the audit entry
