@@ -33,6 +33,7 @@ mod recorded;
 mod reference;
 mod serve;
 mod store;
+mod store_damage;
 mod store_history;
 mod tidy;
 mod timeline;

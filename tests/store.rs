@@ -152,14 +152,17 @@ fn other_files_are_not_touched() {
 #[test]
 fn newer_stores_are_not_touched() {
     let path = fresh("newer");
-    drop(Store::open(&path).unwrap());
     let db = redb::Database::create(&path).unwrap();
     let table = redb::TableDefinition::<&[u8], &[u8]>::new("faultscope:meta");
     let transaction = db.begin_write().unwrap();
-    transaction.open_table(table).unwrap().insert(b"format".as_slice(), 99u32.to_be_bytes().as_slice()).unwrap();
+    {
+        let mut meta = transaction.open_table(table).unwrap();
+        meta.insert(b"magic".as_slice(), b"faultscope estate".as_slice()).unwrap();
+        meta.insert(b"format".as_slice(), 99u32.to_be_bytes().as_slice()).unwrap();
+    }
     transaction.commit().unwrap();
     drop(db);
-    refused(&path, |error| *error == StoreError::Newer { found: 99, known: 2 });
+    refused(&path, |error| *error == StoreError::Newer { found: 99, known: 3 });
 }
 
 fn filled(path: &Path, revisions: u64) -> Store {

@@ -1,7 +1,6 @@
 //! The store and what stands around it: an estate of records, past cases in the graph, imports in the words of their origin, and
 //! questions to the estate as it was.
 
-use redb::ReadableTable;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use estate::{DeclaredComponent, DeclaredGroup, DeclaredRelation, Snapshot, Writt
 use indradb::{Edge, QueryExt};
 use project::{left_out, recorded, records_of};
 use serde_json::{Value, json};
-use store::{CaseRecord, Change, Changeset, GIT, Records, Store, What, case_vertex, component_vertex};
+use store::{CaseRecord, Change, Changeset, GIT, Records, Store, StoreError, What, case_vertex, component_vertex, salvage};
 
 /// A folder of its own for each test.
 fn fresh(name: &str) -> PathBuf {
@@ -194,33 +193,67 @@ fn cases_touch_components_that_are_there() {
     assert_eq!((what, id.as_str(), before.is_some(), after), (What::Case, "HIS-1", true, None));
 }
 
+/// A store as programs wrote it before there were checksums: the file of the database itself.
+fn unchecked(path: &Path) {
+    let tables = [
+        "faultscope:meta",
+        "graph:vertices",
+        "graph:edges",
+        "graph:edges_reversed",
+        "graph:vertex_properties",
+        "graph:edge_properties",
+        "graph:vertex_values",
+        "graph:edge_values",
+        "graph:indexed",
+        "estate:layers",
+        "estate:records",
+        "estate:audit",
+        "estate:changes",
+    ];
+    let record = serde_json::to_value(component("a", "service")).unwrap();
+    let audit = json!({
+        "revision": 1, "who": "eva", "when_ms": 5, "why": "", "origin": "git", "added": 1, "changed": 0, "removed": 0
+    });
+    let change = json!({"what": "component", "id": "a", "before": null, "after": record});
+    let item = b"c\0\0\0\x01a".to_vec();
+    let rows = [
+        ("faultscope:meta", b"magic".to_vec(), b"faultscope estate".to_vec()),
+        ("faultscope:meta", b"format".to_vec(), 1u32.to_be_bytes().to_vec()),
+        ("estate:layers", [item.as_slice(), b"git"].concat(), record.to_string().into_bytes()),
+        ("estate:records", item, record.to_string().into_bytes()),
+        ("estate:audit", 1u64.to_be_bytes().to_vec(), audit.to_string().into_bytes()),
+        ("estate:changes", [1u64.to_be_bytes().as_slice(), &0u32.to_be_bytes()].concat(), change.to_string().into_bytes()),
+    ];
+    let db = redb::Database::create(path).unwrap();
+    let transaction = db.begin_write().unwrap();
+    for name in tables {
+        transaction.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(name)).unwrap();
+    }
+    for (name, key, value) in &rows {
+        let mut table = transaction.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(name)).unwrap();
+        table.insert(key.as_slice(), value.as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
 #[test]
-fn stores_from_before_there_were_cases_are_taken_on() {
-    let path = fresh("format").join("estate.redb");
-    let store = Store::open(&path).unwrap();
-    let changes = Changeset { put_components: vec![component("a", "service")], ..Changeset::default() };
-    store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
-    drop(store);
-    let format = |write: Option<u32>| {
-        let db = redb::Database::create(&path).unwrap();
-        let table = redb::TableDefinition::<&[u8], &[u8]>::new("faultscope:meta");
-        let transaction = db.begin_write().unwrap();
-        let found = {
-            let mut meta = transaction.open_table(table).unwrap();
-            if let Some(format) = write {
-                meta.insert(b"format".as_slice(), format.to_be_bytes().as_slice()).unwrap();
-            }
-            let found = meta.get(b"format".as_slice()).unwrap().unwrap();
-            found.value().to_vec()
-        };
-        transaction.commit().unwrap();
-        found
-    };
-    format(Some(1));
-    let store = Store::open(&path).unwrap();
+fn stores_without_checksums_are_read_and_renewed() {
+    let dir = fresh("format");
+    let (old, new) = (dir.join("old.redb"), dir.join("new.redb"));
+    unchecked(&old);
+    let before = fs::read(&old).unwrap();
+    assert!(matches!(Store::open(&old), Err(StoreError::Unchecked { .. })));
+    let store = Store::open_to_read(&old).unwrap();
     assert_eq!(store.records(None).unwrap().components, [component("a", "service")]);
     drop(store);
-    assert_eq!(format(None), 2u32.to_be_bytes());
+    let saved = salvage(&old, &new).unwrap();
+    assert!(saved.is_all(), "{saved:?}");
+    assert_eq!(fs::read(&old).unwrap(), before);
+    let store = Store::open(&new).unwrap();
+    assert_eq!(store.records(None).unwrap().components, [component("a", "service")]);
+    assert_eq!(store.log(9).unwrap().len(), 1);
+    assert_eq!(store.changes_of(1).unwrap().len(), 1);
+    assert!(matches!(salvage(&old, &new), Err(StoreError::Refused(_))), "what is there is not overwritten");
 }
 
 // The command line.

@@ -69,23 +69,42 @@ const WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Opens or creates a store; waits while another process has it open.
 pub(super) fn open(path: &Path) -> Result<Store, Failure> {
+    patiently(|| Store::open(path))
+}
+
+/// Opens a store to read; waits while another process writes to it.
+pub(super) fn open_to_read(path: &Path) -> Result<Store, Failure> {
+    patiently(|| Store::open_to_read(path))
+}
+
+fn patiently(open: impl Fn() -> Result<Store, StoreError>) -> Result<Store, Failure> {
     for _ in 1..TRIES {
-        match Store::open(path) {
+        match open() {
             Err(StoreError::Busy) => std::thread::sleep(WAIT),
             other => return Ok(other?),
         }
     }
-    Ok(Store::open(path)?)
+    Ok(open()?)
 }
 
 /// A command that only reads does not create a store.
 pub(super) fn open_existing(path: &Path) -> Result<Store, Failure> {
+    must_exist(path)?;
+    open_to_read(path)
+}
+
+pub(super) fn must_exist(path: &Path) -> Result<(), Failure> {
     // What is there and is not a file is refused when it is opened.
-    if std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0) {
+    if is_missing(path) {
         return Err(Failure::new(Code::USAGE, text!("there is no store `{}`", path.display()))
             .help("`faultscope estate apply DIR` creates one; `--store FILE` names another"));
     }
-    open(path)
+    Ok(())
+}
+
+/// An empty file counts as missing, too: there is nothing in it to read.
+pub(super) fn is_missing(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0)
 }
 
 /// The revision that a number or a time refers to.

@@ -12,6 +12,7 @@ use diag::{Code, one_line, text};
 
 use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
 use super::context::{ProjectArgs, json, load_project};
+use super::estate_check;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use estate::{DeclaredComponent, Model};
@@ -39,6 +40,10 @@ enum Action {
     Export(ExportArgs),
     /// List the values that git declares and another origin contradicts (git wins)
     Conflicts(ConflictsArgs),
+    /// Verify everything in the store, and list what is whole
+    Check(CheckArgs),
+    /// Copy what is whole of a damaged or old store into a new one, and say what is lost
+    Salvage(SalvageArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -133,6 +138,21 @@ struct ConflictsArgs {
     store: StoreArgs,
 }
 
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct SalvageArgs {
+    /// New store to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     match &args.action {
         Action::Apply(args) => apply(args, out),
@@ -141,6 +161,14 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         Action::Diff(args) => diff(args, out),
         Action::Export(args) => export(args, out),
         Action::Conflicts(args) => conflicts(args, out),
+        Action::Check(args) => {
+            let path = path_of(&args.store)?;
+            estate_check::check(&path, args.store.format == EstateFormat::Json, out)
+        }
+        Action::Salvage(args) => {
+            let path = path_of(&args.store)?;
+            estate_check::salvage(&path, &args.to, args.store.format == EstateFormat::Json, out)
+        }
     }
 }
 
@@ -390,12 +418,15 @@ fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
 
 /// A command that only reads does not create a store.
 fn existing(args: &StoreArgs) -> Result<Store, Failure> {
-    let path = match &args.store {
-        Some(path) => path.clone(),
+    open_existing(&path_of(args)?)
+}
+
+fn path_of(args: &StoreArgs) -> Result<PathBuf, Failure> {
+    match &args.store {
+        Some(path) => Ok(path.clone()),
         None => find_project(Path::new(".")).map(|root| root.join(DEFAULT_STORE)).ok_or_else(|| {
             Failure::new(Code::NO_PROJECT, "not in a project: no folder upward contains `rules/`")
                 .help("name the store with `--store FILE`")
-        })?,
-    };
-    open_existing(&path)
+        }),
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::as_of::{now, user};
+use super::as_of::{is_missing, now, open, open_to_read, user};
 use super::output::Failure;
 use estate::{Declared, DeclaredComponent, Model, build_declared};
 use import::{Imported, Kind, Report, Skipped, compare};
@@ -47,8 +47,14 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     let (estate, complaints) = build_declared(model.clone(), declared);
     let mut wanted = records_of(&estate, &origin);
     wanted.components.retain(|one| !others.contains(&one.id));
-    // A dry run does not create a store.
-    let store = if job.dry_run && !job.path.exists() { None } else { Some(super::as_of::open(job.path)?) };
+    // A dry run does not create a store, and changes none.
+    let store = if job.dry_run && is_missing(job.path) {
+        None
+    } else if job.dry_run {
+        Some(open_to_read(job.path)?)
+    } else {
+        Some(open(job.path)?)
+    };
     let before = match &store {
         Some(store) => store.layer(&origin)?,
         None => Records::default(),

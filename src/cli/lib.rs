@@ -13,6 +13,7 @@ mod confirm;
 mod context;
 mod diagnose;
 mod estate;
+mod estate_check;
 mod eval;
 mod graph;
 mod groups;
@@ -71,7 +72,7 @@ enum Command {
     Impact(impact::Args),
     /// Assess a planned change: what goes down, the risk, a safe order
     Change(change::Args),
-    /// Manage the estate on disk and its history: apply, log, show, diff, export, conflicts
+    /// Manage the estate on disk and its history: apply, log, show, diff, export, conflicts, check, salvage
     Estate(estate::Args),
     /// Import topology from Kubernetes, Compose, service graphs, NetBox, Backstage, Terraform, ASM or CSV into a file or the store
     Import(import::Args),

@@ -221,9 +221,9 @@ mod tests {
     #[test]
     fn pieces_are_translated_with_the_whole() {
         let inner = text!("did you mean `{}`?", "cpu");
-        let text = text!("{}: {}", 7_u32, &inner);
-        assert_eq!(text.to_string(), "7: did you mean `cpu`?");
-        assert_eq!(text.in_chinese(), format!("7: {}", inner.in_chinese()));
+        let text = text!("{} -> {}", 7_u32, &inner);
+        assert_eq!(text.to_string(), "7 -> did you mean `cpu`?");
+        assert_eq!(text.in_chinese(), format!("7 -> {}", inner.in_chinese()));
         assert_ne!(inner.in_chinese(), inner.to_string());
         assert_eq!(Text::from("no such template").in_chinese(), "no such template");
         assert_eq!(Text::from("{0} stays".to_owned()).to_string(), "{0} stays");

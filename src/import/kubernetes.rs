@@ -205,7 +205,8 @@ impl<'o> Cluster<'o> {
         }
         if members.len() > 1 {
             let need = self.needed(object, pods);
-            builder.group(DeclaredGroup { id: format!("{id}-pods"), members, need: need as u64, ..DeclaredGroup::default() }, object.source);
+            builder
+                .group(DeclaredGroup { id: format!("{id}-pods"), members, need: need as u64, ..DeclaredGroup::default() }, object.source);
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indradb::{BulkInsertItem, Datastore, DynIter, Edge, Identifier, Json, Transaction, Vertex};
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -17,23 +17,25 @@ use super::graph::Graph;
 use super::open::open;
 use super::tables::{
     Cut, Definition, EDGE_PROPERTIES, EDGE_VALUES, EDGES, INDEXED, REVERSED, Row, VERTEX_PROPERTIES, VERTEX_VALUES, VERTICES, edge_key,
-    identifier, name_key, property_key, rows_with, value_of, value_prefix,
+    identifier, name_key, property_key, rows_with, value_of, value_prefix, write_to,
 };
 
 /// The graph of a store, for IndraDB's queries. Clones share the file.
 #[derive(Debug, Clone)]
 pub struct RedbDatastore {
     db: Arc<Database>,
+    /// Whether what is written reaches the file.
+    writable: bool,
 }
 
 impl RedbDatastore {
     /// The graph of this file, which is created if it does not exist.
     pub fn new_db(path: &Path) -> Result<indradb::Database<RedbDatastore>, StoreError> {
-        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path)?) }))
+        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path)?), writable: true }))
     }
 
-    pub(super) fn over(db: &Arc<Database>) -> Self {
-        Self { db: Arc::clone(db) }
+    pub(super) fn over(db: &Arc<Database>, writable: bool) -> Self {
+        Self { db: Arc::clone(db), writable }
     }
 }
 
@@ -44,13 +46,14 @@ impl Datastore for RedbDatastore {
         Self: 'a;
 
     fn transaction(&self) -> Self::Transaction<'_> {
-        RedbTransaction { db: &self.db, view: view(&self.db) }
+        RedbTransaction { db: &self.db, writable: self.writable, view: view(&self.db) }
     }
 }
 
 /// One IndraDB transaction.
 pub struct RedbTransaction<'a> {
     db: &'a Database,
+    writable: bool,
     /// The state that reads see.
     view: Result<ReadTransaction, StoreError>,
 }
@@ -60,8 +63,7 @@ fn view(db: &Database) -> Result<ReadTransaction, StoreError> {
 }
 
 fn write<T>(db: &Database, work: impl FnOnce(&mut Graph<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let mut transaction = db.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
+    let transaction = write_to(db)?;
     let done = {
         let mut graph = Graph::open(&transaction)?;
         work(&mut graph)?
@@ -82,6 +84,9 @@ impl RedbTransaction<'_> {
     }
 
     fn write<T>(&mut self, work: impl FnOnce(&mut Graph<'_>) -> Result<T, StoreError>) -> indradb::Result<T> {
+        if !self.writable {
+            return Err(fault(StoreError::read_only()));
+        }
         let done = write(self.db, work).map_err(fault)?;
         self.view = view(self.db);
         Ok(done)

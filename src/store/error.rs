@@ -4,6 +4,8 @@ use std::fmt;
 
 use diag::{Text, text};
 
+use super::blocks::damaged_block;
+
 /// Why a store could not be opened, read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
@@ -13,6 +15,8 @@ pub enum StoreError {
     NotAFile { path: String, what: Text },
     /// A newer program made the file. It was not touched.
     Newer { found: u32, known: u32 },
+    /// An older program made the file, in which damage goes unnoticed: it can be read, not written. It was not touched.
+    Unchecked { path: String },
     /// The contents contradict themselves, or part is missing.
     Broken(Text),
     /// One process at a time may have the file open.
@@ -34,12 +38,32 @@ impl StoreError {
                 found,
                 known
             ),
-            StoreError::Broken(what) => {
-                text!("the store is damaged: {}; restore it from a backup, or move it away and run `faultscope estate apply` again", what)
-            }
+            StoreError::Unchecked { path } => text!(
+                "`{}` is a store without checksums, to be read only: `faultscope estate salvage --store {} --to NEW` renews it",
+                path,
+                path
+            ),
+            StoreError::Broken(what) => text!(
+                "the store is damaged: {}; `faultscope estate check` lists what is whole, `faultscope estate salvage` copies that",
+                what
+            ),
             StoreError::Busy => text!("the store is in use by another process: stop that process, or query it instead"),
             StoreError::Io(what) => text!("cannot access the store: {}", what),
             StoreError::Refused(why) => why.clone(),
+        }
+    }
+}
+
+impl StoreError {
+    pub(super) fn read_only() -> Self {
+        StoreError::Refused(text!("the store was opened to read only"))
+    }
+
+    /// Says which part of the store is damaged.
+    pub(super) fn within(self, part: &Text) -> Self {
+        match self {
+            StoreError::Broken(what) => StoreError::Broken(text!("{}: {}", part, what)),
+            other => other,
         }
     }
 }
@@ -59,6 +83,9 @@ impl From<redb::Error> for StoreError {
             redb::Error::Corrupted(what) => StoreError::Broken(lower(&what).into()),
             redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 StoreError::Broken(text!("the file is truncated"))
+            }
+            redb::Error::Io(error) if damaged_block(&error).is_some() => {
+                StoreError::Broken(text!("block {} does not match its checksum", damaged_block(&error).unwrap_or_default()))
             }
             redb::Error::Io(error) => StoreError::Io(lower(&error.to_string()).into()),
             redb::Error::PreviousIo => StoreError::Io(text!("an earlier write failed: reopen the store")),

@@ -1,6 +1,7 @@
 //! Writing to the estate within one database transaction: the layers of the origins, the merged records, the graph.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use diag::text;
 use indradb::{Edge, Identifier, Vertex};
@@ -9,10 +10,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::graph::Graph;
+use super::graph::{Drawn, Graph};
 use super::history::{Audit, Change, change_key};
 use super::records::{CaseRecord, Changeset, Item, Key, merge};
-use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Rows, keys_with, rows_with, value_of};
+use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Row, Rows, keys_with, rows_with, value_of};
 
 /// Namespace for the ids of vertices and the names of edge types, so that the same estate has the same ids everywhere.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
@@ -27,6 +28,52 @@ pub(super) struct Estate<'t> {
     audit: Rows<'t>,
     changes: Rows<'t>,
     graph: Graph<'t>,
+}
+
+/// How many items a revision added, changed and removed.
+#[derive(Default)]
+pub(super) struct Merged {
+    pub added: usize,
+    pub changed: usize,
+    pub removed: usize,
+}
+
+impl Merged {
+    pub(super) fn all(&self) -> usize {
+        self.added + self.changed + self.removed
+    }
+
+    fn count(&mut self, change: &Change) {
+        match (&change.before, &change.after) {
+            (None, _) => self.added += 1,
+            (Some(_), Some(_)) => self.changed += 1,
+            (Some(_), None) => self.removed += 1,
+        }
+    }
+}
+
+/// What of a merge is still to be drawn.
+#[derive(Default)]
+struct Drawing<'k> {
+    /// Items that changed.
+    drawn: BTreeSet<&'k Key>,
+    /// Those of them whose vertex is new.
+    new: BTreeSet<&'k Key>,
+    edges: Vec<Drawn>,
+    cases: Vec<CaseRecord>,
+    names: BTreeSet<Rc<str>>,
+}
+
+impl Drawing<'_> {
+    /// The few kinds and origins are shared among many edges.
+    fn name(&mut self, text: &str) -> Rc<str> {
+        if let Some(known) = self.names.get(text) {
+            return Rc::clone(known);
+        }
+        let name: Rc<str> = Rc::from(text);
+        self.names.insert(Rc::clone(&name));
+        name
+    }
 }
 
 impl<'t> Estate<'t> {
@@ -70,31 +117,43 @@ impl<'t> Estate<'t> {
         Ok(touched)
     }
 
-    /// Merges the touched items again, and returns what changed.
-    pub(super) fn merge(&mut self, touched: &BTreeSet<Key>) -> Result<Vec<Change>, StoreError> {
-        let mut changes = Vec::new();
-        let mut items: BTreeMap<&Key, Option<Item>> = BTreeMap::new();
+    /// Merges the touched items again, and tells how many changed. What changed is written down under this revision, if it is one.
+    ///
+    /// Item by item: there may be millions, and what is written need not stay in memory.
+    pub(super) fn merge(&mut self, touched: &BTreeSet<Key>, revision: Option<u64>) -> Result<Merged, StoreError> {
+        let mut merged = Merged::default();
+        let mut drawing = Drawing::default();
         for key in touched {
-            let bytes = key.bytes();
-            let mut layers = Vec::new();
-            for (_, value) in rows_with(&self.layers, &bytes)? {
-                layers.push(Item::read(key.what(), &value)?);
+            let Some((change, item)) = self.merge_one(key)? else { continue };
+            if let Some(revision) = revision {
+                let number = u32::try_from(merged.all()).unwrap_or(u32::MAX);
+                self.changes.insert(change_key(revision, number).as_slice(), serde_json::to_vec(&change)?.as_slice())?;
             }
-            let merged = merge(layers);
-            let before: Option<Value> = value_of(&self.records, &bytes)?.map(|value| serde_json::from_slice(&value)).transpose()?;
-            let after = merged.as_ref().map(Item::to_json).transpose()?;
-            if before == after {
-                continue;
-            }
-            match &after {
-                Some(after) => drop(self.records.insert(bytes.as_slice(), serde_json::to_vec(after)?.as_slice())?),
-                None => drop(self.records.remove(bytes.as_slice())?),
-            }
-            items.insert(key, merged);
-            changes.push(Change { what: key.what(), id: key.name(), before, after });
+            merged.count(&change);
+            self.draw(key, item, &mut drawing)?;
         }
-        self.draw(&items)?;
-        Ok(changes)
+        self.finish(drawing)?;
+        Ok(merged)
+    }
+
+    /// What changed about an item, and what it is now; `None` if nothing changed.
+    fn merge_one(&mut self, key: &Key) -> Result<Option<(Change, Option<Item>)>, StoreError> {
+        let bytes = key.bytes();
+        let mut layers = Vec::new();
+        for (_, value) in rows_with(&self.layers, &bytes)? {
+            layers.push(Item::read(key.what(), &value)?);
+        }
+        let merged = merge(layers);
+        let before: Option<Value> = value_of(&self.records, &bytes)?.map(|value| serde_json::from_slice(&value)).transpose()?;
+        let after = merged.as_ref().map(Item::to_json).transpose()?;
+        if before == after {
+            return Ok(None);
+        }
+        match &after {
+            Some(after) => drop(self.records.insert(bytes.as_slice(), serde_json::to_vec(after)?.as_slice())?),
+            None => drop(self.records.remove(bytes.as_slice())?),
+        }
+        Ok(Some((Change { what: key.what(), id: key.name(), before, after }, merged)))
     }
 
     pub(super) fn next_revision(&self) -> Result<u64, StoreError> {
@@ -105,42 +164,61 @@ impl<'t> Estate<'t> {
         Ok(last.saturating_add(1))
     }
 
-    pub(super) fn journal(&mut self, audit: &Audit, changes: &[Change]) -> Result<(), StoreError> {
+    /// Enters a revision whose changes are written down.
+    pub(super) fn enter(&mut self, audit: &Audit) -> Result<(), StoreError> {
         self.audit.insert(audit.revision.to_be_bytes().as_slice(), serde_json::to_vec(audit)?.as_slice())?;
-        for (number, change) in (0u32..).zip(changes) {
-            self.changes.insert(change_key(audit.revision, number).as_slice(), serde_json::to_vec(change)?.as_slice())?;
+        Ok(())
+    }
+
+    /// Writes the journal and the layers of another store as they are, and makes the rest from the layers.
+    pub(super) fn take_over(&mut self, audits: &[Audit], changes: &[Row], layers: &[Row]) -> Result<(), StoreError> {
+        for audit in audits {
+            self.enter(audit)?;
+        }
+        for (key, value) in changes {
+            self.changes.insert(key.as_slice(), value.as_slice())?;
+        }
+        let mut touched = BTreeSet::new();
+        for (key, value) in layers {
+            self.layers.insert(key.as_slice(), value.as_slice())?;
+            touched.insert(Key::cut(&mut Cut(key))?);
+        }
+        self.merge(&touched, None)?;
+        Ok(())
+    }
+
+    /// Updates the graph to match an item. Edges wait until all vertices are there.
+    fn draw<'k>(&mut self, key: &'k Key, item: Option<Item>, drawing: &mut Drawing<'k>) -> Result<(), StoreError> {
+        drawing.drawn.insert(key);
+        match (key, item) {
+            (Key::Relation(from, kind, to), None) => self.graph.remove_edge(&edge(from, kind, to)?)?,
+            (Key::Relation(from, kind, to), Some(item)) => {
+                let drawn = Drawn { edge: edge(from, kind, to)?, kind: drawing.name(kind), origin: drawing.name(item.origin()) };
+                drawing.edges.push(drawn);
+            }
+            (Key::Component(_) | Key::Group(_) | Key::Case(_), None) => self.graph.remove_vertex(vertex_id(key))?,
+            (Key::Component(_) | Key::Group(_) | Key::Case(_), Some(item)) => {
+                if self.draw_vertex(key, &item)? {
+                    drawing.new.insert(key);
+                }
+                if let Item::Case(case) = item {
+                    drawing.cases.push(case);
+                }
+            }
         }
         Ok(())
     }
 
-    /// Updates the graph to match the records.
-    fn draw(&mut self, items: &BTreeMap<&Key, Option<Item>>) -> Result<(), StoreError> {
-        let mut new = BTreeSet::new();
-        for (key, item) in items {
-            match (key, item) {
-                (Key::Relation(from, kind, to), None) => self.graph.remove_edge(&edge(from, kind, to)?)?,
-                (Key::Component(_) | Key::Group(_) | Key::Case(_), None) => self.graph.remove_vertex(vertex_id(key))?,
-                (Key::Component(_) | Key::Group(_) | Key::Case(_), Some(item)) => {
-                    if self.draw_vertex(key, item)? {
-                        new.insert(*key);
-                    }
-                }
-                // Once all vertices are there.
-                (Key::Relation(..), Some(_)) => {}
-            }
+    /// Draws the edges.
+    fn finish(&mut self, drawing: Drawing<'_>) -> Result<(), StoreError> {
+        let Drawing { drawn, new, edges, cases, .. } = drawing;
+        self.graph.put_edges(edges)?;
+        for case in &cases {
+            // It may have touched others before.
+            self.graph.remove_edges_from(vertex_id(&Key::Case(case.id.clone())))?;
+            self.draw_touched(case)?;
         }
-        for item in items.values().flatten() {
-            match item {
-                Item::Relation(_) => self.draw_edge(item)?,
-                Item::Case(case) => {
-                    // It may have touched others before.
-                    self.graph.remove_edges_from(vertex_id(&item.key()))?;
-                    self.draw_touched(case)?;
-                }
-                Item::Component(_) | Item::Group(_) => {}
-            }
-        }
-        self.draw_waiting(&new, items)
+        self.draw_waiting(&new, &drawn)
     }
 
     /// Whether the vertex is new.
@@ -183,7 +261,7 @@ impl<'t> Estate<'t> {
     }
 
     /// Relations and cases that were declared before a component they name.
-    fn draw_waiting(&mut self, new: &BTreeSet<&Key>, drawn: &BTreeMap<&Key, Option<Item>>) -> Result<(), StoreError> {
+    fn draw_waiting(&mut self, new: &BTreeSet<&Key>, drawn: &BTreeSet<&Key>) -> Result<(), StoreError> {
         if new.is_empty() {
             return Ok(());
         }
@@ -192,7 +270,7 @@ impl<'t> Estate<'t> {
             let Key::Relation(from, _, to) = &key else { continue };
             let waited = [from, to].into_iter().any(|end| new.contains(&Key::Component(end.clone())));
             if waited
-                && !drawn.contains_key(&key)
+                && !drawn.contains(&key)
                 && let Some(value) = value_of(&self.records, &bytes)?
             {
                 self.draw_edge(&Item::read(key.what(), &value)?)?;
@@ -202,7 +280,7 @@ impl<'t> Estate<'t> {
             let key = Key::cut(&mut Cut(&bytes))?;
             let Item::Case(case) = Item::read(key.what(), &value)? else { continue };
             let waited = case.components.iter().any(|id| new.contains(&Key::Component(id.clone())));
-            if waited && !drawn.contains_key(&key) {
+            if waited && !drawn.contains(&key) {
                 self.draw_touched(&case)?;
             }
         }

@@ -2,15 +2,16 @@
 //!
 //! The database repairs a file that was not closed properly while opening it; only then can its contents be checked. So all
 //! writes until [`Guard::release`] are kept in memory, in order, and read from there. If the file is not a store, or is a
-//! newer or damaged one, they are discarded.
+//! newer or damaged one, they are discarded. Who only reads never releases them: reading changes no byte.
 
 use std::io::{Error, ErrorKind};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
+
+use super::blocks::Blocks;
 
 /// One thing that the database wanted done to the file.
 #[derive(Debug)]
@@ -22,7 +23,9 @@ enum Held {
 
 #[derive(Debug)]
 struct Inner {
-    file: FileBackend,
+    file: Blocks,
+    /// Who only reads shares the file with others who do.
+    shared: bool,
     holding: AtomicBool,
     held: Mutex<Vec<Held>>,
 }
@@ -32,9 +35,21 @@ struct Inner {
 pub(super) struct Guard(Arc<Inner>);
 
 impl Guard {
-    /// With `holding`, nothing reaches the file before [`Guard::release`].
-    pub(super) fn new(file: FileBackend, holding: bool) -> Self {
-        Self(Arc::new(Inner { file, holding: AtomicBool::new(holding), held: Mutex::new(Vec::new()) }))
+    /// Nothing reaches the file before [`Guard::release`]. With `shared`, others may read it at the same time.
+    pub(super) fn new(file: Blocks, shared: bool) -> Self {
+        Self(Arc::new(Inner { file, shared, holding: AtomicBool::new(true), held: Mutex::new(Vec::new()) }))
+    }
+
+    /// Shows a file whose writer crashed as one that was closed: what was committed is whole in any case. The bits say that a
+    /// repair is due, and that the last commit may not be on the disk.
+    pub(super) fn without_repair(&self) -> Result<(), Error> {
+        const REPAIR: u8 = 2 | 8;
+        const PLACE: u64 = 9;
+        let mut flags = [0u8; 1];
+        self.0.file.read(PLACE, &mut flags)?;
+        let [flags] = flags;
+        self.held().push(Held::Write(PLACE, vec![flags & !REPAIR]));
+        Ok(())
     }
 
     /// Performs the held writes in order (a crash in between is then like a crash while opening), and stops holding.
@@ -91,13 +106,18 @@ impl StorageBackend for Guard {
         if end(offset, out.len()) > self.length(&held)? {
             return Err(Error::from(ErrorKind::UnexpectedEof));
         }
+        // What is written over as a whole is not read: after a crash it need not match its checksums.
+        let covers = |one: &Held| matches!(one, Held::Write(at, data) if *at <= offset && end(*at, data.len()) >= end(offset, out.len()));
+        let covered = held.iter().rposition(covers);
         out.fill(0);
-        let there = self.0.file.len()?.saturating_sub(offset);
-        let there = usize::try_from(there).unwrap_or(usize::MAX).min(out.len());
-        if let Some(part) = out.get_mut(..there).filter(|part| !part.is_empty()) {
-            self.0.file.read(offset, part)?;
+        if covered.is_none() {
+            let there = self.0.file.len()?.saturating_sub(offset);
+            let there = usize::try_from(there).unwrap_or(usize::MAX).min(out.len());
+            if let Some(part) = out.get_mut(..there).filter(|part| !part.is_empty()) {
+                self.0.file.read(offset, part)?;
+            }
         }
-        for one in held.iter() {
+        for one in held.iter().skip(covered.unwrap_or(0)) {
             match one {
                 Held::Length(length) => {
                     let kept = usize::try_from(length.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
@@ -141,7 +161,7 @@ impl StorageBackend for Guard {
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.file.try_lock_range(start, end)
+        if self.0.shared { self.0.file.try_lock_shared_range(start, end) } else { self.0.file.try_lock_range(start, end) }
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
@@ -149,7 +169,7 @@ impl StorageBackend for Guard {
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.file.lock_range(start, end)
+        if self.0.shared { self.0.file.lock_shared_range(start, end) } else { self.0.file.lock_range(start, end) }
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::StoreError;
 use super::records::{Item, Key, Records, What, records};
-use super::tables::{AUDIT, CHANGES, Cut, RECORDS, rows_with};
+use super::tables::{AUDIT, CHANGES, Cut, RECORDS, rows_with, value_of};
 
 /// One revision: who changed the estate, when, why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn key(&self) -> Result<Key, StoreError> {
+    pub(super) fn key(&self) -> Result<Key, StoreError> {
         let value = self.after.as_ref().or(self.before.as_ref());
         let value = value.ok_or_else(|| StoreError::Broken(text!("the recorded change of `{}` is empty", self.id)))?;
         Ok(Item::from_json(self.what, value.clone())?.key())
@@ -60,6 +60,10 @@ impl View<'_> {
 
     /// The newest first.
     pub(super) fn log(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
+        self.read_log(limit).map_err(|error| error.within(&text!("the list of revisions")))
+    }
+
+    fn read_log(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
         let table = self.0.open_table(AUDIT)?;
         let mut log = Vec::new();
         for entry in table.range::<&[u8]>(..)?.rev().take(limit) {
@@ -69,15 +73,30 @@ impl View<'_> {
         Ok(log)
     }
 
+    /// Who made a revision; `None` if it does not exist.
+    pub(super) fn audit(&self, revision: u64) -> Result<Option<Audit>, StoreError> {
+        let table = self.0.open_table(AUDIT)?;
+        let Some(value) = value_of(&table, &revision.to_be_bytes())? else { return Ok(None) };
+        Ok(Some(serde_json::from_slice(&value)?))
+    }
+
     /// The newest revision at this time; 0 if there was none.
     pub(super) fn revision_at(&self, time_ms: i64) -> Result<u64, StoreError> {
         Ok(self.log(usize::MAX)?.iter().find(|audit| audit.when_ms <= time_ms).map_or(0, |audit| audit.revision))
     }
 
-    /// In the order of their keys.
+    /// In the order of their keys. Those of a revision that is not whole are an error.
     pub(super) fn changes_of(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
+        self.read_changes(revision).map_err(|error| error.within(&text!("revision {}", revision)))
+    }
+
+    fn read_changes(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
         let table = self.0.open_table(CHANGES)?;
         let rows = rows_with(&table, &revision.to_be_bytes())?;
+        let expected = self.audit(revision)?.map_or(0, |audit| audit.added + audit.changed + audit.removed);
+        if rows.len() != expected {
+            return Err(StoreError::Broken(text!("{} changes are recorded, {} were made", rows.len(), expected)));
+        }
         rows.iter().map(|(_, value)| Ok(serde_json::from_slice(value)?)).collect()
     }
 
@@ -113,14 +132,36 @@ impl View<'_> {
         let revision = as_of.unwrap_or(newest);
         exists(revision, newest)?;
         if revision == newest {
-            return self.newest(revision);
+            return self.newest(revision).map_err(|error| error.within(&text!("the estate as it is")));
         }
-        let mut items = self.present()?;
+        match self.undone(revision, newest) {
+            // A revision in between is not whole. Those before may be, and lead there from the empty estate.
+            Err(error @ StoreError::Broken(_)) => self.replayed(revision).map_err(|_| error),
+            undone => undone,
+        }
+    }
+
+    fn undone(&self, revision: u64, newest: u64) -> Result<Records, StoreError> {
+        let mut items = self.present().map_err(|error| error.within(&text!("the estate as it is")))?;
         for later in (revision.saturating_add(1)..=newest).rev() {
             for change in self.changes_of(later)?.into_iter().rev() {
                 let key = change.key()?;
                 match change.before {
                     Some(before) => items.insert(key, Item::from_json(change.what, before)?),
+                    None => items.remove(&key),
+                };
+            }
+        }
+        Ok(records(revision, items.into_values()))
+    }
+
+    fn replayed(&self, revision: u64) -> Result<Records, StoreError> {
+        let mut items = BTreeMap::new();
+        for earlier in 1..=revision {
+            for change in self.changes_of(earlier)? {
+                let key = change.key()?;
+                match change.after {
+                    Some(after) => items.insert(key, Item::from_json(change.what, after)?),
                     None => items.remove(&key),
                 };
             }

@@ -1,83 +1,116 @@
-//! The estate on disk: one file, one process at a time. It stores what each origin declares, the records merged from that,
+//! The estate on disk: one file; many may read it, or one write to it. It stores what each origin declares, the records merged from that,
 //! their graph for IndraDB queries, and a journal of every change.
 //!
 //! [`Store::apply`] is the only way to write: one database transaction with the layers, the records, the graph, the audit entry
 //! and each item before and after. It is on disk when the call returns. Past states are the present with later changes undone.
 //!
 //! A change, file by file: `estate` (layers, merging by `records`), `graph`, then the journal, which `history` reads. `open`
-//! and `guard` never modify a file that is not a store; `datastore` is the interface to IndraDB.
+//! and `guard` never modify a file that is not a store; `blocks` compares all that is read with its checksums, `health` and
+//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB.
 
+mod blocks;
+mod damaged;
 mod datastore;
 mod error;
 mod estate;
 mod graph;
 mod guard;
+mod hash;
+mod health;
 mod history;
 mod open;
 mod records;
+mod salvage;
 mod tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, Durability, ReadableDatabase};
+use redb::{Database, ReadableDatabase};
 
 pub use datastore::{RedbDatastore, RedbTransaction};
 pub use error::StoreError;
+pub use health::{Health, Part, check};
 pub use history::{Audit, Change};
 pub use records::{CaseRecord, Changeset, Conflict, GIT, Records, What};
+pub use salvage::{Salvage, salvage};
 
 use estate::Estate;
 use history::View;
 use records::{Item, Key};
-use tables::{Cut, LAYERS, rows_with};
+use tables::{Cut, LAYERS, parts, rows_with, write_to};
 
 /// The estate in a file. Cheap to clone; clones are the same store.
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Arc<Database>,
+    /// Whether what is written reaches the file.
+    writable: bool,
 }
 
 impl Store {
     /// Opens the file, or makes it (and its folder). A file that is not a store, or is a newer or damaged one, is an error
     /// and is not modified.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
-        Ok(Store { db: Arc::new(open::open(path)?) })
+        Ok(Store { db: Arc::new(open::open(path)?), writable: true })
+    }
+
+    /// Opens a store that is there, for reading. No byte of the file is modified, and others may read it at the same time.
+    pub fn open_to_read(path: &Path) -> Result<Store, StoreError> {
+        Ok(Store { db: Arc::new(open::open_to_read(path, false)?), writable: false })
     }
 
     /// Applies all of it or nothing, durably. `None` if the estate did not change; the layers of the origins are stored even then.
     ///
     /// `origin` is whose declarations the removals of the changeset withdraw; `when_ms` is in milliseconds since 1970.
     pub fn apply(&self, changes: &Changeset, who: &str, why: &str, origin: &str, when_ms: i64) -> Result<Option<Audit>, StoreError> {
-        let mut transaction = self.db.begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
+        if !self.writable {
+            return Err(StoreError::read_only());
+        }
+        let transaction = write_to(&self.db)?;
         let (said, audit) = {
             let mut estate = Estate::open(&transaction)?;
             let touched = estate.say(changes, origin)?;
-            let merged = estate.merge(&touched)?;
-            let count = |kind: fn(&Change) -> bool| merged.iter().filter(|change| kind(change)).count();
-            let audit = Audit {
-                revision: estate.next_revision()?,
+            let revision = estate.next_revision()?;
+            let merged = estate.merge(&touched, Some(revision))?;
+            let audit = (merged.all() > 0).then(|| Audit {
+                revision,
                 who: who.to_owned(),
                 when_ms,
                 why: why.to_owned(),
                 origin: origin.to_owned(),
-                added: count(|change| change.before.is_none()),
-                changed: count(|change| change.before.is_some() && change.after.is_some()),
-                removed: count(|change| change.after.is_none()),
-            };
-            if !merged.is_empty() {
-                estate.journal(&audit, &merged)?;
+                added: merged.added,
+                changed: merged.changed,
+                removed: merged.removed,
+            });
+            if let Some(audit) = &audit {
+                estate.enter(audit)?;
             }
-            (!touched.is_empty(), (!merged.is_empty()).then_some(audit))
+            (!touched.is_empty(), audit)
         };
         if said {
             transaction.commit()?;
         } else {
             transaction.abort()?;
         }
+        if audit.is_none() {
+            // That nothing changed is only true of a store that is whole.
+            self.read_everything()?;
+        }
         Ok(audit)
+    }
+
+    /// Every row of every table: what is damaged is an error.
+    fn read_everything(&self) -> Result<(), StoreError> {
+        let view = self.db.begin_read()?;
+        for (table, part) in parts() {
+            let table = view.open_table(table).map_err(|error| StoreError::from(error).within(&part))?;
+            for entry in table.range::<&[u8]>(..)? {
+                entry.map_err(|error| StoreError::from(error).within(&part))?;
+            }
+        }
+        Ok(())
     }
 
     /// The newest revision; 0 before the first change.
@@ -155,7 +188,7 @@ impl Store {
     /// an edge `touched` from each case to those of its components that there are. To ask; what is written past
     /// [`Store::apply`] is in no journal.
     pub fn graph(&self) -> indradb::Database<RedbDatastore> {
-        indradb::Database::new(RedbDatastore::over(&self.db))
+        indradb::Database::new(RedbDatastore::over(&self.db, self.writable))
     }
 }
 

@@ -1,39 +1,109 @@
 //! Opening the file: whether it is a store, of which format, and whether it is whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use diag::text;
 use redb::backends::FileBackend;
-use redb::{Builder, Database, Durability, ReadableDatabase, TableError};
+use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, TableError, WriteTransaction};
 
 use super::StoreError;
+use super::blocks::{Blocks, COPIES, MAGIC as BLOCKS, damaged_block};
 use super::guard::Guard;
-use super::tables::{ALL, META, value_of};
+use super::tables::{ALL, META, value_of, write_to};
 
 const MAGIC: &[u8] = b"faultscope estate";
 /// Raised whenever an older program could not read what a newer one writes.
-/// 2: cases.
-pub(super) const FORMAT: u32 = 2;
-/// Page cache. The default of the database, 1 GiB, is meant for a dedicated machine.
+/// 2: cases. 3: the file has blocks with checksums.
+pub(super) const FORMAT: u32 = 3;
+/// Page cache of who reads. The default of the database, 1 GiB, is meant for a dedicated machine.
 const CACHE_BYTES: usize = 64 << 20;
+/// Who writes has the pages of one transaction in it, too: what does not fit is written, read and written again.
+const WRITE_CACHE_BYTES: usize = 256 << 20;
 
-/// Opens the store, or makes one where there is no file. A file that is not a store, is damaged, or has a newer format is not modified.
+/// Opens the store, or makes one where there is no file. A file that is not a store, is damaged, or has another format is not modified.
 pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     if is_missing(path)? {
         create(path)?;
     }
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| io_error(path, &error))?;
-    let guard = Guard::new(backend(file)?, true);
-    let db = builder().create_with_backend(guard.clone()).map_err(|error| opening(path, error))?;
-    let current = is_current(&db, path)?;
+    let Opened { db, guard, current, checked } = opened(path, file, &Ask { shared: false, verify: false })?;
+    if !checked {
+        return Err(StoreError::Unchecked { path: path.display().to_string() });
+    }
     guard.release().map_err(|error| io_error(path, &error))?;
     if !current {
-        // Every older store is a newer one that has no cases yet.
         write_meta(&db)?;
     }
     Ok(db)
+}
+
+/// Opens a store that is there, and changes no byte of it: the file of a writer that crashed is repaired in memory. Others may read
+/// it at the same time. With `verify`, everything that the database itself keeps is compared with its checksums as well.
+pub(super) fn open_to_read(path: &Path, verify: bool) -> Result<Database, StoreError> {
+    Ok(opened(path, file_to_read(path)?, &Ask { shared: true, verify })?.db)
+}
+
+/// Opens what can be opened of a damaged store: whatever is needed for writing only is not read. `None` for stores without checksums.
+pub(super) fn open_damaged(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreError> {
+    let file = file_to_read(path)?;
+    if !is_checked(&file, path)? {
+        return Ok(None);
+    }
+    let guard = Guard::new(Blocks::new(backend(file)?, true), true);
+    guard.without_repair().map_err(redb::Error::Io)?;
+    let mut builder = builder(CACHE_BYTES);
+    // In this mode the list of free pages is not read.
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder.open_read_only_with_backend(guard).map(Some).map_err(|error| opening(path, error))
+}
+
+fn file_to_read(path: &Path) -> Result<File, StoreError> {
+    if is_missing(path)? {
+        return Err(io_error(path, &io::Error::from(ErrorKind::NotFound)));
+    }
+    OpenOptions::new().read(true).open(path).map_err(|error| io_error(path, &error))
+}
+
+struct Ask {
+    shared: bool,
+    verify: bool,
+}
+
+struct Opened {
+    db: Database,
+    /// Nothing was written yet.
+    guard: Guard,
+    /// Not so for a database without any table: it was just created.
+    current: bool,
+    /// Whether its blocks have checksums.
+    checked: bool,
+}
+
+fn opened(path: &Path, file: File, ask: &Ask) -> Result<Opened, StoreError> {
+    let checked = is_checked(&file, path)?;
+    let guard = Guard::new(Blocks::new(backend(file)?, checked), ask.shared);
+    let mut builder = builder(if ask.shared { CACHE_BYTES } else { WRITE_CACHE_BYTES });
+    // Without checksums of its own, only the database can tell that the file is whole, and only now.
+    builder.set_check_integrity_on_open(ask.verify || !checked);
+    let db = caught(|| builder.create_with_backend(guard.clone()).map_err(|error| opening(path, error)))?;
+    let current = caught(|| is_current(&db, path))?;
+    Ok(Opened { db, guard, current, checked })
+}
+
+/// The database takes what it reads to be what it wrote, and a file without checksums may hold anything.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(StoreError::Broken(text!("the database cannot read it"))))
+}
+
+/// Whether the blocks of the file have checksums: those of new files do, even if one of the copies of the head is damaged.
+fn is_checked(file: &File, path: &Path) -> Result<bool, StoreError> {
+    let mut start = Vec::new();
+    file.take(4096).read_to_end(&mut start).map_err(|error| io_error(path, &error))?;
+    let begins = |at: &u64| usize::try_from(*at).ok().and_then(|at| start.get(at..)).is_some_and(|rest| rest.starts_with(BLOCKS));
+    Ok(start.is_empty() || COPIES.iter().any(begins))
 }
 
 /// An empty file counts as present, and is made into a store.
@@ -65,7 +135,9 @@ fn create(path: &Path) -> Result<(), StoreError> {
 
 fn draft_store(draft: &Path) -> Result<(), StoreError> {
     let _ = fs::remove_file(draft);
-    let db = builder().create(draft).map_err(|error| opening(draft, error))?;
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(draft).map_err(|error| io_error(draft, &error))?;
+    let blocks = Blocks::new(backend(file)?, true);
+    let db = builder(CACHE_BYTES).create_with_backend(blocks).map_err(|error| opening(draft, error))?;
     write_meta(&db)?;
     db.close().map_err(|error| opening(draft, error))
 }
@@ -80,9 +152,9 @@ fn publish(draft: &Path, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn builder() -> Builder {
+fn builder(cache: usize) -> Builder {
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(cache);
     builder
 }
 
@@ -116,11 +188,8 @@ fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
 
 /// Creates all tables, so that readers never find one missing.
 fn write_meta(db: &Database) -> Result<(), StoreError> {
-    let mut transaction = db.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    for table in ALL {
-        transaction.open_table(table)?;
-    }
+    let transaction = write_to(db)?;
+    create_tables(&transaction)?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(b"magic".as_slice(), MAGIC)?;
@@ -130,9 +199,17 @@ fn write_meta(db: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
+fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for table in ALL {
+        transaction.open_table(table)?;
+    }
+    Ok(())
+}
+
 /// When opened, a file that is not a database fails with `InvalidData`, and a truncated one with `UnexpectedEof`.
 fn opening(path: &Path, error: redb::DatabaseError) -> StoreError {
     match redb::Error::from(error) {
+        redb::Error::Io(error) if damaged_block(&error).is_some() => redb::Error::Io(error).into(),
         redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => StoreError::NotAStore { path: path.display().to_string() },
         redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::Broken(text!("the file is truncated")),
         redb::Error::Io(error) => io_error(path, &error),

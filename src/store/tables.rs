@@ -3,9 +3,9 @@
 //! Every table has bytes as keys and values. A key is made of parts of known width (ids of 16 bytes, hashes of 16, names with
 //! their length before them), so that keys with the same first parts are adjacent, and a range finds them.
 
-use diag::text;
+use diag::{Text, text};
 use indradb::{Edge, Identifier};
-use redb::{ReadableTable, Table, TableDefinition};
+use redb::{Database, Durability, ReadableTable, Table, TableDefinition, WriteTransaction};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -62,6 +62,34 @@ pub(super) const ALL: [Definition; 13] = [
     AUDIT,
     CHANGES,
 ];
+
+/// The tables with what they hold, in words.
+pub(super) fn parts() -> [(Definition, Text); 13] {
+    [
+        (META, text!("the format")),
+        (AUDIT, text!("the list of revisions")),
+        (CHANGES, text!("the changes of the revisions")),
+        (LAYERS, text!("the declarations of the origins")),
+        (RECORDS, text!("the estate as it is")),
+        (VERTICES, text!("the vertices of the graph")),
+        (EDGES, text!("the edges of the graph")),
+        (REVERSED, text!("the reversed edges of the graph")),
+        (VERTEX_PROPERTIES, text!("the properties of vertices")),
+        (EDGE_PROPERTIES, text!("the properties of edges")),
+        (VERTEX_VALUES, text!("the index of vertices")),
+        (EDGE_VALUES, text!("the index of edges")),
+        (INDEXED, text!("the list of indices")),
+    ]
+}
+
+/// A transaction that is on the disk once it is committed. In two phases: what it wrote is on the disk before it counts, so that
+/// after a crash the last commit is whole, and a page that does not match its checksum is damage, not a commit half done.
+pub(super) fn write_to(db: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut transaction = db.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
 
 /// All rows whose key begins with `prefix`, in the order of their keys.
 pub(super) fn rows_with(table: &impl ReadableTable<&'static [u8], &'static [u8]>, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {

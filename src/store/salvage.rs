@@ -1,0 +1,124 @@
+//! A new store with all of a damaged one that is whole.
+//!
+//! The journal and the declarations of the origins are copied; the estate and its graph are made from them. An item whose
+//! declarations cannot be read is taken from the journal, as it was after its last change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use diag::text;
+use serde::Serialize;
+
+use super::damaged::{Journal, Keep, Reader, revision_of};
+use super::estate::{Estate, layer_key};
+use super::history::{Audit, Change};
+use super::records::{Item, Key};
+use super::tables::{Cut, LAYERS, Row, write_to};
+use super::{Store, StoreError};
+
+/// What was saved of a damaged store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Salvage {
+    /// Revisions that are whole.
+    pub revisions: u64,
+    /// Revisions of which something is missing.
+    pub lost_revisions: Vec<u64>,
+    /// What origins declare of items, as it was.
+    pub declarations: usize,
+    /// Items from the journal, because their declarations cannot be read.
+    pub restored: usize,
+    /// Declarations that are gone.
+    pub lost_declarations: usize,
+}
+
+impl Salvage {
+    pub fn is_all(&self) -> bool {
+        self.lost_revisions.is_empty() && self.restored == 0 && self.lost_declarations == 0
+    }
+}
+
+/// Copies what is whole into a new store. The old one is not modified.
+pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
+    if to.symlink_metadata().is_ok() {
+        return Err(StoreError::Refused(text!("`{}` exists and was not overwritten", to.display())));
+    }
+    let mut reader = Reader::open(from)?;
+    let journal = Journal::read(&mut reader, Keep::Rows)?;
+    let counted = reader.count(LAYERS);
+    let present = present(&journal);
+    // The key of an item is the beginning of the keys of its declarations.
+    let mut keys: Vec<Vec<u8>> = present.keys().map(Key::bytes).collect();
+    keys.sort_unstable();
+    let mut layers = reader.rows(LAYERS, Keep::Rows, keys.into_iter());
+    let declarations = layers.len();
+    let all = counted.as_ref().ok().and_then(|counted| usize::try_from(*counted).ok());
+    let restored = if all == Some(declarations) { Vec::new() } else { missing(&layers, &journal, present)? };
+    let rows = declarations + restored.len();
+    if rows == 0 {
+        counted?;
+    }
+    let saved = Salvage {
+        revisions: journal.newest.saturating_sub(u64::try_from(journal.lost.len()).unwrap_or(u64::MAX)),
+        lost_revisions: journal.lost.clone(),
+        declarations,
+        restored: restored.len(),
+        lost_declarations: all.unwrap_or(rows).saturating_sub(rows),
+    };
+    layers.extend(restored);
+    write(to, &journal, &layers)?;
+    Ok(saved)
+}
+
+/// The last change of each item, and its revision.
+fn present(journal: &Journal) -> BTreeMap<Key, (u64, Change)> {
+    let mut last = BTreeMap::new();
+    for (key, value) in &journal.changes {
+        let change: Option<Change> = serde_json::from_slice(value).ok();
+        if let (Some(revision), Some(change)) = (revision_of(key), change)
+            && let Ok(item) = change.key()
+        {
+            last.insert(item, (revision, change));
+        }
+    }
+    last
+}
+
+/// The items of the journal that have no declaration. What a lost revision may have changed since is not among them.
+fn missing(layers: &[Row], journal: &Journal, present: BTreeMap<Key, (u64, Change)>) -> Result<Vec<Row>, StoreError> {
+    let there = layers.iter().map(|(key, _)| Key::cut(&mut Cut(key))).collect::<Result<BTreeSet<_>, _>>()?;
+    let known_since = journal.lost.last().copied().unwrap_or(0);
+    let mut missing = Vec::new();
+    for (key, (revision, change)) in present {
+        let Some(after) = change.after.filter(|_| revision > known_since && !there.contains(&key)) else { continue };
+        let bytes = serde_json::to_vec(&after)?;
+        let item = Item::from_json(change.what, after)?;
+        missing.push((layer_key(&key, item.origin()), bytes));
+    }
+    Ok(missing)
+}
+
+fn write(to: &Path, journal: &Journal, layers: &[Row]) -> Result<(), StoreError> {
+    let audit = |revision| journal.audit(revision).cloned().unwrap_or_else(|| lost(journal, revision));
+    let audits: Vec<Audit> = (1..=journal.newest).map(audit).collect();
+    let store = Store::open(to)?;
+    let transaction = write_to(&store.db)?;
+    Estate::open(&transaction)?.take_over(&audits, &journal.changes, layers)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// In place of an entry that cannot be read, so that the numbers of the others stay. It claims a change more than there is:
+/// what it changed is not known, and so it is not whole.
+fn lost(journal: &Journal, revision: u64) -> Audit {
+    let before = journal.audits.iter().rev().find(|audit| audit.revision < revision);
+    Audit {
+        revision,
+        who: "unknown".to_owned(),
+        when_ms: before.map_or(0, |audit| audit.when_ms),
+        why: "lost; this entry was made by `faultscope estate salvage`".to_owned(),
+        origin: "unknown".to_owned(),
+        added: 0,
+        changed: journal.found(revision).saturating_add(1),
+        removed: 0,
+    }
+}

@@ -1,0 +1,275 @@
+//! A store in which bytes are other ones: it answers as before, or not at all.
+//!
+//! `FAULTSCOPE_FLIPS=1000 cargo test --test it store_damage::` flips more bytes; `FAULTSCOPE_SEED=7` flips others.
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use estate::{DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
+use indradb::QueryExt;
+use store::{CaseRecord, Changeset, GIT, Health, Store, StoreError, check, component_vertex, salvage};
+
+use crate::common::faultscope;
+
+/// A folder of its own for each test.
+fn fresh(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store_damage").join(format!("{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+const ITEMS: usize = 40;
+const ROUNDS: u64 = 6;
+
+fn component(at: usize, round: u64, origin: &str) -> DeclaredComponent {
+    DeclaredComponent {
+        id: format!("c{at}"),
+        kind: "service".to_owned(),
+        name: Some(format!("component {at}")),
+        owner: (origin == GIT).then(|| format!("owner of round {round}")),
+        environment: None,
+        tier: None,
+        attributes: [
+            ("round".to_owned(), Written::Base(f64::from(u32::try_from(round).unwrap()))),
+            ("text".to_owned(), Written::Text("x".repeat(50))),
+        ]
+        .into(),
+        origin: origin.to_owned(),
+        places: None,
+    }
+}
+
+fn round_of(round: u64) -> Changeset {
+    let relation = |at: usize| DeclaredRelation {
+        from: format!("c{at}"),
+        kind: "calls".to_owned(),
+        to: format!("c{}", (at + 1) % ITEMS),
+        origin: GIT.to_owned(),
+        places: None,
+    };
+    let group = DeclaredGroup {
+        id: "g".to_owned(),
+        members: vec!["c1".to_owned(), "c2".to_owned()],
+        need: round,
+        origin: GIT.to_owned(),
+        places: None,
+    };
+    let case = CaseRecord {
+        id: "HIS-1".to_owned(),
+        title: format!("round {round}"),
+        date: None,
+        root_cause: None,
+        components: vec!["c3".to_owned()],
+        rule: None,
+        origin: GIT.to_owned(),
+    };
+    Changeset {
+        put_components: (0..ITEMS).map(|at| component(at, round, GIT)).collect(),
+        put_relations: (0..ITEMS).map(relation).collect(),
+        put_groups: vec![group],
+        put_cases: vec![case],
+        ..Changeset::default()
+    }
+}
+
+/// A closed store with several revisions and origins.
+fn filled(path: &Path) {
+    let store = Store::open(path).unwrap();
+    for round in 1..ROUNDS {
+        store.apply(&round_of(round), "test", &format!("round {round}"), GIT, 1000).unwrap().unwrap();
+    }
+    let import = Changeset { put_components: (0..ITEMS + 5).map(|at| component(at, 0, "import:csv")).collect(), ..Changeset::default() };
+    store.apply(&import, "test", "", "import:csv", 2000).unwrap().unwrap();
+}
+
+/// Everything that one can ask a store, in words.
+fn answer(store: &Store) -> Result<String, String> {
+    let (history, graph) = (history(store).map_err(|error| error.to_string())?, graph(store)?);
+    Ok(format!("{history}{graph}"))
+}
+
+fn history(store: &Store) -> Result<String, StoreError> {
+    let mut said = format!("{:?}\n{:?}\n", store.log(usize::MAX)?, store.conflicts()?);
+    for revision in 0..=store.revision()? {
+        said.push_str(&format!("{:?}\n{:?}\n", store.records(Some(revision))?, store.changes_of(revision)?));
+        said.push_str(&format!("{:?}\n", store.diff(revision, 1)?));
+    }
+    said.push_str(&format!("{:?}\n{:?}\n", store.layer(GIT)?, store.layer("import:csv")?));
+    Ok(said)
+}
+
+fn graph(store: &Store) -> Result<String, String> {
+    let graph = store.graph();
+    let queries: [indradb::Query; 4] = [
+        indradb::AllEdgeQuery.properties().unwrap().into(),
+        indradb::AllVertexQuery.properties().unwrap().into(),
+        indradb::AllVertexQuery.into(),
+        indradb::SpecificVertexQuery::single(component_vertex("c3")).inbound().unwrap().into(),
+    ];
+    let mut said = String::new();
+    for query in queries {
+        let found = graph.get(query).map_err(|error| error.to_string())?;
+        said.push_str(&format!("{found:?}\n"));
+    }
+    Ok(said)
+}
+
+/// What reading the file says, and that it changes nothing there. A panic is a failure of the test.
+fn read(path: &Path) -> Result<String, String> {
+    let before = fs::read(path).unwrap();
+    let said = Store::open_to_read(path).map_err(|error| error.to_string()).and_then(|store| answer(&store));
+    assert!(fs::read(path).unwrap() == before, "reading changed the file");
+    said
+}
+
+/// Numbers that look random, the same in every run.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap()
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Places in pages that have something in them.
+fn used(bytes: &[u8]) -> Vec<usize> {
+    let pages = bytes.chunks(512).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0));
+    pages.flat_map(|(at, page)| at * 512..at * 512 + page.len()).collect()
+}
+
+#[test]
+fn flipped_bytes_are_never_answered() {
+    let dir = fresh("flips");
+    let path = dir.join("estate.redb");
+    filled(&path);
+    let whole = fs::read(&path).unwrap();
+    let expected = read(&path).unwrap();
+    assert!(check(&path).unwrap().is_whole());
+    let used = used(&whole);
+    let mut state = number("FAULTSCOPE_SEED").unwrap_or(1);
+    let mut refused = 0;
+    for flip in 0..number("FAULTSCOPE_FLIPS").unwrap_or(60) {
+        let at = used[next(&mut state) % used.len()];
+        let mut bytes = whole.clone();
+        bytes[at] ^= u8::try_from(1 + next(&mut state) % 255).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let tried = catch_unwind(|| one_flip(&path, &expected, flip.is_multiple_of(4)));
+        refused += usize::from(tried.unwrap_or_else(|_| panic!("flip {flip}, of byte {at}")));
+    }
+    assert!(refused > 0, "no flip was in a place that is read");
+}
+
+/// Whether the damage was noticed; if not, nothing is another answer.
+fn one_flip(path: &Path, expected: &str, thoroughly: bool) -> bool {
+    let said = read(path);
+    if let Ok(said) = &said {
+        assert!(said == expected, "another answer");
+    }
+    let health = check(path);
+    if said.is_err() {
+        assert!(!health.is_ok_and(|health| health.is_whole()), "damage that the check does not find: {said:?}");
+    }
+    if thoroughly {
+        saved(path, expected);
+    }
+    // Last, because it writes. What is whole is as it was; what is not is never called so.
+    let applied = Store::open(path).and_then(|store| store.apply(&round_of(ROUNDS - 1), "test", "", GIT, 3000));
+    if let Ok(audit) = applied {
+        assert_eq!(audit, None);
+        assert!(said.is_ok(), "nothing changed over damage: {said:?}");
+    }
+    said.is_err()
+}
+
+fn saved(path: &Path, expected: &str) {
+    let to = path.with_extension("saved");
+    let _ = fs::remove_file(&to);
+    let Ok(saved) = salvage(path, &to) else { return };
+    let again = read(&to);
+    if saved.is_all() {
+        assert!(again.as_ref().is_ok_and(|again| again == expected), "all was saved, and it is another answer: {saved:?}");
+    }
+    // Whatever was lost, what is there can be used, and it knows what it lost.
+    let store = Store::open(&to).unwrap();
+    store.records(None).unwrap();
+    store.apply(&round_of(99), "test", "", GIT, 3000).unwrap().unwrap();
+    for revision in 1..=store.revision().unwrap() {
+        assert_eq!(store.changes_of(revision).is_err(), saved.lost_revisions.contains(&revision), "revision {revision}: {saved:?}");
+    }
+}
+
+/// A writer that crashed leaves a file that is read as well, and not repaired by who only reads.
+#[test]
+fn a_crashed_store_is_read_and_not_changed() {
+    let dir = fresh("crashed");
+    let (path, copy) = (dir.join("estate.redb"), dir.join("copy.redb"));
+    filled(&path);
+    let expected = read(&path).unwrap();
+    let store = Store::open(&path).unwrap();
+    fs::copy(&path, &copy).unwrap();
+    drop(store);
+    assert_eq!(read(&copy).unwrap(), expected);
+    assert!(check(&copy).unwrap().is_whole());
+    assert!(salvage(&copy, &dir.join("new.redb")).unwrap().is_all());
+    assert_eq!(read(&dir.join("new.redb")).unwrap(), expected);
+}
+
+#[test]
+fn many_may_read_and_none_of_them_writes() {
+    let path = fresh("readers").join("estate.redb");
+    filled(&path);
+    let (one, other) = (Store::open_to_read(&path).unwrap(), Store::open_to_read(&path).unwrap());
+    assert_eq!(one.revision().unwrap(), other.revision().unwrap());
+    assert_eq!(Store::open(&path).unwrap_err(), StoreError::Busy);
+    assert!(matches!(one.apply(&round_of(9), "test", "", GIT, 0), Err(StoreError::Refused(_))));
+    assert!(one.graph().create_vertex_from_type(indradb::Identifier::new("t").unwrap()).is_err());
+    drop((one, other));
+    let store = Store::open(&path).unwrap();
+    assert_eq!(Store::open_to_read(&path).unwrap_err(), StoreError::Busy);
+    drop(store);
+}
+
+/// Another letter wherever this text is in the file: pages that are no longer used have it, too.
+fn flip_all(bytes: &mut [u8], text: &str) {
+    let found = bytes.windows(text.len()).enumerate().filter(|(_, window)| *window == text.as_bytes());
+    let places: Vec<usize> = found.map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + 4] ^= 1;
+    }
+}
+
+#[test]
+fn commands_say_what_is_whole_and_save_it() {
+    let dir = fresh("commands");
+    let (path, to) = (dir.join("estate.redb"), dir.join("new.redb"));
+    filled(&path);
+    let (store, new) = (path.to_str().unwrap(), to.to_str().unwrap());
+    let (code, out, error) = faultscope(&["estate", "check", "--store", store]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    assert!(out.contains("the estate as it is: whole, ") && out.ends_with("revisions: all 6 whole\n"), "{out}");
+
+    // The reason of the third revision, and what it changed.
+    let mut bytes = fs::read(&path).unwrap();
+    flip_all(&mut bytes, "\"round 3\"");
+    fs::write(&path, &bytes).unwrap();
+    let (code, out, _) = faultscope(&["estate", "check", "--store", store]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains(": damaged: block ") && out.contains("`faultscope estate salvage --store "), "{out}");
+    let (code, out, _) = faultscope(&["estate", "check", "--store", store, "--format", "json"]);
+    assert_eq!((code, out.contains("\"damage\": \"block ")), (1, true), "{out}");
+    let (code, out, error) = faultscope(&["estate", "salvage", "--store", store, "--to", new]);
+    assert_eq!((code, error.as_str()), (1, ""), "{out}");
+    assert!(out.starts_with("copied ") && out.contains(" declarations\n"), "{out}");
+    let (code, out, error) = faultscope(&["estate", "show", "--store", new]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    // Blocks hold several revisions, so others may be lost with the third; the estate as it is must not be.
+    assert!(out.contains(": 45 components, 40 relations, 1 groups, 1 cases\n"), "{out}");
+    let (code, _, error) = faultscope(&["estate", "salvage", "--store", store, "--to", new]);
+    assert!(code == 2 && error.contains("exists and was not overwritten"), "{error}");
+    let found: Health = check(&to).unwrap();
+    assert!(found.parts.iter().all(|part| part.damage.is_none()), "{found:?}");
+}
