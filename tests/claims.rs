@@ -127,11 +127,12 @@ impl Claims<'_> {
             self.claim(earlier, format!("{who} is a consequence of {by}, which is not there or began later"));
         }
         // What it explains began no earlier than it, within the tolerance. Its own metrics (of a service those of its pods), and those that
-        // its rules rest on, may have strayed before they decided anything.
+        // its rules rest on, may have strayed before they decided anything; and what was on at the same component is the same trouble.
         let sources: Vec<&Value> = list(suspect, "evidence").iter().flat_map(|view| list(view, "sources")).map(|s| &s["origin"]).collect();
         for signal in list(suspect, "explains") {
             let own = text(signal, "component").starts_with(who) || sources.contains(&&signal["origin"]);
-            let early = time(&signal["time"]) < since - TOLERANCE && !(text(signal, "kind") == "metric" && own);
+            let early =
+                time(&signal["time"]) < since - TOLERANCE && !(text(signal, "kind") == "metric" && own) && text(signal, "component") != who;
             self.claim(!early, format!("{who} since {since} explains what began before: {signal}"));
         }
         for view in list(suspect, "evidence") {

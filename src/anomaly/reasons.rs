@@ -1,7 +1,7 @@
 //! The reasons for the rank of a suspect, as data: the evidence for it, the evidence against it, and what to check to confirm it. Their
 //! words are in package `words`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, Member};
 use schemars::JsonSchema;
@@ -98,6 +98,18 @@ pub struct Reasons {
     pub against: Vec<Reason>,
     /// What to check to confirm it.
     pub look: Vec<Reason>,
+}
+
+impl Reasons {
+    /// The suspect explains these components too, in ways that scores do not see.
+    pub fn explains_too(&mut self, others: &BTreeSet<String>) {
+        for reason in &mut self.against {
+            if let Reason::LeavesOpen { components } = reason {
+                components.retain(|component| !others.contains(component));
+            }
+        }
+        self.against.retain(|reason| !matches!(reason, Reason::LeavesOpen { components } if components.is_empty()));
+    }
 }
 
 /// `suspects`: all of them, the best first.

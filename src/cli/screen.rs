@@ -101,25 +101,45 @@ fn reasons(page: &mut Page, suspect: &Suspect, writer: Writer<'_>) {
 /// What to do, in order: first checks, then fixes. A fix that undoes a change comes first of all.
 fn steps(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     let mine = |advice: &&localize::AdviceView| advice.incident == incident;
+    let first = diagnosis.incidents.iter().find(|one| one.number == incident).and_then(|one| one.suspects.first());
+    // What to do about the first suspect comes before what to do about others.
+    let about_others =
+        |advice: &&localize::AdviceView| first.is_some_and(|first| !first.rules.is_empty() && !first.rules.contains(&advice.from));
     let undo = diagnosis.solutions.iter().filter(mine).filter(|advice| advice.undo.is_some());
-    let fixes: Vec<_> = diagnosis.solutions.iter().filter(mine).filter(|advice| advice.undo.is_none()).collect();
-    let checks: Vec<_> = diagnosis.checks.iter().filter(mine).collect();
+    let mut fixes: Vec<_> = diagnosis.solutions.iter().filter(mine).filter(|advice| advice.undo.is_none()).collect();
+    let mut checks: Vec<_> = diagnosis.checks.iter().filter(mine).collect();
+    fixes.sort_by_key(about_others);
+    checks.sort_by_key(about_others);
     let shown: Vec<_> = undo.chain(checks.iter().copied().take(MAX_STEPS)).chain(fixes.iter().copied().take(MAX_STEPS)).collect();
-    let look = diagnosis.incidents.iter().filter(|one| one.number == incident).filter_map(|one| one.suspects.first());
-    let look: Vec<&str> = look.flat_map(|suspect| &suspect.look).map(|reason| reason.text.as_str()).take(MAX_STEPS - 1).collect();
+    let look = first.into_iter().flat_map(|suspect| &suspect.look);
+    let look: Vec<&str> = look.map(|reason| reason.text.as_str()).take(MAX_STEPS - 1).collect();
     let heading = page.lang.to_do();
     page.heading(heading);
     if shown.is_empty() && look.is_empty() {
         let nothing = page.lang.no_steps();
         page.item(nothing);
     }
-    for (index, advice) in shown.iter().enumerate() {
-        let query = advice.query.as_ref().map_or_else(String::new, |query| format!("  `{query}`"));
-        page.step(index + 1, &format!("{}  [{}]{query}", advice.text, advice.from), advice.runbook.as_deref());
+    let checked_first = first.is_some_and(|first| first.rules.is_empty() && first.case.is_none());
+    let (undoing, shown): (Vec<_>, Vec<_>) = shown.into_iter().partition(|advice| advice.undo.is_some());
+    let mut number = 0;
+    let advise = |page: &mut Page, list: &[&localize::AdviceView], number: &mut usize| {
+        for advice in list {
+            *number += 1;
+            let query = advice.query.as_ref().map_or_else(String::new, |query| format!("  `{query}`"));
+            page.step(*number, &format!("{}  [{}]{query}", advice.text, advice.from), advice.runbook.as_deref());
+        }
+    };
+    advise(page, &undoing, &mut number);
+    if !checked_first {
+        advise(page, &shown, &mut number);
     }
-    for (index, text) in look.iter().enumerate() {
+    for text in look {
+        number += 1;
         let check = page.say("Check ", "检查：");
-        page.numbered(shown.len() + index + 1, &format!("{check}{text}"));
+        page.numbered(number, &format!("{check}{text}"));
+    }
+    if checked_first {
+        advise(page, &shown, &mut number);
     }
     let left = checks.len().saturating_sub(MAX_STEPS) + fixes.len().saturating_sub(MAX_STEPS);
     page.more(left, 0);

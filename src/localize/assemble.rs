@@ -22,7 +22,7 @@ const MAX_PER_RULE: usize = 2;
 /// A suspect that is a consequence of another one keeps this share of its confidence.
 const CONSEQUENCE: f64 = 0.5;
 /// Changes that cannot be undone, or are themselves attempts to mend something.
-const NOT_UNDONE: &[&str] = &["restart", "reboot", "rollback", "roll back", "revert", "重启", "回滚", "回退"];
+pub const NOT_UNDONE: &[&str] = &["restart", "reboot", "rollback", "roll back", "revert", "重启", "回滚", "回退"];
 /// A rule that explains the whole incident keeps its full strength; one that explains nothing of it loses this share.
 const BESIDE: f64 = 0.3;
 
@@ -85,7 +85,7 @@ fn by_itself(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &
         return proposal.strength * CONSEQUENCE;
     }
     let odds = |p: &Proposal| p.strength / (1.0 - p.strength).max(f64::EPSILON);
-    let rivals = draft.roots().map(|told| &told.proposal).filter(|p| p.contradicts(proposal));
+    let rivals = draft.roots().map(|told| &told.proposal).filter(|p| p.contradicts(proposal) && (proposal.is_past() || !p.is_past()));
     let others: f64 = rivals.map(odds).sum();
     let alone = odds(proposal) / (odds(proposal) + others + 1.0);
     let weight = |list: &mut dyn Iterator<Item = usize>| -> f64 {
@@ -271,7 +271,10 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
 /// did not cause it.
 fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize) -> Option<AdviceView> {
     let engine = observations.question.engine;
-    let suspects = || draft.roots().filter_map(|told| Some((told.proposal.component?, told.proposal.onset)));
+    // What the first suspect brings about is not mended by undoing a change there.
+    let first = draft.told.first().map(|told| &told.proposal);
+    let own = |told: &&Told| first.is_none_or(|first| !first.causes(&told.proposal));
+    let suspects = || draft.roots().filter(own).filter_map(|told| Some((told.proposal.component?, told.proposal.onset)));
     let on = |component: ComponentId| {
         suspects()
             .filter(move |(suspect, _)| *suspect == component || engine.estate.holders(*suspect).contains(&component))

@@ -179,6 +179,8 @@ pub enum Fault {
     Shows(anomaly::Reason),
     /// Nothing of its own: its dependents fail.
     Dependents,
+    /// Nothing of its own: what it calls gets no work.
+    Callees,
 }
 
 impl Fault {
@@ -186,7 +188,7 @@ impl Fault {
     pub fn written(&self) -> &str {
         match self {
             Fault::Named(text) => text,
-            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents => "",
+            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents | Fault::Callees => "",
         }
     }
 
@@ -194,7 +196,7 @@ impl Fault {
     pub fn key(&self) -> String {
         match self {
             Fault::Named(text) => super::proposal::fault_key(text),
-            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents => format!("{self:?}"),
+            Fault::Unusual { .. } | Fault::Shows(_) | Fault::Dependents | Fault::Callees => format!("{self:?}"),
         }
     }
 }

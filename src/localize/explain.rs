@@ -81,15 +81,18 @@ impl IncidentDraft {
             && !self.calling(symptoms).any(|symptom| symptom.kind == Kind::Alert && symptom.end.is_none())
     }
 
-    /// Whether one of its suspects is at this component, or accounts for what is wrong there: it brings that about, or rests on it.
-    /// What it left behind when it was over may be the cause of what is open and came later.
+    /// Whether its suspects account for what a proposal blames: one is at the same component, or brings that about, or rests on it. They
+    /// do not as long as a symptom of that component is open, nor for what came after they were over and is open.
     fn accounts_for(&self, proposal: &Proposal, open: &[&Symptom]) -> bool {
+        if open.iter().any(|symptom| symptom.component.is_some() && symptom.component == proposal.component) {
+            return false;
+        }
         self.told.iter().map(|told| &told.proposal).any(|told| {
             let shows = |c: ComponentId| told.layer == Layer::Expert && told.affected.contains(&c);
             let later = |over: Time| open.iter().any(|symptom| symptom.onset > over && proposal.explains(symptom));
             let left_behind = || told.is_past() && told.until().is_some_and(later);
-            let accounts = told.causes(proposal) || proposal.component.is_some_and(shows);
-            told.component == proposal.component || (accounts && !left_behind())
+            let same = told.component == proposal.component || told.causes(proposal) || proposal.component.is_some_and(shows);
+            same && !left_behind()
         })
     }
 
@@ -113,7 +116,14 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
         // Symptoms upstream of an incident that rules explain, or reached by it, belong to it; they may show its deeper cause. Upstream of
         // several, they make them one.
         let on = |area: &BTreeSet<ComponentId>| cluster.iter().filter_map(|i| symptoms.get(*i)?.component).any(|c| area.contains(&c));
-        let touched: Vec<usize> = areas.iter().enumerate().filter(|(_, area)| on(area)).map(|(at, _)| at).collect();
+        let mut touched: Vec<usize> = areas.iter().enumerate().filter(|(_, area)| on(area)).map(|(at, _)| at).collect();
+        // What began later is no common cause of them.
+        let began = cluster.iter().filter_map(|i| symptoms.get(*i)).map(|s| s.onset).min();
+        let later =
+            |draft: &IncidentDraft| draft.roots().any(|told| began.is_some_and(|began| began > told.proposal.onset.plus(TOLERANCE)));
+        if touched.iter().filter_map(|at| drafts.get(*at)).any(later) {
+            touched.truncate(1);
+        }
         for other in touched.iter().skip(1).rev() {
             let (draft, area) = (drafts.remove(*other), areas.remove(*other));
             if let Some((into, reach)) = touched.first().and_then(|first| drafts.get_mut(*first).zip(areas.get_mut(*first))) {
@@ -354,13 +364,13 @@ fn add_scores(
     (open, taken): (&[&Symptom], &BTreeSet<usize>),
 ) {
     let alone = draft.told.is_empty();
-    let challengers = challengers(observations, draft, &ranked);
+    let challengers = challengers(observations, draft, &ranked, open);
     let (known, mut fresh): (Vec<Proposal>, Vec<Proposal>) = ranked.into_iter().partition(|p| draft.accounts_for(p, open));
     if !alone {
         // Beside a cause that is known, an alert on an otherwise healthy component makes no suspect: it stays unexplained. After it,
         // something new has begun.
         let told: Vec<&Proposal> = draft.told.iter().map(|told| &told.proposal).collect();
-        let anew = |s: &Symptom| told.iter().all(|p| p.is_past() && p.until().is_some_and(|until| s.onset > until));
+        let anew = |s: &Symptom| told.iter().all(|p| p.is_past() && p.lasted.first().is_some_and(|(since, _)| s.onset > *since));
         let counts = |p: &Proposal, s: &Symptom| p.explains(s) && (anew(s) || !harmless::rests_on_own_alert(p, s));
         let adds = |p: &Proposal| open.iter().any(|s| counts(p, s));
         fresh.retain(|p| adds(p) && challengers.iter().all(|c| c.component != p.component));
@@ -383,7 +393,8 @@ fn add_scores(
         let together = |p: &Proposal| p.onset.since(first.onset).abs() <= TOLERANCE && p.is_past() == first.is_past();
         let alike = fresh.iter().filter(|p| !deviates(p) && together(p) && p.raw >= first.raw * (1.0 - ALIKE)).filter_map(|p| p.component);
         let alike: Vec<ComponentId> = alike.collect();
-        if alike.len() > 1 && !deviates(first) {
+        // Beside the suspect of a rule or a case, the others are no verdict.
+        if alone && alike.len() > 1 && !deviates(first) {
             draft.alike = alike;
         }
     }
@@ -401,7 +412,7 @@ fn add_scores(
 
 /// Of what scores propose: for each suspect of a rule or case, the one that beats it by most, and has a recent symptom of its own that is
 /// more than starving.
-fn challengers(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranked: &[Proposal]) -> Vec<Proposal> {
+fn challengers(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranked: &[Proposal], open: &[&Symptom]) -> Vec<Proposal> {
     let symptoms = &observations.symptoms;
     let explains = |p: &Proposal| draft.explained_by(p, symptoms);
     let recent = |s: &Symptom| s.callers.is_none() && s.onset >= observations.since;
@@ -411,7 +422,7 @@ fn challengers(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranke
         }
         Basis::Rules(_) | Basis::Case(_) => false,
     };
-    let is_new = |p: &Proposal| draft.told.iter().all(|told| told.proposal.component != p.component);
+    let is_new = |p: &Proposal| !draft.accounts_for(p, open);
     let able: Vec<&Proposal> = ranked.iter().filter(|p| own(p) && is_new(p)).collect();
     // Several that explain as much are told alike.
     let best = |told: &Told| {
@@ -431,7 +442,7 @@ fn challengers(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranke
 /// Whether one proposal must not stand below another: it explains more, began no later, is still on if the other is, and is not its
 /// symptom.
 pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> usize) -> bool {
-    let symptom = one.component.is_some_and(|component| other.reach.contains_key(&component));
+    let symptom = other.causes(one);
     let on = !one.is_past() || other.is_past();
     !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
 }
@@ -443,7 +454,7 @@ fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
     let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
     let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
     order.sort_by_key(|index| at(*index).map(|p| (p.is_past(), p.layer)));
-    // Bubble what beats its neighbour of another layer upwards; within a layer the order is the layer's own.
+    // Bubble what beats its neighbour upwards; the order of scores is their own.
     let mut moved = true;
     let mut rounds = order.len();
     while moved && rounds > 0 {
@@ -451,9 +462,9 @@ fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
         rounds -= 1;
         for place in 1..order.len() {
             let pair = order.get(place - 1).copied().zip(order.get(place).copied());
-            let wins = pair
-                .and_then(|(above, below)| at(above).zip(at(below)))
-                .is_some_and(|(above, below)| above.layer != below.layer && beats(below, above, &explains));
+            let wins = pair.and_then(|(above, below)| at(above).zip(at(below))).is_some_and(|(above, below)| {
+                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && beats(below, above, &explains)
+            });
             if wins {
                 order.swap(place - 1, place);
                 moved = true;

@@ -6,7 +6,7 @@ use anomaly::SETTLING;
 use estate::ComponentId;
 
 use super::Observations;
-use super::explain::IncidentDraft;
+use super::explain::{IncidentDraft, Told};
 use super::proposal::{Basis, Proposal, TOLERANCE};
 use super::symptoms::{Kind, Symptom};
 
@@ -22,7 +22,9 @@ pub fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -
     let facts = observations.question.engine.facts;
     let measured = |component: ComponentId| facts.series.iter().any(|s| s.component == Some(component) && !s.points.is_empty());
     let passed = has_passed(observations, draft);
-    draft.told.iter().all(|told| {
+    // A silent suspect is accused by the same alerts: it says nothing about them.
+    let silent = |told: &Told| matches!(&told.proposal.basis, Basis::Scores(ranked) if told.explains.is_empty() && !ranked.deviates);
+    draft.told.iter().filter(|told| !silent(told)).all(|told| {
         let Basis::Scores(ranked) = &told.proposal.basis else { return false };
         let explained = || told.explains.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
         let alone = || explained().all(|s| rests_on_own_alert(&told.proposal, s)) && ranked.members.iter().any(|c| measured(*c));

@@ -10,7 +10,7 @@ use value::{Duration, MINUTE, Time};
 
 use super::Layer;
 use super::diagnosis::Fault;
-use super::symptoms::Symptom;
+use super::symptoms::{Kind, Symptom};
 
 /// A cause may be noticed this much later than its effect: scrape intervals, the `for` of alerts, clock skew. Differences of starting
 /// times within it are no evidence of order.
@@ -117,6 +117,8 @@ impl Proposal {
         let reached = match (&self.basis, &symptom.callers) {
             // Its own signals are its evidence, whenever they began.
             (Basis::Scores(ranked), _) if ranked.members.contains(&component) => return true,
+            // What was on at the same component at the same time is the same trouble.
+            (Basis::Rules(_) | Basis::Case(_), _) if self.component == Some(component) && self.overlaps(symptom) => return true,
             (Basis::Scores(ranked), _) if ranked.explains.contains(&component) => true,
             // A caller that fails no longer calls.
             (_, Some(callers)) => self.component == Some(component) || callers.iter().any(|caller| self.reach.contains_key(caller)),
@@ -124,6 +126,13 @@ impl Proposal {
             (Basis::Scores(_), None) => false,
         };
         reached && was_on(&self.lasted, symptom.onset, self.settling(component))
+    }
+
+    fn overlaps(&self, symptom: &Symptom) -> bool {
+        let end = if symptom.kind == Kind::Alert { symptom.end } else { Some(symptom.onset) };
+        self.lasted
+            .iter()
+            .any(|(since, until)| until.is_none_or(|until| symptom.onset <= until) && end.is_none_or(|end| end >= since.minus(TOLERANCE)))
     }
 
     /// Whether the fault of `other` is something that this one brings about.

@@ -57,7 +57,12 @@ pub fn rests_on_late_change(finding: &Finding<'_>, facts: &Facts) -> bool {
 /// nobody.
 fn was_quiet(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> bool {
     let positive = finding.evidence.atoms().into_iter().any(|(atom, negated)| !negated && atom.truth == Truth::True);
-    !positive && before(observations, finding, finding.since.minus(1)).truth != Truth::False
+    let at = |time: Time| before(observations, finding, time).truth;
+    // Just before it matched, and before anything was wrong.
+    let calm =
+        || observations.symptoms.iter().filter(|s| s.calls_for_help()).map(|s| s.onset).min().map(|onset| onset.minus(2 * TOLERANCE));
+    !positive
+        && (at(finding.since.minus(1)) != Truth::False || calm().is_some_and(|calm| calm >= observations.since && at(calm) == Truth::True))
 }
 
 /// The conditions, by their place, that held long before the finding began: they always do, and say nothing about it. What began before

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use anomaly::{self, RankInput, Ranked, SuspicionSource};
+use compile::plan::Severity;
 use estate::ComponentId;
 
 use super::diagnosis::Fault;
-use super::proposal::{Basis, Proposal, reach};
+use super::proposal::{Basis, Proposal, TOLERANCE, reach};
+use super::symptoms::Symptom;
 use super::{Layer, Observations};
 
 /// What scores propose for these symptoms, the best first. Without any, anomalous series alone may be strong enough.
@@ -50,7 +52,7 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         onsets.iter().copied().filter(|onset| *onset >= observations.since).min().or_else(|| onsets.iter().copied().min())
     };
     let onset = deviating.chain(of(&own)).min().or_else(|| of(&explained)).or_else(|| of(&|_| true)).unwrap_or(observations.since);
-    Proposal {
+    let mut proposal = Proposal {
         layer: Layer::Anomaly,
         component: Some(one.component),
         fault: fault(observations, &one, symptoms),
@@ -62,8 +64,18 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         reach: reach(estate, one.members.iter().copied()),
         evidence: BTreeSet::new(),
         basis: Basis::Scores(Box::new(one)),
+    };
+    let starved = |s: &&Symptom| s.callers.is_some() && proposal.explains(s);
+    let starved = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(starved).filter_map(|s| s.component);
+    let starved: BTreeSet<String> = starved.map(|c| estate.component(c).id.clone()).collect();
+    if let Basis::Scores(ranked) = &mut proposal.basis {
+        ranked.reasons.explains_too(&starved);
     }
+    proposal
 }
+
+/// At most this many alerts of its own name the fault of a suspect.
+const MAX_NAMED: usize = 3;
 
 /// The fault of a suspect: its strongest vote, otherwise its own alert or report.
 fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) -> Fault {
@@ -72,17 +84,29 @@ fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) 
     {
         return Fault::Unusual { metric: leading.metric.clone(), high: leading.high };
     }
-    // Of several alerts of its own: one that is its trouble rather than its neighbour's, of this incident rather than an old note. Never the more severe one: severity is no guilt.
-    let own = incident
-        .iter()
-        .filter_map(|i| observations.symptoms.get(*i))
-        .filter(|s| s.calls_for_help() && s.component.is_some_and(|c| one.members.contains(&c)))
-        .min_by_key(|s| (s.callers.is_some(), s.onset < observations.since, s.end.is_some(), s.onset, s.text.clone()));
-    match (own, one.leading) {
-        (Some(symptom), _) => Fault::Named(symptom.text.clone()),
-        (None, Some(SuspicionSource::ExternalEvidence(at))) => {
-            observations.witnesses.get(at).map_or(Fault::Dependents, |witness| Fault::Shows(witness.reason.clone()))
+    // Of several alerts of its own: those that are its trouble rather than its neighbour's, of this incident rather than an old note. Never
+    // the more severe one: severity is no guilt. Only what calls nobody stands back.
+    let calling = || incident.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
+    let own = |s: &&Symptom| s.component.is_some_and(|c| one.members.contains(&c));
+    let rank = |s: &Symptom| (s.callers.is_some(), s.onset < observations.since, s.severity == Severity::Info, s.end.is_some());
+    let best = calling().filter(own).map(rank).min();
+    let mut named: Vec<&Symptom> = calling().filter(own).filter(|s| Some(rank(s)) == best).collect();
+    named.sort_by_key(|s| (s.onset, s.text.clone()));
+    let first = named.first().map(|s| s.onset);
+    named.retain(|s| first.is_some_and(|first| s.onset.since(first) <= TOLERANCE));
+    let mut texts: Vec<&str> = named.iter().map(|s| s.text.as_str()).collect();
+    texts.dedup();
+    texts.truncate(MAX_NAMED);
+    let starving = || {
+        let mut others = calling().filter(|s| s.component.is_some_and(|c| one.explains.contains(&c))).peekable();
+        others.peek().is_some() && others.all(|s| s.callers.is_some())
+    };
+    let silent = || if starving() { Fault::Callees } else { Fault::Dependents };
+    match (texts.is_empty(), one.leading) {
+        (false, _) => Fault::Named(texts.join(", ")),
+        (true, Some(SuspicionSource::ExternalEvidence(at))) => {
+            observations.witnesses.get(at).map_or_else(silent, |witness| Fault::Shows(witness.reason.clone()))
         }
-        (None, Some(SuspicionSource::Deviation(_)) | None) => Fault::Dependents,
+        (true, Some(SuspicionSource::Deviation(_)) | None) => silent(),
     }
 }

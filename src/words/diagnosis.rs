@@ -75,6 +75,9 @@ impl Writer<'_> {
             (Fault::Dependents, _) => {
                 self.say("no anomaly of its own; its dependents fail", "自身没有异常，但依赖它的组件出现故障").to_owned()
             }
+            (Fault::Callees, _) => {
+                self.say("no anomaly of its own; what it calls gets no requests", "自身没有异常，但它调用的组件收不到请求").to_owned()
+            }
         }
     }
 
