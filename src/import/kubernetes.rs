@@ -13,6 +13,9 @@ use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, tree};
 
 const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
 
+/// Kinds that say something about a workload and are no components of their own.
+const SERVANTS: [&str; 2] = ["HorizontalPodAutoscaler", "PodDisruptionBudget"];
+
 /// Kinds that carry no dependencies.
 const SILENT: [&str; 25] = [
     "ConfigMap",
@@ -81,6 +84,11 @@ impl Object<'_> {
         !tree::list(&self.value, &["metadata", "ownerReferences"]).is_empty()
     }
 
+    /// Only what the object says itself: a manifest without one may be applied to any.
+    fn stated_namespace(&self) -> Option<String> {
+        tree::text(&self.value, &["metadata", "namespace"]).filter(|name| !name.is_empty() && !self.namespace.is_empty())
+    }
+
     fn is(&self, class: &str) -> bool {
         self.class() == class
     }
@@ -133,7 +141,7 @@ fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Object<'
                 if !why.is_empty() {
                     builder.skip(format!("{} `{}`", object.kind, object.name), why, object.source);
                 }
-                if object.kind != "PodDisruptionBudget" {
+                if !SERVANTS.contains(&object.kind.as_str()) {
                     continue;
                 }
             }
@@ -190,7 +198,7 @@ fn merged(service: &Object<'_>, objects: &[Object<'_>]) -> Option<Key> {
 
 /// The id of every object: its name, if no other has it; else with namespace; else with namespace and kind.
 fn ids(objects: &[Object<'_>]) -> BTreeMap<Key, String> {
-    let named = |object: &&Object<'_>| object.kind != "PodDisruptionBudget" && object.kind != "Ingress";
+    let named = |object: &&Object<'_>| !SERVANTS.contains(&object.kind.as_str()) && object.kind != "Ingress";
     let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
     let mut by_place: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let apart: Vec<&Object<'_>> =
@@ -262,6 +270,12 @@ impl Cluster<'_> {
         if let Some(replicas) = tree::at(&object.value, &["spec", "replicas"]).and_then(Value::as_f64).filter(|n| *n > 1.0) {
             component.attributes.insert("replicas".to_owned(), Written::Number(replicas));
         }
+        for (kind, servant) in [("horizontalpodautoscaler", self.scaler(object)), ("poddisruptionbudget", self.budget(object))] {
+            // Alerts about it name it; one that is called like its workload is found by that name.
+            if let Some(servant) = servant.filter(|servant| servant.name != object.name) {
+                component.attributes.insert(kind.to_owned(), Written::Text(servant.name.clone()));
+            }
+        }
         builder.add(component, object.source);
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
@@ -316,11 +330,22 @@ impl Cluster<'_> {
         }
     }
 
+    fn budget(&self, object: &Object<'_>) -> Option<&Object<'_>> {
+        self.objects.iter().find(|one| {
+            one.kind == "PodDisruptionBudget" && one.namespace == object.namespace && selects(one.selector(), object.pod_labels())
+        })
+    }
+
+    fn scaler(&self, object: &Object<'_>) -> Option<&Object<'_>> {
+        let target = |one: &Object<'_>, key: &str| tree::text(&one.value, &["spec", "scaleTargetRef", key]);
+        self.objects.iter().filter(|one| one.kind == "HorizontalPodAutoscaler" && one.namespace == object.namespace).find(|one| {
+            target(one, "kind").as_deref() == Some(object.kind.as_str()) && target(one, "name").as_deref() == Some(object.name.as_str())
+        })
+    }
+
     /// How many pods a disruption budget asks for; one if there is none.
     fn needed(&self, object: &Object<'_>, count: usize) -> usize {
-        let budget = self.objects.iter().find(|one| {
-            one.kind == "PodDisruptionBudget" && one.namespace == object.namespace && selects(one.selector(), object.pod_labels())
-        });
+        let budget = self.budget(object);
         let number = |key: &str| {
             let value = budget.and_then(|budget| tree::at(&budget.value, &["spec", key])).and_then(Value::as_u64);
             value.and_then(|value| usize::try_from(value).ok())
@@ -360,7 +385,6 @@ impl Cluster<'_> {
     fn pod(&self, builder: &mut Builder<'_>, object: &Object<'_>) {
         let id = self.id(object);
         let mut component = component(object, &id, "pod");
-        component.attributes.insert("namespace".to_owned(), Written::Text(object.namespace.clone()));
         if let Some(ip) = tree::text(&object.value, &["status", "podIP"]) {
             component.attributes.insert("ip".to_owned(), Written::Text(ip));
         }
@@ -397,7 +421,9 @@ impl Cluster<'_> {
 
 fn component(object: &Object<'_>, id: &str, kind: &str) -> DeclaredComponent {
     let mut attributes = BTreeMap::new();
-    attributes.insert("namespace".to_owned(), Written::Text(object.namespace.clone()));
+    if let Some(namespace) = object.stated_namespace() {
+        attributes.insert("namespace".to_owned(), Written::Text(namespace));
+    }
     for label in ["app.kubernetes.io/version", "version"] {
         if let Some(version) = object.label(label) {
             attributes.entry("version".to_owned()).or_insert(Written::Text(version));
@@ -445,6 +471,9 @@ fn claim(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         .or_else(|| tree::text(&object.value, &["spec", "resources", "requests", "storage"]));
     if let Some(size) = size.and_then(|size| quantity(&size)) {
         component.attributes.insert("capacity".to_owned(), size);
+    }
+    if let Some(volume) = tree::text(&object.value, &["spec", "volumeName"]) {
+        component.attributes.insert("persistentvolume".to_owned(), Written::Text(volume));
     }
     builder.add(component, object.source);
 }

@@ -47,7 +47,7 @@ const PREFIXES: &[(Family, &[&str])] = &[
 impl Messenger {
     pub fn words(self) -> Text {
         match self {
-            Messenger::StateMetrics => text!("kube-state-metrics"),
+            Messenger::StateMetrics => Text::from("kube-state-metrics".to_owned()),
             Messenger::Machine => text!("an exporter of machines"),
             Messenger::Kubelet => text!("a kubelet"),
             Messenger::Probe => text!("a prober"),

@@ -207,7 +207,6 @@ pub(super) const PART: &[(&str, &str)] = &[
         "{}：向打分服务查询了 {2} 条时序中的 {1} 条：离症状最近的那些",
     ),
     ("{}: the scorer `{}` {}; its scores are missing", "{}：打分服务 `{}` {}；缺少它的打分"),
-    ("kube-state-metrics", "kube-state-metrics"),
     ("an exporter of machines", "主机的 exporter"),
     ("a kubelet", "kubelet"),
     ("a prober", "探测器"),
