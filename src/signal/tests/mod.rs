@@ -2,6 +2,7 @@
 
 mod alerts;
 mod bundles;
+mod cluster;
 mod events;
 mod logs;
 mod metrics;
