@@ -121,13 +121,16 @@ impl Resolver<'_> {
         if let Some(found) = self.object(said).or_else(|| self.node(parts, said)).or_else(|| self.container(said)) {
             return found;
         }
-        if parts.stated().is_none()
-            && let Some(instance) = parts.target.get("instance")
-            && let Some(machine) = self.machine(instance)
-        {
-            return Placement::labelled(machine, "instance");
+        if parts.stated().is_some() {
+            return Placement::nowhere(self.reason(parts));
         }
-        Placement::nowhere(self.reason(parts))
+        // Without a cluster, somebody may have put there which service a container is for.
+        let service = || {
+            let service = parts.target.get("service").filter(|service| called_as(service).is_none())?;
+            Some(Placement::labelled(self.look(Wanted::Workload, self.scope(&parts.all), service)?, "service"))
+        };
+        let machine = || Some(Placement::labelled(self.machine(parts.target.get("instance")?)?, "instance"));
+        service().or_else(machine).unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
     }
 
     /// kube-state-metrics and relays speak of others, and of themselves only if they name nobody else.
@@ -202,12 +205,13 @@ impl Resolver<'_> {
         let pod = said.get("pod");
         let by_pod = || Some(Placement::labelled(self.look(Wanted::Pod, scope, pod?)?, "pod"));
         let by_owner = || Some(Placement::found(self.owner(scope, pod?)?, PlacedBy::Owner(pod?.to_owned())));
-        let one = |&(label, wanted): &(&'static str, Wanted)| {
-            let found = self.of_kind(label, wanted, scope, said.get(label)?)?;
-            Some(Placement::labelled(found, label))
-        };
         // An Ingress is often called like another workload than the one that it leads to.
-        let objects = |last: bool| OBJECTS.iter().filter(|(label, _)| (*label == "ingress") == last).find_map(one);
+        let objects = |last: bool| {
+            OBJECTS.iter().filter(|(label, _)| (*label == "ingress") == last).find_map(|(label, wanted)| {
+                let found = self.of_kind(label, *wanted, scope, said.get(label)?)?;
+                Some(Placement::labelled(found, label))
+            })
+        };
         let control_plane = || if pod.is_some() { None } else { self.control_plane(said) };
         let service = || Some(Placement::labelled(self.look(Wanted::Workload, scope, said.get("service")?)?, "service"));
         let by_object = by_pod().or_else(by_owner).or_else(|| objects(false));
