@@ -41,6 +41,10 @@ pub enum Unplaced {
     Ambiguous { label: &'static str, value: String },
     /// All that the labels name is who delivered the signal.
     OfMessenger(Messenger),
+    /// By an entry of `placement` in `sources.yaml` that says so, counted from 1.
+    Dropped(usize),
+    /// No entry finds a component, and the built-in placement is off.
+    NoEntry,
 }
 
 impl Placement {
@@ -77,6 +81,8 @@ impl Unplaced {
             Unplaced::Elsewhere { label, value, namespace } => text!("`{}` = `{}` is not in the namespace `{}`", label, value, namespace),
             Unplaced::Ambiguous { label, value } => text!("several components fit `{}` = `{}`", label, value),
             Unplaced::OfMessenger(messenger) => text!("the labels name only the messenger, {}", messenger.words()),
+            Unplaced::Dropped(number) => text!("dropped by entry {} of `placement`", number),
+            Unplaced::NoEntry => text!("no entry of `placement` finds a component"),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::alert_text;
 use super::finding::{ADDRESSES, CARRIED};
 use super::labels::other_name;
 use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agrees};
-use super::placement::{PlacedBy, Placement};
+use super::placement::{PlacedBy, Placement, Unplaced};
 use super::trouble::{Trouble, trouble_of, trouble_of_query};
 
 /// The attribute that says in which namespace of a cluster a component is.
@@ -74,11 +74,14 @@ impl<'a> Resolver<'a> {
     pub fn explain(&self, labels: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
         let usual = if self.placement.rules.is_empty() { Cow::Borrowed(labels) } else { with_usual_names(labels) };
         for (rule, number) in self.placement.rules.iter().zip(1..) {
+            if rule.drop && rule.key(&usual).is_some() {
+                return Placement::nowhere(Unplaced::Dropped(number));
+            }
             if let Some(component) = self.by_rule(rule, &usual) {
                 return Placement::found(component, PlacedBy::Entry(number));
             }
         }
-        self.built_in(labels, hint)
+        if self.placement.only_rules { Placement::nowhere(Unplaced::NoEntry) } else { self.built_in(labels, hint) }
     }
 
     /// The component of that id, unique name or address.

@@ -217,6 +217,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("by the name of pod `{}`", "由容器组 `{}` 的名称"),
     ("as the machine of pod `{}`", "作为容器组 `{}` 所在的主机"),
     ("by the metric `{}` of the query", "由查询中的指标 `{}`"),
+    ("dropped by entry {} of `placement`", "被 `placement` 的第 {} 条丢弃"),
+    ("no entry of `placement` finds a component", "`placement` 中没有一条能找到组件"),
     ("no label names a component", "没有标签指明组件"),
     ("no component for `{}` = `{}`", "没有与 `{}` = `{}` 对应的组件"),
     ("`{}` = `{}` is not in the namespace `{}`", "`{}` = `{}` 不在命名空间 `{}` 中"),

@@ -119,6 +119,45 @@ fn reasons_in_words() {
 }
 
 #[test]
+fn entries_with_conditions() {
+    let estate = estate(TWO_NAMESPACES);
+    let text = r"
+builtin: false
+placement:
+  - {drop: true, when: {team: [test, lab]}}
+  - {label: svc, when: {env: [prod, stage]}, not: {role: [replica]}}
+  - {drop: true, label: noise}
+";
+    let mut sources = Sources::default();
+    let id = sources.add("sources.yaml", text);
+    let (rules, diagnostics) = MappingRules::read(&sources, id);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let resolver = Resolver::new(&rules, &estate);
+    for (text, component, why) in [
+        ("team=lab service=mail env=prod svc=mail", None, Some(Unplaced::Dropped(1))),
+        ("svc=mail env=stage", Some("mail"), None),
+        ("svc=mail env=stage role=replica", None, Some(Unplaced::NoEntry)),
+        ("svc=mail env=test", None, Some(Unplaced::NoEntry)),
+        ("noise=1 service=mail", None, Some(Unplaced::Dropped(3))),
+        ("service=mail", None, Some(Unplaced::NoEntry)),
+    ] {
+        let found = resolver.explain(&labels(text), None);
+        assert_eq!((found.component.map(|component| estate.component(component).id.as_str()), found.why), (component, why), "{text}");
+    }
+    for (text, code) in [
+        ("placement: [{drop: true}]", "F3019"),
+        ("placement: [{drop: 3, label: a}]", "F3003"),
+        ("builtin: maybe", "F3003"),
+        ("placement: [{label: a, not: [b]}]", "F3003"),
+    ] {
+        let mut sources = Sources::default();
+        let id = sources.add("sources.yaml", text);
+        let (_, found) = MappingRules::read(&sources, id);
+        assert_eq!(found.iter().map(|d| d.code.0).collect::<Vec<_>>(), [code], "{text}");
+    }
+}
+
+#[test]
 fn entries_come_first_and_see_every_spelling() {
     let mut sources = Sources::default();
     let id = sources.add("sources.yaml", "placement:\n  - {label: box}\n  - {label: pod, pattern: '^(.+)-x$'}\n");
