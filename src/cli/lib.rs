@@ -26,6 +26,7 @@ mod locale;
 mod mine;
 mod output;
 mod page;
+mod place;
 mod plot;
 #[cfg(test)]
 mod plot_tests;
@@ -78,6 +79,8 @@ enum Command {
     Import(import::Args),
     /// Learn what is usual for single metrics, and score new values
     Anomaly(anomaly::Args),
+    /// Show which component signals are about, by which label, or why none
+    Place(place::Args),
     /// Walk through a decision tree, question by question
     Walk(walk::Args),
     /// Record the real root cause so that later diagnoses learn from it; `--list` shows all records
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Estate(args) => estate::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),
         Command::Anomaly(args) => anomaly::run(&args, &mut out),
+        Command::Place(args) => place::run(&args, &mut out),
         Command::Walk(args) => walk::run(&args, &mut out),
         Command::Confirm(args) => confirm::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),

@@ -25,7 +25,7 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
             Class::Node => node(builder, object, &cluster.id(object)),
             Class::Claim => claim(builder, object, &cluster.id(object)),
             Class::Ingress => cluster.ingress(builder, object),
-            Class::Settings | Class::Budget | Class::Template => {}
+            Class::Settings | Class::Budget | Class::Scaler | Class::Template => {}
         }
     }
 }
@@ -145,7 +145,14 @@ impl<'o> Cluster<'o> {
 
     fn workload(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
         let id = self.id(object);
-        builder.add(software(object, &id, &image(object)), object.source);
+        let mut component = software(object, &id, &image(object));
+        for (kind, servant) in [("horizontalpodautoscaler", self.scaler(object)), ("poddisruptionbudget", self.budget(object))] {
+            // Alerts about it name it; one that is called like its workload is found by that name.
+            if let Some(servant) = servant.filter(|servant| servant.name != object.name) {
+                component.attributes.insert(kind.to_owned(), Written::Text(servant.name.clone()));
+            }
+        }
+        builder.add(component, object.source);
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
         let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels());
@@ -211,6 +218,21 @@ impl<'o> Cluster<'o> {
     }
 
     /// How many of the pods a disruption budget asks for; one if there is none. Of several budgets, the strictest counts.
+    fn budget(&self, object: &Object<'_>) -> Option<&'o Object<'o>> {
+        let selected = |one: &&&Object<'_>| one.is(Class::Budget) && selects(one.selector(), object.pod_labels());
+        self.place(&object.namespace).iter().find(selected).copied()
+    }
+
+    fn scaler(&self, object: &Object<'_>) -> Option<&'o Object<'o>> {
+        let target = |one: &Object<'_>, key: &str| tree::text(&one.value, &["spec", "scaleTargetRef", key]);
+        let scales = |one: &&&Object<'_>| {
+            one.is(Class::Scaler)
+                && target(one, "kind").as_deref() == Some(object.kind.as_str())
+                && target(one, "name").as_deref() == Some(object.name.as_str())
+        };
+        self.place(&object.namespace).iter().find(scales).copied()
+    }
+
     fn needed(&self, object: &Object<'_>, pods: &[&Object<'_>]) -> usize {
         let asked = object.replicas().and_then(|asked| usize::try_from(asked).ok()).filter(|asked| *asked > 0);
         let replicas = asked.unwrap_or(pods.len());
@@ -452,6 +474,9 @@ fn claim(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         .or_else(|| tree::text(&object.value, &["spec", "resources", "requests", "storage"]));
     if let Some(size) = size.and_then(|size| quantity(&size)) {
         component.attributes.insert("capacity".to_owned(), size);
+    }
+    if let Some(volume) = tree::text(&object.value, &["spec", "volumeName"]) {
+        component.attributes.insert("persistentvolume".to_owned(), Written::Text(volume));
     }
     builder.add(component, object.source);
 }

@@ -20,6 +20,8 @@ pub(super) enum Class {
     Settings,
     /// A `PodDisruptionBudget`.
     Budget,
+    /// A `HorizontalPodAutoscaler`.
+    Scaler,
     /// An object that is not imported but makes pods, whatever it is: it says what its pods are like.
     Template,
 }
@@ -32,7 +34,7 @@ impl Class {
 }
 
 /// Kinds of objects that are read, with the groups that they may be of; the core group has no name.
-const KINDS: [(&str, &[&str], Class); 12] = [
+const KINDS: [(&str, &[&str], Class); 13] = [
     ("Deployment", &["apps", "extensions"], Class::Workload),
     ("StatefulSet", &["apps"], Class::Workload),
     ("DaemonSet", &["apps", "extensions"], Class::Workload),
@@ -45,10 +47,11 @@ const KINDS: [(&str, &[&str], Class); 12] = [
     ("Ingress", &["networking.k8s.io", "extensions"], Class::Ingress),
     ("ConfigMap", &[""], Class::Settings),
     ("PodDisruptionBudget", &["policy"], Class::Budget),
+    ("HorizontalPodAutoscaler", &["autoscaling"], Class::Scaler),
 ];
 
 /// Kinds that carry no dependencies.
-const SILENT: [(&str, &[&str]); 24] = [
+const SILENT: [(&str, &[&str]); 23] = [
     ("Secret", &[""]),
     ("ServiceAccount", &[""]),
     ("Role", &["rbac.authorization.k8s.io"]),
@@ -59,7 +62,6 @@ const SILENT: [(&str, &[&str]); 24] = [
     ("Endpoints", &[""]),
     ("EndpointSlice", &["discovery.k8s.io"]),
     ("Event", &["", "events.k8s.io"]),
-    ("HorizontalPodAutoscaler", &["autoscaling"]),
     ("NetworkPolicy", &["networking.k8s.io", "extensions"]),
     ("StorageClass", &["storage.k8s.io"]),
     ("PersistentVolume", &[""]),

@@ -245,7 +245,7 @@ fn word(fields: &Map<String, Value>, payload: Option<&str>) -> Word {
 }
 
 /// The query to which an alert of Prometheus or vmalert links: `http://prometheus:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1`.
-fn query(url: &str) -> Option<String> {
+pub(super) fn query(url: &str) -> Option<String> {
     let (_, parameters) = url.split_once('?')?;
     let found = form_urlencoded::parse(parameters.as_bytes()).find(|(name, _)| name == "g0.expr" || name == "expr");
     found.map(|(_, query)| query.into_owned())

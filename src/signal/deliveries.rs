@@ -203,7 +203,7 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
 }
 
 fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, context: &mut ReaderContext<'_>) {
-    let component = context.placer.place(&delivery.labels);
+    let component = context.placer.explain(&delivery.labels, delivery.query.as_deref()).component;
     let counts = &mut context.counts.alerts;
     counts.keep(component.is_some());
     counts.duplicates += interval.duplicates;

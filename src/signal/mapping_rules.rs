@@ -19,6 +19,8 @@ use super::trouble::Phrases;
 pub struct MappingRules {
     /// Tried in order; the first whose key names a component wins.
     pub(super) rules: Vec<Rule>,
+    /// Without the built-in placement: only the entries place.
+    pub(super) only_rules: bool,
     pub(super) metrics: Vec<MetricEntry>,
     /// CloudEvents type, exact.
     pub(super) events: BTreeMap<String, EventKind>,
@@ -38,8 +40,12 @@ pub enum EventKind {
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     pub key: Key,
-    /// Labels that must have exactly these values; an absent label counts as empty, as in Prometheus.
-    pub when: BTreeMap<String, String>,
+    /// Labels that must have exactly one of these values; an absent label counts as empty, as in Prometheus.
+    pub when: BTreeMap<String, Vec<String>>,
+    /// Labels that must have none of these values.
+    pub not: BTreeMap<String, Vec<String>>,
+    /// What it applies to is placed nowhere, neither by later entries nor by the built-in placement.
+    pub drop: bool,
     /// Its first group is the key; a text that does not match has no key.
     pub pattern: Option<Regex>,
     pub by: Vec<By>,
@@ -49,6 +55,8 @@ pub(super) struct Rule {
 pub(super) enum Key {
     Label(String),
     Template(Vec<Part>),
+    /// Of an entry that drops whatever its conditions fit.
+    Nothing,
 }
 
 /// A piece of a template.
@@ -128,12 +136,15 @@ impl MappingRules {
 impl Rule {
     /// The text that should name a component, if the rule applies to these labels.
     pub fn key<'l>(&self, labels: &'l BTreeMap<String, String>) -> Option<Cow<'l, str>> {
-        if !agrees(&self.when, labels) {
+        let has =
+            |(name, values): (&String, &Vec<String>)| values.iter().any(|value| *value == labels.get(name).map_or("", String::as_str));
+        if !self.when.iter().all(has) || self.not.iter().any(has) {
             return None;
         }
         let text = match &self.key {
             Key::Label(name) => Cow::Borrowed(present(labels, name)?),
             Key::Template(parts) => Cow::Owned(fill(parts, labels)?),
+            Key::Nothing => return Some(Cow::Borrowed("")),
         };
         let Some(pattern) = &self.pattern else { return Some(text) };
         let key = pattern.captures(&text)?.get(1)?.as_str().to_owned();

@@ -1,67 +1,32 @@
-//! Places labels on the component they name: by the user's rules, then by well-known labels.
+//! Places labels on the component they name: by the user's rules, then by what labels usually mean.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use estate::{AttributeValue, ComponentId, Snapshot};
+use estate::{AttributeValue, Component, ComponentId, Snapshot};
 use value::format_number;
 
 use super::alert_text;
-use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agrees, present};
+use super::finding::{ADDRESSES, CARRIED};
+use super::labels::other_name;
+use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agrees};
+use super::placement::{PlacedBy, Placement, Unplaced};
 use super::trouble::{Trouble, trouble_of, trouble_of_query};
+
+/// The attribute that says in which namespace of a cluster a component is.
+const NAMESPACE: &str = "namespace";
 
 /// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
 pub struct Resolver<'a> {
     pub(super) placement: &'a MappingRules,
     pub(super) estate: &'a Snapshot,
-    /// `None` if several components have the name: an ambiguous name does not place.
-    names: BTreeMap<&'a str, Option<ComponentId>>,
-    /// By attribute, then by its value.
-    attributes: BTreeMap<&'a str, BTreeMap<String, Option<ComponentId>>>,
+    /// Names that differ from the id, sorted.
+    pub(super) names: Vec<(&'a str, ComponentId)>,
+    /// By attribute, then by its value; ascending.
+    pub(super) attributes: BTreeMap<&'a str, BTreeMap<String, Vec<ComponentId>>>,
+    /// All that any component is in.
+    pub(super) namespaces: BTreeSet<&'a str>,
 }
-
-/// Labels whose value is the component itself.
-const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
-
-/// Labels that name a workload, the most specific first: an alert about a pod also carries the service that it was scraped through.
-const WORKLOADS: &[&str] = &[
-    "pod",
-    "pod_name",
-    "kubernetes_pod_name",
-    "k8s_pod_name",
-    "container",
-    "container_name",
-    "statefulset",
-    "deployment",
-    "daemonset",
-    "service",
-    "service_name",
-    "app",
-    "application",
-    "app_kubernetes_io_name",
-];
-
-/// Labels that name a machine or an endpoint: their value may be an address, a URL, or carry a port.
-const ADDRESSES: &[&str] = &[
-    "instance",
-    "node",
-    "nodename",
-    "node_name",
-    "kubernetes_node",
-    "host",
-    "hostname",
-    "host_name",
-    "server",
-    "target",
-    "address",
-    "ip",
-    "domain",
-];
-
-/// Labels that name the scrape target: the least specific, so the last.
-const SOURCES: &[&str] = &["job"];
-
-/// Attributes that contain addresses.
-const ADDRESS_ATTRIBUTES: &[&str] = &["address", "ip"];
 
 impl<'a> Resolver<'a> {
     /// The kind of trouble that an alert tells of: by its name, else by its summary, else by the query behind it, else failing.
@@ -74,35 +39,54 @@ impl<'a> Resolver<'a> {
 
     /// Indexes names and the attributes that the placement uses; linear in components.
     pub fn new(placement: &'a MappingRules, estate: &'a Snapshot) -> Self {
-        let mut wanted: BTreeSet<&'a str> = ADDRESS_ATTRIBUTES.iter().copied().collect();
+        let mut wanted: BTreeSet<&'a str> = ADDRESSES.iter().chain(CARRIED).copied().collect();
         for by in placement.rules.iter().flat_map(|rule| &rule.by) {
             if let By::Attribute(attribute) = by {
                 wanted.insert(attribute);
             }
         }
-        let mut names: BTreeMap<&'a str, Option<ComponentId>> = BTreeMap::new();
-        let mut attributes: BTreeMap<&'a str, BTreeMap<String, Option<ComponentId>>> = BTreeMap::new();
+        let mut names: Vec<(&'a str, ComponentId)> = Vec::new();
+        let mut attributes: BTreeMap<&'a str, BTreeMap<String, Vec<ComponentId>>> = BTreeMap::new();
+        let mut namespaces: BTreeSet<&'a str> = BTreeSet::new();
         for id in estate.ids() {
             let component = estate.component(id);
-            names.entry(component.name.as_str()).and_modify(|found| *found = None).or_insert(Some(id));
+            if component.name != component.id {
+                names.push((component.name.as_str(), id));
+            }
+            namespaces.extend(namespace(component));
             for &attribute in &wanted {
                 if let Some(value) = component.attributes.get(attribute) {
-                    let values = attributes.entry(attribute).or_default();
-                    values.entry(as_text(value)).and_modify(|found| *found = None).or_insert(Some(id));
+                    attributes.entry(attribute).or_default().entry(as_text(value)).or_default().push(id);
                 }
             }
         }
-        Self { placement, estate, names, attributes }
+        names.sort_unstable();
+        Self { placement, estate, names, attributes, namespaces }
     }
 
     /// The component that the labels name: by the first of the user's rules that finds one, else by the built-in ones.
     pub fn place(&self, labels: &BTreeMap<String, String>) -> Option<ComponentId> {
-        self.placement.rules.iter().find_map(|rule| self.by_rule(rule, labels)).or_else(|| self.built_in(labels))
+        self.explain(labels, None).component
+    }
+
+    /// The same, with what named it, or why nothing does. `hint` is the query behind the signal or the name of its series; without one,
+    /// the label `__name__` is asked.
+    pub fn explain(&self, labels: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
+        let usual = if self.placement.rules.is_empty() { Cow::Borrowed(labels) } else { with_usual_names(labels) };
+        for (rule, number) in self.placement.rules.iter().zip(1..) {
+            if rule.drop && rule.key(&usual).is_some() {
+                return Placement::nowhere(Unplaced::Dropped(number));
+            }
+            if let Some(component) = self.by_rule(rule, &usual) {
+                return Placement::found(component, PlacedBy::Entry(number));
+            }
+        }
+        if self.placement.only_rules { Placement::nowhere(Unplaced::NoEntry) } else { self.built_in(labels, hint) }
     }
 
     /// The component of that id, unique name or address.
     pub fn named(&self, text: &str) -> Option<ComponentId> {
-        self.estate.find(text).or_else(|| self.names.get(text).copied().flatten()).or_else(|| self.addressed(text))
+        self.estate.find(text).or_else(|| self.by_name(text)).or_else(|| self.at_address(text, None))
     }
 
     /// The kind of an event type according to `sources.yaml`.
@@ -120,24 +104,44 @@ impl<'a> Resolver<'a> {
         let key = rule.key(labels)?;
         rule.by.iter().find_map(|by| match by {
             By::Id => self.estate.find(&key),
-            By::Name => self.names.get(&*key).copied().flatten(),
-            By::Attribute(attribute) => self.attributes.get(attribute.as_str())?.get(&*key).copied().flatten(),
+            By::Name => self.by_name(&key),
+            By::Attribute(attribute) if ADDRESSES.contains(&attribute.as_str()) => self.at_address(&key, None),
+            By::Attribute(attribute) => match self.attributes.get(attribute.as_str())?.get(&*key)?.as_slice() {
+                [only] => Some(*only),
+                _ => None,
+            },
         })
     }
 
-    fn addressed(&self, text: &str) -> Option<ComponentId> {
-        ADDRESS_ATTRIBUTES.iter().find_map(|attribute| self.attributes.get(*attribute)?.get(text).copied().flatten())
+    /// The only component of that name; an id that is no name of its own counts as one.
+    fn by_name(&self, name: &str) -> Option<ComponentId> {
+        let first = self.names.partition_point(|(known, _)| *known < name);
+        let mut named = self.names.get(first..).unwrap_or_default().iter().take_while(|(known, _)| *known == name).map(|(_, id)| *id);
+        let unnamed = self.estate.find(name).filter(|id| self.estate.component(*id).name == name);
+        let found = unnamed.or_else(|| named.next())?;
+        if named.next().is_some() { None } else { Some(found) }
     }
+}
 
-    fn built_in(&self, labels: &BTreeMap<String, String>) -> Option<ComponentId> {
-        let first = |names: &[&str]| names.iter().find_map(|name| self.named(present(labels, name)?));
-        let in_namespace = || {
-            let (namespace, pod) = (present(labels, "namespace")?, present(labels, "pod")?);
-            self.named(&format!("{namespace}/{pod}"))
-        };
-        let machine = || ADDRESSES.iter().find_map(|name| spellings(present(labels, name)?).into_iter().find_map(|s| self.named(s)));
-        first(IDENTITIES).or_else(in_namespace).or_else(|| first(WORKLOADS)).or_else(machine).or_else(|| first(SOURCES))
+/// The namespace that a component is in, if it says so.
+pub(super) fn namespace(component: &Component) -> Option<&str> {
+    match component.attributes.get(NAMESPACE)? {
+        AttributeValue::Text(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
+        AttributeValue::Bool(_) | AttributeValue::Number(_) => None,
     }
+}
+
+/// The labels and, where they are missing, their usual names, so that an entry of `sources.yaml` holds for every spelling.
+fn with_usual_names(labels: &BTreeMap<String, String>) -> Cow<'_, BTreeMap<String, String>> {
+    let mut all = Cow::Borrowed(labels);
+    for (name, value) in labels {
+        if let Some(usual) = other_name(name)
+            && !all.contains_key(&*usual)
+        {
+            all.to_mut().insert(usual.into_owned(), value.clone());
+        }
+    }
+    all
 }
 
 fn as_text(value: &AttributeValue) -> String {
@@ -146,24 +150,4 @@ fn as_text(value: &AttributeValue) -> String {
         AttributeValue::Bool(value) => value.to_string(),
         AttributeValue::Number(number) => format_number(*number),
     }
-}
-
-/// An endpoint as written, without scheme and path, without port: `https://shop:443/cart`, `shop:443`, `shop`.
-fn spellings(endpoint: &str) -> Vec<&str> {
-    let mut all = vec![endpoint];
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    all.push(authority);
-    if let Some((host, port)) = authority.rsplit_once(':')
-        && !port.is_empty()
-        && port.bytes().all(|b| b.is_ascii_digit())
-    {
-        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-        // A bare IPv6 address contains colons: what follows the last one is not a port.
-        if bare.is_some() || !host.contains(':') {
-            all.push(bare.unwrap_or(host));
-        }
-    }
-    all.dedup();
-    all
 }

@@ -22,10 +22,10 @@ impl MappingRules {
             Err(diagnostic) => return (placement, vec![*diagnostic]),
         };
         let mut reader = Reader::default();
-        if matches!(root.value, Value::Null) || !reader.fields(&root, &["placement", "metrics", "events", "scores", "scorers", "troubles"])
-        {
+        if matches!(root.value, Value::Null) || !reader.fields(&root, KEYS) {
             return (placement, reader.diagnostics);
         }
+        placement.only_rules = reader.switch(&root, "builtin", true) == Ok(false);
         for entry in reader.entries(&root, "placement") {
             placement.rules.extend(reader.rule(entry));
         }
@@ -50,6 +50,8 @@ impl MappingRules {
         (placement, reader.diagnostics)
     }
 }
+
+const KEYS: &[&str] = &["builtin", "placement", "metrics", "events", "scores", "scorers", "troubles"];
 
 #[derive(Default)]
 struct Reader {
@@ -133,6 +135,40 @@ impl Reader {
         Some(labels)
     }
 
+    /// A map of labels, each with a value or a list of values.
+    fn choices(&mut self, node: &Node, key: &str) -> Option<BTreeMap<String, Vec<String>>> {
+        let Some(map) = node.get(key) else { return Some(BTreeMap::new()) };
+        let Value::Map(entries) = &map.value else {
+            self.wrong(map, "a map of labels and their values");
+            return None;
+        };
+        let mut choices = BTreeMap::new();
+        for (name, value) in entries {
+            let values: Option<Vec<String>> = match &value.value {
+                Value::List(items) => items.iter().map(Node::scalar).collect(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => value.scalar().map(|text| vec![text]),
+            };
+            let Some(values) = values else {
+                self.wrong(value, "text");
+                return None;
+            };
+            choices.insert(name.name.clone(), values);
+        }
+        Some(choices)
+    }
+
+    /// `true` or `false`; `Err` for a value of another kind.
+    fn switch(&mut self, node: &Node, key: &str, default: bool) -> Result<bool, ()> {
+        match node.get(key).map(|value| (value, &value.value)) {
+            None => Ok(default),
+            Some((_, Value::Bool(value))) => Ok(*value),
+            Some((value, _)) => {
+                self.wrong(value, "true or false");
+                Err(())
+            }
+        }
+    }
+
     /// Words of alerts, with the kind of trouble that they tell.
     fn trouble(&mut self, node: &Node) -> Option<(String, Trouble)> {
         if !self.fields(node, &["words", "kind"]) {
@@ -149,15 +185,19 @@ impl Reader {
     }
 
     fn rule(&mut self, node: &Node) -> Option<Rule> {
-        if !self.fields(node, &["label", "template", "when", "pattern", "by"]) {
+        if !self.fields(node, &["label", "template", "when", "not", "drop", "pattern", "by"]) {
             return None;
         }
         // All parts are read before a missing one stops reading, so that every error is reported.
-        let key = self.key(node);
-        let when = self.labels(node, "when");
+        let drop = self.switch(node, "drop", false);
+        let has_key = node.get("label").is_some() || node.get("template").is_some();
+        let has_condition = node.get("when").is_some() || node.get("not").is_some();
+        let key = if drop == Ok(true) && !has_key && has_condition { Some(Key::Nothing) } else { self.key(node) };
+        let when = self.choices(node, "when");
+        let not = self.choices(node, "not");
         let pattern = self.pattern(node);
         let by = self.by(node);
-        Some(Rule { key: key?, when: when?, pattern: pattern.ok()?, by: by? })
+        Some(Rule { key: key?, when: when?, not: not?, drop: drop.ok()?, pattern: pattern.ok()?, by: by? })
     }
 
     fn key(&mut self, node: &Node) -> Option<Key> {

@@ -3,6 +3,7 @@
 mod alerts;
 mod answers;
 mod bundles;
+mod cluster;
 mod events;
 mod logs;
 mod metrics;

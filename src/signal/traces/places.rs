@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use estate::ComponentId;
 
+use super::super::labels::other_name;
 use super::super::resolver::Resolver;
 use super::spans::Kind;
 
@@ -14,18 +15,10 @@ pub(super) const SERVICE: &str = "service.name";
 pub(super) const PEER_SERVICE: &str = "peer.service";
 pub(super) const PEER_IP: &str = "network.peer.address";
 
-/// The usual label of each attribute in metrics, logs and alerts, so that one entry of `sources.yaml` places all of them. If several
+/// Labels of attributes that other sources of signals do not have, so that one entry of `sources.yaml` places all of them. If several
 /// attributes have the same label, the first one present counts.
 const LABELS: &[(&str, &str)] = &[
-    (SERVICE, "service"),
-    ("k8s.namespace.name", "namespace"),
     ("service.namespace", "namespace"),
-    ("k8s.pod.name", "pod"),
-    ("k8s.container.name", "container"),
-    ("k8s.deployment.name", "deployment"),
-    ("k8s.statefulset.name", "statefulset"),
-    ("k8s.daemonset.name", "daemonset"),
-    ("k8s.node.name", "node"),
     (PEER_SERVICE, "service"),
     ("server.address", "host"),
     ("net.peer.name", "host"),
@@ -67,6 +60,11 @@ pub(super) fn labels(attributes: &Attributes) -> BTreeMap<String, String> {
     for (name, value) in attributes {
         if name.contains('.') {
             labels.entry(name.replace('.', "_")).or_insert_with(|| value.clone());
+        }
+    }
+    for (name, value) in attributes {
+        if let Some(usual) = other_name(name) {
+            labels.entry(usual.into_owned()).or_insert_with(|| value.clone());
         }
     }
     for (name, label) in LABELS {

@@ -1,0 +1,126 @@
+//! `faultscope place FILE` and `faultscope place --labels k=v,…`: which component labels name, and by what.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::context::{Format, ProjectArgs, json, load_project};
+use super::locale::LocaleArgs;
+use super::output::{Failure, Outcome};
+use super::{Lang, OK};
+use diag::{Code, text};
+use signal::{Labelled, MAX_FILE_BYTES, Resolver, labelled};
+
+type Labels = BTreeMap<String, String>;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Alerts, series or log streams as recorded: an `alerts.json`, `metrics.json` or `logs.json`
+    #[arg(value_name = "FILE", required_unless_present = "labels")]
+    file: Option<PathBuf>,
+    /// Labels instead of a file, like `namespace=shop,pod=cart-0`
+    #[arg(long, value_name = "LABELS", conflicts_with = "file", value_parser = parse_labels)]
+    labels: Option<Labels>,
+    /// The query behind these labels
+    #[arg(long, value_name = "QUERY", requires = "labels")]
+    query: Option<String>,
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    locale: LocaleArgs,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct PlaceReport {
+    /// In the order of the file.
+    signals: Vec<Placed>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Placed {
+    /// Of the alert or the series.
+    name: String,
+    labels: Labels,
+    component: Option<String>,
+    /// What named the component.
+    by: Option<String>,
+    /// Why there is none.
+    why: Option<String>,
+}
+
+fn parse_labels(text: &str) -> Result<Labels, String> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let labels: Option<Labels> = pairs.map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))).collect();
+    labels.filter(|labels| !labels.is_empty()).ok_or_else(|| "use names and values, like `namespace=shop,pod=cart-0`".to_owned())
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let project = load_project(&args.project, args.file.as_deref().unwrap_or(Path::new(".")))?;
+    let signals = signals(args)?;
+    // Programs read JSON: it is the same for every reader, unless asked otherwise.
+    let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
+    let chinese = locale.lang == Lang::Zh;
+    let resolver = Resolver::new(&project.placement, &project.estate);
+    let place = |signal: Labelled| {
+        let found = resolver.explain(&signal.labels, signal.query.as_deref());
+        Placed {
+            component: found.component.map(|component| project.estate.component(component).id.clone()),
+            by: found.by.map(|by| by.words().shown(chinese)),
+            why: found.why.map(|why| why.words().shown(chinese)),
+            name: signal.name,
+            labels: signal.labels,
+        }
+    };
+    let report = PlaceReport { signals: signals.into_iter().map(place).collect() };
+    match args.format {
+        Format::Json => writeln!(out, "{}", json(&report)?)?,
+        Format::Text => write!(out, "{}", lines(&report))?,
+        Format::Markdown => write!(out, "```text\n{}```\n", lines(&report).replace("```", "'''"))?,
+    }
+    Ok(OK)
+}
+
+fn signals(args: &Args) -> Result<Vec<Labelled>, Failure> {
+    if let Some(labels) = &args.labels {
+        return Ok(vec![Labelled { name: String::new(), labels: labels.clone(), query: args.query.clone() }]);
+    }
+    let Some(file) = &args.file else { return Ok(Vec::new()) };
+    let shown = file.display().to_string();
+    let found = labelled(&shown, &files::read(file, &shown, MAX_FILE_BYTES)?)?;
+    if found.is_empty() {
+        let message = text!("`{}` contains no alerts, series or log streams", shown);
+        return Err(Failure::new(Code::SIGNAL_FORMAT, message));
+    }
+    Ok(found)
+}
+
+/// One line for all signals that have the same name and the same answer, in the order of the first.
+fn lines(report: &PlaceReport) -> String {
+    let mut order: Vec<(String, usize)> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for signal in &report.signals {
+        let line = line(signal);
+        match known.get(&line).and_then(|at| order.get_mut(*at)) {
+            Some((_, count)) => *count += 1,
+            None => {
+                known.insert(line.clone(), order.len());
+                order.push((line, 1));
+            }
+        }
+    }
+    let counted = |(line, count): (String, usize)| if count == 1 { format!("{line}\n") } else { format!("{line} ×{count}\n") };
+    order.into_iter().map(counted).collect()
+}
+
+fn line(signal: &Placed) -> String {
+    let place = signal.component.as_deref().unwrap_or("?");
+    let reason = signal.by.as_deref().or(signal.why.as_deref()).unwrap_or("");
+    let name = if signal.name.is_empty() { String::new() } else { format!("{} → ", signal.name) };
+    diag::one_line(&format!("{name}{place} · {reason}")).into_owned()
+}

@@ -1,0 +1,160 @@
+//! Parts labels into those that speak of the subject of a signal and those of the target that it was scraped from.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Wanted, host};
+use super::labels::Labels;
+use super::messenger::{Messenger, called_as, family, messenger};
+use super::resolver::Resolver;
+
+/// Labels that Prometheus gives to a scrape target.
+const TARGET: &[&str] = &["namespace", "pod", "container", "service", "endpoint", "instance", "node", "job"];
+
+/// Labels that name an object of a cluster, the most specific first.
+pub(super) const OBJECTS: &[(&str, Wanted)] = &[
+    ("workload", Wanted::Workload),
+    ("statefulset", Wanted::Workload),
+    ("deployment", Wanted::Workload),
+    ("daemonset", Wanted::Workload),
+    ("replicaset", Wanted::Workload),
+    ("job_name", Wanted::Job),
+    ("cronjob", Wanted::Job),
+    ("horizontalpodautoscaler", Wanted::Workload),
+    ("poddisruptionbudget", Wanted::Workload),
+    ("persistentvolumeclaim", Wanted::Volume),
+    ("persistentvolume", Wanted::Volume),
+    ("ingress", Wanted::Any),
+];
+
+/// Attributes that an OpenTelemetry collector copies from the resource: about who sent the signal, not about the collector.
+const RESOURCE: &[&str] = &[
+    "service_name",
+    "service.name",
+    "service_namespace",
+    "service.namespace",
+    "k8s_namespace_name",
+    "k8s.namespace.name",
+    "k8s_pod_name",
+    "k8s.pod.name",
+    "k8s_deployment_name",
+    "k8s.deployment.name",
+    "k8s_statefulset_name",
+    "k8s.statefulset.name",
+    "k8s_daemonset_name",
+    "k8s.daemonset.name",
+    "k8s_node_name",
+    "k8s.node.name",
+    "host_name",
+    "host.name",
+];
+
+/// The labels of one signal, parted.
+pub(super) struct Parts<'l> {
+    pub all: Labels<'l>,
+    /// What is said about the subject; `None` if all of it is about the messenger.
+    pub said: Option<Labels<'l>>,
+    /// What is said about the messenger.
+    pub target: Labels<'l>,
+    pub messenger: Option<Messenger>,
+    pub query: Option<&'l str>,
+}
+
+impl Parts<'_> {
+    /// An object of a cluster that the labels name: the signal is about it or about nothing.
+    pub fn stated(&self) -> Option<(&'static str, &str)> {
+        let said = self.said.as_ref()?;
+        let pod = said.get("pod").map(|pod| ("pod", pod));
+        pod.or_else(|| OBJECTS.iter().find_map(|(label, _)| Some((*label, said.get(label)?))))
+    }
+}
+
+/// Whether any label could name a component.
+pub(super) fn names_something(labels: &Labels<'_>) -> bool {
+    labels.has_any(&["pod", "service", "node", "container", "job"]) || OBJECTS.iter().any(|(label, _)| labels.has(label))
+}
+
+impl Resolver<'_> {
+    pub(super) fn part<'l>(&self, raw: &'l BTreeMap<String, String>, query: Option<&'l str>) -> Parts<'l> {
+        let all = Labels::canonical(raw);
+        let messenger = messenger(&all, query.and_then(family));
+        let exported = all.exported();
+        let relayed = Labels::of(raw.iter().filter(|(name, _)| RESOURCE.contains(&name.as_str())));
+        let passes_on = matches!(messenger, Some(Messenger::StateMetrics | Messenger::Relay));
+        let (said, target) = if !exported.is_empty() && (passes_on || exported.has_any(&["pod", "node"])) {
+            replaced(&all, exported)
+        } else if messenger == Some(Messenger::Relay) && !relayed.is_empty() {
+            replaced(&all, relayed)
+        } else {
+            let (said, target) = self.separated(&all, exported, messenger);
+            (Some(said), target)
+        };
+        Parts { all, said, target, messenger, query }
+    }
+
+    /// The subject has its own labels among those of the messenger.
+    fn separated<'l>(&self, all: &Labels<'l>, exported: Labels<'l>, messenger: Option<Messenger>) -> (Labels<'l>, Labels<'l>) {
+        let (mut said, mut target) = (all.unexported(), Labels::default());
+        let Some(messenger) = messenger else { return (said, target) };
+        if messenger == Messenger::Kubelet {
+            said.extend(exported);
+        }
+        if self.is_own_pod(messenger, &said) {
+            said.hand("pod", &mut target);
+            said.hand("container", &mut target);
+        }
+        for label in ["service", "instance", "endpoint", "app", "job"] {
+            said.hand(label, &mut target);
+        }
+        // Without a cluster, cAdvisor names containers that are components of their own.
+        if messenger != Messenger::Kubelet || said.has_any(&["namespace", "pod"]) {
+            said.hand("container", &mut target);
+        }
+        (said, target)
+    }
+
+    /// Whether the pod that the labels name is the messenger's own. kube-state-metrics also speaks of pods; its series about them have
+    /// the `uid` of the pod, which those that merely came through its own pod do not have.
+    fn is_own_pod(&self, messenger: Messenger, said: &Labels<'_>) -> bool {
+        let Some(pod) = said.get("pod") else { return false };
+        match messenger {
+            Messenger::Machine | Messenger::Probe | Messenger::Relay => true,
+            Messenger::Kubelet => false,
+            Messenger::StateMetrics => {
+                let is_raw = said.has_any(&["instance", "endpoint", "service"]) && !said.has("uid");
+                is_raw && (said.has("node") || OBJECTS.iter().any(|(label, _)| said.has(label)) || self.is_of_state_metrics(pod, said))
+            }
+        }
+    }
+
+    fn is_of_state_metrics(&self, pod: &str, said: &Labels<'_>) -> bool {
+        let called = |name: &str| called_as(name) == Some(Messenger::StateMetrics);
+        let of_service = |service: &str| pod.strip_prefix(service).is_some_and(|rest| rest.starts_with('-'));
+        let at_instance = |instance: &str| {
+            let pod = self.look(Wanted::Pod, said.get("namespace"), pod);
+            pod.is_some_and(|pod| self.all_at(host(instance)).contains(&pod))
+        };
+        called(pod)
+            || said.get("container").is_some_and(called)
+            || said.get("service").is_some_and(of_service)
+            || said.get("instance").is_some_and(at_instance)
+    }
+
+    /// The namespace that the labels speak of. The `service.namespace` of OpenTelemetry is a name of the developers; it counts if the
+    /// cluster has such a namespace.
+    pub(super) fn scope<'l>(&self, labels: &Labels<'l>) -> Option<&'l str> {
+        let logical = labels.get("service_namespace");
+        let known = logical.filter(|name| self.namespaces.contains(*name));
+        match labels.get("namespace") {
+            Some(namespace) if logical == Some(namespace) => known,
+            Some(namespace) => Some(namespace),
+            None => known,
+        }
+    }
+}
+
+/// The labels of the target belong to the messenger, others speak of the subject in their place.
+fn replaced<'l>(all: &Labels<'l>, others: Labels<'l>) -> (Option<Labels<'l>>, Labels<'l>) {
+    let mut said = all.unexported().without(TARGET);
+    said.extend(others);
+    (names_something(&said).then_some(said), all.only(TARGET))
+}

@@ -1,0 +1,314 @@
+//! The built-in placement: which of many labels names the subject of a signal.
+//!
+//! The order: the component itself, the destination in a mesh, then what the class of the messenger leaves: objects of a cluster from the
+//! pod up to the service, machines, the application, and only then the address and the job of the scrape.
+
+use std::collections::BTreeMap;
+
+use estate::ComponentId;
+
+use super::finding::{Wanted, host, replica_set_owner, scheduled};
+use super::labels::Labels;
+use super::messenger::{Messenger, called_as, metrics};
+use super::parts::{OBJECTS, Parts, names_something};
+use super::placement::{PlacedBy, Placement, Unplaced};
+use super::resolver::Resolver;
+
+/// Labels whose value is the component itself.
+const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
+
+/// Labels of a service mesh that name who was called, the most specific first. The others are about the caller, or whoever measured.
+const DESTINATIONS: &[&str] =
+    &["destination_workload", "destination_canonical_service", "destination_service_name", "destination_service", "destination_app"];
+
+/// Labels that name a machine or an endpoint.
+const HOSTS: &[&str] = &["host", "server", "target", "address", "ip", "domain"];
+
+/// Scrape jobs of a control plane, and what they scrape.
+const CONTROL_PLANE: &[(&str, &str)] = &[
+    ("apiserver", "kube-apiserver"),
+    ("kubernetes-apiservers", "kube-apiserver"),
+    ("kube-scheduler", "kube-scheduler"),
+    ("kube-controller-manager", "kube-controller-manager"),
+    ("etcd", "etcd"),
+    ("kube-etcd", "etcd"),
+];
+
+/// Metrics that one program has, for alerts that kept no label.
+const PROGRAMS: &[(&str, &str)] = &[("kube_state_metrics_", "kube-state-metrics"), ("apiserver_", "kube-apiserver"), ("etcd_", "etcd")];
+
+impl Resolver<'_> {
+    pub(super) fn built_in(&self, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
+        let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
+        let parts = self.part(raw, query);
+        let identity = || IDENTITIES.iter().find_map(|label| Some(Placement::labelled(self.named(parts.all.get(label)?)?, label)));
+        identity().or_else(|| self.destination(raw, &parts.all)).unwrap_or_else(|| self.subject(&parts))
+    }
+
+    /// Who was called; where a label says that somebody was, nothing else counts.
+    fn destination(&self, raw: &BTreeMap<String, String>, labels: &Labels<'_>) -> Option<Placement> {
+        let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label))?;
+        let namespace = labels.get("destination_workload_namespace").or_else(|| labels.get("destination_service_namespace"));
+        let named = |label: &str| {
+            let value = labels.get(label)?;
+            self.look(Wanted::Workload, namespace, value.split('.').next().unwrap_or(value))
+        };
+        let found = DESTINATIONS.iter().find_map(|label| Some(Placement::labelled(named(label)?, label)));
+        Some(found.unwrap_or_else(|| {
+            let stated = DESTINATIONS.iter().find_map(|label| Some((*label, labels.get(label)?)));
+            let unknown = Unplaced::Unknown { label: first, value: raw.get(*first).cloned().unwrap_or_default() };
+            Placement::nowhere(stated.map_or(unknown, |(label, value)| self.missing(label, namespace, value)))
+        }))
+    }
+
+    fn subject(&self, parts: &Parts<'_>) -> Placement {
+        let Some(said) = &parts.said else { return self.messenger_itself(parts) };
+        match parts.messenger {
+            Some(Messenger::Machine) => self.of_machine(parts, said),
+            Some(Messenger::Probe) => self.of_probe(parts, said),
+            Some(Messenger::Kubelet) => self.of_kubelet(parts, said),
+            Some(Messenger::StateMetrics | Messenger::Relay) => self.of_messenger(parts, said),
+            None => self.of_application(parts, said),
+        }
+    }
+
+    /// An exporter of machines speaks of the one that it runs on.
+    fn of_machine(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        let named = ["node", "host"].into_iter().find_map(|label| Some(Placement::labelled(self.machine(said.get(label)?)?, label)));
+        let target = &parts.target;
+        let scraped = || Some(Placement::labelled(self.machine(target.get("instance")?)?, "instance"));
+        let under = || {
+            let pod = target.get("pod").or_else(|| parts.all.get("pod"))?;
+            let machine = self.machine_under(self.look(Wanted::Pod, self.scope(&parts.all), pod)?)?;
+            Some(Placement::found(machine, PlacedBy::Under(pod.to_owned())))
+        };
+        // A machine that the estate knows only as what runs on it.
+        let address = || {
+            let instance = target.get("instance")?;
+            let found = self.endpoint(instance, None, None).filter(|id| !self.fits(*id, Wanted::Pod))?;
+            Some(Placement::labelled(found, "instance"))
+        };
+        let found = named.or_else(scraped).or_else(under).or_else(address).or_else(|| self.object(said));
+        // The service of the exporter is not the machine; one that somebody put there is better than nothing.
+        let is_exporters = target.get("service").is_some_and(|service| called_as(service).is_some());
+        found.unwrap_or_else(|| match target.get("instance").filter(|_| is_exporters) {
+            Some(instance) => Placement::nowhere(self.missing("instance", None, host(instance))),
+            None => self.messenger_itself(parts),
+        })
+    }
+
+    /// A prober speaks of its target.
+    fn of_probe(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        let target = said.get("target").map(|target| ("target", target));
+        let instance = || parts.target.get("instance").filter(|instance| !self.is_own_address(parts, instance));
+        match target.or_else(|| instance().map(|instance| ("instance", instance))) {
+            Some((label, value)) => match self.endpoint(value, None, None) {
+                Some(found) => Placement::labelled(found, label),
+                None => Placement::nowhere(Unplaced::Unknown { label, value: value.to_owned() }),
+            },
+            None => self.object(said).unwrap_or_else(|| self.messenger_itself(parts)),
+        }
+    }
+
+    /// Whether the address is that of the messenger's own pod.
+    fn is_own_address(&self, parts: &Parts<'_>, instance: &str) -> bool {
+        let pod = parts.target.get("pod").and_then(|pod| self.look(Wanted::Pod, self.scope(&parts.all), pod));
+        pod.is_some_and(|pod| self.at_address(host(instance), None) == Some(pod))
+    }
+
+    /// A kubelet speaks of pods and volumes, else of its machine.
+    fn of_kubelet(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        if let Some(found) = self.object(said).or_else(|| self.node(parts, said)).or_else(|| self.container(said)) {
+            return found;
+        }
+        if parts.stated().is_some() {
+            return Placement::nowhere(self.reason(parts));
+        }
+        // Without a cluster, somebody may have put there which service a container is for.
+        let service = || {
+            let service = parts.target.get("service").filter(|service| called_as(service).is_none())?;
+            Some(Placement::labelled(self.look(Wanted::Workload, self.scope(&parts.all), service)?, "service"))
+        };
+        let machine = || Some(Placement::labelled(self.machine(parts.target.get("instance")?)?, "instance"));
+        service().or_else(machine).unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
+    }
+
+    /// kube-state-metrics and relays speak of others, and of themselves only if they name nobody else.
+    fn of_messenger(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        let of_job = || {
+            let job = said.get("job").filter(|_| parts.messenger == Some(Messenger::Relay))?;
+            let (namespace, name) = self.job(job);
+            let found = self.look(Wanted::Workload, namespace.or_else(|| self.scope(said)), name)?;
+            Some(Placement::labelled(found, "exported_job"))
+        };
+        if let Some(found) = self.object(said).or_else(|| self.node(parts, said)).or_else(of_job) {
+            return found;
+        }
+        if parts.stated().is_some() || said.has_any(&["resourcequota", "node", "name"]) {
+            return Placement::nowhere(self.reason(parts));
+        }
+        self.messenger_itself(parts)
+    }
+
+    /// An application speaks of itself.
+    fn of_application(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        if let Some(found) = self.object(said).or_else(|| self.node(parts, said)) {
+            return found;
+        }
+        let scope = self.scope(said);
+        let app = || Some(Placement::labelled(self.look(Wanted::Workload, scope, said.get("app")?)?, "app"));
+        let container = || if said.has("pod") { None } else { self.container(said) };
+        if let Some(found) = container().or_else(app) {
+            return found;
+        }
+        if parts.stated().is_some() {
+            return Placement::nowhere(self.reason(parts));
+        }
+        let at = |label: &'static str| {
+            let value = said.get(label)?;
+            let found = self.machine(value).or_else(|| self.endpoint(value, scope, None))?;
+            Some(Placement::labelled(found, label))
+        };
+        let hosts = || HOSTS.iter().find_map(|label| at(label));
+        hosts().or_else(|| self.scraped(said)).unwrap_or_else(|| self.messenger_itself(parts))
+    }
+
+    /// By the address and the job of the scrape, the least specific of all.
+    fn scraped(&self, said: &Labels<'_>) -> Option<Placement> {
+        let scope = self.scope(said);
+        let workload = said.get("job").and_then(|job| {
+            let (namespace, name) = self.job(job);
+            // The namespace of the scrape is not that of a control plane.
+            let scope = if name == job { scope } else { None };
+            Some((self.look(Wanted::Workload, namespace.or(scope), name)?, name))
+        });
+        let instance = || {
+            let instance = said.get("instance").filter(|_| !is_aggregated(said))?;
+            let found = self.endpoint(instance, scope, workload.map(|(_, name)| name))?;
+            let agrees = workload.is_none_or(|(id, name)| found == id || self.is_part(found, name));
+            agrees.then(|| Placement::labelled(found, "instance"))
+        };
+        instance().or_else(|| Some(Placement::labelled(workload?.0, "job")))
+    }
+
+    /// Namespace and name of what a scrape job scrapes: `shop/pay`, `apiserver`. A namespace that the estate does not have is a word of
+    /// the developers.
+    fn job<'j>(&self, job: &'j str) -> (Option<&'j str>, &'j str) {
+        let (namespace, name) = job.rsplit_once('/').map_or((None, job), |(namespace, name)| (Some(namespace), name));
+        let known = namespace.filter(|namespace| self.namespaces.contains(*namespace));
+        (known, CONTROL_PLANE.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, program)| *program))
+    }
+
+    /// The object of a cluster that the labels name: pod, its owner, any other object, the service.
+    fn object(&self, said: &Labels<'_>) -> Option<Placement> {
+        let scope = self.scope(said);
+        let pod = said.get("pod");
+        let by_pod = || Some(Placement::labelled(self.look(Wanted::Pod, scope, pod?)?, "pod"));
+        let by_owner = || Some(Placement::found(self.owner(scope, pod?)?, PlacedBy::Owner(pod?.to_owned())));
+        // An Ingress is often called like another workload than the one that it leads to.
+        let objects = |last: bool| {
+            OBJECTS.iter().filter(|(label, _)| (*label == "ingress") == last).find_map(|(label, wanted)| {
+                let found = self.of_kind(label, *wanted, scope, said.get(label)?)?;
+                Some(Placement::labelled(found, label))
+            })
+        };
+        let control_plane = || if pod.is_some() { None } else { self.control_plane(said) };
+        let service = || Some(Placement::labelled(self.look(Wanted::Workload, scope, said.get("service")?)?, "service"));
+        let by_object = by_pod().or_else(by_owner).or_else(|| objects(false));
+        by_object.or_else(control_plane).or_else(service).or_else(|| objects(true))
+    }
+
+    fn of_kind(&self, label: &str, wanted: Wanted, scope: Option<&str>, name: &str) -> Option<ComponentId> {
+        // A volume is in no namespace; what claims it is.
+        let scope = if label == "persistentvolume" { None } else { scope };
+        let found = self.carrying(label, scope, name).or_else(|| self.look(wanted, scope, name));
+        found.or_else(|| match label {
+            "job_name" => self.look(Wanted::Job, scope, scheduled(name)?),
+            "replicaset" => self.look(Wanted::Workload, scope, replica_set_owner(name)?),
+            _ => None,
+        })
+    }
+
+    /// What a job of the control plane scrapes: the one instance, else the whole.
+    fn control_plane(&self, said: &Labels<'_>) -> Option<Placement> {
+        let job = said.get("job")?;
+        let name = job.rsplit('/').next().unwrap_or(job);
+        let program = CONTROL_PLANE.iter().find(|(alias, _)| *alias == name).map(|(_, program)| *program)?;
+        let instance = said.get("instance").and_then(|instance| {
+            let found = self.at_address(host(instance), Some(program))?;
+            self.is_part(found, program).then(|| Placement::labelled(found, "instance"))
+        });
+        instance.or_else(|| Some(Placement::labelled(self.look(Wanted::Workload, None, program)?, "job")))
+    }
+
+    /// The machine that `node` names, if no object does.
+    fn node(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Option<Placement> {
+        if parts.stated().is_some() {
+            return None;
+        }
+        let name = said.get("node")?;
+        let address = || self.at_address(host(name), None).map(|id| self.machine_under(id).unwrap_or(id));
+        let found = self.machine(name).or_else(|| self.look(Wanted::Machine, None, name)).or_else(address)?;
+        Some(Placement::labelled(found, "node"))
+    }
+
+    /// A container that is a component of its own, which those of a pod are not.
+    fn container(&self, said: &Labels<'_>) -> Option<Placement> {
+        Some(Placement::labelled(self.look(Wanted::Container, self.scope(said), said.get("container")?)?, "container"))
+    }
+
+    /// The messenger, as the labels say nothing about anybody else.
+    fn messenger_itself(&self, parts: &Parts<'_>) -> Placement {
+        let scope = self.scope(&parts.all);
+        let at =
+            |label: &'static str, wanted: Wanted| Some(Placement::labelled(self.look(wanted, scope, parts.target.get(label)?)?, label));
+        let target = at("pod", Wanted::Pod).or_else(|| at("service", Wanted::Workload));
+        let found = target.or_else(|| self.program(parts));
+        found.unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
+    }
+
+    /// The program that has the metrics of the query, if no label names anything.
+    fn program(&self, parts: &Parts<'_>) -> Option<Placement> {
+        if names_something(&parts.all) || parts.all.has("instance") {
+            return None;
+        }
+        let metrics = metrics(parts.query?);
+        let (metric, (_, program)) =
+            metrics.iter().find_map(|metric| Some((metric, PROGRAMS.iter().find(|(prefix, _)| metric.starts_with(*prefix))?)))?;
+        let found = self.look(Wanted::Workload, None, program).or_else(|| self.only_called(program))?;
+        Some(Placement::found(found, PlacedBy::Query((*metric).to_owned())))
+    }
+
+    /// The only workload with these words in its name: charts put the name of the release before.
+    fn only_called(&self, words: &str) -> Option<ComponentId> {
+        let mut called = self.estate.ids().filter(|id| self.estate.component(*id).id.contains(words) && self.fits(*id, Wanted::Workload));
+        let found = called.next()?;
+        if called.next().is_some() { None } else { Some(found) }
+    }
+
+    /// Why nothing was found.
+    fn reason(&self, parts: &Parts<'_>) -> Unplaced {
+        let Some(said) = &parts.said else { return parts.messenger.map_or(Unplaced::Unnamed, Unplaced::OfMessenger) };
+        if let Some((label, value)) = parts.stated() {
+            let scope = if label == "persistentvolume" { None } else { self.scope(said) };
+            return self.missing(label, scope, value);
+        }
+        for label in ["service", "node", "app", "host", "server", "target", "address", "ip", "domain", "instance", "job"] {
+            if let Some(value) = said.get(label) {
+                let scope = if label == "node" { None } else { self.scope(said) };
+                return self.missing(label, scope, host(value));
+            }
+        }
+        match parts.messenger {
+            Some(messenger) if names_something(&parts.target) => Unplaced::OfMessenger(messenger),
+            Some(_) | None => Unplaced::Unnamed,
+        }
+    }
+}
+
+/// Whether the signal is about an API that the API server at this address forwards to others.
+fn is_aggregated(said: &Labels<'_>) -> bool {
+    let is_version =
+        |name: &str| name.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) && name.contains('.');
+    said.get("name").is_some_and(is_version)
+}
