@@ -94,7 +94,7 @@ fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) 
     named.sort_by_key(|s| (s.onset, s.text.clone()));
     let first = named.first().map(|s| s.onset);
     named.retain(|s| first.is_some_and(|first| s.onset.since(first) <= TOLERANCE));
-    let mut texts: Vec<&str> = named.iter().map(|s| s.text.as_str()).collect();
+    let mut texts: Vec<&str> = named.iter().map(|s| if s.text.is_empty() { s.kind.name() } else { s.text.as_str() }).collect();
     texts.dedup();
     texts.truncate(MAX_NAMED);
     let starving = || {
