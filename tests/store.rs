@@ -36,7 +36,7 @@ fn component(id: &str, origin: &str, attributes: Value) -> DeclaredComponent {
         tier: None,
         attributes: serde_json::from_value(attributes).unwrap(),
         origin: origin.to_owned(),
-        places: None,
+        ..DeclaredComponent::default()
     }
 }
 

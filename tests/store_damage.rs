@@ -37,7 +37,7 @@ fn component(at: usize, round: u64, origin: &str) -> DeclaredComponent {
         ]
         .into(),
         origin: origin.to_owned(),
-        places: None,
+        ..DeclaredComponent::default()
     }
 }
 

@@ -62,7 +62,7 @@ fn component(id: &str, kind: &str) -> DeclaredComponent {
         tier: None,
         attributes: [].into(),
         origin: GIT.to_owned(),
-        places: None,
+        ..DeclaredComponent::default()
     }
 }
 

@@ -23,7 +23,7 @@ pub fn run(dir: &str) {
         tier: None,
         attributes: BTreeMap::new(),
         origin: "git".to_owned(),
-        places: None,
+        ..DeclaredComponent::default()
     };
     let relation = |edge: &[u32]| DeclaredRelation {
         from: name(edge[0]),

@@ -393,6 +393,9 @@ fn component(one: &DeclaredComponent, model: &Model) -> Value {
             fields.insert(name.to_owned(), value!(said));
         }
     }
+    if !one.aliases.is_empty() {
+        fields.insert("aliases".to_owned(), value!(one.aliases));
+    }
     if !one.attributes.is_empty() {
         let attributes = one.attributes.iter().map(|(name, said)| (name.clone(), value!(said.in_own_unit(model, &one.kind, name))));
         fields.insert("attributes".to_owned(), Value::Object(attributes.collect()));

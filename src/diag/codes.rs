@@ -89,6 +89,7 @@ codes! {
     BAD_PLACEMENT = "F3019", "an invalid entry in `topology/sources.yaml`", "`topology/sources.yaml` 中的无效条目";
     DUPLICATE_NAME = "F3020", "the same name for two things", "同一名称指两个对象";
     SECRET = "F3021", "a literal secret in a file", "文件中的明文密钥";
+    EXTENDS = "F3022", "more is said about a component that nothing declares, or something that cannot be", "补充说明的组件不存在，或补充内容不成立";
 
     SIGNAL_FORMAT = "F4001", "a signal file that cannot be read", "无法读取的信号文件";
     SIGNAL_ENTRY = "F4002", "a signal that cannot be read, rejected", "无法读取的信号，已拒绝";

@@ -9,6 +9,7 @@ use value::yaml::{self, Node};
 
 use super::component::{AttributeValue, Component, Tier};
 use super::declared::{Declared, DeclaredComponent};
+use super::extensions::Extensions;
 use super::model::{Member, Model};
 use super::quantity::{fit, undeclared};
 use super::read_model::{ModelDraft, read_model};
@@ -96,11 +97,12 @@ fn components(
     mut said: Vec<DeclaredComponent>,
     broken: &mut BTreeSet<String>,
 ) -> Vec<Component> {
+    let mut extensions = Extensions::of(&mut said);
     // Stable: of several with one id, the first that was declared counts.
     said.sort_by(|a, b| a.id.cmp(&b.id));
     let mut good = Vec::with_capacity(said.len());
     let mut said = said.into_iter().peekable();
-    while let Some(first) = said.next() {
+    while let Some(mut first) = said.next() {
         while let Some(again) = said.next_if(|next| next.id == first.id) {
             let report = problem(Code::DUPLICATE_ID, again.place(), text!("two components have the id `{}`", first.id));
             let report = report.label("declared again");
@@ -109,6 +111,7 @@ fn components(
                 None => report,
             });
         }
+        extensions.apply(complaints, model, &mut first);
         let Some(kind) = component_type(complaints, model, &first) else {
             broken.insert(first.id);
             continue;
@@ -116,10 +119,11 @@ fn components(
         let attributes = attributes(complaints, model, &kind, &first);
         let tier = tier(complaints, &first);
         let place = first.place();
-        let DeclaredComponent { id, name, owner, environment, .. } = first;
+        let DeclaredComponent { id, name, owner, environment, aliases, .. } = first;
         let name = name.unwrap_or_else(|| id.clone());
-        good.push(Component { id, kind, name, owner, environment, tier, attributes, place });
+        good.push(Component { id, kind, name, owner, environment, tier, attributes, aliases, place });
     }
+    extensions.report_rest(complaints, &good, broken);
     good
 }
 

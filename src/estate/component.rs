@@ -22,6 +22,8 @@ pub struct Component {
     /// Business tier: `core`, `important`, `general` or `minor`; see [`Tier`].
     pub tier: Option<Tier>,
     pub attributes: BTreeMap<String, AttributeValue>,
+    /// Other names that signals and people use for it.
+    pub aliases: Vec<String>,
     pub place: Option<Place>,
 }
 

@@ -35,6 +35,12 @@ pub struct DeclaredComponent {
     /// By any of its names.
     pub tier: Option<String>,
     pub attributes: BTreeMap<String, Written>,
+    /// Other names that signals and people use for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// It says more about a component that something else declares; its type may be empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extends: bool,
     /// Who declares it: `git`, `api`, `import:kubernetes`; empty for the files of the project itself.
     pub origin: String,
     #[serde(skip)]
@@ -135,6 +141,8 @@ impl Snapshot {
                 environment: one.environment.clone(),
                 tier: one.tier.map(|tier| tier.name().to_owned()),
                 attributes: one.attributes.iter().map(|(name, value)| (name.clone(), Written::from(value))).collect(),
+                aliases: one.aliases.clone(),
+                extends: false,
                 origin: origin.to_owned(),
                 places: None,
             }

@@ -13,6 +13,7 @@ mod component;
 mod csr;
 mod cycles;
 mod declared;
+mod extensions;
 mod graph;
 mod impact;
 mod model;

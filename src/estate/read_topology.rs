@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use diag::Place;
+use diag::{Code, Diagnostic, Place, text};
 use value::fields::Reader;
 use value::yaml::{Node, Value};
 
@@ -35,22 +35,36 @@ pub(super) fn read_topology(reader: &mut Reader<'_>, root: &Node, declared: &mut
 }
 
 fn component(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
-    let known = ["id", "type", "name", "tier", "owner", "environment", "attributes"];
+    let known = ["id", "extend", "type", "name", "tier", "owner", "environment", "attributes", "aliases"];
     let Some(fields) = reader.fields(node, "a component", &known) else { return };
-    let id = reader.required(&fields, "id").and_then(|node| reader.word(node, "`id`"));
-    let kind = reader.required(&fields, "type").and_then(|node| reader.word(node, "`type`"));
-    let mut text = |key: &str, what: &'static str| fields.get(key).and_then(|node| reader.word(node, what)).map(|word| word.text);
-    let name = text("name", "`name`");
-    let owner = text("owner", "`owner`");
-    let environment = text("environment", "`environment`");
+    let extended = fields.get("extend").and_then(|node| reader.word(node, "`extend`"));
+    let extends = extended.is_some();
+    let (id, kind) = if extends {
+        if let Some(node) = fields.get("id") {
+            let message = text!("a component has `id` or `extend`, not both");
+            reader
+                .report(Diagnostic::error(Code::EXTENDS, node.place, message).help("`extend` names the component that it says more about"));
+        }
+        (extended, fields.get("type").and_then(|node| reader.word(node, "`type`")))
+    } else {
+        let id = reader.required(&fields, "id").and_then(|node| reader.word(node, "`id`"));
+        (id, reader.required(&fields, "type").and_then(|node| reader.word(node, "`type`")))
+    };
+    let mut said = |key: &str, what: &'static str| fields.get(key).and_then(|node| reader.word(node, what)).map(|word| word.text);
+    let name = said("name", "`name`");
+    let owner = said("owner", "`owner`");
+    let environment = said("environment", "`environment`");
     let tier = fields.get("tier").and_then(|node| reader.word(node, "`tier`"));
     let Some(id) = id else { return };
-    let Some(kind) = kind else {
+    if kind.is_none() && !extends {
         declared.broken.push(id.text);
         return;
-    };
-    let mut one = DeclaredComponent { kind: kind.text, name, owner, environment, ..DeclaredComponent::default() };
-    let mut places = Places { id: id.place, kind: kind.place, tier: tier.as_ref().map(|tier| tier.place), attributes: [].into() };
+    }
+    let (kind, kind_place) = kind.map_or((String::new(), id.place), |kind| (kind.text, kind.place));
+    let aliases = fields.get("aliases").map_or_else(Vec::new, |node| reader.words(node, "`aliases`"));
+    let aliases = aliases.into_iter().map(|word| word.text).collect();
+    let mut one = DeclaredComponent { kind, name, owner, environment, aliases, extends, ..DeclaredComponent::default() };
+    let mut places = Places { id: id.place, kind: kind_place, tier: tier.as_ref().map(|tier| tier.place), attributes: [].into() };
     one.tier = tier.map(|tier| tier.text);
     for (key, node) in fields.get("attributes").map_or_else(Default::default, |node| reader.map(node, "`attributes`")) {
         if let Some(value) = written(reader, &key.name, node) {

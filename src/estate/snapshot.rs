@@ -30,6 +30,8 @@ pub struct Snapshot {
     grouped: Vec<bool>,
     /// Sorted by name, then by id.
     by_name: Vec<ComponentId>,
+    /// Sorted by alias.
+    aliases: Vec<(String, ComponentId)>,
     by_type: BTreeMap<String, Vec<ComponentId>>,
     /// The hops of faults, on and back.
     pub(super) on: Rows,
@@ -53,15 +55,19 @@ impl Snapshot {
         let mut graph = DiGraph::with_capacity(components.len(), edges.len());
         let mut by_type: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
         let mut names: Vec<(&str, ComponentId)> = Vec::with_capacity(components.len());
+        let mut aliases: Vec<(String, ComponentId)> = Vec::new();
         for (id, component) in (0u32..).map(ComponentId).zip(&components) {
             graph.add_node(id);
             by_type.entry(component.kind.clone()).or_default().push(id);
             names.push((component.name.as_str(), id));
+            aliases.extend(component.aliases.iter().map(|alias| (alias.clone(), id)));
         }
         for edge in edges {
             graph.add_edge(node(edge.from), node(edge.to), edge.kind);
         }
         names.sort_unstable();
+        aliases.sort_unstable();
+        aliases.dedup();
         let by_name = names.into_iter().map(|(_, id)| id).collect();
         let mut groups_of: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
         for (at, group) in groups.iter().enumerate() {
@@ -76,7 +82,7 @@ impl Snapshot {
             }
         }
         let (on, back, pool) = (Rows::default(), Rows::default(), Pool::default());
-        let mut snapshot = Self { model, components, graph, kinds, groups, groups_of, grouped, by_name, by_type, on, back, pool };
+        let mut snapshot = Self { model, components, graph, kinds, groups, groups_of, grouped, by_name, aliases, by_type, on, back, pool };
         (snapshot.on, snapshot.back) = rows(&snapshot);
         snapshot
     }
@@ -114,14 +120,24 @@ impl Snapshot {
         u32::try_from(at).ok().map(ComponentId)
     }
 
-    /// By id, else by name if just one component has it.
+    /// By id, else by name, else by alias, if just one component has it.
     pub fn find_named(&self, name: &str) -> Option<ComponentId> {
         self.find(name).or_else(|| {
             let first = self.by_name.partition_point(|id| self.component(*id).name.as_str() < name);
             let mut found = self.by_name.iter().skip(first).take_while(|id| self.component(**id).name == name);
-            let only = found.next()?;
-            if found.next().is_some() { None } else { Some(*only) }
+            match (found.next(), found.next()) {
+                (Some(only), None) => Some(*only),
+                (Some(_), Some(_)) => None,
+                (None, _) => self.find_alias(name),
+            }
         })
+    }
+
+    fn find_alias(&self, alias: &str) -> Option<ComponentId> {
+        let first = self.aliases.partition_point(|(one, _)| one.as_str() < alias);
+        let mut found = self.aliases.iter().skip(first).take_while(|(one, _)| one == alias);
+        let (_, only) = found.next()?;
+        if found.next().is_some() { None } else { Some(*only) }
     }
 
     /// Components of the type (name or Chinese name) and of its subtypes, ascending.

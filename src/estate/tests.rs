@@ -343,3 +343,45 @@ fn a_deep_chain_is_built_and_walked() {
         "{mistakes:?}"
     );
 }
+
+#[test]
+fn a_file_may_say_more_about_what_another_declares() {
+    let (snapshot, mistakes) = load(
+        "types:\n  postgres: {parent: database}\n",
+        "
+components:
+  - {extend: pg, type: postgres, tier: core, owner: dba, name: Orders, aliases: [orders-db, pg.shop], attributes: {max_connections: 300}}
+  - {id: pg, type: database, owner: import, attributes: {max_connections: 100, version: \"15\"}}
+  - {extend: pg, environment: prod}
+",
+    );
+    assert_eq!(mistakes, [""; 0]);
+    let pg = snapshot.component(snapshot.find_named("orders-db").unwrap());
+    assert_eq!((pg.id.as_str(), pg.kind.as_str(), pg.name.as_str()), ("pg", "postgres", "Orders"));
+    assert_eq!((pg.owner.as_deref(), pg.environment.as_deref(), pg.tier), (Some("dba"), Some("prod"), Some(super::Tier::Core)));
+    assert_eq!(pg.attributes.get("max_connections"), Some(&AttributeValue::Number(300.0)));
+    assert_eq!(snapshot.find_named("pg.shop"), snapshot.find("pg"));
+}
+
+#[test]
+fn what_is_said_of_others_must_fit() {
+    check(
+        "",
+        "components:
+  - {id: pg, type: database}
+  - {extend: pgg, tier: core}
+  - {extend: pg, type: host}
+  - {extend: pg, owner: a}
+  - {extend: pg, owner: b}
+  - {extend: pg, id: x}
+  - {extend: pg, attributes: {max_connections: many}}
+",
+        &[
+            "F3022 3 `pgg` is extended, but nothing declares it | did you mean `pg`?",
+            "F3022 4 `pg` is a database, which cannot become a host | give a type that is a database, or leave the type out",
+            "F3020 6 `owner` of `pg` is given twice, differently",
+            "F3022 7 a component has `id` or `extend`, not both | `extend` names the component that it says more about",
+            "F3009 8 attribute `max_connections` must be a count, not `many` | use a number in `count`, or text with a unit, like `\"100\"`",
+        ],
+    );
+}

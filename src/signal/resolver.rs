@@ -50,6 +50,7 @@ impl<'a> Resolver<'a> {
         let mut namespaces: BTreeSet<&'a str> = BTreeSet::new();
         for id in estate.ids() {
             let component = estate.component(id);
+            names.extend(component.aliases.iter().map(|alias| (alias.as_str(), id)));
             if component.name != component.id {
                 names.push((component.name.as_str(), id));
             }

@@ -277,6 +277,9 @@ fn fill(merged: &mut DeclaredComponent, other: DeclaredComponent) {
     for (name, value) in other.attributes {
         merged.attributes.entry(name).or_insert(value);
     }
+    merged.aliases.extend(other.aliases);
+    merged.aliases.sort();
+    merged.aliases.dedup();
 }
 
 /// Where another origin differs from git. What git leaves open is not a conflict.
@@ -349,7 +352,7 @@ mod tests {
             tier: None,
             attributes: [("size".to_owned(), Written::Base(size)), (origin.to_owned(), Written::Bool(true))].into(),
             origin: origin.to_owned(),
-            places: None,
+            ..DeclaredComponent::default()
         }
     }
 

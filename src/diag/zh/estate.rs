@@ -116,4 +116,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("it is a socket, not a file", "它是套接字，不是文件"),
     ("it is a device, not a file", "它是设备，不是文件"),
     ("it is something else, not a file", "它不是文件"),
+    ("a component has `id` or `extend`, not both", "组件只能有 `id` 或 `extend` 之一"),
+    ("`extend` names the component that it says more about", "`extend` 指明要补充说明的组件"),
+    ("`{}` of `{}` is given twice, differently", "`{1}` 的 `{0}` 给出了两次，且不一致"),
+    ("`{}` is extended, but nothing declares it", "补充说明了 `{}`，但没有任何来源声明它"),
+    ("`{}` is a {}, which cannot become a {}", "`{}` 的类型是 {}，不能变成 {}"),
+    ("give a type that is a {}, or leave the type out", "请给出 {} 的子类型，或省略类型"),
 ];
