@@ -4,6 +4,7 @@ mod alerts;
 mod answers;
 mod bundles;
 mod events;
+mod kubernetes;
 mod logs;
 mod metrics;
 mod placing;
