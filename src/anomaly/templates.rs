@@ -146,7 +146,9 @@ pub fn log_deviations(facts: &Facts, at: Time, since: Time) -> Vec<LogDeviation>
 impl Period {
     /// `None` if there is nothing to judge.
     fn of(lines: &[LogLine], since: Option<Time>, symptom: Option<Time>) -> Option<Period> {
-        let (first, last) = (lines.first()?.time, lines.last()?.time);
+        // Events of a cluster tell of earlier days; the logs need not have begun then.
+        let first = lines.iter().find(|line| !line.is_of_cluster()).or(lines.first())?.time;
+        let last = lines.last()?.time;
         let asked: Vec<Time> = [since, symptom].into_iter().flatten().collect();
         let half = first.plus(last.since(first) / 2);
         let cuts = if asked.is_empty() { vec![half] } else { asked };

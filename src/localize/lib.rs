@@ -86,7 +86,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     deviations.retain(|d| facts.series.get(d.series).is_some_and(|s| !s.within(since, engine.at).is_empty()));
     let logs = log_deviations(facts, engine.at, called.unwrap_or(Time::MIN));
     let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
-    symptoms::quieten(&mut symptoms, &logs);
+    symptoms::quieten(&mut symptoms, &logs, facts);
     let witnesses = witnesses(&logs, facts, since, engine.at);
     let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, since };
 

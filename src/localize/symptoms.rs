@@ -201,11 +201,15 @@ fn logs(facts: &Facts, since: Time, at: Time, factor: impl Fn(Option<ComponentId
 }
 
 /// Drops error lines that were logged as often before. The error lines of a component stay a symptom only if one of its error templates
-/// is new or surges, or if there are no earlier logs.
-pub fn quieten(symptoms: &mut Vec<Symptom>, logs: &[LogDeviation]) {
+/// is new or surges, if there are no earlier logs, or if a cluster says it: what happens there every day it says as information.
+pub fn quieten(symptoms: &mut Vec<Symptom>, logs: &[LogDeviation], facts: &Facts) {
+    let is_of_cluster = |signal: &SignalRef| match signal {
+        SignalRef::Log(index) => facts.logs.get(*index).is_some_and(signal::LogLine::is_of_cluster),
+        _ => false,
+    };
     symptoms.retain(|symptom| {
         let odd = || logs.iter().any(|found| found.error && found.component == symptom.component);
-        symptom.kind != Kind::Log || odd()
+        symptom.kind != Kind::Log || odd() || symptom.signals.iter().any(is_of_cluster)
     });
 }
 

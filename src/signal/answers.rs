@@ -283,26 +283,23 @@ fn length(text: &str) -> Result<usize, serde_json::Error> {
     }
 }
 
-/// The entries of a file of which each stands for itself, and what is wrong with those that cannot be read. `key` is a field that an
-/// entry has.
+/// The entries of a file of which each stands for itself, and what is wrong with those that cannot be read. `is_known` tells
+/// an entry from other JSON.
 ///
 /// # Errors
 /// `NOT_UTF8`; `SIGNAL_FORMAT`: nothing in the file can be read.
-pub(super) fn entries(file: &str, bytes: &[u8], key: &str) -> Result<Vec<Result<Value, String>>, Box<Diagnostic>> {
+pub(super) fn entries(file: &str, bytes: &[u8], is_known: impl Fn(&Value) -> bool) -> Result<Vec<Result<Value, String>>, Box<Diagnostic>> {
     let answers = answers::<Value>(file, bytes)?;
     let Some(alone) = answers.iter().find_map(|answer| answer.read.as_ref().err().map(|broken| broken.alone(file))) else {
         return Ok(answers.into_iter().filter_map(|answer| answer.read.ok()).map(Ok).collect());
     };
     let walked: Vec<_> = answers.into_iter().map(|answer| answer.read.map_err(|broken| broken.found())).collect();
-    let known = walked.iter().filter(|entry| is_entry(entry, key)).count();
+    let is_entry = |entry: &&Result<Value, String>| entry.as_ref().is_ok_and(&is_known);
+    let known = walked.iter().filter(is_entry).count();
     // Where each stands in a line of its own, each broken line counts.
     let by_line = lines(json::text(file, bytes)?);
-    let best = if by_line.iter().filter(|entry| is_entry(entry, key)).count() >= known { by_line } else { walked };
-    if best.iter().any(|entry| is_entry(entry, key)) { Ok(best) } else { Err(alone) }
-}
-
-fn is_entry(entry: &Result<Value, String>, key: &str) -> bool {
-    entry.as_ref().is_ok_and(|value| value.get(key).is_some())
+    let best = if by_line.iter().filter(is_entry).count() >= known { by_line } else { walked };
+    if best.iter().any(|entry| is_entry(&entry)) { Ok(best) } else { Err(alone) }
 }
 
 fn lines(text: &str) -> Vec<Result<Value, String>> {

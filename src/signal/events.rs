@@ -1,4 +1,4 @@
-//! CloudEvents 1.0, one per line or as an array: changes, probes and reports.
+//! CloudEvents 1.0, one per line or as an array: changes, probes and reports; and what a Kubernetes cluster says, as it is or in one.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ use super::answers;
 use super::counts::{Counts, KindCounts};
 use super::facts::{Change, Origin, Probe, Report};
 use super::json;
+use super::kubernetes_events::{self, Cluster};
 use super::mapping_rules::EventKind;
 use super::reader_context::{Complaints, ReaderContext};
 
@@ -37,30 +38,67 @@ pub(super) type Seen = BTreeSet<(String, String)>;
 
 pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut complaints = Complaints::default();
-    let entries = answers::entries(file, bytes, "type")?;
-    let is_event = |entry: &Result<Value, String>| entry.as_ref().is_ok_and(|event| event.get("type").is_some());
-    if !entries.is_empty() && !entries.iter().any(is_event) {
+    let is_known = |entry: &Value| entry.get("type").is_some() || kubernetes_events::is_object(entry);
+    let entries = answers::entries(file, bytes, is_known)?;
+    if !entries.is_empty() && !entries.iter().any(|entry| entry.as_ref().is_ok_and(is_known)) {
         let what = text!("`{}` contains no CloudEvents: no entry has a `type`", file);
         return Err(Box::new(
             Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("expected CloudEvents 1.0 as JSON, one per line or as an array"),
         ));
     }
-    for (index, entry) in entries.into_iter().enumerate() {
-        let taken = match &entry {
+    // What a cluster says is many signals in one entry: they are numbered behind all entries, if there are others.
+    let alone = entries.iter().all(|entry| entry.as_ref().is_ok_and(kubernetes_events::is_object));
+    let behind = if alone { 0 } else { entries.len() };
+    let mut cluster = Cluster::default();
+    for (index, entry) in entries.iter().enumerate() {
+        let taken = match entry {
+            Ok(object) if kubernetes_events::is_object(object) => {
+                cluster.read(index, object, None);
+                Ok(())
+            }
+            Ok(event) if wraps_object(index, event, seen, &mut cluster, context) => Ok(()),
             Ok(event) => take(file, index, event, seen, context),
             Err(reason) => Err(Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason: text!("invalid JSON"), found: reason.clone() }),
         };
         if let Err(refusal) = taken {
-            let found = if refusal.found.is_empty() { String::new() } else { format!(", {}", refusal.found) };
-            complaints.add(refusal.code, text!("events rejected, {}", refusal.reason), 1, || text!("event {}{}", index, found));
-            let counts = counter(&mut context.counts, refusal.kind);
-            counts.received += 1;
-            counts.reject(&refusal.reason.to_string(), 1);
-            context.unread(file, index, format!("event: {}{found}", refusal.reason));
+            reject(file, index, &refusal, &mut complaints, context);
         }
+    }
+    for (index, reason) in cluster.settle(file, behind, seen, context) {
+        let refusal = Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason, found: String::new() };
+        reject(file, index, &refusal, &mut complaints, context);
     }
     complaints.report(file, &mut context.diagnostics);
     Ok(())
+}
+
+fn reject(file: &str, index: usize, refusal: &Refusal, complaints: &mut Complaints, context: &mut ReaderContext<'_>) {
+    let found = if refusal.found.is_empty() { String::new() } else { format!(", {}", refusal.found) };
+    complaints.add(refusal.code, text!("events rejected, {}", refusal.reason), 1, || text!("event {}{}", index, found));
+    let counts = counter(&mut context.counts, refusal.kind);
+    counts.received += 1;
+    counts.reject(&refusal.reason.to_string(), 1);
+    context.unread(file, index, format!("event: {}{found}", refusal.reason));
+}
+
+/// Reads a `CloudEvent` whose data is an object of Kubernetes, unless the user says what events of its type are. Returns whether it is one.
+fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Cluster, context: &mut ReaderContext<'_>) -> bool {
+    let name = entry.get("type").and_then(Value::as_str).unwrap_or_default();
+    let Ok(data) = payload(entry) else { return false };
+    if !kubernetes_events::is_object(&data) || context.placer.event_kind(name).is_some() {
+        return false;
+    }
+    let source = entry.get("source").and_then(json::scalar).unwrap_or_default();
+    if let Some(id) = entry.get("id").and_then(json::scalar)
+        && !seen.insert((source, id))
+    {
+        context.counts.other_events.received += 1;
+        context.counts.other_events.duplicates += 1;
+        return true;
+    }
+    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse);
+    cluster.read(index, &data, sent);
+    true
 }
 
 /// Why an event is rejected.

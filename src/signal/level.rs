@@ -15,4 +15,9 @@ impl LogLine {
     pub fn is_error(&self) -> bool {
         self.level().is_some_and(|level| BAD_LEVELS.contains(&level.to_ascii_lowercase().as_str()))
     }
+
+    /// Whether a Kubernetes cluster said it about one of its objects. No log was recorded for it, so it says nothing about when logs begin.
+    pub fn is_of_cluster(&self) -> bool {
+        self.labels.get("source").is_some_and(|source| source == "kubernetes") && self.labels.contains_key("reason")
+    }
 }

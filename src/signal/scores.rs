@@ -59,8 +59,8 @@ pub(super) type Seen = BTreeMap<Key, usize>;
 /// # Errors
 /// `NOT_UTF8`; `SIGNAL_FORMAT`: not JSON, or no entry has a `score`.
 pub fn score_entries(file: &str, bytes: &[u8], frame: &ScoreFrame<'_>, placer: &Resolver<'_>) -> Result<Vec<ScoreEntry>, Box<Diagnostic>> {
-    let entries =
-        answers::entries(file, bytes, "score").map_err(|error| if error.code == Code::SIGNAL_FORMAT { helped(*error) } else { error })?;
+    let entries = answers::entries(file, bytes, |entry| entry.get("score").is_some());
+    let entries = entries.map_err(|error| if error.code == Code::SIGNAL_FORMAT { helped(*error) } else { error })?;
     if !entries.is_empty() && !entries.iter().flatten().any(|entry| entry.get("score").is_some()) {
         let what = text!("`{}` contains no scores: no entry has a `score`", file);
         return Err(helped(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what)));

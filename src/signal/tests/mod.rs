@@ -5,6 +5,7 @@ mod answers;
 mod bundles;
 mod cluster;
 mod events;
+mod kubernetes;
 mod logs;
 mod metrics;
 mod placing;

@@ -1,0 +1,129 @@
+//! What a reason of Kubernetes means for the object that it is said of.
+
+/// How much a reason speaks against its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grade {
+    /// The object itself has a fault: as good as an error line of its own.
+    Against,
+    /// Often the effect of a fault elsewhere.
+    Effect,
+    /// Somebody or a controller changed something.
+    Change,
+    /// The usual course of things.
+    Quiet,
+}
+
+impl Grade {
+    /// The level of the log line that is made of it.
+    pub fn level(self) -> &'static str {
+        match self {
+            Grade::Against => "error",
+            Grade::Effect => "warning",
+            Grade::Change | Grade::Quiet => "info",
+        }
+    }
+}
+
+/// Reasons that mean something else for one kind of object: a node is not ready, and each of its pods is told so; a schedule makes jobs.
+const OF_KIND: &[(&str, &str, Grade)] = &[
+    ("Pod", "NodeNotReady", Grade::Effect),
+    ("CronJob", "SuccessfulCreate", Grade::Quiet),
+    ("CronJob", "SuccessfulDelete", Grade::Quiet),
+    ("Job", "SuccessfulCreate", Grade::Quiet),
+    ("Job", "SuccessfulDelete", Grade::Quiet),
+];
+
+/// The grades of reasons, the first that fits: one that ends in `*` is a beginning. All others: warnings are effects, the rest is quiet.
+const GRADES: &[(&str, Grade)] = &[
+    // Of autoscalers, endpoints and hooks: nothing else fails of it.
+    ("FailedGet*", Grade::Effect),
+    ("FailedCompute*", Grade::Effect),
+    ("FailedToUpdateEndpoint*", Grade::Effect),
+    ("FailedPreStopHook", Grade::Effect),
+    ("FailedKillPod", Grade::Effect),
+    ("Failed*", Grade::Against),
+    // Containers and images.
+    ("OOMKilled", Grade::Against),
+    ("OOMKilling", Grade::Against),
+    ("SystemOOM", Grade::Against),
+    ("BackOff", Grade::Against),
+    ("CrashLoopBackOff", Grade::Against),
+    ("ImagePullBackOff", Grade::Against),
+    ("ErrImage*", Grade::Against),
+    ("ImageInspectError", Grade::Against),
+    ("InspectFailed", Grade::Against),
+    ("InvalidImageName", Grade::Against),
+    ("RegistryUnavailable", Grade::Against),
+    ("CreateContainer*", Grade::Against),
+    ("RunContainerError", Grade::Against),
+    ("ContainerCannotRun", Grade::Against),
+    ("StartError", Grade::Against),
+    ("Error", Grade::Against),
+    ("DeadlineExceeded", Grade::Against),
+    ("BackoffLimitExceeded", Grade::Against),
+    ("ProgressDeadlineExceeded", Grade::Against),
+    // Places and volumes.
+    ("Evicted", Grade::Against),
+    ("Preempted", Grade::Against),
+    ("Preempting", Grade::Against),
+    ("Unschedulable", Grade::Against),
+    ("OutOf*", Grade::Against),
+    ("ProvisioningFailed", Grade::Against),
+    ("VolumeResizeFailed", Grade::Against),
+    ("FileSystemResizeFailed", Grade::Against),
+    ("SchedulingGated", Grade::Quiet),
+    // Nodes.
+    ("NodeNotReady", Grade::Against),
+    ("NodeStatusUnknown", Grade::Against),
+    ("KubeletNotReady", Grade::Against),
+    ("NetworkNotReady", Grade::Against),
+    ("NetworkUnavailable", Grade::Against),
+    ("ContainerRuntimeNotReady", Grade::Against),
+    ("MemoryPressure", Grade::Against),
+    ("DiskPressure", Grade::Against),
+    ("PIDPressure", Grade::Against),
+    ("NodeHasMemoryPressure", Grade::Against),
+    ("NodeHasDiskPressure", Grade::Against),
+    ("NodeHasPIDPressure", Grade::Against),
+    ("NodeHasInsufficient*", Grade::Against),
+    ("EvictionThresholdMet", Grade::Against),
+    ("FreeDiskSpaceFailed", Grade::Against),
+    ("ImageGCFailed", Grade::Against),
+    ("ContainerGCFailed", Grade::Against),
+    ("Rebooted", Grade::Against),
+    ("NodeShutdown", Grade::Against),
+    ("KernelOops", Grade::Against),
+    ("KernelDeadlock", Grade::Against),
+    ("ReadonlyFilesystem", Grade::Against),
+    ("TaskHung", Grade::Against),
+    // A node that just started says so, whatever its disk.
+    ("InvalidDiskCapacity", Grade::Quiet),
+    // Effects.
+    ("Unhealthy", Grade::Effect),
+    ("ProbeWarning", Grade::Effect),
+    ("TaintManagerEviction", Grade::Effect),
+    ("SandboxChanged", Grade::Effect),
+    ("NotTriggerScaleUp", Grade::Effect),
+    ("ExceededGracePeriod", Grade::Effect),
+    // Resolvers and names that work all the same.
+    ("DNSConfigForming", Grade::Quiet),
+    // Changes.
+    ("ScalingReplicaSet", Grade::Change),
+    ("SuccessfulRescale", Grade::Change),
+    ("SuccessfulCreate", Grade::Change),
+    ("SuccessfulDelete", Grade::Change),
+    ("Killing", Grade::Change),
+    ("DeploymentRollback", Grade::Change),
+    ("NodeNotSchedulable", Grade::Change),
+    ("NodeSchedulable", Grade::Change),
+    ("RemovingNode", Grade::Change),
+    ("TriggeredScaleUp", Grade::Change),
+    ("ScaleDown", Grade::Change),
+];
+
+/// The grade of a reason; `None` if nothing is known about it.
+pub(super) fn grade(kind: &str, reason: &str) -> Option<Grade> {
+    let fits = |pattern: &str| pattern.strip_suffix('*').map_or(reason == pattern, |beginning| reason.starts_with(beginning));
+    let of_kind = OF_KIND.iter().find(|(of, name, _)| *of == kind && *name == reason).map(|(_, _, grade)| *grade);
+    of_kind.or_else(|| GRADES.iter().find(|(pattern, _)| fits(pattern)).map(|(_, grade)| *grade))
+}

@@ -1,0 +1,180 @@
+use super::{check_error, estate, facts};
+
+const FILE: &str = "events.ndjson";
+
+/// Log lines with their levels, changes, and what could not be read, one a line.
+fn said(input: &str) -> String {
+    let estate = estate();
+    let (facts, _, _) = facts(&[(FILE, input)]);
+    let place = |component: Option<estate::ComponentId>| component.map_or("?", |c| estate.component(c).id.as_str());
+    let logs = facts
+        .logs
+        .iter()
+        .map(|line| format!("{} {} {} {}", line.level().unwrap_or("-"), place(line.component), line.time.clock(), line.text));
+    let changes = facts
+        .changes
+        .iter()
+        .map(|change| format!("change {} {} {}", place(change.component), change.time.clock(), change.text.replace('\n', " | ")));
+    let unread = facts.unread.iter().map(|unread| format!("unread {} {}", unread.origin.index, unread.reason));
+    logs.chain(changes).chain(unread).collect::<Vec<String>>().join("\n")
+}
+
+fn check(input: &str, expected: &[&str]) {
+    assert_eq!(said(input), expected.join("\n"), "{input}");
+}
+
+/// An event of the older API on a pod in `shop`, from 09:54:00 to 09:59:40; `more` begins with a comma.
+fn event(pod: &str, reason: &str, more: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"v1","kind":"Event","involvedObject":{{"kind":"Pod","namespace":"shop","name":"{pod}"}},"reason":"{reason}","message":"m","firstTimestamp":"2025-06-01T09:54:00Z","lastTimestamp":"2025-06-01T09:59:40Z"{more}}}"#
+    )
+}
+
+#[test]
+fn an_event_is_placed_by_its_object() {
+    for (pod, place) in [
+        ("cart-0", "shop/cart-0"),
+        ("order-db-0", "order-db"),
+        ("order-service-7d9c4b6f8c-x2v7k", "order-service"),
+        ("order-service-x2v7k", "order-service"),
+        ("nobody-0", "?"),
+    ] {
+        let (first, last) = (format!("error {place} 09:54:00 BackOff: m"), format!("error {place} 09:59:40 BackOff: m"));
+        check(&event(pod, "BackOff", r#","count":23"#), &[&first, &last]);
+    }
+    let of = |kind: &str, name: &str| event("cart-0", "FailedMount", "").replace("\"Pod\"", &format!("\"{kind}\"")).replace("cart-0", name);
+    for (kind, name) in [
+        ("Node", "order-db"),
+        ("Node", "10.0.0.1"),
+        ("StatefulSet", "order-db"),
+        ("ReplicaSet", "order-db-7d9c4b6f8c"),
+        ("Job", "order-db-29384400"),
+        ("PersistentVolumeClaim", "data-order-db-0"),
+    ] {
+        check(&of(kind, name), &["error order-db 09:54:00 FailedMount: m", "error order-db 09:59:40 FailedMount: m"]);
+    }
+}
+
+#[test]
+fn reasons_have_grades() {
+    let once = |reason: &str, more: &str| event("cart-0", reason, more).replace("09:54:00", "09:59:40");
+    for (reason, level) in [
+        ("OOMKilling", "error"),
+        ("FailedScheduling", "error"),
+        ("ErrImagePull", "error"),
+        ("Evicted", "error"),
+        ("Unhealthy", "warning"),
+        ("FailedGetResourceMetric", "warning"),
+        // A node that is not ready is told to each of its pods.
+        ("NodeNotReady", "warning"),
+        ("Pulled", "info"),
+        ("Something", "info"),
+    ] {
+        check(&once(reason, ""), &[&format!("{level} shop/cart-0 09:59:40 {reason}: m")]);
+    }
+    check(&once("Something", r#","type":"Warning""#), &["warning shop/cart-0 09:59:40 Something: m"]);
+    for reason in ["ScalingReplicaSet", "Killing", "SuccessfulCreate"] {
+        check(&once(reason, ""), &[&format!("change shop/cart-0 09:59:40 {reason} | m")]);
+    }
+}
+
+#[test]
+fn chronic_events_are_quiet() {
+    let chronic = event("cart-0", "BackOff", r#","count":900"#).replace("06-01T09:54:00", "05-30T09:54:00");
+    check(&chronic, &["info shop/cart-0 09:59:40 BackOff: m"]);
+    // Once on each of two days is no steady count.
+    check(&chronic.replace("900", "1"), &["error shop/cart-0 09:54:00 BackOff: m", "error shop/cart-0 09:59:40 BackOff: m"]);
+}
+
+#[test]
+fn one_event_again_is_an_update() {
+    let uid = |last: &str| event("cart-0", "BackOff", r#","metadata":{"uid":"u-1"}"#).replace("09:59:40", last);
+    let expected = &["error shop/cart-0 09:54:00 BackOff: m", "error shop/cart-0 09:59:59 BackOff: m"];
+    check(&format!("{}\n{}", uid("09:58:00"), uid("09:59:59")), expected);
+    check(&format!("{}\n{}", uid("09:59:59"), uid("09:58:00")), expected);
+}
+
+#[test]
+fn lists_and_the_newer_api() {
+    let newer = r#"{"apiVersion":"events.k8s.io/v1","kind":"EventList","items":[
+        {"metadata":{"name":"a","namespace":"shop"},"regarding":{"kind":"Pod","namespace":"shop","name":"cart-0"},"reason":"OOMKilled",
+         "note":"n","type":"Warning","eventTime":"2025-06-01T09:54:00.000000Z","deprecatedFirstTimestamp":null,
+         "series":{"count":3,"lastObservedTime":"2025-06-01T09:55:00.000000Z"}},
+        {"regarding":{"kind":"Pod","name":"cart-0"},"reason":"OOMKilled"},
+        {"regarding":{"kind":"Pod"},"reason":"OOMKilled"}
+    ]}"#;
+    let expected = &[
+        "error shop/cart-0 09:54:00 OOMKilled: n",
+        "error shop/cart-0 09:55:00 OOMKilled: n",
+        "unread 0 event: a Kubernetes event without a time",
+        "unread 0 event: a Kubernetes event about an object without a name",
+    ];
+    check(newer, expected);
+    let one = event("cart-0", "BackOff", "").replace("09:54:00", "09:59:40");
+    check(&format!(r#"{{"apiVersion":"v1","kind":"List","items":[{one}]}}"#), &["error shop/cart-0 09:59:40 BackOff: m"]);
+    check(&format!(r#"{{"type":"ADDED","object":{one}}}"#), &["error shop/cart-0 09:59:40 BackOff: m"]);
+    check(r#"{"apiVersion":"v1","kind":"List","items":[]}"#, &[]);
+    check_error(FILE, r#"{"apiVersion":"v1","kind":"List","items":["#, "F4001", "`events.ndjson` line 1 column ");
+}
+
+#[test]
+fn an_event_within_a_cloud_event() {
+    let of = |of_type: &str, data: &str| {
+        format!(r#"{{"specversion":"1.0","id":"1","source":"/k","type":"{of_type}","time":"2025-06-01T10:00:00Z","data":{data}}}"#)
+    };
+    let one = event("cart-0", "BackOff", "").replace("09:54:00", "09:59:40");
+    check(&of("dev.knative.apiserver.resource.add", &one), &["error shop/cart-0 09:59:40 BackOff: m"]);
+    check(&format!("{0}\n{0}", of("any", &one)), &["error shop/cart-0 09:59:40 BackOff: m"]);
+    // Without a time of its own.
+    let bare = r#"{"involvedObject":{"kind":"Pod","namespace":"shop","name":"cart-0"},"reason":"BackOff"}"#;
+    check(&of("any", bare), &["error shop/cart-0 10:00:00 BackOff"]);
+}
+
+#[test]
+fn what_pods_say() {
+    let pod = |status: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart-0","namespace":"shop"}},"status":{{"startTime":"2025-06-01T08:00:00Z",{status}}}}}"#
+        )
+    };
+    let container = |state: &str| pod(&format!(r#""containerStatuses":[{{"name":"c","restartCount":3,{state}}}]"#));
+    let ended = |reason: &str, code: u8| {
+        format!(r#"{{"terminated":{{"reason":"{reason}","exitCode":{code},"finishedAt":"2025-06-01T09:50:00Z"}}}}"#)
+    };
+    let waits = |reason: &str| container(&format!(r#""state":{{"waiting":{{"reason":"{reason}"}}}}"#));
+    check(&waits("ImagePullBackOff"), &["error shop/cart-0 08:00:00 ImagePullBackOff: container c"]);
+    check(&waits("ContainerCreating"), &[]);
+    check(&container(&format!(r#""state":{}"#, ended("Completed", 0))), &[]);
+    let oom = ["error shop/cart-0 09:50:00 OOMKilled: container c ended with exit code 137"];
+    check(&container(&format!(r#""lastState":{}"#, ended("OOMKilled", 137))), &oom);
+    let looping = container(&format!(r#""state":{{"waiting":{{"reason":"CrashLoopBackOff"}}}},"lastState":{}"#, ended("Error", 1)));
+    let lines = |level: &str| {
+        format!(
+            "{level} shop/cart-0 09:50:00 CrashLoopBackOff: container c\nerror shop/cart-0 09:50:00 Error: container c ended with exit code 1"
+        )
+    };
+    assert_eq!(said(&looping), lines("error"));
+    assert_eq!(said(&looping.replace("\"restartCount\":3", "\"restartCount\":900")), lines("info"));
+    let unscheduled = r#""conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/3 nodes","lastTransitionTime":"2025-06-01T09:00:00Z"}]"#;
+    check(&pod(unscheduled), &["error shop/cart-0 09:00:00 Unschedulable: 0/3 nodes"]);
+    check(&pod(r#""phase":"Failed","reason":"Evicted","message":"low on memory""#), &["error shop/cart-0 08:00:00 Evicted: low on memory"]);
+}
+
+#[test]
+fn what_nodes_say() {
+    let node = |of_type: &str, status: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"order-db"}},"spec":{{"unschedulable":true,"taints":[{{"key":"node.kubernetes.io/unschedulable","timeAdded":"2025-06-01T09:00:00Z"}}]}},"status":{{"conditions":[{{"type":"{of_type}","status":"{status}","message":"m","lastTransitionTime":"2025-06-01T09:30:00Z"}}]}}}}"#
+        )
+    };
+    let cordoned = "change order-db 09:00:00 NodeNotSchedulable | the node is cordoned";
+    for (of_type, status, reason) in
+        [("Ready", "Unknown", "NodeNotReady"), ("Ready", "False", "NodeNotReady"), ("DiskPressure", "True", "DiskPressure")]
+    {
+        check(&node(of_type, status), &[&format!("error order-db 09:30:00 {reason}: m"), cordoned]);
+    }
+    check(&node("Ready", "True"), &[cordoned]);
+    check(&node("MemoryPressure", "False"), &[cordoned]);
+    let service = r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"order-db"}}"#;
+    check(service, &["unread 0 event: Kubernetes objects of kind `Service` are no signals"]);
+}
