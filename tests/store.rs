@@ -41,7 +41,13 @@ fn component(id: &str, origin: &str, attributes: Value) -> DeclaredComponent {
 }
 
 fn relation(from: &str, to: &str, origin: &str) -> DeclaredRelation {
-    DeclaredRelation { from: from.to_owned(), kind: "calls".to_owned(), to: to.to_owned(), origin: origin.to_owned(), places: None }
+    DeclaredRelation {
+        from: from.to_owned(),
+        kind: "calls".to_owned(),
+        to: to.to_owned(),
+        origin: origin.to_owned(),
+        ..DeclaredRelation::default()
+    }
 }
 
 fn put(components: Vec<DeclaredComponent>, relations: Vec<DeclaredRelation>) -> Changeset {

@@ -47,7 +47,7 @@ fn round_of(round: u64) -> Changeset {
         kind: "calls".to_owned(),
         to: format!("c{}", (at + 1) % ITEMS),
         origin: GIT.to_owned(),
-        places: None,
+        ..DeclaredRelation::default()
     };
     let group = DeclaredGroup {
         id: "g".to_owned(),

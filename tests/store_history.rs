@@ -67,7 +67,13 @@ fn component(id: &str, kind: &str) -> DeclaredComponent {
 }
 
 fn relation(from: &str, kind: &str, to: &str) -> DeclaredRelation {
-    DeclaredRelation { from: from.to_owned(), kind: kind.to_owned(), to: to.to_owned(), origin: GIT.to_owned(), places: None }
+    DeclaredRelation {
+        from: from.to_owned(),
+        kind: kind.to_owned(),
+        to: to.to_owned(),
+        origin: GIT.to_owned(),
+        ..DeclaredRelation::default()
+    }
 }
 
 #[test]

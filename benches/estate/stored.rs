@@ -30,7 +30,7 @@ pub fn run(dir: &str) {
         kind: "depends_on".to_owned(),
         to: name(edge[1]),
         origin: "git".to_owned(),
-        places: None,
+        ..DeclaredRelation::default()
     };
     let changes = Changeset {
         put_components: (0u32..).zip(&types).map(component).collect(),

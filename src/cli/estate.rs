@@ -15,7 +15,7 @@ use super::context::{ProjectArgs, json, load_project};
 use super::estate_check;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
-use estate::{DeclaredComponent, Model};
+use estate::{DeclaredComponent, DeclaredRelation, Model};
 use project::{Project, case_records, find_project, records_of};
 use store::{Audit, Change, Changeset, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
@@ -379,10 +379,22 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
 /// The records in the format of a topology file.
 fn topology(records: &Records, model: &Model) -> Value {
     let components: Vec<Value> = records.components.iter().map(|one| component(one, model)).collect();
-    let relations: Vec<Value> = records.relations.iter().map(|one| value!({"from": one.from, "kind": one.kind, "to": one.to})).collect();
+    let relations: Vec<Value> = records.relations.iter().map(relation).collect();
     let groups: Vec<Value> =
         records.groups.iter().map(|one| value!({"id": one.id, "type": "redundancy", "members": one.members, "need": one.need})).collect();
     value!({"components": components, "relations": relations, "groups": groups})
+}
+
+fn relation(one: &DeclaredRelation) -> Value {
+    let mut fields = serde_json::Map::from_iter([
+        ("from".to_owned(), value!(one.from)),
+        ("kind".to_owned(), value!(one.kind)),
+        ("to".to_owned(), value!(one.to)),
+    ]);
+    if let Some(effect) = one.effect {
+        fields.insert("effect".to_owned(), value!(effect));
+    }
+    Value::Object(fields)
 }
 
 fn component(one: &DeclaredComponent, model: &Model) -> Value {

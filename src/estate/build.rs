@@ -57,8 +57,8 @@ pub fn build_declared(model: Model, declared: Declared) -> (Snapshot, Vec<Diagno
     let components = components(&mut complaints, &model, said, &mut broken);
     let mut names = Names::new(&components, &broken);
     let groups = groups(&mut complaints, &grouped, &mut names);
-    let edges = relations(&mut complaints, &model, &related, &names);
-    (Snapshot::new(model, components, edges, groups), complaints)
+    let (edges, effects) = relations(&mut complaints, &model, &related, &names);
+    (Snapshot::new(model, components, edges, effects, groups), complaints)
 }
 
 /// The base model refined by these files.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use diag::Place;
 
+use super::model::State;
+
 /// Which component of a snapshot: components are numbered in the order of their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComponentId(pub u32);
@@ -79,6 +81,8 @@ pub struct Relation {
     /// Canonical name of its kind.
     pub kind: String,
     pub to: ComponentId,
+    /// How hard a fault hits along it, if not as its kind has it.
+    pub effect: Option<State>,
 }
 
 /// Members, of which at least `need` must be up.

@@ -9,7 +9,7 @@ use diag::Place;
 use serde::{Deserialize, Serialize};
 
 use super::component::AttributeValue;
-use super::model::{AttributeDef, AttributeKind, Member, Model};
+use super::model::{AttributeDef, AttributeKind, Member, Model, State};
 use super::quantity::fit;
 use super::snapshot::Snapshot;
 
@@ -83,6 +83,9 @@ pub struct DeclaredRelation {
     /// Its kind, by any of its names.
     pub kind: String,
     pub to: String,
+    /// The worst that a fault of one end does to the other; as its kind has it if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<State>,
     /// As for components.
     #[serde(default)]
     pub origin: String,
@@ -151,6 +154,7 @@ impl Snapshot {
             from: id(one.from),
             kind: one.kind,
             to: id(one.to),
+            effect: one.effect,
             origin: origin.to_owned(),
             places: None,
         });

@@ -2,7 +2,7 @@
 //!
 //! States travel from the components at fault along the relations, in the direction that the model gives to faults:
 //!
-//! - **Down** arrives as the effect of the relation kind: `depends_on` takes down, `replicates` degrades.
+//! - **Down** arrives as the effect of the relation, which is usually that of its kind: `depends_on` takes down, `replicates` degrades.
 //! - **Degraded** and **at risk** arrive as *at risk*: a dependent of something slow may still serve. Rules find evidence to the
 //!   contrary; the topology does not guess.
 //! - **Redundancy.** While a group keeps at least `need` members that are not down, the loss of a member arrives as
@@ -222,9 +222,9 @@ impl Snapshot {
         match part.state(at)? {
             State::AtRisk | State::Degraded => Some(State::AtRisk),
             State::Down => {
-                let effect = self.kind(kind)?.effect;
-                let lost = ComponentId(part.component(at));
-                let shielded = self.in_group(lost) && self.shielded(walk, part, lost, ComponentId(part.component(to)));
+                let (lost, dependent) = (ComponentId(part.component(at)), ComponentId(part.component(to)));
+                let effect = self.effect(lost, kind, dependent)?;
+                let shielded = self.in_group(lost) && self.shielded(walk, part, lost, dependent);
                 Some(if shielded { effect.min(State::Degraded) } else { effect })
             }
         }

@@ -127,7 +127,7 @@ pub enum Containment {
 }
 
 /// How hard a fault hits; ordered from the least to the most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It serves, but one of its dependencies is degraded.
@@ -135,6 +135,11 @@ pub enum State {
     /// It serves, with less than it should have.
     Degraded,
     Down,
+}
+
+impl State {
+    /// All of them, by the words of files.
+    pub const NAMES: [(&str, State); 3] = [("down", State::Down), ("degraded", State::Degraded), ("at_risk", State::AtRisk)];
 }
 
 /// A metric or an attribute, as a rule names it after the dot.

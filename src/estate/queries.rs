@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::component::ComponentId;
+use super::component::{ComponentId, Relation};
 use super::model::{State, Travel};
 use super::snapshot::Snapshot;
 
@@ -67,13 +67,17 @@ impl Snapshot {
     /// What carries a component that no single loss takes down, because every relation to it only degrades it: the services of a
     /// business line. Ascending; empty if a relation can take it down.
     pub fn carried_by(&self, component: ComponentId) -> Vec<ComponentId> {
-        let arrives = |kind: &str, ahead: Travel| {
-            let kind = self.model().find_relation(kind)?;
-            (kind.travel == ahead || kind.travel == Travel::Both).then_some(kind.effect)
+        let arrives = |relation: &Relation, ahead: Travel| {
+            let kind = self.model().find_relation(&relation.kind)?;
+            (kind.travel == ahead || kind.travel == Travel::Both).then_some(relation.effect.unwrap_or(kind.effect))
         };
-        let into = self.relations_to(component).into_iter().filter_map(|r| Some((r.from, arrives(&r.kind, Travel::ToEnd)?)));
-        let out = self.relations_from(component).into_iter().filter_map(|r| Some((r.to, arrives(&r.kind, Travel::ToStart)?)));
-        let all: BTreeMap<ComponentId, State> = into.chain(out).collect();
+        let into = self.relations_to(component).into_iter().filter_map(|r| Some((r.from, arrives(&r, Travel::ToEnd)?)));
+        let out = self.relations_from(component).into_iter().filter_map(|r| Some((r.to, arrives(&r, Travel::ToStart)?)));
+        let mut all: BTreeMap<ComponentId, State> = BTreeMap::new();
+        for (other, effect) in into.chain(out) {
+            let worst = all.entry(other).or_insert(effect);
+            *worst = effect.max(*worst);
+        }
         if all.values().any(|effect| *effect == State::Down) { Vec::new() } else { all.into_keys().collect() }
     }
 

@@ -238,13 +238,12 @@ impl ModelReader<'_, '_> {
         let known = ["zh", "from", "to", "travel", "effect", "containment", "settling"];
         let Some(fields) = self.reader.fields(node, "a relation kind", &known) else { return };
         let travels = [("to_start", Travel::ToStart), ("to_end", Travel::ToEnd), ("both", Travel::Both), ("none", Travel::None)];
-        let effects = [("down", State::Down), ("degraded", State::Degraded), ("at_risk", State::AtRisk)];
         let containments = [("end_holds", Containment::EndHolds), ("start_holds", Containment::StartHolds), ("none", Containment::None)];
         refine(&mut draft.zh, self.said(fields.get("zh"), text!("a Chinese name")));
         refine(&mut draft.from, fields.get("from").map(|node| self.type_names(node)));
         refine(&mut draft.to, fields.get("to").map(|node| self.type_names(node)));
         refine(&mut draft.travel, fields.get("travel").and_then(|node| self.reader.choice(node, "`travel`", &travels)));
-        refine(&mut draft.effect, fields.get("effect").and_then(|node| self.reader.choice(node, "`effect`", &effects)));
+        refine(&mut draft.effect, fields.get("effect").and_then(|node| self.reader.choice(node, "`effect`", &State::NAMES)));
         let containment = fields.get("containment").and_then(|node| self.reader.choice(node, "`containment`", &containments));
         refine(&mut draft.containment, containment);
         refine(&mut draft.settling, fields.get("settling").and_then(|node| self.duration(node, "`settling`")));

@@ -9,6 +9,7 @@ use value::yaml::{Node, Value};
 use super::declared::{
     AttributePlaces, Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, GroupPlaces, Places, RelationPlaces, Written,
 };
+use super::model::State;
 use super::validate::wrong_need;
 
 /// Reads one file and appends its contents.
@@ -94,16 +95,24 @@ fn written(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Written> 
 
 /// Every start with every end.
 fn relations(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
-    let Some(fields) = reader.fields(node, "a relation", &["from", "kind", "to"]) else { return };
+    let Some(fields) = reader.fields(node, "a relation", &["from", "kind", "to", "effect"]) else { return };
     let from = reader.required(&fields, "from").map(|node| reader.words(node, "`from`"));
     let kind = reader.required(&fields, "kind").and_then(|node| reader.word(node, "`kind`"));
     let to = reader.required(&fields, "to").map(|node| reader.words(node, "`to`"));
+    let effect = fields.get("effect").and_then(|node| reader.choice(node, "`effect`", &State::NAMES));
     let (Some(from), Some(kind), Some(to)) = (from, kind, to) else { return };
     for start in &from {
         for end in &to {
             let places = RelationPlaces { from: start.place, kind: kind.place, to: end.place };
             let (from, kind, to) = (start.text.clone(), kind.text.clone(), end.text.clone());
-            declared.relations.push(DeclaredRelation { from, kind, to, origin: String::new(), places: Some(Box::new(places)) });
+            declared.relations.push(DeclaredRelation {
+                from,
+                kind,
+                to,
+                effect,
+                places: Some(Box::new(places)),
+                ..DeclaredRelation::default()
+            });
         }
     }
 }

@@ -13,7 +13,7 @@ use super::build::base_model;
 use super::component::{Component, ComponentId, Group, Relation};
 use super::csr::{Pool, Rows, rows};
 use super::graph::{Edge, KindIndex, KindTraits, Step};
-use super::model::Model;
+use super::model::{Model, State};
 
 /// All components and relations at one moment.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Snapshot {
     components: Vec<Component>,
     graph: DiGraph<ComponentId, KindIndex>,
     kinds: Vec<KindTraits>,
+    /// How hard a fault hits along the relations that differ from their kind.
+    effects: BTreeMap<Edge, State>,
     /// In the order of their ids.
     groups: Vec<Group>,
     /// Positions in `groups`.
@@ -46,7 +48,13 @@ const _: () = shared_between_threads::<Snapshot>();
 impl Snapshot {
     /// `components` and `groups` in the order of their ids; `edges` sorted, unique, between these components, of the
     /// kinds of this model.
-    pub(super) fn new(model: Model, components: Vec<Component>, edges: Vec<Edge>, groups: Vec<Group>) -> Self {
+    pub(super) fn new(
+        model: Model,
+        components: Vec<Component>,
+        edges: Vec<Edge>,
+        effects: BTreeMap<Edge, State>,
+        groups: Vec<Group>,
+    ) -> Self {
         let kinds = model
             .relations
             .values()
@@ -82,14 +90,15 @@ impl Snapshot {
             }
         }
         let (on, back, pool) = (Rows::default(), Rows::default(), Pool::default());
-        let mut snapshot = Self { model, components, graph, kinds, groups, groups_of, grouped, by_name, aliases, by_type, on, back, pool };
+        let mut snapshot =
+            Self { model, components, graph, kinds, effects, groups, groups_of, grouped, by_name, aliases, by_type, on, back, pool };
         (snapshot.on, snapshot.back) = rows(&snapshot);
         snapshot
     }
 
     /// The base model, and no components.
     pub fn empty() -> Snapshot {
-        Self::new(base_model(), Vec::new(), Vec::new(), Vec::new())
+        Self::new(base_model(), Vec::new(), Vec::new(), BTreeMap::new(), Vec::new())
     }
 
     pub fn model(&self) -> &Model {
@@ -179,7 +188,8 @@ impl Snapshot {
     }
 
     fn relation(&self, edge: Edge) -> Option<Relation> {
-        Some(Relation { from: edge.from, kind: self.kind(edge.kind)?.name.clone(), to: edge.to })
+        let effect = self.effects.get(&edge).copied();
+        Some(Relation { from: edge.from, kind: self.kind(edge.kind)?.name.clone(), to: edge.to, effect })
     }
 
     pub(super) fn edges(&self, component: ComponentId, direction: Direction) -> impl Iterator<Item = Edge> + '_ {
@@ -207,6 +217,16 @@ impl Snapshot {
 
     pub(super) fn in_group(&self, component: ComponentId) -> bool {
         self.grouped.get(component.0 as usize) == Some(&true)
+    }
+
+    /// How hard a fault of `lost` hits `dependent` along a relation of this kind: its own effect, else that of the kind.
+    pub(super) fn effect(&self, lost: ComponentId, kind: KindIndex, dependent: ComponentId) -> Option<State> {
+        let usual = self.kind(kind)?.effect;
+        if self.effects.is_empty() {
+            return Some(usual);
+        }
+        let own = |from, to, ahead| self.effects.get(&Edge { from, kind, to }).copied().filter(|_| self.carries_fault(kind, ahead));
+        own(lost, dependent, true).max(own(dependent, lost, false)).or(Some(usual))
     }
 
     pub(super) fn kind(&self, index: KindIndex) -> Option<&KindTraits> {

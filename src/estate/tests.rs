@@ -385,3 +385,36 @@ fn what_is_said_of_others_must_fit() {
         ],
     );
 }
+
+#[test]
+fn one_relation_may_hit_less_or_more_than_its_kind() {
+    let topology = "
+components:
+  - {id: gw, type: gateway}
+  - {id: pay, type: service}
+  - {id: mail, type: service}
+  - {id: shop, type: business_line}
+relations:
+  - {from: gw, kind: depends_on, to: pay}
+  - {from: gw, kind: depends_on, to: mail, effect: at_risk}
+  - {from: pay, kind: serves, to: shop, effect: down}
+";
+    let snapshot = estate(topology);
+    let hit = |name: &str| {
+        let reached = snapshot.states(&[(id(&snapshot, name), State::Down)], None);
+        reached.into_iter().map(|(at, state)| format!("{} {state:?}", snapshot.component(at).id)).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(hit("pay"), "gw Down, shop Down");
+    assert_eq!(hit("mail"), "gw AtRisk");
+    assert_eq!(snapshot.single_points_of(id(&snapshot, "shop")), [id(&snapshot, "pay")]);
+    let without = snapshot.without(&[id(&snapshot, "pay")].into());
+    assert_eq!(without.states(&[(id(&without, "mail"), State::Down)], None).first().map(|one| one.1), Some(State::AtRisk));
+    check(
+        "",
+        &format!("{topology}  - {{from: gw, kind: depends_on, to: pay, effect: gone}}\n"),
+        &[
+            "F3003 12 `effect` cannot be `gone` | use one of `down`, `degraded`, `at_risk`",
+            "F3012 12 `gw depends_on pay` is declared twice",
+        ],
+    );
+}

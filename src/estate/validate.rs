@@ -10,7 +10,7 @@ use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};
 use super::declared::{DeclaredGroup, DeclaredRelation};
 use super::graph::{Edge, KindIndex};
-use super::model::{Containment, Model, ROOT_TYPE, RelationKind};
+use super::model::{Containment, Model, ROOT_TYPE, RelationKind, State};
 use super::resolve::problem;
 
 /// A search for the nearest id looks at every id. After this many, the whole file is wrong, and "did you mean" does not help.
@@ -184,8 +184,13 @@ impl<'m> Ends<'m> {
     }
 }
 
-/// Relations, sorted, each once, without circles of containment.
-pub(super) fn relations(complaints: &mut Vec<Diagnostic>, model: &Model, declared: &[DeclaredRelation], names: &Names<'_>) -> Vec<Edge> {
+/// Relations, sorted, each once, without circles of containment; and the effects of those that have one of their own.
+pub(super) fn relations(
+    complaints: &mut Vec<Diagnostic>,
+    model: &Model,
+    declared: &[DeclaredRelation],
+    names: &Names<'_>,
+) -> (Vec<Edge>, BTreeMap<Edge, State>) {
     let kinds = model.relations.values().zip((0u16..).map(KindIndex)).map(|(kind, at)| Ends::new(model, kind, at));
     let kinds: BTreeMap<&str, Ends<'_>> = kinds.map(|ends| (ends.kind.name.as_str(), ends)).collect();
     let edges = Vec::with_capacity(declared.len());
@@ -193,9 +198,10 @@ pub(super) fn relations(complaints: &mut Vec<Diagnostic>, model: &Model, declare
     for (said, at) in declared.iter().zip(0u32..) {
         check.relation(said, at);
     }
+    let effects = check.effects();
     check.drop_copies();
     check.cut_circles();
-    check.edges.into_iter().map(|(edge, _)| edge).collect()
+    (check.edges.into_iter().map(|(edge, _)| edge).collect(), effects)
 }
 
 struct Check<'r, 'a> {
@@ -291,6 +297,21 @@ impl<'a> Check<'_, 'a> {
         self.complaints.push(report);
     }
 
+    /// Of several declarations of one relation, the first that has an effect counts.
+    fn effects(&self) -> BTreeMap<Edge, State> {
+        let mut effects = BTreeMap::new();
+        for (edge, at) in &self.edges {
+            if let Some(effect) = self.effect(*at) {
+                effects.entry(*edge).or_insert(effect);
+            }
+        }
+        effects
+    }
+
+    fn effect(&self, at: u32) -> Option<State> {
+        self.declared.get(at as usize)?.effect
+    }
+
     fn place(&self, at: u32) -> Option<Place> {
         self.declared.get(at as usize)?.places.as_ref().map(|places| places.to)
     }
@@ -307,8 +328,9 @@ impl<'a> Check<'_, 'a> {
             same
         });
         for (edge, again, first) in copies {
-            // Only a file can be mended.
-            let Some(place) = self.place(again) else { continue };
+            // Only a file can be mended; and it may say how hard a relation hits that something else declares.
+            let adds = self.effect(again).is_some() != self.effect(first).is_some();
+            let Some(place) = self.place(again).filter(|_| !adds) else { continue };
             let id = |at: ComponentId| self.names.component(at).map_or("", |component| component.id.as_str());
             let kind = self.model.relations.values().nth(usize::from(edge.kind.0)).map_or("", |kind| kind.name.as_str());
             let message = text!("`{} {} {}` is declared twice", id(edge.from), kind, id(edge.to));

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::component::{Component, ComponentId, Group};
+use super::component::{Component, ComponentId, Group, Relation};
 use super::graph::Edge;
+use super::model::State;
 use super::snapshot::Snapshot;
 
 impl Snapshot {
@@ -16,12 +17,13 @@ impl Snapshot {
         let new: BTreeMap<ComponentId, ComponentId> = kept.iter().copied().zip((0u32..).map(ComponentId)).collect();
         let components: Vec<Component> = kept.iter().map(|id| self.component(*id).clone()).collect();
         // Numbers keep their order, so relations stay sorted.
-        let edges: Vec<Edge> = self
-            .relations()
-            .filter_map(|relation| {
-                Some(Edge { from: *new.get(&relation.from)?, kind: self.kind_index(&relation.kind)?, to: *new.get(&relation.to)? })
-            })
-            .collect();
+        let kept = |relation: Relation| {
+            let edge = Edge { from: *new.get(&relation.from)?, kind: self.kind_index(&relation.kind)?, to: *new.get(&relation.to)? };
+            Some((edge, relation.effect))
+        };
+        let related: Vec<(Edge, Option<State>)> = self.relations().filter_map(kept).collect();
+        let effects = related.iter().filter_map(|(edge, effect)| Some((*edge, (*effect)?))).collect();
+        let edges: Vec<Edge> = related.into_iter().map(|(edge, _)| edge).collect();
         let groups: Vec<Group> = self
             .groups()
             .iter()
@@ -32,6 +34,6 @@ impl Snapshot {
             })
             .filter(|group| !group.members.is_empty())
             .collect();
-        Snapshot::new(self.model().clone(), components, edges, groups)
+        Snapshot::new(self.model().clone(), components, edges, effects, groups)
     }
 }

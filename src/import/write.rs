@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use estate::State;
 use serde_json::Value;
 
 use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Kind, Written, tree};
@@ -22,7 +23,10 @@ pub fn topology_yaml(kind: Kind, declared: &Declared) -> String {
         page.push_str("relations:\n");
     }
     for relation in relations {
-        let _ = writeln!(page, "  - {{from: {}, kind: {}, to: {}}}", quoted(&relation.from), quoted(&relation.kind), quoted(&relation.to));
+        let effect = relation.effect.and_then(|effect| State::NAMES.into_iter().find(|(_, state)| *state == effect));
+        let effect = effect.map_or_else(String::new, |(name, _)| format!(", effect: {name}"));
+        let (from, kind, to) = (quoted(&relation.from), quoted(&relation.kind), quoted(&relation.to));
+        let _ = writeln!(page, "  - {{from: {from}, kind: {kind}, to: {to}{effect}}}");
     }
     let mut groups: Vec<&DeclaredGroup> = declared.groups.iter().collect();
     groups.sort_by(|a, b| a.id.cmp(&b.id));
