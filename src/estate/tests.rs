@@ -184,7 +184,7 @@ components:
   - {id: net, type: subnet}
   - {id: shop, type: business_line}
 relations:
-  - {from: web, kind: calls, to: pool}
+  - {from: web, kind: calls, to: pool, effect: down}
   - {from: pool, kind: calls, to: [order, pay]}
   - {from: order, kind: depends_on, to: db}
   - {from: pay, kind: depends_on, to: [db, order]}
@@ -285,7 +285,8 @@ fn check_impact(topology: &str, roots: &[(&str, State)], max_hops: Option<u32>, 
 #[test]
 fn impact() {
     use State::{Degraded, Down};
-    let all = "order@1 Down, pay@1 Down, replica@1 Degraded, gw-1@2 Down, gw-2@2 Down, gw-3@2 Down, shop@2 Degraded, web@3 Down";
+    let all =
+        "order@1 Down, pay@1 Down, replica@1 Degraded, gw-1@2 Degraded, gw-2@2 Degraded, gw-3@2 Degraded, shop@2 Degraded, web@3 AtRisk";
     check_impact(SHOP, &[("db", Down)], None, all);
     check_impact(SHOP, &[("db", Degraded)], Some(1), "order@1 AtRisk, pay@1 AtRisk, replica@1 AtRisk");
     check_impact(SHOP, &[("host-1", Down)], Some(1), "db@1 Down, replica@1 Down");
@@ -299,7 +300,7 @@ fn impact() {
 fn a_group_helps_only_who_uses_it() {
     let topology = "
 components: [{id: a, type: gateway}, {id: b, type: gateway}, {id: both, type: frontend}, {id: only, type: frontend}]
-relations: [{from: both, kind: calls, to: [a, b]}, {from: only, kind: calls, to: a}]
+relations: [{from: both, kind: depends_on, to: [a, b]}, {from: only, kind: depends_on, to: a}]
 groups: [{id: pool, members: [a, b], need: 1}]
 ";
     check_impact(topology, &[("a", State::Down)], None, "both@1 Degraded, only@1 Down");
@@ -413,8 +414,8 @@ relations:
         "",
         &format!("{topology}  - {{from: gw, kind: depends_on, to: pay, effect: gone}}\n"),
         &[
-            "F3003 12 `effect` cannot be `gone` | use one of `down`, `degraded`, `at_risk`",
-            "F3012 12 `gw depends_on pay` is declared twice",
+            "F3012 11 `gw depends_on pay` is declared twice",
+            "F3003 11 `effect` cannot be `gone` | use one of `down`, `degraded`, `at_risk`",
         ],
     );
 }
