@@ -127,6 +127,27 @@ pub(super) fn set_aside(asides: Vec<Aside>, used: usize, complaints: &mut Compla
     Ok(())
 }
 
+/// What `result` makes of each answer of a file. Complains of those of which it makes nothing; it is an error if there is no other.
+///
+/// # Errors
+/// Those of [`answers`], and that of the first answer if none can be used.
+pub(super) fn usable<T: DeserializeOwned, U>(
+    file: &str,
+    bytes: &[u8],
+    complaints: &mut Complaints,
+    result: impl Fn(&str, Answer<'_, T>, &mut Complaints) -> Result<U, Aside>,
+) -> Result<Vec<U>, Box<Diagnostic>> {
+    let (mut used, mut asides) = (Vec::new(), Vec::new());
+    for answer in answers::<T>(file, bytes)? {
+        match result(file, answer, complaints) {
+            Ok(one) => used.push(one),
+            Err(aside) => asides.push(aside),
+        }
+    }
+    set_aside(asides, used.len(), complaints)?;
+    Ok(used)
+}
+
 /// All answers of a file.
 ///
 /// # Errors

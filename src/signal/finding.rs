@@ -207,7 +207,7 @@ fn only(ids: &[ComponentId]) -> Option<ComponentId> {
 
 /// The names of what may own a pod: `api` of `api-7d9c4b6f8c-x2x7k` (Deployment), `db` of `db-0` (`StatefulSet`), `agent` of `agent-k8d2x`
 /// (`DaemonSet`, Job).
-fn owners(pod: &str) -> Vec<&str> {
+pub(super) fn owners(pod: &str) -> Vec<&str> {
     let Some((rest, last)) = pod.rsplit_once('-') else { return Vec::new() };
     let number = last.bytes().all(|b| b.is_ascii_digit());
     let random = last.len() == 5 && is_random(last);

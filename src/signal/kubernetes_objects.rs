@@ -7,6 +7,7 @@ use serde_json::Value;
 use estate::{AttributeValue, ComponentId};
 use value::Time;
 
+use super::finding::{owners, replica_set_owner};
 use super::resolver::Resolver;
 
 /// Kinds that are in no namespace; events about them name one all the same.
@@ -133,27 +134,13 @@ impl Object {
     /// What its name says of who made it, the most probable first.
     fn owner_names(&self) -> Vec<&str> {
         match self.kind.as_str() {
-            "Pod" | "" => pod_owners(&self.name),
+            "Pod" | "" => owners(&self.name),
             "ReplicaSet" => replica_set_owner(&self.name).into_iter().collect(),
             "Job" => numbered(&self.name).into_iter().collect(),
             "PersistentVolumeClaim" => claimants(&self.name),
             _ => Vec::new(),
         }
     }
-}
-
-/// `api` and `api-7d9c4b6f8c` of `api-7d9c4b6f8c-x2v7k`, `db` of `db-0`, `agent` of `agent-x2v7k`.
-fn pod_owners(name: &str) -> Vec<&str> {
-    let Some((rest, last)) = name.rsplit_once('-') else { return Vec::new() };
-    let random = last.len() == 5 && is_random(last);
-    let template = replica_set_owner(rest).filter(|_| random);
-    template.into_iter().chain(Some(rest).filter(|_| random)).chain(numbered(name)).filter(|name| !name.is_empty()).collect()
-}
-
-/// `api` of `api-7d9c4b6f8c`.
-fn replica_set_owner(name: &str) -> Option<&str> {
-    let (rest, hash) = name.rsplit_once('-')?;
-    ((5..=10).contains(&hash.len()) && is_random(hash)).then_some(rest)
 }
 
 /// `db` of `db-0`, `nightly` of `nightly-29384400`.
@@ -166,10 +153,4 @@ fn numbered(name: &str) -> Option<&str> {
 fn claimants(name: &str) -> Vec<&str> {
     let Some(rest) = numbered(name) else { return Vec::new() };
     rest.match_indices('-').filter_map(|(at, _)| rest.get(at + 1..)).filter(|name| !name.is_empty()).collect()
-}
-
-/// Kubernetes makes random names without vowels, so that no word comes of them.
-fn is_random(text: &str) -> bool {
-    let is_known = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    is_known && (text.bytes().any(|b| b.is_ascii_digit()) || !text.contains(['a', 'e', 'i', 'o', 'u', 'y']))
 }

@@ -74,7 +74,7 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
     let mut streams: BTreeMap<Labels, Vec<Line>> = BTreeMap::new();
     let mut complaints = Complaints::default();
     let mut index = 0;
-    for list in usable(file, bytes, &mut complaints)? {
+    for list in answers::usable(file, bytes, &mut complaints, result)? {
         for stream in list {
             let lines = streams.entry(stream.stream).or_default();
             for entry in stream.values {
@@ -96,19 +96,6 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
     }
     complaints.report(file, &mut context.diagnostics);
     Ok(())
-}
-
-/// The streams of each answer that has some. Complains of the others; it is an error if there is no other answer.
-fn usable(file: &str, bytes: &[u8], complaints: &mut Complaints) -> Result<Vec<Vec<Stream>>, Box<Diagnostic>> {
-    let (mut used, mut asides) = (Vec::new(), Vec::new());
-    for answer in answers::answers::<Response>(file, bytes)? {
-        match result(file, answer, complaints) {
-            Ok(list) => used.push(list),
-            Err(aside) => asides.push(aside),
-        }
-    }
-    answers::set_aside(asides, used.len(), complaints)?;
-    Ok(used)
 }
 
 /// The streams of an answer; Loki's own message if it is an error.

@@ -86,7 +86,7 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     let mut parts: BTreeMap<Labels, Part> = BTreeMap::new();
     let mut received = 0;
     let mut complaints = Complaints::default();
-    for list in usable(file, bytes, &mut complaints)? {
+    for list in answers::usable(file, bytes, &mut complaints, result)? {
         for mut series in list {
             if let Some(sample) = &series.value {
                 series.values.push(sample);
@@ -115,19 +115,6 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     }
     complaints.report(file, &mut context.diagnostics);
     Ok(())
-}
-
-/// The series of each answer that has some. Complains of the others; it is an error if there is no other answer.
-fn usable(file: &str, bytes: &[u8], complaints: &mut Complaints) -> Result<Vec<Vec<RawSeries>>, Box<Diagnostic>> {
-    let (mut used, mut asides) = (Vec::new(), Vec::new());
-    for answer in answers::answers::<Response>(file, bytes)? {
-        match result(file, answer, complaints) {
-            Ok(list) => used.push(list),
-            Err(aside) => asides.push(aside),
-        }
-    }
-    answers::set_aside(asides, used.len(), complaints)?;
-    Ok(used)
 }
 
 /// The series of an answer; Prometheus' own message if it is an error.
