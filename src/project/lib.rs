@@ -19,6 +19,7 @@ pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_again
 pub use eval::{EvalReport, GroupReport, evaluate};
 pub use http::{MAX_RESPONSE, get, post_json};
 pub use journal::{answer_of, append_feedback, name_in};
+pub use folder::stamp;
 pub use load::{Project, find_project};
 pub use recorded::{case_records, left_out, recorded, records_of};
 pub use table::{parse_instant, read_table};

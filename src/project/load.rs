@@ -1,6 +1,7 @@
 //! Loads a project.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -157,6 +158,15 @@ impl Project {
             cases: self.known_cases.as_ref(),
         };
         compile(inputs).0
+    }
+
+    /// Identifies the contents of the files from which it was loaded.
+    pub fn digest(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        for id in self.sources.ids() {
+            (self.sources.path(id), self.sources.text(id)).hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
     }
 
     /// Rule files as parsed, for tools that show or rewrite them.

@@ -54,7 +54,8 @@ pub async fn diagnose(
 
 fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let (text, options) = read(bytes)?;
-    let bundle = bundle_of_text(&served.project, Path::new("the request"), &text, options);
+    let project = served.project();
+    let bundle = bundle_of_text(&project, Path::new("the request"), &text, options);
     let mut bundle = bundle.map_err(|diagnostic| {
         let refusal = Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &diagnostic);
         if refusal.help.is_some() { refusal } else { refusal.help("send signals in at least one of `alerts`, `metrics`, `logs`, `events`") }

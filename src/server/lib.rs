@@ -1,13 +1,17 @@
-//! `faultscope serve`: diagnoses over HTTP, and an endpoint that receives the scores of external models.
+//! `faultscope serve`: takes alerts, metrics, logs and traces from the tools that send them, and answers what is broken.
 //!
-//! The server loads one project at the start and never reloads it: restart it after changing a file. It only writes the journal of
-//! received scores. A request that is refused changes nothing.
+//! `ingest` hands what arrives to package `live`; `reload` follows the files of the project; the other modules answer questions from what
+//! the live part publishes. A request that is refused changes nothing.
 
 mod diagnose;
+mod events;
+mod incidents;
 mod journal;
 #[cfg(test)]
 mod journal_tests;
+mod ops;
 mod predict;
+mod reload;
 mod refusal;
 mod reply;
 mod request;
@@ -28,22 +32,29 @@ use tokio::sync::Semaphore;
 
 use anomaly::Model;
 use diag::{Code, Diagnostic};
+use live::{Backlog, Keep, Live, Options, Retention, Revision};
 use project::Project;
 
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
 pub use refusal::Refusal;
+use reload::Reloader;
 use reply::Json;
 use request::now;
 
 /// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
 const MAX_DIAGNOSES: usize = 2;
 
+/// Requests of senders that wait to be read at most, in each of the two lanes, and the bytes of their bodies.
+const MAX_WAITING: usize = 10_000;
+const MAX_WAITING_BYTES: usize = 128 << 20;
+
 /// How long requests in progress may take after the server is asked to stop; then they are aborted.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The state that all requests share.
 pub struct AppState {
-    project: Project,
+    live: Arc<Live>,
+    reloader: Arc<Reloader>,
     journal: Mutex<Journal>,
     /// By name.
     models: BTreeMap<String, Model>,
@@ -51,8 +62,8 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Opens the journal in `data` and reads the models in `models`, if given. Also returns warnings: about bytes removed from the
-    /// journal, and about models that cannot be read and are skipped.
+    /// Opens the journals in `data`, takes the signals that they hold, and reads the models in `models`, if given. Also returns warnings:
+    /// about what was removed from the journals, and about models that cannot be read and are skipped.
     ///
     /// # Errors
     /// `JOURNAL`, `UNREADABLE`: a folder that cannot be used.
@@ -63,7 +74,25 @@ impl AppState {
             Some(dir) => predict::load(dir, &mut warnings)?,
             None => BTreeMap::new(),
         };
-        Ok((AppState { project, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
+        let revision = Revision { digest: project.digest(), project: Arc::new(project), loaded: now() };
+        let options = Options {
+            data: data.to_path_buf(),
+            retention: Retention::default(),
+            keep: Keep::default(),
+            backlog: Backlog { requests: MAX_WAITING, bytes: MAX_WAITING_BYTES },
+            largest: diagnose::MAX_BODY,
+            clock: now,
+        };
+        let (live, said) = Live::start(revision, options)?;
+        warnings.extend(said.iter().map(ToString::to_string));
+        let live = Arc::new(live);
+        let reloader = Reloader::start(Arc::clone(&live), now);
+        Ok((AppState { live, reloader, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
+    }
+
+    /// The project in use.
+    fn project(&self) -> Arc<Project> {
+        Arc::clone(&self.live.active().project)
     }
 
     /// The names of the models, sorted.
@@ -86,15 +115,18 @@ impl AppState {
 pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(run(listener, served));
+    let served = Arc::new(served);
+    let outcome = runtime.block_on(run(listener, Arc::clone(&served)));
     runtime.shutdown_timeout(GRACE);
+    served.reloader.stop();
+    served.live.stop();
     outcome
 }
 
-async fn run(listener: TcpListener, served: AppState) -> std::io::Result<()> {
+async fn run(listener: TcpListener, served: Arc<AppState>) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (stopping, asked) = tokio::sync::oneshot::channel::<()>();
-    let serving = axum::serve(listener, router(Arc::new(served))).with_graceful_shutdown(async move {
+    let serving = axum::serve(listener, router(served)).with_graceful_shutdown(async move {
         asked_to_stop().await;
         // Fails if the server has already stopped by itself: then nothing waits for this.
         let _ = stopping.send(());
@@ -137,7 +169,15 @@ async fn asked_to_stop() {
 
 fn router(served: Arc<AppState>) -> Router {
     Router::new()
-        .route("/healthz", get(healthy))
+        .route("/healthz", get(ops::healthy))
+        .route("/-/healthy", get(ops::healthy))
+        .route("/-/ready", get(ops::ready))
+        .route("/-/reload", post(ops::reload))
+        .route("/api/v1/diagnosis", get(incidents::diagnosis))
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/{action}", post(incidents::act).layer(DefaultBodyLimit::max(incidents::MAX_BODY)))
+        .route("/api/v1/events", get(events::events))
         .route("/api/v1", get(addresses))
         .route("/api/v1/scores", get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
@@ -155,12 +195,15 @@ async fn addresses() -> Json {
         "GET /api/v1/scores": "list the stored scores; filter with ?component= and ?since=",
         "GET /api/v1/predict": "score one row with a fitted model: ?model=NAME&COLUMN=VALUE",
         "POST /api/v1/predict": "score several rows with a fitted model",
-        "GET /healthz": "health check",
+        "GET /api/v1/diagnosis": "what is broken now",
+        "GET /api/v1/incidents": "the incidents, the latest first; filter with ?state=, ?owner= and ?tag=",
+        "GET /api/v1/incidents/{id}": "one incident with its report and history",
+        "POST /api/v1/incidents/{id}/{action}": "acknowledge, assign, note, resolve or confirm an incident",
+        "GET /api/v1/events": "server-sent events: what happens to incidents",
+        "POST /-/reload": "load the project's files now",
+        "GET /-/healthy": "the process answers",
+        "GET /-/ready": "signals are kept, and the rules in use have no errors",
     }))
-}
-
-async fn healthy() -> Json {
-    Json(json!({"status": "ok"}))
 }
 
 async fn nowhere(uri: Uri) -> Refusal {

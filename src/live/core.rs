@@ -1,0 +1,433 @@
+//! The threads: one writes accepted requests to the journal, many at a time; one keeps the world, diagnoses when something has changed,
+//! and follows incidents. Everything else reads what they publish.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration as Wait;
+
+use diag::{Code, Diagnostic, Text, text};
+use engine::matcher::Stats;
+use ingest::read;
+use localize::Diagnosis;
+use project::Project;
+use signal::{Counts, Facts, Resolver};
+use value::{Duration, SECOND, Time};
+
+use super::incidents::{Action, Event, Incidents, Tracked};
+use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
+use super::journal::{Entry, Journal, Retention};
+use super::window::{Keep, LetGo};
+use super::world::{Revision, World};
+
+/// Requests that wait for the disk, and for the world, at most; then the one before them waits.
+const QUEUE: usize = 4_096;
+
+/// How long the world waits for more to arrive before it diagnoses: a storm comes in many requests.
+const GATHER: Wait = Wait::from_millis(20);
+
+/// A diagnosis is renewed after this long even if nothing arrives: windows pass, alerts end.
+const RENEW: Duration = 15 * SECOND;
+
+/// Bytes of the file of incidents beyond which a start writes it anew with the last state of each.
+const COMPACT: u64 = 16 << 20;
+
+/// What a live faultscope is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of the journal and the incidents.
+    pub data: PathBuf,
+    pub retention: Retention,
+    pub keep: Keep,
+    /// How much may wait for a reader, in each lane.
+    pub backlog: Backlog,
+    /// The largest body after decompression, in bytes.
+    pub largest: usize,
+    /// The instant that it is now.
+    pub clock: fn() -> Time,
+}
+
+/// The answer as of the last diagnosis.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub at: Time,
+    pub diagnosis: Arc<Diagnosis>,
+    pub revision: Revision,
+    pub counts: Counts,
+    pub let_go: LetGo,
+    pub matcher: Stats,
+    /// The last entry of the journal that it knows.
+    pub position: u64,
+    /// How long the diagnosis took, in milliseconds.
+    pub took: Duration,
+    /// Diagnoses since the start.
+    pub diagnoses: u64,
+}
+
+/// What the world is told.
+pub(super) enum ToWorld {
+    Taken { entry: Entry, facts: Box<Facts>, digest: String },
+    /// Use another project, once the journal has been read with it.
+    Reload(Revision),
+    Built(Box<World>),
+    Facts(SyncSender<Arc<Facts>>),
+    Stop,
+}
+
+/// The file of incidents.
+#[derive(Debug)]
+struct Log {
+    file: std::fs::File,
+    path: PathBuf,
+}
+
+/// What the threads share.
+pub(super) struct Shared {
+    published: RwLock<Arc<Published>>,
+    /// The project in use.
+    active: RwLock<Arc<Revision>>,
+    incidents: Mutex<Incidents>,
+    log: Mutex<Log>,
+    /// The number of the last event that is written; whoever waits for the next one waits for this.
+    told: Mutex<u64>,
+    news: Condvar,
+    pub journal: Mutex<Journal>,
+    pub accepted: AtomicU64,
+    refused: AtomicU64,
+    /// Why the last write of the journal failed.
+    pub broken: Mutex<Option<String>>,
+}
+
+/// A running core.
+pub struct Live {
+    shared: Arc<Shared>,
+    options: Options,
+    lanes: SharedLanes,
+    world: SyncSender<ToWorld>,
+    /// Readers and the writer, which end once the lanes are closed; last the world.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// A lock whose holder panicked still guards whole data: nobody holds one over a change that can fail.
+pub(super) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    /// Opens the data folder, takes what the journal holds, makes the first diagnosis and starts. Also returns what had to be repaired.
+    ///
+    /// # Errors
+    /// `JOURNAL`: a folder that cannot be used.
+    pub fn start(revision: Revision, options: Options) -> Result<(Live, Vec<Text>), Box<Diagnostic>> {
+        let (journal, mut said) = Journal::open(&options.data.join("journal"), options.retention)?;
+        let (incidents, log, warned) = open_incidents(&options.data)?;
+        said.extend(warned);
+        let now = (options.clock)();
+        let mut world = World::new(revision, options.keep, now);
+        world.replay(journal.reader(0), now);
+        let mut incidents = incidents;
+        let published = publish(&mut world, &options, 1);
+        incidents.update(&published.diagnosis);
+        let shared = Arc::new(Shared {
+            active: RwLock::new(Arc::new(published.revision.clone())),
+            published: RwLock::new(Arc::new(published)),
+            incidents: Mutex::new(incidents),
+            log: Mutex::new(log),
+            told: Mutex::new(0),
+            news: Condvar::new(),
+            journal: Mutex::new(journal),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            broken: Mutex::new(None),
+        });
+        shared.tell().map_err(|error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))))?;
+        let lanes = Arc::new(Lanes::new(options.backlog));
+        let (accepted, waiting) = sync_channel(QUEUE);
+        let (to_world, for_world) = sync_channel(QUEUE);
+        let mut threads = Vec::new();
+        for _ in 0..readers() {
+            let (shared, lanes, accepted, largest) = (Arc::clone(&shared), Arc::clone(&lanes), accepted.clone(), options.largest);
+            threads.push(start("reader", move || read_requests(&shared, &lanes, &accepted, largest))?);
+        }
+        drop(accepted);
+        let (for_writer, told, clock) = (Arc::clone(&shared), to_world.clone(), options.clock);
+        threads.push(start("journal", move || write(&for_writer, &waiting, &told, clock))?);
+        let (for_keeper, keep, own) = (Arc::clone(&shared), options.clone(), to_world.clone());
+        threads.push(start("world", move || follow(&for_keeper, &keep, world, &for_world, &own))?);
+        Ok((Live { shared, options, lanes, world: to_world, threads: Mutex::new(threads) }, said))
+    }
+
+    pub fn now(&self) -> Time {
+        (self.options.clock)()
+    }
+
+    /// Hands over a request; its sender is answered once it is on disk. Given back if too many wait.
+    ///
+    /// # Errors
+    /// The request, of which nothing was kept.
+    pub fn submit(&self, request: Request) -> Result<(), Request> {
+        self.lanes.push(request).inspect_err(|_| {
+            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// How many requests wait to be read: of alerts, and of the rest.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.lanes.waiting()
+    }
+
+    /// Requests accepted since the start.
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The project in use.
+    pub fn active(&self) -> Arc<Revision> {
+        self.shared.active()
+    }
+
+    /// The last diagnosis and what it is made of.
+    pub fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.shared.published.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy.
+    pub fn facts(&self) -> Option<Arc<Facts>> {
+        let (reply, answer) = sync_channel(1);
+        self.world.send(ToWorld::Facts(reply)).ok()?;
+        answer.recv().ok()
+    }
+
+    /// Uses another project, as soon as the signals kept have been read with it. What is in use stays in use until then.
+    pub fn reload(&self, revision: Revision) {
+        // Without the world nobody needs a new project.
+        let _ = self.world.send(ToWorld::Reload(revision));
+    }
+
+    /// The incidents, the latest first.
+    pub fn incidents(&self) -> Vec<Tracked> {
+        held(&self.shared.incidents).all().cloned().collect()
+    }
+
+    pub fn incident(&self, id: u64) -> Option<Tracked> {
+        held(&self.shared.incidents).get(id).cloned()
+    }
+
+    /// What a person does about an incident; on disk when it returns.
+    ///
+    /// # Errors
+    /// `REQUEST`: no such incident. `JOURNAL`: it cannot be written.
+    pub fn act(&self, id: u64, action: Action, by: Option<String>) -> Result<Tracked, Box<Diagnostic>> {
+        let now = self.now();
+        let changed = held(&self.shared.incidents).act(id, action, by, now)?.clone();
+        self.shared.tell().map_err(|error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))))?;
+        Ok(changed)
+    }
+
+    /// The number of the last event.
+    pub fn last_event(&self) -> u64 {
+        *held(&self.shared.told)
+    }
+
+    /// Waits until there is an event after `number`, at most `most`. Returns the number of the last one.
+    pub fn wait(&self, number: u64, most: Wait) -> u64 {
+        let told = held(&self.shared.told);
+        let (told, _) =
+            self.shared.news.wait_timeout_while(told, most, |told| *told <= number).unwrap_or_else(PoisonError::into_inner);
+        *told
+    }
+
+    /// The events after a number that are still on file, and whether some before them are missing.
+    pub fn events_after(&self, number: u64) -> (Vec<Event>, bool) {
+        let path = held(&self.shared.log).path.clone();
+        let lines = files::read_text(&path, "incidents.ndjson", u64::MAX).unwrap_or_default();
+        let events: Vec<Event> =
+            lines.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(|event: &Event| event.number > number).collect();
+        let gap = events.first().is_some_and(|first| first.number > number + 1);
+        (events, gap)
+    }
+
+    /// Requests refused because too many waited.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of the journal, and the number of its next entry.
+    pub fn journal(&self) -> (u64, u64) {
+        let journal = held(&self.shared.journal);
+        (journal.bytes(), journal.next())
+    }
+
+    /// Why the journal cannot be written, if so.
+    pub fn broken(&self) -> Option<String> {
+        held(&self.shared.broken).clone()
+    }
+
+    /// Takes no more, writes what was handed over, and stops. The last answer can still be read.
+    pub fn stop(&self) {
+        self.lanes.close();
+        let mut threads = std::mem::take(&mut *held(&self.threads));
+        let Some(keeper) = threads.pop() else { return };
+        for thread in threads {
+            let _ = thread.join();
+        }
+        let _ = self.world.send(ToWorld::Stop);
+        let _ = keeper.join();
+    }
+}
+
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Box<Diagnostic>> {
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    started.map_err(|error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot start a thread: {}", error))))
+}
+
+impl Shared {
+    pub fn active(&self) -> Arc<Revision> {
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes new events and tells those who wait.
+    fn tell(&self) -> std::io::Result<()> {
+        // The order of events on file is that of their numbers: whoever takes them holds the file.
+        let mut log = held(&self.log);
+        let events = held(&self.incidents).take_events();
+        let Some(last) = events.last().map(|event| event.number) else { return Ok(()) };
+        let mut bytes = Vec::new();
+        for event in &events {
+            serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
+            bytes.push(b'\n');
+        }
+        let written = log.file.write_all(&bytes).and_then(|()| log.file.sync_data());
+        drop(log);
+        *held(&self.told) = last;
+        self.news.notify_all();
+        written
+    }
+}
+
+/// Takes what arrives, diagnoses when something has changed, and follows the incidents.
+fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Receiver<ToWorld>, own: &SyncSender<ToWorld>) {
+    let mut last_at = (options.clock)();
+    let mut made = 1;
+    let mut changed = false;
+    let mut building = false;
+    let mut wanted: Option<Revision> = None;
+    loop {
+        let patience = if changed { GATHER } else { Wait::from_secs(1) };
+        let message = inbox.recv_timeout(patience);
+        let quiet = matches!(message, Err(RecvTimeoutError::Timeout));
+        match message {
+            Ok(ToWorld::Taken { entry, facts, digest }) => {
+                changed = true;
+                let now = (options.clock)();
+                let facts = if digest == world.revision.digest { Some(*facts) } else { reread(&world.revision.project, &entry) };
+                if let Some(facts) = facts {
+                    world.take(&entry, facts, now);
+                }
+            }
+            Ok(ToWorld::Reload(revision)) => wanted = Some(revision),
+            Ok(ToWorld::Built(built)) => {
+                building = false;
+                world = *built;
+                let entries = held(&shared.journal).reader(world.position() + 1);
+                world.replay(entries, (options.clock)());
+                *shared.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world.revision.clone());
+                changed = true;
+            }
+            // Whoever asked may have given up.
+            Ok(ToWorld::Facts(reply)) => {
+                let _ = reply.send(world.settled());
+            }
+            Ok(ToWorld::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if !building && let Some(revision) = wanted.take() {
+            building = build(shared, options, revision, own);
+        }
+        let now = (options.clock)();
+        let due = now.since(last_at) >= RENEW;
+        let settled = changed && (quiet || now.since(last_at) >= GATHER_AT_MOST);
+        if settled || due {
+            made += 1;
+            let published = publish(&mut world, options, made);
+            held(&shared.incidents).update(&published.diagnosis);
+            *shared.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+            // An event that cannot be written is told all the same; the incident itself is in memory, and the next write has it.
+            let _ = shared.tell();
+            last_at = (options.clock)();
+            changed = false;
+        }
+    }
+}
+
+/// While signals keep arriving, a diagnosis is made this often.
+const GATHER_AT_MOST: Duration = 100;
+
+/// Reads the journal with another project, beside the work that goes on.
+fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &SyncSender<ToWorld>) -> bool {
+    let (shared, options, own) = (Arc::clone(shared), options.clone(), own.clone());
+    let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
+        let now = (options.clock)();
+        let mut built = World::new(revision, options.keep, now);
+        let entries = held(&shared.journal).reader(0);
+        built.replay(entries, now);
+        let _ = own.send(ToWorld::Built(Box::new(built)));
+    });
+    thread.is_ok()
+}
+
+fn reread(project: &Project, entry: &Entry) -> Option<Facts> {
+    let resolver = Resolver::new(&project.placement, &project.estate);
+    Some(read(entry.protocol, &entry.body, entry.received, &resolver).ok()?.facts)
+}
+
+fn publish(world: &mut World, options: &Options, made: u64) -> Published {
+    let at = (options.clock)();
+    let diagnosis = Arc::new(world.diagnose(at));
+    Published {
+        at,
+        diagnosis,
+        revision: world.revision.clone(),
+        counts: world.counts(),
+        let_go: world.let_go(),
+        matcher: world.matcher_stats(),
+        position: world.position(),
+        took: (options.clock)().since(at),
+        diagnoses: made,
+    }
+}
+
+/// The incidents so far, and the file to which their events are added.
+fn open_incidents(data: &Path) -> Result<(Incidents, Log, Vec<Text>), Box<Diagnostic>> {
+    let path = data.join("incidents.ndjson");
+    let failed = |error: &std::io::Error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot use `{}`: {}", path.display(), error)));
+    let mut said = Vec::new();
+    let lines = if path.exists() { files::read_text(&path, "incidents.ndjson", u64::MAX)? } else { String::new() };
+    let (incidents, unreadable) = Incidents::read(&lines);
+    if unreadable > 0 {
+        said.push(text!("`{}`: {} lines cannot be read and are passed over", path.display(), unreadable));
+    }
+    let large = lines.len() as u64 > COMPACT;
+    if large {
+        let mut last = std::collections::BTreeMap::new();
+        for line in lines.lines() {
+            if let Ok(event) = serde_json::from_str::<Event>(line) {
+                last.insert(event.incident.id, (event.number, line));
+            }
+        }
+        let mut kept: Vec<(u64, &str)> = last.into_values().collect();
+        kept.sort_unstable();
+        let mut text = String::new();
+        kept.into_iter().for_each(|(_, line)| text.extend([line, "\n"]));
+        files::write(&path, text)?;
+    }
+    let mut file = files::open_to_append(&path).map_err(|error| failed(&error))?;
+    if !large && !lines.is_empty() && !lines.ends_with('\n') {
+        // A line that a crash left incomplete must not swallow the next one.
+        file.write_all(b"\n").map_err(|error| failed(&error))?;
+    }
+    Ok((incidents, Log { file, path }, said))
+}
