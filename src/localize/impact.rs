@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use estate::{ComponentId, State};
+use estate::{ComponentId, Softening, State};
 
 use super::Layer;
 use super::Observations;
-use super::diagnosis::ImpactView;
+use super::diagnosis::{ImpactView, SofteningView};
 use super::explain::IncidentDraft;
 
 /// The roots of an incident: down if the signals show that they are `unavailable`, otherwise degraded. A component that their evidence
@@ -72,9 +72,11 @@ pub fn impact(observations: &Observations<'_, '_>, roots: &Roots, together: &BTr
     let estate = observations.question.engine.estate;
     let Roots { states, behind, functions, declared_by, over } = roots;
     let reached = estate.impact(&states.iter().map(|(c, s)| (*c, *s)).collect::<Vec<_>>(), None);
-    let mut entries: BTreeMap<ComponentId, (u32, State, Vec<ComponentId>)> = BTreeMap::new();
+    // In the states that all faults together bring about, nothing is milder than it is there.
+    let joint = |component: ComponentId| together.get(&component).copied().filter(|_| !over);
+    let mut entries: BTreeMap<ComponentId, Entry> = BTreeMap::new();
     for (affected, root) in behind {
-        entries.insert(*affected, (1, State::Degraded, vec![*root, *affected]));
+        entries.insert(*affected, Entry::bare(vec![*root, *affected]));
     }
     for one in reached {
         let mut path: Vec<ComponentId> = one.path.iter().map(|hop| hop.component).collect();
@@ -83,14 +85,15 @@ pub fn impact(observations: &Observations<'_, '_>, roots: &Roots, together: &BTr
             path.insert(0, *root);
             distance += 1;
         }
-        let joint = together.get(&one.component).copied().filter(|_| !over).unwrap_or(one.state);
-        entries.entry(one.component).or_insert((distance, one.state.max(joint), path));
+        let state = joint(one.component).map_or(one.state, |joint| joint.max(one.state));
+        let softens = one.softens.into_iter().filter(|step| joint(step.component).is_none_or(|joint| joint <= step.to)).collect();
+        entries.entry(one.component).or_insert(Entry { distance, state, path, softens });
     }
     // Components named by a rule count even if the topology has no path to them.
     for component in functions.keys().filter(|c| !states.contains_key(c)) {
         entries
             .entry(*component)
-            .or_insert_with(|| (1, State::Degraded, declared_by.get(component).copied().into_iter().chain([*component]).collect()));
+            .or_insert_with(|| Entry::bare(declared_by.get(component).copied().into_iter().chain([*component]).collect()));
     }
     describe(observations, entries, behind, functions)
 }
@@ -102,7 +105,19 @@ fn state_of(observations: &Observations<'_, '_>, component: ComponentId) -> Stat
     if observations.question.engine.state_at(component, UNAVAILABLE).is_true() { State::Down } else { State::Degraded }
 }
 
-type Entry = (u32, State, Vec<ComponentId>);
+struct Entry {
+    distance: u32,
+    state: State,
+    path: Vec<ComponentId>,
+    softens: Vec<Softening>,
+}
+
+impl Entry {
+    /// By what a rule says, not by the topology.
+    fn bare(path: Vec<ComponentId>) -> Self {
+        Entry { distance: 1, state: State::Degraded, path, softens: Vec::new() }
+    }
+}
 
 fn describe(
     observations: &Observations<'_, '_>,
@@ -116,15 +131,17 @@ fn describe(
     let between: BTreeSet<ComponentId> = entries
         .iter()
         .filter(|(component, _)| observed.contains(component))
-        .flat_map(|(component, (_, _, path))| path.iter().copied().filter(move |c| c != component))
+        .flat_map(|(component, entry)| entry.path.iter().copied().filter(move |c| c != component))
         .filter(|c| !observed.contains(c))
         .collect();
     let mut views: Vec<(u32, ComponentId, ImpactView)> = entries
         .into_iter()
-        .map(|(id, (distance, state, path))| {
+        .map(|(id, Entry { distance, state, path, softens })| {
             // A component with symptoms is at least degraded.
             let state = if observed.contains(&id) { state.max(State::Degraded) } else { state };
+            let softens = softens.into_iter().filter(|step| step.to >= State::Degraded || !observed.contains(&step.component));
             let view = ImpactView {
+                softens: softens.map(|step| SofteningView::new(estate, step).into()).collect(),
                 by_evidence: path.get(1).is_some_and(|second| behind.contains_key(second)),
                 declared: functions.contains_key(&id),
                 functions: functions.get(&id).cloned().unwrap_or_default(),
