@@ -19,6 +19,7 @@ mod change;
 mod check;
 mod chinese;
 mod claims;
+mod cluster;
 mod confirm;
 mod dependencies;
 mod diagnose;

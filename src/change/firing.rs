@@ -146,6 +146,7 @@ fn of_event(event: &Event, reads: &mut Reads) {
         EventKind::Log => Read::Log { near },
         EventKind::Change => Read::Change { near },
         EventKind::Report => Read::Report { near },
+        EventKind::Event => Read::Event { near },
     };
     match &event.on {
         None => {}

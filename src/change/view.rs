@@ -348,6 +348,9 @@ pub enum Read {
     Report {
         near: bool,
     },
+    Event {
+        near: bool,
+    },
     Probe,
     /// Which components are around them, and how these are.
     Neighbors,

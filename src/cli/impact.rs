@@ -16,8 +16,10 @@ use super::output::{Failure, Outcome};
 use super::page::Page;
 use super::{OK, causes, graph, text};
 use diag::{Code, did_you_mean, nearest, text};
-use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
-use localize::ImpactView;
+use estate::{ComponentId, Group, Reach, Snapshot, Softening, State, Tier};
+use localize::{ImpactView, SofteningView};
+use value::Told;
+use words::Writer;
 
 /// The type of the components that all others ultimately serve.
 const BUSINESS_LINE: &str = "business_line";
@@ -163,7 +165,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     }
     let reach = estate.reach_of(&roots.iter().map(|root| (*root, State::Down)).collect::<Vec<_>>(), args.depth);
     let groups = losing(estate, &roots, &reach);
-    let report = ImpactReport { components: named(estate, args, &roots), impact: items(estate, &reach, args, &filter), groups };
+    let locale = if args.format.is_json() { args.locale.asked() } else { args.locale.get() };
+    let writer = Writer { locale: &locale, estate };
+    let report = ImpactReport { components: named(estate, args, &roots), impact: items(&writer, &reach, args, &filter), groups };
     if let Some(form) = args.format.drawing() {
         let views: Vec<&ImpactView> = report.impact.iter().map(|item| &item.view).collect();
         write!(out, "{}", graph::of_impact(estate, &roots, &views).write(form))?;
@@ -243,7 +247,8 @@ fn losing(estate: &Snapshot, roots: &[ComponentId], reach: &Reach) -> Vec<GroupI
     estate.groups().iter().map(of).filter(|item| item.left < item.members).collect()
 }
 
-fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {
+fn items(writer: &Writer<'_>, reach: &Reach, args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {
+    let estate = writer.estate;
     let mut lines_of: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
     for line in reach.items.iter().map(|one| one.component).filter(|component| estate.is_a(*component, BUSINESS_LINE)) {
         for one in estate.dependencies(line, &[], None).into_iter().map(|reached| reached.component).chain([line]) {
@@ -259,8 +264,15 @@ fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> 
             let path: Vec<ComponentId> = one.path.iter().map(|hop| hop.component).collect();
             let from = path.first().copied().unwrap_or(one.component);
             let ways = if args.paths > 1 { estate.ways(from, one.component, usize::from(args.paths)) } else { vec![path.clone()] };
+            let told = |step: Softening| {
+                let what = SofteningView::new(estate, step);
+                Told { text: writer.softening(&what), what }
+            };
             ImpactItem {
-                view: ImpactView::new(estate, one.component, one.distance, one.state, &path),
+                view: ImpactView {
+                    softens: one.softens.into_iter().map(told).collect(),
+                    ..ImpactView::new(estate, one.component, one.distance, one.state, &path)
+                },
                 business_lines: lines_of.get(&one.component).cloned().unwrap_or_default(),
                 ways: ways.into_iter().map(|way| way.into_iter().map(|c| id(estate, c)).collect()).collect(),
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use estate::Tier;
+use estate::{State, Tier};
 use localize::{CaseView, Diagnosis, ImpactView, Incident, Layer, Reason, SignalView, Suspect};
 use words::Writer;
 
@@ -309,6 +309,10 @@ pub fn impact_line(view: &ImpactView, lang: Lang, tier: Option<Tier>) -> String 
     if view.path.len() > 1 {
         let joined = view.path.join(" → ");
         line.push_str(&format!(" · {}", if view.by_evidence { joined.replacen(" → ", " ⇢ ", 1) } else { joined }));
+    }
+    // That what is not down puts at risk at most goes without saying.
+    for step in view.softens.iter().filter(|step| step.what.from == State::Down) {
+        line.push_str(&format!(" · {}", step.text));
     }
     if !view.functions.is_empty() {
         line.push_str(&format!(" · {}: {}", lang.functions(), view.functions.join(", ")));

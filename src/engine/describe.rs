@@ -1,11 +1,13 @@
 //! Turns evidence into data: what a diagnosis shows for a condition. Its words are in package `words`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use compile::plan::Quantifier;
 use estate::{ComponentId, Snapshot};
-use signal::{Facts, Origin};
+use signal::{Facts, KUBERNETES, Origin};
 use value::{Dimension, Duration, Time, Truth, Unit, format_number};
 
 use super::evidence::{Detail, Evidence, Known, Missing, Reading, SignalRef};
@@ -148,12 +150,46 @@ pub struct SampleView {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Sample {
-    Alert { name: String, since: Time },
-    Series { series: String },
-    Log { time: Time, line: String },
-    Change { time: Time, line: String },
-    Probe { time: Time, success: bool },
-    Report { time: Time, line: String },
+    Alert {
+        name: String,
+        since: Time,
+    },
+    Series {
+        series: String,
+    },
+    Log {
+        time: Time,
+        line: String,
+    },
+    Change {
+        time: Time,
+        line: String,
+    },
+    Probe {
+        time: Time,
+        success: bool,
+    },
+    Report {
+        time: Time,
+        line: String,
+    },
+    /// What a cluster says about an object.
+    Event(EventView),
+}
+
+/// An event of a cluster, as often as the condition found it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct EventView {
+    /// `OOMKilled`
+    pub reason: String,
+    /// Kind, namespace and name: `Pod shop/order-db-0`; empty if unknown.
+    pub object: String,
+    /// How often it happened, as the cluster counts.
+    pub count: u64,
+    pub first: Time,
+    pub last: Time,
+    /// May be empty.
+    pub message: String,
 }
 
 impl Evidence<'_> {
@@ -166,7 +202,7 @@ impl Evidence<'_> {
             truth: self.truth,
             found: self.found(estate),
             time: self.sampled().unwrap_or(self.at),
-            sources: self.signals.iter().take(MAX_SOURCES).filter_map(|s| describe_signal(*s, facts)).collect(),
+            sources: sources(&self.signals, facts),
             text: String::new(),
         }
     }
@@ -321,6 +357,80 @@ fn unknown(reading: &Reading) -> Option<Found> {
     match &reading.value {
         Known::Unknown(reason) => Some(Found::Unknown { of: Some(reading.name.clone()), reason: reason.clone() }),
         Known::Number(_) | Known::Text(_) => None,
+    }
+}
+
+/// Signals with their places in the bundle, at most [`MAX_SOURCES`]. What a cluster told of twice, at its first and its last time, is one.
+fn sources(signals: &[SignalRef], facts: &Facts) -> Vec<SampleView> {
+    let mut views: Vec<SampleView> = Vec::new();
+    let mut told: BTreeMap<Said<'_>, usize> = BTreeMap::new();
+    for signal in signals {
+        let Some(said) = said(*signal, facts) else {
+            if views.len() < MAX_SOURCES {
+                views.extend(describe_signal(*signal, facts));
+            }
+            continue;
+        };
+        let known = told.get(&said.what).and_then(|at| views.get_mut(*at));
+        if let Some(SampleView { signal: Sample::Event(view), .. }) = known {
+            (view.first, view.last) = (view.first.min(said.time), view.last.max(said.time));
+        } else if views.len() < MAX_SOURCES {
+            let signal = Sample::Event(said.what.view(said.time));
+            told.insert(said.what, views.len());
+            views.push(SampleView { origin: said.origin.clone(), signal, text: String::new() });
+        }
+    }
+    views
+}
+
+/// What a cluster said, without when.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Said<'f> {
+    component: Option<ComponentId>,
+    text: &'f str,
+    labels: &'f BTreeMap<String, String>,
+}
+
+struct SaidAt<'f> {
+    what: Said<'f>,
+    time: Time,
+    origin: &'f Origin,
+}
+
+/// `None` for a signal that does not come from a cluster.
+fn said(signal: SignalRef, facts: &Facts) -> Option<SaidAt<'_>> {
+    let (what, time, origin) = match signal {
+        SignalRef::Log(i) => {
+            let line = facts.logs.get(i)?;
+            (Said { component: line.component, text: &line.text, labels: &line.labels }, line.time, &line.origin)
+        }
+        SignalRef::Change(i) => {
+            let change = facts.changes.get(i)?;
+            (Said { component: change.component, text: &change.text, labels: &change.attributes }, change.time, &change.origin)
+        }
+        SignalRef::Alert(_) | SignalRef::Series(_) | SignalRef::Probe(_) | SignalRef::Report(_) => return None,
+    };
+    let from_cluster = what.label("source") == KUBERNETES && !what.label("reason").is_empty();
+    from_cluster.then_some(SaidAt { what, time, origin })
+}
+
+impl Said<'_> {
+    fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    fn view(&self, time: Time) -> EventView {
+        let reason = self.label("reason");
+        let name: Vec<&str> = ["namespace", "name"].into_iter().map(|part| self.label(part)).filter(|part| !part.is_empty()).collect();
+        let message = self.text.strip_prefix(reason).unwrap_or(self.text);
+        EventView {
+            reason: shorten(reason),
+            object: shorten(format!("{} {}", self.label("kind"), name.join("/")).trim()),
+            count: self.label("count").parse().unwrap_or(1),
+            first: time,
+            last: time,
+            message: shorten(message.trim_start_matches([':', ' ', '\n'])),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ impl<'a> Engine<'a> {
             EventKind::Log => (self.facts.present.logs, "logs"),
             EventKind::Change => (self.facts.present.events, "changes"),
             EventKind::Report => (self.facts.present.events, "reports"),
+            EventKind::Event => (self.facts.present.events, "events"),
         };
         if !present {
             return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(Missing::Signals { kind: kind.to_owned() }));
@@ -46,21 +47,14 @@ impl<'a> Engine<'a> {
 
     /// All signals of a kind on the places; on any component if no places are given.
     fn candidates(&self, kind: EventKind, places: Option<&[ComponentId]>) -> Vec<SignalRef> {
-        let (index, len): (&BTreeMap<ComponentId, Vec<usize>>, usize) = match kind {
-            EventKind::Alert => (&self.facts.alerts_of, self.facts.alerts.len()),
-            EventKind::Log => (&self.facts.logs_of, self.facts.logs.len()),
-            EventKind::Change => (&self.facts.changes_of, self.facts.changes.len()),
-            EventKind::Report => (&self.facts.reports_of, self.facts.reports.len()),
-        };
-        let wrap = |position: usize| match kind {
-            EventKind::Alert => SignalRef::Alert(position),
-            EventKind::Log => SignalRef::Log(position),
-            EventKind::Change => SignalRef::Change(position),
-            EventKind::Report => SignalRef::Report(position),
-        };
-        match places {
-            None => (0..len).map(wrap).collect(),
-            Some(places) => places.iter().filter_map(|c| index.get(c)).flatten().copied().map(wrap).collect(),
+        let facts = self.facts;
+        match kind {
+            EventKind::Alert => listed(&facts.alerts_of, facts.alerts.len(), places, SignalRef::Alert),
+            EventKind::Log => listed(&facts.logs_of, facts.logs.len(), places, SignalRef::Log),
+            EventKind::Change => listed(&facts.changes_of, facts.changes.len(), places, SignalRef::Change),
+            EventKind::Report => listed(&facts.reports_of, facts.reports.len(), places, SignalRef::Report),
+            // What a cluster says is a line, or a change.
+            EventKind::Event => [self.candidates(EventKind::Log, places), self.candidates(EventKind::Change, places)].concat(),
         }
     }
 
@@ -127,5 +121,18 @@ impl<'a> Engine<'a> {
             }
         }
         best
+    }
+}
+
+/// The positions of signals on the places; of all `len` signals if no places are given.
+fn listed(
+    of: &BTreeMap<ComponentId, Vec<usize>>,
+    len: usize,
+    places: Option<&[ComponentId]>,
+    wrap: fn(usize) -> SignalRef,
+) -> Vec<SignalRef> {
+    match places {
+        None => (0..len).map(wrap).collect(),
+        Some(places) => places.iter().filter_map(|place| of.get(place)).flatten().copied().map(wrap).collect(),
     }
 }

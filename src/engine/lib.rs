@@ -21,7 +21,7 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-pub use describe::{Element, EvidenceView, Found, Gap, Sample, SampleView, Side};
+pub use describe::{Element, EventView, EvidenceView, Found, Gap, Sample, SampleView, Side};
 pub use evidence::{Detail, Evidence, Missing, Reading, SignalRef};
 pub use misses::{NearMiss, Unbound, Why, WhyNot};
 pub use sets::passes;

@@ -27,7 +27,7 @@ impl<'a> Engine<'a> {
             "alerts" => present.alerts,
             "metrics" => present.metrics,
             "logs" => present.logs,
-            "changes" | "reports" | "probes" => present.events,
+            "changes" | "events" | "reports" | "probes" => present.events,
             metric => {
                 let name = metric.trim_matches('`');
                 let since = self.at.minus(self.lookback);
@@ -51,6 +51,7 @@ impl<'a> Engine<'a> {
                     EventKind::Log => "logs",
                     EventKind::Change => "changes",
                     EventKind::Report => "reports",
+                    EventKind::Event => "events",
                 };
                 asked.insert(kind.to_owned());
             }

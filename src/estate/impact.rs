@@ -12,6 +12,9 @@
 //! A component has the worst state that arrives. Worsening one component never improves another (a group only loses
 //! members), so states only grow: repeating the rules until nothing changes terminates, with the same result in any order.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::component::ComponentId;
 use super::csr::Scratch;
 use super::graph::KindIndex;
@@ -29,6 +32,32 @@ pub struct Impacted {
     /// From a root to the component, both included: the shortest path that carries this state. Longer than `distance`
     /// where the shortest path carries a milder state.
     pub path: Vec<Hop>,
+    /// Where the state becomes milder on this path, in its order.
+    pub softens: Vec<Softening>,
+}
+
+/// A hop that carries less than what it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Softening {
+    /// Where it arrives milder.
+    pub component: ComponentId,
+    pub from: State,
+    pub to: State,
+    pub by: SoftenedBy,
+}
+
+/// Why a fault arrives milder than it comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum SoftenedBy {
+    /// Relations of this kind take nothing down.
+    Kind { kind: String },
+    /// The relation has an effect of its own.
+    Relation { kind: String },
+    /// The redundancy group of what is lost has enough members left, and the dependent uses one of them too.
+    Redundancy { group: String, left: usize, members: usize, need: usize },
+    /// The component before it is not down.
+    NotDown { before: String },
 }
 
 /// Everything that faults reach, each with the hop that carries its state: a forest over the roots.
@@ -50,6 +79,18 @@ pub struct ReachItem {
     via: KindIndex,
     /// Position of the root that it is reached from.
     root: u32,
+    /// The state that it would have at full effect, and why it has a milder one.
+    softened: Option<(State, Softens)>,
+}
+
+/// [`SoftenedBy`], small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Softens {
+    Kind,
+    Relation,
+    /// The position of the group, and how many of its members are left.
+    Redundancy(usize, usize),
+    NotDown,
 }
 
 /// Longer paths are shortened: in a chain of a million components, all paths together would have half a trillion hops.
@@ -59,25 +100,53 @@ impl Reach {
     /// The item at a position, with its path. A path of more than 64 hops is shortened to its root and its last hops.
     pub fn impacted(&self, estate: &Snapshot, item: usize) -> Option<Impacted> {
         let of = self.items.get(item)?;
+        let way = self.way(item);
         let name = |kind: KindIndex| estate.kind(kind).map(|kind| kind.name.clone());
-        let path = self.way(item).into_iter().map(|(component, via)| Hop { component, via: via.and_then(name) }).collect();
-        Some(Impacted { component: of.component, distance: of.distance, state: of.state, path })
+        let mut softens = Vec::new();
+        for ((at, before, _), (_, component, item)) in way.iter().zip(way.iter().skip(1)) {
+            // Of a shortened path, what came before is not known any more.
+            let Some(item) = item.filter(|item| item.from as usize == *at) else { continue };
+            let Some((from, by)) = item.softened else { continue };
+            if let Some(by) = by.told(estate, *before, item.via) {
+                softens.push(Softening { component: *component, from, to: item.state, by });
+            }
+        }
+        let hop =
+            |(_, component, item): (usize, ComponentId, Option<&ReachItem>)| Hop { component, via: item.and_then(|item| name(item.via)) };
+        let path = way.into_iter().map(hop).collect();
+        Some(Impacted { component: of.component, distance: of.distance, state: of.state, path, softens })
     }
 
-    /// From a root to the item at a position, as (component, kind of the hop to it).
-    fn way(&self, item: usize) -> Vec<(ComponentId, Option<KindIndex>)> {
+    /// From a root to the item at a position, each with its position in the roots and then the items.
+    fn way(&self, item: usize) -> Vec<(usize, ComponentId, Option<&ReachItem>)> {
         let mut way = Vec::new();
         let mut at = item + self.roots.len();
         while let Some(one) = at.checked_sub(self.roots.len()) {
             let Some(item) = self.items.get(one) else { break };
-            way.push((item.component, Some(item.via)));
+            way.push((at, item.component, Some(item)));
             at = if way.len() < MAX_WAY { item.from } else { item.root } as usize;
         }
         if let Some(root) = self.roots.get(at) {
-            way.push((*root, None));
+            way.push((at, *root, None));
         }
         way.reverse();
         way
+    }
+}
+
+impl Softens {
+    /// Along a hop of a kind, from the component before.
+    fn told(self, estate: &Snapshot, before: ComponentId, via: KindIndex) -> Option<SoftenedBy> {
+        let kind = || estate.kind(via).map(|kind| kind.name.clone());
+        Some(match self {
+            Softens::Kind => SoftenedBy::Kind { kind: kind()? },
+            Softens::Relation => SoftenedBy::Relation { kind: kind()? },
+            Softens::Redundancy(at, left) => {
+                let group = estate.groups().get(at)?;
+                SoftenedBy::Redundancy { group: group.id.clone(), left, members: group.members.len(), need: group.need }
+            }
+            Softens::NotDown => SoftenedBy::NotDown { before: estate.component(before).id.clone() },
+        })
     }
 }
 
@@ -119,6 +188,7 @@ impl Snapshot {
                         from: rank.get(carrier as usize).copied().unwrap_or(u32::MAX),
                         via,
                         root,
+                        softened: self.softened(walk, &part, carrier, (*at, via)),
                     })
                 }));
             }
@@ -224,18 +294,42 @@ impl Snapshot {
             State::Down => {
                 let (lost, dependent) = (ComponentId(part.component(at)), ComponentId(part.component(to)));
                 let effect = self.effect(lost, kind, dependent)?;
-                let shielded = self.in_group(lost) && self.shielded(walk, part, lost, dependent);
+                let shielded = self.in_group(lost) && self.shield(walk, part, lost, dependent).is_some();
                 Some(if shielded { effect.min(State::Degraded) } else { effect })
             }
         }
     }
 
-    /// Whether a redundancy group of `lost` is intact, and `dependent` also depends on another living member of it.
-    fn shielded(&self, walk: &Scratch, part: &Part, lost: ComponentId, dependent: ComponentId) -> bool {
+    /// What carries its state to a position, if that state is milder: the state at the other end of the hop, and why.
+    fn softened(&self, walk: &Scratch, part: &Part, at: u32, (to, kind): (u32, KindIndex)) -> Option<(State, Softens)> {
+        let before = part.state(at)?;
+        if part.state(to)? >= before {
+            return None;
+        }
+        let by = match before {
+            State::AtRisk | State::Degraded => Softens::NotDown,
+            State::Down => {
+                let (lost, dependent) = (ComponentId(part.component(at)), ComponentId(part.component(to)));
+                let own = self.own_effect(lost, kind, dependent).is_some();
+                let shield = self.shield(walk, part, lost, dependent).filter(|_| self.effect(lost, kind, dependent) == Some(State::Down));
+                match shield {
+                    Some((group, left)) => Softens::Redundancy(group, left),
+                    None if own => Softens::Relation,
+                    None => Softens::Kind,
+                }
+            }
+        };
+        Some((before, by))
+    }
+
+    /// A redundancy group of `lost` that is intact, if `dependent` also depends on another living member of it: its position, and how
+    /// many members live.
+    fn shield(&self, walk: &Scratch, part: &Part, lost: ComponentId, dependent: ComponentId) -> Option<(usize, usize)> {
         let is_down = |member: ComponentId| walk.noted(member.0).and_then(|at| part.state(at)) == Some(State::Down);
-        self.groups_of(lost).any(|group| {
+        self.group_positions(lost).find_map(|(at, group)| {
             let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(*member)).collect();
-            living.len() >= group.need && self.back.ends(dependent.0).iter().any(|supplier| living.contains(&ComponentId(*supplier)))
+            let uses = || self.back.ends(dependent.0).iter().any(|supplier| living.contains(&ComponentId(*supplier)));
+            (living.len() >= group.need && uses()).then_some((at, living.len()))
         })
     }
 }

@@ -35,7 +35,7 @@ pub use build::{base_model, build, build_declared};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
 pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 pub use graph::Reached;
-pub use impact::{Impacted, Reach, ReachItem};
+pub use impact::{Impacted, Reach, ReachItem, SoftenedBy, Softening};
 pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
     StateDef, Travel, TypeDef,

@@ -146,6 +146,8 @@ proptest! {
         for one in &found {
             let ends = (one.path.first().map(|hop| hop.component), one.path.last().map(|hop| hop.component));
             prop_assert!(roots.iter().any(|(root, _)| Some(*root) == ends.0) && ends.1 == Some(one.component));
+            prop_assert!(one.softens.iter().all(|step| step.from > step.to));
+            prop_assert!(one.softens.last().is_none_or(|step| step.to == one.state));
         }
         let lean: BTreeMap<_, _> = estate.states(&roots, max_hops).into_iter().collect();
         let found: BTreeMap<_, _> = found.into_iter().map(|i| (i.component, (i.distance, i.state))).collect();

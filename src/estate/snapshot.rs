@@ -212,7 +212,12 @@ impl Snapshot {
 
     /// The redundancy groups that it is a member of, in the order of their ids.
     pub fn groups_of(&self, component: ComponentId) -> impl Iterator<Item = &Group> {
-        self.groups_of.get(&component).into_iter().flatten().filter_map(|at| self.groups.get(*at))
+        self.group_positions(component).map(|(_, group)| group)
+    }
+
+    /// The same, with their positions among all groups.
+    pub(super) fn group_positions(&self, component: ComponentId) -> impl Iterator<Item = (usize, &Group)> {
+        self.groups_of.get(&component).into_iter().flatten().filter_map(|at| Some((*at, self.groups.get(*at)?)))
     }
 
     pub(super) fn in_group(&self, component: ComponentId) -> bool {
@@ -222,11 +227,16 @@ impl Snapshot {
     /// How hard a fault of `lost` hits `dependent` along a relation of this kind: its own effect, else that of the kind.
     pub(super) fn effect(&self, lost: ComponentId, kind: KindIndex, dependent: ComponentId) -> Option<State> {
         let usual = self.kind(kind)?.effect;
+        self.own_effect(lost, kind, dependent).or(Some(usual))
+    }
+
+    /// What a relation itself says of its effect.
+    pub(super) fn own_effect(&self, lost: ComponentId, kind: KindIndex, dependent: ComponentId) -> Option<State> {
         if self.effects.is_empty() {
-            return Some(usual);
+            return None;
         }
         let own = |from, to, ahead| self.effects.get(&Edge { from, kind, to }).copied().filter(|_| self.carries_fault(kind, ahead));
-        own(lost, dependent, true).max(own(dependent, lost, false)).or(Some(usual))
+        own(lost, dependent, true).max(own(dependent, lost, false))
     }
 
     pub(super) fn kind(&self, index: KindIndex) -> Option<&KindTraits> {

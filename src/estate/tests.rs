@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{AttributeValue, ComponentId, Hop, Impacted, Member, PeerScope, Reached, Snapshot, State, build};
+use super::{AttributeValue, ComponentId, Hop, Impacted, Member, PeerScope, Reached, Snapshot, Softening, State, build};
 use diag::{Diagnostic, Sources};
 
 /// Builds from a model and a topology (either may be empty). Errors as `code line message | help`.
@@ -305,6 +305,54 @@ groups: [{id: pool, members: [a, b], need: 1}]
 ";
     check_impact(topology, &[("a", State::Down)], None, "both@1 Degraded, only@1 Down");
     check_impact(topology, &[("a", State::Down), ("b", State::Down)], None, "both@1 Down, only@1 Down");
+}
+
+/// Where each path becomes milder, and why.
+fn check_softens(topology: &str, roots: &[(&str, State)], expected: &[&str]) {
+    let snapshot = estate(topology);
+    let roots: Vec<_> = roots.iter().map(|(name, state)| (id(&snapshot, name), *state)).collect();
+    let name = |component| snapshot.component(component).id.as_str();
+    let step = |step: &Softening| format!("{:?} → {:?} at {} by {:?}", step.from, step.to, name(step.component), step.by);
+    let of = |i: &Impacted| format!("{}: {}", name(i.component), i.softens.iter().map(step).collect::<Vec<_>>().join("; "));
+    let found: Vec<String> = snapshot.impact(&roots, None).iter().map(of).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn paths_say_where_a_state_softens_and_why() {
+    let topology = "
+components:
+  - {id: db, type: database}
+  - {id: copy, type: database}
+  - {id: pay, type: service}
+  - {id: gw-1, type: gateway}
+  - {id: gw-2, type: gateway}
+  - {id: web, type: frontend}
+  - {id: mail, type: service}
+relations:
+  - {from: copy, kind: replicates, to: db}
+  - {from: pay, kind: depends_on, to: db}
+  - {from: mail, kind: depends_on, to: pay, effect: at_risk}
+  - {from: gw-1, kind: depends_on, to: pay}
+  - {from: web, kind: depends_on, to: [gw-1, gw-2]}
+groups: [{id: pool, members: [gw-1, gw-2], need: 1}]
+";
+    let all = [
+        "copy: Down → Degraded at copy by Kind { kind: \"replicates\" }",
+        "pay: ",
+        "gw-1: ",
+        "mail: Down → AtRisk at mail by Relation { kind: \"depends_on\" }",
+        "web: Down → Degraded at web by Redundancy { group: \"pool\", left: 1, members: 2, need: 1 }",
+    ];
+    check_softens(topology, &[("db", State::Down)], &all);
+    let both = ["web: "];
+    check_softens(topology, &[("gw-1", State::Down), ("gw-2", State::Down)], &both);
+    let slow = [
+        "gw-1: Degraded → AtRisk at gw-1 by NotDown { before: \"pay\" }",
+        "mail: Degraded → AtRisk at mail by NotDown { before: \"pay\" }",
+        "web: Degraded → AtRisk at gw-1 by NotDown { before: \"pay\" }",
+    ];
+    check_softens(topology, &[("pay", State::Degraded)], &slow);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use compile::plan::Severity;
 use engine::EvidenceView;
-use estate::{ComponentId, Snapshot, State, Tier};
+use estate::{ComponentId, Snapshot, SoftenedBy, Softening, State, Tier};
 pub use knowledge::Layer;
 use knowledge::Record;
 use signal::{Muted, Origin};
@@ -233,6 +233,8 @@ pub struct ImpactView {
     pub state: State,
     /// From the suspect to this component, both included.
     pub path: Vec<String>,
+    /// Where the state becomes milder on this path, and why.
+    pub softens: Vec<Told<SofteningView>>,
     /// The first step of the path is not a relation that carries faults: the evidence of a rule shows that the component is affected.
     pub by_evidence: bool,
     /// Functions of the component that are affected according to a rule.
@@ -243,6 +245,24 @@ pub struct ImpactView {
     pub observed: bool,
     /// It has no symptoms, but lies between the suspect and a component with symptoms, so it must be affected.
     pub inferred: bool,
+}
+
+/// A step of a path that carries less than what it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SofteningView {
+    /// Where it arrives milder.
+    pub component: String,
+    pub from: State,
+    pub to: State,
+    #[serde(flatten)]
+    pub by: SoftenedBy,
+}
+
+impl SofteningView {
+    pub fn new(estate: &Snapshot, softening: Softening) -> Self {
+        let Softening { component, from, to, by } = softening;
+        SofteningView { component: estate.component(component).id.clone(), from, to, by }
+    }
 }
 
 impl ImpactView {
@@ -258,6 +278,7 @@ impl ImpactView {
             distance,
             state,
             path: path.iter().map(|c| estate.component(*c).id.clone()).collect(),
+            softens: Vec::new(),
             by_evidence: false,
             functions: Vec::new(),
             declared: false,

@@ -25,8 +25,8 @@ mod symptoms;
 
 pub use diagnosis::{
     AccountView, AdviceView, CaseReason, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, Fault, ImpactView,
-    Incident, JoinedBy, NearMissView, Reason, RuleView, Says, SetAsideView, SignalView, SuppressedView, Suspect, UndoView, UnjudgedView,
-    WhySetAside, WhySuppressed,
+    Incident, JoinedBy, NearMissView, Reason, RuleView, Says, SetAsideView, SignalView, SofteningView, SuppressedView, Suspect, UndoView,
+    UnjudgedView, WhySetAside, WhySuppressed,
 };
 pub use knowledge::Layer;
 

@@ -16,8 +16,8 @@ use super::kubernetes_objects::{Object, at, field, moment};
 use super::kubernetes_status;
 use super::reader_context::ReaderContext;
 
-/// The label `source` of lines and changes that are made here.
-const SOURCE: &str = "kubernetes";
+/// The label `source` of lines and changes that are made here. Their label `reason` has the reason.
+pub const KUBERNETES: &str = "kubernetes";
 
 /// What is said of one object.
 pub(super) struct Said {
@@ -103,7 +103,7 @@ impl Cluster {
         let mut repeats = self.repeats;
         let mut number = from;
         for said in self.said {
-            if !said.key.is_empty() && !seen.insert((SOURCE.to_owned(), said.key.clone())) {
+            if !said.key.is_empty() && !seen.insert((KUBERNETES.to_owned(), said.key.clone())) {
                 repeats.push(said.is_change());
                 continue;
             }
@@ -156,7 +156,7 @@ impl Said {
         let mut labels = self.object.labels();
         labels.extend(self.labels.iter().map(|(name, value)| (name.clone(), value.clone())));
         let level = if self.chronic { Grade::Quiet.level() } else { self.grade.level() };
-        for (name, value) in [("level", level), ("reason", self.reason.as_str()), ("source", SOURCE)] {
+        for (name, value) in [("level", level), ("reason", self.reason.as_str()), ("source", KUBERNETES)] {
             labels.insert(name.to_owned(), value.to_owned());
         }
         labels

@@ -46,6 +46,8 @@ pub use counts::{Counts, KindCounts};
 pub use deliveries::DEBOUNCE;
 pub use fact::{Fact, Sample, SeriesKey, Signal};
 pub use facts::{Alert, Change, Facts, LogLine, Muted, Origin, Present, Probe, Report, Score, Series, Unread};
+pub use kubernetes_events::KUBERNETES;
+pub use kubernetes_grades::{begins_known, known_reasons};
 pub use labelled::{Labelled, labelled};
 pub use mapping_rules::{EventKind, MappingRules, Scorer};
 pub use messenger::Messenger;

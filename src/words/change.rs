@@ -184,6 +184,7 @@ impl Lang {
             (Lang::En, Read::Log { near }) => format!("log {} {name}", if *near { "near" } else { "on" }),
             (Lang::En, Read::Change { near }) => format!("change {} {name}", if *near { "near" } else { "on" }),
             (Lang::En, Read::Report { near }) => format!("report {} {name}", if *near { "near" } else { "on" }),
+            (Lang::En, Read::Event { near }) => format!("event {} {name}", if *near { "near" } else { "on" }),
             (Lang::En, Read::Probe) => format!("probe of {name}"),
             (Lang::En, Read::Neighbors) => format!("neighbors of {name}"),
             (Lang::Zh, Read::State { state }) => Lang::behind(&name, &format!("“{}”状态", self.named_state(model, kind, state))),
@@ -191,6 +192,7 @@ impl Lang {
             (Lang::Zh, Read::Log { near }) => Lang::behind(&name, if *near { "周边的日志" } else { "的日志" }),
             (Lang::Zh, Read::Change { near }) => Lang::behind(&name, if *near { "周边的变更" } else { "的变更" }),
             (Lang::Zh, Read::Report { near }) => Lang::behind(&name, if *near { "周边的用户反馈" } else { "的用户反馈" }),
+            (Lang::Zh, Read::Event { near }) => Lang::behind(&name, if *near { "周边的事件" } else { "的事件" }),
             (Lang::Zh, Read::Probe) => Lang::behind(&name, "的探测结果"),
             (Lang::Zh, Read::Neighbors) => Lang::behind(&name, "的相邻组件"),
         }

@@ -13,6 +13,9 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     for suspect in diagnosis.incidents.iter_mut().flat_map(|incident| &mut incident.suspects) {
         writer.suspect(suspect);
     }
+    for step in diagnosis.incidents.iter_mut().flat_map(|incident| &mut incident.impact).flat_map(|view| &mut view.softens) {
+        step.text = writer.softening(&step.what);
+    }
     for advice in &mut diagnosis.solutions {
         if let Some(undo) = &advice.undo {
             advice.text = writer.undo(undo);

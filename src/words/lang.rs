@@ -226,6 +226,7 @@ impl Lang {
             (Lang::Zh, "metrics") => "指标".to_owned(),
             (Lang::Zh, "logs") => "日志".to_owned(),
             (Lang::Zh, "changes") => "变更".to_owned(),
+            (Lang::Zh, "events") => "事件".to_owned(),
             (Lang::Zh, "reports") => "用户反馈".to_owned(),
             (Lang::Zh, "probes") => "探测".to_owned(),
             (Lang::En | Lang::Zh, other) => other.to_owned(),

@@ -67,6 +67,13 @@ pub enum Step {
         at: i64,
         text: &'static str,
     },
+    /// Of a cluster, kept as a line or as a change.
+    Event {
+        component: Option<String>,
+        at: i64,
+        reason: &'static str,
+        change: bool,
+    },
     Probe {
         from: Option<String>,
         to: String,
@@ -193,6 +200,7 @@ fn metrics(kind: &str) -> &'static [&'static str] {
 
 const TEXTS: &[&str] = &["slow", "time", "pool", "Slow pool", "timeouts"];
 const LEVELS: &[&str] = &["error", "info"];
+const REASONS: &[&str] = &["BackOff", "Killing"];
 
 /// An atomic condition; `prefix` is `db.` or nothing inside of a quantifier, `on` the place of events.
 fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
@@ -210,7 +218,7 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
         _ => "",
     };
     let n = dice.range(1, 4);
-    match dice.below(20) {
+    match dice.below(22) {
         0..=5 => format!("{prefix}{metric} {op} {bound}{unit}"),
         6 => format!("{stat} of {prefix}{metric} within {minutes}m {op} {bound}{unit}"),
         7 => format!("{prefix}{metric} {} {}% within {minutes}m", dice.pick(&["rises", "falls"]), dice.range(5, 90)),
@@ -231,6 +239,8 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
         14 | 15 => format!("at least {n} logs {text}{with} {on}{within}"),
         16 => format!("change \"deploy\" {on}{within}"),
         17 if !prefix.is_empty() => format!("script big({}) > {bound}", prefix.trim_end_matches('.')),
+        18 => format!("event \"{}\" {on}{within}", dice.pick(REASONS)),
+        19 => format!("at least {n} events \"{}\"{with} {on}{within}", dice.pick(REASONS)),
         _ => format!("at least {n} alerts {text}{with} {on}{within}"),
     }
 }
@@ -276,7 +286,8 @@ fn quantified(dice: &mut Dice, variable: &str) -> String {
 
 fn leaf(dice: &mut Dice, variables: &[(&str, &str)]) -> String {
     if variables.is_empty() {
-        return match dice.below(4) {
+        return match dice.below(5) {
+            4 => format!("at least {} events \"BackOff\" with same level", dice.range(1, 4)),
             0 => format!("at least {} alerts \"slow\"", dice.range(1, 4)),
             1 => format!("at least {} reports with same region within {}m", dice.range(1, 4), dice.range(1, 6)),
             2 => format!("any service has ({})", atom(dice, "service", "", "")),
@@ -293,7 +304,7 @@ fn leaf(dice: &mut Dice, variables: &[(&str, &str)]) -> String {
         }
         4 => {
             let (set, _) = set(dice, variable);
-            format!("log \"pool\" on {set}")
+            format!("{} on {set}", dice.pick(&["log \"pool\"", "at least 2 events \"BackOff\""]))
         }
         5 => format!("no other rule explains {variable}"),
         6 => "at least 2 alerts \"slow\"".to_owned(),
@@ -373,7 +384,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
     };
     let text = *dice.pick(TEXTS);
     let level = *dice.pick(LEVELS);
-    match dice.below(24) {
+    match dice.below(26) {
         0..=5 => Step::Wait(*dice.pick(&[1, 1000, 15_000, 30_000, 30_000, 60_000, 60_000, 119_999, 120_000, 300_001])),
         6..=13 => {
             let (component, kind) = if dice.chance(75) { *dice.pick(focus) } else { *dice.pick(COMPONENTS) };
@@ -410,6 +421,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
         },
         21 => Step::Report { component: maybe(dice), at, text, region: if dice.chance(50) { "x" } else { "y" } },
         22 if !steps.is_empty() => Step::Again(usize::try_from(dice.below(steps.len() as u64)).unwrap()),
+        24..=25 => Step::Event { component: maybe(dice), at, reason: *dice.pick(REASONS), change: dice.chance(30) },
         23 if dice.chance(30) => Step::Estate(usize::try_from(dice.below(estates as u64)).unwrap()),
         23 if dice.chance(30) => Step::Restart,
         _ => Step::Wait(10_000),

@@ -438,6 +438,18 @@ impl Run {
                 text: (*text).to_owned(),
                 attributes: BTreeMap::new(),
             })),
+            Step::Event { component, at: offset, reason, change } => {
+                let (component, time) = (place(component), now.plus(*offset));
+                let mut said = labels("source", signal::KUBERNETES);
+                said.insert("reason".to_owned(), (*reason).to_owned());
+                said.insert("level".to_owned(), if at % 2 == 0 { "error" } else { "info" }.to_owned());
+                let origin = origin("events.ndjson");
+                Some(if *change {
+                    Fact::Change(Change { origin, component, time, text: format!("{reason}\nm"), attributes: said })
+                } else {
+                    Fact::Log(LogLine { origin, component, time, text: format!("{reason}: m"), labels: said })
+                })
+            }
             Step::Probe { from, to, at, success } => Some(Fact::Probe(Probe {
                 origin: origin("events.ndjson"),
                 from: place(from),

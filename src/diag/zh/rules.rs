@@ -32,6 +32,12 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("not found", "未找到"),
     ("wrong number of arguments for `{}`: expected {}, found {}", "`{}` 的参数个数不对：应为 {} 个，实际 {} 个"),
     ("in this call", "在此调用中"),
+    ("no known event has the reason `{}`", "没有已知事件的原因是 `{}`"),
+    ("not a known reason", "不是已知的原因"),
+    (
+        "write it as `kubectl get events` shows it, in the column REASON; the reason of an operator of your own may stay",
+        "请按 `kubectl get events` 的 REASON 列书写；自有 operator 的原因可以保留",
+    ),
     ("only log conditions have a source", "只有日志条件才有日志源"),
     ("not a log condition", "不是日志条件"),
     ("remove `from …`", "请去掉 `from …`"),

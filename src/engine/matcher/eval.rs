@@ -346,7 +346,7 @@ impl Matcher {
         match kind {
             EventKind::Alert => self.present.alerts,
             EventKind::Log => self.present.logs,
-            EventKind::Change | EventKind::Report => self.present.events,
+            EventKind::Change | EventKind::Report | EventKind::Event => self.present.events,
         }
     }
 

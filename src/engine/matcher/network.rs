@@ -187,7 +187,7 @@ impl Network {
         for &id in candidates {
             let pattern = &self.names.patterns[id.0 as usize];
             let labels = signal.labels();
-            let fits = pattern.kind == super::fact::kind_of(signal)
+            let fits = super::fact::is_of(signal, pattern.kind)
                 && pattern.needles.iter().all(|needle| scratch.binary_search(needle).is_ok())
                 && pattern.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
                 && pattern.source.as_ref().is_none_or(|source| {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use compile::plan::EventKind;
 use estate::ComponentId;
 use signal::{Alert, Change, Facts, LogLine, Muted, Origin, Probe, Report, Series};
 use value::Time;
@@ -20,6 +19,12 @@ use super::{Matcher, Setup};
 
 /// Version of the state format. A state with another version is rejected.
 pub const STATE_VERSION: u32 = 1;
+
+/// The kinds of signals, as the state names them.
+const ALERT: &str = "alert";
+const LOG: &str = "log";
+const CHANGE: &str = "change";
+const REPORT: &str = "report";
 
 /// Why a state cannot be restored. The matcher then starts empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -221,13 +226,13 @@ fn buffer(series: SeriesState) -> (String, Buffer) {
 fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<String>) -> SignalState {
     let (start, end) = signal.extent();
     let (kind, origin) = match signal {
-        Signal::Alert(s) => (EventKind::Alert, &s.origin),
-        Signal::Log(s) => (EventKind::Log, &s.origin),
-        Signal::Change(s) => (EventKind::Change, &s.origin),
-        Signal::Report(s) => (EventKind::Report, &s.origin),
+        Signal::Alert(s) => (ALERT, &s.origin),
+        Signal::Log(s) => (LOG, &s.origin),
+        Signal::Change(s) => (CHANGE, &s.origin),
+        Signal::Report(s) => (REPORT, &s.origin),
     };
     let mut state = SignalState {
-        kind: name(kind).to_owned(),
+        kind: kind.to_owned(),
         component: id(signal.component()),
         origin: origin.clone(),
         text: signal.text().to_owned(),
@@ -254,9 +259,8 @@ fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<Str
 fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<ComponentId>) -> Option<Signal> {
     let component = find(&state.component);
     let (origin, text, time, labels) = (state.origin, state.text, Time(state.start), state.labels);
-    let kind = [EventKind::Alert, EventKind::Log, EventKind::Change, EventKind::Report];
-    Some(match kind.into_iter().find(|kind| name(*kind) == state.kind)? {
-        EventKind::Alert => Signal::Alert(Alert {
+    Some(match state.kind.as_str() {
+        ALERT => Signal::Alert(Alert {
             origin,
             component,
             name: state.name,
@@ -271,19 +275,11 @@ fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<Componen
             trouble: Trouble::parse(&state.trouble).unwrap_or_default(),
             muted: state.muted,
         }),
-        EventKind::Log => Signal::Log(LogLine { origin, component, time, text, labels }),
-        EventKind::Change => Signal::Change(Change { origin, component, time, text, attributes: labels }),
-        EventKind::Report => Signal::Report(Report { origin, component, time, text, attributes: labels }),
+        LOG => Signal::Log(LogLine { origin, component, time, text, labels }),
+        CHANGE => Signal::Change(Change { origin, component, time, text, attributes: labels }),
+        REPORT => Signal::Report(Report { origin, component, time, text, attributes: labels }),
+        _ => return None,
     })
-}
-
-fn name(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Alert => "alert",
-        EventKind::Log => "log",
-        EventKind::Change => "change",
-        EventKind::Report => "report",
-    }
 }
 
 fn probe_state(probe: &Probe, id: &impl Fn(Option<ComponentId>) -> Option<String>) -> ProbeState {
