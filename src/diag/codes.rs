@@ -67,7 +67,7 @@ codes! {
     SUPPRESS_OWN = "F2030", "a `suppress` that covers the alert on which its rule rests", "`suppress` 覆盖了规则自身所依据的告警";
     UNSAID_FAULT = "F2031", "a rule that does not say where the fault is", "没有说明故障在哪个组件的规则";
     THIN_RULE = "F2032", "a CAS rule with nothing but one generic symptom", "只有一个通用症状的 CAS 规则";
-    UNKNOWN_REASON = "F2033", "an event with a reason that Kubernetes is not known to give", "Kubernetes 中没有已知事件使用该原因";
+    UNKNOWN_REASON = "F2033", "an event with a reason that Kubernetes is not known to give", "事件原因不是 Kubernetes 已知的原因";
 
     YAML = "F3001", "a file that is not valid YAML or JSON", "不是有效 YAML 或 JSON 的文件";
     UNKNOWN_KEY = "F3002", "an unknown key", "未知的键";

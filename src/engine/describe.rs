@@ -410,23 +410,24 @@ fn said(signal: SignalRef, facts: &Facts) -> Option<SaidAt<'_>> {
         }
         SignalRef::Alert(_) | SignalRef::Series(_) | SignalRef::Probe(_) | SignalRef::Report(_) => return None,
     };
-    let from_cluster = what.label("source") == KUBERNETES && !what.label("reason").is_empty();
+    let from_cluster = what.named("source") == KUBERNETES && !what.named("reason").is_empty();
     from_cluster.then_some(SaidAt { what, time, origin })
 }
 
 impl Said<'_> {
-    fn label(&self, name: &str) -> &str {
+    /// The label of that name; empty if it is missing.
+    fn named(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }
 
     fn view(&self, time: Time) -> EventView {
-        let reason = self.label("reason");
-        let name: Vec<&str> = ["namespace", "name"].into_iter().map(|part| self.label(part)).filter(|part| !part.is_empty()).collect();
+        let reason = self.named("reason");
+        let name: Vec<&str> = ["namespace", "name"].into_iter().map(|part| self.named(part)).filter(|part| !part.is_empty()).collect();
         let message = self.text.strip_prefix(reason).unwrap_or(self.text);
         EventView {
             reason: shorten(reason),
-            object: shorten(format!("{} {}", self.label("kind"), name.join("/")).trim()),
-            count: self.label("count").parse().unwrap_or(1),
+            object: shorten(format!("{} {}", self.named("kind"), name.join("/")).trim()),
+            count: self.named("count").parse().unwrap_or(1),
             first: time,
             last: time,
             message: shorten(message.trim_start_matches([':', ' ', '\n'])),
