@@ -421,7 +421,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
         },
         21 => Step::Report { component: maybe(dice), at, text, region: if dice.chance(50) { "x" } else { "y" } },
         22 if !steps.is_empty() => Step::Again(usize::try_from(dice.below(steps.len() as u64)).unwrap()),
-        24..=25 => Step::Event { component: maybe(dice), at, reason: *dice.pick(REASONS), change: dice.chance(30) },
+        24..=25 => Step::Event { component: maybe(dice), at, reason: dice.pick::<&str>(REASONS), change: dice.chance(30) },
         23 if dice.chance(30) => Step::Estate(usize::try_from(dice.below(estates as u64)).unwrap()),
         23 if dice.chance(30) => Step::Restart,
         _ => Step::Wait(10_000),

@@ -442,7 +442,7 @@ impl Run {
                 let (component, time) = (place(component), now.plus(*offset));
                 let mut said = labels("source", signal::KUBERNETES);
                 said.insert("reason".to_owned(), (*reason).to_owned());
-                said.insert("level".to_owned(), if at % 2 == 0 { "error" } else { "info" }.to_owned());
+                said.insert("level".to_owned(), if at.is_multiple_of(2) { "error" } else { "info" }.to_owned());
                 let origin = origin("events.ndjson");
                 Some(if *change {
                     Fact::Change(Change { origin, component, time, text: format!("{reason}\nm"), attributes: said })
