@@ -57,5 +57,5 @@ pub use reader_context::Rejected;
 pub use resolver::Resolver;
 pub use scale::{MIN_TAIL, RUN_TAIL, Scale};
 pub use scores::{ScoreEntry, ScoreFrame, ScoreRefusal, add_scores, score_entries, score_of};
-pub use traces::{Calls, Minutes, SentSpan, SpanFamily, Spans, attribute_labels, span_family};
+pub use traces::{Calls, Minutes, SentSpan, SpanFamily, Spans, span_family};
 pub use trouble::{Phrases, Trouble, trouble_of};

@@ -35,7 +35,6 @@ use super::reader_context::{Complaints, ReaderContext, warning};
 
 pub use self::aggregate::{SpanFamily, span_family};
 pub use self::live::{Calls, Minutes, SentSpan, Spans};
-pub use self::places::labels as attribute_labels;
 
 /// Maximum number of names in one warning; the most frequent come first.
 const MAX_NAMED: usize = 10;

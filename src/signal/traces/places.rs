@@ -55,7 +55,7 @@ const SYSTEMS: &[&str] = &["db.system.name", "db.system", "messaging.system"];
 const SERVER_ERROR: u16 = 500;
 
 /// The labels of attributes: every attribute as is, with `_` for dots as in Prometheus, and under its usual label.
-pub fn labels(attributes: &Attributes) -> BTreeMap<String, String> {
+pub(super) fn labels(attributes: &Attributes) -> BTreeMap<String, String> {
     let mut labels = attributes.clone();
     for (name, value) in attributes {
         if name.contains('.') {
