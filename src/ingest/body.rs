@@ -58,5 +58,5 @@ fn undone(encoding: &str, reason: &Text) -> Refusal {
 
 fn too_large(limit: usize) -> Refusal {
     let message = text!("the body is larger than {} bytes", limit);
-    Refusal { help: Some(text!("send smaller batches")), ..Refusal::new(Why::TooLarge, Code::TOO_LARGE, message) }
+    Refusal { help: Some(text!("send smaller batches")), ..Refusal::new(Why::TooLarge, Code::BODY_SIZE, message) }
 }

@@ -152,7 +152,7 @@ impl Path {
 }
 
 fn unsupported(message: diag::Text) -> Refusal {
-    Refusal::new(Why::Unsupported, Code::REQUEST, message)
+    Refusal::new(Why::Unsupported, Code::BODY_TYPE, message)
 }
 
 /// How a body is compressed. Prometheus and Loki write protobuf as a block of snappy in any case, and may leave the header out.

@@ -29,7 +29,7 @@ fn shown(encoding: ContentEncoding, body: &[u8]) -> String {
 
 #[test]
 fn the_limit_is_for_what_comes_out() {
-    let large = "TooLarge F9004 the body is larger than 1000 bytes";
+    let large = "TooLarge F9504 the body is larger than 1000 bytes";
     for length in [0, 1, LIMIT] {
         let plain = vec![b'x'; length];
         for (encoding, body) in

@@ -123,7 +123,7 @@ fn messages_that_are_none() {
     check(Protocol::RemoteWrite1, &[0xff; 12], &["Malformed F4001 this is no message of protobuf"]);
     // Two bytes for each of a million and one empty series.
     let many = [0x0a, 0x00].repeat(crate::MAX_ENTRIES + 1);
-    check(Protocol::RemoteWrite1, &many, &[&format!("TooLarge F9004 the request has more than {} entries", crate::MAX_ENTRIES)]);
+    check(Protocol::RemoteWrite1, &many, &[&format!("TooLarge F9504 the request has more than {} entries", crate::MAX_ENTRIES)]);
     // A field that nobody knows yet.
     let mut newer = whole;
     newer.extend([0x7a, 0x02, 0x01, 0x02]);

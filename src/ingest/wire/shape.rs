@@ -122,7 +122,7 @@ impl Shape {
             Flaw::Wrong => Refusal::malformed(text!("this is no message of protobuf")),
             Flaw::Many => {
                 let message = text!("the request has more than {} entries", MAX_ENTRIES);
-                Refusal { help: Some(text!("send smaller batches")), ..Refusal::new(Why::TooLarge, Code::TOO_LARGE, message) }
+                Refusal { help: Some(text!("send smaller batches")), ..Refusal::new(Why::TooLarge, Code::BODY_SIZE, message) }
             }
         })
     }
