@@ -1,7 +1,7 @@
 //! What monitoring tools send, one request at a time, as facts; and the answers that each of them understands.
 //!
-//! Pure: [`decompress`] and [`read`] take bytes and a time, [`answer`] says what to send back. Whoever listens does the rest: it finds the
-//! protocol of a request with [`route`], writes the request down before it answers, and refuses it when overloaded.
+//! Pure: [`decompress`] and [`read`] take bytes and a time, [`answer()`] says what to send back. Whoever listens does the rest: it finds the
+//! protocol of a request with [`route()`], writes the request down before it answers, and refuses it when overloaded.
 
 mod answer;
 mod body;

@@ -66,10 +66,6 @@ impl<'a> Intake<'a> {
         Self { source, received, context, series: Parts::default(), streams: Streams::default() }
     }
 
-    pub fn resolver(&self) -> &'a Resolver<'a> {
-        self.context.placer
-    }
-
     /// The body of a webhook or of `POST /api/v2/alerts`. Where alerts `expire`, one without an end is resolved after that time unless it is
     /// sent again; else it fires until it is resolved.
     ///

@@ -112,9 +112,9 @@ pub(super) fn series(work: &Work, parties: &[Party], last: i64) -> (Vec<Made>, b
     made(work, parties, covered(&work.starts), last, |_| true)
 }
 
-/// The series of some minutes only, all of which are over.
-pub(super) fn minutes(work: &Work, parties: &[Party], minutes: &Range<i64>) -> Vec<Made> {
-    made(work, parties, minutes.clone().collect(), i64::MAX, |bucket| minutes.contains(&bucket)).0
+/// The series of some minutes only, all of which are over; those that are `covered` were recorded as a whole.
+pub(super) fn minutes(work: &Work, parties: &[Party], minutes: &Range<i64>, covered: Range<i64>) -> Vec<Made> {
+    made(work, parties, covered.collect(), i64::MAX, |bucket| minutes.contains(&bucket)).0
 }
 
 /// Rates are of the minutes that are `covered`, all other values of those that are `wanted`.

@@ -20,6 +20,9 @@ use super::spans::{Collector, Kind, Party, RawSpan, Sink, times};
 /// stream, whose parts stand for themselves.
 const KEPT: i64 = 10;
 
+/// How many minutes ahead of the one that closes a span may end: what is later has a wrong clock, and would wait for ever.
+const AHEAD: i64 = 24 * 60;
+
 /// Spans by the resource that sent them, not placed yet: components may change while they wait.
 #[derive(Debug, Default)]
 pub struct Spans {
@@ -183,7 +186,10 @@ impl Spans {
         let gathered = collector.finish();
         let work = calls::work(&gathered.spans);
         let mut context = ReaderContext::new(resolver);
-        super::keep(source, aggregate::minutes(&work, &gathered.parties, minutes), Role::Metrics, &mut context);
+        // The minute in which the stream began is not a whole one, and rates of it would be too low.
+        let covered = minutes.start + i64::from(self.open.is_none())..minutes.end;
+        let made = aggregate::minutes(&work, &gathered.parties, minutes, covered);
+        super::keep(source, made, Role::Metrics, &mut context);
         let calls = work.calls.iter().filter(|call| minutes.contains(&bucket(call.end)));
         Minutes { series: context.facts.series, calls: counted(calls, &gathered.parties), late: 0, remarks: context.diagnostics }
     }
@@ -191,11 +197,12 @@ impl Spans {
     /// Keeps the spans of traces that went on after the minutes closed, and only their resources.
     fn forget(&mut self, before: i64) {
         let old = std::mem::take(self);
-        let ends_from = |span: &RawSpan, minute: i64| span.end.is_some_and(|end| bucket(end) >= minute);
-        let on: BTreeSet<u128> = old.spans.iter().filter(|(_, span)| ends_from(span, before)).map(|(_, span)| span.trace).collect();
+        let ends_in = |span: &RawSpan, minutes: Range<i64>| span.end.is_some_and(|end| minutes.contains(&bucket(end)));
+        let goes_on = |span: &RawSpan| ends_in(span, before..before + AHEAD);
+        let on: BTreeSet<u128> = old.spans.iter().filter(|(_, span)| goes_on(span)).map(|(_, span)| span.trace).collect();
         for (resource, span) in old.spans {
             let attributes = usize::try_from(resource).ok().and_then(|at| old.resources.get(at));
-            if let Some(attributes) = attributes.filter(|_| on.contains(&span.trace) && ends_from(&span, before - KEPT)) {
+            if let Some(attributes) = attributes.filter(|_| on.contains(&span.trace) && ends_in(&span, before - KEPT..before + AHEAD)) {
                 let resource = self.resource(attributes);
                 self.spans.push((resource, span));
             }
