@@ -21,7 +21,7 @@ use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
 use super::journal::{Entry, Journal, Retention};
 use super::window::{Keep, LetGo};
-use super::world::{Revision, World};
+use super::world::{Arrived, Revision, World};
 
 /// Requests that wait for the disk, and for the world, at most; then the one before them waits.
 const QUEUE: usize = 4_096;
@@ -44,8 +44,6 @@ pub struct Options {
     pub keep: Keep,
     /// How much may wait for a reader, in each lane.
     pub backlog: Backlog,
-    /// The largest body after decompression, in bytes.
-    pub largest: usize,
     /// The instant that it is now.
     pub clock: fn() -> Time,
 }
@@ -69,7 +67,7 @@ pub struct Published {
 
 /// What the world is told.
 pub(super) enum ToWorld {
-    Taken { entry: Entry, facts: Box<Facts>, digest: String },
+    Taken { entry: Entry, arrived: Box<Arrived>, digest: String },
     /// Use another project, once the journal has been read with it.
     Reload(Revision),
     Built(Box<World>),
@@ -149,8 +147,8 @@ impl Live {
         let (to_world, for_world) = sync_channel(QUEUE);
         let mut threads = Vec::new();
         for _ in 0..readers() {
-            let (shared, lanes, accepted, largest) = (Arc::clone(&shared), Arc::clone(&lanes), accepted.clone(), options.largest);
-            threads.push(start("reader", move || read_requests(&shared, &lanes, &accepted, largest))?);
+            let (shared, lanes, accepted) = (Arc::clone(&shared), Arc::clone(&lanes), accepted.clone());
+            threads.push(start("reader", move || read_requests(&shared, &lanes, &accepted))?);
         }
         drop(accepted);
         let (for_writer, told, clock) = (Arc::clone(&shared), to_world.clone(), options.clock);
@@ -320,12 +318,12 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
         let message = inbox.recv_timeout(patience);
         let quiet = matches!(message, Err(RecvTimeoutError::Timeout));
         match message {
-            Ok(ToWorld::Taken { entry, facts, digest }) => {
+            Ok(ToWorld::Taken { entry, arrived, digest }) => {
                 changed = true;
                 let now = (options.clock)();
-                let facts = if digest == world.revision.digest { Some(*facts) } else { reread(&world.revision.project, &entry) };
-                if let Some(facts) = facts {
-                    world.take(&entry, facts, now);
+                let arrived = if digest == world.revision.digest { Some(*arrived) } else { reread(&world.revision.project, &entry) };
+                if let Some(arrived) = arrived {
+                    world.take(&entry, arrived, now);
                 }
             }
             Ok(ToWorld::Reload(revision)) => wanted = Some(revision),
@@ -379,9 +377,9 @@ fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &Sync
     thread.is_ok()
 }
 
-fn reread(project: &Project, entry: &Entry) -> Option<Facts> {
+fn reread(project: &Project, entry: &Entry) -> Option<Arrived> {
     let resolver = Resolver::new(&project.placement, &project.estate);
-    Some(read(entry.protocol, &entry.body, entry.received, &resolver).ok()?.facts)
+    Some(Arrived::of(&mut read(entry.protocol, &entry.body, entry.received, &resolver).ok()?))
 }
 
 fn publish(world: &mut World, options: &Options, made: u64) -> Published {

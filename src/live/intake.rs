@@ -14,6 +14,7 @@ use value::Time;
 
 use super::core::{Shared, ToWorld, held};
 use super::journal::Entry;
+use super::world::Arrived;
 
 /// Requests that are written in one go at most.
 const TOGETHER: usize = 1_024;
@@ -29,6 +30,8 @@ pub struct Backlog {
 pub struct Request {
     pub protocol: Protocol,
     pub encoding: ContentEncoding,
+    /// The largest body after decompression, in bytes.
+    pub limit: usize,
     pub body: Vec<u8>,
     pub received: Time,
     /// Called once, when it is on disk or refused.
@@ -139,7 +142,7 @@ impl Lanes {
 }
 
 /// Reads requests with the project in use, until the lanes are closed.
-pub(super) fn read_requests(shared: &Shared, lanes: &Lanes, accepted: &SyncSender<Accepted>, largest: usize) {
+pub(super) fn read_requests(shared: &Shared, lanes: &Lanes, accepted: &SyncSender<Accepted>) {
     let mut next = lanes.pop();
     while let Some(first) = next.take() {
         let revision = shared.active();
@@ -147,7 +150,7 @@ pub(super) fn read_requests(shared: &Shared, lanes: &Lanes, accepted: &SyncSende
         let resolver = Resolver::new(&revision.project.placement, &revision.project.estate);
         let mut request = first;
         loop {
-            take(request, &resolver, &revision.digest, accepted, largest);
+            take(request, &resolver, &revision.digest, accepted);
             let Some(following) = lanes.pop() else { return };
             request = following;
             if shared.active().digest != revision.digest {
@@ -158,9 +161,9 @@ pub(super) fn read_requests(shared: &Shared, lanes: &Lanes, accepted: &SyncSende
     }
 }
 
-fn take(request: Request, resolver: &Resolver<'_>, digest: &str, accepted: &SyncSender<Accepted>, largest: usize) {
-    let Request { protocol, encoding, body, received, done } = request;
-    let plain = match decompress(encoding, &body, largest) {
+fn take(request: Request, resolver: &Resolver<'_>, digest: &str, accepted: &SyncSender<Accepted>) {
+    let Request { protocol, encoding, limit, body, received, done } = request;
+    let plain = match decompress(encoding, &body, limit) {
         Ok(plain) => plain.into_owned(),
         Err(refusal) => return done(Err(Refused::Unreadable(refusal))),
     };
@@ -201,11 +204,11 @@ pub(super) fn write(shared: &Shared, waiting: &Receiver<Accepted>, world: &SyncS
             Ok(first) => {
                 for (number, one) in (first..).zip(batch.drain(..)) {
                     let Accepted { protocol, body, received, mut taken, digest, done } = one;
-                    let facts = std::mem::take(&mut taken.facts);
+                    let facts = Arrived::of(&mut taken);
                     shared.accepted.fetch_add(1, Ordering::Relaxed);
                     done(Ok(Receipt { number: Some(number), taken }));
                     let entry = Entry { number, received, protocol, body };
-                    let _ = world.send(ToWorld::Taken { entry, facts: Box::new(facts), digest });
+                    let _ = world.send(ToWorld::Taken { entry, arrived: Box::new(facts), digest });
                 }
             }
             Err(error) => {

@@ -39,6 +39,8 @@ pub struct LetGo {
     pub signals: u64,
     pub samples: u64,
     pub series: u64,
+    /// Spans of minutes that were over already.
+    pub late_spans: u64,
 }
 
 /// Name and labels.
@@ -122,16 +124,17 @@ impl Window {
         counts
     }
 
-    /// Takes the facts of one request, received at `now`. `each` is told every fact as it is now known.
-    pub fn take(&mut self, taken: Facts, now: Time, mut each: impl FnMut(Fact)) {
+    /// Takes the facts of one request, received at `now`, with the deadline of each alert. `each` is told every fact as it is now known.
+    pub fn take(&mut self, taken: Facts, deadlines: &[Time], now: Time, mut each: impl FnMut(Fact)) {
         self.unsettled = true;
         let present = &mut Arc::make_mut(&mut self.facts).present;
         present.alerts |= taken.present.alerts;
         present.metrics |= taken.present.metrics;
         present.logs |= taken.present.logs;
         present.events |= taken.present.events;
-        for alert in taken.alerts {
-            self.alert(alert, now, &mut each);
+        let deadlines = deadlines.iter().copied().chain(std::iter::repeat(Time::MAX));
+        for (alert, deadline) in taken.alerts.into_iter().zip(deadlines) {
+            self.alert(alert, Some(deadline).filter(|deadline| *deadline < Time::MAX), &mut each);
         }
         for series in taken.series {
             self.series(series, now, &mut each);
@@ -165,12 +168,8 @@ impl Window {
         facts.scores.extend(taken.scores);
     }
 
-    fn alert(&mut self, mut alert: Alert, now: Time, each: &mut impl FnMut(Fact)) {
-        // A future end is the instant until which the sender will have repeated it if it still fires.
-        let deadline = Some(alert.end).filter(|end| *end > now && *end < Time::MAX);
-        if alert.end > now {
-            alert.end = Time::MAX;
-        }
+    /// The sender repeats an alert that fires until its deadline.
+    fn alert(&mut self, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
         let fires = alert.end == Time::MAX;
         let key = (alert.name.clone(), alert.labels.clone());
         let known = self.alerts.get(&key).cloned();

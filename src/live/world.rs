@@ -5,14 +5,17 @@ use std::sync::Arc;
 use compile::Scripts;
 use engine::matcher::{Emitted, Limits, Matcher, Setup, Stats};
 use engine::{Engine, LOOKBACK};
-use ingest::read;
+use ingest::{Taken, read};
 use localize::{Diagnosis, Question};
 use project::Project;
-use signal::{Counts, Fact, Facts, Present, Resolver};
-use value::{Duration, Time};
+use signal::{Counts, Fact, Facts, Present, Resolver, Spans};
+use value::{Duration, MINUTE, SECOND, Time};
 
 use super::journal::Entry;
 use super::window::{Keep, LetGo, Window};
+
+/// How late the spans of a minute may arrive: senders collect them for some seconds.
+const SPANS_LATE: Duration = 30 * SECOND;
 
 /// A project that is in use.
 #[derive(Debug, Clone)]
@@ -23,11 +26,35 @@ pub struct Revision {
     pub loaded: Time,
 }
 
+/// What a request brought.
+#[derive(Debug, Default)]
+pub struct Arrived {
+    facts: Facts,
+    /// For each alert, when it is over unless it is sent again.
+    deadlines: Vec<Time>,
+    spans: Spans,
+}
+
+impl Arrived {
+    /// Leaves the rest for the answer.
+    pub fn of(taken: &mut Taken) -> Arrived {
+        Arrived {
+            facts: std::mem::take(&mut taken.facts),
+            deadlines: std::mem::take(&mut taken.deadlines),
+            spans: std::mem::take(&mut taken.spans),
+        }
+    }
+}
+
 /// See the module.
 pub struct World {
     pub revision: Revision,
     window: Window,
     matcher: Matcher,
+    /// Spans of minutes that are not over.
+    spans: Spans,
+    /// When spans were last made into series.
+    closed: Time,
     /// The number of the last entry of the journal that it has taken.
     position: u64,
     lookback: Duration,
@@ -38,7 +65,7 @@ impl World {
     pub fn new(revision: Revision, keep: Keep, now: Time) -> World {
         let window = Window::new(keep);
         let matcher = Matcher::new(setup(&revision.project, window.facts(), now));
-        World { revision, window, matcher, position: 0, lookback: LOOKBACK, events: Vec::new() }
+        World { revision, window, matcher, spans: Spans::default(), closed: now, position: 0, lookback: LOOKBACK, events: Vec::new() }
     }
 
     /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. The matcher takes
@@ -52,11 +79,15 @@ impl World {
             }
             self.position = entry.number;
             // What could be read when it was accepted can be read now; the placement may differ, which is the point.
-            if let Ok(taken) = read(entry.protocol, &entry.body, entry.received, &resolver) {
+            if let Ok(mut taken) = read(entry.protocol, &entry.body, entry.received, &resolver) {
                 self.window.pass_time(entry.received, |_| {});
-                self.window.take(named(taken.facts, entry.protocol, entry.number), entry.received, |_| {});
+                self.close_minutes(entry.received, &resolver, |_| {});
+                let mut arrived = Arrived::of(&mut taken);
+                self.spans.append(std::mem::take(&mut arrived.spans));
+                self.window.take(named(arrived.facts, entry.protocol, entry.number), &arrived.deadlines, entry.received, |_| {});
             }
         }
+        self.close_minutes(now, &resolver, |_| {});
         self.window.pass_time(now, |_| {});
         self.anew(now);
     }
@@ -70,25 +101,44 @@ impl World {
     }
 
     /// Takes one accepted request.
-    pub fn take(&mut self, entry: &Entry, facts: Facts, now: Time) {
+    pub fn take(&mut self, entry: &Entry, mut arrived: Arrived, now: Time) {
         if entry.number <= self.position {
             return;
         }
         self.position = entry.number;
         let before = self.window.facts().present;
-        let mut arrived = Vec::new();
-        self.window.take(named(facts, entry.protocol, entry.number), entry.received, |fact| arrived.push(fact));
+        let mut facts = Vec::new();
+        self.spans.append(std::mem::take(&mut arrived.spans));
+        let named = named(arrived.facts, entry.protocol, entry.number);
+        self.window.take(named, &arrived.deadlines, entry.received, |fact| facts.push(fact));
         if self.window.facts().present != before {
             // Conditions about a kind of signal that nobody had sent so far were unknown.
             self.window.reopened = true;
         }
-        self.feed(arrived, now);
+        self.feed(facts, now);
+    }
+
+    /// Makes series of the spans of minutes that are over.
+    fn close_minutes(&mut self, now: Time, resolver: &Resolver<'_>, each: impl FnMut(Fact)) {
+        if now.since(self.closed) < MINUTE || self.spans.is_empty() {
+            return;
+        }
+        self.closed = now;
+        let minutes = self.spans.close(now.minus(SPANS_LATE), "otlp-traces", resolver);
+        self.window.let_go.late_spans += minutes.late as u64;
+        let facts = Facts { series: minutes.series, ..Facts::default() };
+        self.window.take(facts, &[], now, each);
     }
 
     /// Time passes: alerts whose sender went silent end, windows move on.
     pub fn pass_time(&mut self, now: Time) {
         let mut ended = Vec::new();
         self.window.pass_time(now, |fact| ended.push(fact));
+        if now.since(self.closed) >= MINUTE && !self.spans.is_empty() {
+            let project = Arc::clone(&self.revision.project);
+            let resolver = Resolver::new(&project.placement, &project.estate);
+            self.close_minutes(now, &resolver, |fact| ended.push(fact));
+        }
         self.feed(ended, now);
         self.events.clear();
         self.matcher.advance(now, &mut self.events);

@@ -156,7 +156,7 @@ impl Bundle<'_> {
     pub fn add_scores(&mut self, file: &str, bytes: &[u8], frame: &ScoreFrame<'_>) {
         let estate = Arc::clone(self.shared_estate());
         let placer = Resolver::new(&self.project.placement, &estate);
-        let found = add_scores(file, bytes, frame, placer, &mut self.facts, &mut self.counts);
+        let found = add_scores(file, bytes, frame, &placer, &mut self.facts, &mut self.counts);
         self.warnings.extend(found.iter().map(coded));
     }
 

@@ -6,6 +6,7 @@
 mod diagnose;
 mod events;
 mod incidents;
+mod ingest;
 mod journal;
 #[cfg(test)]
 mod journal_tests;
@@ -48,6 +49,8 @@ const MAX_DIAGNOSES: usize = 2;
 const MAX_WAITING: usize = 10_000;
 const MAX_WAITING_BYTES: usize = 128 << 20;
 
+const SCORES: &str = "/api/v1/scores";
+
 /// How long requests in progress may take after the server is asked to stop; then they are aborted.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -80,7 +83,6 @@ impl AppState {
             retention: Retention::default(),
             keep: Keep::default(),
             backlog: Backlog { requests: MAX_WAITING, bytes: MAX_WAITING_BYTES },
-            largest: diagnose::MAX_BODY,
             clock: now,
         };
         let (live, said) = Live::start(revision, options)?;
@@ -168,7 +170,11 @@ async fn asked_to_stop() {
 }
 
 fn router(served: Arc<AppState>) -> Router {
-    Router::new()
+    // Scores have their own journal still; every other path of a sender is taken by the live part.
+    let senders = ::ingest::PATHS.iter().filter(|(path, _)| *path != SCORES);
+    let senders = senders.fold(Router::new(), |router, (path, _)| router.route(path, post(ingest::take)));
+    senders
+        .layer(DefaultBodyLimit::max(ingest::MAX_BODY))
         .route("/healthz", get(ops::healthy))
         .route("/-/healthy", get(ops::healthy))
         .route("/-/ready", get(ops::ready))
@@ -179,7 +185,7 @@ fn router(served: Arc<AppState>) -> Router {
         .route("/api/v1/incidents/{id}/{action}", post(incidents::act).layer(DefaultBodyLimit::max(incidents::MAX_BODY)))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1", get(addresses))
-        .route("/api/v1/scores", get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
+        .route(SCORES, get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))
         .fallback(nowhere)

@@ -117,7 +117,8 @@ fn file(path: &Path, shown: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
 /// Makes facts of a bundle. A file that cannot be read is reported, the others stay usable, and its kind counts as unknown
 /// (`Facts::present`). The topology is not read here.
 pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules) -> (Facts, Counts, Vec<Diagnostic>) {
-    let mut context = ReaderContext::new(Resolver::new(placement, estate));
+    let resolver = Resolver::new(placement, estate);
+    let mut context = ReaderContext::new(&resolver);
     if let Some((file, bytes)) = &text.metrics {
         context.facts.present.metrics = context.run(|context| prometheus::read(file, bytes, Role::Metrics, context));
     }

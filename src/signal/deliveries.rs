@@ -72,6 +72,7 @@ pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, 
         }
     }
     context.facts.unread.append(&mut batch.unread);
+    batch.listed.drain(..).for_each(|rejected| context.list(rejected));
     context.diagnostics.append(&mut batch.diagnostics);
     batch.complaints.report(&batch.file, &mut context.diagnostics);
 }
@@ -166,7 +167,8 @@ impl Interval {
 
     fn absorb(&mut self, later: &Interval, end: Time) {
         self.resolved = (end < Time::MAX).then_some(end);
-        self.deadline = None;
+        // One that is not over still counts: of two that fire, the later one decides.
+        self.deadline = later.deadline.filter(|_| end == Time::MAX);
         self.duplicates += later.duplicates;
         self.merged += later.merged;
         self.flaps += later.flaps;
@@ -209,6 +211,8 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
     counts.duplicates += interval.duplicates;
     counts.merged += interval.merged + interval.flaps;
     let name = alert_text::name(&delivery.labels, &delivery.annotations);
+    let end = interval.end(last);
+    context.deadlines.push(interval.deadline.filter(|_| end == Time::MAX).unwrap_or(Time::MAX));
     context.facts.alerts.push(Alert {
         origin: Origin { file: file.to_owned(), index: delivery.index },
         component,
@@ -217,7 +221,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
         severity: delivery.labels.get("severity").cloned(),
         labels: delivery.labels.clone(),
         start: interval.start,
-        end: interval.end(last),
+        end,
         duplicates: interval.duplicates,
         flaps: interval.flaps,
         trouble: context.placer.trouble(&name, &delivery.annotations, delivery.query.as_deref()),

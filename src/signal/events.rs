@@ -53,7 +53,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
     for (index, entry) in entries.iter().enumerate() {
         let taken = match entry {
             Ok(object) if kubernetes_events::is_object(object) => {
-                cluster.read(index, object, None);
+                cluster.read(index, object, context.received);
                 Ok(())
             }
             Ok(event) if wraps_object(index, event, seen, &mut cluster, context) => Ok(()),
@@ -78,7 +78,7 @@ fn reject(file: &str, index: usize, refusal: &Refusal, complaints: &mut Complain
     let counts = counter(&mut context.counts, refusal.kind);
     counts.received += 1;
     counts.reject(&refusal.reason.to_string(), 1);
-    context.unread(file, index, format!("event: {}{found}", refusal.reason));
+    context.unread(file, index, "event", refusal.code, &refusal.reason, &found);
 }
 
 /// Reads a `CloudEvent` whose data is an object of Kubernetes, unless the user says what events of its type are. Returns whether it is one.
@@ -96,7 +96,7 @@ fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Clus
         context.counts.other_events.duplicates += 1;
         return true;
     }
-    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse);
+    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse).or(context.received);
     cluster.read(index, &data, sent);
     true
 }
@@ -130,7 +130,8 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut 
         return Err(refusal(None, Code::SIGNAL_ENTRY, reason, String::new()));
     };
     let written = entry.get("time").and_then(json::scalar).unwrap_or_default();
-    let Some(time) = Time::parse(&written) else {
+    let sent = context.received.filter(|_| written.is_empty());
+    let Some(time) = sent.or_else(|| Time::parse(&written)) else {
         let reason = if written.is_empty() { text!("no `time`") } else { text!("invalid `time`") };
         return Err(refusal(Some(kind), Code::SIGNAL_TIME, reason, written));
     };
@@ -206,7 +207,7 @@ fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> 
         EventKind::Probe => event.data.get("to"),
         EventKind::Change | EventKind::Report => None,
     };
-    let placer = &context.placer;
+    let placer = context.placer;
     // Placements of the user may also use the envelope of the event.
     let labelled = || {
         let mut labels = event.data.clone();

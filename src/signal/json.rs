@@ -43,7 +43,7 @@ pub(super) fn reason(error: &serde_json::Error) -> String {
 }
 
 /// Labels as tools write them: strings; numbers and booleans are taken as text, and null as absent.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Labels(pub BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Labels {

@@ -129,7 +129,7 @@ impl Said {
     }
 
     fn keep(&self, file: &str, number: &mut usize, context: &mut ReaderContext<'_>) {
-        let component = self.object.place(&context.placer);
+        let component = self.object.place(context.placer);
         let labels = self.all_labels();
         for time in self.times() {
             let origin = Origin { file: file.to_owned(), index: *number };

@@ -83,8 +83,7 @@ struct Part {
 }
 
 pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
-    let mut parts: BTreeMap<Labels, Part> = BTreeMap::new();
-    let mut received = 0;
+    let mut parts = Parts::default();
     let mut complaints = Complaints::default();
     for list in answers::usable(file, bytes, &mut complaints, result)? {
         for mut series in list {
@@ -92,29 +91,46 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
                 series.values.push(sample);
             }
             let histograms = series.histograms.0 + usize::from(series.histogram.is_some());
-            match parts.get_mut(&series.metric) {
-                Some(part) => {
-                    part.samples.append(series.values);
-                    part.histograms += histograms;
-                    part.pieces += 1;
-                }
-                None => {
-                    parts.insert(series.metric, Part { index: received, pieces: 1, samples: series.values, histograms });
-                }
-            }
-            received += 1;
+            parts.add(series.metric, series.values, histograms);
         }
     }
-    let (counts, _) = counters(&mut context.counts, role);
-    counts.received += received;
-    counts.merged += received - parts.len();
-    for (Labels(labels), mut part) in parts {
-        if !score(file, &labels, &mut part, role, context, &mut complaints) {
-            keep(file, labels, part, role, context, &mut complaints);
-        }
-    }
-    complaints.report(file, &mut context.diagnostics);
+    parts.settle(file, role, complaints, context);
     Ok(())
+}
+
+/// Series by their labels; several parts with the same labels are one series.
+#[derive(Default)]
+pub(super) struct Parts {
+    series: BTreeMap<Labels, Part>,
+    received: usize,
+}
+
+impl Parts {
+    pub fn add(&mut self, labels: Labels, samples: Samples, histograms: usize) {
+        match self.series.get_mut(&labels) {
+            Some(part) => {
+                part.samples.append(samples);
+                part.histograms += histograms;
+                part.pieces += 1;
+            }
+            None => {
+                self.series.insert(labels, Part { index: self.received, pieces: 1, samples, histograms });
+            }
+        }
+        self.received += 1;
+    }
+
+    pub fn settle(self, file: &str, role: Role, mut complaints: Complaints, context: &mut ReaderContext<'_>) {
+        let (counts, _) = counters(&mut context.counts, role);
+        counts.received += self.received;
+        counts.merged += self.received - self.series.len();
+        for (Labels(labels), mut part) in self.series {
+            if !score(file, &labels, &mut part, role, context, &mut complaints) {
+                keep(file, labels, part, role, context, &mut complaints);
+            }
+        }
+        complaints.report(file, &mut context.diagnostics);
+    }
 }
 
 /// The series of an answer; Prometheus' own message if it is an error.

@@ -195,7 +195,7 @@ pub(super) fn read(
     seen: &mut Seen,
     context: &mut ReaderContext<'_>,
 ) -> Result<(), Box<Diagnostic>> {
-    let entries = score_entries(file, bytes, frame, &context.placer)?;
+    let entries = score_entries(file, bytes, frame, context.placer)?;
     let mut complaints = Complaints::default();
     for (index, entry) in entries.into_iter().enumerate() {
         context.counts.scores.received += 1;
@@ -205,7 +205,7 @@ pub(super) fn read(
                 let found = if found.is_empty() { String::new() } else { format!(", {found}") };
                 complaints.add(code, text!("scores rejected, {}", reason), 1, || text!("score {}{}", index, found));
                 context.counts.scores.reject(&reason.to_string(), 1);
-                context.unread(file, index, format!("score: {reason}{found}"));
+                context.unread(file, index, "score", code, &reason, &found);
             }
         }
     }
@@ -242,7 +242,7 @@ pub(super) fn of_series(
     context: &mut ReaderContext<'_>,
 ) -> usize {
     let component = context.placer.place(labels);
-    let metric = entry.metric.clone().map(|name| modelled(name, component, labels, &context.placer));
+    let metric = entry.metric.clone().map(|name| modelled(name, component, labels, context.placer));
     let counts = &mut context.counts.scores;
     counts.received += samples.received + histograms;
     counts.duplicates += doubled;
@@ -282,7 +282,7 @@ pub fn add_scores(
     file: &str,
     bytes: &[u8],
     frame: &ScoreFrame<'_>,
-    placer: Resolver<'_>,
+    placer: &Resolver<'_>,
     facts: &mut Facts,
     counts: &mut Counts,
 ) -> Vec<Diagnostic> {

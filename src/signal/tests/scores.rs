@@ -173,7 +173,7 @@ fn a_scorer_is_heard_only_about_what_it_was_asked() {
     let frame = ScoreFrame { source: Some("team-x"), time: Time::parse("2025-06-01T10:00:00Z"), about: Some(&about) };
     let (mut facts, mut counts) = (Facts::default(), Counts::default());
     let answer = r#"[{"component":"order-db","metric":"load","score":0.9,"origin":"somebody"},{"component":"order-service","score":1},{"component":"x","score":1}]"#;
-    let said = add_scores("scorer team-x", answer.as_bytes(), &frame, Resolver::new(&placement, &estate), &mut facts, &mut counts);
+    let said = add_scores("scorer team-x", answer.as_bytes(), &frame, &Resolver::new(&placement, &estate), &mut facts, &mut counts);
     assert_eq!(facts.scores.iter().map(line).collect::<Vec<_>>(), ["order-db load 10:00:00 team-x 0.100"]);
     assert!(counts.adds_up());
     let words: Vec<String> = said.iter().map(|d| d.message.to_string()).collect();

@@ -10,6 +10,7 @@ mod calls;
 mod calls_tests;
 mod document;
 mod jaeger;
+mod live;
 mod otlp;
 mod places;
 mod spans;
@@ -24,7 +25,7 @@ use value::Time;
 use self::aggregate::{BUCKET, MIN_SPANS, Made};
 use self::calls::Work;
 use self::document::{Document, Part};
-use self::spans::{Collector, Gathered, Span};
+use self::spans::{Collector, Gathered, Sink, Span};
 
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
@@ -33,12 +34,13 @@ use super::prometheus::Role;
 use super::reader_context::{Complaints, ReaderContext, warning};
 
 pub use self::aggregate::{SpanFamily, span_family};
+pub use self::live::{Calls, Minutes, SentSpan, Spans};
 
 /// Maximum number of names in one warning; the most frequent come first.
 const MAX_NAMED: usize = 10;
 
 pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
-    let mut collector = Collector::new(&context.placer);
+    let mut collector = Collector::new(context.placer);
     let mut said = gather(file, bytes, &mut collector)?;
     let gathered = collector.finish();
     let work = calls::work(&gathered.spans);
@@ -76,7 +78,7 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
 
 /// Reads the spans of a file, one document after the other. If the last document is truncated because a collector is still writing
 /// it, only that document is lost; so is an error among other answers.
-fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
+fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
     let mut refused: Vec<String> = Vec::new();
@@ -95,21 +97,21 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
             match part {
                 Part::Otlp(resources) => {
                     for (resource, spans) in resources.into_iter().map(otlp::ResourceSpans::split) {
-                        let whose = collector.party(&resource);
-                        spans.for_each(|span| collector.add(whose, &span));
+                        let whose = sink.whose(&resource);
+                        spans.for_each(|span| sink.take(whose, span));
                     }
                 }
                 Part::Jaeger(traces) => {
                     for trace in traces {
                         trace.each(|process, span| {
-                            let whose = collector.party(process);
-                            collector.add(whose, &span);
+                            let whose = sink.whose(process);
+                            sink.take(whose, span);
                         });
                     }
                 }
                 Part::Zipkin(endpoint, span) => {
-                    let whose = collector.party(&endpoint);
-                    collector.add(whose, &span);
+                    let whose = sink.whose(&endpoint);
+                    sink.take(whose, span);
                 }
                 Part::Refused(message) => {
                     refused.push(message);
@@ -148,7 +150,7 @@ fn count(file: &str, gathered: &Gathered, role: Role, context: &mut ReaderContex
     for (index, refusal) in &gathered.refused {
         let reason = refusal.words();
         complaints.add(refusal.code(), text!("spans rejected, {}", reason), 1, || text!("span {}", index));
-        context.unread(file, *index, format!("span: {reason}"));
+        context.unread(file, *index, "span", refusal.code(), &reason, "");
     }
     complaints.report(file, &mut context.diagnostics);
     let spans = match role {
