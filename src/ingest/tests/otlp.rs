@@ -22,14 +22,14 @@ fn attribute(name: &str, value: &str) -> KeyValue {
     KeyValue { key: name.as_bytes().to_vec(), value: Some(text(value)) }
 }
 
-fn resource() -> Option<Resource> {
-    Some(Resource { attributes: vec![attribute("service.name", "order-db")] })
+fn resource() -> Resource {
+    Resource { attributes: vec![attribute("service.name", "order-db")] }
 }
 
 /// One metric of `order-db`.
 fn metric(name: &str, unit: &str, data: Data) -> Metrics {
     let metric = Metric { name: name.as_bytes().to_vec(), unit: unit.as_bytes().to_vec(), data: Some(data) };
-    Metrics { resources: vec![ResourceMetrics { resource: resource(), scopes: vec![ScopeMetrics { metrics: vec![metric] }] }] }
+    Metrics { resources: vec![ResourceMetrics { resource: Some(resource()), scopes: vec![ScopeMetrics { metrics: vec![metric] }] }] }
 }
 
 /// A point at 10:00:00 of the minute before.
@@ -160,7 +160,7 @@ fn records_become_lines() {
         (record(None), &["rejected 0 F4002 a log record without a body", "0 accepted, 1 refused"]),
     ] {
         let scopes = vec![ScopeLogs { records: vec![record] }];
-        check_message(LOGS, &Logs { resources: vec![ResourceLogs { resource: resource(), scopes }] }, expected);
+        check_message(LOGS, &Logs { resources: vec![ResourceLogs { resource: Some(resource()), scopes }] }, expected);
     }
 }
 
