@@ -143,8 +143,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let imported =
-        read_beside(kind, &sources, estate.model(), known).map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
+    let imported = read_beside(kind, &sources, estate.model(), known, &project.labels)
+        .map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
     if let Some(path) = &args.store {
         return into_store(args, path, &project, &imported, out);
     }

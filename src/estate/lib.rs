@@ -16,6 +16,7 @@ mod declared;
 mod extensions;
 mod graph;
 mod impact;
+mod labels;
 mod model;
 mod quantity;
 mod queries;
@@ -36,6 +37,7 @@ pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tie
 pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 pub use graph::Reached;
 pub use impact::{Impacted, Reach, ReachItem};
+pub use labels::{BUSINESS_LINE, Fills, LabelRules, Labelled, Tag};
 pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
     StateDef, Travel, TypeDef,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
@@ -44,6 +45,24 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     for (name, service, source) in &services {
         project.relations(builder, name, service, source);
     }
+}
+
+/// The value of a label or an annotation of a service, given as a map or as a list of `NAME=value`.
+fn tagged(service: &Value, tag: &Tag) -> Option<String> {
+    const LABELS: &[&[&str]] = &[&["labels"], &["deploy", "labels"]];
+    const ANNOTATIONS: &[&[&str]] = &[&["annotations"]];
+    let (places, name) = match tag {
+        Tag::Label(name) => (LABELS, name.as_str()),
+        Tag::Annotation(name) => (ANNOTATIONS, name.as_str()),
+    };
+    places.iter().find_map(|place| {
+        let listed = || {
+            let mut entries = tree::list(service, place).iter().filter_map(tree::scalar);
+            entries.find_map(|entry| entry.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
+        };
+        let labels = tree::entries(service, place);
+        labels.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| tree::scalar(value)).or_else(listed)
+    })
 }
 
 /// An environment file: `.env`, `shop.env`, `.env.local`.
@@ -133,7 +152,9 @@ impl Project {
         }
         let source = parts.first().map_or("", |part| part.2);
         let component = DeclaredComponent { id: name.to_owned(), kind: guess.kind.to_owned(), attributes, ..DeclaredComponent::default() };
-        builder.add(component, source);
+        let value = |tag: &Tag| parts.iter().rev().find_map(|(_, service, _)| tagged(service, tag));
+        let value = |tag: &Tag| value(tag).map(|value| fill(&value, &self.variables));
+        builder.add_labelled(component, true, value, source);
     }
 
     fn relations(&self, builder: &mut Builder<'_>, name: &str, service: &Value, source: &str) {

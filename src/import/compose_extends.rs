@@ -107,7 +107,7 @@ fn joined(base: &Value, own: &Value) -> Value {
     for (key, value) in own {
         let value = match (key.as_str(), all.get(key)) {
             (_, None) => value.clone(),
-            ("environment" | "depends_on", Some(old)) => joined(&as_map(old), &as_map(value)),
+            ("environment" | "depends_on" | "labels" | "annotations", Some(old)) => joined(&as_map(old), &as_map(value)),
             ("links" | "env_file", Some(old)) => Value::Array(items(old).into_iter().chain(items(value)).collect()),
             (_, Some(old)) => joined(old, value),
         };

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
@@ -152,14 +153,16 @@ impl<'o> Cluster<'o> {
                 component.attributes.insert(kind.to_owned(), Written::Text(servant.name.clone()));
             }
         }
-        builder.add(component, object.source);
+        let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
+        let one = self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key());
+        let front = self.by_key.get(&service).filter(|_| one);
+        builder.add_labelled(component, true, |tag| object.tag(tag).or_else(|| front?.tag(tag)), object.source);
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
         let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels());
         let mut pods: Vec<&Object<'_>> = self.place(&object.namespace).iter().filter(selected).copied().collect();
         // Of a Service that is one with the workload, all pods count.
-        let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
-        if self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key()) {
+        if one {
             pods.extend(self.backends.get(&service).into_iter().flat_map(|behind| behind.pods.iter().copied()));
         }
         self.pods(builder, object, &id, &pods);
@@ -267,19 +270,21 @@ impl<'o> Cluster<'o> {
     /// A Service over pods of owners that are not imported: it is what they are, and needs what they need.
     fn stand_for(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, behind: &Backends<'_>) {
         let templates = || behind.templates.iter().copied();
-        let image = templates().chain(behind.pods.iter().copied()).map(image).find(|image| !image.is_empty()).unwrap_or_default();
+        let makers = || templates().chain(behind.pods.iter().copied());
+        let image = makers().map(image).find(|image| !image.is_empty()).unwrap_or_default();
         let mut component = software(object, id, &image);
         let replicas = templates().filter_map(Object::replicas).max().and_then(|replicas| u32::try_from(replicas).ok());
         if let Some(replicas) = replicas.filter(|replicas| *replicas > 1) {
             component.attributes.insert("replicas".to_owned(), Written::Number(f64::from(replicas)));
         }
         component.attributes.extend(cluster_ip(object));
-        builder.add(component, object.source);
+        let value = |tag: &Tag| object.tag(tag).or_else(|| makers().find_map(|maker| maker.tag(tag)));
+        builder.add_labelled(component, true, value, object.source);
         for template in templates() {
             // Not those of pods: each may have its own.
             self.claims(builder, template, id);
         }
-        for maker in templates().chain(behind.pods.iter().copied()) {
+        for maker in makers() {
             self.settings(builder, maker, id);
         }
         self.pods(builder, object, id, &behind.pods);
@@ -289,7 +294,7 @@ impl<'o> Cluster<'o> {
     fn balance(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, behind: &Backends<'_>) {
         let mut component = component(object, id, "load_balancer");
         component.attributes.extend(cluster_ip(object));
-        builder.add(component, object.source);
+        builder.add_labelled(component, true, |tag| object.tag(tag), object.source);
         let members: Vec<String> = behind.workloads.iter().chain(&behind.pods).map(|end| self.id(end)).collect();
         for member in &members {
             builder.relate(id, "points_to", member, object.source);
@@ -304,7 +309,7 @@ impl<'o> Cluster<'o> {
 
     /// A Service that is another name of a host.
     fn alias(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, host: &str) {
-        builder.add(component(object, id, "domain_name"), object.source);
+        builder.add_labelled(component(object, id, "domain_name"), false, |tag| object.tag(tag), object.source);
         if let Some(service) = self.host(host, &object.namespace) {
             builder.relate(id, "points_to", &self.id(service), object.source);
             return;
@@ -325,7 +330,9 @@ impl<'o> Cluster<'o> {
         if let Some(ip) = own_ip(object) {
             component.attributes.insert("ip".to_owned(), Written::Text(ip));
         }
-        builder.add(component, object.source);
+        // What another component stands for does not serve beside it.
+        let alone = self.lone.contains(&object.key()) && !self.served.contains(&object.key());
+        builder.add_labelled(component, alone, |tag| object.tag(tag), object.source);
         if let Some(node) = tree::text(&object.value, &["spec", "nodeName"]) {
             match self.find("Node", "", &node) {
                 Some(target) => builder.relate(&id, "runs_on", &self.id(target), object.source),
@@ -333,8 +340,7 @@ impl<'o> Cluster<'o> {
             }
         }
         self.claims(builder, object, &id);
-        let key = object.key();
-        if self.lone.contains(&key) && !self.served.contains(&key) {
+        if alone {
             self.settings(builder, object, &id);
         }
     }
@@ -461,7 +467,7 @@ fn node(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         component.attributes.insert("description".to_owned(), Written::Text("cordoned".to_owned()));
     }
     component.attributes.extend(found.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-    builder.add(component, object.source);
+    builder.add_labelled(component, false, |tag| object.tag(tag), object.source);
     if let Some(zone) = object.label("topology.kubernetes.io/zone") {
         builder.add(DeclaredComponent { id: zone.clone(), kind: "zone".to_owned(), ..DeclaredComponent::default() }, object.source);
         builder.relate(id, "belongs_to", &zone, object.source);
@@ -478,5 +484,5 @@ fn claim(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
     if let Some(volume) = tree::text(&object.value, &["spec", "volumeName"]) {
         component.attributes.insert("persistentvolume".to_owned(), Written::Text(volume));
     }
-    builder.add(component, object.source);
+    builder.add_labelled(component, false, |tag| object.tag(tag), object.source);
 }

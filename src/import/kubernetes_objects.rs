@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
@@ -114,6 +115,15 @@ impl Object<'_> {
 
     pub(super) fn label(&self, key: &str) -> Option<String> {
         ["labels", "annotations"].into_iter().find_map(|part| tree::text(&self.value, &["metadata", part, key]))
+    }
+
+    /// The value of a label or an annotation: its own, or else that of the pods that it makes.
+    pub(super) fn tag(&self, tag: &Tag) -> Option<String> {
+        let (part, name) = match tag {
+            Tag::Label(name) => ("labels", name.as_str()),
+            Tag::Annotation(name) => ("annotations", name.as_str()),
+        };
+        [&self.value, self.pod()].into_iter().find_map(|one| tree::text(one, &["metadata", part, name]))
     }
 
     /// How many pods it asks for, if it says so.

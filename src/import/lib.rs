@@ -33,7 +33,7 @@ use std::fmt;
 
 use builder::Builder;
 use diag::{Text, text};
-use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Model, Written};
+use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, LabelRules, Model, Written};
 
 pub use compare::{Report, compare};
 pub use records::Records;
@@ -156,12 +156,18 @@ impl std::error::Error for ImportError {}
 /// Reads all files together: what one file names, another may declare. A file that cannot be read is among the skipped,
 /// unless none can be read.
 pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, ImportError> {
-    read_beside(kind, sources, model, BTreeMap::new())
+    read_beside(kind, sources, model, BTreeMap::new(), &LabelRules::default())
 }
 
-/// The same, with components that are already known (types by id): relations may end at them.
-pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, known: BTreeMap<String, String>) -> Result<Imported, ImportError> {
-    let mut builder = Builder::new(kind, model, known);
+/// The same inside a project: with components that are already known (types by id), at which relations may end, and with what labels mean.
+pub fn read_beside(
+    kind: Kind,
+    sources: &[Source],
+    model: &Model,
+    known: BTreeMap<String, String>,
+    labels: &LabelRules,
+) -> Result<Imported, ImportError> {
+    let mut builder = Builder::new(kind, model, known, labels);
     match kind {
         Kind::Kubernetes => kubernetes::read(&mut builder, sources),
         Kind::Compose => compose::read(&mut builder, sources),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use compile::plan::Plan;
 use compile::{Inputs, Scripts, compile};
 use diag::{Code, Diagnostic, SourceId, Sources, Text, sort, text};
-use estate::{Snapshot, build};
+use estate::{LabelRules, Snapshot, build};
 use knowledge::feedback::{JOURNAL, read_journal};
 use knowledge::{CaseBase, Feedback};
 use language::{ast, parse_file};
@@ -25,6 +25,8 @@ pub struct Project {
     pub estate: Arc<Snapshot>,
     pub plan: Arc<Plan>,
     pub placement: MappingRules,
+    /// What labels of imported objects mean.
+    pub labels: LabelRules,
     pub cases: CaseBase,
     /// Feedback on earlier answers.
     pub feedback: Feedback,
@@ -84,14 +86,16 @@ impl Project {
 
         let (estate, found) = build(&sources, &model_files, &estate_files);
         diagnostics.extend(found);
-        let placement = match source_files.first() {
+        let (placement, labels) = match source_files.first() {
             Some(file) => {
                 let (placement, found) = MappingRules::read(&sources, *file);
                 diagnostics.extend(found);
                 diagnostics.extend(placement.check(estate.model()));
-                placement
+                let (labels, found) = LabelRules::read(&sources, *file, &estate);
+                diagnostics.extend(found);
+                (placement, labels)
             }
-            None => MappingRules::default(),
+            None => (MappingRules::default(), LabelRules::default()),
         };
         let cases = super::cases::read(&sources, &cases, root, &mut diagnostics);
         let (scripts, found) = RhaiScripts::compile(&sources, &scripts);
@@ -116,6 +120,7 @@ impl Project {
             estate: Arc::new(estate),
             plan: Arc::new(plan),
             placement,
+            labels,
             cases: CaseBase::new(cases),
             feedback,
             scripts,
