@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use diag::{Code, text};
 
-use super::context::{ProjectArgs, json, load_project};
+use super::context::{ProjectArgs, json, load_project_over};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
 use estate::{Declared, DeclaredRelation};
@@ -131,7 +131,7 @@ struct SkippedView {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let kind = args.kind.kind();
-    let project = load_project(&args.project, Path::new("."))?;
+    let project = load_project_over(&args.project, Path::new("."), args.store.as_deref())?;
     let sources = sources(&args.files)?;
     let target = match &args.into {
         Some(target) => target.clone(),

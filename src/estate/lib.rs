@@ -32,7 +32,7 @@ mod validate;
 mod walk;
 mod without;
 
-pub use build::{base_model, build, build_declared};
+pub use build::{Built, base_model, build, build_declared, build_over};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
 pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 pub use graph::Reached;
