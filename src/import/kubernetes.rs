@@ -2,7 +2,7 @@
 //!
 //! A workload is a component. A Service of the same name that selects it alone is the same component. A Service over pods of owners
 //! that are not imported stands for them; any other Service is a load balancer that points to what it selects. What a Service
-//! selects makes the redundancy, whoever owns it.
+//! selects makes the redundancy, whoever owns it. A Job, or a `CronJob` with all its runs, is a component that nothing depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,8 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
             Class::Node => node(builder, object, &cluster.id(object)),
             Class::Claim => claim(builder, object, &cluster.id(object)),
             Class::Ingress => cluster.ingress(builder, object),
-            Class::Settings | Class::Budget | Class::Scaler | Class::Template => {}
+            Class::Job => cluster.job(builder, object),
+            Class::Settings | Class::Budget | Class::Scaler | Class::Run | Class::Template => {}
         }
     }
 }
@@ -80,8 +81,10 @@ struct Cluster<'o> {
     pairs: BTreeMap<Key, (Key, bool)>,
     /// Pods that a Service stands for.
     served: BTreeSet<Key>,
-    /// Pods of no workload.
+    /// Pods of no workload and no job.
     lone: BTreeSet<Key>,
+    /// The pods of each Job, of all runs for a `CronJob`.
+    runs: BTreeMap<Key, Vec<&'o Object<'o>>>,
     ids: BTreeMap<Key, String>,
 }
 
@@ -95,7 +98,12 @@ impl<'o> Cluster<'o> {
                 maps.entry(object.namespace.as_str()).or_default().insert(object.name.as_str(), &object.value);
             }
         }
-        let lone = lone(&by_place);
+        let by_key: BTreeMap<Key, &Object<'_>> = objects.iter().map(|object| (object.key(), object)).collect();
+        let runs = runs(objects, &by_key);
+        let mut lone = lone(&by_place);
+        for pod in runs.values().flatten() {
+            lone.remove(&pod.key());
+        }
         let mut backends = BTreeMap::new();
         let mut pairs = BTreeMap::new();
         let mut served = BTreeSet::new();
@@ -112,8 +120,7 @@ impl<'o> Cluster<'o> {
             backends.insert(service.key(), behind);
         }
         let ids = ids(objects, &pairs);
-        let by_key = objects.iter().map(|object| (object.key(), object)).collect();
-        Cluster { by_key, by_place, maps, backends, pairs, served, lone, ids }
+        Cluster { by_key, by_place, maps, backends, pairs, served, lone, runs, ids }
     }
 
     fn id(&self, object: &Object<'_>) -> String {
@@ -159,13 +166,27 @@ impl<'o> Cluster<'o> {
         builder.add_labelled(component, true, |tag| object.tag(tag).or_else(|| front?.tag(tag)), object.source);
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
-        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels());
+        let of_job = |pod: &Object<'_>| pod.job().is_some_and(|job| self.by_key.contains_key(&job));
+        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels()) && !of_job(pod);
         let mut pods: Vec<&Object<'_>> = self.place(&object.namespace).iter().filter(selected).copied().collect();
         // Of a Service that is one with the workload, all pods count.
         if one {
             pods.extend(self.backends.get(&service).into_iter().flat_map(|behind| behind.pods.iter().copied()));
         }
         self.pods(builder, object, &id, &pods);
+    }
+
+    /// What runs to its end. It needs what its pods need, and nothing needs it.
+    fn job(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
+        let id = self.id(object);
+        let mut component = component(object, &id, "job");
+        let schedule = tree::text(&object.value, &["spec", "schedule"]).map(|schedule| ("schedule".to_owned(), Written::Text(schedule)));
+        component.attributes.extend(schedule);
+        builder.add_labelled(component, true, |tag| object.tag(tag), object.source);
+        self.claims(builder, object, &id);
+        self.settings(builder, object, &id);
+        let pods = self.runs.get(&object.key()).map(Vec::as_slice).unwrap_or_default();
+        self.pods(builder, object, &id, pods);
     }
 
     /// What environment, `ConfigMap`s and commands name.
@@ -179,8 +200,9 @@ impl<'o> Cluster<'o> {
         for (name, host) in &asked {
             let Some(service) = self.host(host, &object.namespace) else { continue };
             let target = self.id(service);
-            // A Service in front of the pods themselves is no other's.
-            let own = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());
+            // A Service in front of the pods themselves is no other's. Those of a job answer nobody, whatever their labels.
+            let before = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());
+            let own = before && !object.is(Class::Job);
             if own || target == id {
                 continue;
             }
@@ -383,6 +405,19 @@ fn lone(by_place: &BTreeMap<&str, Vec<&Object<'_>>>) -> BTreeSet<Key> {
         }
     }
     lone
+}
+
+/// The pods of each Job that is there, by the key of its `CronJob` if it has one.
+fn runs<'o>(objects: &'o [Object<'o>], by_key: &BTreeMap<Key, &'o Object<'o>>) -> BTreeMap<Key, Vec<&'o Object<'o>>> {
+    let mut runs: BTreeMap<Key, Vec<&Object<'_>>> = BTreeMap::new();
+    for pod in objects.iter().filter(|object| object.is(Class::Pod)) {
+        let Some(job) = pod.job().and_then(|key| by_key.get(&key)) else { continue };
+        let whole = if job.is(Class::Run) { job.cron_job() } else { Some(job.key()) };
+        if let Some(whole) = whole {
+            runs.entry(whole).or_default().push(pod);
+        }
+    }
+    runs
 }
 
 /// The image of the container that an object is about.
