@@ -437,3 +437,18 @@ fn files_say_more_about_imported_components() {
     assert_eq!(cache(), None);
     assert_eq!(faultscope(&["check", &dir]).0, 1);
 }
+
+/// What an import into the store cannot use is named.
+#[test]
+fn what_an_import_leaves_out_is_named() {
+    let (dir, store) = project("named");
+    let tables = Path::new(&dir).join("tables");
+    fs::create_dir_all(&tables).unwrap();
+    fs::write(tables.join("components.csv"), "id,type\nrack-1,rack\nrack-2,rack\n").unwrap();
+    fs::write(tables.join("relations.csv"), "from,kind,to\nrack-1,belongs_to,rack-2\nrack-2,belongs_to,rack-1\n").unwrap();
+    let report = ran_json(&["import", "csv", tables.to_str().unwrap(), "--project", &dir, "--store", &store]);
+    let skipped = report["skipped"].as_array().unwrap();
+    let [one] = skipped.as_slice() else { panic!("{skipped:?}") };
+    assert!(one["what"].as_str().unwrap().starts_with("`rack-"), "{one}");
+    assert!(one["why"].as_str().unwrap().contains("contains itself"), "{one}");
+}

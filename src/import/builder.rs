@@ -88,11 +88,6 @@ impl<'m> Builder<'m> {
         self.model.find_type(name).map(|t| t.name.clone())
     }
 
-    /// Whether components of that type have the attribute.
-    pub(super) fn has_attribute(&self, kind: &str, name: &str) -> bool {
-        matches!(self.model.member(kind, name), Some(Member::Attribute(_)))
-    }
-
     /// Adds a component; the first one of an id wins.
     pub(super) fn add(&mut self, component: DeclaredComponent, source: &str) {
         if component.id.trim().is_empty() {
