@@ -42,7 +42,7 @@ pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
     StateDef, Travel, TypeDef,
 };
-pub use quantity::parse_duration;
+pub use quantity::{parse_duration, share_of};
 pub use queries::{Cause, SinglePoint};
 pub use snapshot::Snapshot;
 pub use walk::{Hop, PeerScope};

@@ -154,12 +154,8 @@ impl<'o> Cluster<'o> {
     fn workload(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
         let id = self.id(object);
         let mut component = software(object, &id, &image(object));
-        for (kind, servant) in [("horizontalpodautoscaler", self.scaler(object)), ("poddisruptionbudget", self.budget(object))] {
-            // Alerts about it name it; one that is called like its workload is found by that name.
-            if let Some(servant) = servant.filter(|servant| servant.name != object.name) {
-                component.attributes.insert(kind.to_owned(), Written::Text(servant.name.clone()));
-            }
-        }
+        component.attributes.extend(self.scaler(object).and_then(|scaler| servant("horizontalpodautoscaler", scaler, object)));
+        component.attributes.extend(self.protection(object, &[]));
         let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
         let one = self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key());
         let front = self.by_key.get(&service).filter(|_| one);
@@ -242,10 +238,16 @@ impl<'o> Cluster<'o> {
         }
     }
 
-    /// How many of the pods a disruption budget asks for; one if there is none. Of several budgets, the strictest counts.
-    fn budget(&self, object: &Object<'_>) -> Option<&'o Object<'o>> {
-        let selected = |one: &&&Object<'_>| one.is(Class::Budget) && selects(one.selector(), object.pod_labels());
-        self.place(&object.namespace).iter().find(selected).copied()
+    /// The disruption budget of a workload or of pods, as attributes: `50%` stays a percentage of what is asked for at the time.
+    fn protection(&self, object: &Object<'_>, pods: &[&Object<'_>]) -> Vec<(String, Written)> {
+        let selected = |one: &&&Object<'_>| {
+            let of = |protected: &Object<'_>| selects(one.selector(), protected.pod_labels());
+            one.is(Class::Budget) && (of(object) || pods.iter().any(|pod| of(pod)))
+        };
+        let Some(budget) = self.place(&object.namespace).iter().find(selected) else { return Vec::new() };
+        let said = |key: &str, name: &str| Some((name.to_owned(), Written::Text(tree::text(&budget.value, &["spec", key])?)));
+        let kept = said("minAvailable", "min_available").or_else(|| said("maxUnavailable", "max_unavailable"));
+        servant("poddisruptionbudget", budget, object).into_iter().chain(kept).collect()
     }
 
     fn scaler(&self, object: &Object<'_>) -> Option<&'o Object<'o>> {
@@ -258,6 +260,7 @@ impl<'o> Cluster<'o> {
         self.place(&object.namespace).iter().find(scales).copied()
     }
 
+    /// How many of the pods disruption budgets ask for; one if there is none. Of several budgets, the strictest counts.
     fn needed(&self, object: &Object<'_>, pods: &[&Object<'_>]) -> usize {
         let asked = object.replicas().and_then(|asked| usize::try_from(asked).ok()).filter(|asked| *asked > 0);
         let replicas = asked.unwrap_or(pods.len());
@@ -300,6 +303,7 @@ impl<'o> Cluster<'o> {
             component.attributes.insert("replicas".to_owned(), Written::Number(f64::from(replicas)));
         }
         component.attributes.extend(cluster_ip(object));
+        component.attributes.extend(self.protection(object, &behind.pods));
         let value = |tag: &Tag| object.tag(tag).or_else(|| makers().find_map(|maker| maker.tag(tag)));
         builder.add_labelled(component, true, value, object.source);
         for template in templates() {
@@ -423,6 +427,11 @@ fn runs<'o>(objects: &'o [Object<'o>], by_key: &BTreeMap<Key, &'o Object<'o>>) -
 /// The image of the container that an object is about.
 fn image(object: &Object<'_>) -> String {
     main_container(object.pod(), &object.name).and_then(|container| tree::text(container, &["image"])).unwrap_or_default()
+}
+
+/// The name of what serves a workload. Alerts about it name it; one that is called like its workload is found by that name.
+fn servant(attribute: &str, servant: &Object<'_>, of: &Object<'_>) -> Option<(String, Written)> {
+    (servant.name != of.name).then(|| (attribute.to_owned(), Written::Text(servant.name.clone())))
 }
 
 /// The host that a Service of the type `ExternalName` stands for.
