@@ -173,8 +173,21 @@ impl Project {
         }
         let links = tree::list(service, &["links"]).iter().filter_map(tree::scalar);
         named.extend(links.map(|link| link.split(':').next().unwrap_or(&link).to_owned()));
-        if let Some(mode) = tree::text(service, &["network_mode"]) {
-            named.extend(mode.strip_prefix("service:").map(str::to_owned));
+        for mode in ["network_mode", "pid", "ipc"].into_iter().filter_map(|key| tree::text(service, &[key])) {
+            let shared = mode.strip_prefix("service:").or_else(|| mode.strip_prefix("container:"));
+            named.extend(shared.map(str::to_owned));
+        }
+        let volumes = tree::list(service, &["volumes_from"]).iter().filter_map(tree::scalar);
+        named.extend(volumes.map(|from| {
+            let name = from.strip_prefix("container:").unwrap_or(&from);
+            name.split(':').next().unwrap_or(name).to_owned()
+        }));
+        for (key, what, why) in [("secrets", "secret", "secrets are not read"), ("configs", "config", "configs are not read")] {
+            for one in tree::list(service, &[key]) {
+                if let Some(source_of) = tree::scalar(one).or_else(|| tree::text(one, &["source"])) {
+                    builder.skip(format!("{what} `{source_of}` of `{name}`"), why, source);
+                }
+            }
         }
         // It starts without them: losing one does not take it down as `depends_on` would.
         let kind = |target: &str| if soft.contains(target) { "calls" } else { "depends_on" };

@@ -325,7 +325,13 @@ impl<'o> Cluster<'o> {
         for member in &members {
             builder.relate(id, "points_to", member, object.source);
         }
-        if members.is_empty() && !tree::entries(object.selector(), &[]).is_empty() {
+        if members.is_empty() && tree::entries(object.selector(), &[]).is_empty() {
+            builder.skip(
+                format!("endpoints of Service `{}`", object.name),
+                "it has no selector, and Endpoints are not read",
+                object.source,
+            );
+        } else if members.is_empty() {
             builder.skip(format!("selector of Service `{}`", object.name), "it selects nothing in the files", object.source);
         }
         if members.len() > 1 {
@@ -338,6 +344,10 @@ impl<'o> Cluster<'o> {
         builder.add_labelled(component(object, id, "domain_name"), false, |tag| object.tag(tag), object.source);
         if let Some(service) = self.host(host, &object.namespace) {
             builder.relate(id, "points_to", &self.id(service), object.source);
+            return;
+        }
+        if host.ends_with(".svc") || host.ends_with(".svc.cluster.local") {
+            builder.skip(format!("`{id}` points_to `{host}`"), "the Service is not in the files", object.source);
             return;
         }
         if !builder.has(host) {

@@ -114,7 +114,7 @@ impl Kind {
     /// How to get such a file.
     fn help(self) -> Text {
         match self {
-            Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`"),
+            Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`"),
             Kind::Compose => text!("export one with `docker compose config`, which fills in all variables"),
             Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`"),
             Kind::Jaeger => {
