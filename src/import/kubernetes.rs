@@ -346,7 +346,8 @@ impl<'o> Cluster<'o> {
             builder.relate(id, "points_to", &self.id(service), object.source);
             return;
         }
-        if host.ends_with(".svc") || host.ends_with(".svc.cluster.local") {
+        // `service.namespace.svc`
+        if host.split('.').nth(2) == Some("svc") {
             builder.skip(format!("`{id}` points_to `{host}`"), "the Service is not in the files", object.source);
             return;
         }
