@@ -7,12 +7,9 @@ use diag::{Code, Text, text};
 
 use super::output::Failure;
 use estate::Snapshot;
-use project::{Project, left_out, recorded};
+use project::{DEFAULT_STORE, Project, left_out, recorded};
 use store::{Store, StoreError};
 use value::Time;
-
-/// Relative to the project folder.
-pub(super) const DEFAULT_STORE: &str = ".faultscope/estate.redb";
 
 /// The estate as it was, for commands that otherwise read the project's topology.
 #[derive(Debug, clap::Args)]

@@ -16,6 +16,7 @@ mod declared;
 mod extensions;
 mod graph;
 mod impact;
+mod labels;
 mod model;
 mod quantity;
 mod queries;
@@ -31,16 +32,17 @@ mod validate;
 mod walk;
 mod without;
 
-pub use build::{base_model, build, build_declared};
+pub use build::{Built, base_model, build, build_declared, build_over};
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
 pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 pub use graph::Reached;
 pub use impact::{Impacted, Reach, ReachItem, SoftenedBy, Softening};
+pub use labels::{BUSINESS_LINE, Fills, LabelRules, Labelled, Tag};
 pub use model::{
     Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
     StateDef, Travel, TypeDef,
 };
-pub use quantity::parse_duration;
+pub use quantity::{parse_duration, share_of};
 pub use queries::{Cause, SinglePoint};
 pub use snapshot::Snapshot;
 pub use walk::{Hop, PeerScope};

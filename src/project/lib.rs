@@ -21,7 +21,7 @@ pub use http::{MAX_RESPONSE, get, post_json};
 pub use journal::{answer_of, append_feedback, name_in};
 pub use folder::stamp;
 pub use load::{Project, find_project};
-pub use recorded::{case_records, left_out, recorded, records_of};
+pub use recorded::{DEFAULT_STORE, case_records, left_out, recorded, records_of};
 pub use table::{parse_instant, read_table};
 pub use topology::{Topology, load_topology};
 pub use truth::{Collected, Labelled, labelled};

@@ -182,7 +182,7 @@ impl Resolver<'_> {
         match wanted {
             Wanted::Pod => is("pod"),
             Wanted::Container => is("container"),
-            Wanted::Workload => is("software") && !is("load_balancer"),
+            Wanted::Workload => is("software") && !is("load_balancer") && !is("job"),
             Wanted::Job => is("job"),
             Wanted::Volume => is("storage"),
             Wanted::Machine => is("host"),

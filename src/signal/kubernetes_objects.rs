@@ -7,7 +7,7 @@ use serde_json::Value;
 use estate::{AttributeValue, ComponentId};
 use value::Time;
 
-use super::finding::{owners, replica_set_owner};
+use super::finding::{owners, replica_set_owner, scheduled};
 use super::resolver::Resolver;
 
 /// Kinds that are in no namespace; events about them name one all the same.
@@ -134,7 +134,7 @@ impl Object {
     /// What its name says of who made it, the most probable first.
     fn owner_names(&self) -> Vec<&str> {
         match self.kind.as_str() {
-            "Pod" | "" => owners(&self.name),
+            "Pod" | "" => owners(&self.name).into_iter().flat_map(|name| [Some(name), scheduled(name)]).flatten().collect(),
             "ReplicaSet" => replica_set_owner(&self.name).into_iter().collect(),
             "Job" => numbered(&self.name).into_iter().collect(),
             "PersistentVolumeClaim" => claimants(&self.name),

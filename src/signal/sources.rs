@@ -51,7 +51,8 @@ impl MappingRules {
     }
 }
 
-const KEYS: &[&str] = &["builtin", "placement", "metrics", "events", "scores", "scorers", "troubles"];
+/// What `import` says is read by package `estate`: imports apply it.
+const KEYS: &[&str] = &["builtin", "placement", "metrics", "events", "scores", "scorers", "troubles", "import"];
 
 #[derive(Default)]
 struct Reader {

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use ::estate::DeclaredComponent;
 use redb::{Database, ReadableDatabase};
 
 pub use datastore::{RedbDatastore, RedbTransaction};
@@ -168,6 +169,19 @@ impl Store {
             }
         }
         Ok(layer)
+    }
+
+    /// The components that others than this origin declare, merged without it.
+    pub fn without(&self, origin: &str) -> Result<Vec<DeclaredComponent>, StoreError> {
+        let view = self.db.begin_read()?;
+        let mut found = Vec::new();
+        for mut items in layers(&view)?.into_values() {
+            items.retain(|item| item.origin() != origin);
+            if let Some(Item::Component(one)) = records::merge(items) {
+                found.push(one);
+            }
+        }
+        Ok(found)
     }
 
     /// Attributes for which git and another origin have different values, by component, origin and attribute. Git wins.

@@ -130,8 +130,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("a Terraform state of version 4", "版本 4 的 Terraform 状态"),
     ("lines that begin with `V:` or `E:`", "以 `V:` 或 `E:` 开头的行"),
     (
-        "export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`",
-        "请用 `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc,pdb,cm -A -o json` 导出",
+        "export them with `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`",
+        "请用 `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json` 导出",
     ),
     ("export one with `docker compose config`, which fills in all variables", "请用 `docker compose config` 导出，它会填好所有变量"),
     (

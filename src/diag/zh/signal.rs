@@ -187,7 +187,6 @@ pub(super) const PART: &[(&str, &str)] = &[
         "`{}`：对于这么长的时间段，调用方与被调用方的组合过多：未计算速率",
     ),
     ("`{}`: {} spans are too few: a component needs at least {} within {}", "`{}`：{} 个 Span 太少：每个组件在 {3} 内至少需要 {2} 个"),
-    ("`{}` is truncated in document {}, which was skipped", "`{}` 在第 {} 个文档处不完整，该文档已跳过"),
     ("`{}`: answers set aside, an error of Jaeger: {} (the first: {})", "`{}`：应答被搁置，是 Jaeger 的错误：共 {} 处（首处：{}）"),
     ("`{}` contains a Jaeger error instead of data: {}", "`{}` 中是 Jaeger 的错误，不是数据：{}"),
     (

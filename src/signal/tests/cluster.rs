@@ -7,7 +7,6 @@ use estate::Snapshot;
 
 use crate::{MappingRules, PlacedBy, Placement, Resolver, Unplaced};
 
-const MODEL: &str = "types:\n  job: {parent: component, zh: 任务}\n";
 const CLUSTER: &str = include_str!("placing/cluster.yaml");
 const SIGNALS: &str = include_str!("placing/signals.txt");
 
@@ -19,8 +18,8 @@ fn labels(text: &str) -> Labels {
 
 fn estate(topology: &str) -> Snapshot {
     let mut sources = Sources::default();
-    let (model, topology) = (sources.add("model.yaml", MODEL), sources.add("topology.yaml", topology));
-    let (snapshot, diagnostics) = estate::build(&sources, &[model], &[topology]);
+    let topology = sources.add("topology.yaml", topology);
+    let (snapshot, diagnostics) = estate::build(&sources, &[], &[topology]);
     assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:?}");
     snapshot
 }

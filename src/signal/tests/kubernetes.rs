@@ -37,6 +37,8 @@ fn an_event_is_placed_by_its_object() {
         ("order-db-0", "order-db"),
         ("order-service-7d9c4b6f8c-x2v7k", "order-service"),
         ("order-service-x2v7k", "order-service"),
+        // A run of a CronJob.
+        ("order-db-29384400-x2v7k", "order-db"),
         ("nobody-0", "?"),
     ] {
         let (first, last) = (format!("error {place} 09:54:00 BackOff: m"), format!("error {place} 09:59:40 BackOff: m"));
