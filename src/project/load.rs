@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use compile::plan::Plan;
 use compile::{Inputs, Scripts, compile};
 use diag::{Code, Diagnostic, SourceId, Sources, Text, sort, text};
 use estate::{Snapshot, build};
 use knowledge::feedback::{JOURNAL, read_journal};
-use knowledge::{CaseBase, Feedback};
+use knowledge::{CaseBase, Feedback, KnowledgeGraph};
 use language::{ast, parse_file};
 use script::RhaiScripts;
 use signal::MappingRules;
+use store::StoreError;
 
 use super::Topology;
 use super::folder::{below, read};
@@ -33,6 +34,8 @@ pub struct Project {
     files: Vec<ast::File>,
     model_files: Vec<SourceId>,
     known_cases: Option<BTreeSet<String>>,
+    /// Drawn when it is first asked.
+    pub(super) knowledge: OnceLock<Result<KnowledgeGraph, StoreError>>,
     /// All errors and warnings, by file and place. Invalid items are left out; the rest works.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -122,6 +125,7 @@ impl Project {
             files,
             model_files,
             known_cases,
+            knowledge: OnceLock::new(),
             diagnostics,
         })
     }
