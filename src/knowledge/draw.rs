@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compile::plan::{Cond, CondKind, Event, EventKind, Metric, PlaceOf, Rule, Subject, Target, Text, Value};
+use compile::plan::{Cond, CondKind, Event, EventKind, Kind, Metric, PlaceOf, Rule, Subject, Target, Text, Value};
 use estate::Snapshot;
 use store::{Node, NodeKind, Tie};
 
@@ -86,7 +86,9 @@ impl Drawing {
         for variable in &rule.variables {
             self.tie(&from, Tie::About, NodeKind::Type, &variable.kind);
         }
-        for fault in &rule.faults {
+        // What a rule of a case calls the cause is what broke; elsewhere causes are what may be behind it.
+        let causes = rule.causes.iter().filter(|_| rule.kind == Kind::Cas);
+        for fault in rule.faults.iter().chain(causes) {
             self.tie(&from, Tie::Fault, NodeKind::Fault, &fault.text);
         }
         for place in rule.faults.iter().chain(&rule.causes).filter_map(|conclusion| conclusion.at.as_ref()) {

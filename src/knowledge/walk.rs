@@ -42,9 +42,9 @@ struct Incidents {
     undated: usize,
 }
 
-/// An incident at a component: how many hops away, whether that is not what broke, the component, the incident. In the order in which
-/// they are taken: an incident that is found twice is told by the better way.
-type Hit = (u32, bool, String, Node);
+/// An incident at a component: whether that was only affected, how many hops away, the component, the incident. In the order in which
+/// they are taken: an incident that is found twice is told by what broke, if that is near.
+type Hit = (bool, u32, String, Node);
 
 impl KnowledgeGraph {
     /// What is known about it.
@@ -86,12 +86,12 @@ impl KnowledgeGraph {
         let hops = |id: &str| places.get(id).copied().flatten().and_then(|at| reached.get(&at)).map_or(0, |around| around.hops);
         let mut hits: Vec<Hit> = Vec::new();
         for (incident, at) in self.web.inward(&nodes, Tie::Broke)? {
-            hits.push((hops(&at.id), false, at.id.clone(), incident.clone()));
+            hits.push((false, hops(&at.id), at.id.clone(), incident.clone()));
         }
         for (incident, at) in self.web.inward(&nodes, Tie::Touched)? {
             // A neighbor that was only affected says nothing, if it is known what broke.
             if hops(&at.id) == 0 || self.broken_in(incident).is_none() {
-                hits.push((hops(&at.id), true, at.id.clone(), incident.clone()));
+                hits.push((true, hops(&at.id), at.id.clone(), incident.clone()));
             }
         }
         let mut stored: BTreeMap<Node, CaseRecord> = BTreeMap::new();
@@ -99,12 +99,12 @@ impl KnowledgeGraph {
             let node = Node::new(NodeKind::Case, record.id.as_str());
             if !self.cases.contains_key(&record.id) {
                 let there = record.components.iter().filter(|id| places.contains_key(id.as_str()));
-                hits.extend(there.map(|id| (hops(id), true, id.clone(), node.clone())));
+                hits.extend(there.map(|id| (true, hops(id), id.clone(), node.clone())));
                 stored.insert(node, record);
             }
         }
         hits.sort();
-        for (hops, touched, component, node) in hits {
+        for (touched, hops, component, node) in hits {
             let earlier = match stored.get(&node) {
                 Some(record) => Some(of_record(record)),
                 None => self.earlier(&node)?,
@@ -317,20 +317,22 @@ impl KnowledgeGraph {
     fn solutions<'e>(&'e self, incidents: impl Iterator<Item = &'e Earlier>, rules: &'e [RuleSaid]) -> Vec<Helped> {
         let mut order: Vec<&str> = Vec::new();
         let mut by_text: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-        let mut add = |solution: &'e str, from: &'e str, confirmed: &'e [String]| {
+        let mut add = |solution: &'e str, from: Option<&'e str>, confirmed: &'e [String]| {
             let (says, confirming) = by_text.entry(solution).or_insert_with(|| {
                 order.push(solution);
                 (BTreeSet::new(), BTreeSet::new())
             });
-            says.insert(from);
+            says.extend(from);
             confirming.extend(confirmed.iter().map(String::as_str));
         };
         for earlier in incidents {
-            earlier.solutions.iter().for_each(|solution| add(solution, earlier.id(), &earlier.confirmed));
+            // A bundle has no solutions of its own: they are those of the case or the rule that was right.
+            let from = earlier.case.as_deref().or(earlier.rule.as_deref());
+            earlier.solutions.iter().for_each(|solution| add(solution, from, &earlier.confirmed));
         }
         for said in rules.iter().filter(|said| !said.confirmed.is_empty()) {
             let advised = self.rules.get(&said.rule).map(|rule| rule.solutions.as_slice()).unwrap_or_default();
-            advised.iter().for_each(|solution| add(solution, &said.rule, &said.confirmed));
+            advised.iter().for_each(|solution| add(solution, Some(&said.rule), &said.confirmed));
         }
         let names = |set: &BTreeSet<&str>| set.iter().map(|name| (*name).to_owned()).collect();
         let helped = |solution: &&str| {

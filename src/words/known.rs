@@ -181,7 +181,7 @@ impl Writer<'_> {
     /// `clean /var/log — HIS-7, CAS-003 · confirmed 2 times`.
     pub fn helped(&self, helped: &Helped) -> String {
         let lang = self.lang();
-        let from = lang.listed(&helped.from);
+        let from = lang.listed(if helped.from.is_empty() { &helped.confirmed } else { &helped.from });
         let times =
             if helped.confirmed.is_empty() { String::new() } else { format!(" · {}", lang.confirmed_times(helped.confirmed.len())) };
         format!("{} — {from}{times}", helped.solution)
