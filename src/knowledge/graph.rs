@@ -98,10 +98,11 @@ impl KnowledgeGraph {
         let mut drawing = Drawing::default();
         let mut cases: BTreeMap<String, Case> = BTreeMap::new();
         for case in known.cases {
-            if !cases.contains_key(&case.id) {
-                drawing.case(case, known.estate);
-                cases.insert(case.id.clone(), case.clone());
+            if cases.contains_key(&case.id) {
+                continue;
             }
+            drawing.case(case, known.estate);
+            cases.insert(case.id.clone(), case.clone());
         }
         let mut confirmed = BTreeMap::new();
         for entry in known.entries {
