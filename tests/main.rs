@@ -28,6 +28,7 @@ mod engine;
 mod hostile;
 mod hostile_files;
 mod import;
+mod knowledge;
 mod matcher;
 mod mine;
 mod recorded;

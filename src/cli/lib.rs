@@ -22,6 +22,7 @@ mod impact;
 mod import;
 mod import_store;
 mod init;
+mod knowledge;
 mod locale;
 mod mine;
 mod output;
@@ -71,6 +72,8 @@ enum Command {
     Why(why::Args),
     /// Show what a fault of components affects, what could have caused it, or the single points of failure
     Impact(impact::Args),
+    /// Show what happened to a component and next door, which rules speak of it, and what helped; also of an alert, a case or a rule
+    Knowledge(knowledge::Args),
     /// Assess a planned change: what goes down, the risk, a safe order
     Change(change::Args),
     /// Manage the estate on disk and its history: apply, log, show, diff, export, conflicts, check, salvage
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Why(args) => why::run(&args, &mut out),
         Command::Impact(args) => impact::run(&args, &mut out),
+        Command::Knowledge(args) => knowledge::run(&args, &mut out),
         Command::Change(args) => change::run(&args, &mut out),
         Command::Estate(args) => estate::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),

@@ -171,8 +171,14 @@ fn impact(page: &mut Page, impact: &[ImpactView]) {
 }
 
 fn cases(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer<'_>) {
-    let Some(case) = diagnosis.cases.iter().find(|case| case.incident == incident) else { return };
     let lang = page.lang;
+    let Some(case) = diagnosis.cases.iter().find(|case| case.incident == incident) else {
+        // No case is like it, but the component broke before.
+        if let Some(view) = diagnosis.before.iter().find(|view| view.incident == incident && view.earlier.hops == 0) {
+            page.heading(&format!("{}{}{}", lang.seen_here(), lang.colon(), view.earlier.text));
+        }
+        return;
+    };
     let date = case.date.map_or_else(String::new, |date| format!("{}{}", lang.comma(), writer.locale.zone.day(date)));
     let likeness = |similarity: f64| format!("{}{}", lang.comma(), lang.alike_by(&super::text::percent(similarity)));
     let likeness = case.similarity.map_or_else(String::new, likeness);

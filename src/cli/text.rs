@@ -193,6 +193,12 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer:
         page.heading(lang.cases());
         cases.iter().for_each(|case| self::case(page, case, writer));
     }
+    let before: Vec<&str> =
+        diagnosis.before.iter().filter(|view| view.incident == incident.number).map(|view| view.earlier.text.as_str()).collect();
+    if !before.is_empty() {
+        page.heading(lang.seen_here());
+        before.into_iter().for_each(|text| page.item(text));
+    }
 }
 
 fn changes(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer<'_>) {

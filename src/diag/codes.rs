@@ -132,6 +132,7 @@ codes! {
     OUTPUT = "F9007", "output that cannot be written", "输出无法写入";
     EXISTS = "F9008", "a file that would be overwritten", "会被覆盖的文件";
     REMOTE = "F9009", "a server that cannot be reached", "无法访问的服务器";
+    UNKNOWN_NAME = "F9010", "a name that nothing has", "没有任何对象使用的名称";
 
     REQUEST = "F9501", "a request that cannot be read", "无法读取的请求";
     NO_ADDRESS = "F9502", "an unknown endpoint", "未知的接口";

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use petgraph::Direction;
+
 use super::component::ComponentId;
 use super::csr::{Rows, Scratch, layers};
 use super::graph::KindIndex;
@@ -116,6 +118,13 @@ impl Snapshot {
         };
         let hops = std::iter::once(None).chain(way.iter().zip(way.iter().skip(1)).map(via));
         Some(way.iter().zip(hops).map(|(component, via)| Hop { component: *component, via }).collect())
+    }
+
+    /// Over which kind of relation a fault goes from `from` to `to` in one hop, and whether that relation starts at `from`.
+    pub fn hop(&self, from: ComponentId, to: ComponentId) -> Option<(&str, bool)> {
+        let step = self.on.steps(from.0).find(|step| step.to == to)?;
+        let ahead = self.edges(from, Direction::Outgoing).any(|edge| edge.kind == step.kind && edge.to == to);
+        self.kind(step.kind).map(|kind| (kind.name.as_str(), ahead))
     }
 
     /// Whether relations of the kind (canonical name) lead from `from` to `to`, from start to end, in at most

@@ -8,7 +8,7 @@ use compile::plan::Severity;
 use engine::EvidenceView;
 use estate::{ComponentId, Snapshot, SoftenedBy, Softening, State, Tier};
 pub use knowledge::Layer;
-use knowledge::Record;
+use knowledge::{Earlier, Record};
 use signal::{Muted, Origin};
 use value::{Duration, Time, Told};
 
@@ -33,6 +33,9 @@ pub struct Diagnosis {
     pub changes: Vec<ChangeView>,
     /// Similar past cases, the most similar first.
     pub cases: Vec<CaseView>,
+    /// What broke earlier where the first suspect is, or in what it stands on, and is not among these cases: the nearest first, then the
+    /// latest.
+    pub before: Vec<BeforeView>,
     /// Rules with exactly one unmet condition, the closest first.
     pub near_misses: Vec<NearMissView>,
     /// Rules that could not be judged at all, by the data that they lack.
@@ -64,6 +67,7 @@ impl Diagnosis {
         self.solutions.retain(|advice| kept.contains(&advice.incident));
         self.changes.retain(|change| kept.contains(&change.incident));
         self.cases.retain(|case| kept.contains(&case.incident));
+        self.before.retain(|view| kept.contains(&view.incident));
     }
 }
 
@@ -433,6 +437,13 @@ pub struct CaseView {
     /// How often the case was right when it was proposed; absent without feedback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BeforeView {
+    pub incident: usize,
+    #[serde(flatten)]
+    pub earlier: Earlier,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

@@ -6,6 +6,7 @@ mod eval;
 mod folder;
 mod http;
 mod journal;
+mod known;
 mod load;
 mod recorded;
 mod scorers;

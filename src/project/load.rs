@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use compile::plan::Plan;
 use compile::{Inputs, Scripts, compile};
 use diag::{Code, Diagnostic, SourceId, Sources, Text, sort, text};
 use estate::{Built, DeclaredComponent, LabelRules, Snapshot, build, build_over};
 use knowledge::feedback::{JOURNAL, read_journal};
-use knowledge::{CaseBase, Feedback};
+use knowledge::{CaseBase, Feedback, KnowledgeGraph};
 use language::{ast, parse_file};
 use script::RhaiScripts;
 use signal::MappingRules;
+use store::StoreError;
 
 use super::Topology;
 use super::folder::{below, read};
@@ -39,6 +40,8 @@ pub struct Project {
     files: Vec<ast::File>,
     model_files: Vec<SourceId>,
     known_cases: Option<BTreeSet<String>>,
+    /// Drawn when it is first asked.
+    pub(super) knowledge: OnceLock<Result<KnowledgeGraph, StoreError>>,
     /// All errors and warnings, by file and place. Invalid items are left out; the rest works.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -138,6 +141,7 @@ impl Project {
             files,
             model_files,
             known_cases,
+            knowledge: OnceLock::new(),
             diagnostics,
         })
     }

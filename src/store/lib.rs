@@ -6,7 +6,7 @@
 //!
 //! A change, file by file: `estate` (layers, merging by `records`), `graph`, then the journal, which `history` reads. `open`
 //! and `guard` never modify a file that is not a store; `blocks` compares all that is read with its checksums, `health` and
-//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB.
+//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB. `web` is another graph, in memory: what people know.
 
 mod blocks;
 mod damaged;
@@ -22,6 +22,7 @@ mod open;
 mod records;
 mod salvage;
 mod tables;
+mod web;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,6 +37,7 @@ pub use health::{Health, Part, check};
 pub use history::{Audit, Change};
 pub use records::{CaseRecord, Changeset, Conflict, GIT, Records, What};
 pub use salvage::{Salvage, salvage};
+pub use web::{Node, NodeKind, Tie, Web};
 
 use estate::Estate;
 use history::View;

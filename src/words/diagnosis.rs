@@ -24,6 +24,9 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     for found in diagnosis.cases.iter_mut().flat_map(|case| &mut case.matched) {
         found.text = writer.matched(&found.what);
     }
+    for view in &mut diagnosis.before {
+        view.earlier.text = writer.path(&view.earlier.path);
+    }
     for miss in &mut diagnosis.near_misses {
         writer.tell_evidence(&mut miss.lacked);
         let on = if miss.components.is_empty() { String::new() } else { format!(" on {}", miss.components.join(", ")) };

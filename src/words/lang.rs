@@ -131,7 +131,7 @@ words! {
 
 /// Every fixed phrase of a report, in English and in Chinese: for tests that hold one against the other.
 pub fn fixed_words() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let tables = [FIXED, super::bench::FIXED, super::eval::FIXED, super::walk::FIXED, super::why::FIXED];
+    let tables = [FIXED, super::bench::FIXED, super::eval::FIXED, super::known::FIXED, super::walk::FIXED, super::why::FIXED];
     tables.into_iter().flatten().copied()
 }
 
