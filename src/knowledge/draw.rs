@@ -134,6 +134,12 @@ impl Drawing {
         let kind = match event.kind {
             EventKind::Alert => SignalKind::Alert,
             EventKind::Log => SignalKind::Log,
+            // Known by its reason.
+            EventKind::Event => {
+                let reasons = event.labels.iter().filter(|(name, equal, _)| name == "reason" && *equal);
+                reasons.for_each(|(_, _, reason)| self.symptom(from, SignalKind::Log, reason));
+                return;
+            }
             // They are no symptoms by which one asks.
             EventKind::Change | EventKind::Report => return,
         };

@@ -296,10 +296,10 @@ impl KnowledgeGraph {
         let mut said = Vec::new();
         for (id, distance) in about {
             let Some(rule) = self.rules.get(&id) else { continue };
-            let node = Node::new(NodeKind::Rule, id.as_str());
-            let types = self.web.outward(std::slice::from_ref(&node), Tie::About)?.into_iter();
+            let vertex = Node::new(NodeKind::Rule, id.as_str());
+            let types = self.web.outward(std::slice::from_ref(&vertex), Tie::About)?.into_iter();
             let types = types.filter(|(_, to)| to.kind == NodeKind::Type).map(|(_, to)| to.id.clone()).collect();
-            let confirmed = self.confirming(&node)?;
+            let confirmed = self.confirming(&vertex)?;
             let (title, draft, case) = (rule.title.clone(), rule.draft, rule.case.clone());
             said.push((distance, RuleSaid { rule: id, title, draft, named: distance == 0, types, case, confirmed }));
         }

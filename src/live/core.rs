@@ -67,7 +67,11 @@ pub struct Published {
 
 /// What the world is told.
 pub(super) enum ToWorld {
-    Taken { entry: Entry, arrived: Box<Arrived>, digest: String },
+    Taken {
+        entry: Entry,
+        arrived: Box<Arrived>,
+        digest: String,
+    },
     /// Use another project, once the journal has been read with it.
     Reload(Revision),
     Built(Box<World>),
@@ -233,8 +237,7 @@ impl Live {
     /// Waits until there is an event after `number`, at most `most`. Returns the number of the last one.
     pub fn wait(&self, number: u64, most: Wait) -> u64 {
         let told = held(&self.shared.told);
-        let (told, _) =
-            self.shared.news.wait_timeout_while(told, most, |told| *told <= number).unwrap_or_else(PoisonError::into_inner);
+        let (told, _) = self.shared.news.wait_timeout_while(told, most, |told| *told <= number).unwrap_or_else(PoisonError::into_inner);
         *told
     }
 

@@ -19,6 +19,6 @@ pub use window::{Keep, LetGo, Window};
 pub use world::{Revision, World};
 
 #[cfg(test)]
-mod journal_tests;
-#[cfg(test)]
 mod incident_tests;
+#[cfg(test)]
+mod journal_tests;

@@ -215,13 +215,7 @@ impl Window {
         }
     }
 
-    fn new_alert(
-        &mut self,
-        key: AlertName,
-        alert: Alert,
-        deadline: Option<Time>,
-        each: &mut impl FnMut(Fact),
-    ) {
+    fn new_alert(&mut self, key: AlertName, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
         each(Fact::Alert(alert.clone()));
         self.alerts.insert(key, Tracked { start: alert.start, origin: alert.origin.clone(), deadline, expired: false });
         let facts = Arc::make_mut(&mut self.facts);

@@ -168,10 +168,10 @@ impl World {
         let candidates = self.matcher.candidates();
         let facts = Arc::clone(self.window.facts());
         let scripts = project.scripts.fresh();
-        let engine =
-            Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
+        let engine = Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
         let counts = self.window.counts();
-        let question = Question { engine: &engine, cases: &project.cases, feedback: &project.feedback, counts: &counts };
+        let Project { cases, feedback, .. } = project.as_ref();
+        let question = Question { engine: &engine, cases, feedback, knowledge: project.past(), counts: &counts };
         let mut diagnosis = localize::diagnose(&question);
         diagnosis.warnings.extend(scripts.failures());
         words::tell(&mut diagnosis, &words::Locale::default(), &project.estate);

@@ -26,8 +26,7 @@ mod symptoms;
 pub use diagnosis::{
     AccountView, AdviceView, BeforeView, CaseReason, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, Fault,
     ImpactView, Incident, JoinedBy, NearMissView, Reason, RuleView, Says, SetAsideView, SignalView, SofteningView, SuppressedView, Suspect,
-    UndoView,
-    UnjudgedView, WhySetAside, WhySuppressed,
+    UndoView, UnjudgedView, WhySetAside, WhySuppressed,
 };
 pub use knowledge::Layer;
 

@@ -202,10 +202,7 @@ impl Bundle<'_> {
 
     pub fn diagnose_with(&self, engine: &Engine<'_>) -> Diagnosis {
         let Project { cases, feedback, .. } = self.project;
-        // Rules alone have no past. Only a store can fail, and there is none beside the graph of a project.
-        let past = !cases.cases().is_empty() || !feedback.entries.is_empty();
-        let knowledge = if past { self.project.knowledge().ok() } else { None };
-        let question = Question { engine, cases, feedback, knowledge, counts: &self.counts };
+        let question = Question { engine, cases, feedback, knowledge: self.project.past(), counts: &self.counts };
         let mut diagnosis = diagnose(&question);
         diagnosis.warnings = self.warned(false);
         // Who reads it in another language, or at another place, has it told again.

@@ -18,9 +18,9 @@ mod truth;
 
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
+pub use folder::stamp;
 pub use http::{MAX_RESPONSE, get, post_json};
 pub use journal::{answer_of, append_feedback, name_in};
-pub use folder::stamp;
 pub use load::{Project, find_project};
 pub use recorded::{DEFAULT_STORE, case_records, left_out, recorded, records_of};
 pub use table::{parse_instant, read_table};

@@ -109,7 +109,8 @@ pub async fn act(
         Said::default()
     } else {
         serde_json::from_slice(&bytes).map_err(|error| {
-            Refusal::request(format!("the body cannot be read: {error}")).help("send an object like {\"by\": \"li\", \"text\": \"failing over\"}")
+            Refusal::request(format!("the body cannot be read: {error}"))
+                .help("send an object like {\"by\": \"li\", \"text\": \"failing over\"}")
         })?
     };
     let needed = |value: Option<String>, key: &str| {
@@ -123,7 +124,8 @@ pub async fn act(
         "resolve" => Action::Resolve,
         "confirm" => Action::Confirm(needed(said.component, "component")?),
         other => {
-            let help = nearest(other, ACTIONS).map_or_else(|| format!("known actions: {}", ACTIONS.join(", ")), |near| did_you_mean(near).into());
+            let help =
+                nearest(other, ACTIONS).map_or_else(|| format!("known actions: {}", ACTIONS.join(", ")), |near| did_you_mean(near).into());
             return Err(Refusal::new(StatusCode::NOT_FOUND, Code::NO_ADDRESS, format!("no action `{other}`")).help(help));
         }
     };
@@ -142,7 +144,8 @@ fn nothing(id: u64) -> Refusal {
 }
 
 fn number(id: &str) -> Result<u64, Refusal> {
-    id.parse().map_err(|_| Refusal::request(format!("the id of an incident is a number, not `{id}`")).help("`GET /api/v1/incidents` lists them"))
+    id.parse()
+        .map_err(|_| Refusal::request(format!("the id of an incident is a number, not `{id}`")).help("`GET /api/v1/incidents` lists them"))
 }
 
 /// Refuses keys of a query that mean nothing.

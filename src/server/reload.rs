@@ -90,8 +90,7 @@ impl Reloader {
             failed: 0,
         };
         let root = revision.project.root.clone();
-        let reloader =
-            Arc::new(Reloader { root, live, wish: Mutex::default(), changed: Condvar::new(), state: Mutex::new(state), now });
+        let reloader = Arc::new(Reloader { root, live, wish: Mutex::default(), changed: Condvar::new(), state: Mutex::new(state), now });
         let follower = Arc::clone(&reloader);
         // Without the thread the files are not followed, and `POST /-/reload` says so by its time limit.
         let _ = std::thread::Builder::new().name("reloader".to_owned()).spawn(move || follower.follow());
@@ -106,7 +105,8 @@ impl Reloader {
     pub fn note(&self) -> Option<Text> {
         let state = held(&self.state);
         let refused = state.refused.as_ref();
-        let old = refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
+        let old =
+            refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
         old.or_else(|| (state.errors > 0).then(|| text!("the rules in use have {} errors; what has none works", state.errors)))
     }
 
@@ -123,7 +123,8 @@ impl Reloader {
         // A round that is on its way may have looked before the change.
         let wanted = wish.rounds + 1;
         self.changed.notify_all();
-        let (wish, out) = self.changed.wait_timeout_while(wish, ANSWER, |wish| wish.rounds < wanted).unwrap_or_else(PoisonError::into_inner);
+        let (wish, out) =
+            self.changed.wait_timeout_while(wish, ANSWER, |wish| wish.rounds < wanted).unwrap_or_else(PoisonError::into_inner);
         drop(wish);
         let state = self.state();
         if out.timed_out() {
