@@ -91,7 +91,7 @@ fn outcome(kind: Kind, sources: &[Source], around: &Around) -> String {
     let mut reversed = sources.to_vec();
     reversed.reverse();
     assert_eq!(topology_yaml(kind, &read(&reversed).unwrap().declared), yaml, "the order of files matters");
-    let mut page = around.said.clone() + &yaml;
+    let mut page = around.said.clone() + yaml.as_str();
     for skipped in &imported.skipped {
         let _ = writeln!(page, "skipped: {} ({}): {}", skipped.what, skipped.source, skipped.why);
     }

@@ -80,6 +80,7 @@ fn diagnosis(at: Time, text: &str) -> Diagnosis {
         solutions: Vec::new(),
         changes: Vec::new(),
         cases: Vec::new(),
+        before: Vec::new(),
         near_misses: Vec::new(),
         unjudged: Vec::new(),
         unexplained: Vec::new(),
