@@ -88,11 +88,11 @@ impl Project {
             Some(file) => {
                 let (placement, found) = MappingRules::read(&sources, *file);
                 diagnostics.extend(found);
-                diagnostics.extend(placement.check(estate.model()));
                 placement
             }
             None => MappingRules::default(),
         };
+        diagnostics.extend(placement.check(&estate));
         let cases = super::cases::read(&sources, &cases, root, &mut diagnostics);
         let (scripts, found) = RhaiScripts::compile(&sources, &scripts);
         diagnostics.extend(found);

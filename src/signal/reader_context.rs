@@ -7,6 +7,7 @@ use diag::{Code, Diagnostic, Severity, Text, text};
 
 use super::counts::Counts;
 use super::facts::{Facts, Origin, Unread};
+use super::prometheus::Unsaid;
 use super::resolver::Resolver;
 
 pub(super) struct ReaderContext<'a> {
@@ -14,11 +15,12 @@ pub(super) struct ReaderContext<'a> {
     pub facts: Facts,
     pub counts: Counts,
     pub diagnostics: Vec<Diagnostic>,
+    pub unsaid: Vec<Unsaid>,
 }
 
 impl<'a> ReaderContext<'a> {
     pub fn new(placer: Resolver<'a>) -> Self {
-        Self { placer, facts: Facts::default(), counts: Counts::default(), diagnostics: Vec::new() }
+        Self { placer, facts: Facts::default(), counts: Counts::default(), diagnostics: Vec::new(), unsaid: Vec::new() }
     }
 
     /// Runs the reader of one file. An error only affects that file. Returns whether it could be read.

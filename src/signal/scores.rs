@@ -153,7 +153,7 @@ fn tail(entry: &Value) -> Result<f64, ScoreRefusal> {
 }
 
 fn modelled(name: String, component: Option<ComponentId>, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> String {
-    component.and_then(|component| placer.metric(&name, labels, component)).map_or(name, |(metric, _)| metric.to_owned())
+    component.and_then(|component| placer.metric(&name, labels, component)).map_or(name, |mapped| mapped.metric.to_owned())
 }
 
 /// RFC 3339, or seconds since 1970.
