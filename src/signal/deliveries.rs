@@ -203,14 +203,16 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
 }
 
 fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, context: &mut ReaderContext<'_>) {
-    let component = context.placer.explain(&delivery.labels, delivery.query.as_deref()).component;
+    let origin = Origin { file: file.to_owned(), index: delivery.index };
+    let placement = context.placer.explain(&delivery.labels, delivery.query.as_deref());
+    let component = context.settle(&placement, &origin);
     let counts = &mut context.counts.alerts;
     counts.keep(component.is_some());
     counts.duplicates += interval.duplicates;
     counts.merged += interval.merged + interval.flaps;
     let name = alert_text::name(&delivery.labels, &delivery.annotations);
     context.facts.alerts.push(Alert {
-        origin: Origin { file: file.to_owned(), index: delivery.index },
+        origin,
         component,
         text: alert_text::searched(&name, &delivery.annotations),
         summary: alert_text::summary(&name, &delivery.annotations),

@@ -53,7 +53,7 @@ pub use facts::{Alert, Change, Facts, LogLine, Muted, Origin, Present, Probe, Re
 pub use labelled::{Labelled, labelled};
 pub use mapping_rules::{EventKind, MappingRules, Scorer};
 pub use messenger::Messenger;
-pub use placement::{PlacedBy, Placement, Unplaced};
+pub use placement::{PlacedBy, Placement, Unplaced, UnplacedGroup};
 pub use prometheus::{LabelledSeries, read_series};
 pub use resolver::Resolver;
 pub use scale::{MIN_TAIL, RUN_TAIL, Scale};

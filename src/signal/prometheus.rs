@@ -195,7 +195,12 @@ fn keep(
     complaints: &mut Complaints,
 ) {
     let name = labels.get("__name__").cloned().unwrap_or_default();
-    let component = context.placer.place(&labels);
+    let origin = Origin { file: file.to_owned(), index: part.index };
+    let placement = context.placer.explain(&labels, None);
+    let component = match role {
+        Role::Metrics => context.settle(&placement, &origin),
+        Role::Baseline => placement.component,
+    };
     let mapped = component.and_then(|c| context.placer.metric(&name, &labels, c));
     let (misplaced, doubled) = part.samples.settle();
     let read = part.samples.points.len();
@@ -235,7 +240,6 @@ fn keep(
     of_samples.reject("infinite", samples.infinite);
     of_samples.reject("not a number", samples.garbled);
     of_samples.reject("histogram", part.histograms);
-    let origin = Origin { file: file.to_owned(), index: part.index };
     let unsaid = mapped.and_then(|mapped| Some(mapped.unsaid? / mapped.factor));
     let kept = Series { origin, component, metric, modelled: mapped.is_some(), labels, points: part.samples.points };
     let list = match role {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use diag::{Code, Diagnostic, Severity, Text, text};
+use estate::ComponentId;
 
 use super::counts::Counts;
 use super::facts::{Facts, Origin, Unread};
+use super::placement::Placement;
 use super::prometheus::Unsaid;
 use super::resolver::Resolver;
 
@@ -32,6 +34,14 @@ impl<'a> ReaderContext<'a> {
                 false
             }
         }
+    }
+
+    /// The component of a placement; if there is none, the reason is counted.
+    pub fn settle(&mut self, placement: &Placement, origin: &Origin) -> Option<ComponentId> {
+        if let Some(why) = &placement.why {
+            self.facts.miss(why, origin);
+        }
+        placement.component
     }
 
     pub fn unread(&mut self, file: &str, index: usize, reason: impl Into<String>) {

@@ -81,7 +81,7 @@ impl<'a> Resolver<'a> {
         let usual = if self.placement.rules.is_empty() { Cow::Borrowed(labels) } else { with_usual_names(labels) };
         for rule in &self.placement.rules {
             if rule.drop && rule.key(&usual).is_some() {
-                return Some(Placement::nowhere(Unplaced::Dropped(rule.number)));
+                return Some(Placement::nowhere(Unplaced::Dropped { entry: rule.number }));
             }
             if let Some(component) = self.by_rule(rule, &usual) {
                 return Some(Placement::found(component, PlacedBy::Entry(rule.number)));

@@ -94,7 +94,7 @@ fn reasons_in_words() {
         ("namespace=shop deployment=cart", "shop/cart by label `deployment`"),
         ("namespace=staging service=cart", "staging/cart by label `service`"),
         ("k8s.namespace.name=staging k8s.deployment.name=cart", "staging/cart by label `deployment`"),
-        ("deployment=cart", "several components fit `deployment` = `cart`"),
+        ("deployment=cart", "several components fit `deployment` = `cart`: shop/cart, staging/cart"),
         ("namespace=dev service=cart", "`service` = `cart` is not in the namespace `dev`"),
         // A namespace of developers that the cluster does not have.
         ("service.namespace=webshop service.name=mail", "mail by label `service`"),
@@ -106,7 +106,7 @@ fn reasons_in_words() {
         ("namespace=dev pod=cart-7d9c4b6f8c-x2x7k node=n1", "no component for `pod` = `cart-7d9c4b6f8c-x2x7k`"),
         ("namespace=shop statefulset=ghost instance=10.0.0.1", "no component for `statefulset` = `ghost`"),
         ("instance=10.0.0.1:9100", "n1 by label `instance`"),
-        ("instance=10.0.0.9:80", "several components fit `instance` = `10.0.0.9`"),
+        ("instance=10.0.0.9:80", "several components fit `instance` = `10.0.0.9`: shared-a, shared-b"),
         ("job=kube-state-metrics instance=10.0.0.7:8080 pod=ksm-0 node=n1", "n1 by label `node`"),
         ("job=node-exporter instance=10.0.0.1:9100 pod=ne-x2x7k service=ne namespace=mon", "n1 by label `instance`"),
         ("job=blackbox instance=https://nobody.example", "no component for `instance` = `https://nobody.example`"),
@@ -134,11 +134,11 @@ placement:
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let resolver = Resolver::new(&rules, &estate);
     for (text, component, why) in [
-        ("team=lab service=mail env=prod svc=mail", None, Some(Unplaced::Dropped(1))),
+        ("team=lab service=mail env=prod svc=mail", None, Some(Unplaced::Dropped { entry: 1 })),
         ("svc=mail env=stage", Some("mail"), None),
         ("svc=mail env=stage role=replica", None, Some(Unplaced::NoEntry)),
         ("svc=mail env=test", None, Some(Unplaced::NoEntry)),
-        ("noise=1 service=mail", None, Some(Unplaced::Dropped(3))),
+        ("noise=1 service=mail", None, Some(Unplaced::Dropped { entry: 3 })),
         ("service=mail", None, Some(Unplaced::NoEntry)),
     ] {
         let found = resolver.explain(&labels(text), None);
