@@ -65,6 +65,10 @@ impl Resolver<'_> {
         let mut candidates: Vec<String> = fitting.iter().map(|id| self.estate.component(*id).id.clone()).collect();
         candidates.sort_unstable();
         candidates.dedup();
+        // The only one of that name, which is of a kind that the label does not speak of.
+        if candidates.len() < 2 {
+            return Unplaced::Unknown { label, value };
+        }
         let namespaces: BTreeSet<&str> = fitting.iter().filter_map(|id| self.namespace_of(*id)).collect();
         Unplaced::Ambiguous { label, value, by_namespace: namespaces.len() == candidates.len(), candidates }
     }

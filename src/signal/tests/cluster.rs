@@ -75,6 +75,30 @@ fn explained(topology: &str, text: &str) -> String {
     }
 }
 
+#[test]
+fn what_would_decide() {
+    for (text, expected) in [
+        ("deployment=cart", Some("a label `namespace` would decide")),
+        ("instance=10.0.0.9:80", Some("a label `component` with one of these ids would decide, or an entry of `placement`")),
+        ("job=kube-state-metrics service=ksm", Some("labels of the object that it speaks of, such as `pod` or `node`, would place it")),
+        ("namespace=shop deployment=cart", None),
+    ] {
+        let (estate, rules) = (estate(TWO_NAMESPACES), MappingRules::default());
+        let why = Resolver::new(&rules, &estate).explain(&labels(text), None).why;
+        assert_eq!(why.and_then(|why| why.remedy()).map(|remedy| remedy.to_string()).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn many_candidates_are_counted() {
+    let many: String = (1..=7).map(|n| format!("  - {{id: cart-{n}, type: service, name: cart}}\n")).collect();
+    let topology = format!("components:\n{many}");
+    assert_eq!(
+        explained(&topology, "service=cart"),
+        "several components fit `service` = `cart`: cart-1, cart-2, cart-3, cart-4, cart-5 and 2 more"
+    );
+}
+
 const TWO_NAMESPACES: &str = r#"
 components:
   - {id: shop/cart, type: service, name: cart, attributes: {namespace: shop}}
