@@ -9,7 +9,7 @@ use super::counter::{Counting, WINDOW, rise};
 use super::mapping_rules::{MetricEntry, ReadAs, agrees};
 use super::resolver::Resolver;
 
-/// The ending of names of counters, by the conventions of Prometheus and OpenMetrics.
+/// The ending of names of counters, by the conventions of Prometheus.
 pub(super) const TOTAL: &str = "_total";
 
 /// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.
