@@ -20,6 +20,7 @@ mod check;
 mod chinese;
 mod claims;
 mod confirm;
+mod counters;
 mod dependencies;
 mod diagnose;
 mod docs;
