@@ -21,6 +21,7 @@ mod chinese;
 mod claims;
 mod cluster;
 mod confirm;
+mod counters;
 mod dependencies;
 mod diagnose;
 mod docs;

@@ -89,19 +89,19 @@ fn main() {
     );
 
     let walk = Walk { hops: HOPS, dependents: true, since: None, until: None };
-    let mut times: Vec<f64> = Vec::new();
+    let mut took: Vec<f64> = Vec::new();
     let mut found = 0;
     for at in &asked {
         let question = Asked::Component { id: estate.component(*at).id.clone() };
         let started = cpu();
         let answer = graph.ask(&estate, question, &walk).unwrap();
-        times.push((cpu() - started) / 1e3);
+        took.push((cpu() - started) / 1e3);
         found += answer.here.len() + answer.near.len();
     }
     println!(
         "a whole question             {:>9.1} µs median  {:>9.1} µs 99%  ({found} incidents)",
-        percentile(&mut times, 0.5),
-        percentile(&mut times, 0.99)
+        percentile(&mut took, 0.5),
+        percentile(&mut took, 0.99)
     );
 }
 

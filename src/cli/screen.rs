@@ -252,6 +252,13 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         let missing: BTreeSet<&String> = kinds.iter().flat_map(|view| &view.missing).collect();
         page.entry(&lang.unjudged(rules, &missing.into_iter().cloned().collect::<Vec<_>>()));
     }
+    // If most signals are on no component, the placement is wrong rather than the recording: its main reason is worth a line.
+    let unplaced: usize = diagnosis.unplaced_because.iter().map(|view| view.count).sum();
+    if let Some(first) = diagnosis.unplaced_because.first().filter(|_| unplaced * 2 > received) {
+        let most = page.say("without a component", "未定位到组件");
+        let share = lang.bracketed(&format!("{unplaced}/{received}"));
+        page.entry(&format!("{most}{share}{}{} ×{}", lang.colon(), first.reason.text, first.count));
+    }
     let more = page.say(" · all of it: --full", " · 查看全部：--full");
     page.entry(&format!("{line}{more}"));
 }

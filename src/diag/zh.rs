@@ -8,9 +8,10 @@ mod estate;
 mod language;
 mod project;
 mod rules;
+mod server;
 mod signal;
 
-const PARTS: &[&[(&str, &str)]] = &[language::PART, rules::PART, estate::PART, signal::PART, project::PART, commands::PART];
+const PARTS: &[&[(&str, &str)]] = &[language::PART, rules::PART, estate::PART, signal::PART, project::PART, commands::PART, server::PART];
 
 /// Every English template with its Chinese.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {

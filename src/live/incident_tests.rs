@@ -86,6 +86,7 @@ fn diagnosis(at: Time, text: &str) -> Diagnosis {
         unexplained: Vec::new(),
         groups: Vec::new(),
         unplaced: Vec::new(),
+        unplaced_because: Vec::new(),
         suppressed: Vec::new(),
         set_aside: Vec::new(),
         accounting: Vec::new(),

@@ -9,7 +9,7 @@ use engine::EvidenceView;
 use estate::{ComponentId, Snapshot, SoftenedBy, Softening, State, Tier};
 pub use knowledge::Layer;
 use knowledge::{Earlier, Record};
-use signal::{Muted, Origin};
+use signal::{Muted, Origin, Unplaced};
 use value::{Duration, Time, Told};
 
 /// The diagnosis of a bundle.
@@ -46,6 +46,8 @@ pub struct Diagnosis {
     pub groups: Vec<ClusterView>,
     /// Signals that fit no component. If they are symptoms, they are also listed in `unexplained` or with a suspect.
     pub unplaced: Vec<SignalView>,
+    /// Why they fit none, the most frequent reason first.
+    pub unplaced_because: Vec<UnplacedView>,
     /// Alerts that a rule declares to be symptoms: hidden from the report, each with its reason.
     pub suppressed: Vec<SuppressedView>,
     /// Findings that are not counted, and why: drafts and overridden rules.
@@ -503,6 +505,19 @@ pub struct SetAsideView {
     pub title: String,
     pub components: Vec<String>,
     pub reason: Told<WhySetAside>,
+}
+
+/// Signals that fit no component for one reason. Spans do not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UnplacedView {
+    /// Of the first of them; the others have other names in it.
+    pub reason: Told<Unplaced>,
+    /// What would place them; `null` if an entry of `placement` drops them.
+    pub remedy: Option<String>,
+    /// How many signals.
+    pub count: usize,
+    /// The first of them.
+    pub origin: Origin,
 }
 
 /// `received = explained + unexplained + quiet + duplicates + set_aside`.

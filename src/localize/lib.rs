@@ -26,7 +26,7 @@ mod symptoms;
 pub use diagnosis::{
     AccountView, AdviceView, BeforeView, CaseReason, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, Fault,
     ImpactView, Incident, JoinedBy, NearMissView, Reason, RuleView, Says, SetAsideView, SignalView, SofteningView, SuppressedView, Suspect,
-    UndoView, UnjudgedView, WhySetAside, WhySuppressed,
+    UndoView, UnjudgedView, UnplacedView, WhySetAside, WhySuppressed,
 };
 pub use knowledge::Layer;
 
@@ -110,6 +110,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         unexplained: open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         groups: clusters::groups(&observations, &open),
         unplaced: assemble::unplaced(&observations),
+        unplaced_because: account::unplaced(&observations),
         suppressed: suppress::suppressed(&observations),
         set_aside: assemble::set_aside(&observations),
         accounting: account::account(&observations, &drafts, &open),

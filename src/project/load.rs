@@ -103,13 +103,13 @@ impl Project {
             Some(file) => {
                 let (placement, found) = MappingRules::read(&sources, *file);
                 diagnostics.extend(found);
-                diagnostics.extend(placement.check(estate.model()));
                 let (labels, found) = LabelRules::read(&sources, *file, &estate);
                 diagnostics.extend(found);
                 (placement, labels)
             }
             None => (MappingRules::default(), LabelRules::default()),
         };
+        diagnostics.extend(placement.check(&estate));
         let cases = super::cases::read(&sources, &cases, root, &mut diagnostics);
         let (scripts, found) = RhaiScripts::compile(&sources, &scripts);
         diagnostics.extend(found);

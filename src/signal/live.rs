@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use diag::{Code, Diagnostic, Text};
 use value::{Duration, Time};
 
+use super::mapping::Counter;
 use super::alertmanager;
 use super::counts::Counts;
 use super::deliveries;
@@ -34,6 +35,8 @@ pub struct Delivered {
     pub facts: Facts,
     /// For each alert of the facts, when it counts as resolved unless it is sent again; [`Time::MAX`] if only a resolution ends it.
     pub deadlines: Vec<Time>,
+    /// Positions of series that are counters: their points are still the counts, to be read with the ones before.
+    pub counters: Vec<(usize, Counter)>,
     pub counts: Counts,
     /// The first rejected entries; `counts` has their number.
     pub rejected: Vec<Rejected>,
@@ -145,7 +148,7 @@ impl<'a> Intake<'a> {
     pub fn finish(mut self) -> Delivered {
         self.series.settle(self.source, Role::Metrics, Complaints::default(), &mut self.context);
         self.streams.settle(self.source, Complaints::default(), &mut self.context);
-        let ReaderContext { facts, deadlines, counts, rejected, diagnostics, .. } = self.context;
-        Delivered { facts, deadlines, counts, rejected, remarks: diagnostics }
+        let ReaderContext { facts, deadlines, counters, counts, rejected, diagnostics, .. } = self.context;
+        Delivered { facts, deadlines, counters, counts, rejected, remarks: diagnostics }
     }
 }

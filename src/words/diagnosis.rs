@@ -43,6 +43,11 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     for signal in diagnosis.unexplained.iter_mut().chain(&mut diagnosis.unplaced) {
         writer.signal(signal);
     }
+    for view in &mut diagnosis.unplaced_because {
+        let chinese = writer.lang() == Lang::Zh;
+        view.reason.text = view.reason.what.words().shown(chinese);
+        view.remedy = view.reason.what.remedy().map(|remedy| remedy.shown(chinese));
+    }
     for group in &mut diagnosis.groups {
         group.name = writer.group_name(group);
         group.reason = writer.group_reason(group);

@@ -65,6 +65,7 @@ words! {
     near_misses: "Near misses", "接近命中的规则";
     unexplained: "Unexplained", "未解释的信号";
     unplaced: "Unplaced", "未定位到组件的信号";
+    why_unplaced: "Why without a component", "未定位到组件的原因";
     suppressed: "Suppressed as symptoms", "已抑制的告警（属于症状）";
     set_aside: "Not counted", "未计入的规则";
     signals: "Signals", "信号统计";

