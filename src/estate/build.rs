@@ -15,6 +15,7 @@ use super::quantity::{fit, undeclared};
 use super::read_model::{ModelDraft, read_model};
 use super::read_topology::read_topology;
 use super::resolve::{problem, resolve};
+use super::slots::{ROOM, Slots};
 use super::snapshot::Snapshot;
 use super::validate::{Names, groups, relations};
 
@@ -55,10 +56,11 @@ pub fn build_declared(model: Model, declared: Declared) -> (Snapshot, Vec<Diagno
     let mut complaints = Vec::new();
     let mut broken: BTreeSet<String> = broken.into_iter().collect();
     let components = components(&mut complaints, &model, said, &mut broken);
-    let mut names = Names::new(&components, &broken);
+    let slots = Slots::new(components.len(), ROOM);
+    let mut names = Names::new(&components, &slots, &broken);
     let groups = groups(&mut complaints, &grouped, &mut names);
     let (edges, effects) = relations(&mut complaints, &model, &related, &names);
-    (Snapshot::new(model, components, edges, effects, groups), complaints)
+    (Snapshot::new(model, components, &edges, effects, groups, slots), complaints)
 }
 
 /// The base model refined by these files.
@@ -91,7 +93,7 @@ fn parse_all(reader: &mut Reader<'_>, sources: &Sources, files: &[SourceId]) -> 
 }
 
 /// Components in the order of their ids. Those of unknown types become broken.
-fn components(
+pub(super) fn components(
     complaints: &mut Vec<Diagnostic>,
     model: &Model,
     mut said: Vec<DeclaredComponent>,

@@ -16,6 +16,7 @@ use super::component::ComponentId;
 use super::csr::Scratch;
 use super::graph::KindIndex;
 use super::model::State;
+use super::overlay::Side;
 use super::snapshot::Snapshot;
 use super::walk::Hop;
 
@@ -91,7 +92,7 @@ impl Snapshot {
 
     /// The same as a forest, for callers that do not need every path written out.
     pub fn reach_of(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Reach {
-        self.pool.with(self.len(), |walk| {
+        self.walk(|walk| {
             let mut part = self.explore(walk, roots, max_hops);
             self.spread(walk, &mut part);
             let from = self.carriers(walk, &part);
@@ -99,7 +100,7 @@ impl Snapshot {
             let mut order: Vec<u32> = (0u32..).take(part.components.len()).collect();
             for layer in part.layers.windows(2) {
                 let layer = layer.first().zip(layer.last()).and_then(|(begin, end)| order.get_mut(*begin..*end)).unwrap_or_default();
-                layer.sort_unstable_by_key(|at| part.component(*at));
+                layer.sort_unstable_by_key(|at| self.slots.id(part.component(*at)));
             }
             let mut rank = vec![0u32; order.len()];
             for (place, at) in (0u32..).zip(&order) {
@@ -113,7 +114,7 @@ impl Snapshot {
                 items.extend(layer.iter().filter_map(|at| {
                     let (carrier, via, root) = *from.get(*at as usize)?;
                     Some(ReachItem {
-                        component: ComponentId(part.component(*at)),
+                        component: self.slots.id(part.component(*at)),
                         distance,
                         state: part.state(*at)?,
                         from: rank.get(carrier as usize).copied().unwrap_or(u32::MAX),
@@ -122,30 +123,31 @@ impl Snapshot {
                     })
                 }));
             }
-            Reach { roots: part.components.iter().take(part.roots()).map(|root| ComponentId(*root)).collect(), items }
+            Reach { roots: part.components.iter().take(part.roots()).map(|root| self.slots.id(*root)).collect(), items }
         })
     }
 
     /// The same without paths: each with its state, in the order in which they are reached.
     pub fn states(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<(ComponentId, State)> {
-        self.pool.with(self.len(), |walk| {
+        self.walk(|walk| {
             let mut part = self.explore(walk, roots, max_hops);
             self.spread(walk, &mut part);
             let reached = part.components.iter().zip(&part.states).skip(part.roots());
-            reached.filter_map(|(component, state)| Some((ComponentId(*component), (*state)?))).collect()
+            reached.filter_map(|(component, state)| Some((self.slots.id(*component), (*state)?))).collect()
         })
     }
 
     /// Breadth first along the travel of faults. The walk's notes are positions in the part.
     fn explore(&self, walk: &mut Scratch, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Part {
-        let mut roots: Vec<(ComponentId, State)> = roots.iter().copied().filter(|(root, _)| (root.0 as usize) < self.len()).collect();
+        let mut roots = roots.to_vec();
         roots.sort_unstable_by_key(|(root, state)| (*root, std::cmp::Reverse(*state)));
         roots.dedup_by_key(|(root, _)| *root);
+        let roots = roots.into_iter().map(|(root, state)| (self.slots.slot(root), state)).filter(|(root, _)| self.is_there(*root));
         let mut part = Part { components: Vec::new(), layers: vec![0], states: Vec::new(), begins: vec![0], hops: Vec::new() };
-        for (position, (root, state)) in (0u32..).zip(&roots) {
-            walk.see_as(root.0, position);
-            part.components.push(root.0);
-            part.states.push(Some(*state));
+        for (position, (root, state)) in (0u32..).zip(roots) {
+            walk.see_as(root, position);
+            part.components.push(root);
+            part.states.push(Some(state));
         }
         part.layers.push(part.components.len());
         let (mut at, mut distance) = (0, 0u32);
@@ -154,13 +156,13 @@ impl Snapshot {
             let open = max_hops.is_none_or(|most| distance < most);
             while at < end {
                 let Some(&component) = part.components.get(at) else { break };
-                for step in self.on.steps(component) {
+                for (to, kind) in self.row(Side::On, component).hops() {
                     let next = u32::try_from(part.components.len()).unwrap_or(u32::MAX);
-                    if open && walk.see_as(step.to.0, next) {
-                        part.components.push(step.to.0);
-                        part.hops.push((next, step.kind));
-                    } else if let Some(known) = walk.noted(step.to.0) {
-                        part.hops.push((known, step.kind));
+                    if open && walk.see_as(to, next) {
+                        part.components.push(to);
+                        part.hops.push((next, kind));
+                    } else if let Some(known) = walk.noted(to) {
+                        part.hops.push((known, kind));
                     }
                 }
                 part.begins.push(part.hops.len());
@@ -184,11 +186,12 @@ impl Snapshot {
                 let Some(state) = self.carried(walk, part, at, (to, kind)) else { continue };
                 if part.worsen(to, state) {
                     work.push(to);
-                    let component = ComponentId(part.component(to));
+                    let component = part.component(to);
                     if self.in_group(component) {
                         // It may have shielded the dependents of its group's other lost members.
-                        let members = self.groups_of(component).flat_map(|group| &group.members);
-                        work.extend(members.filter_map(|member| walk.noted(member.0)).filter(|at| part.state(*at) == Some(State::Down)));
+                        let members = self.groups_at(component).flat_map(|group| &group.members);
+                        let reached = members.filter_map(|member| walk.noted(self.slots.slot(*member)));
+                        work.extend(reached.filter(|at| part.state(*at) == Some(State::Down)));
                     }
                 }
             }
@@ -222,7 +225,7 @@ impl Snapshot {
         match part.state(at)? {
             State::AtRisk | State::Degraded => Some(State::AtRisk),
             State::Down => {
-                let (lost, dependent) = (ComponentId(part.component(at)), ComponentId(part.component(to)));
+                let (lost, dependent) = (part.component(at), part.component(to));
                 let effect = self.effect(lost, kind, dependent)?;
                 let shielded = self.in_group(lost) && self.shielded(walk, part, lost, dependent);
                 Some(if shielded { effect.min(State::Degraded) } else { effect })
@@ -231,16 +234,17 @@ impl Snapshot {
     }
 
     /// Whether a redundancy group of `lost` is intact, and `dependent` also depends on another living member of it.
-    fn shielded(&self, walk: &Scratch, part: &Part, lost: ComponentId, dependent: ComponentId) -> bool {
-        let is_down = |member: ComponentId| walk.noted(member.0).and_then(|at| part.state(at)) == Some(State::Down);
-        self.groups_of(lost).any(|group| {
-            let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(*member)).collect();
-            living.len() >= group.need && self.back.ends(dependent.0).iter().any(|supplier| living.contains(&ComponentId(*supplier)))
+    fn shielded(&self, walk: &Scratch, part: &Part, lost: u32, dependent: u32) -> bool {
+        let is_down = |member: u32| walk.noted(member).and_then(|at| part.state(at)) == Some(State::Down);
+        self.groups_at(lost).any(|group| {
+            let members = group.members.iter().map(|member| self.slots.slot(*member));
+            let living: Vec<u32> = members.filter(|member| !is_down(*member)).collect();
+            living.len() >= group.need && self.row(Side::Back, dependent).ends.iter().any(|supplier| living.contains(supplier))
         })
     }
 }
 
-/// The part of an estate that faults reach. Components are positions in the order in which they are reached, so that later
+/// The part of an estate that faults reach, by slots. Components are positions in the order in which they are reached, so that later
 /// steps stay in a small piece of memory.
 struct Part {
     components: Vec<u32>,
