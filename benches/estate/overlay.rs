@@ -40,8 +40,8 @@ fn depends(from: &str, to: String) -> DeclaredRelation {
 
 fn generated(sizes: [usize; 5], random: &mut Random) -> Declared {
     let mut declared = Declared::default();
-    for layer in 0..LAYERS.len() {
-        for at in 0..sizes[layer] {
+    for (layer, size) in sizes.into_iter().enumerate() {
+        for at in 0..size {
             let id = name(layer, at);
             if layer + 1 < LAYERS.len() {
                 declared.relations.extend((0..4).map(|_| depends(&id, name(layer + 1, random.below(sizes[layer + 1])))));

@@ -222,18 +222,16 @@ impl World {
         self.groups.retain(|_, group| group.members.iter().any(|member| components.contains_key(member)));
         let mut refused = false;
         for one in &declared.components {
-            match self.components.get_mut(&one.id) {
-                Some(known) if one.extends => {
-                    known.name = one.name.clone().or(known.name.take());
-                    known.tier = one.tier.clone().or(known.tier.take());
-                    known.aliases.extend(one.aliases.iter().cloned());
-                    known.aliases.sort();
-                    known.aliases.dedup();
-                }
-                None if one.extends => refused = true,
-                Some(_) | None => {
-                    self.components.insert(one.id.clone(), one.clone());
-                }
+            if !one.extends {
+                self.components.insert(one.id.clone(), one.clone());
+            } else if let Some(known) = self.components.get_mut(&one.id) {
+                known.name = one.name.clone().or(known.name.take());
+                known.tier = one.tier.clone().or(known.tier.take());
+                known.aliases.extend(one.aliases.iter().cloned());
+                known.aliases.sort();
+                known.aliases.dedup();
+            } else {
+                refused = true;
             }
         }
         let before = self.relations.len();

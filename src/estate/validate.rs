@@ -74,21 +74,20 @@ impl<'d> Names<'d> {
         }
     }
 
-    /// A group that was there before.
-    fn known_group(&self, id: &str) -> Option<&Group> {
-        match &self.known {
-            Known::New { .. } => None,
-            Known::Estate(estate) => estate.group(id),
+    /// The members of a group that is declared now, else of one that was there before.
+    fn members(&self, id: &str) -> Option<&[ComponentId]> {
+        match (self.groups.get(id), &self.known) {
+            (Some(group), _) => Some(&group.members),
+            (None, Known::New { .. }) => None,
+            (None, Known::Estate(estate)) => estate.group(id).map(|group| group.members.as_slice()),
         }
     }
 
     fn find(&self, id: &str) -> Found<'_> {
         if let Some(component) = self.find_component(id) {
             Found::Component(component)
-        } else if let Some(group) = self.groups.get(id) {
-            Found::Group(&group.members)
-        } else if let Some(group) = self.known_group(id) {
-            Found::Group(&group.members)
+        } else if let Some(members) = self.members(id) {
+            Found::Group(members)
         } else if self.broken.contains(id) {
             Found::Broken
         } else {
