@@ -122,13 +122,13 @@ fn down(estate: &Snapshot, before: &Done, at_once: &Done) -> BTreeSet<ComponentI
 fn is_safe(estate: &Snapshot, all: &Done, before: &Done, at_once: &Done) -> bool {
     let down = down(estate, before, at_once);
     let removed = |member: &ComponentId| all.contains(&(Action::Remove, *member));
-    let groups_hold = estate.groups().iter().all(|group| {
+    let groups_hold = estate.groups().all(|group| {
         let living = group.members.iter().filter(|member| !down.contains(member)).count();
         living >= group.need || group.members.iter().all(removed)
     });
     let core_holds = down.iter().all(|component| {
         let planned = all.iter().any(|(action, on)| on == component && *action != Action::Failover);
-        let grouped = estate.groups().iter().any(|group| group.members.contains(component));
+        let grouped = estate.groups().any(|group| group.members.contains(component));
         estate.component(*component).tier != Some(Tier::Core) || planned || grouped
     });
     groups_hold && core_holds

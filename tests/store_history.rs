@@ -48,7 +48,7 @@ fn shape(estate: &Snapshot) -> Vec<String> {
         format!("{one:?}")
     });
     let relations = estate.relations().map(|one| format!("{one:?}"));
-    let groups = estate.groups().iter().map(|one| format!("{one:?}"));
+    let groups = estate.groups().map(|one| format!("{one:?}"));
     components.chain(relations).chain(groups).collect()
 }
 

@@ -124,7 +124,7 @@ impl<'a> Basis<'a> {
         };
         let planned = of(&|action: Action| action.state() == State::Down);
         let removed = of(&Action::removes);
-        let groups = estate.groups().iter();
+        let groups = estate.groups();
         let retired = groups.filter(|group| group.members.iter().all(|m| removed.contains(m))).map(|group| group.id.clone()).collect();
         Basis { estate, planned, retired }
     }

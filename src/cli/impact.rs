@@ -244,7 +244,7 @@ fn losing(estate: &Snapshot, roots: &[ComponentId], reach: &Reach) -> Vec<GroupI
         need: group.need,
         left: group.members.iter().filter(|member| !down.contains(member)).count(),
     };
-    estate.groups().iter().map(of).filter(|item| item.left < item.members).collect()
+    estate.groups().map(of).filter(|item| item.left < item.members).collect()
 }
 
 fn items(writer: &Writer<'_>, reach: &Reach, args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {

@@ -15,6 +15,7 @@ use super::quantity::{fit, undeclared};
 use super::read_model::{ModelDraft, read_model};
 use super::read_topology::read_topology;
 use super::resolve::{problem, resolve};
+use super::slots::{ROOM, Slots};
 use super::snapshot::Snapshot;
 use super::validate::{Names, groups, relations};
 
@@ -83,10 +84,11 @@ fn checked(model: Model, declared: Declared, elsewhere: impl FnOnce() -> Vec<Dec
     let mut extensions = Extensions::of(&mut said);
     let components = components(&mut complaints, &model, said, &mut broken, &mut extensions);
     let overlays = overlays(&mut complaints, &model, &components, extensions.without(&broken), elsewhere);
-    let mut names = Names::new(&components, &broken);
+    let slots = Slots::new(components.len(), ROOM);
+    let mut names = Names::new(&components, &slots, &broken);
     let groups = groups(&mut complaints, &grouped, &mut names);
     let (edges, effects) = relations(&mut complaints, &model, &related, &names);
-    Built { estate: Snapshot::new(model, components, edges, effects, groups), overlays, diagnostics: complaints }
+    Built { estate: Snapshot::new(model, components, &edges, effects, groups, slots), overlays, diagnostics: complaints }
 }
 
 /// The base model refined by these files.
@@ -119,7 +121,7 @@ fn parse_all(reader: &mut Reader<'_>, sources: &Sources, files: &[SourceId]) -> 
 }
 
 /// Components in the order of their ids. Those of unknown types become broken.
-fn components(
+pub(super) fn components(
     complaints: &mut Vec<Diagnostic>,
     model: &Model,
     mut said: Vec<DeclaredComponent>,
