@@ -21,7 +21,9 @@ fn model() -> Model {
     let mut sources = Sources::default();
     let any = "from: [component], to: [component]";
     let text = format!(
-        "relations:
+        "types:
+  postgres: {{parent: database}}
+relations:
   leans_on: {{{any}, travel: to_start, effect: down}}
   helps: {{{any}, travel: to_end, effect: degraded}}
   mirrors: {{{any}, travel: both, effect: at_risk}}
