@@ -66,13 +66,26 @@ pub struct Published {
     pub diagnoses: u64,
 }
 
+/// The signals kept, with the project by which they were placed.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    pub facts: Arc<Facts>,
+    pub counts: Counts,
+    /// Components of the facts are positions in its estate, and in no other.
+    pub revision: Revision,
+}
+
 /// What the world is told.
 pub(super) enum ToWorld {
-    Taken { entry: Entry, arrived: Box<Arrived>, digest: String },
+    Taken {
+        entry: Entry,
+        arrived: Box<Arrived>,
+        digest: String,
+    },
     /// Use another project, once the journal has been read with it.
     Reload(Revision),
     Built(Box<World>),
-    Facts(SyncSender<Arc<Facts>>),
+    Recent(SyncSender<Recent>),
     Stop,
 }
 
@@ -215,9 +228,9 @@ impl Live {
     }
 
     /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy.
-    pub fn facts(&self) -> Option<Arc<Facts>> {
+    pub fn recent(&self) -> Option<Recent> {
         let (reply, answer) = sync_channel(1);
-        self.world.send(ToWorld::Facts(reply)).ok()?;
+        self.world.send(ToWorld::Recent(reply)).ok()?;
         answer.recv().ok()
     }
 
@@ -255,8 +268,7 @@ impl Live {
     /// Waits until there is an event after `number`, at most `most`. Returns the number of the last one.
     pub fn wait(&self, number: u64, most: Wait) -> u64 {
         let told = held(&self.shared.told);
-        let (told, _) =
-            self.shared.news.wait_timeout_while(told, most, |told| *told <= number).unwrap_or_else(PoisonError::into_inner);
+        let (told, _) = self.shared.news.wait_timeout_while(told, most, |told| *told <= number).unwrap_or_else(PoisonError::into_inner);
         *told
     }
 
@@ -361,8 +373,9 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
                 changed = true;
             }
             // Whoever asked may have given up.
-            Ok(ToWorld::Facts(reply)) => {
-                let _ = reply.send(world.settled());
+            Ok(ToWorld::Recent(reply)) => {
+                let (facts, counts) = (world.settled(), world.counts());
+                let _ = reply.send(Recent { facts, counts, revision: world.revision.clone() });
             }
             Ok(ToWorld::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}

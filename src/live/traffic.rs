@@ -17,8 +17,7 @@ const PAUSES: Duration = 10;
 const SHARE: Duration = 8;
 
 /// Upper bounds of the time from a signal received to its diagnosis.
-pub const BOUNDS: [Duration; 10] =
-    [50, 100, 250, 500, SECOND, 2 * SECOND + 500, 5 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE];
+pub const BOUNDS: [Duration; 10] = [50, 100, 250, 500, SECOND, 2 * SECOND + 500, 5 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE];
 
 /// Requests and signals of one protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
