@@ -27,7 +27,7 @@ pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<The
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Failure::Wrong(unusable(error))
+        Failure::Wrong(unusable(&error))
     }
 }
 

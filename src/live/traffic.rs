@@ -103,7 +103,7 @@ impl Ledger {
     pub fn sources(&self, now: Time) -> Vec<Source> {
         let source = |(protocol, traffic): (&&'static str, &Traffic)| {
             let silent_for = traffic.last.map(|last| now.since(last).max(0));
-            let usual = traffic.usual_pause.map(|usual| (usual.saturating_mul(PAUSES)).max(SILENT));
+            let usual = traffic.usual_pause.map(|usual| usual.saturating_mul(PAUSES).max(SILENT));
             let stale = silent_for.zip(usual).is_some_and(|(silent, usual)| silent >= usual);
             Source { protocol: (*protocol).to_owned(), traffic: traffic.clone(), silent_for, stale }
         };

@@ -33,7 +33,7 @@ pub fn estate_at(project: &Project, path: &Path, asked: &str) -> Result<Then, Bo
         let found = Diagnostic::nowhere(Code::USAGE, text!("the store had no estate at `{}`", asked));
         return Err(Box::new(found.help("`faultscope estate log` lists its revisions")));
     }
-    let records = store.records(Some(revision)).map_err(unusable)?;
+    let records = store.records(Some(revision)).map_err(|error| unusable(&error))?;
     let (estate, complaints) = recorded(project.estate.model(), records);
     let mut words =
         vec![text!("using the estate of revision {} ({} components) instead of the project's topology", revision, estate.len())];
@@ -42,7 +42,7 @@ pub fn estate_at(project: &Project, path: &Path, asked: &str) -> Result<Then, Bo
 }
 
 /// A store that could not be used, as whoever asked for it is told.
-pub fn unusable(error: StoreError) -> Box<Diagnostic> {
+pub fn unusable(error: &StoreError) -> Box<Diagnostic> {
     let found = |code| Diagnostic::nowhere(code, error.text());
     Box::new(match error {
         StoreError::NotAFile { .. } => found(Code::UNREADABLE).help("name a file with `--store FILE`"),
@@ -68,10 +68,10 @@ pub fn patiently(open: impl Fn() -> Result<Store, StoreError>) -> Result<Store, 
     for _ in 1..TRIES {
         match open() {
             Err(StoreError::Busy) => std::thread::sleep(WAIT),
-            other => return other.map_err(unusable),
+            other => return other.map_err(|error| unusable(&error)),
         }
     }
-    open().map_err(unusable)
+    open().map_err(|error| unusable(&error))
 }
 
 /// Opens a store that there is, to read.
@@ -113,5 +113,5 @@ pub fn revision_of(store: &Store, text: &str) -> Result<u64, Box<Diagnostic>> {
                 .help("use a number like `7`, or a time with its zone, like `2025-06-01T10:00:00Z` or `2025-06-01T18:00:00+08:00`"),
         )
     })?;
-    store.revision_at(time.0).map_err(unusable)
+    store.revision_at(time.0).map_err(|error| unusable(&error))
 }

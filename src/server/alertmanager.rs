@@ -121,14 +121,13 @@ struct Wanted {
     silenced: bool,
     inhibited: bool,
     matchers: Vec<Matcher>,
-    /// Whether the receiver is one of those that are asked for.
-    receiver: bool,
 }
 
 impl Wanted {
     fn of(sent: Sent) -> Result<Wanted, Refused> {
         let axum::extract::Query(pairs) = sent.map_err(|rejection| bad(rejection.body_text()))?;
-        let mut wanted = Wanted { active: true, silenced: true, inhibited: true, matchers: Vec::new(), receiver: true };
+        let mut wanted = Wanted { active: true, silenced: true, inhibited: true, matchers: Vec::new() };
+        let mut received = true;
         for (key, value) in pairs {
             match key.as_str() {
                 "active" => wanted.active = truth(&key, &value)?,
@@ -141,13 +140,14 @@ impl Wanted {
                 "filter" => wanted.matchers.extend(matchers(&value).map_err(|why| bad(format!("bad matcher format: {why}")))?),
                 "receiver" => {
                     let pattern = anchored(&value).map_err(|error| bad(format!("failed to parse receiver param: {error}")))?;
-                    wanted.receiver = pattern.is_match(RECEIVER);
+                    received = pattern.is_match(RECEIVER);
                 }
                 // As Alertmanager does with what it does not know.
                 _ => {}
             }
         }
-        Ok(wanted)
+        // Every alert has the same receiver.
+        Ok(if received { wanted } else { Wanted { active: false, silenced: false, inhibited: false, ..wanted } })
     }
 }
 
@@ -194,8 +194,7 @@ impl Shown {
     fn wanted<'a>(&'a self, wanted: &'a Wanted) -> impl Iterator<Item = &'a Alert> {
         self.facts.alerts.iter().filter(move |alert| {
             let (silenced, inhibited) = (is_silenced(alert), self.is_inhibited(alert));
-            wanted.receiver
-                && alert.end >= self.now
+            alert.end >= self.now
                 && (wanted.active || silenced || inhibited)
                 && (wanted.silenced || !silenced)
                 && (wanted.inhibited || !inhibited)

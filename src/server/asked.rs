@@ -65,7 +65,7 @@ impl Asked {
     /// A whole number of at most `most`.
     pub fn number(&self, key: &str, most: usize) -> Result<Option<usize>, Refusal> {
         let Some(text) = self.get(key) else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+        let number: Option<usize> = text.parse().ok().filter(|number| (1..=most).contains(number));
         number.map(Some).ok_or_else(|| Refusal::request(format!("`{key}` is a whole number from 1 to {most}, not `{text}`")))
     }
 
