@@ -35,6 +35,7 @@ mod mine;
 mod recorded;
 mod reference;
 mod serve;
+mod serve_live;
 mod store;
 mod store_damage;
 mod store_history;

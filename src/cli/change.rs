@@ -10,12 +10,12 @@ use super::context::{Format, ProjectArgs, json, load_project};
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, Lang, OK, change_text};
-use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
+use change::{Assessment, Knowledge, Risk, assess_difference};
 use compile::plan::Plan;
-use diag::{Code, Sources, render, text};
+use diag::{Code, render, text};
 use estate::Snapshot;
 use knowledge::CaseBase;
-use project::{DEFAULT_STORE, Topology, find_project, load_topology};
+use project::{DEFAULT_STORE, Planned, Topology, find_project, load_topology, planned};
 
 /// A plan file larger than this was not written by a person.
 const MAX_PLAN_BYTES: u64 = 16 << 20;
@@ -88,15 +88,12 @@ fn plan(args: &Args, file: &Path) -> Result<(Assessment, Arc<Snapshot>), Failure
     let project = load_project(&args.project, near)?;
     let shown = file.display().to_string();
     let text = files::read_text(file, &shown, MAX_PLAN_BYTES)?;
-    let mut sources = Sources::default();
-    let source = sources.add(shown, text);
-    let (plan, diagnostics) = read_plan(&sources, source, &project.estate);
+    let Planned { sources, diagnostics, assessment } = planned(&project, &shown, text);
     let words = render(&sources, &diagnostics, false, args.locale.get().lang == Lang::Zh);
-    let Some(plan) = plan else { return Err(Failure::Shown(words.trim_end().to_owned())) };
+    let Some(assessment) = assessment else { return Err(Failure::Shown(words.trim_end().to_owned())) };
     if !diagnostics.is_empty() {
         super::output::say(words.trim_end());
     }
-    let assessment = assess(&project.estate, &plan, Knowledge { plan: &project.plan, cases: &project.cases });
     Ok((assessment, project.estate))
 }
 

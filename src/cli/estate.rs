@@ -10,13 +10,13 @@ use serde_json::{Value, json as value};
 
 use diag::{Code, one_line, text};
 
-use super::as_of::{now, open_existing, revision_of, user};
+use super::as_of::{now, user};
 use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use estate::{DeclaredComponent, DeclaredRelation, Model};
-use project::{DEFAULT_STORE, Project, case_records, find_project, records_of};
+use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
 use store::{Audit, Change, Changeset, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
 
@@ -435,7 +435,7 @@ fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
 
 /// A command that only reads does not create a store.
 fn existing(args: &StoreArgs) -> Result<Store, Failure> {
-    open_existing(&path_of(args)?)
+    Ok(open_existing(&path_of(args)?)?)
 }
 
 fn path_of(args: &StoreArgs) -> Result<PathBuf, Failure> {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::as_of::{is_missing, now, open, open_to_read, user};
+use super::as_of::{now, open, open_to_read, user};
 use super::output::Failure;
 use estate::{Declared, DeclaredComponent, Model, build_declared};
 use import::{Imported, Kind, Report, Skipped, compare};
-use project::{Project, records_of};
+use project::{Project, is_missing, records_of};
 use store::{Audit, Changeset, Records};
 
 pub(super) struct Job<'a> {

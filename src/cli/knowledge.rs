@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::OK;
-use super::as_of::{is_missing, now, open_existing, open_to_read};
+use super::as_of::{now, open_to_read};
 use super::context::{Format, ProjectArgs, json, load_project, parse_duration, parse_time};
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome, warn};
 use super::page::Page;
 use diag::{Code, did_you_mean, nearest, text};
 use knowledge::{Answer, Asked, Earlier, KnowledgeGraph, Walk};
-use project::{DEFAULT_STORE, Project};
+use project::{DEFAULT_STORE, Project, is_missing, open_existing};
 use store::{Store, StoreError};
 use value::{DAY, Duration, Time};
 use words::Writer;

@@ -1,13 +1,16 @@
 //! A project folder, loaded as a whole: `topology/`, `rules/` and `cases/`, checked and ready for diagnoses.
 
+mod as_of;
 mod bundle;
 mod cases;
 mod eval;
 mod folder;
 mod http;
+mod impact;
 mod journal;
 mod known;
 mod load;
+mod planned;
 mod recorded;
 mod scorers;
 mod table;
@@ -15,14 +18,19 @@ mod table;
 mod table_tests;
 mod topology;
 mod truth;
+mod why;
 
+pub use as_of::{DEFAULT_STORE, Then, estate_at, is_missing, must_exist, open_existing, patiently, revision_of, unusable};
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
 pub use folder::stamp;
 pub use http::{MAX_RESPONSE, get, post_json};
+pub use impact::{GroupItem, ImpactFilter, ImpactItem, ImpactReport, find_components, find_type, impact, unknown_component};
 pub use journal::{answer_of, append_feedback, name_in};
 pub use load::{Project, find_project};
-pub use recorded::{DEFAULT_STORE, case_records, left_out, recorded, records_of};
+pub use planned::{Planned, planned};
+pub use recorded::{case_records, left_out, recorded, records_of};
 pub use table::{parse_instant, read_table};
 pub use topology::{Topology, load_topology};
 pub use truth::{Collected, Labelled, labelled};
+pub use why::{BindingReport, ConditionReport, WhyReport, why};

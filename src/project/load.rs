@@ -18,7 +18,8 @@ use store::StoreError;
 
 use super::Topology;
 use super::folder::{below, read};
-use super::recorded::{DEFAULT_STORE, declared_beside};
+use super::as_of::DEFAULT_STORE;
+use super::recorded::declared_beside;
 
 /// The contents of one project folder. Immutable: to reload, load a new one.
 #[derive(Debug)]

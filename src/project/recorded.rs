@@ -8,9 +8,6 @@ use estate::{Declared, DeclaredComponent, Model, Snapshot, build_declared};
 use knowledge::Case;
 use store::{CaseRecord, GIT, Records, Store};
 
-/// The store of a project, relative to its folder.
-pub const DEFAULT_STORE: &str = ".faultscope/estate.redb";
-
 /// The components that others than git declare in a store: files may say more about them. A store that is not there has none.
 pub(super) fn declared_beside(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<DeclaredComponent> {
     // There is nothing to read in an empty file.
