@@ -30,6 +30,7 @@ mod hostile_files;
 mod import;
 mod matcher;
 mod mine;
+mod notices;
 mod recorded;
 mod reference;
 mod serve;

@@ -17,7 +17,7 @@ mod truth;
 
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
-pub use http::{MAX_RESPONSE, get, post_json};
+pub use http::{Answer, MAX_RESPONSE, get, post, post_json};
 pub use journal::{answer_of, append_feedback, name_in};
 pub use folder::stamp;
 pub use load::{Project, find_project};
