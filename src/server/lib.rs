@@ -10,6 +10,7 @@ mod ingest;
 mod journal;
 #[cfg(test)]
 mod journal_tests;
+mod notifications;
 mod ops;
 mod predict;
 mod reload;
@@ -36,11 +37,12 @@ use diag::{Code, Diagnostic};
 use live::{Backlog, Keep, Live, Options, Retention, Revision};
 use project::Project;
 
+pub use notifications::{NoticeSettings, SETTINGS, notice_settings};
+pub use request::now;
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
 pub use refusal::Refusal;
 use reload::Reloader;
 use reply::Json;
-use request::now;
 
 /// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
 const MAX_DIAGNOSES: usize = 2;
@@ -57,6 +59,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The state that all requests share.
 pub struct AppState {
     live: Arc<Live>,
+    notifier: notices::Notifier,
     reloader: Arc<Reloader>,
     journal: Mutex<Journal>,
     /// By name.
@@ -77,6 +80,7 @@ impl AppState {
             Some(dir) => predict::load(dir, &mut warnings)?,
             None => BTreeMap::new(),
         };
+        let root = project.root.clone();
         let revision = Revision { digest: project.digest(), project: Arc::new(project), loaded: now() };
         let options = Options {
             data: data.to_path_buf(),
@@ -88,8 +92,10 @@ impl AppState {
         let (live, said) = Live::start(revision, options)?;
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
+        let notifier = notifications::start(&root, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
-        Ok((AppState { live, reloader, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
+        let diagnoses = Semaphore::new(MAX_DIAGNOSES);
+        Ok((AppState { live, notifier, reloader, journal: Mutex::new(journal), models, diagnoses }, warnings))
     }
 
     /// The project in use.
@@ -121,6 +127,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let outcome = runtime.block_on(run(listener, Arc::clone(&served)));
     runtime.shutdown_timeout(GRACE);
     served.reloader.stop();
+    served.notifier.stop();
     served.live.stop();
     outcome
 }
@@ -184,6 +191,7 @@ fn router(served: Arc<AppState>) -> Router {
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/incidents/{id}/{action}", post(incidents::act).layer(DefaultBodyLimit::max(incidents::MAX_BODY)))
         .route("/api/v1/events", get(events::events))
+        .route("/api/v1/notifications", get(notifications::list))
         .route("/api/v1", get(addresses))
         .route(SCORES, get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
@@ -206,6 +214,7 @@ async fn addresses() -> Json {
         "GET /api/v1/incidents/{id}": "one incident with its report and history",
         "POST /api/v1/incidents/{id}/{action}": "acknowledge, assign, note, resolve or confirm an incident",
         "GET /api/v1/events": "server-sent events: what happens to incidents",
+        "GET /api/v1/notifications": "the channels that tell people: last success, last failure, what waits",
         "POST /-/reload": "load the project's files now",
         "GET /-/healthy": "the process answers",
         "GET /-/ready": "signals are kept, and the rules in use have no errors",
