@@ -56,7 +56,7 @@ pub fn read(account: &Account, answered: &Answered) -> Result<Reference, Failure
     }
     let body: Value = serde_json::from_slice(&answered.body).unwrap_or(Value::Null);
     let number = |key: &str| body.get(key).and_then(Value::as_i64);
-    let word = |key: &str| body.get(key).and_then(Value::as_str);
+    let said = |key: &str| body.get(key).and_then(Value::as_str);
     match account {
         Account::DingTalk { .. } | Account::WeCom { .. } if number("errcode") != Some(0) => {
             refused(text!("refused the message: {}", answered.quote()), false)
@@ -65,10 +65,10 @@ pub fn read(account: &Account, answered: &Answered) -> Result<Reference, Failure
             refused(text!("refused the message: {}", answered.quote()), false)
         }
         Account::SlackBot { .. } if body.get("ok") != Some(&Value::Bool(true)) => {
-            let gone = ["message_not_found", "cant_update_message", "edit_window_closed"].map(Some).contains(&word("error"));
+            let gone = ["message_not_found", "cant_update_message", "edit_window_closed"].map(Some).contains(&said("error"));
             refused(text!("refused the message: {}", answered.quote()), gone)
         }
-        Account::SlackBot { .. } => Ok(Reference { id: word("ts").unwrap_or("").to_owned(), place: word("channel").map(str::to_owned) }),
+        Account::SlackBot { .. } => Ok(Reference { id: said("ts").unwrap_or("").to_owned(), place: said("channel").map(str::to_owned) }),
         Account::DingTalk { .. }
         | Account::WeCom { .. }
         | Account::Feishu { .. }

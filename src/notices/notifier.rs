@@ -258,7 +258,7 @@ impl Shared {
         let now = self.source.now();
         let last: BTreeMap<u64, Status> = events.iter().map(|event| (event.incident.id, event.incident.status)).collect();
         let mut ledger = self.ledger();
-        let mut changed = BTreeMap::new();
+        let mut changed: BTreeMap<(u64, String), Delivery> = BTreeMap::new();
         for event in events {
             let id = event.incident.id;
             let known = |channel: &str| ledger.deliveries.contains_key(&(id, channel.to_owned()));

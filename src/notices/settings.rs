@@ -214,16 +214,16 @@ impl Reading<'_> {
     fn account(&mut self, kind: Kind, fields: &Fields<'_>) -> Option<Account> {
         match kind {
             Kind::DingTalk => {
-                let (url, secret) = (self.needed_secret(fields, "url"), self.secret(fields, "secret"));
+                let (url, secret) = (self.needed_secret(fields, "url"), self.pointed(fields, "secret"));
                 Some(Account::DingTalk { url: url?, secret })
             }
             Kind::WeCom => Some(Account::WeCom { url: self.needed_secret(fields, "url")? }),
             Kind::Feishu => {
-                let (url, secret) = (self.needed_secret(fields, "url"), self.secret(fields, "secret"));
+                let (url, secret) = (self.needed_secret(fields, "url"), self.pointed(fields, "secret"));
                 Some(Account::Feishu { url: url?, secret })
             }
             Kind::Slack if fields.get("token").is_some() => {
-                let (token, channel) = (self.secret(fields, "token"), self.reader.needed(fields, "channel"));
+                let (token, channel) = (self.pointed(fields, "token"), self.reader.needed(fields, "channel"));
                 let api = self.reader.optional(fields, "api").unwrap_or_else(|| SLACK.to_owned());
                 Some(Account::SlackBot { api: api.trim_end_matches('/').to_owned(), token: token?, channel: channel? })
             }
@@ -249,7 +249,7 @@ impl Reading<'_> {
             }
             headers.insert(key.name.clone(), value);
         }
-        let secret = self.secret(fields, "secret");
+        let secret = self.pointed(fields, "secret");
         Some(Account::Webhook { url: url?, headers, secret })
     }
 
@@ -260,7 +260,7 @@ impl Reading<'_> {
             let what = text!("the security of a mail server");
             self.reader.choice(node, what, &options)
         })?;
-        let port = match self.word(fields, "port") {
+        let port = match self.written(fields, "port") {
             None => match security {
                 Security::Tls => SUBMISSIONS,
                 Security::StartTls => SUBMISSION,
@@ -271,7 +271,7 @@ impl Reading<'_> {
                 0
             }),
         };
-        let (user, password) = (self.reader.optional(fields, "user").map(|user| hidden(&user)), self.secret(fields, "password"));
+        let (user, password) = (self.reader.optional(fields, "user").map(|user| hidden(&user)), self.pointed(fields, "password"));
         if user.is_some() != password.is_some() {
             let key = if user.is_some() { "password" } else { "user" };
             self.reader.report(missing(fields, key));
@@ -289,7 +289,7 @@ impl Reading<'_> {
         let mut found = Vec::new();
         for word in self.reader.words(node, text!("an address")) {
             // Plain ASCII: what goes into a header is not encoded.
-            if word.text.is_ascii() && word.text.parse::<lettre::Address>().is_ok() {
+            if word.text.chars().all(|c| c.is_ascii_graphic()) && word.text.parse::<lettre::Address>().is_ok() {
                 found.push(word.text);
             } else {
                 self.wrong(word.place, text!("invalid address `{}`", word.text), text!("use an address like `oncall@example.com`"));
@@ -353,7 +353,7 @@ impl Reading<'_> {
 
     /// A time of day in minutes; midnight if there is none.
     fn minute(&mut self, fields: &Fields<'_>, key: &str) -> Option<u32> {
-        let Some(word) = self.word(fields, key) else { return Some(0) };
+        let Some(word) = self.written(fields, key) else { return Some(0) };
         let minute = clock(&word.text);
         if minute.is_none() {
             self.wrong(
@@ -372,7 +372,7 @@ impl Reading<'_> {
             let lang = self.reader.choice(node, text!("a language"), &[("en", Lang::En), ("zh", Lang::Zh)]);
             locale.lang = lang.unwrap_or(locale.lang);
         }
-        if let Some(word) = self.word(fields, "time_zone") {
+        if let Some(word) = self.written(fields, "time_zone") {
             match Zone::parse(&word.text) {
                 Some(zone) => locale.zone = zone,
                 None => {
@@ -385,7 +385,7 @@ impl Reading<'_> {
     }
 
     fn template(&mut self, fields: &Fields<'_>, key: &str) -> Option<Template> {
-        let word = self.word(fields, key)?;
+        let word = self.written(fields, key)?;
         match Template::parse(&word.text) {
             Ok(template) => Some(template),
             Err(name) => {
@@ -397,7 +397,7 @@ impl Reading<'_> {
     }
 
     fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Duration> {
-        let word = self.word(fields, key)?;
+        let word = self.written(fields, key)?;
         let found = parse_duration(&word.text).filter(|duration| (SECOND..=LONGEST).contains(duration));
         if found.is_none() {
             self.wrong(word.place, text!("invalid duration `{}`", word.text), text!("use one from `1s` to `7d`, like `1m` or `6h`"));
@@ -405,19 +405,19 @@ impl Reading<'_> {
         found
     }
 
-    fn word(&mut self, fields: &Fields<'_>, key: &str) -> Option<Word> {
+    fn written(&mut self, fields: &Fields<'_>, key: &str) -> Option<Word> {
         let node = fields.get(key)?;
         self.reader.word(node, text!("`{}` of {}", key, Text::from(fields.what)))
     }
 
     fn needed_secret(&mut self, fields: &Fields<'_>, key: &str) -> Option<Hidden> {
         self.reader.required(fields, key)?;
-        self.secret(fields, key)
+        self.pointed(fields, key)
     }
 
     /// A secret, which a file of the project only points at.
-    fn secret(&mut self, fields: &Fields<'_>, key: &str) -> Option<Hidden> {
-        let word = self.word(fields, key)?;
+    fn pointed(&mut self, fields: &Fields<'_>, key: &str) -> Option<Hidden> {
+        let word = self.written(fields, key)?;
         match hidden(&word.text) {
             Hidden::Written(_) => {
                 self.in_the_open(word.place, key);

@@ -98,7 +98,7 @@ fn parts(line: &str) -> Result<Vec<Part>, String> {
             continue;
         };
         let name = format!("incident.{name}");
-        let Some(known) = NAMES.iter().find(|known| **known == name) else { return Err(name) };
+        let Some(known) = NAMES.iter().copied().find(|known| *known == name) else { return Err(name) };
         if !plain.is_empty() {
             parts.push(Part::Text(std::mem::take(&mut plain)));
         }

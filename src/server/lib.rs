@@ -37,12 +37,12 @@ use diag::{Code, Diagnostic};
 use live::{Backlog, Keep, Live, Options, Retention, Revision};
 use project::Project;
 
-pub use notifications::{NoticeSettings, SETTINGS, notice_settings};
-pub use request::now;
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
+pub use notifications::{NoticeSettings, SETTINGS, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
 use reply::Json;
+pub use request::now;
 
 /// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
 const MAX_DIAGNOSES: usize = 2;
