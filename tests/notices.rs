@@ -1,11 +1,15 @@
 //! What each channel is sent, from settings and an incident: `tests/notices/*.yaml`. What the settings refuse: `tests/notices/settings/`.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use diag::Sources;
 use notices::{Advice, Hidden, Occasion, Reference, Request, Settings, Story, request};
-use serde_json::Value;
+use serde_json::{Value, json};
 use value::Time;
 use value::yaml::parse;
 
@@ -97,4 +101,85 @@ fn settings_say_what_is_wrong_with_them() {
         assert!(refused.contains(expected), "{expected} is not in\n{refused}");
     }
     snapshot("notices", "wrong-settings", &refused);
+}
+
+/// Ends the server with the test, however that ends.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// One request: its body. It is answered with 200.
+fn receive(listener: &TcpListener) -> Value {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some((_, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+/// From an alert that a sender posts to the message, and what the server says about it; a channel can be tried from the command line.
+#[test]
+fn the_server_tells_people() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("notices");
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(folder.join("topology")).unwrap();
+    let estate = "components:\n  - {id: order-db, type: database}\n  - {id: order-service, type: service}\nrelations:\n  - {from: order-service, kind: depends_on, to: order-db}\n";
+    std::fs::write(folder.join("topology/estate.yaml"), estate).unwrap();
+    let settings = format!(
+        "notify:\n  channels:\n    hook: {{kind: webhook, url: \"http://{}/hook\"}}\n    bad: {{kind: wecom, url: \"http://x\"}}\n  routes:\n    - to: hook\n",
+        listener.local_addr().unwrap()
+    );
+    std::fs::write(folder.join("server.yaml"), settings).unwrap();
+    let faultscope = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_faultscope"));
+        command.args(args).arg("--project").arg(&folder).env("NO_PROXY", "127.0.0.1").env("LC_ALL", "C");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let testing = faultscope(&["notify", "test", "hook"]).spawn().unwrap();
+    assert_eq!(receive(&listener)["incident"]["status"], "test");
+    let tested = testing.wait_with_output().unwrap();
+    assert_eq!((tested.status.code(), String::from_utf8(tested.stdout).unwrap().as_str()), (Some(0), "hook: 200\n"));
+    assert!(String::from_utf8(tested.stderr).unwrap().contains("F3021"));
+
+    let mut child = Ended(faultscope(&["serve", "--listen", "127.0.0.1:0"]).arg("--data").arg(folder.join("data")).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+    let client: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let alert = |name: &str, component: &str| json!({"labels": {"alertname": name, "severity": "critical", "component": component}});
+    let alerts = json!([alert("DatabaseDown", "order-db"), alert("ServiceDown", "order-service")]);
+    client.post(format!("{address}/api/v2/alerts")).header("content-type", "application/json").send(alerts.to_string()).unwrap();
+    let told = receive(&listener);
+    assert_eq!((&told["event"], &told["first"], &told["incident"]["component"]), (&json!("opened"), &json!(true), &json!("order-db")));
+    // The answer is noted after it was given.
+    let began = Instant::now();
+    loop {
+        let said = client.get(format!("{address}/api/v1/notifications")).call().unwrap().body_mut().read_to_string().unwrap();
+        let state: Value = serde_json::from_str(&said).unwrap();
+        if state["channels"][0]["last_success"].is_string() {
+            assert_eq!(state["channels"][0]["name"], "hook");
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{said}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
