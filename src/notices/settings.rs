@@ -458,6 +458,6 @@ fn day_range(text: &str) -> Option<(usize, usize)> {
 fn clock(text: &str) -> Option<u32> {
     let (hours, minutes) = text.trim().split_once(':')?;
     let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    let total = 60 * hours + minutes;
-    (hours <= 24 && minutes < 60 && total <= 24 * 60).then_some(total)
+    let is_time = (hours < 24 && minutes < 60) || (hours == 24 && minutes == 0);
+    is_time.then(|| 60 * hours + minutes)
 }
