@@ -32,6 +32,7 @@ mod import;
 mod knowledge;
 mod matcher;
 mod mine;
+mod notices;
 mod recorded;
 mod reference;
 mod serve;

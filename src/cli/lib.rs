@@ -25,6 +25,7 @@ mod init;
 mod knowledge;
 mod locale;
 mod mine;
+mod notify;
 mod output;
 mod page;
 mod place;
@@ -96,6 +97,8 @@ enum Command {
     Bench(bench::Args),
     /// Serve diagnoses and predictions over HTTP, and receive scores of your own models
     Serve(serve::Args),
+    /// Try the channels that tell people of incidents
+    Notify(notify::Args),
     /// Print reference help: the rule language, error codes, the model, or the JSON schema
     Help(help::Args),
 }
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Mine(args) => mine::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Serve(args) => serve::run(&args, &mut out),
+        Command::Notify(args) => notify::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     };
     finish(outcome, out)

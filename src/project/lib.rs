@@ -24,7 +24,7 @@ pub use as_of::{DEFAULT_STORE, Then, estate_at, is_missing, must_exist, open_exi
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
 pub use folder::stamp;
-pub use http::{MAX_RESPONSE, get, post_json};
+pub use http::{Answer, MAX_RESPONSE, get, post, post_json};
 pub use impact::{GroupItem, ImpactFilter, ImpactItem, ImpactReport, find_components, find_type, impact, unknown_component};
 pub use journal::{answer_of, append_feedback, name_in};
 pub use load::{Project, find_project};

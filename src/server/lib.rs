@@ -15,6 +15,7 @@ mod journal;
 mod journal_tests;
 mod matchers;
 mod metrics;
+mod notifications;
 mod openapi;
 mod ops;
 mod predict;
@@ -46,9 +47,10 @@ use project::Project;
 use value::Time;
 
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
+pub use notifications::{NoticeSettings, SETTINGS, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
-use request::now;
+pub use request::now;
 
 /// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
 const MAX_DIAGNOSES: usize = 2;
@@ -65,6 +67,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The state that all requests share.
 pub struct AppState {
     live: Arc<Live>,
+    notifier: notices::Notifier,
     reloader: Arc<Reloader>,
     journal: Mutex<Journal>,
     /// By name.
@@ -86,6 +89,7 @@ impl AppState {
             Some(dir) => predict::load(dir, &mut warnings)?,
             None => BTreeMap::new(),
         };
+        let root = project.root.clone();
         let revision = Revision { digest: project.digest(), project: Arc::new(project), loaded: now() };
         let options = Options {
             data: data.to_path_buf(),
@@ -97,8 +101,10 @@ impl AppState {
         let (live, said) = Live::start(revision, options)?;
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
+        let notifier = notifications::start(&root, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
-        Ok((AppState { live, reloader, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES), started: now() }, warnings))
+        let diagnoses = Semaphore::new(MAX_DIAGNOSES);
+        Ok((AppState { live, notifier, reloader, journal: Mutex::new(journal), models, diagnoses, started: now() }, warnings))
     }
 
     /// The project in use.
@@ -130,6 +136,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let outcome = runtime.block_on(run(listener, Arc::clone(&served)));
     runtime.shutdown_timeout(GRACE);
     served.reloader.stop();
+    served.notifier.stop();
     served.live.stop();
     outcome
 }
@@ -210,6 +217,7 @@ fn router(served: Arc<AppState>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1", get(openapi::list))
         .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/notifications", get(notifications::list))
         .route(SCORES, get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))

@@ -155,6 +155,7 @@ const OPERATIONS: &[Operation] = &[
         Answer::Type(of::<Tracked>),
         "acknowledge, assign, note, resolve or confirm an incident",
     ),
+    get("/api/v1/notifications", "incidents", &[], Answer::Json, "the channels by which people are told, and how they fare"),
     get("/api/v1/events", "incidents", &[], Answer::Text(EVENTS), "server-sent events: what happens to incidents"),
     get(
         "/api/v1/estate",
