@@ -7,10 +7,11 @@ mod commands;
 mod estate;
 mod language;
 mod project;
+mod replay;
 mod rules;
 mod signal;
 
-const PARTS: &[&[(&str, &str)]] = &[language::PART, rules::PART, estate::PART, signal::PART, project::PART, commands::PART];
+const PARTS: &[&[(&str, &str)]] = &[language::PART, rules::PART, estate::PART, signal::PART, project::PART, commands::PART, replay::PART];
 
 /// Every English template with its Chinese.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {

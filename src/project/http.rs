@@ -56,6 +56,60 @@ pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], tim
     response(request.send(body), &target, timeout)
 }
 
+/// What a server answered, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    pub status: u16,
+    /// The header `retry-after`, if it is in seconds.
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+/// Sends requests to one server, on connections that stay open.
+pub struct Sender {
+    agent: Agent,
+    base: String,
+    timeout: Duration,
+}
+
+impl Sender {
+    /// `base` is the address without the path; `timeout` is for each request, as in [`get`].
+    ///
+    /// # Errors
+    /// As for [`get`]: the address is wrong.
+    pub fn new(base: &str, timeout: Duration) -> Result<Sender, Text> {
+        let base = base.trim_end_matches('/').to_owned();
+        Target::parse(&base)?;
+        Ok(Sender { agent: agent(timeout), base, timeout })
+    }
+
+    /// `POST`.
+    ///
+    /// # Errors
+    /// As for [`get`], but any status is an answer.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answered, Text> {
+        let target = Target::parse(&format!("{}{path}", self.base))?;
+        let mut request = self.agent.post(target.uri.clone());
+        if let Some(authorization) = &target.authorization {
+            request = request.header("authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body).map_err(|error| match error {
+            Error::Timeout(_) => late(self.timeout),
+            other => failure(&other, target.at.as_deref()),
+        })?;
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        let read = response.body_mut().as_reader().take(MAX_RESPONSE).read_to_end(&mut body);
+        read.map_err(|error| text!("stopped before the end of its response: {}", cause(&Error::from(error))))?;
+        Ok(Answered { status, retry_after, body })
+    }
+}
+
 /// The target of a request.
 struct Target {
     /// Without user and password.
@@ -115,10 +169,9 @@ fn agent(timeout: Duration) -> Agent {
 }
 
 fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Vec<u8>, Text> {
-    let late = || text!("did not answer within {}", Time::describe(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
     let mut response = match sent {
         Ok(response) => response,
-        Err(Error::Timeout(_)) => return Err(late()),
+        Err(Error::Timeout(_)) => return Err(late(timeout)),
         Err(error) => return Err(failure(&error, target.at.as_deref())),
     };
     let status = response.status();
@@ -130,7 +183,7 @@ fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Durat
     // One byte more than the limit shows that the response is too large.
     let read = response.body_mut().as_reader().take(MAX_RESPONSE + 1).read_to_end(&mut bytes);
     read.map_err(|error| match Error::from(error) {
-        Error::Timeout(_) => late(),
+        Error::Timeout(_) => late(timeout),
         other => text!("stopped before the end of its response: {}", cause(&other)),
     })?;
     if !status.is_success() {
@@ -142,6 +195,10 @@ fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Durat
         return Err(text!("returned more than {} MiB", MAX_RESPONSE >> 20));
     }
     Ok(bytes)
+}
+
+fn late(timeout: Duration) -> Text {
+    text!("did not answer within {}", Time::describe(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)))
 }
 
 fn describe(status: StatusCode) -> String {

@@ -169,3 +169,15 @@ fn lines_of_loki() {
     let push = Push { streams: vec![Stream { labels: b"{}".to_vec(), entries: vec![timeless] }] };
     check_message(Protocol::LokiProtobuf, &push, &["rejected 0 F4003 invalid time", "0 accepted, 1 refused"]);
 }
+
+/// What a replay writes is read as it was.
+#[test]
+fn written_requests_are_read() {
+    let labels = [("__name__", "load_ratio"), ("component", "order-db")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let labels = std::collections::BTreeMap::from(labels);
+    let points = [(RECEIVED, 0.5), (RECEIVED.plus(15_000), f64::NAN)];
+    let body = crate::remote_write_body([(&labels, points.as_slice())]).unwrap();
+    let plain = crate::decompress(crate::ContentEncoding::Snappy, &body, 1 << 20).unwrap();
+    let expected = &["series order-db load {component=order-db} 10:00:00=50 10:00:15=NaN", "2 accepted, 0 refused"];
+    check(Protocol::RemoteWrite1, &plain, expected);
+}
