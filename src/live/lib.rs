@@ -22,3 +22,5 @@ pub use world::{Revision, World};
 mod journal_tests;
 #[cfg(test)]
 mod incident_tests;
+#[cfg(test)]
+mod window_tests;

@@ -59,6 +59,8 @@ struct Wish {
     hinted: bool,
     asked: bool,
     stopping: bool,
+    /// A look at the tree is on its way.
+    looking: bool,
     /// Looks at the tree so far.
     rounds: u64,
 }
@@ -121,7 +123,7 @@ impl Reloader {
         let mut wish = held(&self.wish);
         wish.asked = true;
         // A round that is on its way may have looked before the change.
-        let wanted = wish.rounds + 1;
+        let wanted = wish.rounds + 1 + u64::from(wish.looking);
         self.changed.notify_all();
         let (wish, out) = self.changed.wait_timeout_while(wish, ANSWER, |wish| wish.rounds < wanted).unwrap_or_else(PoisonError::into_inner);
         drop(wish);
@@ -152,6 +154,7 @@ impl Reloader {
             }
             let asked = std::mem::take(&mut wish.asked);
             wish.hinted = false;
+            wish.looking = true;
             drop(wish);
             let mut current = stamp(&self.root);
             if current != last || asked {
@@ -168,7 +171,10 @@ impl Reloader {
                 // A folder may have come, or gone and come back.
                 watcher = self.watch();
             }
-            held(&self.wish).rounds += 1;
+            let mut wish = held(&self.wish);
+            wish.looking = false;
+            wish.rounds += 1;
+            drop(wish);
             self.changed.notify_all();
             let _ = &watcher;
         }
