@@ -30,13 +30,17 @@ impl Folder {
     }
 
     /// A project: a service on a database, and one that has nothing to do with either.
-    fn project(name: &str, sources: &str) -> Self {
+    pub fn project(name: &str, sources: &str) -> Self {
         let folder = Folder::new(name);
         fs::create_dir_all(folder.0.join("topology")).unwrap();
         let estate = "components:\n  - {id: order-db, type: database}\n  - {id: order-service, type: service}\n  - {id: bystander, type: service}\nrelations:\n  - {from: order-service, kind: depends_on, to: order-db}\n";
         fs::write(folder.0.join("topology/estate.yaml"), estate).unwrap();
         fs::write(folder.0.join("topology/sources.yaml"), sources).unwrap();
         folder
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     fn journal(&self) -> PathBuf {
@@ -81,6 +85,22 @@ impl Server {
 
     fn get(&self, path: &str) -> (u16, Value) {
         answer(self.client.get(format!("{}{path}", self.address)).call().unwrap())
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The status and the text of an answer, whatever it is. What is sent has its content type before it.
+    pub fn ask(&self, method: &str, path: &str, sent: Option<(&str, String)>) -> (u16, String) {
+        let url = format!("{}{path}", self.address);
+        let mut said = match (method, sent) {
+            ("POST", Some((kind, body))) => self.client.post(url).header("content-type", kind).send(body),
+            ("POST", None) => self.client.post(url).send_empty(),
+            _ => self.client.get(url).call(),
+        }
+        .unwrap();
+        (said.status().as_u16(), said.body_mut().read_to_string().unwrap())
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, Value) {

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration as Wait, Instant};
 
 use diag::{Code, Text, text};
-use project::{Answered, Outgoing, Recording, Sender, Sent};
+use project::{Answer, Outgoing, Recording, Sender, Sent};
 use serde_json::Value;
 use signal::read_bundle;
 use value::{Duration, Time};
@@ -97,7 +97,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, request: &Outgoing, answer: &Answered) {
+    fn count(&mut self, request: &Outgoing, answer: &Answer) {
         let said = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
         let listed = said.get("rejected").and_then(Value::as_array).map_or(0, Vec::len);
         let counted = said.get("refused").and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
@@ -128,14 +128,14 @@ fn clipped(text: &str) -> String {
 }
 
 /// Sends a request until it is answered with something else than "later".
-fn deliver(sender: &Sender, request: &Outgoing) -> Result<Answered, Text> {
+fn deliver(sender: &Sender, request: &Outgoing) -> Result<Answer, Text> {
     let mut pause = FIRST_PAUSE;
     let mut tries = 0;
     loop {
         tries += 1;
         let (wanted, why) = match sender.post(request.path, &request.headers, &request.body) {
             Ok(answer) if matches!(answer.status, 429 | 503) => {
-                (answer.retry_after, text!("is overloaded: it answers {} {} times in a row", answer.status, tries))
+                (answer.wait, text!("is overloaded: it answers {} {} times in a row", answer.status, tries))
             }
             Ok(answer) => return Ok(answer),
             Err(why) => (None, why),
@@ -143,6 +143,7 @@ fn deliver(sender: &Sender, request: &Outgoing) -> Result<Answered, Text> {
         if tries >= TRIES {
             return Err(why);
         }
+        let wanted = wanted.and_then(|wait| u64::try_from(wait).ok()).map(Wait::from_millis);
         sleep(wanted.unwrap_or(pause).min(LONGEST_PAUSE));
         pause *= 2;
     }

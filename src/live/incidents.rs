@@ -220,9 +220,7 @@ impl Incidents {
     /// it shares most signals.
     fn recognise(&self, diagnosis: &Diagnosis) -> BTreeMap<usize, u64> {
         let now = diagnosis.at;
-        let recent = |one: &&Tracked| {
-            one.merged_into.is_none() && (one.status != Status::Resolved || now.since(one.seen) < COMES_BACK)
-        };
+        let recent = |one: &&Tracked| one.merged_into.is_none() && (one.status != Status::Resolved || now.since(one.seen) < COMES_BACK);
         let mut pairs: Vec<(bool, usize, std::cmp::Reverse<u64>, std::cmp::Reverse<usize>)> = Vec::new();
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             let (component, fault, signals) = key(incident);
@@ -311,7 +309,9 @@ impl Incidents {
     /// `REQUEST`: no such incident.
     pub fn act(&mut self, id: u64, action: Action, by: Option<String>, now: Time) -> Result<&Tracked, Box<Diagnostic>> {
         if !self.by_id.contains_key(&id) {
-            return Err(Box::new(Diagnostic::nowhere(Code::REQUEST, text!("no incident `{}`", id)).help("`GET /api/v1/incidents` lists them")));
+            return Err(Box::new(
+                Diagnostic::nowhere(Code::REQUEST, text!("no incident `{}`", id)).help("`GET /api/v1/incidents` lists them"),
+            ));
         }
         match action {
             Action::Acknowledge => self.step(id, now, (What::Acknowledged, by, None), |one| {

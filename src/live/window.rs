@@ -2,6 +2,7 @@
 //!
 //! All lists are indexed by [`Window::settle`]; until then, new facts stand at the end of their lists.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use estate::ComponentId;
 use schemars::JsonSchema;
 use serde::Serialize;
-use signal::{Alert, Counts, Fact, Facts, KindCounts, Origin, Sample, Series, SeriesKey};
+use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Sample, Series, SeriesKey};
 use value::{Duration, HOUR, SECOND, Time};
 
 /// How long facts are kept, and how many.
@@ -77,6 +78,8 @@ pub struct Window {
     new_alerts: BTreeMap<(Time, Origin), usize>,
     new_series: BTreeMap<SeriesName, usize>,
     sorted_series: usize,
+    /// The last counts of series that are counters.
+    counters: BTreeMap<SeriesName, Vec<(Time, f64)>>,
     /// What senders repeat when they believe that a request failed: batches of log lines, changes, reports; by their first time.
     seen: BTreeSet<(Time, u64)>,
     counts: Counts,
@@ -98,6 +101,7 @@ impl Window {
             new_alerts: BTreeMap::new(),
             new_series: BTreeMap::new(),
             sorted_series: 0,
+            counters: BTreeMap::new(),
             seen: BTreeSet::new(),
             counts: Counts::default(),
             samples: 0,
@@ -133,8 +137,9 @@ impl Window {
         counts
     }
 
-    /// Takes the facts of one request, received at `now`, with the deadline of each alert. `each` is told every fact as it is now known.
-    pub fn take(&mut self, taken: Facts, deadlines: &[Time], now: Time, mut each: impl FnMut(Fact)) {
+    /// Takes the facts of one request, received at `now`, with the deadline of each alert and the
+    /// positions of series that are counters. `each` is told every fact as it is now known.
+    pub fn take(&mut self, taken: Facts, deadlines: &[Time], counters: &[(usize, Counter)], now: Time, mut each: impl FnMut(Fact)) {
         self.unsettled = true;
         let present = &mut Arc::make_mut(&mut self.facts).present;
         present.alerts |= taken.present.alerts;
@@ -145,7 +150,17 @@ impl Window {
         for (alert, deadline) in taken.alerts.into_iter().zip(deadlines) {
             self.alert(alert, Some(deadline).filter(|deadline| *deadline < Time::MAX), &mut each);
         }
-        for series in taken.series {
+        for (why, group) in taken.unplaced {
+            match Arc::make_mut(&mut self.facts).unplaced.entry(why) {
+                Entry::Occupied(mut known) => known.get_mut().count += group.count,
+                Entry::Vacant(new) => drop(new.insert(group)),
+            }
+        }
+        let mut counters = counters.iter().peekable();
+        for (at, mut series) in taken.series.into_iter().enumerate() {
+            if let Some((_, counter)) = counters.next_if(|(position, _)| *position == at) {
+                self.risen(&mut series, *counter);
+            }
             self.series(series, now, &mut each);
         }
         let facts = Arc::make_mut(&mut self.facts);
@@ -256,6 +271,17 @@ impl Window {
             let sorted = self.facts.alerts.get(..self.facts.alerts.len() - self.new_alerts.len())?;
             sorted.binary_search_by(|alert| (alert.start, &alert.origin).cmp(&(known.start, &known.origin))).ok()
         })
+    }
+
+    /// Makes the rise of a counter of its counts, with those that came before.
+    fn risen(&mut self, series: &mut Series, counter: Counter) {
+        let name = (series.component, series.metric.clone(), series.labels.clone());
+        let counts = self.counters.entry(name).or_default();
+        let known = counts.last().map_or(Time::MIN, |(time, _)| *time);
+        counts.extend(series.points.iter().filter(|(time, _)| *time > known));
+        series.points = counter.read(counts).into_iter().filter(|(time, _)| *time > known).collect();
+        let last = counts.last().map_or(Time::MIN, |(time, _)| *time);
+        counts.retain(|(time, _)| last.since(*time) <= counter.over);
     }
 
     fn series(&mut self, series: Series, now: Time, each: &mut impl FnMut(Fact)) {
@@ -407,6 +433,7 @@ impl Window {
         self.alerts.retain(|_, tracked| left.contains(&(tracked.start, &tracked.origin)));
         let known = &self.alerts;
         self.due.retain(|(_, key)| known.contains_key(key));
+        self.counters.retain(|_, counts| counts.last().is_some_and(|(time, _)| *time >= oldest_sample));
         self.seen = self.seen.split_off(&(oldest, 0));
         self.settle();
     }

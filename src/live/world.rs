@@ -8,7 +8,7 @@ use engine::{Engine, LOOKBACK};
 use ingest::{Taken, read};
 use localize::{Diagnosis, Question};
 use project::Project;
-use signal::{Counts, Fact, Facts, Present, Resolver, Spans};
+use signal::{Counter, Counts, Fact, Facts, Present, Resolver, Spans};
 use value::{Duration, MINUTE, SECOND, Time};
 
 use super::journal::Entry;
@@ -32,6 +32,8 @@ pub struct Arrived {
     facts: Facts,
     /// For each alert, when it is over unless it is sent again.
     deadlines: Vec<Time>,
+    /// Series that are counters, by their position.
+    counters: Vec<(usize, Counter)>,
     spans: Spans,
 }
 
@@ -41,6 +43,7 @@ impl Arrived {
         Arrived {
             facts: std::mem::take(&mut taken.facts),
             deadlines: std::mem::take(&mut taken.deadlines),
+            counters: std::mem::take(&mut taken.counters),
             spans: std::mem::take(&mut taken.spans),
         }
     }
@@ -84,7 +87,8 @@ impl World {
                 self.close_minutes(entry.received, &resolver, |_| {});
                 let mut arrived = Arrived::of(&mut taken);
                 self.spans.append(std::mem::take(&mut arrived.spans));
-                self.window.take(named(arrived.facts, entry.protocol, entry.number), &arrived.deadlines, entry.received, |_| {});
+                let facts = named(arrived.facts, entry.protocol, entry.number);
+                self.window.take(facts, &arrived.deadlines, &arrived.counters, entry.received, |_| {});
             }
         }
         self.close_minutes(now, &resolver, |_| {});
@@ -110,7 +114,7 @@ impl World {
         let mut facts = Vec::new();
         self.spans.append(std::mem::take(&mut arrived.spans));
         let named = named(arrived.facts, entry.protocol, entry.number);
-        self.window.take(named, &arrived.deadlines, entry.received, |fact| facts.push(fact));
+        self.window.take(named, &arrived.deadlines, &arrived.counters, entry.received, |fact| facts.push(fact));
         if self.window.facts().present != before {
             // Conditions about a kind of signal that nobody had sent so far were unknown.
             self.window.reopened = true;
@@ -127,7 +131,7 @@ impl World {
         let minutes = self.spans.close(now.minus(SPANS_LATE), "otlp-traces", resolver);
         self.window.let_go.late_spans += minutes.late as u64;
         let facts = Facts { series: minutes.series, ..Facts::default() };
-        self.window.take(facts, &[], now, each);
+        self.window.take(facts, &[], &[], now, each);
     }
 
     /// Time passes: alerts whose sender went silent end, windows move on.
@@ -168,10 +172,10 @@ impl World {
         let candidates = self.matcher.candidates();
         let facts = Arc::clone(self.window.facts());
         let scripts = project.scripts.fresh();
-        let engine =
-            Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
+        let engine = Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
         let counts = self.window.counts();
-        let question = Question { engine: &engine, cases: &project.cases, feedback: &project.feedback, counts: &counts };
+        let Project { cases, feedback, .. } = project.as_ref();
+        let question = Question { engine: &engine, cases, feedback, knowledge: project.past(), counts: &counts };
         let mut diagnosis = localize::diagnose(&question);
         diagnosis.warnings.extend(scripts.failures());
         words::tell(&mut diagnosis, &words::Locale::default(), &project.estate);

@@ -1,4 +1,4 @@
-//! Incidents: the list, one of them, and what people do about it; and the last diagnosis.
+//! Incidents: the list, one of them, and what people do about it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,22 +35,6 @@ struct Said {
     text: Option<String>,
     /// `confirm`: the component that was the cause.
     component: Option<String>,
-}
-
-/// `GET /api/v1/diagnosis`: what is broken now, as `faultscope diagnose --format json` says it, with the revision of the rules.
-pub async fn diagnosis(State(served): State<Arc<AppState>>) -> Result<Json, Refusal> {
-    spawn_blocking(move || {
-        let published = served.live.published();
-        let mut diagnosis = (*published.diagnosis).clone();
-        diagnosis.warnings.extend(served.reloader.note().map(|note| note.to_string()));
-        Ok(Json(json!({
-            "diagnosis": diagnosis,
-            "revision": published.revision.digest,
-            "position": published.position,
-            "took_ms": published.took,
-        })))
-    })
-    .await
 }
 
 /// `GET /api/v1/incidents?state=&owner=&tag=`: the latest first, without their reports.
@@ -109,7 +93,8 @@ pub async fn act(
         Said::default()
     } else {
         serde_json::from_slice(&bytes).map_err(|error| {
-            Refusal::request(format!("the body cannot be read: {error}")).help("send an object like {\"by\": \"li\", \"text\": \"failing over\"}")
+            Refusal::request(format!("the body cannot be read: {error}"))
+                .help("send an object like {\"by\": \"li\", \"text\": \"failing over\"}")
         })?
     };
     let needed = |value: Option<String>, key: &str| {
@@ -123,7 +108,8 @@ pub async fn act(
         "resolve" => Action::Resolve,
         "confirm" => Action::Confirm(needed(said.component, "component")?),
         other => {
-            let help = nearest(other, ACTIONS).map_or_else(|| format!("known actions: {}", ACTIONS.join(", ")), |near| did_you_mean(near).into());
+            let help =
+                nearest(other, ACTIONS).map_or_else(|| format!("known actions: {}", ACTIONS.join(", ")), |near| did_you_mean(near).into());
             return Err(Refusal::new(StatusCode::NOT_FOUND, Code::NO_ADDRESS, format!("no action `{other}`")).help(help));
         }
     };
@@ -142,7 +128,8 @@ fn nothing(id: u64) -> Refusal {
 }
 
 fn number(id: &str) -> Result<u64, Refusal> {
-    id.parse().map_err(|_| Refusal::request(format!("the id of an incident is a number, not `{id}`")).help("`GET /api/v1/incidents` lists them"))
+    id.parse()
+        .map_err(|_| Refusal::request(format!("the id of an incident is a number, not `{id}`")).help("`GET /api/v1/incidents` lists them"))
 }
 
 /// Refuses keys of a query that mean nothing.

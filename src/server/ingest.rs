@@ -23,12 +23,7 @@ pub const MAX_BODY: usize = 16 << 20;
 const RETRY: u32 = 5;
 
 /// Answers once the request is on disk.
-pub async fn take(
-    State(served): State<Arc<AppState>>,
-    uri: Uri,
-    headers: HeaderMap,
-    sent: Result<Bytes, BytesRejection>,
-) -> Response {
+pub async fn take(State(served): State<Arc<AppState>>, uri: Uri, headers: HeaderMap, sent: Result<Bytes, BytesRejection>) -> Response {
     let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let route = match route(uri.path(), header(CONTENT_TYPE), header(CONTENT_ENCODING)) {
         Some(Ok(route)) => route,

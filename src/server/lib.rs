@@ -3,6 +3,9 @@
 //! `ingest` hands what arrives to package `live`; `reload` follows the files of the project; the other modules answer questions from what
 //! the live part publishes. A request that is refused changes nothing.
 
+mod alertmanager;
+mod asked;
+mod components;
 mod diagnose;
 mod events;
 mod incidents;
@@ -10,13 +13,20 @@ mod ingest;
 mod journal;
 #[cfg(test)]
 mod journal_tests;
+mod matchers;
+mod metrics;
+mod notifications;
+mod openapi;
 mod ops;
 mod predict;
-mod reload;
+mod queries;
 mod refusal;
+mod reload;
 mod reply;
 mod request;
+mod rules;
 mod scores;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -28,19 +38,19 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
-use serde_json::json;
 use tokio::sync::Semaphore;
 
 use anomaly::Model;
 use diag::{Code, Diagnostic};
 use live::{Backlog, Keep, Live, Options, Retention, Revision};
 use project::Project;
+use value::Time;
 
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
+pub use notifications::{NoticeSettings, SETTINGS, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
-use reply::Json;
-use request::now;
+pub use request::now;
 
 /// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
 const MAX_DIAGNOSES: usize = 2;
@@ -57,11 +67,13 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The state that all requests share.
 pub struct AppState {
     live: Arc<Live>,
+    notifier: notices::Notifier,
     reloader: Arc<Reloader>,
     journal: Mutex<Journal>,
     /// By name.
     models: BTreeMap<String, Model>,
     diagnoses: Semaphore,
+    started: Time,
 }
 
 impl AppState {
@@ -77,6 +89,7 @@ impl AppState {
             Some(dir) => predict::load(dir, &mut warnings)?,
             None => BTreeMap::new(),
         };
+        let root = project.root.clone();
         let revision = Revision { digest: project.digest(), project: Arc::new(project), loaded: now() };
         let options = Options {
             data: data.to_path_buf(),
@@ -88,8 +101,10 @@ impl AppState {
         let (live, said) = Live::start(revision, options)?;
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
+        let notifier = notifications::start(&root, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
-        Ok((AppState { live, reloader, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
+        let diagnoses = Semaphore::new(MAX_DIAGNOSES);
+        Ok((AppState { live, notifier, reloader, journal: Mutex::new(journal), models, diagnoses, started: now() }, warnings))
     }
 
     /// The project in use.
@@ -121,6 +136,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let outcome = runtime.block_on(run(listener, Arc::clone(&served)));
     runtime.shutdown_timeout(GRACE);
     served.reloader.stop();
+    served.notifier.stop();
     served.live.stop();
     outcome
 }
@@ -179,37 +195,35 @@ fn router(served: Arc<AppState>) -> Router {
         .route("/-/healthy", get(ops::healthy))
         .route("/-/ready", get(ops::ready))
         .route("/-/reload", post(ops::reload))
-        .route("/api/v1/diagnosis", get(incidents::diagnosis))
+        .route("/api/v1/diagnosis", get(queries::diagnosis))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/incidents/{id}/{action}", post(incidents::act).layer(DefaultBodyLimit::max(incidents::MAX_BODY)))
         .route("/api/v1/events", get(events::events))
-        .route("/api/v1", get(addresses))
+        .route("/api/v1/why", get(queries::why))
+        .route("/api/v1/impact", get(queries::impact))
+        .route("/api/v1/change", post(queries::change).layer(DefaultBodyLimit::max(queries::MAX_PLAN)))
+        .route("/api/v1/estate", get(components::list))
+        .route("/api/v1/estate/{*id}", get(components::one))
+        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/cases", get(rules::cases))
+        .route("/api/v1/signals", get(signals::list))
+        .route("/api/v1/coverage", get(signals::coverage))
+        .route("/api/v2/status", get(alertmanager::status))
+        .route("/api/v2/alerts", get(alertmanager::alerts))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups))
+        .route("/api/v2/receivers", get(alertmanager::receivers))
+        .route("/api/v2/silences", get(alertmanager::silences))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1", get(openapi::list))
+        .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/notifications", get(notifications::list))
         .route(SCORES, get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))
         .fallback(nowhere)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(served)
-}
-
-/// The list of endpoints.
-async fn addresses() -> Json {
-    Json(json!({
-        "POST /api/v1/diagnose": "diagnose the signals in the body; returns the JSON of `faultscope diagnose --format json`",
-        "POST /api/v1/scores": "store scores of an external model for later diagnoses",
-        "GET /api/v1/scores": "list the stored scores; filter with ?component= and ?since=",
-        "GET /api/v1/predict": "score one row with a fitted model: ?model=NAME&COLUMN=VALUE",
-        "POST /api/v1/predict": "score several rows with a fitted model",
-        "GET /api/v1/diagnosis": "what is broken now",
-        "GET /api/v1/incidents": "the incidents, the latest first; filter with ?state=, ?owner= and ?tag=",
-        "GET /api/v1/incidents/{id}": "one incident with its report and history",
-        "POST /api/v1/incidents/{id}/{action}": "acknowledge, assign, note, resolve or confirm an incident",
-        "GET /api/v1/events": "server-sent events: what happens to incidents",
-        "POST /-/reload": "load the project's files now",
-        "GET /-/healthy": "the process answers",
-        "GET /-/ready": "signals are kept, and the rules in use have no errors",
-    }))
 }
 
 async fn nowhere(uri: Uri) -> Refusal {

@@ -27,7 +27,9 @@ pub async fn ready(State(served): State<Arc<AppState>>) -> Response {
     let wrong = broken.or_else(|| (state.errors > 0).then(|| format!("the rules in use have {} errors", state.errors)));
     match wrong {
         None => Json(json!({"status": "ready", "reload": state})).into_response(),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": why, "reload": state}))).into_response(),
+        Some(why) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": why, "reload": state}))).into_response()
+        }
     }
 }
 

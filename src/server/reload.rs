@@ -26,6 +26,9 @@ const POLL: Wait = Wait::from_secs(5);
 /// A reload that somebody asked for answers within this time.
 const ANSWER: Wait = Wait::from_mins(1);
 
+/// How often it is looked whether a tree that was loaded is in use.
+const SOON: Wait = Wait::from_millis(20);
+
 /// Errors shown of a tree that is refused.
 const SHOWN: usize = 5;
 
@@ -92,8 +95,7 @@ impl Reloader {
             failed: 0,
         };
         let root = revision.project.root.clone();
-        let reloader =
-            Arc::new(Reloader { root, live, wish: Mutex::default(), changed: Condvar::new(), state: Mutex::new(state), now });
+        let reloader = Arc::new(Reloader { root, live, wish: Mutex::default(), changed: Condvar::new(), state: Mutex::new(state), now });
         let follower = Arc::clone(&reloader);
         // Without the thread the files are not followed, and `POST /-/reload` says so by its time limit.
         let _ = std::thread::Builder::new().name("reloader".to_owned()).spawn(move || follower.follow());
@@ -108,7 +110,8 @@ impl Reloader {
     pub fn note(&self) -> Option<Text> {
         let state = held(&self.state);
         let refused = state.refused.as_ref();
-        let old = refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
+        let old =
+            refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
         old.or_else(|| (state.errors > 0).then(|| text!("the rules in use have {} errors; what has none works", state.errors)))
     }
 
@@ -120,21 +123,30 @@ impl Reloader {
 
     /// Loads the tree now. Returns when that is done, or why it is not used.
     pub fn reload(&self) -> Result<ReloadState, Text> {
+        let began = Instant::now();
         let mut wish = held(&self.wish);
         wish.asked = true;
         // A round that is on its way may have looked before the change.
         let wanted = wish.rounds + 1 + u64::from(wish.looking);
         self.changed.notify_all();
-        let (wish, out) = self.changed.wait_timeout_while(wish, ANSWER, |wish| wish.rounds < wanted).unwrap_or_else(PoisonError::into_inner);
+        let (wish, out) =
+            self.changed.wait_timeout_while(wish, ANSWER, |wish| wish.rounds < wanted).unwrap_or_else(PoisonError::into_inner);
         drop(wish);
         let state = self.state();
         if out.timed_out() {
             return Err(text!("the tree is still being loaded"));
         }
-        match &state.refused {
-            Some(tree) => Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; "))),
-            None => Ok(state),
+        if let Some(tree) = &state.refused {
+            return Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; ")));
         }
+        // Loaded is not yet in use: the signals kept are read with it first.
+        while self.live.published().revision.digest != state.active {
+            if began.elapsed() > ANSWER {
+                return Err(text!("the tree is still being loaded"));
+            }
+            std::thread::sleep(SOON);
+        }
+        Ok(state)
     }
 
     pub fn stop(&self) {

@@ -181,3 +181,21 @@ fn written_requests_are_read() {
     let expected = &["series order-db load {component=order-db} 10:00:00=50 10:00:15=NaN", "2 accepted, 0 refused"];
     check(Protocol::RemoteWrite1, &plain, expected);
 }
+
+/// Conditions about a kind of signal that nobody sends are unknown: what is sent makes its kind known.
+#[test]
+fn what_is_sent_is_known() {
+    let sample = Write1 { series: vec![series(LOAD, &[sample(0, 0.5)])] }.encode_to_vec();
+    let line = br#"{"streams": [{"stream": {"a": "b"}, "values": [["1748772000000000000", "one"]]}]}"#;
+    let event =
+        br#"{"specversion": "1.0", "id": "1", "source": "/a", "type": "deploy", "subject": "order-db", "time": "2025-06-01T10:00:00Z"}"#;
+    for (protocol, body, expected) in [
+        (Protocol::Alerts, br#"[{"labels": {"alertname": "A"}}]"#.as_slice(), [true, false, false, false]),
+        (Protocol::RemoteWrite1, &sample, [false, true, false, false]),
+        (Protocol::LokiJson, line, [false, false, true, false]),
+        (Protocol::CloudEvents, event, [false, false, false, true]),
+    ] {
+        let present = take(protocol, body).unwrap().facts.present;
+        assert_eq!([present.alerts, present.metrics, present.logs, present.events], expected, "{protocol:?}");
+    }
+}
