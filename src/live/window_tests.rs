@@ -27,7 +27,7 @@ fn alert(name: &str, request: usize, end: Time) -> Alert {
 
 fn send(window: &mut Window, alert: Alert, deadline: i64, now: i64) {
     let facts = Facts { alerts: vec![alert], ..Facts::default() };
-    window.take(facts, &[Time(deadline)], Time(now), |_| {});
+    window.take(facts, &[Time(deadline)], &[], Time(now), |_| {});
 }
 
 /// Which alerts end as time passes.

@@ -140,7 +140,7 @@ impl Reloader {
             return Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; ")));
         }
         // Loaded is not yet in use: the signals kept are read with it first.
-        while self.live.published().revision.digest != state.active {
+        while self.live.published().revision.digest != self.state().active {
             if began.elapsed() > ANSWER {
                 return Err(text!("the tree is still being loaded"));
             }
