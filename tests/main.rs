@@ -40,6 +40,7 @@ mod serve_kill;
 mod serve_live;
 mod serve_real;
 mod serve_reload;
+mod serve_replay;
 mod store;
 mod store_damage;
 mod store_history;

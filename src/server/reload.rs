@@ -248,8 +248,10 @@ impl Reloader {
     /// Watches the folders of the project, but not the data folder in it, which changes all the time.
     fn watch(self: &Arc<Self>) -> Option<RecommendedWatcher> {
         let reloader = Arc::downgrade(self);
-        let mut watcher = notify::recommended_watcher(move |_| {
-            if let Some(reloader) = reloader.upgrade() {
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Files that are only read have not changed: looking at the tree would be a reason to look at it again.
+            let only_read = event.is_ok_and(|event| event.kind.is_access());
+            if let Some(reloader) = reloader.upgrade().filter(|_| !only_read) {
                 reloader.hint();
             }
         })
