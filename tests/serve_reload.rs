@@ -206,6 +206,26 @@ fn a_broken_tree_is_not_used_until_it_is_mended() {
     assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null));
 }
 
+#[test]
+#[cfg(unix)]
+fn asked_by_a_signal() {
+    let site = Site::new("signal");
+    fs::write(site.rule("more.rules"), other(100)).unwrap();
+    let asked = Command::new("kill").args(["-HUP", &site.server.pid().to_string()]).status().unwrap();
+    assert!(asked.success());
+    site.follows();
+    // Nothing changes any more: a server that has nothing to do does nothing.
+    let busy = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", site.server.pid())).ok()?;
+        let ticks: Vec<u64> = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse().ok()).collect();
+        Some(ticks.iter().sum::<u64>())
+    };
+    let before = busy();
+    sleep(Duration::from_secs(3));
+    let Some((before, after)) = before.zip(busy()) else { return };
+    assert!(after - before < 100, "{} hundredths of a second in three seconds", after - before);
+}
+
 /// A server that starts with errors says that it is not ready, works with what has none, and is ready once they are gone.
 #[test]
 fn a_start_with_errors_is_not_healthy() {

@@ -83,6 +83,10 @@ impl Running {
         self.address.rsplit(':').next().unwrap()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
     /// Ends it at once (SIGKILL).
     pub fn kill(mut self) {
         self.process.0.kill().unwrap();
