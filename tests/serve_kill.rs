@@ -151,7 +151,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
     let project = folder.with("project", &[ESTATE, SOURCES]);
     let data = folder.with("data", &[]);
     std::fs::create_dir_all(&data).unwrap();
-    if !SmallDisk::mount(&data, "size=2m") {
+    if !SmallDisk::mount(&data, "size=8m") {
         eprintln!("skipped: only root can make a disk that is full");
         return;
     }
@@ -172,7 +172,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
     };
     assert_eq!(send(0, 0).0, 200);
     until("the incident", || server.incidents().first().map(|_| ()).ok_or_else(|| "none".to_owned()));
-    let full = (1..1_000).find(|number| send(*number, 20_000).0 == 503).expect("a disk of 2 MiB is full after 1,000 alerts of 20 KB");
+    let full = (1..1_000).find(|number| send(*number, 60_000).0 == 503).expect("a disk of 8 MiB is full after 1,000 alerts of 60 KB");
     let (status, ready) = server.get("/-/ready");
     assert_eq!((status, server.get("/-/healthy").0), (503, 200), "{ready}");
     // What people do is refused too, and changes nothing.

@@ -1,6 +1,5 @@
 //! The real tools: a Prometheus that scrapes, evaluates, writes and tells, and an Alertmanager in between. Both are Debian's packages, as
 //! installed by `.ci/run`.
-#![cfg_attr(not(prometheus), allow(dead_code, reason = "these tests are ignored then"))]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
