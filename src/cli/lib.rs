@@ -33,6 +33,7 @@ mod plot;
 #[cfg(test)]
 mod plot_tests;
 mod reliability;
+mod replay;
 mod screen;
 mod serve;
 mod text;
@@ -97,6 +98,8 @@ enum Command {
     Bench(bench::Args),
     /// Serve diagnoses and predictions over HTTP, and receive scores of your own models
     Serve(serve::Args),
+    /// Send a recording to a server, as its senders once did
+    Replay(replay::Args),
     /// Try the channels that tell people of incidents
     Notify(notify::Args),
     /// Print reference help: the rule language, error codes, the model, or the JSON schema
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Mine(args) => mine::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Serve(args) => serve::run(&args, &mut out),
+        Command::Replay(args) => replay::run(&args, &mut out),
         Command::Notify(args) => notify::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     };

@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod encode;
 mod loki;
 mod otlp;
 mod refusal;
@@ -23,6 +24,7 @@ use value::{Duration, MINUTE, Time};
 
 pub use answer::{Answer, Outcome, answer};
 pub use body::{ContentEncoding, decompress};
+pub use encode::remote_write_body;
 pub use refusal::{Refusal, Why};
 pub use route::{PATHS, Path, Route, route};
 pub use wire::MAX_ENTRIES;

@@ -94,6 +94,26 @@ pub(super) enum ToWorld {
 struct Log {
     file: std::fs::File,
     path: PathBuf,
+    /// Its bytes, all of them whole lines.
+    length: u64,
+}
+
+impl Log {
+    /// Adds events; on disk when it returns. After an error none of them is there.
+    fn write(&mut self, events: &[Event]) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
+            bytes.push(b'\n');
+        }
+        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
+            // Half a line would swallow the next one.
+            self.file.set_len(self.length)?;
+            return Err(error);
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
 }
 
 /// What the threads share.
@@ -255,8 +275,19 @@ impl Live {
     /// `REQUEST`: no such incident. `JOURNAL`: it cannot be written.
     pub fn act(&self, id: u64, action: Action, by: Option<String>) -> Result<Tracked, Box<Diagnostic>> {
         let now = self.now();
-        let changed = held(&self.shared.incidents).act(id, action, by, now)?.clone();
-        self.shared.tell().map_err(|error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))))?;
+        let mut log = held(&self.shared.log);
+        let mut incidents = held(&self.shared.incidents);
+        let before = incidents.get(id).cloned();
+        let changed = incidents.act(id, action, by, now)?.clone();
+        let events = incidents.take_events();
+        if let Err(error) = log.write(&events) {
+            // What was refused has not happened.
+            incidents.undo(before, events);
+            return Err(Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))));
+        }
+        drop(incidents);
+        drop(log);
+        self.shared.announce(&events);
         Ok(changed)
     }
 
@@ -326,17 +357,24 @@ impl Shared {
         // The order of events on file is that of their numbers: whoever takes them holds the file.
         let mut log = held(&self.log);
         let events = held(&self.incidents).take_events();
-        let Some(last) = events.last().map(|event| event.number) else { return Ok(()) };
-        let mut bytes = Vec::new();
-        for event in &events {
-            serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
-            bytes.push(b'\n');
+        if let Err(error) = log.write(&events) {
+            // The next time they are written with what has happened until then.
+            held(&self.incidents).give_back(events);
+            return Err(error);
         }
-        let written = log.file.write_all(&bytes).and_then(|()| log.file.sync_data());
         drop(log);
-        *held(&self.told) = last;
-        self.news.notify_all();
-        written
+        self.announce(&events);
+        Ok(())
+    }
+
+    /// Wakes those who wait for events, which are on disk.
+    fn announce(&self, events: &[Event]) {
+        if let Some(last) = events.last() {
+            let mut told = held(&self.told);
+            *told = last.number.max(*told);
+            drop(told);
+            self.news.notify_all();
+        }
     }
 }
 
@@ -391,7 +429,7 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
             let published = publish(&mut world, options, made);
             held(&shared.incidents).update(&published.diagnosis);
             *shared.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
-            // An event that cannot be written is told all the same; the incident itself is in memory, and the next write has it.
+            // What cannot be written now is written after the next diagnosis.
             let _ = shared.tell();
             last_at = (options.clock)();
             let mut delays = held(&shared.delays);
@@ -468,5 +506,6 @@ fn open_incidents(data: &Path) -> Result<(Incidents, Log, Vec<Text>), Box<Diagno
         // A line that a crash left incomplete must not swallow the next one.
         file.write_all(b"\n").map_err(|error| failed(&error))?;
     }
-    Ok((incidents, Log { file, path }, said))
+    let length = file.metadata().map_err(|error| failed(&error))?.len();
+    Ok((incidents, Log { file, path, length }, said))
 }

@@ -154,6 +154,22 @@ impl Incidents {
         std::mem::take(&mut self.unwritten)
     }
 
+    /// Takes back events that could not be written.
+    pub fn give_back(&mut self, mut events: Vec<Event>) {
+        events.append(&mut self.unwritten);
+        self.unwritten = events;
+    }
+
+    /// Takes back the last action, with the events since the last ones that were written: the incident is as it was `before`.
+    pub fn undo(&mut self, before: Option<Tracked>, mut events: Vec<Event>) {
+        if let Some(before) = before {
+            self.by_id.insert(before.id, before);
+            // Its number goes to the next event: numbers have no gaps.
+            self.next_event -= u64::from(events.pop().is_some());
+        }
+        self.give_back(events);
+    }
+
     /// What a new diagnosis means for the incidents.
     pub fn update(&mut self, diagnosis: &Diagnosis) {
         let now = diagnosis.at;

@@ -24,3 +24,5 @@ pub use world::{Revision, World};
 mod incident_tests;
 #[cfg(test)]
 mod journal_tests;
+#[cfg(test)]
+mod window_tests;

@@ -17,6 +17,11 @@ use super::window::{Keep, LetGo, Window};
 /// How late the spans of a minute may arrive: senders collect them for some seconds.
 const SPANS_LATE: Duration = 30 * SECOND;
 
+/// Samples and log lines that are later than this, if a request has more than so many of them, go to the matcher anew with all others. One
+/// by one, each would make it look again at all that follows: a sender that catches up after an outage would stop everything.
+const LATE: Duration = 2 * MINUTE;
+const MOST_LATE: usize = 8;
+
 /// A project that is in use.
 #[derive(Debug, Clone)]
 pub struct Revision {
@@ -117,6 +122,10 @@ impl World {
         self.window.take(named, &arrived.deadlines, &arrived.counters, entry.received, |fact| facts.push(fact));
         if self.window.facts().present != before {
             // Conditions about a kind of signal that nobody had sent so far were unknown.
+            self.window.reopened = true;
+        }
+        let late = facts.iter().filter(|fact| matches!(fact, Fact::Sample(_) | Fact::Log(_)) && fact.time() < now.minus(LATE));
+        if late.count() > MOST_LATE {
             self.window.reopened = true;
         }
         self.feed(facts, now);

@@ -62,7 +62,11 @@ pub struct Answer {
 /// As for [`get`], if there is no answer.
 pub fn post(url: &str, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Answer, Text> {
     let target = Target::parse(url)?;
-    let mut answer = received(send(&target, headers, body, timeout), &target, timeout)?;
+    answered(send(&target, headers, body, timeout), &target, timeout)
+}
+
+fn answered(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Answer, Text> {
+    let mut answer = received(sent, target, timeout)?;
     let wait = answer.headers().get("retry-after").and_then(|wait| wait.to_str().ok()).and_then(|wait| wait.trim().parse::<u32>().ok());
     let wait = wait.map(|seconds| i64::from(seconds) * value::SECOND);
     Ok(Answer { status: answer.status().as_u16(), wait, body: read(&mut answer, timeout)? })
@@ -79,6 +83,41 @@ fn send(target: &Target, headers: &BTreeMap<String, String>, body: &[u8], timeou
         request = request.header(name.as_str(), value.as_str());
     }
     request.send(body)
+}
+
+/// Sends requests to one server, on connections that stay open.
+pub struct Sender {
+    agent: Agent,
+    base: String,
+    timeout: Duration,
+}
+
+impl Sender {
+    /// `base` is the address without the path; `timeout` is for each request, as in [`get`].
+    ///
+    /// # Errors
+    /// As for [`get`]: the address is wrong.
+    pub fn new(base: &str, timeout: Duration) -> Result<Sender, Text> {
+        let base = base.trim_end_matches('/').to_owned();
+        Target::parse(&base)?;
+        Ok(Sender { agent: agent(timeout), base, timeout })
+    }
+
+    /// `POST`, as [`post`] does it.
+    ///
+    /// # Errors
+    /// As for [`get`], if there is no answer.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Text> {
+        let target = Target::parse(&format!("{}{path}", self.base))?;
+        let mut request = self.agent.post(target.uri.clone());
+        if let Some(authorization) = &target.authorization {
+            request = request.header("authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answered(request.send(body), &target, self.timeout)
+    }
 }
 
 /// The target of a request.

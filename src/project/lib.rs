@@ -12,6 +12,9 @@ mod known;
 mod load;
 mod planned;
 mod recorded;
+mod replay;
+#[cfg(test)]
+mod replay_tests;
 mod scorers;
 mod table;
 #[cfg(test)]
@@ -24,12 +27,13 @@ pub use as_of::{DEFAULT_STORE, Then, estate_at, is_missing, must_exist, open_exi
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, evaluate};
 pub use folder::stamp;
-pub use http::{Answer, MAX_RESPONSE, get, post, post_json};
+pub use http::{Answer, MAX_RESPONSE, Sender, get, post, post_json};
 pub use impact::{GroupItem, ImpactFilter, ImpactItem, ImpactReport, find_components, find_type, impact, unknown_component};
 pub use journal::{answer_of, append_feedback, name_in};
 pub use load::{Project, find_project};
 pub use planned::{Planned, planned};
 pub use recorded::{case_records, left_out, recorded, records_of};
+pub use replay::{Outgoing, Recording, Sent};
 pub use table::{parse_instant, read_table};
 pub use topology::{Topology, load_topology};
 pub use truth::{Collected, Labelled, labelled};

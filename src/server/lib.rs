@@ -143,6 +143,8 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
 
 async fn run(listener: TcpListener, served: Arc<AppState>) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    #[cfg(unix)]
+    tokio::spawn(ops::reload_on_hangup(Arc::clone(&served)));
     let (stopping, asked) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, router(served)).with_graceful_shutdown(async move {
         asked_to_stop().await;

@@ -42,3 +42,14 @@ pub async fn reload(State(served): State<Arc<AppState>>) -> Result<Json, Refusal
     })
     .await
 }
+
+/// SIGHUP: loads the project now. What comes of it, `/-/ready` tells.
+#[cfg(unix)]
+pub async fn reload_on_hangup(served: Arc<AppState>) {
+    // Without a handler, `POST /-/reload` remains.
+    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let shared = Arc::clone(&served);
+        drop(tokio::task::spawn_blocking(move || drop(shared.reloader.reload())));
+    }
+}
