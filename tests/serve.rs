@@ -1,10 +1,10 @@
 //! The server as its users meet it: a process of its own, asked over HTTP, stopped in the rudest way.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -209,8 +209,8 @@ fn latency(folder: &Folder) {
     const BATCH: usize = 10;
     const SECONDS: usize = 60;
     let live = Arc::new(folder.start(&folder.data()));
-    let (sender, answers) = channel();
-    let watched = Arc::clone(&live);
+    let (sender, answers) = channel::<(Instant, Result<live::Receipt, live::Refused>)>();
+    let shared = Arc::clone(&live);
     let requests = RATE / BATCH * SECONDS;
     let watcher = std::thread::spawn(move || {
         let mut waiting: BTreeMap<u64, Instant> = BTreeMap::new();
@@ -219,7 +219,7 @@ fn latency(folder: &Folder) {
             for (at, outcome) in answers.try_iter() {
                 waiting.insert(outcome.expect("accepted").number.expect("kept"), at);
             }
-            let position = watched.published().position;
+            let position = shared.published().position;
             let seen = Instant::now();
             let later = waiting.split_off(&(position + 1));
             times.extend(waiting.values().map(|at| seen.duration_since(*at).as_secs_f64() * 1e3));

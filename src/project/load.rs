@@ -17,8 +17,8 @@ use signal::MappingRules;
 use store::StoreError;
 
 use super::Topology;
-use super::folder::{below, read};
 use super::as_of::DEFAULT_STORE;
+use super::folder::{below, read};
 use super::recorded::declared_beside;
 
 /// The contents of one project folder. Immutable: to reload, load a new one.

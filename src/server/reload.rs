@@ -58,6 +58,7 @@ pub struct ReloadState {
 }
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent wishes of several threads")]
 struct Wish {
     hinted: bool,
     asked: bool,

@@ -8,8 +8,8 @@ use estate::ComponentId;
 use value::Time;
 
 use super::counts::Counts;
-use super::mapping::Counter;
 use super::facts::{Facts, Origin, Unread};
+use super::mapping::Counter;
 use super::placement::Placement;
 use super::prometheus::Unsaid;
 use super::resolver::Resolver;

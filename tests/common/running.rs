@@ -10,7 +10,7 @@ use serde_json::Value;
 use ureq::Agent;
 
 /// Long enough for a slow machine; what needs it is broken.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder of its own that is gone afterwards.
 pub struct Folder(pub PathBuf);
