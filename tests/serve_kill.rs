@@ -116,6 +116,10 @@ fn kills(count: usize) {
     let of_db: Vec<u64> = incidents.iter().filter(|one| one["component"] == "order-db").filter_map(|one| one["id"].as_u64()).collect();
     assert_eq!(of_db, [1], "the incident goes on under its number: {incidents:?}");
     assert_ne!(incidents[0]["status"], "resolved");
+    // Whoever listens for events does not hear the old ones again.
+    let written = std::fs::read_to_string(data.join("incidents.ndjson")).unwrap();
+    let last = written.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["number"].as_u64()).max();
+    assert_eq!(server.get("/api/v1/incidents").1["last_event"].as_u64(), last);
 }
 
 #[test]
