@@ -1,5 +1,6 @@
 //! The server as its users meet it: a process of its own, asked over HTTP, stopped in the rudest way.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,10 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("faultscope-serve-{name}-{}", std::process::id()));
+        // Tests that run side by side may tell the same story.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("faultscope-serve-{name}-{}-{number}", std::process::id()));
         drop(fs::remove_dir_all(&path));
         fs::create_dir_all(&path).unwrap();
         Folder(path)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compile::Scripts;
 use engine::matcher::{Emitted, Limits, Matcher, Setup, Stats};
 use engine::{Engine, LOOKBACK};
-use ingest::{Taken, read};
+use ingest::{Protocol, Taken, read};
 use localize::{Diagnosis, Question};
 use project::Project;
 use signal::{Counter, Counts, Fact, Facts, Present, Resolver, Spans};
@@ -228,8 +228,21 @@ fn setup(project: &Project, facts: &Facts, now: Time) -> Setup {
     }
 }
 
+/// The kind of signals that whoever speaks a protocol sends: from now on its absence means something.
+fn kind_of(protocol: Protocol) -> Present {
+    let none = Present::default();
+    match protocol {
+        Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix => Present { alerts: true, ..none },
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
+        Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => Present { logs: true, ..none },
+        Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => Present { events: true, ..none },
+        Protocol::OtlpTraces(_) | Protocol::Scores => none,
+    }
+}
+
 /// A signal is known by the request that brought it, and its position there.
-fn named(mut facts: Facts, protocol: ingest::Protocol, number: u64) -> Facts {
+fn named(mut facts: Facts, protocol: Protocol, number: u64) -> Facts {
+    facts.present = kind_of(protocol);
     let file = format!("{} {number}", protocol.name());
     let origins = facts.alerts.iter_mut().map(|s| &mut s.origin);
     let origins = origins.chain(facts.series.iter_mut().map(|s| &mut s.origin));
