@@ -128,7 +128,7 @@ fn kills_lose_nothing_that_was_acknowledged() {
 }
 
 #[test]
-#[ignore = "takes minutes; `FAULTSCOPE_KILLS=100 cargo test --release --test it kills -- --ignored --nocapture`"]
+#[ignore = "takes minutes; `FAULTSCOPE_KILLS=100 cargo test --release --test it many_kills -- --ignored --nocapture`"]
 fn many_kills_lose_nothing_that_was_acknowledged() {
     kills(std::env::var("FAULTSCOPE_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(100));
 }
