@@ -101,6 +101,9 @@ struct Log {
 impl Log {
     /// Adds events; on disk when it returns. After an error none of them is there.
     fn write(&mut self, events: &[Event]) -> std::io::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
         let mut bytes = Vec::new();
         for event in events {
             serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
@@ -165,13 +168,15 @@ impl Live {
         world.replay(journal.reader(0).inspect(|entry| traffic.heard(entry.protocol, entry.received)), now);
         let mut incidents = incidents;
         let published = publish(&mut world, &options, 1);
+        // What is on file was told before the start.
+        let told = incidents.last_event();
         incidents.update(&published.diagnosis);
         let shared = Arc::new(Shared {
             active: RwLock::new(Arc::new(published.revision.clone())),
             published: RwLock::new(Arc::new(published)),
             incidents: Mutex::new(incidents),
             log: Mutex::new(log),
-            told: Mutex::new(0),
+            told: Mutex::new(told),
             news: Condvar::new(),
             journal: Mutex::new(journal),
             traffic: Mutex::new(traffic),

@@ -149,6 +149,11 @@ impl Incidents {
         self.by_id.get(&id)
     }
 
+    /// The number of the last event, written or not.
+    pub fn last_event(&self) -> u64 {
+        self.next_event.saturating_sub(1)
+    }
+
     /// Events since the last call, to be written and told.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.unwritten)

@@ -58,8 +58,8 @@ struct RecordedLine {
     metadata: Option<Value>,
 }
 
-/// Series with those of their samples that go into one request.
-type Batch<'r> = Vec<(&'r BTreeMap<String, String>, Vec<(Time, f64)>)>;
+/// The labels of a series, with those of its samples that go into one request.
+type Part<'r> = (&'r BTreeMap<String, String>, Vec<(Time, f64)>);
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -166,7 +166,7 @@ impl Recording {
     }
 
     fn samples(&self, from: Time, to: Time, shift: Duration, requests: &mut Vec<Outgoing>) {
-        let mut batch: Batch<'_> = Vec::new();
+        let mut batch: Vec<Part<'_>> = Vec::new();
         let mut waiting = 0;
         for series in &self.series {
             let due = series.points.iter().filter(|(time, _)| *time > from && *time <= to);
@@ -340,7 +340,7 @@ fn lines_of(sent: Sent, path: &'static str, part: &[Value]) -> Outgoing {
     outgoing(sent, path, vec![("content-type", "application/x-ndjson")], body.into_bytes(), part.len())
 }
 
-fn write_request(batch: &Batch<'_>, entries: usize) -> Option<Outgoing> {
+fn write_request(batch: &[Part<'_>], entries: usize) -> Option<Outgoing> {
     if batch.is_empty() {
         return None;
     }
