@@ -21,6 +21,10 @@ const OWNED: &[(&str, &str)] = &[
     ("axum", "server"),
     ("tokio", "server"),
     ("notify", "server"),
+    ("hyper", "server"),
+    ("hyper-util", "server"),
+    ("ring", "server"),
+    ("tokio-rustls", "server"),
     ("prost", "ingest"),
     ("clap", "cli"),
 ];

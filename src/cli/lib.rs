@@ -34,6 +34,7 @@ mod reliability;
 mod screen;
 mod serve;
 mod text;
+mod token;
 mod walk;
 mod why;
 
@@ -93,6 +94,8 @@ enum Command {
     Bench(bench::Args),
     /// Serve diagnoses and predictions over HTTP, and receive scores of your own models
     Serve(serve::Args),
+    /// Manage the tokens with which clients call the server: add, list, revoke
+    Token(token::Args),
     /// Print reference help: the rule language, error codes, the model, or the JSON schema
     Help(help::Args),
 }
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Mine(args) => mine::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Serve(args) => serve::run(&args, &mut out),
+        Command::Token(args) => token::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     };
     finish(outcome, out)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,6 +17,7 @@ use super::AppState;
 use super::refusal::Refusal;
 use super::reply::Json;
 use super::request::{accepts, body, spawn_blocking};
+use super::tokens::Who;
 
 /// The largest body of an action, in bytes.
 pub const MAX_BODY: usize = 64 << 10;
@@ -98,6 +99,7 @@ pub async fn one(State(served): State<Arc<AppState>>, Path(id): Path<String>) ->
 /// `POST /api/v1/incidents/{id}/{action}`: answers once it is on disk.
 pub async fn act(
     State(served): State<Arc<AppState>>,
+    Extension(who): Extension<Who>,
     Path((id, action)): Path<(String, String)>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
@@ -109,7 +111,8 @@ pub async fn act(
         Said::default()
     } else {
         serde_json::from_slice(&bytes).map_err(|error| {
-            Refusal::request(format!("the body cannot be read: {error}")).help("send an object like {\"by\": \"li\", \"text\": \"failing over\"}")
+            Refusal::request(format!("the body cannot be read: {error}"))
+                .help("send an object like {\"by\": \"li\", \"text\": \"failing over\"}")
         })?
     };
     let needed = |value: Option<String>, key: &str| {
@@ -123,7 +126,8 @@ pub async fn act(
         "resolve" => Action::Resolve,
         "confirm" => Action::Confirm(needed(said.component, "component")?),
         other => {
-            let help = nearest(other, ACTIONS).map_or_else(|| format!("known actions: {}", ACTIONS.join(", ")), |near| did_you_mean(near).into());
+            let help =
+                nearest(other, ACTIONS).map_or_else(|| format!("known actions: {}", ACTIONS.join(", ")), |near| did_you_mean(near).into());
             return Err(Refusal::new(StatusCode::NOT_FOUND, Code::NO_ADDRESS, format!("no action `{other}`")).help(help));
         }
     };
@@ -131,7 +135,8 @@ pub async fn act(
         if served.live.incident(id).is_none() {
             return Err(nothing(id));
         }
-        let changed = served.live.act(id, what, said.by);
+        // Whoever does not say who they are is known by their token.
+        let changed = served.live.act(id, what, said.by.or(who.name));
         changed.map(|one| Json(json!(one))).map_err(|error| Refusal::of(StatusCode::SERVICE_UNAVAILABLE, &error))
     })
     .await
@@ -142,7 +147,8 @@ fn nothing(id: u64) -> Refusal {
 }
 
 fn number(id: &str) -> Result<u64, Refusal> {
-    id.parse().map_err(|_| Refusal::request(format!("the id of an incident is a number, not `{id}`")).help("`GET /api/v1/incidents` lists them"))
+    id.parse()
+        .map_err(|_| Refusal::request(format!("the id of an incident is a number, not `{id}`")).help("`GET /api/v1/incidents` lists them"))
 }
 
 /// Refuses keys of a query that mean nothing.

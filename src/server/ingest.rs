@@ -23,12 +23,7 @@ pub const MAX_BODY: usize = 16 << 20;
 const RETRY: u32 = 5;
 
 /// Answers once the request is on disk.
-pub async fn take(
-    State(served): State<Arc<AppState>>,
-    uri: Uri,
-    headers: HeaderMap,
-    sent: Result<Bytes, BytesRejection>,
-) -> Response {
+pub async fn take(State(served): State<Arc<AppState>>, uri: Uri, headers: HeaderMap, sent: Result<Bytes, BytesRejection>) -> Response {
     let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let route = match route(uri.path(), header(CONTENT_TYPE), header(CONTENT_ENCODING)) {
         Some(Ok(route)) => route,
@@ -57,6 +52,16 @@ pub async fn take(
         Ok(Err(Refused::Unreadable(refusal))) => respond(answer(route.protocol, Outcome::Refused(&refusal))),
         Ok(Err(Refused::NotWritten(_) | Refused::Stopping)) | Err(_) => respond(answer(route.protocol, Outcome::Overloaded(RETRY))),
     }
+}
+
+/// What the sender of a request understands as "again, later".
+pub fn overloaded(uri: &Uri, headers: &HeaderMap) -> Response {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let protocol = match route(uri.path(), header(CONTENT_TYPE), header(CONTENT_ENCODING)) {
+        Some(Ok(route)) => route.protocol,
+        Some(Err(_)) | None => Protocol::Webhook,
+    };
+    respond(answer(protocol, Outcome::Overloaded(RETRY)))
 }
 
 fn unread(rejection: &BytesRejection) -> Refusal {
