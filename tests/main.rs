@@ -33,6 +33,7 @@ mod mine;
 mod recorded;
 mod reference;
 mod serve;
+mod serve_guard;
 mod store;
 mod store_damage;
 mod store_history;
