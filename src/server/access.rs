@@ -30,7 +30,7 @@ const AUTHOR: Access = Access { role: Some(Role::Author), does: Does::Write };
 
 /// Method and path, as the router knows it.
 pub const ROUTES: &[(&str, &str, Access)] = &[
-    // Probes have no token, and learn nothing.
+    // Probes have no token.
     ("GET", "/healthz", OPEN),
     ("GET", "/-/healthy", OPEN),
     ("GET", "/-/ready", OPEN),

@@ -101,8 +101,9 @@ impl Guard {
         let known = self.known();
         let Some(tokens) = &known.tokens else { return Ok(Who { name: None, role: Role::Admin }) };
         let Some(token) = presented(headers) else {
-            return Err(unknown("this request needs a token")
-                .help("send the header `Authorization: Bearer TOKEN`, or basic authentication with the token as password; `faultscope token add` makes one"));
+            let help = "send the header `Authorization: Bearer TOKEN`, or the token as password of basic authentication; \
+                        `faultscope token add` makes one";
+            return Err(unknown("this request needs a token").help(help));
         };
         tokens.find(&token).ok_or_else(|| {
             unknown("the token is not valid").help("it may have been revoked: `faultscope token list` shows those that are valid")
