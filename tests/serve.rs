@@ -1,5 +1,6 @@
 //! The server as its users meet it: a process of its own, asked over HTTP, stopped in the rudest way.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,10 @@ pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("faultscope-serve-{name}-{}", std::process::id()));
+        // Tests that run side by side may tell the same story.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("faultscope-serve-{name}-{}-{number}", std::process::id()));
         drop(fs::remove_dir_all(&path));
         fs::create_dir_all(&path).unwrap();
         Folder(path)
@@ -37,6 +41,10 @@ impl Folder {
         fs::write(folder.0.join("topology/estate.yaml"), estate).unwrap();
         fs::write(folder.0.join("topology/sources.yaml"), sources).unwrap();
         folder
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     fn journal(&self) -> PathBuf {
@@ -88,6 +96,22 @@ impl Server {
 
     fn get(&self, path: &str) -> (u16, Value) {
         answer(self.client.get(format!("{}{path}", self.address)).call().unwrap())
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The status and the text of an answer, whatever it is. What is sent has its content type before it.
+    pub fn ask(&self, method: &str, path: &str, sent: Option<(&str, String)>) -> (u16, String) {
+        let url = format!("{}{path}", self.address);
+        let mut said = match (method, sent) {
+            ("POST", Some((kind, body))) => self.client.post(url).header("content-type", kind).send(body),
+            ("POST", None) => self.client.post(url).send_empty(),
+            _ => self.client.get(url).call(),
+        }
+        .unwrap();
+        (said.status().as_u16(), said.body_mut().read_to_string().unwrap())
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, Value) {

@@ -126,7 +126,24 @@ const NEEDS: &str = "
     GET /api/v1/incidents/1 viewer
     GET /api/v1/scores viewer
     GET /api/v1/predict viewer
+    GET /api/v1/openapi.json viewer
+    GET /api/v1/why viewer
+    GET /api/v1/impact viewer
+    GET /api/v1/estate viewer
+    GET /api/v1/estate/order-db viewer
+    GET /api/v1/rules viewer
+    GET /api/v1/cases viewer
+    GET /api/v1/signals viewer
+    GET /api/v1/coverage viewer
+    GET /api/v1/notifications viewer
+    GET /api/v2/status viewer
+    GET /api/v2/alerts viewer
+    GET /api/v2/alerts/groups viewer
+    GET /api/v2/receivers viewer
+    GET /api/v2/silences viewer
+    GET /metrics viewer
     POST /api/v1/predict viewer
+    POST /api/v1/change viewer
     POST /api/v1/diagnose viewer
     POST /api/v1/incidents/1/acknowledge responder
     POST /api/v1/incidents/1/%61cknowledge responder

@@ -48,7 +48,7 @@ fn shape(estate: &Snapshot) -> Vec<String> {
         format!("{one:?}")
     });
     let relations = estate.relations().map(|one| format!("{one:?}"));
-    let groups = estate.groups().iter().map(|one| format!("{one:?}"));
+    let groups = estate.groups().map(|one| format!("{one:?}"));
     components.chain(relations).chain(groups).collect()
 }
 
@@ -376,4 +376,80 @@ fn imports_are_the_words_of_their_origin() {
     // Git's own are untouched.
     assert_eq!(ran_json(&["estate", "show", "--store", &store])["components"].as_array().unwrap().len(), 4);
     assert!(!Path::new(&dir).join("topology/imported-csv.yaml").exists());
+}
+
+/// `extend` reaches components that only the store has. It does not keep them there.
+#[test]
+fn files_say_more_about_imported_components() {
+    let (dir, _) = project("overlay");
+    let at = |name: &str| Path::new(&dir).join(name);
+    let store = at(".faultscope/estate.redb");
+    let store = store.to_str().unwrap();
+    let table = at("inventory.csv");
+    let import = ["import", "csv", table.to_str().unwrap(), "--project", &dir, "--store", store];
+    let cache = || {
+        let shown = ran_json(&["estate", "show", "--store", store]);
+        shown["components"].as_array().unwrap().iter().find(|one| one["id"] == "cache").cloned()
+    };
+    let more = |text: &str| fs::write(at("topology/more.yaml"), format!("components:\n  - {{{text}}}\n")).unwrap();
+
+    // Nothing is known yet: the name is wrong, wherever it is looked for.
+    more("extend: cache, tier: core");
+    let (code, out, _) = faultscope(&["check", &dir]);
+    assert_eq!((code, out.contains("`cache` is extended, but nothing declares it")), (1, true), "{out}");
+    fs::write(&table, "id,type,owner\ncache,cache,ops\nold,cache,ops\n").unwrap();
+    ran(&import);
+    let sound = || faultscope(&["check", &dir]).1.contains(": 0 errors");
+    assert!(sound());
+
+    // A more special type, its attribute with a unit, an owner that wins over that of the import.
+    more("extend: cache, type: redis, tier: core, owner: dba, attributes: {maxmemory: 2GiB}");
+    assert!(sound());
+    ran(&["estate", "apply", &dir]);
+    let found = cache().unwrap();
+    let said = ["type", "kind", "tier", "owner", "origin"].map(|key| found[key].clone());
+    assert_eq!(said, [json!(null), json!("redis"), json!("core"), json!("dba"), json!("import:csv")], "{found}");
+    assert_eq!((&found["attributes"]["maxmemory"], &found["extends"]), (&json!(2_147_483_648.0), &json!(null)));
+
+    // The next import says its own, and what git says stays.
+    fs::write(&table, "id,type,owner,version\ncache,cache,web,7\nold,cache,ops,\n").unwrap();
+    ran(&import);
+    let found = cache().unwrap();
+    assert_eq!((&found["owner"], &found["attributes"]["version"]), (&json!("dba"), &json!("7")), "{found}");
+
+    // Errors have their place and the nearest name; nothing is applied.
+    for (text, expected) in [
+        ("extend: cahce, tier: core", "did you mean `cache`?"),
+        ("extend: cache, tier: gold", "`tier` cannot be `gold`"),
+        ("extend: cache, type: host", "which cannot become a host"),
+        ("extend: cache, attributes: {maxmemory: much}", "attribute `maxmemory` must be"),
+    ] {
+        more(text);
+        let (code, out, _) = faultscope(&["check", &dir]);
+        assert_eq!((code, out.contains(expected), out.contains("topology/more.yaml:2:")), (1, true, true), "{text}: {out}");
+        assert_eq!(faultscope(&["estate", "apply", &dir]).0, 2, "{text}");
+    }
+
+    // What the import withdraws is gone, however much was said about it.
+    more("extend: cache, owner: dba");
+    ran(&["estate", "apply", &dir]);
+    fs::write(&table, "id,type,owner\nold,cache,ops\n").unwrap();
+    ran(&import);
+    assert_eq!(cache(), None);
+    assert_eq!(faultscope(&["check", &dir]).0, 1);
+}
+
+/// What an import into the store cannot use is named.
+#[test]
+fn what_an_import_leaves_out_is_named() {
+    let (dir, store) = project("named");
+    let tables = Path::new(&dir).join("tables");
+    fs::create_dir_all(&tables).unwrap();
+    fs::write(tables.join("components.csv"), "id,type\nrack-1,rack\nrack-2,rack\n").unwrap();
+    fs::write(tables.join("relations.csv"), "from,kind,to\nrack-1,belongs_to,rack-2\nrack-2,belongs_to,rack-1\n").unwrap();
+    let report = ran_json(&["import", "csv", tables.to_str().unwrap(), "--project", &dir, "--store", &store]);
+    let skipped = report["skipped"].as_array().unwrap();
+    let [one] = skipped.as_slice() else { panic!("{skipped:?}") };
+    assert!(one["what"].as_str().unwrap().starts_with("`rack-"), "{one}");
+    assert!(one["why"].as_str().unwrap().contains("contains itself"), "{one}");
 }

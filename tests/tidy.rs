@@ -18,19 +18,19 @@ const OWNED: &[(&str, &str)] = &[
     ("rhai", "script"),
     ("stlrs", "anomaly"),
     ("ureq", "project"),
+    ("lettre", "notices"),
     ("axum", "server"),
     ("tokio", "server"),
     ("notify", "server"),
     ("hyper", "server"),
     ("hyper-util", "server"),
-    ("ring", "server"),
     ("tokio-rustls", "server"),
     ("prost", "ingest"),
     ("clap", "cli"),
 ];
 
 /// Folders that may touch files.
-const IO: &[&str] = &["files", "signal", "store", "project", "live", "server", "cli"];
+const IO: &[&str] = &["files", "signal", "store", "project", "live", "notices", "server", "cli"];
 /// Folders that may read a clock: the deadline of a script, the time that an evaluation took, when a score was received.
 const CLOCK: &[&str] = &["script", "project", "server", "cli"];
 

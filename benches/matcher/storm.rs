@@ -154,7 +154,7 @@ pub fn run() {
         let candidates = matcher.candidates();
         let near = matcher.touched();
         let engine = Engine::new(&plan, &estate, &facts, scripts.as_ref(), at, HOUR).only(candidates).near(near);
-        let diagnosis = diagnose(&Question { engine: &engine, cases: &cases, feedback: &feedback, counts: &counts });
+        let diagnosis = diagnose(&Question { engine: &engine, cases: &cases, feedback: &feedback, knowledge: None, counts: &counts });
         times.push(watch.microseconds() / 1e3);
         let incident = diagnosis.incidents.first().unwrap();
         let suspect = incident.suspects.first().unwrap();

@@ -73,6 +73,8 @@ pub struct Line {
 
 pub struct Workload {
     pub estate: Arc<Snapshot>,
+    /// The workload numbers them in this order.
+    components: Vec<ComponentId>,
     rules: Vec<Rule>,
     series: Arc<SeriesKey>,
 }
@@ -120,7 +122,7 @@ impl Workload {
         let (estate, _) = build_declared(empty.model().clone(), Declared { components, relations, ..Declared::default() });
         let rules = serde_json::from_slice(&std::fs::read(rules).unwrap()).unwrap();
         let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 } });
-        Workload { estate: Arc::new(estate), rules, series }
+        Workload { components: estate.ids().collect(), estate: Arc::new(estate), rules, series }
     }
 
     /// The rules as an expert would write them.
@@ -173,7 +175,7 @@ impl Workload {
     /// An event as a fact, made ready.
     pub fn ready(&self, matcher: &Matcher, line: &str) -> (Prepared, Line) {
         let event: EventLine<'_> = serde_json::from_str(line).unwrap();
-        let component = Some(ComponentId(event.comp));
+        let component = Some(self.components[event.comp as usize]);
         let time = Time(event.ts);
         let origin = || Origin { file: "events.jsonl".to_owned(), index: event.seq };
         match event.kind {

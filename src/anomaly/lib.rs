@@ -12,7 +12,6 @@
 mod binomial;
 mod change_point;
 mod column;
-mod counter;
 mod drain;
 mod ets;
 mod ewma;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use diag::Sources;
 use estate::{ComponentId, Snapshot, build};
-use signal::{Facts, Origin, Series};
+use signal::{Facts, Origin, Series, is_counter};
 use value::{MINUTE, Time};
 
-use super::counter::is_counter;
 use super::metric_group::family;
 use super::{RankInput, Symptom, deviations, rank};
 

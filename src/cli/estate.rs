@@ -10,13 +10,13 @@ use serde_json::{Value, json as value};
 
 use diag::{Code, one_line, text};
 
-use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
-use super::context::{ProjectArgs, json, load_project};
+use super::as_of::{now, user};
+use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use estate::{DeclaredComponent, DeclaredRelation, Model};
-use project::{Project, case_records, find_project, records_of};
+use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
 use store::{Audit, Change, Changeset, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
 
@@ -185,11 +185,13 @@ struct ApplyReport {
 }
 
 fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
-    let project = load_project(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."))?;
+    let project = load_project_over(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."), args.store.store.as_deref())?;
     refuse_mistakes(&project, &args.dir)?;
     let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = super::as_of::open(&path)?;
     let mut wanted = records_of(&project.estate, GIT);
+    let overlays = project.overlays.iter().cloned();
+    wanted.components.extend(overlays.map(|one| DeclaredComponent { origin: GIT.to_owned(), ..one }));
     wanted.cases = case_records(project.cases.cases(), &project.estate, GIT);
     let before = store.layer(GIT)?;
     let changes = Changeset::replacing(&before, wanted);
@@ -433,7 +435,7 @@ fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
 
 /// A command that only reads does not create a store.
 fn existing(args: &StoreArgs) -> Result<Store, Failure> {
-    open_existing(&path_of(args)?)
+    Ok(open_existing(&path_of(args)?)?)
 }
 
 fn path_of(args: &StoreArgs) -> Result<PathBuf, Failure> {

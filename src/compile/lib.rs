@@ -61,6 +61,7 @@ pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
         }
     }
     compiler.override_loops(&mut plan);
+    compiler.unsaid_aggregates(&plan);
     (plan, compiler.diagnostics)
 }
 

@@ -1,12 +1,14 @@
 //! What a rule leaves unsaid, though its author probably knows it: where the fault is, and what tells its incident from others.
 
-use diag::{Code, Span, text};
+use std::collections::{BTreeMap, BTreeSet};
+
+use diag::{Code, Diagnostic, Place, Span, text};
 use estate::ROOT_TYPE;
 use language::ast::{self, Body, Kind};
 
 use super::Compiler;
 use super::generic::is_generic;
-use super::plan::{Argument, Call, Cond, CondKind, Event, PlaceOf, Rule, Set, SetBase, Subject, Target, Text, Value, Variable};
+use super::plan::{Argument, Call, Cond, CondKind, Event, PlaceOf, Plan, Rule, Set, SetBase, Subject, Target, Text, Value, Variable};
 
 impl Compiler<'_> {
     /// A rule that says no place blames the component where its impact starts. If its conditions are about another one, that is
@@ -62,6 +64,68 @@ impl Compiler<'_> {
         );
         self.warning(Code::THIN_RULE, span, message, "fits most incidents", help);
     }
+}
+
+impl Compiler<'_> {
+    /// A metric of the project's own model that rules read, where nothing says how several series of one component combine. Each is
+    /// reported once, where it is declared.
+    pub(super) fn unsaid_aggregates(&mut self, plan: &Plan) {
+        let mut read: BTreeSet<&str> = BTreeSet::new();
+        let rules = plan.rules.values().map(|rule| &rule.condition);
+        let trees = plan.trees.values().flat_map(|tree| tree.nodes.values()).filter_map(|node| node.auto.as_ref());
+        rules.chain(trees).chain(plan.states.values()).for_each(|cond| metrics(cond, &mut read));
+        let model = self.inputs.estate.model();
+        let silent =
+            model.types.values().flat_map(|of| of.metrics.values()).filter(|def| !def.aggregate_said && read.contains(def.name.as_str()));
+        let found: BTreeMap<Place, &str> = silent.filter_map(|def| Some((def.place?, def.name.as_str()))).collect();
+        for (place, name) in found {
+            let message = text!("nothing says how several series of metric `{}` on one component combine", name);
+            let help = "add `aggregate`: `max` or `min` if the worst counts, `sum` if they add up, `mean` if they share";
+            let diagnostic = Diagnostic::warning(Code::UNSAID_AGGREGATE, place, message).label("rules would read their mean");
+            self.diagnostics.push(diagnostic.help(help));
+        }
+    }
+}
+
+/// The names of all metrics that a condition reads.
+fn metrics<'p>(cond: &'p Cond, into: &mut BTreeSet<&'p str>) {
+    match &cond.kind {
+        CondKind::Compare { left, right, .. } => [left, right].into_iter().for_each(|value| of_value(value, into)),
+        CondKind::Script(call) => into.extend(of_call(call)),
+        CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => {
+            into.insert(metric.name.as_str());
+        }
+        CondKind::Or(_)
+        | CondKind::And(_)
+        | CondKind::Not(_)
+        | CondKind::Held { .. }
+        | CondKind::Quantified(_)
+        | CondKind::Unexplained(_)
+        | CondKind::Event(_)
+        | CondKind::Probe { .. }
+        | CondKind::Link { .. }
+        | CondKind::Shares { .. }
+        | CondKind::State { .. } => {}
+    }
+    cond.children().into_iter().for_each(|inner| metrics(inner, into));
+}
+
+fn of_value<'p>(value: &'p Value, into: &mut BTreeSet<&'p str>) {
+    match value {
+        Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } => {}
+        Value::Metric(metric) | Value::Aggregate { metric, .. } => {
+            into.insert(metric.name.as_str());
+        }
+        Value::Share { of, .. } => of_value(of, into),
+        Value::Script(call) => into.extend(of_call(call)),
+    }
+}
+
+fn of_call(call: &Call) -> impl Iterator<Item = &str> {
+    call.arguments.iter().filter_map(|argument| match argument {
+        Argument::Metric(metric) => Some(metric.name.as_str()),
+        Argument::Component(_) | Argument::Number(_) | Argument::Text(_) => None,
+    })
 }
 
 /// The clause that decides who is blamed: the first conclusion.

@@ -91,6 +91,8 @@ codes! {
     DUPLICATE_NAME = "F3020", "the same name for two things", "同一名称指两个对象";
     SECRET = "F3021", "a literal secret in a file", "文件中的明文密钥";
     EXTENDS = "F3022", "more is said about a component that nothing declares, or something that cannot be", "补充说明的组件不存在，或补充内容不成立";
+    IDLE_MAPPING = "F3023", "an entry of `topology/sources.yaml` that repeats another one, has no effect, or distinguishes nothing", "`topology/sources.yaml` 中重复、不起作用或没有区分作用的条目";
+    UNSAID_AGGREGATE = "F3024", "a metric that rules read, without `aggregate`: several series of one component would be averaged", "规则读取的指标未说明 `aggregate`：同一组件的多条序列会被取平均值";
 
     SIGNAL_FORMAT = "F4001", "a signal file that cannot be read", "无法读取的信号文件";
     SIGNAL_ENTRY = "F4002", "a signal that cannot be read, rejected", "无法读取的信号，已拒绝";
@@ -101,6 +103,8 @@ codes! {
     SIGNAL_UNIT = "F4007", "values impossible for their unit", "与单位不符的值";
     SIGNAL_UNPLACED = "F4008", "spans of services that match no component", "服务未匹配到任何组件的 Span";
     SIGNAL_RELATION = "F4009", "calls between components without a relation in the topology", "调用双方在拓扑中没有关系";
+    SIGNAL_COUNTER = "F4010", "a series that is read as a counter, or a counter that cannot be read", "按计数器读取的序列，或无法读取的计数器";
+    SIGNAL_COMBINED = "F4011", "several series of one component, averaged because the model does not say how they combine", "模型未说明如何合并，同一组件的多条序列被取平均值";
     SCORER = "F4020", "a scorer that was not queried, or gave no valid answer", "评分服务未被查询，或未给出有效结果";
 
     SCRIPT_SYNTAX = "F5001", "a script that cannot be compiled", "无法编译的脚本";
@@ -132,6 +136,7 @@ codes! {
     OUTPUT = "F9007", "output that cannot be written", "输出无法写入";
     EXISTS = "F9008", "a file that would be overwritten", "会被覆盖的文件";
     REMOTE = "F9009", "a server that cannot be reached", "无法访问的服务器";
+    UNKNOWN_NAME = "F9010", "a name that nothing has", "没有任何对象使用的名称";
 
     REQUEST = "F9501", "a request that cannot be read", "无法读取的请求";
     NO_ADDRESS = "F9502", "an unknown endpoint", "未知的接口";

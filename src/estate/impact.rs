@@ -19,6 +19,7 @@ use super::component::ComponentId;
 use super::csr::Scratch;
 use super::graph::KindIndex;
 use super::model::State;
+use super::overlay::Side;
 use super::snapshot::Snapshot;
 use super::walk::Hop;
 
@@ -89,7 +90,7 @@ enum Softens {
     Kind,
     Relation,
     /// The position of the group, and how many of its members are left.
-    Redundancy(usize, usize),
+    Redundancy(u32, usize),
     NotDown,
 }
 
@@ -142,7 +143,7 @@ impl Softens {
             Softens::Kind => SoftenedBy::Kind { kind: kind()? },
             Softens::Relation => SoftenedBy::Relation { kind: kind()? },
             Softens::Redundancy(at, left) => {
-                let group = estate.groups().get(at)?;
+                let group = estate.group_at(at)?;
                 SoftenedBy::Redundancy { group: group.id.clone(), left, members: group.members.len(), need: group.need }
             }
             Softens::NotDown => SoftenedBy::NotDown { before: estate.component(before).id.clone() },
@@ -160,7 +161,7 @@ impl Snapshot {
 
     /// The same as a forest, for callers that do not need every path written out.
     pub fn reach_of(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Reach {
-        self.pool.with(self.len(), |walk| {
+        self.walk(|walk| {
             let mut part = self.explore(walk, roots, max_hops);
             self.spread(walk, &mut part);
             let from = self.carriers(walk, &part);
@@ -168,7 +169,7 @@ impl Snapshot {
             let mut order: Vec<u32> = (0u32..).take(part.components.len()).collect();
             for layer in part.layers.windows(2) {
                 let layer = layer.first().zip(layer.last()).and_then(|(begin, end)| order.get_mut(*begin..*end)).unwrap_or_default();
-                layer.sort_unstable_by_key(|at| part.component(*at));
+                layer.sort_unstable_by_key(|at| self.slots.id(part.component(*at)));
             }
             let mut rank = vec![0u32; order.len()];
             for (place, at) in (0u32..).zip(&order) {
@@ -182,7 +183,7 @@ impl Snapshot {
                 items.extend(layer.iter().filter_map(|at| {
                     let (carrier, via, root) = *from.get(*at as usize)?;
                     Some(ReachItem {
-                        component: ComponentId(part.component(*at)),
+                        component: self.slots.id(part.component(*at)),
                         distance,
                         state: part.state(*at)?,
                         from: rank.get(carrier as usize).copied().unwrap_or(u32::MAX),
@@ -192,30 +193,31 @@ impl Snapshot {
                     })
                 }));
             }
-            Reach { roots: part.components.iter().take(part.roots()).map(|root| ComponentId(*root)).collect(), items }
+            Reach { roots: part.components.iter().take(part.roots()).map(|root| self.slots.id(*root)).collect(), items }
         })
     }
 
     /// The same without paths: each with its state, in the order in which they are reached.
     pub fn states(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<(ComponentId, State)> {
-        self.pool.with(self.len(), |walk| {
+        self.walk(|walk| {
             let mut part = self.explore(walk, roots, max_hops);
             self.spread(walk, &mut part);
             let reached = part.components.iter().zip(&part.states).skip(part.roots());
-            reached.filter_map(|(component, state)| Some((ComponentId(*component), (*state)?))).collect()
+            reached.filter_map(|(component, state)| Some((self.slots.id(*component), (*state)?))).collect()
         })
     }
 
     /// Breadth first along the travel of faults. The walk's notes are positions in the part.
     fn explore(&self, walk: &mut Scratch, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Part {
-        let mut roots: Vec<(ComponentId, State)> = roots.iter().copied().filter(|(root, _)| (root.0 as usize) < self.len()).collect();
+        let mut roots = roots.to_vec();
         roots.sort_unstable_by_key(|(root, state)| (*root, std::cmp::Reverse(*state)));
         roots.dedup_by_key(|(root, _)| *root);
+        let roots = roots.into_iter().map(|(root, state)| (self.slots.slot(root), state)).filter(|(root, _)| self.is_there(*root));
         let mut part = Part { components: Vec::new(), layers: vec![0], states: Vec::new(), begins: vec![0], hops: Vec::new() };
-        for (position, (root, state)) in (0u32..).zip(&roots) {
-            walk.see_as(root.0, position);
-            part.components.push(root.0);
-            part.states.push(Some(*state));
+        for (position, (root, state)) in (0u32..).zip(roots) {
+            walk.see_as(root, position);
+            part.components.push(root);
+            part.states.push(Some(state));
         }
         part.layers.push(part.components.len());
         let (mut at, mut distance) = (0, 0u32);
@@ -224,13 +226,13 @@ impl Snapshot {
             let open = max_hops.is_none_or(|most| distance < most);
             while at < end {
                 let Some(&component) = part.components.get(at) else { break };
-                for step in self.on.steps(component) {
+                for (to, kind) in self.row(Side::On, component).hops() {
                     let next = u32::try_from(part.components.len()).unwrap_or(u32::MAX);
-                    if open && walk.see_as(step.to.0, next) {
-                        part.components.push(step.to.0);
-                        part.hops.push((next, step.kind));
-                    } else if let Some(known) = walk.noted(step.to.0) {
-                        part.hops.push((known, step.kind));
+                    if open && walk.see_as(to, next) {
+                        part.components.push(to);
+                        part.hops.push((next, kind));
+                    } else if let Some(known) = walk.noted(to) {
+                        part.hops.push((known, kind));
                     }
                 }
                 part.begins.push(part.hops.len());
@@ -254,11 +256,12 @@ impl Snapshot {
                 let Some(state) = self.carried(walk, part, at, (to, kind)) else { continue };
                 if part.worsen(to, state) {
                     work.push(to);
-                    let component = ComponentId(part.component(to));
+                    let component = part.component(to);
                     if self.in_group(component) {
                         // It may have shielded the dependents of its group's other lost members.
-                        let members = self.groups_of(component).flat_map(|group| &group.members);
-                        work.extend(members.filter_map(|member| walk.noted(member.0)).filter(|at| part.state(*at) == Some(State::Down)));
+                        let members = self.groups_at(component).flat_map(|group| &group.members);
+                        let reached = members.filter_map(|member| walk.noted(self.slots.slot(*member)));
+                        work.extend(reached.filter(|at| part.state(*at) == Some(State::Down)));
                     }
                 }
             }
@@ -292,7 +295,7 @@ impl Snapshot {
         match part.state(at)? {
             State::AtRisk | State::Degraded => Some(State::AtRisk),
             State::Down => {
-                let (lost, dependent) = (ComponentId(part.component(at)), ComponentId(part.component(to)));
+                let (lost, dependent) = (part.component(at), part.component(to));
                 let effect = self.effect(lost, kind, dependent)?;
                 let shielded = self.in_group(lost) && self.shield(walk, part, lost, dependent).is_some();
                 Some(if shielded { effect.min(State::Degraded) } else { effect })
@@ -309,8 +312,8 @@ impl Snapshot {
         let by = match before {
             State::AtRisk | State::Degraded => Softens::NotDown,
             State::Down => {
-                let (lost, dependent) = (ComponentId(part.component(at)), ComponentId(part.component(to)));
-                let own = self.own_effect(lost, kind, dependent).is_some();
+                let (lost, dependent) = (part.component(at), part.component(to));
+                let own = self.special_effect(lost, kind, dependent).is_some();
                 let shield = self.shield(walk, part, lost, dependent).filter(|_| self.effect(lost, kind, dependent) == Some(State::Down));
                 match shield {
                     Some((group, left)) => Softens::Redundancy(group, left),
@@ -324,17 +327,19 @@ impl Snapshot {
 
     /// A redundancy group of `lost` that is intact, if `dependent` also depends on another living member of it: its position, and how
     /// many members live.
-    fn shield(&self, walk: &Scratch, part: &Part, lost: ComponentId, dependent: ComponentId) -> Option<(usize, usize)> {
-        let is_down = |member: ComponentId| walk.noted(member.0).and_then(|at| part.state(at)) == Some(State::Down);
-        self.group_positions(lost).find_map(|(at, group)| {
-            let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(*member)).collect();
-            let uses = || self.back.ends(dependent.0).iter().any(|supplier| living.contains(&ComponentId(*supplier)));
-            (living.len() >= group.need && uses()).then_some((at, living.len()))
+    fn shield(&self, walk: &Scratch, part: &Part, lost: u32, dependent: u32) -> Option<(u32, usize)> {
+        let is_down = |member: u32| walk.noted(member).and_then(|at| part.state(at)) == Some(State::Down);
+        self.group_positions(lost).iter().find_map(|at| {
+            let group = self.group_at(*at)?;
+            let members = group.members.iter().map(|member| self.slots.slot(*member));
+            let living: Vec<u32> = members.filter(|member| !is_down(*member)).collect();
+            let uses = || self.row(Side::Back, dependent).ends.iter().any(|supplier| living.contains(supplier));
+            (living.len() >= group.need && uses()).then_some((*at, living.len()))
         })
     }
 }
 
-/// The part of an estate that faults reach. Components are positions in the order in which they are reached, so that later
+/// The part of an estate that faults reach, by slots. Components are positions in the order in which they are reached, so that later
 /// steps stay in a small piece of memory.
 struct Part {
     components: Vec<u32>,

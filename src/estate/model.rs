@@ -51,8 +51,12 @@ pub struct MetricDef {
     pub staleness: Duration,
     /// How several series of one component become one value.
     pub aggregate: Aggregate,
+    /// Whether the model says so: otherwise nobody has thought of several series.
+    pub aggregate_said: bool,
     /// Which way it deviates when something is wrong.
     pub direction: Direction,
+    /// Where the type declares it; `None` in the base model.
+    pub place: Option<Place>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -183,7 +183,9 @@ fn metric(name: &str, chain: &[&Entry<MetricDraft>]) -> MetricDef {
         unit: chain.iter().find_map(|entry| entry.body.unit).unwrap_or(Unit::COUNT),
         staleness: chain.iter().find_map(|entry| entry.body.staleness).unwrap_or(DEFAULT_STALENESS),
         aggregate: chain.iter().find_map(|entry| entry.body.aggregate).unwrap_or(Aggregate::Mean),
+        aggregate_said: chain.iter().any(|entry| entry.body.aggregate.is_some()),
         direction: chain.iter().find_map(|entry| entry.body.direction).unwrap_or(Direction::Both),
+        place: chain.first().and_then(|entry| entry.place),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod encode;
 mod loki;
 mod otlp;
 mod refusal;
@@ -18,11 +19,12 @@ mod zabbix;
 use serde::de::IgnoredAny;
 
 use diag::{Diagnostic, text};
-use signal::{Counts, Delivered, Facts, Intake, Rejected, Resolver, Spans};
+use signal::{Counter, Counts, Delivered, Facts, Intake, Rejected, Resolver, Spans};
 use value::{Duration, MINUTE, Time};
 
 pub use answer::{Answer, Outcome, answer};
 pub use body::{ContentEncoding, decompress};
+pub use encode::remote_write_body;
 pub use refusal::{Refusal, Why};
 pub use route::{PATHS, Path, Route, route};
 pub use wire::MAX_ENTRIES;
@@ -155,6 +157,8 @@ pub struct Taken {
     pub facts: Facts,
     /// For each alert of the facts, when it counts as resolved unless it is sent again; [`Time::MAX`] if only a resolution ends it.
     pub deadlines: Vec<Time>,
+    /// Positions of series that are counters: their points are still the counts, to be read with the ones before.
+    pub counters: Vec<(usize, Counter)>,
     /// The spans of a trace are made into series only once their minute is over: append them to those that wait.
     pub spans: Spans,
     /// Entries that are used or were there already.
@@ -193,10 +197,10 @@ pub fn read(protocol: Protocol, body: &[u8], received: Time, resolver: &Resolver
         Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => intake.events(body)?,
         Protocol::Scores => intake.scores(body)?,
     }
-    let Delivered { facts, deadlines, counts, rejected, remarks } = intake.finish();
+    let Delivered { facts, deadlines, counters, counts, rejected, remarks } = intake.finish();
     let accepted = accepted(&counts);
     let written = Written { samples: counts.samples.kept + counts.samples.duplicates + counts.scores.kept, histograms: 0, exemplars: 0 };
-    Ok(Taken { facts, deadlines, spans, accepted, refused: counts.rejected(), rejected, counts, written, ignored, remarks })
+    Ok(Taken { facts, deadlines, counters, spans, accepted, refused: counts.rejected(), rejected, counts, written, ignored, remarks })
 }
 
 /// The entries that a sender counts: samples and not series.

@@ -20,6 +20,7 @@ use value::{Duration, SECOND, Time};
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
 use super::journal::{Entry, Journal, Retention};
+use super::traffic::{Delays, Ledger, Source};
 use super::window::{Keep, LetGo};
 use super::world::{Arrived, Revision, World};
 
@@ -65,13 +66,26 @@ pub struct Published {
     pub diagnoses: u64,
 }
 
+/// The signals kept, with the project by which they were placed.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    pub facts: Arc<Facts>,
+    pub counts: Counts,
+    /// Components of the facts are positions in its estate, and in no other.
+    pub revision: Revision,
+}
+
 /// What the world is told.
 pub(super) enum ToWorld {
-    Taken { entry: Entry, arrived: Box<Arrived>, digest: String },
+    Taken {
+        entry: Entry,
+        arrived: Box<Arrived>,
+        digest: String,
+    },
     /// Use another project, once the journal has been read with it.
     Reload(Revision),
     Built(Box<World>),
-    Facts(SyncSender<Arc<Facts>>),
+    Recent(SyncSender<Recent>),
     Stop,
 }
 
@@ -80,6 +94,26 @@ pub(super) enum ToWorld {
 struct Log {
     file: std::fs::File,
     path: PathBuf,
+    /// Its bytes, all of them whole lines.
+    length: u64,
+}
+
+impl Log {
+    /// Adds events; on disk when it returns. After an error none of them is there.
+    fn write(&mut self, events: &[Event]) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
+            bytes.push(b'\n');
+        }
+        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
+            // Half a line would swallow the next one.
+            self.file.set_len(self.length)?;
+            return Err(error);
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
 }
 
 /// What the threads share.
@@ -93,6 +127,8 @@ pub(super) struct Shared {
     told: Mutex<u64>,
     news: Condvar,
     pub journal: Mutex<Journal>,
+    pub traffic: Mutex<Ledger>,
+    delays: Mutex<Delays>,
     pub accepted: AtomicU64,
     refused: AtomicU64,
     /// Why the last write of the journal failed.
@@ -125,7 +161,8 @@ impl Live {
         said.extend(warned);
         let now = (options.clock)();
         let mut world = World::new(revision, options.keep, now);
-        world.replay(journal.reader(0), now);
+        let mut traffic = Ledger::default();
+        world.replay(journal.reader(0).inspect(|entry| traffic.heard(entry.protocol, entry.received)), now);
         let mut incidents = incidents;
         let published = publish(&mut world, &options, 1);
         incidents.update(&published.diagnosis);
@@ -137,6 +174,8 @@ impl Live {
             told: Mutex::new(0),
             news: Condvar::new(),
             journal: Mutex::new(journal),
+            traffic: Mutex::new(traffic),
+            delays: Mutex::default(),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             broken: Mutex::new(None),
@@ -167,9 +206,25 @@ impl Live {
     /// # Errors
     /// The request, of which nothing was kept.
     pub fn submit(&self, request: Request) -> Result<(), Request> {
-        self.lanes.push(request).inspect_err(|_| {
+        self.lanes.push(request).inspect_err(|request| {
+            held(&self.shared.traffic).overloaded(request.protocol);
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
         })
+    }
+
+    /// What each protocol sent, and which of them have stopped.
+    pub fn sources(&self) -> Vec<Source> {
+        held(&self.shared.traffic).sources(self.now())
+    }
+
+    /// How long requests waited for their diagnosis, since the start.
+    pub fn delays(&self) -> Delays {
+        held(&self.shared.delays).clone()
+    }
+
+    /// How long facts are kept.
+    pub fn keep(&self) -> Keep {
+        self.options.keep
     }
 
     /// How many requests wait to be read: of alerts, and of the rest.
@@ -193,9 +248,9 @@ impl Live {
     }
 
     /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy.
-    pub fn facts(&self) -> Option<Arc<Facts>> {
+    pub fn recent(&self) -> Option<Recent> {
         let (reply, answer) = sync_channel(1);
-        self.world.send(ToWorld::Facts(reply)).ok()?;
+        self.world.send(ToWorld::Recent(reply)).ok()?;
         answer.recv().ok()
     }
 
@@ -220,8 +275,19 @@ impl Live {
     /// `REQUEST`: no such incident. `JOURNAL`: it cannot be written.
     pub fn act(&self, id: u64, action: Action, by: Option<String>) -> Result<Tracked, Box<Diagnostic>> {
         let now = self.now();
-        let changed = held(&self.shared.incidents).act(id, action, by, now)?.clone();
-        self.shared.tell().map_err(|error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))))?;
+        let mut log = held(&self.shared.log);
+        let mut incidents = held(&self.shared.incidents);
+        let before = incidents.get(id).cloned();
+        let changed = incidents.act(id, action, by, now)?.clone();
+        let events = incidents.take_events();
+        if let Err(error) = log.write(&events) {
+            // What was refused has not happened.
+            incidents.undo(before, events);
+            return Err(Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))));
+        }
+        drop(incidents);
+        drop(log);
+        self.shared.announce(&events);
         Ok(changed)
     }
 
@@ -233,8 +299,7 @@ impl Live {
     /// Waits until there is an event after `number`, at most `most`. Returns the number of the last one.
     pub fn wait(&self, number: u64, most: Wait) -> u64 {
         let told = held(&self.shared.told);
-        let (told, _) =
-            self.shared.news.wait_timeout_while(told, most, |told| *told <= number).unwrap_or_else(PoisonError::into_inner);
+        let (told, _) = self.shared.news.wait_timeout_while(told, most, |told| *told <= number).unwrap_or_else(PoisonError::into_inner);
         *told
     }
 
@@ -292,17 +357,24 @@ impl Shared {
         // The order of events on file is that of their numbers: whoever takes them holds the file.
         let mut log = held(&self.log);
         let events = held(&self.incidents).take_events();
-        let Some(last) = events.last().map(|event| event.number) else { return Ok(()) };
-        let mut bytes = Vec::new();
-        for event in &events {
-            serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
-            bytes.push(b'\n');
+        if let Err(error) = log.write(&events) {
+            // The next time they are written with what has happened until then.
+            held(&self.incidents).give_back(events);
+            return Err(error);
         }
-        let written = log.file.write_all(&bytes).and_then(|()| log.file.sync_data());
         drop(log);
-        *held(&self.told) = last;
-        self.news.notify_all();
-        written
+        self.announce(&events);
+        Ok(())
+    }
+
+    /// Wakes those who wait for events, which are on disk.
+    fn announce(&self, events: &[Event]) {
+        if let Some(last) = events.last() {
+            let mut told = held(&self.told);
+            *told = last.number.max(*told);
+            drop(told);
+            self.news.notify_all();
+        }
     }
 }
 
@@ -313,6 +385,8 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
     let mut changed = false;
     let mut building = false;
     let mut wanted: Option<Revision> = None;
+    // When the requests were received that no diagnosis knows yet.
+    let mut fresh: Vec<Time> = Vec::new();
     loop {
         let patience = if changed { GATHER } else { Wait::from_secs(1) };
         let message = inbox.recv_timeout(patience);
@@ -320,6 +394,7 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
         match message {
             Ok(ToWorld::Taken { entry, arrived, digest }) => {
                 changed = true;
+                fresh.push(entry.received);
                 let now = (options.clock)();
                 let arrived = if digest == world.revision.digest { Some(*arrived) } else { reread(&world.revision.project, &entry) };
                 if let Some(arrived) = arrived {
@@ -336,8 +411,9 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
                 changed = true;
             }
             // Whoever asked may have given up.
-            Ok(ToWorld::Facts(reply)) => {
-                let _ = reply.send(world.settled());
+            Ok(ToWorld::Recent(reply)) => {
+                let (facts, counts) = (world.settled(), world.counts());
+                let _ = reply.send(Recent { facts, counts, revision: world.revision.clone() });
             }
             Ok(ToWorld::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -353,9 +429,12 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
             let published = publish(&mut world, options, made);
             held(&shared.incidents).update(&published.diagnosis);
             *shared.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
-            // An event that cannot be written is told all the same; the incident itself is in memory, and the next write has it.
+            // What cannot be written now is written after the next diagnosis.
             let _ = shared.tell();
             last_at = (options.clock)();
+            let mut delays = held(&shared.delays);
+            fresh.drain(..).for_each(|received| delays.add(last_at.since(received)));
+            drop(delays);
             changed = false;
         }
     }
@@ -427,5 +506,6 @@ fn open_incidents(data: &Path) -> Result<(Incidents, Log, Vec<Text>), Box<Diagno
         // A line that a crash left incomplete must not swallow the next one.
         file.write_all(b"\n").map_err(|error| failed(&error))?;
     }
-    Ok((incidents, Log { file, path }, said))
+    let length = file.metadata().map_err(|error| failed(&error))?.len();
+    Ok((incidents, Log { file, path, length }, said))
 }

@@ -80,11 +80,13 @@ fn diagnosis(at: Time, text: &str) -> Diagnosis {
         solutions: Vec::new(),
         changes: Vec::new(),
         cases: Vec::new(),
+        before: Vec::new(),
         near_misses: Vec::new(),
         unjudged: Vec::new(),
         unexplained: Vec::new(),
         groups: Vec::new(),
         unplaced: Vec::new(),
+        unplaced_because: Vec::new(),
         suppressed: Vec::new(),
         set_aside: Vec::new(),
         accounting: Vec::new(),
@@ -182,4 +184,20 @@ fn people_and_restarts() {
          400: #1 redis Reopened",
     );
     check("0: redis[a] \n 5: restart\n 10: nginx[b]", "0: #1 redis Opened\n 10: #2 nginx Opened");
+}
+
+/// An action that could not be written has not happened, and costs no number.
+#[test]
+fn an_action_that_is_not_written_is_taken_back() {
+    let (mut incidents, _) = Incidents::read("");
+    incidents.update(&diagnosis(time("0"), "redis[a]"));
+    let before = incidents.get(1).cloned();
+    incidents.act(1, Action::Acknowledge, None, time("5")).expect("known");
+    let events = incidents.take_events();
+    assert_eq!(events.len(), 2);
+    incidents.undo(before.clone(), events);
+    assert_eq!(incidents.get(1), before.as_ref());
+    incidents.act(1, Action::Note("again".to_owned()), None, time("6")).expect("known");
+    let written: Vec<(u64, super::What)> = incidents.take_events().iter().map(|event| (event.number, event.what)).collect();
+    assert_eq!(written, [(1, super::What::Opened), (2, super::What::Noted)]);
 }

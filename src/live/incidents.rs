@@ -154,6 +154,22 @@ impl Incidents {
         std::mem::take(&mut self.unwritten)
     }
 
+    /// Takes back events that could not be written.
+    pub fn give_back(&mut self, mut events: Vec<Event>) {
+        events.append(&mut self.unwritten);
+        self.unwritten = events;
+    }
+
+    /// Takes back the last action, with the events since the last ones that were written: the incident is as it was `before`.
+    pub fn undo(&mut self, before: Option<Tracked>, mut events: Vec<Event>) {
+        if let Some(before) = before {
+            self.by_id.insert(before.id, before);
+            // Its number goes to the next event: numbers have no gaps.
+            self.next_event -= u64::from(events.pop().is_some());
+        }
+        self.give_back(events);
+    }
+
     /// What a new diagnosis means for the incidents.
     pub fn update(&mut self, diagnosis: &Diagnosis) {
         let now = diagnosis.at;
@@ -204,9 +220,7 @@ impl Incidents {
     /// it shares most signals.
     fn recognise(&self, diagnosis: &Diagnosis) -> BTreeMap<usize, u64> {
         let now = diagnosis.at;
-        let recent = |one: &&Tracked| {
-            one.merged_into.is_none() && (one.status != Status::Resolved || now.since(one.seen) < COMES_BACK)
-        };
+        let recent = |one: &&Tracked| one.merged_into.is_none() && (one.status != Status::Resolved || now.since(one.seen) < COMES_BACK);
         let mut pairs: Vec<(bool, usize, std::cmp::Reverse<u64>, std::cmp::Reverse<usize>)> = Vec::new();
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             let (component, fault, signals) = key(incident);
@@ -295,7 +309,9 @@ impl Incidents {
     /// `REQUEST`: no such incident.
     pub fn act(&mut self, id: u64, action: Action, by: Option<String>, now: Time) -> Result<&Tracked, Box<Diagnostic>> {
         if !self.by_id.contains_key(&id) {
-            return Err(Box::new(Diagnostic::nowhere(Code::REQUEST, text!("no incident `{}`", id)).help("`GET /api/v1/incidents` lists them")));
+            return Err(Box::new(
+                Diagnostic::nowhere(Code::REQUEST, text!("no incident `{}`", id)).help("`GET /api/v1/incidents` lists them"),
+            ));
         }
         match action {
             Action::Acknowledge => self.step(id, now, (What::Acknowledged, by, None), |one| {

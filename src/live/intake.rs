@@ -150,7 +150,7 @@ pub(super) fn read_requests(shared: &Shared, lanes: &Lanes, accepted: &SyncSende
         let resolver = Resolver::new(&revision.project.placement, &revision.project.estate);
         let mut request = first;
         loop {
-            take(request, &resolver, &revision.digest, accepted);
+            take(shared, request, &resolver, &revision.digest, accepted);
             let Some(following) = lanes.pop() else { return };
             request = following;
             if shared.active().digest != revision.digest {
@@ -161,17 +161,18 @@ pub(super) fn read_requests(shared: &Shared, lanes: &Lanes, accepted: &SyncSende
     }
 }
 
-fn take(request: Request, resolver: &Resolver<'_>, digest: &str, accepted: &SyncSender<Accepted>) {
+fn take(shared: &Shared, request: Request, resolver: &Resolver<'_>, digest: &str, accepted: &SyncSender<Accepted>) {
     let Request { protocol, encoding, limit, body, received, done } = request;
-    let plain = match decompress(encoding, &body, limit) {
-        Ok(plain) => plain.into_owned(),
-        Err(refusal) => return done(Err(Refused::Unreadable(refusal))),
-    };
-    let taken = match read(protocol, &plain, received, resolver) {
-        Ok(taken) => taken,
-        Err(refusal) => return done(Err(Refused::Unreadable(refusal))),
+    let plain = decompress(encoding, &body, limit).map(std::borrow::Cow::into_owned);
+    let (taken, plain) = match plain.and_then(|plain| Ok((read(protocol, &plain, received, resolver)?, plain))) {
+        Ok(both) => both,
+        Err(refusal) => {
+            held(&shared.traffic).unreadable(protocol);
+            return done(Err(Refused::Unreadable(refusal)));
+        }
     };
     if taken.accepted == 0 {
+        held(&shared.traffic).read(protocol, received, &taken);
         return done(Ok(Receipt { number: None, taken }));
     }
     let one = Accepted { protocol, body: plain, received, taken, digest: digest.to_owned(), done };
@@ -206,6 +207,7 @@ pub(super) fn write(shared: &Shared, waiting: &Receiver<Accepted>, world: &SyncS
                     let Accepted { protocol, body, received, mut taken, digest, done } = one;
                     let facts = Arrived::of(&mut taken);
                     shared.accepted.fetch_add(1, Ordering::Relaxed);
+                    held(&shared.traffic).read(protocol, received, &taken);
                     done(Ok(Receipt { number: Some(number), taken }));
                     let entry = Entry { number, received, protocol, body };
                     let _ = world.send(ToWorld::Taken { entry, arrived: Box::new(facts), digest });
@@ -213,6 +215,7 @@ pub(super) fn write(shared: &Shared, waiting: &Receiver<Accepted>, world: &SyncS
             }
             Err(error) => {
                 for one in batch.drain(..) {
+                    held(&shared.traffic).not_written(one.protocol);
                     (one.done)(Err(Refused::NotWritten(error.to_string())));
                 }
             }

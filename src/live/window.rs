@@ -2,6 +2,7 @@
 //!
 //! All lists are indexed by [`Window::settle`]; until then, new facts stand at the end of their lists.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use estate::ComponentId;
 use schemars::JsonSchema;
 use serde::Serialize;
-use signal::{Alert, Counts, Fact, Facts, KindCounts, Origin, Sample, Series, SeriesKey};
-use value::{Duration, HOUR, Time};
+use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Sample, Series, SeriesKey};
+use value::{Duration, HOUR, SECOND, Time};
 
 /// How long facts are kept, and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub struct LetGo {
     pub late_spans: u64,
 }
 
+/// What is too old is looked for this often: that takes as long as there are facts.
+const FORGET: Duration = 10 * SECOND;
+
 /// Name and labels.
 type AlertName = (String, BTreeMap<String, String>);
 /// Component, metric and labels.
@@ -66,10 +70,16 @@ pub struct Window {
     keep: Keep,
     /// By name and labels.
     alerts: BTreeMap<AlertName, Tracked>,
+    /// Those with a deadline, the next one first: a start reads a million requests, and each of them asks whose time is up.
+    due: BTreeSet<(Time, AlertName)>,
+    /// When what is too old was last removed.
+    forgotten: Time,
     /// Alerts at the end of the list, which is sorted up to there.
     new_alerts: BTreeMap<(Time, Origin), usize>,
     new_series: BTreeMap<SeriesName, usize>,
     sorted_series: usize,
+    /// The last counts of series that are counters.
+    counters: BTreeMap<SeriesName, Vec<(Time, f64)>>,
     /// What senders repeat when they believe that a request failed: batches of log lines, changes, reports; by their first time.
     seen: BTreeSet<(Time, u64)>,
     counts: Counts,
@@ -86,9 +96,12 @@ impl Window {
             facts: Arc::default(),
             keep,
             alerts: BTreeMap::new(),
+            due: BTreeSet::new(),
+            forgotten: Time::MIN,
             new_alerts: BTreeMap::new(),
             new_series: BTreeMap::new(),
             sorted_series: 0,
+            counters: BTreeMap::new(),
             seen: BTreeSet::new(),
             counts: Counts::default(),
             samples: 0,
@@ -124,8 +137,9 @@ impl Window {
         counts
     }
 
-    /// Takes the facts of one request, received at `now`, with the deadline of each alert. `each` is told every fact as it is now known.
-    pub fn take(&mut self, taken: Facts, deadlines: &[Time], now: Time, mut each: impl FnMut(Fact)) {
+    /// Takes the facts of one request, received at `now`, with the deadline of each alert and the
+    /// positions of series that are counters. `each` is told every fact as it is now known.
+    pub fn take(&mut self, taken: Facts, deadlines: &[Time], counters: &[(usize, Counter)], now: Time, mut each: impl FnMut(Fact)) {
         self.unsettled = true;
         let present = &mut Arc::make_mut(&mut self.facts).present;
         present.alerts |= taken.present.alerts;
@@ -136,7 +150,17 @@ impl Window {
         for (alert, deadline) in taken.alerts.into_iter().zip(deadlines) {
             self.alert(alert, Some(deadline).filter(|deadline| *deadline < Time::MAX), &mut each);
         }
-        for series in taken.series {
+        for (why, group) in taken.unplaced {
+            match Arc::make_mut(&mut self.facts).unplaced.entry(why) {
+                Entry::Occupied(mut known) => known.get_mut().count += group.count,
+                Entry::Vacant(new) => drop(new.insert(group)),
+            }
+        }
+        let mut counters = counters.iter().peekable();
+        for (at, mut series) in taken.series.into_iter().enumerate() {
+            if let Some((_, counter)) = counters.next_if(|(position, _)| *position == at) {
+                self.risen(&mut series, *counter);
+            }
             self.series(series, now, &mut each);
         }
         let facts = Arc::make_mut(&mut self.facts);
@@ -210,20 +234,31 @@ impl Window {
             each(Fact::Alert(kept.clone()));
         }
         if let Some(tracked) = self.alerts.get_mut(&key) {
-            tracked.deadline = deadline;
+            let before = std::mem::replace(&mut tracked.deadline, deadline);
             tracked.expired = false;
+            self.renew(key, before, deadline);
         }
     }
 
-    fn new_alert(
-        &mut self,
-        key: AlertName,
-        alert: Alert,
-        deadline: Option<Time>,
-        each: &mut impl FnMut(Fact),
-    ) {
+    /// The deadline of an alert is another one.
+    fn renew(&mut self, key: AlertName, before: Option<Time>, after: Option<Time>) {
+        let Some(before) = before else {
+            self.due.extend(after.map(|deadline| (deadline, key)));
+            return;
+        };
+        let mut entry = (before, key);
+        self.due.remove(&entry);
+        if let Some(deadline) = after {
+            entry.0 = deadline;
+            self.due.insert(entry);
+        }
+    }
+
+    fn new_alert(&mut self, key: AlertName, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
         each(Fact::Alert(alert.clone()));
-        self.alerts.insert(key, Tracked { start: alert.start, origin: alert.origin.clone(), deadline, expired: false });
+        let tracked = Tracked { start: alert.start, origin: alert.origin.clone(), deadline, expired: false };
+        let before = self.alerts.insert(key.clone(), tracked).and_then(|before| before.deadline);
+        self.renew(key, before, deadline);
         let facts = Arc::make_mut(&mut self.facts);
         self.new_alerts.insert((alert.start, alert.origin.clone()), facts.alerts.len());
         facts.alerts.push(alert);
@@ -236,6 +271,17 @@ impl Window {
             let sorted = self.facts.alerts.get(..self.facts.alerts.len() - self.new_alerts.len())?;
             sorted.binary_search_by(|alert| (alert.start, &alert.origin).cmp(&(known.start, &known.origin))).ok()
         })
+    }
+
+    /// Makes the rise of a counter of its counts, with those that came before.
+    fn risen(&mut self, series: &mut Series, counter: Counter) {
+        let name = (series.component, series.metric.clone(), series.labels.clone());
+        let counts = self.counters.entry(name).or_default();
+        let known = counts.last().map_or(Time::MIN, |(time, _)| *time);
+        counts.extend(series.points.iter().filter(|(time, _)| *time > known));
+        series.points = counter.read(counts).into_iter().filter(|(time, _)| *time > known).collect();
+        let last = counts.last().map_or(Time::MIN, |(time, _)| *time);
+        counts.retain(|(time, _)| last.since(*time) <= counter.over);
     }
 
     fn series(&mut self, series: Series, now: Time, each: &mut impl FnMut(Fact)) {
@@ -305,13 +351,8 @@ impl Window {
 
     /// Ends the alerts whose sender has gone silent, and removes what is too old. `each` is told the alerts that end.
     pub fn pass_time(&mut self, now: Time, mut each: impl FnMut(Fact)) {
-        let due: Vec<AlertName> = self
-            .alerts
-            .iter()
-            .filter(|(_, tracked)| tracked.deadline.is_some_and(|deadline| deadline <= now))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in due {
+        while self.due.first().is_some_and(|(deadline, _)| *deadline <= now) {
+            let Some((_, key)) = self.due.pop_first() else { break };
             let Some(tracked) = self.alerts.get(&key).cloned() else { continue };
             let (Some(position), Some(deadline)) = (self.alert_at(&tracked), tracked.deadline) else { continue };
             let facts = Arc::make_mut(&mut self.facts);
@@ -337,11 +378,18 @@ impl Window {
                 || facts.probes.first().is_some_and(|p| p.time < oldest)
                 || facts.reports.first().is_some_and(|r| r.time < oldest)
                 || facts.series.iter().any(|s| s.points.first().is_none_or(|(time, _)| *time < oldest_sample))
-                || [facts.alerts.len(), facts.logs.len(), facts.changes.len(), facts.probes.len(), facts.reports.len(), facts.scores.len()]
-                    .into_iter()
-                    .any(|length| length > most)
         };
-        let too_many = self.samples > self.keep.most_samples;
+        let crowded = |facts: &Facts| {
+            [facts.alerts.len(), facts.logs.len(), facts.changes.len(), facts.probes.len(), facts.reports.len(), facts.scores.len()]
+                .into_iter()
+                .any(|length| length > most)
+        };
+        let too_many = self.samples > self.keep.most_samples || crowded(&self.facts);
+        let looked = now.since(self.forgotten) < FORGET;
+        if looked && !too_many {
+            return;
+        }
+        self.forgotten = now;
         if !too_many && !old(&self.facts) {
             return;
         }
@@ -383,6 +431,9 @@ impl Window {
         self.samples = facts.series.iter().map(|series| series.points.len()).sum();
         let left: BTreeSet<(Time, &Origin)> = facts.alerts.iter().map(|alert| (alert.start, &alert.origin)).collect();
         self.alerts.retain(|_, tracked| left.contains(&(tracked.start, &tracked.origin)));
+        let known = &self.alerts;
+        self.due.retain(|(_, key)| known.contains_key(key));
+        self.counters.retain(|_, counts| counts.last().is_some_and(|(time, _)| *time >= oldest_sample));
         self.seen = self.seen.split_off(&(oldest, 0));
         self.settle();
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use compile::Scripts;
 use engine::matcher::{Emitted, Limits, Matcher, Setup, Stats};
 use engine::{Engine, LOOKBACK};
-use ingest::{Taken, read};
+use ingest::{Protocol, Taken, read};
 use localize::{Diagnosis, Question};
 use project::Project;
-use signal::{Counts, Fact, Facts, Present, Resolver, Spans};
+use signal::{Counter, Counts, Fact, Facts, Present, Resolver, Spans};
 use value::{Duration, MINUTE, SECOND, Time};
 
 use super::journal::Entry;
@@ -16,6 +16,11 @@ use super::window::{Keep, LetGo, Window};
 
 /// How late the spans of a minute may arrive: senders collect them for some seconds.
 const SPANS_LATE: Duration = 30 * SECOND;
+
+/// Samples and log lines that are later than this, if a request has more than so many of them, go to the matcher anew with all others. One
+/// by one, each would make it look again at all that follows: a sender that catches up after an outage would stop everything.
+const LATE: Duration = 2 * MINUTE;
+const MOST_LATE: usize = 8;
 
 /// A project that is in use.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Arrived {
     facts: Facts,
     /// For each alert, when it is over unless it is sent again.
     deadlines: Vec<Time>,
+    /// Series that are counters, by their position.
+    counters: Vec<(usize, Counter)>,
     spans: Spans,
 }
 
@@ -41,6 +48,7 @@ impl Arrived {
         Arrived {
             facts: std::mem::take(&mut taken.facts),
             deadlines: std::mem::take(&mut taken.deadlines),
+            counters: std::mem::take(&mut taken.counters),
             spans: std::mem::take(&mut taken.spans),
         }
     }
@@ -84,7 +92,8 @@ impl World {
                 self.close_minutes(entry.received, &resolver, |_| {});
                 let mut arrived = Arrived::of(&mut taken);
                 self.spans.append(std::mem::take(&mut arrived.spans));
-                self.window.take(named(arrived.facts, entry.protocol, entry.number), &arrived.deadlines, entry.received, |_| {});
+                let facts = named(arrived.facts, entry.protocol, entry.number);
+                self.window.take(facts, &arrived.deadlines, &arrived.counters, entry.received, |_| {});
             }
         }
         self.close_minutes(now, &resolver, |_| {});
@@ -110,9 +119,13 @@ impl World {
         let mut facts = Vec::new();
         self.spans.append(std::mem::take(&mut arrived.spans));
         let named = named(arrived.facts, entry.protocol, entry.number);
-        self.window.take(named, &arrived.deadlines, entry.received, |fact| facts.push(fact));
+        self.window.take(named, &arrived.deadlines, &arrived.counters, entry.received, |fact| facts.push(fact));
         if self.window.facts().present != before {
             // Conditions about a kind of signal that nobody had sent so far were unknown.
+            self.window.reopened = true;
+        }
+        let late = facts.iter().filter(|fact| matches!(fact, Fact::Sample(_) | Fact::Log(_)) && fact.time() < now.minus(LATE));
+        if late.count() > MOST_LATE {
             self.window.reopened = true;
         }
         self.feed(facts, now);
@@ -127,7 +140,7 @@ impl World {
         let minutes = self.spans.close(now.minus(SPANS_LATE), "otlp-traces", resolver);
         self.window.let_go.late_spans += minutes.late as u64;
         let facts = Facts { series: minutes.series, ..Facts::default() };
-        self.window.take(facts, &[], now, each);
+        self.window.take(facts, &[], &[], now, each);
     }
 
     /// Time passes: alerts whose sender went silent end, windows move on.
@@ -168,10 +181,10 @@ impl World {
         let candidates = self.matcher.candidates();
         let facts = Arc::clone(self.window.facts());
         let scripts = project.scripts.fresh();
-        let engine =
-            Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
+        let engine = Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
         let counts = self.window.counts();
-        let question = Question { engine: &engine, cases: &project.cases, feedback: &project.feedback, counts: &counts };
+        let Project { cases, feedback, .. } = project.as_ref();
+        let question = Question { engine: &engine, cases, feedback, knowledge: project.past(), counts: &counts };
         let mut diagnosis = localize::diagnose(&question);
         diagnosis.warnings.extend(scripts.failures());
         words::tell(&mut diagnosis, &words::Locale::default(), &project.estate);
@@ -215,8 +228,21 @@ fn setup(project: &Project, facts: &Facts, now: Time) -> Setup {
     }
 }
 
+/// The kind of signals that whoever speaks a protocol sends: from now on its absence means something.
+fn kind_of(protocol: Protocol) -> Present {
+    let none = Present::default();
+    match protocol {
+        Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix => Present { alerts: true, ..none },
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
+        Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => Present { logs: true, ..none },
+        Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => Present { events: true, ..none },
+        Protocol::OtlpTraces(_) | Protocol::Scores => none,
+    }
+}
+
 /// A signal is known by the request that brought it, and its position there.
-fn named(mut facts: Facts, protocol: ingest::Protocol, number: u64) -> Facts {
+fn named(mut facts: Facts, protocol: Protocol, number: u64) -> Facts {
+    facts.present = kind_of(protocol);
     let file = format!("{} {number}", protocol.name());
     let origins = facts.alerts.iter_mut().map(|s| &mut s.origin);
     let origins = origins.chain(facts.series.iter_mut().map(|s| &mut s.origin));

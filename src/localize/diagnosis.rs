@@ -8,8 +8,8 @@ use compile::plan::Severity;
 use engine::EvidenceView;
 use estate::{ComponentId, Snapshot, SoftenedBy, Softening, State, Tier};
 pub use knowledge::Layer;
-use knowledge::Record;
-use signal::{Muted, Origin};
+use knowledge::{Earlier, Record};
+use signal::{Muted, Origin, Unplaced};
 use value::{Duration, Time, Told};
 
 /// The diagnosis of a bundle.
@@ -33,6 +33,9 @@ pub struct Diagnosis {
     pub changes: Vec<ChangeView>,
     /// Similar past cases, the most similar first.
     pub cases: Vec<CaseView>,
+    /// What broke earlier where the first suspect is, or in what it stands on, and is not among these cases: the nearest first, then the
+    /// latest.
+    pub before: Vec<BeforeView>,
     /// Rules with exactly one unmet condition, the closest first.
     pub near_misses: Vec<NearMissView>,
     /// Rules that could not be judged at all, by the data that they lack.
@@ -43,6 +46,8 @@ pub struct Diagnosis {
     pub groups: Vec<ClusterView>,
     /// Signals that fit no component. If they are symptoms, they are also listed in `unexplained` or with a suspect.
     pub unplaced: Vec<SignalView>,
+    /// Why they fit none, the most frequent reason first.
+    pub unplaced_because: Vec<UnplacedView>,
     /// Alerts that a rule declares to be symptoms: hidden from the report, each with its reason.
     pub suppressed: Vec<SuppressedView>,
     /// Findings that are not counted, and why: drafts and overridden rules.
@@ -64,6 +69,7 @@ impl Diagnosis {
         self.solutions.retain(|advice| kept.contains(&advice.incident));
         self.changes.retain(|change| kept.contains(&change.incident));
         self.cases.retain(|case| kept.contains(&case.incident));
+        self.before.retain(|view| kept.contains(&view.incident));
     }
 }
 
@@ -435,6 +441,13 @@ pub struct CaseView {
     pub record: Option<Record>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BeforeView {
+    pub incident: usize,
+    #[serde(flatten)]
+    pub earlier: Earlier,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct NearMissView {
     pub rule: String,
@@ -492,6 +505,19 @@ pub struct SetAsideView {
     pub title: String,
     pub components: Vec<String>,
     pub reason: Told<WhySetAside>,
+}
+
+/// Signals that fit no component for one reason. Spans do not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UnplacedView {
+    /// Of the first of them; the others have other names in it.
+    pub reason: Told<Unplaced>,
+    /// What would place them; `null` if an entry of `placement` drops them.
+    pub remedy: Option<String>,
+    /// How many signals.
+    pub count: usize,
+    /// The first of them.
+    pub origin: Origin,
 }
 
 /// `received = explained + unexplained + quiet + duplicates + set_aside`.

@@ -81,12 +81,12 @@ impl Roots {
     }
 }
 
-/// Whether what is known of a component is no effect of a fault that ended then: each of its alerts began later, or has resolved while the
-/// incident lasts. Of an incident that is over, people ask what it did affect.
-fn is_well(observations: &Observations<'_, '_>, component: ComponentId, end: Time, over: bool) -> bool {
+/// Whether what is known of a component is no effect of a fault that ended then: each of its alerts began later. One that has resolved
+/// was affected, which is what people ask afterwards.
+fn is_well(observations: &Observations<'_, '_>, component: ComponentId, end: Time) -> bool {
     let calling = observations.symptoms.iter().filter(|symptom| symptom.component == Some(component) && symptom.calls_for_help());
     let mut alerts = calling.filter(|symptom| symptom.kind == Kind::Alert).peekable();
-    alerts.peek().is_some() && alerts.all(|alert| (!over && alert.end.is_some()) || alert.onset > end)
+    alerts.peek().is_some() && alerts.all(|alert| alert.onset > end)
 }
 
 /// The states of all components under all faults of the instant together: two members lost in two incidents take their group down, in
@@ -137,7 +137,7 @@ pub fn impact(observations: &Observations<'_, '_>, roots: &Roots, together: &BTr
                 || live.iter().any(|(root, _)| root == component)
                 || declared_by.get(component).is_some_and(|root| !ended.contains_key(root))
         };
-        entries.retain(|component, _| lasts(component) || !is_well(observations, *component, *end, *over));
+        entries.retain(|component, _| lasts(component) || !is_well(observations, *component, *end));
     }
     describe(observations, entries, behind, functions)
 }

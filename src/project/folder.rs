@@ -59,8 +59,7 @@ pub fn stamp(root: &Path) -> u64 {
 }
 
 /// The folders of a project, with the endings of the files in them.
-const FOLDERS: [(&str, &[&str]); 3] =
-    [("topology", &["yaml", "yml", "json"]), ("rules", &["rules", "rhai"]), ("cases", &["yaml", "yml"])];
+const FOLDERS: [(&str, &[&str]); 3] = [("topology", &["yaml", "yml", "json"]), ("rules", &["rules", "rhai"]), ("cases", &["yaml", "yml"])];
 
 fn hash_of(path: &Path, hasher: &mut DefaultHasher) {
     if let Ok(found) = std::fs::metadata(path) {

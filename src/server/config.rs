@@ -1,7 +1,6 @@
 //! `server.yaml`: how the server is set up. Every error is reported with its place, and a file with an error is not used at all: a limit
 //! or a name that is misread is a hole.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration as Wait;
@@ -28,13 +27,14 @@ const TOKENS: &str = "tokens.json";
 const MOST_BYTES: f64 = 1_099_511_627_776.0 * 1024.0;
 const MOST_COUNT: f64 = 1e9;
 
-/// Sections, each read by the arm of the same name in [`Config::section`]. `notify` and `pull` are handed on as they are: who sends
-/// notices and who asks servers reads them.
+/// Sections, each read by the arm of the same name in [`Config::section`]; `notify` is read by `notifications`, `pull` by who asks servers.
 const SECTIONS: &[&str] = &["listen", "data", "tls", "hosts", "origins", "tokens", "limits", "retention", "keep", "notify", "pull"];
 
 /// What `server.yaml` says. Paths are relative to the folder of the file.
 #[derive(Debug, Default)]
 pub struct Config {
+    /// The file, whether it is there or not.
+    pub file: PathBuf,
     pub listen: Option<SocketAddr>,
     pub data: Option<PathBuf>,
     pub tls: Option<TlsFiles>,
@@ -46,8 +46,6 @@ pub struct Config {
     pub limits: Limits,
     pub retention: Retention,
     pub keep: Keep,
-    /// Sections that others read.
-    pub others: BTreeMap<String, Node>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +72,7 @@ pub struct Limits {
     pub body: Wait,
     /// Bytes of all bodies in memory.
     pub bodies: usize,
-    /// How long a diagnosis may take that somebody waits for, with the time until its turn.
+    /// How long a diagnosis or an explanation may take that somebody waits for, with the time until its turn.
     pub diagnosis: Wait,
     /// Diagnoses at the same time. Each takes a core and the memory of its signals.
     pub diagnoses: usize,
@@ -110,10 +108,11 @@ impl Config {
             Some(_) => Some(files::read(&path, &shown, MAX_FILE)?),
             None => files::try_read(&path, &shown, MAX_FILE)?,
         };
-        let Some(bytes) = bytes else { return Ok((Config::default(), Vec::new())) };
+        let Some(bytes) = bytes else { return Ok((Config { file: path, ..Config::default() }, Vec::new())) };
         let written = files::text(bytes, &shown)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        Ok(Config::read(&shown, written, folder, sources))
+        let (config, found) = Config::read(&shown, written, folder, sources);
+        Ok((Config { file: path, ..config }, found))
     }
 
     fn read(shown: &str, written: String, folder: &Path, sources: &mut Sources) -> (Config, Vec<Diagnostic>) {
@@ -146,8 +145,8 @@ impl Config {
             "limits" => limits(reader, node, &mut self.limits),
             "retention" => retention(reader, node, &mut self.retention),
             "keep" => keep(reader, node, &mut self.keep),
-            // An unknown section is reported already.
-            other => drop(self.others.insert(other.to_owned(), node.clone())),
+            // Read elsewhere; an unknown section is reported already.
+            _ => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Incidents: the list, one of them, and what people do about it; and the last diagnosis.
+//! Incidents: the list, one of them, and what people do about it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,22 +36,6 @@ struct Said {
     text: Option<String>,
     /// `confirm`: the component that was the cause.
     component: Option<String>,
-}
-
-/// `GET /api/v1/diagnosis`: what is broken now, as `faultscope diagnose --format json` says it, with the revision of the rules.
-pub async fn diagnosis(State(served): State<Arc<AppState>>) -> Result<Json, Refusal> {
-    spawn_blocking(move || {
-        let published = served.live.published();
-        let mut diagnosis = (*published.diagnosis).clone();
-        diagnosis.warnings.extend(served.reloader.note().map(|note| note.to_string()));
-        Ok(Json(json!({
-            "diagnosis": diagnosis,
-            "revision": published.revision.digest,
-            "position": published.position,
-            "took_ms": published.took,
-        })))
-    })
-    .await
 }
 
 /// `GET /api/v1/incidents?state=&owner=&tag=`: the latest first, without their reports.

@@ -4,8 +4,11 @@
 //! the live part publishes. A request that is refused changes nothing.
 
 mod access;
+mod alertmanager;
+mod asked;
 mod audit;
 mod bodies;
+mod components;
 mod config;
 mod diagnose;
 mod events;
@@ -16,13 +19,20 @@ mod journal;
 #[cfg(test)]
 mod journal_tests;
 mod listen;
+mod matchers;
+mod metrics;
+mod notifications;
+mod openapi;
 mod ops;
 mod predict;
+mod queries;
 mod refusal;
 mod reload;
 mod reply;
 mod request;
+mod rules;
 mod scores;
+mod signals;
 mod tls;
 mod tokens;
 mod turns;
@@ -38,21 +48,21 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use serde_json::json;
 use tokio::sync::watch;
 
 use anomaly::Model;
 use diag::{Code, Diagnostic, Text};
 use live::{Backlog, Live, Options, Revision};
 use project::Project;
+use value::Time;
 
-pub use config::{Config, FILE as CONFIG_FILE, Limits, Secret, TlsFiles, secret};
+pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
+pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
-use reply::Json;
-use request::now;
+pub use request::now;
 use tls::Tls;
 pub use tokens::{Role, Token, TokenFile};
 use turns::Turns;
@@ -72,6 +82,7 @@ const LAST: Duration = Duration::from_secs(2);
 /// The state that all requests share.
 pub struct AppState {
     live: Arc<Live>,
+    notifier: notices::Notifier,
     reloader: Arc<Reloader>,
     journal: Mutex<Journal>,
     /// By name.
@@ -84,6 +95,7 @@ pub struct AppState {
     stopping: watch::Sender<bool>,
     /// Says something to whoever runs the server.
     say: fn(&Text),
+    started: Time,
 }
 
 impl AppState {
@@ -118,9 +130,12 @@ impl AppState {
         let (live, said) = Live::start(revision, options)?;
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
+        let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
-        Ok((AppState { live, reloader, journal: Mutex::new(journal), models, turns, guard, tls, limits, stopping, say }, warnings))
+        let (journal, started) = (Mutex::new(journal), now());
+        let served = AppState { live, notifier, reloader, journal, models, turns, guard, tls, limits, stopping, say, started };
+        Ok((served, warnings))
     }
 
     /// The project in use.
@@ -167,6 +182,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let (done, stopped) = std::sync::mpsc::channel();
     let stopping = std::thread::spawn(move || {
         served.reloader.stop();
+        served.notifier.stop();
         served.live.stop();
         // Nobody waits for it any more after the deadline.
         let _ = done.send(());
@@ -181,6 +197,8 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
 /// Serves, and returns when it was asked to stop.
 async fn run(listener: TcpListener, served: Arc<AppState>) -> std::io::Result<Instant> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    #[cfg(unix)]
+    tokio::spawn(ops::reload_on_hangup(Arc::clone(&served)));
     let shared = Arc::clone(&served);
     tokio::spawn(async move {
         asked_to_stop().await;
@@ -245,12 +263,29 @@ fn router(served: Arc<AppState>) -> Router {
         .route("/-/healthy", get(ops::healthy))
         .route("/-/ready", get(ops::ready))
         .route("/-/reload", post(ops::reload))
-        .route("/api/v1/diagnosis", get(incidents::diagnosis))
+        .route("/api/v1/diagnosis", get(queries::diagnosis))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/incidents/{id}/{action}", post(incidents::act).layer(DefaultBodyLimit::max(incidents::MAX_BODY)))
         .route("/api/v1/events", get(events::events))
-        .route("/api/v1", get(addresses))
+        .route("/api/v1/why", get(queries::why))
+        .route("/api/v1/impact", get(queries::impact))
+        .route("/api/v1/change", post(queries::change).layer(DefaultBodyLimit::max(queries::MAX_PLAN)))
+        .route("/api/v1/estate", get(components::list))
+        .route("/api/v1/estate/{*id}", get(components::one))
+        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/cases", get(rules::cases))
+        .route("/api/v1/signals", get(signals::list))
+        .route("/api/v1/coverage", get(signals::coverage))
+        .route("/api/v2/status", get(alertmanager::status))
+        .route("/api/v2/alerts", get(alertmanager::alerts))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups))
+        .route("/api/v2/receivers", get(alertmanager::receivers))
+        .route("/api/v2/silences", get(alertmanager::silences))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1", get(openapi::list))
+        .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/notifications", get(notifications::list))
         .route(SCORES, get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))
@@ -258,25 +293,6 @@ fn router(served: Arc<AppState>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(guard)
         .with_state(served)
-}
-
-/// The list of endpoints.
-async fn addresses() -> Json {
-    Json(json!({
-        "POST /api/v1/diagnose": "diagnose the signals in the body; returns the JSON of `faultscope diagnose --format json`",
-        "POST /api/v1/scores": "store scores of an external model for later diagnoses",
-        "GET /api/v1/scores": "list the stored scores; filter with ?component= and ?since=",
-        "GET /api/v1/predict": "score one row with a fitted model: ?model=NAME&COLUMN=VALUE",
-        "POST /api/v1/predict": "score several rows with a fitted model",
-        "GET /api/v1/diagnosis": "what is broken now",
-        "GET /api/v1/incidents": "the incidents, the latest first; filter with ?state=, ?owner= and ?tag=",
-        "GET /api/v1/incidents/{id}": "one incident with its report and history",
-        "POST /api/v1/incidents/{id}/{action}": "acknowledge, assign, note, resolve or confirm an incident",
-        "GET /api/v1/events": "server-sent events: what happens to incidents",
-        "POST /-/reload": "load the project's files now",
-        "GET /-/healthy": "the process answers",
-        "GET /-/ready": "signals are kept, and the rules in use have no errors",
-    }))
 }
 
 async fn nowhere(uri: Uri) -> Refusal {

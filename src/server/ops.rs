@@ -27,7 +27,9 @@ pub async fn ready(State(served): State<Arc<AppState>>) -> Response {
     let wrong = broken.or_else(|| (state.errors > 0).then(|| format!("the rules in use have {} errors", state.errors)));
     match wrong {
         None => Json(json!({"status": "ready", "reload": state})).into_response(),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": why, "reload": state}))).into_response(),
+        Some(why) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": why, "reload": state}))).into_response()
+        }
     }
 }
 
@@ -39,4 +41,15 @@ pub async fn reload(State(served): State<Arc<AppState>>) -> Result<Json, Refusal
             .help("run `faultscope check` in the project; the rules in use stay until the tree has no errors")),
     })
     .await
+}
+
+/// SIGHUP: loads the project now. What comes of it, `/-/ready` tells.
+#[cfg(unix)]
+pub async fn reload_on_hangup(served: Arc<AppState>) {
+    // Without a handler, `POST /-/reload` remains.
+    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let shared = Arc::clone(&served);
+        drop(tokio::task::spawn_blocking(move || drop(shared.reloader.reload())));
+    }
 }

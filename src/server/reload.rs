@@ -26,6 +26,9 @@ const POLL: Wait = Wait::from_secs(5);
 /// A reload that somebody asked for answers within this time.
 const ANSWER: Wait = Wait::from_mins(1);
 
+/// How often it is looked whether a tree that was loaded is in use.
+const SOON: Wait = Wait::from_millis(20);
+
 /// Errors shown of a tree that is refused.
 const SHOWN: usize = 5;
 
@@ -59,6 +62,8 @@ struct Wish {
     hinted: bool,
     asked: bool,
     stopping: bool,
+    /// A look at the tree is on its way.
+    looking: bool,
     /// Looks at the tree so far.
     rounds: u64,
 }
@@ -90,8 +95,7 @@ impl Reloader {
             failed: 0,
         };
         let root = revision.project.root.clone();
-        let reloader =
-            Arc::new(Reloader { root, live, wish: Mutex::default(), changed: Condvar::new(), state: Mutex::new(state), now });
+        let reloader = Arc::new(Reloader { root, live, wish: Mutex::default(), changed: Condvar::new(), state: Mutex::new(state), now });
         let follower = Arc::clone(&reloader);
         // Without the thread the files are not followed, and `POST /-/reload` says so by its time limit.
         let _ = std::thread::Builder::new().name("reloader".to_owned()).spawn(move || follower.follow());
@@ -106,7 +110,8 @@ impl Reloader {
     pub fn note(&self) -> Option<Text> {
         let state = held(&self.state);
         let refused = state.refused.as_ref();
-        let old = refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
+        let old =
+            refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
         old.or_else(|| (state.errors > 0).then(|| text!("the rules in use have {} errors; what has none works", state.errors)))
     }
 
@@ -118,21 +123,30 @@ impl Reloader {
 
     /// Loads the tree now. Returns when that is done, or why it is not used.
     pub fn reload(&self) -> Result<ReloadState, Text> {
+        let began = Instant::now();
         let mut wish = held(&self.wish);
         wish.asked = true;
         // A round that is on its way may have looked before the change.
-        let wanted = wish.rounds + 1;
+        let wanted = wish.rounds + 1 + u64::from(wish.looking);
         self.changed.notify_all();
-        let (wish, out) = self.changed.wait_timeout_while(wish, ANSWER, |wish| wish.rounds < wanted).unwrap_or_else(PoisonError::into_inner);
+        let (wish, out) =
+            self.changed.wait_timeout_while(wish, ANSWER, |wish| wish.rounds < wanted).unwrap_or_else(PoisonError::into_inner);
         drop(wish);
         let state = self.state();
         if out.timed_out() {
             return Err(text!("the tree is still being loaded"));
         }
-        match &state.refused {
-            Some(tree) => Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; "))),
-            None => Ok(state),
+        if let Some(tree) = &state.refused {
+            return Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; ")));
         }
+        // Loaded is not yet in use: the signals kept are read with it first.
+        while self.live.published().revision.digest != self.state().active {
+            if began.elapsed() > ANSWER {
+                return Err(text!("the tree is still being loaded"));
+            }
+            std::thread::sleep(SOON);
+        }
+        Ok(state)
     }
 
     pub fn stop(&self) {
@@ -152,6 +166,7 @@ impl Reloader {
             }
             let asked = std::mem::take(&mut wish.asked);
             wish.hinted = false;
+            wish.looking = true;
             drop(wish);
             let mut current = stamp(&self.root);
             if current != last || asked {
@@ -168,7 +183,10 @@ impl Reloader {
                 // A folder may have come, or gone and come back.
                 watcher = self.watch();
             }
-            held(&self.wish).rounds += 1;
+            let mut wish = held(&self.wish);
+            wish.looking = false;
+            wish.rounds += 1;
+            drop(wish);
             self.changed.notify_all();
             let _ = &watcher;
         }
@@ -230,8 +248,10 @@ impl Reloader {
     /// Watches the folders of the project, but not the data folder in it, which changes all the time.
     fn watch(self: &Arc<Self>) -> Option<RecommendedWatcher> {
         let reloader = Arc::downgrade(self);
-        let mut watcher = notify::recommended_watcher(move |_| {
-            if let Some(reloader) = reloader.upgrade() {
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Files that are only read have not changed: looking at the tree would be a reason to look at it again.
+            let only_read = event.is_ok_and(|event| event.kind.is_access());
+            if let Some(reloader) = reloader.upgrade().filter(|_| !only_read) {
                 reloader.hint();
             }
         })

@@ -53,7 +53,7 @@ impl Turns {
             drop(turn);
             outcome
         });
-        timeout_at(deadline, doing).await.unwrap_or_else(|_| Err(self.late("the diagnosis was not ready")))
+        timeout_at(deadline, doing).await.unwrap_or_else(|_| Err(self.late("the answer was not ready")))
     }
 
     async fn turn(&self, size: usize) -> Option<Turn> {

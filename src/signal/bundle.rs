@@ -8,6 +8,7 @@ use estate::Snapshot;
 use value::{Duration, HOUR, Time};
 
 use super::alertmanager;
+use super::combined;
 use super::counts::Counts;
 use super::deliveries;
 use super::events;
@@ -125,6 +126,7 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules
     if let Some((file, bytes)) = &text.baseline {
         context.run(|context| prometheus::read(file, bytes, Role::Baseline, context));
     }
+    prometheus::read_climbing(&mut context);
     // Rules use series made of spans only if the model declares them, so `present` does not cover them.
     if let Some((file, bytes)) = &text.traces {
         context.run(|context| traces::read(file, bytes, Role::Metrics, context));
@@ -154,8 +156,9 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules
             Ok(())
         });
     }
-    let ReaderContext { mut facts, counts, diagnostics, .. } = context;
+    let ReaderContext { mut facts, counts, mut diagnostics, .. } = context;
     facts.index();
+    diagnostics.extend(combined::unsaid(&facts, estate));
     (facts, counts, diagnostics)
 }
 

@@ -205,7 +205,9 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
 }
 
 fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, context: &mut ReaderContext<'_>) {
-    let component = context.placer.explain(&delivery.labels, delivery.query.as_deref()).component;
+    let origin = Origin { file: file.to_owned(), index: delivery.index };
+    let placement = context.placer.explain(&delivery.labels, delivery.query.as_deref());
+    let component = context.settle(&placement, &origin);
     let counts = &mut context.counts.alerts;
     counts.keep(component.is_some());
     counts.duplicates += interval.duplicates;
@@ -214,7 +216,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
     let end = interval.end(last);
     context.deadlines.push(interval.deadline.filter(|_| end == Time::MAX).unwrap_or(Time::MAX));
     context.facts.alerts.push(Alert {
-        origin: Origin { file: file.to_owned(), index: delivery.index },
+        origin,
         component,
         text: alert_text::searched(&name, &delivery.annotations),
         summary: alert_text::summary(&name, &delivery.annotations),

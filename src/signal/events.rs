@@ -7,7 +7,6 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
 use diag::{Code, Diagnostic, Text, text};
-use estate::ComponentId;
 use value::Time;
 
 use super::answers;
@@ -16,6 +15,7 @@ use super::facts::{Change, Origin, Probe, Report};
 use super::json;
 use super::kubernetes_events::{self, Cluster};
 use super::mapping_rules::EventKind;
+use super::placement::Placement;
 use super::reader_context::{Complaints, ReaderContext};
 
 /// Prefixes of the words in a CloudEvents type that determine its kind.
@@ -171,7 +171,8 @@ fn payload(entry: &Value) -> Result<Cow<'_, Value>, Text> {
 }
 
 fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Result<(), Refusal> {
-    let component = place(&event, context);
+    let (placement, first) = (place(&event, context), origin.clone());
+    let component = placement.component;
     let Event { kind, name, time, text, data, .. } = event;
     match kind {
         EventKind::Change => {
@@ -197,12 +198,13 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
     let counts = counter(&mut context.counts, Some(kind));
     counts.received += 1;
     counts.keep(component.is_some());
+    context.settle(&placement, &first);
     Ok(())
 }
 
 /// The component an event is about: the target of a probe, `data.component`, the subject or the end of its path, or any other
 /// field of `data` that is a label for placement.
-fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> {
+fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Placement {
     let target = match event.kind {
         EventKind::Probe => event.data.get("to"),
         EventKind::Change | EventKind::Report => None,
@@ -215,14 +217,15 @@ fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> 
         for (name, value) in frame {
             labels.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
-        placer.place(&labels)
+        placer.explain(&labels, None)
     };
-    if let Some(named) = target.or_else(|| event.data.get("component")) {
-        return placer.named(named).or_else(labelled);
+    let named = |label: &'static str, text: &str| Some(Placement::labelled(placer.named(text)?, label));
+    if let Some(target) = target.or_else(|| event.data.get("component")) {
+        return named("component", target).unwrap_or_else(labelled);
     }
     let subject = event.subject.as_deref().filter(|subject| !subject.is_empty());
-    let of_subject = subject.and_then(|s| placer.named(s).or_else(|| placer.named(s.rsplit('/').next()?)));
-    of_subject.or_else(labelled)
+    let of_subject = subject.and_then(|s| named("subject", s).or_else(|| named("subject", s.rsplit('/').next()?)));
+    of_subject.unwrap_or_else(labelled)
 }
 
 /// The field that tells whether a probe succeeded.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use estate::ComponentId;
 use value::Time;
 
+use super::placement::{Unplaced, UnplacedGroup};
 use super::trouble::Trouble;
 
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
@@ -165,6 +166,8 @@ pub struct Facts {
     pub scores: Vec<Score>,
     /// Rejected entries, by origin.
     pub unread: Vec<Unread>,
+    /// Why signals are on no component, by what the reasons have in common. Spans do not count, the series made of them do not either.
+    pub unplaced: BTreeMap<Unplaced, UnplacedGroup>,
     pub present: Present,
     /// Index: series of a component by metric name, positions in `series`.
     pub series_of: BTreeMap<(ComponentId, String), Vec<usize>>,

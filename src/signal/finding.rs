@@ -1,5 +1,7 @@
 //! Finds the component of a name, an address or an object of a cluster, within a namespace.
 
+use std::collections::BTreeSet;
+
 use estate::ComponentId;
 
 use super::placement::Unplaced;
@@ -47,19 +49,28 @@ impl Resolver<'_> {
     /// Why a name was not found.
     pub(super) fn missing(&self, label: &'static str, namespace: Option<&str>, name: &str) -> Unplaced {
         let value = name.to_owned();
-        let mut alike = self.alike(name).peekable();
-        if alike.peek().is_none() && self.all_at(name).len() > 1 {
-            return Unplaced::Ambiguous { label, value };
+        let alike: Vec<ComponentId> = self.alike(name).collect();
+        let here: Vec<ComponentId> = alike.iter().copied().filter(|id| self.in_scope(*id, namespace)).collect();
+        match (namespace, alike.is_empty(), here.is_empty()) {
+            (_, true, _) => {
+                let at = self.all_at(name);
+                if at.len() > 1 { self.ambiguous(label, value, &at) } else { Unplaced::Unknown { label, value } }
+            }
+            (Some(namespace), false, true) => Unplaced::Elsewhere { label, value, namespace: namespace.to_owned() },
+            (_, false, _) => self.ambiguous(label, value, &here),
         }
-        if alike.peek().is_none() {
+    }
+
+    fn ambiguous(&self, label: &'static str, value: String, fitting: &[ComponentId]) -> Unplaced {
+        let mut candidates: Vec<String> = fitting.iter().map(|id| self.estate.component(*id).id.clone()).collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        // The only one of that name, which is of a kind that the label does not speak of.
+        if candidates.len() < 2 {
             return Unplaced::Unknown { label, value };
         }
-        match namespace {
-            Some(namespace) if !alike.any(|id| self.in_scope(id, Some(namespace))) => {
-                Unplaced::Elsewhere { label, value, namespace: namespace.to_owned() }
-            }
-            Some(_) | None => Unplaced::Ambiguous { label, value },
-        }
+        let namespaces: BTreeSet<&str> = fitting.iter().filter_map(|id| self.namespace_of(*id)).collect();
+        Unplaced::Ambiguous { label, value, by_namespace: namespaces.len() == candidates.len(), candidates }
     }
 
     /// The component that carries the object in an attribute of its kind.
@@ -182,7 +193,7 @@ impl Resolver<'_> {
         match wanted {
             Wanted::Pod => is("pod"),
             Wanted::Container => is("container"),
-            Wanted::Workload => is("software") && !is("load_balancer"),
+            Wanted::Workload => is("software") && !is("load_balancer") && !is("job"),
             Wanted::Job => is("job"),
             Wanted::Volume => is("storage"),
             Wanted::Machine => is("host"),

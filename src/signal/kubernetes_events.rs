@@ -129,10 +129,11 @@ impl Said {
     }
 
     fn keep(&self, file: &str, number: &mut usize, context: &mut ReaderContext<'_>) {
-        let component = self.object.place(context.placer);
         let labels = self.all_labels();
+        let placement = self.object.place(&labels, context.placer);
         for time in self.times() {
             let origin = Origin { file: file.to_owned(), index: *number };
+            let component = context.settle(&placement, &origin);
             *number += 1;
             let counts = counter(self.is_change(), &mut context.counts);
             counts.received += 1;

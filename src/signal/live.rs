@@ -12,6 +12,7 @@ use super::events;
 use super::facts::Facts;
 use super::json::Labels;
 use super::loki::{self, Entry, Streams};
+use super::mapping::Counter;
 use super::prometheus::{Parts, Role};
 use super::reader_context::{Complaints, ReaderContext, Rejected};
 use super::resolver::Resolver;
@@ -34,6 +35,8 @@ pub struct Delivered {
     pub facts: Facts,
     /// For each alert of the facts, when it counts as resolved unless it is sent again; [`Time::MAX`] if only a resolution ends it.
     pub deadlines: Vec<Time>,
+    /// Positions of series that are counters: their points are still the counts, to be read with the ones before.
+    pub counters: Vec<(usize, Counter)>,
     pub counts: Counts,
     /// The first rejected entries; `counts` has their number.
     pub rejected: Vec<Rejected>,
@@ -75,6 +78,8 @@ impl<'a> Intake<'a> {
         let mut batch = alertmanager::read(self.source, bytes)?;
         batch.complete(self.received, expire);
         deliveries::settle(batch, Some(self.received), Some(self.received), &mut self.context);
+        // Conditions about a kind of signal that nobody sends are unknown.
+        self.context.facts.present.alerts = true;
         Ok(())
     }
 
@@ -83,7 +88,9 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// There are none in it.
     pub fn events(&mut self, bytes: &[u8]) -> Result<(), Box<Diagnostic>> {
-        events::read(self.source, bytes, &mut events::Seen::new(), &mut self.context)
+        events::read(self.source, bytes, &mut events::Seen::new(), &mut self.context)?;
+        self.context.facts.present.events = true;
+        Ok(())
     }
 
     /// # Errors
@@ -97,13 +104,16 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// There are no streams in it.
     pub fn loki(&mut self, bytes: &[u8]) -> Result<(), Box<Diagnostic>> {
-        loki::read(self.source, bytes, &mut self.context)
+        loki::read(self.source, bytes, &mut self.context)?;
+        self.context.facts.present.logs = true;
+        Ok(())
     }
 
     /// Samples of one series; NaN marks it stale. The values are finite or NaN: the caller leaves others out.
     pub fn series(&mut self, labels: BTreeMap<String, String>, points: Vec<(Time, f64)>) {
         let samples = Samples { received: points.len(), points, ..Samples::default() };
         self.series.add(Labels(labels), samples, 0);
+        self.context.facts.present.metrics = true;
     }
 
     /// Lines of one stream.
@@ -112,6 +122,7 @@ impl<'a> Intake<'a> {
         for RawLine { nanoseconds, text, labels: metadata } in lines {
             let entry = Entry { nanoseconds: loki::possible(nanoseconds), line: text, metadata: Labels(metadata) };
             self.streams.add(&labels, entry);
+            self.context.facts.present.logs = true;
         }
     }
 
@@ -145,7 +156,7 @@ impl<'a> Intake<'a> {
     pub fn finish(mut self) -> Delivered {
         self.series.settle(self.source, Role::Metrics, Complaints::default(), &mut self.context);
         self.streams.settle(self.source, Complaints::default(), &mut self.context);
-        let ReaderContext { facts, deadlines, counts, rejected, diagnostics, .. } = self.context;
-        Delivered { facts, deadlines, counts, rejected, remarks: diagnostics }
+        let ReaderContext { facts, deadlines, counters, counts, rejected, diagnostics, .. } = self.context;
+        Delivered { facts, deadlines, counters, counts, rejected, remarks: diagnostics }
     }
 }

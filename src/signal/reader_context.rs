@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use diag::{Code, Diagnostic, Severity, Text, text};
+use estate::ComponentId;
 use value::Time;
 
 use super::counts::Counts;
+use super::mapping::Counter;
 use super::facts::{Facts, Origin, Unread};
+use super::placement::Placement;
+use super::prometheus::Unsaid;
 use super::resolver::Resolver;
 
 /// The largest number of rejected entries that are kept with their reasons: whoever sent more wrong ones has the same reason many times.
@@ -27,6 +31,9 @@ pub(super) struct ReaderContext<'a> {
     pub facts: Facts,
     pub counts: Counts,
     pub diagnostics: Vec<Diagnostic>,
+    pub unsaid: Vec<Unsaid>,
+    /// Positions of series of a live request that are counters, whose values are not read yet.
+    pub counters: Vec<(usize, Counter)>,
     /// When a live request came: what has no time of its own happened then. `None` for a recording.
     pub received: Option<Time>,
     /// For each alert of the facts, when it counts as resolved unless it is sent again; [`Time::MAX`] if only a resolution ends it.
@@ -42,6 +49,8 @@ impl<'a> ReaderContext<'a> {
             facts: Facts::default(),
             counts: Counts::default(),
             diagnostics: Vec::new(),
+            unsaid: Vec::new(),
+            counters: Vec::new(),
             received: None,
             deadlines: Vec::new(),
             rejected: Vec::new(),
@@ -57,6 +66,14 @@ impl<'a> ReaderContext<'a> {
                 false
             }
         }
+    }
+
+    /// The component of a placement; if there is none, the reason is counted.
+    pub fn settle(&mut self, placement: &Placement, origin: &Origin) -> Option<ComponentId> {
+        if let Some(why) = &placement.why {
+            self.facts.miss(why, origin);
+        }
+        placement.component
     }
 
     /// Notes an entry that is not used; `found` is what it has instead, and may be empty.

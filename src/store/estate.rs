@@ -19,7 +19,7 @@ use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Row, Rows, keys_with, 
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
 
 /// From a case to a component.
-const TOUCHED: &str = "touched";
+pub(super) const TOUCHED: &str = "touched";
 
 /// The tables of the estate, open for writing. Nothing is kept before the transaction is committed.
 pub(super) struct Estate<'t> {
@@ -312,7 +312,12 @@ pub(super) fn vertex_id(key: &Key) -> Uuid {
         Key::Group(_) => "group",
         Key::Case(_) => "case",
     };
-    Uuid::new_v5(&NAMESPACE, format!("{prefix}:{}", key.name()).as_bytes())
+    named_id(prefix, &key.name())
+}
+
+/// The id of the vertex of anything, by what it stands for and the name of that.
+pub(super) fn named_id(prefix: &str, name: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("{prefix}:{name}").as_bytes())
 }
 
 fn edge(from: &str, kind: &str, to: &str) -> Result<Edge, StoreError> {
@@ -325,7 +330,7 @@ fn edge_type(kind: &str) -> Result<Identifier, StoreError> {
     Identifier::new(kind).or_else(|_| name(&format!("kind-{}", Uuid::new_v5(&NAMESPACE, kind.as_bytes()).simple())))
 }
 
-fn name(text: &str) -> Result<Identifier, StoreError> {
+pub(super) fn name(text: &str) -> Result<Identifier, StoreError> {
     Identifier::new(text).map_err(|error| StoreError::Refused(text!("`{}` cannot be a name in the graph: {}", text, error)))
 }
 

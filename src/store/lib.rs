@@ -6,7 +6,7 @@
 //!
 //! A change, file by file: `estate` (layers, merging by `records`), `graph`, then the journal, which `history` reads. `open`
 //! and `guard` never modify a file that is not a store; `blocks` compares all that is read with its checksums, `health` and
-//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB.
+//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB. `web` is another graph, in memory: what people know.
 
 mod blocks;
 mod damaged;
@@ -22,11 +22,13 @@ mod open;
 mod records;
 mod salvage;
 mod tables;
+mod web;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use ::estate::DeclaredComponent;
 use redb::{Database, ReadableDatabase};
 
 pub use datastore::{RedbDatastore, RedbTransaction};
@@ -35,6 +37,7 @@ pub use health::{Health, Part, check};
 pub use history::{Audit, Change};
 pub use records::{CaseRecord, Changeset, Conflict, GIT, Records, What};
 pub use salvage::{Salvage, salvage};
+pub use web::{Node, NodeKind, Tie, Web};
 
 use estate::Estate;
 use history::View;
@@ -168,6 +171,19 @@ impl Store {
             }
         }
         Ok(layer)
+    }
+
+    /// The components that others than this origin declare, merged without it.
+    pub fn without(&self, origin: &str) -> Result<Vec<DeclaredComponent>, StoreError> {
+        let view = self.db.begin_read()?;
+        let mut found = Vec::new();
+        for mut items in layers(&view)?.into_values() {
+            items.retain(|item| item.origin() != origin);
+            if let Some(Item::Component(one)) = records::merge(items) {
+                found.push(one);
+            }
+        }
+        Ok(found)
     }
 
     /// Attributes for which git and another origin have different values, by component, origin and attribute. Git wins.

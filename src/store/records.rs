@@ -250,8 +250,8 @@ fn rank(origin: &str) -> (u8, String) {
     (class, origin.to_owned())
 }
 
-/// One item merged from all origins: `None` if no origin declares it. Attributes of a component are merged one by one;
-/// relations, groups and cases are taken from the first origin.
+/// One item merged from all origins: `None` if no origin declares it, for to say more about it is not to declare it. Attributes of a
+/// component are merged one by one; relations, groups and cases are taken from the first origin.
 pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
     layers.sort_by_key(Item::rank);
     let mut layers = layers.into_iter();
@@ -262,6 +262,9 @@ pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
                 fill(merged, other);
             }
         }
+        if merged.extends {
+            return None;
+        }
     }
     Some(merged)
 }
@@ -270,6 +273,13 @@ pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
 fn fill(merged: &mut DeclaredComponent, other: DeclaredComponent) {
     if merged.name.as_ref().is_none_or(|name| *name == merged.id) {
         merged.name = other.name.or(merged.name.take());
+    }
+    if merged.kind.is_empty() {
+        merged.kind = other.kind;
+    }
+    if merged.extends && !other.extends {
+        merged.extends = false;
+        merged.origin = other.origin;
     }
     merged.owner = merged.owner.take().or(other.owner);
     merged.environment = merged.environment.take().or(other.environment);
@@ -303,7 +313,10 @@ fn json_of(value: &Written) -> Value {
 
 /// All fields of a layer, by name.
 fn said(layer: &DeclaredComponent) -> BTreeMap<String, Value> {
-    let mut said = BTreeMap::from([("type".to_owned(), Value::from(layer.kind.clone()))]);
+    let mut said = BTreeMap::new();
+    if !layer.kind.is_empty() {
+        said.insert("type".to_owned(), Value::from(layer.kind.clone()));
+    }
     let named = layer.name.clone().filter(|name| *name != layer.id);
     for (name, value) in [("name", &named), ("owner", &layer.owner), ("environment", &layer.environment), ("tier", &layer.tier)] {
         if let Some(value) = value {

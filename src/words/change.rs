@@ -78,6 +78,7 @@ impl Lang {
             RiskRule::LeansOnLesser => {
                 ("more important components gain dependencies on less important ones", "高等级组件新增了对低等级组件的依赖")
             }
+            RiskRule::DrainBlocked => ("disruption budgets block a drain", "中断预算阻止摘流"),
         };
         match self {
             Lang::En => english,
@@ -132,6 +133,14 @@ impl Lang {
         match self {
             Lang::En => format!("{group} keeps {living}, needs {need} ({lost})"),
             Lang::Zh => format!("{group} 仅剩 {living} 个成员，需要 {need} 个（失去 {lost}）"),
+        }
+    }
+
+    /// Why a drain cannot be done: a disruption budget gives up no pod.
+    pub fn budget_blocks(self, budget: &str, component: &str, living: usize, need: usize, pods: &str) -> String {
+        match self {
+            Lang::En => format!("disruption budget {budget} blocks it: {component} has {living} pods and must keep {need} ({pods})"),
+            Lang::Zh => format!("中断预算 {budget} 阻止驱逐：{component} 有 {living} 个容器组，须保留 {need} 个（{pods}）"),
         }
     }
 

@@ -24,6 +24,9 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     for found in diagnosis.cases.iter_mut().flat_map(|case| &mut case.matched) {
         found.text = writer.matched(&found.what);
     }
+    for view in &mut diagnosis.before {
+        view.earlier.text = writer.path(&view.earlier.path);
+    }
     for miss in &mut diagnosis.near_misses {
         writer.tell_evidence(&mut miss.lacked);
         let on = if miss.components.is_empty() { String::new() } else { format!(" on {}", miss.components.join(", ")) };
@@ -39,6 +42,11 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     }
     for signal in diagnosis.unexplained.iter_mut().chain(&mut diagnosis.unplaced) {
         writer.signal(signal);
+    }
+    for view in &mut diagnosis.unplaced_because {
+        let chinese = writer.lang() == Lang::Zh;
+        view.reason.text = view.reason.what.words().shown(chinese);
+        view.remedy = view.reason.what.remedy().map(|remedy| remedy.shown(chinese));
     }
     for group in &mut diagnosis.groups {
         group.name = writer.group_name(group);

@@ -139,8 +139,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("a Terraform state of version 4", "版本 4 的 Terraform 状态"),
     ("lines that begin with `V:` or `E:`", "以 `V:` 或 `E:` 开头的行"),
     (
-        "export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`",
-        "请用 `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc,pdb,cm -A -o json` 导出",
+        "export them with `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`",
+        "请用 `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json` 导出",
     ),
     ("export one with `docker compose config`, which fills in all variables", "请用 `docker compose config` 导出，它会填好所有变量"),
     (
@@ -207,6 +207,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("the file is truncated", "文件不完整"),
     ("an earlier write failed: reopen the store", "之前的写入失败：请重新打开存储"),
     ("cannot read an entry: {}", "无法读取一条记录：{}"),
+    ("cannot read the graph: {}", "无法读取图：{}"),
+    ("cases of the store are left out: {}", "未计入存储中的案例：{}"),
+    ("no component, case, rule or symptom is called `{}`", "没有名为 `{}` 的组件、案例、规则或症状"),
+    ("name a component, a case, a rule, or an alert that a case or a rule has", "请指定组件、案例或规则，或案例、规则中出现过的告警"),
     ("a revision has no number", "有一个版本没有编号"),
     ("`{}` has an empty id, kind or origin: all are required", "`{}` 的 id、类型或来源为空：三者都不可缺少"),
     ("`{}` cannot be a name in the graph: {}", "`{}` 不能作为图中的名称：{}"),

@@ -244,4 +244,10 @@ pub(super) const PART: &[(&str, &str)] = &[
         "add with `and` what else was seen then: a metric, a text in its own words, or where: `alert \"timeout\" on s`, with `given s: service`",
         "请用 `and` 补充当时的其他现象：指标、更具体的文本，或位置：`alert \"timeout\" on s`，并写 `given s: service`",
     ),
+    ("nothing says how several series of metric `{}` on one component combine", "没有说明同一组件上指标 `{}` 的多条序列如何合并"),
+    (
+        "add `aggregate`: `max` or `min` if the worst counts, `sum` if they add up, `mean` if they share",
+        "请加上 `aggregate`：以最差者为准用 `max` 或 `min`，可相加用 `sum`，共同分担用 `mean`",
+    ),
+    ("rules would read their mean", "规则读到的将是它们的平均值"),
 ];

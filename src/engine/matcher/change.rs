@@ -45,7 +45,7 @@ impl Matcher {
         let kept = self.take_facts(&estate);
         self.net = Network::new(&plan, &estate);
         self.live = Live::new(self.net.rules.len());
-        self.class_of = vec![u32::MAX; estate.len()];
+        self.class_of = estate.table(u32::MAX);
         self.classes.clear();
         self.class_index.clear();
         self.sets.borrow_mut().clear();
@@ -140,8 +140,13 @@ impl Matcher {
     /// Removes and returns all facts, as facts about the components of an estate.
     pub(super) fn take_facts(&mut self, estate: &Snapshot) -> Kept {
         let store = std::mem::take(&mut self.store);
-        let moved: Vec<Option<ComponentId>> = self.estate.ids().map(|id| estate.find(&self.estate.component(id).id)).collect();
-        let new = |old: Option<ComponentId>| old.and_then(|c| moved.get(c.0 as usize).copied().flatten());
+        let mut moved = self.estate.table(None);
+        for id in self.estate.ids() {
+            if let Some(new) = moved.get_mut(id) {
+                *new = estate.find(&self.estate.component(id).id);
+            }
+        }
+        let new = |old: Option<ComponentId>| old.and_then(|component| moved.get(component).flatten());
         let mut kept = Kept { baseline: store.baseline, ..Kept::default() };
         for cell in store.cells {
             let Some(component) = new(Some(cell.component)) else { continue };
@@ -192,8 +197,7 @@ impl Matcher {
 
     /// Puts facts back without notifying rules.
     pub(super) fn put_facts(&mut self, kept: Kept) {
-        self.store = Store::default();
-        self.store.baseline = kept.baseline;
+        self.store = Store::new(&self.estate, kept.baseline);
         self.combine_baseline();
         for (component, metric, series) in kept.series {
             let Some(metric) = self.net.names.find_metric(&metric).filter(|m| self.net.reads(component, *m).is_some()) else { continue };

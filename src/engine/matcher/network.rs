@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use compile::plan::{Plan, Rule, Status};
-use estate::{Aggregate, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
+use estate::{Aggregate, ByComponent, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
 use value::Duration;
 
 use super::bloom::{UNMARKED, mark_of};
@@ -96,7 +96,7 @@ pub(super) struct Network {
     /// Uses that any sample of a component affects.
     pub any_metric: BTreeMap<u32, Vec<Use>>,
     /// The number of the type of each component.
-    types: Vec<u16>,
+    types: ByComponent<u16>,
     /// For each type and metric, if some rule may read it and the type has it: its staleness and how series are combined.
     defined: Vec<Vec<Option<(Duration, Aggregate)>>>,
     /// The sum of nested durations: how far before an instant a condition may look, windows left out.
@@ -152,7 +152,7 @@ impl Network {
     }
 
     pub fn type_of(&self, component: ComponentId) -> usize {
-        self.types.get(component.0 as usize).copied().map_or(usize::MAX, usize::from)
+        self.types.get(component).map_or(usize::MAX, usize::from)
     }
 
     /// How the metric of a component is read, if a rule may read it.
@@ -350,7 +350,12 @@ impl Draft {
         let model = estate.model();
         self.slots.arrange(&self.names.types, model);
         let type_number: BTreeMap<&str, u16> = (0u16..).zip(&self.names.types).map(|(at, name)| (name.as_str(), at)).collect();
-        let types = estate.ids().map(|id| type_number.get(estate.component(id).kind.as_str()).copied().unwrap_or(u16::MAX)).collect();
+        let mut types = estate.table(u16::MAX);
+        for id in estate.ids() {
+            if let (Some(slot), Some(number)) = (types.get_mut(id), type_number.get(estate.component(id).kind.as_str())) {
+                *slot = *number;
+            }
+        }
         let defined = self.names.types.iter().map(|name| self.defined(name, model)).collect();
         let by_needle = {
             let mut by: Vec<Vec<PatternId>> = vec![Vec::new(); self.names.needles.len()];

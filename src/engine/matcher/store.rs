@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use estate::{Aggregate, ComponentId};
+use estate::{Aggregate, ByComponent, ComponentId, Snapshot};
 use signal::{Probe, Series};
 use value::{Duration, Time};
 
@@ -34,7 +34,7 @@ pub(super) struct Store {
     /// For each pattern: components with a signal that may still count, and older ones not removed yet.
     pub recent: Vec<Vec<ComponentId>>,
     /// For each component: the patterns that it has a list of, by their marks.
-    pub marks: Vec<Marks>,
+    pub marks: ByComponent<Marks>,
     /// Series of a period known to be healthy.
     pub baseline: Vec<Series>,
     /// The same, those of one metric of one component combined.
@@ -133,6 +133,10 @@ fn key(component: ComponentId, second: u32) -> u64 {
 }
 
 impl Store {
+    pub fn new(estate: &Snapshot, baseline: Vec<Series>) -> Store {
+        Store { marks: estate.table(Marks::default()), baseline, ..Store::default() }
+    }
+
     pub fn cell_at(&self, component: ComponentId, metric: MetricId) -> Option<u32> {
         self.cell_of.get(&key(component, metric.0)).copied()
     }
@@ -150,7 +154,7 @@ impl Store {
 
     pub fn list_at(&self, component: ComponentId, pattern: PatternId) -> Option<u32> {
         if component != NOWHERE {
-            self.marks.get(component.0 as usize).filter(|marks| marks.has(super::bloom::mark_of(pattern)))?;
+            self.marks.get(component).filter(|marks| marks.has(super::bloom::mark_of(pattern)))?;
         }
         self.list_of.get(&key(component, pattern.0)).copied()
     }
@@ -163,12 +167,8 @@ impl Store {
         let (lists, marks) = (&mut self.lists, &mut self.marks);
         *self.list_of.entry(key(component, pattern.0)).or_insert_with(|| {
             lists.push(List { component, pattern, hits: SmallVec::new(), longest: 0, recent: false });
-            if component != NOWHERE {
-                let at = component.0 as usize;
-                if marks.len() <= at {
-                    marks.resize(at + 1, Marks::default());
-                }
-                marks[at].add(super::bloom::mark_of(pattern));
+            if let Some(marks) = marks.get_mut(component) {
+                marks.add(super::bloom::mark_of(pattern));
             }
             super::node::number(lists.len() - 1)
         })

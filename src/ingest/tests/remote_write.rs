@@ -169,3 +169,33 @@ fn lines_of_loki() {
     let push = Push { streams: vec![Stream { labels: b"{}".to_vec(), entries: vec![timeless] }] };
     check_message(Protocol::LokiProtobuf, &push, &["rejected 0 F4003 invalid time", "0 accepted, 1 refused"]);
 }
+
+/// What a replay writes is read as it was.
+#[test]
+fn written_requests_are_read() {
+    let labels = [("__name__", "load_ratio"), ("component", "order-db")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let labels = std::collections::BTreeMap::from(labels);
+    let points = [(RECEIVED, 0.5), (RECEIVED.plus(15_000), f64::NAN)];
+    let body = crate::remote_write_body([(&labels, points.as_slice())]).unwrap();
+    let plain = crate::decompress(crate::ContentEncoding::Snappy, &body, 1 << 20).unwrap();
+    let expected = &["series order-db load {component=order-db} 10:00:00=50 10:00:15=NaN", "2 accepted, 0 refused"];
+    check(Protocol::RemoteWrite1, &plain, expected);
+}
+
+/// Conditions about a kind of signal that nobody sends are unknown: what is sent makes its kind known.
+#[test]
+fn what_is_sent_is_known() {
+    let sample = Write1 { series: vec![series(LOAD, &[sample(0, 0.5)])] }.encode_to_vec();
+    let line = br#"{"streams": [{"stream": {"a": "b"}, "values": [["1748772000000000000", "one"]]}]}"#;
+    let event =
+        br#"{"specversion": "1.0", "id": "1", "source": "/a", "type": "deploy", "subject": "order-db", "time": "2025-06-01T10:00:00Z"}"#;
+    for (protocol, body, expected) in [
+        (Protocol::Alerts, br#"[{"labels": {"alertname": "A"}}]"#.as_slice(), [true, false, false, false]),
+        (Protocol::RemoteWrite1, &sample, [false, true, false, false]),
+        (Protocol::LokiJson, line, [false, false, true, false]),
+        (Protocol::CloudEvents, event, [false, false, false, true]),
+    ] {
+        let present = take(protocol, body).unwrap().facts.present;
+        assert_eq!([present.alerts, present.metrics, present.logs, present.events], expected, "{protocol:?}");
+    }
+}

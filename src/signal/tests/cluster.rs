@@ -7,7 +7,6 @@ use estate::Snapshot;
 
 use crate::{MappingRules, PlacedBy, Placement, Resolver, Unplaced};
 
-const MODEL: &str = "types:\n  job: {parent: component, zh: 任务}\n";
 const CLUSTER: &str = include_str!("placing/cluster.yaml");
 const SIGNALS: &str = include_str!("placing/signals.txt");
 
@@ -19,8 +18,8 @@ fn labels(text: &str) -> Labels {
 
 fn estate(topology: &str) -> Snapshot {
     let mut sources = Sources::default();
-    let (model, topology) = (sources.add("model.yaml", MODEL), sources.add("topology.yaml", topology));
-    let (snapshot, diagnostics) = estate::build(&sources, &[model], &[topology]);
+    let topology = sources.add("topology.yaml", topology);
+    let (snapshot, diagnostics) = estate::build(&sources, &[], &[topology]);
     assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:?}");
     snapshot
 }
@@ -75,6 +74,31 @@ fn explained(topology: &str, text: &str) -> String {
     }
 }
 
+#[test]
+fn what_would_decide() {
+    for (text, expected) in [
+        ("deployment=cart", Some("a label `namespace` would decide")),
+        ("instance=10.0.0.9:80", Some("a label `component` with one of these ids would decide, or an entry of `placement`")),
+        ("job=kube-state-metrics service=ksm", Some("labels of the object that it speaks of, such as `pod` or `node`, would place it")),
+        ("namespace=shop deployment=cart", None),
+    ] {
+        let (estate, rules) = (estate(TWO_NAMESPACES), MappingRules::default());
+        let why = Resolver::new(&rules, &estate).explain(&labels(text), None).why;
+        assert_eq!(why.and_then(|why| why.remedy()).map(|remedy| remedy.to_string()).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn many_candidates_are_counted() {
+    let many: Vec<String> = (1..=7).map(|n| format!("  - {{id: cart-{n}, type: service, name: cart}}\n")).collect();
+    let many = many.concat();
+    let topology = format!("components:\n{many}");
+    assert_eq!(
+        explained(&topology, "service=cart"),
+        "several components fit `service` = `cart`: cart-1, cart-2, cart-3, cart-4, cart-5 and 2 more"
+    );
+}
+
 const TWO_NAMESPACES: &str = r#"
 components:
   - {id: shop/cart, type: service, name: cart, attributes: {namespace: shop}}
@@ -94,7 +118,7 @@ fn reasons_in_words() {
         ("namespace=shop deployment=cart", "shop/cart by label `deployment`"),
         ("namespace=staging service=cart", "staging/cart by label `service`"),
         ("k8s.namespace.name=staging k8s.deployment.name=cart", "staging/cart by label `deployment`"),
-        ("deployment=cart", "several components fit `deployment` = `cart`"),
+        ("deployment=cart", "several components fit `deployment` = `cart`: shop/cart, staging/cart"),
         ("namespace=dev service=cart", "`service` = `cart` is not in the namespace `dev`"),
         // A namespace of developers that the cluster does not have.
         ("service.namespace=webshop service.name=mail", "mail by label `service`"),
@@ -106,7 +130,7 @@ fn reasons_in_words() {
         ("namespace=dev pod=cart-7d9c4b6f8c-x2x7k node=n1", "no component for `pod` = `cart-7d9c4b6f8c-x2x7k`"),
         ("namespace=shop statefulset=ghost instance=10.0.0.1", "no component for `statefulset` = `ghost`"),
         ("instance=10.0.0.1:9100", "n1 by label `instance`"),
-        ("instance=10.0.0.9:80", "several components fit `instance` = `10.0.0.9`"),
+        ("instance=10.0.0.9:80", "several components fit `instance` = `10.0.0.9`: shared-a, shared-b"),
         ("job=kube-state-metrics instance=10.0.0.7:8080 pod=ksm-0 node=n1", "n1 by label `node`"),
         ("job=node-exporter instance=10.0.0.1:9100 pod=ne-x2x7k service=ne namespace=mon", "n1 by label `instance`"),
         ("job=blackbox instance=https://nobody.example", "no component for `instance` = `https://nobody.example`"),
@@ -134,11 +158,11 @@ placement:
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let resolver = Resolver::new(&rules, &estate);
     for (text, component, why) in [
-        ("team=lab service=mail env=prod svc=mail", None, Some(Unplaced::Dropped(1))),
+        ("team=lab service=mail env=prod svc=mail", None, Some(Unplaced::Dropped { entry: 1 })),
         ("svc=mail env=stage", Some("mail"), None),
         ("svc=mail env=stage role=replica", None, Some(Unplaced::NoEntry)),
         ("svc=mail env=test", None, Some(Unplaced::NoEntry)),
-        ("noise=1 service=mail", None, Some(Unplaced::Dropped(3))),
+        ("noise=1 service=mail", None, Some(Unplaced::Dropped { entry: 3 })),
         ("service=mail", None, Some(Unplaced::NoEntry)),
     ] {
         let found = resolver.explain(&labels(text), None);

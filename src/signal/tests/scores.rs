@@ -13,7 +13,7 @@ fn placement(text: &str) -> MappingRules {
     let id = sources.add("sources.yaml", text);
     let (placement, diagnostics) = MappingRules::read(&sources, id);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    assert!(placement.check(estate().model()).is_empty());
+    assert!(placement.check(&estate()).is_empty());
     placement
 }
 
@@ -215,7 +215,7 @@ fn mistakes_of_the_settings() {
         let id = sources.add("sources.yaml", "scores: [{series: a, metric: laod, origin: m}]");
         MappingRules::read(&sources, id).0
     };
-    let found = placement.check(estate().model());
+    let found = placement.check(&estate());
     let found: Vec<_> = found.into_iter().map(|d| (d.code.0, d.help)).collect();
     assert_eq!(found, [("F2003", Some(diag::did_you_mean("load")))]);
 }

@@ -27,9 +27,9 @@ use self::calls::Work;
 use self::document::{Document, Part};
 use self::spans::{Collector, Gathered, Sink, Span};
 
+use super::answers::{self, Answer, set_aside};
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
-use super::json;
 use super::prometheus::Role;
 use super::reader_context::{Complaints, ReaderContext, warning};
 
@@ -76,22 +76,17 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     Ok(())
 }
 
-/// Reads the spans of a file, one document after the other. If the last document is truncated because a collector is still writing
-/// it, only that document is lost; so is an error among other answers.
+/// Reads the spans of a file, one answer after the other. One that cannot be read costs only itself, as the end of a file that a
+/// collector is still writing; so does an error among other answers.
 fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
     let mut refused: Vec<String> = Vec::new();
-    let mut said = Vec::new();
-    for (documents, document) in serde_json::Deserializer::from_str(json::text(file, bytes)?).into_iter::<Document>().enumerate() {
-        let Document(parts) = match document {
-            Ok(document) => document,
-            Err(error) if error.is_eof() && documents > 0 => {
-                let what = text!("`{}` is truncated in document {}, which was skipped", file, documents);
-                said.push(warning(Code::SIGNAL_FORMAT, what));
-                break;
-            }
-            Err(error) => return Err(Box::new(json::malformed(file, &error))),
+    let mut asides = Vec::new();
+    answers::each(file, bytes, |Answer { place, read }: Answer<'_, Document>| {
+        let parts = match read {
+            Ok(Document(parts)) => parts,
+            Err(broken) => return asides.push(broken.aside(file, place)),
         };
         for part in parts {
             match part {
@@ -124,7 +119,11 @@ fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnost
             }
             known += 1;
         }
-    }
+    })?;
+    let mut said = Vec::new();
+    let mut complaints = Complaints::default();
+    set_aside(asides, known, &mut complaints)?;
+    complaints.report(file, &mut said);
     if let Some(first) = refused.first() {
         if known == 0 {
             let what = text!("`{}` contains a Jaeger error instead of data: {}", file, first);
