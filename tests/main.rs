@@ -36,6 +36,7 @@ mod notices;
 mod recorded;
 mod reference;
 mod serve;
+mod serve_guard;
 mod serve_kill;
 mod serve_live;
 mod serve_real;

@@ -22,6 +22,9 @@ const OWNED: &[(&str, &str)] = &[
     ("axum", "server"),
     ("tokio", "server"),
     ("notify", "server"),
+    ("hyper", "server"),
+    ("hyper-util", "server"),
+    ("tokio-rustls", "server"),
     ("prost", "ingest"),
     ("clap", "cli"),
 ];

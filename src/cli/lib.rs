@@ -37,6 +37,7 @@ mod replay;
 mod screen;
 mod serve;
 mod text;
+mod token;
 mod walk;
 mod why;
 
@@ -98,6 +99,8 @@ enum Command {
     Bench(bench::Args),
     /// Serve diagnoses and predictions over HTTP, and receive scores of your own models
     Serve(serve::Args),
+    /// Manage the tokens with which clients call the server: add, list, revoke
+    Token(token::Args),
     /// Send a recording to a server, as its senders once did
     Replay(replay::Args),
     /// Try the channels that tell people of incidents
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Mine(args) => mine::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Serve(args) => serve::run(&args, &mut out),
+        Command::Token(args) => token::run(&args, &mut out),
         Command::Replay(args) => replay::run(&args, &mut out),
         Command::Notify(args) => notify::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),

@@ -10,7 +10,7 @@ use super::output::{Failure, Outcome, say};
 use diag::{Code, render, suggestion, text};
 use notices::test_message;
 use project::find_project;
-use server::{notice_settings, now};
+use server::{SETTINGS, notice_settings, now};
 use words::Lang;
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 fn test(args: &TestArgs, out: &mut impl Write) -> Outcome {
     let here = PathBuf::from(".");
     let root = args.project.project.clone().or_else(|| find_project(&here)).unwrap_or(here);
-    let read = notice_settings(&root)?;
+    let read = notice_settings(&root.join(SETTINGS))?;
     if !read.diagnostics.is_empty() {
         say(&render(&read.sources, &read.diagnostics, false, language() == Lang::Zh));
     }

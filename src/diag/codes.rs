@@ -147,6 +147,13 @@ codes! {
     NO_MODEL = "F9507", "an unknown model", "未知的模型";
     JOURNAL = "F9508", "a journal that cannot be read or written", "无法读写的日志文件";
     LISTEN = "F9509", "an address that the server cannot listen on", "服务器无法监听的地址";
+
+    HOST = "F9520", "a name by which this server is not called, or a page that may not write", "不属于本服务器的主机名，或无权写入的网页";
+    NO_TOKEN = "F9521", "a request without a valid token", "没有有效令牌的请求";
+    ROLE = "F9522", "a token whose role is not enough", "令牌的角色权限不足";
+    BUSY = "F9523", "a request for which there was no time or no room", "因超时或资源不足而未处理的请求";
+    TOKENS = "F9524", "tokens that cannot be read or changed", "无法读取或更改的令牌";
+    TLS = "F9525", "a certificate that cannot be used", "无法使用的证书";
 }
 
 #[cfg(test)]

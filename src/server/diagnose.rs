@@ -18,7 +18,7 @@ use signal::{BundleText, FileText, ScoreFrame};
 
 use super::AppState;
 use super::refusal::Refusal;
-use super::request::{accepts, body, spawn_blocking, time};
+use super::request::{accepts, body, time};
 
 /// The largest body, in bytes. An hour of ten thousand series with one sample a minute takes a fifth of it. Use a bundle for more.
 pub const MAX_BODY: usize = 64 << 20;
@@ -46,9 +46,8 @@ pub async fn diagnose(
 ) -> Result<Response, Refusal> {
     accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
-    let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is shutting down")) };
     let shared = Arc::clone(&served);
-    let text = spawn_blocking(move || answer(&shared, &bytes)).await?;
+    let text = served.turns.run(bytes.len(), move || answer(&shared, &bytes)).await?;
     Ok(([(CONTENT_TYPE, "application/json")], text))
 }
 

@@ -25,7 +25,7 @@ pub async fn events(State(served): State<Arc<AppState>>, headers: HeaderMap) -> 
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(64);
     tokio::spawn(async move {
         let mut seen = last.unwrap_or_else(|| served.live.last_event());
-        while !sender.is_closed() {
+        while !sender.is_closed() && !*served.stopping.borrow() {
             let shared = Arc::clone(&served);
             let from = seen;
             let news = tokio::task::spawn_blocking(move || {

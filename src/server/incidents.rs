@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,6 +17,7 @@ use super::AppState;
 use super::refusal::Refusal;
 use super::reply::Json;
 use super::request::{accepts, body, spawn_blocking};
+use super::tokens::Who;
 
 /// The largest body of an action, in bytes.
 pub const MAX_BODY: usize = 64 << 10;
@@ -82,6 +83,7 @@ pub async fn one(State(served): State<Arc<AppState>>, Path(id): Path<String>) ->
 /// `POST /api/v1/incidents/{id}/{action}`: answers once it is on disk.
 pub async fn act(
     State(served): State<Arc<AppState>>,
+    Extension(who): Extension<Who>,
     Path((id, action)): Path<(String, String)>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
@@ -117,7 +119,8 @@ pub async fn act(
         if served.live.incident(id).is_none() {
             return Err(nothing(id));
         }
-        let changed = served.live.act(id, what, said.by);
+        // Whoever does not say who they are is known by their token.
+        let changed = served.live.act(id, what, said.by.or(who.name));
         changed.map(|one| Json(json!(one))).map_err(|error| Refusal::of(StatusCode::SERVICE_UNAVAILABLE, &error))
     })
     .await

@@ -54,6 +54,16 @@ pub async fn take(State(served): State<Arc<AppState>>, uri: Uri, headers: Header
     }
 }
 
+/// What the sender of a request understands as "again, later".
+pub fn overloaded(uri: &Uri, headers: &HeaderMap) -> Response {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let protocol = match route(uri.path(), header(CONTENT_TYPE), header(CONTENT_ENCODING)) {
+        Some(Ok(route)) => route.protocol,
+        Some(Err(_)) | None => Protocol::Webhook,
+    };
+    respond(answer(protocol, Outcome::Overloaded(RETRY)))
+}
+
 fn unread(rejection: &BytesRejection) -> Refusal {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Refusal::new(Why::TooLarge, Code::BODY_SIZE, text!("the body is larger than {} MiB", MAX_BODY >> 20));

@@ -12,12 +12,10 @@ use notices::{Notifier, Settings};
 use value::yaml::parse;
 
 use super::AppState;
+use super::config::FILE as SETTINGS;
 use super::refusal::Refusal;
 use super::reply::Json;
 use super::request::spawn_blocking;
-
-/// The settings of the server, in the folder of the project.
-pub const SETTINGS: &str = "server.yaml";
 
 /// The largest such file, in bytes.
 const MAX_SETTINGS: u64 = 1 << 20;
@@ -30,13 +28,13 @@ pub struct NoticeSettings {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads the section. Without the file or the section nobody is told.
+/// Reads the section in a file of settings. Without the file or the section nobody is told.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn notice_settings(root: &Path) -> Result<NoticeSettings, Box<Diagnostic>> {
+pub fn notice_settings(path: &Path) -> Result<NoticeSettings, Box<Diagnostic>> {
     let mut read = NoticeSettings::default();
-    let Some(bytes) = files::try_read(&root.join(SETTINGS), SETTINGS, MAX_SETTINGS)? else { return Ok(read) };
+    let Some(bytes) = files::try_read(path, SETTINGS, MAX_SETTINGS)? else { return Ok(read) };
     let source = read.sources.add(SETTINGS, files::text(bytes, SETTINGS)?);
     match parse(&read.sources, source) {
         Ok(tree) => {
@@ -50,8 +48,8 @@ pub fn notice_settings(root: &Path) -> Result<NoticeSettings, Box<Diagnostic>> {
 }
 
 /// Starts to tell people. What is wrong with the settings is added to `warnings`; the rest of them is used.
-pub(super) fn start(root: &Path, live: &Arc<Live>, data: &Path, warnings: &mut Vec<String>) -> Result<Notifier, Box<Diagnostic>> {
-    let read = notice_settings(root)?;
+pub(super) fn start(path: &Path, live: &Arc<Live>, data: &Path, warnings: &mut Vec<String>) -> Result<Notifier, Box<Diagnostic>> {
+    let read = notice_settings(path)?;
     warnings.extend(read.diagnostics.iter().map(|wrong| {
         let place = wrong.place.map_or_else(String::new, |place| format!("{}: ", read.sources.describe(place)));
         format!("{place}{}: {}", wrong.code, wrong.message)

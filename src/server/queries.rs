@@ -36,8 +36,7 @@ pub async fn diagnosis(State(served): State<Arc<AppState>>, query: Sent) -> Resu
     let locale = asked.locale()?;
     let Some(at) = asked.at()? else { return spawn_blocking(move || Ok(published(&served, &locale))).await };
     let shared = Arc::clone(&served);
-    let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is shutting down")) };
-    spawn_blocking(move || past(&shared, at, &locale)).await
+    served.turns.run(0, move || past(&shared, at, &locale)).await
 }
 
 fn published(served: &AppState, locale: &Locale) -> Json {
@@ -93,8 +92,7 @@ fn bundle_at<'p>(served: &AppState, recent: &'p Recent, at: Option<Time>) -> Res
 pub async fn why(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["rule", "component", "at", "lang", "tz"])?;
     let shared = Arc::clone(&served);
-    let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is shutting down")) };
-    spawn_blocking(move || explain(&shared, &asked)).await
+    served.turns.run(0, move || explain(&shared, &asked)).await
 }
 
 fn explain(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
