@@ -44,6 +44,15 @@ fn request(token: &str, turn: usize) -> (&'static str, Vec<(&'static str, &'stat
     }
 }
 
+/// Stops the senders when it goes.
+struct Stopping<'s>(&'s AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Sends until it is told to stop; the tokens that were acknowledged, and how many were sent.
 fn send(address: &Mutex<String>, sender: usize, stop: &AtomicBool) -> (Vec<String>, usize) {
     let (mut acknowledged, mut sent) = (Vec::new(), 0);
@@ -88,6 +97,8 @@ fn kills(count: usize) {
     let stop = AtomicBool::new(false);
     let (shared, stopping) = (&address, &stop);
     let (sent, server) = std::thread::scope(|scope| {
+        // Also if what follows fails: the scope waits for the senders.
+        let _stopping = Stopping(stopping);
         let senders: Vec<_> = (0..SENDERS).map(|sender| scope.spawn(move || send(shared, sender, stopping))).collect();
         until("the first incident", || server.incidents().first().map(|_| ()).ok_or_else(|| "none".to_owned()));
         for kill in 0..count {
