@@ -303,9 +303,9 @@ fn slow_and_large_bodies_have_a_budget() {
     let large = format!("[{}]", "{},".repeat(500_000));
     let (status, said) = raw(&server, &request("POST", "/v1/logs", &[], &large));
     assert!(matches!(status, 0 | 503), "{said}");
-    let heard: Vec<u16> = slow.iter_mut().map(|stream| heard(stream).0).collect();
-    assert!(heard.contains(&408), "one of them had room, and was given up: {heard:?}");
-    assert!(heard.iter().all(|status| matches!(status, 0 | 408 | 503)), "{heard:?}");
+    let answers: Vec<u16> = slow.iter_mut().map(|stream| heard(stream).0).collect();
+    assert!(answers.contains(&408), "one of them had room, and was given up: {answers:?}");
+    assert!(answers.iter().all(|status| matches!(status, 0 | 408 | 503)), "{answers:?}");
     // All is given back.
     let (status, said) = raw(&server, &request("POST", "/api/v1/diagnose", &[], &format!("{{\"alert\": \"{piece}\"}}")));
     assert_eq!(status, 422, "{said}");

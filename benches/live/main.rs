@@ -37,6 +37,11 @@ use project::Project;
 use serde_json::json;
 use value::Time;
 
+/// Labels, and the one sample of a series.
+type OneSample = (BTreeMap<String, String>, [(Time, f64); 1]);
+/// Name, protocol, how to make a body of some entries, how many there are in all and in one body.
+type Kind = (&'static str, Protocol, fn(usize, usize) -> Vec<u8>, usize, usize);
+
 const COMPONENTS: usize = 10_000;
 const RULES: usize = 1_000;
 
@@ -130,7 +135,7 @@ fn alerts(from: usize, count: usize) -> Vec<u8> {
 
 fn samples(from: usize, count: usize) -> Vec<u8> {
     let at = now();
-    let series: Vec<(BTreeMap<String, String>, [(Time, f64); 1])> = (from..from + count)
+    let series: Vec<OneSample> = (from..from + count)
         .map(|number| {
             let id = number % COMPONENTS;
             let labels = [("__name__", "cpu_ratio".to_owned()), ("component", format!("s{id}"))];
@@ -182,7 +187,7 @@ fn wait_for(live: &Live, position: u64) {
 /// Signals a second, to the journal and to the diagnosis that knows them.
 fn throughput(folder: &Folder) {
     println!("{:<12} {:>10} {:>14} {:>16} {:>12}", "signals", "count", "journaled /s", "diagnosed /s", "memory MB");
-    let kinds: [(&str, Protocol, fn(usize, usize) -> Vec<u8>, usize, usize); 3] = [
+    let kinds: [Kind; 3] = [
         ("alerts", Protocol::Alerts, alerts, 64, 200_000),
         ("samples", Protocol::RemoteWrite1, samples, 2_000, 2_000_000),
         ("log lines", Protocol::LokiJson, lines, 1_000, 200_000),

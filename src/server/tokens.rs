@@ -142,7 +142,7 @@ impl TokenFile {
         })?;
         let with_hash = |kept: Token| from_hex(&kept.hash).map(|hash| (kept, hash));
         let kept: Option<Vec<_>> = written.tokens.into_iter().map(with_hash).collect();
-        let kept = kept.ok_or_else(|| self.damaged(text!("a hash is not hexadecimal")))?;
+        let kept = kept.ok_or_else(|| self.damaged(&text!("a hash is not hexadecimal")))?;
         Ok(Some(Tokens { key: hmac::Key::new(HMAC_SHA256, &key), kept }))
     }
 
@@ -204,11 +204,11 @@ impl TokenFile {
     fn written(&self) -> Result<Option<Written>, Box<Diagnostic>> {
         let shown = self.path.display().to_string();
         let Some(bytes) = files::try_read(&self.path, &shown, MAX_FILE)? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| self.damaged(error.to_string().into()))
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| self.damaged(&error.to_string().into()))
     }
 
     fn write(&self, written: &Written) -> Result<(), Box<Diagnostic>> {
-        let json = serde_json::to_string_pretty(written).map_err(|error| self.damaged(error.to_string().into()))?;
+        let json = serde_json::to_string_pretty(written).map_err(|error| self.damaged(&error.to_string().into()))?;
         files::write_private(&self.path, format!("{json}\n"))
     }
 
@@ -220,9 +220,11 @@ impl TokenFile {
         key.map(Some).ok_or_else(|| Box::new(Diagnostic::nowhere(Code::TOKENS, text!("`{}` is not a key of tokens", shown))))
     }
 
-    fn damaged(&self, why: Text) -> Box<Diagnostic> {
+    fn damaged(&self, why: &Text) -> Box<Diagnostic> {
         let help = text!("restore it, or remove `{}` and make new tokens", self.path.display());
-        Box::new(Diagnostic::nowhere(Code::TOKENS, text!("cannot read the tokens in `{}`: {}", self.path.display(), why)).help(help))
+        Box::new(
+            Diagnostic::nowhere(Code::TOKENS, text!("cannot read the tokens in `{}`: {}", self.path.display(), why.clone())).help(help),
+        )
     }
 }
 

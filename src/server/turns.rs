@@ -82,6 +82,7 @@ mod tests {
         Arc::new(Turns::new(&Limits { diagnosis: Duration::from_millis(diagnosis), ..Limits::default() }))
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "as work that may fail")]
     fn wait(milliseconds: u64) -> Result<(), Refusal> {
         std::thread::sleep(Duration::from_millis(milliseconds));
         Ok(())
@@ -123,7 +124,7 @@ mod tests {
             tokio::spawn(async move { turns.run(LARGE + 1, || wait(2_000)).await });
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let small = tokio::time::timeout(Duration::from_millis(1_000), turns.run(10, || wait(1))).await;
+        let small = tokio::time::timeout(Duration::from_secs(1), turns.run(10, || wait(1))).await;
         assert!(small.is_ok_and(|outcome| outcome.is_ok()), "a small question waits behind large ones");
     }
 }
