@@ -200,8 +200,7 @@ fn tokens_come_and_go_while_the_server_runs() {
     // As `basic_auth` of Prometheus sends it.
     let basic = base64(&format!("duty:{token}"));
     assert_eq!(ask(&[&format!("authorization: Basic {basic}")]), 200);
-    for wrong in ["fst_".to_owned() + &"0".repeat(64), String::new(), token.replace("fst_", ""), token.to_uppercase(), format!("{token}0")]
-    {
+    for wrong in [format!("fst_{}", "0".repeat(64)), String::new(), token.replace("fst_", ""), token.to_uppercase(), format!("{token}0")] {
         assert_eq!(ask(&[&bearer(&wrong)]), 401, "{wrong}");
     }
     let (_, said) = raw(&server, &request("GET", "/api/v1/incidents", &[], ""));

@@ -129,8 +129,8 @@ fn kills(count: usize) {
     assert_ne!(incidents[0]["status"], "resolved");
     // Whoever listens for events does not hear the old ones again.
     let written = std::fs::read_to_string(data.join("incidents.ndjson")).unwrap();
-    let last = written.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["number"].as_u64()).max();
-    assert_eq!(server.get("/api/v1/incidents").1["last_event"].as_u64(), last);
+    let newest = written.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["number"].as_u64()).max();
+    assert_eq!(server.get("/api/v1/incidents").1["last_event"].as_u64(), newest);
 }
 
 #[test]
