@@ -27,7 +27,7 @@ fn request(token: &str, turn: usize) -> (&'static str, Vec<(&'static str, &'stat
     match turn % 3 {
         0 => {
             // Few alerts that are repeated all the time, as senders do.
-            let labels = json!({"alertname": "Load", "component": "order-db", "id": (turn % 50).to_string()});
+            let labels = json!({"alertname": "Down", "severity": "critical", "component": "order-db", "id": (turn % 50).to_string()});
             ("/api/v2/alerts", is_json, json!([{"labels": labels, "annotations": {"summary": token}}]).to_string().into_bytes())
         }
         1 => {
