@@ -1,7 +1,7 @@
 //! Questions to the topology on the common workload (see docs/performance.md for how to make it):
 //!
 //!     cargo bench --bench estate -- GRAPH_DIR [repetitions]
-//!     cargo bench --bench estate -- store GRAPH_DIR
+//!     cargo bench --bench estate -- store COMPONENTS       (needs no workload)
 //!
 //! Prints for each kind of question the time of all of them, of the median and the 99th percentile, what the answers add up to
 //! (the workload's own sums must come out), and allocations a question.
@@ -68,11 +68,11 @@ fn measure<Q>(name: &str, questions: &[Q], repetitions: usize, ask: impl Fn(&Q) 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let [dir, rest @ ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]\n       cargo bench --bench estate -- store GRAPH_DIR");
+        println!("usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]\n       cargo bench --bench estate -- store COMPONENTS");
         return;
     };
-    if let ("store", Some(dir)) = (dir.as_str(), rest.first()) {
-        return stored::run(dir);
+    if dir == "store" && !rest.is_empty() {
+        return stored::run(rest);
     }
     let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(3);
     let types = std::fs::read(format!("{dir}/types.u8")).unwrap();
