@@ -187,6 +187,7 @@ impl<'t> Estate<'t> {
             }
             self.graph.put_vertices(std::mem::take(&mut drawing.vertices))?;
         }
+        drop(words);
         self.layers.flush()?;
         self.changes.flush()?;
         self.finish(drawing)?;
