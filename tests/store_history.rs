@@ -216,20 +216,32 @@ fn unchecked(path: &Path) {
         "estate:audit",
         "estate:changes",
     ];
-    let record = serde_json::to_value(component("a", "service")).unwrap();
-    let audit = json!({
-        "revision": 1, "who": "eva", "when_ms": 5, "why": "", "origin": "git", "added": 1, "changed": 0, "removed": 0
-    });
-    let change = json!({"what": "component", "id": "a", "before": null, "after": record});
-    let item = b"c\0\0\0\x01a".to_vec();
-    let rows = [
+    let text = |part: &str| [u32::try_from(part.len()).unwrap().to_be_bytes().as_slice(), part.as_bytes()].concat();
+    let mut rows = vec![
         ("faultscope:meta", b"magic".to_vec(), b"faultscope estate".to_vec()),
         ("faultscope:meta", b"format".to_vec(), 1u32.to_be_bytes().to_vec()),
-        ("estate:layers", [item.as_slice(), b"git"].concat(), record.to_string().into_bytes()),
-        ("estate:records", item, record.to_string().into_bytes()),
-        ("estate:audit", 1u64.to_be_bytes().to_vec(), audit.to_string().into_bytes()),
-        ("estate:changes", [1u64.to_be_bytes().as_slice(), &0u32.to_be_bytes()].concat(), change.to_string().into_bytes()),
     ];
+    let items = [
+        ("component", "a", [b"c".to_vec(), text("a")].concat(), serde_json::to_value(component("a", "service")).unwrap()),
+        ("component", "b", [b"c".to_vec(), text("b")].concat(), serde_json::to_value(component("b", "service")).unwrap()),
+        (
+            "relation",
+            "a calls b",
+            [b"r".to_vec(), text("a"), text("calls"), text("b")].concat(),
+            serde_json::to_value(relation("a", "calls", "b")).unwrap(),
+        ),
+    ];
+    for (number, (what, id, key, record)) in (0u32..).zip(items) {
+        let change = json!({"what": what, "id": id, "before": null, "after": record});
+        let at = [1u64.to_be_bytes().as_slice(), &number.to_be_bytes()].concat();
+        rows.push(("estate:layers", [key.as_slice(), b"git"].concat(), record.to_string().into_bytes()));
+        rows.push(("estate:records", key, record.to_string().into_bytes()));
+        rows.push(("estate:changes", at, change.to_string().into_bytes()));
+    }
+    let audit = json!({
+        "revision": 1, "who": "eva", "when_ms": 5, "why": "", "origin": "git", "added": 3, "changed": 0, "removed": 0
+    });
+    rows.push(("estate:audit", 1u64.to_be_bytes().to_vec(), audit.to_string().into_bytes()));
     let db = redb::Database::create(path).unwrap();
     let transaction = db.begin_write().unwrap();
     for name in tables {
@@ -243,23 +255,134 @@ fn unchecked(path: &Path) {
 }
 
 #[test]
-fn stores_without_checksums_are_read_and_renewed() {
+fn stores_of_older_formats_are_read_and_renewed() {
     let dir = fresh("format");
     let (old, new) = (dir.join("old.redb"), dir.join("new.redb"));
     unchecked(&old);
     let before = fs::read(&old).unwrap();
-    assert!(matches!(Store::open(&old), Err(StoreError::Unchecked { .. })));
+    let error = Store::open(&old).unwrap_err();
+    assert!(matches!(error, StoreError::Older { .. }) && error.to_string().contains("`faultscope estate salvage --store "), "{error}");
+    let holds = |store: &Store| {
+        let records = store.records(None).unwrap();
+        assert_eq!(records.components, [component("a", "service"), component("b", "service")]);
+        assert_eq!(records.relations, [relation("a", "calls", "b")]);
+        assert_eq!(store.records(Some(0)).unwrap(), Records::default());
+        assert_eq!(store.log(9).unwrap().len(), 1);
+        store.changes_of(1).unwrap()
+    };
     let store = Store::open_to_read(&old).unwrap();
-    assert_eq!(store.records(None).unwrap().components, [component("a", "service")]);
+    let changes = holds(&store);
+    assert_eq!(changes.len(), 3);
+    assert!(store.graph().get(indradb::AllEdgeQuery).is_err(), "an older graph would be answered without its properties");
     drop(store);
     let saved = salvage(&old, &new).unwrap();
     assert!(saved.is_all(), "{saved:?}");
     assert_eq!(fs::read(&old).unwrap(), before);
     let store = Store::open(&new).unwrap();
-    assert_eq!(store.records(None).unwrap().components, [component("a", "service")]);
-    assert_eq!(store.log(9).unwrap().len(), 1);
-    assert_eq!(store.changes_of(1).unwrap().len(), 1);
+    assert_eq!(holds(&store), changes);
+    let edges = indradb::util::extract_edges(store.graph().get(indradb::AllEdgeQuery).unwrap()).unwrap();
+    assert_eq!(edges.len(), 1);
     assert!(matches!(salvage(&old, &new), Err(StoreError::Refused(_))), "what is there is not overwritten");
+}
+
+// Large changes.
+
+/// Between 200 components, more than are written at a time.
+fn many() -> Changeset {
+    let id = |number: usize| format!("c{number}");
+    let relations = (0..200).flat_map(|from| (1..=100).map(move |step| (from, (from + step) % 200)));
+    Changeset {
+        put_components: (0..200).map(|number| component(&id(number), "service")).collect(),
+        put_relations: relations.map(|(from, to)| relation(&id(from), "calls", &id(to))).collect(),
+        ..Changeset::default()
+    }
+}
+
+#[test]
+fn a_large_change_is_like_many_small_ones() {
+    let dir = fresh("large");
+    let (large, small) = (Store::open(&dir.join("large.redb")).unwrap(), Store::open(&dir.join("small.redb")).unwrap());
+    let all = many();
+    let audit = large.apply(&all, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((audit.added, large.changes_of(1).unwrap().len()), (20_200, 20_200));
+    // The relations wait for the components.
+    let relations = Changeset { put_components: Vec::new(), ..all.clone() };
+    small.apply(&relations, "test", "", GIT, 0).unwrap().unwrap();
+    for components in all.put_components.chunks(50) {
+        let some = Changeset { put_components: components.to_vec(), ..Changeset::default() };
+        small.apply(&some, "test", "", GIT, 0).unwrap().unwrap();
+    }
+    assert_eq!(Records { revision: 1, ..small.records(None).unwrap() }, large.records(None).unwrap());
+    let edges = |store: &Store, query: indradb::Query| {
+        let mut edges = indradb::util::extract_edges(store.graph().get(query).unwrap()).unwrap();
+        edges.sort();
+        edges
+    };
+    let inbound = indradb::SpecificVertexQuery::single(component_vertex("c7")).inbound().unwrap();
+    let queries: [(indradb::Query, usize); 2] = [(indradb::AllEdgeQuery.into(), 20_000), (inbound.into(), 100)];
+    for (query, count) in queries {
+        let found = edges(&large, query.clone());
+        assert_eq!(found.len(), count);
+        assert_eq!(found, edges(&small, query));
+    }
+    assert_eq!(large.apply(&all, "test", "", GIT, 0).unwrap(), None);
+    assert_eq!(small.apply(&all, "test", "", GIT, 0).unwrap(), None);
+}
+
+#[test]
+fn what_is_replaced_is_found_without_the_layer() {
+    let store = Store::open(&fresh("replacing").join("estate.redb")).unwrap();
+    let estate = estate(SHOP);
+    let wanted = Records { cases: vec![case(&["web"])], ..records_of(&estate, GIT) };
+    let (changes, declared) = store.replacing(GIT, wanted.clone()).unwrap();
+    assert_eq!((declared, &changes), (0, &Changeset::replacing(&Records::default(), wanted.clone())));
+    store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
+    let theirs = DeclaredComponent { origin: "import:csv".to_owned(), ..component("cache", "cache") };
+    let import = Changeset { put_components: vec![theirs], ..Changeset::default() };
+    store.apply(&import, "test", "", "import:csv", 0).unwrap().unwrap();
+
+    let (changes, declared) = store.replacing(GIT, Records::default()).unwrap();
+    let mut gone = changes.remove_components.clone();
+    gone.sort();
+    assert_eq!((declared, gone), (4, ["db-1", "db-2", "host-1", "web"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        (changes.remove_relations.len(), changes.remove_groups, changes.remove_cases),
+        (3, vec!["dbs".to_owned()], vec!["HIS-1".to_owned()])
+    );
+    let (changes, _) = store.replacing(GIT, wanted).unwrap();
+    assert!(changes.remove_components.is_empty() && changes.remove_relations.is_empty() && changes.remove_groups.is_empty());
+    assert_eq!(store.apply(&changes, "test", "", GIT, 0).unwrap(), None);
+}
+
+#[test]
+fn indices_follow_the_estate() {
+    let store = Store::open(&fresh("indices").join("estate.redb")).unwrap();
+    let name = |text: &str| indradb::Identifier::new(text).unwrap();
+    for property in ["owner", "origin"] {
+        store.graph().index_property(name(property)).unwrap();
+    }
+    let owned = |owner: &str| DeclaredComponent { owner: Some(owner.to_owned()), ..component("a", "service") };
+    let with = |owner: &str| {
+        let query = indradb::VertexWithPropertyValueQuery::new(name("owner"), indradb::Json::new(json!(owner)));
+        indradb::util::extract_vertices(store.graph().get(query).unwrap()).unwrap().len()
+    };
+    let relations = || {
+        let query = indradb::EdgeWithPropertyValueQuery::new(name("origin"), indradb::Json::new(json!(GIT)));
+        indradb::util::extract_edges(store.graph().get(query).unwrap()).unwrap().len()
+    };
+    let first = Changeset {
+        put_components: vec![owned("eva"), component("b", "service")],
+        put_relations: vec![relation("a", "calls", "b")],
+        ..Changeset::default()
+    };
+    store.apply(&first, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((with("eva"), with("li"), relations()), (1, 0, 1));
+    let second = Changeset { put_components: vec![owned("li")], ..Changeset::default() };
+    store.apply(&second, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((with("eva"), with("li"), relations()), (0, 1, 1));
+    let third = Changeset { remove_components: vec!["a".to_owned()], ..Changeset::default() };
+    store.apply(&third, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((with("eva"), with("li"), relations()), (0, 0, 0));
 }
 
 // The command line.

@@ -1,8 +1,8 @@
 //! Questions to the topology on the common workload (see docs/performance.md for how to make it):
 //!
 //!     cargo bench --bench estate -- GRAPH_DIR [repetitions]
-//!     cargo bench --bench estate -- store GRAPH_DIR
-//!     cargo bench --bench estate -- overlay [components]      (needs nothing)
+//!     cargo bench --bench estate -- store COMPONENTS          (needs no workload)
+//!     cargo bench --bench estate -- overlay [components]      (needs no workload)
 //!
 //! Prints for each kind of question the time of all of them, of the median and the 99th percentile, what the answers add up to
 //! (the workload's own sums must come out), and allocations a question.
@@ -71,12 +71,12 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let [dir, rest @ ..] = args.as_slice() else {
         println!(
-            "usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]\n       cargo bench --bench estate -- store GRAPH_DIR\n       cargo bench --bench estate -- overlay [components]"
+            "usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]\n       cargo bench --bench estate -- store COMPONENTS\n       cargo bench --bench estate -- overlay [components]"
         );
         return;
     };
-    if let ("store", Some(dir)) = (dir.as_str(), rest.first()) {
-        return stored::run(dir);
+    if dir == "store" && !rest.is_empty() {
+        return stored::run(rest);
     }
     if dir == "overlay" {
         return overlay::run(rest.first().and_then(|count| count.parse().ok()).unwrap_or(1_000_000));

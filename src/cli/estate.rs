@@ -17,7 +17,7 @@ use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use estate::{DeclaredComponent, DeclaredRelation, Model};
 use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
-use store::{Audit, Change, Changeset, Conflict, GIT, Records, Store, What};
+use store::{Audit, Change, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
 
 #[derive(Debug, clap::Args)]
@@ -193,13 +193,14 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     let overlays = project.overlays.iter().cloned();
     wanted.components.extend(overlays.map(|one| DeclaredComponent { origin: GIT.to_owned(), ..one }));
     wanted.cases = case_records(project.cases.cases(), &project.estate, GIT);
-    let before = store.layer(GIT)?;
-    let changes = Changeset::replacing(&before, wanted);
+    // A large estate is in memory once: the project is not needed any more.
+    drop(project);
+    let (changes, declared) = store.replacing(GIT, wanted)?;
     let gone = changes.remove_components.len();
-    if gone > MANY_REMOVALS && gone * 2 > before.components.len() && !args.allow_removals {
+    if gone > MANY_REMOVALS && gone * 2 > declared && !args.allow_removals {
         return Err(Failure::new(
             Code::USAGE,
-            text!("this would remove {} of the {} components that git declared so far; nothing was applied", gone, before.components.len()),
+            text!("this would remove {} of the {} components that git declared so far; nothing was applied", gone, declared),
         )
         .help(text!(
             "check that `{}` is not the store of another project; use `--allow-removals` if the removals are intended",

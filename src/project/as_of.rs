@@ -48,7 +48,7 @@ pub fn unusable(error: &StoreError) -> Box<Diagnostic> {
         StoreError::NotAFile { .. } => found(Code::UNREADABLE).help("name a file with `--store FILE`"),
         StoreError::NotAStore { .. }
         | StoreError::Newer { .. }
-        | StoreError::Unchecked { .. }
+        | StoreError::Older { .. }
         | StoreError::Broken(_)
         | StoreError::Busy
         | StoreError::Io(_)

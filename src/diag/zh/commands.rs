@@ -173,8 +173,8 @@ pub(super) const PART: &[(&str, &str)] = &[
         "存储的格式为 {}，高于支持的格式 {}：请使用更新的 faultscope（该文件未被修改）",
     ),
     (
-        "`{}` is a store without checksums, to be read only: `faultscope estate salvage --store {} --to NEW` renews it",
-        "`{}` 是没有校验和的存储，只能读取：可用 `faultscope estate salvage --store {} --to NEW` 将其复制到新的存储",
+        "`{}` was written by an older faultscope and can only be read: `faultscope estate salvage --store {} --to NEW` renews it",
+        "`{}` 由旧版 faultscope 写入，只能读取：可用 `faultscope estate salvage --store {} --to NEW` 将其复制为新格式的存储",
     ),
     (
         "the store is damaged: {}; `faultscope estate check` lists what is whole, `faultscope estate salvage` copies that",
@@ -194,8 +194,6 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("the vertices of the graph", "图的顶点"),
     ("the edges of the graph", "图的边"),
     ("the reversed edges of the graph", "图的反向边"),
-    ("the properties of vertices", "顶点的属性"),
-    ("the properties of edges", "边的属性"),
     ("the index of vertices", "顶点的索引"),
     ("the index of edges", "边的索引"),
     ("the list of indices", "索引列表"),
