@@ -311,12 +311,12 @@ impl<'t> Estate<'t> {
     }
 
     /// Relations and cases that were declared before a component they name. Those that are drawn already stay as they are.
-    fn draw_waiting(&mut self, came: &Ids, styles: &mut Styles) -> Result<(), StoreError> {
+    fn draw_waiting(&mut self, arrived: &Ids, styles: &mut Styles) -> Result<(), StoreError> {
         let (mut waiting, mut gathered) = (Vec::new(), Gathered::default());
         for entry in self.layers.table.range::<&[u8]>(FIRST_CASE..)? {
             let (at, value) = entry?;
             let waited = match cut_key(&mut Cut(at.value()))? {
-                (What::Relation, [from, _, to]) => came.contains(from) || came.contains(to),
+                (What::Relation, [from, _, to]) => arrived.contains(from) || arrived.contains(to),
                 (What::Case, _) => true,
                 (What::Component | What::Group, _) => false,
             };
@@ -328,7 +328,7 @@ impl<'t> Estate<'t> {
         for item in waiting {
             match item {
                 Item::Relation(one) => self.graph.draw_edge(&styles.relation(&one.from, &one.kind, &one.to, &one.origin)?)?,
-                Item::Case(case) if case.components.iter().any(|id| came.contains(id)) => self.draw_touched(&case, styles)?,
+                Item::Case(case) if case.components.iter().any(|id| arrived.contains(id)) => self.draw_touched(&case, styles)?,
                 Item::Case(_) | Item::Component(_) | Item::Group(_) => {}
             }
         }
