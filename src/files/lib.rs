@@ -1,11 +1,15 @@
 //! The disk, safely: files are read up to a limit and never waited for; they are written whole or not at all.
 
+mod lines;
+
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
 
 use diag::{Code, Diagnostic, Text, text};
+
+pub use lines::Lines;
 
 /// Reads a regular file of at most `limit` bytes. `shown` names it in errors.
 ///

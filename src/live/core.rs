@@ -1,9 +1,7 @@
 //! The threads: one writes accepted requests to the journal, many at a time; one keeps the world, diagnoses when something has changed,
 //! and follows incidents. Everything else reads what they publish.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -11,6 +9,7 @@ use std::time::Duration as Wait;
 
 use diag::{Code, Diagnostic, Text, text};
 use engine::matcher::Stats;
+use files::Lines;
 use ingest::read;
 use localize::Diagnosis;
 use project::Project;
@@ -34,7 +33,7 @@ const GATHER: Wait = Wait::from_millis(20);
 const RENEW: Duration = 15 * SECOND;
 
 /// Bytes of the file of incidents beyond which a start writes it anew with the last state of each.
-const COMPACT: u64 = 16 << 20;
+const COMPACT: usize = 16 << 20;
 
 /// What a live faultscope is made of.
 #[derive(Debug, Clone)]
@@ -92,10 +91,8 @@ pub(super) enum ToWorld {
 /// The file of incidents.
 #[derive(Debug)]
 struct Log {
-    file: std::fs::File,
+    lines: Lines,
     path: PathBuf,
-    /// Its bytes, all of them whole lines.
-    length: u64,
 }
 
 impl Log {
@@ -109,13 +106,7 @@ impl Log {
             serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
             bytes.push(b'\n');
         }
-        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
-            // Half a line would swallow the next one.
-            self.file.set_len(self.length)?;
-            return Err(error);
-        }
-        self.length += bytes.len() as u64;
-        Ok(())
+        self.lines.append(&bytes)
     }
 }
 
@@ -132,8 +123,6 @@ pub(super) struct Shared {
     pub journal: Mutex<Journal>,
     pub traffic: Mutex<Ledger>,
     delays: Mutex<Delays>,
-    pub accepted: AtomicU64,
-    refused: AtomicU64,
     /// Why the last write of the journal failed.
     pub broken: Mutex<Option<String>>,
 }
@@ -149,7 +138,7 @@ pub struct Live {
 }
 
 /// A lock whose holder panicked still guards whole data: nobody holds one over a change that can fail.
-pub(super) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -160,13 +149,12 @@ impl Live {
     /// `JOURNAL`: a folder that cannot be used.
     pub fn start(revision: Revision, options: Options) -> Result<(Live, Vec<Text>), Box<Diagnostic>> {
         let (journal, mut said) = Journal::open(&options.data.join("journal"), options.retention)?;
-        let (incidents, log, warned) = open_incidents(&options.data)?;
+        let (mut incidents, log, warned) = open_incidents(&options.data)?;
         said.extend(warned);
         let now = (options.clock)();
         let mut world = World::new(revision, options.keep, now);
         let mut traffic = Ledger::default();
         world.replay(journal.reader(0).inspect(|entry| traffic.heard(entry.protocol, entry.received)), now);
-        let mut incidents = incidents;
         let published = publish(&mut world, &options, 1);
         // What is on file was told before the start.
         let told = incidents.last_event();
@@ -181,11 +169,9 @@ impl Live {
             journal: Mutex::new(journal),
             traffic: Mutex::new(traffic),
             delays: Mutex::default(),
-            accepted: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
             broken: Mutex::new(None),
         });
-        shared.tell().map_err(|error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))))?;
+        shared.tell().map_err(|error| unwritten(&error))?;
         let lanes = Arc::new(Lanes::new(options.backlog));
         let (accepted, waiting) = sync_channel(QUEUE);
         let (to_world, for_world) = sync_channel(QUEUE);
@@ -213,7 +199,6 @@ impl Live {
     pub fn submit(&self, request: Request) -> Result<(), Request> {
         self.lanes.push(request).inspect_err(|request| {
             held(&self.shared.traffic).overloaded(request.protocol);
-            self.shared.refused.fetch_add(1, Ordering::Relaxed);
         })
     }
 
@@ -235,11 +220,6 @@ impl Live {
     /// How many requests wait to be read: of alerts, and of the rest.
     pub fn waiting(&self) -> (usize, usize) {
         self.lanes.waiting()
-    }
-
-    /// Requests accepted since the start.
-    pub fn accepted(&self) -> u64 {
-        self.shared.accepted.load(Ordering::Relaxed)
     }
 
     /// The project in use.
@@ -288,7 +268,7 @@ impl Live {
         if let Err(error) = log.write(&events) {
             // What was refused has not happened.
             incidents.undo(before, events);
-            return Err(Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error))));
+            return Err(unwritten(&error));
         }
         drop(incidents);
         drop(log);
@@ -318,11 +298,6 @@ impl Live {
         (events, gap)
     }
 
-    /// Requests refused because too many waited.
-    pub fn refused(&self) -> u64 {
-        self.shared.refused.load(Ordering::Relaxed)
-    }
-
     /// The bytes of the journal, and the number of its next entry.
     pub fn journal(&self) -> (u64, u64) {
         let journal = held(&self.shared.journal);
@@ -345,6 +320,10 @@ impl Live {
         let _ = self.world.send(ToWorld::Stop);
         let _ = keeper.join();
     }
+}
+
+fn unwritten(error: &std::io::Error) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error)))
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Box<Diagnostic>> {
@@ -492,8 +471,7 @@ fn open_incidents(data: &Path) -> Result<(Incidents, Log, Vec<Text>), Box<Diagno
     if unreadable > 0 {
         said.push(text!("`{}`: {} lines cannot be read and are passed over", path.display(), unreadable));
     }
-    let large = lines.len() as u64 > COMPACT;
-    if large {
+    if lines.len() > COMPACT {
         let mut last = std::collections::BTreeMap::new();
         for line in lines.lines() {
             if let Ok(event) = serde_json::from_str::<Event>(line) {
@@ -506,11 +484,6 @@ fn open_incidents(data: &Path) -> Result<(Incidents, Log, Vec<Text>), Box<Diagno
         kept.into_iter().for_each(|(_, line)| text.extend([line, "\n"]));
         files::write(&path, text)?;
     }
-    let mut file = files::open_to_append(&path).map_err(|error| failed(&error))?;
-    if !large && !lines.is_empty() && !lines.ends_with('\n') {
-        // A line that a crash left incomplete must not swallow the next one.
-        file.write_all(b"\n").map_err(|error| failed(&error))?;
-    }
-    let length = file.metadata().map_err(|error| failed(&error))?.len();
-    Ok((incidents, Log { file, path, length }, said))
+    let lines = Lines::open(&path).map_err(|error| failed(&error))?;
+    Ok((incidents, Log { lines, path }, said))
 }

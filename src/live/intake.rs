@@ -4,7 +4,6 @@
 //! Alerts have a lane of their own and go first, so that a flood of samples or log lines neither delays nor crowds out an alert.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -206,7 +205,6 @@ pub(super) fn write(shared: &Shared, waiting: &Receiver<Accepted>, world: &SyncS
                 for (number, one) in (first..).zip(batch.drain(..)) {
                     let Accepted { protocol, body, received, mut taken, digest, done } = one;
                     let facts = Arrived::of(&mut taken);
-                    shared.accepted.fetch_add(1, Ordering::Relaxed);
                     held(&shared.traffic).read(protocol, received, &taken);
                     done(Ok(Receipt { number: Some(number), taken }));
                     let entry = Entry { number, received, protocol, body };

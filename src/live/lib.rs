@@ -12,7 +12,7 @@ mod traffic;
 mod window;
 mod world;
 
-pub use self::core::{Live, Options, Published, Recent};
+pub use self::core::{Live, Options, Published, Recent, held};
 pub use incidents::{Action, Event, Incidents, Status, Step, Tracked, What};
 pub use intake::{Backlog, Receipt, Refused, Request};
 pub use journal::{Entries, Entry, Journal, Retention};

@@ -5,11 +5,10 @@
 //! that was looked at.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use diag::{Code, Diagnostic, Text, text};
+use files::Lines;
 use live::What;
 use serde::{Deserialize, Serialize};
 use value::{DAY, Duration, Time};
@@ -73,7 +72,7 @@ enum Line {
 /// See the module.
 #[derive(Debug)]
 pub struct Ledger {
-    file: File,
+    file: Lines,
     pub deliveries: BTreeMap<(u64, String), Delivery>,
     pub seen: u64,
     /// Why the file cannot be written. What is sent meanwhile may be sent again after a restart.
@@ -115,8 +114,7 @@ impl Ledger {
         }
         deliveries.retain(|_, one: &mut Delivery| one.outcome == Outcome::Due || now.since(one.touched()) < KEEP);
         let said = (unreadable > 0).then(|| text!("`{}`: {} lines cannot be read and are passed over", path.display(), unreadable));
-        let large = text.len() > COMPACT;
-        if large {
+        if text.len() > COMPACT {
             let mut lines = Vec::new();
             for delivery in deliveries.values() {
                 line(&mut lines, &Line::Delivery(Box::new(delivery.clone()))).map_err(|error| failed(&error))?;
@@ -124,11 +122,7 @@ impl Ledger {
             line(&mut lines, &Line::Seen { seen }).map_err(|error| failed(&error))?;
             files::write(&path, lines)?;
         }
-        let mut file = files::open_to_append(&path).map_err(|error| failed(&error))?;
-        if !large && !text.is_empty() && !text.ends_with('\n') {
-            // A line that a crash left incomplete must not swallow the next one.
-            file.write_all(b"\n").map_err(|error| failed(&error))?;
-        }
+        let file = Lines::open(&path).map_err(|error| failed(&error))?;
         Ok((Ledger { file, deliveries, seen, broken: None }, said.into_iter().collect()))
     }
 
@@ -145,7 +139,7 @@ impl Ledger {
             self.seen = seen;
             written = written.and_then(|()| line(&mut lines, &Line::Seen { seen }));
         }
-        let written = written.and_then(|()| self.file.write_all(&lines)).and_then(|()| self.file.sync_data());
+        let written = written.and_then(|()| self.file.append(&lines));
         self.broken = written.err().map(|error| error.to_string());
     }
 

@@ -1,14 +1,15 @@
 //! `audit.ndjson`: one line for every write, with who did what, when, and what came of it. Signals are counted, not listed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::json;
 
 use diag::{Code, Diagnostic, text};
+use files::Lines;
+use live::held;
 use value::Time;
 
 use super::tokens::Who;
@@ -19,7 +20,7 @@ pub const FILE: &str = "audit.ndjson";
 /// See the module.
 #[derive(Debug)]
 pub struct Audit {
-    file: Mutex<File>,
+    file: Mutex<Lines>,
     /// Requests with signals since the start, by the name of the token.
     sent: Mutex<BTreeMap<String, u64>>,
 }
@@ -34,16 +35,12 @@ pub struct Done<'d> {
     pub status: u16,
 }
 
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Audit {
     /// # Errors
     /// `UNWRITABLE`: a server that cannot write its audit does not start.
     pub fn open(data: &Path) -> Result<Audit, Box<Diagnostic>> {
         let path = data.join(FILE);
-        let file = whole(&path)
+        let file = Lines::open(&path)
             .map_err(|error| Box::new(Diagnostic::nowhere(Code::UNWRITABLE, text!("cannot write `{}`: {}", path.display(), error))))?;
         Ok(Audit { file: Mutex::new(file), sent: Mutex::default() })
     }
@@ -70,22 +67,6 @@ impl Audit {
     }
 
     fn line(&self, line: &serde_json::Value) -> io::Result<()> {
-        let mut file = held(&self.file);
-        file.write_all(format!("{line}\n").as_bytes())?;
-        file.sync_data()
+        held(&self.file).append(format!("{line}\n").as_bytes())
     }
-}
-
-/// Opens the file to append to it. If a crash cut its last line off, the next one begins on a line of its own.
-fn whole(path: &Path) -> io::Result<File> {
-    let mut file = files::open_to_append(path)?;
-    if file.metadata()?.len() > 0 {
-        let mut last = [0];
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-        if last != *b"\n" {
-            file.write_all(b"\n")?;
-        }
-    }
-    Ok(file)
 }

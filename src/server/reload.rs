@@ -2,7 +2,7 @@
 //! and checked as a whole. A tree with errors changes nothing; the one in use stays, and everybody is told.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration as Wait, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use diag::{Severity, Text, text};
-use live::{Live, Revision};
+use live::{Live, Revision, held};
 use project::{Project, stamp};
 use value::Time;
 
@@ -77,10 +77,6 @@ pub struct Reloader {
     changed: Condvar,
     state: Mutex<ReloadState>,
     now: fn() -> Time,
-}
-
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Reloader {
