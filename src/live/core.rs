@@ -1,6 +1,7 @@
 //! The threads: one writes accepted requests to the journal, many at a time; one keeps the world, diagnoses when something has changed,
 //! and follows incidents. Everything else reads what they publish.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -31,6 +32,9 @@ const GATHER: Wait = Wait::from_millis(20);
 
 /// A diagnosis is renewed after this long even if nothing arrives: windows pass, alerts end.
 const RENEW: Duration = 15 * SECOND;
+
+/// Events kept in memory: each has the whole incident with its report.
+const RECENT: usize = 256;
 
 /// Bytes of the file of incidents beyond which a start writes it anew with the last state of each.
 const COMPACT: usize = 16 << 20;
@@ -93,6 +97,8 @@ pub(super) enum ToWorld {
 struct Log {
     lines: Lines,
     path: PathBuf,
+    /// The last ones, for whoever listens: the file is read for those only who come back late.
+    recent: VecDeque<Event>,
 }
 
 impl Log {
@@ -106,7 +112,11 @@ impl Log {
             serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
             bytes.push(b'\n');
         }
-        self.lines.append(&bytes)
+        self.lines.append(&bytes)?;
+        self.recent.extend(events.iter().cloned());
+        let over = self.recent.len().saturating_sub(RECENT);
+        self.recent.drain(..over);
+        Ok(())
     }
 }
 
@@ -290,7 +300,12 @@ impl Live {
 
     /// The events after a number that are still on file, and whether some before them are missing.
     pub fn events_after(&self, number: u64) -> (Vec<Event>, bool) {
-        let path = held(&self.shared.log).path.clone();
+        let log = held(&self.shared.log);
+        if log.recent.front().is_some_and(|first| first.number <= number + 1) {
+            return (log.recent.iter().filter(|event| event.number > number).cloned().collect(), false);
+        }
+        let path = log.path.clone();
+        drop(log);
         let lines = files::read_text(&path, "incidents.ndjson", u64::MAX).unwrap_or_default();
         let events: Vec<Event> =
             lines.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(|event: &Event| event.number > number).collect();
@@ -447,12 +462,12 @@ fn reread(project: &Project, entry: &Entry) -> Option<Arrived> {
 
 fn publish(world: &mut World, options: &Options, made: u64) -> Published {
     let at = (options.clock)();
-    let diagnosis = Arc::new(world.diagnose(at));
+    let (diagnosis, counts) = world.diagnose(at);
     Published {
         at,
-        diagnosis,
+        diagnosis: Arc::new(diagnosis),
         revision: world.revision.clone(),
-        counts: world.counts(),
+        counts,
         let_go: world.let_go(),
         matcher: world.matcher_stats(),
         position: world.position(),
@@ -485,5 +500,5 @@ fn open_incidents(data: &Path) -> Result<(Incidents, Log, Vec<Text>), Box<Diagno
         files::write(&path, text)?;
     }
     let lines = Lines::open(&path).map_err(|error| failed(&error))?;
-    Ok((incidents, Log { lines, path }, said))
+    Ok((incidents, Log { lines, path, recent: VecDeque::new() }, said))
 }

@@ -37,6 +37,17 @@ fn only_file(dir: &Path) -> std::path::PathBuf {
     found.remove(0)
 }
 
+/// A journal of four entries that is closed: its file, what is in it, and the bytes of one entry.
+fn four(dir: &Path) -> (std::path::PathBuf, Vec<u8>, usize) {
+    let (mut journal, _) = opened(dir);
+    add(&mut journal, 1, 4);
+    drop(journal);
+    let path = only_file(dir);
+    let whole = std::fs::read(&path).expect("readable");
+    let each = whole.len() / 4;
+    (path, whole, each)
+}
+
 #[test]
 fn what_is_written_is_read_after_a_restart() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -66,12 +77,7 @@ fn two_servers_do_not_share_a_folder() {
 #[test]
 fn a_cut_end_costs_what_it_cuts() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (mut journal, _) = opened(dir.path());
-    add(&mut journal, 1, 4);
-    drop(journal);
-    let path = only_file(dir.path());
-    let whole = std::fs::read(&path).expect("readable");
-    let each = whole.len() / 4;
+    let (path, whole, each) = four(dir.path());
     for cut in 0..whole.len() {
         std::fs::write(&path, whole.get(..cut).expect("within")).expect("writable");
         let (mut journal, said) = opened(dir.path());
@@ -87,12 +93,7 @@ fn a_cut_end_costs_what_it_cuts() {
 #[test]
 fn a_flipped_byte_costs_one_entry() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (mut journal, _) = opened(dir.path());
-    add(&mut journal, 1, 4);
-    drop(journal);
-    let path = only_file(dir.path());
-    let whole = std::fs::read(&path).expect("readable");
-    let each = whole.len() / 4;
+    let (path, whole, each) = four(dir.path());
     for at in 0..whole.len() {
         let mut broken = whole.clone();
         *broken.get_mut(at).expect("within") ^= 0x10;

@@ -90,10 +90,7 @@ impl World {
             if let Ok(mut taken) = read(entry.protocol, &entry.body, entry.received, &resolver) {
                 self.window.pass_time(entry.received, |_| {});
                 self.close_minutes(entry.received, &resolver, |_| {});
-                let mut arrived = Arrived::of(&mut taken);
-                self.spans.append(std::mem::take(&mut arrived.spans));
-                let facts = named(arrived.facts, entry.protocol, entry.number);
-                self.window.take(facts, &arrived.deadlines, &arrived.counters, entry.received, |_| {});
+                self.put(&entry, Arrived::of(&mut taken), |_| {});
             }
         }
         self.close_minutes(now, &resolver, |_| {});
@@ -110,16 +107,14 @@ impl World {
     }
 
     /// Takes one accepted request.
-    pub fn take(&mut self, entry: &Entry, mut arrived: Arrived, now: Time) {
+    pub fn take(&mut self, entry: &Entry, arrived: Arrived, now: Time) {
         if entry.number <= self.position {
             return;
         }
         self.position = entry.number;
         let before = self.window.facts().present;
         let mut facts = Vec::new();
-        self.spans.append(std::mem::take(&mut arrived.spans));
-        let named = named(arrived.facts, entry.protocol, entry.number);
-        self.window.take(named, &arrived.deadlines, &arrived.counters, entry.received, |fact| facts.push(fact));
+        self.put(entry, arrived, |fact| facts.push(fact));
         if self.window.facts().present != before {
             // Conditions about a kind of signal that nobody had sent so far were unknown.
             self.window.reopened = true;
@@ -129,6 +124,13 @@ impl World {
             self.window.reopened = true;
         }
         self.feed(facts, now);
+    }
+
+    /// Puts what a request brought to the rest.
+    fn put(&mut self, entry: &Entry, arrived: Arrived, each: impl FnMut(Fact)) {
+        let Arrived { facts, deadlines, counters, spans } = arrived;
+        self.spans.append(spans);
+        self.window.take(named(facts, entry.protocol, entry.number), &deadlines, &counters, entry.received, each);
     }
 
     /// Makes series of the spans of minutes that are over.
@@ -169,8 +171,8 @@ impl World {
         }
     }
 
-    /// What is broken now.
-    pub fn diagnose(&mut self, now: Time) -> Diagnosis {
+    /// What is broken now, and what became of everything received.
+    pub fn diagnose(&mut self, now: Time) -> (Diagnosis, Counts) {
         self.pass_time(now);
         if self.window.reopened {
             self.anew(now);
@@ -188,7 +190,7 @@ impl World {
         let mut diagnosis = localize::diagnose(&question);
         diagnosis.warnings.extend(scripts.failures());
         words::tell(&mut diagnosis, &words::Locale::default(), &project.estate);
-        diagnosis
+        (diagnosis, counts)
     }
 
     pub fn position(&self) -> u64 {
