@@ -97,7 +97,7 @@ enum Command {
     Mine(mine::Args),
     /// Replay recordings and measure how fast the matcher is on this project
     Bench(bench::Args),
-    /// Serve diagnoses and predictions over HTTP, and receive scores of your own models
+    /// Take alerts, metrics, logs and traces as they arrive, and answer over HTTP what is broken
     Serve(serve::Args),
     /// Manage the tokens with which clients call the server: add, list, revoke
     Token(token::Args),
