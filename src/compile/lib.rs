@@ -3,6 +3,7 @@
 mod conditions;
 mod generic;
 pub mod plan;
+mod reads;
 mod rules;
 mod scope;
 mod scripts;

@@ -89,43 +89,9 @@ impl Compiler<'_> {
 
 /// The names of all metrics that a condition reads.
 fn metrics<'p>(cond: &'p Cond, into: &mut BTreeSet<&'p str>) {
-    match &cond.kind {
-        CondKind::Compare { left, right, .. } => [left, right].into_iter().for_each(|value| of_value(value, into)),
-        CondKind::Script(call) => into.extend(of_call(call)),
-        CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => {
-            into.insert(metric.name.as_str());
-        }
-        CondKind::Or(_)
-        | CondKind::And(_)
-        | CondKind::Not(_)
-        | CondKind::Held { .. }
-        | CondKind::Quantified(_)
-        | CondKind::Unexplained(_)
-        | CondKind::Event(_)
-        | CondKind::Probe { .. }
-        | CondKind::Link { .. }
-        | CondKind::Shares { .. }
-        | CondKind::State { .. } => {}
-    }
+    let given = cond.calls().into_iter().flat_map(Call::metrics);
+    into.extend(cond.metrics().into_iter().chain(given).map(|metric| metric.name.as_str()));
     cond.children().into_iter().for_each(|inner| metrics(inner, into));
-}
-
-fn of_value<'p>(value: &'p Value, into: &mut BTreeSet<&'p str>) {
-    match value {
-        Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } => {}
-        Value::Metric(metric) | Value::Aggregate { metric, .. } => {
-            into.insert(metric.name.as_str());
-        }
-        Value::Share { of, .. } => of_value(of, into),
-        Value::Script(call) => into.extend(of_call(call)),
-    }
-}
-
-fn of_call(call: &Call) -> impl Iterator<Item = &str> {
-    call.arguments.iter().filter_map(|argument| match argument {
-        Argument::Metric(metric) => Some(metric.name.as_str()),
-        Argument::Component(_) | Argument::Number(_) | Argument::Text(_) => None,
-    })
 }
 
 /// The clause that decides who is blamed: the first conclusion.

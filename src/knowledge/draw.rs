@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compile::plan::{Cond, CondKind, Event, EventKind, Kind, Metric, PlaceOf, Rule, Subject, Target, Text, Value};
+use compile::plan::{Cond, CondKind, Event, EventKind, Kind, Metric, PlaceOf, Rule, Subject, Target, Text};
 use estate::Snapshot;
 use store::{Node, NodeKind, Tie};
 
@@ -106,16 +106,15 @@ impl Drawing {
     }
 
     fn condition(&mut self, from: &Node, rule: &Rule, cond: &Cond) {
+        cond.metrics().into_iter().for_each(|metric| self.metric(from, rule, metric));
         match &cond.kind {
             CondKind::Event(event) => self.event(from, event),
-            CondKind::Compare { left, right, .. } => {
-                self.value(from, rule, left);
-                self.value(from, rule, right);
-            }
-            CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => self.metric(from, rule, metric),
             CondKind::Probe { from: start, to, .. } => start.iter().chain(to).for_each(|place| self.place(from, place)),
             CondKind::Unexplained(place) => self.place(from, place),
-            CondKind::Or(_)
+            CondKind::Compare { .. }
+            | CondKind::Trend { .. }
+            | CondKind::Baseline { .. }
+            | CondKind::Or(_)
             | CondKind::And(_)
             | CondKind::Not(_)
             | CondKind::Held { .. }
@@ -148,14 +147,6 @@ impl Drawing {
                 Text::Contains(text) => self.symptom(from, kind, text),
                 Text::Matches(pattern) => self.symptom(from, kind, pattern.as_str()),
             }
-        }
-    }
-
-    fn value(&mut self, from: &Node, rule: &Rule, value: &Value) {
-        match value {
-            Value::Metric(metric) | Value::Aggregate { metric, .. } => self.metric(from, rule, metric),
-            Value::Share { of, .. } => self.value(from, rule, of),
-            Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } | Value::Script(_) => {}
         }
     }
 
