@@ -97,7 +97,8 @@ fn matcher(rules: &[&str], limits: Limits) -> Matcher {
 }
 
 fn sample(matcher: &Matcher, component: &str, at: Time, value: f64) -> Fact {
-    let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "metrics.json".to_owned(), index: 0 } });
+    let series =
+        Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "metrics.json".to_owned(), index: 0 }, instance: None });
     Fact::Sample(Sample { component: matcher.estate().find(component), metric: "cpu_usage".to_owned(), series, time: at, value })
 }
 
@@ -195,7 +196,7 @@ fn two_series_at_one_time_are_one_value() {
     for (series, value) in [(0, 95.0), (1, 5.0)] {
         let Fact::Sample(sample) = sample(&matcher, "db", START, value) else { continue };
         let labels = BTreeMap::from([("pod".to_owned(), format!("{series}"))]);
-        let series = Arc::new(SeriesKey { labels, origin: Origin { file: "metrics.json".to_owned(), index: series } });
+        let series = Arc::new(SeriesKey { labels, origin: Origin { file: "metrics.json".to_owned(), index: series }, instance: None });
         matcher.feed(Fact::Sample(Sample { series, ..sample }), &mut out);
     }
     assert_eq!(out.iter().map(|e| e.event).collect::<Vec<_>>(), [Event::Started, Event::Ended]);
@@ -210,6 +211,7 @@ fn a_resolution_counts_however_late_it_comes() {
     let fired = Alert {
         origin: Origin { file: "alerts.json".to_owned(), index: 0 },
         component: matcher.estate().find("s"),
+        instance: None,
         name: "Slow".to_owned(),
         text: "slow".to_owned(),
         summary: String::new(),

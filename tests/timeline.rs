@@ -77,6 +77,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
         series: vec![Series {
             origin: origin(0),
             component: id("db"),
+            instance: None,
             metric: "cpu_usage".to_owned(),
             modelled: true,
             labels: BTreeMap::new(),
@@ -89,6 +90,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
             .map(|(index, (first, start, length))| Alert {
                 origin: origin(index),
                 component: id(if *first { "s" } else { "t" }),
+                instance: None,
                 name: "slow".to_owned(),
                 text: "slow".to_owned(),
                 summary: String::new(),
@@ -109,6 +111,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
             .map(|(index, s)| LogLine {
                 origin: origin(index),
                 component: id("t"),
+                instance: None,
                 time: at(*s),
                 text: "pool".to_owned(),
                 labels: BTreeMap::new(),

@@ -90,6 +90,7 @@ codes! {
     DUPLICATE_NAME = "F3020", "the same name for two things", "同一名称指两个对象";
     SECRET = "F3021", "a literal secret in a file", "文件中的明文密钥";
     EXTENDS = "F3022", "more is said about a component that nothing declares, or something that cannot be", "补充说明的组件不存在，或补充内容不成立";
+    INSTANCE_LOOP = "F3025", "a type that is an instance of itself", "类型是自己的实例";
 
     SIGNAL_FORMAT = "F4001", "a signal file that cannot be read", "无法读取的信号文件";
     SIGNAL_ENTRY = "F4002", "a signal that cannot be read, rejected", "无法读取的信号，已拒绝";

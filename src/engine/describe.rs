@@ -141,8 +141,23 @@ pub struct SampleView {
     pub origin: Origin,
     #[serde(flatten)]
     pub signal: Sample,
+    /// What it is on, if that is an instance of the component that the condition is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceView>,
     /// The same in one line, in the language of the report.
     pub text: String,
+}
+
+/// A component that comes and goes for another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct InstanceView {
+    pub component: String,
+    /// Its type.
+    pub kind: String,
+    /// Its workload.
+    pub of: String,
+    /// Whether the topology has it; otherwise only the signal names it.
+    pub listed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -166,7 +181,7 @@ impl Evidence<'_> {
             truth: self.truth,
             found: self.found(estate),
             time: self.sampled().unwrap_or(self.at),
-            sources: self.signals.iter().take(MAX_SOURCES).filter_map(|s| describe_signal(*s, facts)).collect(),
+            sources: self.signals.iter().take(MAX_SOURCES).filter_map(|s| describe_signal(*s, self.about, estate, facts)).collect(),
             text: String::new(),
         }
     }
@@ -325,7 +340,8 @@ fn unknown(reading: &Reading) -> Option<Found> {
 }
 
 /// A signal, with its place in the bundle.
-fn describe_signal(signal: SignalRef, facts: &Facts) -> Option<SampleView> {
+fn describe_signal(signal: SignalRef, about: Option<ComponentId>, estate: &Snapshot, facts: &Facts) -> Option<SampleView> {
+    let instance = instance(signal, about, estate, facts);
     let (origin, signal) = match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).map(|a| (&a.origin, Sample::Alert { name: a.name.clone(), since: a.start }))?,
         SignalRef::Series(i) => facts.series.get(i).map(|s| {
@@ -337,7 +353,33 @@ fn describe_signal(signal: SignalRef, facts: &Facts) -> Option<SampleView> {
         SignalRef::Probe(i) => facts.probes.get(i).map(|p| (&p.origin, Sample::Probe { time: p.time, success: p.success }))?,
         SignalRef::Report(i) => facts.reports.get(i).map(|r| (&r.origin, Sample::Report { time: r.time, line: shorten(&r.text) }))?,
     };
-    Some(SampleView { origin: origin.clone(), signal, text: String::new() })
+    Some(SampleView { origin: origin.clone(), signal, instance, text: String::new() })
+}
+
+/// The instance that a signal is on, and its workload: the component that a condition is about, else the outermost.
+fn instance(signal: SignalRef, about: Option<ComponentId>, estate: &Snapshot, facts: &Facts) -> Option<InstanceView> {
+    let (component, unlisted) = match signal {
+        SignalRef::Alert(i) => facts.alerts.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Series(i) => facts.series.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Log(i) => facts.logs.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Change(i) => facts.changes.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Probe(i) => facts.probes.get(i).map(|s| (s.component, None))?,
+        SignalRef::Report(i) => facts.reports.get(i).map(|s| (s.component, None))?,
+    };
+    let at = component?;
+    let id = |of: ComponentId| estate.component(of).id.clone();
+    if let Some(name) = unlisted {
+        return Some(InstanceView { component: name.clone(), kind: "pod".to_owned(), of: id(at), listed: false });
+    }
+    if about == Some(at) {
+        return None;
+    }
+    let workloads = estate.workloads_of(at);
+    let of = match about {
+        Some(about) => workloads.iter().find(|of| of.component == about)?,
+        None => workloads.iter().max_by_key(|of| of.level)?,
+    };
+    Some(InstanceView { component: id(at), kind: estate.component(at).kind.clone(), of: id(of.component), listed: true })
 }
 
 /// The first line, at most 120 characters of it.

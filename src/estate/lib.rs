@@ -16,6 +16,7 @@ mod declared;
 mod extensions;
 mod graph;
 mod impact;
+mod instances;
 mod model;
 mod quantity;
 mod queries;
@@ -36,9 +37,10 @@ pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tie
 pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 pub use graph::Reached;
 pub use impact::{Impacted, Reach, ReachItem};
+pub use instances::Instance;
 pub use model::{
-    Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
-    StateDef, Travel, TypeDef,
+    Aggregate, Aggregates, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE,
+    RelationKind, State, StateDef, Travel, TypeDef,
 };
 pub use quantity::parse_duration;
 pub use queries::{Cause, SinglePoint};

@@ -203,7 +203,9 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
 }
 
 fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, context: &mut ReaderContext<'_>) {
-    let component = context.placer.explain(&delivery.labels, delivery.query.as_deref()).component;
+    let query = delivery.query.as_deref();
+    let component = context.placer.explain(&delivery.labels, query).component;
+    let instance = context.placer.unlisted(component, &delivery.labels, query);
     let counts = &mut context.counts.alerts;
     counts.keep(component.is_some());
     counts.duplicates += interval.duplicates;
@@ -212,6 +214,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
     context.facts.alerts.push(Alert {
         origin: Origin { file: file.to_owned(), index: delivery.index },
         component,
+        instance,
         text: alert_text::searched(&name, &delivery.annotations),
         summary: alert_text::summary(&name, &delivery.annotations),
         severity: delivery.labels.get("severity").cloned(),
@@ -220,7 +223,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
         end: interval.end(last),
         duplicates: interval.duplicates,
         flaps: interval.flaps,
-        trouble: context.placer.trouble(&name, &delivery.annotations, delivery.query.as_deref()),
+        trouble: context.placer.trouble(&name, &delivery.annotations, query),
         muted: delivery.muted.clone(),
         name,
     });

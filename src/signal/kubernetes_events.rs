@@ -130,6 +130,7 @@ impl Said {
 
     fn keep(&self, file: &str, number: &mut usize, context: &mut ReaderContext<'_>) {
         let component = self.object.place(&context.placer);
+        let instance = self.object.unlisted(component, &context.placer);
         let labels = self.all_labels();
         for time in self.times() {
             let origin = Origin { file: file.to_owned(), index: *number };
@@ -139,10 +140,10 @@ impl Said {
             counts.keep(component.is_some());
             if self.is_change() {
                 let (text, attributes) = (self.text("\n"), labels.clone());
-                context.facts.changes.push(Change { origin, component, time, text, attributes });
+                context.facts.changes.push(Change { origin, component, instance: instance.clone(), time, text, attributes });
             } else {
                 let (text, labels) = (self.text(": "), labels.clone());
-                context.facts.logs.push(LogLine { origin, component, time, text, labels });
+                context.facts.logs.push(LogLine { origin, component, instance: instance.clone(), time, text, labels });
                 context.facts.present.logs = true;
             }
         }

@@ -150,16 +150,18 @@ fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, con
     lines.dedup_by(|later, kept| later.nanoseconds == kept.nanoseconds && later.text == kept.text);
     context.counts.logs.duplicates += before - lines.len();
     let of_stream = context.placer.place(labels);
+    let of_its_pod = context.placer.unlisted(of_stream, labels, None);
     for line in lines {
         let mut all = line.metadata.0;
         // Usually a line has no metadata and is placed like its stream, without a lookup.
         let alike = all.is_empty();
         all.extend(labels.iter().map(|(name, value)| (name.clone(), value.clone())));
         let component = if alike { of_stream } else { of_stream.or_else(|| context.placer.place(&all)) };
+        let instance = if alike { of_its_pod.clone() } else { context.placer.unlisted(component, &all, None) };
         context.counts.logs.keep(component.is_some());
         let time = Time(i64::try_from(line.nanoseconds.div_euclid(NANOSECONDS_PER_MILLISECOND)).unwrap_or(0));
         let origin = Origin { file: file.to_owned(), index: line.index };
-        context.facts.logs.push(LogLine { origin, component, time, text: line.text, labels: all });
+        context.facts.logs.push(LogLine { origin, component, instance, time, text: line.text, labels: all });
     }
 }
 

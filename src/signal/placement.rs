@@ -37,6 +37,8 @@ pub enum Unplaced {
     Unknown { label: &'static str, value: String },
     /// The estate has it in another namespace only.
     Elsewhere { label: &'static str, value: String, namespace: String },
+    /// Several workloads may own a pod of this name.
+    Claimed { pod: String, by: Vec<String> },
     /// Several components have that name or address.
     Ambiguous { label: &'static str, value: String },
     /// All that the labels name is who delivered the signal.
@@ -80,6 +82,7 @@ impl Unplaced {
             Unplaced::Unknown { label, value } => text!("no component for `{}` = `{}`", label, value),
             Unplaced::Elsewhere { label, value, namespace } => text!("`{}` = `{}` is not in the namespace `{}`", label, value, namespace),
             Unplaced::Ambiguous { label, value } => text!("several components fit `{}` = `{}`", label, value),
+            Unplaced::Claimed { pod, by } => text!("several workloads claim the pod `{}`: {}", pod, by.join(", ")),
             Unplaced::OfMessenger(messenger) => text!("the labels name only the messenger, {}", messenger.words()),
             Unplaced::Dropped(number) => text!("dropped by entry {} of `placement`", number),
             Unplaced::NoEntry => text!("no entry of `placement` finds a component"),

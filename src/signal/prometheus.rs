@@ -195,6 +195,7 @@ fn keep(
 ) {
     let name = labels.get("__name__").cloned().unwrap_or_default();
     let component = context.placer.place(&labels);
+    let instance = context.placer.unlisted(component, &labels, None);
     let mapped = component.and_then(|c| context.placer.metric(&name, &labels, c));
     let (misplaced, doubled) = part.samples.settle();
     let modelled = mapped.is_some();
@@ -226,7 +227,7 @@ fn keep(
     of_samples.reject("not a number", samples.garbled);
     of_samples.reject("histogram", part.histograms);
     let origin = Origin { file: file.to_owned(), index: part.index };
-    let kept = Series { origin, component, metric, modelled, labels, points: part.samples.points };
+    let kept = Series { origin, component, instance, metric, modelled, labels, points: part.samples.points };
     match role {
         Role::Metrics => context.facts.series.push(kept),
         Role::Baseline => context.facts.baseline.push(kept),

@@ -53,6 +53,9 @@ impl MappingRules {
 
 const KEYS: &[&str] = &["builtin", "placement", "metrics", "events", "scores", "scorers", "troubles"];
 
+/// Names of every shape: a pattern that keeps all of these whole tells no instance from its workload.
+const TEXTS: &[&str] = &["checkout-7d9c4b6f8c-x2x7k", "order-db-0", "a", "10.20.3.31:9308", "https://shop/cart", "订单 服务"];
+
 #[derive(Default)]
 struct Reader {
     diagnostics: Vec<Diagnostic>,
@@ -228,7 +231,16 @@ impl Reader {
                 self.bad(place, "a pattern needs a group", "put parentheses around the part that names the component, like '^(.+):\\d+$'");
                 Err(())
             }
-            Ok(pattern) => Ok(Some(pattern)),
+            Ok(pattern) => {
+                let keeps =
+                    |name: &&str| pattern.captures(name).and_then(|found| found.get(1)).is_some_and(|group| group.as_str() == *name);
+                if TEXTS.iter().all(keeps) {
+                    let message = text!("pattern `{}` fits every text and leaves it as it is", text);
+                    let report = Diagnostic::warning(Code::BAD_PLACEMENT, place, message);
+                    self.diagnostics.push(report.help("write what surrounds the name, like '^(.+)-[0-9]+$', or leave `pattern` out"));
+                }
+                Ok(Some(pattern))
+            }
             Err(error) => {
                 let reason = error.to_string();
                 let last = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();

@@ -149,6 +149,11 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("use text with labels in braces, like \"{namespace}/{pod}\"", "请使用带花括号标签的文本，例如 \"{namespace}/{pod}\""),
     ("a placement needs either a `label` or a `template`", "定位规则需要 `label` 或 `template` 之一"),
     ("use one of them, like `{label: component}`", "请使用其中之一，例如 `{label: component}`"),
+    ("pattern `{}` fits every text and leaves it as it is", "模式 `{}` 匹配任何文本，且不改变它"),
+    (
+        "write what surrounds the name, like '^(.+)-[0-9]+$', or leave `pattern` out",
+        "请写出名称前后的部分，例如 '^(.+)-[0-9]+$'，或者去掉 `pattern`",
+    ),
     ("a pattern needs a group", "模式中需要一个分组"),
     ("put parentheses around the part that names the component, like '^(.+):\\d+$'", "请用括号括起组件名所在的部分，例如 '^(.+):\\d+$'"),
     ("invalid regular expression `{}`: {}", "无效的正则表达式 `{}`：{}"),
@@ -255,6 +260,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("no label names a component", "没有标签指明组件"),
     ("no component for `{}` = `{}`", "没有与 `{}` = `{}` 对应的组件"),
     ("`{}` = `{}` is not in the namespace `{}`", "`{}` = `{}` 不在命名空间 `{}` 中"),
+    ("several workloads claim the pod `{}`: {}", "有多个工作负载可能拥有容器组 `{}`：{}"),
     ("several components fit `{}` = `{}`", "有多个组件符合 `{}` = `{}`"),
     ("the labels name only the messenger, {}", "标签只指明了报信者：{}"),
 ];
