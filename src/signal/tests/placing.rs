@@ -132,3 +132,12 @@ fn files_of_the_wrong_shape() {
     }
     assert!(read("placement:\nmetrics:\n").1.is_empty());
 }
+
+#[test]
+fn patterns_that_fit_everything() {
+    for (pattern, wrong) in [("^(.+)$", true), ("(.*)", true), ("^(.+)-[a-z0-9]+$", false), ("^(.+):\\d+$", false), ("^([^:]+)", false)] {
+        let (placement, found) = read(&format!("placement: [{{label: pod, pattern: '{pattern}'}}]"));
+        assert_eq!(found.iter().any(|text| text.contains("fits every text")), wrong, "{pattern} {found:?}");
+        assert_eq!(placement.rules.len(), 1, "the entry stays in use");
+    }
+}
