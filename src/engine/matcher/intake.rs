@@ -50,9 +50,7 @@ impl Matcher {
             return Outcome::TooLate;
         }
         let late = time < self.now;
-        let gone = self.store.cells[at as usize].make_room(teller.of, series);
-        self.store.samples -= gone;
-        self.stats.samples_let_go += gone as u64;
+        self.make_room(at, teller.of, series);
         let cell = &self.store.cells[at as usize];
         let (before, until) = cell.at(time);
         // The value stays in the range where no bound is true: no rule is affected.
@@ -81,8 +79,7 @@ impl Matcher {
         known.clear();
         // A value that would have gone stale by now may stay known for longer.
         let revived = late && until <= self.now;
-        let (mut listed_at, mut table_at) = (0, 0);
-        let mut windows = false;
+        let (mut listed_at, mut table_at, mut windows) = (0, 0, false);
         for &watch in &watches {
             let watch = &self.net.watches[watch as usize];
             for table in &watch.tables {
@@ -148,6 +145,12 @@ impl Matcher {
         self.reading = NOWHERE;
         (self.told, self.known) = (told, known);
         Outcome::Taken
+    }
+
+    fn make_room(&mut self, at: u32, of: ComponentId, series: &Arc<SeriesKey>) {
+        let gone = self.store.cells[at as usize].make_room(of, series);
+        self.store.samples -= gone;
+        self.stats.samples_let_go += gone as u64;
     }
 
     /// The values computed from a cell at an instant: how many bounds of each table are true, and which other conditions.
