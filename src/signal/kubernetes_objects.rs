@@ -105,6 +105,12 @@ impl Object {
         Placement::nowhere(placer.missing(label, namespace, &self.name))
     }
 
+    /// The name of a pod that the estate does not have, so that what is said of it was placed on its workload.
+    pub fn unlisted(&self, placed: Option<ComponentId>, placer: &Resolver<'_>) -> Option<String> {
+        let placed = placed.filter(|placed| self.kind == "Pod" && placer.is_workload(*placed))?;
+        (placer.estate.component(placed).name != self.name).then(|| self.name.clone())
+    }
+
     fn found(&self, placer: &Resolver<'_>) -> Option<ComponentId> {
         let by_owner = || {
             let (kind, name) = self.owner.as_ref()?;
