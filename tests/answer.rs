@@ -76,6 +76,8 @@ fn kind(id: &str) -> &'static str {
         "database"
     } else if id.starts_with("vm") {
         "host"
+    } else if id.contains("-pod") {
+        "pod"
     } else {
         "service"
     }

@@ -86,6 +86,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
         series: vec![Series {
             origin: origin(0),
             component: id("db"),
+            instance: None,
             metric: "cpu_usage".to_owned(),
             modelled: true,
             labels: BTreeMap::new(),
@@ -98,6 +99,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
             .map(|(index, (first, start, length))| Alert {
                 origin: origin(index),
                 component: id(if *first { "s" } else { "t" }),
+                instance: None,
                 name: "slow".to_owned(),
                 text: "slow".to_owned(),
                 summary: String::new(),
@@ -118,6 +120,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
             .map(|(index, s)| LogLine {
                 origin: origin(index),
                 component: id("t"),
+                instance: None,
                 time: at(*s),
                 text: "pool".to_owned(),
                 labels: BTreeMap::new(),
@@ -125,13 +128,21 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
             .chain(events(false).map(|(origin, time)| LogLine {
                 origin,
                 component: id("s"),
+                instance: None,
                 time,
                 text: "Killing: c".to_owned(),
                 labels: said.clone(),
             }))
             .collect(),
         changes: events(true)
-            .map(|(origin, time)| Change { origin, component: id("s"), time, text: "Killing\nc".to_owned(), attributes: said.clone() })
+            .map(|(origin, time)| Change {
+                origin,
+                component: id("s"),
+                instance: None,
+                time,
+                text: "Killing\nc".to_owned(),
+                attributes: said.clone(),
+            })
             .collect(),
         present: Present { alerts: true, metrics: true, logs: true, events: true },
         ..Facts::default()

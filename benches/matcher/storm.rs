@@ -88,6 +88,7 @@ fn facts(estate: &Snapshot) -> Facts {
         Alert {
             origin: origin("alerts.json", at),
             component: estate.find(&id),
+            instance: None,
             name: "HighLatency".to_owned(),
             text: format!("HighLatency\nlatency of {id} is high"),
             summary: format!("latency of {id} is high"),
@@ -106,6 +107,7 @@ fn facts(estate: &Snapshot) -> Facts {
         series: vec![Series {
             origin: origin("metrics.json", 0),
             component: estate.find("db"),
+            instance: None,
             metric: "connections".to_owned(),
             modelled: true,
             labels: BTreeMap::new(),

@@ -121,7 +121,8 @@ impl Workload {
         let relations = u32s(&format!("{dir}/edges.u32")).chunks_exact(2).map(relation).collect();
         let (estate, _) = build_declared(empty.model().clone(), Declared { components, relations, ..Declared::default() });
         let rules = serde_json::from_slice(&std::fs::read(rules).unwrap()).unwrap();
-        let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 } });
+        let series =
+            Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 }, instance: None });
         Workload { components: estate.ids().collect(), estate: Arc::new(estate), rules, series }
     }
 
@@ -187,6 +188,7 @@ impl Workload {
                 let alert = Alert {
                     origin: origin(),
                     component,
+                    instance: None,
                     name: event.name.to_owned(),
                     text: format!("{}\n{}", event.name, event.msg),
                     summary: String::new(),
@@ -203,7 +205,8 @@ impl Workload {
                 (matcher.prepare(Fact::Alert(alert)), Line { ts: event.ts, value: None })
             }
             _ => {
-                let log = LogLine { origin: origin(), component, time, text: event.msg.to_owned(), labels: BTreeMap::new() };
+                let log =
+                    LogLine { origin: origin(), component, instance: None, time, text: event.msg.to_owned(), labels: BTreeMap::new() };
                 (matcher.prepare(Fact::Log(log)), Line { ts: event.ts, value: None })
             }
         }

@@ -51,6 +51,7 @@ fn series(estate: &Snapshot, line: &str) -> Series {
     Series {
         origin: Origin { file: "metrics.json".to_owned(), index: 0 },
         component,
+        instance: None,
         metric: metric.trim_end_matches('!').to_owned(),
         modelled: metric.ends_with('!'),
         labels: BTreeMap::new(),

@@ -84,6 +84,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
                     Unplaced::Unnamed
                     | Unplaced::Unknown { .. }
                     | Unplaced::Elsewhere { .. }
+                    | Unplaced::Claimed { .. }
                     | Unplaced::OfMessenger { .. }
                     | Unplaced::Dropped { .. }
                     | Unplaced::NoEntry,

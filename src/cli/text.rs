@@ -382,7 +382,8 @@ fn near_misses(page: &mut Page, diagnosis: &Diagnosis) {
 
 pub fn signal(signal: &SignalView, writer: Writer<'_>) -> String {
     let count = if signal.count > 1 { format!(" (×{})", signal.count) } else { String::new() };
-    let on = signal.component.as_ref().map_or_else(String::new, |c| format!("{c}: "));
+    let instance = signal.instance.as_ref().map_or_else(String::new, |instance| format!(" ({instance})"));
+    let on = signal.component.as_ref().map_or_else(String::new, |c| format!("{c}{instance}: "));
     let (time, kind) = (writer.clock(signal.time), writer.lang().signal_kind(&signal.kind));
     format!("{time} {kind} {on}{}{count}  [{}#{}]", signal.text, signal.origin.file, signal.origin.index)
 }

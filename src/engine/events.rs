@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use compile::plan::{Cond, Event, EventKind};
-use estate::{ComponentId, Model};
+use estate::ComponentId;
 use value::{Duration, Time, Truth};
 
 use super::Engine;
 use super::evaluate::Env;
 use super::evidence::{Detail, Evidence, Missing, SignalRef};
 use super::memo::node;
+use super::workload::is_from;
 
 impl<'a> Engine<'a> {
     pub(super) fn event(&self, cond: &'a Cond, event: &'a Event, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
@@ -37,10 +38,10 @@ impl<'a> Engine<'a> {
         Evidence { signals, ..Evidence::leaf(cond, at, truth, about, detail) }
     }
 
-    /// The matching signals on its places, at any time, in order.
+    /// The matching signals on its places and their instances, at any time, in order.
     pub(super) fn matching(&self, event: &Event, env: &Env<'_, 'a>) -> Rc<Vec<SignalRef>> {
         self.memo.matching(node(event), env, || {
-            let places = event.on.as_ref().map(|target| self.targets(target, env));
+            let places = event.on.as_ref().map(|target| self.with_instances(self.targets(target, env)));
             self.candidates(event.kind, places.as_deref()).into_iter().filter(|signal| self.fits(*signal, event)).collect()
         })
     }
@@ -91,12 +92,7 @@ impl<'a> Engine<'a> {
         };
         event.texts.iter().all(|t| t.is_in(text))
             && event.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
-            && event.source.as_ref().is_none_or(|source| self.is_from(self.estate.model(), component, source, labels))
-    }
-
-    fn is_from(&self, model: &Model, component: Option<ComponentId>, source: &str, labels: &BTreeMap<String, String>) -> bool {
-        let kind = component.map_or(estate::ROOT_TYPE, |c| self.estate.component(c).kind.as_str());
-        model.log_source(kind, source).is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
+            && event.source.as_ref().is_none_or(|source| is_from(self.estate, component, source, labels))
     }
 
     /// The largest group of signals with the same value of an attribute; the first value in order wins a tie.

@@ -22,6 +22,7 @@ mod declared;
 mod extensions;
 mod graph;
 mod impact;
+mod instances;
 mod labels;
 mod model;
 mod overlay;
@@ -47,10 +48,11 @@ pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tie
 pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};
 pub use graph::Reached;
 pub use impact::{Impacted, Reach, ReachItem, SoftenedBy, Softening};
+pub use instances::Instance;
 pub use labels::{BUSINESS_LINE, Fills, LabelRules, Labelled, Tag};
 pub use model::{
-    Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE, RelationKind, State,
-    StateDef, Travel, TypeDef,
+    Aggregate, Aggregates, AttributeDef, AttributeKind, Containment, Direction, LogSource, Member, MetricDef, Model, ROOT_TYPE,
+    RelationKind, State, StateDef, Travel, TypeDef,
 };
 pub use quantity::{parse_duration, share_of};
 pub use queries::{Cause, SinglePoint};

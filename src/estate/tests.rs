@@ -467,3 +467,54 @@ relations:
         ],
     );
 }
+
+#[test]
+fn instances_of_workloads() {
+    let snapshot = estate(
+        "components:
+  - {id: s, type: service}
+  - {id: t, type: service}
+  - {id: p1, type: pod}
+  - {id: p2, type: pod}
+  - {id: k, type: container}
+  - {id: n, type: node}
+relations:
+  - {from: [s, t], kind: runs_on, to: p1}
+  - {from: p2, kind: belongs_to, to: s}
+  - {from: p1, kind: contains, to: k}
+  - {from: s, kind: runs_on, to: k}
+  - {from: p1, kind: runs_on, to: n}
+  - {from: s, kind: depends_on, to: t}
+",
+    );
+    let named = |all: Vec<super::Instance>| {
+        all.into_iter().map(|one| format!("{} {}", snapshot.component(one.component).id, one.level)).collect::<Vec<_>>()
+    };
+    // By the longest way: what is in a pod is not beside it.
+    assert_eq!(named(snapshot.instances_of(id(&snapshot, "s"))), ["k 2", "p1 1", "p2 1"]);
+    assert_eq!(named(snapshot.instances_of(id(&snapshot, "p1"))), ["k 1"]);
+    assert_eq!(named(snapshot.instances_of(id(&snapshot, "n"))), [""; 0]);
+    assert_eq!(named(snapshot.workloads_of(id(&snapshot, "k"))), ["p1 1", "s 2", "t 2"]);
+    // Two workloads may share a pod.
+    assert_eq!(named(snapshot.workloads_of(id(&snapshot, "p1"))), ["s 1", "t 1"]);
+    assert_eq!(named(snapshot.workloads_of(id(&snapshot, "s"))), [""; 0]);
+}
+
+#[test]
+fn mistakes_in_instances() {
+    for (model, expected) in [
+        ("types: {worker: {instance_of: servce}}", "F3006 1 the model declares no type `servce` | did you mean `service`?"),
+        (
+            "types: {software: {instance_of: [pod]}}",
+            "F3025 1 type `software` is an instance of itself: software → pod → software | \
+             name the type for which it comes and goes, like `pod` for `service`",
+        ),
+        (
+            "types: {a: {instance_of: [a]}}",
+            "F3025 1 type `a` is an instance of itself: a → a | name the type for which it comes and goes, like `pod` for `service`",
+        ),
+        ("types: {service: {metrics: {qps: {instances: sun}}}}", "F3003 1 `instances` cannot be `sun` | did you mean `sum`?"),
+    ] {
+        check(model, "", &[expected]);
+    }
+}

@@ -21,6 +21,7 @@ fn incident(number: usize, text: &str) -> Incident {
     let explains = signals.split(' ').filter(|name| !name.is_empty()).map(|name| SignalView {
         kind: "alert".to_owned(),
         component: None,
+        instance: None,
         time: Time(0),
         text: name.to_owned(),
         says: Says::Text,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use estate::ComponentId;
 use schemars::JsonSchema;
 use serde::Serialize;
-use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Sample, Series, SeriesKey};
+use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Sample, Series};
 use value::{Duration, HOUR, SECOND, Time};
 
 /// How long facts are kept, and how many.
@@ -302,7 +302,7 @@ impl Window {
             }
         };
         let Some(kept) = Arc::make_mut(&mut self.facts).series.get_mut(position) else { return };
-        let key = Arc::new(SeriesKey { labels: kept.labels.clone(), origin: kept.origin.clone() });
+        let key = Arc::new(kept.key());
         for (time, value) in series.points {
             if time < oldest {
                 self.counts.samples.duplicates += 1;

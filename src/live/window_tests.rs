@@ -11,6 +11,7 @@ fn alert(name: &str, request: usize, end: Time) -> Alert {
     Alert {
         origin: Origin { file: format!("alerts {request}"), index: 0 },
         component: None,
+        instance: None,
         name: name.to_owned(),
         text: name.to_owned(),
         summary: name.to_owned(),

@@ -413,6 +413,7 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
         Some(SignalView {
             kind: kind.to_owned(),
             component: None,
+            instance: None,
             time,
             text: text.lines().next().unwrap_or("").to_owned(),
             says: Says::Text,
@@ -473,7 +474,7 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
     views.extend(scores.into_iter().filter(|score| score.component.is_none()).map(|score| {
         let (kind, text) = ("score".to_owned(), score.named.clone());
         let says = Says::Scored { of: score.named, metric: score.metric, source: score.source };
-        SignalView { kind, component: None, time: score.time, text, says, count: 1, origin: score.origin }
+        SignalView { kind, component: None, instance: None, time: score.time, text, says, count: 1, origin: score.origin }
     }));
     views
 }

@@ -299,6 +299,9 @@ pub struct SignalView {
     /// `alert`, `report`, `probe`, `log`, `metric`, `change` or `score`.
     pub kind: String,
     pub component: Option<String>,
+    /// The pod that it names, if the topology does not have it: the component is its workload then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     pub time: Time,
     /// As the monitored system wrote it; of what only numbers say, in the language of the report.
     pub text: String,

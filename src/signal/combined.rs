@@ -22,12 +22,17 @@ struct Combined {
 pub(super) fn unsaid(facts: &Facts, estate: &Snapshot) -> Vec<Diagnostic> {
     let mut found: BTreeMap<&str, Combined> = BTreeMap::new();
     for ((component, metric), positions) in &facts.series_of {
-        let series: Vec<&Series> = positions.iter().filter_map(|at| facts.series.get(*at)).filter(|series| series.modelled).collect();
+        // Between instances the model always says it.
+        let mut of_one: BTreeMap<Option<&str>, Vec<&Series>> = BTreeMap::new();
+        for series in positions.iter().filter_map(|at| facts.series.get(*at)).filter(|series| series.modelled) {
+            of_one.entry(series.instance.as_deref()).or_default().push(series);
+        }
+        let Some(series) = of_one.into_values().find(|series| series.len() > 1) else { continue };
         let said = match estate.model().member(&estate.component(*component).kind, metric) {
             Some(Member::Metric(def)) => def.aggregate_said,
             Some(Member::Attribute(_)) | None => true,
         };
-        if said || series.len() < 2 {
+        if said {
             continue;
         }
         match found.get_mut(metric.as_str()) {

@@ -206,8 +206,10 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
 
 fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, context: &mut ReaderContext<'_>) {
     let origin = Origin { file: file.to_owned(), index: delivery.index };
-    let placement = context.placer.explain(&delivery.labels, delivery.query.as_deref());
+    let query = delivery.query.as_deref();
+    let placement = context.placer.explain(&delivery.labels, query);
     let component = context.settle(&placement, &origin);
+    let instance = context.placer.unlisted(component, &delivery.labels, query);
     let counts = &mut context.counts.alerts;
     counts.keep(component.is_some());
     counts.duplicates += interval.duplicates;
@@ -218,6 +220,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
     context.facts.alerts.push(Alert {
         origin,
         component,
+        instance,
         text: alert_text::searched(&name, &delivery.annotations),
         summary: alert_text::summary(&name, &delivery.annotations),
         severity: delivery.labels.get("severity").cloned(),
@@ -226,7 +229,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
         end,
         duplicates: interval.duplicates,
         flaps: interval.flaps,
-        trouble: context.placer.trouble(&name, &delivery.annotations, delivery.query.as_deref()),
+        trouble: context.placer.trouble(&name, &delivery.annotations, query),
         muted: delivery.muted.clone(),
         name,
     });

@@ -178,7 +178,8 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
         EventKind::Change => {
             let kind = data.get("kind").map_or(name, String::as_str);
             let text = text.map_or_else(|| kind.to_owned(), |text| format!("{kind}\n{text}"));
-            context.facts.changes.push(Change { origin, component, time, text, attributes: data });
+            let instance = context.placer.unlisted(component, &data, None);
+            context.facts.changes.push(Change { origin, component, instance, time, text, attributes: data });
         }
         EventKind::Probe => {
             let refusal = |reason: Text, found: String| Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found };

@@ -32,6 +32,8 @@ pub struct Muted {
 pub struct Alert {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     pub name: String,
     /// All annotation texts and the name, in the order of their keys, joined by newlines: what `alert "text"` searches.
     pub text: String,
@@ -62,6 +64,8 @@ impl Alert {
 pub struct Series {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     /// The model's metric, if the series maps to one the component's type has; else the wire name.
     pub metric: String,
     /// Whether `metric` is declared in the model for the component's type (then values are in the base unit of its dimension).
@@ -75,6 +79,8 @@ pub struct Series {
 pub struct LogLine {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     pub time: Time,
     pub text: String,
     /// Labels of the stream, `level` among them if there is one.
@@ -86,6 +92,8 @@ pub struct LogLine {
 pub struct Change {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     pub time: Time,
     /// Kind and summary, joined by a newline: what `change "text"` searches.
     pub text: String,

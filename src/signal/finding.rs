@@ -20,6 +20,9 @@ pub(super) enum Wanted {
     Any,
 }
 
+/// Name at most this many workloads that claim a pod.
+const MAX_CLAIMS: usize = 5;
+
 /// Attributes that contain addresses.
 pub(super) const ADDRESSES: &[&str] = &["address", "ip"];
 
@@ -49,6 +52,11 @@ impl Resolver<'_> {
     /// Why a name was not found.
     pub(super) fn missing(&self, label: &'static str, namespace: Option<&str>, name: &str) -> Unplaced {
         let value = name.to_owned();
+        let claims = if label == "pod" { self.claims(namespace, name) } else { Vec::new() };
+        if claims.len() > 1 {
+            let by = claims.into_iter().take(MAX_CLAIMS).map(|id| self.estate.component(id).id.clone()).collect();
+            return Unplaced::Claimed { pod: value, by };
+        }
         let alike: Vec<ComponentId> = self.alike(name).collect();
         let here: Vec<ComponentId> = alike.iter().copied().filter(|id| self.in_scope(*id, namespace)).collect();
         match (namespace, alike.is_empty(), here.is_empty()) {
@@ -87,7 +95,24 @@ impl Resolver<'_> {
             let job = || self.look_for(Wanted::Job, namespace, name).or_else(|| self.look_for(Wanted::Job, namespace, scheduled(name)?));
             self.look_for(Wanted::Workload, namespace, name).or_else(job)
         };
-        owners(pod).into_iter().find_map(of)
+        let mut found: Vec<ComponentId> = owners(pod).into_iter().filter_map(of).collect();
+        found.dedup();
+        // Two workloads that claim it: its name does not say whose it is.
+        if found.iter().filter(|id| self.fits(**id, Wanted::Workload)).count() > 1 { None } else { found.first().copied() }
+    }
+
+    /// The workloads that a pod may belong to, by its name.
+    fn claims(&self, namespace: Option<&str>, pod: &str) -> Vec<ComponentId> {
+        let named = owners(pod).into_iter().flat_map(|name| self.alike(name).collect::<Vec<_>>());
+        let mut all: Vec<ComponentId> = named.filter(|id| self.in_scope(*id, namespace) && self.fits(*id, Wanted::Workload)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether it is something that pods run for.
+    pub(super) fn is_workload(&self, component: ComponentId) -> bool {
+        self.fits(component, Wanted::Workload) || self.fits(component, Wanted::Job)
     }
 
     /// The component at an address. One that several share belongs to the machine under all the others, else to nobody. `of` is the name

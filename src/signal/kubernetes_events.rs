@@ -134,16 +134,17 @@ impl Said {
         for time in self.times() {
             let origin = Origin { file: file.to_owned(), index: *number };
             let component = context.settle(&placement, &origin);
+            let instance = self.object.unlisted(component, context.placer);
             *number += 1;
             let counts = counter(self.is_change(), &mut context.counts);
             counts.received += 1;
             counts.keep(component.is_some());
             if self.is_change() {
                 let (text, attributes) = (self.text("\n"), labels.clone());
-                context.facts.changes.push(Change { origin, component, time, text, attributes });
+                context.facts.changes.push(Change { origin, component, instance, time, text, attributes });
             } else {
                 let (text, labels) = (self.text(": "), labels.clone());
-                context.facts.logs.push(LogLine { origin, component, time, text, labels });
+                context.facts.logs.push(LogLine { origin, component, instance, time, text, labels });
                 context.facts.present.logs = true;
             }
         }

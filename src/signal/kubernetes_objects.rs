@@ -105,6 +105,12 @@ impl Object {
         Placement::nowhere(placer.missing(label, namespace, &self.name))
     }
 
+    /// The name of a pod that the estate does not have, so that it was found as its workload.
+    pub fn unlisted(&self, found: Option<ComponentId>, placer: &Resolver<'_>) -> Option<String> {
+        let found = found.filter(|found| self.kind == "Pod" && placer.is_workload(*found))?;
+        (placer.estate.component(found).name != self.name).then(|| self.name.clone())
+    }
+
     fn found(&self, placer: &Resolver<'_>) -> Option<ComponentId> {
         let by_owner = || {
             let (kind, name) = self.owner.as_ref()?;

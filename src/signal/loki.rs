@@ -169,6 +169,7 @@ fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, con
     lines.dedup_by(|later, kept| later.nanoseconds == kept.nanoseconds && later.text == kept.text);
     context.counts.logs.duplicates += before - lines.len();
     let of_stream = context.placer.explain(labels, None);
+    let of_its_pod = context.placer.unlisted(of_stream.component, labels, None);
     for line in lines {
         let mut all = line.metadata.0;
         // Usually a line has no metadata and is placed like its stream, without a lookup.
@@ -181,9 +182,10 @@ fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, con
             let placement = context.placer.explain(&all, None);
             context.settle(&placement, &origin)
         };
+        let instance = if alike { of_its_pod.clone() } else { context.placer.unlisted(component, &all, None) };
         context.counts.logs.keep(component.is_some());
         let time = Time(i64::try_from(line.nanoseconds.div_euclid(NANOSECONDS_PER_MILLISECOND)).unwrap_or(0));
-        context.facts.logs.push(LogLine { origin, component, time, text: line.text, labels: all });
+        context.facts.logs.push(LogLine { origin, component, instance, time, text: line.text, labels: all });
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Unplaced {
     Unknown { label: &'static str, value: String },
     /// The estate has it in another namespace only.
     Elsewhere { label: &'static str, value: String, namespace: String },
+    /// Several workloads may own a pod of this name.
+    Claimed { pod: String, by: Vec<String> },
     /// Several components have that name or address.
     Ambiguous {
         label: &'static str,
@@ -109,6 +111,7 @@ impl Unplaced {
             Unplaced::Ambiguous { label, by_namespace, .. } => {
                 Unplaced::Ambiguous { label, value, candidates: Vec::new(), by_namespace: *by_namespace }
             }
+            Unplaced::Claimed { .. } => Unplaced::Claimed { pod: value, by: Vec::new() },
             Unplaced::OfMessenger { messenger } => Unplaced::OfMessenger { messenger: *messenger },
             Unplaced::Dropped { entry } => Unplaced::Dropped { entry: *entry },
             Unplaced::NoEntry => Unplaced::NoEntry,
@@ -128,6 +131,7 @@ impl Unplaced {
                     more => text!("several components fit `{}` = `{}`: {} and {} more", label, value, named, more),
                 }
             }
+            Unplaced::Claimed { pod, by } => text!("several workloads claim the pod `{}`: {}", pod, by.join(", ")),
             Unplaced::OfMessenger { messenger } => text!("the labels name only the messenger, {}", messenger.words()),
             Unplaced::Dropped { entry } => text!("dropped by entry {} of `placement`", entry),
             Unplaced::NoEntry => text!("no entry of `placement` finds a component"),
@@ -146,6 +150,7 @@ impl Unplaced {
             Unplaced::Ambiguous { by_namespace: false, .. } => {
                 text!("a label `component` with one of these ids would decide, or an entry of `placement`")
             }
+            Unplaced::Claimed { .. } => text!("labels of its owner, such as `deployment`, would decide, or an entry of `placement`"),
             Unplaced::OfMessenger { .. } => text!("labels of the object that it speaks of, such as `pod` or `node`, would place it"),
             Unplaced::Dropped { .. } => return None,
             Unplaced::NoEntry => text!("an entry of `placement` would place it, or the built-in placement (`builtin`)"),

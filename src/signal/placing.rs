@@ -50,6 +50,20 @@ impl Resolver<'_> {
         stated.map_or(found, |(label, value)| Placement::nowhere(self.missing(label, None, value)))
     }
 
+    /// The pod that the labels name, if the estate does not have it, so that the signal was placed on its workload.
+    pub fn unlisted(&self, placed: Option<ComponentId>, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Option<String> {
+        let placed = placed.filter(|placed| self.is_workload(*placed))?;
+        // A mesh labels who measured; what it says is about who was called.
+        if !raw.keys().any(|name| name.contains("pod")) || DESTINATIONS.iter().any(|label| raw.contains_key(*label)) {
+            return None;
+        }
+        let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
+        let parts = self.part(raw, query);
+        let said = parts.said.as_ref()?;
+        let pod = said.get("pod").filter(|pod| *pod != self.estate.component(placed).name)?;
+        self.look_for(Wanted::Pod, self.scope(said), pod).is_none().then(|| pod.to_owned())
+    }
+
     /// Who was called; where a label says that somebody was, nothing else counts.
     fn destination(&self, raw: &BTreeMap<String, String>, labels: &Labels<'_>) -> Option<Placement> {
         let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label))?;

@@ -217,6 +217,7 @@ fn keep(
         Role::Metrics => context.settle(&placement, &origin),
         Role::Baseline => placement.component,
     };
+    let instance = context.placer.unlisted(component, &labels, None);
     let mapped = component.and_then(|c| context.placer.metric(&name, &labels, c));
     let (misplaced, doubled) = part.samples.settle();
     let read = part.samples.points.len();
@@ -260,7 +261,7 @@ fn keep(
     of_samples.reject("not a number", samples.garbled);
     of_samples.reject("histogram", part.histograms);
     let unsaid = mapped.and_then(|mapped| Some(mapped.unsaid? / mapped.factor));
-    let kept = Series { origin, component, metric, modelled: mapped.is_some(), labels, points: part.samples.points };
+    let kept = Series { origin, component, instance, metric, modelled: mapped.is_some(), labels, points: part.samples.points };
     let list = match role {
         Role::Metrics => &mut context.facts.series,
         Role::Baseline => &mut context.facts.baseline,

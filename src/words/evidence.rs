@@ -1,6 +1,6 @@
 //! Evidence in words: what was found for a condition, or why it is unknown.
 
-use engine::{Element, EventView, EvidenceView, Found, Gap, Missing, Sample, SampleView, Side, Unbound};
+use engine::{Element, EventView, EvidenceView, Found, Gap, InstanceView, Missing, Sample, SampleView, Side, Unbound};
 use value::{Time, Truth};
 
 use super::{Lang, Writer};
@@ -255,12 +255,24 @@ impl Writer<'_> {
         }
     }
 
-    /// A signal that a condition rests on.
-    pub fn sample(&self, sample: &Sample) -> String {
+    /// A signal that a condition rests on, and the instance that it is on.
+    fn source(&self, source: &SampleView) -> String {
+        let Some(InstanceView { component, kind, of, listed }) = &source.instance else { return self.sample(&source.signal, "") };
+        let kind = self.lang().kind(self.estate.model(), kind);
+        let on = match (self.lang(), listed) {
+            (Lang::En, true) => format!(" on {kind} {component} (of {of})"),
+            (Lang::En, false) => format!(" on {kind} {component} (of {of}, not in the topology)"),
+            (Lang::Zh, true) => format!("，位于{kind} {component}（属于 {of}）"),
+            (Lang::Zh, false) => format!("，位于{kind} {component}（属于 {of}，不在拓扑中）"),
+        };
+        self.sample(&source.signal, &on)
+    }
+
+    fn sample(&self, sample: &Sample, on: &str) -> String {
         let zh = self.lang() == Lang::Zh;
-        match sample {
-            Sample::Alert { name, since } if zh => format!("告警 {name}，始于 {}", self.clock(*since)),
-            Sample::Alert { name, since } => format!("alert {name} since {}", self.clock(*since)),
+        let told = match sample {
+            Sample::Alert { name, since } if zh => return format!("告警 {name}{on}，始于 {}", self.clock(*since)),
+            Sample::Alert { name, since } => return format!("alert {name}{on} since {}", self.clock(*since)),
             Sample::Series { series } => format!("{} {series}", self.say("series", "指标序列")),
             Sample::Log { time, line } => format!("{} {line}", self.clock(*time)),
             Sample::Change { time, line } => format!("{} {}{line}", self.clock(*time), self.say("change: ", "变更：")),
@@ -269,7 +281,8 @@ impl Writer<'_> {
             Sample::Event(event) if event.message.is_empty() => self.event(event),
             Sample::Event(event) => format!("{}{}{}", self.event(event), self.say(": ", "："), event.message),
             Sample::Report { time, line } => format!("{} {}{line}", self.clock(*time), self.say("report: ", "用户反馈：")),
-        }
+        };
+        format!("{told}{on}")
     }
 
     /// What a cluster said, first of all that a condition found.
@@ -310,7 +323,7 @@ impl Writer<'_> {
     pub fn tell_evidence(&self, view: &mut EvidenceView) {
         view.text = self.evidence(view);
         for source in &mut view.sources {
-            source.text = self.sample(&source.signal);
+            source.text = self.source(source);
         }
     }
 

@@ -128,7 +128,15 @@ const COMPONENTS: &[(&str, &str)] = &[
     ("h2", "host"),
     ("g1", "gateway"),
     ("n1", "subnet"),
+    // What comes and goes for the services.
+    ("p1", "pod"),
+    ("p2", "pod"),
+    ("p3", "pod"),
+    ("k1", "container"),
 ];
+
+/// The components of the alerts of each number; the last is on none.
+const ALERTING: &[&str] = &["db1", "p1", "c1", "k1", "s1", "s2", "p2"];
 
 fn estate(dice: &mut Dice) -> String {
     let mut text = String::from("components:\n");
@@ -159,6 +167,26 @@ fn estate(dice: &mut Dice) -> String {
             }
         }
     }
+    for pod in of(&["pod"]) {
+        for service in of(&["service"]) {
+            if dice.chance(45) {
+                let _ = match dice.below(3) {
+                    0 => writeln!(relations, "  - {{from: {pod}, kind: belongs_to, to: {service}}}"),
+                    _ => writeln!(relations, "  - {{from: {service}, kind: runs_on, to: {pod}}}"),
+                };
+            }
+        }
+        for host in of(&["host"]) {
+            if dice.chance(40) {
+                let _ = writeln!(relations, "  - {{from: {pod}, kind: runs_on, to: {host}}}");
+            }
+        }
+        for container in of(&["container"]) {
+            if dice.chance(50) {
+                let _ = writeln!(relations, "  - {{from: {pod}, kind: contains, to: {container}}}");
+            }
+        }
+    }
     for host in of(&["host"]) {
         for net in of(&["subnet"]) {
             if dice.chance(70) {
@@ -184,6 +212,8 @@ const METRICS: &[(&str, &[&str])] = &[
     ("database", &["cpu_usage", "cpu_usage", "connections"]),
     ("redis", &["cpu_usage", "cpu_usage", "hit_rate"]),
     ("service", &["cpu_usage", "cpu_usage", "error_rate"]),
+    ("pod", &["cpu_usage", "cpu_usage", "error_rate"]),
+    ("container", &["cpu_usage", "error_rate"]),
 ];
 
 fn unit(metric: &str) -> &'static str {
@@ -246,7 +276,7 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
 }
 
 fn set(dice: &mut Dice, variable: &str) -> (String, &'static str) {
-    let (set, kind) = match dice.below(9) {
+    let (set, kind) = match dice.below(10) {
         0 => (format!("dependents of {variable}"), "service"),
         1 => (format!("direct dependents of {variable}"), "service"),
         2 => (format!("dependencies of {variable}"), "database"),
@@ -255,6 +285,7 @@ fn set(dice: &mut Dice, variable: &str) -> (String, &'static str) {
         5 => (format!("peers of {variable} in group"), "service"),
         6 => ("members of \"pool\"".to_owned(), "service"),
         7 => ("host".to_owned(), "host"),
+        8 => (format!("direct dependencies of {variable} via runs_on"), "service"),
         _ => (format!("dependents of {variable} where type = service and owner = \"a\""), "service"),
     };
     // What every type has, where the set may hold any type.
@@ -308,7 +339,7 @@ fn leaf(dice: &mut Dice, variables: &[(&str, &str)]) -> String {
         }
         5 => format!("no other rule explains {variable}"),
         6 => "at least 2 alerts \"slow\"".to_owned(),
-        7 => format!("alert \"slow\" on host of {variable}"),
+        7 => format!("alert \"slow\" on {} of {variable}", dice.pick(&["host", "host", "pod"])),
         8 if variables.len() > 1 => {
             format!("{}.cpu_usage > {}.cpu_usage", variables[0].0, variables[1].0)
         }
@@ -339,8 +370,8 @@ fn condition(dice: &mut Dice, variables: &[(&str, &str)], depth: u64) -> String 
 
 fn rule(dice: &mut Dice, number: usize) -> String {
     let filters = ["", "", "", " where tier = core", " where owner = \"a\"", " where tier != core and owner = \"b\""];
-    let kinds = ["database", "redis", "service", "host", "component"];
-    let (given, variables): (String, Vec<(&str, &str)>) = match dice.below(12) {
+    let kinds = ["database", "redis", "service", "service", "host", "component", "pod"];
+    let (given, variables): (String, Vec<(&str, &str)>) = match dice.below(13) {
         0 => (String::new(), Vec::new()),
         1..=5 => {
             let kind = dice.pick(&kinds);
@@ -352,6 +383,7 @@ fn rule(dice: &mut Dice, number: usize) -> String {
             vec![("x", "service"), ("y", "redis"), ("z", "database")],
         ),
         9 => ("x: service, y: host, x runs_on y".to_owned(), vec![("x", "service"), ("y", "host")]),
+        11 => ("x: service, y: pod, x runs_on y".to_owned(), vec![("x", "service"), ("y", "pod")]),
         10 => ("x: host, y: host, x shares subnet with y".to_owned(), vec![("x", "host"), ("y", "host")]),
         _ => ("x: service, y: service, x depends_on y at any distance".to_owned(), vec![("x", "service"), ("y", "service")]),
     };
@@ -397,7 +429,13 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
                 _ if metric == "up" => f64::from(u8::from(dice.chance(50))),
                 _ => f64::from(i32::try_from(dice.range(0, 101)).unwrap()),
             };
-            Step::Sample { component: component.to_owned(), metric, series: u8::from(dice.chance(15)), at, value }
+            Step::Sample {
+                component: component.to_owned(),
+                metric,
+                series: if dice.chance(20) { u8::try_from(dice.range(1, 3)).unwrap() } else { 0 },
+                at,
+                value,
+            }
         }
         14..=16 => {
             let ends = match dice.below(4) {
@@ -408,7 +446,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
             // What is the same alert says the same.
             let number = u8::try_from(dice.below(8)).unwrap();
             let (text, level) = (TEXTS[usize::from(number) % TEXTS.len()], LEVELS[usize::from(number) % LEVELS.len()]);
-            let component = COMPONENTS.get(usize::from(number)).filter(|_| number < 7).map(|(id, _)| (*id).to_owned());
+            let component = ALERTING.get(usize::from(number)).map(|id| (*id).to_owned());
             Step::Alert { component, number, at, ends, text, level }
         }
         17 | 18 => Step::Log { component: maybe(dice), at, text, level },

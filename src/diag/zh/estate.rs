@@ -60,6 +60,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("a number", "数字"),
     ("the parent `{}` of type `{}` does not exist", "类型 `{1}` 的父类型 `{0}` 不存在"),
     ("type `{}` is its own ancestor: {}", "类型 `{}` 是自己的祖先：{}"),
+    ("type `{}` is an instance of itself: {}", "类型 `{}` 是自己的实例：{}"),
+    ("name the type for which it comes and goes, like `pod` for `service`", "请写它所服务的类型，例如 `pod` 是 `service` 的实例"),
     ("the parents of a type must lead up to `component`", "类型的祖先最终必须是 `component`"),
     ("state `{}` needs `if`", "状态 `{}` 需要 `if`"),
     ("log source `{}` needs `labels`", "日志源 `{}` 需要 `labels`"),

@@ -328,6 +328,11 @@ pub(super) const PART: &[(&str, &str)] = &[
         "rules read the mean of {} series of `{}` on `{}` (and on {} more components), which differ in {}: say in topology/model.yaml how they combine (`aggregate`)",
         "规则读取的是 `{2}`（另有 {3} 个组件）上 `{1}` 的 {0} 条序列的平均值，它们的区别在于 {4}：请在 topology/model.yaml 中写明如何合并（`aggregate`）",
     ),
+    ("several workloads claim the pod `{}`: {}", "有多个工作负载可能拥有容器组 `{}`：{}"),
+    (
+        "labels of its owner, such as `deployment`, would decide, or an entry of `placement`",
+        "带上其所有者的标签（如 `deployment`），或在 `placement` 中加一条，即可确定",
+    ),
     ("the labels name only the messenger, {}", "标签只指明了报信者：{}"),
     ("no label with a value, so nothing tells it from other alerts", "没有带值的标签，无法与其他告警区分"),
     ("invalid time", "时间无效"),

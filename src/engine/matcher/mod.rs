@@ -53,7 +53,7 @@ use instances::Live;
 use network::{MetricId, Network};
 use signal::Signal;
 use signal::{Facts, Present, Series};
-use store::{Cell, Store};
+use store::{Cell, Store, Teller};
 use value::{Duration, Time};
 
 /// What the matcher is made of.
@@ -327,12 +327,15 @@ impl Matcher {
         let mut cells: BTreeMap<(ComponentId, MetricId), Cell> = BTreeMap::new();
         for series in &self.store.baseline {
             let (Some(component), Some(metric)) = (series.component, self.net.names.find_metric(&series.metric)) else { continue };
-            let Some(mut cell) = cells.remove(&(component, metric)).or_else(|| self.new_cell(component, metric)) else { continue };
-            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
-            for (time, value) in &series.points {
-                cell.put(&key, *time, *value);
+            let key = Arc::new(series.key());
+            for Teller { of: told, level } in self.net.tells(component, metric) {
+                let Some(mut cell) = cells.remove(&(told, metric)).or_else(|| self.new_cell(told, metric)) else { continue };
+                let teller = Teller { of: component, level: level + u8::from(key.instance.is_some()) };
+                for (time, value) in &series.points {
+                    cell.put(teller, &key, *time, *value);
+                }
+                cells.insert((told, metric), cell);
             }
-            cells.insert((component, metric), cell);
         }
         self.store.healthy.clear();
         for ((component, metric), cell) in cells {
@@ -389,7 +392,8 @@ impl Matcher {
         time: Time,
         value: f64,
     ) -> Prepared {
-        let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m).is_some()).map(|m| (c, m)));
+        let known =
+            component.and_then(|c| self.net.names.find_metric(metric).filter(|m| !self.net.tells(c, *m).is_empty()).map(|m| (c, m)));
         let what = match known {
             // Infinite values have no meaning in Prometheus, and no bound is useful for them.
             Some(_) if value.is_infinite() => Ready::Unread(time),

@@ -118,6 +118,8 @@ fn reasons_in_words() {
         ("namespace=shop deployment=cart", "shop/cart by label `deployment`"),
         ("namespace=staging service=cart", "staging/cart by label `service`"),
         ("k8s.namespace.name=staging k8s.deployment.name=cart", "staging/cart by label `deployment`"),
+        // Two workloads claim it; what it belongs to is said by its owner, or not at all.
+        ("pod=cart-7d9c4b6f8c-x2x7k", "several workloads claim the pod `cart-7d9c4b6f8c-x2x7k`: shop/cart, staging/cart"),
         ("deployment=cart", "several components fit `deployment` = `cart`: shop/cart, staging/cart"),
         ("namespace=dev service=cart", "`service` = `cart` is not in the namespace `dev`"),
         // A namespace of developers that the cluster does not have.
@@ -191,4 +193,27 @@ fn entries_come_first_and_see_every_spelling() {
     let resolver = Resolver::new(&rules, &estate);
     assert_eq!(resolver.explain(&labels("k8s.pod.name=mail-x"), None).by, Some(PlacedBy::Entry(2)));
     assert_eq!(resolver.explain(&labels("box=nobody"), None).why, Some(Unplaced::Unnamed));
+}
+
+#[test]
+fn pods_that_nobody_imported_keep_their_names() {
+    let (estate, rules) = (estate(TWO_NAMESPACES), MappingRules::default());
+    let resolver = Resolver::new(&rules, &estate);
+    for (text, expected) in [
+        ("namespace=shop pod=cart-7d9c4b6f8c-x2x7k", Some("shop/cart cart-7d9c4b6f8c-x2x7k")),
+        ("namespace=shop k8s.pod.name=cart-0", Some("shop/cart cart-0")),
+        // By the label of its owner, though its name does not tell.
+        ("namespace=shop pod=blue-one deployment=cart", Some("shop/cart blue-one")),
+        // One that is in the estate.
+        ("namespace=kube-system pod=proxy-x", None),
+        // Nobody's pod, and the messenger's own.
+        ("namespace=shop deployment=cart", None),
+        ("job=kube-state-metrics namespace=shop deployment=cart pod=ksm-0 instance=10.0.0.7:8080", None),
+    ] {
+        let labels = labels(text);
+        let placed = resolver.place(&labels);
+        let named = resolver.unlisted(placed, &labels, None);
+        let found = placed.zip(named).map(|(placed, named)| format!("{} {named}", estate.component(placed).id));
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
 }

@@ -164,3 +164,12 @@ fn reasons_are_counted() {
     assert_eq!(found, expected);
     assert_eq!(facts.unplaced.values().map(|group| group.count).sum::<usize>(), counts.alerts.unplaced);
 }
+
+#[test]
+fn patterns_that_fit_everything() {
+    for (pattern, wrong) in [("^(.+)$", true), ("(.*)", true), ("^(.+)-[a-z0-9]+$", false), ("^(.+):\\d+$", false), ("^([^:]+)", false)] {
+        let (placement, found) = read(&format!("placement: [{{label: pod, pattern: '{pattern}'}}]"));
+        assert_eq!(found.iter().any(|text| text.contains("takes every text")), wrong, "{pattern} {found:?}");
+        assert_eq!(placement.rules.len(), 1, "the entry stays in use");
+    }
+}
