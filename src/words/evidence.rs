@@ -259,11 +259,19 @@ impl Writer<'_> {
     fn source(&self, source: &SampleView) -> String {
         let Some(InstanceView { component, kind, of, listed }) = &source.instance else { return self.sample(&source.signal, "") };
         let kind = self.lang().kind(self.estate.model(), kind);
-        let on = match (self.lang(), listed) {
-            (Lang::En, true) => format!(" on {kind} {component} (of {of})"),
-            (Lang::En, false) => format!(" on {kind} {component} (of {of}, not in the topology)"),
-            (Lang::Zh, true) => format!("，位于{kind} {component}（属于 {of}）"),
-            (Lang::Zh, false) => format!("，位于{kind} {component}（属于 {of}，不在拓扑中）"),
+        let of = match (self.lang(), listed) {
+            (Lang::En, true) => format!("(of {of})"),
+            (Lang::En, false) => format!("(of {of}, not in the topology)"),
+            (Lang::Zh, true) => format!("（属于 {of}）"),
+            (Lang::Zh, false) => format!("（属于 {of}，不在拓扑中）"),
+        };
+        // Labels and lines often name their pod themselves.
+        let named = self.sample(&source.signal, "").contains(component.as_str());
+        let on = match (self.lang(), named) {
+            (Lang::En, true) => format!(" {of}"),
+            (Lang::En, false) => format!(" on {kind} {component} {of}"),
+            (Lang::Zh, true) => of,
+            (Lang::Zh, false) => format!("，位于{kind} {component}{of}"),
         };
         self.sample(&source.signal, &on)
     }
