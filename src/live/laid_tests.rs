@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use estate::{Declared, DeclaredComponent, DeclaredRelation, Snapshot, Written, base_model, build_declared};
+use estate::{Declared, DeclaredComponent, DeclaredRelation, Snapshot, State, Written, base_model, build_declared};
 use ingest::{Encoding, Protocol, read};
 use localize::Diagnosis;
 use project::Project;
@@ -190,6 +190,9 @@ fn pods_come_and_go() {
     let pod = laid.whole.find(&id).expect("it is a component");
     assert_eq!((laid.whole.component(pod).kind.as_str(), laid.whole.find_named(POD)), ("pod", Some(pod)));
     assert!(relations(&laid.whole).contains(&format!("cart runs_on {id}")));
+    // Nobody knows how many there are.
+    let impact = laid.whole.impact(&[(pod, State::Down)], None);
+    assert_eq!(impact.first().map(|one| (laid.whole.component(one.component).id.as_str(), one.state)), Some(("cart", State::Degraded)));
     // Rules go by what is listed: signals of the pod are on its workload.
     assert_eq!(laid.estate.of_type("pod").len(), 1);
     let facts = running.world.settled();

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use estate::{ComponentId, Declared, DeclaredComponent, DeclaredRelation, Snapshot, Written};
+use estate::{ComponentId, Declared, DeclaredComponent, DeclaredRelation, Snapshot, State, Written};
 use schemars::JsonSchema;
 use serde::Serialize;
 use value::Time;
@@ -209,8 +209,9 @@ impl Seen {
         Declared { relations: relations.collect(), ..Declared::default() }
     }
 
-    /// The pods, each with its workloads.
+    /// The pods, each with its workloads. Nobody says how many of them there are, so the loss of one takes down no workload.
     pub fn declared_pods(&self) -> Declared {
+        let of_pod = |of: &str, id: &str| DeclaredRelation { effect: Some(State::Degraded), ..relation(of, RUNS_ON, id, SIGNALS) };
         let component = |(id, pod): (&String, &SeenPod)| DeclaredComponent {
             id: id.clone(),
             kind: POD.to_owned(),
@@ -219,7 +220,7 @@ impl Seen {
             origin: SIGNALS.to_owned(),
             ..DeclaredComponent::default()
         };
-        let relations = self.pods.iter().flat_map(|(id, pod)| pod.workloads.iter().map(move |of| relation(of, RUNS_ON, id, SIGNALS)));
+        let relations = self.pods.iter().flat_map(|(id, pod)| pod.workloads.iter().map(move |of| of_pod(of, id)));
         Declared { components: self.pods.iter().map(component).collect(), relations: relations.collect(), ..Declared::default() }
     }
 }
