@@ -3,7 +3,7 @@
 use crate::common::faultscope;
 
 fn diagnosed(more: &[&str]) -> String {
-    let (_, out, err) = faultscope(&[&["diagnose", "tests/seen/incident", "--project", "tests/seen"], more].concat());
+    let (_, out, err) = faultscope(&[&["diagnose", "tests/seen/incident", "--project", "tests/seen"][..], more].concat());
     assert_eq!(err, "");
     out
 }
