@@ -35,6 +35,7 @@ mod mine;
 mod notices;
 mod recorded;
 mod reference;
+mod seen;
 mod serve;
 mod serve_guard;
 mod serve_kill;

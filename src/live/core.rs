@@ -10,6 +10,7 @@ use std::time::Duration as Wait;
 
 use diag::{Code, Diagnostic, Text, text};
 use engine::matcher::Stats;
+use estate::Snapshot;
 use files::Lines;
 use ingest::read;
 use localize::Diagnosis;
@@ -20,6 +21,7 @@ use value::{Duration, SECOND, Time};
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
 use super::journal::{Entry, Journal, Retention};
+use super::laid::Laid;
 use super::traffic::{Delays, Ledger, Source};
 use super::window::{Keep, LetGo};
 use super::world::{Arrived, Revision, World};
@@ -58,6 +60,8 @@ pub struct Published {
     pub at: Time,
     pub diagnosis: Arc<Diagnosis>,
     pub revision: Revision,
+    /// The estate of the project, with what signals show beyond it.
+    pub laid: Laid,
     pub counts: Counts,
     pub let_go: LetGo,
     pub matcher: Stats,
@@ -74,8 +78,9 @@ pub struct Published {
 pub struct Recent {
     pub facts: Arc<Facts>,
     pub counts: Counts,
-    /// Components of the facts are positions in its estate, and in no other.
     pub revision: Revision,
+    /// Its estate, with the calls that traces show. Components of the facts are positions in it, and in that of the project.
+    pub estate: Arc<Snapshot>,
 }
 
 /// What the world is told.
@@ -412,7 +417,8 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
             // Whoever asked may have given up.
             Ok(ToWorld::Recent(reply)) => {
                 let (facts, counts) = (world.settled(), world.counts());
-                let _ = reply.send(Recent { facts, counts, revision: world.revision.clone() });
+                let (revision, estate) = (world.revision.clone(), Arc::clone(&world.laid().estate));
+                let _ = reply.send(Recent { facts, counts, revision, estate });
             }
             Ok(ToWorld::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -467,6 +473,7 @@ fn publish(world: &mut World, options: &Options, made: u64) -> Published {
         at,
         diagnosis: Arc::new(diagnosis),
         revision: world.revision.clone(),
+        laid: world.laid().clone(),
         counts,
         let_go: world.let_go(),
         matcher: world.matcher_stats(),

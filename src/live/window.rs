@@ -26,11 +26,20 @@ pub struct Keep {
     pub most_samples: usize,
     /// Series; beyond it no new ones are made.
     pub most_series: usize,
+    /// Calls that only traces show: this long after the last one.
+    pub calls: Duration,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Keep { signals: 6 * HOUR, samples: 3 * HOUR, most_signals: 200_000, most_samples: 20_000_000, most_series: 500_000 }
+        Keep {
+            signals: 6 * HOUR,
+            samples: 3 * HOUR,
+            most_signals: 200_000,
+            most_samples: 20_000_000,
+            most_series: 500_000,
+            calls: 24 * HOUR,
+        }
     }
 }
 

@@ -5,17 +5,28 @@ use std::sync::Arc;
 use compile::Scripts;
 use engine::matcher::{Emitted, Limits, Matcher, Setup, Stats};
 use engine::{Engine, LOOKBACK};
+use estate::Snapshot;
 use ingest::{Protocol, Taken, read};
 use localize::{Diagnosis, Question};
 use project::Project;
-use signal::{Counter, Counts, Fact, Facts, Present, Resolver, Spans};
+use signal::{Counter, Counts, Fact, Facts, Present, Resolver, Sightings, Spans};
 use value::{Duration, MINUTE, SECOND, Time};
 
 use super::journal::Entry;
+use super::laid::Laid;
 use super::window::{Keep, LetGo, Window};
 
 /// How late the spans of a minute may arrive: senders collect them for some seconds.
 const SPANS_LATE: Duration = 30 * SECOND;
+
+/// How long spans after a pause wait for others: a sender that was cut off sends what it has kept in several requests.
+const FIRST_SPANS: Duration = 5 * SECOND;
+
+/// How often what signals show is laid over the estate,
+const LOOK: Duration = 10 * SECOND;
+
+/// and how often a start, which reads a day in seconds, forgets what was not seen for long.
+const LOOK_BACK: Duration = 10 * MINUTE;
 
 /// Samples and log lines that are later than this, if a request has more than so many of them, go to the matcher anew with all others. One
 /// by one, each would make it look again at all that follows: a sender that catches up after an outage would stop everything.
@@ -61,8 +72,15 @@ pub struct World {
     matcher: Matcher,
     /// Spans of minutes that are not over.
     spans: Spans,
-    /// When spans were last made into series.
+    /// Until when spans have been made into series.
     closed: Time,
+    /// What signals show beyond the estate of the project,
+    sightings: Sightings,
+    /// laid over it,
+    laid: Laid,
+    /// and when.
+    looked: Time,
+    keep: Keep,
     /// The number of the last entry of the journal that it has taken.
     position: u64,
     lookback: Duration,
@@ -72,8 +90,22 @@ pub struct World {
 impl World {
     pub fn new(revision: Revision, keep: Keep, now: Time) -> World {
         let window = Window::new(keep);
-        let matcher = Matcher::new(setup(&revision.project, window.facts(), now));
-        World { revision, window, matcher, spans: Spans::default(), closed: now, position: 0, lookback: LOOKBACK, events: Vec::new() }
+        let laid = Laid::over(&revision.project.estate);
+        let matcher = Matcher::new(setup(&revision.project, &laid.estate, window.facts(), now));
+        World {
+            revision,
+            window,
+            matcher,
+            spans: Spans::default(),
+            closed: Time::MIN,
+            sightings: Sightings::default(),
+            laid,
+            looked: Time::MIN,
+            keep,
+            position: 0,
+            lookback: LOOKBACK,
+            events: Vec::new(),
+        }
     }
 
     /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. The matcher takes
@@ -90,11 +122,14 @@ impl World {
             if let Ok(mut taken) = read(entry.protocol, &entry.body, entry.received, &resolver) {
                 self.window.pass_time(entry.received, |_| {});
                 self.close_minutes(entry.received, &resolver, |_| {});
+                self.forget_sightings(entry.received, LOOK_BACK);
                 self.put(&entry, Arrived::of(&mut taken), |_| {});
             }
         }
         self.close_minutes(now, &resolver, |_| {});
         self.window.pass_time(now, |_| {});
+        self.looked = Time::MIN;
+        self.lay(now);
         self.anew(now);
     }
 
@@ -103,7 +138,7 @@ impl World {
         self.window.settle();
         self.window.reopened = false;
         let facts = Arc::clone(self.window.facts());
-        self.matcher = Matcher::load(setup(&self.revision.project, &facts, now), &facts);
+        self.matcher = Matcher::load(setup(&self.revision.project, &self.laid.estate, &facts, now), &facts);
     }
 
     /// Takes one accepted request.
@@ -129,20 +164,29 @@ impl World {
     /// Puts what a request brought to the rest.
     fn put(&mut self, entry: &Entry, arrived: Arrived, each: impl FnMut(Fact)) {
         let Arrived { facts, deadlines, counters, spans } = arrived;
+        if self.spans.is_empty() && !spans.is_empty() {
+            self.closed = self.closed.max(entry.received.minus(MINUTE - FIRST_SPANS));
+        }
         self.spans.append(spans);
+        self.sightings.take_pods(&facts, entry.received);
         self.window.take(named(facts, entry.protocol, entry.number), &deadlines, &counters, entry.received, each);
     }
 
-    /// Makes series of the spans of minutes that are over.
-    fn close_minutes(&mut self, now: Time, resolver: &Resolver<'_>, each: impl FnMut(Fact)) {
-        if now.since(self.closed) < MINUTE || self.spans.is_empty() {
-            return;
+    /// Makes series of the spans of minutes that are over. One after the other, also where a journal has nothing for long: what is not
+    /// closed in time is lost.
+    fn close_minutes(&mut self, now: Time, resolver: &Resolver<'_>, mut each: impl FnMut(Fact)) {
+        while now.since(self.closed) >= MINUTE && !self.spans.is_empty() {
+            self.closed = self.closed.plus(MINUTE);
+            self.close_minute(resolver, &mut each);
         }
-        self.closed = now;
-        let minutes = self.spans.close(now.minus(SPANS_LATE), "otlp-traces", resolver);
+    }
+
+    fn close_minute(&mut self, resolver: &Resolver<'_>, each: impl FnMut(Fact)) {
+        let minutes = self.spans.close(self.closed.minus(SPANS_LATE), "otlp-traces", resolver);
         self.window.let_go.late_spans += minutes.late as u64;
+        self.sightings.take_calls(&self.revision.project.estate, &minutes.calls);
         let facts = Facts { series: minutes.series, ..Facts::default() };
-        self.window.take(facts, &[], &[], now, each);
+        self.window.take(facts, &[], &[], self.closed, each);
     }
 
     /// Time passes: alerts whose sender went silent end, windows move on.
@@ -157,6 +201,37 @@ impl World {
         self.feed(ended, now);
         self.events.clear();
         self.matcher.advance(now, &mut self.events);
+        let before = Arc::clone(&self.laid.estate);
+        self.lay(now);
+        if !self.window.reopened && !Arc::ptr_eq(&before, &self.laid.estate) {
+            // Facts stay, and what has held for a while has held for as long.
+            let (project, estate) = (&self.revision.project, Arc::clone(&self.laid.estate));
+            self.events.clear();
+            self.matcher.replace(Arc::clone(&project.plan), estate, Arc::new(project.scripts.fresh()), &mut self.events);
+        }
+    }
+
+    /// Forgets calls and pods of which nobody has heard for long, if it was not done just now: it takes as long as there are any.
+    fn forget_sightings(&mut self, now: Time, pause: Duration) -> bool {
+        let due = now.since(self.looked) >= pause;
+        if due {
+            self.looked = now;
+            self.sightings.forget(now.minus(self.keep.calls), now.minus(self.keep.signals));
+        }
+        due
+    }
+
+    /// Lays what signals show by now over the estate of the project.
+    fn lay(&mut self, now: Time) {
+        if !self.forget_sightings(now, LOOK) {
+            return;
+        }
+        let seen = self.sightings.seen(&self.revision.project.estate);
+        if self.sightings.take_changed() {
+            self.laid = self.laid.next(seen);
+        } else if seen != *self.laid.seen {
+            self.laid.seen = Arc::new(seen);
+        }
     }
 
     fn feed(&mut self, facts: Vec<Fact>, now: Time) {
@@ -183,13 +258,14 @@ impl World {
         let candidates = self.matcher.candidates();
         let facts = Arc::clone(self.window.facts());
         let scripts = project.scripts.fresh();
-        let engine = Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
+        let estate = Arc::clone(&self.laid.estate);
+        let engine = Engine::new(&project.plan, &estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
         let counts = self.window.counts();
         let Project { cases, feedback, .. } = project.as_ref();
         let question = Question { engine: &engine, cases, feedback, knowledge: project.past(), counts: &counts };
         let mut diagnosis = localize::diagnose(&question);
         diagnosis.warnings.extend(scripts.failures());
-        words::tell(&mut diagnosis, &words::Locale::default(), &project.estate);
+        words::tell(&mut diagnosis, &words::Locale::default(), &estate);
         (diagnosis, counts)
     }
 
@@ -201,6 +277,11 @@ impl World {
     pub fn settled(&mut self) -> Arc<Facts> {
         self.window.settle();
         Arc::clone(self.window.facts())
+    }
+
+    /// The estate with what signals show.
+    pub fn laid(&self) -> &Laid {
+        &self.laid
     }
 
     pub fn counts(&self) -> Counts {
@@ -216,11 +297,11 @@ impl World {
     }
 }
 
-fn setup(project: &Project, facts: &Facts, now: Time) -> Setup {
+fn setup(project: &Project, estate: &Arc<Snapshot>, facts: &Facts, now: Time) -> Setup {
     let present: Present = facts.present;
     Setup {
         plan: Arc::clone(&project.plan),
-        estate: Arc::clone(&project.estate),
+        estate: Arc::clone(estate),
         scripts: Arc::new(project.scripts.fresh()),
         present,
         now,

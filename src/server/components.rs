@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
 
-use estate::{AttributeValue, Component, ComponentId, Snapshot, State as Effect, Tier};
+use estate::{AttributeValue, Component, ComponentId, Relation, Snapshot, Tier};
 use project::find_type;
+use signal::{CALLS, SIGNALS, Seen, Sighting, TRACES};
 
 use super::AppState;
 use super::asked::{Asked, Sent, component};
@@ -27,9 +28,10 @@ pub async fn list(State(served): State<Arc<AppState>>, query: Sent) -> Result<Js
 
 fn search(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
     let lang = asked.locale()?.lang;
-    let project = served.project();
-    let then = estate_then(&project, asked)?;
-    let estate = then.as_ref().map_or(&*project.estate, |then| &then.estate);
+    let published = served.live.published();
+    let then = estate_then(&published.revision.project, asked)?;
+    let estate = then.as_ref().map_or(&*published.laid.whole, |then| &then.estate);
+    let seen = then.is_none().then(|| &*published.laid.seen);
     let kind = asked.get("type").map(|kind| find_type(estate, kind)).transpose();
     let kind = kind.map_err(|found| Refusal::of(axum::http::StatusCode::NOT_FOUND, &found))?;
     let tier = asked.choice("tier", &Tier::ALL.map(|tier| (tier.name(), tier)))?;
@@ -43,7 +45,7 @@ fn search(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
             && text.as_ref().is_none_or(|text| mentions(found, text))
     };
     let all: Vec<ComponentId> = estate.ids().filter(fits).collect();
-    let shown: Vec<Value> = all.iter().take(limit).map(|id| Value::Object(brief(estate, *id))).collect();
+    let shown: Vec<Value> = all.iter().take(limit).map(|id| Value::Object(brief(estate, seen, *id))).collect();
     Ok(Json(json!({
         "components": shown,
         "left_off": all.len().saturating_sub(limit),
@@ -58,7 +60,8 @@ fn mentions(found: &Component, text: &str) -> bool {
     [&found.id, &found.name].into_iter().chain(&found.aliases).any(|name| name.to_lowercase().contains(text))
 }
 
-fn brief(estate: &Snapshot, id: ComponentId) -> Map<String, Value> {
+/// `seen`: what nobody declared says so, and when it was seen.
+fn brief(estate: &Snapshot, seen: Option<&Seen>, id: ComponentId) -> Map<String, Value> {
     let found = estate.component(id);
     let fields = [
         ("component", json!(found.id)),
@@ -68,7 +71,12 @@ fn brief(estate: &Snapshot, id: ComponentId) -> Map<String, Value> {
         ("owner", json!(found.owner)),
         ("environment", json!(found.environment)),
     ];
-    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let pod = seen.and_then(|seen| seen.pods.get(&found.id)).map(|pod| ("seen", provenance(SIGNALS, pod.sighting)));
+    fields.into_iter().chain(pod).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn provenance(origin: &str, sighting: Sighting) -> Value {
+    json!({"origin": origin, "first_seen": sighting.first, "last_seen": sighting.last})
 }
 
 /// `GET /api/v1/estate/{id}?as_of=`: one component, what it is related to, and the open incidents that concern it.
@@ -79,21 +87,26 @@ pub async fn one(State(served): State<Arc<AppState>>, Path(id): Path<String>, qu
 
 fn show(served: &AppState, name: &str, asked: &Asked) -> Result<Json, Refusal> {
     let lang = asked.locale()?.lang;
-    let project = served.project();
-    let then = estate_then(&project, asked)?;
-    let estate = then.as_ref().map_or(&*project.estate, |then| &then.estate);
+    let published = served.live.published();
+    let project = &published.revision.project;
+    let then = estate_then(project, asked)?;
+    let estate = then.as_ref().map_or(&*published.laid.whole, |then| &then.estate);
+    let seen = then.is_none().then(|| &*published.laid.seen);
     let id = component(estate, name)?;
     let found = estate.component(id);
-    let mut shown = brief(estate, id);
+    let mut shown = brief(estate, seen, id);
     let attributes: Map<String, Value> = found.attributes.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
-    let related = |kind: String, other: ComponentId, effect: Option<Effect>| {
-        let mut related = brief(estate, other);
-        related.insert("relation".to_owned(), json!(kind));
-        related.insert("effect".to_owned(), json!(effect));
+    let related = |one: &Relation, other: ComponentId| {
+        let mut related = brief(estate, seen, other);
+        let ids = (&estate.component(one.from).id, &estate.component(one.to).id);
+        let call = seen.filter(|_| one.kind == CALLS).and_then(|seen| seen.call(ids.0, ids.1));
+        related.extend(call.map(|call| ("seen".to_owned(), provenance(TRACES, call))));
+        related.insert("relation".to_owned(), json!(one.kind));
+        related.insert("effect".to_owned(), json!(one.effect));
         Value::Object(related)
     };
-    let to: Vec<Value> = estate.relations_from(id).into_iter().map(|one| related(one.kind, one.to, one.effect)).collect();
-    let from: Vec<Value> = estate.relations_to(id).into_iter().map(|one| related(one.kind, one.from, one.effect)).collect();
+    let to: Vec<Value> = estate.relations_from(id).iter().map(|one| related(one, one.to)).collect();
+    let from: Vec<Value> = estate.relations_to(id).iter().map(|one| related(one, one.from)).collect();
     let groups: Vec<Value> = estate
         .groups_of(id)
         .map(|group| {
@@ -103,7 +116,6 @@ fn show(served: &AppState, name: &str, asked: &Asked) -> Result<Json, Refusal> {
         .collect();
     // A place in the files of the project is none of the store.
     let place = found.place.filter(|_| then.is_none()).map(|place| project.sources.describe(place));
-    let published = served.live.published();
     let concerned = published.diagnosis.incidents.iter().filter(|incident| {
         let suspect = incident.suspects.iter().any(|suspect| suspect.component.as_deref() == Some(found.id.as_str()));
         suspect || incident.impact.iter().any(|view| view.component == found.id)

@@ -107,6 +107,14 @@ fn kept(page: &mut Page, served: &AppState) {
     for (kind, count) in [("signals", gone.signals), ("samples", gone.samples), ("series", gone.series), ("late_spans", gone.late_spans)] {
         page.sample("", &[("kind", kind)], count);
     }
+    let seen = &published.laid.seen;
+    page.family("faultscope_seen", Kind::Gauge, "What only signals show of the estate: calls of traces, and pods.");
+    page.sample("", &[("kind", "calls")], seen.calls.len());
+    page.sample("", &[("kind", "pods")], seen.pods.len());
+    let help = "Signals that showed one more call or pod than there may be, or a name that is none.";
+    page.family("faultscope_seen_left_out_total", Kind::Counter, help);
+    page.sample("", &[("kind", "calls")], seen.calls_left_out);
+    page.sample("", &[("kind", "pods")], seen.pods_left_out);
     let (alerts, bulk) = served.live.waiting();
     page.family("faultscope_queue_requests", Kind::Gauge, "Requests that wait to be read.");
     page.sample("", &[("lane", "alerts")], alerts);

@@ -14,6 +14,7 @@ use localize::Diagnosis;
 use project::{ImpactReport, WhyReport};
 
 use super::SCORES;
+use super::queries::SeenRelation;
 use super::reload::ReloadState;
 use super::reply::Json;
 use super::rules::{CaseItem, RuleItem};
@@ -118,7 +119,7 @@ const OPERATIONS: &[Operation] = &[
         "/api/v1/impact",
         "answers",
         &["component", "depth", "paths", "type", "tier", "owner", "state", "as_of", "lang", "tz"],
-        Answer::Object(&[("impact", of::<ImpactReport>), ("warnings", of::<Vec<String>>)]),
+        Answer::Object(&[("impact", of::<ImpactReport>), ("seen", of::<Vec<SeenRelation>>), ("warnings", of::<Vec<String>>)]),
         "what a fault of components affects",
     ),
     Operation {

@@ -1,17 +1,21 @@
 //! Questions about what is going on, what would happen, and why: over the signals that the live part keeps.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use diag::{Code, Diagnostic, Sources, text};
 use estate::{State as Condition, Tier};
 use live::Recent;
-use project::{Bundle, DEFAULT_STORE, ImpactFilter, Planned, Project, Then, estate_at, find_components, find_type, planned};
+use project::{Bundle, DEFAULT_STORE, ImpactFilter, ImpactReport, Planned, Project, Then, estate_at, find_components, find_type, planned};
+use signal::{CALLS, Seen, TRACES};
 use value::Time;
 use words::{Lang, Locale, Writer};
 
@@ -42,8 +46,9 @@ pub async fn diagnosis(State(served): State<Arc<AppState>>, query: Sent) -> Resu
 fn published(served: &AppState, locale: &Locale) -> Json {
     let published = served.live.published();
     let mut diagnosis = (*published.diagnosis).clone();
-    words::tell(&mut diagnosis, locale, &published.revision.project.estate);
-    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(locale.lang == Lang::Zh)));
+    words::tell(&mut diagnosis, locale, &published.laid.estate);
+    let notes = served.reloader.note().into_iter().chain(published.laid.note());
+    diagnosis.warnings.extend(notes.map(|note| note.shown(locale.lang == Lang::Zh)));
     Json(json!({
         "diagnosis": diagnosis,
         "revision": published.revision.digest,
@@ -80,7 +85,8 @@ fn bundle_at<'p>(served: &AppState, recent: &'p Recent, at: Option<Time>) -> Res
         return Err(Refusal::unusable(format!("the signals of {at} are not kept any more"))
             .help(format!("signals are kept for {}: ask for a time since {oldest}", Time::describe(keep.signals))));
     }
-    let mut bundle = Bundle::of_facts(&recent.revision.project, Arc::clone(&recent.facts), recent.counts.clone(), at);
+    let (estate, facts) = (Arc::clone(&recent.estate), Arc::clone(&recent.facts));
+    let mut bundle = Bundle::of_facts(&recent.revision.project, estate, facts, recent.counts.clone(), at);
     let first = now.minus(keep.samples);
     if at.minus(bundle.lookback) < first {
         bundle.warnings.push(text!("samples before {} are not kept any more: what rests on them is unknown", first));
@@ -138,9 +144,9 @@ pub async fn impact(State(served): State<Arc<AppState>>, query: Sent) -> Result<
 
 fn reach(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
     let locale = asked.locale()?;
-    let project = served.project();
-    let then = estate_then(&project, asked)?;
-    let estate = then.as_ref().map_or(&*project.estate, |then| &then.estate);
+    let published = served.live.published();
+    let then = estate_then(&published.revision.project, asked)?;
+    let estate = then.as_ref().map_or(&*published.laid.whole, |then| &then.estate);
     let not_found = |found: Box<Diagnostic>| Refusal::of(StatusCode::NOT_FOUND, &found);
     let (mut names, mut roots) = (Vec::new(), Vec::new());
     for name in asked.all("component") {
@@ -162,7 +168,35 @@ fn reach(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
     let paths = asked.number("paths", MAX_PATHS)?.unwrap_or(1);
     let writer = Writer { locale: &locale, estate };
     let report = project::impact(&writer, names, &roots, (depth, paths), &filter);
-    Ok(Json(json!({"impact": report, "warnings": warnings_of(then.as_ref(), locale.lang)})))
+    let seen = if then.is_none() { seen_on(&report, &published.laid.seen) } else { Vec::new() };
+    Ok(Json(json!({"impact": report, "seen": seen, "warnings": warnings_of(then.as_ref(), locale.lang)})))
+}
+
+/// A relation on a path that nobody declared.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct SeenRelation {
+    pub from: String,
+    pub kind: &'static str,
+    pub to: String,
+    /// `traces`.
+    pub origin: &'static str,
+    pub first_seen: Time,
+    pub last_seen: Time,
+}
+
+/// The calls on the paths of a report that only traces show, sorted.
+fn seen_on(report: &ImpactReport, seen: &Seen) -> Vec<SeenRelation> {
+    let ways = report.impact.iter().flat_map(|item| item.ways.iter().chain([&item.view.path]));
+    let hops = ways.flat_map(|way| way.iter().zip(way.iter().skip(1)));
+    // A fault goes from the callee to the caller.
+    let found: BTreeSet<SeenRelation> = hops
+        .filter_map(|(callee, caller)| {
+            let seen = seen.call(caller, callee)?;
+            let (from, to) = (caller.clone(), callee.clone());
+            Some(SeenRelation { from, kind: CALLS, to, origin: TRACES, first_seen: seen.first, last_seen: seen.last })
+        })
+        .collect();
+    found.into_iter().collect()
 }
 
 /// The estate on disk at the revision or time of `as_of`; `None` if the topology of the project is asked.

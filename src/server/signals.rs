@@ -77,7 +77,7 @@ pub async fn list(State(served): State<Arc<AppState>>, query: Sent) -> Result<Js
 /// What the last diagnosis does not use, by fate, in its order.
 fn items(published: &Published, locale: &Locale) -> Vec<SignalItem> {
     let mut diagnosis = (*published.diagnosis).clone();
-    words::tell(&mut diagnosis, locale, &published.revision.project.estate);
+    words::tell(&mut diagnosis, locale, &published.laid.estate);
     let item = |fate, signal| SignalItem { fate, signal, reason: None, group: None, rule: None, labels: None };
     let mut group_of = BTreeMap::new();
     for group in &diagnosis.groups {

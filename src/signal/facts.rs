@@ -9,6 +9,7 @@ use estate::ComponentId;
 use value::Time;
 
 use super::placement::{Unplaced, UnplacedGroup};
+use super::traces::Calls;
 use super::trouble::Trouble;
 
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
@@ -172,6 +173,8 @@ pub struct Facts {
     pub reports: Vec<Report>,
     /// External scores; they are combined by fixed rules, and do not need an explanation by themselves.
     pub scores: Vec<Score>,
+    /// Who called whom, by the traces.
+    pub calls: Vec<Calls>,
     /// Rejected entries, by origin.
     pub unread: Vec<Unread>,
     /// Why signals are on no component, by what the reasons have in common. Spans do not count, the series made of them do not either.

@@ -39,6 +39,7 @@ mod resolver;
 mod samples;
 mod scale;
 mod scores;
+mod seen;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -64,5 +65,6 @@ pub use reader_context::Rejected;
 pub use resolver::Resolver;
 pub use scale::{MIN_TAIL, RUN_TAIL, Scale};
 pub use scores::{ScoreEntry, ScoreFrame, ScoreRefusal, add_scores, score_entries, score_of};
+pub use seen::{CALLS, MOST_CALLS, MOST_PODS, SIGNALS, Seen, SeenPod, Sighting, Sightings, TRACES};
 pub use traces::{Calls, Minutes, SentSpan, SpanFamily, Spans, span_family};
 pub use trouble::{Phrases, Trouble, trouble_of};

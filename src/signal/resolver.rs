@@ -14,7 +14,7 @@ use super::placement::{PlacedBy, Placement, Unplaced};
 use super::trouble::{Trouble, trouble_of, trouble_of_query};
 
 /// The attribute that says in which namespace of a cluster a component is.
-const NAMESPACE: &str = "namespace";
+pub(super) const NAMESPACE: &str = "namespace";
 
 /// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
 pub struct Resolver<'a> {

@@ -15,6 +15,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("cannot read the body: {}", "无法读取请求体：{}"),
     ("rules of {}; the tree of {} has {} errors and is not used", "当前规则版本为 {}；{} 的文件有 {} 个错误，未启用"),
     ("the rules in use have {} errors; what has none works", "当前规则有 {} 个错误；没有错误的部分照常生效"),
+    (
+        "signals name more than {} pods that the topology does not have: further ones are only names on their signals",
+        "信号中出现的、拓扑里没有的 Pod 超过 {} 个：其余的只作为名称保留在信号上",
+    ),
     ("the tree is still being loaded", "文件仍在加载"),
     ("the tree has {} errors and is not used: {}", "文件有 {} 个错误，未启用：{}"),
 ];
