@@ -147,12 +147,12 @@ impl Snapshot {
     }
 
     /// Components of the type (name or Chinese name) and of its subtypes, ascending.
-    #[expect(clippy::stable_sort_primitive, reason = "nearly in order already, which only a stable sort makes use of")]
     pub fn of_type<'a>(&'a self, kind: &'a str) -> Vec<ComponentId> {
         let kind = self.model().find_type(kind).map_or(kind, |t| t.name.as_str());
         let known: BTreeSet<&str> = self.base.by_type.keys().map(String::as_str).chain(self.overlay.types.words()).collect();
         let types = known.into_iter().filter(|name| self.model().is_a(name, kind));
         let mut found: Vec<ComponentId> = types.flat_map(|name| self.of_own_type(name)).collect();
+        // Nearly in order already, of which only a stable sort makes use.
         found.sort();
         found
     }

@@ -77,14 +77,14 @@ impl Running {
     }
 
     /// A call of one service to another that ended then.
-    fn call(&mut self, caller: &str, callee: &str, end: Time, received: Time) {
+    fn call(&mut self, from: &str, to: &str, end: Time, received: Time) {
         let id = self.entries.len() + 1;
         let (begin, end) = (end.minus(20).0, end.0);
         let body = format!(
-            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{caller}"}}}}]}},
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{from}"}}}}]}},
             "scopeSpans":[{{"spans":[{{"traceId":"{id:032x}","spanId":"{id:016x}","name":"GET","kind":3,
             "startTimeUnixNano":"{begin}000000","endTimeUnixNano":"{end}000000",
-            "attributes":[{{"key":"server.address","value":{{"stringValue":"{callee}"}}}}]}}]}}]}}]}}"#
+            "attributes":[{{"key":"server.address","value":{{"stringValue":"{to}"}}}}]}}]}}]}}]}}"#
         );
         self.send(Protocol::OtlpTraces(Encoding::Json), body, received);
     }
@@ -124,8 +124,8 @@ fn calls_come_and_go() {
     let mut running = Running::new(&revision);
     let declared = relations(&revision.project.estate);
     // What is declared, what is not, and a pod that calls for its workload.
-    for (caller, callee) in [("web", "cart"), ("web", "stock"), ("cart-0", "stock"), ("cart-0", "cart"), ("nobody", "stock")] {
-        running.call(caller, callee, after(-2 * MINUTE), START);
+    for (from, to) in [("web", "cart"), ("web", "stock"), ("cart-0", "stock"), ("cart-0", "cart"), ("nobody", "stock")] {
+        running.call(from, to, after(-2 * MINUTE), START);
     }
     running.world.pass_time(after(4 * SECOND));
     assert_eq!(relations(&running.world.laid().estate), declared, "the minute is not closed yet");

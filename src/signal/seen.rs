@@ -199,8 +199,8 @@ impl Seen {
     }
 
     /// When a call was seen that nobody declared.
-    pub fn call(&self, caller: &str, callee: &str) -> Option<Sighting> {
-        self.calls.get(&(caller.to_owned(), callee.to_owned())).copied()
+    pub fn call(&self, from: &str, to: &str) -> Option<Sighting> {
+        self.calls.get(&(from.to_owned(), to.to_owned())).copied()
     }
 
     /// The calls as relations.
