@@ -9,7 +9,7 @@ use estate::ComponentId;
 
 use super::finding::{Wanted, host, replica_set_owner, scheduled};
 use super::labels::Labels;
-use super::messenger::{Messenger, called_as, metrics};
+use super::messenger::{Family, Messenger, called_as, family, metrics};
 use super::parts::{OBJECTS, Parts, names_something};
 use super::placement::{PlacedBy, Placement, Unplaced};
 use super::resolver::Resolver;
@@ -24,10 +24,13 @@ const DESTINATIONS: &[&str] =
 /// Labels that name a machine or an endpoint.
 const HOSTS: &[&str] = &["host", "server", "target", "address", "ip", "domain"];
 
+/// The program that answers for a cluster.
+const API_SERVER: &str = "kube-apiserver";
+
 /// Scrape jobs of a control plane, and what they scrape.
 const CONTROL_PLANE: &[(&str, &str)] = &[
-    ("apiserver", "kube-apiserver"),
-    ("kubernetes-apiservers", "kube-apiserver"),
+    ("apiserver", API_SERVER),
+    ("kubernetes-apiservers", API_SERVER),
     ("kube-scheduler", "kube-scheduler"),
     ("kube-controller-manager", "kube-controller-manager"),
     ("etcd", "etcd"),
@@ -35,7 +38,7 @@ const CONTROL_PLANE: &[(&str, &str)] = &[
 ];
 
 /// Metrics that one program has, for alerts that kept no label.
-const PROGRAMS: &[(&str, &str)] = &[("kube_state_metrics_", "kube-state-metrics"), ("apiserver_", "kube-apiserver"), ("etcd_", "etcd")];
+const PROGRAMS: &[(&str, &str)] = &[("kube_state_metrics_", "kube-state-metrics"), ("apiserver_", API_SERVER), ("etcd_", "etcd")];
 
 impl Resolver<'_> {
     pub(super) fn built_in(&self, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
@@ -204,8 +207,11 @@ impl Resolver<'_> {
         let instance = || {
             let instance = said.get("instance").filter(|_| !is_aggregated(said))?;
             let found = self.endpoint(instance, scope, workload.map(|(_, name)| name))?;
-            let agrees = workload.is_none_or(|(id, name)| found == id || self.is_part(found, name));
-            agrees.then(|| Placement::labelled(found, "instance"))
+            let found = match workload {
+                Some((id, name)) if found != id => self.part_at(found, name)?,
+                Some(_) | None => found,
+            };
+            Some(Placement::labelled(found, "instance"))
         };
         instance().or_else(|| Some(Placement::labelled(workload?.0, "job")))
     }
@@ -254,10 +260,16 @@ impl Resolver<'_> {
         let name = job.rsplit('/').next().unwrap_or(job);
         let program = CONTROL_PLANE.iter().find(|(alias, _)| *alias == name).map(|(_, program)| *program)?;
         let instance = said.get("instance").and_then(|instance| {
-            let found = self.at_address(host(instance), Some(program))?;
-            self.is_part(found, program).then(|| Placement::labelled(found, "instance"))
+            let found = self.part_at(self.at_address(host(instance), Some(program))?, program)?;
+            Some(Placement::labelled(found, "instance"))
         });
-        instance.or_else(|| Some(Placement::labelled(self.look(Wanted::Workload, None, program)?, "job")))
+        instance.or_else(|| Some(Placement::labelled(self.control_plane_whole(program)?, "job")))
+    }
+
+    /// A program of the control plane. Where a provider runs the API server, the cluster shows no more of it than its Service.
+    fn control_plane_whole(&self, program: &str) -> Option<ComponentId> {
+        let service = || self.look(Wanted::Any, Some("default"), "kubernetes").filter(|_| program == API_SERVER);
+        self.look(Wanted::Workload, None, program).or_else(service)
     }
 
     /// The machine that `node` names, if no object does.
@@ -282,8 +294,16 @@ impl Resolver<'_> {
         let at =
             |label: &'static str, wanted: Wanted| Some(Placement::labelled(self.look(wanted, scope, parts.target.get(label)?)?, label));
         let target = at("pod", Wanted::Pod).or_else(|| at("service", Wanted::Workload));
-        let found = target.or_else(|| self.program(parts));
+        let found = target.or_else(|| self.scrape_job(parts)).or_else(|| self.program(parts));
         found.unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
+    }
+
+    /// The messenger by its job, if the query asks for what it says of itself: `up{job="kube-state-metrics"}`.
+    fn scrape_job(&self, parts: &Parts<'_>) -> Option<Placement> {
+        let job = parts.target.get("job").filter(|_| parts.query.and_then(family) == Some(Family::Own))?;
+        let (namespace, name) = self.job(job);
+        let found = self.look_for(Wanted::Workload, namespace.or_else(|| self.scope(&parts.all)), name)?;
+        Some(Placement::labelled(found, "job"))
     }
 
     /// The program that has the metrics of the query, if no label names anything.
@@ -294,7 +314,7 @@ impl Resolver<'_> {
         let metrics = metrics(parts.query?);
         let (metric, (_, program)) =
             metrics.iter().find_map(|metric| Some((metric, PROGRAMS.iter().find(|(prefix, _)| metric.starts_with(*prefix))?)))?;
-        let found = self.look(Wanted::Workload, None, program).or_else(|| self.only_called(program))?;
+        let found = self.control_plane_whole(program).or_else(|| self.only_called(program))?;
         Some(Placement::found(found, PlacedBy::Query((*metric).to_owned())))
     }
 
