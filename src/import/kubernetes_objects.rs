@@ -323,7 +323,11 @@ fn ended(object: &Object<'_>) -> Option<String> {
     }
     // A claim stays until the last pod that uses it is gone.
     let deleting = tree::text(&object.value, &["metadata", "deletionTimestamp"]).is_some() && !object.is(Class::Claim);
-    deleting.then(|| "it is being deleted".to_owned())
+    if deleting {
+        return Some("it is being deleted".to_owned());
+    }
+    let lost = status("phase").as_deref() == Some("Unknown") || status("reason").as_deref() == Some("NodeLost");
+    (object.is(Class::Pod) && lost).then(|| "its node does not answer".to_owned())
 }
 
 /// A `ReplicaSet` of a Deployment is part of it, as a Job of a `CronJob` is. A `ReplicaSet` of an owner that is not imported only says
