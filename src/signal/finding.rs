@@ -193,7 +193,7 @@ impl Resolver<'_> {
     }
 
     /// A name in the DNS of a cluster: `SERVICE.NAMESPACE`, `SERVICE.NAMESPACE.svc…`, `POD.SERVICE.NAMESPACE.svc…`.
-    fn cluster_name(&self, host: &str) -> Option<ComponentId> {
+    pub(super) fn cluster_name(&self, host: &str) -> Option<ComponentId> {
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
             // Without `svc`, it may be the name of any host.

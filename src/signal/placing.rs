@@ -18,8 +18,20 @@ use super::resolver::Resolver;
 const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
 
 /// Labels of a service mesh that name who was called, the most specific first. The others are about the caller, or whoever measured.
-const DESTINATIONS: &[&str] =
-    &["destination_workload", "destination_canonical_service", "destination_service_name", "destination_service", "destination_app"];
+const DESTINATIONS: &[&str] = &[
+    "destination_workload",
+    "destination_canonical_service",
+    "destination_service_name",
+    "destination_service",
+    "destination_app",
+    "dst_deployment",
+    "dst_statefulset",
+    "dst_daemonset",
+    "dst_service",
+];
+
+/// The namespace of who was called.
+const DESTINATION_NAMESPACES: &[&str] = &["destination_workload_namespace", "destination_service_namespace", "dst_namespace"];
 
 /// Labels that name a machine or an endpoint.
 const HOSTS: &[&str] = &["host", "server", "target", "address", "ip", "domain"];
@@ -44,7 +56,13 @@ impl Resolver<'_> {
     pub(super) fn built_in(&self, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
         let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
         let parts = self.part(raw, query);
-        let identity = || IDENTITIES.iter().find_map(|label| Some(Placement::labelled(self.named(parts.all.get(label)?)?, label)));
+        let identity = || {
+            IDENTITIES.iter().find_map(|label| {
+                let value = parts.all.get(label)?;
+                let found = self.named(value).or_else(|| self.look(Wanted::Any, self.scope(&parts.all), value))?;
+                Some(Placement::labelled(found, label))
+            })
+        };
         let found = identity().or_else(|| self.destination(raw, &parts.all)).unwrap_or_else(|| self.subject(&parts));
         if found.why != Some(Unplaced::Unnamed) {
             return found;
@@ -70,10 +88,15 @@ impl Resolver<'_> {
     /// Who was called; where a label says that somebody was, nothing else counts.
     fn destination(&self, raw: &BTreeMap<String, String>, labels: &Labels<'_>) -> Option<Placement> {
         let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label))?;
-        let namespace = labels.get("destination_workload_namespace").or_else(|| labels.get("destination_service_namespace"));
+        let stated = DESTINATION_NAMESPACES.iter().find_map(|label| labels.get(label));
+        let hosts = || DESTINATIONS.iter().find_map(|label| self.in_cluster(labels.get(label)?).0);
+        let namespace = stated.or_else(hosts);
+        // Who measured may be in another namespace than who was called: its own decides only between several.
+        let nearby = labels.get("namespace").filter(|_| namespace.is_none() && labels.get("reporter") != Some("source"));
         let named = |label: &str| {
-            let value = labels.get(label)?;
-            self.look(Wanted::Workload, namespace, value.split('.').next().unwrap_or(value))
+            let (_, name) = self.in_cluster(labels.get(label)?);
+            let found = self.look(Wanted::Workload, namespace, name);
+            found.or_else(|| nearby.and_then(|nearby| self.look(Wanted::Workload, Some(nearby), name)))
         };
         let found = DESTINATIONS.iter().find_map(|label| Some(Placement::labelled(named(label)?, label)));
         Some(found.unwrap_or_else(|| {
@@ -81,6 +104,16 @@ impl Resolver<'_> {
             let unknown = Unplaced::Unknown { label: first, value: raw.get(*first).cloned().unwrap_or_default() };
             Placement::nowhere(stated.map_or(unknown, |(label, value)| self.missing(label, namespace, value)))
         }))
+    }
+
+    /// Namespace and name of a Service, as its host says: `cart.shop.svc.cluster.local`, `cart.shop`, `cart`. Other hosts are outside.
+    fn in_cluster<'h>(&self, host: &'h str) -> (Option<&'h str>, &'h str) {
+        let parts: Vec<&str> = host.split('.').collect();
+        match parts.as_slice() {
+            [name, namespace] => (Some(*namespace).filter(|namespace| self.namespaces.contains(*namespace)), *name),
+            [name, namespace, "svc", ..] => (Some(*namespace), *name),
+            _ => (None, host),
+        }
     }
 
     fn subject(&self, parts: &Parts<'_>) -> Placement {
@@ -238,7 +271,11 @@ impl Resolver<'_> {
             })
         };
         let control_plane = || if pod.is_some() { None } else { self.control_plane(said) };
-        let service = || Some(Placement::labelled(self.look(Wanted::Workload, scope, said.get("service")?)?, "service"));
+        let service = || {
+            let name = said.get("service")?;
+            let found = self.look(Wanted::Workload, scope, name).or_else(|| self.cluster_name(name))?;
+            Some(Placement::labelled(found, "service"))
+        };
         let by_object = by_pod().or_else(by_owner).or_else(|| objects(false));
         by_object.or_else(control_plane).or_else(service).or_else(|| objects(true))
     }

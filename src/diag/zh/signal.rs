@@ -264,6 +264,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ),
     ("the component of that namespace, or its attribute `namespace`, is missing", "缺少该命名空间中的组件，或组件的属性 `namespace` 不对"),
     ("a label `namespace` would decide", "加上标签 `namespace` 即可确定"),
+    ("a label `destination_service_namespace` would decide", "加上标签 `destination_service_namespace` 即可确定"),
     (
         "a label `component` with one of these ids would decide, or an entry of `placement`",
         "加上标签 `component`（取其中一个 id），或在 `placement` 中加一条，即可确定",

@@ -81,6 +81,7 @@ fn what_would_decide() {
         ("instance=10.0.0.9:80", Some("a label `component` with one of these ids would decide, or an entry of `placement`")),
         ("job=kube-state-metrics service=ksm", Some("labels of the object that it speaks of, such as `pod` or `node`, would place it")),
         ("namespace=shop deployment=cart", None),
+        ("destination_service_name=cart reporter=source", Some("a label `destination_service_namespace` would decide")),
     ] {
         let (estate, rules) = (estate(TWO_NAMESPACES), MappingRules::default());
         let why = Resolver::new(&rules, &estate).explain(&labels(text), None).why;
@@ -138,6 +139,31 @@ fn reasons_in_words() {
         ("job=blackbox instance=https://nobody.example", "no component for `instance` = `https://nobody.example`"),
         ("job=kube-state-metrics service=ksm", "the labels name only the messenger, kube-state-metrics"),
         ("destination_workload=ghost pod=cart-0", "no component for `destination_workload` = `ghost`"),
+        // Who was called, of several of one name.
+        ("destination_service=cart.staging.svc.cluster.local", "staging/cart by label `destination_service`"),
+        ("destination_service=cart.staging", "staging/cart by label `destination_service`"),
+        (
+            "destination_canonical_service=cart destination_service=cart.shop.svc.cluster.local namespace=staging",
+            "shop/cart by label `destination_canonical_service`",
+        ),
+        ("destination_service_name=cart reporter=destination namespace=staging", "staging/cart by label `destination_service_name`"),
+        (
+            "destination_service_name=cart reporter=source namespace=staging",
+            "several components fit `destination_service_name` = `cart`: shop/cart, staging/cart",
+        ),
+        ("destination_service_name=mail namespace=elsewhere", "mail by label `destination_service_name`"),
+        ("destination_service=mail.example.com", "no component for `destination_service` = `mail.example.com`"),
+        (
+            "dst_deployment=cart dst_namespace=shop deployment=mail namespace=staging direction=outbound",
+            "shop/cart by label `dst_deployment`",
+        ),
+        // The namespace, wherever it stands.
+        ("component=cart namespace=staging", "staging/cart by label `component`"),
+        ("component=shop/cart namespace=staging", "shop/cart by label `component`"),
+        ("service=cart.staging.svc.cluster.local", "staging/cart by label `service`"),
+        ("service=cart.dev", "no component for `service` = `cart.dev`"),
+        ("kubernetes_namespace=shop kubernetes_name=cart", "shop/cart by label `service`"),
+        ("kubernetes_io_hostname=n1", "n1 by label `node`"),
         ("team=a", "no label names a component"),
     ] {
         assert_eq!(explained(TWO_NAMESPACES, text), expected, "{text}");
