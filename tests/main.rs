@@ -33,6 +33,7 @@ mod knowledge;
 mod matcher;
 mod mine;
 mod notices;
+mod placing;
 mod recorded;
 mod reference;
 mod seen;

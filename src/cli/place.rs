@@ -48,6 +48,8 @@ struct Placed {
     name: String,
     labels: Labels,
     component: Option<String>,
+    /// The pod that the labels name, if the topology does not have it and the signal is on its workload.
+    instance: Option<String>,
     /// What named the component.
     by: Option<String>,
     /// Why there is none.
@@ -74,6 +76,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let place = |signal: Labelled| {
         let found = resolver.explain(&signal.labels, signal.query.as_deref());
         Placed {
+            instance: resolver.unlisted(found.component, &signal.labels, signal.query.as_deref()),
             component: found.component.map(|component| project.estate.component(component).id.clone()),
             by: found.by.map(|by| by.words().shown(chinese)),
             why: found.why.as_ref().map(|why| why.words().shown(chinese)),
@@ -98,8 +101,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let report = PlaceReport { signals: signals.into_iter().map(place).collect() };
     match args.format {
         Format::Json => writeln!(out, "{}", json(&report)?)?,
-        Format::Text => write!(out, "{}", lines(&report))?,
-        Format::Markdown => write!(out, "```text\n{}```\n", lines(&report).replace("```", "'''"))?,
+        Format::Text => write!(out, "{}", lines(&report, chinese))?,
+        Format::Markdown => write!(out, "```text\n{}```\n", lines(&report, chinese).replace("```", "'''"))?,
     }
     Ok(OK)
 }
@@ -119,11 +122,11 @@ fn signals(args: &Args) -> Result<Vec<Labelled>, Failure> {
 }
 
 /// One line for all signals that have the same name and the same answer, in the order of the first.
-fn lines(report: &PlaceReport) -> String {
+fn lines(report: &PlaceReport, chinese: bool) -> String {
     let mut order: Vec<(String, usize)> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for signal in &report.signals {
-        let line = line(signal);
+        let line = line(signal, chinese);
         match known.get(&line).and_then(|at| order.get_mut(*at)) {
             Some((_, count)) => *count += 1,
             None => {
@@ -136,8 +139,12 @@ fn lines(report: &PlaceReport) -> String {
     order.into_iter().map(counted).collect()
 }
 
-fn line(signal: &Placed) -> String {
-    let place = signal.component.as_deref().unwrap_or("?");
+fn line(signal: &Placed, chinese: bool) -> String {
+    let component = signal.component.as_deref().unwrap_or("?");
+    let place = match &signal.instance {
+        Some(pod) => text!("{} (its pod `{}` is not in the topology)", component, pod).shown(chinese),
+        None => component.to_owned(),
+    };
     let reason = signal.by.as_deref().or(signal.why.as_deref()).unwrap_or("");
     let name = if signal.name.is_empty() { String::new() } else { format!("{} → ", signal.name) };
     let remedy = signal.remedy.as_ref().map_or_else(String::new, |remedy| format!(" · {remedy}"));

@@ -79,7 +79,7 @@ fn mistakes_in_relations_and_groups() {
         ),
         (
             "relations: [{from: r, kind: calls, to: web}]",
-            "F3008 2 `calls` cannot go from `r` (rack) to `web` (frontend) | `calls` goes from `software`, `function`, `pod`, `container` to `software`, `function`, `pod`, `container`, `storage`, `domain_name`",
+            "F3008 2 `calls` cannot go from `r` (rack) to `web` (frontend) | `calls` goes from `software`, `function`, `pod`, `container`, `process` to `software`, `function`, `pod`, `container`, `process`, `storage`, `domain_name`",
         ),
         (
             "relations:\n  - {from: r, kind: contains, to: s}\n  - {from: r, kind: belongs_to, to: s}",

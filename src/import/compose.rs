@@ -65,6 +65,11 @@ fn tagged(service: &Value, tag: &Tag) -> Option<String> {
     })
 }
 
+/// Whether a service waits until another one has done its work.
+fn awaits_end(qualifier: &Value) -> bool {
+    tree::text(qualifier, &["condition"]).as_deref() == Some("service_completed_successfully")
+}
+
 /// An environment file: `.env`, `shop.env`, `.env.local`.
 fn is_env(source: &Source) -> bool {
     let file = source.name.rsplit('/').next().unwrap_or(&source.name);
@@ -151,17 +156,25 @@ impl Project {
             attributes.insert("replicas".to_owned(), Written::Number(replicas));
         }
         let source = parts.first().map_or("", |part| part.2);
-        let component = DeclaredComponent { id: name.to_owned(), kind: guess.kind.to_owned(), attributes, ..DeclaredComponent::default() };
+        let kind = if guess.kind == "service" && self.ends(name, services) { "job" } else { guess.kind };
+        let component = DeclaredComponent { id: name.to_owned(), kind: kind.to_owned(), attributes, ..DeclaredComponent::default() };
         let value = |tag: &Tag| parts.iter().rev().find_map(|(_, service, _)| tagged(service, tag));
         let value = |tag: &Tag| value(tag).map(|value| fill(&value, &self.variables));
         builder.add_labelled(component, true, value, source);
+    }
+
+    /// Whether all who depend on a service wait for its end.
+    fn ends(&self, name: &str, services: &[Entry<'_>]) -> bool {
+        let needs = services.iter().flat_map(|(_, service, _)| tree::entries(service, &["depends_on"]));
+        let mut needs = needs.filter(|(target, _)| self.aliases.get(*target).is_some_and(|of| of == name)).peekable();
+        needs.peek().is_some() && needs.all(|(_, qualifier)| awaits_end(qualifier))
     }
 
     fn relations(&self, builder: &mut Builder<'_>, name: &str, service: &Value, source: &str) {
         let mut named: Vec<String> = tree::list(service, &["depends_on"]).iter().filter_map(tree::scalar).collect();
         let mut soft = BTreeSet::new();
         for (target, qualifier) in tree::entries(service, &["depends_on"]) {
-            if tree::text(qualifier, &["condition"]).as_deref() == Some("service_completed_successfully") {
+            if awaits_end(qualifier) {
                 let why = "a job runs to completion; nothing depends on it";
                 builder.skip(format!("`{name}` depends_on `{target}`"), why, source);
                 continue;

@@ -3,6 +3,7 @@
 //! A workload is a component. A Service of the same name that selects it alone is the same component. A Service over pods of owners
 //! that are not imported stands for them; any other Service is a load balancer that points to what it selects. What a Service
 //! selects makes the redundancy, whoever owns it. A Job, or a `CronJob` with all its runs, is a component that nothing depends on.
+//! Static pods of one name are a workload.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +14,13 @@ use super::builder::Builder;
 use super::kubernetes_objects::{Class, Key, Object, collect, ids};
 use super::kubernetes_settings::{Maps, Told};
 use super::selectors::{main_container, quantity, required, selects};
-use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, tree};
+use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, static_pods, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
-    let objects = collect(builder, sources);
+    let mut objects = collect(builder, sources);
+    let of_machines = static_pods::workloads(&objects);
+    objects.extend(of_machines);
+    objects.sort_by_key(Object::key);
     let cluster = Cluster::new(&objects);
     for object in &objects {
         match object.class {
@@ -163,7 +167,7 @@ impl<'o> Cluster<'o> {
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
         let of_job = |pod: &Object<'_>| pod.job().is_some_and(|job| self.by_key.contains_key(&job));
-        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels()) && !of_job(pod);
+        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && object.makes(pod) && !of_job(pod);
         let mut pods: Vec<&Object<'_>> = self.place(&object.namespace).iter().filter(selected).copied().collect();
         // Of a Service that is one with the workload, all pods count.
         if one {
@@ -408,13 +412,13 @@ impl<'o> Cluster<'o> {
     }
 }
 
-/// Pods that no workload of their namespace selects.
+/// Pods of no workload of their namespace.
 fn lone(by_place: &BTreeMap<&str, Vec<&Object<'_>>>) -> BTreeSet<Key> {
     let mut lone = BTreeSet::new();
     for place in by_place.values() {
-        let workloads: Vec<&Value> = place.iter().filter(|one| one.is(Class::Workload)).map(|one| one.selector()).collect();
+        let workloads: Vec<&Object<'_>> = place.iter().filter(|one| one.is(Class::Workload)).copied().collect();
         for pod in place.iter().filter(|one| one.is(Class::Pod)) {
-            if !workloads.iter().any(|selector| selects(selector, pod.pod_labels())) {
+            if !workloads.iter().any(|workload| workload.makes(pod)) {
                 lone.insert(pod.key());
             }
         }

@@ -190,7 +190,8 @@ pub(super) fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> V
         for (what, why) in flat.unread {
             builder.skip(what, why, &source.name);
         }
-        objects.extend(flat.objects.into_iter().filter_map(|value| object(builder, value, &source.name)));
+        let usual = usual_namespace(&flat.objects);
+        objects.extend(flat.objects.into_iter().filter_map(|value| object(builder, value, &usual, &source.name)));
     }
     // Stable: of two with one key, the one of the first file stays.
     objects.sort_by_key(Object::key);
@@ -256,8 +257,20 @@ impl Flat {
     }
 }
 
-/// An object that matters. What is left out is said, unless nothing could depend on it.
-fn object<'s>(builder: &mut Builder<'_>, value: Value, source: &'s str) -> Option<Object<'s>> {
+/// The namespace of the objects of a file that name none: that of the others, as charts name it in some of their templates only. In
+/// `kube-system` they merely ask for rights.
+fn usual_namespace(objects: &[Value]) -> String {
+    let named = objects.iter().filter_map(|value| tree::text(value, &["metadata", "namespace"])).filter(|name| name != "kube-system");
+    let named: BTreeSet<String> = named.collect();
+    let mut named = named.into_iter();
+    match (named.next(), named.next()) {
+        (Some(only), None) => only,
+        (Some(_) | None, _) => "default".to_owned(),
+    }
+}
+
+/// An object that matters. What is left out is said, unless nothing could depend on it. `usual`: the namespace, if it names none.
+fn object<'s>(builder: &mut Builder<'_>, value: Value, usual: &str, source: &'s str) -> Option<Object<'s>> {
     let bare = tree::text(&value, &["kind"]).unwrap_or_default();
     let Some(name) = tree::text(&value, &["metadata", "name"]) else {
         builder.skip(format!("a `{bare}`"), "it has no name", source);
@@ -273,7 +286,7 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, source: &'s str) -> Optio
     let known = KINDS.iter().find(|(kind, groups, _)| *kind == bare && is_of(groups)).map(|(_, _, class)| *class);
     let unscoped = known == Some(Class::Node);
     let namespace = tree::text(&value, &["metadata", "namespace"]).filter(|_| !unscoped);
-    let namespace = namespace.unwrap_or_else(|| if unscoped { String::new() } else { "default".to_owned() });
+    let namespace = namespace.unwrap_or_else(|| if unscoped { String::new() } else { usual.to_owned() });
     let foreign = group.filter(|group| known.is_none() && !group.is_empty());
     let kind = foreign.map_or_else(|| bare.clone(), |group| format!("{bare}.{group}"));
     let class = known.unwrap_or(Class::Template);
@@ -310,7 +323,11 @@ fn ended(object: &Object<'_>) -> Option<String> {
     }
     // A claim stays until the last pod that uses it is gone.
     let deleting = tree::text(&object.value, &["metadata", "deletionTimestamp"]).is_some() && !object.is(Class::Claim);
-    deleting.then(|| "it is being deleted".to_owned())
+    if deleting {
+        return Some("it is being deleted".to_owned());
+    }
+    let lost = status("phase").as_deref() == Some("Unknown") || status("reason").as_deref() == Some("NodeLost");
+    (object.is(Class::Pod) && lost).then(|| "its node does not answer".to_owned())
 }
 
 /// A `ReplicaSet` of a Deployment is part of it, as a Job of a `CronJob` is. A `ReplicaSet` of an owner that is not imported only says

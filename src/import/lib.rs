@@ -22,6 +22,7 @@ mod netbox_links;
 mod netbox_pages;
 mod records;
 mod selectors;
+mod static_pods;
 mod tables;
 mod terraform;
 mod traces;

@@ -163,6 +163,19 @@ impl Resolver<'_> {
         if owners.peek().is_none() { is_static() } else { owners.any(|relation| name(relation.from) == workload) }
     }
 
+    /// The pod of a workload at an address. In the network of its machine, it has the machine's.
+    pub(super) fn part_at(&self, found: ComponentId, workload: &str) -> Option<ComponentId> {
+        if self.is_part(found, workload) {
+            return Some(found);
+        }
+        if !self.fits(found, Wanted::Machine) {
+            return None;
+        }
+        let above = self.estate.relations_to(found).into_iter().filter(|relation| relation.kind == "runs_on").map(|relation| relation.from);
+        let pods: Vec<ComponentId> = above.filter(|pod| self.fits(*pod, Wanted::Pod) && self.is_part(*pod, workload)).collect();
+        only(&pods)
+    }
+
     /// A machine by its name or its address, as written in a URL or with a port.
     pub(super) fn machine(&self, written: &str) -> Option<ComponentId> {
         spellings(written).into_iter().find_map(|text| {
@@ -180,7 +193,7 @@ impl Resolver<'_> {
     }
 
     /// A name in the DNS of a cluster: `SERVICE.NAMESPACE`, `SERVICE.NAMESPACE.svc…`, `POD.SERVICE.NAMESPACE.svc…`.
-    fn cluster_name(&self, host: &str) -> Option<ComponentId> {
+    pub(super) fn cluster_name(&self, host: &str) -> Option<ComponentId> {
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
             // Without `svc`, it may be the name of any host.
@@ -246,8 +259,10 @@ fn only(ids: &[ComponentId]) -> Option<ComponentId> {
 pub(super) fn owners(pod: &str) -> Vec<&str> {
     let Some((rest, last)) = pod.rsplit_once('-') else { return Vec::new() };
     let number = last.bytes().all(|b| b.is_ascii_digit());
-    let random = last.len() == 5 && is_random(last);
-    let template = replica_set_owner(rest).filter(|_| random);
+    let five = last.len() == 5 && last.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let random = five && is_random(last);
+    // Behind the hash of a template, any five letters are no word of a name.
+    let template = replica_set_owner(rest).filter(|_| five);
     template.into_iter().chain((random || number).then_some(rest)).filter(|name| !name.is_empty()).collect()
 }
 
@@ -305,6 +320,9 @@ mod tests {
             ("db-0", vec!["db"]),
             ("agent-k8d2x", vec!["agent"]),
             ("nightly-29384400-x2x7k", vec!["nightly", "nightly-29384400"]),
+            ("api-7d9c4b6f8c-abcde", vec!["api"]),
+            ("api-7d9c4b6f8c-Abcde", vec![]),
+            ("api-7d9c4b6f8c-canary", vec![]),
             // Words are not random.
             ("order-cache", vec![]),
             ("shop-order-cache", vec![]),

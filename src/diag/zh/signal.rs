@@ -254,6 +254,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("by the name of pod `{}`", "由容器组 `{}` 的名称"),
     ("as the machine of pod `{}`", "作为容器组 `{}` 所在的主机"),
     ("by the metric `{}` of the query", "由查询中的指标 `{}`"),
+    ("{} (its pod `{}` is not in the topology)", "{}（它的容器组 `{}` 不在拓扑中）"),
     ("dropped by entry {} of `placement`", "被 `placement` 的第 {} 条丢弃"),
     ("no entry of `placement` finds a component", "`placement` 中没有一条能找到组件"),
     ("no label names a component", "没有标签指明组件"),
@@ -268,6 +269,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ),
     ("the component of that namespace, or its attribute `namespace`, is missing", "缺少该命名空间中的组件，或组件的属性 `namespace` 不对"),
     ("a label `namespace` would decide", "加上标签 `namespace` 即可确定"),
+    ("a label `destination_service_namespace` would decide", "加上标签 `destination_service_namespace` 即可确定"),
     (
         "a label `component` with one of these ids would decide, or an entry of `placement`",
         "加上标签 `component`（取其中一个 id），或在 `placement` 中加一条，即可确定",
