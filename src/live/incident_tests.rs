@@ -223,6 +223,16 @@ fn people_know_better() {
          400: #3 nginx Opened",
     );
     check(
+        "0: redis[a]; nginx[b]
+         10: merge 2 1
+         15: nginx[b]
+         300: nginx[b c]",
+        "0: #1 redis Opened
+         0: #2 nginx Opened
+         10: #2 nginx Merged #1
+         15: #1 nginx Changed",
+    );
+    check(
         "0: redis[a]
          200:
          210: reopen 1
