@@ -332,7 +332,7 @@ impl Incidents {
         // What a person merged speaks for its home once that shows nothing of its own.
         let mut taken: BTreeSet<u64> = matched.values().copied().collect();
         for id in matched.values_mut() {
-            let home = self.by_id.get(id).and_then(|one| self.by_id.get(&one.merged_into?));
+            let home = self.by_id.get(&*id).and_then(|one| self.by_id.get(&one.merged_into?));
             if let Some(home) = home.filter(|home| recent(home) && !taken.contains(&home.id)) {
                 taken.insert(home.id);
                 *id = home.id;
