@@ -38,11 +38,12 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// By the most important tier of the suspects, and of what shows trouble or has lost something. What is only at risk does not count:
-    /// in most estates that is everything.
+    /// By the most important tier of the suspects, and of what shows trouble, has lost something or is named by a rule. What is only at risk
+    /// does not count: in most estates that is everything.
     pub fn of(incident: &Incident) -> Option<Targets> {
         let suspects = incident.suspects.iter().filter_map(|suspect| suspect.tier);
-        let hit = incident.impact.iter().filter(|view| view.observed || view.state > State::AtRisk).filter_map(|view| view.tier);
+        let hit =
+            incident.impact.iter().filter(|view| view.observed || view.declared || view.state > State::AtRisk).filter_map(|view| view.tier);
         let response = targets(suspects.chain(hit).min()?).response;
         Some(Targets { detect: response.detect, acknowledge: response.acknowledge, resolve: response.resolve })
     }
