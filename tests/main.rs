@@ -44,6 +44,7 @@ mod serve_live;
 mod serve_real;
 mod serve_reload;
 mod serve_replay;
+mod serve_session;
 mod store;
 mod store_damage;
 mod store_history;

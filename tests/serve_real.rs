@@ -18,13 +18,13 @@ const RULE: (&str, &str) = (
 );
 
 /// A database with an exporter: the number of its connections, which a test sets.
-struct Exporter {
+pub struct Exporter {
     address: String,
     connections: Arc<AtomicU64>,
 }
 
 impl Exporter {
-    fn start() -> Exporter {
+    pub fn start() -> Exporter {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let connections = Arc::new(AtomicU64::new(100));
@@ -38,7 +38,7 @@ impl Exporter {
         Exporter { address, connections }
     }
 
-    fn set(&self, connections: u64) {
+    pub fn set(&self, connections: u64) {
         self.connections.store(connections, Ordering::Relaxed);
     }
 }
@@ -69,8 +69,11 @@ fn run(program: &str, dir: &Path, arguments: &[String]) -> Process {
     Process(child.unwrap_or_else(|error| panic!("{program}: {error}")))
 }
 
+/// The rule for which the exporter is watched.
+const ALERTS: &str = "groups:\n  - name: db\n    interval: 1s\n    rules:\n      - alert: ConnectionsHigh\n        expr: mysql_global_status_threads_connected > 400\n        labels: {severity: critical}\n        annotations: {summary: '{{ $value }} connections'}\n";
+
 /// A Prometheus that scrapes the exporter each second, and sends alerts to `alertmanager` (host and port) and, if given, samples to `server`.
-fn prometheus(folder: &Folder, exporter: &Exporter, alertmanager: &str, server: Option<&str>) -> Process {
+pub fn prometheus(folder: &Folder, exporter: &Exporter, alerts: &str, alertmanager: &str, server: Option<&str>) -> Process {
     let write = server.map_or_else(String::new, |server| {
         format!("remote_write:\n  - url: {server}/api/v1/write\n    queue_config: {{batch_send_deadline: 1s}}\n")
     });
@@ -78,7 +81,6 @@ fn prometheus(folder: &Folder, exporter: &Exporter, alertmanager: &str, server: 
         "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [alerts.yml]\nscrape_configs:\n  - job_name: mysql\n    static_configs: [{{targets: ['{}'], labels: {{component: order-db}}}}]\nalerting:\n  alertmanagers:\n    - static_configs: [{{targets: ['{alertmanager}']}}]\n{write}",
         exporter.address
     );
-    let alerts = "groups:\n  - name: db\n    interval: 1s\n    rules:\n      - alert: ConnectionsHigh\n        expr: mysql_global_status_threads_connected > 400\n        labels: {severity: critical}\n        annotations: {summary: '{{ $value }} connections'}\n";
     let dir = folder.with("prometheus", &[("prometheus.yml", &configuration), ("alerts.yml", alerts)]);
     let arguments = [
         "--config.file=prometheus.yml".to_owned(),
@@ -127,7 +129,7 @@ fn prometheus_tells_and_writes() {
     let server = Running::start(&project, &folder.0.join("data"), "127.0.0.1:0");
     let host = server.address.trim_start_matches("http://").to_owned();
     let exporter = Exporter::start();
-    let prometheus = prometheus(&folder, &exporter, &host, Some(&server.address));
+    let prometheus = prometheus(&folder, &exporter, ALERTS, &host, Some(&server.address));
     until("samples arrive by remote-write", || match server.count("metric series", "received") {
         0 => Err("no series".to_owned()),
         count => Ok(count),
@@ -168,7 +170,7 @@ fn an_alertmanager_in_between() {
     let listen = format!("127.0.0.1:{}", server.port());
     let exporter = Exporter::start();
     let (_alertmanager, address) = alertmanager(&folder, &server.address);
-    let _prometheus = prometheus(&folder, &exporter, &address, None);
+    let _prometheus = prometheus(&folder, &exporter, ALERTS, &address, None);
     exporter.set(450);
     let incident = wait_for(&server, true);
     exporter.set(100);

@@ -25,6 +25,11 @@ const MAX_NAMED: usize = 5;
 const MAX_OPEN: usize = 3;
 
 pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> String {
+    report(diagnosis, writer, markdown, "--full")
+}
+
+/// `all` is how the reader gets all of it.
+pub fn report(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool, all: &str) -> String {
     let mut page = Page::new(writer.lang(), markdown);
     if diagnosis.incidents.is_empty() {
         page.title(&super::text::nothing(diagnosis, writer));
@@ -50,7 +55,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
         page.entry(&page.lang.hidden(diagnosis.hidden));
     }
     open(&mut page, diagnosis, writer);
-    aside(&mut page, diagnosis, writer);
+    aside(&mut page, diagnosis, writer, all);
     page.text
 }
 
@@ -212,7 +217,7 @@ fn open(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
 }
 
 /// What was set aside, in numbers.
-fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
+fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>, all: &str) {
     let lang = writer.lang();
     let sum = |of: fn(&localize::AccountView) -> usize| diagnosis.accounting.iter().map(of).sum::<usize>();
     let duplicates = sum(|line| line.duplicates);
@@ -259,6 +264,6 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         let share = lang.bracketed(&format!("{unplaced}/{received}"));
         page.entry(&format!("{most}{share}{}{} ×{}", lang.colon(), first.reason.text, first.count));
     }
-    let more = page.say(" · all of it: --full", " · 查看全部：--full");
-    page.entry(&format!("{line}{more}"));
+    let more = page.say(" · all of it: ", " · 查看全部：");
+    page.entry(&format!("{line}{more}{all}"));
 }

@@ -38,7 +38,7 @@ use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Label
 
 pub use compare::{Report, compare};
 pub use records::Records;
-pub use write::{parse_topology, topology_yaml};
+pub use write::{parse_topology, quoted, topology_yaml};
 
 /// A file: its name as the user gave it, and its text.
 #[derive(Debug, Clone)]

@@ -68,7 +68,7 @@ fn attribute(value: &Written) -> String {
 const WORDS: [&str; 12] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"];
 
 /// A text as YAML: bare where every reader takes it as text, else in double quotes.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let starts = text.chars().next().is_some_and(char::is_alphabetic);
     let bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     if starts && text.chars().all(bare) && !WORDS.contains(&text.to_lowercase().as_str()) {

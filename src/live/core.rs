@@ -16,7 +16,7 @@ use ingest::read;
 use localize::Diagnosis;
 use project::Project;
 use signal::{Counts, Facts, Resolver};
-use value::{Duration, SECOND, Time};
+use value::{Duration, MINUTE, SECOND, Time};
 
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
@@ -37,6 +37,9 @@ const RENEW: Duration = 15 * SECOND;
 
 /// Events kept in memory: each has the whole incident with its report.
 const RECENT: usize = 256;
+
+/// What ended at an instant is told within this time after it.
+const AFTERWARDS: Duration = 2 * MINUTE;
 
 /// Bytes of the file of incidents beyond which a start writes it anew with the last state of each.
 const COMPACT: usize = 16 << 20;
@@ -81,6 +84,13 @@ pub struct Recent {
     pub revision: Revision,
     /// Its estate, with the calls that traces show. Components of the facts are positions in it, and in that of the project.
     pub estate: Arc<Snapshot>,
+}
+
+impl Recent {
+    fn of(world: &mut World) -> Recent {
+        let (facts, counts) = (world.settled(), world.counts());
+        Recent { facts, counts, revision: world.revision.clone(), estate: Arc::clone(&world.laid().estate) }
+    }
 }
 
 /// What the world is told.
@@ -254,6 +264,20 @@ impl Live {
         answer.recv().ok()
     }
 
+    /// The facts of a time that may be past, as they were known at its end: those in memory where they reach back so far, else made anew
+    /// of the journal. Takes as long as reading the journal.
+    pub fn recorded(&self, from: Time, until: Time) -> Option<Recent> {
+        if from >= self.now().minus(self.options.keep.samples) {
+            return self.recent();
+        }
+        let revision = (*self.active()).clone();
+        let end = until.plus(AFTERWARDS);
+        let mut world = World::new(revision, self.options.keep, end);
+        let entries = held(&self.shared.journal).reader(0);
+        world.replay(entries.filter(|entry| entry.received > from && entry.received <= end), end);
+        Some(Recent::of(&mut world))
+    }
+
     /// Uses another project, as soon as the signals kept have been read with it. What is in use stays in use until then.
     pub fn reload(&self, revision: Revision) {
         // Without the world nobody needs a new project.
@@ -272,7 +296,7 @@ impl Live {
     /// What a person does about an incident; on disk when it returns.
     ///
     /// # Errors
-    /// `REQUEST`: no such incident. `JOURNAL`: it cannot be written.
+    /// `REQUEST`: no such incident. `UNUSABLE`: it is not in the state for this. `JOURNAL`: it cannot be written.
     pub fn act(&self, id: u64, action: Action, by: Option<String>) -> Result<Tracked, Box<Diagnostic>> {
         let now = self.now();
         let mut log = held(&self.shared.log);
@@ -416,9 +440,7 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
             }
             // Whoever asked may have given up.
             Ok(ToWorld::Recent(reply)) => {
-                let (facts, counts) = (world.settled(), world.counts());
-                let (revision, estate) = (world.revision.clone(), Arc::clone(&world.laid().estate));
-                let _ = reply.send(Recent { facts, counts, revision, estate });
+                let _ = reply.send(Recent::of(&mut world));
             }
             Ok(ToWorld::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}

@@ -2,9 +2,10 @@
 //!
 //! `journal` keeps accepted requests on disk. `window` holds the facts of the recent past, `world` a project with such a window: it
 //! takes requests and diagnoses. `laid` is the estate with what signals show beyond it. `intake` reads and writes requests. `incidents`
-//! follows incidents from diagnosis to diagnosis. `traffic` counts what senders sent. `core` runs them. A start, a reload and a crash all
-//! take one way: a new world reads the journal.
+//! follows incidents from diagnosis to diagnosis, `clocks` has their targets. `traffic` counts what senders sent. `core` runs them. A
+//! start, a reload and a crash all take one way: a new world reads the journal.
 
+mod clocks;
 mod core;
 mod incidents;
 mod intake;
@@ -15,7 +16,8 @@ mod window;
 mod world;
 
 pub use self::core::{Live, Options, Published, Recent, held};
-pub use incidents::{Action, Event, Incidents, Status, Step, Tracked, What};
+pub use clocks::{Clock, Targets};
+pub use incidents::{Action, Cause, Event, Incidents, Status, Step, Tracked, What};
 pub use intake::{Backlog, Receipt, Refused, Request};
 pub use journal::{Entries, Entry, Journal, Retention};
 pub use laid::Laid;

@@ -26,4 +26,4 @@ pub use notifier::{ChannelState, Failed, Notifier, Source, State, test_message};
 pub use request::{Occasion, Request, request};
 pub use routing::{Route, Window};
 pub use settings::{Account, Channel, Hidden, Mail, Security, Settings};
-pub use story::{Advice, Story};
+pub use story::{Advice, Story, happened};

@@ -220,7 +220,8 @@ fn rest(account: &Account) -> Duration {
 /// Whether it is worth a message of its own.
 fn is_news(what: What) -> bool {
     match what {
-        What::Opened | What::Changed | What::Acknowledged | What::Resolved | What::Reopened | What::Merged => true,
+        What::Opened | What::Changed | What::Acknowledged | What::Resolved | What::Reopened | What::Merged | What::Split => true,
+        What::Escalated => true,
         What::Assigned | What::Noted | What::Confirmed => false,
     }
 }

@@ -10,6 +10,7 @@ mod audit;
 mod bodies;
 mod components;
 mod config;
+mod confirm;
 mod diagnose;
 mod events;
 mod guard;
@@ -24,6 +25,7 @@ mod metrics;
 mod notifications;
 mod openapi;
 mod ops;
+mod page;
 mod predict;
 mod queries;
 mod refusal;
@@ -53,8 +55,10 @@ use tokio::sync::watch;
 use anomaly::Model;
 use diag::{Code, Diagnostic, Text};
 use live::{Backlog, Live, Options, Revision};
+use localize::Diagnosis;
 use project::Project;
 use value::Time;
+use words::Writer;
 
 pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
@@ -95,7 +99,20 @@ pub struct AppState {
     stopping: watch::Sender<bool>,
     /// Says something to whoever runs the server.
     say: fn(&Text),
+    /// Writes a diagnosis for people.
+    report: Report,
     started: Time,
+}
+
+/// Writes a diagnosis: the first screen or all of it, as text or Markdown.
+pub type Report = fn(&Diagnosis, Writer<'_>, Extent, bool) -> String;
+
+/// How much of a diagnosis a report has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The first screen, and how to get all of it.
+    Screen,
+    Full,
 }
 
 impl AppState {
@@ -109,7 +126,7 @@ impl AppState {
         data: &Path,
         models: Option<&Path>,
         config: &Config,
-        say: fn(&Text),
+        (say, report): (fn(&Text), Report),
     ) -> Result<(AppState, Vec<String>), Box<Diagnostic>> {
         let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
         let (journal, said) = Journal::open(data, &project, now())?;
@@ -134,7 +151,7 @@ impl AppState {
         let reloader = Reloader::start(Arc::clone(&live), now);
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
         let (journal, started) = (Mutex::new(journal), now());
-        let served = AppState { live, notifier, reloader, journal, models, turns, guard, tls, limits, stopping, say, started };
+        let served = AppState { live, notifier, reloader, journal, models, turns, guard, tls, limits, stopping, say, report, started };
         Ok((served, warnings))
     }
 

@@ -7,23 +7,25 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
 use diag::{Code, Diagnostic, Sources, text};
-use estate::{State as Condition, Tier};
+use estate::{Snapshot, State as Condition, Tier};
 use live::Recent;
+use localize::Diagnosis;
 use project::{Bundle, DEFAULT_STORE, ImpactFilter, ImpactReport, Planned, Project, Then, estate_at, find_components, find_type, planned};
 use signal::{CALLS, Seen, TRACES};
 use value::Time;
 use words::{Lang, Locale, Writer};
 
-use super::AppState;
 use super::asked::{Asked, Sent, component, unknown};
 use super::refusal::Refusal;
-use super::reply::Json;
+use super::reply::{Format, Json, Page};
 use super::request::{accepts, body, spawn_blocking};
+use super::{AppState, Extent};
 
 /// The largest plan of a change, in bytes.
 pub const MAX_PLAN: usize = 1 << 20;
@@ -34,30 +36,53 @@ const MAX_PATHS: usize = 20;
 /// Hops that a question may limit itself to.
 const MAX_DEPTH: usize = 1_000;
 
-/// `GET /api/v1/diagnosis?at=&lang=&tz=`: what is broken now, or was at an instant whose signals are still kept.
-pub async fn diagnosis(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
-    let asked = Asked::of(query, &["at", "lang", "tz"])?;
-    let locale = asked.locale()?;
-    let Some(at) = asked.at()? else { return spawn_blocking(move || Ok(published(&served, &locale))).await };
+/// `GET /api/v1/diagnosis?at=&format=&full=&lang=&tz=`: what is broken now, or was at an instant whose signals are still kept.
+pub async fn diagnosis(State(served): State<Arc<AppState>>, headers: HeaderMap, query: Sent) -> Result<Response, Refusal> {
+    let asked = Asked::of(query, &["at", "format", "full", "lang", "tz"])?;
+    let extent = asked.choice("full", &[("true", Extent::Full), ("false", Extent::Screen)])?.unwrap_or(Extent::Screen);
+    let shape = Shape { locale: asked.locale()?, format: asked.format(&headers)?, extent };
+    let Some(at) = asked.at()? else { return spawn_blocking(move || Ok(published(&served, &shape))).await };
     let shared = Arc::clone(&served);
-    served.turns.run(0, move || past(&shared, at, &locale)).await
+    served.turns.run(0, move || past(&shared, at, &shape)).await
 }
 
-fn published(served: &AppState, locale: &Locale) -> Json {
+/// How a diagnosis is written.
+struct Shape {
+    locale: Locale,
+    format: Format,
+    extent: Extent,
+}
+
+impl Shape {
+    /// The page of a diagnosis; `None` for JSON.
+    fn page(&self, served: &AppState, diagnosis: &Diagnosis, estate: &Snapshot) -> Option<Response> {
+        let writer = Writer { locale: &self.locale, estate };
+        let markdown = self.format == Format::Markdown;
+        let page = || Page(self.format, (served.report)(diagnosis, writer, self.extent, markdown)).into_response();
+        (self.format != Format::Json).then(page)
+    }
+}
+
+fn published(served: &AppState, shape: &Shape) -> Response {
     let published = served.live.published();
+    let (locale, estate) = (&shape.locale, &published.laid.estate);
     let mut diagnosis = (*published.diagnosis).clone();
-    words::tell(&mut diagnosis, locale, &published.laid.estate);
+    words::tell(&mut diagnosis, locale, estate);
     let notes = served.reloader.note().into_iter().chain(published.laid.note());
     diagnosis.warnings.extend(notes.map(|note| note.shown(locale.lang == Lang::Zh)));
-    Json(json!({
-        "diagnosis": diagnosis,
-        "revision": published.revision.digest,
-        "position": published.position,
-        "took_ms": published.took,
-    }))
+    shape.page(served, &diagnosis, estate).unwrap_or_else(|| {
+        let answer = json!({
+            "diagnosis": diagnosis,
+            "revision": published.revision.digest,
+            "position": published.position,
+            "took_ms": published.took,
+        });
+        Json(answer).into_response()
+    })
 }
 
-fn past(served: &AppState, at: Time, locale: &Locale) -> Result<Json, Refusal> {
+fn past(served: &AppState, at: Time, shape: &Shape) -> Result<Response, Refusal> {
+    let locale = &shape.locale;
     let recent = recent(served)?;
     let bundle = bundle_at(served, &recent, Some(at))?;
     let mut diagnosis = bundle.diagnose();
@@ -65,7 +90,8 @@ fn past(served: &AppState, at: Time, locale: &Locale) -> Result<Json, Refusal> {
     let chinese = locale.lang == Lang::Zh;
     diagnosis.warnings = bundle.warned(chinese);
     diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(chinese)));
-    Ok(Json(json!({"diagnosis": diagnosis, "revision": recent.revision.digest})))
+    let page = shape.page(served, &diagnosis, bundle.estate());
+    Ok(page.unwrap_or_else(|| Json(json!({"diagnosis": diagnosis, "revision": recent.revision.digest})).into_response()))
 }
 
 /// The signals kept, with the project by which they were placed.

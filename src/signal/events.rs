@@ -31,7 +31,7 @@ const WORDS: &[(&str, EventKind)] = &[
 ];
 
 /// Fields of `data` that may contain the text of an event, best first.
-const TEXTS: &[&str] = &["summary", "text", "message", "description", "title", "error"];
+pub(super) const TEXTS: &[&str] = &["summary", "text", "message", "description", "title", "error"];
 
 /// `(source, id)` of the events already read: together they identify an event, whichever file it is repeated in.
 pub(super) type Seen = BTreeSet<(String, String)>;
