@@ -11,18 +11,16 @@ use std::time::Duration as Wait;
 use diag::{Code, Diagnostic, Text, text};
 use engine::matcher::Stats;
 use files::Lines;
-use ingest::read;
 use localize::Diagnosis;
-use project::Project;
-use signal::{Counts, Facts, Resolver};
+use signal::{Counts, Facts};
 use value::{Duration, SECOND, Time};
 
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
-use super::journal::{Entry, Journal, Retention};
+use super::journal::{Entry, Found, Head, Journal, Retention};
 use super::traffic::{Delays, Ledger, Source};
 use super::window::{Keep, LetGo};
-use super::world::{Arrived, Revision, World};
+use super::world::{Arrived, Revision, World, is_past};
 
 /// Requests that wait for the disk, and for the world, at most; then the one before them waits.
 const QUEUE: usize = 4_096;
@@ -158,13 +156,21 @@ impl Live {
     /// # Errors
     /// `JOURNAL`: a folder that cannot be used.
     pub fn start(revision: Revision, options: Options) -> Result<(Live, Vec<Text>), Box<Diagnostic>> {
-        let (journal, mut said) = Journal::open(&options.data.join("journal"), options.retention)?;
-        let (mut incidents, log, warned) = open_incidents(&options.data)?;
-        said.extend(warned);
         let now = (options.clock)();
         let mut world = World::new(revision, options.keep, now);
         let mut traffic = Ledger::default();
-        world.replay(journal.reader(0).inspect(|entry| traffic.heard(entry.protocol, entry.received)), now);
+        let (dir, retention, keep) = (options.data.join("journal"), options.retention, options.keep);
+        let opened = world.replay(now, |each| {
+            let heard = |found: Found| {
+                let Head { protocol, received, .. } = found.head();
+                traffic.heard(protocol, received);
+                each(found);
+            };
+            Journal::open(&dir, retention, |head| is_past(keep, head, now), heard)
+        });
+        let (journal, mut said) = opened?;
+        let (mut incidents, log, warned) = open_incidents(&options.data)?;
+        said.extend(warned);
         let published = publish(&mut world, &options, 1);
         // What is on file was told before the start.
         let told = incidents.last_event();
@@ -395,17 +401,18 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
                 changed = true;
                 fresh.push(entry.received);
                 let now = (options.clock)();
-                let arrived = if digest == world.revision.digest { Some(*arrived) } else { reread(&world.revision.project, &entry) };
-                if let Some(arrived) = arrived {
-                    world.take(&entry, arrived, now);
+                if digest == world.revision.digest {
+                    world.take(&entry, *arrived, now);
+                } else if let Some(again) = world.read(&entry) {
+                    world.take(&entry, again, now);
                 }
             }
             Ok(ToWorld::Reload(revision)) => wanted = Some(revision),
             Ok(ToWorld::Built(built)) => {
                 building = false;
                 world = *built;
-                let entries = held(&shared.journal).reader(world.position() + 1);
-                world.replay(entries, (options.clock)());
+                let entries = held(&shared.journal).reader(world.position() + 1, |_: &Head| false);
+                world.replay((options.clock)(), |each| entries.for_each(each));
                 *shared.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world.revision.clone());
                 changed = true;
             }
@@ -448,16 +455,12 @@ fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &Sync
     let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
         let now = (options.clock)();
         let mut built = World::new(revision, options.keep, now);
-        let entries = held(&shared.journal).reader(0);
-        built.replay(entries, now);
+        let keep = options.keep;
+        let entries = held(&shared.journal).reader(0, move |head: &Head| is_past(keep, head, now));
+        built.replay(now, |each| entries.for_each(each));
         let _ = own.send(ToWorld::Built(Box::new(built)));
     });
     thread.is_ok()
-}
-
-fn reread(project: &Project, entry: &Entry) -> Option<Arrived> {
-    let resolver = Resolver::new(&project.placement, &project.estate);
-    Some(Arrived::of(&mut read(entry.protocol, &entry.body, entry.received, &resolver).ok()?))
 }
 
 fn publish(world: &mut World, options: &Options, made: u64) -> Published {

@@ -15,7 +15,7 @@ mod world;
 pub use self::core::{Live, Options, Published, Recent, held};
 pub use incidents::{Action, Event, Incidents, Status, Step, Tracked, What};
 pub use intake::{Backlog, Receipt, Refused, Request};
-pub use journal::{Entries, Entry, Journal, Retention};
+pub use journal::{Entries, Entry, Found, Head, Journal, Retention};
 pub use traffic::{BOUNDS, Delays, Source, Traffic};
 pub use window::{Keep, LetGo, Window};
 pub use world::{Revision, World};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use estate::ComponentId;
 use schemars::JsonSchema;
 use serde::Serialize;
-use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Sample, Series};
+use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Present, Sample, Series};
 use value::{Duration, HOUR, SECOND, Time};
 
 /// How long facts are kept, and how many.
@@ -46,6 +46,12 @@ pub struct LetGo {
 
 /// What is too old is looked for this often: that takes as long as there are facts.
 const FORGET: Duration = 10 * SECOND;
+
+/// While a journal is read, limits may be exceeded by one part in so many.
+const ROOM: usize = 4;
+
+/// So few new series need not be sorted in.
+const MANY_SERIES: usize = 1_000;
 
 /// Name and labels.
 type AlertName = (String, BTreeMap<String, String>);
@@ -141,11 +147,7 @@ impl Window {
     /// positions of series that are counters. `each` is told every fact as it is now known.
     pub fn take(&mut self, taken: Facts, deadlines: &[Time], counters: &[(usize, Counter)], now: Time, mut each: impl FnMut(Fact)) {
         self.unsettled = true;
-        let present = &mut Arc::make_mut(&mut self.facts).present;
-        present.alerts |= taken.present.alerts;
-        present.metrics |= taken.present.metrics;
-        present.logs |= taken.present.logs;
-        present.events |= taken.present.events;
+        self.heard(taken.present);
         let deadlines = deadlines.iter().copied().chain(std::iter::repeat(Time::MAX));
         for (alert, deadline) in taken.alerts.into_iter().zip(deadlines) {
             self.alert(alert, Some(deadline).filter(|deadline| *deadline < Time::MAX), &mut each);
@@ -350,7 +352,38 @@ impl Window {
     }
 
     /// Ends the alerts whose sender has gone silent, and removes what is too old. `each` is told the alerts that end.
-    pub fn pass_time(&mut self, now: Time, mut each: impl FnMut(Fact)) {
+    pub fn pass_time(&mut self, now: Time, each: impl FnMut(Fact)) {
+        self.end_silent(now, each);
+        self.forget(now);
+    }
+
+    /// The same while a journal is read, before [`Window::pass_time`] at its end. To remove and to sort takes as long as there are facts:
+    /// limits are kept with some room, and new series are sorted in each time they are as many as the others.
+    pub fn pass_time_reading(&mut self, now: Time) {
+        self.end_silent(now, |_| {});
+        let room = |limit: usize| limit.saturating_add(limit / ROOM);
+        if self.samples > room(self.keep.most_samples) || is_crowded(&self.facts, room(self.keep.most_signals)) {
+            self.forget(now);
+        } else if self.new_series.len() > self.sorted_series.max(MANY_SERIES) {
+            self.settle();
+        }
+    }
+
+    /// A protocol that brings this kind of signals was heard of, although nothing of what it brought is left.
+    pub fn heard(&mut self, kind: Present) {
+        let present = self.facts.present;
+        let either = Present {
+            alerts: present.alerts || kind.alerts,
+            metrics: present.metrics || kind.metrics,
+            logs: present.logs || kind.logs,
+            events: present.events || kind.events,
+        };
+        if either != present {
+            Arc::make_mut(&mut self.facts).present = either;
+        }
+    }
+
+    fn end_silent(&mut self, now: Time, mut each: impl FnMut(Fact)) {
         while self.due.first().is_some_and(|(deadline, _)| *deadline <= now) {
             let Some((_, key)) = self.due.pop_first() else { break };
             let Some(tracked) = self.alerts.get(&key).cloned() else { continue };
@@ -365,7 +398,6 @@ impl Window {
                 tracked.expired = true;
             }
         }
-        self.forget(now);
     }
 
     fn forget(&mut self, now: Time) {
@@ -377,14 +409,10 @@ impl Window {
                 || facts.changes.first().is_some_and(|c| c.time < oldest)
                 || facts.probes.first().is_some_and(|p| p.time < oldest)
                 || facts.reports.first().is_some_and(|r| r.time < oldest)
+                || facts.scores.first().is_some_and(|s| s.time < oldest)
                 || facts.series.iter().any(|s| s.points.first().is_none_or(|(time, _)| *time < oldest_sample))
         };
-        let crowded = |facts: &Facts| {
-            [facts.alerts.len(), facts.logs.len(), facts.changes.len(), facts.probes.len(), facts.reports.len(), facts.scores.len()]
-                .into_iter()
-                .any(|length| length > most)
-        };
-        let too_many = self.samples > self.keep.most_samples || crowded(&self.facts);
+        let too_many = self.samples > self.keep.most_samples || is_crowded(&self.facts, most);
         let looked = now.since(self.forgotten) < FORGET;
         if looked && !too_many {
             return;
@@ -449,6 +477,13 @@ impl Window {
         self.new_alerts.clear();
         self.new_series.clear();
     }
+}
+
+/// Whether one of the lists has more than `most`.
+fn is_crowded(facts: &Facts, most: usize) -> bool {
+    [facts.alerts.len(), facts.logs.len(), facts.changes.len(), facts.probes.len(), facts.reports.len(), facts.scores.len()]
+        .into_iter()
+        .any(|length| length > most)
 }
 
 /// Whether a change or a report was not sent before.

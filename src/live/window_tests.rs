@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use signal::{Alert, Fact, Facts, Origin, Trouble};
+use signal::{Alert, Fact, Facts, LogLine, Origin, Trouble};
 use value::{MINUTE, Time};
 
 use super::{Keep, Window};
@@ -59,4 +59,22 @@ fn silent_senders() {
     send(&mut window, alert("A", 5, Time::MAX), 4 * MINUTE, 2 * MINUTE);
     assert_eq!(ended(&mut window, 10 * MINUTE), [("A".to_owned(), 4 * MINUTE), ("B".to_owned(), 3 * MINUTE)]);
     assert!(ended(&mut window, 20 * MINUTE).is_empty());
+}
+
+/// A journal of more than fits is read without removing what is over after each request; at its end the limit holds.
+#[test]
+fn limits_have_room_while_a_journal_is_read() {
+    let mut window = Window::new(Keep { most_signals: 8, ..Keep::default() });
+    let mut most = 0;
+    for at in 0..25 {
+        window.pass_time_reading(Time(at));
+        let origin = Origin { file: format!("loki {at}"), index: 0 };
+        let line = LogLine { origin, component: None, instance: None, time: Time(at), text: String::new(), labels: BTreeMap::new() };
+        window.take(Facts { logs: vec![line], ..Facts::default() }, &[], &[], Time(at), |_| {});
+        most = window.facts().logs.len().max(most);
+    }
+    assert_eq!(most, 11);
+    window.pass_time(Time(25), |_| {});
+    let times: Vec<i64> = window.facts().logs.iter().map(|line| line.time.0).collect();
+    assert_eq!((times, window.let_go.signals), ((17..25).collect(), 17));
 }
