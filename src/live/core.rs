@@ -11,13 +11,15 @@ use std::time::Duration as Wait;
 use diag::{Code, Diagnostic, Text, text};
 use engine::matcher::Stats;
 use files::Lines;
+use ingest::Protocol;
 use localize::Diagnosis;
-use signal::{Counts, Facts};
+use signal::{Counts, Facts, Resolver};
 use value::{Duration, SECOND, Time};
 
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
 use super::journal::{Entry, Found, Head, Journal, Retention};
+use super::scores::{KeptScore, Scores, scores_of};
 use super::traffic::{Delays, Ledger, Source};
 use super::window::{Keep, LetGo};
 use super::world::{Arrived, Revision, World, is_past};
@@ -130,6 +132,7 @@ pub(super) struct Shared {
     news: Condvar,
     pub journal: Mutex<Journal>,
     pub traffic: Mutex<Ledger>,
+    pub scores: Mutex<Scores>,
     delays: Mutex<Delays>,
     /// Why the last write of the journal failed.
     pub broken: Mutex<Option<String>>,
@@ -160,10 +163,16 @@ impl Live {
         let mut world = World::new(revision, options.keep, now);
         let mut traffic = Ledger::default();
         let (dir, retention, keep) = (options.data.join("journal"), options.retention, options.keep);
+        let mut scores = Scores::new(retention.age, keep.most_signals);
+        let project = Arc::clone(&world.revision.project);
         let opened = world.replay(now, |each| {
+            let resolver = Resolver::new(&project.placement, &project.estate);
             let heard = |found: Found| {
                 let Head { protocol, received, .. } = found.head();
                 traffic.heard(protocol, received);
+                if let Found::Entry(Entry { protocol: Protocol::Scores, body, .. }) = &found {
+                    scores.add(scores_of(body, received, &resolver));
+                }
                 each(found);
             };
             Journal::open(&dir, retention, |head| is_past(keep, head, now), heard)
@@ -184,6 +193,7 @@ impl Live {
             news: Condvar::new(),
             journal: Mutex::new(journal),
             traffic: Mutex::new(traffic),
+            scores: Mutex::new(scores),
             delays: Mutex::default(),
             broken: Mutex::new(None),
         });
@@ -221,6 +231,11 @@ impl Live {
     /// What each protocol sent, and which of them have stopped.
     pub fn sources(&self) -> Vec<Source> {
         held(&self.shared.traffic).sources(self.now())
+    }
+
+    /// The scores that the journal holds, in the order in which they were received.
+    pub fn scores(&self) -> Vec<Arc<KeptScore>> {
+        held(&self.shared.scores).all(self.now())
     }
 
     /// How long requests waited for their diagnosis, since the start.

@@ -1,13 +1,15 @@
 //! A running faultscope: takes signals as they arrive, loses none that it accepted, and always has an answer.
 //!
 //! `journal` keeps accepted requests on disk. `window` holds the facts of the recent past, `world` a project with such a window: it
-//! takes requests and diagnoses. `intake` reads and writes requests. `incidents` follows incidents from diagnosis to diagnosis. `traffic` counts what senders sent. `core` runs them. A start, a reload and a
+//! takes requests and diagnoses. `intake` reads and writes requests. `incidents` follows incidents from diagnosis to diagnosis. `traffic` counts what senders sent, `scores` lists those
+//! of external models. `core` runs them. A start, a reload and a
 //! crash all take one way: a new world reads the journal.
 
 mod core;
 mod incidents;
 mod intake;
 mod journal;
+mod scores;
 mod traffic;
 mod window;
 mod world;
@@ -16,6 +18,7 @@ pub use self::core::{Live, Options, Published, Recent, held};
 pub use incidents::{Action, Event, Incidents, Status, Step, Tracked, What};
 pub use intake::{Backlog, Receipt, Refused, Request};
 pub use journal::{Entries, Entry, Found, Head, Journal, Retention};
+pub use scores::KeptScore;
 pub use traffic::{BOUNDS, Delays, Source, Traffic};
 pub use window::{Keep, LetGo, Window};
 pub use world::{Revision, World};
