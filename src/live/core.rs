@@ -134,6 +134,8 @@ pub(super) struct Shared {
     pub traffic: Mutex<Ledger>,
     pub scores: Mutex<Scores>,
     delays: Mutex<Delays>,
+    /// How long facts are kept.
+    pub keep: Keep,
     /// Why the last write of the journal failed.
     pub broken: Mutex<Option<String>>,
 }
@@ -195,6 +197,7 @@ impl Live {
             traffic: Mutex::new(traffic),
             scores: Mutex::new(scores),
             delays: Mutex::default(),
+            keep: options.keep,
             broken: Mutex::new(None),
         });
         shared.tell().map_err(|error| unwritten(&error))?;

@@ -34,6 +34,18 @@ impl Default for Keep {
     }
 }
 
+impl Keep {
+    /// How many facts of a request are older than what is kept, so that no diagnosis sees them. Scores are listed all the same.
+    pub(super) fn too_old(&self, facts: &Facts, received: Time) -> usize {
+        let (oldest, oldest_sample) = (received.minus(self.signals), received.minus(self.samples));
+        let old = |series: &Series| series.points.partition_point(|(time, _)| *time < oldest_sample);
+        let times = facts.alerts.iter().map(|alert| alert.end).chain(facts.logs.iter().map(|log| log.time));
+        let times = times.chain(facts.changes.iter().map(|change| change.time)).chain(facts.probes.iter().map(|probe| probe.time));
+        let times = times.chain(facts.reports.iter().map(|report| report.time));
+        facts.series.iter().map(old).sum::<usize>() + times.filter(|time| *time < oldest).count()
+    }
+}
+
 /// What limits dropped since the start: facts that were accepted, and that no diagnosis sees any more although they are young.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LetGo {
@@ -288,6 +300,9 @@ impl Window {
 
     fn series(&mut self, series: Series, now: Time, each: &mut impl FnMut(Fact)) {
         let oldest = now.minus(self.keep.samples);
+        if series.points.last().is_some_and(|(time, _)| *time < oldest) {
+            return;
+        }
         let position = match self.series_at(&series) {
             Some(position) => position,
             None if self.facts.series.len() >= self.keep.most_series => {
@@ -306,8 +321,8 @@ impl Window {
         let Some(kept) = Arc::make_mut(&mut self.facts).series.get_mut(position) else { return };
         let key = Arc::new(kept.key());
         for (time, value) in series.points {
+            // Those before were counted when they came.
             if time < oldest {
-                self.counts.samples.duplicates += 1;
                 continue;
             }
             match kept.points.last() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use signal::{Alert, Fact, Facts, LogLine, Origin, Trouble};
-use value::{MINUTE, Time};
+use signal::{Alert, Fact, Facts, LogLine, Origin, Series, Trouble};
+use value::{HOUR, MINUTE, Time};
 
 use super::{Keep, Window};
 
@@ -59,6 +59,30 @@ fn silent_senders() {
     send(&mut window, alert("A", 5, Time::MAX), 4 * MINUTE, 2 * MINUTE);
     assert_eq!(ended(&mut window, 10 * MINUTE), [("A".to_owned(), 4 * MINUTE), ("B".to_owned(), 3 * MINUTE)]);
     assert!(ended(&mut window, 20 * MINUTE).is_empty());
+}
+
+/// A sample from before the window is no repeat of one, and makes no series.
+#[test]
+fn samples_that_are_too_old() {
+    let keep = Keep::default();
+    let series = |times: &[i64]| Series {
+        origin: Origin { file: "remote-write 1".to_owned(), index: 0 },
+        component: None,
+        instance: None,
+        metric: "cpu".to_owned(),
+        modelled: false,
+        labels: BTreeMap::new(),
+        points: times.iter().map(|hours| (Time(hours * HOUR), 1.0)).collect(),
+    };
+    for (times, kept, too_old) in [(&[6, 7][..], 0, 2), (&[6, 7, 8], 1, 2), (&[9, 10], 2, 0)] {
+        let facts = Facts { series: vec![series(times)], ..Facts::default() };
+        assert_eq!(keep.too_old(&facts, Time(11 * HOUR)), too_old, "{times:?}");
+        let mut window = Window::new(keep);
+        window.take(facts, &[], &[], Time(11 * HOUR), |_| {});
+        let counts = window.counts();
+        let found = (counts.samples.kept, counts.samples.duplicates, counts.series.kept);
+        assert_eq!(found, (kept, 0, usize::from(kept > 0)), "{times:?}");
+    }
 }
 
 /// A journal of more than fits is read without removing what is over after each request; at its end the limit holds.

@@ -71,7 +71,12 @@ fn sources(page: &mut Page, sources: &[Source]) {
     }
     page.family("faultscope_signals_total", Kind::Counter, "Signals in accepted requests, by what became of them.");
     for Source { protocol, traffic, .. } in sources {
-        for (fate, count) in [("accepted", traffic.accepted), ("duplicate", traffic.duplicates), ("rejected", traffic.rejected)] {
+        for (fate, count) in [
+            ("accepted", traffic.accepted),
+            ("duplicate", traffic.duplicates),
+            ("too_old", traffic.too_old),
+            ("rejected", traffic.rejected),
+        ] {
             page.sample("", &[("protocol", protocol.as_str()), ("fate", fate)], count);
         }
     }
