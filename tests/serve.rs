@@ -384,6 +384,24 @@ fn received_scores_join_a_diagnosis_of_their_time() {
     assert!(after["unplaced"].as_array().unwrap().iter().any(|one| one["text"] == "nobody latency (score from team-x)"), "{after}");
 }
 
+/// Work whose client has left keeps its turn, for `impact` and `change` too; looking something up waits for nobody.
+#[test]
+fn questions_take_turns() {
+    let (address, _) = scorer();
+    let folder = Folder::project("turns", &format!("scorers:\n  - {{name: team-x, url: '{address}/slow', timeout: 15s}}\n"));
+    fs::write(folder.0.join("server.yaml"), "limits: {diagnoses: 1, diagnosis: 1s}\n").unwrap();
+    let server = Server::start(&folder.0, &folder);
+    // It waits for the scorer longer than it is waited for.
+    assert_eq!(server.post("/api/v1/diagnose", &incident()).0, 503);
+    for (status, said) in [server.get("/api/v1/impact?component=order-db"), server.post("/api/v1/change", &json!({"title": "a plan"}))] {
+        assert_eq!((status, said["error"]["code"].as_str()), (503, Some("F9523")), "{said}");
+    }
+    for path in ["/api/v1/estate", "/api/v1/estate/order-db", "/api/v1/signals", "/api/v1/coverage"] {
+        let (status, said) = server.get(path);
+        assert_eq!(status, 200, "{path}: {said}");
+    }
+}
+
 /// A scorer that answers in several ways, and what it was last asked.
 fn scorer() -> (String, Arc<Mutex<Value>>) {
     let asked = Arc::new(Mutex::new(Value::Null));
