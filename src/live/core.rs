@@ -266,7 +266,8 @@ impl Live {
         Arc::clone(&self.shared.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy.
+    /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy,
+    /// which shares the samples of all series that stay as they are.
     pub fn recent(&self) -> Option<Recent> {
         let (reply, answer) = sync_channel(1);
         self.world.send(ToWorld::Recent(reply)).ok()?;

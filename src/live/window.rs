@@ -298,29 +298,30 @@ impl Window {
         counts.retain(|(time, _)| last.since(*time) <= counter.over);
     }
 
-    fn series(&mut self, series: Series, now: Time, each: &mut impl FnMut(Fact)) {
+    fn series(&mut self, mut series: Series, now: Time, each: &mut impl FnMut(Fact)) {
         let oldest = now.minus(self.keep.samples);
-        if series.points.last().is_some_and(|(time, _)| *time < oldest) {
+        let points = std::mem::take(&mut series.points);
+        if points.last().is_some_and(|(time, _)| *time < oldest) {
             return;
         }
         let position = match self.series_at(&series) {
             Some(position) => position,
             None if self.facts.series.len() >= self.keep.most_series => {
                 self.let_go.series += 1;
-                self.let_go.samples += series.points.len() as u64;
+                self.let_go.samples += points.len() as u64;
                 return;
             }
             None => {
                 let facts = Arc::make_mut(&mut self.facts);
                 let position = facts.series.len();
                 self.new_series.insert((series.component, series.metric.clone(), series.labels.clone()), position);
-                facts.series.push(Series { points: Vec::new(), ..series.clone() });
+                facts.series.push(series);
                 position
             }
         };
         let Some(kept) = Arc::make_mut(&mut self.facts).series.get_mut(position) else { return };
         let key = Arc::new(kept.key());
-        for (time, value) in series.points {
+        for (time, value) in points.iter().copied() {
             // Those before were counted when they came.
             if time < oldest {
                 continue;
@@ -460,7 +461,10 @@ impl Window {
         self.let_go.signals += cut;
         for series in &mut facts.series {
             let gone = series.points.partition_point(|(time, _)| *time < oldest_sample);
-            series.points.drain(..gone);
+            // Those that a copy shares are copied only if some go.
+            if gone > 0 {
+                series.points.drain(..gone);
+            }
         }
         let kept: usize = facts.series.iter().map(|series| series.points.len()).sum();
         if kept > self.keep.most_samples {

@@ -1,6 +1,7 @@
 //! Alerts whose senders go silent end at their deadlines, each at its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use signal::{Alert, Fact, Facts, LogLine, Origin, Series, Trouble};
 use value::{HOUR, MINUTE, Time};
@@ -83,6 +84,31 @@ fn samples_that_are_too_old() {
         let found = (counts.samples.kept, counts.samples.duplicates, counts.series.kept);
         assert_eq!(found, (kept, 0, usize::from(kept > 0)), "{times:?}");
     }
+}
+
+/// Who keeps the facts while more arrive makes that copy the series concerned, not the samples of all others.
+#[test]
+fn a_copy_shares_samples() {
+    let series = |metric: &str, time: i64| Series {
+        origin: Origin { file: "remote-write 1".to_owned(), index: 0 },
+        component: None,
+        instance: None,
+        metric: metric.to_owned(),
+        modelled: false,
+        labels: BTreeMap::new(),
+        points: vec![(Time(time), 1.0)].into(),
+    };
+    let mut window = Window::new(Keep::default());
+    let send = |window: &mut Window, series: Vec<Series>| {
+        window.take(Facts { series, ..Facts::default() }, &[], &[], Time(0), |_| {});
+        window.settle();
+    };
+    send(&mut window, vec![series("a", 0), series("b", 0)]);
+    let held = Arc::clone(window.facts());
+    send(&mut window, vec![series("a", 1)]);
+    let (before, after) = (&held.series, &window.facts().series);
+    assert_eq!((before[0].points.len(), after[0].points.len()), (1, 2));
+    assert_eq!(before[1].points.as_ptr(), after[1].points.as_ptr());
 }
 
 /// A journal of more than fits is read without removing what is over after each request; at its end the limit holds.
