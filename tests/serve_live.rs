@@ -126,6 +126,11 @@ fn questions_are_answered() {
 }
 
 #[test]
+fn what_is_too_old_is_counted_and_no_error() {
+    tell("too_old");
+}
+
+#[test]
 fn it_looks_like_an_alertmanager() {
     tell("alertmanager");
 }

@@ -12,19 +12,19 @@ use diag::{Code, Diagnostic, Text, text};
 use engine::matcher::Stats;
 use estate::Snapshot;
 use files::Lines;
-use ingest::read;
+use ingest::Protocol;
 use localize::Diagnosis;
-use project::Project;
 use signal::{Counts, Facts, Resolver};
 use value::{Duration, MINUTE, SECOND, Time};
 
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
-use super::journal::{Entry, Journal, Retention};
+use super::journal::{Entry, Found, Head, Journal, Retention};
 use super::laid::Laid;
+use super::scores::{KeptScore, Scores, scores_of};
 use super::traffic::{Delays, Ledger, Source};
 use super::window::{Keep, LetGo};
-use super::world::{Arrived, Revision, World};
+use super::world::{Arrived, Revision, World, is_past};
 
 /// Requests that wait for the disk, and for the world, at most; then the one before them waits.
 const QUEUE: usize = 4_096;
@@ -147,7 +147,10 @@ pub(super) struct Shared {
     news: Condvar,
     pub journal: Mutex<Journal>,
     pub traffic: Mutex<Ledger>,
+    pub scores: Mutex<Scores>,
     delays: Mutex<Delays>,
+    /// How long facts are kept.
+    pub keep: Keep,
     /// Why the last write of the journal failed.
     pub broken: Mutex<Option<String>>,
 }
@@ -173,13 +176,27 @@ impl Live {
     /// # Errors
     /// `JOURNAL`: a folder that cannot be used.
     pub fn start(revision: Revision, options: Options) -> Result<(Live, Vec<Text>), Box<Diagnostic>> {
-        let (journal, mut said) = Journal::open(&options.data.join("journal"), options.retention)?;
-        let (mut incidents, log, warned) = open_incidents(&options.data)?;
-        said.extend(warned);
         let now = (options.clock)();
         let mut world = World::new(revision, options.keep, now);
         let mut traffic = Ledger::default();
-        world.replay(journal.reader(0).inspect(|entry| traffic.heard(entry.protocol, entry.received)), now);
+        let (dir, retention, keep) = (options.data.join("journal"), options.retention, options.keep);
+        let mut scores = Scores::new(retention.age, keep.most_signals);
+        let project = Arc::clone(&world.revision.project);
+        let opened = world.replay(now, |each| {
+            let resolver = Resolver::new(&project.placement, &project.estate);
+            let heard = |found: Found| {
+                let Head { protocol, received, .. } = found.head();
+                traffic.heard(protocol, received);
+                if let Found::Entry(Entry { protocol: Protocol::Scores, body, .. }) = &found {
+                    scores.add(scores_of(body, received, &resolver));
+                }
+                each(found);
+            };
+            Journal::open(&dir, retention, |head| is_past(keep, head, now), heard)
+        });
+        let (journal, mut said) = opened?;
+        let (mut incidents, log, warned) = open_incidents(&options.data)?;
+        said.extend(warned);
         let published = publish(&mut world, &options, 1);
         // What is on file was told before the start.
         let told = incidents.last_event();
@@ -193,7 +210,9 @@ impl Live {
             news: Condvar::new(),
             journal: Mutex::new(journal),
             traffic: Mutex::new(traffic),
+            scores: Mutex::new(scores),
             delays: Mutex::default(),
+            keep: options.keep,
             broken: Mutex::new(None),
         });
         shared.tell().map_err(|error| unwritten(&error))?;
@@ -232,6 +251,11 @@ impl Live {
         held(&self.shared.traffic).sources(self.now())
     }
 
+    /// The scores that the journal holds, in the order in which they were received.
+    pub fn scores(&self) -> Vec<Arc<KeptScore>> {
+        held(&self.shared.scores).all(self.now())
+    }
+
     /// How long requests waited for their diagnosis, since the start.
     pub fn delays(&self) -> Delays {
         held(&self.shared.delays).clone()
@@ -257,7 +281,8 @@ impl Live {
         Arc::clone(&self.shared.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy.
+    /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy,
+    /// which shares the samples of all series that stay as they are.
     pub fn recent(&self) -> Option<Recent> {
         let (reply, answer) = sync_channel(1);
         self.world.send(ToWorld::Recent(reply)).ok()?;
@@ -273,8 +298,9 @@ impl Live {
         let revision = (*self.active()).clone();
         let end = until.plus(AFTERWARDS);
         let mut world = World::new(revision, self.options.keep, end);
-        let entries = held(&self.shared.journal).reader(0);
-        world.replay(entries.filter(|entry| entry.received > from && entry.received <= end), end);
+        let other = move |head: &Head| head.received <= from || head.received > end;
+        let entries = held(&self.shared.journal).reader(0, other);
+        world.replay(end, |each| entries.filter(|found| !other(&found.head())).for_each(each));
         Some(Recent::of(&mut world))
     }
 
@@ -424,17 +450,18 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
                 changed = true;
                 fresh.push(entry.received);
                 let now = (options.clock)();
-                let arrived = if digest == world.revision.digest { Some(*arrived) } else { reread(&world.revision.project, &entry) };
-                if let Some(arrived) = arrived {
-                    world.take(&entry, arrived, now);
+                if digest == world.revision.digest {
+                    world.take(&entry, *arrived, now);
+                } else if let Some(again) = world.read(&entry) {
+                    world.take(&entry, again, now);
                 }
             }
             Ok(ToWorld::Reload(revision)) => wanted = Some(revision),
             Ok(ToWorld::Built(built)) => {
                 building = false;
                 world = *built;
-                let entries = held(&shared.journal).reader(world.position() + 1);
-                world.replay(entries, (options.clock)());
+                let entries = held(&shared.journal).reader(world.position() + 1, |_: &Head| false);
+                world.replay((options.clock)(), |each| entries.for_each(each));
                 *shared.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world.revision.clone());
                 changed = true;
             }
@@ -476,16 +503,12 @@ fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &Sync
     let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
         let now = (options.clock)();
         let mut built = World::new(revision, options.keep, now);
-        let entries = held(&shared.journal).reader(0);
-        built.replay(entries, now);
+        let keep = options.keep;
+        let entries = held(&shared.journal).reader(0, move |head: &Head| is_past(keep, head, now));
+        built.replay(now, |each| entries.for_each(each));
         let _ = own.send(ToWorld::Built(Box::new(built)));
     });
     thread.is_ok()
-}
-
-fn reread(project: &Project, entry: &Entry) -> Option<Arrived> {
-    let resolver = Resolver::new(&project.placement, &project.estate);
-    Some(Arrived::of(&mut read(entry.protocol, &entry.body, entry.received, &resolver).ok()?))
 }
 
 fn publish(world: &mut World, options: &Options, made: u64) -> Published {

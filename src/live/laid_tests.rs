@@ -13,7 +13,7 @@ use signal::{Calls, Facts, LogLine, MOST_PODS, Origin, Resolver, Sightings};
 use value::{Duration, HOUR, MINUTE, SECOND, Time};
 
 use super::world::Arrived;
-use super::{Entry, Keep, Laid, Revision, World};
+use super::{Entry, Found, Keep, Laid, Revision, World};
 
 /// Any instant.
 const START: Time = Time(1_750_000_000_000);
@@ -100,7 +100,8 @@ impl Running {
     /// The world that a start makes of the journal.
     fn restarted(&self, now: Time) -> World {
         let mut world = World::new(self.world.revision.clone(), Keep::default(), now);
-        world.replay(self.entries.iter().cloned(), now);
+        let entries = self.entries.clone();
+        world.replay(now, |each| entries.into_iter().map(Found::Entry).for_each(each));
         world
     }
 }

@@ -1,6 +1,7 @@
 //! One project with the facts of the recent past: takes what arrives, and says at any instant what is broken.
 
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use compile::Scripts;
 use engine::matcher::{Emitted, Limits, Matcher, Setup, Stats};
@@ -9,10 +10,10 @@ use estate::Snapshot;
 use ingest::{Protocol, Taken, read};
 use localize::{Diagnosis, Question};
 use project::Project;
-use signal::{Counter, Counts, Fact, Facts, Present, Resolver, Sightings, Spans};
+use signal::{Counter, Counts, Fact, Facts, MAX_SKEW, Present, Resolver, Sightings, Spans};
 use value::{Duration, MINUTE, SECOND, Time};
 
-use super::journal::Entry;
+use super::journal::{Entry, Found, Head};
 use super::laid::Laid;
 use super::window::{Keep, LetGo, Window};
 
@@ -32,6 +33,9 @@ const LOOK_BACK: Duration = 10 * MINUTE;
 /// by one, each would make it look again at all that follows: a sender that catches up after an outage would stop everything.
 const LATE: Duration = 2 * MINUTE;
 const MOST_LATE: usize = 8;
+
+/// Requests of a journal that are read before the window takes them.
+const READ_AHEAD: usize = 64;
 
 /// A project that is in use.
 #[derive(Debug, Clone)]
@@ -108,29 +112,52 @@ impl World {
         }
     }
 
-    /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. The matcher takes
-    /// them all at the end, which is far quicker than one by one.
-    pub fn replay(&mut self, entries: impl Iterator<Item = Entry>, now: Time) {
+    /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. `source` hands each
+    /// entry to what it is given; it runs beside, so that one core reads while another one takes. The matcher takes all facts at the end,
+    /// which is far quicker than one by one.
+    pub fn replay<T: Send>(&mut self, now: Time, source: impl FnOnce(&mut dyn FnMut(Found)) -> T + Send) -> T {
         let project = Arc::clone(&self.revision.project);
         let resolver = Resolver::new(&project.placement, &project.estate);
-        for entry in entries {
-            if entry.number <= self.position {
-                continue;
+        let (ahead, entries) = sync_channel::<(Head, Option<Arrived>)>(READ_AHEAD);
+        let outcome = std::thread::scope(|scope| {
+            let shared = &project;
+            let reading = scope.spawn(move || {
+                let resolver = Resolver::new(&shared.placement, &shared.estate);
+                source(&mut |found: Found| {
+                    let head = found.head();
+                    let arrived = match found {
+                        Found::Passed(_) => None,
+                        // What could be read when it was accepted can be read now; the placement may differ, which is the point.
+                        Found::Entry(entry) => arrived(&entry, &resolver),
+                    };
+                    // Whoever takes them stays until the last one.
+                    let _ = ahead.send((head, arrived));
+                })
+            });
+            for (head, arrived) in entries {
+                self.take_again(head, arrived, &resolver);
             }
-            self.position = entry.number;
-            // What could be read when it was accepted can be read now; the placement may differ, which is the point.
-            if let Ok(mut taken) = read(entry.protocol, &entry.body, entry.received, &resolver) {
-                self.window.pass_time(entry.received, |_| {});
-                self.close_minutes(entry.received, &resolver, |_| {});
-                self.forget_sightings(entry.received, LOOK_BACK);
-                self.put(&entry, Arrived::of(&mut taken), |_| {});
-            }
-        }
+            reading.join()
+        });
         self.close_minutes(now, &resolver, |_| {});
         self.window.pass_time(now, |_| {});
         self.looked = Time::MIN;
         self.lay(now);
         self.anew(now);
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Takes an entry of the journal, unless it has it already.
+    fn take_again(&mut self, head: Head, arrived: Option<Arrived>, resolver: &Resolver<'_>) {
+        if head.number <= self.position {
+            return;
+        }
+        self.position = head.number;
+        let Some(arrived) = arrived else { return self.window.heard(kind_of(head.protocol)) };
+        self.window.pass_time_reading(head.received);
+        self.close_minutes(head.received, resolver, |_| {});
+        self.forget_sightings(head.received, LOOK_BACK);
+        self.put(head, arrived, |_| {});
     }
 
     /// The matcher takes all facts from the beginning.
@@ -141,6 +168,12 @@ impl World {
         self.matcher = Matcher::load(setup(&self.revision.project, &self.laid.estate, &facts, now), &facts);
     }
 
+    /// What an entry brought, as the project in use reads it.
+    pub fn read(&self, entry: &Entry) -> Option<Arrived> {
+        let project = &self.revision.project;
+        arrived(entry, &Resolver::new(&project.placement, &project.estate))
+    }
+
     /// Takes one accepted request.
     pub fn take(&mut self, entry: &Entry, arrived: Arrived, now: Time) {
         if entry.number <= self.position {
@@ -149,7 +182,7 @@ impl World {
         self.position = entry.number;
         let before = self.window.facts().present;
         let mut facts = Vec::new();
-        self.put(entry, arrived, |fact| facts.push(fact));
+        self.put(entry.head(), arrived, |fact| facts.push(fact));
         if self.window.facts().present != before {
             // Conditions about a kind of signal that nobody had sent so far were unknown.
             self.window.reopened = true;
@@ -162,14 +195,14 @@ impl World {
     }
 
     /// Puts what a request brought to the rest.
-    fn put(&mut self, entry: &Entry, arrived: Arrived, each: impl FnMut(Fact)) {
+    fn put(&mut self, head: Head, arrived: Arrived, each: impl FnMut(Fact)) {
         let Arrived { facts, deadlines, counters, spans } = arrived;
         if self.spans.is_empty() && !spans.is_empty() {
-            self.closed = self.closed.max(entry.received.minus(MINUTE - FIRST_SPANS));
+            self.closed = self.closed.max(head.received.minus(MINUTE - FIRST_SPANS));
         }
         self.spans.append(spans);
-        self.sightings.take_pods(&facts, entry.received);
-        self.window.take(named(facts, entry.protocol, entry.number), &deadlines, &counters, entry.received, each);
+        self.sightings.take_pods(&facts, head.received);
+        self.window.take(named(facts, head.protocol, head.number), &deadlines, &counters, head.received, each);
     }
 
     /// Makes series of the spans of minutes that are over. One after the other, also where a journal has nothing for long: what is not
@@ -297,6 +330,24 @@ impl World {
     }
 }
 
+/// What an entry brought.
+fn arrived(entry: &Entry, resolver: &Resolver<'_>) -> Option<Arrived> {
+    Some(Arrived::of(&mut read(entry.protocol, &entry.body, entry.received, resolver).ok()?))
+}
+
+/// Whether nothing that an entry brought can be in the window any more. The clock of its sender may have been ahead, and counters look
+/// back. An alert may fire still, and scores are kept as long as the journal.
+pub(super) fn is_past(keep: Keep, head: &Head, now: Time) -> bool {
+    let kept = match head.protocol {
+        Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix | Protocol::Scores => return false,
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) => keep.samples,
+        Protocol::OtlpTraces(_) => keep.samples.max(keep.calls),
+        Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => keep.signals,
+        Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => keep.signals,
+    };
+    head.received < now.minus(kept).minus(MAX_SKEW)
+}
+
 fn setup(project: &Project, estate: &Arc<Snapshot>, facts: &Facts, now: Time) -> Setup {
     let present: Present = facts.present;
     Setup {
@@ -337,4 +388,34 @@ fn named(mut facts: Facts, protocol: Protocol, number: u64) -> Facts {
         origin.file.clone_from(&file);
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use ingest::Protocol;
+    use value::{HOUR, Time};
+
+    use super::super::{Head, Keep};
+    use super::is_past;
+
+    /// What a start does without, by how many hours ago it was received.
+    #[test]
+    fn what_a_start_needs() {
+        let now = Time(100 * HOUR);
+        for (protocol, hours, past) in [
+            (Protocol::RemoteWrite1, 3, false),
+            // A clock that is ahead by an hour.
+            (Protocol::RemoteWrite1, 4, false),
+            (Protocol::RemoteWrite1, 5, true),
+            (Protocol::LokiJson, 7, false),
+            (Protocol::LokiJson, 8, true),
+            // It fires still, for all we know.
+            (Protocol::Zabbix, 23, false),
+            (Protocol::Alerts, 23, false),
+            (Protocol::Scores, 23, false),
+        ] {
+            let head = Head { number: 1, received: now.minus(hours * HOUR), protocol };
+            assert_eq!(is_past(Keep::default(), &head, now), past, "{protocol:?} of {hours} hours ago");
+        }
+    }
 }

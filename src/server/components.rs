@@ -14,7 +14,7 @@ use super::asked::{Asked, Sent, component};
 use super::queries::{estate_then, warnings_of};
 use super::refusal::Refusal;
 use super::reply::Json;
-use super::request::spawn_blocking;
+use super::turns::Size;
 
 /// Components in one answer, unless asked otherwise, and at most.
 const LISTED: usize = 200;
@@ -23,7 +23,13 @@ const MAX_LISTED: usize = 10_000;
 /// `GET /api/v1/estate?q=&type=&owner=&tier=&as_of=&limit=`: the components that fit, by id.
 pub async fn list(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["q", "type", "owner", "tier", "as_of", "limit", "lang"])?;
-    spawn_blocking(move || search(&served, &asked)).await
+    let shared = Arc::clone(&served);
+    served.turns.run(size(&asked), move || search(&shared, &asked)).await
+}
+
+/// The estate of another time is read from the store first.
+fn size(asked: &Asked) -> Size {
+    if asked.get("as_of").is_some() { Size::Large } else { Size::Small }
 }
 
 fn search(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
@@ -82,7 +88,8 @@ fn provenance(origin: &str, sighting: Sighting) -> Value {
 /// `GET /api/v1/estate/{id}?as_of=`: one component, what it is related to, and the open incidents that concern it.
 pub async fn one(State(served): State<Arc<AppState>>, Path(id): Path<String>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["as_of", "lang"])?;
-    spawn_blocking(move || show(&served, &id, &asked)).await
+    let shared = Arc::clone(&served);
+    served.turns.run(size(&asked), move || show(&shared, &id, &asked)).await
 }
 
 fn show(served: &AppState, name: &str, asked: &Asked) -> Result<Json, Refusal> {

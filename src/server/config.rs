@@ -72,9 +72,9 @@ pub struct Limits {
     pub body: Wait,
     /// Bytes of all bodies in memory.
     pub bodies: usize,
-    /// How long a diagnosis or an explanation may take that somebody waits for, with the time until its turn.
+    /// How long a question may take that takes turns, with the time until its turn.
     pub diagnosis: Wait,
-    /// Diagnoses at the same time. Each takes a core and the memory of its signals.
+    /// Diagnoses at the same time, each of which takes a core and the memory of its signals; and as many small questions.
     pub diagnoses: usize,
     /// How long the server takes at most to stop.
     pub grace: Wait,

@@ -9,6 +9,7 @@ use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 
 use live::{BOUNDS, Delays, Source, Status, Tracked};
+use notices::Attempts;
 use value::Duration;
 
 use super::AppState;
@@ -39,6 +40,7 @@ fn page(served: &AppState) -> String {
     sources(&mut page, &served.live.sources());
     kept(&mut page, served);
     incidents(&mut page, &served.live.incidents());
+    notifications(&mut page, &served.notifier.state());
     delays(&mut page, &served.live.delays());
     page.0
 }
@@ -71,7 +73,12 @@ fn sources(page: &mut Page, sources: &[Source]) {
     }
     page.family("faultscope_signals_total", Kind::Counter, "Signals in accepted requests, by what became of them.");
     for Source { protocol, traffic, .. } in sources {
-        for (fate, count) in [("accepted", traffic.accepted), ("duplicate", traffic.duplicates), ("rejected", traffic.rejected)] {
+        for (fate, count) in [
+            ("accepted", traffic.accepted),
+            ("duplicate", traffic.duplicates),
+            ("too_old", traffic.too_old),
+            ("rejected", traffic.rejected),
+        ] {
             page.sample("", &[("protocol", protocol.as_str()), ("fate", fate)], count);
         }
     }
@@ -146,6 +153,28 @@ fn incidents(page: &mut Page, incidents: &[Tracked]) {
     }
 }
 
+/// By kind of channel: names of channels are for people.
+fn notifications(page: &mut Page, state: &notices::State) {
+    let mut kinds: BTreeMap<&str, Attempts> = BTreeMap::new();
+    for channel in &state.channels {
+        let sum = kinds.entry(channel.kind).or_default();
+        sum.sent += channel.attempts.sent;
+        sum.failed += channel.attempts.failed;
+        sum.retried += channel.attempts.retried;
+        sum.given_up += channel.attempts.given_up;
+    }
+    let mut family = |name: &str, help: &str, count: fn(&Attempts) -> u64| {
+        page.family(name, Kind::Counter, help);
+        for (kind, attempts) in &kinds {
+            page.sample("", &[("kind", *kind)], count(attempts));
+        }
+    };
+    family("faultscope_notifications_sent_total", "Messages that arrived.", |of| of.sent);
+    family("faultscope_notifications_failed_total", "Attempts to send a message that failed.", |of| of.failed);
+    family("faultscope_notifications_retried_total", "Attempts that repeat a failed one.", |of| of.retried);
+    family("faultscope_notifications_given_up_total", "Messages that could not be sent for too long.", |of| of.given_up);
+}
+
 fn delays(page: &mut Page, delays: &Delays) {
     let help = "The time from a request received to the first diagnosis that knows its signals.";
     page.family("faultscope_time_to_diagnosis_seconds", Kind::Histogram, help);
@@ -214,8 +243,38 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use live::Delays;
+    use notices::{Attempts, ChannelState, State};
 
-    use super::{Kind, Page, delays, seconds};
+    use super::{Kind, Page, delays, notifications, seconds};
+
+    /// Two channels of one kind are one line.
+    #[test]
+    fn notifications_by_kind() {
+        let channel = |name: &str, kind, sent| ChannelState {
+            name: name.to_owned(),
+            kind,
+            attempts: Attempts { sent, failed: 3, retried: 2, given_up: 1 },
+            last_success: None,
+            last_failure: None,
+            pending: Vec::new(),
+            given_up: Vec::new(),
+        };
+        let channels = vec![channel("duty", "dingtalk", 5), channel("mail", "email", 7), channel("dba", "dingtalk", 1)];
+        let mut page = Page::default();
+        notifications(&mut page, &State { seen: 0, broken: None, channels });
+        let lines: Vec<&str> = page.0.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "faultscope_notifications_sent_total{kind=\"dingtalk\"} 6",
+            "faultscope_notifications_sent_total{kind=\"email\"} 7",
+            "faultscope_notifications_failed_total{kind=\"dingtalk\"} 6",
+            "faultscope_notifications_failed_total{kind=\"email\"} 3",
+            "faultscope_notifications_retried_total{kind=\"dingtalk\"} 4",
+            "faultscope_notifications_retried_total{kind=\"email\"} 2",
+            "faultscope_notifications_given_up_total{kind=\"dingtalk\"} 2",
+            "faultscope_notifications_given_up_total{kind=\"email\"} 1",
+        ];
+        assert_eq!(lines, expected);
+    }
 
     #[test]
     fn a_page() {

@@ -25,6 +25,7 @@ use super::asked::{Asked, Sent, component, unknown};
 use super::refusal::Refusal;
 use super::reply::{Format, Json, Page};
 use super::request::{accepts, body, spawn_blocking};
+use super::turns::Size;
 use super::{AppState, Extent};
 
 /// The largest plan of a change, in bytes.
@@ -43,7 +44,7 @@ pub async fn diagnosis(State(served): State<Arc<AppState>>, headers: HeaderMap, 
     let shape = Shape { locale: asked.locale()?, format: asked.format(&headers)?, extent };
     let Some(at) = asked.at()? else { return spawn_blocking(move || Ok(published(&served, &shape))).await };
     let shared = Arc::clone(&served);
-    served.turns.run(0, move || past(&shared, at, &shape)).await
+    served.turns.run(Size::Medium, move || past(&shared, at, &shape)).await
 }
 
 /// How a diagnosis is written.
@@ -124,7 +125,7 @@ fn bundle_at<'p>(served: &AppState, recent: &'p Recent, at: Option<Time>) -> Res
 pub async fn why(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["rule", "component", "at", "lang", "tz"])?;
     let shared = Arc::clone(&served);
-    served.turns.run(0, move || explain(&shared, &asked)).await
+    served.turns.run(Size::Medium, move || explain(&shared, &asked)).await
 }
 
 fn explain(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
@@ -165,7 +166,8 @@ fn no_rule(project: &Project, id: &str) -> Refusal {
 pub async fn impact(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let keys = ["component", "depth", "paths", "type", "tier", "owner", "state", "as_of", "lang", "tz"];
     let asked = Asked::of(query, &keys)?;
-    spawn_blocking(move || reach(&served, &asked)).await
+    let shared = Arc::clone(&served);
+    served.turns.run(Size::Large, move || reach(&shared, &asked)).await
 }
 
 fn reach(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
@@ -246,10 +248,11 @@ pub async fn change(
     let asked = Asked::of(query, &["lang"])?;
     accepts(&headers, &["application/json", "application/yaml", "application/x-yaml"])?;
     let bytes = body(sent, MAX_PLAN)?;
-    spawn_blocking(move || {
+    let shared = Arc::clone(&served);
+    let work = move || -> Result<Json, Refusal> {
         let locale = asked.locale()?;
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| Refusal::request("the plan is not UTF-8"))?;
-        let project = served.project();
+        let project = shared.project();
         let Planned { sources, diagnostics, assessment } = planned(&project, "the plan", text);
         let chinese = locale.lang == Lang::Zh;
         let listed: Vec<serde_json::Value> = diagnostics.iter().map(|found| listed(found, &sources, chinese)).collect();
@@ -259,8 +262,8 @@ pub async fn change(
         };
         words::change::tell(&mut assessment, locale.lang, project.estate.model());
         Ok(Json(json!({"assessment": assessment, "warnings": listed})))
-    })
-    .await
+    };
+    served.turns.run(Size::Large, work).await
 }
 
 fn listed(found: &Diagnostic, sources: &Sources, chinese: bool) -> serde_json::Value {

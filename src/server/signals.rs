@@ -20,7 +20,7 @@ use super::asked::{Asked, Sent};
 use super::queries::recent;
 use super::refusal::Refusal;
 use super::reply::Json;
-use super::request::spawn_blocking;
+use super::turns::Size;
 
 /// Signals and series in one answer, unless asked otherwise, and at most.
 const LISTED: usize = 200;
@@ -62,16 +62,17 @@ pub async fn list(State(served): State<Arc<AppState>>, query: Sent) -> Result<Js
     let fates = [("unexplained", Fate::Unexplained), ("unplaced", Fate::Unplaced), ("suppressed", Fate::Suppressed)];
     let fate = asked.choice("fate", &fates)?;
     let limit = asked.number("limit", MAX_LISTED)?.unwrap_or(LISTED);
-    spawn_blocking(move || {
-        let (published, recent) = (served.live.published(), recent(&served)?);
+    let shared = Arc::clone(&served);
+    let work = move || -> Result<Json, Refusal> {
+        let (published, recent) = (shared.live.published(), recent(&shared)?);
         let mut all = items(&published, &locale);
         all.retain(|item| fate.is_none_or(|fate| item.fate == fate));
         let left_off = all.len().saturating_sub(limit);
         all.truncate(limit);
         explain(&mut all, &recent, locale.lang);
         Ok(Json(json!({"signals": all, "left_off": left_off, "at": published.at, "revision": published.revision.digest})))
-    })
-    .await
+    };
+    served.turns.run(Size::Small, work).await
 }
 
 /// What the last diagnosis does not use, by fate, in its order.
@@ -166,7 +167,8 @@ pub struct Coverage {
 pub async fn coverage(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["limit"])?;
     let limit = asked.number("limit", MAX_LISTED)?.unwrap_or(LISTED);
-    spawn_blocking(move || Ok(Json(json!(covered(&served, &recent(&served)?, limit))))).await
+    let shared = Arc::clone(&served);
+    served.turns.run(Size::Small, move || Ok(Json(json!(covered(&shared, &recent(&shared)?, limit))))).await
 }
 
 fn covered(served: &AppState, recent: &Recent, limit: usize) -> Coverage {

@@ -9,6 +9,7 @@ use estate::ComponentId;
 use value::Time;
 
 use super::placement::{Unplaced, UnplacedGroup};
+use super::points::Points;
 use super::traces::Calls;
 use super::trouble::Trouble;
 
@@ -73,7 +74,7 @@ pub struct Series {
     pub modelled: bool,
     pub labels: BTreeMap<String, String>,
     /// Strictly ascending in time; `NaN` marks the series stale from there (Prometheus' stale marker or a NaN sample). Never infinite.
-    pub points: Vec<(Time, f64)>,
+    pub points: Points,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -261,7 +261,7 @@ fn keep(
     of_samples.reject("not a number", samples.garbled);
     of_samples.reject("histogram", part.histograms);
     let unsaid = mapped.and_then(|mapped| Some(mapped.unsaid? / mapped.factor));
-    let kept = Series { origin, component, instance, metric, modelled: mapped.is_some(), labels, points: part.samples.points };
+    let kept = Series { origin, component, instance, metric, modelled: mapped.is_some(), labels, points: part.samples.points.into() };
     let list = match role {
         Role::Metrics => &mut context.facts.series,
         Role::Baseline => &mut context.facts.baseline,
@@ -315,7 +315,7 @@ pub(super) fn read_climbing(context: &mut ReaderContext<'_>) {
         let baseline = record.baseline.and_then(|at| context.facts.baseline.get_mut(at));
         *climbing.entry(labels.get("__name__").cloned().unwrap_or_default()).or_default() += 1;
         for series in metrics.into_iter().chain(baseline) {
-            series.points = rise(&series.points, WINDOW, Counting::Rate);
+            series.points = rise(&series.points, WINDOW, Counting::Rate).into();
             series.points.iter_mut().for_each(|(_, value)| *value *= record.factor);
         }
     }

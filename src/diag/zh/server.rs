@@ -14,6 +14,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("journal `{}`: {} damaged bytes passed over", "日志文件 `{}`：跳过了 {} 个损坏的字节"),
     ("journal `{}`: removed an incomplete entry of {} bytes at its end", "日志文件 `{}`：删除了末尾 {} 字节的不完整记录"),
     ("another server uses the data folder `{}`", "另一个服务正在使用数据目录 `{}`"),
+    (
+        "{} scores of `{}` are in the journal now, {} were older than it goes back; the file is now `{}`",
+        "`{1}` 中的 {0} 条评分已移入日志文件，{2} 条早于其保留期；该文件现为 `{3}`",
+    ),
     ("stop it, or choose another folder with `--data DIR`", "请停止该服务，或用 `--data DIR` 指定其他目录"),
     ("the body is larger than {} MiB", "请求体超过 {} MiB"),
     ("cannot read the body: {}", "无法读取请求体：{}"),

@@ -137,6 +137,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("no numeric `score`", "`score` 缺失或不是数字"),
     ("`score` out of range ({})", "`score` 超出范围（{}）"),
     ("scores rejected, {}", "评分被拒绝，{}"),
+    ("`time` is more than {} ahead of the server's clock", "`time` 比服务器时钟超前 {} 以上"),
     ("score {}{}", "评分 {}{}"),
     ("expected {}, found {}", "应为{}，实际为{}"),
     ("a map", "映射"),

@@ -213,7 +213,15 @@ fn keep(file: &str, made: Vec<Made>, role: Role, context: &mut ReaderContext<'_>
         let labels: BTreeMap<String, String> = made.caller.map(|caller| ("caller".to_owned(), id(caller))).into_iter().collect();
         let origin = Origin { file: file.to_owned(), index };
         let Made { component, metric, points, .. } = made;
-        let kept = Series { origin, component: Some(component), instance: None, metric: metric.to_owned(), modelled, labels, points };
+        let kept = Series {
+            origin,
+            component: Some(component),
+            instance: None,
+            metric: metric.to_owned(),
+            modelled,
+            labels,
+            points: points.into(),
+        };
         match role {
             Role::Metrics => context.facts.series.push(kept),
             Role::Baseline => context.facts.baseline.push(kept),
