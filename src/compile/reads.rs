@@ -1,6 +1,24 @@
 //! What a condition reads: the metrics of its values, and what it gives to scripts. Whoever asks which data a rule needs asks here.
 
-use super::plan::{Argument, Call, Cond, CondKind, Metric, Value};
+use std::collections::BTreeSet;
+
+use super::plan::{Argument, Call, Cond, CondKind, Metric, Plan, Value};
+
+impl Plan {
+    /// The names of all metrics that rules, trees and states read.
+    pub fn metrics(&self) -> BTreeSet<&str> {
+        let rules = self.rules.values().map(|rule| &rule.condition);
+        let trees = self.trees.values().flat_map(|tree| tree.nodes.values()).filter_map(|node| node.auto.as_ref());
+        let mut open: Vec<&Cond> = rules.chain(trees).chain(self.states.values()).collect();
+        let mut read = BTreeSet::new();
+        while let Some(cond) = open.pop() {
+            let given = cond.calls().into_iter().flat_map(Call::metrics);
+            read.extend(cond.metrics().into_iter().chain(given).map(|metric| metric.name.as_str()));
+            open.extend(cond.children());
+        }
+        read
+    }
+}
 
 impl Cond {
     /// The two sides of a comparison, each without the share that is taken of it.

@@ -235,7 +235,7 @@ fn kind_of(protocol: Protocol) -> Present {
     let none = Present::default();
     match protocol {
         Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix => Present { alerts: true, ..none },
-        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::Pull | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
         Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => Present { logs: true, ..none },
         Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => Present { events: true, ..none },
         Protocol::OtlpTraces(_) | Protocol::Scores => none,

@@ -25,6 +25,7 @@ mod notifications;
 mod openapi;
 mod ops;
 mod predict;
+mod pull;
 mod queries;
 mod refusal;
 mod reload;
@@ -54,6 +55,7 @@ use anomaly::Model;
 use diag::{Code, Diagnostic, Text};
 use live::{Backlog, Live, Options, Revision};
 use project::Project;
+use pull::Puller;
 use value::Time;
 
 pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
@@ -84,6 +86,7 @@ pub struct AppState {
     live: Arc<Live>,
     notifier: notices::Notifier,
     reloader: Arc<Reloader>,
+    puller: Puller,
     journal: Mutex<Journal>,
     /// By name.
     models: BTreeMap<String, Model>,
@@ -132,9 +135,10 @@ impl AppState {
         let live = Arc::new(live);
         let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
+        let puller = Puller::start(&config.pull, &live);
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
         let (journal, started) = (Mutex::new(journal), now());
-        let served = AppState { live, notifier, reloader, journal, models, turns, guard, tls, limits, stopping, say, started };
+        let served = AppState { live, notifier, reloader, puller, journal, models, turns, guard, tls, limits, stopping, say, started };
         Ok((served, warnings))
     }
 
@@ -182,6 +186,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let (done, stopped) = std::sync::mpsc::channel();
     let stopping = std::thread::spawn(move || {
         served.reloader.stop();
+        served.puller.stop();
         served.notifier.stop();
         served.live.stop();
         // Nobody waits for it any more after the deadline.

@@ -43,13 +43,18 @@ fn published(served: &AppState, locale: &Locale) -> Json {
     let published = served.live.published();
     let mut diagnosis = (*published.diagnosis).clone();
     words::tell(&mut diagnosis, locale, &published.revision.project.estate);
-    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(locale.lang == Lang::Zh)));
+    diagnosis.warnings.extend(notes(served, locale.lang == Lang::Zh));
     Json(json!({
         "diagnosis": diagnosis,
         "revision": published.revision.digest,
         "position": published.position,
         "took_ms": published.took,
     }))
+}
+
+/// What a reader of an answer must know about the rules and the metrics behind it.
+fn notes(served: &AppState, chinese: bool) -> impl Iterator<Item = String> {
+    served.reloader.note().into_iter().chain(served.puller.notes()).map(move |note| note.shown(chinese))
 }
 
 fn past(served: &AppState, at: Time, locale: &Locale) -> Result<Json, Refusal> {
@@ -59,7 +64,7 @@ fn past(served: &AppState, at: Time, locale: &Locale) -> Result<Json, Refusal> {
     words::tell(&mut diagnosis, locale, bundle.estate());
     let chinese = locale.lang == Lang::Zh;
     diagnosis.warnings = bundle.warned(chinese);
-    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(chinese)));
+    diagnosis.warnings.extend(notes(served, chinese));
     Ok(Json(json!({"diagnosis": diagnosis, "revision": recent.revision.digest})))
 }
 
@@ -112,7 +117,8 @@ fn explain(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
         report.bindings.retain(|binding| binding.components.contains(only));
         report.held = report.bindings.iter().any(|binding| binding.held);
     }
-    let warnings = bundle.warned(locale.lang == Lang::Zh);
+    let chinese = locale.lang == Lang::Zh;
+    let warnings: Vec<String> = bundle.warned(chinese).into_iter().chain(notes(served, chinese)).collect();
     Ok(Json(json!({"why": report, "at": bundle.at, "revision": recent.revision.digest, "warnings": warnings})))
 }
 
