@@ -70,7 +70,7 @@ impl Compiler<'_> {
     /// A metric of the project's own model that rules read, where nothing says how several series of one component combine. Each is
     /// reported once, where it is declared.
     pub(super) fn unsaid_aggregates(&mut self, plan: &Plan) {
-        let read = plan.metrics();
+        let read = plan.all_metrics();
         let model = self.inputs.estate.model();
         let silent =
             model.types.values().flat_map(|of| of.metrics.values()).filter(|def| !def.aggregate_said && read.contains(def.name.as_str()));

@@ -74,8 +74,8 @@ impl Ask<'_> {
         }
         let step = every.clamp(SECOND, STEP);
         let (first, last) = ((from.0.div_euclid(step) + 1) * step, until.0.div_euclid(step) * step);
-        let form = || vec![("query", self.query.clone()), ("start", seconds(first)), ("end", seconds(last)), ("step", seconds(step))];
-        (first <= last).then(|| ("/api/v1/query_range", form()))
+        let pairs = || vec![("query", self.query.clone()), ("start", seconds(first)), ("end", seconds(last)), ("step", seconds(step))];
+        (first <= last).then(|| ("/api/v1/query_range", pairs()))
     }
 }
 

@@ -311,17 +311,23 @@ impl Worker {
         sender: &Sender,
         headers: &[(String, String)],
     ) -> Result<Vec<LabelledSeries>, Trouble> {
-        let Some((path, mut form)) = ask.request(from, until, self.settings.every) else { return Ok(Vec::new()) };
-        form.push(("timeout", format!("{}ms", self.settings.timeout)));
+        let Some((path, mut pairs)) = ask.request(from, until, self.settings.every) else { return Ok(Vec::new()) };
+        pairs.push(("timeout", format!("{}ms", self.settings.timeout)));
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let form: Vec<(&str, &str)> = form.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
         held(&self.report).state.requests += 1;
-        let answer = self.answer(sender, path, &headers, &form).inspect_err(|_| held(&self.report).state.failures += 1)?;
+        let answer = self.answer(sender, path, &headers, &pairs).inspect_err(|_| held(&self.report).state.failures += 1)?;
         Ok(answer.into_iter().filter_map(|series| usable(series, ask, from, until)).collect())
     }
 
-    fn answer(&self, sender: &Sender, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Result<Vec<LabelledSeries>, Trouble> {
-        let answer = sender.post_form(path, headers, form).map_err(Trouble::Silent)?;
+    fn answer(
+        &self,
+        sender: &Sender,
+        path: &str,
+        headers: &[(&str, &str)],
+        pairs: &[(&str, &str)],
+    ) -> Result<Vec<LabelledSeries>, Trouble> {
+        let answer = sender.post_form(path, headers, pairs).map_err(Trouble::Silent)?;
         let length = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
         let too_much = answer.status == UNPROCESSABLE || length > MAX_RESPONSE;
         let body = answer.usable().map_err(|why| if too_much { Trouble::TooMuch(why) } else { Trouble::Refused(why) })?;

@@ -69,10 +69,10 @@ fn server(reader: &mut Reader<'_>, node: &Node, folder: &Path) -> Option<Setting
     const KEYS: &[&str] = &["url", "every", "timeout", "history", "delay", "token", "user", "password", "headers", "ca"];
     let fields = reader.fields(node, "a server in `pull`", KEYS)?;
     let url = url(reader, &fields);
-    let every = within(reader, &fields, "every", 30 * SECOND, SECOND..=HOUR);
-    let timeout = within(reader, &fields, "timeout", 5 * SECOND, SECOND / 10..=MINUTE);
-    let history = within(reader, &fields, "history", HOUR, MINUTE..=DAY);
-    let delay = within(reader, &fields, "delay", 10 * SECOND, SECOND..=10 * MINUTE);
+    let every = within(reader, &fields, "every", 30 * SECOND, &(SECOND..=HOUR));
+    let timeout = within(reader, &fields, "timeout", 5 * SECOND, &(SECOND / 10..=MINUTE));
+    let history = within(reader, &fields, "history", HOUR, &(MINUTE..=DAY));
+    let delay = within(reader, &fields, "delay", 10 * SECOND, &(SECOND..=10 * MINUTE));
     let login = login(reader, &fields, folder);
     let headers = headers(reader, &fields, folder);
     let ca = reader.optional(&fields, "ca").map(|path| folder.join(path));
@@ -97,7 +97,7 @@ fn url(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
     Some(url.to_owned())
 }
 
-fn within(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, or: Duration, range: RangeInclusive<Duration>) -> Duration {
+fn within(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, or: Duration, range: &RangeInclusive<Duration>) -> Duration {
     let (Some(node), Some(written)) = (fields.get(key), reader.optional(fields, key)) else { return or };
     let found = parse_duration(&written).filter(|duration| range.contains(duration));
     found.unwrap_or_else(|| {
