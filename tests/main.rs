@@ -41,6 +41,7 @@ mod serve;
 mod serve_guard;
 mod serve_kill;
 mod serve_live;
+mod serve_pull;
 mod serve_real;
 mod serve_reload;
 mod serve_replay;

@@ -17,7 +17,7 @@ use value::Time;
 use crate::common::running::{ESTATE, Folder, Process, Running, SOURCES, until};
 use crate::common::{bundles, faultscope, root};
 use crate::notices::receive;
-use crate::serve_real::{Exporter, prometheus};
+use crate::serve_real::{Exporter, free_port, prometheus};
 
 const FAULT: &str = "sessions are held by a report that hangs";
 
@@ -233,7 +233,7 @@ fn from_a_rule_of_prometheus_to_a_case() {
     session("session-prometheus", |folder, address| {
         let exporter = Exporter::start();
         let host = address.trim_start_matches("http://");
-        let process = prometheus(folder, &exporter, ALERTS, host, Some(address));
+        let process = prometheus(folder, &exporter, free_port(), ALERTS, host, Some(address));
         Box::new(Watched { exporter, _prometheus: process })
     });
 }

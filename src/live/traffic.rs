@@ -108,7 +108,9 @@ impl Ledger {
         let source = |(protocol, traffic): (&&'static str, &Traffic)| {
             let silent_for = traffic.last.map(|last| now.since(last).max(0));
             let usual = traffic.usual_pause.map(|usual| usual.saturating_mul(PAUSES).max(SILENT));
-            let stale = silent_for.zip(usual).is_some_and(|(silent, usual)| silent >= usual);
+            // What is asked for stops when somebody sends it, or when nobody answers: both is said where it is asked.
+            let asked = *protocol == Protocol::Pull.name();
+            let stale = !asked && silent_for.zip(usual).is_some_and(|(silent, usual)| silent >= usual);
             Source { protocol: (*protocol).to_owned(), traffic: traffic.clone(), silent_for, stale }
         };
         self.0.iter().map(source).collect()

@@ -340,7 +340,7 @@ fn arrived(entry: &Entry, resolver: &Resolver<'_>) -> Option<Arrived> {
 pub(super) fn is_past(keep: Keep, head: &Head, now: Time) -> bool {
     let kept = match head.protocol {
         Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix | Protocol::Scores => return false,
-        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) => keep.samples,
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) | Protocol::Pull => keep.samples,
         Protocol::OtlpTraces(_) => keep.samples.max(keep.calls),
         Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => keep.signals,
         Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => keep.signals,
@@ -367,7 +367,7 @@ fn kind_of(protocol: Protocol) -> Present {
     let none = Present::default();
     match protocol {
         Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix => Present { alerts: true, ..none },
-        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::Pull | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
         Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => Present { logs: true, ..none },
         Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => Present { events: true, ..none },
         Protocol::OtlpTraces(_) | Protocol::Scores => none,

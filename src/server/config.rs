@@ -12,6 +12,7 @@ use value::fields::{Fields, Reader, items};
 use value::yaml::{Node, Value, parse};
 use value::{Dimension, Duration, Unit};
 
+use super::pull;
 use super::tokens::TokenFile;
 
 /// The file in a project folder.
@@ -27,7 +28,7 @@ const TOKENS: &str = "tokens.json";
 const MOST_BYTES: f64 = 1_099_511_627_776.0 * 1024.0;
 const MOST_COUNT: f64 = 1e9;
 
-/// Sections, each read by the arm of the same name in [`Config::section`]; `notify` is read by `notifications`, `pull` by who asks servers.
+/// Sections, each read by the arm of the same name in [`Config::section`]; `notify` is read by `notifications`.
 const SECTIONS: &[&str] = &["listen", "data", "tls", "hosts", "origins", "tokens", "limits", "retention", "keep", "notify", "pull"];
 
 /// What `server.yaml` says. Paths are relative to the folder of the file.
@@ -46,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     pub retention: Retention,
     pub keep: Keep,
+    /// Servers that are asked for metrics.
+    pub pull: Vec<pull::Settings>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +148,7 @@ impl Config {
             "limits" => limits(reader, node, &mut self.limits),
             "retention" => retention(reader, node, &mut self.retention),
             "keep" => keep(reader, node, &mut self.keep),
+            "pull" => self.pull = pull::read(reader, node, folder),
             // Read elsewhere; an unknown section is reported already.
             _ => {}
         }

@@ -25,6 +25,7 @@ mod openapi;
 mod ops;
 mod page;
 mod predict;
+mod pull;
 mod queries;
 mod refusal;
 mod reload;
@@ -55,6 +56,7 @@ use diag::{Code, Diagnostic, Text, text};
 use live::{Backlog, Live, Options, Revision};
 use localize::Diagnosis;
 use project::Project;
+use pull::Puller;
 use value::Time;
 use words::Writer;
 
@@ -85,6 +87,7 @@ pub struct AppState {
     live: Arc<Live>,
     notifier: notices::Notifier,
     reloader: Arc<Reloader>,
+    puller: Puller,
     /// By name.
     models: BTreeMap<String, Model>,
     turns: Turns,
@@ -148,9 +151,10 @@ impl AppState {
         let live = Arc::new(live);
         let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
+        let puller = Puller::start(&config.pull, &live);
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
         let started = now();
-        let served = AppState { live, notifier, reloader, models, turns, guard, tls, limits, stopping, say, report, started };
+        let served = AppState { live, notifier, reloader, puller, models, turns, guard, tls, limits, stopping, say, report, started };
         Ok((served, warnings))
     }
 
@@ -193,6 +197,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let (done, stopped) = std::sync::mpsc::channel();
     let stopping = std::thread::spawn(move || {
         served.reloader.stop();
+        served.puller.stop();
         served.notifier.stop();
         served.live.stop();
         // Nobody waits for it any more after the deadline.

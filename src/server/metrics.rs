@@ -14,6 +14,7 @@ use value::Duration;
 
 use super::AppState;
 use super::alertmanager::API_VERSION;
+use super::pull::PullState;
 use super::refusal::Refusal;
 use super::reload::ReloadState;
 use super::request::spawn_blocking;
@@ -38,6 +39,7 @@ fn page(served: &AppState) -> String {
     page.one("process_start_time_seconds", Kind::Gauge, "When the server started, in seconds since 1970.", seconds(served.started.0));
     reload(&mut page, &served.reloader.state());
     sources(&mut page, &served.live.sources());
+    pulls(&mut page, &served.puller.states());
     kept(&mut page, served);
     incidents(&mut page, &served.live.incidents());
     notifications(&mut page, &served.notifier.state());
@@ -92,6 +94,29 @@ fn sources(page: &mut Page, sources: &[Source]) {
     page.family("faultscope_source_stale", Kind::Gauge, "Whether a sender that sent regularly has stopped.");
     for source in sources {
         page.sample("", &[("protocol", source.protocol.as_str())], u8::from(source.stale));
+    }
+}
+
+fn pulls(page: &mut Page, pulls: &[PullState]) {
+    page.family("faultscope_pull_requests_total", Kind::Counter, "Requests to servers that are asked for metrics, by their result.");
+    for state in pulls {
+        page.sample("", &[("url", state.url.as_str()), ("result", "success")], state.requests - state.failures.min(state.requests));
+        page.sample("", &[("url", state.url.as_str()), ("result", "failure")], state.failures);
+    }
+    page.family("faultscope_pull_samples_total", Kind::Counter, "Samples that were asked for and kept.");
+    for state in pulls {
+        page.sample("", &[("url", state.url.as_str())], state.samples);
+    }
+    page.family("faultscope_pull_failing", Kind::Gauge, "Whether a server does not answer all that it is asked.");
+    for state in pulls {
+        page.sample("", &[("url", state.url.as_str())], u8::from(state.failing_since.is_some()));
+    }
+    let help = "Up to when what is asked for is known, in seconds since 1970.";
+    page.family("faultscope_pull_known_until_timestamp_seconds", Kind::Gauge, help);
+    for state in pulls {
+        if let Some(until) = state.known_until {
+            page.sample("", &[("url", state.url.as_str())], seconds(until.0));
+        }
     }
 }
 
@@ -190,7 +215,7 @@ fn delays(page: &mut Page, delays: &Delays) {
 }
 
 /// Milliseconds in seconds, without rounding: `1.5`.
-fn seconds(milliseconds: Duration) -> String {
+pub(super) fn seconds(milliseconds: Duration) -> String {
     let sign = if milliseconds < 0 { "-" } else { "" };
     let (whole, rest) = (milliseconds.unsigned_abs() / 1_000, milliseconds.unsigned_abs() % 1_000);
     let rest = format!("{rest:03}");

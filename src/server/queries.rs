@@ -69,8 +69,8 @@ fn published(served: &AppState, shape: &Shape) -> Response {
     let (locale, estate) = (&shape.locale, &published.laid.estate);
     let mut diagnosis = (*published.diagnosis).clone();
     words::tell(&mut diagnosis, locale, estate);
-    let notes = served.reloader.note().into_iter().chain(published.laid.note());
-    diagnosis.warnings.extend(notes.map(|note| note.shown(locale.lang == Lang::Zh)));
+    let chinese = locale.lang == Lang::Zh;
+    diagnosis.warnings.extend(notes(served, chinese).chain(published.laid.note().map(|note| note.shown(chinese))));
     shape.page(served, &diagnosis, estate).unwrap_or_else(|| {
         let answer = json!({
             "diagnosis": diagnosis,
@@ -82,6 +82,11 @@ fn published(served: &AppState, shape: &Shape) -> Response {
     })
 }
 
+/// What a reader of an answer must know about the rules and the metrics behind it.
+fn notes(served: &AppState, chinese: bool) -> impl Iterator<Item = String> {
+    served.reloader.note().into_iter().chain(served.puller.notes()).map(move |note| note.shown(chinese))
+}
+
 fn past(served: &AppState, at: Time, shape: &Shape) -> Result<Response, Refusal> {
     let locale = &shape.locale;
     let recent = recent(served)?;
@@ -90,7 +95,7 @@ fn past(served: &AppState, at: Time, shape: &Shape) -> Result<Response, Refusal>
     words::tell(&mut diagnosis, locale, bundle.estate());
     let chinese = locale.lang == Lang::Zh;
     diagnosis.warnings = bundle.warned(chinese);
-    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(chinese)));
+    diagnosis.warnings.extend(notes(served, chinese));
     let page = shape.page(served, &diagnosis, bundle.estate());
     Ok(page.unwrap_or_else(|| Json(json!({"diagnosis": diagnosis, "revision": recent.revision.digest})).into_response()))
 }
@@ -145,7 +150,8 @@ fn explain(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
         report.bindings.retain(|binding| binding.components.contains(only));
         report.held = report.bindings.iter().any(|binding| binding.held);
     }
-    let warnings = bundle.warned(locale.lang == Lang::Zh);
+    let chinese = locale.lang == Lang::Zh;
+    let warnings: Vec<String> = bundle.warned(chinese).into_iter().chain(notes(served, chinese)).collect();
     Ok(Json(json!({"why": report, "at": bundle.at, "revision": recent.revision.digest, "warnings": warnings})))
 }
 

@@ -17,6 +17,7 @@ use words::{Lang, Locale};
 
 use super::AppState;
 use super::asked::{Asked, Sent};
+use super::pull::PullState;
 use super::queries::recent;
 use super::refusal::Refusal;
 use super::reply::Json;
@@ -161,6 +162,8 @@ pub struct Coverage {
     pub sources: Vec<Source>,
     /// Protocols that sent regularly and have stopped.
     pub stale_sources: Vec<String>,
+    /// Servers that are asked for metrics that nobody sends.
+    pub pulls: Vec<PullState>,
 }
 
 /// `GET /api/v1/coverage?limit=`: which layer decides how many incidents, and which signals have stopped.
@@ -189,6 +192,7 @@ fn covered(served: &AppState, recent: &Recent, limit: usize) -> Coverage {
         silent_series: silent.into_iter().take(limit).collect(),
         stale_sources: sources.iter().filter(|source| source.stale).map(|source| source.protocol.clone()).collect(),
         sources,
+        pulls: served.puller.states(),
     }
 }
 

@@ -47,6 +47,7 @@ mod sources;
 mod tests;
 mod traces;
 mod trouble;
+mod wanted;
 
 pub use bundle::{BundleText, FileText, MAX_FILE_BYTES, MAX_SKEW, first_time, last_time, read_bundle, read_facts, skew};
 pub use counter::{is_counter, rates};
@@ -72,3 +73,4 @@ pub use scores::{ScoreEntry, ScoreFrame, ScoreRefusal, add_scores, score_entries
 pub use seen::{CALLS, MOST_CALLS, MOST_PODS, SIGNALS, Seen, SeenPod, Sighting, Sightings, TRACES};
 pub use traces::{Calls, Minutes, SentSpan, SpanFamily, Spans, span_family};
 pub use trouble::{Phrases, Trouble, trouble_of};
+pub use wanted::Wanted;

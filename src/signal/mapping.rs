@@ -13,7 +13,7 @@ use super::resolver::Resolver;
 pub(super) const TOTAL: &str = "_total";
 
 /// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.
-const SUFFIXES: &[(&str, &str)] = &[
+pub(super) const SUFFIXES: &[(&str, &str)] = &[
     ("_bytes_per_second", "B/s"),
     ("_per_second", "/s"),
     ("_per_minute", "/min"),
@@ -189,6 +189,6 @@ pub(super) fn metric_of<'m>(model: &'m Model, kind: &'m str, name: &str) -> Opti
 }
 
 /// `wanted` is as written by the user: a name or a Chinese name.
-fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
+pub(super) fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
     model.find_type(wanted).is_some_and(|t| model.is_a(kind, &t.name))
 }

@@ -1,6 +1,6 @@
 //! What `check` says of `sources.yaml`: names that nobody has, counters read as values, entries that do nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{MappingRules, Resolver};
 use diag::{Diagnostic, Sources};
@@ -203,4 +203,42 @@ fn conditions_with_patterns() {
         let labels = BTreeMap::from([("box".to_owned(), "order-db".to_owned()), ("job".to_owned(), job.to_owned())]);
         assert_eq!(Resolver::new(&rules, &estate).place(&labels).is_some(), fits, "{condition} {job}");
     }
+}
+
+/// Series that may be metrics which rules read: what a server is asked for.
+#[test]
+fn where_a_metric_may_come_from() {
+    let mut sources = Sources::default();
+    let text = "metrics:\n  - {series: box_cpu_seconds_total, metric: load, labels: {mode: busy}}\n  - {series: lag, metric: 延时, unit: s, query: 'max by (box) (lag)'}\n  - {series: same, metric: delay, query: same}\n  - {series: elsewhere, metric: load, type: service}\n  - {series: unread, metric: hits}\n";
+    let id = sources.add("sources.yaml", text);
+    let (rules, found) = MappingRules::read(&sources, id);
+    assert!(found.is_empty(), "{found:?}");
+    let wanted = rules.wanted(&BTreeSet::from(["delay", "load", "nobody_has_it"]), &super::estate());
+    let shown: Vec<String> = wanted
+        .iter()
+        .map(|one| {
+            let labels = one.labels.iter().map(|(name, value)| format!("{name}={value}"));
+            let query = one.query.iter().map(|query| format!("= {query}"));
+            [one.series.clone()].into_iter().chain(labels).chain(query).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    let expected = [
+        "box_cpu_seconds_total mode=busy",
+        "delay",
+        "delay_days",
+        "delay_hours",
+        "delay_microseconds",
+        "delay_milliseconds",
+        "delay_minutes",
+        "delay_ms",
+        "delay_seconds",
+        "delay_us",
+        "lag = max by (box) (lag)",
+        "load",
+        "load_percent",
+        "load_percentage",
+        "load_ratio",
+        "same",
+    ];
+    assert_eq!(shown, expected);
 }
