@@ -80,7 +80,10 @@ impl Ledger {
     /// A request was read; so many of its signals were too old.
     pub fn read(&mut self, protocol: Protocol, received: Time, taken: &Taken, too_old: usize) {
         self.heard(protocol, received);
-        let repeated: usize = taken.counts.kinds().iter().map(|(_, kind)| kind.duplicates + kind.merged).sum();
+        // Parts of a series that are joined repeat nothing: what counts there are samples.
+        let kinds = taken.counts.kinds();
+        let signals = kinds.iter().filter(|(name, _)| *name != "series").map(|(_, kind)| kind);
+        let repeated: usize = signals.map(|kind| kind.duplicates + kind.merged).sum();
         let repeated = repeated.min(taken.accepted);
         let too_old = too_old.min(taken.accepted - repeated);
         let traffic = self.of(protocol);

@@ -59,7 +59,7 @@ const EXPECTED: &[&str] = &[
     "series order-service span_duration* 10:00:40=100",
     "series order-service span_error_percent* 10:00:40=0",
     "series order-service span_own_time* 10:00:40=20",
-    "F4009 `traces.json`: calls that only the traces show, used as relations: order-service -> order-db (5 spans)",
+    "F4009 `traces.json`: calls seen but not in the topology: order-service -> order-db (5 spans)",
 ];
 
 fn otlp(spans: &[One]) -> String {
@@ -232,7 +232,7 @@ fn files_that_cannot_be_read() {
         &otlp(spans.get(..2).unwrap()),
         &[
             "F4002 `traces.json`: 2 spans are too few: a component needs at least 5 within 1m",
-            "F4009 `traces.json`: calls that only the traces show, used as relations: order-service -> order-db (1 span)",
+            "F4009 `traces.json`: calls seen but not in the topology: order-service -> order-db (1 span)",
         ],
     );
 }
