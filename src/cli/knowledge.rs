@@ -95,13 +95,13 @@ fn ask_with_store(args: &Args, project: &Project, asked: &Asked, walk: &Walk) ->
     let ask =
         |store: &Store| -> Result<Answer, StoreError> { project.draw_knowledge()?.beside(store).ask(&project.estate, asked.clone(), walk) };
     if let Some(path) = &args.store {
-        return Ok(Some(ask(&open_existing(path)?)?));
+        return Ok(Some(ask(&open_existing(path)?).map_err(|error| error.at(path))?));
     }
     let path = project.root.join(DEFAULT_STORE);
     if is_missing(&path) {
         return Ok(None);
     }
-    let answer = open_to_read(&path).and_then(|store| Ok(ask(&store)?));
+    let answer = open_to_read(&path).and_then(|store| Ok(ask(&store).map_err(|error| error.at(&path))?));
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(Failure::Wrong(why)) => {

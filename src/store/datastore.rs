@@ -30,7 +30,7 @@ pub struct RedbDatastore {
 impl RedbDatastore {
     /// The graph of this file, which is created if it does not exist.
     pub fn new_db(path: &Path) -> Result<indradb::Database<RedbDatastore>, StoreError> {
-        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path)?), access: Access::Write }))
+        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path).map_err(|error| error.at(path))?), access: Access::Write }))
     }
 
     pub(super) fn over(db: &Arc<Database>, access: &Access) -> Self {

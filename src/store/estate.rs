@@ -160,7 +160,7 @@ impl<'t> Estate<'t> {
             for words in words.chunk_by(|a, b| a.order() == b.order()) {
                 let Some(word) = words.first() else { continue };
                 let item = key_bytes(word.what(), word.texts());
-                let old = before.of(&item)?;
+                let old = before.of(&item).map_err(|error| error.within(&text!("the declarations of the origins")))?;
                 let mut new = old.clone();
                 for word in words {
                     match word.said()? {
@@ -176,21 +176,23 @@ impl<'t> Estate<'t> {
                 }
                 applied.said = true;
                 let entry = Entry { key: Key::cut(&mut Cut(&item))?, before: merged(&item, &old)?, after: merged(&item, &new)? };
-                self.write_layers(&item, &old, new, first)?;
+                self.write_layers(&item, &old, new, first).map_err(|error| error.within(&text!("the declarations of the origins")))?;
                 if entry.before == entry.after {
                     continue;
                 }
                 let number = u32::try_from(applied.all()).unwrap_or(u32::MAX);
-                self.changes.push((change_key(revision, number), entry.bytes()?))?;
+                let change = (change_key(revision, number), entry.bytes()?);
+                self.changes.push(change).map_err(|error| error.within(&text!("the changes of the revisions")))?;
                 applied.count(&entry);
-                self.draw(entry, first, &mut drawing)?;
+                self.draw(entry, first, &mut drawing).map_err(|error| error.within(&text!("the graph")))?;
             }
-            self.graph.put_vertices(std::mem::take(&mut drawing.vertices))?;
+            let vertices = std::mem::take(&mut drawing.vertices);
+            self.graph.put_vertices(vertices).map_err(|error| error.within(&text!("the graph")))?;
         }
         drop(words);
-        self.layers.flush()?;
-        self.changes.flush()?;
-        self.finish(drawing)?;
+        self.layers.flush().map_err(|error| error.within(&text!("the declarations of the origins")))?;
+        self.changes.flush().map_err(|error| error.within(&text!("the changes of the revisions")))?;
+        self.finish(drawing).map_err(|error| error.within(&text!("the graph")))?;
         Ok(applied)
     }
 
@@ -214,7 +216,7 @@ impl<'t> Estate<'t> {
     }
 
     pub(super) fn next_revision(&self) -> Result<u64, StoreError> {
-        let last = self.audit.last()?;
+        let last = self.audit.last().map_err(|error| StoreError::from(error).within(&text!("the list of revisions")))?;
         let Some((key, _)) = last else { return Ok(1) };
         let last = <[u8; 8]>::try_from(key.value()).map(u64::from_be_bytes);
         let last = last.map_err(|_| StoreError::Broken(text!("a revision has no number")))?;
@@ -223,7 +225,9 @@ impl<'t> Estate<'t> {
 
     /// Enters a revision whose changes are written down.
     pub(super) fn enter(&mut self, audit: &Audit) -> Result<(), StoreError> {
-        self.audit.insert(audit.revision.to_be_bytes().as_slice(), serde_json::to_vec(audit)?.as_slice())?;
+        let value = serde_json::to_vec(audit)?;
+        let entered = self.audit.insert(audit.revision.to_be_bytes().as_slice(), value.as_slice());
+        entered.map_err(|error| StoreError::from(error).within(&text!("the list of revisions")))?;
         Ok(())
     }
 
