@@ -134,6 +134,9 @@ struct ExportArgs {
 
 #[derive(Debug, clap::Args)]
 struct ConflictsArgs {
+    /// Also what git says differently on purpose, by `extend`
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -270,11 +273,13 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     for one in &records.components {
         let name = one.name.as_ref().filter(|name| **name != one.id).map_or_else(String::new, |name| format!(" {name}"));
         let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
+        let aliases = if one.aliases.is_empty() { String::new() } else { format!(", also {}", one.aliases.join(", ")) };
         let more: String = more.into_iter().filter_map(|(what, said)| said.as_deref().map(|said| format!(", {what} {said}"))).collect();
-        writeln!(out, "{}", one_line(&format!("  {}{name} ({}{more}, from {})", one.id, one.kind, one.origin)))?;
+        writeln!(out, "{}", one_line(&format!("  {}{name} ({}{more}{aliases}, from {})", one.id, one.kind, one.origin)))?;
     }
     for one in &records.relations {
-        writeln!(out, "{}", one_line(&format!("  {} {} {} (from {})", one.from, one.kind, one.to, one.origin)))?;
+        let effect = one.effect.map_or_else(String::new, |effect| format!("effect {}, ", effect.name()));
+        writeln!(out, "{}", one_line(&format!("  {} {} {} ({effect}from {})", one.from, one.kind, one.to, one.origin)))?;
     }
     for one in &records.groups {
         writeln!(out, "{}", one_line(&format!("  {}: needs {} of {} (from {})", one.id, one.need, one.members.join(", "), one.origin)))?;
@@ -323,9 +328,11 @@ fn change_words(change: &Change) -> String {
     for field in fields {
         let (old, new) = (before.get(field), after.get(field));
         if old != new {
-            let shown = |side: Option<&Value>| match side {
-                None => "nothing".to_owned(),
-                Some(value) => value.as_f64().map_or_else(|| value.to_string(), format_number),
+            let shown = |side: Option<&Value>| match (side, field.as_str()) {
+                (None, "effect") => "(as its kind)".to_owned(),
+                (Some(Value::String(effect)), "effect") => effect.clone(),
+                (None, _) => "nothing".to_owned(),
+                (Some(value), _) => value.as_f64().map_or_else(|| value.to_string(), format_number),
             };
             words.push_str(&format!("    {}\n", one_line(&format!("{field}: {} → {}", shown(old), shown(new)))));
         }
@@ -419,19 +426,22 @@ fn component(one: &DeclaredComponent, model: &Model) -> Value {
 }
 
 fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
-    let conflicts = existing(&args.store)?.conflicts()?;
+    let mut conflicts = existing(&args.store)?.conflicts()?;
+    let found = conflicts.iter().any(|one| !one.on_purpose);
+    conflicts.retain(|one| args.all || !one.on_purpose);
     match args.store.format {
         EstateFormat::Json => writeln!(out, "{}", json(&conflicts)?)?,
         EstateFormat::Text => {
-            for Conflict { id, attribute, git, other, origin } in &conflicts {
-                writeln!(out, "{}", one_line(&format!("{id} {attribute}: git says {git}, {origin} says {other}")))?;
+            for Conflict { id, attribute, git, other, origin, on_purpose } in &conflicts {
+                let purpose = if *on_purpose { " on purpose" } else { "" };
+                writeln!(out, "{}", one_line(&format!("{id} {attribute}: git says {git}{purpose}, {origin} says {other}")))?;
             }
-            if conflicts.is_empty() {
+            if !found {
                 writeln!(out, "no conflicts")?;
             }
         }
     }
-    Ok(if conflicts.is_empty() { OK } else { FINDINGS })
+    Ok(if found { FINDINGS } else { OK })
 }
 
 /// A command that only reads does not create a store.

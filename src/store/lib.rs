@@ -228,7 +228,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Attributes for which git and another origin have different values, by component, origin and attribute. Git wins.
+    /// Attributes for which git and another origin have different values, by component, origin and attribute. Git wins. Those that it
+    /// extends on purpose are among them.
     pub fn conflicts(&self) -> Result<Vec<Conflict>, StoreError> {
         let mut found = Vec::new();
         self.read(&declarations(), |view| each_item(view, |layers| found.extend(conflicts(&layers))))?;
