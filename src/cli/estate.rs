@@ -8,14 +8,14 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
-use diag::{Code, one_line, text};
+use diag::{Code, Diagnostic, one_line, text};
 
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
-use super::output::{Failure, Outcome};
+use super::output::{Failure, Outcome, warn};
 use super::{FINDINGS, OK};
-use estate::{DeclaredComponent, DeclaredRelation, Model};
+use estate::{Declared, DeclaredComponent, DeclaredRelation, Model};
 use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
 use store::{Audit, Change, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
@@ -190,11 +190,13 @@ struct ApplyReport {
 fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     let project = load_project_over(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."), args.store.store.as_deref())?;
     refuse_mistakes(&project, &args.dir)?;
+    name_left_out(&project);
     let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = super::as_of::open(&path)?;
     let mut wanted = records_of(&project.estate, GIT);
-    let overlays = project.overlays.iter().cloned();
-    wanted.components.extend(overlays.map(|one| DeclaredComponent { origin: GIT.to_owned(), ..one }));
+    let Declared { components, relations, .. } = project.beside.clone();
+    wanted.components.extend(components.into_iter().map(|one| DeclaredComponent { origin: GIT.to_owned(), ..one }));
+    wanted.relations.extend(relations.into_iter().map(|one| DeclaredRelation { origin: GIT.to_owned(), ..one }));
     wanted.cases = case_records(project.cases.cases(), &project.estate, GIT);
     // A large estate is in memory once: the project is not needed any more.
     drop(project);
@@ -227,10 +229,27 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
+/// What speaks of something that is not there, or not any more: an import may have withdrawn it. Without it, no component is removed.
+const LEFT_OUT: [Code; 3] = [Code::DANGLING_RELATION, Code::GROUP_MEMBER, Code::EXTENDS];
+/// So many of them are named.
+const MOST_NAMED: usize = 20;
+
+/// Says which items are not applied. That what they are about comes and goes must not stop the others.
+fn name_left_out(project: &Project) {
+    let found: Vec<&Diagnostic> = project.diagnostics.iter().filter(|one| one.is_error() && LEFT_OUT.contains(&one.code)).collect();
+    for one in found.iter().take(MOST_NAMED) {
+        let place = one.place.map_or_else(String::new, |place| format!("{}: ", project.sources.describe(place)));
+        warn(text!("left out: {}{} ({})", place, one.message.clone(), one.code));
+    }
+    if found.len() > MOST_NAMED {
+        warn(text!("left out: {} more of this kind", found.len() - MOST_NAMED));
+    }
+}
+
 /// A project leaves out items with errors. Here that would remove them from the store.
 fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
     let concerned = |path: &str| path.starts_with("topology/") || path.starts_with("cases/");
-    let errors = project.diagnostics.iter().filter(|d| d.is_error());
+    let errors = project.diagnostics.iter().filter(|d| d.is_error() && !LEFT_OUT.contains(&d.code));
     let mistakes = errors.filter(|d| d.place.is_none_or(|place| concerned(project.sources.path(place.source)))).count();
     if mistakes == 0 {
         return Ok(());
