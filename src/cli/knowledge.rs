@@ -116,7 +116,11 @@ fn unknown(project: &Project, graph: &KnowledgeGraph, what: &str) -> Failure {
     let names = graph.names(&project.estate);
     let help = nearest(what, names.iter().map(String::as_str))
         .map_or_else(|| text!("name a component, a case, a rule, or an alert that a case or a rule has"), did_you_mean);
-    Failure::new(Code::UNKNOWN_NAME, text!("no component, case, rule or symptom is called `{}`", what)).help(help)
+    Failure::new(
+        Code::UNKNOWN_NAME,
+        text!("no component, case or rule is called `{}`, and no case and no rule names such an alert, log line or metric", what),
+    )
+    .help(help)
 }
 
 fn page(answer: &Answer, title: Option<&str>, writer: Writer<'_>, full: bool, markdown: bool) -> String {

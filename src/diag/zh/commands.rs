@@ -215,7 +215,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("cannot read an entry: {}", "无法读取一条记录：{}"),
     ("cannot read the graph: {}", "无法读取图：{}"),
     ("cases of the store are left out: {}", "未计入存储中的案例：{}"),
-    ("no component, case, rule or symptom is called `{}`", "没有名为 `{}` 的组件、案例、规则或症状"),
+    (
+        "no component, case or rule is called `{}`, and no case and no rule names such an alert, log line or metric",
+        "没有名为 `{}` 的组件、案例或规则，也没有案例或规则提到这样的告警、日志或指标",
+    ),
     ("name a component, a case, a rule, or an alert that a case or a rule has", "请指定组件、案例或规则，或案例、规则中出现过的告警"),
     ("a revision has no number", "有一个版本没有编号"),
     ("`{}` has an empty id, kind or origin: all are required", "`{}` 的 id、类型或来源为空：三者都不可缺少"),
