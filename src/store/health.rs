@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::StoreError;
 use super::damaged::{Journal, Keep, Reader};
 use super::open::open_to_read;
-use super::tables::{Definition, LAYERS, parts};
+use super::tables::{Definition, LAYERS, open_part, parts};
 
 /// What a check of every part of a store found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ fn part(name: String, read: Result<Option<u64>, StoreError>) -> Part {
 
 fn entries(reader: &mut Reader, table: Definition) -> Result<Option<u64>, StoreError> {
     reader.ask(|view| {
-        let table = view.open_table(table)?;
+        let Some(table) = open_part(view, table)? else { return Ok(Some(0)) };
         let mut count = 0;
         for entry in table.range::<&[u8]>(..)? {
             entry?;

@@ -4,7 +4,7 @@
 //! [`Store::apply`] is the only way to write: one database transaction with the layers, the graph, the audit entry and each item
 //! before and after. It is on disk when the call returns. Past states are the present with later changes undone.
 //!
-//! A change, file by file: `estate` (`layers`, merging by `records`), `graph`, then the journal, which `history` reads. `open`
+//! A change, file by file: `estate` (`layers`, merging by `records`), `graph` and what is `waiting` for it, then the journal, which `history` reads. `open`
 //! and `guard` never modify a file that is not a store; `blocks` compares all that is read with its checksums, `health` and
 //! `salvage` deal with what does not match; `datastore` is the interface to IndraDB. `web` is another graph, in memory: what people know.
 
@@ -23,6 +23,7 @@ mod open;
 mod records;
 mod salvage;
 mod tables;
+mod waiting;
 mod web;
 
 use std::path::Path;
@@ -45,7 +46,7 @@ use history::View;
 use layers::{Before, each_item, split};
 use open::Access;
 use records::{Item, Key};
-use tables::{Cut, LAYERS, parts, write_to};
+use tables::{Cut, LAYERS, open_part, parts, write_to};
 
 /// The estate in a file. Cheap to clone; clones are the same store.
 #[derive(Debug, Clone)]
@@ -120,7 +121,7 @@ impl Store {
     fn read_everything(&self) -> Result<(), StoreError> {
         let view = self.db.begin_read()?;
         for (table, part) in parts() {
-            let table = view.open_table(table).map_err(|error| StoreError::from(error).within(&part))?;
+            let Some(table) = open_part(&view, table).map_err(|error| error.within(&part))? else { continue };
             for entry in table.range::<&[u8]>(..)? {
                 entry.map_err(|error| StoreError::from(error).within(&part))?;
             }

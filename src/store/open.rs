@@ -12,7 +12,7 @@ use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabas
 use super::StoreError;
 use super::blocks::{Blocks, COPIES, MAGIC as BLOCKS, damaged_block};
 use super::guard::Guard;
-use super::tables::{ALL, META, value_of, write_to};
+use super::tables::{ALL, LISTED, META, value_of, write_to};
 
 const MAGIC: &[u8] = b"faultscope estate";
 /// Raised whenever an older program could not read what a newer one writes.
@@ -237,6 +237,7 @@ fn write_meta(db: &Database) -> Result<(), StoreError> {
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(b"magic".as_slice(), MAGIC)?;
+        meta.insert(LISTED, b"".as_slice())?;
         meta.insert(b"format".as_slice(), FORMAT.to_be_bytes().as_slice())?;
     }
     transaction.commit()?;

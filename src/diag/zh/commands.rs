@@ -199,6 +199,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("the changes of the revisions", "各版本的变更"),
     ("the declarations of the origins", "各来源的声明"),
     ("the estate as it is", "当前的拓扑"),
+    ("the relations that wait for a component", "等待组件出现的关系"),
     ("the vertices of the graph", "图的顶点"),
     ("the edges of the graph", "图的边"),
     ("the reversed edges of the graph", "图的反向边"),
