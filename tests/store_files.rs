@@ -40,7 +40,7 @@ fn files_say_more_about_imported_components() {
     assert_eq!(said, [json!(null), json!("redis"), json!("core"), json!("dba"), json!("import:csv")], "{found}");
     assert_eq!((&found["attributes"]["maxmemory"], &found["extends"]), (&json!(2_147_483_648.0), &json!(null)));
     // To say otherwise is what it is for.
-    let conflicts = |more: &[&str]| faultscope(&[&["estate", "conflicts", "--store", store], more].concat());
+    let conflicts = |more: &[&str]| faultscope(&[&["estate", "conflicts", "--store", store][..], more].concat());
     assert_eq!(conflicts(&[]), (0, "no conflicts\n".to_owned(), String::new()));
     let (code, out, _) = conflicts(&["--all"]);
     assert_eq!(code, 0, "{out}");

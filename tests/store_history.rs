@@ -388,7 +388,7 @@ fn indices_follow_the_estate() {
 // The command line.
 
 /// A project with the shop and one case in it, and the path of its store.
-pub fn project(name: &str) -> (String, String) {
+pub(crate) fn project(name: &str) -> (String, String) {
     let dir = fresh(name);
     for folder in ["topology", "cases/HIS-1"] {
         fs::create_dir_all(dir.join(folder)).unwrap();
@@ -400,13 +400,13 @@ pub fn project(name: &str) -> (String, String) {
     (dir.to_str().unwrap().to_owned(), store.to_str().unwrap().to_owned())
 }
 
-pub fn ran(args: &[&str]) -> String {
+pub(crate) fn ran(args: &[&str]) -> String {
     let (code, out, error) = faultscope(args);
     assert_eq!(code, 0, "{args:?}: {error}");
     out
 }
 
-pub fn ran_json(args: &[&str]) -> Value {
+pub(crate) fn ran_json(args: &[&str]) -> Value {
     serde_json::from_str(&ran(&[args, &["--format", "json"][..]].concat())).unwrap()
 }
 

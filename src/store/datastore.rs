@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use diag::text;
 use indradb::{BulkInsertItem, Datastore, DynIter, Edge, Identifier, Json, Transaction, Vertex};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use uuid::Uuid;
@@ -77,7 +78,7 @@ fn write<T>(db: &Database, work: impl FnOnce(&mut Graph<'_>) -> Result<T, StoreE
 }
 
 fn fault(error: StoreError) -> indradb::Error {
-    indradb::Error::Datastore(Box::new(error))
+    indradb::Error::Datastore(Box::new(error.within(&text!("the graph"))))
 }
 
 type Rows = Box<dyn Iterator<Item = Result<Row, StoreError>>>;

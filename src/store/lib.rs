@@ -4,9 +4,10 @@
 //! [`Store::apply`] is the only way to write: one database transaction with the layers, the graph, the audit entry and each item
 //! before and after. It is on disk when the call returns. Past states are the present with later changes undone.
 //!
-//! A change, file by file: `estate` (`layers`, merging by `records`), `graph` and what is `waiting` for it, then the journal, which `history` reads. `open`
-//! and `guard` never modify a file that is not a store; `blocks` compares all that is read with its checksums, `health` and
-//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB. `web` is another graph, in memory: what people know.
+//! A change, file by file: `estate` (`layers`, merging by `records`), `graph` and what is `waiting` for it, then the journal, which
+//! `history` reads. `open` and `guard` never modify a file that is not a store; `blocks` compares all that is read with its checksums,
+//! `health` and `salvage` deal with what does not match; `datastore` is the interface to IndraDB. `web` is another graph, in memory: what
+//! people know.
 
 mod blocks;
 mod damaged;
