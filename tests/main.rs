@@ -48,6 +48,7 @@ mod serve_replay;
 mod serve_session;
 mod store;
 mod store_damage;
+mod store_files;
 mod store_history;
 mod tidy;
 mod timeline;

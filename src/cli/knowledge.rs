@@ -95,13 +95,13 @@ fn ask_with_store(args: &Args, project: &Project, asked: &Asked, walk: &Walk) ->
     let ask =
         |store: &Store| -> Result<Answer, StoreError> { project.draw_knowledge()?.beside(store).ask(&project.estate, asked.clone(), walk) };
     if let Some(path) = &args.store {
-        return Ok(Some(ask(&open_existing(path)?)?));
+        return Ok(Some(ask(&open_existing(path)?).map_err(|error| error.at(path))?));
     }
     let path = project.root.join(DEFAULT_STORE);
     if is_missing(&path) {
         return Ok(None);
     }
-    let answer = open_to_read(&path).and_then(|store| Ok(ask(&store)?));
+    let answer = open_to_read(&path).and_then(|store| Ok(ask(&store).map_err(|error| error.at(&path))?));
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(Failure::Wrong(why)) => {
@@ -116,7 +116,11 @@ fn unknown(project: &Project, graph: &KnowledgeGraph, what: &str) -> Failure {
     let names = graph.names(&project.estate);
     let help = nearest(what, names.iter().map(String::as_str))
         .map_or_else(|| text!("name a component, a case, a rule, or an alert that a case or a rule has"), did_you_mean);
-    Failure::new(Code::UNKNOWN_NAME, text!("no component, case, rule or symptom is called `{}`", what)).help(help)
+    Failure::new(
+        Code::UNKNOWN_NAME,
+        text!("no component, case or rule is called `{}`, and no case and no rule names such an alert, log line or metric", what),
+    )
+    .help(help)
 }
 
 fn page(answer: &Answer, title: Option<&str>, writer: Writer<'_>, full: bool, markdown: bool) -> String {

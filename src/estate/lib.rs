@@ -11,6 +11,7 @@
 
 mod aliases;
 mod base;
+mod beside;
 mod build;
 mod change;
 #[cfg(test)]

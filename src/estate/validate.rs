@@ -95,6 +95,11 @@ impl<'d> Names<'d> {
         }
     }
 
+    /// Whether an id refers to something, or to what is wrong and reported already.
+    pub fn has(&self, id: &str) -> bool {
+        !matches!(self.find(id), Found::Nothing)
+    }
+
     /// Where an id was first declared.
     fn first_place(&self, id: &str) -> Option<Place> {
         match self.find_component(id).and_then(|at| self.component(at)) {

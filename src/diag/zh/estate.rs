@@ -21,6 +21,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("{} must be {}, not `{}`", "{}必须是{}，不能是 `{}`"),
     ("the tier of `{}`", "`{}` 的等级"),
     ("left out: {}", "未采用：{}"),
+    ("left out: {}{} ({})", "未采用：{}{}（{}）"),
+    ("left out: {} more of this kind", "未采用：另有 {} 处同类问题"),
     ("left out: {}, and {} more of this kind", "未采用：{}，另有 {} 处同类问题"),
     ("attribute `{}` must be a text, a number, or true or false, not {}", "属性 `{}` 必须是文本、数字、true 或 false，不能是{}"),
     ("use a number in `{}`, or text with a unit, like `\"{}\"`", "请使用以 `{}` 为单位的数字，或带单位的文本，例如 `\"{}\"`"),
