@@ -11,9 +11,11 @@ use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
+use super::hosts::{Host, hosts};
 use super::kubernetes_objects::{Class, Key, Object, collect, ids};
 use super::kubernetes_settings::{Maps, Told};
 use super::selectors::{main_container, quantity, required, selects};
+use super::telemetry::Telemetry;
 use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, static_pods, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
@@ -155,6 +157,17 @@ impl<'o> Cluster<'o> {
         }
     }
 
+    /// The Service that a host name refers to wherever it is read: `service.namespace`, `service.namespace.svc`, or a pod of that.
+    fn whole_host(&self, host: &str) -> Option<&'o Object<'o>> {
+        let parts: Vec<&str> = host.split('.').collect();
+        match parts.as_slice() {
+            [service, namespace] | [service, namespace, "svc", ..] | [_, service, namespace, "svc", ..] => {
+                self.find("Service", namespace, service)
+            }
+            _ => None,
+        }
+    }
+
     fn workload(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
         let id = self.id(object);
         let mut component = software(object, &id, &image(object));
@@ -193,29 +206,41 @@ impl<'o> Cluster<'o> {
     fn settings(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         let none = Maps::new();
         let told = Told::of(object.pod(), self.maps.get(object.namespace.as_str()).unwrap_or(&none));
-        let mut asked: BTreeSet<(&str, String)> = told.awaited.iter().map(|host| ("", host.clone())).collect();
-        for (name, value) in &told.settings {
-            asked.extend(guess::hosts(name, value).into_iter().map(move |host| (name.as_str(), host)));
+        let waits = told.awaited.iter().map(|host| Host { name: host.clone(), port: None, bare: false });
+        let mut asked: BTreeSet<(&str, bool, Host)> = waits.map(|host| ("", false, host)).collect();
+        for setting in &told.settings {
+            let named = hosts(&setting.name, &setting.value);
+            asked.extend(named.into_iter().map(move |host| (setting.name.as_str(), setting.sends, host)));
         }
-        for (name, host) in &asked {
-            let Some(service) = self.host(host, &object.namespace) else { continue };
+        let own = Telemetry::of(&image(object), &object.name);
+        for (name, sends, host) in asked {
+            let found = if host.bare { self.whole_host(&host.name) } else { self.host(&host.name, &object.namespace) };
+            let Some(service) = found else { continue };
             let target = self.id(service);
             // A Service in front of the pods themselves is no other's. Those of a job answer nobody, whatever their labels.
             let before = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());
-            let own = before && !object.is(Class::Job);
-            if own || target == id {
+            if (before && !object.is(Class::Job)) || target == id {
                 continue;
             }
-            if guess::is_telemetry(name) {
-                let why = "telemetry target: not needed to serve requests";
-                builder.skip(format!("`{id}` depends_on `{target}` (`{name}`)"), why, object.source);
-            } else {
-                builder.relate(id, "depends_on", &target, object.source);
+            match own.needs_not(self.telemetry(service), name, sends, host.port) {
+                None => builder.relate(id, "depends_on", &target, object.source),
+                Some(why) => {
+                    let setting = if name.is_empty() { String::new() } else { format!(" (`{name}`)") };
+                    builder.skip(format!("`{id}` depends_on `{target}`{setting}"), why, object.source);
+                }
             }
         }
         for (what, why) in &told.missed {
             builder.skip(format!("{what} of `{id}`"), *why, object.source);
         }
+    }
+
+    /// What a Service and those behind it have to do with telemetry.
+    fn telemetry(&self, service: &Object<'_>) -> Telemetry {
+        let none = Backends::default();
+        let behind = self.backends.get(&service.key()).unwrap_or(&none);
+        let ends = behind.workloads.iter().chain(&behind.pods).chain(&behind.templates);
+        ends.map(|end| Telemetry::of(&image(end), &end.name)).fold(Telemetry::of("", &service.name), Telemetry::or)
     }
 
     /// The volume claims of a workload or a pod.

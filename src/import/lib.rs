@@ -4,7 +4,7 @@
 //! [`compare`] shows what a new import changes. No I/O here: text in, values out.
 //!
 //! One file for each kind of input; `builder` collects what they find and checks it against the model, `tree` reads
-//! JSON and YAML, `guess` knows images and addresses.
+//! JSON and YAML, `guess` knows images, `hosts` addresses, `telemetry` who is only watched or told.
 
 mod asm;
 mod backstage;
@@ -13,6 +13,7 @@ mod compare;
 mod compose;
 mod compose_extends;
 mod guess;
+mod hosts;
 mod kubernetes;
 mod kubernetes_objects;
 mod kubernetes_settings;
@@ -24,6 +25,7 @@ mod records;
 mod selectors;
 mod static_pods;
 mod tables;
+mod telemetry;
 mod terraform;
 mod traces;
 mod tree;
