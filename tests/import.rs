@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{faultscope, root, shared, snapshot};
 use diag::{SourceId, Sources, render};
 use estate::{Declared, LabelRules, base_model, build};
-use import::{Kind, Source, compare, parse_topology, read_beside, topology_yaml};
+use import::{Kind, Source, compare, parse_topology, read, read_beside, topology_yaml};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -178,4 +178,20 @@ fn importing_again_keeps_what_people_say() {
     assert_eq!(component("trading"), (None, Some("core")));
     assert!(import().ends_with("unchanged\n"));
     fs::remove_dir_all(&dir).unwrap();
+}
+
+/// What a relation does is part of it: a table can say it, the file keeps it, and another word for it is a change.
+#[test]
+fn a_change_of_effect_is_a_change() {
+    let table = |effect: &str| Source { name: "relations.csv".to_owned(), text: format!("from,kind,to,effect\nshop,calls,pay,{effect}\n") };
+    let components = Source { name: "components.csv".to_owned(), text: "id,type\nshop,service\npay,service\n".to_owned() };
+    let read = |effect: &str| read(Kind::Csv, &[components.clone(), table(effect)], &base_model()).unwrap().declared;
+    let before = parse_topology(&topology_yaml(Kind::Csv, &read("down"))).unwrap();
+    assert!(compare(&before, &read("DOWN")).is_empty());
+    for (effect, change) in [("at_risk", "effect: down → at_risk"), ("", "effect: down → (none)")] {
+        let report = compare(&before, &read(effect));
+        let changes: Vec<String> = report.relations_changed.iter().flat_map(|(_, changes)| changes.clone()).collect();
+        assert_eq!(changes, [change]);
+        assert!(!report.is_empty());
+    }
 }

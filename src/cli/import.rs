@@ -12,7 +12,7 @@ use diag::{Code, text};
 use super::context::{ProjectArgs, json, load_project_over};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
-use estate::{Declared, DeclaredRelation};
+use estate::{Declared, DeclaredRelation, State};
 use import::{Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use project::Project;
 
@@ -108,6 +108,7 @@ struct ImportReport {
     gone: Vec<String>,
     unchanged: usize,
     relations_added: Vec<RelationView>,
+    relations_changed: Vec<RelationChange>,
     relations_gone: Vec<RelationView>,
     relations_unchanged: usize,
     /// Components without any relation.
@@ -120,6 +121,16 @@ struct RelationView {
     from: String,
     kind: String,
     to: String,
+    /// How hard it hits, where that is not left to its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct RelationChange {
+    #[serde(flatten)]
+    relation: RelationView,
+    changes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -262,7 +273,8 @@ fn before(target: &Path, named: bool) -> Result<Declared, Failure> {
 }
 
 fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> ImportReport {
-    let relation = |one: DeclaredRelation| RelationView { from: one.from, kind: one.kind, to: one.to };
+    let relation = |one: DeclaredRelation| RelationView { from: one.from, kind: one.kind, to: one.to, effect: one.effect.map(State::word) };
+    let changed = |(one, changes): (DeclaredRelation, Vec<String>)| RelationChange { relation: relation(one), changes };
     let skipped = |one: Skipped| SkippedView { what: one.what, why: one.why, source: one.source };
     ImportReport {
         file: target.display().to_string(),
@@ -273,6 +285,7 @@ fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> 
         gone: report.gone,
         unchanged: report.unchanged,
         relations_added: report.relations_added.into_iter().map(relation).collect(),
+        relations_changed: report.relations_changed.into_iter().map(changed).collect(),
         relations_gone: report.relations_gone.into_iter().map(relation).collect(),
         relations_unchanged: report.relations_unchanged,
         alone: report.alone,
@@ -290,8 +303,9 @@ fn words(report: &Report) -> String {
         report.skipped.len()
     );
     page.push_str(&format!(
-        "relations: {} added, {} removed, {} unchanged\n",
+        "relations: {} added, {} changed, {} removed, {} unchanged\n",
         report.relations_added.len(),
+        report.relations_changed.len(),
         report.relations_gone.len(),
         report.relations_unchanged
     ));
@@ -300,6 +314,8 @@ fn words(report: &Report) -> String {
     list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
     list(&mut page, "removed", report.gone.iter().cloned());
     list(&mut page, "relations added", report.relations_added.iter().map(plain));
+    let changes = report.relations_changed.iter().map(|(one, changes)| format!("{}: {}", plain(one), changes.join("; ")));
+    list(&mut page, "relations changed", changes);
     list(&mut page, "relations removed", report.relations_gone.iter().map(plain));
     list(&mut page, &format!("without any relation ({})", report.alone.len()), report.alone.iter().cloned());
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();

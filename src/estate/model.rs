@@ -162,6 +162,15 @@ pub enum State {
 impl State {
     /// All of them, by the words of files.
     pub const NAMES: [(&str, State); 3] = [("down", State::Down), ("degraded", State::Degraded), ("at_risk", State::AtRisk)];
+
+    /// The word of files.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::AtRisk => "at_risk",
+            State::Degraded => "degraded",
+            State::Down => "down",
+        }
+    }
 }
 
 /// A metric or an attribute, as a rule names it after the dot.

@@ -119,7 +119,7 @@ impl Kind {
         match self {
             Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`"),
             Kind::Compose => text!("export one with `docker compose config`, which fills in all variables"),
-            Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`"),
+            Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to,effect`"),
             Kind::Jaeger => {
                 text!(
                     "save `GET /api/dependencies` from Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` from Prometheus"

@@ -144,8 +144,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ),
     ("export one with `docker compose config`, which fills in all variables", "请用 `docker compose config` 导出，它会填好所有变量"),
     (
-        "the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`",
-        "首行必须是列名：`id,type,name,owner,tier,environment` 或 `from,kind,to`",
+        "the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to,effect`",
+        "首行必须是列名：`id,type,name,owner,tier,environment` 或 `from,kind,to,effect`",
     ),
     (
         "save `GET /api/dependencies` from Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` from Prometheus",
