@@ -3,7 +3,7 @@
 //! A workload is a component. A Service of the same name that selects it alone is the same component. A Service over pods of owners
 //! that are not imported stands for them; any other Service is a load balancer that points to what it selects. What a Service
 //! selects makes the redundancy, whoever owns it. A Job, or a `CronJob` with all its runs, is a component that nothing depends on.
-//! Static pods of one name are a workload.
+//! What makes pods and is not in the files is made from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +16,18 @@ use super::kubernetes_objects::{Class, Key, Object, collect, ids};
 use super::kubernetes_settings::{Maps, Told};
 use super::selectors::{main_container, quantity, required, selects};
 use super::telemetry::Telemetry;
-use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, static_pods, tree};
+use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, owners, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     let mut objects = collect(builder, sources);
-    let of_machines = static_pods::workloads(&objects);
-    objects.extend(of_machines);
+    owners::complete(builder, &mut objects);
+    objects.retain_mut(|object| {
+        let Some(why) = object.idle() else { return true };
+        builder.skip(object.words(), why, object.source);
+        // A pod still says what those are like that its Service selects.
+        object.class = Class::Template;
+        object.kind == "Pod"
+    });
     objects.sort_by_key(Object::key);
     let cluster = Cluster::new(&objects);
     for object in &objects {
@@ -335,8 +341,8 @@ impl<'o> Cluster<'o> {
         component.attributes.extend(self.protection(object, &behind.pods));
         let value = |tag: &Tag| object.tag(tag).or_else(|| makers().find_map(|maker| maker.tag(tag)));
         builder.add_labelled(component, true, value, object.source);
-        for template in templates() {
-            // Not those of pods: each may have its own.
+        // Not those of pods: each may have its own.
+        for template in templates().filter(|one| one.kind != "Pod") {
             self.claims(builder, template, id);
         }
         for maker in makers() {

@@ -96,7 +96,22 @@ pub(super) struct Object<'s> {
     pub name: String,
     pub value: Value,
     pub source: &'s str,
+    /// It is not in the files: what it made says that it is there.
+    pub made: bool,
 }
+
+/// Reasons to wait that a container which serves does not have.
+const BROKEN: [&str; 9] = [
+    "CrashLoopBackOff",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "PostStartHookError",
+];
 
 impl Object<'_> {
     pub(super) fn key(&self) -> Key {
@@ -105,7 +120,7 @@ impl Object<'_> {
 
     /// The pod that it makes, or that it is.
     pub(super) fn pod(&self) -> &Value {
-        if self.is(Class::Pod) {
+        if self.kind == "Pod" {
             return &self.value;
         }
         let scheduled = || tree::at(&self.value, &["spec", "jobTemplate", "spec", "template"]);
@@ -169,7 +184,32 @@ impl Object<'_> {
         Some((tree::text(owner, &["kind"])?, tree::text(owner, &["name"])?))
     }
 
-    fn words(&self) -> String {
+    /// Why it stands in for no other, although it is there: a pod that cannot serve, a run that is over.
+    pub(super) fn idle(&self) -> Option<String> {
+        if self.is(Class::Run) && self.holds("Complete", "True") {
+            return Some(COMPLETE.to_owned());
+        }
+        if !self.is(Class::Pod) || self.holds("Ready", "True") {
+            return None;
+        }
+        let containers =
+            ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|part| tree::list(&self.value, &["status", part]));
+        let mut reasons = containers.filter_map(|one| tree::text(one, &["state", "waiting", "reason"]));
+        let broken = reasons.find(|reason| BROKEN.contains(&reason.as_str())).map(|reason| format!("the pod cannot serve: {reason}"));
+        let pending = tree::text(&self.value, &["status", "phase"]).as_deref() == Some("Pending");
+        let placed = !self.holds("PodScheduled", "False");
+        let waits = if placed { "the pod has not started" } else { "the pod cannot be scheduled" };
+        broken.or_else(|| pending.then(|| waits.to_owned()))
+    }
+
+    /// Whether a condition of its status has this value.
+    fn holds(&self, condition: &str, value: &str) -> bool {
+        let said = |one: &Value, field: &str| tree::text(one, &[field]);
+        let conditions = tree::list(&self.value, &["status", "conditions"]);
+        conditions.iter().any(|one| said(one, "type").as_deref() == Some(condition) && said(one, "status").as_deref() == Some(value))
+    }
+
+    pub(super) fn words(&self) -> String {
         format!("{} `{}`", self.kind, self.name)
     }
 }
@@ -290,7 +330,7 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, usual: &str, source: &'s 
     let foreign = group.filter(|group| known.is_none() && !group.is_empty());
     let kind = foreign.map_or_else(|| bare.clone(), |group| format!("{bare}.{group}"));
     let class = known.unwrap_or(Class::Template);
-    let object = Object { class, kind, namespace, name, value, source };
+    let object = Object { class, kind, namespace, name, value, source, made: false };
     if let Some(why) = ended(&object) {
         builder.skip(object.words(), why, source);
         return None;
@@ -303,6 +343,8 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, usual: &str, source: &'s 
     Some(object)
 }
 
+const COMPLETE: &str = "the job is complete";
+
 /// Why an object does not live any more.
 fn ended(object: &Object<'_>) -> Option<String> {
     let status = |key: &str| tree::text(&object.value, &["status", key]);
@@ -313,13 +355,9 @@ fn ended(object: &Object<'_>) -> Option<String> {
             return Some(reason.map_or_else(|| "the pod has ended".to_owned(), |reason| format!("the pod has ended: {reason}")));
         }
     }
-    let conditions = tree::list(&object.value, &["status", "conditions"]);
-    let holds = |kind: &str| {
-        let said = |one: &Value, field: &str| tree::text(one, &[field]);
-        conditions.iter().any(|one| said(one, "type").as_deref() == Some(kind) && said(one, "status").as_deref() == Some("True"))
-    };
-    if object.is(Class::Job) && holds("Complete") {
-        return Some("the job is complete".to_owned());
+    // That of a schedule still shows that there is one.
+    if object.is(Class::Job) && object.holds("Complete", "True") && object.cron_job().is_none() {
+        return Some(COMPLETE.to_owned());
     }
     // A claim stays until the last pod that uses it is gone.
     let deleting = tree::text(&object.value, &["metadata", "deletionTimestamp"]).is_some() && !object.is(Class::Claim);
