@@ -13,7 +13,7 @@ use super::context::{ProjectArgs, json, load_project_over};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
 use estate::{Declared, DeclaredRelation, State};
-use import::{Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
+use import::{Beside, Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use project::Project;
 
 /// Lines shown per list.
@@ -71,6 +71,9 @@ pub struct Args {
     /// Files, or folders with such files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Namespace of Kubernetes objects that name none, as manifests before they are applied
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
     /// Topology file to write [default: `topology/imported-KIND.yaml` in the project]
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
@@ -142,6 +145,10 @@ struct SkippedView {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let kind = args.kind.kind();
+    if args.namespace.is_some() && kind != Kind::Kubernetes {
+        return Err(Failure::new(Code::USAGE, text!("`{}` has no namespaces", kind.name()))
+            .help("`--namespace` says of which namespace the objects of `kubernetes` are that name none"));
+    }
     let project = load_project_over(&args.project, Path::new("."), args.store.as_deref())?;
     let sources = sources(&args.files)?;
     let target = match &args.into {
@@ -154,8 +161,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let imported = read_beside(kind, &sources, estate.model(), known, &project.labels)
-        .map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
+    let beside = Beside { known, labels: &project.labels, namespace: args.namespace.as_deref() };
+    let imported =
+        read_beside(kind, &sources, estate.model(), beside).map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
     if let Some(path) = &args.store {
         return into_store(args, path, &project, &imported, out);
     }

@@ -7,12 +7,14 @@ use serde_json::Value;
 use diag::{Text, text};
 use estate::{AttributeDef, AttributeKind, BUSINESS_LINE, Fills, LabelRules, Member, Model, ROOT_TYPE, State, Tag, Tier, Written};
 
-use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Imported, Kind, Skipped, Source, tree};
+use super::{Beside, Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Imported, Kind, Skipped, Source, tree};
 
 pub(super) struct Builder<'m> {
     kind: Kind,
     model: &'m Model,
     labels: &'m LabelRules,
+    /// Of Kubernetes objects that name none.
+    namespace: Option<&'m str>,
     components: BTreeMap<String, DeclaredComponent>,
     /// Other components that relations may end at: types by id.
     known: BTreeMap<String, String>,
@@ -27,11 +29,13 @@ pub(super) struct Builder<'m> {
 }
 
 impl<'m> Builder<'m> {
-    pub(super) fn new(kind: Kind, model: &'m Model, known: BTreeMap<String, String>, labels: &'m LabelRules) -> Self {
+    pub(super) fn new(kind: Kind, model: &'m Model, beside: Beside<'m>) -> Self {
+        let Beside { known, labels, namespace } = beside;
         Self {
             kind,
             model,
             labels,
+            namespace,
             known,
             components: BTreeMap::new(),
             relations: BTreeMap::new(),
@@ -77,6 +81,10 @@ impl<'m> Builder<'m> {
 
     pub(super) fn skip(&mut self, what: impl Into<String>, why: impl Into<String>, source: &str) {
         self.skipped.insert(Skipped { what: what.into(), why: why.into(), source: source.to_owned() });
+    }
+
+    pub(super) fn namespace(&self) -> Option<&'m str> {
+        self.namespace
     }
 
     pub(super) fn has(&self, id: &str) -> bool {

@@ -202,6 +202,11 @@ impl Object<'_> {
         broken.or_else(|| pending.then(|| waits.to_owned()))
     }
 
+    /// Whether a cluster says it, not a manifest.
+    fn lives(&self) -> bool {
+        tree::text(&self.value, &["metadata", "uid"]).is_some() || !tree::entries(&self.value, &["status"]).is_empty()
+    }
+
     /// Whether a condition of its status has this value.
     fn holds(&self, condition: &str, value: &str) -> bool {
         let said = |one: &Value, field: &str| tree::text(one, &[field]);
@@ -216,7 +221,9 @@ impl Object<'_> {
 
 /// All objects of all files that matter and live, each once, sorted.
 pub(super) fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Object<'s>> {
-    let mut objects = Vec::new();
+    let given = builder.namespace().map(str::to_owned);
+    let mut objects: Vec<Object<'s>> = Vec::new();
+    let (mut unnamed, mut elsewhere) = (Vec::new(), false);
     for source in sources {
         let documents = builder.documents(source);
         if documents.is_empty() {
@@ -230,15 +237,38 @@ pub(super) fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> V
         for (what, why) in flat.unread {
             builder.skip(what, why, &source.name);
         }
-        let usual = usual_namespace(&flat.objects);
-        objects.extend(flat.objects.into_iter().filter_map(|value| object(builder, value, &usual, &source.name)));
+        let named = namespaces(&flat.objects);
+        elsewhere |= named.iter().any(|name| name != "default");
+        let usual = given.clone().or_else(|| Some(named).filter(|named| named.len() == 1).and_then(|mut named| named.pop_first()));
+        let before = objects.len();
+        let mut values = flat.objects;
+        if let Some(given) = &given {
+            values.iter_mut().for_each(|value| give_namespace(value, given));
+        }
+        let usual_or_default = usual.as_deref().unwrap_or("default");
+        objects.extend(values.into_iter().filter_map(|value| object(builder, value, usual_or_default, &source.name)));
+        let of_none = |object: &&Object<'_>| !object.is(Class::Node) && tree::text(&object.value, &["metadata", "namespace"]).is_none();
+        let count = objects.iter().skip(before).filter(|object| object.class.stands()).filter(of_none).count();
+        if usual.is_none() && count > 0 {
+            unnamed.push((count, source.name.as_str()));
+        }
     }
-    // Stable: of two with one key, the one of the first file stays.
-    objects.sort_by_key(Object::key);
+    for (count, source) in unnamed.into_iter().filter(|_| elsewhere) {
+        let why = "they name none and count as `default`, while others name theirs; give it with `--namespace NAME`";
+        builder.skip(format!("the namespace of {count} objects"), why, source);
+    }
+    // Stable: of two with one key, that of the cluster stays, else the one of the first file.
+    objects.sort_by_key(|object| (object.key(), !object.lives()));
     let mut seen = BTreeSet::new();
+    let mut living = BTreeSet::new();
     objects.retain(|object| {
-        let first = seen.insert(object.key());
-        if !first {
+        let key = object.key();
+        let first = seen.insert(key.clone());
+        if first {
+            living.extend(Some(key).filter(|_| object.lives()));
+        } else if living.contains(&key) && !object.lives() {
+            builder.skip(object.words(), "declared twice; that of the cluster is used", object.source);
+        } else {
             builder.skip(object.words(), "declared twice; the first is used", object.source);
         }
         first
@@ -297,15 +327,19 @@ impl Flat {
     }
 }
 
-/// The namespace of the objects of a file that name none: that of the others, as charts name it in some of their templates only. In
-/// `kube-system` they merely ask for rights.
-fn usual_namespace(objects: &[Value]) -> String {
-    let named = objects.iter().filter_map(|value| tree::text(value, &["metadata", "namespace"])).filter(|name| name != "kube-system");
-    let named: BTreeSet<String> = named.collect();
-    let mut named = named.into_iter();
-    match (named.next(), named.next()) {
-        (Some(only), None) => only,
-        (Some(_) | None, _) => "default".to_owned(),
+/// The namespaces that the objects of a file name. If it is one, those that name none are of it too, as charts name it in some of their
+/// templates only. In `kube-system` they merely ask for rights.
+fn namespaces(objects: &[Value]) -> BTreeSet<String> {
+    let named = objects.iter().filter_map(|value| tree::text(value, &["metadata", "namespace"]));
+    named.filter(|name| name != "kube-system").collect()
+}
+
+/// The namespace that the user says, if an object names none.
+fn give_namespace(value: &mut Value, given: &str) {
+    if tree::text(value, &["metadata", "namespace"]).is_none()
+        && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+    {
+        metadata.insert("namespace".to_owned(), Value::from(given));
     }
 }
 

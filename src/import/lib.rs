@@ -159,18 +159,23 @@ impl std::error::Error for ImportError {}
 /// Reads all files together: what one file names, another may declare. A file that cannot be read is among the skipped,
 /// unless none can be read.
 pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, ImportError> {
-    read_beside(kind, sources, model, BTreeMap::new(), &LabelRules::default())
+    read_beside(kind, sources, model, Beside { known: BTreeMap::new(), labels: &LabelRules::default(), namespace: None })
 }
 
-/// The same inside a project: with components that are already known (types by id), at which relations may end, and with what labels mean.
-pub fn read_beside(
-    kind: Kind,
-    sources: &[Source],
-    model: &Model,
-    known: BTreeMap<String, String>,
-    labels: &LabelRules,
-) -> Result<Imported, ImportError> {
-    let mut builder = Builder::new(kind, model, known, labels);
+/// What an import has besides its files.
+#[derive(Debug, Clone)]
+pub struct Beside<'a> {
+    /// Components of the project, at which relations may end: types by id.
+    pub known: BTreeMap<String, String>,
+    /// What labels mean.
+    pub labels: &'a LabelRules,
+    /// The namespace of Kubernetes objects that name none.
+    pub namespace: Option<&'a str>,
+}
+
+/// The same inside a project.
+pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, beside: Beside<'_>) -> Result<Imported, ImportError> {
+    let mut builder = Builder::new(kind, model, beside);
     match kind {
         Kind::Kubernetes => kubernetes::read(&mut builder, sources),
         Kind::Compose => compose::read(&mut builder, sources),

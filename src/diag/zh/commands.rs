@@ -88,6 +88,11 @@ pub(super) const PART: &[(&str, &str)] = &[
         "name all files of one import together; use `--allow-empty` if the removal is intended",
         "请一次列出同一次导入的所有文件；若确实要清空，请使用 `--allow-empty`",
     ),
+    ("`{}` has no namespaces", "`{}` 没有命名空间"),
+    (
+        "`--namespace` says of which namespace the objects of `kubernetes` are that name none",
+        "`--namespace` 只用于 `kubernetes`：未写命名空间的对象归入该命名空间",
+    ),
     ("`{}` is compressed", "`{}` 是压缩文件"),
     ("decompress it first, for example with `gunzip -k {}`", "请先解压，例如 `gunzip -k {}`"),
     ("cannot read folder `{}`: {}", "无法读取目录 `{}`：{}"),
