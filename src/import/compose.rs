@@ -254,7 +254,7 @@ impl Project {
         for target in named {
             match self.aliases.get(&target) {
                 // Who names it outright, even a collector, means it.
-                Some(target) => match self.needs_not(name, target, "", true, None) {
+                Some(target) => match self.needs_not(name, target, "", Some(true), None) {
                     Some(why) => builder.skip(format!("`{name}` depends_on `{target}`"), why, source),
                     None => builder.relate(name, kind(target), target, source),
                 },
@@ -266,7 +266,7 @@ impl Project {
         for (setting, value) in settings {
             for host in hosts(&setting, &value) {
                 let Some(target) = self.aliases.get(&host.name).filter(|target| *target != name) else { continue };
-                match self.needs_not(name, target, &setting, false, host.port) {
+                match self.needs_not(name, target, &setting, None, host.port) {
                     None => builder.relate(name, kind(target), target, source),
                     Some(why) => {
                         let setting = if setting.is_empty() { String::new() } else { format!(" (`{setting}`)") };
@@ -278,7 +278,7 @@ impl Project {
     }
 
     /// Why a service does not need what it names.
-    fn needs_not(&self, name: &str, target: &str, setting: &str, sends: bool, port: Option<u16>) -> Option<&'static str> {
+    fn needs_not(&self, name: &str, target: &str, setting: &str, sends: Option<bool>, port: Option<u16>) -> Option<&'static str> {
         let of = |name: &str| self.telemetry.get(name).copied().unwrap_or_default();
         self.left.get(target).copied().or_else(|| of(name).needs_not(of(target), setting, sends, port))
     }

@@ -213,7 +213,7 @@ impl<'o> Cluster<'o> {
         let none = Maps::new();
         let told = Told::of(object.pod(), self.maps.get(object.namespace.as_str()).unwrap_or(&none));
         let waits = told.awaited.iter().map(|host| Host { name: host.clone(), port: None, bare: false });
-        let mut asked: BTreeSet<(&str, bool, Host)> = waits.map(|host| ("", false, host)).collect();
+        let mut asked: BTreeSet<(&str, Option<bool>, Host)> = waits.map(|host| ("", None, host)).collect();
         for setting in &told.settings {
             let named = hosts(&setting.name, &setting.value);
             asked.extend(named.into_iter().map(move |host| (setting.name.as_str(), setting.sends, host)));

@@ -17,8 +17,8 @@ const ROOT_CERTIFICATE: &str = "kube-root-ca.crt";
 pub(super) struct Setting {
     pub name: String,
     pub value: String,
-    /// It stands where a file says what telemetry is sent to.
-    pub sends: bool,
+    /// Of a line of a file: whether it stands where the file says what telemetry is sent to.
+    pub sends: Option<bool>,
 }
 
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl Told {
         let words: Vec<String> = parts.filter_map(tree::scalar).map(|word| fill(word, &known)).collect();
         self.awaited.extend(awaited(&words.join(" ")));
         known.into_iter().for_each(|(name, value)| self.variable(name, value));
-        words.into_iter().for_each(|word| self.said(String::new(), word, false));
+        words.into_iter().for_each(|word| self.said(String::new(), word, None));
     }
 
     /// The value that a variable takes from elsewhere.
@@ -89,7 +89,7 @@ impl Told {
                 self.file(&text);
                 // A file may hold nothing but a value.
                 if !text.contains('\n') {
-                    self.said(name, text, false);
+                    self.said(name, text, None);
                 }
             }
         }
@@ -125,7 +125,7 @@ impl Told {
         if value.contains('\n') {
             self.file(&value);
         } else {
-            self.said(name, value, false);
+            self.said(name, value, None);
         }
     }
 
@@ -133,16 +133,16 @@ impl Told {
     fn file(&mut self, text: &str) {
         let lines = text.lines().map(str::trim).zip(sending_lines(text));
         for (line, sends) in lines.filter(|(line, _)| !is_comment(line)) {
-            self.said(String::new(), line.to_owned(), sends);
+            self.said(String::new(), line.to_owned(), Some(sends));
             let Some((key, value)) = line.split_once(['=', ':']) else { continue };
             let (key, value) = (bare(key), bare(value));
             if !key.is_empty() && !key.contains(char::is_whitespace) {
-                self.said(key.to_owned(), value.to_owned(), sends);
+                self.said(key.to_owned(), value.to_owned(), Some(sends));
             }
         }
     }
 
-    fn said(&mut self, name: String, value: String, sends: bool) {
+    fn said(&mut self, name: String, value: String, sends: Option<bool>) {
         self.settings.push(Setting { name, value, sends });
     }
 }

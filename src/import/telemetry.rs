@@ -12,7 +12,8 @@ const PREFIXES: [&str; 6] = ["DD_", "NEW_RELIC_", "ELASTIC_APM_", "SW_AGENT_", "
 const WORDS: [&str; 7] = ["otel", "otlp", "opentelemetry", "telemetry", "jaeger", "zipkin", "tracing"];
 
 /// Sections of a file that say where telemetry is sent or kept.
-const OUTPUTS: [&str; 9] = ["exporters", "output", "outputs", "sink", "sinks", "remote_write", "remote_read", "alerting", "alertmanagers"];
+const OUTPUTS: [&str; 10] =
+    ["clients", "exporters", "output", "outputs", "sink", "sinks", "remote_write", "remote_read", "alerting", "alertmanagers"];
 
 /// Engines whose exporters ask them for metrics.
 const EXPORTED: [&str; 19] = [
@@ -62,14 +63,15 @@ impl Telemetry {
         Telemetry { gathers: self.gathers || other.gathers, takes: self.takes || other.takes, watches: self.watches || other.watches }
     }
 
-    /// Why this does not need what a setting of it names, although it names it. `sends`: the file says so of the part with the setting.
-    pub(super) fn needs_not(self, target: Telemetry, setting: &str, sends: bool, port: Option<u16>) -> Option<&'static str> {
+    /// Why this does not need what a setting of it names, although it names it. `sends`: whether the section of the
+    /// file says so, if the setting is of one.
+    pub(super) fn needs_not(self, target: Telemetry, setting: &str, sends: Option<bool>, port: Option<u16>) -> Option<&'static str> {
         const TARGET: &str = "telemetry target: not needed to serve requests";
         if is_setting(setting) {
             return Some(TARGET);
         }
         if self.gathers {
-            return (!sends && !target.watches).then_some("telemetry source: what is watched is not needed to watch");
+            return (!sends.unwrap_or(target.watches)).then_some("telemetry source: what is watched is not needed to watch");
         }
         let takes = target.takes || port.is_some_and(|port| PORTS.contains(&port));
         (takes && !self.watches).then_some(TARGET)
@@ -80,8 +82,8 @@ impl Telemetry {
 fn of_words(all: &[String], own: &[String]) -> Telemetry {
     let has = |word: &str| own.iter().any(|one| one == word);
     let from = |word: &str| all.iter().any(|one| one == word);
-    let any = |words: &[&str]| words.iter().any(|word| has(word));
-    let any_from = |words: &[&str]| words.iter().any(|word| from(word));
+    let any = |words: &[&str]| words.iter().any(|&word| has(word));
+    let any_from = |words: &[&str]| words.iter().any(|&word| from(word));
     let collector = any(&["otelcol", "fluentd", "fluentbit", "telegraf", "promtail", "metricbeat", "filebeat", "vmagent"])
         || (any(&["otel", "opentelemetry"]) && any(&["collector", "agent", "gateway"]))
         || (has("fluent") && has("bit"))
