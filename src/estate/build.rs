@@ -60,16 +60,22 @@ pub fn build_over(
     elsewhere: impl FnOnce() -> Vec<DeclaredComponent>,
 ) -> Built {
     let (model, mut diagnostics) = if model_files.is_empty() { (base_model(), Vec::new()) } else { model(sources, model_files) };
-    let mut reader = Reader::new(sources);
-    let mut declared = Declared::default();
-    for root in parse_all(&mut reader, sources, topology_files) {
-        read_topology(&mut reader, &root, &mut declared);
-    }
-    diagnostics.append(&mut reader.diagnostics);
+    let (declared, mut said) = declared_in(sources, topology_files);
+    diagnostics.append(&mut said);
     let mut built = checked(model, declared, elsewhere);
     diagnostics.append(&mut built.diagnostics);
     sort(sources, &mut diagnostics);
     Built { diagnostics, ..built }
+}
+
+/// What topology files declare, before a model checks it.
+pub fn declared_in(sources: &Sources, files: &[SourceId]) -> (Declared, Vec<Diagnostic>) {
+    let mut reader = Reader::new(sources);
+    let mut declared = Declared::default();
+    for root in parse_all(&mut reader, sources, files) {
+        read_topology(&mut reader, &root, &mut declared);
+    }
+    (declared, reader.diagnostics)
 }
 
 /// The snapshot of what is declared, wherever that comes from. Invalid items are reported and left out.

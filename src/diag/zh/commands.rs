@@ -88,6 +88,11 @@ pub(super) const PART: &[(&str, &str)] = &[
         "name all files of one import together; use `--allow-empty` if the removal is intended",
         "请一次列出同一次导入的所有文件；若确实要清空，请使用 `--allow-empty`",
     ),
+    ("`{}` has no namespaces", "`{}` 没有命名空间"),
+    (
+        "`--namespace` says of which namespace the objects of `kubernetes` are that name none",
+        "`--namespace` 只用于 `kubernetes`：未写命名空间的对象归入该命名空间",
+    ),
     ("`{}` is compressed", "`{}` 是压缩文件"),
     ("decompress it first, for example with `gunzip -k {}`", "请先解压，例如 `gunzip -k {}`"),
     ("cannot read folder `{}`: {}", "无法读取目录 `{}`：{}"),
@@ -144,8 +149,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ),
     ("export one with `docker compose config`, which fills in all variables", "请用 `docker compose config` 导出，它会填好所有变量"),
     (
-        "the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`",
-        "首行必须是列名：`id,type,name,owner,tier,environment` 或 `from,kind,to`",
+        "the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to,effect`",
+        "首行必须是列名：`id,type,name,owner,tier,environment` 或 `from,kind,to,effect`",
     ),
     (
         "save `GET /api/dependencies` from Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` from Prometheus",
