@@ -248,6 +248,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("an exporter of machines", "主机的 exporter"),
     ("a kubelet", "kubelet"),
     ("a prober", "探测器"),
+    ("an exporter", "exporter"),
     ("a relay", "转发者"),
     ("by entry {} of `placement`", "由 `placement` 的第 {} 条"),
     ("by label `{}`", "由标签 `{}`"),
