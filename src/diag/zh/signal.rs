@@ -329,6 +329,18 @@ pub(super) const PART: &[(&str, &str)] = &[
         "`{}` 只升不降（{} 条序列），因此按计数器读取，取 {} 内的增量：请在 topology/sources.yaml 的 `metrics` 中写明 `as: rate` 或 `as: value`",
     ),
     (
+        "`{}` only climbs ({} series), like a counter, but is read as a value: say `as: increase`, `as: rate` or `as: value` in `metrics` of topology/sources.yaml",
+        "`{}` 只升不降（{} 条序列），很像计数器，却按数值读取：请在 topology/sources.yaml 的 `metrics` 中写明 `as: increase`、`as: rate` 或 `as: value`",
+    ),
+    (
+        "series `{}` is called like a part of a histogram, which only climbs, but is read as a value",
+        "序列 `{}` 的名称像直方图的一部分，那是只升不降的计数器，却按数值读取",
+    ),
+    (
+        "say `as: rate` or `as: increase`; write `as: value` if it is none",
+        "请写明 `as: rate` 或 `as: increase`；如果不是计数器，请写 `as: value`",
+    ),
+    (
         "rules read the mean of {} series of `{}` on `{}`, which differ in {}: say in topology/model.yaml how they combine (`aggregate`)",
         "规则读取的是 `{2}` 上 `{1}` 的 {0} 条序列的平均值，它们的区别在于 {3}：请在 topology/model.yaml 中写明如何合并（`aggregate`）",
     ),
