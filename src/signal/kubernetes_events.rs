@@ -14,6 +14,7 @@ use super::json;
 use super::kubernetes_grades::{Grade, grade};
 use super::kubernetes_objects::{Object, at, field, moment};
 use super::kubernetes_status;
+use super::placed::PlacedSignal;
 use super::placement::Placement;
 use super::reader_context::ReaderContext;
 use super::resolver::Resolver;
@@ -100,6 +101,15 @@ impl Cluster {
         }
         self.by_key.insert(said.key.clone(), self.said.len());
         self.said.push(said);
+    }
+
+    /// Where all of it is placed.
+    pub fn placed(self, placer: &Resolver<'_>) -> impl Iterator<Item = PlacedSignal> {
+        self.said.into_iter().map(|said| {
+            let (labels, placement) = said.place(placer);
+            let instance = said.object.unlisted(placement.component, placer);
+            PlacedSignal { name: said.reason, labels, placement, instance }
+        })
     }
 
     /// Makes facts of all, numbered from `from` on. Returns what could not be read, with its entry.

@@ -244,7 +244,7 @@ pub(super) const PART: &[(&str, &str)] = &[
         "{}：向打分服务查询了 {2} 条时序中的 {1} 条：离症状最近的那些",
     ),
     ("{}: the scorer `{}` {}; its scores are missing", "{}：打分服务 `{}` {}；缺少它的打分"),
-    ("`{}` contains no alerts, series or log streams", "`{}` 中没有告警、时序或日志流"),
+    ("`{}` contains no alerts, series, log streams or events", "`{}` 中没有告警、时序、日志流或事件"),
     ("an exporter of machines", "主机的 exporter"),
     ("a kubelet", "kubelet"),
     ("a prober", "探测器"),
