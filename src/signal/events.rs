@@ -84,16 +84,17 @@ fn reject(file: &str, index: usize, refusal: &Refusal, complaints: &mut Complain
     context.unread(file, index, "event", refusal.code, &refusal.reason, &found);
 }
 
-/// The object of Kubernetes that is the data of a `CloudEvent`, unless the user says what events of its type are.
-pub(super) fn wrapped<'e>(entry: &'e Value, placer: &Resolver<'_>) -> Option<Cow<'e, Value>> {
+/// The object of Kubernetes that is the data of a `CloudEvent`, and when it was sent, unless the user says what events of its type are.
+pub(super) fn wrapped<'e>(entry: &'e Value, placer: &Resolver<'_>) -> Option<(Cow<'e, Value>, Option<Time>)> {
     let name = entry.get("type").and_then(Value::as_str).unwrap_or_default();
     let data = payload(entry).ok()?;
-    (kubernetes_events::is_object(&data) && placer.event_kind(name).is_none()).then_some(data)
+    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse);
+    (kubernetes_events::is_object(&data) && placer.event_kind(name).is_none()).then_some((data, sent))
 }
 
 /// Reads a `CloudEvent` whose data is an object of Kubernetes. Returns whether it is one.
 fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Cluster, context: &mut ReaderContext<'_>) -> bool {
-    let Some(data) = wrapped(entry, context.placer) else { return false };
+    let Some((data, sent)) = wrapped(entry, context.placer) else { return false };
     let source = entry.get("source").and_then(json::scalar).unwrap_or_default();
     if let Some(id) = entry.get("id").and_then(json::scalar)
         && !seen.insert((source, id))
@@ -102,8 +103,7 @@ fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Clus
         context.counts.other_events.duplicates += 1;
         return true;
     }
-    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse).or(context.received);
-    cluster.read(index, &data, sent);
+    cluster.read(index, &data, sent.or(context.received));
     true
 }
 

@@ -62,8 +62,8 @@ fn collect(value: &Value, placer: &Resolver<'_>, found: &mut Vec<PlacedSignal>, 
         Value::Array(items) => items.iter().for_each(|item| collect(item, placer, found, cluster)),
         Value::Object(_) if is_object(value) => cluster.read(found.len(), value, None),
         Value::Object(fields) => {
-            if let Some(object) = events::wrapped(value, placer) {
-                cluster.read(found.len(), &object, None);
+            if let Some((object, sent)) = events::wrapped(value, placer) {
+                cluster.read(found.len(), &object, sent);
             } else if let Some(labels) = KEYS.iter().find_map(|key| fields.get(*key).filter(|labels| labels.is_object())) {
                 let labels = json::scalars(Some(labels));
                 let name = ["alertname", "__name__"].into_iter().find_map(|label| labels.get(label)).cloned().unwrap_or_default();
