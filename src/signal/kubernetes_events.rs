@@ -105,7 +105,7 @@ impl Cluster {
 
     /// Where all of it is placed.
     pub fn placed(self, placer: &Resolver<'_>) -> impl Iterator<Item = PlacedSignal> {
-        self.said.into_iter().map(|said| {
+        self.said.into_iter().map(move |said| {
             let (labels, placement) = said.place(placer);
             let instance = said.object.unlisted(placement.component, placer);
             PlacedSignal { name: said.reason, labels, placement, instance }

@@ -141,7 +141,8 @@ impl<'a> Resolver<'a> {
 /// What its names are up to the first dot, of those that have one.
 fn short_names(component: &Component) -> impl Iterator<Item = &str> {
     let names = [&component.id, &component.name].into_iter().chain(&component.aliases);
-    names.filter(|name| !is_address(name)).filter_map(|name| Some(name.split_once('.')?.0)).filter(|short| !short.is_empty())
+    let dotted = names.filter_map(|name| Some((name, name.split_once('.')?.0)));
+    dotted.filter(|(name, short)| !short.is_empty() && !is_address(name)).map(|(_, short)| short)
 }
 
 /// The namespace that a component is in, if it says so.
