@@ -40,6 +40,42 @@ fn a_pod_that_nobody_imported_stands_beside_its_workload() {
     }
 }
 
+/// What a cluster says is placed as a diagnosis places it, and not by the labels of the objects.
+#[test]
+fn a_file_of_what_a_cluster_says() {
+    let place = |file: &str| {
+        let file = format!("tests/placing/shop/signals/{file}");
+        let (code, out, err) = faultscope(&["place", &file, "--project", "tests/placing/shop", "--lang", "en"]);
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    let unlisted = "cart (its pod `cart-7d9c4b6f8c-x2x7k` is not in the topology)";
+    let ghost = "? · no component for `statefulset` = `ghost` · a component of that name, an alias, or an entry of `placement` for `statefulset` \
+                 would place it";
+    let expected = [
+        "BackOff → cart-0 · by label `pod`".to_owned(),
+        format!("Unhealthy → {unlisted} · by label `pod`"),
+        // The machine that it was on, which is not that of the pod that is left.
+        "Evicted → w1.example · by label `node`".to_owned(),
+        "NodeNotReady → w2.example · by label `node`".to_owned(),
+        "OOMKilled → cart-0 · by label `pod`".to_owned(),
+        format!("ReplicasUnavailable → {ghost}"),
+    ];
+    assert_eq!(place("events.json").lines().collect::<Vec<_>>(), expected);
+    let expected = [
+        "com.example.deployed → cart · by label `subject`".to_owned(),
+        format!("com.example.config.changed → {unlisted} · by the name of pod `cart-7d9c4b6f8c-x2x7k`"),
+        "BackOff → cart-0 · by label `pod`".to_owned(),
+    ];
+    assert_eq!(place("events.ndjson").lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_machine_by_its_short_name() {
+    assert_eq!(place("node=w1", &["--lang", "en"]), "w1.example · by label `node`\n");
+    assert_eq!(place("node=w1.example", &["--lang", "en"]), "w1.example · by label `node`\n");
+}
+
 fn labels(text: &str) -> Labels {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

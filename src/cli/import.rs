@@ -281,7 +281,7 @@ fn before(target: &Path, named: bool) -> Result<Declared, Failure> {
 }
 
 fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> ImportReport {
-    let relation = |one: DeclaredRelation| RelationView { from: one.from, kind: one.kind, to: one.to, effect: one.effect.map(State::word) };
+    let relation = |one: DeclaredRelation| RelationView { from: one.from, kind: one.kind, to: one.to, effect: one.effect.map(State::name) };
     let changed = |(one, changes): (DeclaredRelation, Vec<String>)| RelationChange { relation: relation(one), changes };
     let skipped = |one: Skipped| SkippedView { what: one.what, why: one.why, source: one.source };
     ImportReport {

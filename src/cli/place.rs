@@ -12,13 +12,13 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{Lang, OK};
 use diag::{Code, text};
-use signal::{Labelled, MAX_FILE_BYTES, Resolver, Unplaced, labelled};
+use signal::{MAX_FILE_BYTES, PlacedSignal, Resolver, Unplaced, placed};
 
 type Labels = BTreeMap<String, String>;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Alerts, series or log streams as recorded: an `alerts.json`, `metrics.json` or `logs.json`
+    /// Signals as recorded: an `alerts.json`, `metrics.json`, `logs.json` or `events.ndjson`, or what `kubectl get -o json` writes
     #[arg(value_name = "FILE", required_unless_present = "labels")]
     file: Option<PathBuf>,
     /// Labels instead of a file, like `namespace=shop,pod=cart-0`
@@ -38,13 +38,13 @@ pub struct Args {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct PlaceReport {
-    /// In the order of the file.
+    /// In the order of the file; what a cluster says comes last.
     signals: Vec<Placed>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Placed {
-    /// Of the alert or the series.
+    /// Of the alert, the series or the event, or the reason that a cluster gives.
     name: String,
     labels: Labels,
     component: Option<String>,
@@ -68,15 +68,15 @@ fn parse_labels(text: &str) -> Result<Labels, String> {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, args.file.as_deref().unwrap_or(Path::new(".")))?;
-    let signals = signals(args)?;
+    let resolver = Resolver::new(&project.placement, &project.estate);
+    let signals = signals(args, &resolver)?;
     // Programs read JSON: it is the same for every reader, unless asked otherwise.
     let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
     let chinese = locale.lang == Lang::Zh;
-    let resolver = Resolver::new(&project.placement, &project.estate);
-    let place = |signal: Labelled| {
-        let found = resolver.explain(&signal.labels, signal.query.as_deref());
+    let place = |signal: PlacedSignal| {
+        let found = signal.placement;
         Placed {
-            instance: resolver.unlisted(found.component, &signal.labels, signal.query.as_deref()),
+            instance: signal.instance,
             component: found.component.map(|component| project.estate.component(component).id.clone()),
             by: found.by.map(|by| by.words().shown(chinese)),
             why: found.why.as_ref().map(|why| why.words().shown(chinese)),
@@ -107,15 +107,15 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-fn signals(args: &Args) -> Result<Vec<Labelled>, Failure> {
+fn signals(args: &Args, resolver: &Resolver<'_>) -> Result<Vec<PlacedSignal>, Failure> {
     if let Some(labels) = &args.labels {
-        return Ok(vec![Labelled { name: String::new(), labels: labels.clone(), query: args.query.clone() }]);
+        return Ok(vec![PlacedSignal::of_labels(String::new(), labels.clone(), args.query.as_deref(), resolver)]);
     }
     let Some(file) = &args.file else { return Ok(Vec::new()) };
     let shown = file.display().to_string();
-    let found = labelled(&shown, &files::read(file, &shown, MAX_FILE_BYTES)?)?;
+    let found = placed(&shown, &files::read(file, &shown, MAX_FILE_BYTES)?, resolver)?;
     if found.is_empty() {
-        let message = text!("`{}` contains no alerts, series or log streams", shown);
+        let message = text!("`{}` contains no alerts, series, log streams or events", shown);
         return Err(Failure::new(Code::SIGNAL_FORMAT, message));
     }
     Ok(found)

@@ -104,7 +104,7 @@ codes! {
     SIGNAL_UNIT = "F4007", "values impossible for their unit", "与单位不符的值";
     SIGNAL_UNPLACED = "F4008", "spans of services that match no component", "服务未匹配到任何组件的 Span";
     SIGNAL_RELATION = "F4009", "calls between components without a relation in the topology", "调用双方在拓扑中没有关系";
-    SIGNAL_COUNTER = "F4010", "a series that is read as a counter, or a counter that cannot be read", "按计数器读取的序列，或无法读取的计数器";
+    SIGNAL_COUNTER = "F4010", "a series that is or may be a counter, or a counter that cannot be read", "是或可能是计数器的序列，或无法读取的计数器";
     SIGNAL_COMBINED = "F4011", "several series of one component, averaged because the model does not say how they combine", "模型未说明如何合并，同一组件的多条序列被取平均值";
     SCORER = "F4020", "a scorer that was not queried, or gave no valid answer", "评分服务未被查询，或未给出有效结果";
 

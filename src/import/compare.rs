@@ -111,7 +111,7 @@ fn component_words(component: &DeclaredComponent) -> BTreeMap<String, String> {
 }
 
 fn relation_words(relation: &DeclaredRelation) -> BTreeMap<String, String> {
-    relation.effect.map(State::word).into_iter().map(|word| ("effect".to_owned(), word.to_owned())).collect()
+    relation.effect.map(State::name).into_iter().map(|word| ("effect".to_owned(), word.to_owned())).collect()
 }
 
 fn group_words(group: &DeclaredGroup) -> BTreeMap<String, String> {

@@ -22,7 +22,7 @@ pub fn topology_yaml(kind: Kind, declared: &Declared) -> String {
         page.push_str("relations:\n");
     }
     for relation in relations {
-        let effect = relation.effect.map(State::word).map_or_else(String::new, |word| format!(", effect: {word}"));
+        let effect = relation.effect.map(State::name).map_or_else(String::new, |word| format!(", effect: {word}"));
         let (from, kind, to) = (quoted(&relation.from), quoted(&relation.kind), quoted(&relation.to));
         let _ = writeln!(page, "  - {{from: {from}, kind: {kind}, to: {to}{effect}}}");
     }

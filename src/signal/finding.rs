@@ -1,6 +1,7 @@
 //! Finds the component of a name, an address or an object of a cluster, within a namespace.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use estate::ComponentId;
 
@@ -61,7 +62,10 @@ impl Resolver<'_> {
         let here: Vec<ComponentId> = alike.iter().copied().filter(|id| self.in_scope(*id, namespace)).collect();
         match (namespace, alike.is_empty(), here.is_empty()) {
             (_, true, _) => {
-                let at = self.all_at(name);
+                let mut at = self.all_at(name);
+                if matches!(label, "node" | "host" | "instance") {
+                    at.extend(self.machines_called(name));
+                }
                 if at.len() > 1 { self.ambiguous(label, value, &at) } else { Unplaced::Unknown { label, value } }
             }
             (Some(namespace), false, true) => Unplaced::Elsewhere { label, value, namespace: namespace.to_owned() },
@@ -184,6 +188,20 @@ impl Resolver<'_> {
         })
     }
 
+    /// The same, also by its name with another length: `w7` of the only `w7.example.com`, and the other way round.
+    pub(super) fn machine_alike(&self, written: &str) -> Option<ComponentId> {
+        self.machine(written).or_else(|| only(self.machines_called(host(written)))).or_else(|| {
+            let name = host(written);
+            let (short, _) = name.split_once('.').filter(|_| !is_address(name))?;
+            self.look_for(Wanted::Machine, None, short)
+        })
+    }
+
+    /// Machines with a name of which this is the part before the first dot.
+    fn machines_called(&self, short: &str) -> &[ComponentId] {
+        self.machines.get(short).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// What answers at an endpoint: `https://shop:443/cart`, `10.0.0.1:9104`, `cart.shop.svc.cluster.local`.
     pub(super) fn endpoint(&self, written: &str, namespace: Option<&str>, of: Option<&str>) -> Option<ComponentId> {
         spellings(written).into_iter().find_map(|text| {
@@ -302,6 +320,11 @@ pub(super) fn spellings(endpoint: &str) -> Vec<&str> {
     }
     all.dedup();
     all
+}
+
+/// Whether it is no name.
+pub(super) fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
 }
 
 /// The host of an endpoint.

@@ -9,8 +9,8 @@ use estate::ComponentId;
 
 use super::finding::{Wanted, host, replica_set_owner, scheduled};
 use super::labels::Labels;
-use super::messenger::{Family, Messenger, called_as, family, metrics};
-use super::parts::{OBJECTS, Parts, names_something};
+use super::messenger::{Family, Messenger, called_as, family, is_exporter, metrics};
+use super::parts::{OBJECTS, OWNERS, Parts, names_something};
 use super::placement::{PlacedBy, Placement, Unplaced};
 use super::resolver::Resolver;
 
@@ -35,6 +35,9 @@ const DESTINATION_NAMESPACES: &[&str] = &["destination_workload_namespace", "des
 
 /// Labels that name a machine or an endpoint.
 const HOSTS: &[&str] = &["host", "server", "target", "address", "ip", "domain"];
+
+/// Labels that name the server that an exporter asks, the most specific first.
+const SERVERS: &[&str] = &["target", "server", "addr", "address", "host", "domain", "ip"];
 
 /// The program that answers for a cluster.
 const API_SERVER: &str = "kube-apiserver";
@@ -110,7 +113,8 @@ impl Resolver<'_> {
     fn in_cluster<'h>(&self, host: &'h str) -> (Option<&'h str>, &'h str) {
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
-            [name, namespace] => (Some(*namespace).filter(|namespace| self.namespaces.contains(*namespace)), *name),
+            // Where no namespace is known, any may be one.
+            [name, namespace] if self.namespaces.is_empty() || self.namespaces.contains(*namespace) => (Some(*namespace), *name),
             [name, namespace, "svc", ..] => (Some(*namespace), *name),
             _ => (None, host),
         }
@@ -122,6 +126,7 @@ impl Resolver<'_> {
             Some(Messenger::Machine) => self.of_machine(parts, said),
             Some(Messenger::Probe) => self.of_probe(parts, said),
             Some(Messenger::Kubelet) => self.of_kubelet(parts, said),
+            Some(Messenger::Exporter) => self.of_exporter(parts, said),
             Some(Messenger::StateMetrics | Messenger::Relay) => self.of_messenger(parts, said),
             None => self.of_application(parts, said),
         }
@@ -129,9 +134,9 @@ impl Resolver<'_> {
 
     /// An exporter of machines speaks of the one that it runs on.
     fn of_machine(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
-        let named = ["node", "host"].into_iter().find_map(|label| Some(Placement::labelled(self.machine(said.get(label)?)?, label)));
+        let named = ["node", "host"].into_iter().find_map(|label| Some(Placement::labelled(self.machine_alike(said.get(label)?)?, label)));
         let target = &parts.target;
-        let scraped = || Some(Placement::labelled(self.machine(target.get("instance")?)?, "instance"));
+        let scraped = || Some(Placement::labelled(self.machine_alike(target.get("instance")?)?, "instance"));
         let under = || {
             let pod = target.get("pod").or_else(|| parts.all.get("pod"))?;
             let machine = self.machine_under(self.look(Wanted::Pod, self.scope(&parts.all), pod)?)?;
@@ -165,6 +170,45 @@ impl Resolver<'_> {
         }
     }
 
+    /// An exporter speaks of the server that it asks. What runs beside that server is in the server's own pod.
+    fn of_exporter(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        let other = |id: &ComponentId| !is_exporter(&self.estate.component(*id).name);
+        let at = |label: &'static str, value: &str| {
+            let near = || self.endpoint(value, self.scope(&parts.all), None);
+            let found = self.endpoint(value, None, None).or_else(near).or_else(|| self.machine_alike(value));
+            Some(Placement::labelled(found.filter(other)?, label))
+        };
+        let servers = || SERVERS.iter().find_map(|label| at(label, said.get(label)?));
+        let scraped = || at("instance", parts.target.get("instance").filter(|instance| !self.is_own_address(parts, instance))?);
+        // Somebody may have put there whose server it is.
+        let given = |label: &'static str, value: Option<&str>| {
+            let found = self.look_for(Wanted::Workload, self.scope(&parts.all), value?)?;
+            Some(Placement::labelled(found, label)).filter(|_| other(&found))
+        };
+        let by_name = || {
+            let of_target = ["service", "app"].into_iter().find_map(|label| given(label, parts.target.get(label)));
+            of_target.or_else(|| given("cluster", said.get("cluster")))
+        };
+        let subject = || servers().or_else(|| self.object(said)).or_else(scraped).or_else(by_name);
+        // Whether it answers says nothing of the server; and what nobody scraped, such as its own log, is its own.
+        let of_itself = match parts.query {
+            Some(query) => family(query) == Some(Family::Own),
+            None => !parts.target.has("instance") && !said.has_any(SERVERS),
+        };
+        if of_itself {
+            let itself = self.messenger_itself(parts);
+            return if itself.component.is_some() { itself } else { subject().unwrap_or(itself) };
+        }
+        subject().unwrap_or_else(|| {
+            let stated = SERVERS.iter().find_map(|label| Some((*label, said.get(label)?)));
+            Placement::nowhere(match stated.filter(|_| parts.stated().is_none()) {
+                Some((label, value)) => self.missing(label, None, host(value)),
+                None if parts.stated().is_some() => self.reason(parts),
+                None => Unplaced::OfMessenger { messenger: Messenger::Exporter },
+            })
+        })
+    }
+
     /// Whether the address is that of the messenger's own pod.
     fn is_own_address(&self, parts: &Parts<'_>, instance: &str) -> bool {
         let pod = parts.target.get("pod").and_then(|pod| self.look(Wanted::Pod, self.scope(&parts.all), pod));
@@ -181,10 +225,11 @@ impl Resolver<'_> {
         }
         // Without a cluster, somebody may have put there which service a container is for.
         let service = || {
-            let service = parts.target.get("service").filter(|service| called_as(service).is_none())?;
+            let is_messenger = |service: &str| called_as(service).is_some_and(|messenger| messenger != Messenger::Exporter);
+            let service = parts.target.get("service").filter(|service| !is_messenger(service))?;
             Some(Placement::labelled(self.look(Wanted::Workload, self.scope(&parts.all), service)?, "service"))
         };
-        let machine = || Some(Placement::labelled(self.machine(parts.target.get("instance")?)?, "instance"));
+        let machine = || Some(Placement::labelled(self.machine_alike(parts.target.get("instance")?)?, "instance"));
         service().or_else(machine).unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
     }
 
@@ -225,7 +270,8 @@ impl Resolver<'_> {
             Some(Placement::labelled(found, label))
         };
         let hosts = || HOSTS.iter().find_map(|label| at(label));
-        hosts().or_else(|| self.scraped(said)).unwrap_or_else(|| self.messenger_itself(parts))
+        let alike = || Some(Placement::labelled(self.machine_alike(said.get("host")?)?, "host"));
+        hosts().or_else(alike).or_else(|| self.scraped(said)).unwrap_or_else(|| self.messenger_itself(parts))
     }
 
     /// By the address and the job of the scrape, the least specific of all.
@@ -276,8 +322,23 @@ impl Resolver<'_> {
             let found = self.look(Wanted::Workload, scope, name).or_else(|| self.cluster_name(name))?;
             Some(Placement::labelled(found, "service"))
         };
-        let by_object = by_pod().or_else(by_owner).or_else(|| objects(false));
+        let by_object = by_pod().or_else(|| self.stated_owner(said)).or_else(by_owner).or_else(|| objects(false));
         by_object.or_else(control_plane).or_else(service).or_else(|| objects(true))
+    }
+
+    /// The owner that kube-state-metrics names. That of a static pod is its machine, which the signal is not about.
+    fn stated_owner(&self, said: &Labels<'_>) -> Option<Placement> {
+        let scope = self.scope(said);
+        OWNERS.iter().find_map(|(kind, label)| {
+            let name = said.get(label)?;
+            let found = match said.get(kind)? {
+                "Node" => None,
+                "Job" | "CronJob" => self.of_kind("job_name", Wanted::Job, scope, name),
+                "ReplicaSet" => self.of_kind("replicaset", Wanted::Workload, scope, name),
+                _ => self.look(Wanted::Workload, scope, name),
+            };
+            Some(Placement::labelled(found?, label))
+        })
     }
 
     fn of_kind(&self, label: &str, wanted: Wanted, scope: Option<&str>, name: &str) -> Option<ComponentId> {
@@ -316,7 +377,8 @@ impl Resolver<'_> {
         }
         let name = said.get("node")?;
         let address = || self.at_address(host(name), None).map(|id| self.machine_under(id).unwrap_or(id));
-        let found = self.machine(name).or_else(|| self.look(Wanted::Machine, None, name)).or_else(address)?;
+        let exact = self.machine(name).or_else(|| self.look(Wanted::Machine, None, name)).or_else(address);
+        let found = exact.or_else(|| self.machine_alike(name))?;
         Some(Placement::labelled(found, "node"))
     }
 

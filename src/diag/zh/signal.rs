@@ -245,10 +245,11 @@ pub(super) const PART: &[(&str, &str)] = &[
         "{}：向打分服务查询了 {2} 条时序中的 {1} 条：离症状最近的那些",
     ),
     ("{}: the scorer `{}` {}; its scores are missing", "{}：打分服务 `{}` {}；缺少它的打分"),
-    ("`{}` contains no alerts, series or log streams", "`{}` 中没有告警、时序或日志流"),
+    ("`{}` contains no alerts, series, log streams or events", "`{}` 中没有告警、时序、日志流或事件"),
     ("an exporter of machines", "主机的 exporter"),
     ("a kubelet", "kubelet"),
     ("a prober", "探测器"),
+    ("an exporter", "exporter"),
     ("a relay", "转发者"),
     ("by entry {} of `placement`", "由 `placement` 的第 {} 条"),
     ("by label `{}`", "由标签 `{}`"),
@@ -327,6 +328,18 @@ pub(super) const PART: &[(&str, &str)] = &[
     (
         "`{}` only climbs ({} series), so it is read as a counter, by its rise within {}: say `as: rate` or `as: value` in `metrics` of topology/sources.yaml",
         "`{}` 只升不降（{} 条序列），因此按计数器读取，取 {} 内的增量：请在 topology/sources.yaml 的 `metrics` 中写明 `as: rate` 或 `as: value`",
+    ),
+    (
+        "`{}` only climbs ({} series), like a counter, but is read as a value: say `as: increase`, `as: rate` or `as: value` in `metrics` of topology/sources.yaml",
+        "`{}` 只升不降（{} 条序列），很像计数器，却按数值读取：请在 topology/sources.yaml 的 `metrics` 中写明 `as: increase`、`as: rate` 或 `as: value`",
+    ),
+    (
+        "series `{}` is called like a part of a histogram, which only climbs, but is read as a value",
+        "序列 `{}` 的名称像直方图的一部分，那是只升不降的计数器，却按数值读取",
+    ),
+    (
+        "say `as: rate` or `as: increase`; write `as: value` if it is none",
+        "请写明 `as: rate` 或 `as: increase`；如果不是计数器，请写 `as: value`",
     ),
     (
         "rules read the mean of {} series of `{}` on `{}`, which differ in {}: say in topology/model.yaml how they combine (`aggregate`)",

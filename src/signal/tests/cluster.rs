@@ -16,7 +16,7 @@ fn labels(text: &str) -> Labels {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn estate(topology: &str) -> Snapshot {
+pub(super) fn estate(topology: &str) -> Snapshot {
     let mut sources = Sources::default();
     let topology = sources.add("topology.yaml", topology);
     let (snapshot, diagnostics) = estate::build(&sources, &[], &[topology]);
@@ -64,7 +64,7 @@ fn alerts_of_a_live_cluster() {
 }
 
 /// Where labels are placed, as text: the component and what named it, or why none.
-fn explained(topology: &str, text: &str) -> String {
+pub(super) fn explained(topology: &str, text: &str) -> String {
     let (estate, rules) = (estate(topology), MappingRules::default());
     let Placement { component, by, why } = Resolver::new(&rules, &estate).explain(&labels(text), None);
     match (component, by, why) {

@@ -137,6 +137,32 @@ fn counters_for_metrics_that_are_none() {
 }
 
 #[test]
+fn parts_of_histograms_that_are_read_as_values() {
+    let told = |series: &str| {
+        format!(
+            "F2007 line 2: series `{series}` is called like a part of a histogram, which only climbs, but is read as a value [say `as: rate` or \
+             `as: increase`; write `as: value` if it is none]"
+        )
+    };
+    for (entry, expected) in [
+        ("series: lat_seconds_sum, metric: delay, unit: s", Some("lat_seconds_sum")),
+        ("series: lat_seconds_count, metric: links", Some("lat_seconds_count")),
+        ("series: lat_seconds_count, metric: links, unit: count", Some("lat_seconds_count")),
+        ("series: lat_seconds_bucket, metric: hits", Some("lat_seconds_bucket")),
+        ("series: requests_count, metric: links", Some("requests_count")),
+        // A gauge, as somebody says.
+        ("series: pg_stat_activity_count, metric: links, unit: count", None),
+        ("series: lat_seconds_sum, metric: delay, unit: s, as: value", None),
+        ("series: lat_seconds_count, metric: hits, as: rate", None),
+        ("series: lat_seconds_count, metric: hits, query: 'rate(lat_seconds_count[5m])'", None),
+        ("series: summer, metric: links", None),
+    ] {
+        let expected: Vec<String> = expected.into_iter().map(told).collect();
+        assert_eq!(findings(&format!("metrics:\n  - {{{entry}, type: box}}\n")), expected, "{entry}");
+    }
+}
+
+#[test]
 fn metrics_of_the_model_that_are_called_like_counters() {
     let mut sources = Sources::default();
     let model =
