@@ -12,6 +12,7 @@
 mod aliases;
 mod base;
 mod build;
+mod called;
 mod change;
 #[cfg(test)]
 mod change_tests;

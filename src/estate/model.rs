@@ -202,6 +202,11 @@ impl Model {
         ancestor == ROOT_TYPE || self.lineage(name).any(|t| t.name == ancestor)
     }
 
+    /// The most general type of a type's lineage below the root: `software` for a `redis`.
+    pub fn family<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.lineage(name).map(|kind| kind.name.as_str()).take_while(|kind| *kind != ROOT_TYPE).last()
+    }
+
     /// Whether every component of type `of` is one for which those of type `name` come and go, at any level (canonical names).
     pub fn comes_and_goes_for(&self, name: &str, of: &str) -> bool {
         self.workload_types(name).iter().any(|workload| self.is_a(of, workload))
