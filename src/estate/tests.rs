@@ -91,7 +91,7 @@ fn mistakes_in_relations_and_groups() {
         ),
         (
             "relations:\n  - {from: web, kind: calls, to: order-db}\n  - {from: web, kind: 调用, to: order-db}",
-            "F3012 4 `web calls order-db` is declared twice",
+            "F3012 4 `web calls order-db` is declared twice | leave it out, or say with `effect` how hard a fault hits along it",
         ),
         (
             "groups: [{id: g, members: [r, s], need: 3}]",
@@ -513,7 +513,7 @@ relations:
         "",
         &format!("{topology}  - {{from: gw, kind: depends_on, to: pay, effect: gone}}\n"),
         &[
-            "F3012 11 `gw depends_on pay` is declared twice",
+            "F3012 11 `gw depends_on pay` is declared twice | leave it out, or say with `effect` how hard a fault hits along it",
             "F3003 11 `effect` cannot be `gone` | use one of `down`, `degraded`, `at_risk`",
         ],
     );

@@ -138,6 +138,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("use one of {}, or leave the type out", "请使用以下类型之一：{}，或省略类型"),
     ("several components are called `{}`: {}", "有多个组件叫做 `{}`：{}"),
     ("several components are called `{}`: {} and {} more", "有多个组件叫做 `{}`：{} 等，另有 {} 个"),
+    ("the first `effect` counts: give it once", "以第一个 `effect` 为准：请只写一次"),
+    ("leave it out, or say with `effect` how hard a fault hits along it", "请删去，或用 `effect` 说明故障沿它的影响程度"),
     ("name one of them by its id", "请用其中一个的 id"),
     ("`{}` is an alias of `{}`, and the id of another component", "`{}` 是 `{}` 的别名，又是另一个组件的 id"),
     ("`{}` is an alias of `{}`, and the name of `{}`", "`{}` 是 `{}` 的别名，又是 `{}` 的名称"),
