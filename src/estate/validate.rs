@@ -415,9 +415,9 @@ impl<'r, 'a> Check<'r, 'a> {
             let kind = self.model.relations.values().nth(usize::from(edge.kind.0)).map_or("", |kind| kind.name.as_str());
             let message = text!("`{} {} {}` is declared twice", id(edge.from), kind, id(edge.to));
             let help = if self.effect(again).is_some() {
-                "the first `effect` counts: give it once"
+                text!("the first `effect` counts: give it once")
             } else {
-                "leave it out, or say with `effect` how hard a fault hits along it"
+                text!("leave it out, or say with `effect` how hard a fault hits along it")
             };
             let report = Diagnostic::warning(Code::DUPLICATE_RELATION, place, message).label("declared again").help(help);
             self.complaints.push(match self.place(first) {
