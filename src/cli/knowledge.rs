@@ -11,7 +11,7 @@ use super::output::{Failure, Outcome, warn};
 use super::page::Page;
 use diag::{Code, did_you_mean, nearest, text};
 use knowledge::{Answer, Asked, Earlier, KnowledgeGraph, Walk};
-use project::{DEFAULT_STORE, Project, is_missing, open_existing};
+use project::{DEFAULT_STORE, Project, is_missing, open_existing, unknown_component};
 use store::{Store, StoreError};
 use value::{DAY, Duration, Time};
 use words::Writer;
@@ -113,6 +113,9 @@ fn ask_with_store(args: &Args, project: &Project, asked: &Asked, walk: &Walk) ->
 }
 
 fn unknown(project: &Project, graph: &KnowledgeGraph, what: &str) -> Failure {
+    if project.estate.called(what).len() > 1 {
+        return Failure::from(unknown_component(&project.estate, what));
+    }
     let names = graph.names(&project.estate);
     let help = nearest(what, names.iter().map(String::as_str))
         .map_or_else(|| text!("name a component, a case, a rule, or an alert that a case or a rule has"), did_you_mean);

@@ -8,6 +8,7 @@ use value::fields::{Reader, listed};
 use value::yaml::{self, Node};
 
 use super::beside::{beside, take_beside};
+use super::called::ambiguous;
 use super::component::{AttributeValue, Component, Tier};
 use super::declared::{Declared, DeclaredComponent, Written};
 use super::extensions::Extensions;
@@ -88,6 +89,7 @@ fn checked(model: Model, declared: Declared, elsewhere: impl FnOnce() -> Vec<Dec
     let Declared { components: mut said, relations: mut related, groups: grouped, broken } = declared;
     let mut complaints = Vec::new();
     let mut broken: BTreeSet<String> = broken.into_iter().collect();
+    ambiguous(&mut complaints, &said);
     let mut extensions = Extensions::of(&mut said);
     let components = components(&mut complaints, &model, said, &mut broken, &mut extensions);
     let extensions = extensions.without(&broken);
@@ -190,7 +192,13 @@ fn overlays(
     let concerned = others.iter().filter(|other| extensions.concern(&other.id)).collect::<Vec<_>>();
     let overlays = concerned.into_iter().filter_map(|other| overlay(complaints, model, other, &mut extensions)).collect();
     let ids = good.iter().map(|one| one.id.as_str()).chain(others.iter().map(|one| one.id.as_str()));
-    extensions.report_rest(complaints, &ids);
+    let whose = |word: &str| {
+        let is = |alias: &String| alias == word;
+        let here = good.iter().find(|one| one.name == word || one.aliases.iter().any(is)).map(|one| one.id.clone());
+        let has = |one: &&DeclaredComponent| one.name.as_deref() == Some(word) || one.aliases.iter().any(is);
+        here.or_else(|| others.iter().find(has).map(|one| one.id.clone()))
+    };
+    extensions.report_rest(complaints, &ids, whose);
     overlays
 }
 

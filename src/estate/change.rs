@@ -270,7 +270,8 @@ impl Next {
         if !rest.is_empty() {
             let known: Vec<ComponentId> = self.estate.ids().collect();
             let known = known.iter().map(|id| self.estate.component(*id).id.as_str());
-            rest.report_rest(complaints, &good.iter().map(|one| one.id.as_str()).chain(known));
+            let whose = |word: &str| self.estate.find_named(word).map(|id| self.estate.component(id).id.clone());
+            rest.report_rest(complaints, &good.iter().map(|one| one.id.as_str()).chain(known), whose);
         }
         for component in good {
             if self.estate.group(&component.id).is_some() {

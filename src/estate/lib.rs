@@ -13,6 +13,7 @@ mod aliases;
 mod base;
 mod beside;
 mod build;
+mod called;
 mod change;
 #[cfg(test)]
 mod change_tests;

@@ -153,11 +153,7 @@ fn wanted(estate: &Snapshot, query: &BTreeMap<String, String>) -> Result<(Option
         return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
     let component = match query.get("component") {
-        Some(name) => Some(estate.find_named(name).ok_or_else(|| {
-            let help = nearest(name, estate.ids().map(|id| estate.component(id).id.as_str()));
-            let help = help.map_or_else(|| "use an id or a unique name from the topology".to_owned(), |near| did_you_mean(near).into());
-            Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).help(help)
-        })?),
+        Some(name) => Some(super::asked::component(&estate, name)?),
         None => None,
     };
     let since = match query.get("since") {
