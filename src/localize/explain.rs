@@ -226,9 +226,9 @@ fn best(
     (open, waiting): (&BTreeSet<usize>, &BTreeSet<usize>),
     bounds: &mut [f64],
 ) -> Option<usize> {
-    let lasts = |index: usize| proposals.get(index).is_some_and(|p| !p.is_past());
-    let any_lasts = waiting.iter().any(|index| lasts(*index));
-    let mut by_bound: Vec<usize> = waiting.iter().copied().filter(|index| !any_lasts || lasts(*index)).collect();
+    let newest = newest(waiting.iter().filter_map(|index| proposals.get(*index)));
+    let behind = |index: usize| newest.is_some() && proposals.get(index).is_none_or(|p| p.stands_back(newest));
+    let mut by_bound: Vec<usize> = waiting.iter().copied().filter(|index| !behind(*index)).collect();
     by_bound.sort_by(|a, b| bounds.get(*b).unwrap_or(&0.0).total_cmp(bounds.get(*a).unwrap_or(&0.0)));
     let key = |index: usize| proposals.get(index).map(|p| (p.onset, p.component, p.fault.key()));
     let mut best: Option<(f64, usize)> = None;
@@ -250,6 +250,11 @@ fn best(
         }
     }
     best.map(|(_, index)| index)
+}
+
+/// When the last of those that last began.
+fn newest<'p>(proposals: impl Iterator<Item = &'p Proposal>) -> Option<Time> {
+    proposals.filter(|one| !one.is_past()).map(|one| one.onset).max()
 }
 
 /// Roots that could explain a common symptom share an incident, also transitively; consequences follow their root.
@@ -401,7 +406,9 @@ fn add_scores(
     let alike = draft.alike.clone();
     let named =
         |(place, p): &(usize, Proposal)| (*place < MAX_SUSPECTS && worth(*place, p)) || p.component.is_some_and(|c| alike.contains(&c));
-    for proposal in fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challengers) {
+    let mut added: Vec<Proposal> = fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challengers).collect();
+    added.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+    for proposal in added {
         // Anomalous series of the components that a suspect explains are its symptoms too.
         let metric = |s: &Symptom| s.kind == Kind::Metric && proposal.explains(s);
         let metrics = observations.symptoms.iter().enumerate().filter(|(i, s)| !taken.contains(i) && metric(s)).map(|(i, _)| i);
@@ -447,13 +454,15 @@ pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> 
     !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
 }
 
-/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what beats it.
+/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what beats it, unless that is no more
+/// than one guess of several.
 fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
     let symptoms = &observations.symptoms;
     let explains = |p: &Proposal| draft.explained_by(p, symptoms);
     let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
     let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
-    order.sort_by_key(|index| at(*index).map(|p| (p.is_past(), p.layer)));
+    let newest = newest(draft.roots().map(|told| &told.proposal));
+    order.sort_by_key(|index| at(*index).map(|p| (p.stands_back(newest), p.layer)));
     // Bubble what beats its neighbour upwards; the order of scores is their own.
     let mut moved = true;
     let mut rounds = order.len();
@@ -463,7 +472,7 @@ fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
         for place in 1..order.len() {
             let pair = order.get(place - 1).copied().zip(order.get(place).copied());
             let wins = pair.and_then(|(above, below)| at(above).zip(at(below))).is_some_and(|(above, below)| {
-                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && beats(below, above, &explains)
+                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && below.is_convincing() && beats(below, above, &explains)
             });
             if wins {
                 order.swap(place - 1, place);

@@ -16,6 +16,10 @@ use super::symptoms::{Kind, Symptom};
 /// times within it are no evidence of order.
 pub const TOLERANCE: Duration = 5 * MINUTE;
 
+/// Where alerts alone speak, scores leave as much to an unknown cause as to the best suspect. A suspect above a third is then likelier
+/// than all others together.
+const CONVINCING: f64 = 1.0 / 3.0;
+
 /// From when to when; `None` while it lasts.
 pub type Interval = (Time, Option<Time>);
 
@@ -86,6 +90,8 @@ pub struct Proposal {
     pub onset: Time,
     /// The intervals in which it showed, ascending, the first from its onset; the end of the last is `None` while it lasts.
     pub lasted: Vec<Interval>,
+    /// It ended only because the events and log lines of its rules grew too old for them: nothing shows that it is over.
+    pub lapsed: bool,
     /// Probability that this is a root cause, 0 to 1, before it is compared with the other proposals of its incident.
     pub strength: f64,
     /// The same before feedback.
@@ -132,6 +138,21 @@ impl Proposal {
     pub fn is_past(&self) -> bool {
         let faded = matches!(&self.basis, Basis::Scores(ranked) if ranked.deviates);
         self.until().is_some() && !faded
+    }
+
+    /// Whether it stands below what lasts, the newest of which began then: what is known to be over does, and what only lapsed stands below
+    /// what began later.
+    pub fn stands_back(&self, newest: Option<Time>) -> bool {
+        let before = |until: Time| newest.is_some_and(|newest| newest > until.plus(SETTLING));
+        self.is_past() && (!self.lapsed || self.until().is_some_and(before))
+    }
+
+    /// Whether it may stand above a rule or a case. A guess may if it is likelier than all other guesses together.
+    pub fn is_convincing(&self) -> bool {
+        match &self.basis {
+            Basis::Scores(ranked) => ranked.confidence > CONVINCING,
+            Basis::Rules(_) | Basis::Case(_) => true,
+        }
     }
 
     /// A muted alert needs no explanation, so nothing explains it.

@@ -58,6 +58,7 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         fault: fault(observations, &one, symptoms),
         onset,
         lasted: vec![(onset, one.end)],
+        lapsed: false,
         strength: observations.question.feedback.calibration.apply(one.confidence),
         raw: one.confidence,
         affected: BTreeSet::from([one.component]),
