@@ -19,6 +19,9 @@ struct Story {
     #[serde(default)]
     tiers: BTreeMap<String, String>,
     alerts: Vec<String>,
+    /// Error lines.
+    #[serde(default)]
+    lines: Vec<String>,
     /// Components with a metric that shows nothing.
     #[serde(default)]
     measured: Vec<String>,
@@ -89,6 +92,7 @@ struct World<'w> {
     relations: &'w [String],
     tiers: BTreeMap<String, String>,
     alerts: &'w [Alert],
+    lines: &'w [String],
     measured: &'w [String],
     model: &'w str,
     rules: &'w str,
@@ -100,7 +104,7 @@ fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, 
 
 /// The diagnosis half an hour after minute 0.
 fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
-    let World { relations, tiers, alerts, measured, model, rules } = world;
+    let World { relations, tiers, alerts, lines, measured, model, rules } = world;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answer").join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(dir.join("rules")).unwrap();
@@ -139,6 +143,16 @@ fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
         }
     };
     fs::write(dir.join("bundle/alerts.json"), json!(alerts.iter().map(one).collect::<Vec<_>>()).to_string()).unwrap();
+    if !lines.is_empty() {
+        let stream = |line: &String| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let at = value::Time::parse(&time(words[2].parse().unwrap())).unwrap().0;
+            json!({"stream": {"component": words[1], "level": "error"}, "values": [[format!("{at}000000"), words[0]]]})
+        };
+        let result: Vec<_> = lines.iter().map(stream).collect();
+        let logs = json!({"status": "success", "data": {"resultType": "streams", "result": result}});
+        fs::write(dir.join("bundle/logs.json"), logs.to_string()).unwrap();
+    }
     if !measured.is_empty() {
         let start = value::Time::parse("2025-06-01T09:30:00Z").unwrap().0 / 1000;
         let values: Vec<_> = (0..=60).map(|minute| json!([start + minute * 60, "1"])).collect();
@@ -165,6 +179,7 @@ fn stories_have_their_answers() {
             relations: &one.topology,
             tiers: one.tiers.clone(),
             alerts: &alerts,
+            lines: &one.lines,
             measured: &one.measured,
             model: &one.model,
             rules: &one.rules,

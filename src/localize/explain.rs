@@ -9,14 +9,14 @@
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
-use anomaly::MOST_SURE;
+use anomaly::{MOST_SURE, Ranked};
 
 use compile::plan::Severity;
 use engine::SignalRef;
 use estate::ComponentId;
 use value::Time;
 
-use super::connected::{clusters, find, union};
+use super::connected::{closure, clusters, find, union};
 use super::proposal::{Basis, Proposal, TOLERANCE};
 use super::symptoms::{Kind, Symptom};
 use super::{Layer, Observations, cases, harmless, rules, scores};
@@ -30,6 +30,9 @@ const WORTH_A_LINE: f64 = 0.01;
 const ALWAYS_NAMED: usize = 3;
 /// A longer list of suspects does not help.
 const MAX_SUSPECTS: usize = 5;
+/// Where alerts alone speak, scores leave as much to an unknown cause as to the best suspect. What is above a third is then likelier than
+/// all other suspects together.
+const CONVINCING: f64 = 1.0 / 3.0;
 /// Suspects of scores whose confidence differs by less than this share are alike: nothing tells them apart.
 const ALIKE: f64 = 0.02;
 
@@ -454,11 +457,35 @@ pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> 
     !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
 }
 
-/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what beats it, unless that is no more
-/// than one guess of several.
+/// Whether one proposal takes the place of another that stands above it: it beats it, and scores take the place of a rule or a case only with
+/// what may have brought that about, and is likelier than their other guesses. What they have beside it is a fault of its own.
+fn displaces(observations: &Observations<'_, '_>, draft: &IncidentDraft, one: &Proposal, other: &Proposal) -> bool {
+    let explains = |p: &Proposal| draft.explained_by(p, &observations.symptoms);
+    if !beats(one, other, &explains) {
+        return false;
+    }
+    let Some((scored, component)) = one.scores().zip(other.component) else { return true };
+    let deeper = deeper(observations, component);
+    let may = |scored: &Ranked| scored.members.iter().any(|member| deeper.contains(member));
+    let guesses = draft.roots().map(|told| &told.proposal).filter(|guess| beats(guess, other, &explains));
+    let together: f64 = guesses.filter_map(Proposal::scores).filter(|scored| may(scored)).map(|scored| scored.confidence).sum();
+    may(scored) && together > CONVINCING
+}
+
+/// What may bring about a fault of a component, by ways that do not lead through what depends on it: in a circle of dependencies, a fault
+/// would otherwise come from its own effects.
+fn deeper(observations: &Observations<'_, '_>, component: ComponentId) -> BTreeSet<ComponentId> {
+    let estate = observations.question.engine.estate;
+    let effects: BTreeSet<ComponentId> = estate.dependents(component, &[], None).into_iter().map(|reached| reached.component).collect();
+    let below = |at: ComponentId| {
+        let instances = estate.instances_of(at).into_iter().map(|instance| instance.component);
+        estate.dependencies(at, &[], Some(1)).into_iter().map(|reached| reached.component).chain(instances).collect::<Vec<ComponentId>>()
+    };
+    closure(&BTreeSet::from([component]), |at| if at != component && effects.contains(&at) { Vec::new() } else { below(at) })
+}
+
+/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what displaces it.
 fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
-    let symptoms = &observations.symptoms;
-    let explains = |p: &Proposal| draft.explained_by(p, symptoms);
     let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
     let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
     let newest = newest(draft.roots().map(|told| &told.proposal));
@@ -472,7 +499,7 @@ fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
         for place in 1..order.len() {
             let pair = order.get(place - 1).copied().zip(order.get(place).copied());
             let wins = pair.and_then(|(above, below)| at(above).zip(at(below))).is_some_and(|(above, below)| {
-                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && below.is_convincing() && beats(below, above, &explains)
+                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && displaces(observations, draft, below, above)
             });
             if wins {
                 order.swap(place - 1, place);

@@ -16,10 +16,6 @@ use super::symptoms::{Kind, Symptom};
 /// times within it are no evidence of order.
 pub const TOLERANCE: Duration = 5 * MINUTE;
 
-/// Where alerts alone speak, scores leave as much to an unknown cause as to the best suspect. A suspect above a third is then likelier
-/// than all others together.
-const CONVINCING: f64 = 1.0 / 3.0;
-
 /// From when to when; `None` while it lasts.
 pub type Interval = (Time, Option<Time>);
 
@@ -147,11 +143,11 @@ impl Proposal {
         self.is_past() && (!self.lapsed || self.until().is_some_and(before))
     }
 
-    /// Whether it may stand above a rule or a case. A guess may if it is likelier than all other guesses together.
-    pub fn is_convincing(&self) -> bool {
+    /// What scores say of it, if they propose it.
+    pub fn scores(&self) -> Option<&Ranked> {
         match &self.basis {
-            Basis::Scores(ranked) => ranked.confidence > CONVINCING,
-            Basis::Rules(_) | Basis::Case(_) => true,
+            Basis::Scores(ranked) => Some(ranked),
+            Basis::Rules(_) | Basis::Case(_) => None,
         }
     }
 
