@@ -77,6 +77,13 @@ impl IncidentDraft {
         self.symptoms.iter().filter_map(|i| symptoms.get(*i)).filter(|symptom| symptom.calls_for_help())
     }
 
+    /// Those of them that its suspects explain; all, if they explain none. What else is near is not its own.
+    pub fn own<'s>(&self, symptoms: &'s [Symptom]) -> Vec<&'s Symptom> {
+        let explained = self.explained();
+        let own: Vec<&Symptom> = explained.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help()).collect();
+        if own.is_empty() { self.calling(symptoms).collect() } else { own }
+    }
+
     /// Whether nothing of it lasts: neither a root suspect nor an alert.
     pub fn is_over(&self, symptoms: &[Symptom]) -> bool {
         !self.told.is_empty()
