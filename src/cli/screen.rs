@@ -35,6 +35,7 @@ pub fn report(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool, all: &s
     if diagnosis.incidents.is_empty() {
         page.title(&super::text::nothing(diagnosis, writer));
     }
+    nowhere(&mut page, diagnosis, writer);
     if !diagnosis.warnings.is_empty() {
         let heading = page.lang.warnings();
         page.heading(heading);
@@ -201,6 +202,29 @@ fn cases(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer
         let then = page.lang.last_time();
         page.item(&format!("{then}{}{last}", lang.colon()));
     }
+}
+
+/// If no signal is on a component, neither rules nor the topology had a say, and nothing below tells of the system. How to mend that comes
+/// first.
+fn nowhere(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
+    let placed = |line: &localize::AccountView| line.explained + line.unexplained + line.quiet > line.unplaced;
+    if diagnosis.unplaced.is_empty() || diagnosis.accounting.iter().any(placed) {
+        return;
+    }
+    let why = if writer.estate.is_empty() {
+        page.say(
+            "There is no component in the topology, so no signal has a place: rules and dependencies had nothing to go by. Write or import the components \
+             (`faultscope import`), then see with `faultscope place` where signals go.",
+            "拓扑中没有组件，所有信号都无法定位：规则和依赖关系都无从应用。请编写或导入组件（`faultscope import`），再用 `faultscope place` 查看信号的定位。",
+        )
+    } else {
+        page.say(
+            "No signal fits a component, so rules and dependencies had nothing to go by. `faultscope place FILE` shows for each signal why, and what \
+             would place it.",
+            "没有信号能定位到组件，规则和依赖关系都无从应用。`faultscope place FILE` 会逐个说明原因和定位办法。",
+        )
+    };
+    page.entry(why);
 }
 
 /// What nobody explains, most of it as a number.
