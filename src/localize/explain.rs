@@ -464,7 +464,7 @@ pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> 
     !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
 }
 
-/// Whether one proposal takes the place of another that stands above it: it beats it, and scores take the place of a rule or a case only with
+/// Whether one proposal takes the place of another that stands above it: it beats it. Scores take the place of a rule or a case only with
 /// what may have brought that about, and is likelier than their other guesses. What they have beside it is a fault of its own.
 fn displaces(observations: &Observations<'_, '_>, draft: &IncidentDraft, one: &Proposal, other: &Proposal) -> bool {
     let explains = |p: &Proposal| draft.explained_by(p, &observations.symptoms);
