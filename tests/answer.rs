@@ -49,6 +49,9 @@ struct Expected {
     /// By the impact of all incidents, nearest first.
     affected: Option<Vec<String>>,
     confidence: Option<f64>,
+    /// Of the first incident: its severity, and the minute at which it began.
+    severity: Option<String>,
+    since: Option<u32>,
     /// No suspect of an incident is surer than one above it.
     #[serde(default)]
     falling: bool,
@@ -192,6 +195,10 @@ fn stories_have_their_answers() {
         let affected: Vec<String> =
             diagnosis.incidents.iter().flat_map(|incident| &incident.impact).map(|view| view.component.clone()).collect();
         let expected = &one.expected;
+        let first = diagnosis.incidents.first();
+        let severity = first.map(|incident| json!(incident.severity));
+        let since = first.map(|incident| incident.since.to_string());
+        let minute = |since: u32| value::Time::parse(&format!("2025-06-01T10:{since:02}:00Z")).map(|time| time.to_string());
         let sure = suspects().next().map(|suspect| suspect.confidence);
         if said != expected.suspects
             || (expected.suppressed.as_ref().is_some_and(|list| *list != suppressed))
@@ -199,10 +206,12 @@ fn stories_have_their_answers() {
             || (!expected.alike.is_empty() && alike != expected.alike)
             || expected.affected.as_ref().is_some_and(|list| *list != affected)
             || (expected.falling && !diagnosis.incidents.iter().all(|i| i.suspects.is_sorted_by(|a, b| a.confidence >= b.confidence)))
+            || expected.severity.as_ref().is_some_and(|wanted| severity != Some(json!(wanted)))
+            || expected.since.is_some_and(|wanted| since != minute(wanted))
             || expected.confidence.is_some_and(|wanted| sure.is_none_or(|sure| (sure - wanted).abs() > 0.0006))
         {
             wrong.push(format!(
-                "{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, affected {affected:?}, first {sure:?}",
+                "{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, affected {affected:?}, first {sure:?}, {severity:?} since {since:?}",
                 one.tells
             ));
         }
