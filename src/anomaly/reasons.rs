@@ -53,7 +53,7 @@ pub enum Reason {
     Log { kind: LogKind, error: bool, template: String, word: Option<String>, lines: usize, before: usize, ratio: Option<f64>, onset: Time },
     /// A model of the user's own says so.
     Score { source: String, metric: Option<String>, p: f64, at: Time },
-    /// It has alerts, reports or failed probes.
+    /// It has symptoms of its own: alerts, reports, failed probes, error lines or events.
     Alerting { components: Vec<String> },
     /// It was changed shortly before; `before` in milliseconds.
     Changed { before: Duration, change: String, at: Time },

@@ -94,6 +94,7 @@ codes! {
     IDLE_MAPPING = "F3023", "an entry of `topology/sources.yaml` that repeats another one, has no effect, or distinguishes nothing", "`topology/sources.yaml` 中重复、不起作用或没有区分作用的条目";
     UNSAID_AGGREGATE = "F3024", "a metric that rules read, without `aggregate`: several series of one component would be averaged", "规则读取的指标未说明 `aggregate`：同一组件的多条序列会被取平均值";
     INSTANCE_LOOP = "F3025", "a type that is an instance of itself", "类型是自己的实例";
+    NO_COMPONENT = "F3026", "rules, but no component to which they could apply", "有规则，但没有可应用的组件";
 
     SIGNAL_FORMAT = "F4001", "a signal file that cannot be read", "无法读取的信号文件";
     SIGNAL_ENTRY = "F4002", "a signal that cannot be read, rejected", "无法读取的信号，已拒绝";

@@ -27,6 +27,7 @@ fn incident(number: usize, text: &str) -> Incident {
         text: name.to_owned(),
         says: Says::Text,
         count: 1,
+        firing: None,
         origin: Origin { file: name.to_owned(), index: 0 },
     });
     // `redis!` is a core component.

@@ -62,9 +62,10 @@ impl Writer<'_> {
                 format!("external score from {source}{of}: p {} at {}", format_number(*p), self.clock(*at))
             }
             Reason::Alerting { components } => {
-                let verb = if components.len() == 1 { "has" } else { "have" };
-                format!("{} {verb} alerts or reports", self.list(components))
+                let (verb, whose) = if components.len() == 1 { ("has", "its") } else { ("have", "their") };
+                format!("{} {verb} symptoms of {whose} own", self.list(components))
             }
+            Reason::Changed { before: 0, change, at } => format!("changed at its onset: {change} ({})", self.clock(*at)),
             Reason::Changed { before, change, at } => {
                 format!("changed {} before its onset: {change} ({})", self.span(*before), self.clock(*at))
             }
@@ -151,7 +152,8 @@ impl Writer<'_> {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!("对 {metric} "));
                 format!("外部模型 {source} {of}的评分：p {}（{}）", format_number(*p), self.clock(*at))
             }
-            Reason::Alerting { components } => format!("有告警或用户反馈：{}", self.list(components)),
+            Reason::Alerting { components } => format!("自身有症状：{}", self.list(components)),
+            Reason::Changed { before: 0, change, at } => format!("异常出现时有变更：{change}（{}）", self.clock(*at)),
             Reason::Changed { before, change, at } => format!("异常出现前 {} 有变更：{change}（{}）", self.span(*before), self.clock(*at)),
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };

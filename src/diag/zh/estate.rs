@@ -150,4 +150,12 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("the other one", "另一个在这里"),
     ("give each alias to one component only", "每个别名只能属于一个组件"),
     ("give a type that is a {}, or leave the type out", "请给出 {} 的子类型，或省略类型"),
+    (
+        "no component in `topology/`: only a bundle with a `topology.json` of its own has something to which rules apply",
+        "`topology/` 中没有组件：只有自带 `topology.json` 的事件包，规则才有可应用的对象",
+    ),
+    (
+        "write or import the components (`faultscope import`); then `faultscope place` shows which signal is on which of them",
+        "请编写或导入组件（`faultscope import`），再用 `faultscope place` 查看信号定位到哪个组件",
+    ),
 ];
