@@ -92,7 +92,7 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
             let around = |subject: Subject, reads: &mut Reads| note(reads, subject, Read::Neighbors);
             match &quantified.set.base {
                 SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) | SetBase::Instances { of, .. } => {
-                    around(*of, reads)
+                    around(*of, reads);
                 }
                 SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, Read::Neighbors, reads),
                 SetBase::Group(_) | SetBase::Type(_) => {}

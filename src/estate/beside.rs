@@ -52,9 +52,9 @@ pub(super) fn beside(
     ends.extend(own.into_iter().cloned());
     ends.sort_by(|a, b| a.id.cmp(&b.id));
     let slots = Slots::new(ends.len(), ROOM);
-    let mut names = Names::new(&ends, &slots, &broken);
+    let mut found = Names::new(&ends, &slots, &broken);
     // What is wrong with a group was reported with the estate of the files.
-    let groups = groups(&mut Vec::new(), &concerned, &mut names);
-    let (edges, effects) = relations(complaints, model, loose, &names);
+    let groups = groups(&mut Vec::new(), &concerned, &mut found);
+    let (edges, effects) = relations(complaints, model, loose, &found);
     Snapshot::new(model.clone(), ends, &edges, effects, groups, slots).declared("").relations
 }

@@ -270,8 +270,8 @@ impl Next {
         if !rest.is_empty() {
             let known: Vec<ComponentId> = self.estate.ids().collect();
             let known = known.iter().map(|id| self.estate.component(*id).id.as_str());
-            let whose = |word: &str| self.estate.find_named(word).map(|id| self.estate.component(id).id.clone());
-            rest.report_rest(complaints, &good.iter().map(|one| one.id.as_str()).chain(known), whose);
+            let owner = |word: &str| self.estate.find_named(word).map(|id| self.estate.component(id).id.clone());
+            rest.report_rest(complaints, &good.iter().map(|one| one.id.as_str()).chain(known), owner);
         }
         for component in good {
             if self.estate.group(&component.id).is_some() {

@@ -2,7 +2,7 @@
 
 use super::guess::words;
 
-/// Ports of OTLP, Jaeger, Zipkin, StatsD, Datadog, SkyWalking and Fluentd.
+/// Ports of OTLP, Jaeger, Zipkin, `StatsD`, Datadog, `SkyWalking` and Fluentd.
 const PORTS: [u16; 11] = [4317, 4318, 6831, 6832, 8125, 8126, 9411, 11800, 14250, 14268, 24224];
 
 /// Beginnings of the names of settings about telemetry.

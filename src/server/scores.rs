@@ -153,7 +153,7 @@ fn wanted(estate: &Snapshot, query: &BTreeMap<String, String>) -> Result<(Option
         return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
     let component = match query.get("component") {
-        Some(name) => Some(super::asked::component(&estate, name)?),
+        Some(name) => Some(super::asked::component(estate, name)?),
         None => None,
     };
     let since = match query.get("since") {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Wanted, host};
 use super::labels::Labels;
-use super::messenger::{Messenger, called_as, family, messenger};
+use super::messenger::{Messenger, called_as, family, is_exporter, messenger};
 use super::resolver::Resolver;
 
 /// Labels that Prometheus gives to a scrape target.

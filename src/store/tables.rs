@@ -70,11 +70,10 @@ pub(super) fn parts() -> [(Definition, Text); 11] {
     ]
 }
 
+pub(super) type Part = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 /// A table to be read. `None`: the store is from before there was a list of what waits.
-pub(super) fn open_part(
-    view: &ReadTransaction,
-    table: Definition,
-) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>, StoreError> {
+pub(super) fn open_part(view: &ReadTransaction, table: Definition) -> Result<Option<Part>, StoreError> {
     match view.open_table(table) {
         Err(TableError::TableDoesNotExist(_)) if table.name() == WAITING.name() => Ok(None),
         opened => Ok(Some(opened?)),
