@@ -1,0 +1,193 @@
+//! How right the anomaly layer is on systems that nothing was fitted to: what is fitted (the calibration of its confidence) is fitted on all
+//! other systems and told of the one that was left out, each in turn. Beside it, the same fitted on all of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use knowledge::{Calibration, Reliability};
+use localize::{Diagnosis, Layer};
+use project::{Options, Project, load_bundle};
+use serde_json::Value;
+
+use super::generate;
+
+/// Generated incidents and healthy hours, unless told otherwise, and of how many one is a healthy hour.
+const GENERATED: u64 = 600;
+const HEALTHY_EVERY: u64 = 3;
+
+/// From here on an answer counts as sure.
+const SURE: f64 = 0.9;
+
+/// What one recording got.
+struct Answer {
+    healthy: bool,
+    top1: f64,
+    top3: f64,
+    /// The confidence of the first suspect of each incident before calibration, and whether it is a root cause.
+    firsts: Vec<(f64, bool)>,
+    /// How many incidents accuse somebody innocent.
+    innocent: usize,
+    said: usize,
+}
+
+struct System {
+    name: String,
+    answers: Vec<Answer>,
+}
+
+pub fn run(arguments: &[&str]) {
+    let verbose = arguments.contains(&"--verbose");
+    let rest: Vec<&str> = arguments.iter().copied().filter(|one| !one.starts_with("--")).collect();
+    let [dir, count @ ..] = rest.as_slice() else {
+        println!("leave DIR [COUNT]: DIR has a folder for each system");
+        return;
+    };
+    let count = count.first().map_or(GENERATED, |count| count.parse().expect("a number of recordings"));
+    let project = Project::load(Path::new(".")).expect("the project of this repository");
+    let mut systems: Vec<System> = folders(Path::new(dir)).iter().filter_map(|group| system(&project, group, verbose)).collect();
+    if count > 0 {
+        let scratch = std::env::temp_dir().join(format!("faultscope-generated-{}", std::process::id()));
+        generate::write(&scratch.join("generated"), count, HEALTHY_EVERY, 1);
+        systems.extend(system(&project, &scratch.join("generated"), verbose));
+        fs::remove_dir_all(&scratch).expect("a scratch folder that can be removed");
+    }
+    table(&systems);
+}
+
+fn system(project: &Project, group: &Path, verbose: bool) -> Option<System> {
+    let name = group.file_name()?.to_string_lossy().into_owned();
+    let cases: Vec<PathBuf> = folders(group).into_iter().filter(|case| case.join("expected.json").is_file()).collect();
+    if cases.is_empty() {
+        return None;
+    }
+    let mut answers = Vec::new();
+    for case in cases {
+        let wanted = wanted(&case);
+        match load_bundle(project, &case, group, Options::default()) {
+            Ok(bundle) => {
+                let diagnosis = bundle.diagnose();
+                let answer = answer(&diagnosis, &wanted);
+                if verbose {
+                    tell(&case, &diagnosis, &wanted, &answer);
+                }
+                answers.push(answer);
+            }
+            Err(error) => println!("{}: {}", case.display(), error.message),
+        }
+    }
+    Some(System { name, answers })
+}
+
+fn folders(dir: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(dir).expect("a folder").map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    found.sort();
+    found
+}
+
+fn wanted(case: &Path) -> BTreeSet<String> {
+    let expected: Value = serde_json::from_str(&fs::read_to_string(case.join("expected.json")).unwrap()).unwrap();
+    let causes = expected["root_causes"].as_array().into_iter().flatten();
+    causes.filter_map(|cause| cause["component"].as_str()).map(str::to_owned).collect()
+}
+
+fn answer(diagnosis: &Diagnosis, wanted: &BTreeSet<String>) -> Answer {
+    let mut order: Vec<(&str, f64)> = Vec::new();
+    for suspect in diagnosis.incidents.iter().flat_map(|incident| &incident.suspects) {
+        let Some(component) = suspect.component.as_deref() else { continue };
+        if !order.iter().any(|(one, _)| *one == component) {
+            order.push((component, suspect.confidence));
+        }
+    }
+    let right = |component: &Option<String>| component.as_ref().is_some_and(|one| wanted.contains(one));
+    let firsts = diagnosis.incidents.iter().filter(|incident| incident.layer == Layer::Anomaly);
+    let firsts: Vec<(f64, bool)> =
+        firsts.filter_map(|incident| incident.suspects.first()).map(|first| (first.raw, right(&first.component))).collect();
+    Answer {
+        healthy: wanted.is_empty(),
+        top1: hit(&order, wanted, 1),
+        top3: hit(&order, wanted, 3),
+        innocent: firsts.iter().filter(|(_, right)| !right).count(),
+        firsts,
+        said: order.len(),
+    }
+}
+
+/// The chance that one of `wanted` is among the first `n`, where ties are in random order.
+fn hit(order: &[(&str, f64)], wanted: &BTreeSet<String>, n: usize) -> f64 {
+    let mut start = 0;
+    while start < order.len().min(n) {
+        let tied: Vec<_> = order[start..].iter().take_while(|(_, c)| (c - order[start].1).abs() < 1e-9).collect();
+        let hits = tied.iter().filter(|(one, _)| wanted.contains(*one)).count();
+        if hits > 0 {
+            let room = (n - start).min(tied.len());
+            return 1.0 - (0..room).map(|i| (tied.len() - hits).saturating_sub(i) as f64 / (tied.len() - i) as f64).product::<f64>();
+        }
+        start += tied.len();
+    }
+    0.0
+}
+
+fn tell(case: &Path, diagnosis: &Diagnosis, wanted: &BTreeSet<String>, answer: &Answer) {
+    let told: Vec<String> = diagnosis
+        .incidents
+        .iter()
+        .map(|incident| {
+            let suspects = incident.suspects.iter().take(4);
+            suspects.map(|s| format!("{} {:.2}", s.component.as_deref().unwrap_or("?"), s.raw)).collect::<Vec<String>>().join(", ")
+        })
+        .collect();
+    let name: Vec<String> = case.iter().rev().take(2).map(|part| part.to_string_lossy().into_owned()).collect();
+    let mark = match (answer.healthy, answer.top1 > 0.5, answer.said) {
+        (true, _, 0) | (false, true, _) => "ok ",
+        (true, _, _) => "FALSE",
+        (false, false, _) => "BAD",
+    };
+    println!("{mark} {} {} want {:?}: {}", name[1], name[0], wanted, told.join(" | "));
+}
+
+fn table(systems: &[System]) {
+    println!(
+        "{:<24} {:>6} {:>6} {:>6} {:>8} {:>8} {:>9} {:>9} {:>14} {:>14}",
+        "left out", "faults", "top-1", "top-3", "healthy", "accused", "error", "in sample", "sure and right", "raw"
+    );
+    let all: Vec<Vec<(f64, bool)>> =
+        systems.iter().map(|system| system.answers.iter().flat_map(|answer| answer.firsts.iter().copied()).collect()).collect();
+    let fitted = |skip: Option<usize>| {
+        let pairs = systems.iter().zip(&all).enumerate().filter(|(at, _)| Some(*at) != skip);
+        // Each system counts alike, however many recordings it has.
+        let least = all.iter().map(Vec::len).max().unwrap_or(1);
+        let pairs: Vec<(f64, bool)> =
+            pairs.flat_map(|(_, (_, pairs))| pairs.iter().copied().cycle().take(if pairs.is_empty() { 0 } else { least })).collect();
+        Calibration::IDENTITY.updated(&pairs)
+    };
+    for (at, system) in systems.iter().enumerate() {
+        let faulty: Vec<&Answer> = system.answers.iter().filter(|answer| !answer.healthy).collect();
+        let healthy: Vec<&Answer> = system.answers.iter().filter(|answer| answer.healthy).collect();
+        let mean = |of: fn(&Answer) -> f64| faulty.iter().map(|answer| of(answer)).sum::<f64>() / faulty.len().max(1) as f64;
+        let error = |by: Calibration| {
+            let pairs: Vec<(f64, bool)> = all[at].iter().map(|(raw, right)| (by.apply(*raw), *right)).collect();
+            let sure: Vec<&(f64, bool)> = pairs.iter().filter(|(confidence, _)| *confidence >= SURE).collect();
+            let right = sure.iter().filter(|(_, right)| *right).count();
+            (Reliability::of(&pairs).ece.unwrap_or(0.0), format!("{right} of {}", sure.len()))
+        };
+        let (left, inside, raw) = (error(fitted(Some(at))), error(fitted(None)), error(Calibration::IDENTITY));
+        println!(
+            "{:<24} {:>6} {:>5.1}% {:>5.1}% {:>8} {:>8} {:>9.3} {:>9.3} {:>14} {:>6.3} {:>7}",
+            system.name,
+            faulty.len(),
+            100.0 * mean(|answer| answer.top1),
+            100.0 * mean(|answer| answer.top3),
+            format!("{}/{}", healthy.iter().filter(|answer| answer.said == 0).count(), healthy.len()),
+            faulty.iter().map(|answer| answer.innocent).sum::<usize>(),
+            left.0,
+            inside.0,
+            left.1,
+            raw.0,
+            raw.1,
+        );
+    }
+    let by = fitted(None);
+    println!("fitted on all: slope {:.3}, intercept {:.3}", by.slope, by.intercept);
+}
