@@ -21,6 +21,7 @@ mod forest;
 #[cfg(test)]
 mod forest_tests;
 mod judge;
+mod kind;
 mod load;
 mod metric_group;
 mod model;
@@ -47,18 +48,24 @@ mod tests;
 mod tokens;
 mod workloads;
 
+#[allow(missing_docs)]
+pub fn knob(name: &str, default: f64) -> f64 {
+    std::env::var(format!("K_{name}")).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 pub use change_point::{ChangePoint, change_point};
 pub use drain::Miner;
 pub use external_evidence::{ExternalEvidence, OUTSIDE};
 pub use forest::{Forest, ForestOptions};
 pub use judge::{Judgment, Scored, Shift};
+pub use kind::Kind;
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use question::{RankInput, Symptom};
 pub use rank::{CHANGE_WINDOW, MOST_SURE, Ranked, rank};
 pub use reasons::{Reason, Reasons};
 pub use runs::{Run, runs};
 pub use score::{Deviation, Reference, deviations};
-pub use suspicion::{SETTLING, SuspicionSource};
+pub use suspicion::{SETTLING, loudness, SuspicionSource};
 pub use table::{Table, TableColumn};
 pub use tail::{Detector, Tail};
 pub use templates::{LogDeviation, LogKind, RareWord, log_deviations};

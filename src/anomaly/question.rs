@@ -1,9 +1,10 @@
 //! What the ranking is asked: the symptoms, and everything that is known at the instant.
 
 use estate::{ComponentId, Snapshot};
-use signal::Facts;
+use signal::{Facts, Measured};
 use value::Time;
 
+use super::kind::Kind;
 use super::external_evidence::ExternalEvidence;
 use super::score::Deviation;
 
@@ -16,6 +17,10 @@ pub struct Symptom {
     pub end: Option<Time>,
     /// It tells that work stopped arriving, so its component is the victim of a caller: see [`signal::Trouble`].
     pub starved: bool,
+    /// What kind of trouble it tells of, if its words say so.
+    pub kind: Option<Kind>,
+    /// How far it is beyond its threshold, if it says so.
+    pub measured: Option<Measured>,
 }
 
 /// The input of the ranking.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use signal::Change;
 use value::{Duration, Time, format_number};
 
-use super::question::RankInput;
+use super::question::{RankInput, Symptom};
 use super::rank::Suspect;
 use super::score::{Deviation, Reference};
 use super::suspicion::{Suspicion, SuspicionSource, Vote};
@@ -53,6 +53,8 @@ pub enum Reason {
     Log { kind: LogKind, error: bool, template: String, word: Option<String>, lines: usize, before: usize, ratio: Option<f64>, onset: Time },
     /// A model of the user's own says so.
     Score { source: String, metric: Option<String>, p: f64, at: Time },
+    /// An alert says how far it is beyond its threshold.
+    Beyond { component: String, metric: Option<String>, value: String, threshold: String, high: bool },
     /// It has alerts, reports or failed probes.
     Alerting { components: Vec<String> },
     /// It was changed shortly before; `before` in milliseconds.
@@ -226,7 +228,7 @@ impl ReasonWriter<'_, '_> {
     fn deviation(&self, vote: &Vote) -> Option<&Deviation> {
         match vote.source {
             SuspicionSource::Deviation(at) => self.ask.deviations.get(at),
-            SuspicionSource::ExternalEvidence(_) => None,
+            SuspicionSource::ExternalEvidence(_) | SuspicionSource::Alert(_) => None,
         }
     }
 
@@ -234,7 +236,19 @@ impl ReasonWriter<'_, '_> {
         match vote.source {
             SuspicionSource::Deviation(at) => Some(metric(self.ask, self.ask.deviations.get(at)?)),
             SuspicionSource::ExternalEvidence(at) => Some(self.ask.witnesses.get(at)?.reason.clone()),
+            SuspicionSource::Alert(at) => self.beyond(self.ask.symptoms.get(at)?),
         }
+    }
+
+    fn beyond(&self, symptom: &Symptom) -> Option<Reason> {
+        let measured = symptom.measured.as_ref()?;
+        Some(Reason::Beyond {
+            component: self.id(symptom.component),
+            metric: measured.metric.clone(),
+            value: format_number(measured.value),
+            threshold: format_number(measured.threshold),
+            high: measured.value > measured.threshold,
+        })
     }
 
     fn change(&self, change: &Change) -> Reason {

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, Direction};
+use signal::Measured;
 use value::{Duration, MINUTE, Time};
 
 use super::external_evidence::ExternalEvidence;
+use super::kind::Kind;
 use super::load::is_work;
 use super::metric_group::{family, move_together};
 use super::question::{RankInput, Symptom};
-use super::reference::is_whole;
+use super::reasons::Reason;
+use super::reference::{FROM_NOTHING, RELATIVE_FLOOR, WHOLE_FLOOR, is_whole, whole_of};
 use super::sampling::step;
 use super::score::{CAP, Deviation, calm, direction};
 use super::workloads::Units;
@@ -65,6 +68,8 @@ const MIN_OTHERS: usize = 2;
 pub enum SuspicionSource {
     Deviation(usize),
     ExternalEvidence(usize),
+    /// What an alert measured: a position among the symptoms.
+    Alert(usize),
 }
 
 /// One piece of evidence against a unit.
@@ -84,6 +89,7 @@ pub(super) struct Vote {
     pub fading: f64,
     /// Less work than usual arrives: that it starves, not that it fails.
     pub idle: bool,
+    pub kind: Option<Kind>,
 }
 
 /// The evidence against a unit.
@@ -161,9 +167,9 @@ pub(super) fn suspicions(
     for (at, witness) in ask.witnesses.iter().enumerate() {
         witnesses.entry(units.of(witness.component)).or_default().push(at);
     }
-    let mut asking: BTreeMap<ComponentId, Vec<&Symptom>> = BTreeMap::new();
-    for symptom in ask.symptoms {
-        asking.entry(units.of(symptom.component)).or_default().push(symptom);
+    let mut asking: BTreeMap<ComponentId, Vec<(usize, &Symptom)>> = BTreeMap::new();
+    for (at, symptom) in ask.symptoms.iter().enumerate() {
+        asking.entry(units.of(symptom.component)).or_default().push((at, symptom));
     }
     let now = ask.symptoms.iter().map(|symptom| symptom.onset).min();
     let all: BTreeSet<ComponentId> = straying.keys().chain(asking.keys()).chain(witnesses.keys()).copied().collect();
@@ -178,18 +184,26 @@ pub(super) fn suspicions(
                 .filter_map(|at| of_witness(ask.witnesses.get(at)?, at, now.unwrap_or(ask.at))),
         );
         let asking = asking.remove(&unit).unwrap_or_default();
+        votes.extend(of_alerts(ask, &asking, now));
+        let asking: Vec<&Symptom> = asking.into_iter().map(|(_, symptom)| symptom).collect();
         let straying = positions.iter().filter_map(|at| Some(family(&ask.deviations.get(*at)?.metric)));
         let families = straying.chain(votes.iter().map(|vote| vote.family.clone())).collect();
-        Some((unit, suspicion(positions, families, votes, &asking, measured.contains(&unit))?))
+        Some((unit, suspicion(positions, families, strongest_of_each(votes), &asking, measured.contains(&unit))?))
     });
     let mut found = strongest(found.collect());
     let crowd = Crowd::of(ask, units);
+    let kinds: BTreeSet<(ComponentId, Option<Kind>)> = ask.symptoms.iter().map(|s| (units.of(s.component), s.kind)).collect();
     for (unit, suspicion) in &mut found {
         let mut reached: BTreeSet<ComponentId> = reach(*unit).into_iter().collect();
         reached.insert(*unit);
+        let asked: Vec<Option<Kind>> = kinds.iter().filter(|(of, _)| reached.contains(of)).map(|(_, kind)| *kind).collect();
         for vote in &mut suspicion.votes {
             vote.common = crowd.share(ask, vote, &reached);
             vote.strength *= 1.0 - vote.common;
+            let told = |kind: Kind| asked.is_empty() || asked.iter().any(|symptom| symptom.is_none_or(|symptom| kind.explains(symptom)));
+            if !vote.kind.is_none_or(told) {
+                vote.strength *= super::knob("KIND", 0.5);
+            }
         }
         suspicion.settle();
     }
@@ -204,7 +218,8 @@ impl Suspicion {
         self.votes.truncate(VOTES.len());
         self.evidence = VOTES.iter().zip(&self.votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
         self.deviates_from = self.votes.iter().map(|vote| vote.onset).min();
-        self.step = self.votes.iter().map(|vote| vote.step).max().unwrap_or(HALF_LIFE);
+        let exact = self.votes.iter().filter(|vote| !matches!(vote.source, SuspicionSource::Alert(_)));
+        self.step = exact.map(|vote| vote.step).max().unwrap_or(HALF_LIFE);
     }
 }
 
@@ -215,7 +230,9 @@ fn suspicion(
     symptoms: &[&Symptom],
     measured: bool,
 ) -> Option<Suspicion> {
-    let alarm = if symptoms.is_empty() { 0.0 } else { SYMPTOM };
+    // An alert a hair above its threshold says little.
+    let alarm = |symptom: &&Symptom| symptom.measured.as_ref().map_or(SYMPTOM, |measured| beyond(measured).min(SYMPTOM));
+    let alarm = symptoms.iter().map(alarm).fold(0.0, f64::max);
     let starved = !symptoms.is_empty() && symptoms.iter().all(|symptom| symptom.starved);
     if starved {
         // That no work arrives is what its alert says already.
@@ -244,6 +261,14 @@ fn suspicion(
         families,
         votes,
     })
+}
+
+/// An alert and a series of one family tell of one thing.
+fn strongest_of_each(mut votes: Vec<Vote>) -> Vec<Vote> {
+    votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+    let mut seen = BTreeSet::new();
+    votes.retain(|vote| seen.insert(vote.family.clone()));
+    votes
 }
 
 /// The strongest vote of a family, its component, and its series from before the incident.
@@ -288,6 +313,7 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         common: 0.0,
         fading: left,
         idle: !deviation.high && is_work(ask, deviation),
+        kind: Kind::of(&deviation.metric),
     })
 }
 
@@ -310,7 +336,53 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
         common: 0.0,
         fading: 1.0,
         idle: false,
+        kind: match witness.reason {
+            Reason::Log { error: true, .. } => Some(Kind::Errors),
+            _ => None,
+        },
     })
+}
+
+/// How strong an alert that says how far it is beyond its threshold is as evidence, on the scale of the series: in twentieths, of which a
+/// factor has as many as it has steps of 5 %.
+pub fn beyond(measured: &Measured) -> f64 {
+    let (value, threshold) = (measured.value, measured.threshold);
+    let high = value > threshold;
+    let score = if threshold > 0.0 && value > 0.0 && (high || !is_whole(threshold)) {
+        (value / threshold).ln().abs() / (1.0 + RELATIVE_FLOOR).ln()
+    } else if threshold > 0.0 && is_whole(threshold) {
+        (threshold - value) / (whole_of(threshold).unwrap_or(threshold) * WHOLE_FLOOR)
+    } else {
+        FROM_NOTHING
+    };
+    let score = score.min(CAP);
+    score / (score + HALF_STRENGTH)
+}
+
+/// How much an alert needs an explanation, of an alert that does not say how far it is beyond its threshold: 0 to 1.
+pub fn loudness(measured: &Measured) -> f64 {
+    (beyond(measured) / SYMPTOM).min(1.0)
+}
+
+/// What the alerts of a unit measured.
+fn of_alerts(ask: &RankInput<'_>, unit: &[(usize, &Symptom)], now: Option<Time>) -> Vec<Vote> {
+    let vote = |(at, symptom): &(usize, &Symptom)| {
+        let measured = symptom.measured.as_ref().filter(|_| !symptom.starved)?;
+        let left = symptom.end.map_or(1.0, |end| fading(now.unwrap_or(ask.at).since(end)));
+        Some(Vote {
+            strength: beyond(measured) * left,
+            source: SuspicionSource::Alert(*at),
+            family: measured.metric.as_deref().map_or_else(|| "alert".to_owned(), family),
+            onset: symptom.onset,
+            end: symptom.end,
+            step: 0,
+            common: 0.0,
+            fading: left,
+            idle: false,
+            kind: symptom.kind,
+        })
+    };
+    unit.iter().filter_map(vote).collect()
 }
 
 /// Which units have a metric, and which deviate in it. If most of them deviate, it is a busy hour or a common cause, and no evidence
@@ -318,11 +390,22 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
 struct Crowd<'f> {
     have: BTreeMap<&'f str, BTreeSet<ComponentId>>,
     stray: BTreeMap<(&'f str, bool), BTreeSet<ComponentId>>,
+    /// Which alert on it, and how strongly.
+    alerting: BTreeMap<(&'f str, bool), BTreeMap<ComponentId, f64>>,
 }
 
 impl<'f> Crowd<'f> {
     fn of(ask: &RankInput<'f>, units: &Units<'_>) -> Self {
-        let mut crowd = Crowd { have: BTreeMap::new(), stray: BTreeMap::new() };
+        let mut crowd = Crowd { have: BTreeMap::new(), stray: BTreeMap::new(), alerting: BTreeMap::new() };
+        for symptom in ask.symptoms {
+            if let Some(measured) = &symptom.measured
+                && let Some(metric) = &measured.metric
+            {
+                let of = crowd.alerting.entry((metric.as_str(), measured.value > measured.threshold)).or_default();
+                let strength = of.entry(units.of(symptom.component)).or_insert(0.0);
+                *strength = beyond(measured).max(*strength);
+            }
+        }
         for series in &ask.facts.series {
             crowd.have.entry(&series.metric).or_default().extend(series.component.map(|component| units.of(component)));
         }
@@ -344,12 +427,28 @@ impl<'f> Crowd<'f> {
 
     /// The share of unrelated units (which its fault cannot reach) with the same anomaly.
     fn share(&self, ask: &RankInput<'_>, vote: &Vote, reached: &BTreeSet<ComponentId>) -> f64 {
-        let SuspicionSource::Deviation(at) = vote.source else { return 0.0 };
+        let at = match vote.source {
+            SuspicionSource::Deviation(at) => at,
+            SuspicionSource::Alert(at) => return self.share_of_alert(ask, at, vote.strength, reached),
+            SuspicionSource::ExternalEvidence(_) => return 0.0,
+        };
         let Some(deviation) = ask.deviations.get(at) else { return 0.0 };
         let others = |set: Option<&BTreeSet<ComponentId>>| set.map_or(0, |set| set.difference(reached).count());
         let have = others(self.have.get(deviation.metric.as_str()));
         let stray = others(self.stray.get(&(deviation.metric.as_str(), deviation.high)));
         if have < MIN_OTHERS { 0.0 } else { super::reference::count(stray) / super::reference::count(have) }
+    }
+}
+
+impl Crowd<'_> {
+    /// The same for an alert: those that are less far beyond their thresholds count in proportion.
+    fn share_of_alert(&self, ask: &RankInput<'_>, at: usize, strength: f64, reached: &BTreeSet<ComponentId>) -> f64 {
+        let Some(measured) = ask.symptoms.get(at).and_then(|symptom| symptom.measured.as_ref()) else { return 0.0 };
+        let Some(metric) = measured.metric.as_deref() else { return 0.0 };
+        let have = self.have.get(metric).map_or(0, |set| set.difference(reached).count());
+        let Some(alerting) = self.alerting.get(&(metric, measured.value > measured.threshold)) else { return 0.0 };
+        let others: f64 = alerting.iter().filter(|(unit, _)| !reached.contains(unit)).map(|(_, other)| (other / strength).min(1.0)).sum();
+        if have < MIN_OTHERS || strength <= 0.0 { 0.0 } else { (others / super::reference::count(have)).min(1.0) }
     }
 }
 

@@ -207,7 +207,7 @@ fn suspected(lines: &[&str], symptoms: &[&str]) -> String {
     let facts = facts(&estate, lines, &[]);
     let symptom = |text: &&str| {
         let (component, at) = text.split_once('@').unwrap();
-        Symptom { component: estate.find(component).unwrap(), onset: minute(at.parse().unwrap()), end: None, starved: false }
+        Symptom { component: estate.find(component).unwrap(), onset: minute(at.parse().unwrap()), end: None, starved: false, kind: None, measured: None }
     };
     let symptoms: Vec<Symptom> = symptoms.iter().map(symptom).collect();
     let since = symptoms.iter().map(|symptom| symptom.onset).min().unwrap_or(minute(5));
@@ -289,7 +289,7 @@ fn reasons_are_told() {
     let estate = estate();
     let facts = facts(&estate, &[&of("db cpu_usage!", LEAP), &of("pay m", STEP)], &[]);
     let found = deviations(&estate, &facts, Time::MAX, minute(5));
-    let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), end: None, starved: false };
+    let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), end: None, starved: false, kind: None, measured: None };
     let ranked = rank(&ask(&estate, &facts, &found, &[web]));
     let all = |r: &super::Ranked| -> Vec<super::Reason> {
         r.reasons.because.iter().chain(&r.reasons.against).chain(&r.reasons.look).cloned().collect()

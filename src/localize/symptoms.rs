@@ -244,6 +244,15 @@ impl Symptom {
         }
     }
 
+    /// How much it calls for help, beside an alert that does not say how far it is beyond its threshold: 0 to 1.
+    pub fn loudness(&self, facts: &Facts) -> f64 {
+        let measured = self.signals.iter().find_map(|signal| match signal {
+            SignalRef::Alert(index) => facts.alerts.get(*index)?.measured.as_ref(),
+            _ => None,
+        });
+        measured.map_or(1.0, anomaly::loudness)
+    }
+
     pub fn view(&self, estate: &Snapshot, facts: &Facts) -> SignalView {
         let origin = self.signals.first().and_then(|s| origin(*s, facts)).unwrap_or_else(|| Origin { file: String::new(), index: 0 });
         SignalView {

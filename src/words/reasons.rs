@@ -61,6 +61,11 @@ impl Writer<'_> {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!(" for {metric}"));
                 format!("external score from {source}{of}: p {} at {}", format_number(*p), self.clock(*at))
             }
+            Reason::Beyond { component, metric, value, threshold, high } => {
+                let what = metric.as_ref().map_or_else(|| component.clone(), |metric| format!("{metric} of {component}"));
+                let side = if *high { "above" } else { "below" };
+                format!("an alert measured {} for {what}, {side} its threshold of {}", grouped(value), grouped(threshold))
+            }
             Reason::Alerting { components } => {
                 let verb = if components.len() == 1 { "has" } else { "have" };
                 format!("{} {verb} alerts or reports", self.list(components))
@@ -150,6 +155,11 @@ impl Writer<'_> {
             Reason::Score { source, metric, p, at } => {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!("对 {metric} "));
                 format!("外部模型 {source} {of}的评分：p {}（{}）", format_number(*p), self.clock(*at))
+            }
+            Reason::Beyond { component, metric, value, threshold, high } => {
+                let what = metric.as_ref().map_or_else(|| component.clone(), |metric| format!("{component} 的 {metric}"));
+                let side = if *high { "高于" } else { "低于" };
+                format!("告警测得 {what} 为 {}，{side}阈值 {}", grouped(value), grouped(threshold))
             }
             Reason::Alerting { components } => format!("有告警或用户反馈：{}", self.list(components)),
             Reason::Changed { before, change, at } => format!("异常出现前 {} 有变更：{change}（{}）", self.span(*before), self.clock(*at)),

@@ -270,6 +270,7 @@ fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<Componen
             flaps: state.flaps,
             trouble: Trouble::parse(&state.trouble).unwrap_or_default(),
             muted: state.muted,
+            measured: None,
         }),
         EventKind::Log => Signal::Log(LogLine { origin, component, time, text, labels }),
         EventKind::Change => Signal::Change(Change { origin, component, time, text, attributes: labels }),
