@@ -360,7 +360,10 @@ fn cause(
         let other = suspicions.get(unit)?;
         let from = other.deviates_from.unwrap_or(other.begin);
         let precedes = mine.is_none_or(|mine| other.begins_with(from, mine) && other.lasts_until(mine));
-        let strength = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
+        let alike = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
+        // What a component depends on, deviates beyond doubt and began earlier: height does not put the effect above it.
+        let leads = mine.is_some_and(|mine| other.leads(mine));
+        let strength = if leads { alike.max(own * super::knob("LEAD", 1.0)) } else { alike };
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };
     // Ties: the first one; `max_by` would take the last.

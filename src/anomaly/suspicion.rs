@@ -14,7 +14,7 @@ use super::question::{RankInput, Symptom};
 use super::reasons::Reason;
 use super::reference::{FROM_NOTHING, RELATIVE_FLOOR, WHOLE_FLOOR, is_whole, whole_of};
 use super::sampling::step;
-use super::score::{CAP, Deviation, calm, direction};
+use super::score::{CAP, Deviation, Reference, calm, direction};
 use super::workloads::Units;
 
 /// A smaller deviation is ignored: a single sample just over the cut.
@@ -54,6 +54,14 @@ const STILL: i64 = 5;
 /// With more suspicious units than this, only the strongest are considered: all others are at most effects.
 const MAX_TROUBLED: usize = 200;
 
+/// With so many samples before an alert, the series that it is about has a history.
+const HISTORY: usize = 8;
+
+/// A deviation beyond doubt has so many samples, this score, and hardly ever happens otherwise.
+const SURE_SAMPLES: usize = 5;
+const SURE_SCORE: f64 = 12.0;
+const UNUSUAL: f64 = 0.2;
+
 /// Only this many of the worst series of a unit are considered: the votes are among them.
 const MAX_SERIES: usize = 24;
 
@@ -90,6 +98,8 @@ pub(super) struct Vote {
     /// Less work than usual arrives: that it starves, not that it fails.
     pub idle: bool,
     pub kind: Option<Kind>,
+    /// Whether it is beyond doubt: far off, for several samples, and nothing that happens anyway.
+    pub sure: bool,
 }
 
 /// The evidence against a unit.
@@ -132,6 +142,12 @@ impl Suspicion {
     /// Whether this began before the other, or at the same time within the sample interval.
     pub fn begins_with(&self, begin: Time, other: &Suspicion) -> bool {
         begin <= other.begin.plus(self.step.max(other.step))
+    }
+
+    /// Whether it deviates beyond doubt, and did so before the other began.
+    pub fn leads(&self, other: &Suspicion) -> bool {
+        let sure = self.votes.iter().filter(|vote| vote.sure).map(|vote| vote.onset).min();
+        sure.is_some_and(|onset| onset.plus(self.step.max(other.step).max(MINUTE)) < other.begin)
     }
 
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
@@ -304,7 +320,7 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
     let strength = deviation.score / (deviation.score + HALF_STRENGTH) * if full { 1.0 } else { FALLING };
     let left = fading(current.since(deviation.end));
     Some(Vote {
-        strength: strength * left,
+        strength: strength * left * (1.0 - deviation.habitual * super::knob("HAB", 1.0)),
         source: SuspicionSource::Deviation(at),
         family: family(&deviation.metric),
         onset: deviation.onset,
@@ -314,6 +330,11 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         fading: left,
         idle: !deviation.high && is_work(ask, deviation),
         kind: Kind::of(&deviation.metric),
+        sure: deviation.samples >= SURE_SAMPLES
+            && deviation.score >= SURE_SCORE
+            && deviation.against != Reference::Peers
+            && deviation.habitual < UNUSUAL
+            && deviation.end >= current,
     })
 }
 
@@ -340,6 +361,7 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
             Reason::Log { error: true, .. } => Some(Kind::Errors),
             _ => None,
         },
+        sure: false,
     })
 }
 
@@ -364,13 +386,23 @@ pub fn loudness(measured: &Measured) -> f64 {
     (beyond(measured) / SYMPTOM).min(1.0)
 }
 
+/// Whether the very series that an alert is about has a history, and nothing has changed in it: the threshold is what is odd.
+fn is_quiet(ask: &RankInput<'_>, symptom: &Symptom, measured: &Measured) -> bool {
+    let Some(metric) = &measured.metric else { return false };
+    let deviates = |at: usize| ask.deviations.iter().any(|deviation| deviation.series == at && deviation.score >= FAINT);
+    let mut known = ask.facts.series_of.get(&(symptom.component, metric.clone())).into_iter().flatten().filter(|at| {
+        ask.facts.series.get(**at).is_some_and(|series| series.points.iter().filter(|(time, value)| *time < symptom.onset && value.is_finite()).count() >= HISTORY)
+    });
+    known.clone().next().is_some() && known.all(|at| !deviates(*at))
+}
+
 /// What the alerts of a unit measured.
 fn of_alerts(ask: &RankInput<'_>, unit: &[(usize, &Symptom)], now: Option<Time>) -> Vec<Vote> {
     let vote = |(at, symptom): &(usize, &Symptom)| {
         let measured = symptom.measured.as_ref().filter(|_| !symptom.starved)?;
         let left = symptom.end.map_or(1.0, |end| fading(now.unwrap_or(ask.at).since(end)));
         Some(Vote {
-            strength: beyond(measured) * left,
+            strength: beyond(measured) * left * if is_quiet(ask, symptom, measured) { super::knob("QUIET", 0.2) } else { 1.0 },
             source: SuspicionSource::Alert(*at),
             family: measured.metric.as_deref().map_or_else(|| "alert".to_owned(), family),
             onset: symptom.onset,
@@ -380,6 +412,7 @@ fn of_alerts(ask: &RankInput<'_>, unit: &[(usize, &Symptom)], now: Option<Time>)
             fading: left,
             idle: false,
             kind: symptom.kind,
+            sure: false,
         })
     };
     unit.iter().filter_map(vote).collect()
