@@ -144,6 +144,14 @@ fn tell(case: &Path, diagnosis: &Diagnosis, wanted: &BTreeSet<String>, answer: &
         (true, _, _) => "FALSE",
         (false, false, _) => "BAD",
     };
+    if std::env::var("K_FULL").is_ok() {
+        for suspect in diagnosis.incidents.iter().flat_map(|incident| incident.suspects.iter().take(3)) {
+            println!("   {} {:.3}", suspect.component.as_deref().unwrap_or("?"), suspect.raw);
+            for reason in suspect.reasons.iter().chain(&suspect.against) {
+                println!("        {}", serde_json::to_string(reason).unwrap().chars().take(330).collect::<String>());
+            }
+        }
+    }
     println!("{mark} {} {} want {:?}: {}", name[1], name[0], wanted, told.join(" | "));
 }
 
