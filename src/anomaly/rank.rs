@@ -89,6 +89,8 @@ pub struct Ranked {
     pub end: Option<Time>,
     /// Whether any anomaly, not alerts alone, counts against it.
     pub deviates: bool,
+    /// Whether its anomalies would be named if nothing alerted.
+    pub convincing: bool,
 }
 
 /// What several alerting units that nothing else explains stand on is as suspect as one of them, if most of what uses it is in trouble.
@@ -136,8 +138,9 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
         .collect();
     let reach = |unit: ComponentId| units.dependents(unit).into_keys().collect::<Vec<ComponentId>>();
     let suspicions = suspicions(ask, &units, &measured, &reach);
+    let convincing = convincing(ask, &suspicions, &units);
     let seeds: BTreeSet<ComponentId> = if ask.symptoms.is_empty() {
-        convincing(ask, &suspicions, &units)
+        convincing.clone()
     } else {
         ask.symptoms.iter().map(|symptom| units.of(symptom.component)).collect()
     };
@@ -160,7 +163,8 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
             leading: suspicion.and_then(|suspicion| suspicion.votes.first()).map(|vote| vote.source),
             members: units.members(suspect.unit).collect(),
             end: suspicion.and_then(|suspicion| suspicion.end),
-            deviates: suspicion.is_some_and(|suspicion| !suspicion.votes.is_empty()),
+            deviates: suspicion.is_some_and(Suspicion::deviates),
+            convincing: convincing.contains(&suspect.unit) || suspicion.is_some_and(Suspicion::is_sure),
         }
     };
     suspects.iter().map(ranked).collect()

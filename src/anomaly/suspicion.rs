@@ -30,6 +30,9 @@ pub(super) const TELLS_MOST: f64 = CAP / (CAP + HALF_STRENGTH);
 /// load). What falls is mostly throughput, and that falls with every fault upstream or downstream.
 const FALLING: f64 = 0.5;
 
+/// The family of the lines of a component's log.
+pub const LOG: &str = "log";
+
 /// One vote per metric family, the strongest three, each worth half of the one before: different kinds of anomalies confirm each other,
 /// but the mere number of exported metrics does not.
 pub(super) const VOTES: [f64; 3] = [1.0, 0.5, 0.25];
@@ -150,6 +153,16 @@ impl Suspicion {
         sure.is_some_and(|onset| onset.plus(self.step.max(other.step).max(MINUTE)) < other.begin)
     }
 
+    /// Whether more than alerts counts against it.
+    pub fn deviates(&self) -> bool {
+        self.votes.iter().any(|vote| !matches!(vote.source, SuspicionSource::Alert(_)))
+    }
+
+    /// Whether one vote is beyond doubt by itself.
+    pub fn is_sure(&self) -> bool {
+        self.votes.iter().any(|vote| vote.sure || (vote.family == LOG && vote.kind == Some(Kind::Errors)))
+    }
+
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
     pub fn lasts_until(&self, other: &Suspicion) -> bool {
         self.end.is_none_or(|end| other.begin <= end.plus(SETTLING))
@@ -223,7 +236,36 @@ pub(super) fn suspicions(
         }
         suspicion.settle();
     }
+    busy(ask, units, &mut found);
     found
+}
+
+/// More work than usual is the doing of those that send it: what it makes slow, or uses more of, is no fault of those who get it, if a
+/// caller deviates too.
+const CARRIED: f64 = 0.5;
+
+fn busy(ask: &RankInput<'_>, units: &Units<'_>, found: &mut BTreeMap<ComponentId, Suspicion>) {
+    let works = |suspicion: &Suspicion| {
+        let deviating = suspicion.deviations.iter().filter_map(|at| ask.deviations.get(*at));
+        deviating.filter(|d| d.high && (is_work(ask, d) || Kind::of(&d.metric) == Some(Kind::Work))).map(|d| d.onset).min()
+    };
+    let carried: Vec<ComponentId> = found
+        .iter()
+        .filter(|(unit, suspicion)| {
+            let Some(since) = works(suspicion) else { return false };
+            let sends = |caller: &ComponentId| found.get(caller).is_some_and(|other| other.evidence > 0.0 && other.begin <= since.plus(other.step.max(suspicion.step)));
+            units.dependents(**unit).keys().any(sends)
+        })
+        .map(|(unit, _)| *unit)
+        .collect();
+    for unit in carried {
+        if let Some(suspicion) = found.get_mut(&unit) {
+            for vote in suspicion.votes.iter_mut().filter(|vote| vote.kind.is_some_and(|kind| kind != Kind::Errors)) {
+                vote.strength *= super::knob("CARRY", CARRIED);
+            }
+            suspicion.settle();
+        }
+    }
 }
 
 impl Suspicion {

@@ -129,7 +129,7 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
     let logs = logs.iter().filter(|found| !found.unknown_reference).filter_map(|found| {
         Some(ExternalEvidence {
             component: found.component?,
-            family: "log".to_owned(),
+            family: anomaly::LOG.to_owned(),
             tail: found.p,
             weight: if found.error { 1.0 } else { NO_ERROR },
             onset: found.onset,
