@@ -31,8 +31,7 @@ const RESOURCE: &[&str] = &[
     "throttled", "throttling", "swap", "inode", "inodes", "filesystem", "goroutines",
 ];
 const WORK: &[&str] = &[
-    "request", "requests", "qps", "rps", "tps", "ops", "call", "calls", "throughput", "traffic", "invocations", "messages", "receive", "received",
-    "transmit", "transmitted", "hits", "count", "load",
+    "request", "requests", "qps", "rps", "tps", "ops", "call", "calls", "throughput", "invocations", "messages",
 ];
 
 impl Kind {
