@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use knowledge::{Calibration, Reliability};
+use anomaly::{Grounds, Weights};
+use knowledge::Reliability;
 use localize::{Diagnosis, Layer};
 use project::{Options, Project, load_bundle};
 use serde_json::Value;
@@ -24,8 +25,8 @@ struct Answer {
     healthy: bool,
     top1: f64,
     top3: f64,
-    /// The confidence of the first suspect of each incident before calibration, and whether it is a root cause.
-    firsts: Vec<(f64, bool)>,
+    /// The confidence of the first suspect of each incident with what it rests on, and whether it is a root cause.
+    firsts: Vec<(f64, Grounds, bool)>,
     /// How many incidents accuse somebody innocent.
     innocent: usize,
     said: usize,
@@ -102,13 +103,15 @@ fn answer(diagnosis: &Diagnosis, wanted: &BTreeSet<String>) -> Answer {
     }
     let right = |component: &Option<String>| component.as_ref().is_some_and(|one| wanted.contains(one));
     let firsts = diagnosis.incidents.iter().filter(|incident| incident.layer == Layer::Anomaly);
-    let firsts: Vec<(f64, bool)> =
-        firsts.filter_map(|incident| incident.suspects.first()).map(|first| (first.raw, right(&first.component))).collect();
+    let firsts: Vec<(f64, Grounds, bool)> = firsts
+        .filter_map(|incident| incident.suspects.first())
+        .filter_map(|first| Some((first.raw, first.grounds?, right(&first.component))))
+        .collect();
     Answer {
         healthy: wanted.is_empty(),
         top1: hit(&order, wanted, 1),
         top3: hit(&order, wanted, 3),
-        innocent: firsts.iter().filter(|(_, right)| !right).count(),
+        innocent: firsts.iter().filter(|(_, _, right)| !right).count(),
         firsts,
         said: order.len(),
     }
@@ -160,27 +163,21 @@ fn table(systems: &[System]) {
         "{:<24} {:>6} {:>6} {:>6} {:>8} {:>8} {:>9} {:>9} {:>14} {:>14}",
         "left out", "faults", "top-1", "top-3", "healthy", "accused", "error", "in sample", "sure and right", "raw"
     );
-    let all: Vec<Vec<(f64, bool)>> =
+    let all: Vec<Vec<(f64, Grounds, bool)>> =
         systems.iter().map(|system| system.answers.iter().flat_map(|answer| answer.firsts.iter().copied()).collect()).collect();
-    let fitted = |skip: Option<usize>| {
-        let pairs = systems.iter().zip(&all).enumerate().filter(|(at, _)| Some(*at) != skip);
-        // Each system counts alike, however many recordings it has.
-        let least = all.iter().map(Vec::len).max().unwrap_or(1);
-        let pairs: Vec<(f64, bool)> =
-            pairs.flat_map(|(_, (_, pairs))| pairs.iter().copied().cycle().take(if pairs.is_empty() { 0 } else { least })).collect();
-        Calibration::IDENTITY.updated(&pairs)
-    };
+    let fitted = |skip: Option<usize>| fit(all.iter().enumerate().filter(|(at, _)| Some(*at) != skip).map(|(_, answers)| answers.as_slice()));
     for (at, system) in systems.iter().enumerate() {
         let faulty: Vec<&Answer> = system.answers.iter().filter(|answer| !answer.healthy).collect();
         let healthy: Vec<&Answer> = system.answers.iter().filter(|answer| answer.healthy).collect();
         let mean = |of: fn(&Answer) -> f64| faulty.iter().map(|answer| of(answer)).sum::<f64>() / faulty.len().max(1) as f64;
-        let error = |by: Calibration| {
-            let pairs: Vec<(f64, bool)> = all[at].iter().map(|(raw, right)| (by.apply(*raw), *right)).collect();
+        let error = |by: Option<Weights>| {
+            let said = |raw: f64, grounds: &Grounds| by.map_or(raw, |weights| grounds.confidence(&weights));
+            let pairs: Vec<(f64, bool)> = all[at].iter().map(|(raw, grounds, right)| (said(*raw, grounds), *right)).collect();
             let sure: Vec<&(f64, bool)> = pairs.iter().filter(|(confidence, _)| *confidence >= SURE).collect();
             let right = sure.iter().filter(|(_, right)| *right).count();
             (Reliability::of(&pairs).ece.unwrap_or(0.0), format!("{right} of {}", sure.len()))
         };
-        let (left, inside, raw) = (error(fitted(Some(at))), error(fitted(None)), error(Calibration::IDENTITY));
+        let (left, inside, raw) = (error(Some(fitted(Some(at)))), error(Some(fitted(None))), error(None));
         println!(
             "{:<24} {:>6} {:>5.1}% {:>5.1}% {:>8} {:>8} {:>9.3} {:>9.3} {:>14} {:>6.3} {:>7}",
             system.name,
@@ -196,6 +193,54 @@ fn table(systems: &[System]) {
             raw.1,
         );
     }
-    let by = fitted(None);
-    println!("fitted on all: slope {:.3}, intercept {:.3}", by.slope, by.intercept);
+    println!("fitted on all: {:.3?}, in the program {:.3?}", fitted(None), anomaly::WEIGHTS);
+}
+
+/// The most likely weights, each system counting alike, with a prior that draws them to zero as a few answers would: Newton's method for
+/// logistic regression.
+fn fit<'a>(systems: impl Iterator<Item = &'a [(f64, Grounds, bool)]>) -> Weights {
+    const PRIOR: f64 = 0.5;
+    const EACH: f64 = 25.0;
+    let systems: Vec<&[(f64, Grounds, bool)]> = systems.filter(|answers| !answers.is_empty()).collect();
+    let mut weights: Weights = [0.0; 6];
+    for _ in 0..50 {
+        let mut slope = [0.0; 6];
+        let mut curve = [[0.0; 6]; 6];
+        for (at, weight) in weights.iter().enumerate() {
+            slope[at] = PRIOR * weight;
+            curve[at][at] = PRIOR;
+        }
+        for answers in &systems {
+            let share = EACH / answers.len() as f64;
+            for (_, grounds, right) in *answers {
+                let features = grounds.features();
+                let sum: f64 = features.iter().zip(&weights).map(|(a, b)| a * b).sum();
+                let p = 1.0 / (1.0 + (-sum).exp());
+                for a in 0..6 {
+                    slope[a] += share * (p - f64::from(u8::from(*right))) * features[a];
+                    for b in 0..6 {
+                        curve[a][b] += share * p * (1.0 - p) * features[a] * features[b];
+                    }
+                }
+            }
+        }
+        // Gauss-Jordan; the matrix is positive definite.
+        for a in 0..6 {
+            let pivot = curve[a][a];
+            for b in 0..6 {
+                if b != a {
+                    let part = curve[b][a] / pivot;
+                    let row = curve[a];
+                    for (cell, other) in curve[b].iter_mut().zip(row) {
+                        *cell -= part * other;
+                    }
+                    slope[b] -= part * slope[a];
+                }
+            }
+        }
+        for a in 0..6 {
+            weights[a] -= slope[a] / curve[a][a];
+        }
+    }
+    weights
 }

@@ -12,6 +12,7 @@
 mod binomial;
 mod change_point;
 mod column;
+mod confidence;
 mod counter;
 mod drain;
 mod ets;
@@ -54,6 +55,7 @@ pub fn knob(name: &str, default: f64) -> f64 {
 }
 
 pub use change_point::{ChangePoint, change_point};
+pub use confidence::{Grounds, MOST_SURE, WEIGHTS, Weights};
 pub use drain::Miner;
 pub use external_evidence::{ExternalEvidence, OUTSIDE};
 pub use forest::{Forest, ForestOptions};
@@ -61,7 +63,7 @@ pub use judge::{Judgment, Scored, Shift};
 pub use kind::Kind;
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use question::{RankInput, Symptom};
-pub use rank::{CHANGE_WINDOW, MOST_SURE, Ranked, rank};
+pub use rank::{CHANGE_WINDOW, Ranked, rank};
 pub use reasons::{Reason, Reasons};
 pub use runs::{Run, runs};
 pub use score::{Deviation, Reference, deviations};

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use estate::ComponentId;
 use value::{Duration, HOUR, Time};
 
+use super::confidence::{Grounds, SHARPNESS, WEIGHTS};
 use super::external_evidence::OUTSIDE;
 use super::load::{busier, is_mere_load};
 use super::question::RankInput;
@@ -42,16 +43,6 @@ const SILENT: f64 = 0.1;
 const CHANGED: f64 = 1.5;
 pub const CHANGE_WINDOW: Duration = HOUR;
 
-/// Scores become probabilities as `score³ / (Σ score³ + 0.06³)`: temperature scaling (Guo et al., "On Calibration of Modern Neural
-/// Networks", ICML 2017) plus an unknown root cause that is not a candidate. The two numbers are the maximum-likelihood estimates for the
-/// roots of 50 labeled incidents of two systems; each system alone gives nearly the same (3.6 and 3.2, see docs/anomaly.md).
-const SHARPNESS: i32 = 3;
-const SOMETHING_ELSE: f64 = 0.06;
-
-/// The maximum confidence. The recordings do not justify more: all ten answers above 90 % were right, which proves no more than 72 %
-/// (Wilson interval, 95 %).
-pub const MOST_SURE: f64 = 0.95;
-
 /// Maximum number of suspects: many unlikely ones together must not reduce the confidence of a likely one.
 const MAX_RANKED: usize = 20;
 
@@ -73,8 +64,10 @@ pub struct Ranked {
     pub component: ComponentId,
     /// Above 0, at most 1; comparable within one answer only.
     pub score: f64,
-    /// 0 to 1: the probability that this is the root cause, given that there is one; see `SHARPNESS`.
+    /// 0 to 1: the probability that this is the root cause.
     pub confidence: f64,
+    /// What the confidence of the first suspect of this ranking rests on.
+    pub grounds: Grounds,
     /// As text.
     pub reasons: Reasons,
     /// Components with anomalies or symptoms that its fault reaches, including itself; ascending.
@@ -102,6 +95,8 @@ pub(super) struct Suspect {
     /// Hops from the nearest symptom; `u32::MAX` for candidates that are not on the path of a symptom.
     pub distance: u32,
     pub score: f64,
+    /// The share of all suspicion that its fault explains.
+    pub reach: f64,
     /// Suspicious units that its fault explains, without itself; ascending.
     pub explained: Vec<ComponentId>,
     /// Suspicious units that it calls.
@@ -150,13 +145,15 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let begin = |suspect: &Suspect| suspicions.get(&suspect.unit).map(|suspicion| suspicion.begin);
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.distance, begin(a), a.unit).cmp(&(b.distance, begin(b), b.unit))));
     suspects.truncate(MAX_RANKED);
-    let sum = beside(&suspects, &suspicions).powi(SHARPNESS) + suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
+    let grounds = grounds(&suspects, &suspicions);
+    let (surest, most) = (grounds.confidence(&WEIGHTS), suspects.first().map_or(1.0, |first| first.score));
     let ranked = |suspect: &Suspect| {
         let suspicion = suspicions.get(&suspect.unit);
         Ranked {
             component: suspect.unit,
             score: suspect.score,
-            confidence: (suspect.score.powi(SHARPNESS) / sum).min(MOST_SURE),
+            confidence: surest * (suspect.score / most).powi(SHARPNESS),
+            grounds,
             reasons: reasons::of(ask, &suspicions, &suspects, suspect),
             explains: explains(ask.deviations, &suspicions, suspect),
             deviations: suspicion.map(|suspicion| suspicion.deviations.clone()).unwrap_or_default(),
@@ -170,14 +167,22 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     suspects.iter().map(ranked).collect()
 }
 
-/// The score of a root cause that is not among the candidates: as likely as the best candidate, as far as only alerts are evidence for it.
-fn beside(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) -> f64 {
-    let Some(best) = suspects.first() else { return SOMETHING_ELSE };
+/// What the confidence of the first of these rests on.
+fn grounds(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) -> Grounds {
+    let Some(best) = suspects.first() else { return Grounds::default() };
+    let sum = suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
+    let mine = suspicions.get(&best.unit);
     // External models are not verified: alone they are not enough evidence.
-    let ours = |suspicion: &&Suspicion| suspicion.votes.iter().any(|vote| vote.family != OUTSIDE);
-    let seen = |suspicion: &Suspicion| (suspicion.evidence / suspicion.own().max(f64::MIN_POSITIVE)).min(1.0);
-    let seen = suspicions.get(&best.unit).filter(ours).map_or(0.0, seen);
-    (best.score * (1.0 - seen)).max(SOMETHING_ELSE)
+    let ours = |suspicion: &Suspicion| {
+        suspicion.votes.iter().any(|vote| vote.family != OUTSIDE && !matches!(vote.source, SuspicionSource::Alert(_)))
+    };
+    Grounds {
+        share: best.score.powi(SHARPNESS) / sum,
+        evidence: mine.map_or(0.0, |mine| mine.evidence),
+        reach: best.reach.min(1.0),
+        sure: mine.is_some_and(Suspicion::is_sure),
+        deviates: mine.is_some_and(ours),
+    }
 }
 
 /// Units with strong, sustained, corroborated and ongoing anomalies that unrelated units do not share.
@@ -318,7 +323,7 @@ fn suspects(
         let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
         // Rounded, so that the order of summation does not decide ties.
         let score = (score * 1e9).round() / 1e9;
-        (score > 0.0).then_some(Suspect { unit, distance, score, explained, called, cause, change })
+        (score > 0.0).then_some(Suspect { unit, distance, score, reach, explained, called, cause, change })
     };
     candidates.iter().filter_map(judge).collect()
 }
