@@ -49,11 +49,6 @@ mod tests;
 mod tokens;
 mod workloads;
 
-#[allow(missing_docs)]
-pub fn knob(name: &str, default: f64) -> f64 {
-    std::env::var(format!("K_{name}")).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 pub use change_point::{ChangePoint, change_point};
 pub use confidence::{Grounds, MOST_SURE, WEIGHTS, Weights};
 pub use drain::Miner;

@@ -82,6 +82,8 @@ pub struct Ranked {
     pub end: Option<Time>,
     /// Whether any anomaly, not alerts alone, counts against it.
     pub deviates: bool,
+    /// Whether an alert of its own stands far beyond its threshold.
+    pub loud: bool,
     /// Whether its anomalies would be named if nothing alerted.
     pub convincing: bool,
 }
@@ -161,6 +163,7 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
             members: units.members(suspect.unit).collect(),
             end: suspicion.and_then(|suspicion| suspicion.end),
             deviates: suspicion.is_some_and(Suspicion::deviates),
+            loud: suspicion.is_some_and(Suspicion::is_loud),
             convincing: convincing.contains(&suspect.unit) || suspicion.is_some_and(Suspicion::is_sure),
         }
     };
@@ -372,7 +375,7 @@ fn cause(
         let alike = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
         // What a component depends on, deviates beyond doubt and began earlier: height does not put the effect above it.
         let leads = mine.is_some_and(|mine| other.leads(mine));
-        let strength = if leads { alike.max(own * super::knob("LEAD", 1.0)) } else { alike };
+        let strength = if leads { alike.max(own) } else { alike };
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };
     // Ties: the first one; `max_by` would take the last.

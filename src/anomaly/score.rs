@@ -26,6 +26,9 @@ const DOUBTFUL: f64 = 2.0 * STRAY;
 /// subtracted, not all, because the recording may begin after the fault.
 const STANDING: f64 = 0.5;
 
+/// The same for a baseline of another period: that it is other than then says little about now.
+const STANDING_APART: f64 = 0.9;
+
 /// A baseline that ended longer ago is of another period.
 const ADJACENT: Duration = DAY;
 
@@ -456,6 +459,6 @@ fn weigh(run: &[usize], points: &[(Time, f64)], usual: &Usual, side: f64, split:
     let score = height(straying.iter().map(|value| usual.score(*value, side)), split.against)?;
     let standing = split.before.iter().map(|value| usual.score(*value, side)).min_by(|a, b| a.abs().total_cmp(&b.abs()));
     let standing = standing.unwrap_or(0.0).clamp(0.0, score);
-    let share = if split.apart { super::knob("APART", 0.9) } else { super::knob("STAND", STANDING) };
+    let share = if split.apart { STANDING_APART } else { STANDING };
     Some((score - share * standing, *straying.first()?))
 }

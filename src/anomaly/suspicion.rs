@@ -57,6 +57,13 @@ const STILL: i64 = 5;
 /// With more suspicious units than this, only the strongest are considered: all others are at most effects.
 const MAX_TROUBLED: usize = 200;
 
+/// What is left of a vote about one kind of trouble if all symptoms in its reach are of another: slow work is given up and becomes an
+/// error, but most slowness stays slowness.
+const OTHER_KIND: f64 = 0.4;
+
+/// What is left of an alert if the series that it is about has not changed.
+const QUIET: f64 = 0.2;
+
 /// With so many samples before an alert, the series that it is about has a history.
 const HISTORY: usize = 8;
 
@@ -147,6 +154,12 @@ impl Suspicion {
         begin <= other.begin.plus(self.step.max(other.step))
     }
 
+    /// Whether a vote of another unit tells of what is anomalous here too: the same family, or errors, which are
+    /// counted and logged under many names.
+    fn tells_of(&self, vote: &Vote) -> bool {
+        self.families.contains(&vote.family) || (vote.kind == Some(Kind::Errors) && self.votes.iter().any(|mine| mine.kind == vote.kind))
+    }
+
     /// Whether it deviates beyond doubt, and did so before the other began.
     pub fn leads(&self, other: &Suspicion) -> bool {
         let sure = self.votes.iter().filter(|vote| vote.sure).map(|vote| vote.onset).min();
@@ -156,6 +169,11 @@ impl Suspicion {
     /// Whether more than alerts counts against it.
     pub fn deviates(&self) -> bool {
         self.votes.iter().any(|vote| !matches!(vote.source, SuspicionSource::Alert(_)))
+    }
+
+    /// Whether an alert says that something is far beyond its threshold, at least as far as one that says nothing counts.
+    pub fn is_loud(&self) -> bool {
+        self.votes.iter().any(|vote| matches!(vote.source, SuspicionSource::Alert(_)) && vote.strength >= SYMPTOM)
     }
 
     /// Whether one vote is beyond doubt by itself.
@@ -174,7 +192,7 @@ impl Suspicion {
         let weighed = || self.votes.iter().zip(VOTES).map(|(vote, share)| (vote, vote.strength * share));
         let all: f64 = weighed().map(|(_, weight)| weight).sum();
         let alike: f64 =
-            weighed().map(|(vote, weight)| if other.families.contains(&vote.family) { weight } else { weight * OTHERWISE }).sum();
+            weighed().map(|(vote, weight)| if other.tells_of(vote) { weight } else { weight * OTHERWISE }).sum();
         if all > 0.0 { alike / all } else { 1.0 }
     }
 }
@@ -231,7 +249,7 @@ pub(super) fn suspicions(
             vote.strength *= 1.0 - vote.common;
             let told = |kind: Kind| asked.is_empty() || asked.iter().any(|symptom| symptom.is_none_or(|symptom| kind.explains(symptom)));
             if !vote.kind.is_none_or(told) {
-                vote.strength *= super::knob("KIND", 0.5);
+                vote.strength *= OTHER_KIND;
             }
         }
         suspicion.settle();
@@ -261,7 +279,7 @@ fn busy(ask: &RankInput<'_>, units: &Units<'_>, found: &mut BTreeMap<ComponentId
     for unit in carried {
         if let Some(suspicion) = found.get_mut(&unit) {
             for vote in suspicion.votes.iter_mut().filter(|vote| vote.kind.is_some_and(|kind| kind != Kind::Errors)) {
-                vote.strength *= super::knob("CARRY", CARRIED);
+                vote.strength *= CARRIED;
             }
             suspicion.settle();
         }
@@ -362,7 +380,7 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
     let strength = deviation.score / (deviation.score + HALF_STRENGTH) * if full { 1.0 } else { FALLING };
     let left = fading(current.since(deviation.end));
     Some(Vote {
-        strength: strength * left * (1.0 - deviation.habitual * super::knob("HAB", 1.0)),
+        strength: strength * left * (1.0 - deviation.habitual),
         source: SuspicionSource::Deviation(at),
         family: family(&deviation.metric),
         onset: deviation.onset,
@@ -444,7 +462,7 @@ fn of_alerts(ask: &RankInput<'_>, unit: &[(usize, &Symptom)], now: Option<Time>)
         let measured = symptom.measured.as_ref().filter(|_| !symptom.starved)?;
         let left = symptom.end.map_or(1.0, |end| fading(now.unwrap_or(ask.at).since(end)));
         Some(Vote {
-            strength: beyond(measured) * left * if is_quiet(ask, symptom, measured) { super::knob("QUIET", 0.2) } else { 1.0 },
+            strength: beyond(measured) * left * if is_quiet(ask, symptom, measured) { QUIET } else { 1.0 },
             source: SuspicionSource::Alert(*at),
             family: measured.metric.as_deref().map_or_else(|| "alert".to_owned(), family),
             onset: symptom.onset,
