@@ -295,8 +295,7 @@ fn one(case: &Path, healthy: bool, random: &mut Random) {
         .filter(|_| !chance(random, 0.04))
         .map(|(at, to)| json!({"from": estate.ids[at], "kind": "calls", "to": estate.ids[to]}))
         .collect();
-    let components: Vec<Value> =
-        estate.ids.iter().map(|id| json!({"id": id, "type": "service", "name": id, "attributes": {}})).collect();
+    let components: Vec<Value> = estate.ids.iter().map(|id| json!({"id": id, "type": "service", "name": id, "attributes": {}})).collect();
     let answer = |result: Vec<Value>| json!({"status": "success", "data": {"resultType": "matrix", "result": result}});
     fs::create_dir_all(case).unwrap();
     let save = |name: &str, value: &Value| fs::write(case.join(name), value.to_string()).unwrap();
@@ -317,7 +316,9 @@ fn alert(id: &str, metric: &str, value: f64, threshold: f64, at: i64, wording: u
     let annotations = match wording {
         0 => json!({"summary": format!("{metric} of {id} is {value:.4}, above {threshold:.4}")}),
         1 => json!({"summary": format!("{metric} of {id} is above its usual level")}),
-        2 => json!({"summary": format!("{id} is in trouble"), "metric": metric, "threshold": format!("{threshold:.4}"), "observed": format!("{value:.4}")}),
+        2 => {
+            json!({"summary": format!("{id} is in trouble"), "metric": metric, "threshold": format!("{threshold:.4}"), "observed": format!("{value:.4}")})
+        }
         _ => json!({"summary": format!("{id} unhealthy")}),
     };
     let time = value::Time(at * 1000).to_string();
@@ -375,7 +376,11 @@ fn logs(
         let every = 5 + below(random, 60) as i64;
         let mut time = began - before + below(random, 5) as i64;
         while time < end {
-            let text = if chance(random, 0.9) { format!("request {} done in {} ms", random.next() % 9000, random.next() % 80) } else { format!("cache of {} entries swept", random.next() % 500) };
+            let text = if chance(random, 0.9) {
+                format!("request {} done in {} ms", random.next() % 9000, random.next() % 80)
+            } else {
+                format!("cache of {} entries swept", random.next() % 500)
+            };
             lines.entry((at, "info")).or_default().push((time, text));
             if chance(random, 0.01) {
                 lines.entry((at, "error")).or_default().push((time, format!("client {} went away", random.next() % 900)));
@@ -394,7 +399,10 @@ fn logs(
             if estate.calls[caller].contains(root) && effects.contains_key(&(caller, 1)) && chance(random, 0.6) {
                 for line in 0..3 + below(random, 20) as i64 {
                     let time = began + step as i64 / 2 + line * (end - began) / 24;
-                    lines.entry((caller, "error")).or_default().push((time, format!("upstream {} answered 500 for call {}", estate.ids[*root], random.next() % 900)));
+                    lines
+                        .entry((caller, "error"))
+                        .or_default()
+                        .push((time, format!("upstream {} answered 500 for call {}", estate.ids[*root], random.next() % 900)));
                 }
             }
         }

@@ -165,7 +165,8 @@ fn table(systems: &[System]) {
     );
     let all: Vec<Vec<(f64, Grounds, bool)>> =
         systems.iter().map(|system| system.answers.iter().flat_map(|answer| answer.firsts.iter().copied()).collect()).collect();
-    let fitted = |skip: Option<usize>| fit(all.iter().enumerate().filter(|(at, _)| Some(*at) != skip).map(|(_, answers)| answers.as_slice()));
+    let fitted =
+        |skip: Option<usize>| fit(all.iter().enumerate().filter(|(at, _)| Some(*at) != skip).map(|(_, answers)| answers.as_slice()));
     for (at, system) in systems.iter().enumerate() {
         let faulty: Vec<&Answer> = system.answers.iter().filter(|answer| !answer.healthy).collect();
         let healthy: Vec<&Answer> = system.answers.iter().filter(|answer| answer.healthy).collect();
@@ -199,13 +200,14 @@ fn table(systems: &[System]) {
 /// The most likely weights, each system counting alike, with a prior that draws them to zero as a few answers would: Newton's method for
 /// logistic regression.
 fn fit<'a>(systems: impl Iterator<Item = &'a [(f64, Grounds, bool)]>) -> Weights {
+    const N: usize = anomaly::WEIGHTS.len();
     const PRIOR: f64 = 0.5;
     const EACH: f64 = 25.0;
     let systems: Vec<&[(f64, Grounds, bool)]> = systems.filter(|answers| !answers.is_empty()).collect();
-    let mut weights: Weights = [0.0; 6];
+    let mut weights: Weights = [0.0; N];
     for _ in 0..50 {
-        let mut slope = [0.0; 6];
-        let mut curve = [[0.0; 6]; 6];
+        let mut slope = [0.0; N];
+        let mut curve = [[0.0; N]; N];
         for (at, weight) in weights.iter().enumerate() {
             slope[at] = PRIOR * weight;
             curve[at][at] = PRIOR;
@@ -216,18 +218,18 @@ fn fit<'a>(systems: impl Iterator<Item = &'a [(f64, Grounds, bool)]>) -> Weights
                 let features = grounds.features();
                 let sum: f64 = features.iter().zip(&weights).map(|(a, b)| a * b).sum();
                 let p = 1.0 / (1.0 + (-sum).exp());
-                for a in 0..6 {
+                for a in 0..N {
                     slope[a] += share * (p - f64::from(u8::from(*right))) * features[a];
-                    for b in 0..6 {
+                    for b in 0..N {
                         curve[a][b] += share * p * (1.0 - p) * features[a] * features[b];
                     }
                 }
             }
         }
         // Gauss-Jordan; the matrix is positive definite.
-        for a in 0..6 {
+        for a in 0..N {
             let pivot = curve[a][a];
-            for b in 0..6 {
+            for b in 0..N {
                 if b != a {
                     let part = curve[b][a] / pivot;
                     let row = curve[a];
@@ -238,7 +240,7 @@ fn fit<'a>(systems: impl Iterator<Item = &'a [(f64, Grounds, bool)]>) -> Weights
                 }
             }
         }
-        for a in 0..6 {
+        for a in 0..N {
             weights[a] -= slope[a] / curve[a][a];
         }
     }

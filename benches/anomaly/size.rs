@@ -26,8 +26,9 @@ pub fn run() {
         // What stands on it alerts.
         let onset = begun.plus(MINUTE);
         let alerting = estate.dependents(culprit, &[], None).into_iter().take(100);
-        let symptoms: Vec<Symptom> =
-            alerting.map(|reached| Symptom { component: reached.component, onset, end: None, starved: false, kind: None, measured: None }).collect();
+        let symptoms: Vec<Symptom> = alerting
+            .map(|reached| Symptom { component: reached.component, onset, end: None, starved: false, kind: None, measured: None })
+            .collect();
         let (mut scoring, mut ranking, mut first) = (Vec::new(), Vec::new(), String::new());
         for _ in 0..REPEATS {
             let started = cpu();

@@ -10,14 +10,12 @@ pub struct Grounds {
     pub evidence: f64,
     /// The share of all that needs an explanation that its fault explains, 0 to 1.
     pub reach: f64,
-    /// Whether a deviation beyond doubt, or new error lines, count against it.
-    pub sure: bool,
     /// Whether something other than alerts counts against it.
     pub deviates: bool,
 }
 
 /// One weight for each of [`Grounds::features`].
-pub type Weights = [f64; 6];
+pub type Weights = [f64; 5];
 
 /// Scores become shares by this power: the maximum-likelihood estimate for the roots of two systems is 3.6 and 3.2.
 pub(super) const SHARPNESS: i32 = 3;
@@ -27,7 +25,7 @@ const WIDEST: f64 = 4.0;
 
 /// Fitted by `cargo bench --bench anomaly -- leave`, on all systems there and the generator, each with the same weight; docs/anomaly.md
 /// has the figures for each system with weights that were fitted on the others.
-pub const WEIGHTS: Weights = [-2.0, 0.6, 2.0, 1.0, 0.5, 0.5];
+pub const WEIGHTS: Weights = [-1.85, 0.12, 1.91, 2.38, 0.06];
 
 /// The maximum confidence. The recordings do not justify more.
 pub const MOST_SURE: f64 = 0.95;
@@ -36,8 +34,7 @@ impl Grounds {
     /// What the logarithm of the odds is linear in.
     pub fn features(&self) -> Weights {
         let odds = (self.share.max(f64::MIN_POSITIVE) / (1.0 - self.share).max(f64::MIN_POSITIVE)).ln();
-        let flag = |is: bool| if is { 1.0 } else { 0.0 };
-        [1.0, odds.clamp(-WIDEST, WIDEST), self.evidence, self.reach, flag(self.sure), flag(self.deviates)]
+        [1.0, odds.clamp(-WIDEST, WIDEST), self.evidence, self.reach, if self.deviates { 1.0 } else { 0.0 }]
     }
 
     /// The probability that the suspect is a root cause.

@@ -62,7 +62,7 @@ pub use rank::{CHANGE_WINDOW, Ranked, rank};
 pub use reasons::{Reason, Reasons};
 pub use runs::{Run, runs};
 pub use score::{Deviation, Reference, deviations};
-pub use suspicion::{LOG, SETTLING, loudness, SuspicionSource};
+pub use suspicion::{LOG, SETTLING, SuspicionSource, loudness};
 pub use table::{Table, TableColumn};
 pub use tail::{Detector, Tail};
 pub use templates::{LogDeviation, LogKind, RareWord, log_deviations};

@@ -4,8 +4,8 @@ use estate::{ComponentId, Snapshot};
 use signal::{Facts, Measured};
 use value::Time;
 
-use super::kind::Kind;
 use super::external_evidence::ExternalEvidence;
+use super::kind::Kind;
 use super::score::Deviation;
 
 /// A signal that needs an explanation: an alert, a report, a failed probe.

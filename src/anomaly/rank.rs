@@ -136,11 +136,8 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let reach = |unit: ComponentId| units.dependents(unit).into_keys().collect::<Vec<ComponentId>>();
     let suspicions = suspicions(ask, &units, &measured, &reach);
     let convincing = convincing(ask, &suspicions, &units);
-    let seeds: BTreeSet<ComponentId> = if ask.symptoms.is_empty() {
-        convincing.clone()
-    } else {
-        ask.symptoms.iter().map(|symptom| units.of(symptom.component)).collect()
-    };
+    let seeds: BTreeSet<ComponentId> =
+        if ask.symptoms.is_empty() { convincing.clone() } else { ask.symptoms.iter().map(|symptom| units.of(symptom.component)).collect() };
     let walks = walks(&suspicions, &units);
     let candidates = candidates(&seeds, &suspicions, &units);
     let mut suspects = suspects(ask, &measured, &suspicions, &units, &walks, &candidates);
@@ -183,7 +180,6 @@ fn grounds(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) 
         share: best.score.powi(SHARPNESS) / sum,
         evidence: mine.map_or(0.0, |mine| mine.evidence),
         reach: best.reach.min(1.0),
-        sure: mine.is_some_and(Suspicion::is_sure),
         deviates: mine.is_some_and(ours),
     }
 }

@@ -255,14 +255,7 @@ impl<'f> Elsewhere<'f> {
     }
 }
 
-fn judge(
-    estate: &Snapshot,
-    facts: &Facts,
-    frame: &ScoreWindow,
-    elsewhere: &Elsewhere<'_>,
-    position: usize,
-    series: &Series,
-) -> Judged {
+fn judge(estate: &Snapshot, facts: &Facts, frame: &ScoreWindow, elsewhere: &Elsewhere<'_>, position: usize, series: &Series) -> Judged {
     let mut prepared = prepare(facts, frame, series);
     let scatter = elsewhere.scatter.get(series.metric.as_str()).copied();
     let known = split(&prepared, frame, if scatter.is_some() { SHORT_REFERENCE } else { MIN_REFERENCE });

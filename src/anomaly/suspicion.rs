@@ -72,6 +72,10 @@ const SURE_SAMPLES: usize = 5;
 const SURE_SCORE: f64 = 12.0;
 const UNUSUAL: f64 = 0.2;
 
+/// One that bears out an alert of the same component needs less.
+const FIRM_SAMPLES: usize = 3;
+const FIRM_SCORE: f64 = 6.0;
+
 /// Only this many of the worst series of a unit are considered: the votes are among them.
 const MAX_SERIES: usize = 24;
 
@@ -110,6 +114,8 @@ pub(super) struct Vote {
     pub kind: Option<Kind>,
     /// Whether it is beyond doubt: far off, for several samples, and nothing that happens anyway.
     pub sure: bool,
+    /// Whether it bears out an alert of its own component.
+    firm: bool,
 }
 
 /// The evidence against a unit.
@@ -176,9 +182,10 @@ impl Suspicion {
         self.votes.iter().any(|vote| matches!(vote.source, SuspicionSource::Alert(_)) && vote.strength >= SYMPTOM)
     }
 
-    /// Whether one vote is beyond doubt by itself.
+    /// Whether one vote is beyond doubt by itself, or together with an alert of its own.
     pub fn is_sure(&self) -> bool {
-        self.votes.iter().any(|vote| vote.sure || (vote.family == LOG && vote.kind == Some(Kind::Errors)))
+        let borne_out = |vote: &Vote| vote.firm && !self.symptoms.is_empty();
+        self.votes.iter().any(|vote| vote.sure || borne_out(vote) || (vote.family == LOG && vote.kind == Some(Kind::Errors)))
     }
 
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
@@ -191,8 +198,7 @@ impl Suspicion {
         const OTHERWISE: f64 = 0.5;
         let weighed = || self.votes.iter().zip(VOTES).map(|(vote, share)| (vote, vote.strength * share));
         let all: f64 = weighed().map(|(_, weight)| weight).sum();
-        let alike: f64 =
-            weighed().map(|(vote, weight)| if other.tells_of(vote) { weight } else { weight * OTHERWISE }).sum();
+        let alike: f64 = weighed().map(|(vote, weight)| if other.tells_of(vote) { weight } else { weight * OTHERWISE }).sum();
         if all > 0.0 { alike / all } else { 1.0 }
     }
 }
@@ -271,7 +277,9 @@ fn busy(ask: &RankInput<'_>, units: &Units<'_>, found: &mut BTreeMap<ComponentId
         .iter()
         .filter(|(unit, suspicion)| {
             let Some(since) = works(suspicion) else { return false };
-            let sends = |caller: &ComponentId| found.get(caller).is_some_and(|other| other.evidence > 0.0 && other.begin <= since.plus(other.step.max(suspicion.step)));
+            let sends = |caller: &ComponentId| {
+                found.get(caller).is_some_and(|other| other.evidence > 0.0 && other.begin <= since.plus(other.step.max(suspicion.step)))
+            };
             units.dependents(**unit).keys().any(sends)
         })
         .map(|(unit, _)| *unit)
@@ -379,6 +387,7 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
     let current = now.unwrap_or(ask.at.minus(STILL * step)).minus(step);
     let strength = deviation.score / (deviation.score + HALF_STRENGTH) * if full { 1.0 } else { FALLING };
     let left = fading(current.since(deviation.end));
+    let holds = deviation.against != Reference::Peers && deviation.habitual < UNUSUAL && deviation.end >= current;
     Some(Vote {
         strength: strength * left * (1.0 - deviation.habitual),
         source: SuspicionSource::Deviation(at),
@@ -390,11 +399,8 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         fading: left,
         idle: !deviation.high && is_work(ask, deviation),
         kind: Kind::of(&deviation.metric),
-        sure: deviation.samples >= SURE_SAMPLES
-            && deviation.score >= SURE_SCORE
-            && deviation.against != Reference::Peers
-            && deviation.habitual < UNUSUAL
-            && deviation.end >= current,
+        sure: holds && deviation.samples >= SURE_SAMPLES && deviation.score >= SURE_SCORE,
+        firm: holds && deviation.samples >= FIRM_SAMPLES && deviation.score >= FIRM_SCORE,
     })
 }
 
@@ -422,6 +428,7 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
             _ => None,
         },
         sure: false,
+        firm: false,
     })
 }
 
@@ -451,7 +458,9 @@ fn is_quiet(ask: &RankInput<'_>, symptom: &Symptom, measured: &Measured) -> bool
     let Some(metric) = &measured.metric else { return false };
     let deviates = |at: usize| ask.deviations.iter().any(|deviation| deviation.series == at && deviation.score >= FAINT);
     let mut known = ask.facts.series_of.get(&(symptom.component, metric.clone())).into_iter().flatten().filter(|at| {
-        ask.facts.series.get(**at).is_some_and(|series| series.points.iter().filter(|(time, value)| *time < symptom.onset && value.is_finite()).count() >= HISTORY)
+        ask.facts.series.get(**at).is_some_and(|series| {
+            series.points.iter().filter(|(time, value)| *time < symptom.onset && value.is_finite()).count() >= HISTORY
+        })
     });
     known.clone().next().is_some() && known.all(|at| !deviates(*at))
 }
@@ -473,6 +482,7 @@ fn of_alerts(ask: &RankInput<'_>, unit: &[(usize, &Symptom)], now: Option<Time>)
             idle: false,
             kind: symptom.kind,
             sure: false,
+            firm: false,
         })
     };
     unit.iter().filter_map(vote).collect()

@@ -22,6 +22,8 @@ const FALSE_REPORTS: f64 = 0.01;
 
 /// The same for kinds of errors that were never logged before, which are few.
 const NEW_ERRORS: f64 = 0.1;
+/// That little was logged before leaves at least this probability of chance.
+const AFTER_LITTLE: f64 = 0.05;
 /// An error counts as one that comes again from so many occasions on.
 const AGAIN: u64 = 3;
 
@@ -222,7 +224,7 @@ fn tested<'t>(tallies: &'t Tallies, frame: &Period) -> Vec<Tested<'t>> {
         for (at, now) in source.of_fresh.iter().enumerate().filter(|(_, now)| frame.known || now.errors > 0) {
             let p = first_seen(now);
             // A kind of error that comes again and again is new however short the record before it.
-            add(What::Fresh(at), now, if is_new_error(now, frame) { p.min(unseen) } else { p });
+            add(What::Fresh(at), now, if is_new_error(now, frame) { p.min(unseen.max(AFTER_LITTLE)) } else { p });
         }
         for (at, (past, now)) in source.past.iter().zip(&source.of_known).enumerate().filter(|(_, (_, now))| now.lines > 0) {
             add(What::Known(at), now, surge(past, now, frame));

@@ -207,7 +207,14 @@ fn suspected(lines: &[&str], symptoms: &[&str]) -> String {
     let facts = facts(&estate, lines, &[]);
     let symptom = |text: &&str| {
         let (component, at) = text.split_once('@').unwrap();
-        Symptom { component: estate.find(component).unwrap(), onset: minute(at.parse().unwrap()), end: None, starved: false, kind: None, measured: None }
+        Symptom {
+            component: estate.find(component).unwrap(),
+            onset: minute(at.parse().unwrap()),
+            end: None,
+            starved: false,
+            kind: None,
+            measured: None,
+        }
     };
     let symptoms: Vec<Symptom> = symptoms.iter().map(symptom).collect();
     let since = symptoms.iter().map(|symptom| symptom.onset).min().unwrap_or(minute(5));

@@ -17,8 +17,25 @@ const THRESHOLDS: &[&str] = &["threshold", "limit"];
 const METRIC: &str = "metric";
 
 /// What stands before a threshold in a sentence.
-const BEYOND: &[&str] =
-    &["above", "over", "exceeds", "exceeded", "exceeding", "than", ">", ">=", "below", "under", "<", "<=", "高于", "超过", "大于", "低于", "小于"];
+const BEYOND: &[&str] = &[
+    "above",
+    "over",
+    "exceeds",
+    "exceeded",
+    "exceeding",
+    "than",
+    ">",
+    ">=",
+    "below",
+    "under",
+    "<",
+    "<=",
+    "高于",
+    "超过",
+    "大于",
+    "低于",
+    "小于",
+];
 /// What stands before the value.
 const IS: &[&str] = &["is", "was", "at", "=", ":", "now", "value", "reached", "observed", "current", "currently", "为", "当前", "达到"];
 /// Words that may follow [`BEYOND`] before the number: `greater than or equal to 5`.
@@ -68,7 +85,8 @@ fn sentence(text: &str) -> Option<Measured> {
     let plain = |word: &str| word.trim_matches(|c: char| matches!(c, ',' | ';' | '(' | ')' | '，')).to_lowercase();
     let is = |list: &[&str], at: Option<usize>| at.and_then(|at| words.get(at)).is_some_and(|word| list.contains(&plain(word).as_str()));
     let after = |at: usize| (at + 1..words.len()).find(|next| !is(FILLING, Some(*next)));
-    let beyond = (0..words.len()).find(|at| is(BEYOND, Some(*at)) && after(*at).is_some_and(|next| words.get(next).is_some_and(|w| quantity(w).is_some())))?;
+    let beyond = (0..words.len())
+        .find(|at| is(BEYOND, Some(*at)) && after(*at).is_some_and(|next| words.get(next).is_some_and(|w| quantity(w).is_some())))?;
     let limit = after(beyond)?;
     let threshold = quantity(words.get(limit)?)?;
     let told = (0..words.len()).filter(|at| *at != limit && is(IS, at.checked_sub(1)));
@@ -100,7 +118,9 @@ mod tests {
             of(&[("summary", "failing"), ("metric", "m"), ("threshold", "0.05"), ("observed", "0.97")]),
             Some(("m".to_owned(), 0.97, 0.05))
         );
-        for text in ["pods OOMKilled (3 in 1m); container_memory_rss exceeded limit", "latency is above its usual level", "p99 over 2s for 5m", ""] {
+        for text in
+            ["pods OOMKilled (3 in 1m); container_memory_rss exceeded limit", "latency is above its usual level", "p99 over 2s for 5m", ""]
+        {
             assert_eq!(said(text), None, "{text}");
         }
     }
