@@ -423,10 +423,7 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
         common: 0.0,
         fading: 1.0,
         idle: false,
-        kind: match witness.reason {
-            Reason::Log { error: true, .. } => Some(Kind::Errors),
-            _ => None,
-        },
+        kind: matches!(witness.reason, Reason::Log { error: true, .. }).then_some(Kind::Errors),
         sure: false,
         firm: false,
     })
