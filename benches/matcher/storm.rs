@@ -99,6 +99,7 @@ fn facts(estate: &Snapshot) -> Facts {
             flaps: 0,
             trouble: signal::Trouble::default(),
             muted: None,
+            measured: None,
         }
     });
     let mut facts = Facts {

@@ -420,6 +420,7 @@ impl Run {
                             flaps: 0,
                             trouble: signal::Trouble::default(),
                             muted: None,
+                            measured: None,
                         }))
                     }
                 }
