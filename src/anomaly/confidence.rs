@@ -10,7 +10,7 @@ pub struct Grounds {
     pub evidence: f64,
     /// The share of all that needs an explanation that its fault explains, 0 to 1.
     pub reach: f64,
-    /// Whether something other than alerts counts against it.
+    /// Whether more counts against it than alerts that do not say how far beyond their thresholds they are, and external models.
     pub deviates: bool,
 }
 
@@ -30,6 +30,9 @@ pub const WEIGHTS: Weights = [-1.85, 0.12, 1.91, 2.38, 0.06];
 /// The maximum confidence. The recordings do not justify more.
 pub const MOST_SURE: f64 = 0.95;
 
+/// The same if nothing was measured: a cause that is not among the suspects is as likely as the best of them.
+const UNSEEN: f64 = 0.5;
+
 impl Grounds {
     /// What the logarithm of the odds is linear in.
     pub fn features(&self) -> Weights {
@@ -41,6 +44,7 @@ impl Grounds {
     pub fn confidence(&self, weights: &Weights) -> f64 {
         let sum: f64 = self.features().iter().zip(weights).map(|(feature, weight)| feature * weight).sum();
         // Of several that share the suspicion at most one is right.
-        (1.0 / (1.0 + (-sum).exp())).min(self.share).min(MOST_SURE)
+        let most = if self.deviates { MOST_SURE } else { UNSEEN };
+        (1.0 / (1.0 + (-sum).exp())).min(self.share).min(most)
     }
 }

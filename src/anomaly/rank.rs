@@ -180,7 +180,7 @@ fn grounds(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) 
         share: best.score.powi(SHARPNESS) / sum,
         evidence: mine.map_or(0.0, |mine| mine.evidence),
         reach: best.reach.min(1.0),
-        deviates: mine.is_some_and(ours),
+        deviates: mine.is_some_and(|mine| ours(mine) || mine.is_loud()),
     }
 }
 
