@@ -30,9 +30,6 @@ pub const WEIGHTS: Weights = [-1.85, 0.12, 1.91, 2.38, 0.06];
 /// The maximum confidence. The recordings do not justify more.
 pub const MOST_SURE: f64 = 0.95;
 
-/// The same if nothing was measured: a cause that is not among the suspects is as likely as the best of them.
-const UNSEEN: f64 = 0.5;
-
 impl Grounds {
     /// What the logarithm of the odds is linear in.
     pub fn features(&self) -> Weights {
@@ -44,7 +41,8 @@ impl Grounds {
     pub fn confidence(&self, weights: &Weights) -> f64 {
         let sum: f64 = self.features().iter().zip(weights).map(|(feature, weight)| feature * weight).sum();
         // Of several that share the suspicion at most one is right.
-        let most = if self.deviates { MOST_SURE } else { UNSEEN };
-        (1.0 / (1.0 + (-sum).exp())).min(self.share).min(most)
+        // If nothing was measured, a cause that is not among the suspects is as likely as the best of them.
+        let most = if self.deviates { self.share } else { self.share / (1.0 + self.share) };
+        (1.0 / (1.0 + (-sum).exp())).min(most).min(MOST_SURE)
     }
 }
