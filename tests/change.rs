@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use change::{Action, Basis, ChangePlan, GroupLeft, Knowledge, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan};
+use change::{
+    Action, Basis, BreachView, ChangePlan, GroupLeft, Knowledge, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan,
+};
 use compile::plan::Plan;
 use diag::{Sources, render};
 use estate::{ComponentId, Snapshot, State, Tier, build};
@@ -120,13 +122,13 @@ fn down(estate: &Snapshot, before: &Done, at_once: &Done) -> BTreeSet<ComponentI
 fn is_safe(estate: &Snapshot, all: &Done, before: &Done, at_once: &Done) -> bool {
     let down = down(estate, before, at_once);
     let removed = |member: &ComponentId| all.contains(&(Action::Remove, *member));
-    let groups_hold = estate.groups().iter().all(|group| {
+    let groups_hold = estate.groups().all(|group| {
         let living = group.members.iter().filter(|member| !down.contains(member)).count();
         living >= group.need || group.members.iter().all(removed)
     });
     let core_holds = down.iter().all(|component| {
         let planned = all.iter().any(|(action, on)| on == component && *action != Action::Failover);
-        let grouped = estate.groups().iter().any(|group| group.members.contains(component));
+        let grouped = estate.groups().any(|group| group.members.contains(component));
         estate.component(*component).tier != Some(Tier::Core) || planned || grouped
     });
     groups_hold && core_holds
@@ -413,4 +415,86 @@ fn a_group_that_falls_with_what_is_removed() {
     assert_eq!((group.group.as_str(), group.living, group.left), ("pool", 0, GroupLeft::Nothing));
     assert!(found.reasons.iter().any(|reason| reason.rule == "R2" && reason.level == Risk::Critical), "{:?}", found.reasons);
     assert!(found.affected.iter().all(|one| !one.covered), "{:?}", found.affected);
+}
+
+/// Four pods of a workload, three of them on one node; `said` is what the workload says about its budget.
+fn cluster(said: &str) -> Snapshot {
+    let mut text = format!("components:\n  - {{id: cart, type: service, owner: a, attributes: {{{said}}}}}\n");
+    for id in ["n1", "n2"] {
+        text.push_str(&format!("  - {{id: {id}, type: node, owner: a}}\n"));
+    }
+    for number in 1..=4 {
+        text.push_str(&format!("  - {{id: cart-{number}, type: pod, owner: a}}\n"));
+    }
+    text.push_str("relations:\n  - {from: cart, kind: runs_on, to: [cart-1, cart-2, cart-3, cart-4]}\n");
+    text.push_str("  - {from: [cart-1, cart-2, cart-3], kind: runs_on, to: n1}\n  - {from: cart-4, kind: runs_on, to: n2}\n");
+    text.push_str("groups:\n  - {id: cart-pods, members: [cart-1, cart-2, cart-3, cart-4], need: 2}\n");
+    estate(&text)
+}
+
+/// What a plan does to the pods of `cart`: whether its order is safe, how many pods are left at worst, and the budgets that block it.
+fn drain(said: &str, steps: &str) -> (Safety, Option<usize>, Vec<String>) {
+    let estate = cluster(said);
+    let mut sources = Sources::default();
+    let file = sources.add("plan.yaml", format!("title: t\nsteps: {steps}"));
+    let (change, diagnostics) = read_plan(&sources, file, &estate);
+    assert!(diagnostics.is_empty(), "{}", render(&sources, &diagnostics, false, false));
+    let (plan, cases) = (Plan::default(), CaseBase::new(Vec::new()));
+    let found = assess(&estate, &change.unwrap(), known(&plan, &cases));
+    let order = found.order.as_ref().unwrap();
+    let blocked = order.given.iter().flat_map(|batch| &batch.breaches).filter_map(|breach| match breach {
+        BreachView::Budget { budget, component, living, need, pods } => {
+            Some(format!("{budget} of {component}: {living} of {need}, {}", pods.join(" ")))
+        }
+        BreachView::Group { .. } | BreachView::Core { .. } => None,
+    });
+    let blocked: Vec<String> = blocked.collect();
+    assert_eq!(found.reasons.iter().any(|reason| reason.rule == "R15"), !blocked.is_empty(), "{:?}", found.reasons);
+    assert!(order.safety != Safety::Unsafe || found.risk >= Risk::High, "{:?}", found.reasons);
+    let living = found.redundancy.iter().find(|view| view.group == "cart-pods").map(|view| view.living);
+    (order.safety, living, blocked)
+}
+
+/// A node gives up its pods as the budget allows, however many of them it has; without a budget all go at once.
+#[test]
+fn a_drain_respects_disruption_budgets() {
+    let node = "[{do: drain, on: n1}]";
+    for (said, steps, safety, living) in [
+        ("", node, Safety::Unsafe, Some(1)),
+        ("", "[{do: drain, on: n2}]", Safety::Safe, None),
+        ("min_available: 2", node, Safety::Safe, Some(2)),
+        ("min_available: 3", node, Safety::Safe, None),
+        // Percentages are of what the workload asks for, rounded up.
+        ("min_available: 50%", node, Safety::Safe, Some(2)),
+        ("min_available: 51%", node, Safety::Safe, None),
+        ("max_unavailable: 30%", node, Safety::Safe, Some(2)),
+        ("max_unavailable: 25%", node, Safety::Safe, None),
+        ("min_available: 50%, replicas: 6", node, Safety::Safe, None),
+        ("max_unavailable: 1", "[{do: drain, on: [n1, n2], together: true}]", Safety::Safe, None),
+        // What an earlier step removed is missing.
+        ("min_available: 2", "[{do: remove, on: cart-4}, {do: drain, on: n1}]", Safety::Safe, Some(2)),
+        // Only a drain asks the budget.
+        ("min_available: 3", "[{do: restart, on: n1}]", Safety::Unsafe, Some(1)),
+        ("min_available: 3", "[{do: drain, on: cart-1}]", Safety::Safe, None),
+    ] {
+        assert_eq!(drain(said, steps), (safety, living, Vec::new()), "{said}, {steps}");
+    }
+}
+
+#[test]
+fn a_budget_that_gives_up_nothing_blocks_a_drain() {
+    let all = "cart-1 cart-2 cart-3";
+    for (said, steps, expected) in [
+        ("min_available: 4, poddisruptionbudget: cart-pdb", "[{do: drain, on: n1}]", format!("cart-pdb of cart: 4 of 4, {all}")),
+        ("min_available: 100%", "[{do: drain, on: n1}]", format!("cart of cart: 4 of 4, {all}")),
+        ("max_unavailable: 0", "[{do: drain, on: n2}]", "cart of cart: 4 of 4, cart-4".to_owned()),
+        ("max_unavailable: 0", "[{do: drain, on: cart-1}]", "cart of cart: 4 of 4, cart-1".to_owned()),
+        ("min_available: 3", "[{do: remove, on: cart-4}, {do: drain, on: n1}]", format!("cart of cart: 3 of 3, {all}")),
+    ] {
+        let (safety, _, blocked) = drain(said, steps);
+        // Before the removal, the drain would be safe.
+        let expected_safety = if steps.contains("remove") { Safety::SafeOtherwise } else { Safety::Unsafe };
+        assert_eq!(safety, expected_safety, "{said}, {steps}");
+        assert_eq!(blocked, [expected], "{said}, {steps}");
+    }
 }

@@ -229,7 +229,7 @@ fn check_speaks_chinese() {
         " 应为 `and`、`for`、`of`、`or`、`where` 或修饰（如 `on s` 或 `within 5m`）\n",
         " 首次声明在此\n",
         "错误[F3013]: 冗余组 `数据库组` 共 2 个成员，却需要 3 个\n",
-        "6 条规则，0 棵决策树，6 个组件，3 个案例（另有 7 条规则或决策树未采用）：24 个错误，9 个警告\n",
+        "6 条规则，0 棵决策树，6 个组件，3 个案例（另有 7 条规则或决策树未采用）：29 个错误，12 个警告\n",
     ] {
         assert!(out.contains(expected), "{expected:?} is not in\n{out}");
     }

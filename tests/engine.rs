@@ -65,6 +65,9 @@ struct SeriesCase {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     from: Option<String>,
+    /// A pod that the topology does not have.
+    #[serde(default)]
+    instance: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +83,8 @@ struct AlertCase {
     to: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    #[serde(default)]
+    instance: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +97,8 @@ struct EventCase {
     text: String,
     #[serde(default, alias = "labels")]
     attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    instance: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -222,6 +229,7 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
                 Series {
                     origin: origin(file, index),
                     component: Some(component),
+                    instance: s.instance.clone(),
                     metric: def.name.clone(),
                     modelled: true,
                     labels: s.labels.clone(),
@@ -239,6 +247,7 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
             .map(|(i, a)| Alert {
                 origin: origin("alerts.json", i),
                 component: maybe(&a.component),
+                instance: a.instance.clone(),
                 name: a.name.clone(),
                 text: format!("{}\n{}", a.name, a.text),
                 summary: a.text.clone(),
@@ -262,6 +271,7 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
             .map(|(i, l)| LogLine {
                 origin: origin("logs.json", i),
                 component: maybe(&l.component),
+                instance: l.instance.clone(),
                 time: time(&l.at),
                 text: l.text.clone(),
                 labels: l.attributes.clone(),
@@ -274,6 +284,7 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
             .map(|(i, c)| Change {
                 origin: origin("events.ndjson", i),
                 component: maybe(&c.component),
+                instance: c.instance.clone(),
                 time: time(&c.at),
                 text: c.text.clone(),
                 attributes: c.attributes.clone(),
@@ -330,7 +341,13 @@ fn run(case: &Case, wrong: &mut Vec<String>) {
         };
         let locale = words::Locale::default();
         let writer = words::Writer { locale: &locale, estate: &world.estate };
-        let texts: Vec<String> = evidence.atoms().iter().map(|(e, _)| writer.evidence(&e.view(&world.estate, &world.facts))).collect();
+        let told = |evidence: &engine::Evidence<'_>| {
+            let mut view = evidence.view(&world.estate, &world.facts);
+            writer.tell_evidence(&mut view);
+            let sources: Vec<String> = view.sources.into_iter().map(|source| source.text).collect();
+            [vec![view.text], sources].concat()
+        };
+        let texts: Vec<String> = evidence.atoms().iter().flat_map(|(e, _)| told(e)).collect();
         if found != expect.is {
             wrong.push(format!(
                 "{}: {} of {:?} at {} is {found}, not {}\n    {}",

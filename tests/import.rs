@@ -1,15 +1,15 @@
 //! Foreign descriptions of a topology: every folder of `tests/import` is named after its kind and holds one import; what comes of
-//! it is blessed. Real ones too, where they are at hand.
+//! it is blessed. A folder `project` in it is the project that it is imported into. Real ones too, where they are at hand.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{root, shared, snapshot};
-use diag::Sources;
-use estate::Declared;
-use estate::{base_model, build};
-use import::{Kind, Source, compare, parse_topology, read, topology_yaml};
+use crate::common::{faultscope, root, shared, snapshot};
+use diag::{SourceId, Sources, render};
+use estate::{Declared, LabelRules, base_model, build};
+use import::{Kind, Source, compare, parse_topology, read_beside, topology_yaml};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -33,31 +33,76 @@ fn sources(paths: &[PathBuf], base: &Path) -> Vec<Source> {
     paths.iter().map(source).collect()
 }
 
+/// What an import finds there already.
+struct Around {
+    files: Vec<(String, String)>,
+    known: BTreeMap<String, String>,
+    labels: LabelRules,
+    /// What is wrong with the mapping of labels.
+    said: String,
+}
+
+impl Around {
+    /// A folder with `sources.yaml`, and topology files beside it; both may be missing.
+    fn of(dir: &Path) -> Around {
+        let mut all = Sources::default();
+        let mut mapping: Option<SourceId> = None;
+        let mut topology = Vec::new();
+        let mut kept = Vec::new();
+        let paths = if dir.is_dir() { files(dir) } else { Vec::new() };
+        for path in paths {
+            let name = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let id = all.add(name.clone(), text.clone());
+            if name == "sources.yaml" {
+                mapping = Some(id);
+            } else {
+                topology.push(id);
+                kept.push((name, text));
+            }
+        }
+        let (estate, said) = build(&all, &[], &topology);
+        assert!(said.is_empty(), "{}: {said:?}", dir.display());
+        let known = estate.ids().map(|id| estate.component(id)).map(|one| (one.id.clone(), one.kind.clone())).collect();
+        let (labels, said) = mapping.map_or_else(Default::default, |id| LabelRules::read(&all, id, &estate));
+        Around { files: kept, known, labels, said: render(&all, &said, false, false) }
+    }
+}
+
 /// The topology that comes of it, what was left out, and that our own reader takes it whole and the same import changes nothing.
-fn outcome(kind: Kind, sources: &[Source]) -> String {
-    let imported = match read(kind, sources, &base_model()) {
+fn outcome(kind: Kind, sources: &[Source], around: &Around) -> String {
+    let read = |sources: &[Source]| read_beside(kind, sources, &base_model(), around.known.clone(), &around.labels);
+    let imported = match read(sources) {
         Ok(imported) => imported,
         Err(error) => return format!("error[F9006]: {error}\n  help: {}\n", error.help),
     };
     let yaml = topology_yaml(kind, &imported.declared);
     let mut of = Sources::default();
-    let file = of.add("imported.yaml", yaml.clone());
-    let (snapshot, said) = build(&of, &[], &[file]);
+    let mut files = vec![of.add("imported.yaml", yaml.clone())];
+    files.extend(around.files.iter().map(|(name, text)| of.add(name.clone(), text.clone())));
+    let (snapshot, said) = build(&of, &[], &files);
     let mistakes: Vec<String> = said.iter().filter(|d| d.is_error()).map(|d| d.message.to_string()).collect();
     assert_eq!(mistakes, Vec::<String>::new(), "{yaml}");
-    assert_eq!(snapshot.len(), imported.declared.components.len());
+    assert_eq!(snapshot.len(), imported.declared.components.len() + around.known.len());
     let again = parse_topology(&yaml).expect("what was written can be read");
     assert!(compare(&again, &imported.declared).is_empty(), "{yaml}");
     let first = compare(&Declared::default(), &imported.declared);
     assert_eq!(first.added.len(), imported.declared.components.len() + imported.declared.groups.len());
     let mut reversed = sources.to_vec();
     reversed.reverse();
-    assert_eq!(topology_yaml(kind, &read(kind, &reversed, &base_model()).unwrap().declared), yaml, "the order of files matters");
-    let mut page = yaml;
+    assert_eq!(topology_yaml(kind, &read(&reversed).unwrap().declared), yaml, "the order of files matters");
+    let mut page = around.said.clone() + yaml.as_str();
     for skipped in &imported.skipped {
         let _ = writeln!(page, "skipped: {} ({}): {}", skipped.what, skipped.source, skipped.why);
     }
     page
+}
+
+/// The files of an import, without those of the project that it is imported into.
+fn own(dir: &Path) -> Vec<PathBuf> {
+    let mut found = files(dir);
+    found.retain(|path| !path.starts_with(dir.join("project")));
+    found
 }
 
 #[test]
@@ -73,7 +118,11 @@ fn what_comes_of_each_import() {
             .next()
             .and_then(|kind| Kind::ALL.into_iter().find(|k| k.name() == kind))
             .expect("a folder is named after its kind");
-        let text = format!("$ faultscope import {} tests/import/{name}\n{}", kind.name(), outcome(kind, &sources(&files(&dir), &dir)));
+        let text = format!(
+            "$ faultscope import {} tests/import/{name}\n{}",
+            kind.name(),
+            outcome(kind, &sources(&own(&dir), &dir), &Around::of(&dir.join("project")))
+        );
         snapshot("import", &name, &text);
     }
 }
@@ -91,8 +140,42 @@ fn real_ones_are_taken() {
     ];
     for (kind, path, least) in real {
         let path = shared.join(path);
-        let imported = read(kind, &sources(&files(&path), &shared), &base_model()).unwrap();
+        let around = Around::of(&path.join("project"));
+        let imported = read_beside(kind, &sources(&files(&path), &shared), &base_model(), BTreeMap::new(), &around.labels).unwrap();
         assert!(imported.declared.components.len() >= least, "{}: {}", path.display(), imported.declared.components.len());
-        outcome(kind, &sources(&files(&path), &shared));
+        outcome(kind, &sources(&files(&path), &shared), &around);
     }
+}
+
+/// An import writes its own file only: what people say about its components stays, and so does what labels mean.
+#[test]
+fn importing_again_keeps_what_people_say() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("import").join(format!("again-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(dir.join("topology")).unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.join(name), text).unwrap();
+    let project = dir.to_str().unwrap();
+    let compose = dir.join("compose.yaml");
+    let import = || {
+        let (code, out, err) = faultscope(&["import", "compose", compose.to_str().unwrap(), "--project", project]);
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    let component = |id: &str| {
+        let loaded = project::Project::load(&dir).unwrap();
+        assert!(!loaded.diagnostics.iter().any(diag::Diagnostic::is_error), "{:?}", loaded.diagnostics);
+        let found = loaded.estate.component(loaded.estate.find(id).unwrap());
+        (found.owner.clone(), found.tier.map(estate::Tier::name))
+    };
+    write("topology/sources.yaml", "import:\n  - {label: team, as: owner}\n  - {label: line, as: business_line}\n");
+    write("compose.yaml", "services:\n  cart: {image: 'shop/cart:1', labels: {team: web, line: trading}}\n");
+    import();
+    write("topology/more.yaml", "components:\n  - {extend: cart, tier: important}\n  - {extend: trading, tier: core}\n");
+    assert_eq!(component("cart"), (Some("web".to_owned()), Some("important")));
+    write("compose.yaml", "services:\n  cart: {image: 'shop/cart:2', labels: {team: order, line: trading}}\n");
+    assert!(import().contains("cart: owner: web → order"));
+    assert_eq!(component("cart"), (Some("order".to_owned()), Some("important")));
+    assert_eq!(component("trading"), (None, Some("core")));
+    assert!(import().ends_with("unchanged\n"));
+    fs::remove_dir_all(&dir).unwrap();
 }

@@ -97,7 +97,8 @@ fn matcher(rules: &[&str], limits: Limits) -> Matcher {
 }
 
 fn sample(matcher: &Matcher, component: &str, at: Time, value: f64) -> Fact {
-    let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "metrics.json".to_owned(), index: 0 } });
+    let series =
+        Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "metrics.json".to_owned(), index: 0 }, instance: None });
     Fact::Sample(Sample { component: matcher.estate().find(component), metric: "cpu_usage".to_owned(), series, time: at, value })
 }
 
@@ -141,6 +142,52 @@ fn beyond_a_limit_it_lets_go_and_says_so() {
 
     let few = self::matcher(&[QUIET], Limits { instances: 1, ..Limits::default() });
     assert_eq!((few.stats().instances, few.stats().instances_not_made), (1, 1));
+}
+
+#[test]
+fn pods_that_come_and_go_without_end_are_bounded_and_counted() {
+    const BUSY: &str = "TOP-1 \"Busy\" {\n given s: service\n if s.cpu_usage > 90%\n then impact s\n}";
+    let mut matcher = matcher(&[BUSY], Limits::default());
+    let mut out = Vec::new();
+    for at in 0..4_100 {
+        let Fact::Sample(sample) = sample(&matcher, "s", START.plus(at), 95.0) else { continue };
+        let instance = Some(format!("s-{at}"));
+        let series = Arc::new(SeriesKey { instance, ..sample.series.as_ref().clone() });
+        assert_eq!(matcher.feed(Fact::Sample(Sample { series, ..sample }), &mut out), Outcome::Taken);
+    }
+    let stats = matcher.stats();
+    assert_eq!((stats.series, stats.samples, stats.samples_let_go), (4_000, 4_000, 100));
+    assert_eq!(matcher.holding().count(), 1);
+}
+
+#[test]
+fn a_pod_tells_its_service_before_and_after_another_estate() {
+    const RULES: &[&str] = &[
+        "TOP-1 \"Crash\" {\n given s: service\n if alert \"crash\" on s\n then impact s\n}",
+        "TOP-2 \"Busy\" {\n given s: service\n if s.cpu_usage > 90% for 5m\n then impact s\n}",
+    ];
+    let scripts = Arc::new(world::scripts());
+    let rules: Vec<String> = RULES.iter().map(|rule| (*rule).to_owned()).collect();
+    let components = "components: [{id: s, type: service}, {id: p, type: pod}]";
+    let apart = world::project(components, &rules, &scripts);
+    let tied = world::project(&format!("{components}\nrelations: [{{from: s, kind: runs_on, to: p}}]"), &rules, &scripts);
+    let mut matcher = Matcher::new(world::setup(&apart, &scripts, START));
+    let mut out = Vec::new();
+    for minute in 0..=6 {
+        let fact = sample(&matcher, "p", START.plus(minute * MINUTE), 95.0);
+        matcher.feed(fact, &mut out);
+    }
+    assert!(out.is_empty(), "it is nobody's pod: {out:?}");
+    // Its samples of before count once it is known whose pod it is.
+    matcher.replace(Arc::clone(&tied.plan), Arc::clone(&tied.estate), Arc::clone(&scripts) as Arc<_>, &mut out);
+    assert_eq!(matcher.holding().map(|(rule, ..)| rule.to_owned()).collect::<Vec<_>>(), ["TOP-2"]);
+    // The state has each sample once, and gives the same again.
+    let state = matcher.capture().unwrap();
+    let restored = Matcher::restore(world::setup(&tied, &scripts, Time(0)), &state).unwrap();
+    assert_eq!(restored.history(), matcher.history());
+    assert_eq!(restored.stats().samples, matcher.stats().samples);
+    matcher.replace(apart.plan, apart.estate, scripts, &mut out);
+    assert_eq!(matcher.holding().count(), 0);
 }
 
 #[test]
@@ -195,7 +242,7 @@ fn two_series_at_one_time_are_one_value() {
     for (series, value) in [(0, 95.0), (1, 5.0)] {
         let Fact::Sample(sample) = sample(&matcher, "db", START, value) else { continue };
         let labels = BTreeMap::from([("pod".to_owned(), format!("{series}"))]);
-        let series = Arc::new(SeriesKey { labels, origin: Origin { file: "metrics.json".to_owned(), index: series } });
+        let series = Arc::new(SeriesKey { labels, origin: Origin { file: "metrics.json".to_owned(), index: series }, instance: None });
         matcher.feed(Fact::Sample(Sample { series, ..sample }), &mut out);
     }
     assert_eq!(out.iter().map(|e| e.event).collect::<Vec<_>>(), [Event::Started, Event::Ended]);
@@ -210,6 +257,7 @@ fn a_resolution_counts_however_late_it_comes() {
     let fired = Alert {
         origin: Origin { file: "alerts.json".to_owned(), index: 0 },
         component: matcher.estate().find("s"),
+        instance: None,
         name: "Slow".to_owned(),
         text: "slow".to_owned(),
         summary: String::new(),

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,24 +20,31 @@ use crate::common::{faultscope, root};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder of its own that is gone afterwards.
-pub struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("faultscope-serve-{name}-{}", std::process::id()));
+        // Tests that run side by side may tell the same story.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("faultscope-serve-{name}-{}-{number}", std::process::id()));
         drop(fs::remove_dir_all(&path));
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
 
     /// A project: a service on a database, and one that has nothing to do with either.
-    fn project(name: &str, sources: &str) -> Self {
+    pub fn project(name: &str, sources: &str) -> Self {
         let folder = Folder::new(name);
         fs::create_dir_all(folder.0.join("topology")).unwrap();
         let estate = "components:\n  - {id: order-db, type: database}\n  - {id: order-service, type: service}\n  - {id: bystander, type: service}\nrelations:\n  - {from: order-service, kind: depends_on, to: order-db}\n";
         fs::write(folder.0.join("topology/estate.yaml"), estate).unwrap();
         fs::write(folder.0.join("topology/sources.yaml"), sources).unwrap();
         folder
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     fn journal(&self) -> PathBuf {
@@ -51,16 +59,23 @@ impl Drop for Folder {
 }
 
 pub struct Server {
-    child: Child,
-    address: String,
+    pub child: Child,
+    pub address: String,
     client: Agent,
 }
 
 impl Server {
     /// Starts on a free port, with the project and a data folder in `folder`.
     pub fn start(project: &Path, folder: &Folder) -> Server {
+        Server::start_with(project, folder, &["--listen", "127.0.0.1:0"])
+    }
+
+    /// The same, with other arguments.
+    pub fn start_with(project: &Path, folder: &Folder, more: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_faultscope"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--project"])
+            .arg("serve")
+            .args(more)
+            .arg("--project")
             .arg(project)
             .arg("--data")
             .arg(folder.0.join("data"))
@@ -71,7 +86,7 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+        let Some(address) = line.split_whitespace().find(|word| word.starts_with("http")) else {
             let mut said = String::new();
             child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             panic!("{line}{said}");
@@ -81,6 +96,22 @@ impl Server {
 
     fn get(&self, path: &str) -> (u16, Value) {
         answer(self.client.get(format!("{}{path}", self.address)).call().unwrap())
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The status and the text of an answer, whatever it is. What is sent has its content type before it.
+    pub fn ask(&self, method: &str, path: &str, sent: Option<(&str, String)>) -> (u16, String) {
+        let url = format!("{}{path}", self.address);
+        let mut said = match (method, sent) {
+            ("POST", Some((kind, body))) => self.client.post(url).header("content-type", kind).send(body),
+            ("POST", None) => self.client.post(url).send_empty(),
+            _ => self.client.get(url).call(),
+        }
+        .unwrap();
+        (said.status().as_u16(), said.body_mut().read_to_string().unwrap())
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -97,8 +128,23 @@ impl Server {
         answer(self.client.post(format!("{}{path}", self.address)).header("content-type", kind).send(body).unwrap())
     }
 
+    /// Asks it to stop (SIGTERM), and waits; how long that took.
+    pub fn stop(&mut self) -> Duration {
+        let began = Instant::now();
+        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{status}");
+        began.elapsed()
+    }
+
     /// Ends it at once (SIGKILL); what it has said on standard error.
-    fn kill(mut self) -> String {
+    pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let mut said = String::new();
@@ -238,16 +284,7 @@ fn what_cannot_be_served_is_explained() {
     assert_eq!(server.get("/api/v1/scores").1, json!({"scores": [], "left_off": 0}), "what was refused has changed nothing");
     // Asked to stop, it stops.
     let mut server = server;
-    assert!(Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap().success());
-    let began = Instant::now();
-    let status = loop {
-        if let Some(status) = server.child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(began.elapsed() < PATIENCE, "it does not stop");
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert!(status.success(), "{status}");
+    server.stop();
 }
 
 #[test]

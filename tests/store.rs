@@ -168,7 +168,7 @@ fn newer_stores_are_not_touched() {
     }
     transaction.commit().unwrap();
     drop(db);
-    refused(&path, |error| *error == StoreError::Newer { found: 99, known: 3 });
+    refused(&path, |error| *error == StoreError::Newer { found: 99, known: 4 });
 }
 
 fn filled(path: &Path, revisions: u64) -> Store {
@@ -391,6 +391,36 @@ fn origins_keep_their_own_words() {
     let audit = store.apply(&gone, "job", "", import, 0).unwrap().unwrap();
     assert_eq!(audit.removed, 1);
     assert_eq!(store.apply(&gone, "job", "", import, 0).unwrap(), None);
+}
+
+/// To say more about a component is not to declare it.
+#[test]
+fn what_is_only_extended_is_not_there() {
+    let store = Store::open(&fresh("extended")).unwrap();
+    let vertices = || {
+        let found = store.graph().get(indradb::AllVertexQuery).unwrap();
+        indradb::util::extract_vertices(found).unwrap_or_default().len()
+    };
+    let tier = Some("core".to_owned());
+    let more = DeclaredComponent { kind: String::new(), name: None, tier, extends: true, ..component("aa", GIT, json!({})) };
+    assert_eq!(store.apply(&put(vec![more.clone()], vec![]), "eva", "", GIT, 0).unwrap(), None);
+    assert_eq!((store.records(None).unwrap(), vertices()), (Records::default(), 0));
+    assert_eq!((store.layer(GIT).unwrap().components, store.without(GIT).unwrap()), (vec![more], vec![]));
+
+    let import = "import:csv";
+    let theirs = ["b", "aa"].map(|id| component(id, import, json!({}))).to_vec();
+    let audit = store.apply(&put(theirs, vec![relation("aa", "b", import)]), "job", "", import, 0).unwrap().unwrap();
+    assert_eq!((audit.added, vertices(), edges(&store.graph(), indradb::AllEdgeQuery).len()), (3, 2, 1));
+    let found = &store.records(None).unwrap().components[0];
+    let said = (found.kind.as_str(), found.tier.as_deref(), found.origin.as_str(), found.extends);
+    assert_eq!(said, ("service", Some("core"), import, false));
+    let others = store.without(GIT).unwrap();
+    assert_eq!(others.iter().map(|one| (one.id.as_str(), one.tier.as_deref())).collect::<Vec<_>>(), [("aa", None), ("b", None)]);
+
+    let gone = Changeset { remove_components: vec!["aa".to_owned()], ..Changeset::default() };
+    let audit = store.apply(&gone, "job", "", import, 0).unwrap().unwrap();
+    assert_eq!((audit.removed, vertices(), store.records(None).unwrap().components.len()), (1, 1, 1));
+    assert_eq!(store.records(Some(1)).unwrap().components.len(), 2);
 }
 
 /// One changeset of one origin over a few names, so that they meet.

@@ -250,7 +250,7 @@ fn commands_say_what_is_whole_and_save_it() {
     let (store, new) = (path.to_str().unwrap(), to.to_str().unwrap());
     let (code, out, error) = faultscope(&["estate", "check", "--store", store]);
     assert_eq!((code, error.as_str()), (0, ""), "{out}");
-    assert!(out.contains("the estate as it is: whole, ") && out.ends_with("revisions: all 6 whole\n"), "{out}");
+    assert!(out.contains("the declarations of the origins: whole, ") && out.ends_with("revisions: all 6 whole\n"), "{out}");
 
     // The reason of the third revision, and what it changed.
     let mut bytes = fs::read(&path).unwrap();

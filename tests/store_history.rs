@@ -48,7 +48,7 @@ fn shape(estate: &Snapshot) -> Vec<String> {
         format!("{one:?}")
     });
     let relations = estate.relations().map(|one| format!("{one:?}"));
-    let groups = estate.groups().iter().map(|one| format!("{one:?}"));
+    let groups = estate.groups().map(|one| format!("{one:?}"));
     components.chain(relations).chain(groups).collect()
 }
 
@@ -216,20 +216,32 @@ fn unchecked(path: &Path) {
         "estate:audit",
         "estate:changes",
     ];
-    let record = serde_json::to_value(component("a", "service")).unwrap();
-    let audit = json!({
-        "revision": 1, "who": "eva", "when_ms": 5, "why": "", "origin": "git", "added": 1, "changed": 0, "removed": 0
-    });
-    let change = json!({"what": "component", "id": "a", "before": null, "after": record});
-    let item = b"c\0\0\0\x01a".to_vec();
-    let rows = [
+    let text = |part: &str| [u32::try_from(part.len()).unwrap().to_be_bytes().as_slice(), part.as_bytes()].concat();
+    let mut rows = vec![
         ("faultscope:meta", b"magic".to_vec(), b"faultscope estate".to_vec()),
         ("faultscope:meta", b"format".to_vec(), 1u32.to_be_bytes().to_vec()),
-        ("estate:layers", [item.as_slice(), b"git"].concat(), record.to_string().into_bytes()),
-        ("estate:records", item, record.to_string().into_bytes()),
-        ("estate:audit", 1u64.to_be_bytes().to_vec(), audit.to_string().into_bytes()),
-        ("estate:changes", [1u64.to_be_bytes().as_slice(), &0u32.to_be_bytes()].concat(), change.to_string().into_bytes()),
     ];
+    let items = [
+        ("component", "a", [b"c".to_vec(), text("a")].concat(), serde_json::to_value(component("a", "service")).unwrap()),
+        ("component", "b", [b"c".to_vec(), text("b")].concat(), serde_json::to_value(component("b", "service")).unwrap()),
+        (
+            "relation",
+            "a calls b",
+            [b"r".to_vec(), text("a"), text("calls"), text("b")].concat(),
+            serde_json::to_value(relation("a", "calls", "b")).unwrap(),
+        ),
+    ];
+    for (number, (what, id, key, record)) in (0u32..).zip(items) {
+        let change = json!({"what": what, "id": id, "before": null, "after": record});
+        let at = [1u64.to_be_bytes().as_slice(), &number.to_be_bytes()].concat();
+        rows.push(("estate:layers", [key.as_slice(), b"git"].concat(), record.to_string().into_bytes()));
+        rows.push(("estate:records", key, record.to_string().into_bytes()));
+        rows.push(("estate:changes", at, change.to_string().into_bytes()));
+    }
+    let audit = json!({
+        "revision": 1, "who": "eva", "when_ms": 5, "why": "", "origin": "git", "added": 3, "changed": 0, "removed": 0
+    });
+    rows.push(("estate:audit", 1u64.to_be_bytes().to_vec(), audit.to_string().into_bytes()));
     let db = redb::Database::create(path).unwrap();
     let transaction = db.begin_write().unwrap();
     for name in tables {
@@ -243,23 +255,134 @@ fn unchecked(path: &Path) {
 }
 
 #[test]
-fn stores_without_checksums_are_read_and_renewed() {
+fn stores_of_older_formats_are_read_and_renewed() {
     let dir = fresh("format");
     let (old, new) = (dir.join("old.redb"), dir.join("new.redb"));
     unchecked(&old);
     let before = fs::read(&old).unwrap();
-    assert!(matches!(Store::open(&old), Err(StoreError::Unchecked { .. })));
+    let error = Store::open(&old).unwrap_err();
+    assert!(matches!(error, StoreError::Older { .. }) && error.to_string().contains("`faultscope estate salvage --store "), "{error}");
+    let holds = |store: &Store| {
+        let records = store.records(None).unwrap();
+        assert_eq!(records.components, [component("a", "service"), component("b", "service")]);
+        assert_eq!(records.relations, [relation("a", "calls", "b")]);
+        assert_eq!(store.records(Some(0)).unwrap(), Records::default());
+        assert_eq!(store.log(9).unwrap().len(), 1);
+        store.changes_of(1).unwrap()
+    };
     let store = Store::open_to_read(&old).unwrap();
-    assert_eq!(store.records(None).unwrap().components, [component("a", "service")]);
+    let changes = holds(&store);
+    assert_eq!(changes.len(), 3);
+    assert!(store.graph().get(indradb::AllEdgeQuery).is_err(), "an older graph would be answered without its properties");
     drop(store);
     let saved = salvage(&old, &new).unwrap();
     assert!(saved.is_all(), "{saved:?}");
     assert_eq!(fs::read(&old).unwrap(), before);
     let store = Store::open(&new).unwrap();
-    assert_eq!(store.records(None).unwrap().components, [component("a", "service")]);
-    assert_eq!(store.log(9).unwrap().len(), 1);
-    assert_eq!(store.changes_of(1).unwrap().len(), 1);
+    assert_eq!(holds(&store), changes);
+    let edges = indradb::util::extract_edges(store.graph().get(indradb::AllEdgeQuery).unwrap()).unwrap();
+    assert_eq!(edges.len(), 1);
     assert!(matches!(salvage(&old, &new), Err(StoreError::Refused(_))), "what is there is not overwritten");
+}
+
+// Large changes.
+
+/// Between 200 components, more than are written at a time.
+fn many() -> Changeset {
+    let id = |number: usize| format!("c{number}");
+    let relations = (0..200).flat_map(|from| (1..=100).map(move |step| (from, (from + step) % 200)));
+    Changeset {
+        put_components: (0..200).map(|number| component(&id(number), "service")).collect(),
+        put_relations: relations.map(|(from, to)| relation(&id(from), "calls", &id(to))).collect(),
+        ..Changeset::default()
+    }
+}
+
+#[test]
+fn a_large_change_is_like_many_small_ones() {
+    let dir = fresh("large");
+    let (large, small) = (Store::open(&dir.join("large.redb")).unwrap(), Store::open(&dir.join("small.redb")).unwrap());
+    let all = many();
+    let audit = large.apply(&all, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((audit.added, large.changes_of(1).unwrap().len()), (20_200, 20_200));
+    // The relations wait for the components.
+    let relations = Changeset { put_components: Vec::new(), ..all.clone() };
+    small.apply(&relations, "test", "", GIT, 0).unwrap().unwrap();
+    for components in all.put_components.chunks(50) {
+        let some = Changeset { put_components: components.to_vec(), ..Changeset::default() };
+        small.apply(&some, "test", "", GIT, 0).unwrap().unwrap();
+    }
+    assert_eq!(Records { revision: 1, ..small.records(None).unwrap() }, large.records(None).unwrap());
+    let edges = |store: &Store, query: indradb::Query| {
+        let mut edges = indradb::util::extract_edges(store.graph().get(query).unwrap()).unwrap();
+        edges.sort();
+        edges
+    };
+    let inbound = indradb::SpecificVertexQuery::single(component_vertex("c7")).inbound().unwrap();
+    let queries: [(indradb::Query, usize); 2] = [(indradb::AllEdgeQuery.into(), 20_000), (inbound.into(), 100)];
+    for (query, count) in queries {
+        let found = edges(&large, query.clone());
+        assert_eq!(found.len(), count);
+        assert_eq!(found, edges(&small, query));
+    }
+    assert_eq!(large.apply(&all, "test", "", GIT, 0).unwrap(), None);
+    assert_eq!(small.apply(&all, "test", "", GIT, 0).unwrap(), None);
+}
+
+#[test]
+fn what_is_replaced_is_found_without_the_layer() {
+    let store = Store::open(&fresh("replacing").join("estate.redb")).unwrap();
+    let estate = estate(SHOP);
+    let wanted = Records { cases: vec![case(&["web"])], ..records_of(&estate, GIT) };
+    let (changes, declared) = store.replacing(GIT, wanted.clone()).unwrap();
+    assert_eq!((declared, &changes), (0, &Changeset::replacing(&Records::default(), wanted.clone())));
+    store.apply(&changes, "test", "", GIT, 0).unwrap().unwrap();
+    let theirs = DeclaredComponent { origin: "import:csv".to_owned(), ..component("cache", "cache") };
+    let import = Changeset { put_components: vec![theirs], ..Changeset::default() };
+    store.apply(&import, "test", "", "import:csv", 0).unwrap().unwrap();
+
+    let (changes, declared) = store.replacing(GIT, Records::default()).unwrap();
+    let mut gone = changes.remove_components.clone();
+    gone.sort();
+    assert_eq!((declared, gone), (4, ["db-1", "db-2", "host-1", "web"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        (changes.remove_relations.len(), changes.remove_groups, changes.remove_cases),
+        (3, vec!["dbs".to_owned()], vec!["HIS-1".to_owned()])
+    );
+    let (changes, _) = store.replacing(GIT, wanted).unwrap();
+    assert!(changes.remove_components.is_empty() && changes.remove_relations.is_empty() && changes.remove_groups.is_empty());
+    assert_eq!(store.apply(&changes, "test", "", GIT, 0).unwrap(), None);
+}
+
+#[test]
+fn indices_follow_the_estate() {
+    let store = Store::open(&fresh("indices").join("estate.redb")).unwrap();
+    let name = |text: &str| indradb::Identifier::new(text).unwrap();
+    for property in ["owner", "origin"] {
+        store.graph().index_property(name(property)).unwrap();
+    }
+    let owned = |owner: &str| DeclaredComponent { owner: Some(owner.to_owned()), ..component("a", "service") };
+    let with = |owner: &str| {
+        let query = indradb::VertexWithPropertyValueQuery::new(name("owner"), indradb::Json::new(json!(owner)));
+        indradb::util::extract_vertices(store.graph().get(query).unwrap()).unwrap().len()
+    };
+    let relations = || {
+        let query = indradb::EdgeWithPropertyValueQuery::new(name("origin"), indradb::Json::new(json!(GIT)));
+        indradb::util::extract_edges(store.graph().get(query).unwrap()).unwrap().len()
+    };
+    let first = Changeset {
+        put_components: vec![owned("eva"), component("b", "service")],
+        put_relations: vec![relation("a", "calls", "b")],
+        ..Changeset::default()
+    };
+    store.apply(&first, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((with("eva"), with("li"), relations()), (1, 0, 1));
+    let second = Changeset { put_components: vec![owned("li")], ..Changeset::default() };
+    store.apply(&second, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((with("eva"), with("li"), relations()), (0, 1, 1));
+    let third = Changeset { remove_components: vec!["a".to_owned()], ..Changeset::default() };
+    store.apply(&third, "test", "", GIT, 0).unwrap().unwrap();
+    assert_eq!((with("eva"), with("li"), relations()), (0, 0, 0));
 }
 
 // The command line.
@@ -376,4 +499,80 @@ fn imports_are_the_words_of_their_origin() {
     // Git's own are untouched.
     assert_eq!(ran_json(&["estate", "show", "--store", &store])["components"].as_array().unwrap().len(), 4);
     assert!(!Path::new(&dir).join("topology/imported-csv.yaml").exists());
+}
+
+/// `extend` reaches components that only the store has. It does not keep them there.
+#[test]
+fn files_say_more_about_imported_components() {
+    let (dir, _) = project("overlay");
+    let at = |name: &str| Path::new(&dir).join(name);
+    let store = at(".faultscope/estate.redb");
+    let store = store.to_str().unwrap();
+    let table = at("inventory.csv");
+    let import = ["import", "csv", table.to_str().unwrap(), "--project", &dir, "--store", store];
+    let cache = || {
+        let shown = ran_json(&["estate", "show", "--store", store]);
+        shown["components"].as_array().unwrap().iter().find(|one| one["id"] == "cache").cloned()
+    };
+    let more = |text: &str| fs::write(at("topology/more.yaml"), format!("components:\n  - {{{text}}}\n")).unwrap();
+
+    // Nothing is known yet: the name is wrong, wherever it is looked for.
+    more("extend: cache, tier: core");
+    let (code, out, _) = faultscope(&["check", &dir]);
+    assert_eq!((code, out.contains("`cache` is extended, but nothing declares it")), (1, true), "{out}");
+    fs::write(&table, "id,type,owner\ncache,cache,ops\nold,cache,ops\n").unwrap();
+    ran(&import);
+    let sound = || faultscope(&["check", &dir]).1.contains(": 0 errors");
+    assert!(sound());
+
+    // A more special type, its attribute with a unit, an owner that wins over that of the import.
+    more("extend: cache, type: redis, tier: core, owner: dba, attributes: {maxmemory: 2GiB}");
+    assert!(sound());
+    ran(&["estate", "apply", &dir]);
+    let found = cache().unwrap();
+    let said = ["type", "kind", "tier", "owner", "origin"].map(|key| found[key].clone());
+    assert_eq!(said, [json!(null), json!("redis"), json!("core"), json!("dba"), json!("import:csv")], "{found}");
+    assert_eq!((&found["attributes"]["maxmemory"], &found["extends"]), (&json!(2_147_483_648.0), &json!(null)));
+
+    // The next import says its own, and what git says stays.
+    fs::write(&table, "id,type,owner,version\ncache,cache,web,7\nold,cache,ops,\n").unwrap();
+    ran(&import);
+    let found = cache().unwrap();
+    assert_eq!((&found["owner"], &found["attributes"]["version"]), (&json!("dba"), &json!("7")), "{found}");
+
+    // Errors have their place and the nearest name; nothing is applied.
+    for (text, expected) in [
+        ("extend: cahce, tier: core", "did you mean `cache`?"),
+        ("extend: cache, tier: gold", "`tier` cannot be `gold`"),
+        ("extend: cache, type: host", "which cannot become a host"),
+        ("extend: cache, attributes: {maxmemory: much}", "attribute `maxmemory` must be"),
+    ] {
+        more(text);
+        let (code, out, _) = faultscope(&["check", &dir]);
+        assert_eq!((code, out.contains(expected), out.contains("topology/more.yaml:2:")), (1, true, true), "{text}: {out}");
+        assert_eq!(faultscope(&["estate", "apply", &dir]).0, 2, "{text}");
+    }
+
+    // What the import withdraws is gone, however much was said about it.
+    more("extend: cache, owner: dba");
+    ran(&["estate", "apply", &dir]);
+    fs::write(&table, "id,type,owner\nold,cache,ops\n").unwrap();
+    ran(&import);
+    assert_eq!(cache(), None);
+    assert_eq!(faultscope(&["check", &dir]).0, 1);
+}
+
+/// What an import into the store cannot use is named.
+#[test]
+fn what_an_import_leaves_out_is_named() {
+    let (dir, store) = project("named");
+    let tables = Path::new(&dir).join("tables");
+    fs::create_dir_all(&tables).unwrap();
+    fs::write(tables.join("components.csv"), "id,type\nrack-1,rack\nrack-2,rack\n").unwrap();
+    fs::write(tables.join("relations.csv"), "from,kind,to\nrack-1,belongs_to,rack-2\nrack-2,belongs_to,rack-1\n").unwrap();
+    let report = ran_json(&["import", "csv", tables.to_str().unwrap(), "--project", &dir, "--store", &store]);
+    let skipped = report["skipped"].as_array().unwrap();
+    let [one] = skipped.as_slice() else { panic!("{skipped:?}") };
+    assert!(one["what"].as_str().unwrap().starts_with("`rack-"), "{one}");
+    assert!(one["why"].as_str().unwrap().contains("contains itself"), "{one}");
 }

@@ -10,23 +10,33 @@ const OWNED: &[(&str, &str)] = &[
     ("petgraph", "estate"),
     ("pest", "language"),
     ("csv", "import"),
+    ("prost", "ingest"),
+    ("snap", "ingest"),
+    ("flate2", "ingest"),
     ("indradb-lib", "store"),
     ("redb", "store"),
     ("rhai", "script"),
     ("stlrs", "anomaly"),
     ("ureq", "project"),
+    ("lettre", "notices"),
     ("axum", "server"),
     ("tokio", "server"),
+    ("notify", "server"),
+    ("hyper", "server"),
+    ("hyper-util", "server"),
+    ("tokio-rustls", "server"),
+    ("prost", "ingest"),
     ("clap", "cli"),
 ];
 
 /// Folders that may touch files.
-const IO: &[&str] = &["files", "signal", "store", "project", "server", "cli"];
+const IO: &[&str] = &["files", "signal", "store", "project", "live", "notices", "server", "cli"];
 /// Folders that may read a clock: the deadline of a script, the time that an evaluation took, when a score was received.
 const CLOCK: &[&str] = &["script", "project", "server", "cli"];
 
 /// Files outside of `files` that open files themselves, each with its reason.
 const OPENS: &[(&str, &str)] = &[
+    ("live/journal.rs", "appends, cuts off what was never acknowledged, and reads beside writing"),
     ("server/journal.rs", "writes the journal anew beside the old one, and goes on in it"),
     ("store/open.rs", "the database reads and writes in the middle of its file"),
 ];

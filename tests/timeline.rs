@@ -12,7 +12,7 @@ use estate::{Snapshot, build};
 use language::parse_file;
 use proptest::prelude::*;
 use script::RhaiScripts;
-use signal::{Alert, Facts, LogLine, Origin, Present, Series};
+use signal::{Alert, Change, Facts, LogLine, Origin, Present, Series};
 use value::{MINUTE, SECOND, Time, Truth};
 
 const START: i64 = 1_736_121_600_000;
@@ -33,7 +33,8 @@ fn atom() -> impl Strategy<Value = String> {
         Just("alert \"slow\" on s".to_owned()),
         minutes.clone().prop_map(|m| format!("alert \"slow\" on s within {m}m")),
         (1..4_u32, minutes.clone()).prop_map(|(n, m)| format!("at least {n} alerts \"slow\" on dependents of db within {m}m")),
-        (1..3_u32, minutes).prop_map(|(n, m)| format!("at least {n} logs \"pool\" on t within {m}m")),
+        (1..3_u32, minutes.clone()).prop_map(|(n, m)| format!("at least {n} logs \"pool\" on t within {m}m")),
+        (1..4_u32, minutes).prop_map(|(n, m)| format!("at least {n} events \"Killing\" on s within {m}m")),
         Just("every dependent of db has alert \"slow\"".to_owned()),
         Just("any dependent of db where type = service has (alert \"slow\" and not log \"pool\" within 2m)".to_owned()),
         Just("db is unavailable".to_owned()),
@@ -56,6 +57,8 @@ struct Signals {
     samples: Vec<(i64, Option<u8>)>,
     alerts: Vec<(bool, i64, i64)>,
     logs: Vec<i64>,
+    /// Whether it is kept as a change.
+    events: Vec<(bool, i64)>,
 }
 
 fn signals() -> impl Strategy<Value = Signals> {
@@ -63,9 +66,10 @@ fn signals() -> impl Strategy<Value = Signals> {
     (
         prop::collection::vec((second.clone(), prop::option::weighted(0.9, 0..100_u8)), 0..30),
         prop::collection::vec((any::<bool>(), second.clone(), 0..400_i64), 0..5),
-        prop::collection::vec(second, 0..5),
+        prop::collection::vec(second.clone(), 0..5),
+        prop::collection::vec((any::<bool>(), second), 0..5),
     )
-        .prop_map(|(samples, alerts, logs)| Signals { samples, alerts, logs })
+        .prop_map(|(samples, alerts, logs, events)| Signals { samples, alerts, logs, events })
 }
 
 fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
@@ -73,10 +77,16 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
     let at = |seconds: i64| Time(START + seconds * SECOND);
     let origin = |index: usize| Origin { file: "x".to_owned(), index };
     let points: BTreeMap<Time, f64> = signals.samples.iter().map(|(s, v)| (at(*s), v.map_or(f64::NAN, f64::from))).collect();
+    let said = BTreeMap::from([("source".to_owned(), "kubernetes".to_owned()), ("reason".to_owned(), "Killing".to_owned())]);
+    let events = |changes: bool| {
+        let of = signals.events.iter().enumerate().filter(move |(_, (change, _))| *change == changes);
+        of.map(move |(index, (_, second))| (Origin { file: "events".to_owned(), index }, at(*second)))
+    };
     let mut facts = Facts {
         series: vec![Series {
             origin: origin(0),
             component: id("db"),
+            instance: None,
             metric: "cpu_usage".to_owned(),
             modelled: true,
             labels: BTreeMap::new(),
@@ -89,6 +99,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
             .map(|(index, (first, start, length))| Alert {
                 origin: origin(index),
                 component: id(if *first { "s" } else { "t" }),
+                instance: None,
                 name: "slow".to_owned(),
                 text: "slow".to_owned(),
                 summary: String::new(),
@@ -110,9 +121,28 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
             .map(|(index, s)| LogLine {
                 origin: origin(index),
                 component: id("t"),
+                instance: None,
                 time: at(*s),
                 text: "pool".to_owned(),
                 labels: BTreeMap::new(),
+            })
+            .chain(events(false).map(|(origin, time)| LogLine {
+                origin,
+                component: id("s"),
+                instance: None,
+                time,
+                text: "Killing: c".to_owned(),
+                labels: said.clone(),
+            }))
+            .collect(),
+        changes: events(true)
+            .map(|(origin, time)| Change {
+                origin,
+                component: id("s"),
+                instance: None,
+                time,
+                text: "Killing\nc".to_owned(),
+                attributes: said.clone(),
             })
             .collect(),
         present: Present { alerts: true, metrics: true, logs: true, events: true },

@@ -46,6 +46,7 @@ fn a_difference_in_meaning_is_seen() {
         ("priority 90", "priority 91"),
         ("severity = \"warning\"", "severity = \"info\""),
         ("with same region, ", "with same "),
+        ("event \"NodeNotReady\"", "event \"NodeReady\""),
     ] {
         assert!(en != plan("other.rules", &text.replace(from, to)), "{from} → {to} makes no difference");
     }

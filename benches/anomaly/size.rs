@@ -87,6 +87,7 @@ fn facts(estate: &Snapshot, series: usize, samples: usize, culprit: ComponentId)
             all.push(Series {
                 origin: Origin { file: "metrics.json".to_owned(), index: all.len() },
                 component: Some(component),
+                instance: None,
                 metric: format!("m{metric}"),
                 modelled: false,
                 labels: BTreeMap::new(),

@@ -1,7 +1,8 @@
 //! Questions to the topology on the common workload (see docs/performance.md for how to make it):
 //!
 //!     cargo bench --bench estate -- GRAPH_DIR [repetitions]
-//!     cargo bench --bench estate -- store GRAPH_DIR
+//!     cargo bench --bench estate -- store COMPONENTS          (needs no workload)
+//!     cargo bench --bench estate -- overlay [components]      (needs no workload)
 //!
 //! Prints for each kind of question the time of all of them, of the median and the 99th percentile, what the answers add up to
 //! (the workload's own sums must come out), and allocations a question.
@@ -19,6 +20,7 @@
 
 #[path = "../matcher/measure.rs"]
 mod measure;
+mod overlay;
 mod stored;
 
 use measure::{cpu, percentile, resident};
@@ -68,11 +70,16 @@ fn measure<Q>(name: &str, questions: &[Q], repetitions: usize, ask: impl Fn(&Q) 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let [dir, rest @ ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]\n       cargo bench --bench estate -- store GRAPH_DIR");
+        println!(
+            "usage: cargo bench --bench estate -- GRAPH_DIR [repetitions]\n       cargo bench --bench estate -- store COMPONENTS\n       cargo bench --bench estate -- overlay [components]"
+        );
         return;
     };
-    if let ("store", Some(dir)) = (dir.as_str(), rest.first()) {
-        return stored::run(dir);
+    if dir == "store" && !rest.is_empty() {
+        return stored::run(rest);
+    }
+    if dir == "overlay" {
+        return overlay::run(rest.first().and_then(|count| count.parse().ok()).unwrap_or(1_000_000));
     }
     let repetitions: usize = rest.first().and_then(|r| r.parse().ok()).unwrap_or(3);
     let types = std::fs::read(format!("{dir}/types.u8")).unwrap();
@@ -103,18 +110,23 @@ fn main() {
         before
     );
     drop(edges);
-    let starts: Vec<ComponentId> = u32s(&format!("{dir}/starts.u32")).into_iter().map(ComponentId).collect();
-    let business: Vec<bool> = types.iter().map(|kind| usize::from(*kind) < BUSINESS).collect();
+    // The workload numbers components in the order of their ids.
+    let ids: Vec<ComponentId> = estate.ids().collect();
+    let starts: Vec<ComponentId> = u32s(&format!("{dir}/starts.u32")).into_iter().map(|at| ids[at as usize]).collect();
+    let mut business = estate.table(false);
+    for (id, kind) in ids.iter().zip(&types) {
+        *business.get_mut(*id).unwrap() = usize::from(*kind) < BUSINESS;
+    }
     measure("dependents", &starts, repetitions, |start| estate.dependents(*start, &[], None).len());
     measure("dependents of a type", &starts, repetitions, |start| {
-        estate.dependents(*start, &[], None).iter().filter(|reached| business[reached.component.0 as usize]).count()
+        estate.dependents(*start, &[], None).iter().filter(|reached| business.get(reached.component) == Some(true)).count()
     });
     measure("dependents, depth 3", &starts, repetitions, |start| estate.dependents(*start, &[], Some(3)).len());
     measure("states", &starts, repetitions, |start| estate.states(&[(*start, State::Down)], None).len());
     measure("impact, one path each", &starts, repetitions, |start| estate.reach_of(&[(*start, State::Down)], None).items.len());
     measure("the same written out", &starts, repetitions, |start| estate.impact(&[(*start, State::Down)], None).len());
     let pairs: Vec<(ComponentId, ComponentId)> =
-        u32s(&format!("{dir}/pairs.u32")).chunks_exact(2).map(|pair| (ComponentId(pair[1]), ComponentId(pair[0]))).collect();
+        u32s(&format!("{dir}/pairs.u32")).chunks_exact(2).map(|pair| (ids[pair[1] as usize], ids[pair[0] as usize])).collect();
     // The workload asks along the dependencies, a fault goes the other way: the same ways.
     measure("5 ways", &pairs, repetitions, |(from, to)| estate.ways(*from, *to, 5).iter().map(|way| way.len() - 1).sum());
     if estate.len() <= 20_000 {

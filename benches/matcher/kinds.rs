@@ -44,7 +44,7 @@ fn estate(hosts_of_each: u32) -> Snapshot {
 
 /// A stream that a person could have seen: most hosts calm, one in ten busy, in the order of time.
 fn samples(estate: &Snapshot) -> Vec<Fact> {
-    let key = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "metrics.json".to_owned(), index: 0 } });
+    let key = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "metrics.json".to_owned(), index: 0 }, instance: None });
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = || {
         seed ^= seed << 13;
@@ -72,6 +72,7 @@ fn baseline(estate: &Snapshot) -> Vec<Series> {
     let one = |host: u32| Series {
         origin: Origin { file: "baseline.json".to_owned(), index: host as usize },
         component: estate.find(&format!("host-{host:05}")),
+        instance: None,
         metric: "cpu_usage".to_owned(),
         modelled: true,
         labels: BTreeMap::new(),

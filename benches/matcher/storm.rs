@@ -88,6 +88,7 @@ fn facts(estate: &Snapshot) -> Facts {
         Alert {
             origin: origin("alerts.json", at),
             component: estate.find(&id),
+            instance: None,
             name: "HighLatency".to_owned(),
             text: format!("HighLatency\nlatency of {id} is high"),
             summary: format!("latency of {id} is high"),
@@ -107,6 +108,7 @@ fn facts(estate: &Snapshot) -> Facts {
         series: vec![Series {
             origin: origin("metrics.json", 0),
             component: estate.find("db"),
+            instance: None,
             metric: "connections".to_owned(),
             modelled: true,
             labels: BTreeMap::new(),
@@ -155,7 +157,7 @@ pub fn run() {
         let candidates = matcher.candidates();
         let near = matcher.touched();
         let engine = Engine::new(&plan, &estate, &facts, scripts.as_ref(), at, HOUR).only(candidates).near(near);
-        let diagnosis = diagnose(&Question { engine: &engine, cases: &cases, feedback: &feedback, counts: &counts });
+        let diagnosis = diagnose(&Question { engine: &engine, cases: &cases, feedback: &feedback, knowledge: None, counts: &counts });
         times.push(watch.microseconds() / 1e3);
         let incident = diagnosis.incidents.first().unwrap();
         let suspect = incident.suspects.first().unwrap();

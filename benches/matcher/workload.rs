@@ -73,6 +73,8 @@ pub struct Line {
 
 pub struct Workload {
     pub estate: Arc<Snapshot>,
+    /// The workload numbers them in this order.
+    components: Vec<ComponentId>,
     rules: Vec<Rule>,
     series: Arc<SeriesKey>,
 }
@@ -119,8 +121,9 @@ impl Workload {
         let relations = u32s(&format!("{dir}/edges.u32")).chunks_exact(2).map(relation).collect();
         let (estate, _) = build_declared(empty.model().clone(), Declared { components, relations, ..Declared::default() });
         let rules = serde_json::from_slice(&std::fs::read(rules).unwrap()).unwrap();
-        let series = Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 } });
-        Workload { estate: Arc::new(estate), rules, series }
+        let series =
+            Arc::new(SeriesKey { labels: BTreeMap::new(), origin: Origin { file: "events.jsonl".to_owned(), index: 0 }, instance: None });
+        Workload { components: estate.ids().collect(), estate: Arc::new(estate), rules, series }
     }
 
     /// The rules as an expert would write them.
@@ -173,7 +176,7 @@ impl Workload {
     /// An event as a fact, made ready.
     pub fn ready(&self, matcher: &Matcher, line: &str) -> (Prepared, Line) {
         let event: EventLine<'_> = serde_json::from_str(line).unwrap();
-        let component = Some(ComponentId(event.comp));
+        let component = Some(self.components[event.comp as usize]);
         let time = Time(event.ts);
         let origin = || Origin { file: "events.jsonl".to_owned(), index: event.seq };
         match event.kind {
@@ -185,6 +188,7 @@ impl Workload {
                 let alert = Alert {
                     origin: origin(),
                     component,
+                    instance: None,
                     name: event.name.to_owned(),
                     text: format!("{}\n{}", event.name, event.msg),
                     summary: String::new(),
@@ -202,7 +206,8 @@ impl Workload {
                 (matcher.prepare(Fact::Alert(alert)), Line { ts: event.ts, value: None })
             }
             _ => {
-                let log = LogLine { origin: origin(), component, time, text: event.msg.to_owned(), labels: BTreeMap::new() };
+                let log =
+                    LogLine { origin: origin(), component, instance: None, time, text: event.msg.to_owned(), labels: BTreeMap::new() };
                 (matcher.prepare(Fact::Log(log)), Line { ts: event.ts, value: None })
             }
         }

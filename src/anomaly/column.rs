@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use estate::Direction;
+use signal::{is_counter, rates};
 use value::{Duration, Time};
 
-use super::counter::{is_counter, rates};
 use super::ewma::{self, Ewma};
 use super::reference::{MIN_REFERENCE, count, median, usual};
 use super::sampling::step;

@@ -13,7 +13,6 @@ mod binomial;
 mod change_point;
 mod column;
 mod confidence;
-mod counter;
 mod drain;
 mod ets;
 mod ewma;

@@ -123,8 +123,9 @@ struct Walks {
 /// symptom, units with strong, sustained and corroborated anomalies take the place of units with symptoms. Without those, the result is
 /// empty.
 pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
-    let straying = ask.deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component).collect();
-    let units = Units::new(ask.estate, &straying);
+    let straying = ask.deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component);
+    let troubled = straying.chain(ask.symptoms.iter().map(|symptom| symptom.component)).collect();
+    let units = Units::new(ask.estate, &troubled);
     let has_samples = |points: &[(Time, f64)]| points.iter().any(|(_, value)| value.is_finite());
     let measured: BTreeSet<ComponentId> = ask
         .facts

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use estate::{ComponentId, Direction, Member, Snapshot};
-use signal::{Facts, Series, span_family};
+use signal::{Facts, Series, is_counter, rates, span_family};
 use value::{DAY, Duration, HOUR, Time};
 
 use super::change_point::change_point;
-use super::counter::{is_counter, rates};
 use super::reference::{MIN_REFERENCE, Scatter, Usual, count, median, usual_of_peers};
 use super::sampling::{goes_on, step};
 use super::tail::t_tail;

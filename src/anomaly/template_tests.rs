@@ -19,6 +19,7 @@ fn facts(kinds: &[Lines]) -> Facts {
             facts.logs.push(LogLine {
                 origin: Origin { file: "logs.json".to_owned(), index: facts.logs.len() },
                 component: Some(ComponentId(*component)),
+                instance: None,
                 time: Time((from + n * step) * SECOND),
                 text: text.replace("{}", &n.to_string()),
                 labels,
@@ -141,6 +142,7 @@ fn alert(start: Time) -> Alert {
     Alert {
         origin: Origin { file: "alerts.json".to_owned(), index: 0 },
         component: None,
+        instance: None,
         name: "Down".to_owned(),
         text: String::new(),
         summary: String::new(),

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use diag::Sources;
 use estate::{ComponentId, Snapshot, build};
-use signal::{Facts, Origin, Series};
+use signal::{Facts, Origin, Series, is_counter};
 use value::{MINUTE, Time};
 
-use super::counter::is_counter;
 use super::metric_group::family;
 use super::{RankInput, Symptom, deviations, rank};
 
@@ -52,6 +51,7 @@ fn series(estate: &Snapshot, line: &str) -> Series {
     Series {
         origin: Origin { file: "metrics.json".to_owned(), index: 0 },
         component,
+        instance: None,
         metric: metric.trim_end_matches('!').to_owned(),
         modelled: metric.ends_with('!'),
         labels: BTreeMap::new(),

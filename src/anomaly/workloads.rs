@@ -18,15 +18,15 @@ pub(super) struct Units<'a> {
 
 impl<'a> Units<'a> {
     /// A vessel with exactly one workload is merged with it if it is the only vessel of the workload, or if more than half of the
-    /// vessels deviate. A single bad replica of many is itself the suspect.
-    pub fn new(estate: &'a Snapshot, straying: &BTreeSet<ComponentId>) -> Self {
+    /// vessels are in trouble. A single bad replica of many is itself the suspect.
+    pub fn new(estate: &'a Snapshot, troubled: &BTreeSet<ComponentId>) -> Self {
         let all: BTreeSet<ComponentId> = VESSELS.iter().flat_map(|kind| estate.of_type(kind)).collect();
         let mut nearest: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
         for &vessel in &all {
             let held = held_by(estate, vessel);
             let &[workload] = held.as_slice() else { continue };
             let siblings: Vec<ComponentId> = holders_of(estate, workload).into_iter().filter(|holder| all.contains(holder)).collect();
-            let bad = siblings.iter().filter(|sibling| straying.contains(sibling)).count();
+            let bad = siblings.iter().filter(|sibling| troubled.contains(sibling)).count();
             if siblings.len() == 1 || bad * 2 > siblings.len() {
                 nearest.insert(vessel, workload);
             }

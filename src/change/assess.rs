@@ -83,8 +83,12 @@ struct Worst {
 
 impl Worst {
     fn take(&mut self, frame: &Basis<'_>, moment: &Moment) {
-        let effects = outcome(frame.estate, &frame.roots(&moment.gone, &moment.batch));
-        let step = moment.batch.step;
+        for faults in frame.faults(&moment.gone, &moment.batch) {
+            self.take_outcome(frame, moment.batch.step, outcome(frame.estate, &faults));
+        }
+    }
+
+    fn take_outcome(&mut self, frame: &Basis<'_>, step: usize, effects: BTreeMap<ComponentId, Effect>) {
         for (group, left) in frame.left(&effects) {
             let seen = self.groups.get(&group).is_some_and(|view| view.living <= left.living);
             if seen || left.living > left.need {
@@ -356,6 +360,13 @@ fn breach_view(estate: &Snapshot, breach: &Breach) -> BreachView {
         Breach::Group { group, living, need, lost } => {
             BreachView::Group { group: group.clone(), living: *living, need: *need, lost: names(estate, lost) }
         }
+        Breach::Budget { budget, workload, living, need, pods } => BreachView::Budget {
+            budget: budget.clone(),
+            component: estate.component(*workload).id.clone(),
+            living: *living,
+            need: *need,
+            pods: names(estate, pods),
+        },
         Breach::Core { component, because_of } => {
             BreachView::Core { component: estate.component(*component).id.clone(), because_of: estate.component(*because_of).id.clone() }
         }

@@ -80,7 +80,7 @@ fn written(value: &AttributeValue) -> String {
 }
 
 fn groups(before: &Snapshot, after: &Snapshot) -> Vec<GroupChangeView> {
-    let ids: BTreeSet<&String> = before.groups().iter().chain(after.groups()).map(|group| &group.id).collect();
+    let ids: BTreeSet<&String> = before.groups().chain(after.groups()).map(|group| &group.id).collect();
     let mut found = Vec::new();
     for id in ids {
         let (was, is) = (before.group(id), after.group(id));
@@ -180,7 +180,7 @@ pub(super) fn fallen(before: &Snapshot, after: &Snapshot, effects: &BTreeMap<Com
             step: 0,
         })
     };
-    after.groups().iter().filter_map(view).collect()
+    after.groups().filter_map(view).collect()
 }
 
 /// What the loss of removed components does to those that remain, in the old topology. A component that has moved to another

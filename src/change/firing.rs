@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::names;
 use super::view::{CaseView, Read, ReadView, RuleView};
-use compile::plan::{Argument, Cond, CondKind, Event, EventKind, Metric, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target, Value};
+use compile::plan::{Call, Cond, CondKind, Event, EventKind, PlaceOf, Plan, Rule, SetBase, Status, Subject, Target};
 use engine::passes;
 use estate::{ComponentId, Snapshot};
 use knowledge::CaseBase;
@@ -76,22 +76,16 @@ fn note(reads: &mut Reads, subject: Subject, read: Read) {
 }
 
 fn of_condition(cond: &Cond, reads: &mut Reads) {
+    // Attributes do not change while something is restarted.
+    for metric in cond.metrics().into_iter().chain(cond.calls().into_iter().flat_map(Call::metrics)) {
+        note(reads, metric.subject, Read::Metric { metric: metric.name.clone() });
+    }
     match &cond.kind {
-        CondKind::Compare { left, right, .. } => {
-            of_value(left, reads);
-            of_value(right, reads);
-        }
-        CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => of_metric(metric, reads),
         CondKind::State { subject, state, .. } => note(reads, *subject, Read::State { state: state.clone() }),
         CondKind::Event(event) => of_event(event, reads),
         CondKind::Probe { from, to, .. } => {
             for place in from.iter().chain(to) {
                 of_place(place, Read::Probe, reads);
-            }
-        }
-        CondKind::Script(call) => {
-            for argument in &call.arguments {
-                of_argument(argument, reads);
             }
         }
         CondKind::Quantified(quantified) => {
@@ -102,7 +96,11 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
                 SetBase::Group(_) | SetBase::Type(_) => {}
             }
         }
-        CondKind::Or(_)
+        CondKind::Compare { .. }
+        | CondKind::Trend { .. }
+        | CondKind::Baseline { .. }
+        | CondKind::Script(_)
+        | CondKind::Or(_)
         | CondKind::And(_)
         | CondKind::Not(_)
         | CondKind::Held { .. }
@@ -112,40 +110,13 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
     }
 }
 
-fn of_metric(metric: &Metric, reads: &mut Reads) {
-    note(reads, metric.subject, Read::Metric { metric: metric.name.clone() });
-}
-
-fn of_value(value: &Value, reads: &mut Reads) {
-    let mut value = value;
-    while let Value::Share { of, .. } = value {
-        value = of;
-    }
-    match value {
-        Value::Metric(metric) | Value::Aggregate { metric, .. } => of_metric(metric, reads),
-        Value::Script(call) => {
-            for argument in &call.arguments {
-                of_argument(argument, reads);
-            }
-        }
-        // Attributes do not change while something is restarted.
-        Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } | Value::Share { .. } => {}
-    }
-}
-
-fn of_argument(argument: &Argument, reads: &mut Reads) {
-    match argument {
-        Argument::Metric(metric) => of_metric(metric, reads),
-        Argument::Component(_) | Argument::Number(_) | Argument::Text(_) => {}
-    }
-}
-
 fn of_event(event: &Event, reads: &mut Reads) {
     let read = |near: bool| match event.kind {
         EventKind::Alert => Read::Alert { near },
         EventKind::Log => Read::Log { near },
         EventKind::Change => Read::Change { near },
         EventKind::Report => Read::Report { near },
+        EventKind::Event => Read::Event { near },
     };
     match &event.on {
         None => {}

@@ -8,6 +8,7 @@
 
 mod assess;
 mod diff;
+mod drain;
 mod firing;
 mod order;
 mod plan_file;

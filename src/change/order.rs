@@ -7,6 +7,9 @@
 //! - no core component goes down, except those that the plan itself takes down at some time, and members of a group (whose
 //!   loss is what the group is for).
 //!
+//! A drain of a node is several moments: its pods go as their disruption budgets allow (`drain`). A budget that gives up no pod keeps the
+//! drain from being done, which is unsafe too.
+//!
 //! Both exceptions are the same at every moment of a plan, and states only grow with the components at fault
 //! (`estate/impact.rs`), so that **whatever contains an unsafe moment is unsafe**. It follows:
 //!
@@ -18,6 +21,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::drain::{Drained, drained};
 use super::plan_file::Step;
 use super::view::Action;
 use estate::{ComponentId, Snapshot, State, Tier};
@@ -39,6 +43,8 @@ pub struct Batch {
 pub enum Breach {
     /// A group keeps fewer members than it needs.
     Group { group: String, living: usize, need: usize, lost: Vec<ComponentId> },
+    /// A disruption budget gives up none of the pods that a drain would evict.
+    Budget { budget: String, workload: ComponentId, living: usize, need: usize, pods: Vec<ComponentId> },
     /// A core component outside the plan goes down.
     Core { component: ComponentId, because_of: ComponentId },
 }
@@ -118,20 +124,43 @@ impl<'a> Basis<'a> {
         };
         let planned = of(&|action: Action| action.state() == State::Down);
         let removed = of(&Action::removes);
-        let groups = estate.groups().iter();
+        let groups = estate.groups();
         let retired = groups.filter(|group| group.members.iter().all(|m| removed.contains(m))).map(|group| group.id.clone()).collect();
         Basis { estate, planned, retired }
     }
 
-    /// The faults of one moment.
-    pub fn roots(&self, gone: &BTreeSet<ComponentId>, batch: &Batch) -> Vec<(ComponentId, State)> {
-        let before = gone.iter().map(|component| (*component, State::Down));
-        before.chain(batch.on.iter().map(|component| (*component, batch.action.state()))).collect()
+    /// The faults of a batch; a drain takes several moments, each with its own.
+    pub fn faults(&self, gone: &BTreeSet<ComponentId>, batch: &Batch) -> Vec<Vec<(ComponentId, State)>> {
+        self.rounds(gone, batch).0
     }
 
-    /// Everything that makes a moment unsafe: groups by id, then components by id.
+    /// The same, with what keeps the batch from being done.
+    fn rounds(&self, gone: &BTreeSet<ComponentId>, batch: &Batch) -> (Vec<Vec<(ComponentId, State)>>, Vec<Breach>) {
+        let Drained { rounds, blocked } = match batch.action {
+            Action::Drain => drained(self.estate, gone, &batch.on),
+            Action::Restart | Action::Upgrade | Action::Remove | Action::Failover => {
+                Drained { rounds: vec![batch.on.clone()], blocked: Vec::new() }
+            }
+        };
+        let state = batch.action.state();
+        let faults = |round: Vec<ComponentId>| {
+            let before = gone.iter().map(|component| (*component, State::Down));
+            before.chain(round.into_iter().map(|component| (component, state))).collect::<Vec<_>>()
+        };
+        (rounds.into_iter().map(faults).collect(), blocked)
+    }
+
+    /// Everything that makes a batch unsafe: budgets, then at each of its moments groups by id and components by id.
     pub fn breaches(&self, gone: &BTreeSet<ComponentId>, batch: &Batch) -> Vec<Breach> {
-        self.breaches_of(&outcome(self.estate, &self.roots(gone, batch)))
+        let (rounds, mut breaches) = self.rounds(gone, batch);
+        for round in rounds {
+            for breach in self.breaches_of(&outcome(self.estate, &round)) {
+                if !breaches.contains(&breach) {
+                    breaches.push(breach);
+                }
+            }
+        }
+        breaches
     }
 
     /// The same of faults of which the outcome is known.

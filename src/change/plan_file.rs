@@ -167,7 +167,7 @@ fn named(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<
         return Some(group.members.clone());
     }
     let components = estate.ids().map(|id| estate.component(id)).flat_map(|c| [c.id.as_str(), c.name.as_str()]);
-    let near = nearest(&word, components.chain(estate.groups().iter().map(|group| group.id.as_str())));
+    let near = nearest(&word, components.chain(estate.groups().map(|group| group.id.as_str())));
     let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, text!("the topology has no component or group `{}`", word));
     report.help = near.map(did_you_mean);
     reader.report(report.label("unknown component"));

@@ -16,6 +16,7 @@
 //! | R12 | a component in the plan was the root cause of a past incident | medium |
 //! | R13 | affected components, or components in the plan, have no owner | medium |
 //! | R14 | a core or important component gains a dependency on one of a lower tier | medium |
+//! | R15 | a disruption budget gives up none of the pods that a drain would evict | high |
 //!
 //! "Covered": all redundancy groups of the component keep as many members as they need. What the plan itself does to components
 //! is intended, so it weighs less (R11) than its effects on others (R1). Risks do not add up: two medium risks are two things to
@@ -26,7 +27,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::view::{Assessment, GroupLeft, Reason, Risk, Subject};
+use super::view::{Assessment, BreachView, GroupLeft, Reason, Risk, Subject};
 use estate::{State, Tier};
 use value::Told;
 
@@ -48,10 +49,11 @@ pub enum RiskRule {
     RootCauseBefore,
     NoOwner,
     LeansOnLesser,
+    DrainBlocked,
 }
 
 impl RiskRule {
-    pub const ALL: [RiskRule; 14] = [
+    pub const ALL: [RiskRule; 15] = [
         RiskRule::CoreGoesDown,
         RiskRule::GroupFallsShort,
         RiskRule::ImportantGoesDown,
@@ -66,6 +68,7 @@ impl RiskRule {
         RiskRule::RootCauseBefore,
         RiskRule::NoOwner,
         RiskRule::LeansOnLesser,
+        RiskRule::DrainBlocked,
     ];
 
     pub fn number(self) -> &'static str {
@@ -84,6 +87,7 @@ impl RiskRule {
             RiskRule::RootCauseBefore => "R12",
             RiskRule::NoOwner => "R13",
             RiskRule::LeansOnLesser => "R14",
+            RiskRule::DrainBlocked => "R15",
         }
     }
 }
@@ -117,6 +121,7 @@ pub fn judge(assessment: &Assessment) -> (Risk, Vec<Reason>) {
     redundancy(&mut reasons, assessment);
     operated(&mut reasons, assessment);
     around(&mut reasons, assessment);
+    drains(&mut reasons, assessment);
     let mut found = reasons.found;
     // Stable: within a level in the order of the rules.
     found.sort_by_key(|reason| std::cmp::Reverse(reason.level));
@@ -184,6 +189,16 @@ fn operated(reasons: &mut Reasons, assessment: &Assessment) {
     }
     for view in assessment.cases.iter().filter(|view| view.root) {
         reasons.add(RiskRule::RootCauseBefore, Risk::Medium, id(&view.id));
+    }
+}
+
+/// R15.
+fn drains(reasons: &mut Reasons, assessment: &Assessment) {
+    for breach in assessment.order.iter().flat_map(|order| &order.given).flat_map(|batch| &batch.breaches) {
+        match breach {
+            BreachView::Budget { budget, .. } => reasons.add(RiskRule::DrainBlocked, Risk::High, id(budget)),
+            BreachView::Group { .. } | BreachView::Core { .. } => {}
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub enum Action {
     Remove,
     /// Degraded while it happens.
     Failover,
-    /// Down for its traffic while it happens.
+    /// Down for its traffic while it happens; a node gives up its pods.
     Drain,
 }
 
@@ -118,7 +118,7 @@ pub struct WindowView {
 /// A risk rule that matches.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Reason {
-    /// `R1` to `R14`.
+    /// `R1` to `R15`.
     pub rule: String,
     pub level: Risk,
     #[serde(flatten)]
@@ -301,8 +301,24 @@ pub struct BatchView {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum BreachView {
-    Group { group: String, living: usize, need: usize, lost: Vec<String> },
-    Core { component: String, because_of: String },
+    Group {
+        group: String,
+        living: usize,
+        need: usize,
+        lost: Vec<String>,
+    },
+    /// A disruption budget gives up none of these pods.
+    Budget {
+        budget: String,
+        component: String,
+        living: usize,
+        need: usize,
+        pods: Vec<String>,
+    },
+    Core {
+        component: String,
+        because_of: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -346,6 +362,9 @@ pub enum Read {
         near: bool,
     },
     Report {
+        near: bool,
+    },
+    Event {
         near: bool,
     },
     Probe,

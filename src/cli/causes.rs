@@ -7,12 +7,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::json;
-use super::impact::{Args, Filter, id, named};
+use super::impact::{Args, id, named};
 use super::output::{Failure, Outcome};
 use super::page::Page;
 use super::{Lang, OK, graph};
 use diag::Code;
 use estate::{ComponentId, Snapshot, Tier};
+use project::ImpactFilter;
 
 /// How many of the components that a single point takes down are named; JSON has all.
 const MAX_NAMED: usize = 5;
@@ -81,7 +82,7 @@ impl Who {
     }
 }
 
-pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
+pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &ImpactFilter, out: &mut impl Write) -> Outcome {
     let asked: BTreeSet<ComponentId> = of.iter().copied().collect();
     // A single component is not listed as its own cause.
     let mut found = estate.causes(of, args.depth);
@@ -113,7 +114,7 @@ pub fn causes(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filte
     Ok(OK)
 }
 
-pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &Filter<'_>, out: &mut impl Write) -> Outcome {
+pub fn points(args: &Args, estate: &Snapshot, of: &[ComponentId], filter: &ImpactFilter, out: &mut impl Write) -> Outcome {
     if args.format.drawing().is_some() {
         return Err(Failure::new(Code::USAGE, "single points are a list, not a graph").help("use `--format text`, `markdown` or `json`"));
     }

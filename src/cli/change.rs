@@ -10,12 +10,12 @@ use super::context::{Format, ProjectArgs, json, load_project};
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, Lang, OK, change_text};
-use change::{Assessment, Knowledge, Risk, assess, assess_difference, read_plan};
+use change::{Assessment, Knowledge, Risk, assess_difference};
 use compile::plan::Plan;
-use diag::{Code, Sources, render, text};
+use diag::{Code, render, text};
 use estate::Snapshot;
 use knowledge::CaseBase;
-use project::{Topology, find_project, load_topology};
+use project::{DEFAULT_STORE, Planned, Topology, find_project, load_topology, planned};
 
 /// A plan file larger than this was not written by a person.
 const MAX_PLAN_BYTES: u64 = 16 << 20;
@@ -88,15 +88,12 @@ fn plan(args: &Args, file: &Path) -> Result<(Assessment, Arc<Snapshot>), Failure
     let project = load_project(&args.project, near)?;
     let shown = file.display().to_string();
     let text = files::read_text(file, &shown, MAX_PLAN_BYTES)?;
-    let mut sources = Sources::default();
-    let source = sources.add(shown, text);
-    let (plan, diagnostics) = read_plan(&sources, source, &project.estate);
+    let Planned { sources, diagnostics, assessment } = planned(&project, &shown, text);
     let words = render(&sources, &diagnostics, false, args.locale.get().lang == Lang::Zh);
-    let Some(plan) = plan else { return Err(Failure::Shown(words.trim_end().to_owned())) };
+    let Some(assessment) = assessment else { return Err(Failure::Shown(words.trim_end().to_owned())) };
     if !diagnostics.is_empty() {
         super::output::say(words.trim_end());
     }
-    let assessment = assess(&project.estate, &plan, Knowledge { plan: &project.plan, cases: &project.cases });
     Ok((assessment, project.estate))
 }
 
@@ -122,12 +119,15 @@ fn trees(args: &Args, from: &Path, to: &Path) -> Result<(Assessment, Arc<Snapsho
 
 /// A folder, or else a revision of the git repository that contains the project.
 fn side(args: &Args, name: &Path, before: bool) -> Result<Topology, Failure> {
+    let root = || args.project.project.clone().or_else(|| find_project(Path::new("."))).unwrap_or_else(|| PathBuf::from("."));
     if name.is_dir() {
-        return tree(name, name, before, args.locale.get().lang);
+        let store = find_project(name).unwrap_or_else(root).join(DEFAULT_STORE);
+        return tree(name, name, &store, before, args.locale.get().lang);
     }
-    let root = args.project.project.clone().or_else(|| find_project(Path::new("."))).unwrap_or_else(|| PathBuf::from("."));
+    let root = root();
     let out = std::env::temp_dir().join(format!("faultscope-{}-{}", std::process::id(), name.display().to_string().replace('/', "-")));
-    let found = check_out(&root, &name.display().to_string(), &out).and_then(|()| tree(&out, name, before, args.locale.get().lang));
+    let found = check_out(&root, &name.display().to_string(), &out)
+        .and_then(|()| tree(&out, name, &root.join(DEFAULT_STORE), before, args.locale.get().lang));
     let _ = std::fs::remove_dir_all(&out);
     found
 }
@@ -158,8 +158,8 @@ fn check_out(root: &Path, revision: &str, out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tree(dir: &Path, name: &Path, before: bool, lang: Lang) -> Result<Topology, Failure> {
-    let topology = load_topology(dir)?;
+fn tree(dir: &Path, name: &Path, store: &Path, before: bool, lang: Lang) -> Result<Topology, Failure> {
+    let topology = load_topology(dir, store)?;
     let errors = topology.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     if errors > 0 && before {
         // Otherwise a change that fixes them could never be assessed.

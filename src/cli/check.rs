@@ -10,6 +10,7 @@ use super::output::{Failure, Outcome, Output, colored};
 use super::{FINDINGS, Lang, OK};
 use diag::{Code, render, render_json};
 use project::{Project, find_project};
+use server::Config;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CheckFormat {
@@ -34,7 +35,10 @@ pub fn run(args: &Args, out: &mut Output<impl Write>) -> Outcome {
         Failure::new(Code::NO_PROJECT, "not in a project: no folder upward contains `rules/`")
             .help("name one with `faultscope check DIR`, or start one here with `faultscope init`")
     })?;
-    let project = Project::load(&root)?;
+    let mut project = Project::load(&root)?;
+    // The server would not start with it either.
+    let (_, found) = Config::load(&root, None, &mut project.sources)?;
+    project.diagnostics.extend(found);
     match args.format {
         // A program that reads this finds the same texts in every environment; only who asks for a language gets it.
         CheckFormat::Json => {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, TimeArgs, load, load_project};
-use super::impact::unknown_component;
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::reliability::table;
@@ -15,7 +14,7 @@ use diag::{Code, Diagnostic, text};
 use estate::Snapshot;
 use knowledge::feedback::{Entry, JOURNAL, Root, Said, pairs};
 use knowledge::{Calibration, Feedback, Layer, Reliability};
-use project::{Project, answer_of, append_feedback, name_in};
+use project::{Project, answer_of, append_feedback, name_in, unknown_component};
 use value::Time;
 use words::Locale;
 

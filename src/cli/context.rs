@@ -54,6 +54,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// Loads the project named, or the nearest one upward from `near`, or from here. What is wrong with it goes to standard
 /// error in one line: a bad rule must be seen, but must not stop the good ones.
 pub fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure> {
+    load_project_over(args, near, None)
+}
+
+/// The same beside a store that is not that of the project.
+pub fn load_project_over(args: &ProjectArgs, near: &Path, store: Option<&Path>) -> Result<Project, Failure> {
     let root = match &args.project {
         Some(root) => root.clone(),
         None => find_project(near).or_else(|| find_project(Path::new("."))).ok_or_else(|| {
@@ -61,7 +66,10 @@ pub fn load_project(args: &ProjectArgs, near: &Path) -> Result<Project, Failure>
                 .help("name one with `--project DIR`, or start one: `faultscope init`")
         })?,
     };
-    let project = Project::load(&root)?;
+    let project = match store {
+        Some(store) => Project::load_over(&root, store)?,
+        None => Project::load(&root)?,
+    };
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
         let dir = root.display();

@@ -10,14 +10,14 @@ use serde_json::{Value, json as value};
 
 use diag::{Code, one_line, text};
 
-use super::as_of::{DEFAULT_STORE, now, open_existing, revision_of, user};
-use super::context::{ProjectArgs, json, load_project};
+use super::as_of::{now, user};
+use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
 use super::output::{Failure, Outcome};
 use super::{FINDINGS, OK};
 use estate::{DeclaredComponent, DeclaredRelation, Model};
-use project::{Project, case_records, find_project, records_of};
-use store::{Audit, Change, Changeset, Conflict, GIT, Records, Store, What};
+use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
+use store::{Audit, Change, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
 
 #[derive(Debug, clap::Args)]
@@ -185,19 +185,22 @@ struct ApplyReport {
 }
 
 fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
-    let project = load_project(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."))?;
+    let project = load_project_over(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."), args.store.store.as_deref())?;
     refuse_mistakes(&project, &args.dir)?;
     let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = super::as_of::open(&path)?;
     let mut wanted = records_of(&project.estate, GIT);
+    let overlays = project.overlays.iter().cloned();
+    wanted.components.extend(overlays.map(|one| DeclaredComponent { origin: GIT.to_owned(), ..one }));
     wanted.cases = case_records(project.cases.cases(), &project.estate, GIT);
-    let before = store.layer(GIT)?;
-    let changes = Changeset::replacing(&before, wanted);
+    // A large estate is in memory once: the project is not needed any more.
+    drop(project);
+    let (changes, declared) = store.replacing(GIT, wanted)?;
     let gone = changes.remove_components.len();
-    if gone > MANY_REMOVALS && gone * 2 > before.components.len() && !args.allow_removals {
+    if gone > MANY_REMOVALS && gone * 2 > declared && !args.allow_removals {
         return Err(Failure::new(
             Code::USAGE,
-            text!("this would remove {} of the {} components that git declared so far; nothing was applied", gone, before.components.len()),
+            text!("this would remove {} of the {} components that git declared so far; nothing was applied", gone, declared),
         )
         .help(text!(
             "check that `{}` is not the store of another project; use `--allow-removals` if the removals are intended",
@@ -433,7 +436,7 @@ fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
 
 /// A command that only reads does not create a store.
 fn existing(args: &StoreArgs) -> Result<Store, Failure> {
-    open_existing(&path_of(args)?)
+    Ok(open_existing(&path_of(args)?)?)
 }
 
 fn path_of(args: &StoreArgs) -> Result<PathBuf, Failure> {

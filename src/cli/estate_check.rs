@@ -5,10 +5,10 @@ use std::path::Path;
 
 use diag::one_line;
 
-use super::as_of::must_exist;
 use super::context::json;
 use super::output::Outcome;
 use super::{FINDINGS, OK};
+use project::must_exist;
 use store::{Health, Part, Salvage};
 
 pub(super) fn check(path: &Path, as_json: bool, out: &mut impl Write) -> Outcome {

@@ -1,26 +1,21 @@
 //! `faultscope impact COMPONENT…`: what a fault affects; with `--causes`, what could have caused it; with `--single-points`, the single
 //! points of failure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-
-use clap::ValueEnum;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::as_of::{AsOfArgs, estate_at};
 use super::context::{ProjectArgs, json, load_project};
 use super::locale::LocaleArgs;
-use super::output::{Failure, Outcome};
+use super::output::Outcome;
 use super::page::Page;
 use super::{OK, causes, graph, text};
-use diag::{Code, did_you_mean, nearest, text};
-use estate::{ComponentId, Group, Reach, Snapshot, State, Tier};
+use clap::ValueEnum;
+use estate::{ComponentId, Snapshot, State, Tier};
 use localize::ImpactView;
-
-/// The type of the components that all others ultimately serve.
-const BUSINESS_LINE: &str = "business_line";
+use project::{ImpactFilter, ImpactItem, ImpactReport, find_components, find_type, impact};
+use words::Writer;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -111,34 +106,6 @@ fn parse_tier(text: &str) -> Result<Tier, String> {
     Tier::parse(text).ok_or_else(|| "use core, important, general or minor".to_owned())
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-struct ImpactReport {
-    /// As named in the command.
-    components: Vec<String>,
-    impact: Vec<ImpactItem>,
-    /// Redundancy groups that lose members, and how many are left.
-    groups: Vec<GroupItem>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct GroupItem {
-    group: String,
-    members: usize,
-    need: usize,
-    /// Members that are not down.
-    left: usize,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct ImpactItem {
-    #[serde(flatten)]
-    view: ImpactView,
-    /// Business lines that it serves, directly or through others.
-    business_lines: Vec<String>,
-    /// Propagation paths to it, the shortest first. `path` is the one that carries its state.
-    ways: Vec<Vec<String>>,
-}
-
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let then = estate_at(&project, &args.then)?;
@@ -151,19 +118,19 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     };
     let mut roots: Vec<ComponentId> = Vec::new();
     for name in &args.components {
-        roots.extend(find(estate, name)?);
+        roots.extend(find_components(estate, name)?);
     }
     let kind = args.kind.as_ref().map(|kind| find_type(estate, kind)).transpose()?;
-    let filter = Filter { args, kind: kind.as_deref() };
+    let filter = ImpactFilter { kind, tier: args.tier, owner: args.owner.clone(), state: args.state.map(StateArg::state) };
     if args.causes {
         return causes::causes(args, estate, &roots, &filter, out);
     }
     if args.single_points {
         return causes::points(args, estate, &roots, &filter, out);
     }
-    let reach = estate.reach_of(&roots.iter().map(|root| (*root, State::Down)).collect::<Vec<_>>(), args.depth);
-    let groups = losing(estate, &roots, &reach);
-    let report = ImpactReport { components: named(estate, args, &roots), impact: items(estate, &reach, args, &filter), groups };
+    let locale = if args.format.is_json() { args.locale.asked() } else { args.locale.get() };
+    let writer = Writer { locale: &locale, estate };
+    let report = impact(&writer, named(estate, args, &roots), &roots, (args.depth, usize::from(args.paths)), &filter);
     if let Some(form) = args.format.drawing() {
         let views: Vec<&ImpactView> = report.impact.iter().map(|item| &item.view).collect();
         write!(out, "{}", graph::of_impact(estate, &roots, &views).write(form))?;
@@ -173,44 +140,6 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         write!(out, "{}", words(estate, &roots, &report, args))?;
     }
     Ok(OK)
-}
-
-/// A component by id or name, or the members of a group.
-fn find(estate: &Snapshot, name: &str) -> Result<Vec<ComponentId>, Failure> {
-    match (estate.find_named(name), estate.group(name)) {
-        (Some(root), _) => Ok(vec![root]),
-        (None, Some(group)) => Ok(group.members.clone()),
-        (None, None) => Err(unknown_component(estate, name)),
-    }
-}
-
-pub(super) fn unknown_component(estate: &Snapshot, name: &str) -> Failure {
-    let all: Vec<&str> = estate.ids().map(|c| estate.component(c)).flat_map(|c| [c.id.as_str(), c.name.as_str()]).collect();
-    let help = nearest(name, all).map(did_you_mean);
-    Failure::new(Code::UNKNOWN_COMPONENT, text!("the topology has no component `{}`", name)).maybe_help(help)
-}
-
-fn find_type(estate: &Snapshot, name: &str) -> Result<String, Failure> {
-    let model = estate.model();
-    model.find_type(name).map(|t| t.name.clone()).ok_or_else(|| {
-        let help = nearest(name, model.types.keys().map(String::as_str)).map(did_you_mean);
-        Failure::new(Code::UNKNOWN_TYPE, text!("there is no component type `{}`", name)).maybe_help(help)
-    })
-}
-
-/// Which part of the answer is shown.
-pub struct Filter<'a> {
-    args: &'a Args,
-    kind: Option<&'a str>,
-}
-
-impl Filter<'_> {
-    pub fn lets(&self, estate: &Snapshot, component: ComponentId) -> bool {
-        let found = estate.component(component);
-        self.kind.is_none_or(|kind| estate.is_a(component, kind))
-            && self.args.tier.is_none_or(|tier| found.tier == Some(tier))
-            && self.args.owner.as_ref().is_none_or(|owner| found.owner.as_ref() == Some(owner))
-    }
 }
 
 /// Each component as named in the command, with its display name if that differs.
@@ -228,44 +157,6 @@ fn title(estate: &Snapshot, component: ComponentId) -> String {
 
 pub fn id(estate: &Snapshot, component: ComponentId) -> String {
     estate.component(component).id.clone()
-}
-
-/// Groups with members at fault or down.
-fn losing(estate: &Snapshot, roots: &[ComponentId], reach: &Reach) -> Vec<GroupItem> {
-    let down: BTreeSet<ComponentId> =
-        reach.items.iter().filter(|one| one.state == State::Down).map(|one| one.component).chain(roots.iter().copied()).collect();
-    let of = |group: &Group| GroupItem {
-        group: group.id.clone(),
-        members: group.members.len(),
-        need: group.need,
-        left: group.members.iter().filter(|member| !down.contains(member)).count(),
-    };
-    estate.groups().iter().map(of).filter(|item| item.left < item.members).collect()
-}
-
-fn items(estate: &Snapshot, reach: &Reach, args: &Args, filter: &Filter<'_>) -> Vec<ImpactItem> {
-    let mut lines_of: BTreeMap<ComponentId, Vec<String>> = BTreeMap::new();
-    for line in reach.items.iter().map(|one| one.component).filter(|component| estate.is_a(*component, BUSINESS_LINE)) {
-        for one in estate.dependencies(line, &[], None).into_iter().map(|reached| reached.component).chain([line]) {
-            lines_of.entry(one).or_default().push(id(estate, line));
-        }
-    }
-    // Only for what is shown, because paths are expensive.
-    let shown = reach.items.iter().enumerate();
-    let shown = shown.filter(|(_, one)| filter.lets(estate, one.component) && args.state.is_none_or(|least| one.state >= least.state()));
-    shown
-        .filter_map(|(at, _)| reach.impacted(estate, at))
-        .map(|one| {
-            let path: Vec<ComponentId> = one.path.iter().map(|hop| hop.component).collect();
-            let from = path.first().copied().unwrap_or(one.component);
-            let ways = if args.paths > 1 { estate.ways(from, one.component, usize::from(args.paths)) } else { vec![path.clone()] };
-            ImpactItem {
-                view: ImpactView::new(estate, one.component, one.distance, one.state, &path),
-                business_lines: lines_of.get(&one.component).cloned().unwrap_or_default(),
-                ways: ways.into_iter().map(|way| way.into_iter().map(|c| id(estate, c)).collect()).collect(),
-            }
-        })
-        .collect()
 }
 
 /// By business line, the most important first; within a line in the order of the impact.

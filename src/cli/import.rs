@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use diag::{Code, text};
 
-use super::context::{ProjectArgs, json, load_project};
+use super::context::{ProjectArgs, json, load_project_over};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
 use estate::{Declared, DeclaredRelation};
@@ -131,7 +131,7 @@ struct SkippedView {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let kind = args.kind.kind();
-    let project = load_project(&args.project, Path::new("."))?;
+    let project = load_project_over(&args.project, Path::new("."), args.store.as_deref())?;
     let sources = sources(&args.files)?;
     let target = match &args.into {
         Some(target) => target.clone(),
@@ -143,8 +143,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let imported =
-        read_beside(kind, &sources, estate.model(), known).map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
+    let imported = read_beside(kind, &sources, estate.model(), known, &project.labels)
+        .map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
     if let Some(path) = &args.store {
         return into_store(args, path, &project, &imported, out);
     }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::as_of::{is_missing, now, open, open_to_read, user};
+use super::as_of::{now, open, open_to_read, user};
 use super::output::Failure;
 use estate::{Declared, DeclaredComponent, Model, build_declared};
 use import::{Imported, Kind, Report, Skipped, compare};
-use project::{Project, records_of};
+use project::{Project, is_missing, records_of};
 use store::{Audit, Changeset, Records};
 
 pub(super) struct Job<'a> {
@@ -61,8 +61,10 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
     };
     let mut report = compare(&in_own_units(&before, model), &in_own_units(&wanted, model));
     report.skipped.clone_from(&imported.skipped);
-    let mistake =
-        |d: &diag::Diagnostic| Skipped { what: "an item".to_owned(), why: d.message.to_string(), source: job.kind.name().to_owned() };
+    let mistake = |d: &diag::Diagnostic| {
+        let why = d.message.to_string();
+        Skipped { what: item(&why, &imported.declared), why, source: job.kind.name().to_owned() }
+    };
     report.skipped.extend(complaints.iter().filter(|d| d.is_error()).map(mistake));
     let written = !job.dry_run && !report.is_empty();
     let audit = match &store {
@@ -73,6 +75,19 @@ pub(super) fn import(job: &Job<'_>, project: &Project, imported: &Imported) -> R
         Some(_) | None => None,
     };
     Ok(Done { report, written, audit })
+}
+
+/// What a complaint is about: the relation between two that it names, else the first component or group that it names.
+fn item(complaint: &str, declared: &Declared) -> String {
+    let quoted: Vec<&str> = complaint.split('`').skip(1).step_by(2).collect();
+    let names = |id: &String| quoted.contains(&id.as_str());
+    if let Some(relation) = declared.relations.iter().find(|one| names(&one.from) && names(&one.to)) {
+        return format!("`{}` {} `{}`", relation.from, relation.kind, relation.to);
+    }
+    let components = declared.components.iter().map(|one| &one.id);
+    let ids: BTreeSet<&str> = components.chain(declared.groups.iter().map(|one| &one.id)).map(String::as_str).collect();
+    let first = quoted.iter().find(|name| ids.contains(**name));
+    first.map_or_else(|| "an item".to_owned(), |name| format!("`{name}`"))
 }
 
 /// What an import declares, and the components of the project at which its relations end; with the ids of these.

@@ -22,8 +22,10 @@ mod impact;
 mod import;
 mod import_store;
 mod init;
+mod knowledge;
 mod locale;
 mod mine;
+mod notify;
 mod output;
 mod page;
 mod place;
@@ -31,9 +33,11 @@ mod plot;
 #[cfg(test)]
 mod plot_tests;
 mod reliability;
+mod replay;
 mod screen;
 mod serve;
 mod text;
+mod token;
 mod walk;
 mod why;
 
@@ -71,6 +75,8 @@ enum Command {
     Why(why::Args),
     /// Show what a fault of components affects, what could have caused it, or the single points of failure
     Impact(impact::Args),
+    /// Show what happened to a component and next door, which rules speak of it, and what helped; also of an alert, a case or a rule
+    Knowledge(knowledge::Args),
     /// Assess a planned change: what goes down, the risk, a safe order
     Change(change::Args),
     /// Manage the estate on disk and its history: apply, log, show, diff, export, conflicts, check, salvage
@@ -91,8 +97,14 @@ enum Command {
     Mine(mine::Args),
     /// Replay recordings and measure how fast the matcher is on this project
     Bench(bench::Args),
-    /// Serve diagnoses and predictions over HTTP, and receive scores of your own models
+    /// Take alerts, metrics, logs and traces as they arrive, and answer over HTTP what is broken
     Serve(serve::Args),
+    /// Manage the tokens with which clients call the server: add, list, revoke
+    Token(token::Args),
+    /// Send a recording to a server, as its senders once did
+    Replay(replay::Args),
+    /// Try the channels that tell people of incidents
+    Notify(notify::Args),
     /// Print reference help: the rule language, error codes, the model, or the JSON schema
     Help(help::Args),
 }
@@ -118,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Why(args) => why::run(&args, &mut out),
         Command::Impact(args) => impact::run(&args, &mut out),
+        Command::Knowledge(args) => knowledge::run(&args, &mut out),
         Command::Change(args) => change::run(&args, &mut out),
         Command::Estate(args) => estate::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),
@@ -129,6 +142,9 @@ pub fn main() -> ExitCode {
         Command::Mine(args) => mine::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Serve(args) => serve::run(&args, &mut out),
+        Command::Token(args) => token::run(&args, &mut out),
+        Command::Replay(args) => replay::run(&args, &mut out),
+        Command::Notify(args) => notify::run(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     };
     finish(outcome, out)

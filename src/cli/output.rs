@@ -102,6 +102,13 @@ pub fn warn(what: impl Into<Text>) {
     say(&format!("{}: {}", if chinese { "警告" } else { "warning" }, one_line(&what.shown(chinese))));
 }
 
+/// Shows how far a long command has come, in place of what it showed before; an empty text clears it. Only a terminal shows it.
+pub fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        let _ = write!(io::stderr(), "\r\u{1b}[K{}", visible(text));
+    }
+}
+
 /// Ends the program: the exit code of the command, or 2 with the reason.
 pub fn finish<W: Write>(outcome: Outcome, mut out: Output<W>) -> ExitCode {
     let outcome = match (outcome, out.flush()) {

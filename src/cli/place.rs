@@ -12,7 +12,7 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{Lang, OK};
 use diag::{Code, text};
-use signal::{Labelled, MAX_FILE_BYTES, Resolver, labelled};
+use signal::{Labelled, MAX_FILE_BYTES, Resolver, Unplaced, labelled};
 
 type Labels = BTreeMap<String, String>;
 
@@ -52,6 +52,10 @@ struct Placed {
     by: Option<String>,
     /// Why there is none.
     why: Option<String>,
+    /// What would place it.
+    remedy: Option<String>,
+    /// All components that fit, if these are several.
+    candidates: Vec<String>,
 }
 
 fn parse_labels(text: &str) -> Result<Labels, String> {
@@ -72,7 +76,21 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         Placed {
             component: found.component.map(|component| project.estate.component(component).id.clone()),
             by: found.by.map(|by| by.words().shown(chinese)),
-            why: found.why.map(|why| why.words().shown(chinese)),
+            why: found.why.as_ref().map(|why| why.words().shown(chinese)),
+            remedy: found.why.as_ref().and_then(Unplaced::remedy).map(|remedy| remedy.shown(chinese)),
+            candidates: match found.why {
+                Some(Unplaced::Ambiguous { candidates, .. }) => candidates,
+                Some(
+                    Unplaced::Unnamed
+                    | Unplaced::Unknown { .. }
+                    | Unplaced::Elsewhere { .. }
+                    | Unplaced::Claimed { .. }
+                    | Unplaced::OfMessenger { .. }
+                    | Unplaced::Dropped { .. }
+                    | Unplaced::NoEntry,
+                )
+                | None => Vec::new(),
+            },
             name: signal.name,
             labels: signal.labels,
         }
@@ -122,5 +140,6 @@ fn line(signal: &Placed) -> String {
     let place = signal.component.as_deref().unwrap_or("?");
     let reason = signal.by.as_deref().or(signal.why.as_deref()).unwrap_or("");
     let name = if signal.name.is_empty() { String::new() } else { format!("{} → ", signal.name) };
-    diag::one_line(&format!("{name}{place} · {reason}")).into_owned()
+    let remedy = signal.remedy.as_ref().map_or_else(String::new, |remedy| format!(" · {remedy}"));
+    diag::one_line(&format!("{name}{place} · {reason}{remedy}")).into_owned()
 }

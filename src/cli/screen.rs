@@ -171,8 +171,14 @@ fn impact(page: &mut Page, impact: &[ImpactView]) {
 }
 
 fn cases(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer<'_>) {
-    let Some(case) = diagnosis.cases.iter().find(|case| case.incident == incident) else { return };
     let lang = page.lang;
+    let Some(case) = diagnosis.cases.iter().find(|case| case.incident == incident) else {
+        // No case is like it, but the component broke before.
+        if let Some(view) = diagnosis.before.iter().find(|view| view.incident == incident && view.earlier.hops == 0) {
+            page.heading(&format!("{}{}{}", lang.seen_here(), lang.colon(), view.earlier.text));
+        }
+        return;
+    };
     let date = case.date.map_or_else(String::new, |date| format!("{}{}", lang.comma(), writer.locale.zone.day(date)));
     let likeness = |similarity: f64| format!("{}{}", lang.comma(), lang.alike_by(&super::text::percent(similarity)));
     let likeness = case.similarity.map_or_else(String::new, likeness);
@@ -245,6 +251,13 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         let rules = kinds.iter().map(|view| view.rules.len()).sum();
         let missing: BTreeSet<&String> = kinds.iter().flat_map(|view| &view.missing).collect();
         page.entry(&lang.unjudged(rules, &missing.into_iter().cloned().collect::<Vec<_>>()));
+    }
+    // If most signals are on no component, the placement is wrong rather than the recording: its main reason is worth a line.
+    let unplaced: usize = diagnosis.unplaced_because.iter().map(|view| view.count).sum();
+    if let Some(first) = diagnosis.unplaced_because.first().filter(|_| unplaced * 2 > received) {
+        let most = page.say("without a component", "未定位到组件");
+        let share = lang.bracketed(&format!("{unplaced}/{received}"));
+        page.entry(&format!("{most}{share}{}{} ×{}", lang.colon(), first.reason.text, first.count));
     }
     let more = page.say(" · all of it: --full", " · 查看全部：--full");
     page.entry(&format!("{line}{more}"));

@@ -1,50 +1,103 @@
 //! `faultscope serve`.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use super::OK;
 use super::context::{ProjectArgs, load_project};
-use super::output::{Failure, Outcome, warn};
-use diag::{Code, Diagnostic, text};
-use server::{AppState, serve};
+use super::locale::language;
+use super::output::{Failure, Outcome, say, warn};
+use super::{Lang, OK};
+use diag::{Code, Diagnostic, Sources, Text, render, text};
+use server::{AppState, Config, serve};
+
+/// Where the server listens if nothing else is said.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7400);
+
+/// The folder of the server's data in a project.
+const DATA: &str = ".faultscope";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Address and port to listen on; port 0 takes a free one. No authentication: bind to trusted networks only
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    files: FileArgs,
+    /// Address and port to listen on; port 0 takes a free one [default: `listen` of the settings, or 127.0.0.1:7400]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// Folder with models written by `faultscope anomaly fit`, one NAME.json each
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Folder for the journal of received scores [default: `.faultscope` in the project]
+    /// Listen on an address that others can reach, although there are no tokens
+    #[arg(long)]
+    insecure_open: bool,
+}
+
+/// The files of a server.
+#[derive(Debug, clap::Args)]
+pub struct FileArgs {
+    /// Settings of the server [default: `server.yaml` in the project]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for what the server keeps: journals, tokens, audit [default: `data` of the settings, or `.faultscope` in the project]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+impl FileArgs {
+    /// The settings, and the data folder. Settings with an error are not used at all.
+    pub fn read(&self, root: &Path) -> Result<(Config, PathBuf), Failure> {
+        let mut sources = Sources::default();
+        let (config, found) = Config::load(root, self.config.as_deref(), &mut sources)?;
+        let shown = render(&sources, &found, false, language() == Lang::Zh);
+        if found.iter().any(Diagnostic::is_error) {
+            return Err(Failure::Shown(shown.trim_end().to_owned()));
+        }
+        if !shown.is_empty() {
+            say(shown.trim_end());
+        }
+        let data = self.data.clone().or_else(|| config.data.clone()).unwrap_or_else(|| root.join(DATA));
+        Ok((config, data))
+    }
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
     let root = project.root.clone();
-    let data = args.data.clone().unwrap_or_else(|| root.join(".faultscope"));
-    let (served, warnings) = AppState::new(project, &data, args.models.as_deref())?;
+    let (config, data) = args.files.read(&root)?;
+    let wanted = args.listen.or(config.listen).unwrap_or(LISTEN);
+    let is_open = !wanted.ip().to_canonical().is_loopback();
+    // Before anything is opened or changed.
+    if is_open && !args.insecure_open && config.token_file(&data).read()?.is_none() {
+        return Err(open_to_all(wanted));
+    }
+    let (served, warnings) = AppState::new(project, &data, args.models.as_deref(), &config, |text: &Text| warn(text.clone()))?;
     for warning in warnings {
         warn(warning);
     }
-    let listener = TcpListener::bind(args.listen).map_err(|error| cannot_listen(args.listen, &error))?;
+    let listener = TcpListener::bind(wanted).map_err(|error| cannot_listen(wanted, &error))?;
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        warn("no authentication: anyone who can reach this address can read diagnoses and send scores");
+    if is_open && !served.asks_for_tokens() {
+        warn("no authentication: anyone who can reach this address can read diagnoses, send signals and change incidents");
+    } else if is_open && !served.is_encrypted() {
+        warn(
+            "no encryption: whoever listens on the network can read tokens; set `tls` in `server.yaml`, or encrypt in front of the server",
+        );
     }
     let models: Vec<&str> = served.models().collect();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(", ") };
-    writeln!(out, "listening on http://{address}  project {}  models: {models}  scores kept: {}", root.display(), served.kept())?;
+    let scheme = if served.is_encrypted() { "https" } else { "http" };
+    writeln!(out, "listening on {scheme}://{address}  project {}  models: {models}  scores kept: {}", root.display(), served.kept())?;
     out.flush()?;
     serve(listener, served)?;
     writeln!(out, "stopped")?;
     Ok(OK)
+}
+
+fn open_to_all(address: SocketAddr) -> Failure {
+    Failure::new(Code::LISTEN, text!("others can reach `{}`, and there are no tokens", address))
+        .help("make one with `faultscope token add NAME --role ROLE`, or listen on `127.0.0.1`; `--insecure-open` listens all the same")
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use estate::Tier;
+use estate::{State, Tier};
 use localize::{CaseView, Diagnosis, ImpactView, Incident, Layer, Reason, SignalView, Suspect};
 use words::Writer;
 
@@ -59,6 +59,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
     let listed: Vec<_> = diagnosis.unexplained.iter().map(|s| &s.origin).collect();
     let quiet: Vec<SignalView> = diagnosis.unplaced.iter().filter(|s| !listed.contains(&&s.origin)).cloned().collect();
     list(&mut page, lang.unplaced(), &quiet);
+    why_unplaced(&mut page, diagnosis);
     if !diagnosis.suppressed.is_empty() {
         page.heading(&format!("{}{}", lang.suppressed(), lang.bracketed(&diagnosis.suppressed.len().to_string())));
         for view in diagnosis.suppressed.iter().take(MAX_SIGNALS) {
@@ -84,6 +85,22 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
     }
     accounting(&mut page, diagnosis, writer);
     page.text
+}
+
+/// Why signals are on no component, and what would place them.
+fn why_unplaced(page: &mut Page, diagnosis: &Diagnosis) {
+    if diagnosis.unplaced_because.is_empty() {
+        return;
+    }
+    let title = page.lang.why_unplaced();
+    page.heading(title);
+    for view in diagnosis.unplaced_because.iter().take(MAX_SIGNALS) {
+        page.item(&format!("{} × {}  [{}#{}]", view.count, view.reason.text, view.origin.file, view.origin.index));
+        if let Some(remedy) = &view.remedy {
+            page.sub(&format!("→ {remedy}"));
+        }
+    }
+    page.more(diagnosis.unplaced_because.len(), MAX_SIGNALS);
 }
 
 /// The title of a report without incidents.
@@ -192,6 +209,12 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer:
     if !cases.is_empty() {
         page.heading(lang.cases());
         cases.iter().for_each(|case| self::case(page, case, writer));
+    }
+    let before: Vec<&str> =
+        diagnosis.before.iter().filter(|view| view.incident == incident.number).map(|view| view.earlier.text.as_str()).collect();
+    if !before.is_empty() {
+        page.heading(lang.seen_here());
+        before.into_iter().for_each(|text| page.item(text));
     }
 }
 
@@ -310,6 +333,10 @@ pub fn impact_line(view: &ImpactView, lang: Lang, tier: Option<Tier>) -> String 
         let joined = view.path.join(" → ");
         line.push_str(&format!(" · {}", if view.by_evidence { joined.replacen(" → ", " ⇢ ", 1) } else { joined }));
     }
+    // That what is not down puts at risk at most goes without saying.
+    for step in view.softens.iter().filter(|step| step.what.from == State::Down) {
+        line.push_str(&format!(" · {}", step.text));
+    }
     if !view.functions.is_empty() {
         line.push_str(&format!(" · {}: {}", lang.functions(), view.functions.join(", ")));
     }
@@ -355,7 +382,8 @@ fn near_misses(page: &mut Page, diagnosis: &Diagnosis) {
 
 pub fn signal(signal: &SignalView, writer: Writer<'_>) -> String {
     let count = if signal.count > 1 { format!(" (×{})", signal.count) } else { String::new() };
-    let on = signal.component.as_ref().map_or_else(String::new, |c| format!("{c}: "));
+    let instance = signal.instance.as_ref().map_or_else(String::new, |instance| format!(" ({instance})"));
+    let on = signal.component.as_ref().map_or_else(String::new, |c| format!("{c}{instance}: "));
     let (time, kind) = (writer.clock(signal.time), writer.lang().signal_kind(&signal.kind));
     format!("{time} {kind} {on}{}{count}  [{}#{}]", signal.text, signal.origin.file, signal.origin.index)
 }

@@ -3,19 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
+use super::OK;
 use super::context::{Format, ProjectArgs, TimeArgs, json, load, load_project};
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
-use super::{Lang, OK};
-use compile::plan::{CondKind, Rule};
+use compile::plan::Rule;
 use diag::{Code, did_you_mean, nearest, one_line, text};
-use engine::{Evidence, EvidenceView, Unbound, Why};
-use estate::ComponentId;
-use project::Bundle;
-use value::{Time, Told, Truth};
+use project::{Bundle, ConditionReport, WhyReport};
+use value::Truth;
 use words::Writer;
 
 /// How many bindings that did not match are shown after those that did; JSON has all.
@@ -42,42 +37,6 @@ pub struct Args {
     locale: LocaleArgs,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-struct WhyReport {
-    rule: String,
-    title: String,
-    held: bool,
-    /// Why no components could be bound, if none could.
-    unbound: Option<Told<Unbound>>,
-    bindings: Vec<BindingReport>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct BindingReport {
-    components: Vec<String>,
-    held: bool,
-    /// When it began to match, or the instant at which it came closest.
-    from: Time,
-    until: Option<Time>,
-    /// Why it is not counted although it matched.
-    set_aside: Option<String>,
-    /// How many conditions are unmet; 0 if it matched.
-    lacking: usize,
-    conditions: ConditionReport,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct ConditionReport {
-    /// `and`, `or`, `not`, `for`, a state, or an atomic condition.
-    kind: String,
-    /// For a quantifier: whether elements that satisfy its condition are evidence for it.
-    #[serde(skip)]
-    many: bool,
-    #[serde(flatten)]
-    view: EvidenceView,
-    parts: Vec<ConditionReport>,
-}
-
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, &args.bundle)?;
     let bundle = load(&project, &args.bundle, &args.time)?;
@@ -100,82 +59,16 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         return Err(Failure::new(Code::UNKNOWN_RULE, text!("the project `{}` has no rule `{}`", project.root.display(), args.rule))
             .maybe_help(help));
     };
-    let engine = bundle.engine();
-    let findings = engine.findings();
-    let why = engine.why(rule, &findings);
     // Programs read JSON: it is the same for every reader, unless asked otherwise.
     let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
-    let mut report = report(&bundle, &why, locale.lang);
     let writer = Writer { locale: &locale, estate: bundle.estate() };
-    if let Some(unbound) = &mut report.unbound {
-        unbound.text = writer.unbound(&unbound.what);
-    }
-    report.bindings.iter_mut().for_each(|binding| tell(&mut binding.conditions, writer));
+    let report = project::why(&bundle, rule, writer);
     match args.format {
         Format::Json => writeln!(out, "{}", json(&report)?)?,
         Format::Text => write!(out, "{}", words(&report, rule, &bundle, writer))?,
         Format::Markdown => write!(out, "```text\n{}```\n", words(&report, rule, &bundle, writer).replace("```", "'''"))?,
     }
     Ok(OK)
-}
-
-fn report(bundle: &Bundle<'_>, why: &Why<'_>, lang: Lang) -> WhyReport {
-    let names = |binding: &[ComponentId]| binding.iter().map(|c| bundle.estate().component(*c).id.clone()).collect();
-    let held = why.findings.iter().map(|f| BindingReport {
-        components: names(&f.binding),
-        held: true,
-        from: f.since,
-        until: f.until,
-        set_aside: f.overridden.as_ref().map(|(by, why)| lang.overridden(by, why.as_deref())),
-        lacking: 0,
-        conditions: conditions(bundle, &f.evidence),
-    });
-    let others = why.others.iter().map(|o| BindingReport {
-        components: names(&o.binding),
-        held: false,
-        from: o.at,
-        until: None,
-        set_aside: None,
-        lacking: o.lacking,
-        conditions: conditions(bundle, &o.evidence),
-    });
-    WhyReport {
-        rule: why.rule.id.clone(),
-        title: why.rule.title.clone(),
-        held: !why.findings.is_empty(),
-        unbound: why.unbound.clone().map(Told::from),
-        bindings: held.chain(others).collect(),
-    }
-}
-
-fn conditions(bundle: &Bundle<'_>, evidence: &Evidence<'_>) -> ConditionReport {
-    let kind = match &evidence.cond.kind {
-        CondKind::And(_) => "and",
-        CondKind::Or(_) => "or",
-        CondKind::Not(_) => "not",
-        CondKind::Held { .. } => "for",
-        CondKind::State { .. } => "state",
-        CondKind::Quantified(_) => "quantifier",
-        CondKind::Event(_) => "event",
-        CondKind::Probe { .. } => "probe",
-        CondKind::Link { .. } | CondKind::Shares { .. } => "topology",
-        CondKind::Unexplained(_) => "unexplained",
-        CondKind::Compare { .. } => "comparison",
-        CondKind::Script(_) => "script",
-        CondKind::Trend { .. } => "trend",
-        CondKind::Baseline { .. } => "baseline",
-    };
-    ConditionReport {
-        kind: kind.to_owned(),
-        many: matches!(&evidence.cond.kind, CondKind::Quantified(of) if of.quantifier.wants_many()),
-        view: evidence.view(bundle.estate(), &bundle.facts),
-        parts: evidence.children.iter().map(|child| conditions(bundle, child)).collect(),
-    }
-}
-
-fn tell(report: &mut ConditionReport, writer: Writer<'_>) {
-    writer.tell_evidence(&mut report.view);
-    report.parts.iter_mut().for_each(|part| tell(part, writer));
 }
 
 fn words(report: &WhyReport, rule: &Rule, bundle: &Bundle<'_>, writer: Writer<'_>) -> String {

@@ -236,15 +236,21 @@ impl Compiler<'_> {
             Some(source) => Some(self.log_source(scope, event.kind.value, on.as_ref(), source)?),
             None => None,
         };
-        let labels = self.labels(&event.labels);
+        let named = self.labels(&event.labels);
         let same = match &event.same {
             Some(name) => Some(self.label_name(name)?),
             None => None,
         };
-        let labels = labels?;
+        let mut labels = Vec::new();
+        if let Some(reason) = &event.reason {
+            self.reason_known(reason);
+            labels.push(("source".to_owned(), true, signal::KUBERNETES.to_owned()));
+            labels.push(("reason".to_owned(), true, reason.value.clone()));
+        }
+        labels.extend(named?);
         let window = event.window.as_ref().map(|w| w.value).or(match event.kind.value {
             EventKind::Alert => None,
-            EventKind::Log => Some(LOG_WINDOW),
+            EventKind::Log | EventKind::Event => Some(LOG_WINDOW),
             EventKind::Change => Some(CHANGE_WINDOW),
             EventKind::Report => Some(REPORT_WINDOW),
         });
@@ -258,6 +264,23 @@ impl Compiler<'_> {
             labels,
             window,
         })
+    }
+
+    /// A cluster writes reasons in one way only. Operators have their own, so an unknown one is no error.
+    fn reason_known(&mut self, reason: &At<String>) {
+        let written = reason.value.as_str();
+        if signal::known_reasons().any(|known| known == written) {
+            return;
+        }
+        let near = diag::nearest(written, signal::known_reasons());
+        if near.is_none() && signal::begins_known(written) {
+            return;
+        }
+        let help = near.map_or_else(
+            || text!("write it as `kubectl get events` shows it, in the column REASON; the reason of an operator of your own may stay"),
+            did_you_mean,
+        );
+        self.warning(Code::UNKNOWN_REASON, reason.span, text!("no known event has the reason `{}`", written), "not a known reason", help);
     }
 
     fn log_source(&mut self, scope: &Scope, kind: EventKind, on: Option<&Target>, source: &At<String>) -> Option<String> {

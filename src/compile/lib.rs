@@ -3,6 +3,7 @@
 mod conditions;
 mod generic;
 pub mod plan;
+mod reads;
 mod rules;
 mod scope;
 mod scripts;
@@ -61,6 +62,7 @@ pub fn compile(inputs: Inputs<'_>) -> (Plan, Vec<Diagnostic>) {
         }
     }
     compiler.override_loops(&mut plan);
+    compiler.unsaid_aggregates(&plan);
     (plan, compiler.diagnostics)
 }
 

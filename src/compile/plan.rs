@@ -6,7 +6,7 @@ use diag::Place;
 pub use language::ast::{Answer, EventKind, Kind, Op, Quantifier, Reach, Severity, Stat, Status};
 use value::{DAY, Duration, HOUR, MINUTE, Unit};
 
-/// How far back an event counts when a condition names no window.
+/// How far back an event counts when a condition names no window; [`LOG_WINDOW`] also for events of a cluster.
 pub const LOG_WINDOW: Duration = 10 * MINUTE;
 pub const CHANGE_WINDOW: Duration = HOUR;
 pub const REPORT_WINDOW: Duration = 15 * MINUTE;

@@ -117,7 +117,7 @@ impl Compiler<'_> {
         if estate.is_empty() || estate.group(&id.value).is_some() {
             return;
         }
-        let near = nearest(&id.value, estate.groups().iter().map(|g| g.id.as_str()));
+        let near = nearest(&id.value, estate.groups().map(|g| g.id.as_str()));
         let help = near.map_or_else(|| text!("declare it under `topology/`"), did_you_mean);
         self.warning(Code::UNKNOWN_COMPONENT, id.span, text!("the topology has no group `{}`", id.value), "not found", help);
     }

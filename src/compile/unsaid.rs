@@ -1,12 +1,14 @@
 //! What a rule leaves unsaid, though its author probably knows it: where the fault is, and what tells its incident from others.
 
-use diag::{Code, Span, text};
+use std::collections::{BTreeMap, BTreeSet};
+
+use diag::{Code, Diagnostic, Place, Span, text};
 use estate::ROOT_TYPE;
 use language::ast::{self, Body, Kind};
 
 use super::Compiler;
 use super::generic::is_generic;
-use super::plan::{Argument, Call, Cond, CondKind, Event, PlaceOf, Rule, Set, SetBase, Subject, Target, Text, Value, Variable};
+use super::plan::{Argument, Call, Cond, CondKind, Event, PlaceOf, Plan, Rule, Set, SetBase, Subject, Target, Text, Value, Variable};
 
 impl Compiler<'_> {
     /// A rule that says no place blames the component where its impact starts. If its conditions are about another one, that is
@@ -62,6 +64,34 @@ impl Compiler<'_> {
         );
         self.warning(Code::THIN_RULE, span, message, "fits most incidents", help);
     }
+}
+
+impl Compiler<'_> {
+    /// A metric of the project's own model that rules read, where nothing says how several series of one component combine. Each is
+    /// reported once, where it is declared.
+    pub(super) fn unsaid_aggregates(&mut self, plan: &Plan) {
+        let mut read: BTreeSet<&str> = BTreeSet::new();
+        let rules = plan.rules.values().map(|rule| &rule.condition);
+        let trees = plan.trees.values().flat_map(|tree| tree.nodes.values()).filter_map(|node| node.auto.as_ref());
+        rules.chain(trees).chain(plan.states.values()).for_each(|cond| metrics(cond, &mut read));
+        let model = self.inputs.estate.model();
+        let silent =
+            model.types.values().flat_map(|of| of.metrics.values()).filter(|def| !def.aggregate_said && read.contains(def.name.as_str()));
+        let found: BTreeMap<Place, &str> = silent.filter_map(|def| Some((def.place?, def.name.as_str()))).collect();
+        for (place, name) in found {
+            let message = text!("nothing says how several series of metric `{}` on one component combine", name);
+            let help = "add `aggregate`: `max` or `min` if the worst counts, `sum` if they add up, `mean` if they share";
+            let diagnostic = Diagnostic::warning(Code::UNSAID_AGGREGATE, place, message).label("rules would read their mean");
+            self.diagnostics.push(diagnostic.help(help));
+        }
+    }
+}
+
+/// The names of all metrics that a condition reads.
+fn metrics<'p>(cond: &'p Cond, into: &mut BTreeSet<&'p str>) {
+    let given = cond.calls().into_iter().flat_map(Call::metrics);
+    into.extend(cond.metrics().into_iter().chain(given).map(|metric| metric.name.as_str()));
+    cond.children().into_iter().for_each(|inner| metrics(inner, into));
 }
 
 /// The clause that decides who is blamed: the first conclusion.

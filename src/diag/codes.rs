@@ -67,6 +67,7 @@ codes! {
     SUPPRESS_OWN = "F2030", "a `suppress` that covers the alert on which its rule rests", "`suppress` 覆盖了规则自身所依据的告警";
     UNSAID_FAULT = "F2031", "a rule that does not say where the fault is", "没有说明故障在哪个组件的规则";
     THIN_RULE = "F2032", "a CAS rule with nothing but one generic symptom", "只有一个通用症状的 CAS 规则";
+    UNKNOWN_REASON = "F2033", "an event with a reason that Kubernetes is not known to give", "事件原因不是 Kubernetes 已知的原因";
 
     YAML = "F3001", "a file that is not valid YAML or JSON", "不是有效 YAML 或 JSON 的文件";
     UNKNOWN_KEY = "F3002", "an unknown key", "未知的键";
@@ -90,6 +91,9 @@ codes! {
     DUPLICATE_NAME = "F3020", "the same name for two things", "同一名称指两个对象";
     SECRET = "F3021", "a literal secret in a file", "文件中的明文密钥";
     EXTENDS = "F3022", "more is said about a component that nothing declares, or something that cannot be", "补充说明的组件不存在，或补充内容不成立";
+    IDLE_MAPPING = "F3023", "an entry of `topology/sources.yaml` that repeats another one, has no effect, or distinguishes nothing", "`topology/sources.yaml` 中重复、不起作用或没有区分作用的条目";
+    UNSAID_AGGREGATE = "F3024", "a metric that rules read, without `aggregate`: several series of one component would be averaged", "规则读取的指标未说明 `aggregate`：同一组件的多条序列会被取平均值";
+    INSTANCE_LOOP = "F3025", "a type that is an instance of itself", "类型是自己的实例";
 
     SIGNAL_FORMAT = "F4001", "a signal file that cannot be read", "无法读取的信号文件";
     SIGNAL_ENTRY = "F4002", "a signal that cannot be read, rejected", "无法读取的信号，已拒绝";
@@ -100,6 +104,8 @@ codes! {
     SIGNAL_UNIT = "F4007", "values impossible for their unit", "与单位不符的值";
     SIGNAL_UNPLACED = "F4008", "spans of services that match no component", "服务未匹配到任何组件的 Span";
     SIGNAL_RELATION = "F4009", "calls between components without a relation in the topology", "调用双方在拓扑中没有关系";
+    SIGNAL_COUNTER = "F4010", "a series that is read as a counter, or a counter that cannot be read", "按计数器读取的序列，或无法读取的计数器";
+    SIGNAL_COMBINED = "F4011", "several series of one component, averaged because the model does not say how they combine", "模型未说明如何合并，同一组件的多条序列被取平均值";
     SCORER = "F4020", "a scorer that was not queried, or gave no valid answer", "评分服务未被查询，或未给出有效结果";
 
     SCRIPT_SYNTAX = "F5001", "a script that cannot be compiled", "无法编译的脚本";
@@ -131,6 +137,7 @@ codes! {
     OUTPUT = "F9007", "output that cannot be written", "输出无法写入";
     EXISTS = "F9008", "a file that would be overwritten", "会被覆盖的文件";
     REMOTE = "F9009", "a server that cannot be reached", "无法访问的服务器";
+    UNKNOWN_NAME = "F9010", "a name that nothing has", "没有任何对象使用的名称";
 
     REQUEST = "F9501", "a request that cannot be read", "无法读取的请求";
     NO_ADDRESS = "F9502", "an unknown endpoint", "未知的接口";
@@ -141,6 +148,13 @@ codes! {
     NO_MODEL = "F9507", "an unknown model", "未知的模型";
     JOURNAL = "F9508", "a journal that cannot be read or written", "无法读写的日志文件";
     LISTEN = "F9509", "an address that the server cannot listen on", "服务器无法监听的地址";
+
+    HOST = "F9520", "a name by which this server is not called, or a page that may not write", "不属于本服务器的主机名，或无权写入的网页";
+    NO_TOKEN = "F9521", "a request without a valid token", "没有有效令牌的请求";
+    ROLE = "F9522", "a token whose role is not enough", "令牌的角色权限不足";
+    BUSY = "F9523", "a request for which there was no time or no room", "因超时或资源不足而未处理的请求";
+    TOKENS = "F9524", "tokens that cannot be read or changed", "无法读取或更改的令牌";
+    TLS = "F9525", "a certificate that cannot be used", "无法使用的证书";
 }
 
 #[cfg(test)]

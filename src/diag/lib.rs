@@ -12,7 +12,7 @@ mod zh;
 
 pub use codes::{Code, all as all_codes};
 pub use nearest::{did_you_mean, nearest, suggestion};
-pub use plain::{address, diagram, is_secret, markdown, one_line, visible};
+pub use plain::{address, diagram, is_secret, markdown, mask, one_line, visible};
 pub use render::{render, render_json};
 pub use source::{LineColumn, Place, SourceId, Sources, Span};
 pub use text::{Argument, Text, placeholders};

@@ -10,8 +10,7 @@ mod secrets;
 use std::borrow::Cow;
 
 pub use markup::markdown;
-pub(super) use secrets::mask;
-pub use secrets::{address, is_secret};
+pub use secrets::{address, is_secret, mask};
 
 /// Escapes control characters, and those that change the direction of text, as `\u001b`; keeps newlines and tabs. In JSON this is an
 /// escape of the same character.

@@ -75,6 +75,11 @@ impl Sources {
         self.files.get(id.0 as usize)
     }
 
+    /// In the order in which they were added.
+    pub fn ids(&self) -> impl Iterator<Item = SourceId> {
+        (0..u32::try_from(self.files.len()).unwrap_or(u32::MAX)).map(SourceId)
+    }
+
     pub fn path(&self, id: SourceId) -> &str {
         self.file(id).map_or("", |f| &f.path)
     }

@@ -6,11 +6,15 @@
 mod commands;
 mod estate;
 mod language;
+mod notices;
 mod project;
+mod replay;
 mod rules;
+mod server;
 mod signal;
 
-const PARTS: &[&[(&str, &str)]] = &[language::PART, rules::PART, estate::PART, signal::PART, project::PART, commands::PART];
+const PARTS: &[&[(&str, &str)]] =
+    &[language::PART, rules::PART, estate::PART, signal::PART, project::PART, commands::PART, server::PART, notices::PART, replay::PART];
 
 /// Every English template with its Chinese.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {

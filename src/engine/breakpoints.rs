@@ -70,7 +70,7 @@ impl<'a> Engine<'a> {
                 }
             }
             CondKind::Probe { to, window, .. } => {
-                let targets = to.as_ref().map(|place| self.place(place, env)).unwrap_or_default();
+                let targets = to.as_ref().map(|place| self.with_instances(self.place(place, env))).unwrap_or_default();
                 for probe in targets.iter().flat_map(|c| self.facts.probes_on(*c)) {
                     found.add(probe.time);
                     found.add(probe.time.plus(*window));
@@ -127,8 +127,8 @@ impl<'a> Engine<'a> {
     /// The instants at which samples arrive and go stale, each shifted by `shift`.
     fn metric_breakpoints(&self, component: ComponentId, metric: &Metric, shift: Duration, found: &mut Found) {
         let staleness = self.metric_def(component, &metric.name).map_or(0, |def| def.staleness);
-        for (_, series) in self.series_of(component, &metric.name) {
-            let samples = series.within(found.from.minus(shift + staleness + 1), found.to);
+        for told in self.series_of(component, &metric.name) {
+            let samples = told.series.within(found.from.minus(shift + staleness + 1), found.to);
             for (index, (time, _)) in samples.iter().enumerate() {
                 found.add(time.plus(shift));
                 // If the next sample comes in time, this one never goes stale.
@@ -141,8 +141,8 @@ impl<'a> Engine<'a> {
 
     /// The instants at which samples enter and leave a window.
     fn sample_breakpoints(&self, component: ComponentId, metric: &str, window: Duration, found: &mut Found) {
-        for (_, series) in self.series_of(component, metric) {
-            for (time, _) in series.within(found.from.minus(window), found.to) {
+        for told in self.series_of(component, metric) {
+            for (time, _) in told.series.within(found.from.minus(window), found.to) {
                 found.add(*time);
                 found.add(time.plus(window));
             }

@@ -1,11 +1,13 @@
 //! Turns evidence into data: what a diagnosis shows for a condition. Its words are in package `words`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use compile::plan::Quantifier;
 use estate::{ComponentId, Snapshot};
-use signal::{Facts, Origin};
+use signal::{Facts, KUBERNETES, Origin};
 use value::{Dimension, Duration, Time, Truth, Unit, format_number};
 
 use super::evidence::{Detail, Evidence, Known, Missing, Reading, SignalRef};
@@ -141,19 +143,68 @@ pub struct SampleView {
     pub origin: Origin,
     #[serde(flatten)]
     pub signal: Sample,
+    /// What it is on, if that is an instance of the component that the condition is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceView>,
     /// The same in one line, in the language of the report.
     pub text: String,
+}
+
+/// A component that comes and goes for another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct InstanceView {
+    pub component: String,
+    /// Its type.
+    pub kind: String,
+    /// Its workload.
+    pub of: String,
+    /// Whether the topology has it; otherwise only the signal names it.
+    pub listed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Sample {
-    Alert { name: String, since: Time },
-    Series { series: String },
-    Log { time: Time, line: String },
-    Change { time: Time, line: String },
-    Probe { time: Time, success: bool },
-    Report { time: Time, line: String },
+    Alert {
+        name: String,
+        since: Time,
+    },
+    Series {
+        series: String,
+    },
+    Log {
+        time: Time,
+        line: String,
+    },
+    Change {
+        time: Time,
+        line: String,
+    },
+    Probe {
+        time: Time,
+        success: bool,
+    },
+    Report {
+        time: Time,
+        line: String,
+    },
+    /// What a cluster says about an object.
+    Event(EventView),
+}
+
+/// An event of a cluster, as often as the condition found it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct EventView {
+    /// `OOMKilled`
+    pub reason: String,
+    /// Kind, namespace and name: `Pod shop/order-db-0`; empty if unknown.
+    pub object: String,
+    /// How often it happened, as the cluster counts.
+    pub count: u64,
+    pub first: Time,
+    pub last: Time,
+    /// May be empty.
+    pub message: String,
 }
 
 impl Evidence<'_> {
@@ -166,7 +217,7 @@ impl Evidence<'_> {
             truth: self.truth,
             found: self.found(estate),
             time: self.sampled().unwrap_or(self.at),
-            sources: self.signals.iter().take(MAX_SOURCES).filter_map(|s| describe_signal(*s, facts)).collect(),
+            sources: sources(&self.signals, self.about, estate, facts),
             text: String::new(),
         }
     }
@@ -324,8 +375,88 @@ fn unknown(reading: &Reading) -> Option<Found> {
     }
 }
 
+/// Signals with their places in the bundle, at most [`MAX_SOURCES`]. What a cluster told of twice, at its first and its last time, is one.
+fn sources(signals: &[SignalRef], about: Option<ComponentId>, estate: &Snapshot, facts: &Facts) -> Vec<SampleView> {
+    let mut views: Vec<SampleView> = Vec::new();
+    let mut told: BTreeMap<Said<'_>, usize> = BTreeMap::new();
+    for from in signals {
+        let Some(said) = said(*from, facts) else {
+            if views.len() < MAX_SOURCES {
+                views.extend(describe_signal(*from, about, estate, facts));
+            }
+            continue;
+        };
+        let known = told.get(&said.what).and_then(|at| views.get_mut(*at));
+        if let Some(SampleView { signal: Sample::Event(view), .. }) = known {
+            (view.first, view.last) = (view.first.min(said.time), view.last.max(said.time));
+        } else if views.len() < MAX_SOURCES {
+            let signal = Sample::Event(said.what.view(said.time));
+            told.insert(said.what, views.len());
+            let instance = instance(*from, about, estate, facts);
+            views.push(SampleView { origin: said.origin.clone(), signal, instance, text: String::new() });
+        }
+    }
+    views
+}
+
+/// What a cluster said, without when.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Said<'f> {
+    component: Option<ComponentId>,
+    instance: Option<&'f str>,
+    text: &'f str,
+    labels: &'f BTreeMap<String, String>,
+}
+
+struct SaidAt<'f> {
+    what: Said<'f>,
+    time: Time,
+    origin: &'f Origin,
+}
+
+/// `None` for a signal that does not come from a cluster.
+fn said(signal: SignalRef, facts: &Facts) -> Option<SaidAt<'_>> {
+    let (what, time, origin) = match signal {
+        SignalRef::Log(i) => {
+            let line = facts.logs.get(i)?;
+            let what = Said { component: line.component, instance: line.instance.as_deref(), text: &line.text, labels: &line.labels };
+            (what, line.time, &line.origin)
+        }
+        SignalRef::Change(i) => {
+            let change = facts.changes.get(i)?;
+            let (component, instance) = (change.component, change.instance.as_deref());
+            (Said { component, instance, text: &change.text, labels: &change.attributes }, change.time, &change.origin)
+        }
+        SignalRef::Alert(_) | SignalRef::Series(_) | SignalRef::Probe(_) | SignalRef::Report(_) => return None,
+    };
+    let from_cluster = what.named("source") == KUBERNETES && !what.named("reason").is_empty();
+    from_cluster.then_some(SaidAt { what, time, origin })
+}
+
+impl Said<'_> {
+    /// The label of that name; empty if it is missing.
+    fn named(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    fn view(&self, time: Time) -> EventView {
+        let reason = self.named("reason");
+        let name: Vec<&str> = ["namespace", "name"].into_iter().map(|part| self.named(part)).filter(|part| !part.is_empty()).collect();
+        let message = self.text.strip_prefix(reason).unwrap_or(self.text);
+        EventView {
+            reason: shorten(reason),
+            object: shorten(format!("{} {}", self.named("kind"), name.join("/")).trim()),
+            count: self.named("count").parse().unwrap_or(1),
+            first: time,
+            last: time,
+            message: shorten(message.trim_start_matches([':', ' ', '\n'])),
+        }
+    }
+}
+
 /// A signal, with its place in the bundle.
-fn describe_signal(signal: SignalRef, facts: &Facts) -> Option<SampleView> {
+fn describe_signal(signal: SignalRef, about: Option<ComponentId>, estate: &Snapshot, facts: &Facts) -> Option<SampleView> {
+    let instance = instance(signal, about, estate, facts);
     let (origin, signal) = match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).map(|a| (&a.origin, Sample::Alert { name: a.name.clone(), since: a.start }))?,
         SignalRef::Series(i) => facts.series.get(i).map(|s| {
@@ -337,7 +468,33 @@ fn describe_signal(signal: SignalRef, facts: &Facts) -> Option<SampleView> {
         SignalRef::Probe(i) => facts.probes.get(i).map(|p| (&p.origin, Sample::Probe { time: p.time, success: p.success }))?,
         SignalRef::Report(i) => facts.reports.get(i).map(|r| (&r.origin, Sample::Report { time: r.time, line: shorten(&r.text) }))?,
     };
-    Some(SampleView { origin: origin.clone(), signal, text: String::new() })
+    Some(SampleView { origin: origin.clone(), signal, instance, text: String::new() })
+}
+
+/// The instance that a signal is on, and its workload: the component that a condition is about, else the outermost.
+fn instance(signal: SignalRef, about: Option<ComponentId>, estate: &Snapshot, facts: &Facts) -> Option<InstanceView> {
+    let (component, unlisted) = match signal {
+        SignalRef::Alert(i) => facts.alerts.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Series(i) => facts.series.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Log(i) => facts.logs.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Change(i) => facts.changes.get(i).map(|s| (s.component, s.instance.as_ref()))?,
+        SignalRef::Probe(i) => facts.probes.get(i).map(|s| (s.component, None))?,
+        SignalRef::Report(i) => facts.reports.get(i).map(|s| (s.component, None))?,
+    };
+    let at = component?;
+    let id = |of: ComponentId| estate.component(of).id.clone();
+    if let Some(name) = unlisted {
+        return Some(InstanceView { component: name.clone(), kind: "pod".to_owned(), of: id(at), listed: false });
+    }
+    if about == Some(at) {
+        return None;
+    }
+    let workloads = estate.workloads_of(at);
+    let of = match about {
+        Some(about) => workloads.iter().find(|of| of.component == about)?,
+        None => workloads.iter().max_by_key(|of| of.level)?,
+    };
+    Some(InstanceView { component: id(at), kind: estate.component(at).kind.clone(), of: id(of.component), listed: true })
 }
 
 /// The first line, at most 120 characters of it.

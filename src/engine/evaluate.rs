@@ -220,7 +220,8 @@ impl<'a> Engine<'a> {
         self.reach(from, relation, reach, either_way, true).contains(&to)
     }
 
-    /// The last result of a probe within the window.
+    /// The last result of a probe within the window. Of a component without any of its own: of its instances, of which one that answers
+    /// is enough.
     fn probed(
         &self,
         cond: &'a Cond,
@@ -231,13 +232,23 @@ impl<'a> Engine<'a> {
         at: Time,
     ) -> Evidence<'a> {
         let targets = to.map(|place| self.place(place, env)).unwrap_or_default();
-        let starts = from.map(|place| self.place(place, env));
-        let positions = targets.iter().flat_map(|c| self.facts.probes_of.get(c).into_iter().flatten().copied());
-        let last = positions
-            .filter_map(|index| Some((index, self.facts.probes.get(index)?)))
-            .filter(|(_, p)| p.time <= at && p.time > at.minus(window))
-            .filter(|(_, p)| starts.as_ref().is_none_or(|starts| p.from.is_some_and(|f| starts.contains(&f))))
-            .max_by_key(|(index, p)| (p.time, *index));
+        let starts = from.map(|place| self.with_instances(self.place(place, env)));
+        let last_on = |(target, level): (ComponentId, u8)| {
+            let positions = self.facts.probes_of.get(&target).into_iter().flatten().copied();
+            let last = positions
+                .filter_map(|index| Some((index, self.facts.probes.get(index)?)))
+                .filter(|(_, p)| p.time <= at && p.time > at.minus(window))
+                .filter(|(_, p)| starts.as_ref().is_none_or(|starts| p.from.is_some_and(|f| starts.contains(&f))))
+                .max_by_key(|(index, p)| (p.time, *index));
+            last.map(|(index, probe)| (level, index, probe))
+        };
+        let all: Vec<_> = self.by_level(&targets).into_iter().filter_map(last_on).collect();
+        let nearest = all.iter().map(|(level, ..)| *level).min();
+        let last = all
+            .into_iter()
+            .filter(|(level, ..)| Some(*level) == nearest)
+            .max_by_key(|(level, index, p)| (*level > 0 && p.success, p.time, *index))
+            .map(|(_, index, probe)| (index, probe));
         let truth = last.map_or(Truth::Unknown, |(_, p)| Truth::from(p.success == succeeds));
         let mut evidence =
             Evidence::leaf(cond, at, truth, targets.first().copied(), Detail::Probed { last: last.map(|(_, p)| (p.time, p.success)) });

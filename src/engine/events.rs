@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use compile::plan::{Cond, Event, EventKind};
-use estate::{ComponentId, Model};
+use estate::ComponentId;
 use value::{Duration, Time, Truth};
 
 use super::Engine;
 use super::evaluate::Env;
 use super::evidence::{Detail, Evidence, Missing, SignalRef};
 use super::memo::node;
+use super::workload::is_from;
 
 impl<'a> Engine<'a> {
     pub(super) fn event(&self, cond: &'a Cond, event: &'a Event, env: &Env<'_, 'a>, at: Time) -> Evidence<'a> {
@@ -21,6 +22,7 @@ impl<'a> Engine<'a> {
             EventKind::Log => (self.facts.present.logs, "logs"),
             EventKind::Change => (self.facts.present.events, "changes"),
             EventKind::Report => (self.facts.present.events, "reports"),
+            EventKind::Event => (self.facts.present.events, "events"),
         };
         if !present {
             return Evidence::leaf(cond, at, Truth::Unknown, about, Detail::Missing(Missing::Signals { kind: kind.to_owned() }));
@@ -36,31 +38,24 @@ impl<'a> Engine<'a> {
         Evidence { signals, ..Evidence::leaf(cond, at, truth, about, detail) }
     }
 
-    /// The matching signals on its places, at any time, in order.
+    /// The matching signals on its places and their instances, at any time, in order.
     pub(super) fn matching(&self, event: &Event, env: &Env<'_, 'a>) -> Rc<Vec<SignalRef>> {
         self.memo.matching(node(event), env, || {
-            let places = event.on.as_ref().map(|target| self.targets(target, env));
+            let places = event.on.as_ref().map(|target| self.with_instances(self.targets(target, env)));
             self.candidates(event.kind, places.as_deref()).into_iter().filter(|signal| self.fits(*signal, event)).collect()
         })
     }
 
     /// All signals of a kind on the places; on any component if no places are given.
     fn candidates(&self, kind: EventKind, places: Option<&[ComponentId]>) -> Vec<SignalRef> {
-        let (index, len): (&BTreeMap<ComponentId, Vec<usize>>, usize) = match kind {
-            EventKind::Alert => (&self.facts.alerts_of, self.facts.alerts.len()),
-            EventKind::Log => (&self.facts.logs_of, self.facts.logs.len()),
-            EventKind::Change => (&self.facts.changes_of, self.facts.changes.len()),
-            EventKind::Report => (&self.facts.reports_of, self.facts.reports.len()),
-        };
-        let wrap = |position: usize| match kind {
-            EventKind::Alert => SignalRef::Alert(position),
-            EventKind::Log => SignalRef::Log(position),
-            EventKind::Change => SignalRef::Change(position),
-            EventKind::Report => SignalRef::Report(position),
-        };
-        match places {
-            None => (0..len).map(wrap).collect(),
-            Some(places) => places.iter().filter_map(|c| index.get(c)).flatten().copied().map(wrap).collect(),
+        let facts = self.facts;
+        match kind {
+            EventKind::Alert => listed(&facts.alerts_of, facts.alerts.len(), places, SignalRef::Alert),
+            EventKind::Log => listed(&facts.logs_of, facts.logs.len(), places, SignalRef::Log),
+            EventKind::Change => listed(&facts.changes_of, facts.changes.len(), places, SignalRef::Change),
+            EventKind::Report => listed(&facts.reports_of, facts.reports.len(), places, SignalRef::Report),
+            // What a cluster says is a line, or a change.
+            EventKind::Event => [self.candidates(EventKind::Log, places), self.candidates(EventKind::Change, places)].concat(),
         }
     }
 
@@ -97,12 +92,7 @@ impl<'a> Engine<'a> {
         };
         event.texts.iter().all(|t| t.is_in(text))
             && event.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
-            && event.source.as_ref().is_none_or(|source| self.is_from(self.estate.model(), component, source, labels))
-    }
-
-    fn is_from(&self, model: &Model, component: Option<ComponentId>, source: &str, labels: &BTreeMap<String, String>) -> bool {
-        let kind = component.map_or(estate::ROOT_TYPE, |c| self.estate.component(c).kind.as_str());
-        model.log_source(kind, source).is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
+            && event.source.as_ref().is_none_or(|source| is_from(self.estate, component, source, labels))
     }
 
     /// The largest group of signals with the same value of an attribute; the first value in order wins a tie.
@@ -127,5 +117,18 @@ impl<'a> Engine<'a> {
             }
         }
         best
+    }
+}
+
+/// The positions of signals on the places; of all `len` signals if no places are given.
+fn listed(
+    of: &BTreeMap<ComponentId, Vec<usize>>,
+    len: usize,
+    places: Option<&[ComponentId]>,
+    wrap: fn(usize) -> SignalRef,
+) -> Vec<SignalRef> {
+    match places {
+        None => (0..len).map(wrap).collect(),
+        Some(places) => places.iter().filter_map(|place| of.get(place)).flatten().copied().map(wrap).collect(),
     }
 }

@@ -63,7 +63,7 @@ pub enum Missing {
     Metric { metric: String },
     /// Its type has no such state.
     State { state: String },
-    /// The bundle has no signals of this kind: `alerts`, `metrics`, `logs`, `changes`, `reports`.
+    /// The bundle has no signals of this kind: `alerts`, `metrics`, `logs`, `changes`, `events`, `reports`.
     Signals { kind: String },
     /// No sample of the metric.
     Sample { metric: String },

@@ -18,10 +18,11 @@ mod sets;
 mod unjudged;
 mod values;
 mod walk;
+mod workload;
 
 use std::collections::BTreeMap;
 
-pub use describe::{Element, EvidenceView, Found, Gap, Sample, SampleView, Side};
+pub use describe::{Element, EventView, EvidenceView, Found, Gap, InstanceView, Sample, SampleView, Side};
 pub use evidence::{Detail, Evidence, Missing, Reading, SignalRef};
 pub use misses::{NearMiss, Unbound, Why, WhyNot};
 pub use sets::passes;
@@ -206,7 +207,7 @@ impl<'a> Engine<'a> {
             }
         }
         for suppression in &rule.suppressions {
-            conclusions.suppressed.push(self.targets(&suppression.on, &env));
+            conclusions.suppressed.push(self.with_instances(self.targets(&suppression.on, &env)));
         }
         conclusions
     }

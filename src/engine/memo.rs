@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use compile::plan::{Cond, CondKind, Plan, Reach};
-use estate::ComponentId;
+use estate::{ComponentId, Instance};
 use value::{Duration, Time, Truth};
 
 use super::Engine;
@@ -26,6 +26,7 @@ pub(super) struct Memo {
     reach: RefCell<BTreeMap<Walk, Rc<BTreeSet<ComponentId>>>>,
     /// The series of a metric of a component, combined at each instant at which a sample of one of them came.
     combined: RefCell<BTreeMap<(ComponentId, String), Samples>>,
+    instances: RefCell<BTreeMap<ComponentId, Rc<Vec<Instance>>>>,
 }
 
 pub(super) type Samples = Rc<Vec<(Time, f64)>>;
@@ -46,6 +47,10 @@ impl Memo {
 
     pub(super) fn combined(&self, component: ComponentId, metric: &str, make: impl FnOnce() -> Vec<(Time, f64)>) -> Samples {
         remember(&self.combined, (component, metric.to_owned()), make)
+    }
+
+    pub(super) fn instances(&self, component: ComponentId, make: impl FnOnce() -> Vec<Instance>) -> Rc<Vec<Instance>> {
+        remember(&self.instances, component, make)
     }
 
     pub(super) fn elements(&self, node: usize, env: &Env<'_, '_>, make: impl FnOnce() -> Vec<ComponentId>) -> Rc<Vec<ComponentId>> {

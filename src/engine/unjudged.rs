@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compile::plan::{Argument, Call, Cond, CondKind, EventKind, Rule, Status, Value};
+use compile::plan::{Argument, Cond, CondKind, EventKind, Rule, Status};
 
 use super::Engine;
 
@@ -27,7 +27,7 @@ impl<'a> Engine<'a> {
             "alerts" => present.alerts,
             "metrics" => present.metrics,
             "logs" => present.logs,
-            "changes" | "reports" | "probes" => present.events,
+            "changes" | "events" | "reports" | "probes" => present.events,
             metric => {
                 let name = metric.trim_matches('`');
                 let since = self.at.minus(self.lookback);
@@ -44,6 +44,13 @@ impl<'a> Engine<'a> {
     /// The kinds of signals that a condition asks for.
     fn kinds(&self, cond: &Cond, asked: &mut BTreeSet<String>) {
         cond.children().into_iter().for_each(|child| self.kinds(child, asked));
+        let calls = cond.calls();
+        let metrics = cond.metrics().into_iter().chain(calls.iter().flat_map(|call| call.metrics()));
+        asked.extend(metrics.map(|metric| self.metric_kind(&metric.name)));
+        // A script that takes a component may read any of its metrics.
+        if calls.iter().flat_map(|call| &call.arguments).any(|argument| matches!(argument, Argument::Component(_))) {
+            asked.insert("metrics".to_owned());
+        }
         match &cond.kind {
             CondKind::Event(event) => {
                 let kind = match event.kind {
@@ -51,22 +58,22 @@ impl<'a> Engine<'a> {
                     EventKind::Log => "logs",
                     EventKind::Change => "changes",
                     EventKind::Report => "reports",
+                    EventKind::Event => "events",
                 };
                 asked.insert(kind.to_owned());
             }
             CondKind::Probe { .. } => {
                 asked.insert("probes".to_owned());
             }
-            CondKind::Compare { left, right, .. } => [left, right].into_iter().for_each(|value| self.of_value(value, asked)),
-            CondKind::Trend { metric, .. } | CondKind::Baseline { metric, .. } => {
-                asked.insert(self.metric_kind(&metric.name));
-            }
-            CondKind::Script(call) => self.of_call(call, asked),
             CondKind::State { state, .. } => {
                 let bodies = self.plan.states.iter().filter(|((_, name), _)| name == state);
                 bodies.for_each(|(_, body)| self.kinds(body, asked));
             }
-            CondKind::Or(_)
+            CondKind::Compare { .. }
+            | CondKind::Trend { .. }
+            | CondKind::Baseline { .. }
+            | CondKind::Script(_)
+            | CondKind::Or(_)
             | CondKind::And(_)
             | CondKind::Not(_)
             | CondKind::Held { .. }
@@ -74,32 +81,6 @@ impl<'a> Engine<'a> {
             | CondKind::Unexplained(_)
             | CondKind::Link { .. }
             | CondKind::Shares { .. } => {}
-        }
-    }
-
-    fn of_value(&self, value: &Value, asked: &mut BTreeSet<String>) {
-        match value {
-            Value::Metric(metric) | Value::Aggregate { metric, .. } => {
-                asked.insert(self.metric_kind(&metric.name));
-            }
-            Value::Share { of, .. } => self.of_value(of, asked),
-            Value::Script(call) => self.of_call(call, asked),
-            Value::Number { .. } | Value::Text(_) | Value::Attribute { .. } => {}
-        }
-    }
-
-    /// A script that takes a component may read any of its metrics.
-    fn of_call(&self, call: &Call, asked: &mut BTreeSet<String>) {
-        for argument in &call.arguments {
-            match argument {
-                Argument::Component(_) => {
-                    asked.insert("metrics".to_owned());
-                }
-                Argument::Metric(metric) => {
-                    asked.insert(self.metric_kind(&metric.name));
-                }
-                Argument::Number(_) | Argument::Text(_) => {}
-            }
         }
     }
 }

@@ -3,12 +3,12 @@
 use compile::plan::{Argument, Call, Cond, Metric, Op, Stat, Value};
 use compile::{ScriptComponent, ScriptError, ScriptValue};
 use estate::{Aggregate, AttributeDef, AttributeKind, AttributeValue, ComponentId, Member, MetricDef};
-use signal::Series;
 use value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
 
 use super::Engine;
 use super::evaluate::{Env, compare};
 use super::evidence::{Detail, Evidence, Known, Missing, Reading, SignalRef};
+use super::workload::{Nearest, Told};
 
 /// Baselines compare with samples this far before and after the same time of day.
 pub(super) const SAME_TIME: Duration = 30 * MINUTE;
@@ -34,12 +34,6 @@ impl<'a> Engine<'a> {
 
     fn name(&self, component: ComponentId, member: &str) -> String {
         format!("{}.{member}", self.estate.component(component).id)
-    }
-
-    /// Positions and series of a metric.
-    pub(super) fn series_of(&self, component: ComponentId, metric: &str) -> Vec<(usize, &'a Series)> {
-        let positions = self.facts.series_of.get(&(component, metric.to_owned()));
-        positions.into_iter().flatten().filter_map(|&index| Some((index, self.facts.series.get(index)?))).collect()
     }
 
     pub(super) fn reading(&self, value: &'a Value, unit: Option<Unit>, env: &Env<'_, 'a>, at: Time) -> Read {
@@ -93,7 +87,8 @@ impl<'a> Engine<'a> {
         Reading { value, unit, time: None, name: full }
     }
 
-    /// The metric at an instant: the latest sample of each series that is not stale, combined as the model declares.
+    /// The metric at an instant: the latest sample of each series that is not stale, combined as the model declares. Without any of its
+    /// own, those of its instances.
     pub(super) fn metric(&self, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Read {
         let Some(component) = env.subject(metric.subject) else {
             return (Reading::unknown(metric.name.clone(), Some(metric.unit), Missing::Component), Vec::new(), None);
@@ -108,19 +103,17 @@ impl<'a> Engine<'a> {
             return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new());
         };
         let series = self.series_of(component, metric);
-        let fresh: Vec<(usize, Time, f64)> =
-            series.iter().filter_map(|(index, s)| s.at(at, def.staleness).map(|(time, value)| (*index, time, value))).collect();
-        if fresh.is_empty() {
+        let fresh = Nearest::of(&series, def.staleness, at);
+        if fresh.values.is_empty() {
             return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new());
         }
-        let values: Vec<f64> = fresh.iter().map(|(.., value)| *value).collect();
-        let value = combine(def.aggregate, &values);
-        let time = fresh.iter().map(|(_, time, _)| *time).max();
-        (Known::Number(value), time, fresh.iter().map(|(index, ..)| SignalRef::Series(*index)).collect())
+        let time = fresh.values.iter().map(|(_, time, _)| *time).max();
+        let signals = fresh.values.iter().map(|(index, ..)| SignalRef::Series(*index)).collect();
+        (Known::Number(fresh.combined(def.aggregate)), time, signals)
     }
 
-    fn why_no_sample(&self, series: &[(usize, &Series)], def: &MetricDef, at: Time) -> Missing {
-        let last = series.iter().filter_map(|(_, s)| s.points.iter().rfind(|(time, _)| *time <= at)).max_by_key(|(time, _)| *time);
+    fn why_no_sample(&self, series: &[Told<'_>], def: &MetricDef, at: Time) -> Missing {
+        let last = series.iter().filter_map(|told| told.series.points.iter().rfind(|(time, _)| *time <= at)).max_by_key(|(time, _)| *time);
         match last {
             None if !self.facts.present.metrics => Missing::Signals { kind: "metrics".to_owned() },
             None => Missing::Sample { metric: def.name.clone() },
@@ -133,10 +126,11 @@ impl<'a> Engine<'a> {
     /// each instant, as they are for a single reading.
     fn samples(&self, component: ComponentId, metric: &str, window: Duration, at: Time) -> (Vec<(Time, f64)>, Vec<SignalRef>) {
         let series = self.series_of(component, metric);
-        let speaks = |s: &Series| s.within(at.minus(window), at).iter().any(|(_, value)| !value.is_nan());
-        let signals = series.iter().filter(|(_, s)| speaks(s)).map(|(index, _)| SignalRef::Series(*index)).collect();
-        let all: Vec<&Series> = series.iter().map(|(_, s)| *s).collect();
-        (self.history(component, metric, &all, at.minus(window), at), signals)
+        let speaks = |told: &&Told<'_>| told.series.within(at.minus(window), at).iter().any(|(_, value)| !value.is_nan());
+        let speaking: Vec<Told<'_>> = series.iter().filter(speaks).copied().collect();
+        let level = speaking.iter().map(|told| told.level).min();
+        let signals = speaking.iter().filter(|told| Some(told.level) == level).map(|told| SignalRef::Series(told.at)).collect();
+        (self.history(component, metric, &series, at.minus(window), at), signals)
     }
 
     fn aggregate(&self, stat: Stat, metric: &Metric, window: Duration, env: &Env<'_, 'a>, at: Time) -> Read {
@@ -241,8 +235,8 @@ impl<'a> Engine<'a> {
             let apart = at.since(time).rem_euclid(cycle);
             apart.min(cycle - apart) <= SAME_TIME
         };
-        let healthy: Vec<&Series> = self.facts.baseline(component, metric).collect();
-        if healthy.iter().any(|s| s.points.iter().any(|(_, value)| !value.is_nan())) {
+        let healthy = self.baseline_of(component, metric);
+        if healthy.iter().any(|told| told.series.points.iter().any(|(_, value)| !value.is_nan())) {
             let samples = self.together(component, metric, &healthy, Time::MIN, Time::MAX);
             let same: Vec<f64> = samples.iter().filter(|(time, _)| near(*time, DAY)).map(|(_, value)| *value).collect();
             return if same.len() >= MIN_BASELINE { same } else { samples.iter().map(|(_, value)| *value).collect() };
@@ -250,29 +244,33 @@ impl<'a> Engine<'a> {
         // Both ends belong to the half hour around the same time of day.
         let earliest = at.minus(period + SAME_TIME + 1);
         let latest = at.minus(cycle).plus(SAME_TIME);
-        let series: Vec<&Series> = self.series_of(component, metric).into_iter().map(|(_, s)| s).collect();
+        let series = self.series_of(component, metric);
         let samples = self.history(component, metric, &series, earliest, latest);
         samples.into_iter().filter(|(time, _)| near(*time, cycle)).map(|(_, value)| value).collect()
     }
 
     /// The same for the bundle's own series, combined once for all windows.
-    fn history(&self, component: ComponentId, metric: &str, series: &[&Series], from: Time, to: Time) -> Vec<(Time, f64)> {
+    fn history(&self, component: ComponentId, metric: &str, series: &[Told<'_>], from: Time, to: Time) -> Vec<(Time, f64)> {
         let all = self.memo.combined(component, metric, || self.together(component, metric, series, Time::MIN, self.at));
         let start = all.partition_point(|(time, _)| *time <= from);
         let end = all.partition_point(|(time, _)| *time <= to);
         all.get(start..end).unwrap_or(&[]).to_vec()
     }
 
-    /// The metric at each instant after `from`, up to `to`, at which one of the series has a sample; all series combined.
-    fn together(&self, component: ComponentId, metric: &str, series: &[&Series], from: Time, to: Time) -> Vec<(Time, f64)> {
+    /// The metric at each instant after `from`, up to `to`, at which one of the nearest series has a sample; all of these combined.
+    fn together(&self, component: ComponentId, metric: &str, series: &[Told<'_>], from: Time, to: Time) -> Vec<(Time, f64)> {
         let Some(def) = self.metric_def(component, metric) else { return Vec::new() };
-        let times: std::collections::BTreeSet<Time> =
-            series.iter().flat_map(|s| s.within(from, to)).filter(|(_, value)| !value.is_nan()).map(|(time, _)| *time).collect();
+        let times: std::collections::BTreeSet<Time> = series
+            .iter()
+            .flat_map(|told| told.series.within(from, to))
+            .filter(|(_, value)| !value.is_nan())
+            .map(|(time, _)| *time)
+            .collect();
         let value = |time: Time| {
-            let fresh: Vec<f64> = series.iter().filter_map(|s| s.at(time, def.staleness)).map(|(_, value)| value).collect();
-            (time, combine(def.aggregate, &fresh))
+            let fresh = Nearest::of(series, def.staleness, time);
+            fresh.values.iter().any(|(_, sampled, _)| *sampled == time).then(|| (time, fresh.combined(def.aggregate)))
         };
-        times.into_iter().map(value).collect()
+        times.into_iter().filter_map(value).collect()
     }
 
     /// Calls a script predicate. Also returns the component that its first component argument names.

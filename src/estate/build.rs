@@ -8,13 +8,14 @@ use value::fields::{Reader, listed};
 use value::yaml::{self, Node};
 
 use super::component::{AttributeValue, Component, Tier};
-use super::declared::{Declared, DeclaredComponent};
+use super::declared::{Declared, DeclaredComponent, Written};
 use super::extensions::Extensions;
 use super::model::{Member, Model};
 use super::quantity::{fit, undeclared};
 use super::read_model::{ModelDraft, read_model};
 use super::read_topology::read_topology;
 use super::resolve::{problem, resolve};
+use super::slots::{ROOM, Slots};
 use super::snapshot::Snapshot;
 use super::validate::{Names, groups, relations};
 
@@ -36,6 +37,27 @@ pub fn base_model() -> Model {
 /// `model_files` refine the base model; later files override earlier ones. A bundle's `topology.json` is a topology file like
 /// any other. The diagnostics are sorted by file and place.
 pub fn build(sources: &Sources, model_files: &[SourceId], topology_files: &[SourceId]) -> (Snapshot, Vec<Diagnostic>) {
+    let Built { estate, diagnostics, .. } = build_over(sources, model_files, topology_files, Vec::new);
+    (estate, diagnostics)
+}
+
+/// An estate, and what is said about components that it does not have.
+#[derive(Debug)]
+pub struct Built {
+    pub estate: Snapshot,
+    /// More about components that something else declares: their type is empty unless a more special one is said. Numbers are in their
+    /// base unit.
+    pub overlays: Vec<DeclaredComponent>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The same, where files may say more about components that a store has: `elsewhere` gives these, and is asked only if it matters.
+pub fn build_over(
+    sources: &Sources,
+    model_files: &[SourceId],
+    topology_files: &[SourceId],
+    elsewhere: impl FnOnce() -> Vec<DeclaredComponent>,
+) -> Built {
     let (model, mut diagnostics) = if model_files.is_empty() { (base_model(), Vec::new()) } else { model(sources, model_files) };
     let mut reader = Reader::new(sources);
     let mut declared = Declared::default();
@@ -43,22 +65,30 @@ pub fn build(sources: &Sources, model_files: &[SourceId], topology_files: &[Sour
         read_topology(&mut reader, &root, &mut declared);
     }
     diagnostics.append(&mut reader.diagnostics);
-    let (snapshot, mut found) = build_declared(model, declared);
-    diagnostics.append(&mut found);
+    let mut built = checked(model, declared, elsewhere);
+    diagnostics.append(&mut built.diagnostics);
     sort(sources, &mut diagnostics);
-    (snapshot, diagnostics)
+    Built { diagnostics, ..built }
 }
 
 /// The snapshot of what is declared, wherever that comes from. Invalid items are reported and left out.
 pub fn build_declared(model: Model, declared: Declared) -> (Snapshot, Vec<Diagnostic>) {
-    let Declared { components: said, relations: related, groups: grouped, broken } = declared;
+    let Built { estate, diagnostics, .. } = checked(model, declared, Vec::new);
+    (estate, diagnostics)
+}
+
+fn checked(model: Model, declared: Declared, elsewhere: impl FnOnce() -> Vec<DeclaredComponent>) -> Built {
+    let Declared { components: mut said, relations: related, groups: grouped, broken } = declared;
     let mut complaints = Vec::new();
     let mut broken: BTreeSet<String> = broken.into_iter().collect();
-    let components = components(&mut complaints, &model, said, &mut broken);
-    let mut names = Names::new(&components, &broken);
+    let mut extensions = Extensions::of(&mut said);
+    let components = components(&mut complaints, &model, said, &mut broken, &mut extensions);
+    let overlays = overlays(&mut complaints, &model, &components, extensions.without(&broken), elsewhere);
+    let slots = Slots::new(components.len(), ROOM);
+    let mut names = Names::new(&components, &slots, &broken);
     let groups = groups(&mut complaints, &grouped, &mut names);
     let (edges, effects) = relations(&mut complaints, &model, &related, &names);
-    (Snapshot::new(model, components, edges, effects, groups), complaints)
+    Built { estate: Snapshot::new(model, components, &edges, effects, groups, slots), overlays, diagnostics: complaints }
 }
 
 /// The base model refined by these files.
@@ -91,13 +121,13 @@ fn parse_all(reader: &mut Reader<'_>, sources: &Sources, files: &[SourceId]) -> 
 }
 
 /// Components in the order of their ids. Those of unknown types become broken.
-fn components(
+pub(super) fn components(
     complaints: &mut Vec<Diagnostic>,
     model: &Model,
     mut said: Vec<DeclaredComponent>,
     broken: &mut BTreeSet<String>,
+    extensions: &mut Extensions,
 ) -> Vec<Component> {
-    let mut extensions = Extensions::of(&mut said);
     // Stable: of several with one id, the first that was declared counts.
     said.sort_by(|a, b| a.id.cmp(&b.id));
     let mut good = Vec::with_capacity(said.len());
@@ -123,8 +153,43 @@ fn components(
         let name = name.unwrap_or_else(|| id.clone());
         good.push(Component { id, kind, name, owner, environment, tier, attributes, aliases, place });
     }
-    extensions.report_rest(complaints, &good, broken);
     good
+}
+
+/// What is said about components that only something else declares. What nothing declares is reported.
+fn overlays(
+    complaints: &mut Vec<Diagnostic>,
+    model: &Model,
+    good: &[Component],
+    mut extensions: Extensions,
+    elsewhere: impl FnOnce() -> Vec<DeclaredComponent>,
+) -> Vec<DeclaredComponent> {
+    if extensions.is_empty() {
+        return Vec::new();
+    }
+    let others = elsewhere();
+    let concerned = others.iter().filter(|other| extensions.concern(&other.id)).collect::<Vec<_>>();
+    let overlays = concerned.into_iter().filter_map(|other| overlay(complaints, model, other, &mut extensions)).collect();
+    let ids = good.iter().map(|one| one.id.as_str()).chain(others.iter().map(|one| one.id.as_str()));
+    extensions.report_rest(complaints, &ids);
+    overlays
+}
+
+fn overlay(
+    complaints: &mut Vec<Diagnostic>,
+    model: &Model,
+    other: &DeclaredComponent,
+    extensions: &mut Extensions,
+) -> Option<DeclaredComponent> {
+    let mut said = DeclaredComponent { id: other.id.clone(), kind: other.kind.clone(), extends: true, ..DeclaredComponent::default() };
+    extensions.apply(complaints, model, &mut said);
+    let kind = component_type(complaints, model, &said)?;
+    let attributes = attributes(complaints, model, &kind, &said);
+    let attributes = attributes.iter().map(|(name, value)| (name.clone(), Written::from(value))).collect();
+    let tier = tier(complaints, &said).map(|tier| tier.name().to_owned());
+    // The type of the other stays its own word.
+    let same = model.find_type(&other.kind).is_some_and(|found| found.name == kind);
+    Some(DeclaredComponent { kind: if same { String::new() } else { kind }, tier, attributes, places: None, ..said })
 }
 
 fn component_type(complaints: &mut Vec<Diagnostic>, model: &Model, said: &DeclaredComponent) -> Option<String> {

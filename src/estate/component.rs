@@ -6,12 +6,14 @@ use diag::Place;
 
 use super::model::State;
 
-/// Which component of a snapshot: components are numbered in the order of their ids.
+/// Which component of a snapshot. The numbers are in the order of the components' own ids, with room between them: a component that
+/// a change adds gets one of these, and those that are there keep theirs until the snapshot is folded; an added one may get another
+/// with the next that is added beside it. [`super::Snapshot::table`] makes tables by component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComponentId(pub u32);
 
 /// A configuration item.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Component {
     /// Unique and stable.
     pub id: String,
@@ -86,9 +88,10 @@ pub struct Relation {
 }
 
 /// Members, of which at least `need` must be up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     pub id: String,
+    /// Ascending.
     pub members: Vec<ComponentId>,
     pub need: usize,
 }

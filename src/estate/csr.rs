@@ -3,12 +3,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use petgraph::Direction;
-
-use super::component::ComponentId;
-use super::graph::Reached;
-use super::graph::{KindIndex, Step};
-use super::snapshot::Snapshot;
+use super::base::position;
+use super::graph::{KindIndex, KindTraits, Reached};
+use super::slots::Slots;
 
 /// One row for each component; its hops are unique and sorted by end, then by kind.
 #[derive(Debug, Default)]
@@ -29,13 +26,13 @@ impl Rows {
         rows.kinds.reserve_exact(hops.len());
         let mut hops = hops.into_iter().peekable();
         for component in (0u32..).take(components) {
-            rows.begins.push(at(rows.ends.len()));
+            rows.begins.push(position(rows.ends.len()));
             while let Some((_, to, kind)) = hops.next_if(|hop| hop.0 == component) {
                 rows.ends.push(to);
                 rows.kinds.push(kind);
             }
         }
-        rows.begins.push(at(rows.ends.len()));
+        rows.begins.push(position(rows.ends.len()));
         rows
     }
 
@@ -44,39 +41,62 @@ impl Rows {
         of(component as usize)..of(component as usize + 1)
     }
 
-    /// Where the hops from a component end. An end that several kinds lead to appears several times.
-    pub fn ends(&self, component: u32) -> &[u32] {
-        self.ends.get(self.range(component)).unwrap_or_default()
-    }
-
-    pub fn steps(&self, component: u32) -> impl Iterator<Item = Step> + '_ {
+    /// Where the hops from a component end, and the kind of each. An end that several kinds lead to appears several times.
+    pub fn row(&self, component: u32) -> Row<'_> {
         let range = self.range(component);
-        let kinds = self.kinds.get(range.clone()).unwrap_or_default();
-        let ends = self.ends.get(range).unwrap_or_default();
-        ends.iter().zip(kinds).map(|(to, kind)| Step { to: ComponentId(*to), kind: *kind })
+        Row { ends: self.ends.get(range.clone()).unwrap_or_default(), kinds: self.kinds.get(range).unwrap_or_default() }
     }
 }
 
-/// Positions in a list of relations: an estate of 2^32 of them would not fit into memory.
-fn at(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX)
+/// The hops from one component, sorted by where they end, then by kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Row<'a> {
+    pub ends: &'a [u32],
+    kinds: &'a [KindIndex],
+}
+
+impl<'a> Row<'a> {
+    pub fn hops(self) -> impl Iterator<Item = (u32, KindIndex)> + 'a {
+        self.ends.iter().copied().zip(self.kinds.iter().copied())
+    }
+}
+
+/// The same of a component that has changed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OwnRow {
+    ends: Vec<u32>,
+    kinds: Vec<KindIndex>,
+}
+
+impl OwnRow {
+    /// `hops` in any order.
+    pub fn new(slots: &Slots, mut hops: Vec<(u32, KindIndex)>) -> OwnRow {
+        hops.sort_unstable_by_key(|(to, kind)| (slots.id(*to), *kind));
+        hops.dedup();
+        let (ends, kinds) = hops.into_iter().unzip();
+        OwnRow { ends, kinds }
+    }
+
+    pub fn row(&self) -> Row<'_> {
+        Row { ends: &self.ends, kinds: &self.kinds }
+    }
 }
 
 /// Both directions of a fault: onward from a component, and back to where it may have come from.
-pub(super) fn rows(snapshot: &Snapshot) -> (Rows, Rows) {
+pub(super) fn rows(components: usize, kinds: &[KindTraits], edges: &[petgraph::graph::Edge<KindIndex>]) -> (Rows, Rows) {
     let mut on = Vec::new();
-    for from in snapshot.ids() {
-        for edge in snapshot.edges(from, Direction::Outgoing) {
-            if snapshot.carries_fault(edge.kind, true) {
-                on.push((edge.from.0, edge.to.0, edge.kind));
-            }
-            if snapshot.carries_fault(edge.kind, false) {
-                on.push((edge.to.0, edge.from.0, edge.kind));
-            }
+    for edge in edges {
+        let (from, to, kind) = (position(edge.source().index()), position(edge.target().index()), edge.weight);
+        let carries = |ahead: bool| kinds.get(usize::from(kind.0)).is_some_and(|traits| traits.carries(ahead));
+        if carries(true) {
+            on.push((from, to, kind));
+        }
+        if carries(false) {
+            on.push((to, from, kind));
         }
     }
     let back = on.iter().map(|(from, to, kind)| (*to, *from, *kind)).collect();
-    (Rows::new(snapshot.len(), on), Rows::new(snapshot.len(), back))
+    (Rows::new(components, on), Rows::new(components, back))
 }
 
 /// Scratch memory of one walk: one entry for each component. An entry is valid if it carries the number of the walk.
@@ -112,9 +132,13 @@ impl Scratch {
     }
 
     fn begin(&mut self, components: usize) {
-        if self.marks.len() != components || self.turn == u32::MAX {
-            self.marks = vec![(0, 0); components];
+        if self.turn == u32::MAX {
+            self.marks.clear();
             self.turn = 0;
+        }
+        // Snapshots share this memory; one may have more components than the last.
+        if self.marks.len() < components {
+            self.marks.resize(components, (0, 0));
         }
         self.turn += 1;
         self.queue.clear();
@@ -124,6 +148,7 @@ impl Scratch {
 /// Breadth first from the components in the queue: those reached in at most `max_hops`, by layers, each ascending.
 pub(super) fn layers<I: Iterator<Item = u32>>(
     walk: &mut Scratch,
+    slots: &Slots,
     max_hops: Option<u32>,
     hops: impl Fn(u32) -> I,
     see: impl Fn(&mut Scratch, u32) -> bool,
@@ -143,7 +168,12 @@ pub(super) fn layers<I: Iterator<Item = u32>>(
         }
         let layer = walk.queue.get_mut(end..).unwrap_or_default();
         layer.sort_unstable();
-        reached.extend(layer.iter().map(|&component| Reached { component: ComponentId(component), distance }));
+        let begin = reached.len();
+        reached.extend(layer.iter().map(|slot| Reached { component: slots.id(*slot), distance }));
+        if layer.last().is_some_and(|slot| slots.is_added(*slot)) {
+            // Added components have the last slots, wherever their ids belong: two ascending runs, or nearly.
+            reached.get_mut(begin..).unwrap_or_default().sort_by_key(|reached| reached.component);
+        }
         from = end;
     }
     reached

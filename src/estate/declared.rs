@@ -1,14 +1,14 @@
 //! What is said about an estate, before any of it is looked up: by files, imports, a store, a stream.
 //!
-//! Every source of components speaks in these types, and [`super::build_declared`] makes a snapshot of them. Difference, export and
-//! comparison work on them too.
+//! Every source of components speaks in these types, [`super::build_declared`] makes a snapshot of them, and [`Snapshot::with`] the next
+//! one. Difference, export and comparison work on them too.
 
 use std::collections::BTreeMap;
 
 use diag::Place;
 use serde::{Deserialize, Serialize};
 
-use super::component::AttributeValue;
+use super::component::{AttributeValue, Component};
 use super::model::{AttributeDef, AttributeKind, Member, Model, State};
 use super::quantity::fit;
 use super::snapshot::Snapshot;
@@ -121,6 +121,23 @@ pub struct GroupPlaces {
 }
 
 impl DeclaredComponent {
+    /// What would declare a component.
+    pub(super) fn of(one: &Component, origin: &str) -> DeclaredComponent {
+        DeclaredComponent {
+            id: one.id.clone(),
+            kind: one.kind.clone(),
+            name: Some(one.name.clone()),
+            owner: one.owner.clone(),
+            environment: one.environment.clone(),
+            tier: one.tier.map(|tier| tier.name().to_owned()),
+            attributes: one.attributes.iter().map(|(name, value)| (name.clone(), Written::from(value))).collect(),
+            aliases: one.aliases.clone(),
+            extends: false,
+            origin: origin.to_owned(),
+            places: None,
+        }
+    }
+
     pub(super) fn place(&self) -> Option<Place> {
         self.places.as_ref().map(|places| places.id)
     }
@@ -134,22 +151,7 @@ impl Snapshot {
     /// What this estate would declare under an origin. Numbers are in their base unit.
     pub fn declared(&self, origin: &str) -> Declared {
         let id = |component| self.component(component).id.clone();
-        let components = self.ids().map(|at| {
-            let one = self.component(at);
-            DeclaredComponent {
-                id: one.id.clone(),
-                kind: one.kind.clone(),
-                name: Some(one.name.clone()),
-                owner: one.owner.clone(),
-                environment: one.environment.clone(),
-                tier: one.tier.map(|tier| tier.name().to_owned()),
-                attributes: one.attributes.iter().map(|(name, value)| (name.clone(), Written::from(value))).collect(),
-                aliases: one.aliases.clone(),
-                extends: false,
-                origin: origin.to_owned(),
-                places: None,
-            }
-        });
+        let components = self.ids().map(|at| DeclaredComponent::of(self.component(at), origin));
         let relations = self.relations().map(|one| DeclaredRelation {
             from: id(one.from),
             kind: one.kind,
@@ -158,7 +160,7 @@ impl Snapshot {
             origin: origin.to_owned(),
             places: None,
         });
-        let groups = self.groups().iter().map(|one| DeclaredGroup {
+        let groups = self.groups().map(|one| DeclaredGroup {
             id: one.id.clone(),
             members: one.members.iter().map(|member| id(*member)).collect(),
             need: u64::try_from(one.need).unwrap_or(u64::MAX),

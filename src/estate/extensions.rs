@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Code, Diagnostic, Place, suggestion, text};
 
-use super::component::Component;
 use super::declared::DeclaredComponent;
 use super::model::Model;
 use super::resolve::problem;
@@ -62,12 +61,27 @@ impl Extensions {
         base.aliases.dedup();
     }
 
+    /// Without those of items that are wrong and reported already.
+    pub fn without(mut self, broken: &BTreeSet<String>) -> Self {
+        self.0.retain(|id, _| !broken.contains(id));
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one of them is about this component.
+    pub fn concern(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
+
     /// Those that extend nothing that is there.
-    pub fn report_rest(self, complaints: &mut Vec<Diagnostic>, good: &[Component], broken: &BTreeSet<String>) {
-        for more in self.0.into_values().flatten().filter(|more| !broken.contains(&more.id)) {
+    pub fn report_rest<'a>(self, complaints: &mut Vec<Diagnostic>, ids: &(impl Iterator<Item = &'a str> + Clone)) {
+        for more in self.0.into_values().flatten() {
             let message = text!("`{}` is extended, but nothing declares it", more.id);
             let mut report = problem(Code::EXTENDS, more.place(), message).label("unknown component");
-            report.help = suggestion(&more.id, good.iter().map(|one| one.id.as_str()));
+            report.help = suggestion(&more.id, ids.clone());
             complaints.push(report);
         }
     }

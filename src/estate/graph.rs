@@ -24,6 +24,36 @@ pub(super) struct KindTraits {
     pub containment: Containment,
 }
 
+impl KindTraits {
+    /// Whether a fault travels over a relation of this kind from start to end (`ahead`), or back.
+    pub fn carries(&self, ahead: bool) -> bool {
+        match self.travel {
+            Travel::ToStart => !ahead,
+            Travel::ToEnd => ahead,
+            Travel::Both => true,
+            Travel::None => false,
+        }
+    }
+
+    /// Whether a hop leads from what is held to its holder.
+    pub fn leads_to_holder(&self, ahead: bool) -> bool {
+        match self.containment {
+            Containment::EndHolds => ahead,
+            Containment::StartHolds => !ahead,
+            Containment::None => false,
+        }
+    }
+}
+
+/// A relation as one of its ends has it: the other end by its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Link {
+    pub kind: KindIndex,
+    pub other: u32,
+    /// How hard a fault hits along it, if not as its kind has it. Only the start knows.
+    pub effect: Option<State>,
+}
+
 /// One hop away from a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Step {

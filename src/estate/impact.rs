@@ -12,10 +12,14 @@
 //! A component has the worst state that arrives. Worsening one component never improves another (a group only loses
 //! members), so states only grow: repeating the rules until nothing changes terminates, with the same result in any order.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::component::ComponentId;
 use super::csr::Scratch;
 use super::graph::KindIndex;
 use super::model::State;
+use super::overlay::Side;
 use super::snapshot::Snapshot;
 use super::walk::Hop;
 
@@ -29,6 +33,32 @@ pub struct Impacted {
     /// From a root to the component, both included: the shortest path that carries this state. Longer than `distance`
     /// where the shortest path carries a milder state.
     pub path: Vec<Hop>,
+    /// Where the state becomes milder on this path, in its order.
+    pub softens: Vec<Softening>,
+}
+
+/// A hop that carries less than what it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Softening {
+    /// Where it arrives milder.
+    pub component: ComponentId,
+    pub from: State,
+    pub to: State,
+    pub by: SoftenedBy,
+}
+
+/// Why a fault arrives milder than it comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum SoftenedBy {
+    /// Relations of this kind take nothing down.
+    Kind { kind: String },
+    /// The relation has an effect of its own.
+    Relation { kind: String },
+    /// The redundancy group of what is lost has enough members left, and the dependent uses one of them too.
+    Redundancy { group: String, left: usize, members: usize, need: usize },
+    /// The component before it is not down.
+    NotDown { before: String },
 }
 
 /// Everything that faults reach, each with the hop that carries its state: a forest over the roots.
@@ -50,6 +80,18 @@ pub struct ReachItem {
     via: KindIndex,
     /// Position of the root that it is reached from.
     root: u32,
+    /// The state that it would have at full effect, and why it has a milder one.
+    softened: Option<(State, Softens)>,
+}
+
+/// [`SoftenedBy`], small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Softens {
+    Kind,
+    Relation,
+    /// The position of the group, and how many of its members are left.
+    Redundancy(u32, usize),
+    NotDown,
 }
 
 /// Longer paths are shortened: in a chain of a million components, all paths together would have half a trillion hops.
@@ -59,25 +101,53 @@ impl Reach {
     /// The item at a position, with its path. A path of more than 64 hops is shortened to its root and its last hops.
     pub fn impacted(&self, estate: &Snapshot, item: usize) -> Option<Impacted> {
         let of = self.items.get(item)?;
+        let way = self.way(item);
         let name = |kind: KindIndex| estate.kind(kind).map(|kind| kind.name.clone());
-        let path = self.way(item).into_iter().map(|(component, via)| Hop { component, via: via.and_then(name) }).collect();
-        Some(Impacted { component: of.component, distance: of.distance, state: of.state, path })
+        let mut softens = Vec::new();
+        for ((at, before, _), (_, component, item)) in way.iter().zip(way.iter().skip(1)) {
+            // Of a shortened path, what came before is not known any more.
+            let Some(item) = item.filter(|item| item.from as usize == *at) else { continue };
+            let Some((from, by)) = item.softened else { continue };
+            if let Some(by) = by.told(estate, *before, item.via) {
+                softens.push(Softening { component: *component, from, to: item.state, by });
+            }
+        }
+        let hop =
+            |(_, component, item): (usize, ComponentId, Option<&ReachItem>)| Hop { component, via: item.and_then(|item| name(item.via)) };
+        let path = way.into_iter().map(hop).collect();
+        Some(Impacted { component: of.component, distance: of.distance, state: of.state, path, softens })
     }
 
-    /// From a root to the item at a position, as (component, kind of the hop to it).
-    fn way(&self, item: usize) -> Vec<(ComponentId, Option<KindIndex>)> {
+    /// From a root to the item at a position, each with its position in the roots and then the items.
+    fn way(&self, item: usize) -> Vec<(usize, ComponentId, Option<&ReachItem>)> {
         let mut way = Vec::new();
         let mut at = item + self.roots.len();
         while let Some(one) = at.checked_sub(self.roots.len()) {
             let Some(item) = self.items.get(one) else { break };
-            way.push((item.component, Some(item.via)));
+            way.push((at, item.component, Some(item)));
             at = if way.len() < MAX_WAY { item.from } else { item.root } as usize;
         }
         if let Some(root) = self.roots.get(at) {
-            way.push((*root, None));
+            way.push((at, *root, None));
         }
         way.reverse();
         way
+    }
+}
+
+impl Softens {
+    /// Along a hop of a kind, from the component before.
+    fn told(self, estate: &Snapshot, before: ComponentId, via: KindIndex) -> Option<SoftenedBy> {
+        let kind = || estate.kind(via).map(|kind| kind.name.clone());
+        Some(match self {
+            Softens::Kind => SoftenedBy::Kind { kind: kind()? },
+            Softens::Relation => SoftenedBy::Relation { kind: kind()? },
+            Softens::Redundancy(at, left) => {
+                let group = estate.group_at(at)?;
+                SoftenedBy::Redundancy { group: group.id.clone(), left, members: group.members.len(), need: group.need }
+            }
+            Softens::NotDown => SoftenedBy::NotDown { before: estate.component(before).id.clone() },
+        })
     }
 }
 
@@ -91,7 +161,7 @@ impl Snapshot {
 
     /// The same as a forest, for callers that do not need every path written out.
     pub fn reach_of(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Reach {
-        self.pool.with(self.len(), |walk| {
+        self.walk(|walk| {
             let mut part = self.explore(walk, roots, max_hops);
             self.spread(walk, &mut part);
             let from = self.carriers(walk, &part);
@@ -99,7 +169,7 @@ impl Snapshot {
             let mut order: Vec<u32> = (0u32..).take(part.components.len()).collect();
             for layer in part.layers.windows(2) {
                 let layer = layer.first().zip(layer.last()).and_then(|(begin, end)| order.get_mut(*begin..*end)).unwrap_or_default();
-                layer.sort_unstable_by_key(|at| part.component(*at));
+                layer.sort_unstable_by_key(|at| self.slots.id(part.component(*at)));
             }
             let mut rank = vec![0u32; order.len()];
             for (place, at) in (0u32..).zip(&order) {
@@ -113,39 +183,41 @@ impl Snapshot {
                 items.extend(layer.iter().filter_map(|at| {
                     let (carrier, via, root) = *from.get(*at as usize)?;
                     Some(ReachItem {
-                        component: ComponentId(part.component(*at)),
+                        component: self.slots.id(part.component(*at)),
                         distance,
                         state: part.state(*at)?,
                         from: rank.get(carrier as usize).copied().unwrap_or(u32::MAX),
                         via,
                         root,
+                        softened: self.softened(walk, &part, carrier, (*at, via)),
                     })
                 }));
             }
-            Reach { roots: part.components.iter().take(part.roots()).map(|root| ComponentId(*root)).collect(), items }
+            Reach { roots: part.components.iter().take(part.roots()).map(|root| self.slots.id(*root)).collect(), items }
         })
     }
 
     /// The same without paths: each with its state, in the order in which they are reached.
     pub fn states(&self, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Vec<(ComponentId, State)> {
-        self.pool.with(self.len(), |walk| {
+        self.walk(|walk| {
             let mut part = self.explore(walk, roots, max_hops);
             self.spread(walk, &mut part);
             let reached = part.components.iter().zip(&part.states).skip(part.roots());
-            reached.filter_map(|(component, state)| Some((ComponentId(*component), (*state)?))).collect()
+            reached.filter_map(|(component, state)| Some((self.slots.id(*component), (*state)?))).collect()
         })
     }
 
     /// Breadth first along the travel of faults. The walk's notes are positions in the part.
     fn explore(&self, walk: &mut Scratch, roots: &[(ComponentId, State)], max_hops: Option<u32>) -> Part {
-        let mut roots: Vec<(ComponentId, State)> = roots.iter().copied().filter(|(root, _)| (root.0 as usize) < self.len()).collect();
+        let mut roots = roots.to_vec();
         roots.sort_unstable_by_key(|(root, state)| (*root, std::cmp::Reverse(*state)));
         roots.dedup_by_key(|(root, _)| *root);
+        let roots = roots.into_iter().map(|(root, state)| (self.slots.slot(root), state)).filter(|(root, _)| self.is_there(*root));
         let mut part = Part { components: Vec::new(), layers: vec![0], states: Vec::new(), begins: vec![0], hops: Vec::new() };
-        for (position, (root, state)) in (0u32..).zip(&roots) {
-            walk.see_as(root.0, position);
-            part.components.push(root.0);
-            part.states.push(Some(*state));
+        for (position, (root, state)) in (0u32..).zip(roots) {
+            walk.see_as(root, position);
+            part.components.push(root);
+            part.states.push(Some(state));
         }
         part.layers.push(part.components.len());
         let (mut at, mut distance) = (0, 0u32);
@@ -154,13 +226,13 @@ impl Snapshot {
             let open = max_hops.is_none_or(|most| distance < most);
             while at < end {
                 let Some(&component) = part.components.get(at) else { break };
-                for step in self.on.steps(component) {
+                for (to, kind) in self.row(Side::On, component).hops() {
                     let next = u32::try_from(part.components.len()).unwrap_or(u32::MAX);
-                    if open && walk.see_as(step.to.0, next) {
-                        part.components.push(step.to.0);
-                        part.hops.push((next, step.kind));
-                    } else if let Some(known) = walk.noted(step.to.0) {
-                        part.hops.push((known, step.kind));
+                    if open && walk.see_as(to, next) {
+                        part.components.push(to);
+                        part.hops.push((next, kind));
+                    } else if let Some(known) = walk.noted(to) {
+                        part.hops.push((known, kind));
                     }
                 }
                 part.begins.push(part.hops.len());
@@ -184,11 +256,12 @@ impl Snapshot {
                 let Some(state) = self.carried(walk, part, at, (to, kind)) else { continue };
                 if part.worsen(to, state) {
                     work.push(to);
-                    let component = ComponentId(part.component(to));
+                    let component = part.component(to);
                     if self.in_group(component) {
                         // It may have shielded the dependents of its group's other lost members.
-                        let members = self.groups_of(component).flat_map(|group| &group.members);
-                        work.extend(members.filter_map(|member| walk.noted(member.0)).filter(|at| part.state(*at) == Some(State::Down)));
+                        let members = self.groups_at(component).flat_map(|group| &group.members);
+                        let reached = members.filter_map(|member| walk.noted(self.slots.slot(*member)));
+                        work.extend(reached.filter(|at| part.state(*at) == Some(State::Down)));
                     }
                 }
             }
@@ -222,25 +295,51 @@ impl Snapshot {
         match part.state(at)? {
             State::AtRisk | State::Degraded => Some(State::AtRisk),
             State::Down => {
-                let (lost, dependent) = (ComponentId(part.component(at)), ComponentId(part.component(to)));
+                let (lost, dependent) = (part.component(at), part.component(to));
                 let effect = self.effect(lost, kind, dependent)?;
-                let shielded = self.in_group(lost) && self.shielded(walk, part, lost, dependent);
+                let shielded = self.in_group(lost) && self.shield(walk, part, lost, dependent).is_some();
                 Some(if shielded { effect.min(State::Degraded) } else { effect })
             }
         }
     }
 
-    /// Whether a redundancy group of `lost` is intact, and `dependent` also depends on another living member of it.
-    fn shielded(&self, walk: &Scratch, part: &Part, lost: ComponentId, dependent: ComponentId) -> bool {
-        let is_down = |member: ComponentId| walk.noted(member.0).and_then(|at| part.state(at)) == Some(State::Down);
-        self.groups_of(lost).any(|group| {
-            let living: Vec<ComponentId> = group.members.iter().copied().filter(|member| !is_down(*member)).collect();
-            living.len() >= group.need && self.back.ends(dependent.0).iter().any(|supplier| living.contains(&ComponentId(*supplier)))
+    /// What carries its state to a position, if that state is milder: the state at the other end of the hop, and why.
+    fn softened(&self, walk: &Scratch, part: &Part, at: u32, (to, kind): (u32, KindIndex)) -> Option<(State, Softens)> {
+        let before = part.state(at)?;
+        if part.state(to)? >= before {
+            return None;
+        }
+        let by = match before {
+            State::AtRisk | State::Degraded => Softens::NotDown,
+            State::Down => {
+                let (lost, dependent) = (part.component(at), part.component(to));
+                let own = self.special_effect(lost, kind, dependent).is_some();
+                let shield = self.shield(walk, part, lost, dependent).filter(|_| self.effect(lost, kind, dependent) == Some(State::Down));
+                match shield {
+                    Some((group, left)) => Softens::Redundancy(group, left),
+                    None if own => Softens::Relation,
+                    None => Softens::Kind,
+                }
+            }
+        };
+        Some((before, by))
+    }
+
+    /// A redundancy group of `lost` that is intact, if `dependent` also depends on another living member of it: its position, and how
+    /// many members live.
+    fn shield(&self, walk: &Scratch, part: &Part, lost: u32, dependent: u32) -> Option<(u32, usize)> {
+        let is_down = |member: u32| walk.noted(member).and_then(|at| part.state(at)) == Some(State::Down);
+        self.group_positions(lost).iter().find_map(|at| {
+            let group = self.group_at(*at)?;
+            let members = group.members.iter().map(|member| self.slots.slot(*member));
+            let living: Vec<u32> = members.filter(|member| !is_down(*member)).collect();
+            let uses = || self.row(Side::Back, dependent).ends.iter().any(|supplier| living.contains(supplier));
+            (living.len() >= group.need && uses()).then_some((*at, living.len()))
         })
     }
 }
 
-/// The part of an estate that faults reach. Components are positions in the order in which they are reached, so that later
+/// The part of an estate that faults reach, by slots. Components are positions in the order in which they are reached, so that later
 /// steps stay in a small piece of memory.
 struct Part {
     components: Vec<u32>,

@@ -24,6 +24,10 @@ pub struct TypeDef {
     pub metrics: BTreeMap<String, MetricDef>,
     pub states: BTreeMap<String, StateDef>,
     pub logs: BTreeMap<String, LogSource>,
+    /// The types whose components this one comes and goes for, own or inherited; subtypes count.
+    pub instance_of: Vec<String>,
+    /// Whether another type is an instance of it.
+    pub has_instances: bool,
     /// `None` for the built-in base model.
     pub place: Option<Place>,
 }
@@ -49,10 +53,28 @@ pub struct MetricDef {
     pub unit: Unit,
     /// A sample is valid until the next one, but no longer than this; after that the metric is unknown.
     pub staleness: Duration,
-    /// How several series of one component become one value.
-    pub aggregate: Aggregate,
+    /// How several series become one value.
+    pub aggregate: Aggregates,
+    /// Whether the model says so: otherwise nobody has thought of several series.
+    pub aggregate_said: bool,
     /// Which way it deviates when something is wrong.
     pub direction: Direction,
+    /// Where the type declares it; `None` in the base model.
+    pub place: Option<Place>,
+}
+
+/// How several series become one value: those of one component, and those of its instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aggregates {
+    pub own: Aggregate,
+    pub instances: Aggregate,
+}
+
+impl Aggregates {
+    /// For series so many ties away: 0 is the component itself, 1 and more are its instances.
+    pub fn at(self, level: u8) -> Aggregate {
+        if level == 0 { self.own } else { self.instances }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,6 +30,14 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     in_range.then_some(sum.round() as Duration)
 }
 
+/// A number of things, or a share of a whole, rounded up: `2`, `50%`. `None` if it is neither.
+pub fn share_of(text: &str, whole: usize) -> Option<usize> {
+    match text.trim().strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<usize>().ok().map(|percent| whole.saturating_mul(percent).div_ceil(100)),
+        None => text.trim().parse().ok(),
+    }
+}
+
 /// The number that a text begins with, and what follows it.
 fn split_number(text: &str) -> Option<(f64, &str)> {
     let end =

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::component::{ComponentId, Relation};
 use super::model::{State, Travel};
+use super::overlay::Side;
 use super::snapshot::Snapshot;
 
 /// A component whose fault may have reached some of those in question.
@@ -92,7 +93,9 @@ impl Snapshot {
     /// Up to `most` loopless paths of a fault from `from` to `to`, the shortest first; paths of equal length are sorted by their
     /// components. After Yen, "Finding the K shortest loopless paths in a network", Management Science 17 (1971).
     pub fn ways(&self, from: ComponentId, to: ComponentId, most: usize) -> Vec<Vec<ComponentId>> {
-        let mut ways: Vec<Vec<u32>> = self.shortest(from.0, to.0, &[], &[]).into_iter().collect();
+        let (start, end) = (self.slots.slot(from), self.slots.slot(to));
+        let ids = |way: &[u32]| -> Vec<ComponentId> { way.iter().map(|slot| self.slots.id(*slot)).collect() };
+        let mut ways: Vec<Vec<u32>> = self.shortest(start, end, &[], &[]).into_iter().collect();
         let mut open: Vec<Vec<u32>> = Vec::new();
         while ways.len() < most.max(1) {
             let Some(last) = ways.last().cloned() else { break };
@@ -101,30 +104,30 @@ impl Snapshot {
                 let begin = last.get(..=turn).unwrap_or_default();
                 let taken: Vec<u32> =
                     ways.iter().filter(|way| way.starts_with(begin)).filter_map(|way| way.get(turn + 1).copied()).collect();
-                if let Some(rest) = self.shortest(at, to.0, before, &taken) {
+                if let Some(rest) = self.shortest(at, end, before, &taken) {
                     let way: Vec<u32> = before.iter().copied().chain(rest).collect();
                     if !open.contains(&way) && !ways.contains(&way) {
                         open.push(way);
                     }
                 }
             }
-            let Some(best) = (0..open.len()).min_by_key(|at| open.get(*at).map(|way| (way.len(), way.clone()))) else { break };
+            let Some(best) = (0..open.len()).min_by_key(|at| open.get(*at).map(|way| (way.len(), ids(way)))) else { break };
             ways.push(open.swap_remove(best));
         }
         if from == to {
             ways.truncate(1);
         }
         ways.truncate(most);
-        ways.into_iter().map(|way| way.into_iter().map(ComponentId).collect()).collect()
+        ways.iter().map(|way| ids(way)).collect()
     }
 
-    /// The shortest path that avoids some components and whose first hop leads to none of `taken`. Searched from its end: a
+    /// The shortest path, in slots, that avoids some components and whose first hop leads to none of `taken`. Searched from its end: a
     /// component usually has fewer dependencies than dependents.
     fn shortest(&self, from: u32, to: u32, avoid: &[u32], taken: &[u32]) -> Option<Vec<u32>> {
         if from == to {
             return Some(vec![from]);
         }
-        self.pool.with(self.len(), |walk| {
+        self.walk(|walk| {
             for component in avoid {
                 walk.see_as(*component, u32::MAX);
             }
@@ -137,7 +140,7 @@ impl Snapshot {
                 let &component = walk.queue.get(at)?;
                 at += 1;
                 let farther = walk.noted(component).unwrap_or(0) + 1;
-                for &before in self.back.ends(component) {
+                for &before in self.row(Side::Back, component).ends {
                     if before == from && taken.contains(&component) || !walk.see_as(before, farther) {
                         continue;
                     }
@@ -152,7 +155,7 @@ impl Snapshot {
             let mut at = from;
             while at != to {
                 let nearer = walk.noted(at)?.checked_sub(1)?;
-                let mut hops = self.on.ends(at).iter().copied();
+                let mut hops = self.row(Side::On, at).ends.iter().copied();
                 at = hops.find(|next| walk.noted(*next) == Some(nearer) && !(at == from && taken.contains(next)))?;
                 way.push(at);
             }

@@ -30,6 +30,7 @@ pub(super) struct TypeDraft {
     pub place: Option<Place>,
     pub parent: Option<Said>,
     pub zh: Option<Said>,
+    pub instance_of: Option<Vec<Said>>,
     pub attributes: BTreeMap<String, Entry<Option<AttributeKind>>>,
     pub metrics: BTreeMap<String, Entry<MetricDraft>>,
     /// The condition.
@@ -51,7 +52,18 @@ pub(super) struct MetricDraft {
     pub unit: Option<Unit>,
     pub staleness: Option<Duration>,
     pub aggregate: Option<Aggregate>,
+    pub instances: Option<OverInstances>,
     pub direction: Option<Direction>,
+}
+
+/// How the values of the instances of a component become one, as written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OverInstances {
+    /// The worst value: a threshold is passed if any instance passes it.
+    Any,
+    /// The best value: a threshold is passed if every instance passes it.
+    Every,
+    By(Aggregate),
 }
 
 #[derive(Debug, Default)]
@@ -112,10 +124,11 @@ impl ModelReader<'_, '_> {
         if matches!(node.value, Value::Null) {
             return;
         }
-        let known = ["parent", "zh", "attributes", "metrics", "states", "logs"];
+        let known = ["parent", "zh", "instance_of", "attributes", "metrics", "states", "logs"];
         let Some(fields) = self.reader.fields(node, "a type", &known) else { return };
         refine(&mut draft.parent, self.said(fields.get("parent"), text!("a parent type")));
         refine(&mut draft.zh, self.said(fields.get("zh"), text!("a Chinese name")));
+        refine(&mut draft.instance_of, fields.get("instance_of").map(|node| self.type_names(node)));
         for (key, node) in self.section(fields.get("attributes"), "`attributes`") {
             self.attribute(key, node, &mut draft.attributes);
         }
@@ -187,18 +200,24 @@ impl ModelReader<'_, '_> {
             self.entry(key, None, entries);
             return;
         }
-        let known = ["unit", "zh", "staleness", "aggregate", "direction"];
+        let known = ["unit", "zh", "staleness", "aggregate", "instances", "direction"];
         let Some(fields) = self.reader.fields(node, "a metric", &known) else { return };
         let aggregates = [("mean", Aggregate::Mean), ("max", Aggregate::Max), ("min", Aggregate::Min), ("sum", Aggregate::Sum)];
+        // Of ones and zeros the mean is the share.
+        let over = aggregates.map(|(name, aggregate)| (name, OverInstances::By(aggregate)));
+        let also = [("any", OverInstances::Any), ("every", OverInstances::Every), ("share", OverInstances::By(Aggregate::Mean))];
+        let over: Vec<(&str, OverInstances)> = also.into_iter().chain(over).collect();
         let directions = [("high", Direction::High), ("low", Direction::Low), ("both", Direction::Both)];
         let unit = fields.get("unit").and_then(|node| self.reader.unit(node));
         let staleness = fields.get("staleness").and_then(|node| self.duration(node, "`staleness`"));
         let aggregate = fields.get("aggregate").and_then(|node| self.reader.choice(node, "`aggregate`", &aggregates));
+        let instances = fields.get("instances").and_then(|node| self.reader.choice(node, "`instances`", &over));
         let direction = fields.get("direction").and_then(|node| self.reader.choice(node, "`direction`", &directions));
         let body = &mut self.entry(key, fields.get("zh"), entries).body;
         refine(&mut body.unit, unit);
         refine(&mut body.staleness, staleness);
         refine(&mut body.aggregate, aggregate);
+        refine(&mut body.instances, instances);
         refine(&mut body.direction, direction);
     }
 

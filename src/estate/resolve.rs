@@ -1,17 +1,17 @@
 //! From a model draft to the model: resolves parents, cuts loops, inherits members, and makes names unambiguous.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Code, Diagnostic, Place, Text, suggestion, text};
 use value::{Duration, MINUTE, Unit};
 
 use super::aliases::{clear_clashes, unique_aliases};
 use super::model::{
-    Aggregate, AttributeDef, AttributeKind, Containment, Direction, LogSource, MetricDef, Model, ROOT_TYPE, RelationKind, State, StateDef,
-    Travel, TypeDef,
+    Aggregate, Aggregates, AttributeDef, AttributeKind, Containment, Direction, LogSource, MetricDef, Model, ROOT_TYPE, RelationKind,
+    State, StateDef, Travel, TypeDef,
 };
 
-use super::read_model::{Entry, MetricDraft, ModelDraft, RelationDraft, Said, TypeDraft};
+use super::read_model::{Entry, MetricDraft, ModelDraft, OverInstances, RelationDraft, Said, TypeDraft};
 
 /// How long a sample is valid by default: five missed scrapes of a minute, like the look-back of Prometheus.
 const DEFAULT_STALENESS: Duration = 5 * MINUTE;
@@ -63,7 +63,15 @@ pub(super) fn resolve(mut draft: ModelDraft, problems: &mut Vec<Diagnostic>) -> 
     unique_aliases("relation kind", kinds, problems);
     let families = families(&draft, aliases, problems);
     clear_clashes(&mut draft, &families, problems);
-    let types = draft.types.keys().map(|name| (name.clone(), type_def(name, &draft, &families, problems))).collect();
+    let workloads = workloads(&draft, &families, problems);
+    let mut types: BTreeMap<String, TypeDef> =
+        draft.types.keys().map(|name| (name.clone(), type_def(name, &draft, &families, problems))).collect();
+    let named: BTreeSet<&String> = workloads.values().flatten().collect();
+    for (name, def) in &mut types {
+        let line = families.lineage(name);
+        def.instance_of = line.iter().find_map(|ancestor| workloads.get(ancestor)).cloned().unwrap_or_default();
+        def.has_instances = line.iter().any(|ancestor| named.contains(ancestor));
+    }
     let relations = draft.relations.iter().map(|(name, said)| (name.clone(), relation_kind(name, said, &families, problems))).collect();
     Model { types, relations }
 }
@@ -121,6 +129,48 @@ fn cut_loop(start: &str, draft: &ModelDraft, parents: &mut BTreeMap<String, Opti
     parents.insert(victim.clone(), parent);
 }
 
+/// What each type says that it is an instance of. Taken in the order of their places, so that the latest declaration closes a loop; that
+/// one is left out.
+fn workloads(draft: &ModelDraft, families: &Families, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Vec<String>> {
+    let place = |said: &[Said]| said.first().and_then(|word| word.place);
+    let mut declared: Vec<(&String, &[Said])> =
+        draft.types.iter().filter_map(|(name, of)| Some((name, of.instance_of.as_deref()?))).collect();
+    declared.sort_by_key(|(name, said)| (place(said), *name));
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, said) in declared {
+        let mut of: Vec<String> = said.iter().filter_map(|word| known_type(word, families, problems)).collect();
+        of.sort();
+        of.dedup();
+        if let Some(way) = leads_back(name, &of, &found, families) {
+            let message = text!("type `{}` is an instance of itself: {}", name, way.join(" → "));
+            problems.push(
+                problem(Code::INSTANCE_LOOP, place(said), message)
+                    .help("name the type for which it comes and goes, like `pod` for `service`"),
+            );
+        } else {
+            found.insert(name.clone(), of);
+        }
+    }
+    found
+}
+
+/// The types on the way from a type, by what each is an instance of, back to itself.
+fn leads_back(name: &str, of: &[String], found: &BTreeMap<String, Vec<String>>, families: &Families) -> Option<Vec<String>> {
+    let mut ways: Vec<Vec<String>> = of.iter().map(|first| vec![name.to_owned(), first.clone()]).collect();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    while let Some(way) = ways.pop() {
+        let Some(last) = way.last() else { continue };
+        if last == name {
+            return Some(way);
+        }
+        if seen.insert(last.clone()) {
+            let next = families.lineage(last).iter().find_map(|ancestor| found.get(ancestor)).cloned().unwrap_or_default();
+            ways.extend(next.into_iter().map(|next| way.iter().cloned().chain([next]).collect()));
+        }
+    }
+    None
+}
+
 /// What one member is called and declared as along a lineage, nearest first.
 fn inherited<'d, T>(name: &str, line: &[&'d TypeDraft], section: fn(&'d TypeDraft) -> &'d BTreeMap<String, Entry<T>>) -> Vec<&'d Entry<T>> {
     line.iter().filter_map(|t| section(t).get(name)).collect()
@@ -143,6 +193,8 @@ fn type_def(name: &str, draft: &ModelDraft, families: &Families, problems: &mut 
         metrics: BTreeMap::new(),
         states: BTreeMap::new(),
         logs: BTreeMap::new(),
+        instance_of: Vec::new(),
+        has_instances: false,
         place: own.and_then(|t| t.place),
     };
     let Some(own) = own else { return def };
@@ -177,13 +229,23 @@ fn type_def(name: &str, draft: &ModelDraft, families: &Families, problems: &mut 
 
 /// A metric without a unit is a count: the only dimension whose numbers need no unit.
 fn metric(name: &str, chain: &[&Entry<MetricDraft>]) -> MetricDef {
+    let own = chain.iter().find_map(|entry| entry.body.aggregate).unwrap_or(Aggregate::Mean);
+    let direction = chain.iter().find_map(|entry| entry.body.direction).unwrap_or(Direction::Both);
+    let instances = match (chain.iter().find_map(|entry| entry.body.instances), direction) {
+        (None, _) => own,
+        (Some(OverInstances::By(aggregate)), _) => aggregate,
+        (Some(OverInstances::Any), Direction::Low) | (Some(OverInstances::Every), Direction::High | Direction::Both) => Aggregate::Min,
+        (Some(OverInstances::Every), Direction::Low) | (Some(OverInstances::Any), Direction::High | Direction::Both) => Aggregate::Max,
+    };
     MetricDef {
         name: name.to_owned(),
         zh: chinese(chain),
         unit: chain.iter().find_map(|entry| entry.body.unit).unwrap_or(Unit::COUNT),
         staleness: chain.iter().find_map(|entry| entry.body.staleness).unwrap_or(DEFAULT_STALENESS),
-        aggregate: chain.iter().find_map(|entry| entry.body.aggregate).unwrap_or(Aggregate::Mean),
-        direction: chain.iter().find_map(|entry| entry.body.direction).unwrap_or(Direction::Both),
+        aggregate: Aggregates { own, instances },
+        aggregate_said: chain.iter().any(|entry| entry.body.aggregate.is_some()),
+        direction,
+        place: chain.first().and_then(|entry| entry.place),
     }
 }
 

@@ -1,44 +1,31 @@
 //! The estate at one moment: validated, immutable, shared between threads.
 //!
-//! Invariants: components are sorted by id, and a [`ComponentId`] is a position in that order; the graph has one node per
-//! component, at the same position; relations are sorted and unique; containment has no cycle.
+//! A snapshot is a base, which it shares with others, and an overlay of what is different by now. A change of a few items makes the next
+//! snapshot in the time that these take ([`Snapshot::with`]); once the overlay has grown, it is folded into a new base
+//! ([`Snapshot::folded`]). No answer depends on what is in which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use petgraph::Direction;
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 
+use super::base::{Base, position};
 use super::build::base_model;
 use super::component::{Component, ComponentId, Group, Relation};
-use super::csr::{Pool, Rows, rows};
-use super::graph::{Edge, KindIndex, KindTraits, Step};
+use super::csr::{Row, Scratch};
+use super::graph::{Edge, KindIndex, KindTraits, Link, Step};
 use super::model::{Model, State};
+use super::overlay::{Overlay, Side};
+use super::slots::{ByComponent, ROOM, Slots};
 
-/// All components and relations at one moment.
-#[derive(Debug)]
+/// All components and relations at one moment. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
-    model: Model,
-    components: Vec<Component>,
-    graph: DiGraph<ComponentId, KindIndex>,
-    kinds: Vec<KindTraits>,
-    /// How hard a fault hits along the relations that differ from their kind.
-    effects: BTreeMap<Edge, State>,
-    /// In the order of their ids.
-    groups: Vec<Group>,
-    /// Positions in `groups`.
-    groups_of: BTreeMap<ComponentId, Vec<usize>>,
-    /// For each component whether it is in one of them.
-    grouped: Vec<bool>,
-    /// Sorted by name, then by id.
-    by_name: Vec<ComponentId>,
-    /// Sorted by alias.
-    aliases: Vec<(String, ComponentId)>,
-    by_type: BTreeMap<String, Vec<ComponentId>>,
-    /// The hops of faults, on and back.
-    pub(super) on: Rows,
-    pub(super) back: Rows,
-    pub(super) pool: Pool,
+    pub(super) base: Arc<Base>,
+    pub(super) slots: Slots,
+    pub(super) overlay: Overlay,
+    /// How many components there are.
+    pub(super) live: usize,
 }
 
 /// Shared by all threads of a server: this does not compile if it is not `Sync`.
@@ -46,96 +33,106 @@ const fn shared_between_threads<T: Send + Sync>() {}
 const _: () = shared_between_threads::<Snapshot>();
 
 impl Snapshot {
-    /// `components` and `groups` in the order of their ids; `edges` sorted, unique, between these components, of the
-    /// kinds of this model.
+    /// `components` and `groups` in the order of their ids; `edges` unique, between these components, of the kinds of this model;
+    /// components are named by their numbers in `slots`.
     pub(super) fn new(
         model: Model,
         components: Vec<Component>,
-        edges: Vec<Edge>,
+        edges: &[Edge],
         effects: BTreeMap<Edge, State>,
         groups: Vec<Group>,
+        slots: Slots,
     ) -> Self {
-        let kinds = model
-            .relations
-            .values()
-            .map(|kind| KindTraits { name: kind.name.clone(), travel: kind.travel, effect: kind.effect, containment: kind.containment })
-            .collect();
-        let mut graph = DiGraph::with_capacity(components.len(), edges.len());
-        let mut by_type: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
-        let mut names: Vec<(&str, ComponentId)> = Vec::with_capacity(components.len());
-        let mut aliases: Vec<(String, ComponentId)> = Vec::new();
-        for (id, component) in (0u32..).map(ComponentId).zip(&components) {
-            graph.add_node(id);
-            by_type.entry(component.kind.clone()).or_default().push(id);
-            names.push((component.name.as_str(), id));
-            aliases.extend(component.aliases.iter().map(|alias| (alias.clone(), id)));
-        }
-        for edge in edges {
-            graph.add_edge(node(edge.from), node(edge.to), edge.kind);
-        }
-        names.sort_unstable();
-        aliases.sort_unstable();
-        aliases.dedup();
-        let by_name = names.into_iter().map(|(_, id)| id).collect();
-        let mut groups_of: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
-        for (at, group) in groups.iter().enumerate() {
-            for member in &group.members {
-                groups_of.entry(*member).or_default().push(at);
-            }
-        }
-        let mut grouped = vec![false; components.len()];
-        for member in groups_of.keys() {
-            if let Some(slot) = grouped.get_mut(member.0 as usize) {
-                *slot = true;
-            }
-        }
-        let (on, back, pool) = (Rows::default(), Rows::default(), Pool::default());
-        let mut snapshot =
-            Self { model, components, graph, kinds, effects, groups, groups_of, grouped, by_name, aliases, by_type, on, back, pool };
-        (snapshot.on, snapshot.back) = rows(&snapshot);
-        snapshot
+        let live = components.len();
+        let base = Base::new(model, components, edges, effects, groups, &slots);
+        Self { base: Arc::new(base), slots, overlay: Overlay::default(), live }
     }
 
     /// The base model, and no components.
     pub fn empty() -> Snapshot {
-        Self::new(base_model(), Vec::new(), Vec::new(), BTreeMap::new(), Vec::new())
+        Self::new(base_model(), Vec::new(), &[], BTreeMap::new(), Vec::new(), Slots::new(0, ROOM))
     }
 
     pub fn model(&self) -> &Model {
-        &self.model
+        &self.base.model
     }
 
     pub fn len(&self) -> usize {
-        self.components.len()
+        self.live
     }
 
     pub fn is_empty(&self) -> bool {
-        self.components.is_empty()
+        self.live == 0
     }
 
     /// Ascending, which is the order of the components' own ids.
     pub fn ids(&self) -> impl Iterator<Item = ComponentId> + '_ {
-        (0u32..).map(ComponentId).zip(&self.components).map(|(id, _)| id)
+        self.order().map(|slot| self.slots.id(slot))
+    }
+
+    /// The slots of all components in the order of their ids.
+    pub(super) fn order(&self) -> impl Iterator<Item = u32> + '_ {
+        let mut base = (0..self.base.count()).peekable();
+        let mut added = self.overlay.added.values().peekable();
+        let all = std::iter::from_fn(move || {
+            let first = added.peek().is_some_and(|one| base.peek().is_none_or(|slot| one.before <= *slot));
+            if first { added.next().map(|one| one.slot) } else { base.next() }
+        });
+        all.filter(|slot| self.is_there(*slot))
+    }
+
+    /// A value for each component, at first the same for all.
+    pub fn table<T: Copy>(&self, usual: T) -> ByComponent<T> {
+        ByComponent::new(self.slots.clone(), usual)
+    }
+
+    /// Whether a slot has a component: it may have been removed.
+    pub(super) fn is_there(&self, slot: u32) -> bool {
+        match self.overlay.locals.get(slot) {
+            Some(local) => !local.gone,
+            None => slot < self.base.count(),
+        }
+    }
+
+    /// Whether an entry of an index still holds: that of the base unless its component changed.
+    fn still(&self, slot: u32, holds: impl FnOnce(&Component) -> bool) -> bool {
+        self.overlay.locals.get(slot).is_none_or(|local| !local.gone && holds(&local.component))
+    }
+
+    pub(super) fn at(&self, slot: u32) -> Option<&Component> {
+        match self.overlay.locals.get(slot) {
+            Some(local) => Some(&local.component),
+            None => self.base.component(slot),
+        }
     }
 
     /// The component of an id from this snapshot. An id of another snapshot may mean another component, or none.
     #[allow(clippy::indexing_slicing, reason = "ids come only from this snapshot, never from outside")]
     pub fn component(&self, id: ComponentId) -> &Component {
-        &self.components[id.0 as usize]
+        let slot = self.slots.slot(id);
+        match self.overlay.locals.get(slot) {
+            Some(local) => &local.component,
+            None => &self.base.components[slot as usize],
+        }
+    }
+
+    /// The slot of an id, also if its component was removed; else how many components of the base come before it.
+    pub(super) fn slot_of(&self, id: &str) -> Result<u32, u32> {
+        self.base.find(id).or_else(|before| self.overlay.added.get(id).map(|added| added.slot).ok_or(before))
     }
 
     pub fn find(&self, id: &str) -> Option<ComponentId> {
-        let at = self.components.binary_search_by(|component| component.id.as_str().cmp(id)).ok()?;
-        u32::try_from(at).ok().map(ComponentId)
+        let slot = self.slot_of(id).ok()?;
+        self.is_there(slot).then(|| self.slots.id(slot))
     }
 
     /// By id, else by name, else by alias, if just one component has it.
     pub fn find_named(&self, name: &str) -> Option<ComponentId> {
         self.find(name).or_else(|| {
-            let first = self.by_name.partition_point(|id| self.component(*id).name.as_str() < name);
-            let mut found = self.by_name.iter().skip(first).take_while(|id| self.component(**id).name == name);
+            let base = self.base.named(name).chain(self.overlay.names.get(name).iter().copied());
+            let mut found = base.filter(|slot| self.still(*slot, |component| component.name == name));
             match (found.next(), found.next()) {
-                (Some(only), None) => Some(*only),
+                (Some(only), None) => Some(self.slots.id(only)),
                 (Some(_), Some(_)) => None,
                 (None, _) => self.find_alias(name),
             }
@@ -143,29 +140,31 @@ impl Snapshot {
     }
 
     fn find_alias(&self, alias: &str) -> Option<ComponentId> {
-        let first = self.aliases.partition_point(|(one, _)| one.as_str() < alias);
-        let mut found = self.aliases.iter().skip(first).take_while(|(one, _)| one == alias);
-        let (_, only) = found.next()?;
-        if found.next().is_some() { None } else { Some(*only) }
+        let all = self.base.aliased(alias).chain(self.overlay.aliases.get(alias).iter().copied());
+        let mut found = all.filter(|slot| self.still(*slot, |component| component.aliases.iter().any(|one| one == alias)));
+        let only = found.next()?;
+        if found.next().is_some() { None } else { Some(self.slots.id(only)) }
     }
 
     /// Components of the type (name or Chinese name) and of its subtypes, ascending.
     pub fn of_type<'a>(&'a self, kind: &'a str) -> Vec<ComponentId> {
-        let kind = self.model.find_type(kind).map_or(kind, |t| t.name.as_str());
-        let types = self.by_type.iter().filter(|(name, _)| self.model.is_a(name, kind));
-        let mut found: Vec<ComponentId> = types.flat_map(|(_, ids)| ids).copied().collect();
+        let kind = self.model().find_type(kind).map_or(kind, |t| t.name.as_str());
+        let known: BTreeSet<&str> = self.base.by_type.keys().map(String::as_str).chain(self.overlay.types.words()).collect();
+        let types = known.into_iter().filter(|name| self.model().is_a(name, kind));
+        let mut found: Vec<ComponentId> = types.flat_map(|name| self.of_own_type(name)).collect();
         found.sort_unstable();
         found
     }
 
-    /// Components of exactly this type, ascending.
-    pub(super) fn of_own_type(&self, kind: &str) -> &[ComponentId] {
-        self.by_type.get(kind).map(Vec::as_slice).unwrap_or_default()
+    /// Components of exactly this type.
+    pub(super) fn of_own_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = ComponentId> + 'a {
+        let all = self.base.of_own_type(kind).iter().chain(self.overlay.types.get(kind)).copied();
+        all.filter(move |slot| self.still(*slot, |component| component.kind == kind)).map(|slot| self.slots.id(slot))
     }
 
     /// Whether it is of the type (canonical name) or one of its subtypes.
     pub fn is_a(&self, component: ComponentId, kind: &str) -> bool {
-        self.model.is_a(&self.component(component).kind, kind)
+        self.model().is_a(&self.component(component).kind, kind)
     }
 
     /// Sorted by start, kind, end.
@@ -188,54 +187,121 @@ impl Snapshot {
     }
 
     fn relation(&self, edge: Edge) -> Option<Relation> {
-        let effect = self.effects.get(&edge).copied();
+        let effect = self.own_effect(self.slots.slot(edge.from), edge.kind, self.slots.slot(edge.to));
         Some(Relation { from: edge.from, kind: self.kind(edge.kind)?.name.clone(), to: edge.to, effect })
     }
 
     pub(super) fn edges(&self, component: ComponentId, direction: Direction) -> impl Iterator<Item = Edge> + '_ {
-        self.graph.edges_directed(node(component), direction).map(|edge| Edge {
-            from: id_of(edge.source()),
-            kind: *edge.weight(),
-            to: id_of(edge.target()),
+        self.links(self.slots.slot(component), direction).map(move |link| {
+            let other = self.slots.id(link.other);
+            let (from, to) = match direction {
+                Direction::Outgoing => (component, other),
+                Direction::Incoming => (other, component),
+            };
+            Edge { from, kind: link.kind, to }
         })
     }
 
+    /// Relations that begin or end at a component, in any order. [`Snapshot::own_effect`] knows their effects.
+    pub(super) fn links(&self, slot: u32, direction: Direction) -> impl Iterator<Item = Link> + '_ {
+        let local = self.overlay.locals.get(slot);
+        let base = local.is_none().then(|| self.base.links(slot, direction));
+        let own = local.map(|local| local.links(direction)).unwrap_or_default();
+        base.into_iter().flatten().chain(own.iter().copied())
+    }
+
+    /// The hops of a fault from a component, or to it; sorted by where they lead.
+    pub(super) fn row(&self, side: Side, slot: u32) -> Row<'_> {
+        match (self.overlay.locals.get(slot), side) {
+            (Some(local), side) => local.row(side),
+            (None, Side::On) => self.base.on.row(slot),
+            (None, Side::Back) => self.base.back.row(slot),
+        }
+    }
+
     /// In the order of their ids.
-    pub fn groups(&self) -> &[Group] {
-        &self.groups
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        let mut base = (0..position(self.base.groups.len())).filter_map(|at| self.group_at(at)).peekable();
+        let mut added = self.overlay.added_groups.values().filter_map(|at| self.group_at(*at)).peekable();
+        std::iter::from_fn(move || {
+            let first = added.peek().is_some_and(|one| base.peek().is_none_or(|other| one.id < other.id));
+            if first { added.next() } else { base.next() }
+        })
+    }
+
+    pub(super) fn group_at(&self, at: u32) -> Option<&Group> {
+        match self.overlay.groups.get(at) {
+            Some(group) => group.as_deref(),
+            None => self.base.groups.get(at as usize),
+        }
+    }
+
+    /// Where a group is, or was.
+    pub(super) fn group_position(&self, id: &str) -> Option<u32> {
+        match self.base.groups.binary_search_by(|group| group.id.as_str().cmp(id)) {
+            Ok(at) => Some(position(at)),
+            Err(_) => self.overlay.added_groups.get(id).copied(),
+        }
     }
 
     pub fn group(&self, id: &str) -> Option<&Group> {
-        let at = self.groups.binary_search_by(|group| group.id.as_str().cmp(id)).ok()?;
-        self.groups.get(at)
+        self.group_at(self.group_position(id)?)
     }
 
     /// The redundancy groups that it is a member of, in the order of their ids.
     pub fn groups_of(&self, component: ComponentId) -> impl Iterator<Item = &Group> {
-        self.groups_of.get(&component).into_iter().flatten().filter_map(|at| self.groups.get(*at))
+        self.groups_at(self.slots.slot(component))
     }
 
-    pub(super) fn in_group(&self, component: ComponentId) -> bool {
-        self.grouped.get(component.0 as usize) == Some(&true)
+    pub(super) fn groups_at(&self, slot: u32) -> impl Iterator<Item = &Group> {
+        self.group_positions(slot).iter().filter_map(|at| self.group_at(*at))
+    }
+
+    pub(super) fn group_positions(&self, slot: u32) -> &[u32] {
+        match self.overlay.locals.get(slot) {
+            Some(local) => &local.groups,
+            None => self.base.groups_of(slot),
+        }
+    }
+
+    pub(super) fn in_group(&self, slot: u32) -> bool {
+        match self.overlay.locals.get(slot) {
+            Some(local) => !local.groups.is_empty(),
+            None => self.base.in_group(slot),
+        }
     }
 
     /// How hard a fault of `lost` hits `dependent` along a relation of this kind: its own effect, else that of the kind.
-    pub(super) fn effect(&self, lost: ComponentId, kind: KindIndex, dependent: ComponentId) -> Option<State> {
+    pub(super) fn effect(&self, lost: u32, kind: KindIndex, dependent: u32) -> Option<State> {
         let usual = self.kind(kind)?.effect;
-        if self.effects.is_empty() {
-            return Some(usual);
+        Some(self.special_effect(lost, kind, dependent).unwrap_or(usual))
+    }
+
+    /// What a relation itself says of its effect on `dependent`.
+    pub(super) fn special_effect(&self, lost: u32, kind: KindIndex, dependent: u32) -> Option<State> {
+        if self.base.effects.is_empty() && !self.overlay.effects {
+            return None;
         }
-        let own = |from, to, ahead| self.effects.get(&Edge { from, kind, to }).copied().filter(|_| self.carries_fault(kind, ahead));
-        own(lost, dependent, true).max(own(dependent, lost, false)).or(Some(usual))
+        let own = |from, to, ahead| self.own_effect(from, kind, to).filter(|_| self.carries_fault(kind, ahead));
+        own(lost, dependent, true).max(own(dependent, lost, false))
+    }
+
+    /// How hard a fault hits along a relation, if not as its kind has it.
+    pub(super) fn own_effect(&self, from: u32, kind: KindIndex, to: u32) -> Option<State> {
+        match self.overlay.locals.get(from) {
+            Some(local) => local.link(Direction::Outgoing, kind, to)?.effect,
+            None if self.base.effects.is_empty() => None,
+            None => self.base.effect(self.slots.id(from), kind, self.slots.id(to)),
+        }
     }
 
     pub(super) fn kind(&self, index: KindIndex) -> Option<&KindTraits> {
-        self.kinds.get(usize::from(index.0))
+        self.base.kinds.get(usize::from(index.0))
     }
 
     /// Kinds are sorted by name, so that a name is found by bisection. Canonical names only.
     pub(super) fn kind_index(&self, name: &str) -> Option<KindIndex> {
-        let at = self.kinds.binary_search_by(|kind| kind.name.as_str().cmp(name)).ok()?;
+        let at = self.base.kinds.binary_search_by(|kind| kind.name.as_str().cmp(name)).ok()?;
         u16::try_from(at).ok().map(KindIndex)
     }
 
@@ -249,13 +315,9 @@ impl Snapshot {
         steps.dedup();
         steps
     }
-}
 
-fn node(id: ComponentId) -> NodeIndex {
-    NodeIndex::new(id.0 as usize)
-}
-
-/// Nodes are added in the order of the components, so that both have the same number.
-fn id_of(node: NodeIndex) -> ComponentId {
-    ComponentId(u32::try_from(node.index()).unwrap_or(u32::MAX))
+    /// Lends memory for a walk.
+    pub(super) fn walk<T>(&self, walk: impl FnOnce(&mut Scratch) -> T) -> T {
+        self.base.pool.with(self.slots.len(), walk)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{AttributeValue, ComponentId, Hop, Impacted, Member, PeerScope, Reached, Snapshot, State, build};
+use super::{AttributeValue, ComponentId, Hop, Impacted, Member, PeerScope, Reached, Snapshot, Softening, State, build};
 use diag::{Diagnostic, Sources};
 
 /// Builds from a model and a topology (either may be empty). Errors as `code line message | help`.
@@ -307,6 +307,54 @@ groups: [{id: pool, members: [a, b], need: 1}]
     check_impact(topology, &[("a", State::Down), ("b", State::Down)], None, "both@1 Down, only@1 Down");
 }
 
+/// Where each path becomes milder, and why.
+fn check_softens(topology: &str, roots: &[(&str, State)], expected: &[&str]) {
+    let snapshot = estate(topology);
+    let roots: Vec<_> = roots.iter().map(|(name, state)| (id(&snapshot, name), *state)).collect();
+    let name = |component| snapshot.component(component).id.as_str();
+    let step = |step: &Softening| format!("{:?} → {:?} at {} by {:?}", step.from, step.to, name(step.component), step.by);
+    let of = |i: &Impacted| format!("{}: {}", name(i.component), i.softens.iter().map(step).collect::<Vec<_>>().join("; "));
+    let found: Vec<String> = snapshot.impact(&roots, None).iter().map(of).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn paths_say_where_a_state_softens_and_why() {
+    let topology = "
+components:
+  - {id: db, type: database}
+  - {id: copy, type: database}
+  - {id: pay, type: service}
+  - {id: gw-1, type: gateway}
+  - {id: gw-2, type: gateway}
+  - {id: web, type: frontend}
+  - {id: mail, type: service}
+relations:
+  - {from: copy, kind: replicates, to: db}
+  - {from: pay, kind: depends_on, to: db}
+  - {from: mail, kind: depends_on, to: pay, effect: at_risk}
+  - {from: gw-1, kind: depends_on, to: pay}
+  - {from: web, kind: depends_on, to: [gw-1, gw-2]}
+groups: [{id: pool, members: [gw-1, gw-2], need: 1}]
+";
+    let all = [
+        "copy: Down → Degraded at copy by Kind { kind: \"replicates\" }",
+        "pay: ",
+        "gw-1: ",
+        "mail: Down → AtRisk at mail by Relation { kind: \"depends_on\" }",
+        "web: Down → Degraded at web by Redundancy { group: \"pool\", left: 1, members: 2, need: 1 }",
+    ];
+    check_softens(topology, &[("db", State::Down)], &all);
+    let both = ["web: "];
+    check_softens(topology, &[("gw-1", State::Down), ("gw-2", State::Down)], &both);
+    let slow = [
+        "gw-1: Degraded → AtRisk at gw-1 by NotDown { before: \"pay\" }",
+        "mail: Degraded → AtRisk at mail by NotDown { before: \"pay\" }",
+        "web: Degraded → AtRisk at gw-1 by NotDown { before: \"pay\" }",
+    ];
+    check_softens(topology, &[("pay", State::Degraded)], &slow);
+}
+
 #[test]
 fn the_path_is_the_one_that_carries_the_state() {
     let topology = "
@@ -418,4 +466,55 @@ relations:
             "F3003 11 `effect` cannot be `gone` | use one of `down`, `degraded`, `at_risk`",
         ],
     );
+}
+
+#[test]
+fn instances_of_workloads() {
+    let snapshot = estate(
+        "components:
+  - {id: s, type: service}
+  - {id: t, type: service}
+  - {id: p1, type: pod}
+  - {id: p2, type: pod}
+  - {id: k, type: container}
+  - {id: n, type: node}
+relations:
+  - {from: [s, t], kind: runs_on, to: p1}
+  - {from: p2, kind: belongs_to, to: s}
+  - {from: p1, kind: contains, to: k}
+  - {from: s, kind: runs_on, to: k}
+  - {from: p1, kind: runs_on, to: n}
+  - {from: s, kind: depends_on, to: t}
+",
+    );
+    let named = |all: Vec<super::Instance>| {
+        all.into_iter().map(|one| format!("{} {}", snapshot.component(one.component).id, one.level)).collect::<Vec<_>>()
+    };
+    // By the longest way: what is in a pod is not beside it.
+    assert_eq!(named(snapshot.instances_of(id(&snapshot, "s"))), ["k 2", "p1 1", "p2 1"]);
+    assert_eq!(named(snapshot.instances_of(id(&snapshot, "p1"))), ["k 1"]);
+    assert_eq!(named(snapshot.instances_of(id(&snapshot, "n"))), [""; 0]);
+    assert_eq!(named(snapshot.workloads_of(id(&snapshot, "k"))), ["p1 1", "s 2", "t 2"]);
+    // Two workloads may share a pod.
+    assert_eq!(named(snapshot.workloads_of(id(&snapshot, "p1"))), ["s 1", "t 1"]);
+    assert_eq!(named(snapshot.workloads_of(id(&snapshot, "s"))), [""; 0]);
+}
+
+#[test]
+fn mistakes_in_instances() {
+    for (model, expected) in [
+        ("types: {worker: {instance_of: servce}}", "F3006 1 the model declares no type `servce` | did you mean `service`?"),
+        (
+            "types: {software: {instance_of: [pod]}}",
+            "F3025 1 type `software` is an instance of itself: software → pod → software | \
+             name the type for which it comes and goes, like `pod` for `service`",
+        ),
+        (
+            "types: {a: {instance_of: [a]}}",
+            "F3025 1 type `a` is an instance of itself: a → a | name the type for which it comes and goes, like `pod` for `service`",
+        ),
+        ("types: {service: {metrics: {qps: {instances: sun}}}}", "F3003 1 `instances` cannot be `sun` | did you mean `sum`?"),
+    ] {
+        check(model, "", &[expected]);
+    }
 }

@@ -12,6 +12,8 @@ use super::declared::{DeclaredGroup, DeclaredRelation};
 use super::graph::{Edge, KindIndex};
 use super::model::{Containment, Model, ROOT_TYPE, RelationKind, State};
 use super::resolve::problem;
+use super::slots::Slots;
+use super::snapshot::Snapshot;
 
 /// A search for the nearest id looks at every id. After this many, the whole file is wrong, and "did you mean" does not help.
 const MOST_SUGGESTIONS: usize = 100;
@@ -21,11 +23,22 @@ const LONGEST_NAMED_CIRCLE: usize = 8;
 
 /// Every id that a relation or a group may name.
 pub(super) struct Names<'d> {
-    components: &'d [Component],
-    known: FxHashMap<&'d str, ComponentId>, // lookup only
+    known: Known<'d>,
+    /// Those that are declared now.
     groups: BTreeMap<&'d str, NamedGroup>,
     /// Declared, but wrong and reported already.
     broken: &'d BTreeSet<String>,
+}
+
+enum Known<'d> {
+    /// An estate that is being built.
+    New {
+        components: &'d [Component],
+        slots: &'d Slots,
+        by_id: FxHashMap<&'d str, ComponentId>, // lookup only
+    },
+    /// One that changes.
+    Estate(&'d Snapshot),
 }
 
 struct NamedGroup {
@@ -43,16 +56,38 @@ enum Found<'a> {
 
 impl<'d> Names<'d> {
     /// `components` in the order of their ids.
-    pub fn new(components: &'d [Component], broken: &'d BTreeSet<String>) -> Self {
-        let known = components.iter().map(|component| component.id.as_str()).zip((0u32..).map(ComponentId)).collect();
-        Names { components, known, groups: BTreeMap::new(), broken }
+    pub fn new(components: &'d [Component], slots: &'d Slots, broken: &'d BTreeSet<String>) -> Self {
+        let ids = components.iter().map(|component| component.id.as_str());
+        let by_id = ids.zip((0u32..).map(|slot| slots.id(slot))).collect();
+        Names { known: Known::New { components, slots, by_id }, groups: BTreeMap::new(), broken }
+    }
+
+    /// The components and groups of an estate, and what more is declared.
+    pub fn of(estate: &'d Snapshot, broken: &'d BTreeSet<String>) -> Self {
+        Names { known: Known::Estate(estate), groups: BTreeMap::new(), broken }
+    }
+
+    fn find_component(&self, id: &str) -> Option<ComponentId> {
+        match &self.known {
+            Known::New { by_id, .. } => by_id.get(id).copied(),
+            Known::Estate(estate) => estate.find(id),
+        }
+    }
+
+    /// The members of a group that is declared now, else of one that was there before.
+    fn members(&self, id: &str) -> Option<&[ComponentId]> {
+        match (self.groups.get(id), &self.known) {
+            (Some(group), _) => Some(&group.members),
+            (None, Known::New { .. }) => None,
+            (None, Known::Estate(estate)) => estate.group(id).map(|group| group.members.as_slice()),
+        }
     }
 
     fn find(&self, id: &str) -> Found<'_> {
-        if let Some(component) = self.known.get(id) {
-            Found::Component(*component)
-        } else if let Some(group) = self.groups.get(id) {
-            Found::Group(&group.members)
+        if let Some(component) = self.find_component(id) {
+            Found::Component(component)
+        } else if let Some(members) = self.members(id) {
+            Found::Group(members)
         } else if self.broken.contains(id) {
             Found::Broken
         } else {
@@ -62,14 +97,26 @@ impl<'d> Names<'d> {
 
     /// Where an id was first declared.
     fn first_place(&self, id: &str) -> Option<Place> {
-        match self.known.get(id).and_then(|at| self.component(*at)) {
+        match self.find_component(id).and_then(|at| self.component(at)) {
             Some(component) => component.place,
             None => self.groups.get(id)?.place,
         }
     }
 
+    /// Whether a new group must have another id. A group that was there before is replaced.
+    fn is_taken(&self, id: &str) -> bool {
+        match self.find(id) {
+            Found::Component(_) | Found::Broken => true,
+            Found::Group(_) => self.groups.contains_key(id),
+            Found::Nothing => false,
+        }
+    }
+
     fn component(&self, id: ComponentId) -> Option<&'d Component> {
-        self.components.get(id.0 as usize)
+        match &self.known {
+            Known::New { components, slots, .. } => components.get(slots.slot(id) as usize),
+            Known::Estate(estate) => Some(estate.component(id)),
+        }
     }
 
     fn nearest(&self, id: &str, asked: &mut usize) -> Option<Text> {
@@ -77,8 +124,14 @@ impl<'d> Names<'d> {
         if *asked > MOST_SUGGESTIONS {
             return None;
         }
-        let ids = self.components.iter().map(|component| component.id.as_str());
-        suggestion(id, ids.chain(self.groups.keys().copied()))
+        let groups = self.groups.keys().copied();
+        match &self.known {
+            Known::New { components, .. } => suggestion(id, components.iter().map(|component| component.id.as_str()).chain(groups)),
+            Known::Estate(estate) => {
+                let ids = estate.ids().map(|at| estate.component(at).id.as_str());
+                suggestion(id, ids.chain(estate.groups().map(|group| group.id.as_str())).chain(groups))
+            }
+        }
     }
 }
 
@@ -88,7 +141,7 @@ pub(super) fn groups<'d>(complaints: &mut Vec<Diagnostic>, declared: &'d [Declar
     let mut asked = 0;
     for said in declared {
         let place = said.places.as_ref().map(|places| places.id);
-        if !matches!(names.find(&said.id), Found::Nothing) {
+        if names.is_taken(&said.id) {
             let message = text!("`{}` is declared twice: a component and a group cannot share an id", said.id);
             let report = problem(Code::DUPLICATE_ID, place, message).label("declared again");
             complaints.push(match names.first_place(&said.id) {
@@ -191,17 +244,32 @@ pub(super) fn relations(
     declared: &[DeclaredRelation],
     names: &Names<'_>,
 ) -> (Vec<Edge>, BTreeMap<Edge, State>) {
-    let kinds = model.relations.values().zip((0u16..).map(KindIndex)).map(|(kind, at)| Ends::new(model, kind, at));
-    let kinds: BTreeMap<&str, Ends<'_>> = kinds.map(|ends| (ends.kind.name.as_str(), ends)).collect();
-    let edges = Vec::with_capacity(declared.len());
-    let mut check = Check { complaints, model, kinds, declared, names, asked: 0, unknown: BTreeSet::new(), edges };
-    for (said, at) in declared.iter().zip(0u32..) {
-        check.relation(said, at);
-    }
+    let mut check = Check::of(complaints, model, declared, names);
     let effects = check.effects();
     check.drop_copies();
     check.cut_circles();
     (check.edges.into_iter().map(|(edge, _)| edge).collect(), effects)
+}
+
+/// A relation that is to be added to an estate.
+pub(super) struct Related {
+    pub edge: Edge,
+    pub effect: Option<State>,
+    pub place: Option<Place>,
+}
+
+/// The same for an estate that changes, which knows what holds what: circles are not looked for.
+pub(super) fn more_relations(
+    complaints: &mut Vec<Diagnostic>,
+    model: &Model,
+    declared: &[DeclaredRelation],
+    names: &Names<'_>,
+) -> Vec<Related> {
+    let mut check = Check::of(complaints, model, declared, names);
+    let effects = check.effects();
+    check.drop_copies();
+    let related = |(edge, at): &(Edge, u32)| Related { edge: *edge, effect: effects.get(edge).copied(), place: check.place(*at) };
+    check.edges.iter().map(related).collect()
 }
 
 struct Check<'r, 'a> {
@@ -218,7 +286,19 @@ struct Check<'r, 'a> {
     edges: Vec<(Edge, u32)>,
 }
 
-impl<'a> Check<'_, 'a> {
+impl<'r, 'a> Check<'r, 'a> {
+    /// Everything that is declared, each relation by itself.
+    fn of(complaints: &'r mut Vec<Diagnostic>, model: &'a Model, declared: &'a [DeclaredRelation], names: &'a Names<'a>) -> Self {
+        let kinds = model.relations.values().zip((0u16..).map(KindIndex)).map(|(kind, at)| Ends::new(model, kind, at));
+        let kinds: BTreeMap<&str, Ends<'_>> = kinds.map(|ends| (ends.kind.name.as_str(), ends)).collect();
+        let edges = Vec::with_capacity(declared.len());
+        let mut check = Check { complaints, model, kinds, declared, names, asked: 0, unknown: BTreeSet::new(), edges };
+        for (said, at) in declared.iter().zip(0u32..) {
+            check.relation(said, at);
+        }
+        check
+    }
+
     fn relation(&mut self, said: &'a DeclaredRelation, at: u32) {
         let places = said.places.as_deref();
         let (from, to) = (self.names.find(&said.from), self.names.find(&said.to));
@@ -366,15 +446,19 @@ impl<'a> Check<'_, 'a> {
         }
     }
 
-    /// `` `a` contains itself: a → b → a ``
     fn describe(&self, circle: &[Hold]) -> Text {
         let id = |component: ComponentId| self.names.component(component).map_or("", |c| c.id.as_str());
-        let first = circle.first().map_or("", |hold| id(hold.holder));
-        let mut names: Vec<Text> = circle.iter().take(LONGEST_NAMED_CIRCLE).map(|hold| id(hold.holder).to_owned().into()).collect();
-        if circle.len() > LONGEST_NAMED_CIRCLE {
-            names.push(text!("… {} more", circle.len() - LONGEST_NAMED_CIRCLE));
-        }
-        names.push(first.to_owned().into());
-        text!("`{}` contains itself: {}", first, Text::joined(names, "{} → {}").unwrap_or_default())
+        circle_text(&circle.iter().map(|hold| id(hold.holder)).collect::<Vec<&str>>())
     }
+}
+
+/// `` `a` contains itself: a → b → a ``
+pub(super) fn circle_text(ids: &[&str]) -> Text {
+    let first = ids.first().copied().unwrap_or_default();
+    let mut names: Vec<Text> = ids.iter().take(LONGEST_NAMED_CIRCLE).map(|id| (*id).to_owned().into()).collect();
+    if ids.len() > LONGEST_NAMED_CIRCLE {
+        names.push(text!("… {} more", ids.len() - LONGEST_NAMED_CIRCLE));
+    }
+    names.push(first.to_owned().into());
+    text!("`{}` contains itself: {}", first, Text::joined(names, "{} → {}").unwrap_or_default())
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use petgraph::Direction;
+
 use super::component::ComponentId;
-use super::csr::{Rows, Scratch, layers};
+use super::csr::{Scratch, layers};
 use super::graph::KindIndex;
 use super::graph::Reached;
-use super::model::{Containment, Travel};
+use super::overlay::Side;
 use super::snapshot::Snapshot;
 
 /// One step of a path.
@@ -30,55 +32,47 @@ pub enum PeerScope<'a> {
 impl Snapshot {
     /// Whether a fault travels along a hop: over a relation of the kind, from start to end or back.
     pub(super) fn carries_fault(&self, kind: KindIndex, ahead: bool) -> bool {
-        self.kind(kind).is_some_and(|kind| match kind.travel {
-            Travel::ToStart => !ahead,
-            Travel::ToEnd => ahead,
-            Travel::Both => true,
-            Travel::None => false,
-        })
+        self.kind(kind).is_some_and(|kind| kind.carries(ahead))
     }
 
     /// Whether a hop leads from what is held to its holder.
-    fn leads_to_holder(&self, kind: KindIndex, ahead: bool) -> bool {
-        self.kind(kind).is_some_and(|kind| match kind.containment {
-            Containment::EndHolds => ahead,
-            Containment::StartHolds => !ahead,
-            Containment::None => false,
-        })
+    pub(super) fn leads_to_holder(&self, kind: KindIndex, ahead: bool) -> bool {
+        self.kind(kind).is_some_and(|kind| kind.leads_to_holder(ahead))
     }
 
     /// What a fault of `from` may reach, sorted by (distance, id), without `from` itself. `via`: only over these relation kinds
     /// (canonical names); empty means all.
     pub fn dependents(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
-        self.along(&self.on, from, via, max_hops)
+        self.along(Side::On, from, via, max_hops)
     }
 
     /// What a fault reaches in one hop, or (`dependents` false) whose fault reaches it in one hop; ascending.
     pub fn next_to(&self, component: ComponentId, via: &[String], dependents: bool) -> Vec<ComponentId> {
         let kinds = self.kind_set(via);
-        let rows = if dependents { &self.on } else { &self.back };
-        let steps = rows.steps(component.0).filter(|step| allowed(kinds.as_deref(), step.kind));
-        let mut found: Vec<ComponentId> = steps.map(|step| step.to).filter(|to| *to != component).collect();
+        let side = if dependents { Side::On } else { Side::Back };
+        let hops = self.row(side, self.slots.slot(component)).hops().filter(|(_, kind)| allowed(kinds.as_deref(), *kind));
+        let mut found: Vec<ComponentId> = hops.map(|(to, _)| self.slots.id(to)).filter(|to| *to != component).collect();
         found.dedup();
         found
     }
 
     /// Whose faults may reach `from`: like [`Snapshot::dependents`], against the travel of faults.
     pub fn dependencies(&self, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
-        self.along(&self.back, from, via, max_hops)
+        self.along(Side::Back, from, via, max_hops)
     }
 
-    fn along(&self, rows: &Rows, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
+    fn along(&self, side: Side, from: ComponentId, via: &[String], max_hops: Option<u32>) -> Vec<Reached> {
         let kinds = self.kind_set(via);
-        self.pool.with(self.len(), |walk| {
-            if walk.see(from.0) {
-                walk.queue.push(from.0);
+        let from = self.slots.slot(from);
+        self.walk(|walk| {
+            if walk.see(from) {
+                walk.queue.push(from);
             }
             match kinds.as_deref() {
-                None => layers(walk, max_hops, |at| rows.ends(at).iter().copied(), Scratch::see),
+                None => layers(walk, &self.slots, max_hops, |at| self.row(side, at).ends.iter().copied(), Scratch::see),
                 Some(kinds) => {
-                    let hops = |at| rows.steps(at).filter(|step| kinds.contains(&step.kind)).map(|step| step.to.0);
-                    layers(walk, max_hops, hops, Scratch::see)
+                    let hops = |at| self.row(side, at).hops().filter(|(_, kind)| kinds.contains(kind)).map(|(to, _)| to);
+                    layers(walk, &self.slots, max_hops, hops, Scratch::see)
                 }
             }
         })
@@ -111,11 +105,20 @@ impl Snapshot {
     pub fn path(&self, from: ComponentId, to: ComponentId) -> Option<Vec<Hop>> {
         let way = self.ways(from, to, 1).into_iter().next()?;
         let via = |(a, b): (&ComponentId, &ComponentId)| {
-            let step = self.on.steps(a.0).find(|step| step.to == *b)?;
-            self.kind(step.kind).map(|kind| kind.name.clone())
+            let end = self.slots.slot(*b);
+            let (_, kind) = self.row(Side::On, self.slots.slot(*a)).hops().find(|(to, _)| *to == end)?;
+            self.kind(kind).map(|kind| kind.name.clone())
         };
         let hops = std::iter::once(None).chain(way.iter().zip(way.iter().skip(1)).map(via));
         Some(way.iter().zip(hops).map(|(component, via)| Hop { component: *component, via }).collect())
+    }
+
+    /// Over which kind of relation a fault goes from `from` to `to` in one hop, and whether that relation starts at `from`.
+    pub fn hop(&self, from: ComponentId, to: ComponentId) -> Option<(&str, bool)> {
+        let end = self.slots.slot(to);
+        let (_, kind) = self.row(Side::On, self.slots.slot(from)).hops().find(|(to, _)| *to == end)?;
+        let ahead = self.edges(from, Direction::Outgoing).any(|edge| edge.kind == kind && edge.to == to);
+        self.kind(kind).map(|kind| (kind.name.as_str(), ahead))
     }
 
     /// Whether relations of the kind (canonical name) lead from `from` to `to`, from start to end, in at most
@@ -152,7 +155,7 @@ impl Snapshot {
     pub fn peers(&self, component: ComponentId, scope: PeerScope<'_>) -> Vec<ComponentId> {
         let kind = self.component(component).kind.as_str();
         let mut peers: Vec<ComponentId> = match scope {
-            PeerScope::Estate => self.of_own_type(kind).to_vec(),
+            PeerScope::Estate => self.of_own_type(kind).collect(),
             PeerScope::Type(holder) => self.holder_of_type(component, holder).into_iter().flat_map(|holder| self.held(holder)).collect(),
             PeerScope::Group => self.groups_of(component).flat_map(|group| group.members.iter().copied()).collect(),
         };

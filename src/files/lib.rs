@@ -1,11 +1,15 @@
 //! The disk, safely: files are read up to a limit and never waited for; they are written whole or not at all.
 
+mod lines;
+
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
 
 use diag::{Code, Diagnostic, Text, text};
+
+pub use lines::Lines;
 
 /// Reads a regular file of at most `limit` bytes. `shown` names it in errors.
 ///
@@ -100,14 +104,28 @@ fn not_utf8(shown: &str, error: Utf8Error) -> Box<Diagnostic> {
 /// # Errors
 /// `UNWRITABLE`; the old content is then still there.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Box<Diagnostic>> {
+    write_with(path, content.as_ref(), 0o666)
+}
+
+/// The same for a secret: a new file can be read by its owner only.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_private(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Box<Diagnostic>> {
+    write_with(path, content.as_ref(), 0o600)
+}
+
+fn write_with(path: &Path, content: &[u8], mode: u32) -> Result<(), Box<Diagnostic>> {
     let failed = |why: Text| Box::new(Diagnostic::nowhere(Code::UNWRITABLE, text!("cannot write `{}`: {}", path.display(), why)));
     if let Some(what) = special(path) {
         return Err(failed(what));
     }
-    replace(path, content.as_ref()).map_err(|error| failed(error.to_string().into()))
+    replace(path, content, mode).map_err(|error| failed(error.to_string().into()))
 }
 
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+/// `mode`: the permissions of a new file, where there are any.
+#[cfg_attr(not(unix), allow(unused_variables, reason = "there are no permissions of this kind"))]
+fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let old = fs::metadata(&path).map(|found| found.permissions()).ok();
     if old.as_ref().is_some_and(Permissions::readonly) {
@@ -119,7 +137,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     // Hidden, so that no reader of the folder takes half a file for a whole one.
     builder.prefix(".").suffix(".tmp");
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     let mut file = builder.tempfile_in(&folder)?;
     if let Some(old) = old {
         file.as_file().set_permissions(old)?;
@@ -173,7 +191,7 @@ const GIB: u64 = 1 << 30;
 
 #[cfg(test)]
 mod tests {
-    use super::{borrowed_text, open_to_append, read, read_text, try_read, write};
+    use super::{borrowed_text, open_to_append, read, read_text, try_read, write, write_private};
     use diag::Code;
     use std::fs;
     use std::path::Path;
@@ -229,5 +247,8 @@ mod tests {
         assert_eq!(write(dir.path(), "x").unwrap_err().code, Code::UNWRITABLE);
         let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(left.len(), 1, "no temporary file stays behind");
+        let secret = dir.path().join("secret");
+        write_private(&secret, "x").unwrap();
+        assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -5,33 +5,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use diag::{Text, text};
-use estate::{AttributeDef, AttributeKind, Member, Model, ROOT_TYPE, Tier, Written};
+use estate::{AttributeDef, AttributeKind, BUSINESS_LINE, Fills, LabelRules, Member, Model, ROOT_TYPE, Tag, Tier, Written};
 
 use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Imported, Kind, Skipped, Source, tree};
 
 pub(super) struct Builder<'m> {
     kind: Kind,
     model: &'m Model,
+    labels: &'m LabelRules,
     components: BTreeMap<String, DeclaredComponent>,
     /// Other components that relations may end at: types by id.
     known: BTreeMap<String, String>,
     /// With the file that declares it.
     relations: BTreeMap<DeclaredRelation, String>,
     groups: BTreeMap<String, (DeclaredGroup, String)>,
+    /// Business lines that labels name, with who serves each, and the file.
+    lines: BTreeMap<String, BTreeSet<(String, String)>>,
     skipped: BTreeSet<Skipped>,
     /// Files that could not be read, with the reason.
     failed: Vec<(String, Text)>,
 }
 
 impl<'m> Builder<'m> {
-    pub(super) fn new(kind: Kind, model: &'m Model, known: BTreeMap<String, String>) -> Self {
+    pub(super) fn new(kind: Kind, model: &'m Model, known: BTreeMap<String, String>, labels: &'m LabelRules) -> Self {
         Self {
             kind,
             model,
+            labels,
             known,
             components: BTreeMap::new(),
             relations: BTreeMap::new(),
             groups: BTreeMap::new(),
+            lines: BTreeMap::new(),
             skipped: BTreeSet::new(),
             failed: Vec::new(),
         }
@@ -83,11 +88,6 @@ impl<'m> Builder<'m> {
         self.model.find_type(name).map(|t| t.name.clone())
     }
 
-    /// Whether components of that type have the attribute.
-    pub(super) fn has_attribute(&self, kind: &str, name: &str) -> bool {
-        matches!(self.model.member(kind, name), Some(Member::Attribute(_)))
-    }
-
     /// Adds a component; the first one of an id wins.
     pub(super) fn add(&mut self, component: DeclaredComponent, source: &str) {
         if component.id.trim().is_empty() {
@@ -111,6 +111,56 @@ impl<'m> Builder<'m> {
         }
     }
 
+    /// Adds a component with what its labels mean by the mapping of the project; `value` gives the value of each. `serves`: whether it
+    /// serves a business line itself.
+    pub(super) fn add_labelled(
+        &mut self,
+        mut component: DeclaredComponent,
+        serves: bool,
+        value: impl Fn(&Tag) -> Option<String>,
+        source: &str,
+    ) {
+        let said = self.labels.labelled(value);
+        for (tag, value) in said.unnamed {
+            let what = format!("{tag} of `{}`: `{value}`", component.id);
+            self.skip(what, "`values` in `sources.yaml` does not name this value", source);
+        }
+        for (fills, value) in said.filled {
+            match fills {
+                Fills::Owner => component.owner = Some(value),
+                Fills::Tier => component.tier = Some(value),
+                Fills::Environment => component.environment = Some(value),
+                Fills::Attribute(name) => drop(component.attributes.insert(name, Written::Text(value))),
+                Fills::BusinessLine if serves => {
+                    self.lines.entry(value).or_default().insert((component.id.clone(), source.to_owned()));
+                }
+                Fills::BusinessLine => {}
+            }
+        }
+        self.add(component, source);
+    }
+
+    /// The business lines that labels name. Those that nothing declares are declared here.
+    fn business_lines(&mut self) {
+        for (line, members) in std::mem::take(&mut self.lines) {
+            let kind = self.components.get(&line).map(|one| &one.kind).or_else(|| self.known.get(&line)).cloned();
+            let foreign = kind.as_ref().filter(|kind| !self.model.is_a(kind, BUSINESS_LINE));
+            for (member, source) in members {
+                match foreign {
+                    Some(kind) => {
+                        let why = format!("`{line}` is a `{kind}`, not a business line");
+                        self.skip(format!("`{member}` serves `{line}`"), why, &source);
+                    }
+                    None => self.relate(&member, "serves", &line, &source),
+                }
+            }
+            if kind.is_none() {
+                let component = DeclaredComponent { id: line.clone(), kind: BUSINESS_LINE.to_owned(), ..DeclaredComponent::default() };
+                self.components.insert(line, component);
+            }
+        }
+    }
+
     /// Adds a relation; it is checked at the end, when all components are known.
     pub(super) fn relate(&mut self, from: &str, kind: &str, to: &str, source: &str) {
         let (from, kind, to) = (from.to_owned(), kind.to_owned(), to.to_owned());
@@ -126,6 +176,7 @@ impl<'m> Builder<'m> {
         for (file, problem) in std::mem::take(&mut self.failed) {
             self.skip(format!("file `{file}`"), problem, &file);
         }
+        self.business_lines();
         for component in std::mem::take(&mut self.components).into_values() {
             let fitted = self.fit(component);
             self.components.insert(fitted.id.clone(), fitted);

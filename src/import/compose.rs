@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
@@ -44,6 +45,24 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     for (name, service, source) in &services {
         project.relations(builder, name, service, source);
     }
+}
+
+/// The value of a label or an annotation of a service, given as a map or as a list of `NAME=value`.
+fn tagged(service: &Value, tag: &Tag) -> Option<String> {
+    const LABELS: &[&[&str]] = &[&["labels"], &["deploy", "labels"]];
+    const ANNOTATIONS: &[&[&str]] = &[&["annotations"]];
+    let (places, name) = match tag {
+        Tag::Label(name) => (LABELS, name.as_str()),
+        Tag::Annotation(name) => (ANNOTATIONS, name.as_str()),
+    };
+    places.iter().find_map(|place| {
+        let listed = || {
+            let mut entries = tree::list(service, place).iter().filter_map(tree::scalar);
+            entries.find_map(|entry| entry.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
+        };
+        let labels = tree::entries(service, place);
+        labels.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| tree::scalar(value)).or_else(listed)
+    })
 }
 
 /// An environment file: `.env`, `shop.env`, `.env.local`.
@@ -133,7 +152,9 @@ impl Project {
         }
         let source = parts.first().map_or("", |part| part.2);
         let component = DeclaredComponent { id: name.to_owned(), kind: guess.kind.to_owned(), attributes, ..DeclaredComponent::default() };
-        builder.add(component, source);
+        let value = |tag: &Tag| parts.iter().rev().find_map(|(_, service, _)| tagged(service, tag));
+        let value = |tag: &Tag| value(tag).map(|value| fill(&value, &self.variables));
+        builder.add_labelled(component, true, value, source);
     }
 
     fn relations(&self, builder: &mut Builder<'_>, name: &str, service: &Value, source: &str) {
@@ -152,8 +173,21 @@ impl Project {
         }
         let links = tree::list(service, &["links"]).iter().filter_map(tree::scalar);
         named.extend(links.map(|link| link.split(':').next().unwrap_or(&link).to_owned()));
-        if let Some(mode) = tree::text(service, &["network_mode"]) {
-            named.extend(mode.strip_prefix("service:").map(str::to_owned));
+        for mode in ["network_mode", "pid", "ipc"].into_iter().filter_map(|key| tree::text(service, &[key])) {
+            let shared = mode.strip_prefix("service:").or_else(|| mode.strip_prefix("container:"));
+            named.extend(shared.map(str::to_owned));
+        }
+        let volumes = tree::list(service, &["volumes_from"]).iter().filter_map(tree::scalar);
+        named.extend(volumes.map(|from| {
+            let name = from.strip_prefix("container:").unwrap_or(&from);
+            name.split(':').next().unwrap_or(name).to_owned()
+        }));
+        for (key, what, why) in [("secrets", "secret", "secrets are not read"), ("configs", "config", "configs are not read")] {
+            for one in tree::list(service, &[key]) {
+                if let Some(source_of) = tree::scalar(one).or_else(|| tree::text(one, &["source"])) {
+                    builder.skip(format!("{what} `{source_of}` of `{name}`"), why, source);
+                }
+            }
         }
         // It starts without them: losing one does not take it down as `depends_on` would.
         let kind = |target: &str| if soft.contains(target) { "calls" } else { "depends_on" };

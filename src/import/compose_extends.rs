@@ -35,9 +35,12 @@ pub(super) fn included(builder: &mut Builder<'_>, document: &Value, source: &str
     for include in includes {
         let one = tree::scalar(include).or_else(|| tree::text(include, &["path"]));
         let many = tree::list(include, &["path"]).iter().filter_map(tree::scalar);
-        for file in one.into_iter().chain(many) {
+        let variables = tree::text(include, &["env_file"]).into_iter();
+        let variables = variables.chain(tree::list(include, &["env_file"]).iter().filter_map(tree::scalar));
+        let named = one.into_iter().chain(many).map(|file| ("include", file));
+        for (what, file) in named.chain(variables.map(|file| ("env_file of an include,", file))) {
             if !files.contains(&beside(source, &file)) {
-                builder.skip(format!("include `{file}`"), "the file is not among the input", source);
+                builder.skip(format!("{what} `{file}`"), "the file is not among the input", source);
             }
         }
     }
@@ -107,7 +110,7 @@ fn joined(base: &Value, own: &Value) -> Value {
     for (key, value) in own {
         let value = match (key.as_str(), all.get(key)) {
             (_, None) => value.clone(),
-            ("environment" | "depends_on", Some(old)) => joined(&as_map(old), &as_map(value)),
+            ("environment" | "depends_on" | "labels" | "annotations", Some(old)) => joined(&as_map(old), &as_map(value)),
             ("links" | "env_file", Some(old)) => Value::Array(items(old).into_iter().chain(items(value)).collect()),
             (_, Some(old)) => joined(old, value),
         };

@@ -2,10 +2,11 @@
 //!
 //! A workload is a component. A Service of the same name that selects it alone is the same component. A Service over pods of owners
 //! that are not imported stands for them; any other Service is a load balancer that points to what it selects. What a Service
-//! selects makes the redundancy, whoever owns it.
+//! selects makes the redundancy, whoever owns it. A Job, or a `CronJob` with all its runs, is a component that nothing depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
@@ -25,7 +26,8 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
             Class::Node => node(builder, object, &cluster.id(object)),
             Class::Claim => claim(builder, object, &cluster.id(object)),
             Class::Ingress => cluster.ingress(builder, object),
-            Class::Settings | Class::Budget | Class::Scaler | Class::Template => {}
+            Class::Job => cluster.job(builder, object),
+            Class::Settings | Class::Budget | Class::Scaler | Class::Run | Class::Template => {}
         }
     }
 }
@@ -79,8 +81,10 @@ struct Cluster<'o> {
     pairs: BTreeMap<Key, (Key, bool)>,
     /// Pods that a Service stands for.
     served: BTreeSet<Key>,
-    /// Pods of no workload.
+    /// Pods of no workload and no job.
     lone: BTreeSet<Key>,
+    /// The pods of each Job, of all runs for a `CronJob`.
+    runs: BTreeMap<Key, Vec<&'o Object<'o>>>,
     ids: BTreeMap<Key, String>,
 }
 
@@ -94,7 +98,12 @@ impl<'o> Cluster<'o> {
                 maps.entry(object.namespace.as_str()).or_default().insert(object.name.as_str(), &object.value);
             }
         }
-        let lone = lone(&by_place);
+        let by_key: BTreeMap<Key, &Object<'_>> = objects.iter().map(|object| (object.key(), object)).collect();
+        let runs = runs(objects, &by_key);
+        let mut lone = lone(&by_place);
+        for pod in runs.values().flatten() {
+            lone.remove(&pod.key());
+        }
         let mut backends = BTreeMap::new();
         let mut pairs = BTreeMap::new();
         let mut served = BTreeSet::new();
@@ -111,8 +120,7 @@ impl<'o> Cluster<'o> {
             backends.insert(service.key(), behind);
         }
         let ids = ids(objects, &pairs);
-        let by_key = objects.iter().map(|object| (object.key(), object)).collect();
-        Cluster { by_key, by_place, maps, backends, pairs, served, lone, ids }
+        Cluster { by_key, by_place, maps, backends, pairs, served, lone, runs, ids }
     }
 
     fn id(&self, object: &Object<'_>) -> String {
@@ -146,23 +154,35 @@ impl<'o> Cluster<'o> {
     fn workload(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
         let id = self.id(object);
         let mut component = software(object, &id, &image(object));
-        for (kind, servant) in [("horizontalpodautoscaler", self.scaler(object)), ("poddisruptionbudget", self.budget(object))] {
-            // Alerts about it name it; one that is called like its workload is found by that name.
-            if let Some(servant) = servant.filter(|servant| servant.name != object.name) {
-                component.attributes.insert(kind.to_owned(), Written::Text(servant.name.clone()));
-            }
-        }
-        builder.add(component, object.source);
+        component.attributes.extend(self.scaler(object).and_then(|scaler| servant("horizontalpodautoscaler", scaler, object)));
+        component.attributes.extend(self.protection(object, &[]));
+        let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
+        let one = self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key());
+        let front = self.by_key.get(&service).filter(|_| one);
+        builder.add_labelled(component, true, |tag| object.tag(tag).or_else(|| front?.tag(tag)), object.source);
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
-        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels());
+        let of_job = |pod: &Object<'_>| pod.job().is_some_and(|job| self.by_key.contains_key(&job));
+        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels()) && !of_job(pod);
         let mut pods: Vec<&Object<'_>> = self.place(&object.namespace).iter().filter(selected).copied().collect();
         // Of a Service that is one with the workload, all pods count.
-        let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
-        if self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key()) {
+        if one {
             pods.extend(self.backends.get(&service).into_iter().flat_map(|behind| behind.pods.iter().copied()));
         }
         self.pods(builder, object, &id, &pods);
+    }
+
+    /// What runs to its end. It needs what its pods need, and nothing needs it.
+    fn job(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
+        let id = self.id(object);
+        let mut component = component(object, &id, "job");
+        let schedule = tree::text(&object.value, &["spec", "schedule"]).map(|schedule| ("schedule".to_owned(), Written::Text(schedule)));
+        component.attributes.extend(schedule);
+        builder.add_labelled(component, true, |tag| object.tag(tag), object.source);
+        self.claims(builder, object, &id);
+        self.settings(builder, object, &id);
+        let pods = self.runs.get(&object.key()).map(Vec::as_slice).unwrap_or_default();
+        self.pods(builder, object, &id, pods);
     }
 
     /// What environment, `ConfigMap`s and commands name.
@@ -176,8 +196,9 @@ impl<'o> Cluster<'o> {
         for (name, host) in &asked {
             let Some(service) = self.host(host, &object.namespace) else { continue };
             let target = self.id(service);
-            // A Service in front of the pods themselves is no other's.
-            let own = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());
+            // A Service in front of the pods themselves is no other's. Those of a job answer nobody, whatever their labels.
+            let before = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());
+            let own = before && !object.is(Class::Job);
             if own || target == id {
                 continue;
             }
@@ -217,10 +238,16 @@ impl<'o> Cluster<'o> {
         }
     }
 
-    /// How many of the pods a disruption budget asks for; one if there is none. Of several budgets, the strictest counts.
-    fn budget(&self, object: &Object<'_>) -> Option<&'o Object<'o>> {
-        let selected = |one: &&&Object<'_>| one.is(Class::Budget) && selects(one.selector(), object.pod_labels());
-        self.place(&object.namespace).iter().find(selected).copied()
+    /// The disruption budget of a workload or of pods, as attributes: `50%` stays a percentage of what is asked for at the time.
+    fn protection(&self, object: &Object<'_>, pods: &[&Object<'_>]) -> Vec<(String, Written)> {
+        let selected = |one: &&&Object<'_>| {
+            let of = |protected: &Object<'_>| selects(one.selector(), protected.pod_labels());
+            one.is(Class::Budget) && (of(object) || pods.iter().any(|pod| of(pod)))
+        };
+        let Some(budget) = self.place(&object.namespace).iter().find(selected) else { return Vec::new() };
+        let said = |key: &str, name: &str| Some((name.to_owned(), Written::Text(tree::text(&budget.value, &["spec", key])?)));
+        let kept = said("minAvailable", "min_available").or_else(|| said("maxUnavailable", "max_unavailable"));
+        servant("poddisruptionbudget", budget, object).into_iter().chain(kept).collect()
     }
 
     fn scaler(&self, object: &Object<'_>) -> Option<&'o Object<'o>> {
@@ -233,6 +260,7 @@ impl<'o> Cluster<'o> {
         self.place(&object.namespace).iter().find(scales).copied()
     }
 
+    /// How many of the pods disruption budgets ask for; one if there is none. Of several budgets, the strictest counts.
     fn needed(&self, object: &Object<'_>, pods: &[&Object<'_>]) -> usize {
         let asked = object.replicas().and_then(|asked| usize::try_from(asked).ok()).filter(|asked| *asked > 0);
         let replicas = asked.unwrap_or(pods.len());
@@ -267,19 +295,22 @@ impl<'o> Cluster<'o> {
     /// A Service over pods of owners that are not imported: it is what they are, and needs what they need.
     fn stand_for(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, behind: &Backends<'_>) {
         let templates = || behind.templates.iter().copied();
-        let image = templates().chain(behind.pods.iter().copied()).map(image).find(|image| !image.is_empty()).unwrap_or_default();
+        let makers = || templates().chain(behind.pods.iter().copied());
+        let image = makers().map(image).find(|image| !image.is_empty()).unwrap_or_default();
         let mut component = software(object, id, &image);
         let replicas = templates().filter_map(Object::replicas).max().and_then(|replicas| u32::try_from(replicas).ok());
         if let Some(replicas) = replicas.filter(|replicas| *replicas > 1) {
             component.attributes.insert("replicas".to_owned(), Written::Number(f64::from(replicas)));
         }
         component.attributes.extend(cluster_ip(object));
-        builder.add(component, object.source);
+        component.attributes.extend(self.protection(object, &behind.pods));
+        let value = |tag: &Tag| object.tag(tag).or_else(|| makers().find_map(|maker| maker.tag(tag)));
+        builder.add_labelled(component, true, value, object.source);
         for template in templates() {
             // Not those of pods: each may have its own.
             self.claims(builder, template, id);
         }
-        for maker in templates().chain(behind.pods.iter().copied()) {
+        for maker in makers() {
             self.settings(builder, maker, id);
         }
         self.pods(builder, object, id, &behind.pods);
@@ -289,12 +320,18 @@ impl<'o> Cluster<'o> {
     fn balance(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, behind: &Backends<'_>) {
         let mut component = component(object, id, "load_balancer");
         component.attributes.extend(cluster_ip(object));
-        builder.add(component, object.source);
+        builder.add_labelled(component, true, |tag| object.tag(tag), object.source);
         let members: Vec<String> = behind.workloads.iter().chain(&behind.pods).map(|end| self.id(end)).collect();
         for member in &members {
             builder.relate(id, "points_to", member, object.source);
         }
-        if members.is_empty() && !tree::entries(object.selector(), &[]).is_empty() {
+        if members.is_empty() && tree::entries(object.selector(), &[]).is_empty() {
+            builder.skip(
+                format!("endpoints of Service `{}`", object.name),
+                "it has no selector, and Endpoints are not read",
+                object.source,
+            );
+        } else if members.is_empty() {
             builder.skip(format!("selector of Service `{}`", object.name), "it selects nothing in the files", object.source);
         }
         if members.len() > 1 {
@@ -304,9 +341,14 @@ impl<'o> Cluster<'o> {
 
     /// A Service that is another name of a host.
     fn alias(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, host: &str) {
-        builder.add(component(object, id, "domain_name"), object.source);
+        builder.add_labelled(component(object, id, "domain_name"), false, |tag| object.tag(tag), object.source);
         if let Some(service) = self.host(host, &object.namespace) {
             builder.relate(id, "points_to", &self.id(service), object.source);
+            return;
+        }
+        // `service.namespace.svc`
+        if host.split('.').nth(2) == Some("svc") {
+            builder.skip(format!("`{id}` points_to `{host}`"), "the Service is not in the files", object.source);
             return;
         }
         if !builder.has(host) {
@@ -325,7 +367,9 @@ impl<'o> Cluster<'o> {
         if let Some(ip) = own_ip(object) {
             component.attributes.insert("ip".to_owned(), Written::Text(ip));
         }
-        builder.add(component, object.source);
+        // What another component stands for does not serve beside it.
+        let alone = self.lone.contains(&object.key()) && !self.served.contains(&object.key());
+        builder.add_labelled(component, alone, |tag| object.tag(tag), object.source);
         if let Some(node) = tree::text(&object.value, &["spec", "nodeName"]) {
             match self.find("Node", "", &node) {
                 Some(target) => builder.relate(&id, "runs_on", &self.id(target), object.source),
@@ -333,8 +377,7 @@ impl<'o> Cluster<'o> {
             }
         }
         self.claims(builder, object, &id);
-        let key = object.key();
-        if self.lone.contains(&key) && !self.served.contains(&key) {
+        if alone {
             self.settings(builder, object, &id);
         }
     }
@@ -379,9 +422,27 @@ fn lone(by_place: &BTreeMap<&str, Vec<&Object<'_>>>) -> BTreeSet<Key> {
     lone
 }
 
+/// The pods of each Job that is there, by the key of its `CronJob` if it has one.
+fn runs<'o>(objects: &'o [Object<'o>], by_key: &BTreeMap<Key, &'o Object<'o>>) -> BTreeMap<Key, Vec<&'o Object<'o>>> {
+    let mut runs: BTreeMap<Key, Vec<&Object<'_>>> = BTreeMap::new();
+    for pod in objects.iter().filter(|object| object.is(Class::Pod)) {
+        let Some(job) = pod.job().and_then(|key| by_key.get(&key)) else { continue };
+        let whole = if job.is(Class::Run) { job.cron_job() } else { Some(job.key()) };
+        if let Some(whole) = whole {
+            runs.entry(whole).or_default().push(pod);
+        }
+    }
+    runs
+}
+
 /// The image of the container that an object is about.
 fn image(object: &Object<'_>) -> String {
     main_container(object.pod(), &object.name).and_then(|container| tree::text(container, &["image"])).unwrap_or_default()
+}
+
+/// The name of what serves a workload. Alerts about it name it; one that is called like its workload is found by that name.
+fn servant(attribute: &str, servant: &Object<'_>, of: &Object<'_>) -> Option<(String, Written)> {
+    (servant.name != of.name).then(|| (attribute.to_owned(), Written::Text(servant.name.clone())))
 }
 
 /// The host that a Service of the type `ExternalName` stands for.
@@ -461,7 +522,7 @@ fn node(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         component.attributes.insert("description".to_owned(), Written::Text("cordoned".to_owned()));
     }
     component.attributes.extend(found.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-    builder.add(component, object.source);
+    builder.add_labelled(component, false, |tag| object.tag(tag), object.source);
     if let Some(zone) = object.label("topology.kubernetes.io/zone") {
         builder.add(DeclaredComponent { id: zone.clone(), kind: "zone".to_owned(), ..DeclaredComponent::default() }, object.source);
         builder.relate(id, "belongs_to", &zone, object.source);
@@ -478,5 +539,5 @@ fn claim(builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
     if let Some(volume) = tree::text(&object.value, &["spec", "volumeName"]) {
         component.attributes.insert("persistentvolume".to_owned(), Written::Text(volume));
     }
-    builder.add(component, object.source);
+    builder.add_labelled(component, false, |tag| object.tag(tag), object.source);
 }

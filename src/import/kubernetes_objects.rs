@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
@@ -22,6 +23,10 @@ pub(super) enum Class {
     Budget,
     /// A `HorizontalPodAutoscaler`.
     Scaler,
+    /// A Job or a `CronJob`.
+    Job,
+    /// A Job that a `CronJob` made: a part of it.
+    Run,
     /// An object that is not imported but makes pods, whatever it is: it says what its pods are like.
     Template,
 }
@@ -29,17 +34,19 @@ pub(super) enum Class {
 impl Class {
     /// Whether such an object is a component of its own.
     fn stands(self) -> bool {
-        matches!(self, Class::Workload | Class::Service | Class::Pod | Class::Node | Class::Claim)
+        matches!(self, Class::Workload | Class::Service | Class::Pod | Class::Node | Class::Claim | Class::Job)
     }
 }
 
 /// Kinds of objects that are read, with the groups that they may be of; the core group has no name.
-const KINDS: [(&str, &[&str], Class); 13] = [
+const KINDS: [(&str, &[&str], Class); 15] = [
     ("Deployment", &["apps", "extensions"], Class::Workload),
     ("StatefulSet", &["apps"], Class::Workload),
     ("DaemonSet", &["apps", "extensions"], Class::Workload),
     ("ReplicaSet", &["apps", "extensions"], Class::Workload),
     ("ReplicationController", &[""], Class::Workload),
+    ("Job", &["batch"], Class::Job),
+    ("CronJob", &["batch"], Class::Job),
     ("Service", &[""], Class::Service),
     ("Pod", &[""], Class::Pod),
     ("Node", &[""], Class::Node),
@@ -77,9 +84,6 @@ const SILENT: [(&str, &[&str]); 23] = [
     ("PodMonitor", &["monitoring.coreos.com"]),
 ];
 
-/// Jobs of Kubernetes itself.
-const JOBS: [&str; 2] = ["Job", "CronJob"];
-
 /// Kind, namespace, name.
 pub(super) type Key = (String, String, String);
 
@@ -101,7 +105,11 @@ impl Object<'_> {
 
     /// The pod that it makes, or that it is.
     pub(super) fn pod(&self) -> &Value {
-        if self.is(Class::Pod) { &self.value } else { tree::at(&self.value, &["spec", "template"]).unwrap_or(&Value::Null) }
+        if self.is(Class::Pod) {
+            return &self.value;
+        }
+        let scheduled = || tree::at(&self.value, &["spec", "jobTemplate", "spec", "template"]);
+        tree::at(&self.value, &["spec", "template"]).or_else(scheduled).unwrap_or(&Value::Null)
     }
 
     pub(super) fn pod_labels(&self) -> &Value {
@@ -114,6 +122,15 @@ impl Object<'_> {
 
     pub(super) fn label(&self, key: &str) -> Option<String> {
         ["labels", "annotations"].into_iter().find_map(|part| tree::text(&self.value, &["metadata", part, key]))
+    }
+
+    /// The value of a label or an annotation: its own, or else that of the pods that it makes.
+    pub(super) fn tag(&self, tag: &Tag) -> Option<String> {
+        let (part, name) = match tag {
+            Tag::Label(name) => ("labels", name.as_str()),
+            Tag::Annotation(name) => ("annotations", name.as_str()),
+        };
+        [&self.value, self.pod()].into_iter().find_map(|one| tree::text(one, &["metadata", part, name]))
     }
 
     /// How many pods it asks for, if it says so.
@@ -130,8 +147,24 @@ impl Object<'_> {
         self.class == class
     }
 
+    /// The key of the Job that a pod is of. Those who write pods by hand may leave out who owns them.
+    pub(super) fn job(&self) -> Option<Key> {
+        let labelled = || ["batch.kubernetes.io/job-name", "job-name"].into_iter().find_map(|label| self.label(label));
+        let owner = match self.owner() {
+            Some((kind, name)) => (kind == "Job").then_some(name),
+            None => labelled(),
+        };
+        Some(("Job".to_owned(), self.namespace.clone(), owner?))
+    }
+
+    /// The key of the `CronJob` that made a Job.
+    pub(super) fn cron_job(&self) -> Option<Key> {
+        let (kind, name) = self.owner().filter(|(kind, _)| kind == "CronJob" && self.kind == "Job")?;
+        Some((kind, self.namespace.clone(), name))
+    }
+
     /// Kind and name of the object that made it.
-    fn owner(&self) -> Option<(String, String)> {
+    pub(super) fn owner(&self) -> Option<(String, String)> {
         let owner = tree::list(&self.value, &["metadata", "ownerReferences"]).first()?;
         Some((tree::text(owner, &["kind"])?, tree::text(owner, &["name"])?))
     }
@@ -237,10 +270,6 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, source: &'s str) -> Optio
     if SILENT.iter().any(|(kind, groups)| *kind == bare && is_of(groups)) {
         return None;
     }
-    if JOBS.contains(&bare.as_str()) && is_of(&["batch"]) {
-        builder.skip(format!("{bare} `{name}`"), "a job runs to completion; nothing depends on it", source);
-        return None;
-    }
     let known = KINDS.iter().find(|(kind, groups, _)| *kind == bare && is_of(groups)).map(|(_, _, class)| *class);
     let unscoped = known == Some(Class::Node);
     let namespace = tree::text(&value, &["metadata", "namespace"]).filter(|_| !unscoped);
@@ -271,13 +300,26 @@ fn ended(object: &Object<'_>) -> Option<String> {
             return Some(reason.map_or_else(|| "the pod has ended".to_owned(), |reason| format!("the pod has ended: {reason}")));
         }
     }
+    let conditions = tree::list(&object.value, &["status", "conditions"]);
+    let holds = |kind: &str| {
+        let said = |one: &Value, field: &str| tree::text(one, &[field]);
+        conditions.iter().any(|one| said(one, "type").as_deref() == Some(kind) && said(one, "status").as_deref() == Some("True"))
+    };
+    if object.is(Class::Job) && holds("Complete") {
+        return Some("the job is complete".to_owned());
+    }
     // A claim stays until the last pod that uses it is gone.
     let deleting = tree::text(&object.value, &["metadata", "deletionTimestamp"]).is_some() && !object.is(Class::Claim);
     deleting.then(|| "it is being deleted".to_owned())
 }
 
-/// A `ReplicaSet` of a Deployment is part of it. One of an owner that is not imported only says what its pods are like.
+/// A `ReplicaSet` of a Deployment is part of it, as a Job of a `CronJob` is. A `ReplicaSet` of an owner that is not imported only says
+/// what its pods are like.
 fn keep(builder: &mut Builder<'_>, object: &mut Object<'_>, keys: &BTreeSet<Key>) -> bool {
+    if object.cron_job().is_some_and(|key| keys.contains(&key)) {
+        object.class = Class::Run;
+        return true;
+    }
     let Some((kind, name)) = object.owner().filter(|_| object.kind == "ReplicaSet") else { return true };
     if kind == "Deployment" && keys.contains(&(kind.clone(), object.namespace.clone(), name.clone())) {
         return false;

@@ -33,7 +33,7 @@ use std::fmt;
 
 use builder::Builder;
 use diag::{Text, text};
-use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Model, Written};
+use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, LabelRules, Model, Written};
 
 pub use compare::{Report, compare};
 pub use records::Records;
@@ -114,7 +114,7 @@ impl Kind {
     /// How to get such a file.
     fn help(self) -> Text {
         match self {
-            Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`"),
+            Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`"),
             Kind::Compose => text!("export one with `docker compose config`, which fills in all variables"),
             Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`"),
             Kind::Jaeger => {
@@ -156,12 +156,18 @@ impl std::error::Error for ImportError {}
 /// Reads all files together: what one file names, another may declare. A file that cannot be read is among the skipped,
 /// unless none can be read.
 pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, ImportError> {
-    read_beside(kind, sources, model, BTreeMap::new())
+    read_beside(kind, sources, model, BTreeMap::new(), &LabelRules::default())
 }
 
-/// The same, with components that are already known (types by id): relations may end at them.
-pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, known: BTreeMap<String, String>) -> Result<Imported, ImportError> {
-    let mut builder = Builder::new(kind, model, known);
+/// The same inside a project: with components that are already known (types by id), at which relations may end, and with what labels mean.
+pub fn read_beside(
+    kind: Kind,
+    sources: &[Source],
+    model: &Model,
+    known: BTreeMap<String, String>,
+    labels: &LabelRules,
+) -> Result<Imported, ImportError> {
+    let mut builder = Builder::new(kind, model, known, labels);
     match kind {
         Kind::Kubernetes => kubernetes::read(&mut builder, sources),
         Kind::Compose => compose::read(&mut builder, sources),

@@ -64,8 +64,6 @@ const CACHED: [(&str, &str); 4] =
 
 /// The status of what is not there yet, or not any more.
 const NOT_THERE: [&str; 6] = ["planned", "staged", "staging", "inventory", "decommissioning", "retired"];
-/// The status of what is there and does not work.
-const NOT_WORKING: [&str; 3] = ["offline", "failed", "paused"];
 /// Of networks, where the words above do not say it: a container of prefixes is none itself.
 const NO_NETWORK: [&str; 4] = ["container", "reserved", "deprecated", "disabled"];
 
@@ -197,8 +195,8 @@ pub(super) fn is_not_there(status: &str) -> bool {
 fn leave_out(builder: &mut Builder<'_>, records: &mut Records<'_>) {
     let mut left_out = BTreeMap::new();
     for (key, fields, source) in records.all().filter(|(key, _, _)| is_held(&key.0)) {
-        let kind = kind(records, &key.0, fields);
-        if let Some(why) = status(fields).and_then(|status| objection(builder, &key.0, kind, &status)) {
+        if let Some(why) = status(fields).and_then(|status| objection(&key.0, &status)) {
+            let kind = kind(records, &key.0, fields);
             builder.skip(format!("`{}` ({kind})", called(key, fields)), why.as_str(), source);
             left_out.insert(key.clone(), why);
         }
@@ -206,14 +204,11 @@ fn leave_out(builder: &mut Builder<'_>, records: &mut Records<'_>) {
     records.left_out = left_out;
 }
 
-/// Why something of that status is no component. What does not work stays if the model has an attribute that can say so.
-fn objection(builder: &Builder<'_>, model: &str, kind: &str, status: &str) -> Option<String> {
+/// Why something of that status is no component. What is there and does not work is one, and its status says so.
+fn objection(model: &str, status: &str) -> Option<String> {
     let network = matches!(model, "ipam.prefix" | "wireless.wirelesslan");
-    if is_not_there(status) || (network && NO_NETWORK.contains(&status)) {
-        return Some(format!("its status is `{status}`"));
-    }
-    let unsaid = NOT_WORKING.contains(&status) && !builder.has_attribute(kind, "status");
-    unsaid.then(|| format!("its status is `{status}`; to keep it, declare the attribute `status` of `{kind}` in the model"))
+    let absent = is_not_there(status) || (network && NO_NETWORK.contains(&status));
+    absent.then(|| format!("its status is `{status}`"))
 }
 
 /// Ids of what becomes a component: the name, with the site or the key where others share it.
@@ -268,7 +263,7 @@ fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields
         ("cores", tree::text(fields, &["vcpus"])),
         ("cidr", tree::text(fields, &["prefix"])),
         ("vlan", records.text_of(fields, "vlan", "ipam.vlan", "vid")),
-        ("status", status(fields).filter(|_| builder.has_attribute(kind, "status"))),
+        ("status", status(fields)),
         ("memory", tree::text(fields, &["memory"]).map(|memory| format!("{memory}MiB"))),
     ];
     let attributes = found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Written::Text(text?)))).collect();

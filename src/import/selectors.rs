@@ -1,5 +1,6 @@
 //! Small readings of Kubernetes objects: selectors, quantities, disruption budgets.
 
+use estate::share_of;
 use serde_json::Value;
 
 use super::{Written, tree};
@@ -46,16 +47,8 @@ pub(super) fn quantity(text: &str) -> Option<Written> {
 /// How many of the replicas a `PodDisruptionBudget` keeps; `None` if it says nothing. As in Kubernetes, shares are rounded up, those
 /// that may be lost too.
 pub(super) fn required(budget: &Value, replicas: usize) -> Option<usize> {
-    let number = |key: &str| tree::text(budget, &["spec", key]).and_then(|text| amount(&text, replicas));
+    let number = |key: &str| tree::text(budget, &["spec", key]).and_then(|text| share_of(&text, replicas));
     number("minAvailable").or_else(|| number("maxUnavailable").map(|lost| replicas.saturating_sub(lost)))
-}
-
-/// `2`, or `50%` of a whole.
-fn amount(text: &str, whole: usize) -> Option<usize> {
-    match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<usize>().ok().map(|percent| whole.saturating_mul(percent).div_ceil(100)),
-        None => text.parse().ok(),
-    }
 }
 
 /// The container that the workload is about: the one of its name, else the first.

@@ -401,6 +401,8 @@ pub enum Argument {
 pub struct Event {
     pub kind: At<EventKind>,
     pub at_least: Option<At<u32>>,
+    /// Of an event of a cluster, and only of that.
+    pub reason: Option<At<String>>,
     pub texts: Vec<TextMatch>,
     pub on: Option<Target>,
     pub source: Option<At<String>>,
@@ -415,6 +417,8 @@ pub enum EventKind {
     Log,
     Change,
     Report,
+    /// What a cluster says about an object: its reason is a name, not a text.
+    Event,
 }
 
 #[derive(Debug, Clone)]

@@ -241,6 +241,12 @@ impl Builder<'_> {
                 G::kw_log => EventKind::Log,
                 G::kw_change => EventKind::Change,
                 G::kw_report => EventKind::Report,
+                G::kw_event => EventKind::Event,
+                G::reason => {
+                    let string = part.into_inner().next()?;
+                    event.as_mut()?.reason = Some(self.string(&string)?);
+                    continue;
+                }
                 G::text => {
                     event.as_mut()?.texts.push(self.text_match(part)?);
                     continue;
@@ -253,6 +259,7 @@ impl Builder<'_> {
             event = Some(Event {
                 kind: At::new(kind, span),
                 at_least: at_least.take(),
+                reason: None,
                 texts: Vec::new(),
                 on: None,
                 source: None,

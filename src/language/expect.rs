@@ -130,11 +130,14 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<Text> {
             | "changes"
             | "report"
             | "reports"
+            | "event"
+            | "events"
             | "probe"
             | "告警"
             | "日志"
             | "变更"
             | "反馈"
+            | "事件"
             | "探测"
     );
     if is_event && (before.trim_end().ends_with("no") || before.trim_end().ends_with("没有")) {
@@ -175,6 +178,7 @@ fn describe(rule: G) -> Option<Text> {
         G::EOI => text!("the end of the clause"),
         G::expr | G::conjunction | G::negation | G::held | G::primary | G::condition | G::comparison | G::state => text!("a condition"),
         G::string | G::text => text!("a quoted string"),
+        G::reason => text!("a reason such as `\"OOMKilled\"`"),
         G::ident | G::member_name => text!("a name"),
         G::reference => text!("a variable"),
         G::metric => text!("a metric such as `db.connections`"),

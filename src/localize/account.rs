@@ -1,12 +1,14 @@
 //! Accounts for every signal. A test checks that the sums add up.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use engine::SignalRef;
 use estate::ComponentId;
+use signal::UnplacedGroup;
 
 use super::Observations;
-use super::diagnosis::AccountView;
+use super::diagnosis::{AccountView, UnplacedView};
 use super::explain::IncidentDraft;
 use super::symptoms::Symptom;
 
@@ -65,6 +67,20 @@ pub fn account(observations: &Observations<'_, '_>, drafts: &[IncidentDraft], op
     lines.insert(2, spans(&counts.spans));
     lines.retain(|l| l.received > 0);
     lines
+}
+
+/// Why signals fit no component, the most frequent reason first.
+pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<UnplacedView> {
+    let groups = observations.question.engine.facts.unplaced.values();
+    let view = |group: &UnplacedGroup| UnplacedView {
+        reason: group.why.clone().into(),
+        remedy: None,
+        count: group.count,
+        origin: group.first.clone(),
+    };
+    let mut views: Vec<UnplacedView> = groups.map(view).collect();
+    views.sort_by_key(|view| Reverse(view.count));
+    views
 }
 
 /// Spans themselves are neither explained nor unexplained: the series derived from them are.

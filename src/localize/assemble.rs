@@ -6,11 +6,11 @@ use anomaly::CHANGE_WINDOW;
 use compile::plan::{Advice, Severity, Status};
 use engine::{Finding, SignalRef};
 use estate::ComponentId;
-use value::{Time, Told as Words, Truth};
+use value::{DAY, Time, Told as Words, Truth};
 
 use super::Observations;
 use super::diagnosis::{
-    AdviceView, CaseReason, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
+    AdviceView, BeforeView, CaseReason, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
     SetAsideView, SignalView, Suspect, UndoView, UnjudgedView, WhySetAside,
 };
 use super::explain::{IncidentDraft, Told, beats};
@@ -23,6 +23,10 @@ const MAX_PER_RULE: usize = 2;
 const CONSEQUENCE: f64 = 0.5;
 /// Changes that cannot be undone, or are themselves attempts to mend something.
 pub const NOT_UNDONE: &[&str] = &["restart", "reboot", "rollback", "roll back", "revert", "重启", "回滚", "回退"];
+/// How far what the first suspect stands on is asked for earlier faults: what runs it, and what that needs.
+const BEFORE_HOPS: u32 = 2;
+/// At most this many earlier faults for each incident.
+const MAX_BEFORE: usize = 3;
 /// A rule that explains the whole incident keeps its full strength; one that explains nothing of it loses this share.
 const BESIDE: f64 = 0.3;
 
@@ -61,6 +65,7 @@ pub fn incident(
     changes(observations, draft, (number, began), diagnosis);
     advice(observations, draft, number, diagnosis);
     cases(observations, draft, number, diagnosis);
+    before(observations, (number, since), diagnosis);
 }
 
 /// What the rules of the root suspects declare; without rules, the most severe symptom.
@@ -349,6 +354,20 @@ fn cases(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: u
     diagnosis.cases.extend(views);
 }
 
+/// What broke earlier where the first suspect is, or in what it stands on. Without the cases that are listed already.
+fn before(observations: &Observations<'_, '_>, (incident, since): (usize, Time), diagnosis: &mut Diagnosis) {
+    let Some(knowledge) = observations.question.knowledge else { return };
+    let estate = observations.question.engine.estate;
+    let first = diagnosis.incidents.last().and_then(|one| one.suspects.first()).and_then(|suspect| suspect.component.as_deref());
+    let Some(component) = first.and_then(|id| estate.find(id)) else { return };
+    // A case may say no more than its day: what is of the same day may be this very incident.
+    let Ok(found) = knowledge.before(estate, component, since.minus(DAY), BEFORE_HOPS) else { return };
+    let listed: BTreeSet<&str> = diagnosis.cases.iter().filter(|case| case.incident == incident).map(|case| case.id.as_str()).collect();
+    let new = found.into_iter().filter(|earlier| earlier.case.as_deref().is_none_or(|case| !listed.contains(case)));
+    let views: Vec<BeforeView> = new.take(MAX_BEFORE).map(|earlier| BeforeView { incident, earlier }).collect();
+    diagnosis.before.extend(views);
+}
+
 fn names(observations: &Observations<'_, '_>, components: &[ComponentId]) -> Vec<String> {
     components.iter().map(|c| observations.question.engine.estate.component(*c).id.clone()).collect()
 }
@@ -398,6 +417,7 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
         Some(SignalView {
             kind: kind.to_owned(),
             component: None,
+            instance: None,
             time,
             text: text.lines().next().unwrap_or("").to_owned(),
             says: Says::Text,
@@ -458,7 +478,7 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
     views.extend(scores.into_iter().filter(|score| score.component.is_none()).map(|score| {
         let (kind, text) = ("score".to_owned(), score.named.clone());
         let says = Says::Scored { of: score.named, metric: score.metric, source: score.source };
-        SignalView { kind, component: None, time: score.time, text, says, count: 1, origin: score.origin }
+        SignalView { kind, component: None, instance: None, time: score.time, text, says, count: 1, origin: score.origin }
     }));
     views
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use estate::ComponentId;
 use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms, TELLS};
+use signal::LogLine;
 
 use super::assemble::NOT_UNDONE;
 use super::diagnosis::Fault;
@@ -20,7 +21,8 @@ const WORTH_READING: f64 = 0.2;
 /// The cases that these symptoms resemble, the most similar first.
 pub fn search(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<Similar> {
     let question = observations.question;
-    question.cases.similar(&describe(observations, symptoms), question.engine.at)
+    // All log lines of affected components, because the relevant ones need not have an error level.
+    question.cases.similar(&describe(observations, symptoms, |_| true), question.engine.at)
 }
 
 /// Those worth showing, whether or not one of them proposes something.
@@ -38,7 +40,11 @@ pub fn shown(observations: &Observations<'_, '_>, found: &[Similar]) -> Vec<Simi
 pub fn propose(observations: &Observations<'_, '_>, mut cases: Vec<Similar>, symptoms: &[usize]) -> Option<Proposal> {
     let question = observations.question;
     cases.retain(|s| s.similarity >= RESEMBLES && s.rarity > TELLS && record(observations, s).may_speak());
-    cases.retain(|s| question.cases.cases().get(s.case).is_some_and(|case| !case.is_by_change() || changed(observations, symptoms)));
+    let by_change = |s: &Similar| question.cases.cases().get(s.case).is_some_and(Case::is_by_change);
+    if cases.iter().any(by_change) {
+        let shown = if changed(observations, symptoms) { shown_by_trouble(observations, symptoms) } else { BTreeSet::new() };
+        cases.retain(|s| !by_change(s) || shown.contains(&s.case));
+    }
     // Ties: the first one, which is more similar.
     let best = cases.iter().min_by(|a, b| confidence(observations, b).total_cmp(&confidence(observations, a)))?;
     from_case(observations, best, symptoms)
@@ -54,6 +60,14 @@ fn changed(observations: &Observations<'_, '_>, symptoms: &[usize]) -> bool {
     engine.facts.changes.iter().filter(before).any(|change| change.component.is_none_or(|component| area.contains(&component)))
 }
 
+/// The cases of which trouble shows a symptom: an alert, a report, an error line or a metric. What is logged all the same, such as that
+/// something was changed, is none.
+fn shown_by_trouble(observations: &Observations<'_, '_>, symptoms: &[usize]) -> BTreeSet<usize> {
+    let question = observations.question;
+    let described = describe(observations, symptoms, LogLine::is_error);
+    question.cases.similar(&described, question.engine.at).into_iter().map(|similar| similar.case).collect()
+}
+
 /// The affected components and all that they depend on.
 fn area(observations: &Observations<'_, '_>, symptoms: &[usize]) -> BTreeSet<ComponentId> {
     let estate = observations.question.engine.estate;
@@ -63,8 +77,8 @@ fn area(observations: &Observations<'_, '_>, symptoms: &[usize]) -> BTreeSet<Com
     affected.into_iter().chain(below).collect()
 }
 
-/// What an incident looks like, for comparison with cases.
-fn describe(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Symptoms {
+/// What an incident looks like, for comparison with cases, by these log lines of affected components.
+fn describe(observations: &Observations<'_, '_>, symptoms: &[usize], which: impl Fn(&LogLine) -> bool) -> Symptoms {
     let (estate, facts) = (observations.question.engine.estate, observations.question.engine.facts);
     let mut described = Symptoms { texts: Vec::new(), metrics: BTreeSet::new(), kinds: BTreeMap::new(), components: BTreeSet::new() };
     let mut affected = BTreeSet::new();
@@ -75,8 +89,8 @@ fn describe(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Symptoms
         affected.extend(symptom.component);
     }
     let mut seen: BTreeSet<&str> = BTreeSet::new();
-    // All log lines of affected components, because the relevant ones need not have an error level.
-    for line in facts.logs.iter().filter(|l| l.component.is_some_and(|c| affected.contains(&c)) && l.time > observations.since) {
+    let of_it = |l: &&LogLine| l.component.is_some_and(|c| affected.contains(&c)) && l.time > observations.since && which(l);
+    for line in facts.logs.iter().filter(of_it) {
         if described.texts.len() < MAX_TEXTS && seen.insert(line.text.as_str()) {
             described.texts.push(line.text.clone());
         }
@@ -121,7 +135,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         alike.first().copied()
     };
     let component = same.or_else(alike)?;
-    let reach = reach(estate, [component]);
+    let reach = reach(estate, Some(component), [component]);
     let reached = |s: &&super::symptoms::Symptom| s.component.is_none_or(|component| reach.contains_key(&component));
     let mine: Vec<_> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(reached).collect();
     let onset = mine.iter().map(|s| s.onset).filter(|onset| *onset >= observations.since).min().unwrap_or(observations.since);

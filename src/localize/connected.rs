@@ -11,7 +11,7 @@ use super::Observations;
 const COMMON_WITHIN_HOPS: u32 = 2;
 
 /// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
-/// on a third one nearby, or starve and are called by one. Linear in the size of their dependencies.
+/// on a third one nearby, come and go for one workload, or starve and are called by one. Linear in the size of their dependencies.
 pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     let estate = observations.question.engine.estate;
     let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
@@ -33,6 +33,11 @@ pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec
     for &component in &alerting {
         for near in estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)) {
             let first = *first_on.entry(near.component).or_insert(component);
+            union(&mut parent, first, component);
+        }
+        // Instances of one workload are in trouble together.
+        for workload in estate.workloads_of(component) {
+            let first = *first_on.entry(workload.component).or_insert(component);
             union(&mut parent, first, component);
         }
         let callers = if starved.contains(&component) { estate.dependents(component, &[], Some(COMMON_WITHIN_HOPS)) } else { Vec::new() };

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use compile::plan::Severity;
 use engine::EvidenceView;
-use estate::{ComponentId, Snapshot, State, Tier};
+use estate::{ComponentId, Snapshot, SoftenedBy, Softening, State, Tier};
 pub use knowledge::Layer;
-use knowledge::Record;
-use signal::{Muted, Origin};
+use knowledge::{Earlier, Record};
+use signal::{Muted, Origin, Unplaced};
 use value::{Duration, Time, Told};
 
 /// The diagnosis of a bundle.
@@ -33,6 +33,9 @@ pub struct Diagnosis {
     pub changes: Vec<ChangeView>,
     /// Similar past cases, the most similar first.
     pub cases: Vec<CaseView>,
+    /// What broke earlier where the first suspect is, or in what it stands on, and is not among these cases: the nearest first, then the
+    /// latest.
+    pub before: Vec<BeforeView>,
     /// Rules with exactly one unmet condition, the closest first.
     pub near_misses: Vec<NearMissView>,
     /// Rules that could not be judged at all, by the data that they lack.
@@ -43,6 +46,8 @@ pub struct Diagnosis {
     pub groups: Vec<ClusterView>,
     /// Signals that fit no component. If they are symptoms, they are also listed in `unexplained` or with a suspect.
     pub unplaced: Vec<SignalView>,
+    /// Why they fit none, the most frequent reason first.
+    pub unplaced_because: Vec<UnplacedView>,
     /// Alerts that a rule declares to be symptoms: hidden from the report, each with its reason.
     pub suppressed: Vec<SuppressedView>,
     /// Findings that are not counted, and why: drafts and overridden rules.
@@ -64,6 +69,7 @@ impl Diagnosis {
         self.solutions.retain(|advice| kept.contains(&advice.incident));
         self.changes.retain(|change| kept.contains(&change.incident));
         self.cases.retain(|case| kept.contains(&case.incident));
+        self.before.retain(|view| kept.contains(&view.incident));
     }
 }
 
@@ -236,6 +242,8 @@ pub struct ImpactView {
     pub state: State,
     /// From the suspect to this component, both included.
     pub path: Vec<String>,
+    /// Where the state becomes milder on this path, and why.
+    pub softens: Vec<Told<SofteningView>>,
     /// The first step of the path is not a relation that carries faults: the evidence of a rule shows that the component is affected.
     pub by_evidence: bool,
     /// Functions of the component that are affected according to a rule.
@@ -246,6 +254,24 @@ pub struct ImpactView {
     pub observed: bool,
     /// It has no symptoms, but lies between the suspect and a component with symptoms, so it must be affected.
     pub inferred: bool,
+}
+
+/// A step of a path that carries less than what it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SofteningView {
+    /// Where it arrives milder.
+    pub component: String,
+    pub from: State,
+    pub to: State,
+    #[serde(flatten)]
+    pub by: SoftenedBy,
+}
+
+impl SofteningView {
+    pub fn new(estate: &Snapshot, softening: Softening) -> Self {
+        let Softening { component, from, to, by } = softening;
+        SofteningView { component: estate.component(component).id.clone(), from, to, by }
+    }
 }
 
 impl ImpactView {
@@ -261,6 +287,7 @@ impl ImpactView {
             distance,
             state,
             path: path.iter().map(|c| estate.component(*c).id.clone()).collect(),
+            softens: Vec::new(),
             by_evidence: false,
             functions: Vec::new(),
             declared: false,
@@ -275,6 +302,9 @@ pub struct SignalView {
     /// `alert`, `report`, `probe`, `log`, `metric`, `change` or `score`.
     pub kind: String,
     pub component: Option<String>,
+    /// The pod that it names, if the topology does not have it: the component is its workload then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     pub time: Time,
     /// As the monitored system wrote it; of what only numbers say, in the language of the report.
     pub text: String,
@@ -417,6 +447,13 @@ pub struct CaseView {
     pub record: Option<Record>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BeforeView {
+    pub incident: usize,
+    #[serde(flatten)]
+    pub earlier: Earlier,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct NearMissView {
     pub rule: String,
@@ -474,6 +511,19 @@ pub struct SetAsideView {
     pub title: String,
     pub components: Vec<String>,
     pub reason: Told<WhySetAside>,
+}
+
+/// Signals that fit no component for one reason. Spans do not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UnplacedView {
+    /// Of the first of them; the others have other names in it.
+    pub reason: Told<Unplaced>,
+    /// What would place them; `null` if an entry of `placement` drops them.
+    pub remedy: Option<String>,
+    /// How many signals.
+    pub count: usize,
+    /// The first of them.
+    pub origin: Origin,
 }
 
 /// `received = explained + unexplained + quiet + duplicates + set_aside`.

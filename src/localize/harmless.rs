@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anomaly::SETTLING;
+use compile::plan::Severity;
 use estate::ComponentId;
 
 use super::Observations;
@@ -17,10 +18,14 @@ pub fn rests_on_own_alert(proposal: &Proposal, symptom: &Symptom) -> bool {
 }
 
 /// A single alert on a component whose metrics are there and show nothing is no incident, and neither is what passed without a trace:
-/// it stays unexplained.
+/// it stays unexplained. A critical one that began of late and still fires calls somebody, whatever the metrics show.
 pub fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
     let facts = observations.question.engine.facts;
     let measured = |component: ComponentId| facts.series.iter().any(|s| s.component == Some(component) && !s.points.is_empty());
+    let calls = |s: &Symptom| s.kind == Kind::Alert && s.severity == Severity::Critical && s.end.is_none() && s.onset >= observations.since;
+    if draft.calling(&observations.symptoms).any(calls) {
+        return false;
+    }
     let passed = has_passed(observations, draft);
     // A silent suspect is accused by the same alerts: it says nothing about them.
     let silent = |told: &Told| matches!(&told.proposal.basis, Basis::Scores(ranked) if told.explains.is_empty() && !ranked.deviates);

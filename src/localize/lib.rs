@@ -24,9 +24,9 @@ mod suppress;
 mod symptoms;
 
 pub use diagnosis::{
-    AccountView, AdviceView, CaseReason, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, Fault, ImpactView,
-    Incident, JoinedBy, NearMissView, Reason, RuleView, Says, SetAsideView, SignalView, SuppressedView, Suspect, UndoView, UnjudgedView,
-    WhySetAside, WhySuppressed,
+    AccountView, AdviceView, BeforeView, CaseReason, CaseView, ChangeView, ClusterView, CommonRelation, CommonView, Diagnosis, Fault,
+    ImpactView, Incident, JoinedBy, NearMissView, Reason, RuleView, Says, SetAsideView, SignalView, SofteningView, SuppressedView, Suspect,
+    UndoView, UnjudgedView, UnplacedView, WhySetAside, WhySuppressed,
 };
 pub use knowledge::Layer;
 
@@ -35,7 +35,7 @@ use std::collections::BTreeSet;
 use anomaly::{Deviation, ExternalEvidence, LogDeviation, OUTSIDE, deviations, log_deviations};
 use engine::{Engine, Finding};
 use estate::{ComponentId, Snapshot};
-use knowledge::{CaseBase, Feedback};
+use knowledge::{CaseBase, Feedback, KnowledgeGraph};
 use proposal::TOLERANCE;
 use signal::{Counts, Facts, RUN_TAIL};
 use symptoms::Symptom;
@@ -48,6 +48,8 @@ pub struct Question<'q, 'a> {
     pub cases: &'q CaseBase,
     /// Feedback on earlier answers: it weights cases and calibrates scores.
     pub feedback: &'q Feedback,
+    /// What broke earlier, where.
+    pub knowledge: Option<&'q KnowledgeGraph>,
     pub counts: &'q Counts,
 }
 
@@ -102,11 +104,13 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
         solutions: Vec::new(),
         changes: Vec::new(),
         cases: Vec::new(),
+        before: Vec::new(),
         near_misses: assemble::near_misses(&observations, MAX_NEAR_MISSES),
         unjudged: assemble::unjudged(&observations),
         unexplained: open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.view(estate, facts)).collect(),
         groups: clusters::groups(&observations, &open),
         unplaced: assemble::unplaced(&observations),
+        unplaced_because: account::unplaced(&observations),
         suppressed: suppress::suppressed(&observations),
         set_aside: assemble::set_aside(&observations),
         accounting: account::account(&observations, &drafts, &open),

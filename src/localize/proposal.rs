@@ -28,23 +28,52 @@ pub fn was_on(lasted: &[Interval], onset: Time, settling: Duration) -> bool {
 /// What a fault reaches, and how long after its end effects may still begin there.
 pub type Reach = BTreeMap<ComponentId, Duration>;
 
-/// Everything that a fault of these components reaches, themselves included.
-pub fn reach(estate: &Snapshot, from: impl IntoIterator<Item = ComponentId>) -> Reach {
+/// Everything that a fault of these components reaches, themselves included. A broken workload shows on its instances, and a broken
+/// instance on its workload; but if the root is one instance, not on those beside it.
+pub fn reach(estate: &Snapshot, root: Option<ComponentId>, from: impl IntoIterator<Item = ComponentId>) -> Reach {
     let mut reach = Reach::new();
     let declared: BTreeMap<&str, Duration> =
         estate.model().relations.values().filter_map(|kind| Some((kind.name.as_str(), kind.settling?))).collect();
+    let beside = root.map(|root| beside(estate, root)).unwrap_or_default();
+    let mut reaches = |component: ComponentId, settled: Duration| {
+        let settling = reach.entry(component).or_insert(SETTLING);
+        *settling = settled.max(*settling);
+    };
     for start in from {
-        reach.insert(start, SETTLING);
+        reaches(start, SETTLING);
+        instances(estate, start).filter(|c| !beside.contains(c)).for_each(|instance| reaches(instance, SETTLING));
         for reached in estate.dependents(start, &[], None) {
+            if root != Some(start) && beside.contains(&reached.component) {
+                continue;
+            }
             // Only a model that declares settling times pays for the paths.
             let hops = || estate.path(start, reached.component).unwrap_or_default();
             let via = |kind: Option<String>| declared.get(kind?.as_str()).copied();
             let slow = if declared.is_empty() { None } else { hops().into_iter().filter_map(|hop| via(hop.via)).max() };
-            let settling = reach.entry(reached.component).or_insert(SETTLING);
-            *settling = slow.unwrap_or(SETTLING).max(*settling);
+            let settling = slow.unwrap_or(SETTLING);
+            reaches(reached.component, settling);
+            instances(estate, reached.component).filter(|c| !beside.contains(c)).for_each(|instance| reaches(instance, settling));
+        }
+        // Where the model lets no fault travel from an instance to its workload.
+        for workload in estate.workloads_of(start) {
+            let further = estate.dependents(workload.component, &[], None).into_iter().map(|reached| reached.component);
+            let all = further.chain([workload.component]).filter(|c| !beside.contains(c));
+            all.for_each(|component| reaches(component, SETTLING));
         }
     }
     reach
+}
+
+/// The other instances of the workloads of an instance.
+fn beside(estate: &Snapshot, instance: ComponentId) -> BTreeSet<ComponentId> {
+    let below: BTreeSet<ComponentId> = instances(estate, instance).chain([instance]).collect();
+    let above: BTreeSet<ComponentId> = estate.workloads_of(instance).into_iter().map(|of| of.component).collect();
+    let all = above.iter().flat_map(|workload| instances(estate, *workload));
+    all.filter(|c| !below.contains(c) && !above.contains(c)).collect()
+}
+
+fn instances(estate: &Snapshot, workload: ComponentId) -> impl Iterator<Item = ComponentId> {
+    estate.instances_of(workload).into_iter().map(|instance| instance.component)
 }
 
 /// A component that may be at fault.

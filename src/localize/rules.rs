@@ -157,7 +157,7 @@ fn proposal(
         lasted,
         strength,
         raw: strength,
-        reach: reach(estate, affected.union(&declared).copied()),
+        reach: reach(estate, component, affected.union(&declared).copied()),
         affected,
         evidence,
         basis: Basis::Rules(named.into_iter().map(|(index, _)| index).collect()),

@@ -253,11 +253,25 @@ impl Symptom {
         measured.map_or(1.0, anomaly::loudness)
     }
 
+    /// The pod that all its signals name, if the estate does not have it.
+    fn instance(&self, facts: &Facts) -> Option<String> {
+        let of = |signal: &SignalRef| match signal {
+            SignalRef::Alert(i) => facts.alerts.get(*i)?.instance.as_ref(),
+            SignalRef::Series(i) => facts.series.get(*i)?.instance.as_ref(),
+            SignalRef::Log(i) => facts.logs.get(*i)?.instance.as_ref(),
+            SignalRef::Change(i) => facts.changes.get(*i)?.instance.as_ref(),
+            SignalRef::Probe(_) | SignalRef::Report(_) => None,
+        };
+        let first = of(self.signals.first()?)?;
+        self.signals.iter().all(|signal| of(signal) == Some(first)).then(|| first.clone())
+    }
+
     pub fn view(&self, estate: &Snapshot, facts: &Facts) -> SignalView {
         let origin = self.signals.first().and_then(|s| origin(*s, facts)).unwrap_or_else(|| Origin { file: String::new(), index: 0 });
         SignalView {
             kind: self.kind.name().to_owned(),
             component: self.component.map(|c| estate.component(c).id.clone()),
+            instance: self.instance(facts),
             time: self.onset,
             text: self.text.clone(),
             says: self.says.clone(),

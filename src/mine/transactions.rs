@@ -146,7 +146,7 @@ type Symptoms = BTreeMap<ComponentId, BTreeMap<Symptom, Option<MetricUse>>>;
 
 /// The symptoms of each component within the lookback of the bundle.
 fn symptoms(bundle: &Bundle<'_>) -> Symptoms {
-    let (estate, facts) = (bundle.estate(), &bundle.facts);
+    let (estate, facts) = (bundle.estate(), &*bundle.facts);
     let (since, at) = (bundle.at.minus(bundle.lookback), bundle.at);
     let mut found = Symptoms::new();
     let mut add = |component: Option<ComponentId>, symptom: Symptom, reading: Option<MetricUse>| {
@@ -250,7 +250,7 @@ fn is_alert(symptom: &Symptom) -> bool {
 
 /// The most extreme normal values of metrics, so that a threshold can be set beyond them.
 fn quiet(bundle: &Bundle<'_>, symptoms: &Symptoms) -> BTreeMap<Side, f64> {
-    let (estate, facts) = (bundle.estate(), &bundle.facts);
+    let (estate, facts) = (bundle.estate(), &*bundle.facts);
     let mut found: BTreeMap<Side, f64> = BTreeMap::new();
     for series in facts.series.iter().filter(|series| series.modelled) {
         let Some(component) = series.component else { continue };

@@ -32,7 +32,7 @@ pub struct Bundle<'p> {
     /// From the bundle's own topology, or the one the caller gave. `None`: the project's.
     own: Option<(Arc<Snapshot>, Arc<Plan>)>,
     scripts: Arc<RhaiScripts>,
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     pub counts: Counts,
     pub warnings: Vec<Text>,
     pub at: Time,
@@ -109,7 +109,8 @@ fn with_estate<'p>(
             Time::describe(at.since(last))
         ));
     }
-    Ok(Bundle { path: dir.to_path_buf(), project, own, scripts: Arc::new(project.scripts.fresh()), facts, counts, warnings, at, lookback })
+    let (scripts, facts) = (Arc::new(project.scripts.fresh()), Arc::new(facts));
+    Ok(Bundle { path: dir.to_path_buf(), project, own, scripts, facts, counts, warnings, at, lookback })
 }
 
 /// A complaint in a line, with its code.
@@ -139,6 +140,23 @@ fn without_deviating(facts: &Facts) -> Option<Time> {
     }
 }
 
+impl<'p> Bundle<'p> {
+    /// Facts that are at hand already, as those of a running server, at an instant. Nothing after it is read.
+    pub fn of_facts(project: &'p Project, facts: Arc<Facts>, counts: Counts, at: Time) -> Bundle<'p> {
+        Bundle {
+            path: PathBuf::from("live"),
+            project,
+            own: None,
+            scripts: Arc::new(project.scripts.fresh()),
+            facts,
+            counts,
+            warnings: Vec::new(),
+            at,
+            lookback: LOOKBACK,
+        }
+    }
+}
+
 impl Bundle<'_> {
     pub fn estate(&self) -> &Snapshot {
         self.shared_estate()
@@ -156,7 +174,7 @@ impl Bundle<'_> {
     pub fn add_scores(&mut self, file: &str, bytes: &[u8], frame: &ScoreFrame<'_>) {
         let estate = Arc::clone(self.shared_estate());
         let placer = Resolver::new(&self.project.placement, &estate);
-        let found = add_scores(file, bytes, frame, placer, &mut self.facts, &mut self.counts);
+        let found = add_scores(file, bytes, frame, &placer, Arc::make_mut(&mut self.facts), &mut self.counts);
         self.warnings.extend(found.iter().map(coded));
     }
 
@@ -201,7 +219,8 @@ impl Bundle<'_> {
     }
 
     pub fn diagnose_with(&self, engine: &Engine<'_>) -> Diagnosis {
-        let question = Question { engine, cases: &self.project.cases, feedback: &self.project.feedback, counts: &self.counts };
+        let Project { cases, feedback, .. } = self.project;
+        let question = Question { engine, cases, feedback, knowledge: self.project.past(), counts: &self.counts };
         let mut diagnosis = diagnose(&question);
         diagnosis.warnings = self.warned(false);
         // Who reads it in another language, or at another place, has it told again.

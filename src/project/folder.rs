@@ -1,5 +1,6 @@
 //! Finds and reads files, always sorted by path, so that no result depends on the file system's order.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use diag::{Code, Diagnostic, SourceId, Sources, text};
@@ -41,6 +42,29 @@ pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>)
     }
     found.sort();
     found
+}
+
+/// A number that changes when a file of a project appears, goes, or is written: made of names, sizes and times of change, without reading
+/// the files.
+pub fn stamp(root: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (folder, extensions) in FOLDERS {
+        for path in below(&root.join(folder), extensions, &mut Vec::new()) {
+            path.hash(&mut hasher);
+            hash_of(&path, &mut hasher);
+        }
+    }
+    hash_of(&root.join(knowledge::feedback::JOURNAL), &mut hasher);
+    hasher.finish()
+}
+
+/// The folders of a project, with the endings of the files in them.
+const FOLDERS: [(&str, &[&str]); 3] = [("topology", &["yaml", "yml", "json"]), ("rules", &["rules", "rhai"]), ("cases", &["yaml", "yml"])];
+
+fn hash_of(path: &Path, hasher: &mut DefaultHasher) {
+    if let Ok(found) = std::fs::metadata(path) {
+        (found.len(), found.modified().ok()).hash(hasher);
+    }
 }
 
 /// Reads a text file into the sources, under its path relative to `root`.

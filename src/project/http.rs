@@ -44,6 +44,35 @@ pub fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, Text> {
 /// As for [`get`].
 pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Vec<u8>, Text> {
     let target = Target::parse(url)?;
+    response(send(&target, headers, body, timeout), &target, timeout)
+}
+
+/// What was answered, whatever the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// How long the server wants to be left alone (`Retry-After` in seconds), in milliseconds.
+    pub wait: Option<value::Duration>,
+    pub body: Vec<u8>,
+}
+
+/// The same as [`post_json`], for those who read refusals too.
+///
+/// # Errors
+/// As for [`get`], if there is no answer.
+pub fn post(url: &str, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Answer, Text> {
+    let target = Target::parse(url)?;
+    answered(send(&target, headers, body, timeout), &target, timeout)
+}
+
+fn answered(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Answer, Text> {
+    let mut answer = received(sent, target, timeout)?;
+    let wait = answer.headers().get("retry-after").and_then(|wait| wait.to_str().ok()).and_then(|wait| wait.trim().parse::<u32>().ok());
+    let wait = wait.map(|seconds| i64::from(seconds) * value::SECOND);
+    Ok(Answer { status: answer.status().as_u16(), wait, body: read(&mut answer, timeout)? })
+}
+
+fn send(target: &Target, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Response<Body>, Error> {
     let mut request = agent(timeout).post(target.uri.clone()).header("content-type", "application/json");
     if let Some(authorization) =
         target.authorization.as_ref().filter(|_| !headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")))
@@ -53,7 +82,42 @@ pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], tim
     for (name, value) in headers {
         request = request.header(name.as_str(), value.as_str());
     }
-    response(request.send(body), &target, timeout)
+    request.send(body)
+}
+
+/// Sends requests to one server, on connections that stay open.
+pub struct Sender {
+    agent: Agent,
+    base: String,
+    timeout: Duration,
+}
+
+impl Sender {
+    /// `base` is the address without the path; `timeout` is for each request, as in [`get`].
+    ///
+    /// # Errors
+    /// As for [`get`]: the address is wrong.
+    pub fn new(base: &str, timeout: Duration) -> Result<Sender, Text> {
+        let base = base.trim_end_matches('/').to_owned();
+        Target::parse(&base)?;
+        Ok(Sender { agent: agent(timeout), base, timeout })
+    }
+
+    /// `POST`, as [`post`] does it.
+    ///
+    /// # Errors
+    /// As for [`get`], if there is no answer.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Text> {
+        let target = Target::parse(&format!("{}{path}", self.base))?;
+        let mut request = self.agent.post(target.uri.clone());
+        if let Some(authorization) = &target.authorization {
+            request = request.header("authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answered(request.send(body), &target, self.timeout)
+    }
 }
 
 /// The target of a request.
@@ -114,25 +178,36 @@ fn agent(timeout: Duration) -> Agent {
         .into()
 }
 
+fn late(timeout: Duration) -> Text {
+    text!("did not answer within {}", Time::describe(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn received(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Response<Body>, Text> {
+    sent.map_err(|error| match error {
+        Error::Timeout(_) => late(timeout),
+        error => failure(&error, target.at.as_deref()),
+    })
+}
+
+/// The body, as far as the limit; one byte more shows that it is larger.
+fn read(response: &mut Response<Body>, timeout: Duration) -> Result<Vec<u8>, Text> {
+    let mut bytes = Vec::new();
+    let read = response.body_mut().as_reader().take(MAX_RESPONSE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| match Error::from(error) {
+        Error::Timeout(_) => late(timeout),
+        other => text!("stopped before the end of its response: {}", cause(&other)),
+    })?;
+    Ok(bytes)
+}
+
 fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Vec<u8>, Text> {
-    let late = || text!("did not answer within {}", Time::describe(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
-    let mut response = match sent {
-        Ok(response) => response,
-        Err(Error::Timeout(_)) => return Err(late()),
-        Err(error) => return Err(failure(&error, target.at.as_deref())),
-    };
+    let mut response = received(sent, target, timeout)?;
     let status = response.status();
     if status.is_redirection() {
         let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
         return Err(text!("redirects to `{}` (status {}): use that address instead", clipped(&address(to)), status.as_u16()));
     }
-    let mut bytes = Vec::new();
-    // One byte more than the limit shows that the response is too large.
-    let read = response.body_mut().as_reader().take(MAX_RESPONSE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| match Error::from(error) {
-        Error::Timeout(_) => late(),
-        other => text!("stopped before the end of its response: {}", cause(&other)),
-    })?;
+    let bytes = read(&mut response, timeout)?;
     if !status.is_success() {
         let quote = clipped(String::from_utf8_lossy(&bytes).lines().next().unwrap_or(""));
         let quote = if quote.is_empty() { String::new() } else { format!(": {quote}") };

@@ -1,21 +1,25 @@
 //! Loads a project.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use compile::plan::Plan;
 use compile::{Inputs, Scripts, compile};
 use diag::{Code, Diagnostic, SourceId, Sources, Text, sort, text};
-use estate::{Snapshot, build};
+use estate::{Built, DeclaredComponent, LabelRules, Snapshot, build, build_over};
 use knowledge::feedback::{JOURNAL, read_journal};
-use knowledge::{CaseBase, Feedback};
+use knowledge::{CaseBase, Feedback, KnowledgeGraph};
 use language::{ast, parse_file};
 use script::RhaiScripts;
 use signal::MappingRules;
+use store::StoreError;
 
 use super::Topology;
+use super::as_of::DEFAULT_STORE;
 use super::folder::{below, read};
+use super::recorded::declared_beside;
 
 /// The contents of one project folder. Immutable: to reload, load a new one.
 #[derive(Debug)]
@@ -23,8 +27,12 @@ pub struct Project {
     pub root: PathBuf,
     pub sources: Sources,
     pub estate: Arc<Snapshot>,
+    /// What the files say about components that only the store has.
+    pub overlays: Vec<DeclaredComponent>,
     pub plan: Arc<Plan>,
     pub placement: MappingRules,
+    /// What labels of imported objects mean.
+    pub labels: LabelRules,
     pub cases: CaseBase,
     /// Feedback on earlier answers.
     pub feedback: Feedback,
@@ -33,6 +41,8 @@ pub struct Project {
     files: Vec<ast::File>,
     model_files: Vec<SourceId>,
     known_cases: Option<BTreeSet<String>>,
+    /// Drawn when it is first asked.
+    pub(super) knowledge: OnceLock<Result<KnowledgeGraph, StoreError>>,
     /// All errors and warnings, by file and place. Invalid items are left out; the rest works.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -50,6 +60,11 @@ pub fn find_project(from: &Path) -> Option<PathBuf> {
 impl Project {
     /// Loads a folder. It is an error only if the folder is not a project; problems inside it are diagnostics.
     pub fn load(root: &Path) -> Result<Project, Box<Diagnostic>> {
+        Self::load_over(root, &root.join(DEFAULT_STORE))
+    }
+
+    /// The same with another store, about whose components the files may say more. It is read only if they do.
+    pub fn load_over(root: &Path, store: &Path) -> Result<Project, Box<Diagnostic>> {
         if !root.is_dir() {
             let message = text!("no such folder: `{}`", root.display());
             return Err(Box::new(
@@ -82,17 +97,20 @@ impl Project {
         let estate_files: Vec<SourceId> =
             topology.into_iter().filter(|id| !model_files.contains(id) && !source_files.contains(id)).collect();
 
-        let (estate, found) = build(&sources, &model_files, &estate_files);
+        let built = build_over(&sources, &model_files, &estate_files, || declared_beside(store, &mut diagnostics));
+        let Built { estate, overlays, diagnostics: found } = built;
         diagnostics.extend(found);
-        let placement = match source_files.first() {
+        let (placement, labels) = match source_files.first() {
             Some(file) => {
                 let (placement, found) = MappingRules::read(&sources, *file);
                 diagnostics.extend(found);
-                diagnostics.extend(placement.check(estate.model()));
-                placement
+                let (labels, found) = LabelRules::read(&sources, *file, &estate);
+                diagnostics.extend(found);
+                (placement, labels)
             }
-            None => MappingRules::default(),
+            None => (MappingRules::default(), LabelRules::default()),
         };
+        diagnostics.extend(placement.check(&estate));
         let cases = super::cases::read(&sources, &cases, root, &mut diagnostics);
         let (scripts, found) = RhaiScripts::compile(&sources, &scripts);
         diagnostics.extend(found);
@@ -114,14 +132,17 @@ impl Project {
             root: root.to_path_buf(),
             sources,
             estate: Arc::new(estate),
+            overlays,
             plan: Arc::new(plan),
             placement,
+            labels,
             cases: CaseBase::new(cases),
             feedback,
             scripts,
             files,
             model_files,
             known_cases,
+            knowledge: OnceLock::new(),
             diagnostics,
         })
     }
@@ -157,6 +178,15 @@ impl Project {
             cases: self.known_cases.as_ref(),
         };
         compile(inputs).0
+    }
+
+    /// Identifies the contents of the files from which it was loaded.
+    pub fn digest(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        for id in self.sources.ids() {
+            (self.sources.path(id), self.sources.text(id)).hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
     }
 
     /// Rule files as parsed, for tools that show or rewrite them.

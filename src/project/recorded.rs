@@ -1,11 +1,24 @@
 //! Converts an estate in memory to records of a store, and back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use diag::{Diagnostic, Text, text};
-use estate::{Declared, Model, Snapshot, build_declared};
+use diag::{Code, Diagnostic, Text, text};
+use estate::{Declared, DeclaredComponent, Model, Snapshot, build_declared};
 use knowledge::Case;
-use store::{CaseRecord, Records};
+use store::{CaseRecord, GIT, Records, Store};
+
+/// The components that others than git declare in a store: files may say more about them. A store that is not there has none.
+pub(super) fn declared_beside(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<DeclaredComponent> {
+    // There is nothing to read in an empty file.
+    if std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0) {
+        return Vec::new();
+    }
+    Store::open_to_read(path).and_then(|store| store.without(GIT)).unwrap_or_else(|error| {
+        diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, error.text()));
+        Vec::new()
+    })
+}
 
 /// The records of an estate, all with the same origin. Numbers stay in their base unit.
 pub fn records_of(estate: &Snapshot, origin: &str) -> Records {

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use diag::{Code, Diagnostic, SourceId, Sources, sort, text};
-use estate::{Snapshot, build};
+use estate::{Built, Snapshot, build_over};
 
 use super::folder::{below, read};
+use super::recorded::declared_beside;
 
 /// An estate with its source files.
 #[derive(Debug)]
@@ -19,8 +20,9 @@ pub struct Topology {
 const MODEL: [&str; 2] = ["topology/model.yaml", "topology/model.yml"];
 const SOURCES: [&str; 2] = ["topology/sources.yaml", "topology/sources.yml"];
 
-/// Reads a topology: from `topology/` in the folder if that exists, else from the folder itself.
-pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
+/// Reads a topology: from `topology/` in the folder if that exists, else from the folder itself. Its files may say more about components
+/// of the store.
+pub fn load_topology(dir: &Path, store: &Path) -> Result<Topology, Box<Diagnostic>> {
     let inner = dir.join("topology");
     let tree = if inner.is_dir() { inner } else { dir.to_path_buf() };
     if !tree.is_dir() {
@@ -43,7 +45,8 @@ pub fn load_topology(dir: &Path) -> Result<Topology, Box<Diagnostic>> {
             topology.push(id);
         }
     }
-    let (estate, found) = build(&sources, &model, &topology);
+    let built = build_over(&sources, &model, &topology, || declared_beside(store, &mut diagnostics));
+    let Built { estate, diagnostics: found, .. } = built;
     diagnostics.extend(found);
     sort(&sources, &mut diagnostics);
     if paths.is_empty() {

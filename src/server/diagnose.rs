@@ -18,7 +18,7 @@ use signal::{BundleText, FileText, ScoreFrame};
 
 use super::AppState;
 use super::refusal::Refusal;
-use super::request::{accepts, body, spawn_blocking, time};
+use super::request::{accepts, body, time};
 
 /// The largest body, in bytes. An hour of ten thousand series with one sample a minute takes a fifth of it. Use a bundle for more.
 pub const MAX_BODY: usize = 64 << 20;
@@ -46,15 +46,15 @@ pub async fn diagnose(
 ) -> Result<Response, Refusal> {
     accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
-    let Ok(_turn) = served.diagnoses.acquire().await else { return Err(Refusal::broken("the server is shutting down")) };
     let shared = Arc::clone(&served);
-    let text = spawn_blocking(move || answer(&shared, &bytes)).await?;
+    let text = served.turns.run(bytes.len(), move || answer(&shared, &bytes)).await?;
     Ok(([(CONTENT_TYPE, "application/json")], text))
 }
 
 fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let (text, options) = read(bytes)?;
-    let bundle = bundle_of_text(&served.project, Path::new("the request"), &text, options);
+    let project = served.project();
+    let bundle = bundle_of_text(&project, Path::new("the request"), &text, options);
     let mut bundle = bundle.map_err(|diagnostic| {
         let refusal = Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &diagnostic);
         if refusal.help.is_some() { refusal } else { refusal.help("send signals in at least one of `alerts`, `metrics`, `logs`, `events`") }

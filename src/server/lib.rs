@@ -1,69 +1,146 @@
-//! `faultscope serve`: diagnoses over HTTP, and an endpoint that receives the scores of external models.
+//! `faultscope serve`: takes alerts, metrics, logs and traces from the tools that send them, and answers what is broken.
 //!
-//! The server loads one project at the start and never reloads it: restart it after changing a file. It only writes the journal of
-//! received scores. A request that is refused changes nothing.
+//! `ingest` hands what arrives to package `live`; `reload` follows the files of the project; the other modules answer questions from what
+//! the live part publishes. A request that is refused changes nothing.
 
+mod access;
+mod alertmanager;
+mod asked;
+mod audit;
+mod bodies;
+mod components;
+mod config;
 mod diagnose;
+mod events;
+mod guard;
+mod incidents;
+mod ingest;
 mod journal;
 #[cfg(test)]
 mod journal_tests;
+mod listen;
+mod matchers;
+mod metrics;
+mod notifications;
+mod openapi;
+mod ops;
 mod predict;
+mod queries;
 mod refusal;
+mod reload;
 mod reply;
 mod request;
+mod rules;
 mod scores;
+mod signals;
+mod tls;
+mod tokens;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
 use anomaly::Model;
-use diag::{Code, Diagnostic};
+use diag::{Code, Diagnostic, Text};
+use live::{Backlog, Live, Options, Revision};
 use project::Project;
+use value::Time;
 
+pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
+use guard::Guard;
 pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
+pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
-use reply::Json;
-use request::now;
+use reload::Reloader;
+pub use request::now;
+use tls::Tls;
+pub use tokens::{Role, Token, TokenFile};
+use turns::Turns;
 
-/// Diagnoses that run at the same time; further ones wait. Each takes a core and the memory of its signals.
-const MAX_DIAGNOSES: usize = 2;
+/// Requests of senders that wait to be read at most, in each of the two lanes, and the bytes of their bodies.
+const MAX_WAITING: usize = 10_000;
+const MAX_WAITING_BYTES: usize = 128 << 20;
 
-/// How long requests in progress may take after the server is asked to stop; then they are aborted.
-const GRACE: Duration = Duration::from_secs(10);
+const SCORES: &str = "/api/v1/scores";
+
+/// How often the files of tokens and certificates are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is left of the time to stop, once requests have had theirs: to write what was handed over.
+const LAST: Duration = Duration::from_secs(2);
 
 /// The state that all requests share.
 pub struct AppState {
-    project: Project,
+    live: Arc<Live>,
+    notifier: notices::Notifier,
+    reloader: Arc<Reloader>,
     journal: Mutex<Journal>,
     /// By name.
     models: BTreeMap<String, Model>,
-    diagnoses: Semaphore,
+    turns: Turns,
+    guard: Guard,
+    tls: Option<Arc<Tls>>,
+    limits: Limits,
+    /// True once the server has been asked to stop.
+    stopping: watch::Sender<bool>,
+    /// Says something to whoever runs the server.
+    say: fn(&Text),
+    started: Time,
 }
 
 impl AppState {
-    /// Opens the journal in `data` and reads the models in `models`, if given. Also returns warnings: about bytes removed from the
-    /// journal, and about models that cannot be read and are skipped.
+    /// Opens the journals in `data`, takes the signals that they hold, and reads the models in `models`, if given. Also returns warnings:
+    /// about what was removed from the journals, and about models that cannot be read and are skipped.
     ///
     /// # Errors
-    /// `JOURNAL`, `UNREADABLE`: a folder that cannot be used.
-    pub fn new(project: Project, data: &Path, models: Option<&Path>) -> Result<(AppState, Vec<String>), Box<Diagnostic>> {
+    /// `JOURNAL`, `UNREADABLE`, `UNWRITABLE`: a folder that cannot be used. `TOKENS`, `TLS`: files that cannot.
+    pub fn new(
+        project: Project,
+        data: &Path,
+        models: Option<&Path>,
+        config: &Config,
+        say: fn(&Text),
+    ) -> Result<(AppState, Vec<String>), Box<Diagnostic>> {
+        let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
         let (journal, said) = Journal::open(data, &project, now())?;
         let mut warnings: Vec<String> = said.into_iter().collect();
+        let guard = Guard::new(config, data)?;
         let models = match models {
             Some(dir) => predict::load(dir, &mut warnings)?,
             None => BTreeMap::new(),
         };
-        Ok((AppState { project, journal: Mutex::new(journal), models, diagnoses: Semaphore::new(MAX_DIAGNOSES) }, warnings))
+        let revision = Revision { digest: project.digest(), project: Arc::new(project), loaded: now() };
+        let options = Options {
+            data: data.to_path_buf(),
+            retention: config.retention,
+            keep: config.keep,
+            backlog: Backlog { requests: MAX_WAITING, bytes: MAX_WAITING_BYTES },
+            clock: now,
+        };
+        let (live, said) = Live::start(revision, options)?;
+        warnings.extend(said.iter().map(ToString::to_string));
+        let live = Arc::new(live);
+        let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
+        let reloader = Reloader::start(Arc::clone(&live), now);
+        let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
+        let (journal, started) = (Mutex::new(journal), now());
+        let served = AppState { live, notifier, reloader, journal, models, turns, guard, tls, limits, stopping, say, started };
+        Ok((served, warnings))
+    }
+
+    /// The project in use.
+    fn project(&self) -> Arc<Project> {
+        Arc::clone(&self.live.active().project)
     }
 
     /// The names of the models, sorted.
@@ -76,38 +153,78 @@ impl AppState {
         self.journal().len()
     }
 
+    /// Whether requests need a token.
+    pub fn asks_for_tokens(&self) -> bool {
+        self.guard.asks_for_tokens()
+    }
+
+    /// Whether connections are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
     fn journal(&self) -> MutexGuard<'_, Journal> {
         // A poisoned journal still matches the file: its fields only change after the file has.
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Serves until the process is asked to stop (SIGINT, SIGTERM). Requests in progress are finished first.
+/// Serves until the process is asked to stop (SIGINT, SIGTERM). Requests in progress are finished first, within the time that the limits
+/// give.
 pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(run(listener, served));
-    runtime.shutdown_timeout(GRACE);
-    outcome
+    let served = Arc::new(served);
+    let asked = runtime.block_on(run(listener, Arc::clone(&served)))?;
+    let deadline = asked + served.limits.grace;
+    runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()).min(LAST / 2));
+    served.guard.close();
+    let (done, stopped) = std::sync::mpsc::channel();
+    let stopping = std::thread::spawn(move || {
+        served.reloader.stop();
+        served.notifier.stop();
+        served.live.stop();
+        // Nobody waits for it any more after the deadline.
+        let _ = done.send(());
+    });
+    if stopped.recv_timeout(deadline.saturating_duration_since(Instant::now()).max(LAST / 2)).is_ok() {
+        // It has ended.
+        let _ = stopping.join();
+    }
+    Ok(())
 }
 
-async fn run(listener: TcpListener, served: AppState) -> std::io::Result<()> {
+/// Serves, and returns when it was asked to stop.
+async fn run(listener: TcpListener, served: Arc<AppState>) -> std::io::Result<Instant> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (stopping, asked) = tokio::sync::oneshot::channel::<()>();
-    let serving = axum::serve(listener, router(Arc::new(served))).with_graceful_shutdown(async move {
+    #[cfg(unix)]
+    tokio::spawn(ops::reload_on_hangup(Arc::clone(&served)));
+    let shared = Arc::clone(&served);
+    tokio::spawn(async move {
         asked_to_stop().await;
-        // Fails if the server has already stopped by itself: then nothing waits for this.
-        let _ = stopping.send(());
+        // The sender of the channel is the state, which lives until the end.
+        shared.stopping.send_replace(true);
     });
-    let cut_off = async {
-        match asked.await {
-            Ok(()) => tokio::time::sleep(GRACE).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        outcome = serving.into_future() => outcome,
-        () = cut_off => Ok(()),
+    tokio::spawn(look(Arc::clone(&served)));
+    let (stop, limits, tls) = (served.stopping.subscribe(), served.limits, served.tls.clone());
+    let stopped = listen::serve(listener, router(served), tls, limits, stop, limits.grace.saturating_sub(LAST)).await;
+    Ok(stopped.into_std())
+}
+
+/// Follows the files of tokens and certificates.
+async fn look(served: Arc<AppState>) {
+    let mut every = tokio::time::interval(LOOK);
+    loop {
+        every.tick().await;
+        let shared = Arc::clone(&served);
+        let looking = tokio::task::spawn_blocking(move || {
+            let certificate = shared.tls.as_ref().and_then(|tls| tls.look());
+            for said in shared.guard.look().into_iter().chain(certificate) {
+                (shared.say)(&said);
+            }
+        });
+        // It fails only if the server is going.
+        let _ = looking.await;
     }
 }
 
@@ -136,31 +253,46 @@ async fn asked_to_stop() {
 }
 
 fn router(served: Arc<AppState>) -> Router {
-    Router::new()
-        .route("/healthz", get(healthy))
-        .route("/api/v1", get(addresses))
-        .route("/api/v1/scores", get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
+    // Scores have their own journal still; every other path of a sender is taken by the live part.
+    let senders = ::ingest::PATHS.iter().filter(|(path, _)| *path != SCORES);
+    let senders = senders.fold(Router::new(), |router, (path, _)| router.route(path, post(ingest::take)));
+    let guard = from_fn_with_state(Arc::clone(&served), guard::guard);
+    senders
+        .layer(DefaultBodyLimit::max(ingest::MAX_BODY))
+        .route("/healthz", get(ops::healthy))
+        .route("/-/healthy", get(ops::healthy))
+        .route("/-/ready", get(ops::ready))
+        .route("/-/reload", post(ops::reload))
+        .route("/api/v1/diagnosis", get(queries::diagnosis))
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/{action}", post(incidents::act).layer(DefaultBodyLimit::max(incidents::MAX_BODY)))
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/why", get(queries::why))
+        .route("/api/v1/impact", get(queries::impact))
+        .route("/api/v1/change", post(queries::change).layer(DefaultBodyLimit::max(queries::MAX_PLAN)))
+        .route("/api/v1/estate", get(components::list))
+        .route("/api/v1/estate/{*id}", get(components::one))
+        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/cases", get(rules::cases))
+        .route("/api/v1/signals", get(signals::list))
+        .route("/api/v1/coverage", get(signals::coverage))
+        .route("/api/v2/status", get(alertmanager::status))
+        .route("/api/v2/alerts", get(alertmanager::alerts))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups))
+        .route("/api/v2/receivers", get(alertmanager::receivers))
+        .route("/api/v2/silences", get(alertmanager::silences))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1", get(openapi::list))
+        .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/notifications", get(notifications::list))
+        .route(SCORES, get(scores::list).post(scores::receive).layer(DefaultBodyLimit::max(scores::MAX_BODY)))
         .route("/api/v1/diagnose", post(diagnose::diagnose).layer(DefaultBodyLimit::max(diagnose::MAX_BODY)))
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))
         .fallback(nowhere)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(guard)
         .with_state(served)
-}
-
-/// The list of endpoints.
-async fn addresses() -> Json {
-    Json(json!({
-        "POST /api/v1/diagnose": "diagnose the signals in the body; returns the JSON of `faultscope diagnose --format json`",
-        "POST /api/v1/scores": "store scores of an external model for later diagnoses",
-        "GET /api/v1/scores": "list the stored scores; filter with ?component= and ?since=",
-        "GET /api/v1/predict": "score one row with a fitted model: ?model=NAME&COLUMN=VALUE",
-        "POST /api/v1/predict": "score several rows with a fitted model",
-        "GET /healthz": "health check",
-    }))
-}
-
-async fn healthy() -> Json {
-    Json(json!({"status": "ok"}))
 }
 
 async fn nowhere(uri: Uri) -> Refusal {

@@ -41,7 +41,7 @@ pub async fn receive(
 }
 
 fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json), Refusal> {
-    let project = &served.project;
+    let project = served.project();
     let placer = Resolver::new(&project.placement, &project.estate);
     let entries = score_entries("body", bytes, &ScoreFrame::default(), &placer).map_err(|d| Refusal::of(StatusCode::BAD_REQUEST, &d))?;
     let (mut batch, mut rejected) = (Vec::new(), Vec::new());
@@ -116,7 +116,7 @@ fn wanted(served: &AppState, query: &BTreeMap<String, String>) -> Result<(Option
         let help = nearest(other, KNOWN).map_or_else(|| "known keys: component, since".to_owned(), |near| did_you_mean(near).into());
         return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
-    let estate = &served.project.estate;
+    let estate = Arc::clone(&served.project().estate);
     let component = match query.get("component") {
         Some(name) => Some(estate.find_named(name).ok_or_else(|| {
             let help = nearest(name, estate.ids().map(|id| estate.component(id).id.as_str()));

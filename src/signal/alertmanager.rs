@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use diag::{Code, Diagnostic, Text, text};
-use value::{DAY, Time};
+use value::{DAY, Duration, Time};
 
 use super::answers::{self, Answer, Aside, Place};
 use super::deliveries::{Delivery, Ending};
 use super::facts::{Muted, Origin, Unread};
 use super::json;
-use super::reader_context::{Complaints, warning};
+use super::reader_context::{Complaints, Rejected, warning};
 
 /// The deliveries of a file, before the rest of the bundle is known.
 pub(super) struct Batch {
@@ -21,6 +21,8 @@ pub(super) struct Batch {
     pub received: usize,
     pub deliveries: Vec<Delivery>,
     pub unread: Vec<Unread>,
+    /// The same for the sender.
+    pub listed: Vec<Rejected>,
     pub complaints: Complaints,
     pub diagnostics: Vec<Diagnostic>,
     /// Number of rejected entries by reason.
@@ -39,6 +41,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Batch, Box<Diagnostic>> {
         received: 0,
         deliveries: Vec::new(),
         unread: Vec::new(),
+        listed: Vec::new(),
         complaints: Complaints::default(),
         diagnostics: Vec::new(),
         rejected: BTreeMap::new(),
@@ -114,6 +117,25 @@ fn moment(alert: &Map<String, Value>, key: &str) -> Moment {
 }
 
 impl Batch {
+    /// What a live request leaves unsaid, as Alertmanager understands it: an alert without a start begins now, or when it ended; a
+    /// resolution without an end was now. Where alerts `expire`, one without an end is resolved after that time unless it is sent again.
+    pub fn complete(&mut self, received: Time, expire: Option<Duration>) {
+        for mut delivery in std::mem::take(&mut self.deliveries) {
+            delivery.labels.retain(|_, value| !value.is_empty());
+            if delivery.labels.is_empty() && delivery.fingerprint.is_none() {
+                self.reject_at(delivery.index, "no label with a value, so nothing tells it from other alerts", Code::SIGNAL_ENTRY, "");
+                continue;
+            }
+            let start = *delivery.start.get_or_insert(received);
+            delivery.ending = match (delivery.ending, expire) {
+                (Ending::Resolved(None), _) => Ending::Resolved(Some(received.max(start))),
+                (Ending::Firing, Some(expire)) => Ending::Deadline(received.plus(expire)),
+                (ending, _) => ending,
+            };
+            self.deliveries.push(delivery);
+        }
+    }
+
     /// All known times: starts, and ends of resolved alerts.
     pub fn times(&self) -> impl Iterator<Item = Time> + '_ {
         self.deliveries.iter().flat_map(|delivery| {
@@ -135,6 +157,7 @@ impl Batch {
     pub fn reject_at(&mut self, index: usize, reason: &'static str, code: Code, found: &str) {
         let found = if found.is_empty() { String::new() } else { format!(", `{found}`") };
         self.complaints.add(code, text!("alerts rejected, {}", Text::from(reason)), 1, || text!("alert {}{}", index, found));
+        self.listed.push(Rejected { position: index, code, reason: text!("{}{}", Text::from(reason), found) });
         self.unread.push(Unread { origin: Origin { file: self.file.clone(), index }, reason: format!("alert: {reason}{found}") });
         *self.rejected.entry(reason).or_insert(0) += 1;
     }

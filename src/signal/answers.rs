@@ -153,18 +153,33 @@ pub(super) fn usable<T: DeserializeOwned, U>(
 /// # Errors
 /// `NOT_UTF8`; `SIGNAL_FORMAT`: an empty file.
 pub(super) fn answers<'a, T: DeserializeOwned>(file: &str, bytes: &'a [u8]) -> Result<Vec<Answer<'a, T>>, Box<Diagnostic>> {
-    let mut walk = Walk { text: json::text(file, bytes)?, at: 0, line: 1, line_start: 0, depth: 0, broken: false, tries: 0 };
     let mut all = Vec::new();
+    each(file, bytes, |answer| all.push(answer))?;
+    Ok(all)
+}
+
+/// Passes on all answers of a file, one after the other, so that not all of them are in memory.
+///
+/// # Errors
+/// Those of [`answers`].
+pub(super) fn each<'a, T: DeserializeOwned>(
+    file: &str,
+    bytes: &'a [u8],
+    mut take: impl FnMut(Answer<'a, T>),
+) -> Result<(), Box<Diagnostic>> {
+    let mut walk = Walk { text: json::text(file, bytes)?, at: 0, line: 1, line_start: 0, depth: 0, broken: false, tries: 0 };
+    let mut number = 0;
     while walk.skip() {
-        let place = Place { number: all.len(), line: walk.line };
-        all.push(Answer { place, read: walk.take() });
+        let place = Place { number, line: walk.line };
+        take(Answer { place, read: walk.take() });
+        number += 1;
     }
     // What follows a broken answer says nothing about the arrays around it.
     if walk.depth > 0 && !walk.broken {
-        let place = Place { number: all.len(), line: walk.line };
-        all.push(Answer { place, read: Err(walk.unclosed()) });
+        let place = Place { number, line: walk.line };
+        take(Answer { place, read: Err(walk.unclosed()) });
     }
-    Ok(all)
+    Ok(())
 }
 
 /// A way through the text of a file, from answer to answer.

@@ -8,6 +8,7 @@ use estate::Snapshot;
 use value::{Duration, HOUR, Time};
 
 use super::alertmanager;
+use super::combined;
 use super::counts::Counts;
 use super::deliveries;
 use super::events;
@@ -117,13 +118,15 @@ fn file(path: &Path, shown: &str) -> Result<Option<FileText>, Box<Diagnostic>> {
 /// Makes facts of a bundle. A file that cannot be read is reported, the others stay usable, and its kind counts as unknown
 /// (`Facts::present`). The topology is not read here.
 pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules) -> (Facts, Counts, Vec<Diagnostic>) {
-    let mut context = ReaderContext::new(Resolver::new(placement, estate));
+    let resolver = Resolver::new(placement, estate);
+    let mut context = ReaderContext::new(&resolver);
     if let Some((file, bytes)) = &text.metrics {
         context.facts.present.metrics = context.run(|context| prometheus::read(file, bytes, Role::Metrics, context));
     }
     if let Some((file, bytes)) = &text.baseline {
         context.run(|context| prometheus::read(file, bytes, Role::Baseline, context));
     }
+    prometheus::read_climbing(&mut context);
     // Rules use series made of spans only if the model declares them, so `present` does not cover them.
     if let Some((file, bytes)) = &text.traces {
         context.run(|context| traces::read(file, bytes, Role::Metrics, context));
@@ -153,8 +156,9 @@ pub fn read_facts(text: &BundleText, estate: &Snapshot, placement: &MappingRules
             Ok(())
         });
     }
-    let ReaderContext { mut facts, counts, diagnostics, .. } = context;
+    let ReaderContext { mut facts, counts, mut diagnostics, .. } = context;
     facts.index();
+    diagnostics.extend(combined::unsaid(&facts, estate));
     (facts, counts, diagnostics)
 }
 

@@ -96,6 +96,11 @@ impl Counts {
         ]
     }
 
+    /// How many entries were rejected, of any kind.
+    pub fn rejected(&self) -> usize {
+        self.kinds().iter().flat_map(|(_, counts)| counts.rejected.values()).sum()
+    }
+
     pub fn adds_up(&self) -> bool {
         self.kinds().iter().all(|(_, counts)| counts.adds_up())
     }

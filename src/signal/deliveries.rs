@@ -73,6 +73,7 @@ pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, 
         }
     }
     context.facts.unread.append(&mut batch.unread);
+    batch.listed.drain(..).for_each(|rejected| context.list(rejected));
     context.diagnostics.append(&mut batch.diagnostics);
     batch.complaints.report(&batch.file, &mut context.diagnostics);
 }
@@ -167,7 +168,8 @@ impl Interval {
 
     fn absorb(&mut self, later: &Interval, end: Time) {
         self.resolved = (end < Time::MAX).then_some(end);
-        self.deadline = None;
+        // One that is not over still counts: of two that fire, the later one decides.
+        self.deadline = later.deadline.filter(|_| end == Time::MAX);
         self.duplicates += later.duplicates;
         self.merged += later.merged;
         self.flaps += later.flaps;
@@ -204,24 +206,31 @@ fn calm(intervals: impl Iterator<Item = Interval>, last: Option<Time>) -> Vec<In
 }
 
 fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>, context: &mut ReaderContext<'_>) {
-    let component = context.placer.explain(&delivery.labels, delivery.query.as_deref()).component;
+    let origin = Origin { file: file.to_owned(), index: delivery.index };
+    let query = delivery.query.as_deref();
+    let placement = context.placer.explain(&delivery.labels, query);
+    let component = context.settle(&placement, &origin);
+    let instance = context.placer.unlisted(component, &delivery.labels, query);
     let counts = &mut context.counts.alerts;
     counts.keep(component.is_some());
     counts.duplicates += interval.duplicates;
     counts.merged += interval.merged + interval.flaps;
     let name = alert_text::name(&delivery.labels, &delivery.annotations);
+    let end = interval.end(last);
+    context.deadlines.push(interval.deadline.filter(|_| end == Time::MAX).unwrap_or(Time::MAX));
     context.facts.alerts.push(Alert {
-        origin: Origin { file: file.to_owned(), index: delivery.index },
+        origin,
         component,
+        instance,
         text: alert_text::searched(&name, &delivery.annotations),
         summary: alert_text::summary(&name, &delivery.annotations),
         severity: delivery.labels.get("severity").cloned(),
         labels: delivery.labels.clone(),
         start: interval.start,
-        end: interval.end(last),
+        end,
         duplicates: interval.duplicates,
         flaps: interval.flaps,
-        trouble: context.placer.trouble(&name, &delivery.annotations, delivery.query.as_deref()),
+        trouble: context.placer.trouble(&name, &delivery.annotations, query),
         muted: delivery.muted.clone(),
         measured: Measured::of(&delivery.annotations),
         name,

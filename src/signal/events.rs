@@ -7,7 +7,6 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
 use diag::{Code, Diagnostic, Text, text};
-use estate::ComponentId;
 use value::Time;
 
 use super::answers;
@@ -16,6 +15,7 @@ use super::facts::{Change, Origin, Probe, Report};
 use super::json;
 use super::kubernetes_events::{self, Cluster};
 use super::mapping_rules::EventKind;
+use super::placement::Placement;
 use super::reader_context::{Complaints, ReaderContext};
 
 /// Prefixes of the words in a CloudEvents type that determine its kind.
@@ -53,7 +53,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
     for (index, entry) in entries.iter().enumerate() {
         let taken = match entry {
             Ok(object) if kubernetes_events::is_object(object) => {
-                cluster.read(index, object, None);
+                cluster.read(index, object, context.received);
                 Ok(())
             }
             Ok(event) if wraps_object(index, event, seen, &mut cluster, context) => Ok(()),
@@ -78,7 +78,7 @@ fn reject(file: &str, index: usize, refusal: &Refusal, complaints: &mut Complain
     let counts = counter(&mut context.counts, refusal.kind);
     counts.received += 1;
     counts.reject(&refusal.reason.to_string(), 1);
-    context.unread(file, index, format!("event: {}{found}", refusal.reason));
+    context.unread(file, index, "event", refusal.code, &refusal.reason, &found);
 }
 
 /// Reads a `CloudEvent` whose data is an object of Kubernetes, unless the user says what events of its type are. Returns whether it is one.
@@ -96,7 +96,7 @@ fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Clus
         context.counts.other_events.duplicates += 1;
         return true;
     }
-    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse);
+    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse).or(context.received);
     cluster.read(index, &data, sent);
     true
 }
@@ -130,7 +130,8 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut 
         return Err(refusal(None, Code::SIGNAL_ENTRY, reason, String::new()));
     };
     let written = entry.get("time").and_then(json::scalar).unwrap_or_default();
-    let Some(time) = Time::parse(&written) else {
+    let sent = context.received.filter(|_| written.is_empty());
+    let Some(time) = sent.or_else(|| Time::parse(&written)) else {
         let reason = if written.is_empty() { text!("no `time`") } else { text!("invalid `time`") };
         return Err(refusal(Some(kind), Code::SIGNAL_TIME, reason, written));
     };
@@ -170,13 +171,15 @@ fn payload(entry: &Value) -> Result<Cow<'_, Value>, Text> {
 }
 
 fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Result<(), Refusal> {
-    let component = place(&event, context);
+    let (placement, first) = (place(&event, context), origin.clone());
+    let component = placement.component;
     let Event { kind, name, time, text, data, .. } = event;
     match kind {
         EventKind::Change => {
             let kind = data.get("kind").map_or(name, String::as_str);
             let text = text.map_or_else(|| kind.to_owned(), |text| format!("{kind}\n{text}"));
-            context.facts.changes.push(Change { origin, component, time, text, attributes: data });
+            let instance = context.placer.unlisted(component, &data, None);
+            context.facts.changes.push(Change { origin, component, instance, time, text, attributes: data });
         }
         EventKind::Probe => {
             let refusal = |reason: Text, found: String| Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found };
@@ -196,17 +199,18 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
     let counts = counter(&mut context.counts, Some(kind));
     counts.received += 1;
     counts.keep(component.is_some());
+    context.settle(&placement, &first);
     Ok(())
 }
 
 /// The component an event is about: the target of a probe, `data.component`, the subject or the end of its path, or any other
 /// field of `data` that is a label for placement.
-fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> {
+fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Placement {
     let target = match event.kind {
         EventKind::Probe => event.data.get("to"),
         EventKind::Change | EventKind::Report => None,
     };
-    let placer = &context.placer;
+    let placer = context.placer;
     // Placements of the user may also use the envelope of the event.
     let labelled = || {
         let mut labels = event.data.clone();
@@ -214,14 +218,15 @@ fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Option<ComponentId> 
         for (name, value) in frame {
             labels.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
-        placer.place(&labels)
+        placer.explain(&labels, None)
     };
-    if let Some(named) = target.or_else(|| event.data.get("component")) {
-        return placer.named(named).or_else(labelled);
+    let named = |label: &'static str, text: &str| Some(Placement::labelled(placer.named(text)?, label));
+    if let Some(target) = target.or_else(|| event.data.get("component")) {
+        return named("component", target).unwrap_or_else(labelled);
     }
     let subject = event.subject.as_deref().filter(|subject| !subject.is_empty());
-    let of_subject = subject.and_then(|s| placer.named(s).or_else(|| placer.named(s.rsplit('/').next()?)));
-    of_subject.or_else(labelled)
+    let of_subject = subject.and_then(|s| named("subject", s).or_else(|| named("subject", s.rsplit('/').next()?)));
+    of_subject.unwrap_or_else(labelled)
 }
 
 /// The field that tells whether a probe succeeded.

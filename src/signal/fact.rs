@@ -6,7 +6,7 @@ use std::sync::Arc;
 use estate::ComponentId;
 use value::Time;
 
-use super::facts::{Alert, Change, Facts, LogLine, Origin, Probe, Report};
+use super::facts::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
 
 /// One observation.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +40,14 @@ pub struct Sample {
 pub struct SeriesKey {
     pub labels: BTreeMap<String, String>,
     pub origin: Origin,
+    /// As in [`Series`].
+    pub instance: Option<String>,
+}
+
+impl Series {
+    pub fn key(&self) -> SeriesKey {
+        SeriesKey { labels: self.labels.clone(), origin: self.origin.clone(), instance: self.instance.clone() }
+    }
 }
 
 impl Fact {
@@ -51,7 +59,7 @@ impl Fact {
         all.extend(facts.probes.iter().cloned().map(Fact::Probe));
         all.extend(facts.reports.iter().cloned().map(Fact::Report));
         for series in &facts.series {
-            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
+            let key = Arc::new(series.key());
             all.extend(series.points.iter().map(|(time, value)| {
                 let (metric, series_key) = (series.metric.clone(), Arc::clone(&key));
                 Fact::Sample(Sample { component: series.component, metric, series: series_key, time: *time, value: *value })
@@ -90,6 +98,16 @@ impl Signal {
             Signal::Log(s) => s.component,
             Signal::Change(s) => s.component,
             Signal::Report(s) => s.component,
+        }
+    }
+
+    /// The pod that it is about, if the estate does not have it.
+    pub fn instance(&self) -> Option<&str> {
+        match self {
+            Signal::Alert(s) => s.instance.as_deref(),
+            Signal::Log(s) => s.instance.as_deref(),
+            Signal::Change(s) => s.instance.as_deref(),
+            Signal::Report(_) => None,
         }
     }
 

@@ -9,6 +9,7 @@ use estate::ComponentId;
 use value::Time;
 
 use super::measured::Measured;
+use super::placement::{Unplaced, UnplacedGroup};
 use super::trouble::Trouble;
 
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
@@ -32,6 +33,8 @@ pub struct Muted {
 pub struct Alert {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     pub name: String,
     /// All annotation texts and the name, in the order of their keys, joined by newlines: what `alert "text"` searches.
     pub text: String,
@@ -64,6 +67,8 @@ impl Alert {
 pub struct Series {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     /// The model's metric, if the series maps to one the component's type has; else the wire name.
     pub metric: String,
     /// Whether `metric` is declared in the model for the component's type (then values are in the base unit of its dimension).
@@ -77,6 +82,8 @@ pub struct Series {
 pub struct LogLine {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     pub time: Time,
     pub text: String,
     /// Labels of the stream, `level` among them if there is one.
@@ -88,6 +95,8 @@ pub struct LogLine {
 pub struct Change {
     pub origin: Origin,
     pub component: Option<ComponentId>,
+    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    pub instance: Option<String>,
     pub time: Time,
     /// Kind and summary, joined by a newline: what `change "text"` searches.
     pub text: String,
@@ -168,6 +177,8 @@ pub struct Facts {
     pub scores: Vec<Score>,
     /// Rejected entries, by origin.
     pub unread: Vec<Unread>,
+    /// Why signals are on no component, by what the reasons have in common. Spans do not count, the series made of them do not either.
+    pub unplaced: BTreeMap<Unplaced, UnplacedGroup>,
     pub present: Present,
     /// Index: series of a component by metric name, positions in `series`.
     pub series_of: BTreeMap<(ComponentId, String), Vec<usize>>,

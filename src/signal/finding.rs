@@ -1,5 +1,7 @@
 //! Finds the component of a name, an address or an object of a cluster, within a namespace.
 
+use std::collections::BTreeSet;
+
 use estate::ComponentId;
 
 use super::placement::Unplaced;
@@ -17,6 +19,9 @@ pub(super) enum Wanted {
     Machine,
     Any,
 }
+
+/// Name at most this many workloads that claim a pod.
+const MAX_CLAIMS: usize = 5;
 
 /// Attributes that contain addresses.
 pub(super) const ADDRESSES: &[&str] = &["address", "ip"];
@@ -47,19 +52,33 @@ impl Resolver<'_> {
     /// Why a name was not found.
     pub(super) fn missing(&self, label: &'static str, namespace: Option<&str>, name: &str) -> Unplaced {
         let value = name.to_owned();
-        let mut alike = self.alike(name).peekable();
-        if alike.peek().is_none() && self.all_at(name).len() > 1 {
-            return Unplaced::Ambiguous { label, value };
+        let claims = if label == "pod" { self.claims(namespace, name) } else { Vec::new() };
+        if claims.len() > 1 {
+            let by = claims.into_iter().take(MAX_CLAIMS).map(|id| self.estate.component(id).id.clone()).collect();
+            return Unplaced::Claimed { pod: value, by };
         }
-        if alike.peek().is_none() {
+        let alike: Vec<ComponentId> = self.alike(name).collect();
+        let here: Vec<ComponentId> = alike.iter().copied().filter(|id| self.in_scope(*id, namespace)).collect();
+        match (namespace, alike.is_empty(), here.is_empty()) {
+            (_, true, _) => {
+                let at = self.all_at(name);
+                if at.len() > 1 { self.ambiguous(label, value, &at) } else { Unplaced::Unknown { label, value } }
+            }
+            (Some(namespace), false, true) => Unplaced::Elsewhere { label, value, namespace: namespace.to_owned() },
+            (_, false, _) => self.ambiguous(label, value, &here),
+        }
+    }
+
+    fn ambiguous(&self, label: &'static str, value: String, fitting: &[ComponentId]) -> Unplaced {
+        let mut candidates: Vec<String> = fitting.iter().map(|id| self.estate.component(*id).id.clone()).collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        // The only one of that name, which is of a kind that the label does not speak of.
+        if candidates.len() < 2 {
             return Unplaced::Unknown { label, value };
         }
-        match namespace {
-            Some(namespace) if !alike.any(|id| self.in_scope(id, Some(namespace))) => {
-                Unplaced::Elsewhere { label, value, namespace: namespace.to_owned() }
-            }
-            Some(_) | None => Unplaced::Ambiguous { label, value },
-        }
+        let namespaces: BTreeSet<&str> = fitting.iter().filter_map(|id| self.namespace_of(*id)).collect();
+        Unplaced::Ambiguous { label, value, by_namespace: namespaces.len() == candidates.len(), candidates }
     }
 
     /// The component that carries the object in an attribute of its kind.
@@ -76,7 +95,24 @@ impl Resolver<'_> {
             let job = || self.look_for(Wanted::Job, namespace, name).or_else(|| self.look_for(Wanted::Job, namespace, scheduled(name)?));
             self.look_for(Wanted::Workload, namespace, name).or_else(job)
         };
-        owners(pod).into_iter().find_map(of)
+        let mut found: Vec<ComponentId> = owners(pod).into_iter().filter_map(of).collect();
+        found.dedup();
+        // Two workloads that claim it: its name does not say whose it is.
+        if found.iter().filter(|id| self.fits(**id, Wanted::Workload)).count() > 1 { None } else { found.first().copied() }
+    }
+
+    /// The workloads that a pod may belong to, by its name.
+    fn claims(&self, namespace: Option<&str>, pod: &str) -> Vec<ComponentId> {
+        let named = owners(pod).into_iter().flat_map(|name| self.alike(name).collect::<Vec<_>>());
+        let mut all: Vec<ComponentId> = named.filter(|id| self.in_scope(*id, namespace) && self.fits(*id, Wanted::Workload)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether it is something that pods run for.
+    pub(super) fn is_workload(&self, component: ComponentId) -> bool {
+        self.fits(component, Wanted::Workload) || self.fits(component, Wanted::Job)
     }
 
     /// The component at an address. One that several share belongs to the machine under all the others, else to nobody. `of` is the name
@@ -182,7 +218,7 @@ impl Resolver<'_> {
         match wanted {
             Wanted::Pod => is("pod"),
             Wanted::Container => is("container"),
-            Wanted::Workload => is("software") && !is("load_balancer"),
+            Wanted::Workload => is("software") && !is("load_balancer") && !is("job"),
             Wanted::Job => is("job"),
             Wanted::Volume => is("storage"),
             Wanted::Machine => is("host"),

@@ -28,13 +28,6 @@ pub(super) fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Box<Diagn
     Ok(text)
 }
 
-/// The message of `serde_json`, with the position first.
-pub(super) fn malformed(file: &str, error: &serde_json::Error) -> Diagnostic {
-    let diagnostic =
-        Diagnostic::nowhere(Code::SIGNAL_FORMAT, text!("`{}` line {} column {}: {}", file, error.line(), error.column(), reason(error)));
-    if error.is_eof() { diagnostic.help("the file seems to be truncated: record it again") } else { diagnostic }
-}
-
 /// The message of an error without the position that `serde_json` appends.
 pub(super) fn reason(error: &serde_json::Error) -> String {
     let full = error.to_string();
@@ -43,7 +36,7 @@ pub(super) fn reason(error: &serde_json::Error) -> String {
 }
 
 /// Labels as tools write them: strings; numbers and booleans are taken as text, and null as absent.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Labels(pub BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Labels {

@@ -16,8 +16,8 @@ use super::kubernetes_objects::{Object, at, field, moment};
 use super::kubernetes_status;
 use super::reader_context::ReaderContext;
 
-/// The label `source` of lines and changes that are made here.
-const SOURCE: &str = "kubernetes";
+/// The label `source` of lines and changes that are made here. Their label `reason` has the reason.
+pub const KUBERNETES: &str = "kubernetes";
 
 /// What is said of one object.
 pub(super) struct Said {
@@ -103,7 +103,7 @@ impl Cluster {
         let mut repeats = self.repeats;
         let mut number = from;
         for said in self.said {
-            if !said.key.is_empty() && !seen.insert((SOURCE.to_owned(), said.key.clone())) {
+            if !said.key.is_empty() && !seen.insert((KUBERNETES.to_owned(), said.key.clone())) {
                 repeats.push(said.is_change());
                 continue;
             }
@@ -129,20 +129,22 @@ impl Said {
     }
 
     fn keep(&self, file: &str, number: &mut usize, context: &mut ReaderContext<'_>) {
-        let component = self.object.place(&context.placer);
         let labels = self.all_labels();
+        let placement = self.object.place(&labels, context.placer);
         for time in self.times() {
             let origin = Origin { file: file.to_owned(), index: *number };
+            let component = context.settle(&placement, &origin);
+            let instance = self.object.unlisted(component, context.placer);
             *number += 1;
             let counts = counter(self.is_change(), &mut context.counts);
             counts.received += 1;
             counts.keep(component.is_some());
             if self.is_change() {
                 let (text, attributes) = (self.text("\n"), labels.clone());
-                context.facts.changes.push(Change { origin, component, time, text, attributes });
+                context.facts.changes.push(Change { origin, component, instance, time, text, attributes });
             } else {
                 let (text, labels) = (self.text(": "), labels.clone());
-                context.facts.logs.push(LogLine { origin, component, time, text, labels });
+                context.facts.logs.push(LogLine { origin, component, instance, time, text, labels });
                 context.facts.present.logs = true;
             }
         }
@@ -156,7 +158,7 @@ impl Said {
         let mut labels = self.object.labels();
         labels.extend(self.labels.iter().map(|(name, value)| (name.clone(), value.clone())));
         let level = if self.chronic { Grade::Quiet.level() } else { self.grade.level() };
-        for (name, value) in [("level", level), ("reason", self.reason.as_str()), ("source", SOURCE)] {
+        for (name, value) in [("level", level), ("reason", self.reason.as_str()), ("source", KUBERNETES)] {
             labels.insert(name.to_owned(), value.to_owned());
         }
         labels

@@ -127,3 +127,71 @@ pub(super) fn grade(kind: &str, reason: &str) -> Option<Grade> {
     let of_kind = OF_KIND.iter().find(|(of, name, _)| *of == kind && *name == reason).map(|(_, _, grade)| *grade);
     of_kind.or_else(|| GRADES.iter().find(|(pattern, _)| fits(pattern)).map(|(_, grade)| *grade))
 }
+
+/// Reasons of the usual course of things, and full names of what [`GRADES`] grades by its beginning.
+const NAMES: &[&str] = &[
+    "Completed",
+    "Created",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "FailedAttachVolume",
+    "FailedBinding",
+    "FailedComputeMetricsReplicas",
+    "FailedCreate",
+    "FailedCreatePodContainer",
+    "FailedCreatePodSandBox",
+    "FailedDaemonPod",
+    "FailedDelete",
+    "FailedGetResourceMetric",
+    "FailedGetScale",
+    "FailedMapVolume",
+    "FailedMount",
+    "FailedNodeAllocatableEnforcement",
+    "FailedPodSandBoxStatus",
+    "FailedPostStartHook",
+    "FailedRescale",
+    "FailedScheduling",
+    "FailedSync",
+    "FailedToRetrieveImagePullSecret",
+    "FailedToUpdateEndpoint",
+    "FailedToUpdateEndpointSlices",
+    "FailedUpdateStatus",
+    "FailedValidation",
+    "LeaderElection",
+    "NodeAllocatableEnforced",
+    "NodeHasInsufficientMemory",
+    "NodeHasInsufficientPID",
+    "NodeHasNoDiskPressure",
+    "NodeHasSufficientMemory",
+    "NodeHasSufficientPID",
+    "NodeReady",
+    "NoPods",
+    "OutOfcpu",
+    "OutOfmemory",
+    "OutOfpods",
+    "ProvisioningSucceeded",
+    "Pulled",
+    "Pulling",
+    "RegisteredNode",
+    "SawCompletedJob",
+    "Scheduled",
+    "Started",
+    "Starting",
+    "SuccessfulAttachVolume",
+    "SuccessfulMountVolume",
+    "SyncLoadBalancerFailed",
+    "WaitForFirstConsumer",
+];
+
+/// The reasons that Kubernetes is known to give.
+pub fn known_reasons() -> impl Iterator<Item = &'static str> {
+    let graded = GRADES.iter().map(|(reason, _)| *reason).filter(|reason| !reason.ends_with('*'));
+    graded.chain(["Failed"]).chain(NAMES.iter().copied())
+}
+
+/// Whether a reason is graded by its beginning.
+pub fn begins_known(reason: &str) -> bool {
+    GRADES.iter().any(|(pattern, _)| pattern.strip_suffix('*').is_some_and(|beginning| reason.starts_with(beginning)))
+}

@@ -7,7 +7,8 @@ use serde_json::Value;
 use estate::{AttributeValue, ComponentId};
 use value::Time;
 
-use super::finding::{owners, replica_set_owner};
+use super::finding::{owners, replica_set_owner, scheduled};
+use super::placement::Placement;
 use super::resolver::Resolver;
 
 /// Kinds that are in no namespace; events about them name one all the same.
@@ -87,10 +88,27 @@ impl Object {
         labels
     }
 
-    /// The component that it is, or that it is part of; else what an entry of `placement` says.
-    pub fn place(&self, placer: &Resolver<'_>) -> Option<ComponentId> {
-        let by_entry = || if placer.placement.rules.is_empty() { None } else { placer.place(&self.labels()) };
-        self.found(placer).or_else(by_entry)
+    /// What an entry of `placement` says of the labels of what is said; else the component that it is, or that it is part of.
+    pub fn place(&self, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> Placement {
+        if let Some(said) = placer.by_entries(labels) {
+            return said;
+        }
+        let label = LABELS.iter().find(|(kind, _)| *kind == self.kind).map_or("name", |(_, label)| *label);
+        if let Some(found) = self.found(placer) {
+            return Placement::labelled(found, label);
+        }
+        let by_labels = placer.built_in(labels, None);
+        if by_labels.component.is_some() {
+            return by_labels;
+        }
+        let namespace = Some(self.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+        Placement::nowhere(placer.missing(label, namespace, &self.name))
+    }
+
+    /// The name of a pod that the estate does not have, so that it was found as its workload.
+    pub fn unlisted(&self, found: Option<ComponentId>, placer: &Resolver<'_>) -> Option<String> {
+        let found = found.filter(|found| self.kind == "Pod" && placer.is_workload(*found))?;
+        (placer.estate.component(found).name != self.name).then(|| self.name.clone())
     }
 
     fn found(&self, placer: &Resolver<'_>) -> Option<ComponentId> {
@@ -134,7 +152,7 @@ impl Object {
     /// What its name says of who made it, the most probable first.
     fn owner_names(&self) -> Vec<&str> {
         match self.kind.as_str() {
-            "Pod" | "" => owners(&self.name),
+            "Pod" | "" => owners(&self.name).into_iter().flat_map(|name| [Some(name), scheduled(name)]).flatten().collect(),
             "ReplicaSet" => replica_set_owner(&self.name).into_iter().collect(),
             "Job" => numbered(&self.name).into_iter().collect(),
             "PersistentVolumeClaim" => claimants(&self.name),

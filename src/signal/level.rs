@@ -1,6 +1,7 @@
 //! Which log lines count as errors.
 
 use super::facts::LogLine;
+use super::kubernetes_events::KUBERNETES;
 
 /// Log levels that count as errors.
 const BAD_LEVELS: &[&str] = &["error", "err", "fatal", "critical", "crit", "panic", "emerg", "alert", "severe"];
@@ -18,6 +19,6 @@ impl LogLine {
 
     /// Whether a Kubernetes cluster said it about one of its objects. No log was recorded for it, so it says nothing about when logs begin.
     pub fn is_of_cluster(&self) -> bool {
-        self.labels.get("source").is_some_and(|source| source == "kubernetes") && self.labels.contains_key("reason")
+        self.labels.get("source").is_some_and(|source| source == KUBERNETES) && self.labels.contains_key("reason")
     }
 }

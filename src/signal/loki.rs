@@ -55,11 +55,11 @@ struct Stream {
 }
 
 /// `["nanoseconds", "line"]`, or with structured metadata as a third element.
-struct Entry {
+pub(super) struct Entry {
     /// `None` if it is not a number of nanoseconds between year 1 and 9999.
-    nanoseconds: Option<i128>,
-    line: String,
-    metadata: Labels,
+    pub nanoseconds: Option<i128>,
+    pub line: String,
+    pub metadata: Labels,
 }
 
 /// A line before it is placed, with its position in the file.
@@ -71,31 +71,50 @@ struct Line {
 }
 
 pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
-    let mut streams: BTreeMap<Labels, Vec<Line>> = BTreeMap::new();
     let mut complaints = Complaints::default();
-    let mut index = 0;
+    let mut streams = Streams::default();
     for list in answers::usable(file, bytes, &mut complaints, result)? {
         for stream in list {
-            let lines = streams.entry(stream.stream).or_default();
-            for entry in stream.values {
-                match entry.nanoseconds {
-                    Some(nanoseconds) => lines.push(Line { nanoseconds, text: entry.line, index, metadata: entry.metadata }),
-                    None => {
-                        complaints.add(Code::SIGNAL_TIME, "log lines rejected, invalid time", 1, || text!("log line {}", index));
-                        context.counts.logs.reject("invalid time", 1);
-                        context.unread(file, index, "log line: invalid time");
-                    }
-                }
-                index += 1;
-            }
+            stream.values.into_iter().for_each(|entry| streams.add(&stream.stream, entry));
         }
     }
-    context.counts.logs.received += index;
-    for (Labels(labels), lines) in streams {
-        keep(file, &labels, lines, context);
-    }
-    complaints.report(file, &mut context.diagnostics);
+    streams.settle(file, complaints, context);
     Ok(())
+}
+
+/// Lines by the labels of their stream, whose parts may come apart from each other.
+#[derive(Default)]
+pub(super) struct Streams {
+    lines: BTreeMap<Labels, Vec<Line>>,
+    /// Positions of lines without a valid time.
+    timeless: Vec<usize>,
+    received: usize,
+}
+
+impl Streams {
+    pub fn add(&mut self, labels: &Labels, entry: Entry) {
+        let index = self.received;
+        self.received += 1;
+        let Some(nanoseconds) = entry.nanoseconds else { return self.timeless.push(index) };
+        let line = Line { nanoseconds, text: entry.line, index, metadata: entry.metadata };
+        match self.lines.get_mut(labels) {
+            Some(lines) => lines.push(line),
+            None => drop(self.lines.insert(labels.clone(), vec![line])),
+        }
+    }
+
+    pub fn settle(self, file: &str, mut complaints: Complaints, context: &mut ReaderContext<'_>) {
+        for index in self.timeless {
+            complaints.add(Code::SIGNAL_TIME, "log lines rejected, invalid time", 1, || text!("log line {}", index));
+            context.counts.logs.reject("invalid time", 1);
+            context.unread(file, index, "log line", Code::SIGNAL_TIME, &text!("invalid time"), "");
+        }
+        context.counts.logs.received += self.received;
+        for (Labels(labels), lines) in self.lines {
+            keep(file, &labels, lines, context);
+        }
+        complaints.report(file, &mut context.diagnostics);
+    }
 }
 
 /// The streams of an answer; Loki's own message if it is an error.
@@ -149,24 +168,31 @@ fn keep(file: &str, labels: &BTreeMap<String, String>, mut lines: Vec<Line>, con
     let before = lines.len();
     lines.dedup_by(|later, kept| later.nanoseconds == kept.nanoseconds && later.text == kept.text);
     context.counts.logs.duplicates += before - lines.len();
-    let of_stream = context.placer.place(labels);
+    let of_stream = context.placer.explain(labels, None);
+    let of_its_pod = context.placer.unlisted(of_stream.component, labels, None);
     for line in lines {
         let mut all = line.metadata.0;
         // Usually a line has no metadata and is placed like its stream, without a lookup.
         let alike = all.is_empty();
         all.extend(labels.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let component = if alike { of_stream } else { of_stream.or_else(|| context.placer.place(&all)) };
+        let origin = Origin { file: file.to_owned(), index: line.index };
+        let component = if alike || of_stream.component.is_some() {
+            context.settle(&of_stream, &origin)
+        } else {
+            let placement = context.placer.explain(&all, None);
+            context.settle(&placement, &origin)
+        };
+        let instance = if alike { of_its_pod.clone() } else { context.placer.unlisted(component, &all, None) };
         context.counts.logs.keep(component.is_some());
         let time = Time(i64::try_from(line.nanoseconds.div_euclid(NANOSECONDS_PER_MILLISECOND)).unwrap_or(0));
-        let origin = Origin { file: file.to_owned(), index: line.index };
-        context.facts.logs.push(LogLine { origin, component, time, text: line.text, labels: all });
+        context.facts.logs.push(LogLine { origin, component, instance, time, text: line.text, labels: all });
     }
 }
 
 const NANOSECONDS_PER_MILLISECOND: i128 = 1_000_000;
 
 /// Nanoseconds that lie between year 1 and 9999.
-fn possible(nanoseconds: i128) -> Option<i128> {
+pub(super) fn possible(nanoseconds: i128) -> Option<i128> {
     const SECOND: i128 = 1_000_000_000;
     (-62_135_596_800 * SECOND..253_402_300_800 * SECOND).contains(&nanoseconds).then_some(nanoseconds)
 }

@@ -5,10 +5,17 @@ use std::collections::BTreeMap;
 use estate::ComponentId;
 use value::{Duration, Time};
 
-use super::facts::{Alert, Change, Facts, LogLine, Probe, Report, Series};
+use super::facts::{Alert, Change, Facts, LogLine, Origin, Probe, Report, Series};
+use super::placement::{Unplaced, UnplacedGroup};
 use super::scores;
 
 impl Facts {
+    /// Counts a signal that is on no component. The first one of its kind is the example.
+    pub(super) fn miss(&mut self, why: &Unplaced, origin: &Origin) {
+        let new = || UnplacedGroup { why: why.clone(), count: 0, first: origin.clone() };
+        self.unplaced.entry(why.kind()).or_insert_with(new).count += 1;
+    }
+
     /// Sorts every list and rebuilds the indexes. Must be called after any list has changed.
     pub fn index(&mut self) {
         self.alerts.sort_by(|a, b| (a.start, &a.origin).cmp(&(b.start, &b.origin)));

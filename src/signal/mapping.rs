@@ -1,13 +1,16 @@
 //! Maps series names to metrics of the model, and converts samples to the base unit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use diag::{Code, Diagnostic, did_you_mean, nearest, text};
 use estate::{ComponentId, Member, MetricDef, Model};
-use value::Unit;
+use value::{Dimension, Duration, Time, Unit};
 
-use super::mapping_rules::{MappingRules, MetricEntry, ScoreSeries, agrees};
+use super::counter::{Counting, WINDOW, rise};
+use super::mapping_rules::{MetricEntry, ReadAs, agrees};
 use super::resolver::Resolver;
+
+/// The ending of names of counters, by the conventions of Prometheus.
+pub(super) const TOTAL: &str = "_total";
 
 /// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.
 const SUFFIXES: &[(&str, &str)] = &[
@@ -32,11 +35,43 @@ const SUFFIXES: &[(&str, &str)] = &[
     ("_us", "us"),
 ];
 
+/// A span of time that passes within the same span is the whole of it: a millisecond per second is a tenth of a percent.
+const PERCENT_OF_A_SECOND: f64 = 0.1;
+
+/// Functions of Prometheus after which a counter is none any more.
+const COUNTED: &[&str] = &["rate(", "increase(", "delta("];
+
+/// What a series is in the model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Mapped<'a> {
+    pub metric: &'a str,
+    /// From the samples, or from the rise of a counter, to the base unit.
+    pub factor: f64,
+    pub counter: Option<Counter>,
+    /// The factor if the series proves to be a counter, for a metric that is a rate where nothing says what the samples are.
+    pub unsaid: Option<f64>,
+}
+
+/// How a counter is read, and over which time before each sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counter {
+    pub(super) counting: Counting,
+    /// The time before each sample within which its rise counts.
+    pub over: Duration,
+}
+
+impl Counter {
+    /// The rise at each sample.
+    pub fn read(&self, points: &[(Time, f64)]) -> Vec<(Time, f64)> {
+        rise(points, self.over, self.counting)
+    }
+}
+
 impl<'a> Resolver<'a> {
-    /// The model's metric for a series of a component, and the factor from its samples to the base unit of the metric's dimension. Tries
-    /// the entries of `sources.yaml`, then a metric with the name of the series, then that name without a unit suffix.
+    /// The model's metric for a series of a component, and how its samples become values in the base unit of the metric's dimension.
+    /// Tries the entries of `sources.yaml`, then a metric with the name of the series, then that name without a unit suffix.
     /// `None`: the series is not in the model.
-    pub fn metric(&self, series: &str, labels: &BTreeMap<String, String>, component: ComponentId) -> Option<(&'a str, f64)> {
+    pub(super) fn metric(&self, series: &str, labels: &BTreeMap<String, String>, component: ComponentId) -> Option<Mapped<'a>> {
         let estate = self.estate;
         let kind = estate.component(component).kind.as_str();
         let entries = self.placement.metrics.iter().filter(|entry| entry.series == series && agrees(&entry.labels, labels));
@@ -45,28 +80,108 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             if let Some(def) = metric_of(estate.model(), kind, &entry.metric)
-                && let Some(factor) = factor(entry.unit, def)
+                && let Some(mapped) = entry.mapped(def)
             {
-                return Some((def.name.as_str(), factor));
+                return Some(mapped);
             }
         }
         if let Some(def) = metric_of(estate.model(), kind, series) {
-            return Some((def.name.as_str(), def.unit.factor));
+            return by_name(series, def);
         }
         SUFFIXES.iter().find_map(|(ending, unit)| {
             let def = metric_of(estate.model(), kind, series.strip_suffix(*ending)?)?;
-            Some((def.name.as_str(), factor(Some(Unit::parse(unit)?), def)?))
+            let factor = value_factor(Some(Unit::parse(unit)?), def)?;
+            Some(Mapped { metric: def.name.as_str(), factor, counter: None, unsaid: None })
         })
     }
 }
 
+impl MetricEntry {
+    /// How its samples become values of a metric; `None` if they cannot.
+    pub fn mapped<'m>(&self, def: &'m MetricDef) -> Option<Mapped<'m>> {
+        // The samples of a query that counts are no counter, whatever they are called.
+        let counts = |query: &String| COUNTED.iter().any(|function| query.contains(function));
+        let read_as = self.read_as.or_else(|| self.query.as_ref().filter(|query| counts(query)).map(|_| ReadAs::Value));
+        mapped(&self.series, read_as, self.over, self.unit, def)
+    }
+}
+
+/// A series with the name of a metric.
+pub(super) fn by_name<'m>(series: &str, def: &'m MetricDef) -> Option<Mapped<'m>> {
+    mapped(series, None, WINDOW, None, def)
+}
+
+fn mapped<'m>(series: &str, read_as: Option<ReadAs>, over: Duration, unit: Option<Unit>, def: &'m MetricDef) -> Option<Mapped<'m>> {
+    let counted = unit.or_else(|| counted_unit(series));
+    let is_said = read_as.is_some();
+    let read_as = match read_as {
+        Some(said) => said,
+        None if series.ends_with(TOTAL) => ReadAs::Counter(by_default(counted, def)?),
+        None => ReadAs::Value,
+    };
+    let factor = match read_as {
+        ReadAs::Value => value_factor(unit, def),
+        ReadAs::Counter(Counting::Rate) => rate_factor(counted, def),
+        ReadAs::Counter(Counting::Increase) => increase_factor(counted, def),
+    }?;
+    let (climbing, unsaid) = match read_as {
+        ReadAs::Counter(counting) => (Some(Counter { counting, over }), None),
+        ReadAs::Value if is_rate(def) && !is_said => (None, rate_factor(unit, def)),
+        ReadAs::Value => (None, None),
+    };
+    Some(Mapped { metric: def.name.as_str(), factor, counter: climbing, unsaid })
+}
+
+/// How a counter is read where nothing says it: as the metric needs it. `None`: the metric is one that no counter can be.
+fn by_default(counted: Option<Unit>, def: &MetricDef) -> Option<Counting> {
+    if rate_factor(counted, def).is_some() {
+        return Some(Counting::Rate);
+    }
+    // A sum of time is no duration of anything, so for that an entry has to say so.
+    let amount = matches!(def.unit.dimension, Dimension::Count | Dimension::Bytes);
+    (amount && increase_factor(counted, def).is_some()).then_some(Counting::Increase)
+}
+
+/// What a counter counts, by its name: bytes in `node_network_receive_bytes_total`.
+fn counted_unit(series: &str) -> Option<Unit> {
+    let counted = series.strip_suffix(TOTAL)?;
+    let (_, unit) = SUFFIXES.iter().find(|(ending, _)| counted.ends_with(*ending))?;
+    Unit::parse(unit)
+}
+
+fn is_rate(def: &MetricDef) -> bool {
+    matches!(def.unit.dimension, Dimension::PerTime | Dimension::BytesPerTime)
+}
+
 /// The factor from the samples' unit to the base unit; `None` if the dimensions differ.
-fn factor(samples: Option<Unit>, def: &MetricDef) -> Option<f64> {
+pub(super) fn value_factor(samples: Option<Unit>, def: &MetricDef) -> Option<f64> {
     let unit = samples.unwrap_or(def.unit);
     (unit.dimension == def.unit.dimension).then_some(unit.factor)
 }
 
-fn metric_of<'m>(model: &'m Model, kind: &'m str, name: &str) -> Option<&'m MetricDef> {
+/// The factor from the rise per second of a counter to the base unit of a metric; `None` if its rate is another quantity. The unit may
+/// be that of what is counted, or that of the rate.
+fn rate_factor(counted: Option<Unit>, def: &MetricDef) -> Option<f64> {
+    match (def.unit.dimension, counted.map(|unit| (unit.dimension, unit.factor))) {
+        (Dimension::PerTime, None | Some((Dimension::Count | Dimension::PerTime, _))) => Some(1.0),
+        (Dimension::BytesPerTime, None) => Some(def.unit.factor),
+        (Dimension::BytesPerTime, Some((Dimension::Bytes | Dimension::BytesPerTime, factor))) => Some(factor),
+        (Dimension::Fraction, Some((Dimension::Time, factor))) => Some(factor * PERCENT_OF_A_SECOND),
+        (Dimension::Fraction | Dimension::Time | Dimension::Bytes | Dimension::BytesPerTime | Dimension::Count | Dimension::PerTime, _) => {
+            None
+        }
+    }
+}
+
+/// The factor from the rise of a counter to the base unit of a metric; `None` if its rise is another quantity.
+fn increase_factor(counted: Option<Unit>, def: &MetricDef) -> Option<f64> {
+    match def.unit.dimension {
+        Dimension::Count | Dimension::Bytes | Dimension::Time => value_factor(counted, def),
+        Dimension::Fraction | Dimension::BytesPerTime | Dimension::PerTime => None,
+    }
+}
+
+pub(super) fn metric_of<'m>(model: &'m Model, kind: &'m str, name: &str) -> Option<&'m MetricDef> {
     match model.member(kind, name)? {
         Member::Metric(def) => Some(def),
         Member::Attribute(_) => None,
@@ -76,73 +191,4 @@ fn metric_of<'m>(model: &'m Model, kind: &'m str, name: &str) -> Option<&'m Metr
 /// `wanted` is as written by the user: a name or a Chinese name.
 fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
     model.find_type(wanted).is_some_and(|t| model.is_a(kind, &t.name))
-}
-
-impl MappingRules {
-    /// Checks the metrics of `sources.yaml` against the model: unknown types and metrics, incompatible units.
-    pub fn check(&self, model: &Model) -> Vec<Diagnostic> {
-        let metrics = self.metrics.iter().filter_map(|entry| check_entry(entry, model));
-        metrics.chain(self.scores.iter().filter_map(|entry| check_score(entry, model))).collect()
-    }
-}
-
-fn check_entry(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
-    let kinds: Vec<&str> = match &entry.kind {
-        Some(wanted) => {
-            let Some(found) = model.find_type(wanted) else {
-                let diagnostic = Diagnostic::error(Code::UNKNOWN_COMPONENT_TYPE, entry.place, text!("no type `{}` in the model", wanted));
-                return Some(match nearest(wanted, model.types.keys().map(String::as_str)) {
-                    Some(name) => diagnostic.help(did_you_mean(name)),
-                    None => diagnostic,
-                });
-            };
-            model.types.keys().map(String::as_str).filter(|kind| model.is_a(kind, &found.name)).collect()
-        }
-        None => model.types.keys().map(String::as_str).collect(),
-    };
-    let defs: Vec<&MetricDef> = kinds.iter().filter_map(|&kind| metric_of(model, kind, &entry.metric)).collect();
-    let Some(first) = defs.first() else {
-        let message = match &entry.kind {
-            Some(kind) => text!("the type `{}` has no metric `{}`", kind, entry.metric),
-            None => text!("no type has a metric `{}`", entry.metric),
-        };
-        let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, message);
-        return Some(match nearest(&entry.metric, metric_names(model, &kinds)) {
-            Some(name) => diagnostic.help(did_you_mean(name)),
-            None => diagnostic.help("declare it in `topology/model.yaml`"),
-        });
-    };
-    if defs.iter().any(|def| factor(entry.unit, def).is_some()) {
-        return None;
-    }
-    let unit = entry.unit?;
-    let message = text!(
-        "series `{}` in `{}` cannot be mapped to metric `{}`, which is {}",
-        entry.series,
-        unit.name,
-        first.name,
-        first.unit.dimension.describe()
-    );
-    Some(
-        Diagnostic::error(Code::UNIT_MISMATCH, entry.place, message)
-            .help(text!("use a unit like that of `{}`", first.unit.dimension.example())),
-    )
-}
-
-/// A score for a metric that no type has could never be combined with the built-in detectors.
-fn check_score(entry: &ScoreSeries, model: &Model) -> Option<Diagnostic> {
-    let metric = entry.metric.as_deref()?;
-    let kinds: Vec<&str> = model.types.keys().map(String::as_str).collect();
-    if kinds.iter().any(|&kind| metric_of(model, kind, metric).is_some()) {
-        return None;
-    }
-    let diagnostic = Diagnostic::error(Code::UNKNOWN_METRIC, entry.place, text!("no type has a metric `{}`", metric));
-    Some(match nearest(metric, metric_names(model, &kinds)) {
-        Some(name) => diagnostic.help(did_you_mean(name)),
-        None => diagnostic.help("declare it in `topology/model.yaml`, or omit `metric` to score the whole component"),
-    })
-}
-
-fn metric_names<'m>(model: &'m Model, kinds: &[&'m str]) -> BTreeSet<&'m str> {
-    kinds.iter().flat_map(|&kind| model.lineage(kind)).flat_map(|t| t.metrics.keys()).map(String::as_str).collect()
 }

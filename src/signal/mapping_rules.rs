@@ -10,6 +10,7 @@ use diag::Place;
 use estate::{ComponentId, Snapshot};
 use value::{Duration, Unit};
 
+use super::counter::Counting;
 use super::resolver::Resolver;
 use super::scale::Scale;
 use super::trouble::Phrases;
@@ -39,16 +40,57 @@ pub enum EventKind {
 
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
+    /// Its position in the file, from 1.
+    pub number: usize,
     pub key: Key,
-    /// Labels that must have exactly one of these values; an absent label counts as empty, as in Prometheus.
-    pub when: BTreeMap<String, Vec<String>>,
-    /// Labels that must have none of these values.
-    pub not: BTreeMap<String, Vec<String>>,
+    /// Labels that must fit one of these; an absent label counts as empty, as in Prometheus.
+    pub when: BTreeMap<String, Vec<Fit>>,
+    /// Labels that must fit none of these.
+    pub not: BTreeMap<String, Vec<Fit>>,
     /// What it applies to is placed nowhere, neither by later entries nor by the built-in placement.
     pub drop: bool,
     /// Its first group is the key; a text that does not match has no key.
     pub pattern: Option<Regex>,
     pub by: Vec<By>,
+    /// Where each of `by` is written; empty if it is the default.
+    pub by_places: Vec<Place>,
+    /// The whole entry, however it is laid out.
+    pub written: String,
+    pub place: Place,
+}
+
+/// The value of a label as a condition has it.
+#[derive(Debug, Clone)]
+pub(super) enum Fit {
+    Exactly(String),
+    /// As written: `node-*` or `/^node-/`.
+    Pattern {
+        written: String,
+        regex: Regex,
+    },
+}
+
+impl Fit {
+    pub fn fits(&self, value: &str) -> bool {
+        match self {
+            Fit::Exactly(exact) => exact == value,
+            Fit::Pattern { regex, .. } => regex.is_match(value),
+        }
+    }
+
+    pub fn written(&self) -> &str {
+        match self {
+            Fit::Exactly(text) | Fit::Pattern { written: text, .. } => text,
+        }
+    }
+
+    /// Whether it surely fits all that another one fits.
+    pub fn includes(&self, other: &Fit) -> bool {
+        match other {
+            Fit::Exactly(value) => self.fits(value),
+            Fit::Pattern { written, .. } => matches!(self, Fit::Pattern { .. }) && self.written() == written,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,15 +121,39 @@ pub(super) enum By {
 pub(super) struct MetricEntry {
     pub series: String,
     pub metric: String,
-    /// Unit of the samples; the metric's own if absent.
+    /// Unit of the samples, of a counter what it counts; the metric's own if absent.
     pub unit: Option<Unit>,
+    /// What the samples are, if the entry says so.
+    pub read_as: Option<ReadAs>,
+    /// How long before each sample a counter is read.
+    pub over: Duration,
     /// Only for components of this type.
     pub kind: Option<String>,
     /// Only for series with these labels.
     pub labels: BTreeMap<String, String>,
     /// The Prometheus query for it.
     pub query: Option<String>,
-    pub place: Place,
+    /// The whole entry, however it is laid out.
+    pub written: String,
+    pub places: MetricPlaces,
+}
+
+/// Where the parts of a metric entry are written; that of the entry for those that are absent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MetricPlaces {
+    pub series: Place,
+    pub metric: Place,
+    pub unit: Place,
+    pub kind: Place,
+}
+
+/// What the samples of a series are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadAs {
+    /// Values of the metric.
+    Value,
+    /// Of a counter, which is read like this.
+    Counter(Counting),
 }
 
 /// A recorded series whose samples are scores of an external model.
@@ -136,8 +202,10 @@ impl MappingRules {
 impl Rule {
     /// The text that should name a component, if the rule applies to these labels.
     pub fn key<'l>(&self, labels: &'l BTreeMap<String, String>) -> Option<Cow<'l, str>> {
-        let has =
-            |(name, values): (&String, &Vec<String>)| values.iter().any(|value| *value == labels.get(name).map_or("", String::as_str));
+        let has = |(name, fits): (&String, &Vec<Fit>)| {
+            let value = labels.get(name).map_or("", String::as_str);
+            fits.iter().any(|fit| fit.fits(value))
+        };
         if !self.when.iter().all(has) || self.not.iter().any(has) {
             return None;
         }

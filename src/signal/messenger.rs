@@ -5,7 +5,8 @@ use diag::{Text, text};
 use super::labels::Labels;
 
 /// What tells about others. Its own pod, service and address are not what its signals are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Messenger {
     /// kube-state-metrics: about the objects of the cluster.
     StateMetrics,

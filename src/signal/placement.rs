@@ -1,8 +1,12 @@
 //! Where a signal was placed and by what, or why nowhere.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use diag::{Text, text};
 use estate::ComponentId;
 
+use super::facts::Origin;
 use super::messenger::Messenger;
 
 /// The answer for one set of labels: either a component and what named it, or the reason why there is none.
@@ -29,7 +33,8 @@ pub enum PlacedBy {
 }
 
 /// Why labels name no component.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
 pub enum Unplaced {
     /// No label that could name a component.
     Unnamed,
@@ -37,15 +42,37 @@ pub enum Unplaced {
     Unknown { label: &'static str, value: String },
     /// The estate has it in another namespace only.
     Elsewhere { label: &'static str, value: String, namespace: String },
+    /// Several workloads may own a pod of this name.
+    Claimed { pod: String, by: Vec<String> },
     /// Several components have that name or address.
-    Ambiguous { label: &'static str, value: String },
+    Ambiguous {
+        label: &'static str,
+        value: String,
+        /// Their ids, sorted.
+        candidates: Vec<String>,
+        /// Each of them is in a namespace of its own.
+        by_namespace: bool,
+    },
     /// All that the labels name is who delivered the signal.
-    OfMessenger(Messenger),
+    OfMessenger { messenger: Messenger },
     /// By an entry of `placement` in `sources.yaml` that says so, counted from 1.
-    Dropped(usize),
+    Dropped { entry: usize },
     /// No entry finds a component, and the built-in placement is off.
     NoEntry,
 }
+
+/// The signals that are on no component for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnplacedGroup {
+    /// Of the first of them.
+    pub why: Unplaced,
+    pub count: usize,
+    /// The first of them.
+    pub first: Origin,
+}
+
+/// How many candidates are named; the rest is counted.
+const MAX_CANDIDATES: usize = 5;
 
 impl Placement {
     pub(super) fn found(component: ComponentId, by: PlacedBy) -> Self {
@@ -74,15 +101,59 @@ impl PlacedBy {
 }
 
 impl Unplaced {
+    /// The reason without the names in it: what all signals of one group have in common.
+    pub(super) fn kind(&self) -> Unplaced {
+        let value = String::new();
+        match self {
+            Unplaced::Unnamed => Unplaced::Unnamed,
+            Unplaced::Unknown { label, .. } => Unplaced::Unknown { label, value },
+            Unplaced::Elsewhere { label, .. } => Unplaced::Elsewhere { label, value, namespace: String::new() },
+            Unplaced::Ambiguous { label, by_namespace, .. } => {
+                Unplaced::Ambiguous { label, value, candidates: Vec::new(), by_namespace: *by_namespace }
+            }
+            Unplaced::Claimed { .. } => Unplaced::Claimed { pod: value, by: Vec::new() },
+            Unplaced::OfMessenger { messenger } => Unplaced::OfMessenger { messenger: *messenger },
+            Unplaced::Dropped { entry } => Unplaced::Dropped { entry: *entry },
+            Unplaced::NoEntry => Unplaced::NoEntry,
+        }
+    }
+
     pub fn words(&self) -> Text {
         match self {
             Unplaced::Unnamed => text!("no label names a component"),
             Unplaced::Unknown { label, value } => text!("no component for `{}` = `{}`", label, value),
             Unplaced::Elsewhere { label, value, namespace } => text!("`{}` = `{}` is not in the namespace `{}`", label, value, namespace),
-            Unplaced::Ambiguous { label, value } => text!("several components fit `{}` = `{}`", label, value),
-            Unplaced::OfMessenger(messenger) => text!("the labels name only the messenger, {}", messenger.words()),
-            Unplaced::Dropped(number) => text!("dropped by entry {} of `placement`", number),
+            Unplaced::Ambiguous { label, value, candidates, .. } => {
+                let named: Vec<&str> = candidates.iter().take(MAX_CANDIDATES).map(String::as_str).collect();
+                let named = named.join(", ");
+                match candidates.len().saturating_sub(MAX_CANDIDATES) {
+                    0 => text!("several components fit `{}` = `{}`: {}", label, value, named),
+                    more => text!("several components fit `{}` = `{}`: {} and {} more", label, value, named, more),
+                }
+            }
+            Unplaced::Claimed { pod, by } => text!("several workloads claim the pod `{}`: {}", pod, by.join(", ")),
+            Unplaced::OfMessenger { messenger } => text!("the labels name only the messenger, {}", messenger.words()),
+            Unplaced::Dropped { entry } => text!("dropped by entry {} of `placement`", entry),
             Unplaced::NoEntry => text!("no entry of `placement` finds a component"),
         }
+    }
+
+    /// What would place the signal; `None` if it is as somebody wants it.
+    pub fn remedy(&self) -> Option<Text> {
+        Some(match self {
+            Unplaced::Unnamed => text!("an entry of `placement` for a label that tells the component would place it"),
+            Unplaced::Unknown { label, .. } => {
+                text!("a component of that name, an alias, or an entry of `placement` for `{}` would place it", label)
+            }
+            Unplaced::Elsewhere { .. } => text!("the component of that namespace, or its attribute `namespace`, is missing"),
+            Unplaced::Ambiguous { by_namespace: true, .. } => text!("a label `namespace` would decide"),
+            Unplaced::Ambiguous { by_namespace: false, .. } => {
+                text!("a label `component` with one of these ids would decide, or an entry of `placement`")
+            }
+            Unplaced::Claimed { .. } => text!("labels of its owner, such as `deployment`, would decide, or an entry of `placement`"),
+            Unplaced::OfMessenger { .. } => text!("labels of the object that it speaks of, such as `pod` or `node`, would place it"),
+            Unplaced::Dropped { .. } => return None,
+            Unplaced::NoEntry => text!("an entry of `placement` would place it, or the built-in placement (`builtin`)"),
+        })
     }
 }

@@ -42,7 +42,26 @@ impl Resolver<'_> {
         let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
         let parts = self.part(raw, query);
         let identity = || IDENTITIES.iter().find_map(|label| Some(Placement::labelled(self.named(parts.all.get(label)?)?, label)));
-        identity().or_else(|| self.destination(raw, &parts.all)).unwrap_or_else(|| self.subject(&parts))
+        let found = identity().or_else(|| self.destination(raw, &parts.all)).unwrap_or_else(|| self.subject(&parts));
+        if found.why != Some(Unplaced::Unnamed) {
+            return found;
+        }
+        let stated = IDENTITIES.iter().find_map(|label| Some((*label, parts.all.get(label)?)));
+        stated.map_or(found, |(label, value)| Placement::nowhere(self.missing(label, None, value)))
+    }
+
+    /// The pod that the labels name, if the estate does not have it, so that the signal was placed on its workload.
+    pub fn unlisted(&self, placed: Option<ComponentId>, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Option<String> {
+        let placed = placed.filter(|placed| self.is_workload(*placed))?;
+        // A mesh labels who measured; what it says is about who was called.
+        if !raw.keys().any(|name| name.contains("pod")) || DESTINATIONS.iter().any(|label| raw.contains_key(*label)) {
+            return None;
+        }
+        let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
+        let parts = self.part(raw, query);
+        let said = parts.said.as_ref()?;
+        let pod = said.get("pod").filter(|pod| *pod != self.estate.component(placed).name)?;
+        self.look_for(Wanted::Pod, self.scope(said), pod).is_none().then(|| pod.to_owned())
     }
 
     /// Who was called; where a label says that somebody was, nothing else counts.
@@ -288,7 +307,9 @@ impl Resolver<'_> {
 
     /// Why nothing was found.
     fn reason(&self, parts: &Parts<'_>) -> Unplaced {
-        let Some(said) = &parts.said else { return parts.messenger.map_or(Unplaced::Unnamed, Unplaced::OfMessenger) };
+        let Some(said) = &parts.said else {
+            return parts.messenger.map_or(Unplaced::Unnamed, |messenger| Unplaced::OfMessenger { messenger });
+        };
         if let Some((label, value)) = parts.stated() {
             let scope = if label == "persistentvolume" { None } else { self.scope(said) };
             return self.missing(label, scope, value);
@@ -300,7 +321,7 @@ impl Resolver<'_> {
             }
         }
         match parts.messenger {
-            Some(messenger) if names_something(&parts.target) => Unplaced::OfMessenger(messenger),
+            Some(messenger) if names_something(&parts.target) => Unplaced::OfMessenger { messenger },
             Some(_) | None => Unplaced::Unnamed,
         }
     }

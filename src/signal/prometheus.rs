@@ -9,10 +9,11 @@ use diag::{Code, Diagnostic, Text, text};
 use value::Time;
 
 use super::answers::{self, Answer, Aside, Place};
+use super::counter::{Counting, WINDOW, climbs, rise};
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
 use super::json::{LabelValue, Labels};
-use super::reader_context::{Complaints, ReaderContext};
+use super::reader_context::{Complaints, ReaderContext, warning};
 use super::samples::{Length, Sample, Samples};
 use super::scores;
 
@@ -83,8 +84,7 @@ struct Part {
 }
 
 pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
-    let mut parts: BTreeMap<Labels, Part> = BTreeMap::new();
-    let mut received = 0;
+    let mut parts = Parts::default();
     let mut complaints = Complaints::default();
     for list in answers::usable(file, bytes, &mut complaints, result)? {
         for mut series in list {
@@ -92,29 +92,46 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
                 series.values.push(sample);
             }
             let histograms = series.histograms.0 + usize::from(series.histogram.is_some());
-            match parts.get_mut(&series.metric) {
-                Some(part) => {
-                    part.samples.append(series.values);
-                    part.histograms += histograms;
-                    part.pieces += 1;
-                }
-                None => {
-                    parts.insert(series.metric, Part { index: received, pieces: 1, samples: series.values, histograms });
-                }
-            }
-            received += 1;
+            parts.add(series.metric, series.values, histograms);
         }
     }
-    let (counts, _) = counters(&mut context.counts, role);
-    counts.received += received;
-    counts.merged += received - parts.len();
-    for (Labels(labels), mut part) in parts {
-        if !score(file, &labels, &mut part, role, context, &mut complaints) {
-            keep(file, labels, part, role, context, &mut complaints);
-        }
-    }
-    complaints.report(file, &mut context.diagnostics);
+    parts.settle(file, role, complaints, context);
     Ok(())
+}
+
+/// Series by their labels; several parts with the same labels are one series.
+#[derive(Default)]
+pub(super) struct Parts {
+    series: BTreeMap<Labels, Part>,
+    received: usize,
+}
+
+impl Parts {
+    pub fn add(&mut self, labels: Labels, samples: Samples, histograms: usize) {
+        match self.series.get_mut(&labels) {
+            Some(part) => {
+                part.samples.append(samples);
+                part.histograms += histograms;
+                part.pieces += 1;
+            }
+            None => {
+                self.series.insert(labels, Part { index: self.received, pieces: 1, samples, histograms });
+            }
+        }
+        self.received += 1;
+    }
+
+    pub fn settle(self, file: &str, role: Role, mut complaints: Complaints, context: &mut ReaderContext<'_>) {
+        let (counts, _) = counters(&mut context.counts, role);
+        counts.received += self.received;
+        counts.merged += self.received - self.series.len();
+        for (Labels(labels), mut part) in self.series {
+            if !score(file, &labels, &mut part, role, context, &mut complaints) {
+                keep(file, labels, part, role, context, &mut complaints);
+            }
+        }
+        complaints.report(file, &mut context.diagnostics);
+    }
 }
 
 /// The series of an answer; Prometheus' own message if it is an error.
@@ -194,17 +211,29 @@ fn keep(
     complaints: &mut Complaints,
 ) {
     let name = labels.get("__name__").cloned().unwrap_or_default();
-    let component = context.placer.place(&labels);
+    let origin = Origin { file: file.to_owned(), index: part.index };
+    let placement = context.placer.explain(&labels, None);
+    let component = match role {
+        Role::Metrics => context.settle(&placement, &origin),
+        Role::Baseline => placement.component,
+    };
+    let instance = context.placer.unlisted(component, &labels, None);
     let mapped = component.and_then(|c| context.placer.metric(&name, &labels, c));
     let (misplaced, doubled) = part.samples.settle();
-    let modelled = mapped.is_some();
-    let metric = match mapped {
-        Some((metric, factor)) => {
-            part.samples.scale(factor);
-            metric.to_owned()
-        }
-        None => name.clone(),
-    };
+    let read = part.samples.points.len();
+    let counter = mapped.and_then(|mapped| mapped.counter);
+    // A request of a live source has a sample or two: its receiver knows the ones before.
+    let live = context.received.is_some();
+    if let Some(counter) = counter.filter(|_| !live) {
+        part.samples.points = counter.read(&part.samples.points);
+    }
+    // Samples of a counter that begin its windows are used, though none of its values has their time.
+    let begin = read - part.samples.points.len();
+    let useless = read > 0 && part.samples.points.iter().all(|(_, value)| value.is_nan()) && begin > 0;
+    if let Some(mapped) = mapped {
+        part.samples.scale(mapped.factor);
+    }
+    let metric = mapped.map_or_else(|| name.clone(), |mapped| mapped.metric.to_owned());
     let here = || text!("series {}, `{}`", part.index, name);
     let samples = &part.samples;
     complaints.add(Code::SIGNAL_ORDER, "samples out of order, sorted", misplaced, here);
@@ -213,24 +242,97 @@ fn keep(
     complaints.add(Code::SIGNAL_ENTRY, "samples rejected, infinite value", samples.infinite, here);
     complaints.add(Code::SIGNAL_ENTRY, "samples rejected, value is not a number", samples.garbled, here);
     complaints.add(Code::SIGNAL_ENTRY, "histograms rejected, not supported", part.histograms, here);
+    complaints.add(
+        Code::SIGNAL_COUNTER,
+        "counters without two samples in any of their windows, not usable (a longer `over` in topology/sources.yaml helps)",
+        usize::from(useless),
+        here,
+    );
     complaints.add(Code::SIGNAL_ENTRY, "series without a name, not usable by any rule", usize::from(name.is_empty()), || {
         text!("series {}", part.index)
     });
     let (series, of_samples) = counters(&mut context.counts, role);
     series.keep(component.is_some());
     of_samples.received += samples.received + part.histograms;
-    of_samples.kept += samples.points.len();
+    of_samples.kept += samples.points.len() + begin;
     of_samples.duplicates += doubled;
     of_samples.reject("invalid time", samples.impossible);
     of_samples.reject("infinite", samples.infinite);
     of_samples.reject("not a number", samples.garbled);
     of_samples.reject("histogram", part.histograms);
-    let origin = Origin { file: file.to_owned(), index: part.index };
-    let kept = Series { origin, component, metric, modelled, labels, points: part.samples.points };
-    match role {
-        Role::Metrics => context.facts.series.push(kept),
-        Role::Baseline => context.facts.baseline.push(kept),
+    let unsaid = mapped.and_then(|mapped| Some(mapped.unsaid? / mapped.factor));
+    let kept = Series { origin, component, instance, metric, modelled: mapped.is_some(), labels, points: part.samples.points };
+    let list = match role {
+        Role::Metrics => &mut context.facts.series,
+        Role::Baseline => &mut context.facts.baseline,
+    };
+    if let (Role::Metrics, true, Some(counter)) = (role, live, counter) {
+        context.counters.push((list.len(), counter));
     }
+    context.unsaid.extend(unsaid.map(|factor| Unsaid { role, at: list.len(), factor }));
+    list.push(kept);
+}
+
+/// A series of a metric that is a rate, of which nothing says whether it is a counter.
+pub(super) struct Unsaid {
+    role: Role,
+    /// Its position in the list of facts.
+    at: usize,
+    /// From the rise of its values to the base unit.
+    factor: f64,
+}
+
+/// Where a series is in the two lists of facts, and its factor.
+#[derive(Default)]
+struct Record {
+    metrics: Option<usize>,
+    baseline: Option<usize>,
+    factor: f64,
+}
+
+/// Reads as counters what only climbs over its entire record, in the incident and in the baseline. Before the facts are sorted.
+pub(super) fn read_climbing(context: &mut ReaderContext<'_>) {
+    let mut records: BTreeMap<BTreeMap<String, String>, Record> = BTreeMap::new();
+    for Unsaid { role, at, factor } in std::mem::take(&mut context.unsaid) {
+        let list = match role {
+            Role::Metrics => &context.facts.series,
+            Role::Baseline => &context.facts.baseline,
+        };
+        let Some(series) = list.get(at) else { continue };
+        let record = records.entry(series.labels.clone()).or_default();
+        record.factor = factor;
+        match role {
+            Role::Metrics => record.metrics = Some(at),
+            Role::Baseline => record.baseline = Some(at),
+        }
+    }
+    let mut climbing: BTreeMap<String, usize> = BTreeMap::new();
+    for (labels, record) in records {
+        if !climbs(points(&context.facts.series, record.metrics), points(&context.facts.baseline, record.baseline)) {
+            continue;
+        }
+        let metrics = record.metrics.and_then(|at| context.facts.series.get_mut(at));
+        let baseline = record.baseline.and_then(|at| context.facts.baseline.get_mut(at));
+        *climbing.entry(labels.get("__name__").cloned().unwrap_or_default()).or_default() += 1;
+        for series in metrics.into_iter().chain(baseline) {
+            series.points = rise(&series.points, WINDOW, Counting::Rate);
+            series.points.iter_mut().for_each(|(_, value)| *value *= record.factor);
+        }
+    }
+    for (name, count) in climbing {
+        let over = Time::describe(WINDOW);
+        let message = text!(
+            "`{}` only climbs ({} series), so it is read as a counter, by its rise within {}: say `as: rate` or `as: value` in `metrics` of topology/sources.yaml",
+            name,
+            count,
+            over
+        );
+        context.diagnostics.push(warning(Code::SIGNAL_COUNTER, message));
+    }
+}
+
+fn points(list: &[Series], at: Option<usize>) -> &[(Time, f64)] {
+    at.and_then(|at| list.get(at)).map(|series| series.points.as_slice()).unwrap_or_default()
 }
 
 /// A series as received, not placed.

@@ -73,16 +73,21 @@ impl<'a> Resolver<'a> {
     /// The same, with what named it, or why nothing does. `hint` is the query behind the signal or the name of its series; without one,
     /// the label `__name__` is asked.
     pub fn explain(&self, labels: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
+        self.by_entries(labels).unwrap_or_else(|| self.built_in(labels, hint))
+    }
+
+    /// What the entries of `sources.yaml` say; `None` leaves it to the built-in placement.
+    pub(super) fn by_entries(&self, labels: &BTreeMap<String, String>) -> Option<Placement> {
         let usual = if self.placement.rules.is_empty() { Cow::Borrowed(labels) } else { with_usual_names(labels) };
-        for (rule, number) in self.placement.rules.iter().zip(1..) {
+        for rule in &self.placement.rules {
             if rule.drop && rule.key(&usual).is_some() {
-                return Placement::nowhere(Unplaced::Dropped(number));
+                return Some(Placement::nowhere(Unplaced::Dropped { entry: rule.number }));
             }
             if let Some(component) = self.by_rule(rule, &usual) {
-                return Placement::found(component, PlacedBy::Entry(number));
+                return Some(Placement::found(component, PlacedBy::Entry(rule.number)));
             }
         }
-        if self.placement.only_rules { Placement::nowhere(Unplaced::NoEntry) } else { self.built_in(labels, hint) }
+        self.placement.only_rules.then(|| Placement::nowhere(Unplaced::NoEntry))
     }
 
     /// The component of that id, unique name or address.

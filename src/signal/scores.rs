@@ -14,6 +14,7 @@ use super::counts::Counts;
 use super::facts::{Facts, Origin, Score};
 use super::json;
 use super::mapping_rules::ScoreSeries;
+use super::placement::Unplaced;
 use super::reader_context::{Complaints, ReaderContext};
 use super::resolver::Resolver;
 use super::samples::Samples;
@@ -153,7 +154,7 @@ fn tail(entry: &Value) -> Result<f64, ScoreRefusal> {
 }
 
 fn modelled(name: String, component: Option<ComponentId>, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> String {
-    component.and_then(|component| placer.metric(&name, labels, component)).map_or(name, |(metric, _)| metric.to_owned())
+    component.and_then(|component| placer.metric(&name, labels, component)).map_or(name, |mapped| mapped.metric.to_owned())
 }
 
 /// RFC 3339, or seconds since 1970.
@@ -195,7 +196,7 @@ pub(super) fn read(
     seen: &mut Seen,
     context: &mut ReaderContext<'_>,
 ) -> Result<(), Box<Diagnostic>> {
-    let entries = score_entries(file, bytes, frame, &context.placer)?;
+    let entries = score_entries(file, bytes, frame, context.placer)?;
     let mut complaints = Complaints::default();
     for (index, entry) in entries.into_iter().enumerate() {
         context.counts.scores.received += 1;
@@ -205,7 +206,7 @@ pub(super) fn read(
                 let found = if found.is_empty() { String::new() } else { format!(", {found}") };
                 complaints.add(code, text!("scores rejected, {}", reason), 1, || text!("score {}{}", index, found));
                 context.counts.scores.reject(&reason.to_string(), 1);
-                context.unread(file, index, format!("score: {reason}{found}"));
+                context.unread(file, index, "score", code, &reason, &found);
             }
         }
     }
@@ -225,6 +226,13 @@ fn keep(score: Score, seen: &mut Seen, context: &mut ReaderContext<'_>) {
         }
         None => {
             context.counts.scores.keep(score.component.is_some());
+            if score.component.is_none() {
+                // A score without a component is called by its labels.
+                let labelled = score.named.contains('=');
+                let unknown = || Unplaced::Unknown { label: "component", value: score.named.clone() };
+                let why = if labelled { Unplaced::Unnamed } else { unknown() };
+                context.facts.miss(&why, &score.origin);
+            }
             seen.insert(key, context.facts.scores.len());
             context.facts.scores.push(score);
         }
@@ -241,8 +249,9 @@ pub(super) fn of_series(
     (doubled, histograms): (usize, usize),
     context: &mut ReaderContext<'_>,
 ) -> usize {
-    let component = context.placer.place(labels);
-    let metric = entry.metric.clone().map(|name| modelled(name, component, labels, &context.placer));
+    let placement = context.placer.explain(labels, None);
+    let component = placement.component;
+    let metric = entry.metric.clone().map(|name| modelled(name, component, labels, context.placer));
     let counts = &mut context.counts.scores;
     counts.received += samples.received + histograms;
     counts.duplicates += doubled;
@@ -257,6 +266,9 @@ pub(super) fn of_series(
             continue;
         };
         counts.keep(component.is_some());
+        if let Some(why) = &placement.why {
+            context.facts.miss(why, origin);
+        }
         context.facts.scores.push(Score {
             origin: origin.clone(),
             component,
@@ -282,7 +294,7 @@ pub fn add_scores(
     file: &str,
     bytes: &[u8],
     frame: &ScoreFrame<'_>,
-    placer: Resolver<'_>,
+    placer: &Resolver<'_>,
     facts: &mut Facts,
     counts: &mut Counts,
 ) -> Vec<Diagnostic> {
@@ -291,6 +303,14 @@ pub fn add_scores(
     let ReaderContext { facts: further, counts: of_further, diagnostics, .. } = context;
     facts.scores.extend(further.scores);
     sort(&mut facts.scores);
+    for (kind, group) in further.unplaced {
+        match facts.unplaced.get_mut(&kind) {
+            Some(known) => known.count += group.count,
+            None => {
+                facts.unplaced.insert(kind, group);
+            }
+        }
+    }
     facts.unread.extend(further.unread);
     facts.unread.sort_by(|a, b| a.origin.cmp(&b.origin));
     counts.scores.absorb(of_further.scores);

@@ -1,5 +1,7 @@
 //! Reads `topology/sources.yaml` and reports all of its errors in one run.
 
+mod conditions;
+mod metrics;
 mod outside;
 
 use std::collections::BTreeMap;
@@ -7,10 +9,10 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use diag::{Code, Diagnostic, Place, SourceId, Sources, Text, did_you_mean, nearest, text};
-use value::{Unit, yaml};
+use value::yaml;
 use yaml::{Node, Value};
 
-use super::mapping_rules::{By, EventKind, Key, MappingRules, MetricEntry, Part, Rule};
+use super::mapping_rules::{By, EventKind, Key, MappingRules, Part, Rule};
 use super::trouble::Trouble;
 
 impl MappingRules {
@@ -26,15 +28,18 @@ impl MappingRules {
             return (placement, reader.diagnostics);
         }
         placement.only_rules = reader.switch(&root, "builtin", true) == Ok(false);
-        for entry in reader.entries(&root, "placement") {
-            placement.rules.extend(reader.rule(entry));
+        for (entry, number) in reader.entries(&root, "placement").iter().zip(1..) {
+            placement.rules.extend(reader.rule(entry, number));
         }
         for entry in reader.entries(&root, "metrics") {
             placement.metrics.extend(reader.metric(entry));
         }
         for entry in reader.entries(&root, "events") {
-            if let Some((name, kind)) = reader.event(entry) {
-                placement.events.insert(name, kind);
+            if let Some((name, kind)) = reader.event(entry)
+                && let Some(before) = placement.events.insert(name.clone(), kind)
+                && before != kind
+            {
+                reader.warn(entry, text!("event type `{}` has two kinds: the last entry counts", name), "keep one of them");
             }
         }
         for entry in reader.entries(&root, "scores") {
@@ -51,7 +56,8 @@ impl MappingRules {
     }
 }
 
-const KEYS: &[&str] = &["builtin", "placement", "metrics", "events", "scores", "scorers", "troubles"];
+/// What `import` says is read by package `estate`: imports apply it.
+const KEYS: &[&str] = &["builtin", "placement", "metrics", "events", "scores", "scorers", "troubles", "import"];
 
 #[derive(Default)]
 struct Reader {
@@ -66,6 +72,12 @@ impl Reader {
 
     fn bad(&mut self, place: Place, message: impl Into<Text>, help: impl Into<Text>) {
         self.diagnostics.push(Diagnostic::error(Code::BAD_PLACEMENT, place, message).help(help));
+    }
+
+    /// About an entry that is valid, and probably not what was meant.
+    fn warn(&mut self, entry: &Node, message: impl Into<Text>, help: impl Into<Text>) {
+        let diagnostic = Diagnostic::warning(Code::IDLE_MAPPING, first(entry).place, message);
+        self.diagnostics.push(diagnostic.help(help));
     }
 
     /// Whether the node is a map; unknown keys in it are reported.
@@ -84,11 +96,21 @@ impl Reader {
         true
     }
 
-    /// The elements of a list under a key; none if it is absent or empty.
+    /// The elements of a list under a key; none if it is absent or empty. An element that stands there twice is reported.
     fn entries<'n>(&mut self, node: &'n Node, key: &str) -> &'n [Node] {
         let Some(list) = node.get(key) else { return &[] };
         match &list.value {
-            Value::List(items) => items,
+            Value::List(items) => {
+                let mut known: BTreeMap<String, usize> = BTreeMap::new();
+                for (item, number) in items.iter().zip(1..) {
+                    let first = *known.entry(written(item)).or_insert(number);
+                    if first != number {
+                        let message = text!("entry {} of `{}` is the same as entry {}", number, key, first);
+                        self.warn(item, message, "delete one of them");
+                    }
+                }
+                items
+            }
             Value::Null => &[],
             Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
                 self.wrong(list, "a list");
@@ -135,28 +157,6 @@ impl Reader {
         Some(labels)
     }
 
-    /// A map of labels, each with a value or a list of values.
-    fn choices(&mut self, node: &Node, key: &str) -> Option<BTreeMap<String, Vec<String>>> {
-        let Some(map) = node.get(key) else { return Some(BTreeMap::new()) };
-        let Value::Map(entries) = &map.value else {
-            self.wrong(map, "a map of labels and their values");
-            return None;
-        };
-        let mut choices = BTreeMap::new();
-        for (name, value) in entries {
-            let values: Option<Vec<String>> = match &value.value {
-                Value::List(items) => items.iter().map(Node::scalar).collect(),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => value.scalar().map(|text| vec![text]),
-            };
-            let Some(values) = values else {
-                self.wrong(value, "text");
-                return None;
-            };
-            choices.insert(name.name.clone(), values);
-        }
-        Some(choices)
-    }
-
     /// `true` or `false`; `Err` for a value of another kind.
     fn switch(&mut self, node: &Node, key: &str, default: bool) -> Result<bool, ()> {
         match node.get(key).map(|value| (value, &value.value)) {
@@ -184,7 +184,7 @@ impl Reader {
         Some((words, trouble))
     }
 
-    fn rule(&mut self, node: &Node) -> Option<Rule> {
+    fn rule(&mut self, node: &Node, number: usize) -> Option<Rule> {
         if !self.fields(node, &["label", "template", "when", "not", "drop", "pattern", "by"]) {
             return None;
         }
@@ -197,7 +197,20 @@ impl Reader {
         let not = self.choices(node, "not");
         let pattern = self.pattern(node);
         let by = self.by(node);
-        Some(Rule { key: key?, when: when?, not: not?, drop: drop.ok()?, pattern: pattern.ok()?, by: by? })
+        let (by, by_places) = by?;
+        let place = node.get("label").or_else(|| node.get("template")).unwrap_or_else(|| first(node)).place;
+        Some(Rule {
+            number,
+            key: key?,
+            when: when?,
+            not: not?,
+            drop: drop.ok()?,
+            pattern: pattern.ok()?,
+            by,
+            by_places,
+            written: written(node),
+            place,
+        })
     }
 
     fn key(&mut self, node: &Node) -> Option<Key> {
@@ -228,18 +241,20 @@ impl Reader {
                 self.bad(place, "a pattern needs a group", "put parentheses around the part that names the component, like '^(.+):\\d+$'");
                 Err(())
             }
-            Ok(pattern) => Ok(Some(pattern)),
+            Ok(pattern) => {
+                self.takes_all(place, &pattern);
+                Ok(Some(pattern))
+            }
             Err(error) => {
-                let reason = error.to_string();
-                let last = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-                self.bad(place, text!("invalid regular expression `{}`: {}", text, last), "use the syntax of the Rust crate `regex`");
+                self.no_regex(place, &text, &error);
                 Err(())
             }
         }
     }
 
-    fn by(&mut self, node: &Node) -> Option<Vec<By>> {
-        let Some(list) = node.get("by") else { return Some(vec![By::Id, By::Name]) };
+    /// What to compare with, and where each of it is written.
+    fn by(&mut self, node: &Node) -> Option<(Vec<By>, Vec<Place>)> {
+        let Some(list) = node.get("by") else { return Some((vec![By::Id, By::Name], Vec::new())) };
         let names: Vec<&Node> = match &list.value {
             Value::List(items) => items.iter().collect(),
             Value::Text(_) => vec![list],
@@ -248,6 +263,7 @@ impl Reader {
                 return None;
             }
         };
+        let places = names.iter().map(|name| name.place).collect();
         let mut all = Vec::new();
         for name in names {
             match name.text() {
@@ -264,40 +280,7 @@ impl Reader {
             self.bad(list.place, "`by` must not be empty", "omit `by` for the default, [id, name]");
             return None;
         }
-        Some(all)
-    }
-
-    fn metric(&mut self, node: &Node) -> Option<MetricEntry> {
-        if !self.fields(node, &["series", "metric", "unit", "type", "query", "labels"]) {
-            return None;
-        }
-        let series = self.required(node, "series");
-        let metric = self.required(node, "metric");
-        let unit = self.unit(node);
-        let kind = self.text(node, "type");
-        let query = self.text(node, "query");
-        let labels = self.labels(node, "labels");
-        Some(MetricEntry {
-            series: series?,
-            metric: metric?,
-            unit: unit.ok()?,
-            kind: kind.ok()?,
-            query: query.ok()?,
-            labels: labels?,
-            place: node.place,
-        })
-    }
-
-    fn unit(&mut self, node: &Node) -> Result<Option<Unit>, ()> {
-        let Some(text) = self.text(node, "unit")? else { return Ok(None) };
-        if let Some(unit) = Unit::parse(&text) {
-            return Ok(Some(unit));
-        }
-        let place = node.get("unit").map_or(node.place, |n| n.place);
-        let help = nearest(&text, Unit::names())
-            .map_or_else(|| text!("known units: {}", Unit::names().collect::<Vec<_>>().join(", ")), did_you_mean);
-        self.diagnostics.push(Diagnostic::error(Code::BAD_UNIT, place, text!("unknown unit `{}`", text)).help(help));
-        Err(())
+        Some((all, places))
     }
 
     fn event(&mut self, node: &Node) -> Option<(String, EventKind)> {
@@ -317,6 +300,30 @@ impl Reader {
             }
         };
         Some((name?, kind))
+    }
+}
+
+/// The first value of an entry, which says what it is about; the entry itself if it has none.
+fn first(entry: &Node) -> &Node {
+    match &entry.value {
+        Value::Map(fields) => fields.first().map_or(entry, |(_, value)| value),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => entry,
+    }
+}
+
+/// What a value says, however it is laid out.
+fn written(node: &Node) -> String {
+    match &node.value {
+        Value::Null => "~".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => format!("{text:?}"),
+        Value::List(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(",")),
+        Value::Map(fields) => {
+            let mut fields: Vec<String> = fields.iter().map(|(key, value)| format!("{:?}:{}", key.name, written(value))).collect();
+            fields.sort_unstable();
+            format!("{{{}}}", fields.join(","))
+        }
     }
 }
 

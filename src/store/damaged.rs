@@ -27,7 +27,7 @@ enum Open {
 fn open(path: &Path) -> Result<Open, StoreError> {
     Ok(match caught(|| open_damaged(path))? {
         Some(db) => Open::Checked(db),
-        None => Open::Plain(open_to_read(path, true)?),
+        None => Open::Plain(open_to_read(path, true)?.0),
     })
 }
 

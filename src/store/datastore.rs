@@ -13,29 +13,28 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::graph::Graph;
-use super::open::open;
+use super::graph::{Graph, Properties, cut_vertex_row, properties};
+use super::open::{Access, open};
 use super::tables::{
-    Cut, Definition, EDGE_PROPERTIES, EDGE_VALUES, EDGES, INDEXED, REVERSED, Row, VERTEX_PROPERTIES, VERTEX_VALUES, VERTICES, edge_key,
-    identifier, name_key, property_key, rows_with, value_of, value_prefix, write_to,
+    Cut, Definition, EDGE_VALUES, EDGES, INDEXED, REVERSED, Row, VERTEX_VALUES, VERTICES, edge_key, identifier, name_key, rows_with,
+    value_of, value_prefix, write_to,
 };
 
 /// The graph of a store, for IndraDB's queries. Clones share the file.
 #[derive(Debug, Clone)]
 pub struct RedbDatastore {
     db: Arc<Database>,
-    /// Whether what is written reaches the file.
-    writable: bool,
+    access: Access,
 }
 
 impl RedbDatastore {
     /// The graph of this file, which is created if it does not exist.
     pub fn new_db(path: &Path) -> Result<indradb::Database<RedbDatastore>, StoreError> {
-        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path)?), writable: true }))
+        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path)?), access: Access::Write }))
     }
 
-    pub(super) fn over(db: &Arc<Database>, writable: bool) -> Self {
-        Self { db: Arc::clone(db), writable }
+    pub(super) fn over(db: &Arc<Database>, access: &Access) -> Self {
+        Self { db: Arc::clone(db), access: access.clone() }
     }
 }
 
@@ -46,14 +45,19 @@ impl Datastore for RedbDatastore {
         Self: 'a;
 
     fn transaction(&self) -> Self::Transaction<'_> {
-        RedbTransaction { db: &self.db, writable: self.writable, view: view(&self.db) }
+        let view = match &self.access {
+            Access::Write | Access::Read => view(&self.db),
+            // It drew the graph in another way.
+            Access::Older(error) => Err(error.clone()),
+        };
+        RedbTransaction { db: &self.db, access: &self.access, view }
     }
 }
 
 /// One IndraDB transaction.
 pub struct RedbTransaction<'a> {
     db: &'a Database,
-    writable: bool,
+    access: &'a Access,
     /// The state that reads see.
     view: Result<ReadTransaction, StoreError>,
 }
@@ -84,9 +88,7 @@ impl RedbTransaction<'_> {
     }
 
     fn write<T>(&mut self, work: impl FnOnce(&mut Graph<'_>) -> Result<T, StoreError>) -> indradb::Result<T> {
-        if !self.writable {
-            return Err(fault(StoreError::read_only()));
-        }
+        self.access.may_write().map_err(fault)?;
         let done = write(self.db, work).map_err(fault)?;
         self.view = view(self.db);
         Ok(done)
@@ -105,9 +107,14 @@ impl RedbTransaction<'_> {
         Ok(self.value(table, key)?.is_some())
     }
 
-    fn json(&self, table: Definition, key: &[u8]) -> Result<Option<Json>, StoreError> {
-        let value = self.value(table, key)?;
-        value.map(|value| json(&value)).transpose()
+    fn vertex_properties(&self, vertex: &Vertex) -> Result<Properties, StoreError> {
+        let row = self.value(VERTICES, vertex.id.as_bytes())?;
+        row.map_or_else(|| Ok(Properties::new()), |row| Ok(cut_vertex_row(&row)?.1))
+    }
+
+    fn edge_properties(&self, edge: &Edge) -> Result<Properties, StoreError> {
+        let row = self.value(EDGES, &edge_key(edge))?;
+        row.map_or_else(|| Ok(Properties::new()), |row| properties(&row))
     }
 
     /// Rows from `low` on, read lazily.
@@ -128,12 +135,6 @@ impl RedbTransaction<'_> {
     fn vertices_from(&self, low: &[u8]) -> indradb::Result<DynIter<'static, Vertex>> {
         let rows = self.rows_from(VERTICES, low).map_err(fault)?;
         Ok(Box::new(rows.map(|row| row.and_then(|(key, kind)| vertex(&key, &kind)).map_err(fault))))
-    }
-
-    fn properties(&self, table: Definition, owner: &[u8]) -> Result<Vec<(Identifier, Json)>, StoreError> {
-        let table = self.view()?.open_table(table)?;
-        let rows = rows_with(&table, owner)?;
-        rows.iter().map(|(key, value)| Ok((identifier(key.get(owner.len()..).unwrap_or_default())?, json(value)?))).collect()
     }
 
     /// What follows the name and the hash in an index, if the name is indexed.
@@ -159,13 +160,13 @@ impl RedbTransaction<'_> {
     }
 }
 
-fn json(bytes: &[u8]) -> Result<Json, StoreError> {
-    let value: serde_json::Value = serde_json::from_slice(bytes)?;
-    Ok(Json::new(value))
+/// With the names that IndraDB knows them by.
+fn named(properties: Properties) -> Result<Vec<(Identifier, Json)>, StoreError> {
+    properties.into_iter().map(|(name, value)| Ok((identifier(name.as_bytes())?, Json::new(value)))).collect()
 }
 
-fn vertex(key: &[u8], kind: &[u8]) -> Result<Vertex, StoreError> {
-    Ok(Vertex::with_id(Cut(key).id()?, Cut(kind).name()?))
+fn vertex(key: &[u8], row: &[u8]) -> Result<Vertex, StoreError> {
+    Ok(Vertex::with_id(Cut(key).id()?, Cut(row).name()?))
 }
 
 /// Values already in memory, as the iterator that IndraDB expects.
@@ -243,19 +244,19 @@ impl<'a> Transaction<'a> for RedbTransaction<'a> {
     }
 
     fn vertex_property(&self, vertex: &Vertex, name: Identifier) -> indradb::Result<Option<Json>> {
-        self.json(VERTEX_PROPERTIES, &property_key(vertex.id.as_bytes(), name)).map_err(fault)
+        Ok(self.vertex_properties(vertex).map_err(fault)?.remove(name.as_str()).map(Json::new))
     }
 
     fn all_vertex_properties_for_vertex(&'a self, vertex: &Vertex) -> indradb::Result<DynIter<'a, (Identifier, Json)>> {
-        Ok(all(self.properties(VERTEX_PROPERTIES, vertex.id.as_bytes()).map_err(fault)?))
+        Ok(all(self.vertex_properties(vertex).and_then(named).map_err(fault)?))
     }
 
     fn edge_property(&self, edge: &Edge, name: Identifier) -> indradb::Result<Option<Json>> {
-        self.json(EDGE_PROPERTIES, &property_key(&edge_key(edge), name)).map_err(fault)
+        Ok(self.edge_properties(edge).map_err(fault)?.remove(name.as_str()).map(Json::new))
     }
 
     fn all_edge_properties_for_edge(&'a self, edge: &Edge) -> indradb::Result<DynIter<'a, (Identifier, Json)>> {
-        Ok(all(self.properties(EDGE_PROPERTIES, &edge_key(edge)).map_err(fault)?))
+        Ok(all(self.edge_properties(edge).and_then(named).map_err(fault)?))
     }
 
     fn delete_vertices(&mut self, vertices: Vec<Vertex>) -> indradb::Result<()> {

@@ -15,8 +15,8 @@ pub enum StoreError {
     NotAFile { path: String, what: Text },
     /// A newer program made the file. It was not touched.
     Newer { found: u32, known: u32 },
-    /// An older program made the file, in which damage goes unnoticed: it can be read, not written. It was not touched.
-    Unchecked { path: String },
+    /// An older program made the file: it can be read, not written. It was not touched.
+    Older { path: String },
     /// The contents contradict themselves, or part is missing.
     Broken(Text),
     /// One process at a time may have the file open.
@@ -38,8 +38,8 @@ impl StoreError {
                 found,
                 known
             ),
-            StoreError::Unchecked { path } => text!(
-                "`{}` is a store without checksums, to be read only: `faultscope estate salvage --store {} --to NEW` renews it",
+            StoreError::Older { path } => text!(
+                "`{}` was written by an older faultscope and can only be read: `faultscope estate salvage --store {} --to NEW` renews it",
                 path,
                 path
             ),
@@ -111,7 +111,7 @@ macro_rules! from_redb {
     };
 }
 
-from_redb!(CommitError, SetDurabilityError, StorageError, TableError, TransactionError);
+from_redb!(CommitError, CursorError, SetDurabilityError, StorageError, TableError, TransactionError);
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {

@@ -1,50 +1,78 @@
-//! Writing to the estate within one database transaction: the layers of the origins, the merged records, the graph.
+//! Writing to the estate within one database transaction: the layers of the origins, the journal, the graph.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use diag::text;
-use indradb::{Edge, Identifier, Vertex};
+use indradb::{Edge, Identifier};
 use redb::{ReadableTable, WriteTransaction};
+use rustc_hash::FxHashSet;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::graph::{Drawn, Graph};
-use super::history::{Audit, Change, change_key};
-use super::records::{CaseRecord, Changeset, Item, Key, merge};
-use super::tables::{AUDIT, CHANGES, Cut, LAYERS, RECORDS, Row, Rows, keys_with, rows_with, value_of};
+use super::graph::{Drawn, Graph, Properties, vertex_row};
+use super::history::{Audit, Entry, change_key};
+use super::layers::{Before, Gathered, Layers, layer_key, merged, split};
+use super::records::{CaseRecord, Changeset, Item, Key, What, cut_key, key_bytes, merge};
+use super::tables::{AUDIT, CHANGES, Cut, LAYERS, Row, Rows, append};
 
 /// Namespace for the ids of vertices and the names of edge types, so that the same estate has the same ids everywhere.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
 
+/// Where the layers of cases begin, with those of relations behind them.
+const FIRST_CASE: &[u8] = b"k";
+
 /// From a case to a component.
-const TOUCHED: &str = "touched";
+pub(super) const TOUCHED: &str = "touched";
 
 /// The tables of the estate, open for writing. Nothing is kept before the transaction is committed.
 pub(super) struct Estate<'t> {
-    layers: Rows<'t>,
-    records: Rows<'t>,
+    layers: Tail<'t>,
     audit: Rows<'t>,
-    changes: Rows<'t>,
+    changes: Tail<'t>,
     graph: Graph<'t>,
 }
 
-/// How many items a revision added, changed and removed.
+/// A table to which rows are added behind all that are there, in the order of their keys.
+struct Tail<'t> {
+    table: Rows<'t>,
+    /// Not in the table yet.
+    rows: Vec<Row>,
+}
+
+/// So many rows are added to a table at a time: a few megabytes.
+const AT_A_TIME: usize = 16_384;
+
+impl Tail<'_> {
+    fn push(&mut self, row: Row) -> Result<(), StoreError> {
+        self.rows.push(row);
+        if self.rows.len() < AT_A_TIME { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        append(&mut self.table, self.rows.drain(..))
+    }
+}
+
+/// What a changeset did.
 #[derive(Default)]
-pub(super) struct Merged {
+pub(super) struct Applied {
+    /// Whether an origin declares anything else than before.
+    pub said: bool,
+    /// How many items came, changed and went.
     pub added: usize,
     pub changed: usize,
     pub removed: usize,
 }
 
-impl Merged {
+impl Applied {
     pub(super) fn all(&self) -> usize {
         self.added + self.changed + self.removed
     }
 
-    fn count(&mut self, change: &Change) {
-        match (&change.before, &change.after) {
+    fn count(&mut self, entry: &Entry) {
+        match (&entry.before, &entry.after) {
             (None, _) => self.added += 1,
             (Some(_), Some(_)) => self.changed += 1,
             (Some(_), None) => self.removed += 1,
@@ -52,108 +80,137 @@ impl Merged {
     }
 }
 
-/// What of a merge is still to be drawn.
+type Ids = FxHashSet<String>; // lookup only
+
+/// What is still to be drawn.
 #[derive(Default)]
-struct Drawing<'k> {
-    /// Items that changed.
-    drawn: BTreeSet<&'k Key>,
-    /// Those of them whose vertex is new.
-    new: BTreeSet<&'k Key>,
+struct Drawing {
+    vertices: Vec<(Uuid, Vec<u8>)>,
     edges: Vec<Drawn>,
     cases: Vec<CaseRecord>,
-    names: BTreeSet<Rc<str>>,
+    /// Components that came, if relations or cases may wait for them.
+    came: Ids,
+    styles: Styles,
 }
 
-impl Drawing<'_> {
-    /// The few kinds and origins are shared among many edges.
-    fn name(&mut self, text: &str) -> Rc<str> {
-        if let Some(known) = self.names.get(text) {
-            return Rc::clone(known);
+impl Drawing {
+    fn vertex(&mut self, id: Uuid, key: &Key, item: &Item) -> Result<(), StoreError> {
+        self.vertices.push((id, vertex_row(name(prefix(key.what()))?, &item.value()?)));
+        Ok(())
+    }
+}
+
+/// How edges of each kind and origin are drawn, which are few among many edges.
+#[derive(Default)]
+struct Styles(BTreeMap<String, BTreeMap<String, Style>>);
+
+#[derive(Clone)]
+struct Style {
+    /// The type of the edge.
+    kind: Identifier,
+    properties: Rc<[u8]>,
+}
+
+impl Styles {
+    fn of(&mut self, kind: &str, origin: &str) -> Result<Style, StoreError> {
+        if let Some(known) = self.0.get(kind).and_then(|origins| origins.get(origin)) {
+            return Ok(known.clone());
         }
-        let name: Rc<str> = Rc::from(text);
-        self.names.insert(Rc::clone(&name));
-        name
+        let name = edge_type(kind)?;
+        let mut properties = Properties::from([("origin".to_owned(), Value::from(origin))]);
+        if name.as_str() != kind {
+            properties.insert("kind".to_owned(), Value::from(kind));
+        }
+        let style = Style { kind: name, properties: Rc::from(serde_json::to_vec(&properties)?) };
+        self.0.entry(kind.to_owned()).or_default().insert(origin.to_owned(), style.clone());
+        Ok(style)
+    }
+
+    fn relation(&mut self, from: &str, kind: &str, to: &str, origin: &str) -> Result<Drawn, StoreError> {
+        let Style { kind, properties } = self.of(kind, origin)?;
+        Ok(Drawn { edge: edge(from, kind, to), properties })
+    }
+
+    fn touched(&mut self, case: &CaseRecord, component: &str) -> Result<Drawn, StoreError> {
+        let Style { kind, properties } = self.of(TOUCHED, &case.origin)?;
+        Ok(Drawn { edge: Edge::new(vertex_id(What::Case, &case.id), kind, vertex_id(What::Component, component)), properties })
     }
 }
 
 impl<'t> Estate<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
-            layers: transaction.open_table(LAYERS)?,
-            records: transaction.open_table(RECORDS)?,
+            layers: Tail { table: transaction.open_table(LAYERS)?, rows: Vec::new() },
             audit: transaction.open_table(AUDIT)?,
-            changes: transaction.open_table(CHANGES)?,
+            changes: Tail { table: transaction.open_table(CHANGES)?, rows: Vec::new() },
             graph: Graph::open(transaction)?,
         })
     }
 
-    /// Writes the new layers of the origins, and returns the items they touch. Removals come first: an item that is both removed
-    /// and put is put.
-    pub(super) fn say(&mut self, changeset: &Changeset, origin: &str) -> Result<BTreeSet<Key>, StoreError> {
-        let mut touched = BTreeSet::new();
-        let components = changeset.remove_components.iter().map(|id| Key::Component(id.clone()));
-        let relations = changeset.remove_relations.iter().map(|one| Key::Relation(one.from.clone(), one.kind.clone(), one.to.clone()));
-        let groups = changeset.remove_groups.iter().map(|id| Key::Group(id.clone()));
-        let cases = changeset.remove_cases.iter().map(|id| Key::Case(id.clone()));
-        for key in components.chain(relations).chain(groups).chain(cases) {
-            let removed = self.layers.remove(layer_key(&key, origin).as_slice())?.is_some();
-            if removed {
-                touched.insert(key);
+    /// Applies a changeset, item by item in the order of keys: there may be millions, and what is written need not stay in memory.
+    pub(super) fn apply(&mut self, changeset: &Changeset, origin: &str, revision: u64, mut before: Before) -> Result<Applied, StoreError> {
+        let mut words = changeset.words();
+        // Of two words about one item, the later counts.
+        words.sort_by(|a, b| a.order().cmp(&b.order()));
+        let first = before.is_empty();
+        let (mut applied, mut drawing) = (Applied::default(), Drawing::default());
+        // Relations come last: all vertices are drawn before the first edge.
+        let (vertices, relations) = words.split_at(words.partition_point(|word| word.what() != What::Relation));
+        for words in [vertices, relations] {
+            for words in words.chunk_by(|a, b| a.order() == b.order()) {
+                let Some(word) = words.first() else { continue };
+                let item = key_bytes(word.what(), word.texts());
+                let old = before.of(&item)?;
+                let mut new = old.clone();
+                for word in words {
+                    match word.said()? {
+                        Some((declared_by, value)) => {
+                            check(&item, declared_by)?;
+                            new.insert(declared_by.to_owned(), value);
+                        }
+                        None => drop(new.remove(origin)),
+                    }
+                }
+                if new == old {
+                    continue;
+                }
+                applied.said = true;
+                let entry = Entry { key: Key::cut(&mut Cut(&item))?, before: merged(&item, &old)?, after: merged(&item, &new)? };
+                self.write_layers(&item, &old, new, first)?;
+                if entry.before == entry.after {
+                    continue;
+                }
+                let number = u32::try_from(applied.all()).unwrap_or(u32::MAX);
+                self.changes.push((change_key(revision, number), entry.bytes()?))?;
+                applied.count(&entry);
+                self.draw(entry, first, &mut drawing)?;
             }
+            self.graph.put_vertices(std::mem::take(&mut drawing.vertices))?;
         }
-        let components = changeset.put_components.iter().cloned().map(Item::Component);
-        let relations = changeset.put_relations.iter().cloned().map(Item::Relation);
-        let groups = changeset.put_groups.iter().cloned().map(Item::Group);
-        let cases = changeset.put_cases.iter().cloned().map(Item::Case);
-        for item in components.chain(relations).chain(groups).chain(cases) {
-            check(&item)?;
-            let (key, value) = (item.key(), serde_json::to_vec(&item.to_json()?)?);
-            let at = layer_key(&key, item.origin());
-            if value_of(&self.layers, &at)?.as_deref() != Some(value.as_slice()) {
-                self.layers.insert(at.as_slice(), value.as_slice())?;
-                touched.insert(key);
-            }
-        }
-        Ok(touched)
-    }
-
-    /// Merges the touched items again, and tells how many changed. What changed is written down under this revision, if it is one.
-    ///
-    /// Item by item: there may be millions, and what is written need not stay in memory.
-    pub(super) fn merge(&mut self, touched: &BTreeSet<Key>, revision: Option<u64>) -> Result<Merged, StoreError> {
-        let mut merged = Merged::default();
-        let mut drawing = Drawing::default();
-        for key in touched {
-            let Some((change, item)) = self.merge_one(key)? else { continue };
-            if let Some(revision) = revision {
-                let number = u32::try_from(merged.all()).unwrap_or(u32::MAX);
-                self.changes.insert(change_key(revision, number).as_slice(), serde_json::to_vec(&change)?.as_slice())?;
-            }
-            merged.count(&change);
-            self.draw(key, item, &mut drawing)?;
-        }
+        drop(words);
+        self.layers.flush()?;
+        self.changes.flush()?;
         self.finish(drawing)?;
-        Ok(merged)
+        Ok(applied)
     }
 
-    /// What changed about an item, and what it is now; `None` if nothing changed.
-    fn merge_one(&mut self, key: &Key) -> Result<Option<(Change, Option<Item>)>, StoreError> {
-        let bytes = key.bytes();
-        let mut layers = Vec::new();
-        for (_, value) in rows_with(&self.layers, &bytes)? {
-            layers.push(Item::read(key.what(), &value)?);
+    /// With the first changes of a store, each row comes behind the ones before.
+    fn write_layers(&mut self, item: &[u8], old: &Layers, new: Layers, first: bool) -> Result<(), StoreError> {
+        for origin in old.keys().filter(|origin| !new.contains_key(*origin)) {
+            self.layers.table.remove(layer_key(item, origin).as_slice())?;
         }
-        let merged = merge(layers);
-        let before: Option<Value> = value_of(&self.records, &bytes)?.map(|value| serde_json::from_slice(&value)).transpose()?;
-        let after = merged.as_ref().map(Item::to_json).transpose()?;
-        if before == after {
-            return Ok(None);
+        for (origin, value) in new {
+            if old.get(&origin) == Some(&value) {
+                continue;
+            }
+            let at = layer_key(item, &origin);
+            if first {
+                self.layers.push((at, value))?;
+            } else {
+                self.layers.table.insert(at.as_slice(), value.as_slice())?;
+            }
         }
-        match &after {
-            Some(after) => drop(self.records.insert(bytes.as_slice(), serde_json::to_vec(after)?.as_slice())?),
-            None => drop(self.records.remove(bytes.as_slice())?),
-        }
-        Ok(Some((Change { what: key.what(), id: key.name(), before, after }, merged)))
+        Ok(())
     }
 
     pub(super) fn next_revision(&self) -> Result<u64, StoreError> {
@@ -170,169 +227,161 @@ impl<'t> Estate<'t> {
         Ok(())
     }
 
-    /// Writes the journal and the layers of another store as they are, and makes the rest from the layers.
+    /// Writes the journal and the layers of another store, which are in the order of their keys, and draws what they add up to.
     pub(super) fn take_over(&mut self, audits: &[Audit], changes: &[Row], layers: &[Row]) -> Result<(), StoreError> {
         for audit in audits {
             self.enter(audit)?;
         }
         for (key, value) in changes {
-            self.changes.insert(key.as_slice(), value.as_slice())?;
+            self.changes.table.insert(key.as_slice(), value.as_slice())?;
         }
-        let mut touched = BTreeSet::new();
-        for (key, value) in layers {
-            self.layers.insert(key.as_slice(), value.as_slice())?;
-            touched.insert(Key::cut(&mut Cut(key))?);
+        let (mut drawing, mut gathered) = (Drawing::default(), Gathered::default());
+        for (at, value) in layers {
+            let (item, origin) = split(at)?;
+            // It may be of an older format.
+            let value = Item::read(item, origin, value)?.value()?;
+            self.layers.table.insert(at.as_slice(), value.as_slice())?;
+            let before = gathered.row(at, &value)?;
+            self.draw_new(before, &mut drawing)?;
         }
-        self.merge(&touched, None)?;
+        self.draw_new(gathered.last(), &mut drawing)?;
+        self.graph.put_vertices(std::mem::take(&mut drawing.vertices))?;
+        self.finish(drawing)
+    }
+
+    fn draw_new(&mut self, layers: Vec<Item>, drawing: &mut Drawing) -> Result<(), StoreError> {
+        let Some(item) = merge(layers) else { return Ok(()) };
+        self.draw(Entry { key: item.key(), before: None, after: Some(item) }, true, drawing)
+    }
+
+    /// Updates the graph to match an item. What is new waits: vertices for each other, edges for all vertices.
+    fn draw(&mut self, entry: Entry, first: bool, drawing: &mut Drawing) -> Result<(), StoreError> {
+        let Entry { key, before, after } = entry;
+        if let Key::Relation(from, kind, to) = &key {
+            match after {
+                Some(after) => drawing.edges.push(drawing.styles.relation(from, kind, to, after.origin())?),
+                None => self.graph.remove_edge(&edge(from, edge_type(kind)?, to))?,
+            }
+            return Ok(());
+        }
+        let [text, ..] = key.texts();
+        let id = vertex_id(key.what(), text);
+        let Some(after) = after else { return self.graph.remove_vertex(id) };
+        let drawn = match &before {
+            Some(before) => self.redraw(id, before, &after)?,
+            None => false,
+        };
+        if !drawn {
+            drawing.vertex(id, &key, &after)?;
+        }
+        match (key, after) {
+            (_, Item::Case(case)) => drawing.cases.push(case),
+            (Key::Component(id), _) if !drawn && !first => {
+                drawing.came.insert(id);
+            }
+            (Key::Component(_) | Key::Relation(..) | Key::Group(_) | Key::Case(_), _) => {}
+        }
         Ok(())
     }
 
-    /// Updates the graph to match an item. Edges wait until all vertices are there.
-    fn draw<'k>(&mut self, key: &'k Key, item: Option<Item>, drawing: &mut Drawing<'k>) -> Result<(), StoreError> {
-        drawing.drawn.insert(key);
-        match (key, item) {
-            (Key::Relation(from, kind, to), None) => self.graph.remove_edge(&edge(from, kind, to)?)?,
-            (Key::Relation(from, kind, to), Some(item)) => {
-                let drawn = Drawn { edge: edge(from, kind, to)?, kind: drawing.name(kind), origin: drawing.name(item.origin()) };
-                drawing.edges.push(drawn);
-            }
-            (Key::Component(_) | Key::Group(_) | Key::Case(_), None) => self.graph.remove_vertex(vertex_id(key))?,
-            (Key::Component(_) | Key::Group(_) | Key::Case(_), Some(item)) => {
-                if self.draw_vertex(key, &item)? {
-                    drawing.new.insert(key);
-                }
-                if let Item::Case(case) = item {
-                    drawing.cases.push(case);
-                }
-            }
-        }
-        Ok(())
+    /// Whether the vertex is there. It keeps properties that are not of its item.
+    fn redraw(&mut self, id: Uuid, before: &Item, after: &Item) -> Result<bool, StoreError> {
+        let (before, after) = (fields(before)?, fields(after)?);
+        self.graph.change_vertex(id, |said| {
+            said.retain(|name, _| !before.contains_key(name));
+            said.extend(after);
+        })
     }
 
     /// Draws the edges.
-    fn finish(&mut self, drawing: Drawing<'_>) -> Result<(), StoreError> {
-        let Drawing { drawn, new, edges, cases, .. } = drawing;
+    fn finish(&mut self, drawing: Drawing) -> Result<(), StoreError> {
+        let Drawing { edges, cases, came, mut styles, .. } = drawing;
         self.graph.put_edges(edges)?;
         for case in &cases {
             // It may have touched others before.
-            self.graph.remove_edges_from(vertex_id(&Key::Case(case.id.clone())))?;
-            self.draw_touched(case)?;
+            self.graph.remove_edges_from(vertex_id(What::Case, &case.id))?;
+            self.draw_touched(case, &mut styles)?;
         }
-        self.draw_waiting(&new, &drawn)
-    }
-
-    /// Whether the vertex is new.
-    fn draw_vertex(&mut self, key: &Key, item: &Item) -> Result<bool, StoreError> {
-        let id = vertex_id(key);
-        let kind = match key {
-            Key::Component(_) | Key::Relation(..) => "component",
-            Key::Group(_) => "group",
-            Key::Case(_) => "case",
-        };
-        let new = self.graph.put_vertex(&Vertex::with_id(id, name(kind)?))?;
-        for (property, value) in fields(item)? {
-            self.graph.set_vertex_property(id, name(&property)?, &value)?;
-        }
-        Ok(new)
-    }
-
-    fn draw_edge(&mut self, item: &Item) -> Result<(), StoreError> {
-        let Key::Relation(from, kind, to) = item.key() else { return Ok(()) };
-        self.draw_between(&edge(&from, &kind, &to)?, &kind, item.origin())
+        if came.is_empty() { Ok(()) } else { self.draw_waiting(&came, &mut styles) }
     }
 
     /// From a case to each of its components that exists.
-    fn draw_touched(&mut self, case: &CaseRecord) -> Result<(), StoreError> {
-        let from = vertex_id(&Key::Case(case.id.clone()));
-        for id in &case.components {
-            let edge = Edge::new(from, name(TOUCHED)?, vertex_id(&Key::Component(id.clone())));
-            self.draw_between(&edge, TOUCHED, &case.origin)?;
-        }
-        Ok(())
+    fn draw_touched(&mut self, case: &CaseRecord, styles: &mut Styles) -> Result<(), StoreError> {
+        case.components.iter().try_for_each(|component| self.graph.draw_edge(&styles.touched(case, component)?))
     }
 
-    /// Does nothing if one of the ends does not exist.
-    fn draw_between(&mut self, edge: &Edge, kind: &str, origin: &str) -> Result<(), StoreError> {
-        if self.graph.put_edge(edge)? {
-            self.graph.set_edge_property(edge, name("kind")?, &Value::from(kind))?;
-            self.graph.set_edge_property(edge, name("origin")?, &Value::from(origin))?;
-        }
-        Ok(())
-    }
-
-    /// Relations and cases that were declared before a component they name.
-    fn draw_waiting(&mut self, new: &BTreeSet<&Key>, drawn: &BTreeSet<&Key>) -> Result<(), StoreError> {
-        if new.is_empty() {
-            return Ok(());
-        }
-        for bytes in keys_with(&self.records, b"r")? {
-            let key = Key::cut(&mut Cut(&bytes))?;
-            let Key::Relation(from, _, to) = &key else { continue };
-            let waited = [from, to].into_iter().any(|end| new.contains(&Key::Component(end.clone())));
-            if waited
-                && !drawn.contains(&key)
-                && let Some(value) = value_of(&self.records, &bytes)?
-            {
-                self.draw_edge(&Item::read(key.what(), &value)?)?;
+    /// Relations and cases that were declared before a component they name. Those that are drawn already stay as they are.
+    fn draw_waiting(&mut self, arrived: &Ids, styles: &mut Styles) -> Result<(), StoreError> {
+        let (mut waiting, mut gathered) = (Vec::new(), Gathered::default());
+        for entry in self.layers.table.range::<&[u8]>(FIRST_CASE..)? {
+            let (at, value) = entry?;
+            let waited = match cut_key(&mut Cut(at.value()))? {
+                (What::Relation, [from, _, to]) => arrived.contains(from) || arrived.contains(to),
+                (What::Case, _) => true,
+                (What::Component | What::Group, _) => false,
+            };
+            if waited {
+                waiting.extend(merge(gathered.row(at.value(), value.value())?));
             }
         }
-        for (bytes, value) in rows_with(&self.records, b"k")? {
-            let key = Key::cut(&mut Cut(&bytes))?;
-            let Item::Case(case) = Item::read(key.what(), &value)? else { continue };
-            let waited = case.components.iter().any(|id| new.contains(&Key::Component(id.clone())));
-            if waited && !drawn.contains(&key) {
-                self.draw_touched(&case)?;
+        waiting.extend(merge(gathered.last()));
+        for item in waiting {
+            match item {
+                Item::Relation(one) => self.graph.draw_edge(&styles.relation(&one.from, &one.kind, &one.to, &one.origin)?)?,
+                Item::Case(case) if case.components.iter().any(|id| arrived.contains(id)) => self.draw_touched(&case, styles)?,
+                Item::Case(_) | Item::Component(_) | Item::Group(_) => {}
             }
         }
         Ok(())
     }
 }
 
-fn check(item: &Item) -> Result<(), StoreError> {
-    let empty = match item.key() {
-        Key::Component(id) | Key::Group(id) | Key::Case(id) => id.is_empty(),
-        Key::Relation(from, kind, to) => from.is_empty() || kind.is_empty() || to.is_empty(),
-    };
-    if empty || item.origin().is_empty() {
-        return Err(StoreError::Refused(text!("`{}` has an empty id, kind or origin: all are required", item.key().name())));
+fn check(item: &[u8], origin: &str) -> Result<(), StoreError> {
+    let (what, texts) = cut_key(&mut Cut(item))?;
+    if origin.is_empty() || texts.iter().take(what.texts()).any(|text| text.is_empty()) {
+        let name = Key::cut(&mut Cut(item))?.name();
+        return Err(StoreError::Refused(text!("`{}` has an empty id, kind or origin: all are required", name)));
     }
     Ok(())
 }
 
-/// All layers of an item are adjacent.
-pub(super) fn layer_key(key: &Key, origin: &str) -> Vec<u8> {
-    [key.bytes().as_slice(), origin.as_bytes()].concat()
-}
-
 /// The id of the vertex of a component, a group or a case.
-pub(super) fn vertex_id(key: &Key) -> Uuid {
-    let prefix = match key {
-        Key::Component(_) => "component",
-        Key::Relation(..) => "relation",
-        Key::Group(_) => "group",
-        Key::Case(_) => "case",
-    };
-    Uuid::new_v5(&NAMESPACE, format!("{prefix}:{}", key.name()).as_bytes())
+pub(super) fn vertex_id(what: What, id: &str) -> Uuid {
+    named_id(prefix(what), id)
 }
 
-fn edge(from: &str, kind: &str, to: &str) -> Result<Edge, StoreError> {
-    let end = |id: &str| vertex_id(&Key::Component(id.to_owned()));
-    Ok(Edge::new(end(from), edge_type(kind)?, end(to)))
+/// The id of the vertex of anything, by what it stands for and the name of that.
+pub(super) fn named_id(prefix: &str, name: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("{prefix}:{name}").as_bytes())
 }
 
-/// The kind itself; where the graph does not allow its letters, a name made of them. The property `kind` has the letters.
+/// The type of a vertex, and what makes its id another one than those of other types.
+fn prefix(what: What) -> &'static str {
+    match what {
+        What::Component => "component",
+        What::Relation => "relation",
+        What::Group => "group",
+        What::Case => "case",
+    }
+}
+
+fn edge(from: &str, kind: Identifier, to: &str) -> Edge {
+    Edge::new(vertex_id(What::Component, from), kind, vertex_id(What::Component, to))
+}
+
+/// The kind itself; where the graph does not allow its letters, a name made of them. The property `kind` then has the letters.
 fn edge_type(kind: &str) -> Result<Identifier, StoreError> {
     Identifier::new(kind).or_else(|_| name(&format!("kind-{}", Uuid::new_v5(&NAMESPACE, kind.as_bytes()).simple())))
 }
 
-fn name(text: &str) -> Result<Identifier, StoreError> {
+pub(super) fn name(text: &str) -> Result<Identifier, StoreError> {
     Identifier::new(text).map_err(|error| StoreError::Refused(text!("`{}` cannot be a name in the graph: {}", text, error)))
 }
 
 /// The fields of a record, each a property of its vertex; attributes are one of them.
-fn fields(item: &Item) -> Result<Vec<(String, Value)>, StoreError> {
+fn fields(item: &Item) -> Result<Properties, StoreError> {
     match item.to_json()? {
         Value::Object(fields) => Ok(fields.into_iter().collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(Vec::new()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(Properties::new()),
     }
 }

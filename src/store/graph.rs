@@ -1,31 +1,53 @@
 //! Writing to the graph, within one transaction of the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use indradb::{BulkInsertItem, Edge, Identifier, Vertex};
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+use rustc_hash::FxHashSet;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::tables::{
-    Cut, EDGE_PROPERTIES, EDGE_VALUES, EDGES, INDEXED, REVERSED, Rows, VERTEX_PROPERTIES, VERTEX_VALUES, VERTICES, edge_key, identifier,
-    keys_with, name_key, property_key, rows_with, value_key, value_of,
+    Cut, EDGE_VALUES, EDGES, INDEXED, REVERSED, Rows, VERTEX_VALUES, VERTICES, append, edge_key, identifier, keys_with, name_key,
+    value_key, value_of,
 };
 
 const NOTHING: &[u8] = &[];
 
-/// An edge with its properties.
-pub(super) struct Drawn {
-    pub edge: Edge,
-    pub kind: Rc<str>,
-    pub origin: Rc<str>,
+/// Of a vertex or an edge, by name.
+pub(super) type Properties = BTreeMap<String, Value>;
+
+/// No text means no properties.
+pub(super) fn properties(text: &[u8]) -> Result<Properties, StoreError> {
+    if text.is_empty() { Ok(Properties::new()) } else { Ok(serde_json::from_slice(text)?) }
 }
 
-/// About the order of keys: edges of one vertex are together.
-fn order(edge: &Edge) -> (Uuid, Uuid) {
-    (edge.outbound_id, edge.inbound_id)
+fn properties_text(properties: &Properties) -> Result<Vec<u8>, StoreError> {
+    if properties.is_empty() { Ok(Vec::new()) } else { Ok(serde_json::to_vec(properties)?) }
+}
+
+/// The row of a vertex: its type, then its properties.
+pub(super) fn vertex_row(kind: Identifier, properties: &[u8]) -> Vec<u8> {
+    [name_key(kind).as_slice(), properties].concat()
+}
+
+pub(super) fn cut_vertex_row(row: &[u8]) -> Result<(Identifier, Properties), StoreError> {
+    let mut cut = Cut(row);
+    Ok((cut.name()?, properties(cut.rest())?))
+}
+
+/// An edge with its properties, which many edges share.
+pub(super) struct Drawn {
+    pub edge: Edge,
+    pub properties: Rc<[u8]>,
+}
+
+/// The order of the keys of edges.
+fn order<'e>(start: &'e Uuid, kind: &'e Identifier, end: &'e Uuid) -> (&'e Uuid, usize, &'e str, &'e Uuid) {
+    (start, kind.len(), kind.as_str(), end)
 }
 
 /// The tables of the graph, open for writing. Nothing is kept before the transaction is committed.
@@ -33,16 +55,13 @@ pub(super) struct Graph<'t> {
     vertices: Rows<'t>,
     edges: Rows<'t>,
     reversed: Rows<'t>,
-    vertex: Properties<'t>,
-    edge: Properties<'t>,
+    vertex_values: Rows<'t>,
+    edge_values: Rows<'t>,
     indexed: Rows<'t>,
-    names: BTreeSet<Identifier>,
-}
-
-/// The properties of vertices, or those of edges, and the index of their values.
-struct Properties<'t> {
-    values: Rows<'t>,
-    index: Rows<'t>,
+    /// Names of properties that are indexed.
+    names: BTreeSet<String>,
+    /// Vertices that [`Graph::put_vertices`] put: nearly all that its edges connect, and faster to find here.
+    put: FxHashSet<Uuid>, // lookup only
 }
 
 impl<'t> Graph<'t> {
@@ -50,16 +69,17 @@ impl<'t> Graph<'t> {
         let indexed = transaction.open_table(INDEXED)?;
         let mut names = BTreeSet::new();
         for key in keys_with(&indexed, &[])? {
-            names.insert(identifier(&key)?);
+            names.insert(identifier(&key)?.as_str().to_owned());
         }
         Ok(Self {
             vertices: transaction.open_table(VERTICES)?,
             edges: transaction.open_table(EDGES)?,
             reversed: transaction.open_table(REVERSED)?,
-            vertex: Properties { values: transaction.open_table(VERTEX_PROPERTIES)?, index: transaction.open_table(VERTEX_VALUES)? },
-            edge: Properties { values: transaction.open_table(EDGE_PROPERTIES)?, index: transaction.open_table(EDGE_VALUES)? },
+            vertex_values: transaction.open_table(VERTEX_VALUES)?,
+            edge_values: transaction.open_table(EDGE_VALUES)?,
             indexed,
             names,
+            put: FxHashSet::default(), // lookup only
         })
     }
 
@@ -72,48 +92,88 @@ impl<'t> Graph<'t> {
         Ok(true)
     }
 
+    /// Many at once, each with its row: in the order of keys, because ids are like random numbers, and a page that is written once
+    /// costs less than one that is written anew for each of its rows.
+    pub(super) fn put_vertices(&mut self, mut rows: Vec<(Uuid, Vec<u8>)>) -> Result<(), StoreError> {
+        rows.sort_unstable();
+        self.put.extend(rows.iter().map(|(id, _)| *id));
+        if self.names.is_empty() && self.vertices.is_empty()? {
+            return append(&mut self.vertices, rows.iter().map(|(id, row)| (id.as_bytes(), row)));
+        }
+        for (id, row) in rows {
+            let (_, properties) = cut_vertex_row(&row)?;
+            // If something else put one of this id, it keeps what only that knows.
+            if !self.change_vertex(id, |said| said.extend(properties.clone()))? {
+                self.vertices.insert(id.as_bytes().as_slice(), row.as_slice())?;
+                reindex(&mut self.vertex_values, &self.names, id.as_bytes(), &Properties::new(), &properties)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn has_vertex(&self, id: Uuid) -> Result<bool, StoreError> {
         has(&self.vertices, id.as_bytes())
     }
 
-    /// Whether both ends exist; if one does not, nothing is written.
+    fn has_ends(&self, edge: &Edge) -> Result<bool, StoreError> {
+        let there = |id: Uuid| if self.put.contains(&id) { Ok(true) } else { self.has_vertex(id) };
+        Ok(there(edge.outbound_id)? && there(edge.inbound_id)?)
+    }
+
+    /// Whether both ends exist; if one does not, nothing is written. An edge that is there keeps its properties.
     pub(super) fn put_edge(&mut self, edge: &Edge) -> Result<bool, StoreError> {
-        if !self.has_vertex(edge.outbound_id)? || !self.has_vertex(edge.inbound_id)? {
+        if !self.has_ends(edge)? {
             return Ok(false);
         }
-        self.edges.insert(edge_key(edge).as_slice(), NOTHING)?;
-        self.reversed.insert(edge_key(&edge.reversed()).as_slice(), NOTHING)?;
+        let key = edge_key(edge);
+        if !has(&self.edges, &key)? {
+            self.edges.insert(key.as_slice(), NOTHING)?;
+            self.reversed.insert(edge_key(&edge.reversed()).as_slice(), NOTHING)?;
+        }
         Ok(true)
     }
 
-    /// Many at once; without those of which an end does not exist. Table by table in about the order of its keys: ids are like
-    /// random numbers, and a page that is written once costs less than one that is written anew for each of its rows.
+    /// Many at once; without those of which an end does not exist. As with vertices, each table in the order of its keys.
     pub(super) fn put_edges(&mut self, mut edges: Vec<Drawn>) -> Result<(), StoreError> {
-        let (kind, origin) = (identifier(b"kind")?, identifier(b"origin")?);
-        edges.sort_unstable_by_key(|drawn| order(&drawn.edge));
-        let mut kept = Vec::with_capacity(edges.len());
-        for drawn in edges {
-            if self.has_vertex(drawn.edge.outbound_id)? && self.has_vertex(drawn.edge.inbound_id)? {
-                self.edges.insert(edge_key(&drawn.edge).as_slice(), NOTHING)?;
-                kept.push(drawn);
-            }
+        edges.sort_unstable_by(|Drawn { edge: a, .. }, Drawn { edge: b, .. }| {
+            order(&a.outbound_id, &a.t, &a.inbound_id).cmp(&order(&b.outbound_id, &b.t, &b.inbound_id))
+        });
+        edges.dedup_by(|a, b| a.edge == b.edge);
+        let mut failed = None;
+        edges.retain(|drawn| {
+            self.has_ends(&drawn.edge).unwrap_or_else(|error| {
+                failed = failed.take().or(Some(error));
+                false
+            })
+        });
+        if let Some(error) = failed {
+            return Err(error);
         }
-        for drawn in &kept {
-            let key = edge_key(&drawn.edge);
-            self.edge.set(&key, kind, &Value::from(&*drawn.kind), &self.names)?;
-            self.edge.set(&key, origin, &Value::from(&*drawn.origin), &self.names)?;
+        if !self.names.is_empty() || !self.edges.is_empty()? {
+            return edges.iter().try_for_each(|drawn| self.draw_edge(drawn));
         }
-        kept.sort_unstable_by_key(|drawn| (drawn.edge.inbound_id, drawn.edge.outbound_id));
-        for drawn in &kept {
-            self.reversed.insert(edge_key(&drawn.edge.reversed()).as_slice(), NOTHING)?;
+        append(&mut self.edges, edges.iter().map(|drawn| (edge_key(&drawn.edge), &drawn.properties)))?;
+        edges.sort_unstable_by(|Drawn { edge: a, .. }, Drawn { edge: b, .. }| {
+            order(&a.inbound_id, &a.t, &a.outbound_id).cmp(&order(&b.inbound_id, &b.t, &b.outbound_id))
+        });
+        append(&mut self.reversed, edges.iter().map(|drawn| (edge_key(&drawn.edge.reversed()), NOTHING)))
+    }
+
+    /// Puts an edge with its properties. One that is there keeps what only others know.
+    pub(super) fn draw_edge(&mut self, drawn: &Drawn) -> Result<(), StoreError> {
+        if self.put_edge(&drawn.edge)? {
+            let properties = properties(&drawn.properties)?;
+            self.change_edge(&drawn.edge, |said| said.extend(properties))?;
         }
         Ok(())
     }
 
     /// With its properties, and the edges from it and to it.
     pub(super) fn remove_vertex(&mut self, id: Uuid) -> Result<(), StoreError> {
+        if !self.names.is_empty() {
+            self.change_vertex(id, Properties::clear)?;
+        }
         let owner = id.as_bytes().as_slice();
-        self.vertex.remove_all(owner, &self.names)?;
         self.remove_edges_from(id)?;
         for key in keys_with(&self.reversed, owner)? {
             self.remove_edge(&Cut(&key).edge()?.reversed())?;
@@ -132,46 +192,79 @@ impl<'t> Graph<'t> {
 
     /// With its properties.
     pub(super) fn remove_edge(&mut self, edge: &Edge) -> Result<(), StoreError> {
-        let key = edge_key(edge);
-        self.edge.remove_all(&key, &self.names)?;
-        self.edges.remove(key.as_slice())?;
+        if !self.names.is_empty() {
+            self.change_edge(edge, Properties::clear)?;
+        }
+        self.edges.remove(edge_key(edge).as_slice())?;
         self.reversed.remove(edge_key(&edge.reversed()).as_slice())?;
         Ok(())
     }
 
+    /// Whether there is such a vertex; if not, nothing changes.
+    pub(super) fn change_vertex(&mut self, id: Uuid, change: impl FnOnce(&mut Properties)) -> Result<bool, StoreError> {
+        let Some(row) = value_of(&self.vertices, id.as_bytes())? else { return Ok(false) };
+        let (kind, old) = cut_vertex_row(&row)?;
+        let mut new = old.clone();
+        change(&mut new);
+        if new != old {
+            self.vertices.insert(id.as_bytes().as_slice(), vertex_row(kind, &properties_text(&new)?).as_slice())?;
+            reindex(&mut self.vertex_values, &self.names, id.as_bytes(), &old, &new)?;
+        }
+        Ok(true)
+    }
+
+    /// The same for an edge.
+    pub(super) fn change_edge(&mut self, edge: &Edge, change: impl FnOnce(&mut Properties)) -> Result<bool, StoreError> {
+        let key = edge_key(edge);
+        let Some(row) = value_of(&self.edges, &key)? else { return Ok(false) };
+        let old = properties(&row)?;
+        let mut new = old.clone();
+        change(&mut new);
+        if new != old {
+            self.edges.insert(key.as_slice(), properties_text(&new)?.as_slice())?;
+            reindex(&mut self.edge_values, &self.names, &key, &old, &new)?;
+        }
+        Ok(true)
+    }
+
     /// Does nothing if there is no such vertex.
     pub(super) fn set_vertex_property(&mut self, id: Uuid, name: Identifier, value: &Value) -> Result<(), StoreError> {
-        if self.has_vertex(id)? {
-            self.vertex.set(id.as_bytes(), name, value, &self.names)?;
-        }
-        Ok(())
+        self.change_vertex(id, |said| drop(said.insert(name.as_str().to_owned(), value.clone()))).map(drop)
     }
 
     /// Does nothing if there is no such edge.
     pub(super) fn set_edge_property(&mut self, edge: &Edge, name: Identifier, value: &Value) -> Result<(), StoreError> {
-        let key = edge_key(edge);
-        if has(&self.edges, &key)? {
-            self.edge.set(&key, name, value, &self.names)?;
-        }
-        Ok(())
+        self.change_edge(edge, |said| drop(said.insert(name.as_str().to_owned(), value.clone()))).map(drop)
     }
 
     pub(super) fn remove_vertex_property(&mut self, id: Uuid, name: Identifier) -> Result<(), StoreError> {
-        self.vertex.remove(id.as_bytes(), name, &self.names)
+        self.change_vertex(id, |said| drop(said.remove(name.as_str()))).map(drop)
     }
 
     pub(super) fn remove_edge_property(&mut self, edge: &Edge, name: Identifier) -> Result<(), StoreError> {
-        self.edge.remove(&edge_key(edge), name, &self.names)
+        self.change_edge(edge, |said| drop(said.remove(name.as_str()))).map(drop)
     }
 
     /// Indexes its existing values, and all later ones.
     pub(super) fn index(&mut self, name: Identifier) -> Result<(), StoreError> {
-        if !self.names.insert(name) {
+        if !self.names.insert(name.as_str().to_owned()) {
             return Ok(());
         }
         self.indexed.insert(name.as_str().as_bytes(), NOTHING)?;
-        self.vertex.index_all(name, |key| key.id().map(drop))?;
-        self.edge.index_all(name, |key| key.edge().map(drop))
+        for entry in self.vertices.range::<&[u8]>(..)? {
+            let (id, row) = entry?;
+            let (_, properties) = cut_vertex_row(row.value())?;
+            if let Some(value) = properties.get(name.as_str()) {
+                self.vertex_values.insert(value_key(name, value, id.value()).as_slice(), NOTHING)?;
+            }
+        }
+        for entry in self.edges.range::<&[u8]>(..)? {
+            let (edge, row) = entry?;
+            if let Some(value) = properties(row.value())?.get(name.as_str()) {
+                self.edge_values.insert(value_key(name, value, edge.value()).as_slice(), NOTHING)?;
+            }
+        }
+        Ok(())
     }
 
     /// Vertices first, then edges, then properties: the order of the items does not matter. Edges without their vertices and
@@ -198,59 +291,22 @@ impl<'t> Graph<'t> {
     }
 }
 
-impl Properties<'_> {
-    fn set(&mut self, owner: &[u8], name: Identifier, value: &Value, indexed: &BTreeSet<Identifier>) -> Result<(), StoreError> {
-        let key = property_key(owner, name);
-        if indexed.contains(&name) {
-            if let Some(old) = value_of(&self.values, &key)? {
-                self.forget(owner, name, &old)?;
-            }
-            self.index.insert(value_key(name, value, owner).as_slice(), NOTHING)?;
+/// Takes the old values of a vertex or an edge out of the index, and puts the new ones in.
+fn reindex(index: &mut Rows<'_>, names: &BTreeSet<String>, owner: &[u8], old: &Properties, new: &Properties) -> Result<(), StoreError> {
+    for name in names {
+        let (old, new) = (old.get(name), new.get(name));
+        if old == new {
+            continue;
         }
-        self.values.insert(key.as_slice(), serde_json::to_vec(value)?.as_slice())?;
-        Ok(())
-    }
-
-    fn remove(&mut self, owner: &[u8], name: Identifier, indexed: &BTreeSet<Identifier>) -> Result<(), StoreError> {
-        let key = property_key(owner, name);
-        if indexed.contains(&name)
-            && let Some(old) = value_of(&self.values, &key)?
-        {
-            self.forget(owner, name, &old)?;
+        let name = identifier(name.as_bytes())?;
+        if let Some(old) = old {
+            index.remove(value_key(name, old, owner).as_slice())?;
         }
-        self.values.remove(key.as_slice())?;
-        Ok(())
-    }
-
-    fn remove_all(&mut self, owner: &[u8], indexed: &BTreeSet<Identifier>) -> Result<(), StoreError> {
-        for key in keys_with(&self.values, owner)? {
-            let name = identifier(key.get(owner.len()..).unwrap_or_default())?;
-            self.remove(owner, name, indexed)?;
+        if let Some(new) = new {
+            index.insert(value_key(name, new, owner).as_slice(), NOTHING)?;
         }
-        Ok(())
     }
-
-    /// Takes a value out of the index.
-    fn forget(&mut self, owner: &[u8], name: Identifier, value: &[u8]) -> Result<(), StoreError> {
-        let value: Value = serde_json::from_slice(value)?;
-        self.index.remove(value_key(name, &value, owner).as_slice())?;
-        Ok(())
-    }
-
-    /// `skip_owner` reads the owner off the front of a key.
-    fn index_all(&mut self, name: Identifier, skip_owner: impl Fn(&mut Cut<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        for (key, value) in rows_with(&self.values, &[])? {
-            let mut cut = Cut(&key);
-            skip_owner(&mut cut)?;
-            let said = cut.rest();
-            if said == name.as_str().as_bytes() {
-                let owner = key.get(..key.len() - said.len()).unwrap_or_default();
-                let value: Value = serde_json::from_slice(&value)?;
-                self.index.insert(value_key(name, &value, owner).as_slice(), NOTHING)?;
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 fn has(table: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Result<bool, StoreError> {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
-use super::records::{Item, Key, Records, What, records};
-use super::tables::{AUDIT, CHANGES, Cut, RECORDS, rows_with, value_of};
+use super::layers::each_item;
+use super::records::{Item, Key, Records, What, merge};
+use super::tables::{AUDIT, CHANGES, Cut, push_bytes, value_of};
 
 /// One revision: who changed the estate, when, why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +37,66 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
-impl Change {
-    pub(super) fn key(&self) -> Result<Key, StoreError> {
-        let value = self.after.as_ref().or(self.before.as_ref());
-        let value = value.ok_or_else(|| StoreError::Broken(text!("the recorded change of `{}` is empty", self.id)))?;
-        Ok(Item::from_json(self.what, value.clone())?.key())
+/// The same, as the journal has it: the key of the item, then each side, a declaration as in the layers.
+pub(super) struct Entry {
+    pub key: Key,
+    pub before: Option<Item>,
+    pub after: Option<Item>,
+}
+
+impl Entry {
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = self.key.bytes();
+        for side in [&self.before, &self.after] {
+            match side {
+                None => bytes.push(0),
+                Some(item) => {
+                    bytes.push(1);
+                    push_bytes(&mut bytes, item.origin().as_bytes());
+                    push_bytes(&mut bytes, &item.value()?);
+                }
+            }
+        }
+        Ok(bytes)
     }
+
+    pub(super) fn read(row: &[u8]) -> Result<Self, StoreError> {
+        if is_old(row) {
+            return Entry::of(serde_json::from_slice(row)?);
+        }
+        let mut cut = Cut(row);
+        let key = Key::cut(&mut cut)?;
+        let bytes = key.bytes();
+        let (before, after) = (cut_side(&mut cut, &bytes)?, cut_side(&mut cut, &bytes)?);
+        Ok(Entry { key, before, after })
+    }
+
+    fn of(Change { what, id, before, after }: Change) -> Result<Self, StoreError> {
+        let item = |side: Option<Value>| side.map(|value| Item::from_json(what, value)).transpose();
+        let (before, after) = (item(before)?, item(after)?);
+        let key = after.as_ref().or(before.as_ref()).map(Item::key);
+        let key = key.ok_or_else(|| StoreError::Broken(text!("the recorded change of `{}` is empty", id)))?;
+        Ok(Entry { key, before, after })
+    }
+
+    fn change(&self) -> Result<Change, StoreError> {
+        let before = self.before.as_ref().map(Item::to_json).transpose()?;
+        let after = self.after.as_ref().map(Item::to_json).transpose()?;
+        Ok(Change { what: self.key.what(), id: self.key.name(), before, after })
+    }
+}
+
+/// Before format 4, a change was written in JSON.
+pub(super) fn is_old(row: &[u8]) -> bool {
+    row.starts_with(b"{")
+}
+
+fn cut_side(cut: &mut Cut<'_>, key: &[u8]) -> Result<Option<Item>, StoreError> {
+    if cut.take(1)? == [0] {
+        return Ok(None);
+    }
+    let origin = cut.text()?;
+    Item::read(key, origin, cut.bytes()?).map(Some)
 }
 
 /// Where the changes of a revision are stored.
@@ -87,17 +142,36 @@ impl View<'_> {
 
     /// In the order of their keys. Those of a revision that is not whole are an error.
     pub(super) fn changes_of(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
-        self.read_changes(revision).map_err(|error| error.within(&text!("revision {}", revision)))
+        let mut changes = Vec::new();
+        self.each_change(revision, |entry| {
+            changes.push(entry.change()?);
+            Ok(())
+        })?;
+        Ok(changes)
     }
 
-    fn read_changes(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
+    /// One by one: there may be millions. If the revision is not whole, that is known after the last.
+    fn each_change(&self, revision: u64, take: impl FnMut(Entry) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read_changes(revision, take).map_err(|error| error.within(&text!("revision {}", revision)))
+    }
+
+    fn read_changes(&self, revision: u64, mut take: impl FnMut(Entry) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let table = self.0.open_table(CHANGES)?;
-        let rows = rows_with(&table, &revision.to_be_bytes())?;
-        let expected = self.audit(revision)?.map_or(0, |audit| audit.added + audit.changed + audit.removed);
-        if rows.len() != expected {
-            return Err(StoreError::Broken(text!("{} changes are recorded, {} were made", rows.len(), expected)));
+        let begin = revision.to_be_bytes();
+        let mut found = 0;
+        for entry in table.range::<&[u8]>(begin.as_slice()..)? {
+            let (at, row) = entry?;
+            if !at.value().starts_with(&begin) {
+                break;
+            }
+            found += 1;
+            take(Entry::read(row.value())?)?;
         }
-        rows.iter().map(|(_, value)| Ok(serde_json::from_slice(value)?)).collect()
+        let expected = self.audit(revision)?.map_or(0, |audit| audit.added + audit.changed + audit.removed);
+        if found != expected {
+            return Err(StoreError::Broken(text!("{} changes are recorded, {} were made", found, expected)));
+        }
+        Ok(())
     }
 
     /// The changes that turn the estate of revision `a` into that of revision `b`, in the order of keys.
@@ -108,15 +182,14 @@ impl View<'_> {
         }
         let mut net: BTreeMap<Key, Change> = BTreeMap::new();
         for revision in a.min(b).saturating_add(1)..=a.max(b) {
-            for change in self.changes_of(revision)? {
-                let key = change.key()?;
-                match net.get_mut(&key) {
+            self.each_change(revision, |entry| {
+                let change = entry.change()?;
+                match net.get_mut(&entry.key) {
                     Some(first) => first.after = change.after,
-                    None => {
-                        net.insert(key, change);
-                    }
+                    None => drop(net.insert(entry.key, change)),
                 }
-            }
+                Ok(())
+            })?;
         }
         let changes = net.into_values().filter(|change| change.before != change.after);
         Ok(if a <= b {
@@ -142,55 +215,55 @@ impl View<'_> {
     }
 
     fn undone(&self, revision: u64, newest: u64) -> Result<Records, StoreError> {
-        let mut items = self.present().map_err(|error| error.within(&text!("the estate as it is")))?;
+        let mut items = BTreeMap::new();
+        let present = self.present(|item| drop(items.insert(item.key(), item)));
+        present.map_err(|error| error.within(&text!("the estate as it is")))?;
         for later in (revision.saturating_add(1)..=newest).rev() {
-            for change in self.changes_of(later)?.into_iter().rev() {
-                let key = change.key()?;
-                match change.before {
-                    Some(before) => items.insert(key, Item::from_json(change.what, before)?),
-                    None => items.remove(&key),
-                };
-            }
+            self.each_change(later, |entry| {
+                set(&mut items, entry.key, entry.before);
+                Ok(())
+            })?;
         }
-        Ok(records(revision, items.into_values()))
+        Ok(records(revision, items))
     }
 
     fn replayed(&self, revision: u64) -> Result<Records, StoreError> {
         let mut items = BTreeMap::new();
         for earlier in 1..=revision {
-            for change in self.changes_of(earlier)? {
-                let key = change.key()?;
-                match change.after {
-                    Some(after) => items.insert(key, Item::from_json(change.what, after)?),
-                    None => items.remove(&key),
-                };
-            }
-        }
-        Ok(records(revision, items.into_values()))
-    }
-
-    /// The current estate, straight into its lists: nothing is undone, so no lookup by key is needed.
-    fn newest(&self, revision: u64) -> Result<Records, StoreError> {
-        let table = self.0.open_table(RECORDS)?;
-        let mut items = Vec::new();
-        for entry in table.range::<&[u8]>(..)? {
-            let (key, value) = entry?;
-            items.push(Item::read(Key::what_of(key.value())?, value.value())?);
+            self.each_change(earlier, |entry| {
+                set(&mut items, entry.key, entry.after);
+                Ok(())
+            })?;
         }
         Ok(records(revision, items))
     }
 
-    fn present(&self) -> Result<BTreeMap<Key, Item>, StoreError> {
-        let table = self.0.open_table(RECORDS)?;
-        // One by one from the file: there may be millions, and their bytes need not all be in memory as well.
-        let rows = table.range::<&[u8]>(..)?.map(|entry| {
-            let (key, value) = entry?;
-            let key = Key::cut(&mut Cut(key.value()))?;
-            let item = Item::read(key.what(), value.value())?;
-            Ok::<_, StoreError>((key, item))
-        });
-        rows.collect()
+    /// The current estate, straight into its lists: nothing is undone, so no lookup by key is needed.
+    fn newest(&self, revision: u64) -> Result<Records, StoreError> {
+        let mut records = Records { revision, ..Records::default() };
+        self.present(|item| records.push(item))?;
+        records.sort();
+        Ok(records.without_loose_ends())
     }
+
+    /// The items as they are.
+    fn present(&self, mut take: impl FnMut(Item)) -> Result<(), StoreError> {
+        each_item(self.0, |layers| merge(layers).into_iter().for_each(&mut take))
+    }
+}
+
+fn set(items: &mut BTreeMap<Key, Item>, key: Key, item: Option<Item>) {
+    match item {
+        Some(item) => drop(items.insert(key, item)),
+        None => drop(items.remove(&key)),
+    }
+}
+
+fn records(revision: u64, items: BTreeMap<Key, Item>) -> Records {
+    let mut records = Records { revision, ..Records::default() };
+    items.into_values().for_each(|item| records.push(item));
+    records.sort();
+    records.without_loose_ends()
 }
 
 fn exists(asked: u64, newest: u64) -> Result<(), StoreError> {

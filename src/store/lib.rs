@@ -1,12 +1,12 @@
-//! The estate on disk: one file; many may read it, or one write to it. It stores what each origin declares, the records merged from that,
-//! their graph for IndraDB queries, and a journal of every change.
+//! The estate on disk: one file; many may read it, or one write to it. It stores what each origin declares, the graph of what that
+//! adds up to for IndraDB queries, and a journal of every change. The estate itself is merged whenever it is read.
 //!
-//! [`Store::apply`] is the only way to write: one database transaction with the layers, the records, the graph, the audit entry
-//! and each item before and after. It is on disk when the call returns. Past states are the present with later changes undone.
+//! [`Store::apply`] is the only way to write: one database transaction with the layers, the graph, the audit entry and each item
+//! before and after. It is on disk when the call returns. Past states are the present with later changes undone.
 //!
-//! A change, file by file: `estate` (layers, merging by `records`), `graph`, then the journal, which `history` reads. `open`
+//! A change, file by file: `estate` (`layers`, merging by `records`), `graph`, then the journal, which `history` reads. `open`
 //! and `guard` never modify a file that is not a store; `blocks` compares all that is read with its checksums, `health` and
-//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB.
+//! `salvage` deal with what does not match; `datastore` is the interface to IndraDB. `web` is another graph, in memory: what people know.
 
 mod blocks;
 mod damaged;
@@ -18,16 +18,18 @@ mod guard;
 mod hash;
 mod health;
 mod history;
+mod layers;
 mod open;
 mod records;
 mod salvage;
 mod tables;
+mod web;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase};
+use ::estate::DeclaredComponent;
+use redb::{Database, ReadTransaction, ReadableDatabase};
 
 pub use datastore::{RedbDatastore, RedbTransaction};
 pub use error::StoreError;
@@ -35,59 +37,63 @@ pub use health::{Health, Part, check};
 pub use history::{Audit, Change};
 pub use records::{CaseRecord, Changeset, Conflict, GIT, Records, What};
 pub use salvage::{Salvage, salvage};
+pub use web::{Node, NodeKind, Tie, Web};
 
 use estate::Estate;
 use history::View;
+use layers::{Before, each_item, split};
+use open::Access;
 use records::{Item, Key};
-use tables::{Cut, LAYERS, parts, rows_with, write_to};
+use tables::{Cut, LAYERS, parts, write_to};
 
 /// The estate in a file. Cheap to clone; clones are the same store.
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Arc<Database>,
-    /// Whether what is written reaches the file.
-    writable: bool,
+    access: Access,
 }
 
 impl Store {
     /// Opens the file, or makes it (and its folder). A file that is not a store, or is a newer or damaged one, is an error
     /// and is not modified.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
-        Ok(Store { db: Arc::new(open::open(path)?), writable: true })
+        Ok(Store { db: Arc::new(open::open(path)?), access: Access::Write })
     }
 
-    /// Opens a store that is there, for reading. No byte of the file is modified, and others may read it at the same time.
+    /// Opens a store that is there, for reading. No byte of the file is modified, and others may read it at the same time. It may
+    /// be an older one; then all but its graph can be read.
     pub fn open_to_read(path: &Path) -> Result<Store, StoreError> {
-        Ok(Store { db: Arc::new(open::open_to_read(path, false)?), writable: false })
+        let (db, access) = open::open_to_read(path, false)?;
+        Ok(Store { db: Arc::new(db), access })
     }
 
     /// Applies all of it or nothing, durably. `None` if the estate did not change; the layers of the origins are stored even then.
+    /// Of the file, it reads what the changeset is about: all declarations of these items. Before it says `None`, it reads all of it.
     ///
     /// `origin` is whose declarations the removals of the changeset withdraw; `when_ms` is in milliseconds since 1970.
     pub fn apply(&self, changes: &Changeset, who: &str, why: &str, origin: &str, when_ms: i64) -> Result<Option<Audit>, StoreError> {
-        if !self.writable {
-            return Err(StoreError::read_only());
-        }
+        self.access.may_write()?;
         let transaction = write_to(&self.db)?;
         let (said, audit) = {
+            // Nobody else writes from here on, so that this is what the transaction began with.
+            let view = self.db.begin_read()?;
             let mut estate = Estate::open(&transaction)?;
-            let touched = estate.say(changes, origin)?;
             let revision = estate.next_revision()?;
-            let merged = estate.merge(&touched, Some(revision))?;
-            let audit = (merged.all() > 0).then(|| Audit {
+            let applied = estate.apply(changes, origin, revision, Before::open(&view)?)?;
+            let audit = (applied.all() > 0).then(|| Audit {
                 revision,
                 who: who.to_owned(),
                 when_ms,
                 why: why.to_owned(),
                 origin: origin.to_owned(),
-                added: merged.added,
-                changed: merged.changed,
-                removed: merged.removed,
+                added: applied.added,
+                changed: applied.changed,
+                removed: applied.removed,
             });
             if let Some(audit) = &audit {
                 estate.enter(audit)?;
             }
-            (!touched.is_empty(), audit)
+            (applied.said, audit)
         };
         if said {
             transaction.commit()?;
@@ -111,6 +117,33 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// What turns the layer of an origin into `wanted`, and how many components the origin declares so far. The layer need not be
+    /// in memory for that, as it must for [`Changeset::replacing`].
+    pub fn replacing(&self, origin: &str, wanted: Records) -> Result<(Changeset, usize), StoreError> {
+        let mut changes = Changeset::putting(wanted);
+        let mut gone = Vec::new();
+        let mut components = 0;
+        {
+            let mut words = changes.words();
+            words.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+            let mut words = words.into_iter().map(|word| records::key_bytes(word.what(), word.texts())).peekable();
+            each_layer(&self.db.begin_read()?, |item, declared_by, _| {
+                if declared_by != origin {
+                    return Ok(());
+                }
+                let key = Key::cut(&mut Cut(item))?;
+                components += usize::from(matches!(key, Key::Component(_)));
+                while words.next_if(|word| word.as_slice() < item).is_some() {}
+                if words.peek().is_none_or(|word| word.as_slice() != item) {
+                    gone.push(key);
+                }
+                Ok(())
+            })?;
+        }
+        gone.into_iter().for_each(|key| changes.remove(key));
+        Ok((changes, components))
     }
 
     /// The newest revision; 0 before the first change.
@@ -146,41 +179,35 @@ impl Store {
     /// What one origin declares, including all relations.
     pub fn layer(&self, origin: &str) -> Result<Records, StoreError> {
         let view = self.db.begin_read()?;
-        let mut items: BTreeMap<Key, Item> = BTreeMap::new();
-        let table = view.open_table(LAYERS)?;
-        for entry in table.range::<&[u8]>(..)? {
-            let (at, value) = entry?;
-            let mut cut = Cut(at.value());
-            let key = Key::cut(&mut cut)?;
-            // The origin follows the key. Only its own layers are read.
-            if cut.rest() == origin.as_bytes() {
-                let item = Item::read(key.what(), value.value())?;
-                items.insert(key, item);
-            }
-        }
         let mut layer = Records { revision: View(&view).revision()?, ..Records::default() };
-        for item in items.into_values() {
-            match item {
-                Item::Component(one) => layer.components.push(one),
-                Item::Relation(one) => layer.relations.push(one),
-                Item::Group(one) => layer.groups.push(one),
-                Item::Case(one) => layer.cases.push(one),
+        each_layer(&view, |item, declared_by, value| {
+            if declared_by == origin {
+                layer.push(Item::read(item, origin, value)?);
             }
-        }
+            Ok(())
+        })?;
+        layer.sort();
         Ok(layer)
+    }
+
+    /// The components that others than this origin declare, merged without it.
+    pub fn without(&self, origin: &str) -> Result<Vec<DeclaredComponent>, StoreError> {
+        let mut found = Vec::new();
+        each_item(&self.db.begin_read()?, |mut layers| {
+            layers.retain(|layer| layer.origin() != origin);
+            if let Some(Item::Component(one)) = records::merge(layers) {
+                found.push(one);
+            }
+        })?;
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(found)
     }
 
     /// Attributes for which git and another origin have different values, by component, origin and attribute. Git wins.
     pub fn conflicts(&self) -> Result<Vec<Conflict>, StoreError> {
-        let view = self.db.begin_read()?;
         let mut found = Vec::new();
-        for items in layers(&view)?.into_values() {
-            let components = || items.iter().filter_map(|item| if let Item::Component(one) = item { Some(one) } else { None });
-            let Some(git) = components().find(|one| one.origin == GIT) else { continue };
-            for other in components().filter(|one| one.origin != GIT) {
-                found.extend(records::conflicts(git, other));
-            }
-        }
+        each_item(&self.db.begin_read()?, |layers| found.extend(conflicts(&layers)))?;
+        found.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(found)
     }
 
@@ -188,28 +215,34 @@ impl Store {
     /// an edge `touched` from each case to those of its components that there are. To ask; what is written past
     /// [`Store::apply`] is in no journal.
     pub fn graph(&self) -> indradb::Database<RedbDatastore> {
-        indradb::Database::new(RedbDatastore::over(&self.db, self.writable))
+        indradb::Database::new(RedbDatastore::over(&self.db, &self.access))
     }
 }
 
 /// The id of a component in the graph.
 pub fn component_vertex(id: &str) -> uuid::Uuid {
-    estate::vertex_id(&Key::Component(id.to_owned()))
+    estate::vertex_id(What::Component, id)
 }
 
 /// The id of a case in the graph.
 pub fn case_vertex(id: &str) -> uuid::Uuid {
-    estate::vertex_id(&Key::Case(id.to_owned()))
+    estate::vertex_id(What::Case, id)
 }
 
-/// What all origins declare, item by item; the origins of one item in the order of their names.
-fn layers(view: &redb::ReadTransaction) -> Result<BTreeMap<Key, Vec<Item>>, StoreError> {
+/// Every row of the layers, in the order of keys: the key of its item, its origin, its value.
+fn each_layer(view: &ReadTransaction, mut take: impl FnMut(&[u8], &str, &[u8]) -> Result<(), StoreError>) -> Result<(), StoreError> {
     let table = view.open_table(LAYERS)?;
-    let mut layers: BTreeMap<Key, Vec<Item>> = BTreeMap::new();
-    for (key, value) in rows_with(&table, &[])? {
-        let key = Key::cut(&mut Cut(&key))?;
-        let item = Item::read(key.what(), &value)?;
-        layers.entry(key).or_default().push(item);
+    for entry in table.range::<&[u8]>(..)? {
+        let (at, value) = entry?;
+        let (item, origin) = split(at.value())?;
+        take(item, origin, value.value())?;
     }
-    Ok(layers)
+    Ok(())
+}
+
+/// Between the layers of one item, in the order of their origins.
+fn conflicts(layers: &[Item]) -> Vec<Conflict> {
+    let components = || layers.iter().filter_map(|item| if let Item::Component(one) = item { Some(one) } else { None });
+    let Some(git) = components().find(|one| one.origin == GIT) else { return Vec::new() };
+    components().filter(|one| one.origin != GIT).flat_map(|other| records::conflicts(git, other)).collect()
 }

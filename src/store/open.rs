@@ -16,12 +16,32 @@ use super::tables::{ALL, META, value_of, write_to};
 
 const MAGIC: &[u8] = b"faultscope estate";
 /// Raised whenever an older program could not read what a newer one writes.
-/// 2: cases. 3: the file has blocks with checksums.
-pub(super) const FORMAT: u32 = 3;
+/// 2: cases. 3: the file has blocks with checksums. 4: the estate is merged when it is read, the graph has its properties in the
+/// rows of vertices and edges, and the journal and the layers of relations are no JSON.
+const FORMAT: u32 = 4;
 /// Page cache of who reads. The default of the database, 1 GiB, is meant for a dedicated machine.
 const CACHE_BYTES: usize = 64 << 20;
 /// Who writes has the pages of one transaction in it, too: what does not fit is written, read and written again.
 const WRITE_CACHE_BYTES: usize = 256 << 20;
+
+/// What may be done with an open store.
+#[derive(Debug, Clone)]
+pub(super) enum Access {
+    Write,
+    /// What is written would not reach the file.
+    Read,
+    /// As well, and not its graph: an older program made the file.
+    Older(StoreError),
+}
+
+impl Access {
+    pub(super) fn may_write(&self) -> Result<(), StoreError> {
+        match self {
+            Access::Write => Ok(()),
+            Access::Read | Access::Older(_) => Err(StoreError::read_only()),
+        }
+    }
+}
 
 /// Opens the store, or makes one where there is no file. A file that is not a store, is damaged, or has another format is not modified.
 pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
@@ -29,12 +49,13 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
         create(path)?;
     }
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| io_error(path, &error))?;
-    let Opened { db, guard, current, checked } = opened(path, file, &Ask { shared: false, verify: false })?;
-    if !checked {
-        return Err(StoreError::Unchecked { path: path.display().to_string() });
+    let opened = opened(path, file, &Ask { shared: false, verify: false })?;
+    if opened.is_older() {
+        return Err(older(path));
     }
+    let Opened { db, guard, format, .. } = opened;
     guard.release().map_err(|error| io_error(path, &error))?;
-    if !current {
+    if format.is_none() {
         write_meta(&db)?;
     }
     Ok(db)
@@ -42,8 +63,14 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
 
 /// Opens a store that is there, and changes no byte of it: the file of a writer that crashed is repaired in memory. Others may read
 /// it at the same time. With `verify`, everything that the database itself keeps is compared with its checksums as well.
-pub(super) fn open_to_read(path: &Path, verify: bool) -> Result<Database, StoreError> {
-    Ok(opened(path, file_to_read(path)?, &Ask { shared: true, verify })?.db)
+pub(super) fn open_to_read(path: &Path, verify: bool) -> Result<(Database, Access), StoreError> {
+    let opened = opened(path, file_to_read(path)?, &Ask { shared: true, verify })?;
+    let access = if opened.is_older() { Access::Older(older(path)) } else { Access::Read };
+    Ok((opened.db, access))
+}
+
+fn older(path: &Path) -> StoreError {
+    StoreError::Older { path: path.display().to_string() }
 }
 
 /// Opens what can be opened of a damaged store: whatever is needed for writing only is not read. `None` for stores without checksums.
@@ -76,10 +103,16 @@ struct Opened {
     db: Database,
     /// Nothing was written yet.
     guard: Guard,
-    /// Not so for a database without any table: it was just created.
-    current: bool,
+    /// `None` for a database without any table: it was just created.
+    format: Option<u32>,
     /// Whether its blocks have checksums.
     checked: bool,
+}
+
+impl Opened {
+    fn is_older(&self) -> bool {
+        !self.checked || self.format.is_some_and(|format| format < FORMAT)
+    }
 }
 
 fn opened(path: &Path, file: File, ask: &Ask) -> Result<Opened, StoreError> {
@@ -89,8 +122,8 @@ fn opened(path: &Path, file: File, ask: &Ask) -> Result<Opened, StoreError> {
     // Without checksums of its own, only the database can tell that the file is whole, and only now.
     builder.set_check_integrity_on_open(ask.verify || !checked);
     let db = caught(|| builder.create_with_backend(guard.clone()).map_err(|error| opening(path, error)))?;
-    let current = caught(|| is_current(&db, path))?;
-    Ok(Opened { db, guard, current, checked })
+    let format = caught(|| format_of(&db, path))?;
+    Ok(Opened { db, guard, format, checked })
 }
 
 /// The database takes what it reads to be what it wrote, and a file without checksums may hold anything.
@@ -162,15 +195,15 @@ fn backend(file: File) -> Result<FileBackend, StoreError> {
     Ok(FileBackend::new(file).map_err(redb::Error::from)?)
 }
 
-/// Whether it is a store of the current format. A database without any table was just created.
-fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
+/// The format of a store that is not newer than this program. A database without any table was just created.
+fn format_of(db: &Database, path: &Path) -> Result<Option<u32>, StoreError> {
     let not_a_store = || StoreError::NotAStore { path: path.display().to_string() };
     let view = db.begin_read()?;
     let meta = match view.open_table(META) {
         Ok(meta) => meta,
         Err(TableError::TableDoesNotExist(_)) => {
             let others = view.list_tables()?.count() + view.list_multimap_tables()?.count();
-            return if others == 0 { Ok(false) } else { Err(not_a_store()) };
+            return if others == 0 { Ok(None) } else { Err(not_a_store()) };
         }
         Err(TableError::Storage(error)) => return Err(error.into()),
         Err(_) => return Err(not_a_store()),
@@ -181,7 +214,7 @@ fn is_current(db: &Database, path: &Path) -> Result<bool, StoreError> {
     let format = value_of(&meta, b"format")?.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes);
     match format {
         Some(found) if found > FORMAT => Err(StoreError::Newer { found, known: FORMAT }),
-        Some(found) => Ok(found == FORMAT),
+        Some(found) => Ok(Some(found)),
         None => Err(StoreError::Broken(text!("its format is not recorded"))),
     }
 }
@@ -219,4 +252,31 @@ fn opening(path: &Path, error: redb::DatabaseError) -> StoreError {
 
 fn io_error(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Io(text!("cannot open `{}`: {}", path.display(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Access, META, StoreError, open, open_to_read, write_to};
+
+    #[test]
+    fn older_formats_are_read_and_not_written() {
+        let dir = std::env::temp_dir().join(format!("faultscope-older-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("estate.redb");
+        let _ = fs::remove_file(&path);
+        let db = open(&path).unwrap();
+        let transaction = write_to(&db).unwrap();
+        transaction.open_table(META).unwrap().insert(b"format".as_slice(), 3u32.to_be_bytes().as_slice()).unwrap();
+        transaction.commit().unwrap();
+        drop(db);
+        let before = fs::read(&path).unwrap();
+        assert!(matches!(open(&path), Err(StoreError::Older { .. })));
+        let (db, access) = open_to_read(&path, false).unwrap();
+        assert!(matches!(access, Access::Older(_)) && access.may_write().is_err());
+        drop(db);
+        assert!(fs::read(&path).unwrap() == before, "the file was touched");
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
-use super::tables::{Cut, text_key};
+use super::tables::{Cut, push_bytes};
 
 /// The origin that wins over all others.
 pub const GIT: &str = "git";
@@ -47,6 +47,37 @@ pub struct Changeset {
 }
 
 impl Changeset {
+    /// All that it says; removals come first: an item that is both removed and put is put.
+    pub(super) fn words(&self) -> Vec<Word<'_>> {
+        let mut words = Vec::with_capacity(self.len());
+        words.extend(self.remove_components.iter().map(Word::NoComponent));
+        words.extend(self.remove_relations.iter().map(Word::NoRelation));
+        words.extend(self.remove_groups.iter().map(Word::NoGroup));
+        words.extend(self.remove_cases.iter().map(Word::NoCase));
+        words.extend(self.put_components.iter().map(Word::Component));
+        words.extend(self.put_relations.iter().map(Word::Relation));
+        words.extend(self.put_groups.iter().map(Word::Group));
+        words.extend(self.put_cases.iter().map(Word::Case));
+        words
+    }
+
+    fn len(&self) -> usize {
+        let removed = self.remove_components.len() + self.remove_relations.len() + self.remove_groups.len() + self.remove_cases.len();
+        removed + self.put_components.len() + self.put_relations.len() + self.put_groups.len() + self.put_cases.len()
+    }
+
+    /// Withdraws an item.
+    pub(super) fn remove(&mut self, key: Key) {
+        match key {
+            Key::Component(id) => self.remove_components.push(id),
+            Key::Relation(from, kind, to) => {
+                self.remove_relations.push(DeclaredRelation { from, kind, to, ..DeclaredRelation::default() });
+            }
+            Key::Group(id) => self.remove_groups.push(id),
+            Key::Case(id) => self.remove_cases.push(id),
+        }
+    }
+
     /// The changeset that turns the current layer of an origin into `wanted`: puts all of it, removes the rest.
     pub fn replacing(current: &Records, wanted: Records) -> Changeset {
         let components: BTreeSet<&str> = wanted.components.iter().map(|one| one.id.as_str()).collect();
@@ -60,15 +91,17 @@ impl Changeset {
         let remove_relations = current.relations.iter().filter(gone).cloned().collect();
         let remove_groups = current.groups.iter().map(|one| &one.id).filter(|id| !groups.contains(id.as_str())).cloned().collect();
         let remove_cases = current.cases.iter().map(|one| &one.id).filter(|id| !cases.contains(id.as_str())).cloned().collect();
+        Changeset { remove_components, remove_relations, remove_groups, remove_cases, ..Changeset::putting(wanted) }
+    }
+
+    /// All of these.
+    pub(super) fn putting(wanted: Records) -> Changeset {
         Changeset {
-            remove_components,
-            remove_relations,
-            remove_groups,
-            remove_cases,
             put_components: wanted.components,
             put_relations: wanted.relations,
             put_groups: wanted.groups,
             put_cases: wanted.cases,
+            ..Changeset::default()
         }
     }
 }
@@ -116,6 +149,46 @@ impl What {
             What::Case => b'k',
         }
     }
+
+    fn of(byte: &[u8]) -> Result<What, StoreError> {
+        match byte {
+            b"c" => Ok(What::Component),
+            b"g" => Ok(What::Group),
+            b"k" => Ok(What::Case),
+            b"r" => Ok(What::Relation),
+            _ => Err(StoreError::Broken(text!("an item has an unknown kind"))),
+        }
+    }
+
+    /// How many texts make a key: start, kind and end, or the id.
+    pub(super) fn texts(self) -> usize {
+        match self {
+            What::Relation => 3,
+            What::Component | What::Group | What::Case => 1,
+        }
+    }
+}
+
+/// The texts of a key; those that it does not have are empty.
+pub(super) type Texts<'k> = [&'k str; 3];
+
+/// No key is the beginning of another.
+pub(super) fn key_bytes(what: What, texts: Texts<'_>) -> Vec<u8> {
+    let mut bytes = vec![what.byte()];
+    for text in texts.iter().take(what.texts()) {
+        push_bytes(&mut bytes, text.as_bytes());
+    }
+    bytes
+}
+
+/// Reads a key off the front.
+pub(super) fn cut_key<'b>(cut: &mut Cut<'b>) -> Result<(What, Texts<'b>), StoreError> {
+    let what = What::of(cut.take(1)?)?;
+    let mut texts = [""; 3];
+    for text in texts.iter_mut().take(what.texts()) {
+        *text = cut.text()?;
+    }
+    Ok((what, texts))
 }
 
 /// The unique key of an item.
@@ -146,37 +219,87 @@ impl Key {
         }
     }
 
-    /// No key is the beginning of another.
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![self.what().byte()];
+    pub(super) fn texts(&self) -> Texts<'_> {
         match self {
-            Key::Component(id) | Key::Group(id) | Key::Case(id) => bytes.extend(text_key(id)),
-            Key::Relation(from, kind, to) => [from, kind, to].into_iter().for_each(|part| bytes.extend(text_key(part))),
+            Key::Component(id) | Key::Group(id) | Key::Case(id) => [id, "", ""],
+            Key::Relation(from, kind, to) => [from, kind, to],
         }
-        bytes
     }
 
-    /// What the bytes of a key are about.
-    pub(super) fn what_of(bytes: &[u8]) -> Result<What, StoreError> {
-        match bytes.first() {
-            Some(b'c') => Ok(What::Component),
-            Some(b'g') => Ok(What::Group),
-            Some(b'k') => Ok(What::Case),
-            Some(b'r') => Ok(What::Relation),
-            Some(_) | None => Err(StoreError::Broken(text!("an item has an unknown kind"))),
-        }
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        key_bytes(self.what(), self.texts())
     }
 
     /// Reads itself off the front of a key.
     pub(super) fn cut(cut: &mut Cut<'_>) -> Result<Key, StoreError> {
-        match cut.take(1)? {
-            b"c" => Ok(Key::Component(cut.text()?.to_owned())),
-            b"g" => Ok(Key::Group(cut.text()?.to_owned())),
-            b"k" => Ok(Key::Case(cut.text()?.to_owned())),
-            b"r" => Ok(Key::Relation(cut.text()?.to_owned(), cut.text()?.to_owned(), cut.text()?.to_owned())),
-            _ => Err(StoreError::Broken(text!("an item has an unknown kind"))),
+        let (what, [first, kind, to]) = cut_key(cut)?;
+        let first = first.to_owned();
+        Ok(match what {
+            What::Component => Key::Component(first),
+            What::Relation => Key::Relation(first, kind.to_owned(), to.to_owned()),
+            What::Group => Key::Group(first),
+            What::Case => Key::Case(first),
+        })
+    }
+}
+
+/// What a changeset says about one item: a declaration, or that there is none any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Word<'c> {
+    Component(&'c DeclaredComponent),
+    Relation(&'c DeclaredRelation),
+    Group(&'c DeclaredGroup),
+    Case(&'c CaseRecord),
+    NoComponent(&'c String),
+    NoRelation(&'c DeclaredRelation),
+    NoGroup(&'c String),
+    NoCase(&'c String),
+}
+
+impl<'c> Word<'c> {
+    pub(super) fn what(self) -> What {
+        match self {
+            Word::Component(_) | Word::NoComponent(_) => What::Component,
+            Word::Relation(_) | Word::NoRelation(_) => What::Relation,
+            Word::Group(_) | Word::NoGroup(_) => What::Group,
+            Word::Case(_) | Word::NoCase(_) => What::Case,
         }
     }
+
+    pub(super) fn texts(self) -> Texts<'c> {
+        match self {
+            Word::Component(one) => [&one.id, "", ""],
+            Word::Relation(one) | Word::NoRelation(one) => [&one.from, &one.kind, &one.to],
+            Word::Group(one) => [&one.id, "", ""],
+            Word::Case(one) => [&one.id, "", ""],
+            Word::NoComponent(id) | Word::NoGroup(id) | Word::NoCase(id) => [id, "", ""],
+        }
+    }
+
+    /// The order of the bytes of keys, without making them.
+    pub(super) fn order(self) -> (u8, [(usize, &'c str); 3]) {
+        (self.what().byte(), self.texts().map(|text| (text.len(), text)))
+    }
+
+    /// Whose declaration it is, and the value of its row; `None` if it withdraws one.
+    pub(super) fn said(self) -> Result<Option<(&'c str, Vec<u8>)>, StoreError> {
+        Ok(match self {
+            Word::Component(one) => Some((one.origin.as_str(), serde_json::to_vec(one)?)),
+            Word::Relation(one) => Some((one.origin.as_str(), relation_value(one)?)),
+            Word::Group(one) => Some((one.origin.as_str(), serde_json::to_vec(one)?)),
+            Word::Case(one) => Some((one.origin.as_str(), serde_json::to_vec(one)?)),
+            Word::NoComponent(_) | Word::NoRelation(_) | Word::NoGroup(_) | Word::NoCase(_) => None,
+        })
+    }
+}
+
+/// Only what the key of its row does not say, which is nothing as a rule: relations are most of an estate.
+fn relation_value(relation: &DeclaredRelation) -> Result<Vec<u8>, StoreError> {
+    let DeclaredRelation { from: _, kind: _, to: _, effect, origin: _, places: _ } = relation;
+    Ok(match effect {
+        Some(effect) => serde_json::to_vec(effect)?,
+        None => Vec::new(),
+    })
 }
 
 /// A record of any list.
@@ -225,13 +348,34 @@ impl Item {
         })
     }
 
-    /// Straight from the text: an intermediate tree of values would dominate the time to read a large estate.
-    pub(super) fn read(what: What, text: &[u8]) -> Result<Item, StoreError> {
+    /// From a row, or a side of a change. Straight from the text: an intermediate tree of values would dominate the time to read
+    /// a large estate.
+    pub(super) fn read(key: &[u8], origin: &str, value: &[u8]) -> Result<Item, StoreError> {
+        let (what, [from, kind, to]) = cut_key(&mut Cut(key))?;
         Ok(match what {
-            What::Component => Item::Component(serde_json::from_slice(text)?),
-            What::Relation => Item::Relation(serde_json::from_slice(text)?),
-            What::Group => Item::Group(serde_json::from_slice(text)?),
-            What::Case => Item::Case(serde_json::from_slice(text)?),
+            What::Component => Item::Component(serde_json::from_slice(value)?),
+            // Before format 4, all of it was in the value.
+            What::Relation if value.starts_with(b"{") => Item::Relation(serde_json::from_slice(value)?),
+            What::Relation => Item::Relation(DeclaredRelation {
+                from: from.to_owned(),
+                kind: kind.to_owned(),
+                to: to.to_owned(),
+                effect: if value.is_empty() { None } else { Some(serde_json::from_slice(value)?) },
+                origin: origin.to_owned(),
+                places: None,
+            }),
+            What::Group => Item::Group(serde_json::from_slice(value)?),
+            What::Case => Item::Case(serde_json::from_slice(value)?),
+        })
+    }
+
+    /// What [`Item::read`] reads.
+    pub(super) fn value(&self) -> Result<Vec<u8>, StoreError> {
+        Ok(match self {
+            Item::Component(one) => serde_json::to_vec(one)?,
+            Item::Relation(one) => relation_value(one)?,
+            Item::Group(one) => serde_json::to_vec(one)?,
+            Item::Case(one) => serde_json::to_vec(one)?,
         })
     }
 
@@ -250,8 +394,8 @@ fn rank(origin: &str) -> (u8, String) {
     (class, origin.to_owned())
 }
 
-/// One item merged from all origins: `None` if no origin declares it. Attributes of a component are merged one by one;
-/// relations, groups and cases are taken from the first origin.
+/// One item merged from all origins: `None` if no origin declares it, for to say more about it is not to declare it. Attributes of a
+/// component are merged one by one; relations, groups and cases are taken from the first origin.
 pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
     layers.sort_by_key(Item::rank);
     let mut layers = layers.into_iter();
@@ -262,6 +406,9 @@ pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
                 fill(merged, other);
             }
         }
+        if merged.extends {
+            return None;
+        }
     }
     Some(merged)
 }
@@ -270,6 +417,13 @@ pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
 fn fill(merged: &mut DeclaredComponent, other: DeclaredComponent) {
     if merged.name.as_ref().is_none_or(|name| *name == merged.id) {
         merged.name = other.name.or(merged.name.take());
+    }
+    if merged.kind.is_empty() {
+        merged.kind = other.kind;
+    }
+    if merged.extends && !other.extends {
+        merged.extends = false;
+        merged.origin = other.origin;
     }
     merged.owner = merged.owner.take().or(other.owner);
     merged.environment = merged.environment.take().or(other.environment);
@@ -303,7 +457,10 @@ fn json_of(value: &Written) -> Value {
 
 /// All fields of a layer, by name.
 fn said(layer: &DeclaredComponent) -> BTreeMap<String, Value> {
-    let mut said = BTreeMap::from([("type".to_owned(), Value::from(layer.kind.clone()))]);
+    let mut said = BTreeMap::new();
+    if !layer.kind.is_empty() {
+        said.insert("type".to_owned(), Value::from(layer.kind.clone()));
+    }
     let named = layer.name.clone().filter(|name| *name != layer.id);
     for (name, value) in [("name", &named), ("owner", &layer.owner), ("environment", &layer.environment), ("tier", &layer.tier)] {
         if let Some(value) = value {
@@ -316,25 +473,31 @@ fn said(layer: &DeclaredComponent) -> BTreeMap<String, Value> {
     said
 }
 
-/// Puts items into their lists, each in its order. A relation whose ends are not both there is left out.
-pub(super) fn records(revision: u64, items: impl IntoIterator<Item = Item>) -> Records {
-    let mut records = Records { revision, ..Records::default() };
-    for item in items {
+impl Records {
+    pub(super) fn push(&mut self, item: Item) {
         match item {
-            Item::Component(one) => records.components.push(one),
-            Item::Relation(one) => records.relations.push(one),
-            Item::Group(one) => records.groups.push(one),
-            Item::Case(one) => records.cases.push(one),
+            Item::Component(one) => self.components.push(one),
+            Item::Relation(one) => self.relations.push(one),
+            Item::Group(one) => self.groups.push(one),
+            Item::Case(one) => self.cases.push(one),
         }
     }
-    let Records { components, relations, groups, cases, .. } = &mut records;
-    components.sort_by(|a, b| a.id.cmp(&b.id));
-    let there: FxHashSet<&str> = components.iter().map(|one| one.id.as_str()).collect(); // lookup only
-    relations.retain(|one| there.contains(one.from.as_str()) && there.contains(one.to.as_str()));
-    relations.sort_by(|a, b| (&a.from, &a.kind, &a.to).cmp(&(&b.from, &b.kind, &b.to)));
-    groups.sort_by(|a, b| a.id.cmp(&b.id));
-    cases.sort_by(|a, b| a.id.cmp(&b.id));
-    records
+
+    /// Each list in the order of its ids.
+    pub(super) fn sort(&mut self) {
+        self.components.sort_by(|a, b| a.id.cmp(&b.id));
+        self.relations.sort_by(|a, b| (&a.from, &a.kind, &a.to).cmp(&(&b.from, &b.kind, &b.to)));
+        self.groups.sort_by(|a, b| a.id.cmp(&b.id));
+        self.cases.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+
+    /// Leaves out relations whose ends are not both there.
+    pub(super) fn without_loose_ends(mut self) -> Self {
+        let Records { components, relations, .. } = &mut self;
+        let there: FxHashSet<&str> = components.iter().map(|one| one.id.as_str()).collect(); // lookup only
+        relations.retain(|one| there.contains(one.from.as_str()) && there.contains(one.to.as_str()));
+        self
+    }
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use diag::text;
 use serde::Serialize;
 
 use super::damaged::{Journal, Keep, Reader, revision_of};
-use super::estate::{Estate, layer_key};
-use super::history::{Audit, Change};
-use super::records::{Item, Key};
-use super::tables::{Cut, LAYERS, Row, write_to};
+use super::estate::Estate;
+use super::history::{Audit, Entry, is_old};
+use super::layers::{layer_key, split};
+use super::records::Key;
+use super::tables::{LAYERS, Row, write_to};
 use super::{Store, StoreError};
 
 /// What was saved of a damaged store.
@@ -37,7 +38,7 @@ impl Salvage {
     }
 }
 
-/// Copies what is whole into a new store. The old one is not modified.
+/// Copies what is whole into a new store, of the newest format. The old one is not modified.
 pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
     if to.symlink_metadata().is_ok() {
         return Err(StoreError::Refused(text!("`{}` exists and was not overwritten", to.display())));
@@ -65,41 +66,46 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
         lost_declarations: all.unwrap_or(rows).saturating_sub(rows),
     };
     layers.extend(restored);
-    write(to, &journal, &layers)?;
+    layers.sort_unstable();
+    write(to, journal, &layers)?;
     Ok(saved)
 }
 
 /// The last change of each item, and its revision.
-fn present(journal: &Journal) -> BTreeMap<Key, (u64, Change)> {
+fn present(journal: &Journal) -> BTreeMap<Key, (u64, Entry)> {
     let mut last = BTreeMap::new();
-    for (key, value) in &journal.changes {
-        let change: Option<Change> = serde_json::from_slice(value).ok();
-        if let (Some(revision), Some(change)) = (revision_of(key), change)
-            && let Ok(item) = change.key()
-        {
-            last.insert(item, (revision, change));
+    for (key, row) in &journal.changes {
+        if let (Some(revision), Ok(entry)) = (revision_of(key), Entry::read(row)) {
+            last.insert(entry.key.clone(), (revision, entry));
         }
     }
     last
 }
 
 /// The items of the journal that have no declaration. What a lost revision may have changed since is not among them.
-fn missing(layers: &[Row], journal: &Journal, present: BTreeMap<Key, (u64, Change)>) -> Result<Vec<Row>, StoreError> {
-    let there = layers.iter().map(|(key, _)| Key::cut(&mut Cut(key))).collect::<Result<BTreeSet<_>, _>>()?;
+fn missing(layers: &[Row], journal: &Journal, present: BTreeMap<Key, (u64, Entry)>) -> Result<Vec<Row>, StoreError> {
+    let there = layers.iter().map(|(at, _)| Ok(split(at)?.0)).collect::<Result<BTreeSet<&[u8]>, StoreError>>()?;
     let known_since = journal.lost.last().copied().unwrap_or(0);
     let mut missing = Vec::new();
-    for (key, (revision, change)) in present {
-        let Some(after) = change.after.filter(|_| revision > known_since && !there.contains(&key)) else { continue };
-        let bytes = serde_json::to_vec(&after)?;
-        let item = Item::from_json(change.what, after)?;
-        missing.push((layer_key(&key, item.origin()), bytes));
+    for (key, (revision, entry)) in present {
+        let bytes = key.bytes();
+        let Some(after) = entry.after.filter(|_| revision > known_since && !there.contains(bytes.as_slice())) else { continue };
+        missing.push((layer_key(&bytes, after.origin()), after.value()?));
     }
     Ok(missing)
 }
 
-fn write(to: &Path, journal: &Journal, layers: &[Row]) -> Result<(), StoreError> {
-    let audit = |revision| journal.audit(revision).cloned().unwrap_or_else(|| lost(journal, revision));
+fn write(to: &Path, mut journal: Journal, layers: &[Row]) -> Result<(), StoreError> {
+    let audit = |revision| journal.audit(revision).cloned().unwrap_or_else(|| lost(&journal, revision));
     let audits: Vec<Audit> = (1..=journal.newest).map(audit).collect();
+    for (_, row) in &mut journal.changes {
+        // What cannot be read stays as it is.
+        if is_old(row)
+            && let Ok(new) = Entry::read(row).and_then(|entry| entry.bytes())
+        {
+            *row = new;
+        }
+    }
     let store = Store::open(to)?;
     let transaction = write_to(&store.db)?;
     Estate::open(&transaction)?.take_over(&audits, &journal.changes, layers)?;

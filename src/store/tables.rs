@@ -3,6 +3,8 @@
 //! Every table has bytes as keys and values. A key is made of parts of known width (ids of 16 bytes, hashes of 16, names with
 //! their length before them), so that keys with the same first parts are adjacent, and a range finds them.
 
+use std::ops::Bound;
+
 use diag::{Text, text};
 use indradb::{Edge, Identifier};
 use redb::{Database, Durability, ReadableTable, Table, TableDefinition, WriteTransaction};
@@ -20,16 +22,12 @@ pub(super) type Row = (Vec<u8>, Vec<u8>);
 pub(super) const META: Definition = TableDefinition::new("faultscope:meta");
 
 // The graph, as IndraDB sees it.
-/// id → type
+/// id → type, then the properties in JSON
 pub(super) const VERTICES: Definition = TableDefinition::new("graph:vertices");
-/// start, type, end → nothing
+/// start, type, end → the properties in JSON
 pub(super) const EDGES: Definition = TableDefinition::new("graph:edges");
 /// end, type, start → nothing
 pub(super) const REVERSED: Definition = TableDefinition::new("graph:edges_reversed");
-/// id, name → JSON
-pub(super) const VERTEX_PROPERTIES: Definition = TableDefinition::new("graph:vertex_properties");
-/// edge, name → JSON
-pub(super) const EDGE_PROPERTIES: Definition = TableDefinition::new("graph:edge_properties");
 /// name, hash of the value, id → nothing
 pub(super) const VERTEX_VALUES: Definition = TableDefinition::new("graph:vertex_values");
 /// name, hash of the value, edge → nothing
@@ -37,45 +35,26 @@ pub(super) const EDGE_VALUES: Definition = TableDefinition::new("graph:edge_valu
 /// names of properties that are indexed → nothing
 pub(super) const INDEXED: Definition = TableDefinition::new("graph:indexed");
 
-// The estate: layers, merged records, journal.
+// The estate: layers, from which it is merged whenever it is read, and the journal.
 /// kind, key of the item, origin → what that origin declares
 pub(super) const LAYERS: Definition = TableDefinition::new("estate:layers");
-/// kind, key of the item → the record, merged from its layers
-pub(super) const RECORDS: Definition = TableDefinition::new("estate:records");
 /// revision → who changed it, when, why
 pub(super) const AUDIT: Definition = TableDefinition::new("estate:audit");
 /// revision, number → an item before and after
 pub(super) const CHANGES: Definition = TableDefinition::new("estate:changes");
 
-pub(super) const ALL: [Definition; 13] = [
-    META,
-    VERTICES,
-    EDGES,
-    REVERSED,
-    VERTEX_PROPERTIES,
-    EDGE_PROPERTIES,
-    VERTEX_VALUES,
-    EDGE_VALUES,
-    INDEXED,
-    LAYERS,
-    RECORDS,
-    AUDIT,
-    CHANGES,
-];
+pub(super) const ALL: [Definition; 10] = [META, VERTICES, EDGES, REVERSED, VERTEX_VALUES, EDGE_VALUES, INDEXED, LAYERS, AUDIT, CHANGES];
 
 /// The tables with what they hold, in words.
-pub(super) fn parts() -> [(Definition, Text); 13] {
+pub(super) fn parts() -> [(Definition, Text); 10] {
     [
         (META, text!("the format")),
         (AUDIT, text!("the list of revisions")),
         (CHANGES, text!("the changes of the revisions")),
         (LAYERS, text!("the declarations of the origins")),
-        (RECORDS, text!("the estate as it is")),
         (VERTICES, text!("the vertices of the graph")),
         (EDGES, text!("the edges of the graph")),
         (REVERSED, text!("the reversed edges of the graph")),
-        (VERTEX_PROPERTIES, text!("the properties of vertices")),
-        (EDGE_PROPERTIES, text!("the properties of edges")),
         (VERTEX_VALUES, text!("the index of vertices")),
         (EDGE_VALUES, text!("the index of edges")),
         (INDEXED, text!("the list of indices")),
@@ -117,6 +96,17 @@ pub(super) fn keys_with(table: &impl ReadableTable<&'static [u8], &'static [u8]>
     Ok(keys)
 }
 
+/// Adds rows in the order of their keys behind all that are there. Whole pages are filled at once, which is several times faster
+/// than row by row, and leaves no page half empty.
+pub(super) fn append<K: AsRef<[u8]>, V: AsRef<[u8]>>(table: &mut Rows<'_>, rows: impl Iterator<Item = (K, V)>) -> Result<(), StoreError> {
+    let mut end = table.upper_bound_mut(Bound::<&[u8]>::Unbounded)?;
+    for (key, value) in rows {
+        end.insert_before(key.as_ref(), value.as_ref())?;
+    }
+    end.close()?;
+    Ok(())
+}
+
 pub(super) fn value_of(table: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     let found = table.get(key)?;
     Ok(found.map(|value| value.value().to_vec()))
@@ -136,11 +126,6 @@ pub(super) fn edge_key(edge: &Edge) -> Vec<u8> {
     [edge.outbound_id.as_bytes().as_slice(), &name_key(edge.t), edge.inbound_id.as_bytes()].concat()
 }
 
-/// The owner (an id or an edge), then the name.
-pub(super) fn property_key(owner: &[u8], name: Identifier) -> Vec<u8> {
-    [owner, name.as_str().as_bytes()].concat()
-}
-
 /// The name, the hash of the value, then the owner.
 pub(super) fn value_key(name: Identifier, value: &serde_json::Value, owner: &[u8]) -> Vec<u8> {
     [value_prefix(name, value).as_slice(), owner].concat()
@@ -153,10 +138,10 @@ pub(super) fn value_prefix(name: Identifier, value: &serde_json::Value) -> Vec<u
     [name_key(name).as_slice(), hash.as_bytes()].concat()
 }
 
-/// A text with its length before it, so that what follows is not mistaken for its end.
-pub(super) fn text_key(text: &str) -> Vec<u8> {
-    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    [length.to_be_bytes().as_slice(), text.as_bytes()].concat()
+/// Bytes with their length before them, so that what follows is not mistaken for their end.
+pub(super) fn push_bytes(key: &mut Vec<u8>, bytes: &[u8]) {
+    key.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    key.extend_from_slice(bytes);
 }
 
 /// Reads a key from its front.
@@ -182,10 +167,13 @@ impl<'b> Cut<'b> {
         Ok(Edge::new(self.id()?, self.name()?, self.id()?))
     }
 
-    pub(super) fn text(&mut self) -> Result<&'b str, StoreError> {
+    pub(super) fn bytes(&mut self) -> Result<&'b [u8], StoreError> {
         let length = <[u8; 4]>::try_from(self.take(4)?).map_err(|_| bad_key())?;
-        let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| bad_key())?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| bad_key())
+        self.take(usize::try_from(u32::from_be_bytes(length)).map_err(|_| bad_key())?)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'b str, StoreError> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| bad_key())
     }
 
     pub(super) fn rest(self) -> &'b [u8] {
@@ -198,23 +186,25 @@ pub(super) fn identifier(bytes: &[u8]) -> Result<Identifier, StoreError> {
     Identifier::new(text).map_err(|_| bad_key())
 }
 
-fn bad_key() -> StoreError {
+pub(super) fn bad_key() -> StoreError {
     StoreError::Broken(text!("a key is malformed"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cut, Edge, Identifier, Uuid, edge_key, property_key, text_key};
+    use super::{Cut, Edge, Identifier, Uuid, edge_key, push_bytes};
 
     #[test]
     fn keys_come_back() {
         let name = |text: &str| Identifier::new(text).unwrap();
         let edge = Edge::new(Uuid::from_u128(7), name("依赖"), Uuid::from_u128(9));
-        let key = property_key(&edge_key(&edge), name("origin"));
+        let key = [edge_key(&edge).as_slice(), b"origin"].concat();
         let mut cut = Cut(&key);
         assert_eq!(cut.edge().unwrap(), edge);
         assert_eq!(cut.rest(), b"origin");
-        let key = [text_key("a"), text_key("")].concat();
+        let mut key = Vec::new();
+        push_bytes(&mut key, b"a");
+        push_bytes(&mut key, b"");
         let mut cut = Cut(&key);
         assert_eq!((cut.text().unwrap(), cut.text().unwrap(), cut.text().is_err()), ("a", "", true));
     }

@@ -78,6 +78,7 @@ impl Lang {
             RiskRule::LeansOnLesser => {
                 ("more important components gain dependencies on less important ones", "高等级组件新增了对低等级组件的依赖")
             }
+            RiskRule::DrainBlocked => ("disruption budgets block a drain", "中断预算阻止摘流"),
         };
         match self {
             Lang::En => english,
@@ -135,6 +136,14 @@ impl Lang {
         }
     }
 
+    /// Why a drain cannot be done: a disruption budget gives up no pod.
+    pub fn budget_blocks(self, budget: &str, component: &str, living: usize, need: usize, pods: &str) -> String {
+        match self {
+            Lang::En => format!("disruption budget {budget} blocks it: {component} has {living} pods and must keep {need} ({pods})"),
+            Lang::Zh => format!("中断预算 {budget} 阻止驱逐：{component} 有 {living} 个容器组，须保留 {need} 个（{pods}）"),
+        }
+    }
+
     /// A group at its worst moment.
     pub fn group_at_worst(self, view: &GroupView, lost: &str) -> String {
         let GroupView { group, living, members, need, left, .. } = view;
@@ -184,6 +193,7 @@ impl Lang {
             (Lang::En, Read::Log { near }) => format!("log {} {name}", if *near { "near" } else { "on" }),
             (Lang::En, Read::Change { near }) => format!("change {} {name}", if *near { "near" } else { "on" }),
             (Lang::En, Read::Report { near }) => format!("report {} {name}", if *near { "near" } else { "on" }),
+            (Lang::En, Read::Event { near }) => format!("event {} {name}", if *near { "near" } else { "on" }),
             (Lang::En, Read::Probe) => format!("probe of {name}"),
             (Lang::En, Read::Neighbors) => format!("neighbors of {name}"),
             (Lang::Zh, Read::State { state }) => Lang::behind(&name, &format!("“{}”状态", self.named_state(model, kind, state))),
@@ -191,6 +201,7 @@ impl Lang {
             (Lang::Zh, Read::Log { near }) => Lang::behind(&name, if *near { "周边的日志" } else { "的日志" }),
             (Lang::Zh, Read::Change { near }) => Lang::behind(&name, if *near { "周边的变更" } else { "的变更" }),
             (Lang::Zh, Read::Report { near }) => Lang::behind(&name, if *near { "周边的用户反馈" } else { "的用户反馈" }),
+            (Lang::Zh, Read::Event { near }) => Lang::behind(&name, if *near { "周边的事件" } else { "的事件" }),
             (Lang::Zh, Read::Probe) => Lang::behind(&name, "的探测结果"),
             (Lang::Zh, Read::Neighbors) => Lang::behind(&name, "的相邻组件"),
         }

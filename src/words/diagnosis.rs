@@ -13,6 +13,9 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     for suspect in diagnosis.incidents.iter_mut().flat_map(|incident| &mut incident.suspects) {
         writer.suspect(suspect);
     }
+    for step in diagnosis.incidents.iter_mut().flat_map(|incident| &mut incident.impact).flat_map(|view| &mut view.softens) {
+        step.text = writer.softening(&step.what);
+    }
     for advice in &mut diagnosis.solutions {
         if let Some(undo) = &advice.undo {
             advice.text = writer.undo(undo);
@@ -20,6 +23,9 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     }
     for found in diagnosis.cases.iter_mut().flat_map(|case| &mut case.matched) {
         found.text = writer.matched(&found.what);
+    }
+    for view in &mut diagnosis.before {
+        view.earlier.text = writer.path(&view.earlier.path);
     }
     for miss in &mut diagnosis.near_misses {
         writer.tell_evidence(&mut miss.lacked);
@@ -36,6 +42,11 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
     }
     for signal in diagnosis.unexplained.iter_mut().chain(&mut diagnosis.unplaced) {
         writer.signal(signal);
+    }
+    for view in &mut diagnosis.unplaced_because {
+        let chinese = writer.lang() == Lang::Zh;
+        view.reason.text = view.reason.what.words().shown(chinese);
+        view.remedy = view.reason.what.remedy().map(|remedy| remedy.shown(chinese));
     }
     for group in &mut diagnosis.groups {
         group.name = writer.group_name(group);

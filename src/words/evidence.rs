@@ -1,6 +1,6 @@
 //! Evidence in words: what was found for a condition, or why it is unknown.
 
-use engine::{Element, EvidenceView, Found, Gap, Missing, Sample, Side, Unbound};
+use engine::{Element, EventView, EvidenceView, Found, Gap, InstanceView, Missing, Sample, SampleView, Side, Unbound};
 use value::{Time, Truth};
 
 use super::{Lang, Writer};
@@ -13,7 +13,7 @@ impl Writer<'_> {
     pub fn evidence(&self, view: &EvidenceView) -> String {
         let not = if view.negated { self.say("not ", "非：") } else { "" };
         let about = view.component.as_ref().map_or_else(String::new, |component| format!("{component}: "));
-        let found = self.found(&view.found, view.time);
+        let found = self.found(&view.found, view.time) + &self.events(&view.sources);
         let condition = if view.component.is_some() { without_variable(view) } else { view.condition.as_str() };
         if found.is_empty() { format!("{not}{about}{condition}") } else { format!("{not}{about}{condition} — {found}") }
     }
@@ -220,6 +220,7 @@ impl Writer<'_> {
                     "metrics" => "指标",
                     "logs" => "日志",
                     "changes" => "变更",
+                    "events" => "事件",
                     "reports" => "用户反馈",
                     other => other,
                 };
@@ -254,26 +255,75 @@ impl Writer<'_> {
         }
     }
 
-    /// A signal that a condition rests on.
-    pub fn sample(&self, sample: &Sample) -> String {
+    /// A signal that a condition rests on, and the instance that it is on.
+    fn source(&self, source: &SampleView) -> String {
+        let Some(InstanceView { component, kind, of, listed }) = &source.instance else { return self.sample(&source.signal, "") };
+        let kind = self.lang().kind(self.estate.model(), kind);
+        let on = match (self.lang(), listed) {
+            (Lang::En, true) => format!(" on {kind} {component} (of {of})"),
+            (Lang::En, false) => format!(" on {kind} {component} (of {of}, not in the topology)"),
+            (Lang::Zh, true) => format!("，位于{kind} {component}（属于 {of}）"),
+            (Lang::Zh, false) => format!("，位于{kind} {component}（属于 {of}，不在拓扑中）"),
+        };
+        self.sample(&source.signal, &on)
+    }
+
+    fn sample(&self, sample: &Sample, on: &str) -> String {
         let zh = self.lang() == Lang::Zh;
-        match sample {
-            Sample::Alert { name, since } if zh => format!("告警 {name}，始于 {}", self.clock(*since)),
-            Sample::Alert { name, since } => format!("alert {name} since {}", self.clock(*since)),
+        let told = match sample {
+            Sample::Alert { name, since } if zh => return format!("告警 {name}{on}，始于 {}", self.clock(*since)),
+            Sample::Alert { name, since } => return format!("alert {name}{on} since {}", self.clock(*since)),
             Sample::Series { series } => format!("{} {series}", self.say("series", "指标序列")),
             Sample::Log { time, line } => format!("{} {line}", self.clock(*time)),
             Sample::Change { time, line } => format!("{} {}{line}", self.clock(*time), self.say("change: ", "变更：")),
             Sample::Probe { time, success: true } => format!("{} {}", self.clock(*time), self.say("probe succeeded", "探测成功")),
             Sample::Probe { time, success: false } => format!("{} {}", self.clock(*time), self.say("probe failed", "探测失败")),
+            Sample::Event(event) if event.message.is_empty() => self.event(event),
+            Sample::Event(event) => format!("{}{}{}", self.event(event), self.say(": ", "："), event.message),
             Sample::Report { time, line } => format!("{} {}{line}", self.clock(*time), self.say("report: ", "用户反馈：")),
-        }
+        };
+        format!("{told}{on}")
+    }
+
+    /// What a cluster said, first of all that a condition found.
+    fn events(&self, sources: &[SampleView]) -> String {
+        let mut events = sources.iter().filter_map(|source| if let Sample::Event(event) = &source.signal { Some(event) } else { None });
+        let Some(first) = events.next() else { return String::new() };
+        let more = match (events.count(), self.lang()) {
+            (0, _) => String::new(),
+            (more, Lang::En) => format!(", … {more} more"),
+            (more, Lang::Zh) => format!("，…另有 {more} 个"),
+        };
+        format!("{}{}{more}", self.say(": ", "："), self.event(first))
+    }
+
+    /// What a cluster said: `10:05:00 OOMKilled of Pod shop/order-db-0, 2 times since 10:01:00`.
+    fn event(&self, event: &EventView) -> String {
+        let EventView { reason, object, count, first, last, message: _ } = event;
+        let (since, at) = (self.clock(*first), self.clock(*last));
+        let zh = self.lang() == Lang::Zh;
+        let what = match (object.is_empty(), zh) {
+            (true, _) => reason.clone(),
+            (false, true) => format!("{object} {reason}"),
+            (false, false) => format!("{reason} of {object}"),
+        };
+        let times = match (first < last, *count > 1, zh) {
+            (true, true, true) => format!("，自 {since} 起 {count} 次"),
+            (true, true, false) => format!(", {count} times since {since}"),
+            (true, false, true) => format!("，自 {since} 起"),
+            (true, false, false) => format!(", since {since}"),
+            (false, true, true) => format!("，{count} 次"),
+            (false, true, false) => format!(", {count} times"),
+            (false, false, _) => String::new(),
+        };
+        format!("{at} {what}{times}")
     }
 
     /// Writes the words of one condition.
     pub fn tell_evidence(&self, view: &mut EvidenceView) {
         view.text = self.evidence(view);
         for source in &mut view.sources {
-            source.text = self.sample(&source.signal);
+            source.text = self.source(source);
         }
     }
 

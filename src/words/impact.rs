@@ -1,6 +1,37 @@
-//! The sentences of `impact`: what a fault takes down, what redundancy is left.
+//! The sentences of `impact`: what a fault takes down, where it is milder, what redundancy is left.
 
-use super::Lang;
+use estate::SoftenedBy;
+use localize::SofteningView;
+
+use super::{Lang, Writer};
+
+impl Writer<'_> {
+    /// From where on a path is milder, and why: `degraded from gateway-1 on: calls takes nothing down`.
+    pub fn softening(&self, view: &SofteningView) -> String {
+        let (state, component) = (self.lang().state(view.to), &view.component);
+        let kind = |kind: &str| self.lang().relation(self.estate.model(), kind);
+        match self.lang() {
+            Lang::En => {
+                let why = match &view.by {
+                    SoftenedBy::Kind { kind: of } => format!("{} takes nothing down", kind(of)),
+                    SoftenedBy::Relation { kind: of } => format!("this {} has an effect of its own", kind(of)),
+                    SoftenedBy::Redundancy { group, left, members, need } => format!("{group} keeps {left} of {members}, needs {need}"),
+                    SoftenedBy::NotDown { before } => format!("{before} is not down"),
+                };
+                format!("{state} from {component} on: {why}")
+            }
+            Lang::Zh => {
+                let why = match &view.by {
+                    SoftenedBy::Kind { kind: of } => format!("“{}”关系不会使其不可用", kind(of)),
+                    SoftenedBy::Relation { kind: of } => format!("该“{}”关系单独声明了影响", kind(of)),
+                    SoftenedBy::Redundancy { group, left, members, need } => format!("{group} 剩余 {left}/{members}，需要 {need}"),
+                    SoftenedBy::NotDown { before } => format!("{before} 并非不可用"),
+                };
+                format!("自 {component} 起{state}：{why}")
+            }
+        }
+    }
+}
 
 impl Lang {
     /// How many are what: `4 degraded`.

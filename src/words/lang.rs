@@ -65,6 +65,7 @@ words! {
     near_misses: "Near misses", "接近命中的规则";
     unexplained: "Unexplained", "未解释的信号";
     unplaced: "Unplaced", "未定位到组件的信号";
+    why_unplaced: "Why without a component", "未定位到组件的原因";
     suppressed: "Suppressed as symptoms", "已抑制的告警（属于症状）";
     set_aside: "Not counted", "未计入的规则";
     signals: "Signals", "信号统计";
@@ -131,7 +132,7 @@ words! {
 
 /// Every fixed phrase of a report, in English and in Chinese: for tests that hold one against the other.
 pub fn fixed_words() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let tables = [FIXED, super::bench::FIXED, super::eval::FIXED, super::walk::FIXED, super::why::FIXED];
+    let tables = [FIXED, super::bench::FIXED, super::eval::FIXED, super::known::FIXED, super::walk::FIXED, super::why::FIXED];
     tables.into_iter().flatten().copied()
 }
 
@@ -226,6 +227,7 @@ impl Lang {
             (Lang::Zh, "metrics") => "指标".to_owned(),
             (Lang::Zh, "logs") => "日志".to_owned(),
             (Lang::Zh, "changes") => "变更".to_owned(),
+            (Lang::Zh, "events") => "事件".to_owned(),
             (Lang::Zh, "reports") => "用户反馈".to_owned(),
             (Lang::Zh, "probes") => "探测".to_owned(),
             (Lang::En | Lang::Zh, other) => other.to_owned(),

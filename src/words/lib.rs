@@ -7,6 +7,7 @@ mod diagnosis;
 mod eval;
 mod evidence;
 mod impact;
+mod known;
 mod lang;
 mod locale;
 mod marks;

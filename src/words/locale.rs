@@ -50,6 +50,14 @@ impl Zone {
         self.at(time).map_or_else(|| "?".to_owned(), |zoned| zoned.strftime("%H:%M:%S").to_string())
     }
 
+    /// The day of the week, from Monday 0, and the minute of that day.
+    pub fn week_minute(&self, time: Time) -> Option<(usize, u32)> {
+        let zoned = self.at(time)?;
+        let day = usize::try_from(zoned.weekday().to_monday_zero_offset()).ok()?;
+        let minute = 60 * u32::try_from(zoned.hour()).ok()? + u32::try_from(zoned.minute()).ok()?;
+        Some((day, minute))
+    }
+
     /// Date and time of day: `2025-06-01 10:15:00`.
     pub fn moment(&self, time: Time) -> String {
         self.at(time).map_or_else(|| time.to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())

@@ -1,6 +1,8 @@
 //! What several tests share.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part")]
 
+pub mod running;
+
 use std::path::{Path, PathBuf};
 
 pub fn root() -> PathBuf {

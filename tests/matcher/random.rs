@@ -67,6 +67,13 @@ pub enum Step {
         at: i64,
         text: &'static str,
     },
+    /// Of a cluster, kept as a line or as a change.
+    Event {
+        component: Option<String>,
+        at: i64,
+        reason: &'static str,
+        change: bool,
+    },
     Probe {
         from: Option<String>,
         to: String,
@@ -121,7 +128,15 @@ const COMPONENTS: &[(&str, &str)] = &[
     ("h2", "host"),
     ("g1", "gateway"),
     ("n1", "subnet"),
+    // What comes and goes for the services.
+    ("p1", "pod"),
+    ("p2", "pod"),
+    ("p3", "pod"),
+    ("k1", "container"),
 ];
+
+/// The components of the alerts of each number; the last is on none.
+const ALERTING: &[&str] = &["db1", "p1", "c1", "k1", "s1", "s2", "p2"];
 
 fn estate(dice: &mut Dice) -> String {
     let mut text = String::from("components:\n");
@@ -152,6 +167,26 @@ fn estate(dice: &mut Dice) -> String {
             }
         }
     }
+    for pod in of(&["pod"]) {
+        for service in of(&["service"]) {
+            if dice.chance(45) {
+                let _ = match dice.below(3) {
+                    0 => writeln!(relations, "  - {{from: {pod}, kind: belongs_to, to: {service}}}"),
+                    _ => writeln!(relations, "  - {{from: {service}, kind: runs_on, to: {pod}}}"),
+                };
+            }
+        }
+        for host in of(&["host"]) {
+            if dice.chance(40) {
+                let _ = writeln!(relations, "  - {{from: {pod}, kind: runs_on, to: {host}}}");
+            }
+        }
+        for container in of(&["container"]) {
+            if dice.chance(50) {
+                let _ = writeln!(relations, "  - {{from: {pod}, kind: contains, to: {container}}}");
+            }
+        }
+    }
     for host in of(&["host"]) {
         for net in of(&["subnet"]) {
             if dice.chance(70) {
@@ -177,6 +212,8 @@ const METRICS: &[(&str, &[&str])] = &[
     ("database", &["cpu_usage", "cpu_usage", "connections"]),
     ("redis", &["cpu_usage", "cpu_usage", "hit_rate"]),
     ("service", &["cpu_usage", "cpu_usage", "error_rate"]),
+    ("pod", &["cpu_usage", "cpu_usage", "error_rate"]),
+    ("container", &["cpu_usage", "error_rate"]),
 ];
 
 fn unit(metric: &str) -> &'static str {
@@ -193,6 +230,7 @@ fn metrics(kind: &str) -> &'static [&'static str] {
 
 const TEXTS: &[&str] = &["slow", "time", "pool", "Slow pool", "timeouts"];
 const LEVELS: &[&str] = &["error", "info"];
+const REASONS: &[&str] = &["BackOff", "Killing"];
 
 /// An atomic condition; `prefix` is `db.` or nothing inside of a quantifier, `on` the place of events.
 fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
@@ -210,7 +248,7 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
         _ => "",
     };
     let n = dice.range(1, 4);
-    match dice.below(20) {
+    match dice.below(22) {
         0..=5 => format!("{prefix}{metric} {op} {bound}{unit}"),
         6 => format!("{stat} of {prefix}{metric} within {minutes}m {op} {bound}{unit}"),
         7 => format!("{prefix}{metric} {} {}% within {minutes}m", dice.pick(&["rises", "falls"]), dice.range(5, 90)),
@@ -231,12 +269,14 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
         14 | 15 => format!("at least {n} logs {text}{with} {on}{within}"),
         16 => format!("change \"deploy\" {on}{within}"),
         17 if !prefix.is_empty() => format!("script big({}) > {bound}", prefix.trim_end_matches('.')),
+        18 => format!("event \"{}\" {on}{within}", dice.pick(REASONS)),
+        19 => format!("at least {n} events \"{}\"{with} {on}{within}", dice.pick(REASONS)),
         _ => format!("at least {n} alerts {text}{with} {on}{within}"),
     }
 }
 
 fn set(dice: &mut Dice, variable: &str) -> (String, &'static str) {
-    let (set, kind) = match dice.below(9) {
+    let (set, kind) = match dice.below(10) {
         0 => (format!("dependents of {variable}"), "service"),
         1 => (format!("direct dependents of {variable}"), "service"),
         2 => (format!("dependencies of {variable}"), "database"),
@@ -245,6 +285,7 @@ fn set(dice: &mut Dice, variable: &str) -> (String, &'static str) {
         5 => (format!("peers of {variable} in group"), "service"),
         6 => ("members of \"pool\"".to_owned(), "service"),
         7 => ("host".to_owned(), "host"),
+        8 => (format!("direct dependencies of {variable} via runs_on"), "service"),
         _ => (format!("dependents of {variable} where type = service and owner = \"a\""), "service"),
     };
     // What every type has, where the set may hold any type.
@@ -276,7 +317,8 @@ fn quantified(dice: &mut Dice, variable: &str) -> String {
 
 fn leaf(dice: &mut Dice, variables: &[(&str, &str)]) -> String {
     if variables.is_empty() {
-        return match dice.below(4) {
+        return match dice.below(5) {
+            4 => format!("at least {} events \"BackOff\" with same level", dice.range(1, 4)),
             0 => format!("at least {} alerts \"slow\"", dice.range(1, 4)),
             1 => format!("at least {} reports with same region within {}m", dice.range(1, 4), dice.range(1, 6)),
             2 => format!("any service has ({})", atom(dice, "service", "", "")),
@@ -293,11 +335,11 @@ fn leaf(dice: &mut Dice, variables: &[(&str, &str)]) -> String {
         }
         4 => {
             let (set, _) = set(dice, variable);
-            format!("log \"pool\" on {set}")
+            format!("{} on {set}", dice.pick(&["log \"pool\"", "at least 2 events \"BackOff\""]))
         }
         5 => format!("no other rule explains {variable}"),
         6 => "at least 2 alerts \"slow\"".to_owned(),
-        7 => format!("alert \"slow\" on host of {variable}"),
+        7 => format!("alert \"slow\" on {} of {variable}", dice.pick(&["host", "host", "pod"])),
         8 if variables.len() > 1 => {
             format!("{}.cpu_usage > {}.cpu_usage", variables[0].0, variables[1].0)
         }
@@ -328,8 +370,8 @@ fn condition(dice: &mut Dice, variables: &[(&str, &str)], depth: u64) -> String 
 
 fn rule(dice: &mut Dice, number: usize) -> String {
     let filters = ["", "", "", " where tier = core", " where owner = \"a\"", " where tier != core and owner = \"b\""];
-    let kinds = ["database", "redis", "service", "host", "component"];
-    let (given, variables): (String, Vec<(&str, &str)>) = match dice.below(12) {
+    let kinds = ["database", "redis", "service", "service", "host", "component", "pod"];
+    let (given, variables): (String, Vec<(&str, &str)>) = match dice.below(13) {
         0 => (String::new(), Vec::new()),
         1..=5 => {
             let kind = dice.pick(&kinds);
@@ -341,6 +383,7 @@ fn rule(dice: &mut Dice, number: usize) -> String {
             vec![("x", "service"), ("y", "redis"), ("z", "database")],
         ),
         9 => ("x: service, y: host, x runs_on y".to_owned(), vec![("x", "service"), ("y", "host")]),
+        11 => ("x: service, y: pod, x runs_on y".to_owned(), vec![("x", "service"), ("y", "pod")]),
         10 => ("x: host, y: host, x shares subnet with y".to_owned(), vec![("x", "host"), ("y", "host")]),
         _ => ("x: service, y: service, x depends_on y at any distance".to_owned(), vec![("x", "service"), ("y", "service")]),
     };
@@ -373,7 +416,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
     };
     let text = *dice.pick(TEXTS);
     let level = *dice.pick(LEVELS);
-    match dice.below(24) {
+    match dice.below(26) {
         0..=5 => Step::Wait(*dice.pick(&[1, 1000, 15_000, 30_000, 30_000, 60_000, 60_000, 119_999, 120_000, 300_001])),
         6..=13 => {
             let (component, kind) = if dice.chance(75) { *dice.pick(focus) } else { *dice.pick(COMPONENTS) };
@@ -386,7 +429,13 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
                 _ if metric == "up" => f64::from(u8::from(dice.chance(50))),
                 _ => f64::from(i32::try_from(dice.range(0, 101)).unwrap()),
             };
-            Step::Sample { component: component.to_owned(), metric, series: u8::from(dice.chance(15)), at, value }
+            Step::Sample {
+                component: component.to_owned(),
+                metric,
+                series: if dice.chance(20) { u8::try_from(dice.range(1, 3)).unwrap() } else { 0 },
+                at,
+                value,
+            }
         }
         14..=16 => {
             let ends = match dice.below(4) {
@@ -397,7 +446,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
             // What is the same alert says the same.
             let number = u8::try_from(dice.below(8)).unwrap();
             let (text, level) = (TEXTS[usize::from(number) % TEXTS.len()], LEVELS[usize::from(number) % LEVELS.len()]);
-            let component = COMPONENTS.get(usize::from(number)).filter(|_| number < 7).map(|(id, _)| (*id).to_owned());
+            let component = ALERTING.get(usize::from(number)).map(|id| (*id).to_owned());
             Step::Alert { component, number, at, ends, text, level }
         }
         17 | 18 => Step::Log { component: maybe(dice), at, text, level },
@@ -410,6 +459,7 @@ fn step(dice: &mut Dice, focus: &[(&str, &str)], steps: &[Step], estates: usize)
         },
         21 => Step::Report { component: maybe(dice), at, text, region: if dice.chance(50) { "x" } else { "y" } },
         22 if !steps.is_empty() => Step::Again(usize::try_from(dice.below(steps.len() as u64)).unwrap()),
+        24..=25 => Step::Event { component: maybe(dice), at, reason: dice.pick::<&str>(REASONS), change: dice.chance(30) },
         23 if dice.chance(30) => Step::Estate(usize::try_from(dice.below(estates as u64)).unwrap()),
         23 if dice.chance(30) => Step::Restart,
         _ => Step::Wait(10_000),

@@ -100,6 +100,7 @@ impl Ledger {
                 .map(|((component, metric, key), points)| Series {
                     origin: key.origin.clone(),
                     component: Some(*component),
+                    instance: key.instance.clone(),
                     metric: metric.clone(),
                     modelled: true,
                     labels: key.labels.clone(),
@@ -232,12 +233,19 @@ fn baseline(estate: &Snapshot) -> Vec<Series> {
     let one = |id: &str, metric: &str, base: f64| Series {
         origin: Origin { file: "baseline.json".to_owned(), index: 0 },
         component: estate.find(id),
+        instance: None,
         metric: metric.to_owned(),
         modelled: true,
         labels: BTreeMap::new(),
         points: (0..30).map(|at| (START.minus(90_000_000).plus(at * MINUTE), base + f64::from(i32::try_from(at % 7).unwrap()))).collect(),
     };
-    vec![one("db1", "cpu_usage", 40.0), one("s1", "cpu_usage", 30.0), one("s2", "error_rate", 5.0)]
+    vec![
+        one("db1", "cpu_usage", 40.0),
+        one("s1", "cpu_usage", 30.0),
+        one("s2", "error_rate", 5.0),
+        one("p1", "cpu_usage", 60.0),
+        one("p2", "error_rate", 20.0),
+    ]
 }
 
 impl Run {
@@ -386,6 +394,8 @@ impl Run {
                 series: Arc::new(SeriesKey {
                     labels: labels("n", &series.to_string()),
                     origin: Origin { file: "metrics.json".to_owned(), index: usize::from(*series) },
+                    // One that nobody imported.
+                    instance: (*series == 2).then(|| "p9".to_owned()),
                 }),
                 time: now.plus(*at),
                 value: *value,
@@ -409,6 +419,7 @@ impl Run {
                         Some(Fact::Alert(Alert {
                             origin: origin("alerts.json"),
                             component: place(component),
+                            instance: None,
                             name: "Name".to_owned(),
                             text: format!("Name\n{text}"),
                             summary: String::new(),
@@ -428,6 +439,7 @@ impl Run {
             Step::Log { component, at, text, level } => Some(Fact::Log(LogLine {
                 origin: origin("logs.json"),
                 component: place(component),
+                instance: None,
                 time: now.plus(*at),
                 text: (*text).to_owned(),
                 labels: labels("level", level),
@@ -435,10 +447,23 @@ impl Run {
             Step::Change { component, at, text } => Some(Fact::Change(Change {
                 origin: origin("events.ndjson"),
                 component: place(component),
+                instance: None,
                 time: now.plus(*at),
                 text: (*text).to_owned(),
                 attributes: BTreeMap::new(),
             })),
+            Step::Event { component, at: offset, reason, change } => {
+                let (component, time) = (place(component), now.plus(*offset));
+                let mut said = labels("source", signal::KUBERNETES);
+                said.insert("reason".to_owned(), (*reason).to_owned());
+                said.insert("level".to_owned(), if at.is_multiple_of(2) { "error" } else { "info" }.to_owned());
+                let origin = origin("events.ndjson");
+                Some(if *change {
+                    Fact::Change(Change { origin, component, instance: None, time, text: format!("{reason}\nm"), attributes: said })
+                } else {
+                    Fact::Log(LogLine { origin, component, instance: None, time, text: format!("{reason}: m"), labels: said })
+                })
+            }
             Step::Probe { from, to, at, success } => Some(Fact::Probe(Probe {
                 origin: origin("events.ndjson"),
                 from: place(from),

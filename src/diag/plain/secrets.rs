@@ -8,6 +8,9 @@ use std::ops::Range;
 /// A key that contains one of these has a secret value.
 const SECRETS: &[&str] = &["authorization", "cookie", "password", "passwd", "secret", "token", "api-key", "api_key", "apikey"];
 
+/// What follows one of these in a URL is a secret: the webhooks of Slack and Feishu.
+const SECRET_PATHS: &[&str] = &["hooks.slack.com/services/", "/open-apis/bot/v2/hook/"];
+
 /// Whether the value under a key, or a header of this name, is a secret.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
@@ -48,7 +51,7 @@ pub fn address(url: &str) -> String {
 /// The text of a file with secrets replaced by stars, so that its lines can be quoted: user, password and query values of URLs, and
 /// values under keys that name a secret. The length in bytes and all line breaks stay the same. A value that starts with `$` only names
 /// a variable.
-pub(crate) fn mask(text: &str) -> String {
+pub fn mask(text: &str) -> String {
     let mut found = Vec::new();
     urls(text, &mut found);
     logins(text, &mut found);
@@ -83,6 +86,11 @@ fn urls(text: &str, found: &mut Vec<Range<usize>>) {
         done = from + url.len();
         if let Some(user) = url.rfind('@') {
             found.push(from..from + user);
+        }
+        for marker in SECRET_PATHS {
+            if let Some((path, _)) = url.split_once(marker) {
+                found.push(from + path.len() + marker.len()..from + url.len());
+            }
         }
         if let Some((path, query)) = url.split_once('?') {
             let mut start = from + path.len() + 1;
@@ -360,6 +368,8 @@ mod tests {
         for (line, expected) in [
             ("{url: 'http://h/x?token=ab&y=c', z: 1}", "{url: 'http://h/x?token=**&y=*', z: 1}"),
             ("url: http://h/x?ab # c", "url: http://h/x?** # c"),
+            ("url: https://hooks.slack.com/services/T/B/x", "url: https://hooks.slack.com/services/*****"),
+            ("url: https://open.feishu.cn/open-apis/bot/v2/hook/ab-c # d", "url: https://open.feishu.cn/open-apis/bot/v2/hook/**** # d"),
             ("url: http://h/x?a=b@c", "url: http://*********"),
             ("url: 'http://u:a/b@h/x'", "url: 'http://*****@h/x'"),
             ("url: \"http://u:a?b@h\"", "url: \"http://*******\""),

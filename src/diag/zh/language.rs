@@ -72,6 +72,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("the end of the clause", "子句的结尾"),
     ("a condition", "条件"),
     ("a quoted string", "带引号的字符串"),
+    ("a reason such as `\"OOMKilled\"`", "原因（如 `\"OOMKilled\"`）"),
     ("a name", "名称"),
     ("a variable", "变量"),
     ("a metric such as `db.connections`", "指标（如 `db.connections`）"),

@@ -24,6 +24,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("failed at `{}`: {}", "在 `{}` 处失败：{}"),
     ("failed: {}", "失败：{}"),
     ("no such host", "没有这个主机"),
+    ("samples before {} are not kept any more: what rests on them is unknown", "{} 之前的样本已不再保留：依赖这些样本的条件无法判断"),
     ("name the folder that contains `rules/` and `topology/`", "请指定包含 `rules/` 和 `topology/` 的目录"),
     ("`{}` is not a project: it has no `rules/`, `topology/` or `cases/`", "`{}` 不是项目：其中没有 `rules/`、`topology/` 或 `cases/`"),
     ("name the project folder, or start one there: `faultscope init`", "请指定项目目录，或在那里新建项目：`faultscope init`"),

@@ -32,6 +32,12 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("not found", "未找到"),
     ("wrong number of arguments for `{}`: expected {}, found {}", "`{}` 的参数个数不对：应为 {} 个，实际 {} 个"),
     ("in this call", "在此调用中"),
+    ("no known event has the reason `{}`", "没有已知事件的原因是 `{}`"),
+    ("not a known reason", "不是已知的原因"),
+    (
+        "write it as `kubectl get events` shows it, in the column REASON; the reason of an operator of your own may stay",
+        "请按 `kubectl get events` 的 REASON 列书写；自有 operator 的原因可以保留",
+    ),
     ("only log conditions have a source", "只有日志条件才有日志源"),
     ("not a log condition", "不是日志条件"),
     ("remove `from …`", "请去掉 `from …`"),
@@ -238,4 +244,10 @@ pub(super) const PART: &[(&str, &str)] = &[
         "add with `and` what else was seen then: a metric, a text in its own words, or where: `alert \"timeout\" on s`, with `given s: service`",
         "请用 `and` 补充当时的其他现象：指标、更具体的文本，或位置：`alert \"timeout\" on s`，并写 `given s: service`",
     ),
+    ("nothing says how several series of metric `{}` on one component combine", "没有说明同一组件上指标 `{}` 的多条序列如何合并"),
+    (
+        "add `aggregate`: `max` or `min` if the worst counts, `sum` if they add up, `mean` if they share",
+        "请加上 `aggregate`：以最差者为准用 `max` 或 `min`，可相加用 `sum`，共同分担用 `mean`",
+    ),
+    ("rules would read their mean", "规则读到的将是它们的平均值"),
 ];

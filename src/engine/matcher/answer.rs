@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use compile::plan::Cond;
 use estate::ComponentId;
-use signal::{Facts, Series};
+use signal::{Facts, Probe, Series, SeriesKey};
 use value::{DAY, Time};
 
 use super::super::evaluate::Env as PlainEnv;
@@ -17,7 +17,7 @@ use super::eval::{Env, Valued};
 use super::gates::{Input, inputs};
 use super::network::{MetricId, PatternId, Use};
 use super::node::Node;
-use super::store::NOWHERE;
+use super::store::{Buffer, NOWHERE};
 use signal::Signal;
 
 /// How far ahead to search for the next change of a condition with a script.
@@ -171,23 +171,32 @@ impl Matcher {
 
     fn facts(&self, reads: &Reads) -> Facts {
         let mut facts = Facts { present: self.present, ..Facts::default() };
+        // A series of an instance is in the cells of its workloads too.
+        let mut told: BTreeMap<(MetricId, ComponentId, &SeriesKey), &Buffer> = BTreeMap::new();
+        let mut healthy: BTreeSet<usize> = BTreeSet::new();
         for (component, metric) in &reads.cells {
-            let name = &self.net.names.metrics[metric.0 as usize];
-            if let Some(cell) = self.store.cell(*component, *metric) {
-                facts.series.extend(cell.series.iter().map(|series| Series {
-                    origin: series.key.origin.clone(),
-                    component: Some(*component),
-                    metric: name.clone(),
-                    modelled: true,
-                    labels: series.key.labels.clone(),
-                    points: series.points.clone(),
-                }));
+            for series in self.store.cell(*component, *metric).into_iter().flat_map(|cell| &cell.series) {
+                let known = told.entry((*metric, series.teller.of, &*series.key)).or_insert(series);
+                if known.points.len() < series.points.len() {
+                    *known = series;
+                }
             }
             if self.healthy(*component, *metric).is_some() {
-                let of = self.store.baseline.iter().filter(|s| s.component == Some(*component) && s.metric == *name);
-                facts.baseline.extend(of.cloned());
+                let name = &self.net.names.metrics[metric.0 as usize];
+                let of = |s: &Series| s.metric == *name && s.component.is_some_and(|c| self.net.is_on(c, &[*component]));
+                healthy.extend(self.store.baseline.iter().enumerate().filter(|(_, s)| of(s)).map(|(at, _)| at));
             }
         }
+        facts.baseline.extend(healthy.into_iter().map(|at| self.store.baseline[at].clone()));
+        facts.series.extend(told.into_iter().map(|((metric, component, key), series)| Series {
+            origin: key.origin.clone(),
+            component: Some(component),
+            instance: key.instance.clone(),
+            metric: self.net.names.metrics[metric.0 as usize].clone(),
+            modelled: true,
+            labels: key.labels.clone(),
+            points: series.points.clone(),
+        }));
         let mut signals: BTreeMap<*const Signal, &Arc<Signal>> = BTreeMap::new();
         for (component, pattern) in &reads.lists {
             let hits = self.store.list(*component, *pattern).map(|list| list.hits.as_slice()).unwrap_or_default();
@@ -201,8 +210,11 @@ impl Matcher {
                 Signal::Report(report) => facts.reports.push(report.clone()),
             }
         }
-        for component in &reads.probes {
-            facts.probes.extend(self.store.probes.get(component).into_iter().flatten().map(|probe| probe.as_ref().clone()));
+        let mut seen: BTreeSet<*const Probe> = BTreeSet::new();
+        for probe in reads.probes.iter().filter_map(|component| self.store.probes.get(component)).flatten() {
+            if seen.insert(Arc::as_ptr(probe)) {
+                facts.probes.push(probe.as_ref().clone());
+            }
         }
         facts.index();
         facts

@@ -65,7 +65,7 @@ impl Matcher {
     /// The marks of all components to which the variable of a role may be bound when a component is in the role.
     fn marks_behind(&self, role: u32, component: ComponentId) -> Marks {
         let mut marks = Marks::default();
-        let of = |component: &ComponentId| self.store.marks.get(component.0 as usize).copied().unwrap_or_default();
+        let of = |component: &ComponentId| self.store.marks.get(*component).unwrap_or_default();
         if self.net.roles[role as usize].is_variable().is_some() {
             return of(&component);
         }

@@ -10,12 +10,12 @@ use estate::{ComponentId, Snapshot};
 use signal::{Facts, Probe};
 use value::Time;
 
-use signal::{Fact, Sample, Signal};
+use signal::{Fact, Sample, SeriesKey, Signal};
 
 use super::fact::{Prepared, Ready, identity_of};
 use super::instances::{Before, Live};
 use super::network::{MetricId, Network, REST, Use};
-use super::store::{NOWHERE, Store};
+use super::store::{Buffer, NOWHERE, Store, Teller};
 use super::thresholds::Statistic;
 use super::{Emitted, Event, Matcher, Sweep};
 
@@ -45,7 +45,7 @@ impl Matcher {
         let kept = self.take_facts(&estate);
         self.net = Network::new(&plan, &estate);
         self.live = Live::new(self.net.rules.len());
-        self.class_of = vec![u32::MAX; estate.len()];
+        self.class_of = estate.table(u32::MAX);
         self.classes.clear();
         self.class_index.clear();
         self.sets.borrow_mut().clear();
@@ -140,14 +140,28 @@ impl Matcher {
     /// Removes and returns all facts, as facts about the components of an estate.
     pub(super) fn take_facts(&mut self, estate: &Snapshot) -> Kept {
         let store = std::mem::take(&mut self.store);
-        let moved: Vec<Option<ComponentId>> = self.estate.ids().map(|id| estate.find(&self.estate.component(id).id)).collect();
-        let new = |old: Option<ComponentId>| old.and_then(|c| moved.get(c.0 as usize).copied().flatten());
+        let mut moved = self.estate.table(None);
+        for id in self.estate.ids() {
+            if let Some(new) = moved.get_mut(id) {
+                *new = estate.find(&self.estate.component(id).id);
+            }
+        }
+        let new = |old: Option<ComponentId>| old.and_then(|component| moved.get(component).flatten());
         let mut kept = Kept { baseline: store.baseline, ..Kept::default() };
+        // A series of an instance is in the cells of its workloads too.
+        let mut known: BTreeMap<(ComponentId, MetricId, Arc<SeriesKey>), usize> = BTreeMap::new();
         for cell in store.cells {
-            let Some(component) = new(Some(cell.component)) else { continue };
-            let metric = self.net.names.metrics[cell.metric.0 as usize].clone();
-            for series in cell.series {
-                kept.series.push((component, metric.clone(), series));
+            for Buffer { teller, key, points } in cell.series {
+                let Some(component) = new(Some(teller.of)) else { continue };
+                match known.get(&(teller.of, cell.metric, Arc::clone(&key))).and_then(|at| kept.series.get_mut(*at)) {
+                    Some(other) if other.points.len() < points.len() => other.points = points,
+                    Some(_) => {}
+                    None => {
+                        known.insert((teller.of, cell.metric, Arc::clone(&key)), kept.series.len());
+                        let metric = self.net.names.metrics[cell.metric.0 as usize].clone();
+                        kept.series.push(KeptSeries { component, metric, key, points });
+                    }
+                }
             }
         }
         let mut seen: BTreeSet<*const Signal> = BTreeSet::new();
@@ -160,7 +174,9 @@ impl Matcher {
         }
         let mut probes = store.probes;
         for component in self.estate.ids() {
-            for probe in probes.remove(&component).into_iter().flatten() {
+            // Those of its instances are kept with these.
+            let own = probes.remove(&component).into_iter().flatten().filter(|probe| probe.component == Some(component));
+            for probe in own {
                 if let Some(component) = new(Some(component)) {
                     kept.probes.push(Probe { component: Some(component), from: new(probe.from), ..probe.as_ref().clone() });
                 }
@@ -192,17 +208,19 @@ impl Matcher {
 
     /// Puts facts back without notifying rules.
     pub(super) fn put_facts(&mut self, kept: Kept) {
-        self.store = Store::default();
-        self.store.baseline = kept.baseline;
+        self.store = Store::new(&self.estate, kept.baseline);
         self.combine_baseline();
-        for (component, metric, series) in kept.series {
-            let Some(metric) = self.net.names.find_metric(&metric).filter(|m| self.net.reads(component, *m).is_some()) else { continue };
-            let Some(at) = self.store.cell_at(component, metric).or_else(|| self.make_cell(component, metric)) else { continue };
-            self.store.samples += series.points.len();
-            self.store.cells[at as usize].series.push(series);
+        for KeptSeries { component, metric, key, points } in kept.series {
+            let Some(metric) = self.net.names.find_metric(&metric) else { continue };
+            for Teller { of: told, level } in self.net.tells(component, metric) {
+                let Some(at) = self.store.cell_at(told, metric).or_else(|| self.make_cell(told, metric)) else { continue };
+                let teller = Teller { of: component, level: level + u8::from(key.instance.is_some()) };
+                self.store.samples += points.len();
+                self.store.cells[at as usize].series.push(Buffer { teller, key: Arc::clone(&key), points: points.clone() });
+            }
         }
         for cell in &mut self.store.cells {
-            cell.series.sort_by(|a, b| a.key.cmp(&b.key));
+            cell.series.sort_by(|a, b| a.place().cmp(&b.place()));
         }
         for signal in kept.signals {
             if let Ready::Signal { signal, identity, patterns } = self.prepare_signal(signal) {
@@ -210,8 +228,9 @@ impl Matcher {
             }
         }
         for probe in kept.probes {
-            if let Some(component) = probe.component {
-                self.store.put_probe(component, &Arc::new(probe));
+            let probe = Arc::new(probe);
+            for place in self.net.places(probe.component) {
+                self.store.put_probe(place, &probe);
             }
         }
         for fact in kept.waiting {
@@ -303,7 +322,7 @@ impl Matcher {
             self.store.known.remove(&identity);
         }
         for pattern in known.patterns {
-            for place in signal.component().into_iter().chain([NOWHERE]) {
+            for place in self.net.places(signal.component()).into_iter().chain([NOWHERE]) {
                 let Some(list) = self.store.list_at(place, pattern) else { continue };
                 let list = &mut self.store.lists[list as usize];
                 if let Some(at) = list.position(signal) {
@@ -378,10 +397,18 @@ const SWEEP_MANY: u32 = 8;
 /// How many signals of one list a sweep drops at most.
 const MANY: usize = 64;
 
+/// A series on the component that it is about.
+pub(super) struct KeptSeries {
+    pub component: ComponentId,
+    pub metric: String,
+    pub key: Arc<SeriesKey>,
+    pub points: Vec<(Time, f64)>,
+}
+
 /// Facts carried over from one plan and estate to the next.
 #[derive(Default)]
 pub(super) struct Kept {
-    pub series: Vec<(ComponentId, String, super::store::Buffer)>,
+    pub series: Vec<KeptSeries>,
     pub signals: Vec<Signal>,
     pub probes: Vec<Probe>,
     pub baseline: Vec<signal::Series>,

@@ -37,7 +37,7 @@ impl Matcher {
     /// A fact about a component was taken.
     pub(super) fn heard_of(&mut self, component: Option<ComponentId>) {
         self.steps += 1;
-        if let Some(heard) = component.and_then(|c| self.heard.get_mut(c.0 as usize)) {
+        if let Some(heard) = component.and_then(|c| self.heard.get_mut(c)) {
             *heard = self.steps;
         }
     }
@@ -46,8 +46,7 @@ impl Matcher {
     pub(super) fn count_anew(&mut self) {
         self.steps += 1;
         self.counters.borrow_mut().clear();
-        self.heard.clear();
-        self.heard.resize(self.estate.len(), 0);
+        self.heard = self.estate.table(0);
     }
 
     /// Counts the elements of a set that satisfy a condition about themselves only, now. `None`: evaluate them one by one instead.
@@ -78,7 +77,7 @@ impl Matcher {
         }
         let mut counts = Counts { until: Time::MAX, ..counter.counts };
         for (&it, known) in counter.elements.iter().zip(&mut counter.truths) {
-            if known.1 <= self.now || self.heard.get(it.0 as usize).is_some_and(|heard| *heard > counter.seen) {
+            if known.1 <= self.now || self.heard.get(it).is_some_and(|heard| heard > counter.seen) {
                 let (old, new) = (known.0, self.eval(body, &Env { it: Some(it), ..*env }, self.now));
                 counts.holding = counts.holding + usize::from(new.0.is_true()) - usize::from(old.is_true());
                 counts.unknown = counts.unknown + usize::from(new.0 == Truth::Unknown) - usize::from(old == Truth::Unknown);

@@ -1,6 +1,8 @@
 //! The value of a condition at an instant, and until when it stays valid if no fact comes. The definitions are those of the
 //! plain engine (`engine::evaluate`, `values`, `events`); property tests compare the two.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use compile::plan::{EventKind, Op, Quantifier, Subject};
@@ -250,7 +252,7 @@ impl Matcher {
         if !self.is_present(kind) {
             return (Truth::Unknown, Time::MAX);
         }
-        let mut next = Time::MAX;
+        let (mut next, mut several) = (Time::MAX, false);
         let mut counted: SmallVec<[&Hit; 16]> = SmallVec::new();
         let mut look = |component: ComponentId| {
             let Some(list) = self.store.list(component, pattern) else { return };
@@ -271,6 +273,7 @@ impl Matcher {
             None => look(NOWHERE),
             Some(place) => {
                 let components = self.components(*place, env);
+                several = components.len() > 1;
                 match self.store.recent.get(pattern.0 as usize) {
                     // Few components have such a signal, so checking those is fast.
                     Some(recent) if at == self.now && recent.len() < components.len() && self.is_sorted(*place) => {
@@ -279,6 +282,11 @@ impl Matcher {
                     Some(_) | None => components.iter().copied().for_each(look),
                 }
             }
+        }
+        if several && self.net.has_instances() {
+            // A signal on an instance is in the lists of all its workloads.
+            counted.sort_unstable_by_key(|hit| Arc::as_ptr(&hit.signal));
+            counted.dedup_by_key(|hit| Arc::as_ptr(&hit.signal));
         }
         let found = match same {
             None => counted.len(),
@@ -346,7 +354,7 @@ impl Matcher {
         match kind {
             EventKind::Alert => self.present.alerts,
             EventKind::Log => self.present.logs,
-            EventKind::Change | EventKind::Report => self.present.events,
+            EventKind::Change | EventKind::Report | EventKind::Event => self.present.events,
         }
     }
 
@@ -354,26 +362,40 @@ impl Matcher {
     fn eval_probe(&self, from: Option<&Where>, to: Option<&Where>, succeeds: bool, window: Duration, env: &Env<'_>, at: Time) -> Valued {
         let Some(to) = to else { return (Truth::Unknown, Time::MAX) };
         let starts = from.map(|place| self.components(*place, env));
+        let targets = self.components(*to, env);
         let mut next = Time::MAX;
-        let mut last: Option<&signal::Probe> = None;
-        for target in self.components(*to, env).iter() {
+        // The last on each component, with how many ties that is away.
+        let mut all: SmallVec<[(u8, &signal::Probe); 4]> = SmallVec::new();
+        for target in targets.iter() {
             for probe in self.store.probes.get(target).into_iter().flatten() {
-                if starts.as_ref().is_some_and(|starts| probe.from.is_none_or(|f| !starts.contains(&f))) {
+                if starts.as_ref().is_some_and(|starts| probe.from.is_none_or(|from| !self.net.is_on(from, starts))) {
                     continue;
                 }
                 if probe.time > at {
                     next = next.min(probe.time);
                     break;
                 }
-                if probe.time > at.minus(window) && last.is_none_or(|l| (l.time, &l.origin) <= (probe.time, &probe.origin)) {
-                    last = Some(probe);
+                let level = probe.component.and_then(|component| self.net.level(component, *target)).unwrap_or(0);
+                if probe.time <= at.minus(window) {
+                    continue;
+                }
+                match all.iter_mut().find(|(_, known)| known.component == probe.component) {
+                    Some((nearest, known)) => {
+                        *nearest = level.min(*nearest);
+                        if (known.time, &known.origin) <= (probe.time, &probe.origin) {
+                            *known = probe;
+                        }
+                    }
+                    None => all.push((level, probe)),
                 }
             }
         }
-        match last {
-            Some(probe) => (Truth::from(probe.success == succeeds), next.min(probe.time.plus(window))),
-            None => (Truth::Unknown, next),
-        }
+        next = all.iter().map(|(_, probe)| probe.time.plus(window)).fold(next, Time::min);
+        let nearest = all.iter().map(|(level, _)| *level).min();
+        let nearest = all.iter().filter(|(level, _)| Some(*level) == nearest);
+        // Of several instances, one that answers is enough.
+        let last = nearest.max_by_key(|(level, probe)| (*level > 0 && probe.success, probe.time, &probe.origin));
+        (last.map_or(Truth::Unknown, |(_, probe)| Truth::from(probe.success == succeeds)), next)
     }
 
     fn eval_compare(&self, left: &Number, op: Op, right: &Number, env: &Env<'_>, at: Time) -> Valued {

@@ -13,13 +13,14 @@ use value::Time;
 
 use super::network::{MetricId, PatternId};
 
-/// Which kind of event conditions count a signal as.
-pub(super) fn kind_of(signal: &Signal) -> EventKind {
+/// Whether conditions of a kind may count a signal.
+pub(super) fn is_of(signal: &Signal, kind: EventKind) -> bool {
     match signal {
-        Signal::Alert(_) => EventKind::Alert,
-        Signal::Log(_) => EventKind::Log,
-        Signal::Change(_) => EventKind::Change,
-        Signal::Report(_) => EventKind::Report,
+        Signal::Alert(_) => kind == EventKind::Alert,
+        // What a cluster says is a line, or a change.
+        Signal::Log(_) => matches!(kind, EventKind::Log | EventKind::Event),
+        Signal::Change(_) => matches!(kind, EventKind::Change | EventKind::Event),
+        Signal::Report(_) => kind == EventKind::Report,
     }
 }
 

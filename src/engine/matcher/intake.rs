@@ -11,34 +11,51 @@ use super::bloom::Bloom;
 use super::eval::Env;
 use super::gates::Operand;
 use super::network::{MetricId, PatternId, Use};
-use super::store::{Hit, Known, NOWHERE};
+use super::store::{Hit, Known, NOWHERE, Teller};
 use super::thresholds::{Statistic, Watch};
 use super::{Matcher, Outcome};
 use signal::{SeriesKey, Signal};
 
 impl Matcher {
-    pub(super) fn take_sample(
+    /// A sample on a component, which tells the metric of all for which it comes and goes too.
+    pub(super) fn take_sample(&mut self, of: ComponentId, metric: MetricId, series: &Arc<SeriesKey>, time: Time, value: f64) -> Outcome {
+        let mut outcome = Outcome::Unread;
+        for Teller { of: component, level } in self.net.tells(of, metric) {
+            let teller = Teller { of, level: level + u8::from(series.instance.is_some()) };
+            let one = self.take_into(component, teller, metric, series, (time, value));
+            outcome = match (outcome, one) {
+                (Outcome::Taken, _) | (_, Outcome::Taken) => Outcome::Taken,
+                (Outcome::Unread, one) => one,
+                (known, _) => known,
+            };
+        }
+        outcome
+    }
+
+    /// The same, for one component whose metric it tells.
+    fn take_into(
         &mut self,
         component: ComponentId,
+        teller: Teller,
         metric: MetricId,
         series: &Arc<SeriesKey>,
-        time: Time,
-        value: f64,
+        (time, value): (Time, f64),
     ) -> Outcome {
         let old_cell = self.store.cell_at(component, metric);
         let Some(at) = old_cell.or_else(|| self.make_cell(component, metric)) else { return Outcome::Unread };
         let staleness = self.store.cells[at as usize].staleness;
         // The last sample before the kept period is kept too, however old, to report its time.
         let kept = self.now.minus(self.keeps(metric, staleness));
-        if time < kept && self.store.cells[at as usize].has_between(series, time, kept) {
+        if time < kept && self.store.cells[at as usize].has_between(teller.of, series, time, kept) {
             return Outcome::TooLate;
         }
         let late = time < self.now;
+        self.make_room(at, teller.of, series);
         let cell = &self.store.cells[at as usize];
         let (before, until) = cell.at(time);
         // The value stays in the range where no bound is true: no rule is affected.
-        if cell.plain && cell.is_only(series) && cell.is_quiet(value) && before.is_none_or(|old| cell.is_quiet(old)) {
-            let Some(added) = self.store.cells[at as usize].put(series, time, value) else { return Outcome::Duplicate };
+        if cell.plain && cell.is_only(teller.of, series) && cell.is_quiet(value) && before.is_none_or(|old| cell.is_quiet(old)) {
+            let Some(added) = self.store.cells[at as usize].put(teller, series, time, value) else { return Outcome::Duplicate };
             self.store.samples += added;
             self.heard_of(Some(component));
             self.mark_holders(at);
@@ -51,7 +68,7 @@ impl Matcher {
         let env = Env::it(component);
         let (counts, truths) = if late { Default::default() } else { self.worked_out(at, time) };
         let cell = &mut self.store.cells[at as usize];
-        let Some(added) = cell.put(series, time, value) else {
+        let Some(added) = cell.put(teller, series, time, value) else {
             self.told = told;
             return Outcome::Duplicate;
         };
@@ -62,8 +79,7 @@ impl Matcher {
         known.clear();
         // A value that would have gone stale by now may stay known for longer.
         let revived = late && until <= self.now;
-        let (mut listed_at, mut table_at) = (0, 0);
-        let mut windows = false;
+        let (mut listed_at, mut table_at, mut windows) = (0, 0, false);
         for &watch in &watches {
             let watch = &self.net.watches[watch as usize];
             for table in &watch.tables {
@@ -129,6 +145,12 @@ impl Matcher {
         self.reading = NOWHERE;
         (self.told, self.known) = (told, known);
         Outcome::Taken
+    }
+
+    fn make_room(&mut self, at: u32, of: ComponentId, series: &Arc<SeriesKey>) {
+        let gone = self.store.cells[at as usize].make_room(of, series);
+        self.store.samples -= gone;
+        self.stats.samples_let_go += gone as u64;
     }
 
     /// The values computed from a cell at an instant: how many bounds of each table are true, and which other conditions.
@@ -246,11 +268,12 @@ impl Matcher {
             let mut alert = alert.clone();
             alert.end = new_end;
             let component = alert.component;
+            let places = self.net.places(component);
             let updated = Arc::new(Signal::Alert(alert));
             known.signal = Arc::clone(&updated);
             let patterns = known.patterns.clone();
             for &pattern in &patterns {
-                for place in component.into_iter().chain([NOWHERE]) {
+                for place in places.iter().copied().chain([NOWHERE]) {
                     let Some(at) = self.store.list_at(place, pattern) else { continue };
                     let list = &mut self.store.lists[at as usize];
                     list.longest = list.longest.max(new_end.since(start));
@@ -274,10 +297,11 @@ impl Matcher {
 
     pub(super) fn store_signal(&mut self, signal: &Arc<Signal>, identity: u64, patterns: &[PatternId]) {
         let (start, end) = signal.extent();
+        let places = self.net.places(signal.component());
         self.store.known.entry(identity).or_default().push(Known { signal: Arc::clone(signal), patterns: SmallVec::from_slice(patterns) });
         for &pattern in patterns {
             let anywhere = self.net.names.patterns[pattern.0 as usize].anywhere;
-            for place in signal.component().into_iter().chain(anywhere.then_some(NOWHERE)) {
+            for place in places.iter().copied().chain(anywhere.then_some(NOWHERE)) {
                 let list = self.store.list_or_new(place, pattern);
                 self.store.lists[list as usize].put(Hit { start, end, signal: Arc::clone(signal) });
                 self.store.is_recent(list);
@@ -287,6 +311,18 @@ impl Matcher {
     }
 
     pub(super) fn tell_patterns(&mut self, component: Option<ComponentId>, patterns: &[PatternId], from: Time) {
+        let places = self.net.places(component);
+        self.heard_of(component);
+        for place in places.iter().skip(1) {
+            self.heard_of(Some(*place));
+        }
+        self.tell_patterns_at(component, patterns, from);
+        for place in places.into_iter().skip(1) {
+            self.tell_patterns_at(Some(place), patterns, from);
+        }
+    }
+
+    fn tell_patterns_at(&mut self, component: Option<ComponentId>, patterns: &[PatternId], from: Time) {
         let mut told = std::mem::take(&mut self.told);
         told.clear();
         let class = component.map(|component| self.class(component));
@@ -294,7 +330,6 @@ impl Matcher {
         for &pattern in patterns {
             told.extend(self.net.event_uses(class, pattern));
         }
-        self.heard_of(component);
         let component = component.unwrap_or(NOWHERE);
         let mut sieve = Bloom::new(component);
         for &what in &told {
@@ -310,13 +345,20 @@ impl Matcher {
         if probe.time < self.now.minus(self.keeps_signals()) {
             return Outcome::TooLate;
         }
-        if !self.store.put_probe(component, probe) {
+        let places = self.net.places(Some(component));
+        let mut fresh = false;
+        for place in &places {
+            fresh |= self.store.put_probe(*place, probe);
+        }
+        if !fresh {
             return Outcome::Duplicate;
         }
-        let class = self.class(component);
-        let uses: Vec<Use> = self.classes[class as usize].iter().flat_map(|slot| self.net.probe_uses(*slot)).copied().collect();
-        for what in uses {
-            self.notify(what, component, probe.time);
+        for place in places {
+            let class = self.class(place);
+            let uses: Vec<Use> = self.classes[class as usize].iter().flat_map(|slot| self.net.probe_uses(*slot)).copied().collect();
+            for what in uses {
+                self.notify(what, place, probe.time);
+            }
         }
         Outcome::Taken
     }

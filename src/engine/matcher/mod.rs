@@ -47,13 +47,13 @@ pub use state::{STATE_VERSION, StateError};
 
 use compile::Scripts;
 use compile::plan::Plan;
-use estate::{ComponentId, Snapshot};
+use estate::{ByComponent, ComponentId, Snapshot};
 use fact::{Ready, identity_of};
 use instances::Live;
 use network::{MetricId, Network};
 use signal::Signal;
 use signal::{Facts, Present, Series};
-use store::{Cell, Store};
+use store::{Cell, Store, Teller};
 use value::{Duration, Time};
 
 /// What the matcher is made of.
@@ -184,7 +184,7 @@ pub struct Matcher {
     waiting: BTreeMap<(Time, u64), Prepared>,
     sequence: u64,
     /// Slots of each component, by class; `u32::MAX`: not computed yet.
-    class_of: Vec<u32>,
+    class_of: ByComponent<u32>,
     classes: Vec<SmallVec<[u32; 8]>>,
     class_index: FxHashMap<SmallVec<[u32; 8]>, u32>,   // lookup only
     sets: RefCell<FxHashMap<u64, Arc<[ComponentId]>>>, // lookup only
@@ -201,7 +201,7 @@ pub struct Matcher {
     /// Numbers the facts, so that a value cached for one fact is not used for another.
     steps: u64,
     /// For each component: the number of the last fact about it.
-    heard: Vec<u64>,
+    heard: ByComponent<u64>,
     /// By the number of what is counted, and the component that the set belongs to.
     counters: RefCell<FxHashMap<u64, count::Counter>>, // lookup only
     /// The current component, and its metrics looked up in this step.
@@ -246,16 +246,16 @@ impl Matcher {
         let net = Network::new(&setup.plan, &setup.estate);
         let mut matcher = Matcher {
             live: Live::new(net.rules.len()),
-            class_of: vec![u32::MAX; setup.estate.len()],
+            class_of: setup.estate.table(u32::MAX),
             net,
             plan: setup.plan,
+            store: Store::new(&setup.estate, setup.baseline),
             estate: setup.estate,
             scripts: setup.scripts,
             present: setup.present,
             now: setup.now,
             lookback: setup.lookback,
             limits: setup.limits,
-            store: Store { baseline: setup.baseline, ..Store::default() },
             epoch: 0,
             waiting: BTreeMap::new(),
             sequence: 0,
@@ -269,7 +269,7 @@ impl Matcher {
             told: Vec::new(),
             known: Vec::new(),
             steps: 0,
-            heard: Vec::new(),
+            heard: ByComponent::default(),
             counters: RefCell::default(),
             reading: store::NOWHERE,
             readings: Vec::new(),
@@ -327,12 +327,15 @@ impl Matcher {
         let mut cells: BTreeMap<(ComponentId, MetricId), Cell> = BTreeMap::new();
         for series in &self.store.baseline {
             let (Some(component), Some(metric)) = (series.component, self.net.names.find_metric(&series.metric)) else { continue };
-            let Some(mut cell) = cells.remove(&(component, metric)).or_else(|| self.new_cell(component, metric)) else { continue };
-            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
-            for (time, value) in &series.points {
-                cell.put(&key, *time, *value);
+            let key = Arc::new(series.key());
+            for Teller { of: told, level } in self.net.tells(component, metric) {
+                let Some(mut cell) = cells.remove(&(told, metric)).or_else(|| self.new_cell(told, metric)) else { continue };
+                let teller = Teller { of: component, level: level + u8::from(key.instance.is_some()) };
+                for (time, value) in &series.points {
+                    cell.put(teller, &key, *time, *value);
+                }
+                cells.insert((told, metric), cell);
             }
-            cells.insert((component, metric), cell);
         }
         self.store.healthy.clear();
         for ((component, metric), cell) in cells {
@@ -389,7 +392,8 @@ impl Matcher {
         time: Time,
         value: f64,
     ) -> Prepared {
-        let known = component.and_then(|c| self.net.names.find_metric(metric).filter(|m| self.net.reads(c, *m).is_some()).map(|m| (c, m)));
+        let known =
+            component.and_then(|c| self.net.names.find_metric(metric).filter(|m| !self.net.tells(c, *m).is_empty()).map(|m| (c, m)));
         let what = match known {
             // Infinite values have no meaning in Prometheus, and no bound is useful for them.
             Some(_) if value.is_infinite() => Ready::Unread(time),
@@ -420,7 +424,7 @@ impl Matcher {
 
     /// The slots of a component.
     fn class(&mut self, component: ComponentId) -> u32 {
-        let Some(known) = self.class_of.get(component.0 as usize).copied() else {
+        let Some(known) = self.class_of.get(component) else {
             return self.class_number(SmallVec::from_slice(&[component_class::EVERY]));
         };
         if known != u32::MAX {
@@ -429,7 +433,9 @@ impl Matcher {
         let mut slots = self.net.slots_of(&self.estate, component);
         slots.sort_unstable();
         let class = self.class_number(slots);
-        self.class_of[component.0 as usize] = class;
+        if let Some(slot) = self.class_of.get_mut(component) {
+            *slot = class;
+        }
         class
     }
 

@@ -10,15 +10,17 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use compile::plan::{Plan, Rule, Status};
-use estate::{Aggregate, ComponentId, Member, Model, ROOT_TYPE, Snapshot};
-use value::Duration;
+use estate::{Aggregates, ByComponent, ComponentId, Instance as Workload, Member, Model, Snapshot};
+use value::{Dimension, Duration};
 
+use super::super::workload::is_from;
 use super::bloom::{UNMARKED, mark_of};
 use super::component_class::{ANYWHERE, EVERY, Slots};
 use super::gates::{Gate, Input, Role, gates, inputs};
 use super::layout::{Check, Hot, HotGate, INDIRECT, check_of};
 use super::node::{Interner, Node, number};
 pub use super::node::{MetricId, PatternId};
+use super::store::Teller;
 use super::text::Automaton;
 use super::thresholds::{Listed, Table, Watch};
 
@@ -96,9 +98,13 @@ pub(super) struct Network {
     /// Uses that any sample of a component affects.
     pub any_metric: BTreeMap<u32, Vec<Use>>,
     /// The number of the type of each component.
-    types: Vec<u16>,
+    types: ByComponent<u16>,
     /// For each type and metric, if some rule may read it and the type has it: its staleness and how series are combined.
-    defined: Vec<Vec<Option<(Duration, Aggregate)>>>,
+    defined: Vec<Vec<Option<(Duration, Aggregates)>>>,
+    /// For each type and metric that some rule reads: its dimension, if the type has it.
+    dimensions: Vec<Vec<Option<Dimension>>>,
+    /// What each instance comes and goes for, in the order of ids: what is said on the one counts for the others.
+    workloads: FxHashMap<ComponentId, Vec<Workload>>, // lookup only
     /// The sum of nested durations: how far before an instant a condition may look, windows left out.
     pub durations: Duration,
     /// How long after its end a signal may count at most.
@@ -152,12 +158,54 @@ impl Network {
     }
 
     pub fn type_of(&self, component: ComponentId) -> usize {
-        self.types.get(component.0 as usize).copied().map_or(usize::MAX, usize::from)
+        self.types.get(component).map_or(usize::MAX, usize::from)
     }
 
     /// How the metric of a component is read, if a rule may read it.
-    pub fn reads(&self, component: ComponentId, metric: MetricId) -> Option<(Duration, Aggregate)> {
+    pub fn reads(&self, component: ComponentId, metric: MetricId) -> Option<(Duration, Aggregates)> {
         self.defined.get(self.type_of(component)).and_then(|row| row.get(metric.0 as usize)).copied().flatten()
+    }
+
+    /// The components whose metric a sample on a component tells: its own, and the same one of all for which it comes and goes.
+    pub fn tells(&self, component: ComponentId, metric: MetricId) -> SmallVec<[Teller; 2]> {
+        let mut told: SmallVec<[Teller; 2]> = SmallVec::new();
+        if self.reads(component, metric).is_some() {
+            told.push(Teller { of: component, level: 0 });
+        }
+        let workloads = self.workloads_of(component);
+        if !workloads.is_empty() {
+            let dimension = |of: ComponentId| *self.dimensions.get(self.type_of(of))?.get(metric.0 as usize)?;
+            let own = dimension(component);
+            let alike = |of: &&Workload| own.is_some() && dimension(of.component) == own && self.reads(of.component, metric).is_some();
+            told.extend(workloads.iter().filter(alike).map(|of| Teller { of: of.component, level: of.level }));
+        }
+        told
+    }
+
+    /// Where a signal on a component is looked for: there, and on all for which it comes and goes.
+    pub fn places(&self, component: Option<ComponentId>) -> SmallVec<[ComponentId; 4]> {
+        let workloads = component.map(|component| self.workloads_of(component)).unwrap_or_default();
+        component.into_iter().chain(workloads.iter().map(|of| of.component)).collect()
+    }
+
+    /// Whether a component, or one for which it comes and goes, is among some.
+    pub fn is_on(&self, component: ComponentId, places: &[ComponentId]) -> bool {
+        places.contains(&component) || self.workloads_of(component).iter().any(|of| places.contains(&of.component))
+    }
+
+    /// How many ties a component is away from another one; `None`: it is not tied to it.
+    pub fn level(&self, component: ComponentId, of: ComponentId) -> Option<u8> {
+        let tied = || self.workloads_of(component).iter().find(|tied| tied.component == of).map(|tied| tied.level);
+        if component == of { Some(0) } else { tied() }
+    }
+
+    fn workloads_of(&self, component: ComponentId) -> &[Workload] {
+        self.workloads.get(&component).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a component of the estate is an instance of another one.
+    pub fn has_instances(&self) -> bool {
+        !self.workloads.is_empty()
     }
 
     /// The slots that a component is in, [`EVERY`] first.
@@ -187,14 +235,10 @@ impl Network {
         for &id in candidates {
             let pattern = &self.names.patterns[id.0 as usize];
             let labels = signal.labels();
-            let fits = pattern.kind == super::fact::kind_of(signal)
+            let fits = super::fact::is_of(signal, pattern.kind)
                 && pattern.needles.iter().all(|needle| scratch.binary_search(needle).is_ok())
                 && pattern.labels.iter().all(|(name, equal, value)| (labels.get(name) == Some(value)) == *equal)
-                && pattern.source.as_ref().is_none_or(|source| {
-                    let kind = signal.component().map_or(ROOT_TYPE, |c| estate.component(c).kind.as_str());
-                    let known = estate.model().log_source(kind, source);
-                    known.is_some_and(|s| s.labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
-                });
+                && pattern.source.as_ref().is_none_or(|source| is_from(estate, signal.component(), source, labels));
             if fits {
                 fitting.push(id);
             }
@@ -350,8 +394,20 @@ impl Draft {
         let model = estate.model();
         self.slots.arrange(&self.names.types, model);
         let type_number: BTreeMap<&str, u16> = (0u16..).zip(&self.names.types).map(|(at, name)| (name.as_str(), at)).collect();
-        let types = estate.ids().map(|id| type_number.get(estate.component(id).kind.as_str()).copied().unwrap_or(u16::MAX)).collect();
+        let mut types = estate.table(u16::MAX);
+        for id in estate.ids() {
+            if let (Some(slot), Some(number)) = (types.get_mut(id), type_number.get(estate.component(id).kind.as_str())) {
+                *slot = *number;
+            }
+        }
         let defined = self.names.types.iter().map(|name| self.defined(name, model)).collect();
+        let dimension = |name: &String, metric: &String| match model.member(name, metric)? {
+            Member::Metric(def) => Some(def.unit.dimension),
+            Member::Attribute(_) => None,
+        };
+        let metrics = &self.names.metrics;
+        let dimensions = self.names.types.iter().map(|name| metrics.iter().map(|metric| dimension(name, metric)).collect()).collect();
+        let workloads = estate.ids().map(|id| (id, estate.workloads_of(id))).filter(|(_, of)| !of.is_empty()).collect();
         let by_needle = {
             let mut by: Vec<Vec<PatternId>> = vec![Vec::new(); self.names.needles.len()];
             for (at, pattern) in (0u32..).zip(&self.names.patterns) {
@@ -419,6 +475,8 @@ impl Draft {
             any_metric: self.any_metric,
             types,
             defined,
+            dimensions,
+            workloads,
             durations: super::super::memo::durations(plan),
             asking,
         }
@@ -438,15 +496,16 @@ impl Draft {
 
     /// For each metric that a rule may read of components of the type (one whose variable is of the type or a parent, or one
     /// that looks at sets): its definition in the model.
-    fn defined(&self, name: &str, model: &Model) -> Vec<Option<(Duration, Aggregate)>> {
+    fn defined(&self, name: &str, model: &Model) -> Vec<Option<(Duration, Aggregates)>> {
         let mut read = vec![self.names.reads_all; self.names.metrics.len()];
+        // What is an instance may be tied to its workload later: its samples are kept from the start.
+        let kinds = workloads(name, model);
+        let is_read = |kind: &str| kinds.iter().any(|name| model.is_a(name, kind));
         for (slot, metric) in self.watches.keys() {
-            let kind = self.slots.kind(*slot);
-            read[metric.0 as usize] |= model.is_a(name, kind);
+            read[metric.0 as usize] |= is_read(self.slots.kind(*slot));
         }
         for slot in self.any_metric.keys() {
-            let kind = self.slots.kind(*slot);
-            if model.is_a(name, kind) {
+            if is_read(self.slots.kind(*slot)) {
                 read.iter_mut().for_each(|read| *read = true);
             }
         }
@@ -456,6 +515,19 @@ impl Draft {
         };
         read.into_iter().zip(&self.names.metrics).map(of).collect()
     }
+}
+
+/// A type, and all types for which its components may come and go.
+fn workloads<'m>(name: &'m str, model: &'m Model) -> Vec<&'m str> {
+    let mut found = vec![name];
+    let mut next = 0;
+    while let Some(of) = found.get(next).and_then(|name| model.types.get(*name)) {
+        next += 1;
+        let further = model.types.keys().filter(|kind| of.instance_of.iter().any(|ancestor| model.is_a(kind, ancestor)));
+        let further: Vec<&str> = further.map(String::as_str).filter(|kind| !found.contains(kind)).collect();
+        found.extend(further);
+    }
+    found
 }
 
 fn push_new(list: &mut Vec<Use>, what: Use) {

@@ -6,20 +6,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use compile::plan::EventKind;
 use estate::ComponentId;
-use signal::{Alert, Change, Facts, LogLine, Muted, Origin, Probe, Report, Series};
+use signal::{Alert, Change, Facts, LogLine, Measured, Muted, Origin, Probe, Report, Series};
 use value::Time;
 
-use super::change::Kept;
+use super::change::{Kept, KeptSeries};
 use signal::{Fact, Sample, SeriesKey, Signal, Trouble};
 
 use super::fact::Ready;
-use super::store::Buffer;
 use super::{Matcher, Setup};
 
 /// Version of the state format. A state with another version is rejected.
 pub const STATE_VERSION: u32 = 1;
+
+/// The kinds of signals, as the state names them.
+const ALERT: &str = "alert";
+const LOG: &str = "log";
+const CHANGE: &str = "change";
+const REPORT: &str = "report";
 
 /// Why a state cannot be restored. The matcher then starts empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +60,8 @@ struct SeriesState {
     metric: String,
     labels: BTreeMap<String, String>,
     origin: Origin,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     /// Milliseconds and value; `null` marks the series stale.
     points: Vec<(i64, Option<f64>)>,
 }
@@ -64,6 +70,8 @@ struct SeriesState {
 struct SignalState {
     kind: String,
     component: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     origin: Origin,
     text: String,
     labels: BTreeMap<String, String>,
@@ -84,6 +92,8 @@ struct SignalState {
     trouble: String,
     #[serde(default)]
     muted: Option<Muted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    measured: Option<Measured>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +137,7 @@ impl Matcher {
                     metric: self.net.names.metrics.get(metric.0 as usize).cloned().unwrap_or_default(),
                     labels: series.labels.clone(),
                     origin: series.origin.clone(),
+                    instance: series.instance.clone(),
                     points: vec![(time.0, (!value.is_nan()).then_some(*value))],
                 }),
                 Ready::Signal { signal, .. } => state.waiting_signals.push(signal_state(signal, &id)),
@@ -154,22 +165,22 @@ impl Matcher {
         let mut kept = Kept::default();
         for series in state.series {
             let Some(component) = estate.find(&series.component) else { continue };
-            let (metric, buffer) = buffer(series);
-            kept.series.push((component, metric, buffer));
+            let (metric, key, points) = parts(series);
+            kept.series.push(KeptSeries { component, metric, key, points });
         }
         for series in state.baseline {
             let component = estate.find(&series.component);
-            let (metric, buffer) = buffer(series);
-            let SeriesKey { labels, origin } = buffer.key.as_ref().clone();
-            kept.baseline.push(Series { origin, component, metric, modelled: true, labels, points: buffer.points });
+            let (metric, key, points) = parts(series);
+            let SeriesKey { labels, origin, instance } = key.as_ref().clone();
+            kept.baseline.push(Series { origin, component, instance, metric, modelled: true, labels, points });
         }
         kept.signals = state.signals.into_iter().filter_map(|s| signal(s, &find)).collect();
         kept.probes = state.probes.into_iter().map(|p| probe(p, &find)).collect();
         for series in state.waiting_samples {
             let component = estate.find(&series.component);
-            let (metric, buffer) = buffer(series);
-            for (time, value) in buffer.points {
-                let series = Arc::clone(&buffer.key);
+            let (metric, key, points) = parts(series);
+            for (time, value) in points {
+                let series = Arc::clone(&key);
                 kept.waiting.push(Fact::Sample(Sample { component, metric: metric.clone(), series, time, value }));
             }
         }
@@ -183,8 +194,8 @@ impl Matcher {
         let mut kept = Kept { baseline: facts.baseline.clone(), probes: facts.probes.clone(), ..Kept::default() };
         for series in &facts.series {
             let Some(component) = series.component else { continue };
-            let key = Arc::new(SeriesKey { labels: series.labels.clone(), origin: series.origin.clone() });
-            kept.series.push((component, series.metric.clone(), Buffer { key, points: series.points.clone() }));
+            let (metric, points) = (series.metric.clone(), series.points.clone());
+            kept.series.push(KeptSeries { component, metric, key: Arc::new(series.key()), points });
         }
         kept.signals.extend(facts.alerts.iter().cloned().map(Signal::Alert));
         kept.signals.extend(facts.logs.iter().cloned().map(Signal::Log));
@@ -208,27 +219,30 @@ fn series_state(series: &Series, id: &impl Fn(Option<ComponentId>) -> Option<Str
         metric: series.metric.clone(),
         labels: series.labels.clone(),
         origin: series.origin.clone(),
+        instance: series.instance.clone(),
         points: series.points.iter().map(|(time, value)| (time.0, (!value.is_nan()).then_some(*value))).collect(),
     })
 }
 
-fn buffer(series: SeriesState) -> (String, Buffer) {
-    let key = Arc::new(SeriesKey { labels: series.labels, origin: series.origin });
+/// The metric, the key and the samples of a series.
+fn parts(series: SeriesState) -> (String, Arc<SeriesKey>, Vec<(Time, f64)>) {
+    let key = Arc::new(SeriesKey { labels: series.labels, origin: series.origin, instance: series.instance });
     let points = series.points.into_iter().map(|(time, value)| (Time(time), value.unwrap_or(f64::NAN))).collect();
-    (series.metric, Buffer { key, points })
+    (series.metric, key, points)
 }
 
 fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<String>) -> SignalState {
     let (start, end) = signal.extent();
     let (kind, origin) = match signal {
-        Signal::Alert(s) => (EventKind::Alert, &s.origin),
-        Signal::Log(s) => (EventKind::Log, &s.origin),
-        Signal::Change(s) => (EventKind::Change, &s.origin),
-        Signal::Report(s) => (EventKind::Report, &s.origin),
+        Signal::Alert(s) => (ALERT, &s.origin),
+        Signal::Log(s) => (LOG, &s.origin),
+        Signal::Change(s) => (CHANGE, &s.origin),
+        Signal::Report(s) => (REPORT, &s.origin),
     };
     let mut state = SignalState {
-        kind: name(kind).to_owned(),
+        kind: kind.to_owned(),
         component: id(signal.component()),
+        instance: signal.instance().map(str::to_owned),
         origin: origin.clone(),
         text: signal.text().to_owned(),
         labels: signal.labels().clone(),
@@ -241,11 +255,13 @@ fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<Str
         flaps: 0,
         trouble: String::new(),
         muted: None,
+        measured: None,
     };
     if let Signal::Alert(alert) = signal {
         (state.name, state.summary, state.severity) = (alert.name.clone(), alert.summary.clone(), alert.severity.clone());
         (state.duplicates, state.flaps) = (alert.duplicates, alert.flaps);
         (state.trouble, state.muted) = (alert.trouble.name().to_owned(), alert.muted.clone());
+        state.measured.clone_from(&alert.measured);
     }
     state
 }
@@ -253,12 +269,13 @@ fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<Str
 /// `None` for a kind that this version does not know.
 fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<ComponentId>) -> Option<Signal> {
     let component = find(&state.component);
+    let instance = state.instance;
     let (origin, text, time, labels) = (state.origin, state.text, Time(state.start), state.labels);
-    let kind = [EventKind::Alert, EventKind::Log, EventKind::Change, EventKind::Report];
-    Some(match kind.into_iter().find(|kind| name(*kind) == state.kind)? {
-        EventKind::Alert => Signal::Alert(Alert {
+    Some(match state.kind.as_str() {
+        ALERT => Signal::Alert(Alert {
             origin,
             component,
+            instance,
             name: state.name,
             text,
             summary: state.summary,
@@ -270,21 +287,13 @@ fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<Componen
             flaps: state.flaps,
             trouble: Trouble::parse(&state.trouble).unwrap_or_default(),
             muted: state.muted,
-            measured: None,
+            measured: state.measured,
         }),
-        EventKind::Log => Signal::Log(LogLine { origin, component, time, text, labels }),
-        EventKind::Change => Signal::Change(Change { origin, component, time, text, attributes: labels }),
-        EventKind::Report => Signal::Report(Report { origin, component, time, text, attributes: labels }),
+        LOG => Signal::Log(LogLine { origin, component, instance, time, text, labels }),
+        CHANGE => Signal::Change(Change { origin, component, instance, time, text, attributes: labels }),
+        REPORT => Signal::Report(Report { origin, component, time, text, attributes: labels }),
+        _ => return None,
     })
-}
-
-fn name(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Alert => "alert",
-        EventKind::Log => "log",
-        EventKind::Change => "change",
-        EventKind::Report => "report",
-    }
 }
 
 fn probe_state(probe: &Probe, id: &impl Fn(Option<ComponentId>) -> Option<String>) -> ProbeState {

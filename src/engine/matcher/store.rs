@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use estate::{Aggregate, ComponentId};
+use estate::{Aggregates, ByComponent, ComponentId, Snapshot};
 use signal::{Probe, Series};
 use value::{Duration, Time};
 
@@ -13,6 +13,9 @@ use super::super::values::combine;
 use super::bloom::Marks;
 use super::node::{MetricId, PatternId};
 use signal::{SeriesKey, Signal};
+
+/// Series of one metric of one component: many more pods than a workload has. Each sample of one reads all of them.
+const MAX_SERIES: usize = 4000;
 
 /// No component: for unplaced signals, and for lists of signals on any component.
 pub(super) const NOWHERE: ComponentId = ComponentId(u32::MAX);
@@ -34,7 +37,7 @@ pub(super) struct Store {
     /// For each pattern: components with a signal that may still count, and older ones not removed yet.
     pub recent: Vec<Vec<ComponentId>>,
     /// For each component: the patterns that it has a list of, by their marks.
-    pub marks: Vec<Marks>,
+    pub marks: ByComponent<Marks>,
     /// Series of a period known to be healthy.
     pub baseline: Vec<Series>,
     /// The same, those of one metric of one component combined.
@@ -58,8 +61,8 @@ pub(super) struct Cell {
     pub component: ComponentId,
     pub metric: MetricId,
     pub staleness: Duration,
-    pub aggregate: Aggregate,
-    /// In the order of their labels and origins, as they are combined.
+    pub aggregate: Aggregates,
+    /// Its own and those of its instances, in the order in which they are combined: by component, labels and origin.
     pub series: SmallVec<[Buffer; 1]>,
     /// Between these two (without the ends) no bound of its watches holds.
     pub quiet: (f64, f64),
@@ -73,8 +76,16 @@ pub(super) struct Cell {
     pub timer: Time,
 }
 
+/// Whose a series is, and how many ties that is away from the component of the cell: see [`estate::Instance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Teller {
+    pub of: ComponentId,
+    pub level: u8,
+}
+
 #[derive(Debug)]
 pub(super) struct Buffer {
+    pub teller: Teller,
     pub key: Arc<SeriesKey>,
     /// Strictly ascending in time.
     pub points: Vec<(Time, f64)>,
@@ -133,6 +144,10 @@ fn key(component: ComponentId, second: u32) -> u64 {
 }
 
 impl Store {
+    pub fn new(estate: &Snapshot, baseline: Vec<Series>) -> Store {
+        Store { marks: estate.table(Marks::default()), baseline, ..Store::default() }
+    }
+
     pub fn cell_at(&self, component: ComponentId, metric: MetricId) -> Option<u32> {
         self.cell_of.get(&key(component, metric.0)).copied()
     }
@@ -150,7 +165,7 @@ impl Store {
 
     pub fn list_at(&self, component: ComponentId, pattern: PatternId) -> Option<u32> {
         if component != NOWHERE {
-            self.marks.get(component.0 as usize).filter(|marks| marks.has(super::bloom::mark_of(pattern)))?;
+            self.marks.get(component).filter(|marks| marks.has(super::bloom::mark_of(pattern)))?;
         }
         self.list_of.get(&key(component, pattern.0)).copied()
     }
@@ -163,12 +178,8 @@ impl Store {
         let (lists, marks) = (&mut self.lists, &mut self.marks);
         *self.list_of.entry(key(component, pattern.0)).or_insert_with(|| {
             lists.push(List { component, pattern, hits: SmallVec::new(), longest: 0, recent: false });
-            if component != NOWHERE {
-                let at = component.0 as usize;
-                if marks.len() <= at {
-                    marks.resize(at + 1, Marks::default());
-                }
-                marks[at].add(super::bloom::mark_of(pattern));
+            if let Some(marks) = marks.get_mut(component) {
+                marks.add(super::bloom::mark_of(pattern));
             }
             super::node::number(lists.len() - 1)
         })
@@ -215,19 +226,25 @@ impl Cell {
         if let [only] = self.series.as_slice() {
             return only.at(at, self.staleness);
         }
-        let mut next = Time::MAX;
+        let (mut next, mut level) = (Time::MAX, u8::MAX);
         let mut values: SmallVec<[f64; 8]> = SmallVec::new();
         for series in &self.series {
             let (value, until) = series.at(at, self.staleness);
             next = next.min(until);
-            values.extend(value);
+            let Some(value) = value.filter(|_| series.teller.level <= level) else { continue };
+            // The nearest that have a value speak.
+            if series.teller.level < level {
+                level = series.teller.level;
+                values.clear();
+            }
+            values.push(value);
         }
-        ((!values.is_empty()).then(|| combine(self.aggregate, &values)), next)
+        ((!values.is_empty()).then(|| combine(self.aggregate.at(level), &values)), next)
     }
 
     /// Whether it is the only series.
-    pub fn is_only(&self, key: &Arc<SeriesKey>) -> bool {
-        matches!(self.series.as_slice(), [only] if Arc::ptr_eq(&only.key, key) || only.key == *key)
+    pub fn is_only(&self, of: ComponentId, key: &Arc<SeriesKey>) -> bool {
+        matches!(self.series.as_slice(), [only] if only.is(of, key))
     }
 
     /// Whether no bound is true for a value, or for one that counts as equal to it.
@@ -236,8 +253,8 @@ impl Cell {
         value - near > self.quiet.0 && value + near < self.quiet.1
     }
 
-    /// Samples after `from`, up to `to`, all series combined at each instant at which one of them has a sample; and the next
-    /// instant after `to` at which there is another.
+    /// Samples after `from`, up to `to`, the nearest series combined at each instant at which one of them has a sample; and the next
+    /// instant after `to` at which there may be another.
     pub fn samples(&self, from: Time, to: Time, into: &mut Vec<(Time, f64)>) -> Time {
         into.clear();
         if let [only] = self.series.as_slice() {
@@ -255,32 +272,39 @@ impl Cell {
         }
         into.sort_unstable_by_key(|(time, _)| *time);
         into.dedup_by_key(|(time, _)| *time);
-        for (time, value) in into.iter_mut() {
-            let fresh: SmallVec<[f64; 8]> = self.series.iter().filter_map(|s| s.at(*time, self.staleness).0).collect();
-            *value = combine(self.aggregate, &fresh);
-        }
+        let mut fresh: SmallVec<[f64; 8]> = SmallVec::new();
+        into.retain_mut(|(time, value)| {
+            let (mut level, mut sampled) = (u8::MAX, false);
+            for series in &self.series {
+                let Some((taken, found)) = series.last(*time, self.staleness).filter(|_| series.teller.level <= level) else { continue };
+                if series.teller.level < level {
+                    (level, sampled) = (series.teller.level, false);
+                    fresh.clear();
+                }
+                sampled |= taken == *time;
+                fresh.push(found);
+            }
+            *value = combine(self.aggregate.at(level), &fresh);
+            fresh.clear();
+            sampled
+        });
         next
     }
 
     /// Whether a series has a sample after `from` and before `to`.
-    pub fn has_between(&self, key: &SeriesKey, from: Time, to: Time) -> bool {
-        let series = self.series.iter().find(|s| *s.key == *key);
+    pub fn has_between(&self, of: ComponentId, key: &Arc<SeriesKey>, from: Time, to: Time) -> bool {
+        let series = self.series.iter().find(|s| s.is(of, key));
         series.is_some_and(|s| s.points.get(s.after(from)).is_some_and(|(time, _)| *time < to))
     }
 
     /// Inserts a sample in order. `None` if it changes nothing.
-    pub fn put(&mut self, key: &Arc<SeriesKey>, time: Time, value: f64) -> Option<usize> {
-        let at = match self.series.as_slice() {
-            [only] if Arc::ptr_eq(&only.key, key) => 0,
-            list => {
-                if let Some(at) = list.iter().position(|s| Arc::ptr_eq(&s.key, key) || s.key == *key) {
-                    at
-                } else {
-                    let at = list.partition_point(|s| s.key < *key);
-                    self.series.insert(at, Buffer { key: Arc::clone(key), points: Vec::new() });
-                    at
-                }
-            }
+    pub fn put(&mut self, teller: Teller, key: &Arc<SeriesKey>, time: Time, value: f64) -> Option<usize> {
+        let at = if let Some(at) = self.series.iter().position(|series| series.is(teller.of, key)) {
+            at
+        } else {
+            let at = self.series.partition_point(|series| series.place() < (teller.of, key));
+            self.series.insert(at, Buffer { teller, key: Arc::clone(key), points: Vec::new() });
+            at
         };
         let points = &mut self.series[at].points;
         if points.last().is_none_or(|(last, _)| *last < time) {
@@ -298,6 +322,17 @@ impl Cell {
                 Some(1)
             }
         }
+    }
+
+    /// Makes room for a series that is new, if there are too many: drops the one that has been silent longest. Returns how many samples
+    /// that had.
+    pub fn make_room(&mut self, of: ComponentId, key: &Arc<SeriesKey>) -> usize {
+        if self.series.len() < MAX_SERIES || self.series.iter().any(|series| series.is(of, key)) {
+            return 0;
+        }
+        let last = |series: &Buffer| series.points.last().map_or(Time::MIN, |(time, _)| *time);
+        let silent = self.series.iter().enumerate().min_by_key(|(_, series)| last(series)).map(|(at, _)| at);
+        silent.map_or(0, |at| self.series.remove(at).points.len())
     }
 
     /// Drops samples before `from`, except the last one of each series. Drops series without later samples, except the one with the
@@ -341,6 +376,21 @@ impl Cell {
 }
 
 impl Buffer {
+    fn is(&self, of: ComponentId, key: &Arc<SeriesKey>) -> bool {
+        self.teller.of == of && (Arc::ptr_eq(&self.key, key) || self.key == *key)
+    }
+
+    /// Where it stands among the series of a cell.
+    pub fn place(&self) -> (ComponentId, &Arc<SeriesKey>) {
+        (self.teller.of, &self.key)
+    }
+
+    /// The latest sample at or before `at` that is valid then.
+    fn last(&self, at: Time, staleness: Duration) -> Option<(Time, f64)> {
+        let (time, value) = self.points[self.after(at).checked_sub(1)?];
+        (!value.is_nan() && at.since(time) <= staleness).then_some((time, value))
+    }
+
     /// How many samples are not after `at`.
     fn after(&self, at: Time) -> usize {
         match self.points.last() {

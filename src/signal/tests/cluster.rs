@@ -7,7 +7,6 @@ use estate::Snapshot;
 
 use crate::{MappingRules, PlacedBy, Placement, Resolver, Unplaced};
 
-const MODEL: &str = "types:\n  job: {parent: component, zh: 任务}\n";
 const CLUSTER: &str = include_str!("placing/cluster.yaml");
 const SIGNALS: &str = include_str!("placing/signals.txt");
 
@@ -19,8 +18,8 @@ fn labels(text: &str) -> Labels {
 
 fn estate(topology: &str) -> Snapshot {
     let mut sources = Sources::default();
-    let (model, topology) = (sources.add("model.yaml", MODEL), sources.add("topology.yaml", topology));
-    let (snapshot, diagnostics) = estate::build(&sources, &[model], &[topology]);
+    let topology = sources.add("topology.yaml", topology);
+    let (snapshot, diagnostics) = estate::build(&sources, &[], &[topology]);
     assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:?}");
     snapshot
 }
@@ -75,6 +74,31 @@ fn explained(topology: &str, text: &str) -> String {
     }
 }
 
+#[test]
+fn what_would_decide() {
+    for (text, expected) in [
+        ("deployment=cart", Some("a label `namespace` would decide")),
+        ("instance=10.0.0.9:80", Some("a label `component` with one of these ids would decide, or an entry of `placement`")),
+        ("job=kube-state-metrics service=ksm", Some("labels of the object that it speaks of, such as `pod` or `node`, would place it")),
+        ("namespace=shop deployment=cart", None),
+    ] {
+        let (estate, rules) = (estate(TWO_NAMESPACES), MappingRules::default());
+        let why = Resolver::new(&rules, &estate).explain(&labels(text), None).why;
+        assert_eq!(why.and_then(|why| why.remedy()).map(|remedy| remedy.to_string()).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn many_candidates_are_counted() {
+    let many: Vec<String> = (1..=7).map(|n| format!("  - {{id: cart-{n}, type: service, name: cart}}\n")).collect();
+    let many = many.concat();
+    let topology = format!("components:\n{many}");
+    assert_eq!(
+        explained(&topology, "service=cart"),
+        "several components fit `service` = `cart`: cart-1, cart-2, cart-3, cart-4, cart-5 and 2 more"
+    );
+}
+
 const TWO_NAMESPACES: &str = r#"
 components:
   - {id: shop/cart, type: service, name: cart, attributes: {namespace: shop}}
@@ -94,7 +118,9 @@ fn reasons_in_words() {
         ("namespace=shop deployment=cart", "shop/cart by label `deployment`"),
         ("namespace=staging service=cart", "staging/cart by label `service`"),
         ("k8s.namespace.name=staging k8s.deployment.name=cart", "staging/cart by label `deployment`"),
-        ("deployment=cart", "several components fit `deployment` = `cart`"),
+        // Two workloads claim it; what it belongs to is said by its owner, or not at all.
+        ("pod=cart-7d9c4b6f8c-x2x7k", "several workloads claim the pod `cart-7d9c4b6f8c-x2x7k`: shop/cart, staging/cart"),
+        ("deployment=cart", "several components fit `deployment` = `cart`: shop/cart, staging/cart"),
         ("namespace=dev service=cart", "`service` = `cart` is not in the namespace `dev`"),
         // A namespace of developers that the cluster does not have.
         ("service.namespace=webshop service.name=mail", "mail by label `service`"),
@@ -106,7 +132,7 @@ fn reasons_in_words() {
         ("namespace=dev pod=cart-7d9c4b6f8c-x2x7k node=n1", "no component for `pod` = `cart-7d9c4b6f8c-x2x7k`"),
         ("namespace=shop statefulset=ghost instance=10.0.0.1", "no component for `statefulset` = `ghost`"),
         ("instance=10.0.0.1:9100", "n1 by label `instance`"),
-        ("instance=10.0.0.9:80", "several components fit `instance` = `10.0.0.9`"),
+        ("instance=10.0.0.9:80", "several components fit `instance` = `10.0.0.9`: shared-a, shared-b"),
         ("job=kube-state-metrics instance=10.0.0.7:8080 pod=ksm-0 node=n1", "n1 by label `node`"),
         ("job=node-exporter instance=10.0.0.1:9100 pod=ne-x2x7k service=ne namespace=mon", "n1 by label `instance`"),
         ("job=blackbox instance=https://nobody.example", "no component for `instance` = `https://nobody.example`"),
@@ -134,11 +160,11 @@ placement:
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let resolver = Resolver::new(&rules, &estate);
     for (text, component, why) in [
-        ("team=lab service=mail env=prod svc=mail", None, Some(Unplaced::Dropped(1))),
+        ("team=lab service=mail env=prod svc=mail", None, Some(Unplaced::Dropped { entry: 1 })),
         ("svc=mail env=stage", Some("mail"), None),
         ("svc=mail env=stage role=replica", None, Some(Unplaced::NoEntry)),
         ("svc=mail env=test", None, Some(Unplaced::NoEntry)),
-        ("noise=1 service=mail", None, Some(Unplaced::Dropped(3))),
+        ("noise=1 service=mail", None, Some(Unplaced::Dropped { entry: 3 })),
         ("service=mail", None, Some(Unplaced::NoEntry)),
     ] {
         let found = resolver.explain(&labels(text), None);
@@ -167,4 +193,27 @@ fn entries_come_first_and_see_every_spelling() {
     let resolver = Resolver::new(&rules, &estate);
     assert_eq!(resolver.explain(&labels("k8s.pod.name=mail-x"), None).by, Some(PlacedBy::Entry(2)));
     assert_eq!(resolver.explain(&labels("box=nobody"), None).why, Some(Unplaced::Unnamed));
+}
+
+#[test]
+fn pods_that_nobody_imported_keep_their_names() {
+    let (estate, rules) = (estate(TWO_NAMESPACES), MappingRules::default());
+    let resolver = Resolver::new(&rules, &estate);
+    for (text, expected) in [
+        ("namespace=shop pod=cart-7d9c4b6f8c-x2x7k", Some("shop/cart cart-7d9c4b6f8c-x2x7k")),
+        ("namespace=shop k8s.pod.name=cart-0", Some("shop/cart cart-0")),
+        // By the label of its owner, though its name does not tell.
+        ("namespace=shop pod=blue-one deployment=cart", Some("shop/cart blue-one")),
+        // One that is in the estate.
+        ("namespace=kube-system pod=proxy-x", None),
+        // Nobody's pod, and the messenger's own.
+        ("namespace=shop deployment=cart", None),
+        ("job=kube-state-metrics namespace=shop deployment=cart pod=ksm-0 instance=10.0.0.7:8080", None),
+    ] {
+        let labels = labels(text);
+        let placed = resolver.place(&labels);
+        let named = resolver.unlisted(placed, &labels, None);
+        let found = placed.zip(named).map(|(placed, named)| format!("{} {named}", estate.component(placed).id));
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
 }

@@ -1,11 +1,16 @@
-use super::{check_error, estate, facts};
+use super::{check_error, estate, facts_by};
 
 const FILE: &str = "events.ndjson";
 
 /// Log lines with their levels, changes, and what could not be read, one a line.
 fn said(input: &str) -> String {
+    said_by("", input)
+}
+
+/// With this `sources.yaml`.
+fn said_by(sources: &str, input: &str) -> String {
     let estate = estate();
-    let (facts, _, _) = facts(&[(FILE, input)]);
+    let (facts, _, _) = facts_by(sources, &[(FILE, input)]);
     let place = |component: Option<estate::ComponentId>| component.map_or("?", |c| estate.component(c).id.as_str());
     let logs = facts
         .logs
@@ -37,6 +42,8 @@ fn an_event_is_placed_by_its_object() {
         ("order-db-0", "order-db"),
         ("order-service-7d9c4b6f8c-x2v7k", "order-service"),
         ("order-service-x2v7k", "order-service"),
+        // A run of a CronJob.
+        ("order-db-29384400-x2v7k", "order-db"),
         ("nobody-0", "?"),
     ] {
         let (first, last) = (format!("error {place} 09:54:00 BackOff: m"), format!("error {place} 09:59:40 BackOff: m"));
@@ -52,6 +59,23 @@ fn an_event_is_placed_by_its_object() {
         ("PersistentVolumeClaim", "data-order-db-0"),
     ] {
         check(&of(kind, name), &["error order-db 09:54:00 FailedMount: m", "error order-db 09:59:40 FailedMount: m"]);
+    }
+}
+
+#[test]
+fn entries_of_placement_come_before_the_object() {
+    for (entry, reason, expected) in [
+        ("{drop: true, when: {namespace: shop}}", "BackOff", "?"),
+        ("{drop: true, when: {source: kubernetes, reason: Back*}}", "BackOff", "?"),
+        ("{drop: true, when: {kind: Pod, name: 'cart-*'}}", "BackOff", "?"),
+        ("{drop: true, when: {kind: Node}}", "BackOff", "shop/cart-0"),
+        ("{label: reason, by: [serial]}", "S-1", "order-service"),
+        // An entry that finds nothing leaves it to the object.
+        ("{label: reason, by: [serial]}", "BackOff", "shop/cart-0"),
+    ] {
+        let text = said_by(&format!("placement: [{entry}]"), &event("cart-0", reason, ""));
+        let places: Vec<&str> = text.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+        assert_eq!(places, [expected, expected], "{entry}");
     }
 }
 

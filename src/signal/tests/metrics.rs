@@ -5,9 +5,14 @@ use super::{check, check_error, facts, render};
 const FILE: &str = "metrics.json";
 
 /// A matrix of one series of `order-db`; times count from 10:00:00 of 2025-06-01.
-fn matrix(name: &str, samples: &[(i64, &str)]) -> String {
+pub(super) fn matrix(name: &str, samples: &[(i64, &str)]) -> String {
+    labelled(name, "", samples)
+}
+
+/// The same with further labels; `more` begins with a comma.
+pub(super) fn labelled(name: &str, more: &str, samples: &[(i64, &str)]) -> String {
     let values: Vec<String> = samples.iter().map(|(second, value)| format!("[{},\"{value}\"]", 1_748_772_000 + second)).collect();
-    let series = format!(r#"{{"metric":{{"__name__":"{name}","component":"order-db"}},"values":[{}]}}"#, values.join(","));
+    let series = format!(r#"{{"metric":{{"__name__":"{name}","component":"order-db"{more}}},"values":[{}]}}"#, values.join(","));
     format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{series}]}}}}"#)
 }
 

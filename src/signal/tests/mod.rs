@@ -4,9 +4,11 @@ mod alerts;
 mod answers;
 mod bundles;
 mod cluster;
+mod counters;
 mod events;
 mod kubernetes;
 mod logs;
+mod mapping;
 mod metrics;
 mod placing;
 mod scores;
@@ -30,6 +32,10 @@ types:
       load: {unit: "%", zh: 负载}
       delay: {unit: ms, zh: 延时}
       links: {unit: count, zh: 链路数}
+      hits: {unit: /min, zh: 命中次数}
+      traffic: {unit: B/s, zh: 流量}
+      moves_total: {unit: /s, zh: 移动次数}
+      fill: {unit: "%", zh: 充满度, aggregate: max}
   crate: {parent: box, zh: 箱子}
 "#;
 
@@ -73,15 +79,29 @@ fn bundle(files: &[(&str, &str)]) -> BundleText {
 }
 
 fn facts(files: &[(&str, &str)]) -> (Facts, Counts, Vec<Diagnostic>) {
-    let read = read_facts(&bundle(files), &estate(), &MappingRules::default());
+    facts_by("", files)
+}
+
+/// With this `sources.yaml`.
+fn facts_by(sources: &str, files: &[(&str, &str)]) -> (Facts, Counts, Vec<Diagnostic>) {
+    let mut all = Sources::default();
+    let id = all.add("sources.yaml", sources);
+    let (rules, diagnostics) = MappingRules::read(&all, id);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let read = read_facts(&bundle(files), &estate(), &rules);
     assert!(read.1.adds_up(), "every signal is in exactly one place: {:?}", read.1);
     read
 }
 
 /// Facts, then what was set aside, then diagnostics, one a line.
 fn render(files: &[(&str, &str)]) -> String {
+    render_by("", files)
+}
+
+/// With this `sources.yaml`.
+fn render_by(sources: &str, files: &[(&str, &str)]) -> String {
     let estate = estate();
-    let (facts, _, diagnostics) = facts(files);
+    let (facts, _, diagnostics) = facts_by(sources, files);
     let mut text = String::new();
     let place = |component: Option<ComponentId>| component.map_or("?", |c| estate.component(c).id.as_str());
     for alert in &facts.alerts {

@@ -80,19 +80,22 @@ metrics:
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let estate = super::estate();
     assert_eq!(placement.queries().collect::<Vec<_>>(), [("mysql_threads", "sum(mysql_threads)")]);
-    assert!(placement.check(estate.model()).is_empty());
+    // A crate whose state is `used` fits both entries.
+    let twice: Vec<String> = placement.check(&estate).iter().map(|d| d.message.to_string()).collect();
+    assert_eq!(twice, ["`mysql_threads` is mapped twice: where both entries fit, it is `links`, not `load`"]);
     let placer = Resolver::new(&placement, &estate);
     for (component, text, expected) in [
         ("order-service", "state=used", Some(("links", 1.0))),
         ("order-db", "state=used", Some(("load", 100.0))),
         ("order-db", "state=free", None),
     ] {
-        assert_eq!(placer.metric("mysql_threads", &labels(text), estate.find(component).unwrap()), expected, "{component} {text}");
+        let found = placer.metric("mysql_threads", &labels(text), estate.find(component).unwrap());
+        assert_eq!(found.map(|mapped| (mapped.metric, mapped.factor)), expected, "{component} {text}");
     }
     let (wrong, _) = read(
         "metrics:\n  - {series: a, metric: lode, type: box}\n  - {series: b, metric: load, unit: ms, type: box}\n  - {series: c, metric: load, type: bx}",
     );
-    let found: Vec<&str> = wrong.check(estate.model()).iter().map(|d| d.code.0).collect();
+    let found: Vec<&str> = wrong.check(&estate).iter().map(|d| d.code.0).collect();
     assert_eq!(found, ["F2003", "F2007", "F3006"]);
 }
 
@@ -131,4 +134,42 @@ fn files_of_the_wrong_shape() {
         assert!(found.first().is_some_and(|line| line.starts_with(expected)), "{text}: {found:?}");
     }
     assert!(read("placement:\nmetrics:\n").1.is_empty());
+}
+
+/// The reasons of what is on no component: how many, why, what would help, and which is the first.
+#[test]
+fn reasons_are_counted() {
+    let alert = |labels: &str| format!(r#"{{"labels":{{"alertname":"A",{labels}}},"startsAt":"2025-06-01T10:00:00Z"}}"#);
+    let alerts = [
+        alert(r#""pod":"ghost-1""#),
+        alert(r#""pod":"ghost-2""#),
+        alert(r#""team":"a""#),
+        alert(r#""component":"twin""#),
+        alert(r#""component":"order-db""#),
+        alert(r#""noise":"1""#),
+    ];
+    let sources = "placement: [{drop: true, label: noise}]";
+    let (facts, counts, _) = super::facts_by(sources, &[("alerts.json", &format!("[{}]", alerts.join(",")))]);
+    let shown = |group: &crate::UnplacedGroup| {
+        let remedy = group.why.remedy().map_or_else(String::new, |remedy| format!(" [{remedy}]"));
+        format!("{} {}#{}: {}{remedy}", group.count, group.first.file, group.first.index, group.why.words())
+    };
+    let found: Vec<String> = facts.unplaced.values().map(shown).collect();
+    let expected = [
+        "1 alerts.json#2: no label names a component [an entry of `placement` for a label that tells the component would place it]",
+        "2 alerts.json#0: no component for `pod` = `ghost-1` [a component of that name, an alias, or an entry of `placement` for `pod` would place it]",
+        "1 alerts.json#3: several components fit `component` = `twin`: twin-1, twin-2 [a label `component` with one of these ids would decide, or an entry of `placement`]",
+        "1 alerts.json#5: dropped by entry 1 of `placement`",
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(facts.unplaced.values().map(|group| group.count).sum::<usize>(), counts.alerts.unplaced);
+}
+
+#[test]
+fn patterns_that_fit_everything() {
+    for (pattern, wrong) in [("^(.+)$", true), ("(.*)", true), ("^(.+)-[a-z0-9]+$", false), ("^(.+):\\d+$", false), ("^([^:]+)", false)] {
+        let (placement, found) = read(&format!("placement: [{{label: pod, pattern: '{pattern}'}}]"));
+        assert_eq!(found.iter().any(|text| text.contains("takes every text")), wrong, "{pattern} {found:?}");
+        assert_eq!(placement.rules.len(), 1, "the entry stays in use");
+    }
 }

@@ -13,7 +13,7 @@ fn placement(text: &str) -> MappingRules {
     let id = sources.add("sources.yaml", text);
     let (placement, diagnostics) = MappingRules::read(&sources, id);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    assert!(placement.check(estate().model()).is_empty());
+    assert!(placement.check(&estate()).is_empty());
     placement
 }
 
@@ -173,7 +173,7 @@ fn a_scorer_is_heard_only_about_what_it_was_asked() {
     let frame = ScoreFrame { source: Some("team-x"), time: Time::parse("2025-06-01T10:00:00Z"), about: Some(&about) };
     let (mut facts, mut counts) = (Facts::default(), Counts::default());
     let answer = r#"[{"component":"order-db","metric":"load","score":0.9,"origin":"somebody"},{"component":"order-service","score":1},{"component":"x","score":1}]"#;
-    let said = add_scores("scorer team-x", answer.as_bytes(), &frame, Resolver::new(&placement, &estate), &mut facts, &mut counts);
+    let said = add_scores("scorer team-x", answer.as_bytes(), &frame, &Resolver::new(&placement, &estate), &mut facts, &mut counts);
     assert_eq!(facts.scores.iter().map(line).collect::<Vec<_>>(), ["order-db load 10:00:00 team-x 0.100"]);
     assert!(counts.adds_up());
     let words: Vec<String> = said.iter().map(|d| d.message.to_string()).collect();
@@ -215,7 +215,7 @@ fn mistakes_of_the_settings() {
         let id = sources.add("sources.yaml", "scores: [{series: a, metric: laod, origin: m}]");
         MappingRules::read(&sources, id).0
     };
-    let found = placement.check(estate().model());
+    let found = placement.check(&estate());
     let found: Vec<_> = found.into_iter().map(|d| (d.code.0, d.help)).collect();
     assert_eq!(found, [("F2003", Some(diag::did_you_mean("load")))]);
 }

@@ -205,10 +205,20 @@ fn files_that_cannot_be_read() {
     let whole = otlp(&spans);
     let cut = whole.get(..whole.len() - 9).unwrap();
     check_error(FILE, cut, "F4001", "`traces.json` line ");
-    // A collector that still writes leaves a last line that ends anywhere.
-    let mut expected = EXPECTED.to_vec();
-    expected.insert(5, "F4001 `traces.json` is truncated in document 1, which was skipped");
-    check(FILE, &format!("{whole}\n{cut}"), &expected);
+    // A collector that still writes leaves a last line that ends anywhere, a proxy answers with a page: each costs only itself.
+    let page = "<html>\n<body>502 Bad Gateway</body>\n</html>";
+    for (input, warning) in [
+        (format!("{whole}\n{cut}"), "answers set aside, cut off: 1 (the first: answer 1 in line "),
+        (format!("{cut}\n{whole}"), "answers set aside, invalid JSON: 1 (the first: answer 0 in line 1"),
+        (format!("{whole}\n{page}"), "answers set aside, an HTML page: 1 (the first: answer 1 in line "),
+        (format!("{page}\n{}", jaeger(&spans)), "answers set aside, an HTML page: 1 (the first: answer 0 in line 1"),
+        (format!("[17,\n{whole}]"), "answers set aside, of another shape: 1 (the first: answer 0 in line 1"),
+    ] {
+        let text = render(&[(FILE, &input)]);
+        assert_eq!(text.lines().count(), EXPECTED.len() + 1, "{input}\n{text}");
+        assert!(EXPECTED.iter().all(|line| text.contains(line)) && text.contains(warning), "{input}\n{text}");
+    }
+    check_error(FILE, page, "F4001", "`traces.json` line 1 column ");
     let mut expected = EXPECTED.to_vec();
     expected.insert(5, "F4002 `traces.json`: objects skipped, not spans: 1");
     check(FILE, &format!("{whole}\n{{}}"), &expected);

@@ -1,5 +1,7 @@
 //! Turns visits and calls into series: one value per minute, for each component and for each pair of caller and callee.
 
+use std::ops::Range;
+
 use estate::ComponentId;
 use value::{Dimension, Duration, MINUTE, Time};
 
@@ -107,6 +109,16 @@ struct Sample {
 /// The series by component and caller, and whether there were too many rates. `last` is the end of the last span in nanoseconds since
 /// 1970: it dates the values of the last, incomplete minute.
 pub(super) fn series(work: &Work, parties: &[Party], last: i64) -> (Vec<Made>, bool) {
+    made(work, parties, covered(&work.starts), last, |_| true)
+}
+
+/// The series of some minutes only, all of which are over; those that are `covered` were recorded as a whole.
+pub(super) fn minutes(work: &Work, parties: &[Party], minutes: &Range<i64>, covered: Range<i64>) -> Vec<Made> {
+    made(work, parties, covered.collect(), i64::MAX, |bucket| minutes.contains(&bucket)).0
+}
+
+/// Rates are of the minutes that are `covered`, all other values of those that are `wanted`.
+fn made(work: &Work, parties: &[Party], mut covered: Vec<i64>, last: i64, wanted: impl Fn(i64) -> bool) -> (Vec<Made>, bool) {
     let place = |party: u32| parties.get(usize::try_from(party).ok()?)?.component;
     let visits = work.visits.iter().filter_map(|visit| {
         let (component, bucket) = (place(visit.party)?, bucket(visit.end));
@@ -116,10 +128,9 @@ pub(super) fn series(work: &Work, parties: &[Party], last: i64) -> (Vec<Made>, b
         let (component, caller) = (place(call.callee)?, Some(place(call.caller)?));
         Some(Sample { component, caller, bucket: bucket(call.end), duration: call.duration, own: call.duration, error: call.error })
     });
-    let mut samples: Vec<Sample> = visits.chain(calls).collect();
+    let mut samples: Vec<Sample> = visits.chain(calls).filter(|sample| wanted(sample.bucket)).collect();
     samples.sort_unstable();
     let groups = || samples.chunk_by(|a, b| (a.component, a.caller) == (b.component, b.caller));
-    let mut covered = covered(&work.starts);
     let too_many = covered.len().saturating_mul(groups().count()) > MAX_RATES;
     if too_many {
         covered.clear();
@@ -173,7 +184,7 @@ fn of_group(group: &[Sample], covered: &[i64], last: i64) -> Vec<Made> {
 const NANOSECONDS: i64 = 1_000_000;
 
 /// The minute in which a span ends: only then is its duration known.
-fn bucket(end: i64) -> i64 {
+pub(super) fn bucket(end: i64) -> i64 {
     end.div_euclid(BUCKET * NANOSECONDS)
 }
 

@@ -10,6 +10,7 @@ mod calls;
 mod calls_tests;
 mod document;
 mod jaeger;
+mod live;
 mod otlp;
 mod places;
 mod spans;
@@ -24,21 +25,22 @@ use value::Time;
 use self::aggregate::{BUCKET, MIN_SPANS, Made};
 use self::calls::Work;
 use self::document::{Document, Part};
-use self::spans::{Collector, Gathered, Span};
+use self::spans::{Collector, Gathered, Sink, Span};
 
+use super::answers::{self, Answer, set_aside};
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
-use super::json;
 use super::prometheus::Role;
 use super::reader_context::{Complaints, ReaderContext, warning};
 
 pub use self::aggregate::{SpanFamily, span_family};
+pub use self::live::{Calls, Minutes, SentSpan, Spans};
 
 /// Maximum number of names in one warning; the most frequent come first.
 const MAX_NAMED: usize = 10;
 
 pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
-    let mut collector = Collector::new(&context.placer);
+    let mut collector = Collector::new(context.placer);
     let mut said = gather(file, bytes, &mut collector)?;
     let gathered = collector.finish();
     let work = calls::work(&gathered.spans);
@@ -74,42 +76,37 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     Ok(())
 }
 
-/// Reads the spans of a file, one document after the other. If the last document is truncated because a collector is still writing
-/// it, only that document is lost; so is an error among other answers.
-fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
+/// Reads the spans of a file, one answer after the other. One that cannot be read costs only itself, as the end of a file that a
+/// collector is still writing; so does an error among other answers.
+fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
     let mut refused: Vec<String> = Vec::new();
-    let mut said = Vec::new();
-    for (documents, document) in serde_json::Deserializer::from_str(json::text(file, bytes)?).into_iter::<Document>().enumerate() {
-        let Document(parts) = match document {
-            Ok(document) => document,
-            Err(error) if error.is_eof() && documents > 0 => {
-                let what = text!("`{}` is truncated in document {}, which was skipped", file, documents);
-                said.push(warning(Code::SIGNAL_FORMAT, what));
-                break;
-            }
-            Err(error) => return Err(Box::new(json::malformed(file, &error))),
+    let mut asides = Vec::new();
+    answers::each(file, bytes, |Answer { place, read }: Answer<'_, Document>| {
+        let parts = match read {
+            Ok(Document(parts)) => parts,
+            Err(broken) => return asides.push(broken.aside(file, place)),
         };
         for part in parts {
             match part {
                 Part::Otlp(resources) => {
                     for (resource, spans) in resources.into_iter().map(otlp::ResourceSpans::split) {
-                        let whose = collector.party(&resource);
-                        spans.for_each(|span| collector.add(whose, &span));
+                        let whose = sink.whose(&resource);
+                        spans.for_each(|span| sink.take(whose, span));
                     }
                 }
                 Part::Jaeger(traces) => {
                     for trace in traces {
                         trace.each(|process, span| {
-                            let whose = collector.party(process);
-                            collector.add(whose, &span);
+                            let whose = sink.whose(process);
+                            sink.take(whose, span);
                         });
                     }
                 }
                 Part::Zipkin(endpoint, span) => {
-                    let whose = collector.party(&endpoint);
-                    collector.add(whose, &span);
+                    let whose = sink.whose(&endpoint);
+                    sink.take(whose, span);
                 }
                 Part::Refused(message) => {
                     refused.push(message);
@@ -122,7 +119,11 @@ fn gather(file: &str, bytes: &[u8], collector: &mut Collector<'_, '_>) -> Result
             }
             known += 1;
         }
-    }
+    })?;
+    let mut said = Vec::new();
+    let mut complaints = Complaints::default();
+    set_aside(asides, known, &mut complaints)?;
+    complaints.report(file, &mut said);
     if let Some(first) = refused.first() {
         if known == 0 {
             let what = text!("`{}` contains a Jaeger error instead of data: {}", file, first);
@@ -148,7 +149,7 @@ fn count(file: &str, gathered: &Gathered, role: Role, context: &mut ReaderContex
     for (index, refusal) in &gathered.refused {
         let reason = refusal.words();
         complaints.add(refusal.code(), text!("spans rejected, {}", reason), 1, || text!("span {}", index));
-        context.unread(file, *index, format!("span: {reason}"));
+        context.unread(file, *index, "span", refusal.code(), &reason, "");
     }
     complaints.report(file, &mut context.diagnostics);
     let spans = match role {
@@ -210,7 +211,7 @@ fn keep(file: &str, made: Vec<Made>, role: Role, context: &mut ReaderContext<'_>
         let labels: BTreeMap<String, String> = made.caller.map(|caller| ("caller".to_owned(), id(caller))).into_iter().collect();
         let origin = Origin { file: file.to_owned(), index };
         let Made { component, metric, points, .. } = made;
-        let kept = Series { origin, component: Some(component), metric: metric.to_owned(), modelled, labels, points };
+        let kept = Series { origin, component: Some(component), instance: None, metric: metric.to_owned(), modelled, labels, points };
         match role {
             Role::Metrics => context.facts.series.push(kept),
             Role::Baseline => context.facts.baseline.push(kept),

@@ -133,6 +133,23 @@ impl Refusal {
     }
 }
 
+/// What the formats pass their spans to.
+pub(super) trait Sink {
+    /// The number of a resource (OTLP), a process (Jaeger) or an endpoint (Zipkin).
+    fn whose(&mut self, resource: &Attributes) -> u32;
+    fn take(&mut self, whose: u32, span: RawSpan);
+}
+
+impl Sink for Collector<'_, '_> {
+    fn whose(&mut self, resource: &Attributes) -> u32 {
+        self.party(resource)
+    }
+
+    fn take(&mut self, whose: u32, span: RawSpan) {
+        self.add(whose, &span);
+    }
+}
+
 /// Gathers the spans of a file.
 pub(super) struct Collector<'p, 'e> {
     placer: &'p Resolver<'e>,
@@ -234,7 +251,7 @@ impl<'p, 'e> Collector<'p, 'e> {
     }
 }
 
-fn times(raw: &RawSpan) -> Result<(i64, i64), Refusal> {
+pub(super) fn times(raw: &RawSpan) -> Result<(i64, i64), Refusal> {
     if raw.trace == 0 || raw.id == 0 {
         return Err(Refusal::NoId);
     }

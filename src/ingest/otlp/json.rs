@@ -1,0 +1,219 @@
+//! OTLP as JSON, into the messages of protobuf. Fields are in camel case, 64-bit numbers are texts or numbers, enumerations are numbers, and
+//! what is not known is skipped. A wrong list costs the request; a wrong value counts as absent, and costs its point at most.
+
+use serde_json::Value;
+
+use diag::text;
+
+use super::super::refusal::Refusal;
+use super::super::wire::otlp::{
+    Any, AnyValue, Array, Data, Exponential, ExponentialPoint, Gauge, Histogram, HistogramPoint, KeyValue, KeyValues, LogRecord, Logs,
+    Metric, Metrics, Number, NumberPoint, Quantile, Resource, ResourceLogs, ResourceMetrics, ScopeLogs, ScopeMetrics, Sum, Summary,
+    SummaryPoint,
+};
+use super::misshaped;
+
+/// The body as a tree; it is an object.
+pub(super) fn tree(body: &[u8]) -> Result<Value, Refusal> {
+    let tree: Value = serde_json::from_slice(body).map_err(|error| Refusal::malformed(text!("the body is not JSON: {}", error)))?;
+    if tree.is_object() { Ok(tree) } else { Err(misshaped("body", &text!("an object"))) }
+}
+
+pub(super) fn metrics(tree: &Value) -> Result<Metrics, Refusal> {
+    let resources = each(tree, "resourceMetrics", |of_resource| {
+        let scopes = each(of_resource, "scopeMetrics", |scope| Ok(ScopeMetrics { metrics: each(scope, "metrics", metric)? }))?;
+        Ok(ResourceMetrics { resource: resource(of_resource)?, scopes })
+    })?;
+    Ok(Metrics { resources })
+}
+
+fn metric(tree: &Value) -> Result<Metric, Refusal> {
+    let of = |key: &str| tree.get(key).filter(|data| data.is_object());
+    let temporality =
+        |data: &Value| enumeration(data, "aggregationTemporality", "AGGREGATION_TEMPORALITY_", &["UNSPECIFIED", "DELTA", "CUMULATIVE"]);
+    let data = if let Some(data) = of("gauge") {
+        Some(Data::Gauge(Gauge { points: each(data, "dataPoints", number_point)? }))
+    } else if let Some(data) = of("sum") {
+        let monotonic = data.get("isMonotonic").and_then(Value::as_bool).unwrap_or(false);
+        Some(Data::Sum(Sum { points: each(data, "dataPoints", number_point)?, temporality: temporality(data), monotonic }))
+    } else if let Some(data) = of("histogram") {
+        Some(Data::Histogram(Histogram { points: each(data, "dataPoints", histogram_point)?, temporality: temporality(data) }))
+    } else if let Some(data) = of("exponentialHistogram") {
+        Some(Data::Exponential(Exponential { points: each(data, "dataPoints", exponential_point)?, temporality: temporality(data) }))
+    } else if let Some(data) = of("summary") {
+        Some(Data::Summary(Summary { points: each(data, "dataPoints", summary_point)? }))
+    } else {
+        None
+    };
+    Ok(Metric { name: text_of(tree, "name"), unit: text_of(tree, "unit"), data })
+}
+
+fn number_point(tree: &Value) -> Result<NumberPoint, Refusal> {
+    let double = tree.get("asDouble").and_then(double).map(Number::Double);
+    Ok(NumberPoint {
+        start: unsigned(tree, "startTimeUnixNano"),
+        time: unsigned(tree, "timeUnixNano"),
+        value: double.or_else(|| tree.get("asInt").and_then(integer).map(Number::Int)),
+        attributes: attributes(tree)?,
+        flags: flags(tree),
+    })
+}
+
+fn histogram_point(tree: &Value) -> Result<HistogramPoint, Refusal> {
+    Ok(HistogramPoint {
+        start: unsigned(tree, "startTimeUnixNano"),
+        time: unsigned(tree, "timeUnixNano"),
+        count: unsigned(tree, "count"),
+        sum: tree.get("sum").and_then(double),
+        attributes: attributes(tree)?,
+        flags: flags(tree),
+    })
+}
+
+fn exponential_point(tree: &Value) -> Result<ExponentialPoint, Refusal> {
+    let HistogramPoint { start, time, count, sum, attributes, flags } = histogram_point(tree)?;
+    Ok(ExponentialPoint { attributes, start, time, count, sum, flags })
+}
+
+fn summary_point(tree: &Value) -> Result<SummaryPoint, Refusal> {
+    let quantile = |tree: &Value| Ok(Quantile { quantile: at(tree, "quantile"), value: at(tree, "value") });
+    Ok(SummaryPoint {
+        start: unsigned(tree, "startTimeUnixNano"),
+        time: unsigned(tree, "timeUnixNano"),
+        count: unsigned(tree, "count"),
+        sum: at(tree, "sum"),
+        quantiles: each(tree, "quantileValues", quantile)?,
+        attributes: attributes(tree)?,
+        flags: flags(tree),
+    })
+}
+
+pub(super) fn logs(tree: &Value) -> Result<Logs, Refusal> {
+    let resources = each(tree, "resourceLogs", |of_resource| {
+        let scopes = each(of_resource, "scopeLogs", |scope| Ok(ScopeLogs { records: each(scope, "logRecords", record)? }))?;
+        Ok(ResourceLogs { resource: resource(of_resource)?, scopes })
+    })?;
+    Ok(Logs { resources })
+}
+
+fn record(tree: &Value) -> Result<LogRecord, Refusal> {
+    const NUMBERS: &[&str] = &[
+        "UNSPECIFIED",
+        "TRACE",
+        "TRACE2",
+        "TRACE3",
+        "TRACE4",
+        "DEBUG",
+        "DEBUG2",
+        "DEBUG3",
+        "DEBUG4",
+        "INFO",
+        "INFO2",
+        "INFO3",
+        "INFO4",
+        "WARN",
+        "WARN2",
+        "WARN3",
+        "WARN4",
+        "ERROR",
+        "ERROR2",
+        "ERROR3",
+        "ERROR4",
+        "FATAL",
+        "FATAL2",
+        "FATAL3",
+        "FATAL4",
+    ];
+    Ok(LogRecord {
+        time: unsigned(tree, "timeUnixNano"),
+        severity: enumeration(tree, "severityNumber", "SEVERITY_NUMBER_", NUMBERS),
+        severity_text: text_of(tree, "severityText"),
+        body: tree.get("body").and_then(any),
+        attributes: attributes(tree)?,
+        observed: unsigned(tree, "observedTimeUnixNano"),
+        event: text_of(tree, "eventName"),
+    })
+}
+
+fn resource(tree: &Value) -> Result<Option<Resource>, Refusal> {
+    match tree.get("resource") {
+        None | Some(Value::Null) => Ok(None),
+        Some(resource) => Ok(Some(Resource { attributes: attributes(resource)? })),
+    }
+}
+
+/// What is made of each object of a list; of none, if the list is absent.
+fn each<T>(tree: &Value, key: &str, read: impl Fn(&Value) -> Result<T, Refusal>) -> Result<Vec<T>, Refusal> {
+    match tree.get(key) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(items)) if items.iter().all(Value::is_object) => items.iter().map(read).collect(),
+        Some(_) => Err(misshaped(key, &text!("a list of objects"))),
+    }
+}
+
+fn attributes(tree: &Value) -> Result<Vec<KeyValue>, Refusal> {
+    each(tree, "attributes", |pair| Ok(key_value(pair)))
+}
+
+fn key_value(tree: &Value) -> KeyValue {
+    KeyValue { key: text_of(tree, "key"), value: tree.get("value").and_then(any) }
+}
+
+/// The tree is as deep as `serde_json` reads, so this ends.
+fn any(tree: &Value) -> Option<AnyValue> {
+    let fields = tree.as_object()?;
+    let value = fields.iter().find_map(|(kind, value)| match kind.as_str() {
+        "stringValue" => Some(Any::Text(value.as_str()?.as_bytes().to_vec())),
+        "boolValue" => Some(Any::Bool(value.as_bool()?)),
+        "intValue" => Some(Any::Int(integer(value)?)),
+        "doubleValue" => Some(Any::Double(double(value)?)),
+        "bytesValue" => Some(Any::Bytes(value.as_str()?.as_bytes().to_vec())),
+        "arrayValue" => {
+            let values = value.get("values").and_then(Value::as_array).into_iter().flatten();
+            Some(Any::Array(Array { values: values.map(|value| any(value).unwrap_or_default()).collect() }))
+        }
+        "kvlistValue" => {
+            let values = value.get("values").and_then(Value::as_array).into_iter().flatten();
+            Some(Any::KeyValues(KeyValues { values: values.map(key_value).collect() }))
+        }
+        _ => None,
+    });
+    Some(AnyValue { value })
+}
+
+fn text_of(tree: &Value, key: &str) -> Vec<u8> {
+    tree.get(key).and_then(Value::as_str).unwrap_or_default().as_bytes().to_vec()
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// 0 if it is absent, or no such number.
+fn unsigned(tree: &Value, key: &str) -> u64 {
+    let value = tree.get(key);
+    value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())).unwrap_or(0)
+}
+
+/// A number, or `"NaN"`, `"Infinity"` and `"-Infinity"`, which Rust reads too.
+fn double(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn at(tree: &Value, key: &str) -> f64 {
+    tree.get(key).and_then(double).unwrap_or(0.0)
+}
+
+fn flags(tree: &Value) -> u32 {
+    u32::try_from(unsigned(tree, "flags")).unwrap_or(0)
+}
+
+/// A number, or one of the names in their order.
+fn enumeration(tree: &Value, key: &str, prefix: &str, names: &[&str]) -> i32 {
+    let Some(value) = tree.get(key) else { return 0 };
+    let by_name = || {
+        let name = value.as_str()?.strip_prefix(prefix)?;
+        i32::try_from(names.iter().position(|known| *known == name)?).ok()
+    };
+    value.as_i64().and_then(|number| i32::try_from(number).ok()).or_else(by_name).unwrap_or(0)
+}

@@ -1,0 +1,205 @@
+//! Which incident of a diagnosis continues which one of the last.
+//!
+//! A story is a list of diagnoses, `SECONDS: COMPONENT[SIGNALS]`, with `~SECONDS` behind one that is over since then; between them what
+//! people do. What happens is told line by line.
+
+use std::fmt::Write;
+
+use localize::{Diagnosis, Fault, Incident, Layer, Says, SignalView, Suspect};
+use signal::Origin;
+use value::Time;
+
+use super::{Action, Incidents};
+
+fn time(seconds: &str) -> Time {
+    Time(seconds.trim().parse::<i64>().expect("seconds") * 1_000)
+}
+
+fn incident(number: usize, text: &str) -> Incident {
+    let (text, until) = text.split_once('~').map_or((text, None), |(text, until)| (text, Some(time(until))));
+    let (component, signals) = text.trim().trim_end_matches(']').split_once('[').expect("signals in brackets");
+    let explains = signals.split(' ').filter(|name| !name.is_empty()).map(|name| SignalView {
+        kind: "alert".to_owned(),
+        component: None,
+        instance: None,
+        time: Time(0),
+        text: name.to_owned(),
+        says: Says::Text,
+        count: 1,
+        origin: Origin { file: name.to_owned(), index: 0 },
+    });
+    let suspect = Suspect {
+        component: Some(component.to_owned()),
+        name: None,
+        kind: None,
+        owner: None,
+        tier: None,
+        fault: format!("{component} is broken"),
+        says: Fault::Named(String::new()),
+        contact: None,
+        confidence: 0.9,
+        raw: 0.9,
+        grounds: None,
+        layer: Layer::Expert,
+        rules: Vec::new(),
+        authored: Vec::new(),
+        case: None,
+        evidence: Vec::new(),
+        explains: explains.collect(),
+        causes: Vec::new(),
+        reasons: Vec::new(),
+        against: Vec::new(),
+        look: Vec::new(),
+        since: Time(0),
+        until,
+        explained_by: None,
+        confirm: false,
+        notes: Vec::new(),
+    };
+    Incident {
+        number,
+        since: Time(0),
+        until,
+        severity: compile::plan::Severity::Critical,
+        layer: Layer::Expert,
+        suspects: vec![suspect],
+        alike: Vec::new(),
+        impact: Vec::new(),
+        symptoms: 1,
+        explained: 1,
+    }
+}
+
+fn diagnosis(at: Time, text: &str) -> Diagnosis {
+    let incidents = text.split(';').map(str::trim).filter(|one| !one.is_empty());
+    Diagnosis {
+        version: 1,
+        at,
+        since: Time(0),
+        incidents: (1..).zip(incidents).map(|(number, one)| incident(number, one)).collect(),
+        hidden: 0,
+        checks: Vec::new(),
+        solutions: Vec::new(),
+        changes: Vec::new(),
+        cases: Vec::new(),
+        before: Vec::new(),
+        near_misses: Vec::new(),
+        unjudged: Vec::new(),
+        unexplained: Vec::new(),
+        groups: Vec::new(),
+        unplaced: Vec::new(),
+        unplaced_because: Vec::new(),
+        suppressed: Vec::new(),
+        set_aside: Vec::new(),
+        accounting: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn check(story: &str, expected: &str) {
+    let (mut incidents, _) = Incidents::read("");
+    let (mut told, mut file) = (String::new(), String::new());
+    for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (when, what) = line.split_once(':').expect("a time");
+        let at = time(when);
+        let words: Vec<&str> = what.split_whitespace().collect();
+        let by = Some("li".to_owned());
+        match words.as_slice() {
+            ["restart"] => (incidents, _) = Incidents::read(&file),
+            ["acknowledge", id] => drop(incidents.act(id.parse().expect("an id"), Action::Acknowledge, by, at).expect("known")),
+            ["resolve", id] => drop(incidents.act(id.parse().expect("an id"), Action::Resolve, by, at).expect("known")),
+            _ => incidents.update(&diagnosis(at, what)),
+        }
+        for event in incidents.take_events() {
+            let component = event.incident.component.clone().unwrap_or_default();
+            let note = event.incident.history.last().and_then(|step| step.note.clone()).map_or_else(String::new, |note| format!(" {note}"));
+            writeln!(told, "{when}: #{} {} {:?}{note}", event.incident.id, component, event.what).expect("a string");
+            file.push_str(&serde_json::to_string(&event).expect("JSON"));
+            file.push('\n');
+        }
+    }
+    let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    assert_eq!(lines(&told), lines(expected), "\n{story}");
+}
+
+#[test]
+fn one_incident_from_beginning_to_end() {
+    check(
+        "0: redis[a b]
+         15: redis[a b c]
+         30:
+         60: redis[a]
+         180:
+         300:",
+        "0: #1 redis Opened
+         180: #1 redis Resolved",
+    );
+    check("0: redis[a] ~0\n 200: redis[a] ~0\n 900: redis[a] ~0", "0: #1 redis Opened\n 200: #1 redis Resolved");
+}
+
+#[test]
+fn what_comes_back_is_the_same_incident() {
+    check(
+        "0: redis[a]
+         200:
+         400: redis[b]
+         3000:
+         9000: redis[c]",
+        "0: #1 redis Opened
+         200: #1 redis Resolved
+         400: #1 redis Reopened
+         3000: #1 redis Resolved
+         9000: #2 redis Opened",
+    );
+}
+
+#[test]
+fn another_verdict_on_the_same_signals_is_a_change() {
+    check("0: nginx[a b]\n 15: redis[a b c]", "0: #1 nginx Opened\n 15: #1 redis Changed");
+    check(
+        "0: nginx[a]; redis[b]
+         15: redis[a b]
+         30: redis[a b]",
+        "0: #1 nginx Opened
+         0: #2 redis Opened
+         15: #1 nginx Merged #2",
+    );
+    check("0: redis[a b]\n 15: redis[a]; nginx[b]", "0: #1 redis Opened\n 15: #2 nginx Opened");
+}
+
+#[test]
+fn people_and_restarts() {
+    check(
+        "0: redis[a]
+         10: acknowledge 1
+         20: restart
+         30: redis[a b]
+         40: resolve 1
+         50: redis[a b]
+         60: redis[a b]
+         90:
+         300:
+         400: redis[a]",
+        "0: #1 redis Opened
+         10: #1 redis Acknowledged
+         40: #1 redis Resolved
+         400: #1 redis Reopened",
+    );
+    check("0: redis[a] \n 5: restart\n 10: nginx[b]", "0: #1 redis Opened\n 10: #2 nginx Opened");
+}
+
+/// An action that could not be written has not happened, and costs no number.
+#[test]
+fn an_action_that_is_not_written_is_taken_back() {
+    let (mut incidents, _) = Incidents::read("");
+    incidents.update(&diagnosis(time("0"), "redis[a]"));
+    let before = incidents.get(1).cloned();
+    incidents.act(1, Action::Acknowledge, None, time("5")).expect("known");
+    let events = incidents.take_events();
+    assert_eq!(events.len(), 2);
+    incidents.undo(before.clone(), events);
+    assert_eq!(incidents.get(1), before.as_ref());
+    incidents.act(1, Action::Note("again".to_owned()), None, time("6")).expect("known");
+    let written: Vec<(u64, super::What)> = incidents.take_events().iter().map(|event| (event.number, event.what)).collect();
+    assert_eq!(written, [(1, super::What::Opened), (2, super::What::Noted)]);
+}

@@ -1,0 +1,213 @@
+//! Questions about what is going on, what would happen, and why: over the signals that the live part keeps.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use diag::{Code, Diagnostic, Sources, text};
+use estate::{State as Condition, Tier};
+use live::Recent;
+use project::{Bundle, DEFAULT_STORE, ImpactFilter, Planned, Project, Then, estate_at, find_components, find_type, planned};
+use value::Time;
+use words::{Lang, Locale, Writer};
+
+use super::AppState;
+use super::asked::{Asked, Sent, component, unknown};
+use super::refusal::Refusal;
+use super::reply::Json;
+use super::request::{accepts, body, spawn_blocking};
+
+/// The largest plan of a change, in bytes.
+pub const MAX_PLAN: usize = 1 << 20;
+
+/// Propagation paths to one component at most.
+const MAX_PATHS: usize = 20;
+
+/// Hops that a question may limit itself to.
+const MAX_DEPTH: usize = 1_000;
+
+/// `GET /api/v1/diagnosis?at=&lang=&tz=`: what is broken now, or was at an instant whose signals are still kept.
+pub async fn diagnosis(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
+    let asked = Asked::of(query, &["at", "lang", "tz"])?;
+    let locale = asked.locale()?;
+    let Some(at) = asked.at()? else { return spawn_blocking(move || Ok(published(&served, &locale))).await };
+    let shared = Arc::clone(&served);
+    served.turns.run(0, move || past(&shared, at, &locale)).await
+}
+
+fn published(served: &AppState, locale: &Locale) -> Json {
+    let published = served.live.published();
+    let mut diagnosis = (*published.diagnosis).clone();
+    words::tell(&mut diagnosis, locale, &published.revision.project.estate);
+    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(locale.lang == Lang::Zh)));
+    Json(json!({
+        "diagnosis": diagnosis,
+        "revision": published.revision.digest,
+        "position": published.position,
+        "took_ms": published.took,
+    }))
+}
+
+fn past(served: &AppState, at: Time, locale: &Locale) -> Result<Json, Refusal> {
+    let recent = recent(served)?;
+    let bundle = bundle_at(served, &recent, Some(at))?;
+    let mut diagnosis = bundle.diagnose();
+    words::tell(&mut diagnosis, locale, bundle.estate());
+    let chinese = locale.lang == Lang::Zh;
+    diagnosis.warnings = bundle.warned(chinese);
+    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(chinese)));
+    Ok(Json(json!({"diagnosis": diagnosis, "revision": recent.revision.digest})))
+}
+
+/// The signals kept, with the project by which they were placed.
+pub fn recent(served: &AppState) -> Result<Recent, Refusal> {
+    served.live.recent().ok_or_else(|| Refusal::broken("the server is shutting down"))
+}
+
+/// The signals kept, at an instant that they still cover.
+fn bundle_at<'p>(served: &AppState, recent: &'p Recent, at: Option<Time>) -> Result<Bundle<'p>, Refusal> {
+    let (now, keep) = (served.live.now(), served.live.keep());
+    let at = at.unwrap_or(now);
+    let oldest = now.minus(keep.signals);
+    if at > now {
+        return Err(Refusal::unusable(format!("`at` is {at}, the server's clock shows {now}")).help("ask for a time that has passed"));
+    }
+    if at < oldest {
+        return Err(Refusal::unusable(format!("the signals of {at} are not kept any more"))
+            .help(format!("signals are kept for {}: ask for a time since {oldest}", Time::describe(keep.signals))));
+    }
+    let mut bundle = Bundle::of_facts(&recent.revision.project, Arc::clone(&recent.facts), recent.counts.clone(), at);
+    let first = now.minus(keep.samples);
+    if at.minus(bundle.lookback) < first {
+        bundle.warnings.push(text!("samples before {} are not kept any more: what rests on them is unknown", first));
+    }
+    Ok(bundle)
+}
+
+/// `GET /api/v1/why?rule=&component=&at=&lang=&tz=`: whether a rule matches, and why not, condition by condition.
+pub async fn why(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
+    let asked = Asked::of(query, &["rule", "component", "at", "lang", "tz"])?;
+    let shared = Arc::clone(&served);
+    served.turns.run(0, move || explain(&shared, &asked)).await
+}
+
+fn explain(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
+    let locale = asked.locale()?;
+    let id = asked
+        .get("rule")
+        .ok_or_else(|| Refusal::request("which rule? `rule` is missing").help("add `?rule=ID`; `GET /api/v1/rules` lists them"))?;
+    let recent = recent(served)?;
+    let bundle = bundle_at(served, &recent, asked.at()?)?;
+    let plan = bundle.plan();
+    let Some(rule) = plan.rules.get(id) else { return Err(no_rule(&recent.revision.project, id)) };
+    let estate = bundle.estate();
+    let only = asked.get("component").map(|name| component(estate, name)).transpose()?;
+    let mut report = project::why(&bundle, rule, Writer { locale: &locale, estate });
+    if let Some(only) = only {
+        let only = &estate.component(only).id;
+        report.bindings.retain(|binding| binding.components.contains(only));
+        report.held = report.bindings.iter().any(|binding| binding.held);
+    }
+    let warnings = bundle.warned(locale.lang == Lang::Zh);
+    Ok(Json(json!({"why": report, "at": bundle.at, "revision": recent.revision.digest, "warnings": warnings})))
+}
+
+fn no_rule(project: &Project, id: &str) -> Refusal {
+    if project.plan.trees.contains_key(id) {
+        return Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_RULE, format!("`{id}` is a decision tree, not a rule"))
+            .help("walk it with `faultscope walk`");
+    }
+    if project.files().iter().flat_map(|file| &file.rules).any(|rule| rule.id.value == id) {
+        return Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_RULE, format!("rule `{id}` has an error and was left out"))
+            .help("`faultscope check` in the project shows it");
+    }
+    let names = project.plan.rules.keys().map(String::as_str);
+    unknown(Code::UNKNOWN_RULE, format!("the project has no rule `{id}`"), id, names, "/api/v1/rules")
+}
+
+/// `GET /api/v1/impact?component=&…`: what a fault of components affects.
+pub async fn impact(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
+    let keys = ["component", "depth", "paths", "type", "tier", "owner", "state", "as_of", "lang", "tz"];
+    let asked = Asked::of(query, &keys)?;
+    spawn_blocking(move || reach(&served, &asked)).await
+}
+
+fn reach(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
+    let locale = asked.locale()?;
+    let project = served.project();
+    let then = estate_then(&project, asked)?;
+    let estate = then.as_ref().map_or(&*project.estate, |then| &then.estate);
+    let not_found = |found: Box<Diagnostic>| Refusal::of(StatusCode::NOT_FOUND, &found);
+    let (mut names, mut roots) = (Vec::new(), Vec::new());
+    for name in asked.all("component") {
+        roots.extend(find_components(estate, name).map_err(not_found)?);
+        names.push(name.to_owned());
+    }
+    if roots.is_empty() {
+        return Err(Refusal::request("which component? `component` is missing").help("add `?component=ID`, several times for several"));
+    }
+    let tiers = Tier::ALL.map(|tier| (tier.name(), tier));
+    let states = [("at_risk", Condition::AtRisk), ("degraded", Condition::Degraded), ("down", Condition::Down)];
+    let filter = ImpactFilter {
+        kind: asked.get("type").map(|kind| find_type(estate, kind).map_err(not_found)).transpose()?,
+        tier: asked.choice("tier", &tiers)?,
+        owner: asked.owned("owner"),
+        state: asked.choice("state", &states)?,
+    };
+    let depth = asked.number("depth", MAX_DEPTH)?.and_then(|depth| u32::try_from(depth).ok());
+    let paths = asked.number("paths", MAX_PATHS)?.unwrap_or(1);
+    let writer = Writer { locale: &locale, estate };
+    let report = project::impact(&writer, names, &roots, (depth, paths), &filter);
+    Ok(Json(json!({"impact": report, "warnings": warnings_of(then.as_ref(), locale.lang)})))
+}
+
+/// The estate on disk at the revision or time of `as_of`; `None` if the topology of the project is asked.
+pub fn estate_then(project: &Project, asked: &Asked) -> Result<Option<Then>, Refusal> {
+    let Some(when) = asked.get("as_of") else { return Ok(None) };
+    let then = estate_at(project, &project.root.join(DEFAULT_STORE), when);
+    then.map(Some).map_err(|found| Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &found))
+}
+
+pub fn warnings_of(then: Option<&Then>, lang: Lang) -> Vec<String> {
+    then.into_iter().flat_map(|then| &then.words).map(|warning| warning.shown(lang == Lang::Zh)).collect()
+}
+
+/// `POST /api/v1/change?lang=`: what a planned change would do; the body is a plan, as `faultscope change` reads it.
+pub async fn change(
+    State(served): State<Arc<AppState>>,
+    query: Sent,
+    headers: HeaderMap,
+    sent: Result<Bytes, BytesRejection>,
+) -> Result<Json, Refusal> {
+    let asked = Asked::of(query, &["lang"])?;
+    accepts(&headers, &["application/json", "application/yaml", "application/x-yaml"])?;
+    let bytes = body(sent, MAX_PLAN)?;
+    spawn_blocking(move || {
+        let locale = asked.locale()?;
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| Refusal::request("the plan is not UTF-8"))?;
+        let project = served.project();
+        let Planned { sources, diagnostics, assessment } = planned(&project, "the plan", text);
+        let chinese = locale.lang == Lang::Zh;
+        let listed: Vec<serde_json::Value> = diagnostics.iter().map(|found| listed(found, &sources, chinese)).collect();
+        let Some(mut assessment) = assessment else {
+            return Err(Refusal { rejected: listed, ..Refusal::unusable("the plan cannot be used: `rejected` lists the reasons") }
+                .help("`docs/changes.md` describes the format"));
+        };
+        words::change::tell(&mut assessment, locale.lang, project.estate.model());
+        Ok(Json(json!({"assessment": assessment, "warnings": listed})))
+    })
+    .await
+}
+
+fn listed(found: &Diagnostic, sources: &Sources, chinese: bool) -> serde_json::Value {
+    json!({
+        "code": found.code.0,
+        "place": found.place.map(|place| sources.describe(place)),
+        "message": found.message.shown(chinese),
+        "help": found.help.as_ref().map(|help| help.shown(chinese)),
+    })
+}

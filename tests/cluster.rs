@@ -1,0 +1,54 @@
+//! Conditions on what a cluster says, from the files of `kubectl` to the report. The project is `tests/cluster/`.
+
+use crate::common::{faultscope, snapshot};
+
+const PROJECT: &str = "tests/cluster";
+
+fn run(args: &[&str]) -> String {
+    let (code, out, err) = faultscope(args);
+    assert_eq!(code, 0, "{args:?}\n{out}\n{err}");
+    out
+}
+
+#[test]
+fn its_rules_are_right() {
+    run(&["check", PROJECT]);
+}
+
+#[test]
+fn an_event_makes_a_suspect_and_its_evidence_names_it() {
+    let fires = format!("{PROJECT}/incidents/oom");
+    for (name, lang) in [("oom", "en"), ("oom-zh", "zh")] {
+        let args = ["diagnose", &fires, "--full", "--lang", lang];
+        let out = run(&args);
+        let said = if lang == "en" {
+            "10:05:00 OOMKilled of Pod shop/order-db-0, 3 times since 10:01:00"
+        } else {
+            "10:05:00 Pod shop/order-db-0 OOMKilled，自 10:01:00 起 3 次"
+        };
+        assert!(out.contains(said), "{out}");
+        snapshot("cluster", name, &format!("$ faultscope {}\n{out}", args.join(" ")));
+    }
+    let json: serde_json::Value = serde_json::from_str(&run(&["diagnose", &fires, "--format", "json"])).unwrap();
+    let suspect = &json["incidents"][0]["suspects"][0];
+    assert_eq!(suspect["component"], "order-db", "{suspect:#}");
+    assert_eq!(suspect["layer"], "expert", "{suspect:#}");
+    let texts = suspect.to_string();
+    for part in [r#""kind":"event""#, r#""reason":"OOMKilled""#, r#""object":"Pod shop/order-db-0""#, r#""count":3"#] {
+        assert!(texts.contains(part), "no {part}\n{suspect:#}");
+    }
+}
+
+/// The word in a message, and one event where two are asked for, are not enough.
+#[test]
+fn why_it_does_not_match() {
+    let near = format!("{PROJECT}/incidents/oom-near-miss");
+    for (name, rule, lang) in [("why-oom", "TOP-001", "en"), ("why-image-zh", "TOP-002", "zh")] {
+        let args = ["why", rule, &near, "--lang", lang];
+        let (_, out, err) = faultscope(&args);
+        snapshot("cluster", name, &format!("$ faultscope {}\n{out}{err}", args.join(" ")));
+    }
+    let json: serde_json::Value = serde_json::from_str(&run(&["diagnose", &near, "--format", "json"])).unwrap();
+    let mut suspects = json["incidents"].as_array().unwrap().iter().flat_map(|incident| incident["suspects"].as_array().unwrap());
+    assert!(suspects.all(|suspect| suspect["layer"] != "expert"), "{json:#}");
+}

@@ -1,0 +1,129 @@
+//! `faultscope knowledge`: what is asked in `tests/knowledge/asked`, of the project beside it; the graph of a store; what a diagnosis takes
+//! from it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::{faultscope, root};
+use estate::DeclaredComponent;
+use knowledge::{KnowledgeGraph, Known};
+use project::Project;
+use store::{CaseRecord, Changeset, Store};
+
+const PROJECT: &str = "tests/knowledge/project";
+
+/// The lines below a command are lines of its output, in this order; what follows a `!` is nowhere in it.
+#[test]
+fn what_is_asked_is_answered() {
+    let mut asked = 0;
+    let mut files: Vec<_> = fs::read_dir(root().join("tests/knowledge/asked")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        let command = lines.next().and_then(|line| line.strip_prefix("$ faultscope ")).unwrap();
+        let args: Vec<&str> = command.split(' ').chain(["--project", PROJECT]).collect();
+        let (code, out, err) = faultscope(&args);
+        assert_eq!(code, 0, "{}: {err}", file.display());
+        let mut rest = out.lines().map(str::trim);
+        for line in lines {
+            match line.strip_prefix("! ") {
+                Some(absent) => assert!(!out.contains(absent), "{}: `{absent}` is in\n{out}", file.display()),
+                None => assert!(rest.any(|found| found == line), "{}: `{line}` is not in\n{out}", file.display()),
+            }
+        }
+        // One pastes the first screen into a channel.
+        assert!(args.contains(&"--full") || args.contains(&"json") || out.lines().count() <= 25, "{}:\n{out}", file.display());
+        asked += 1;
+    }
+    assert!(asked >= 15, "{asked} questions");
+}
+
+#[test]
+fn a_name_that_nothing_has_is_an_error() {
+    let (code, out, err) = faultscope(&["knowledge", "cache-2", "--project", PROJECT]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("error[F9010]: no component, case, rule or symptom is called `cache-2`"), "{err}");
+    assert!(err.contains("help: did you mean `cache-1`?"), "{err}");
+    let (code, _, err) = faultscope(&["knowledge", "cache-1", "--project", PROJECT, "--within", "6 moons"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("use a number and a unit, like `6mo`"), "{err}");
+    let (code, _, err) = faultscope(&["knowledge", "cache-1", "--project", PROJECT, "--store", "no-such.redb"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("there is no store `no-such.redb`"), "{err}");
+}
+
+/// A case that another origin put into the store, and that no file of the project has.
+#[test]
+fn cases_of_a_store_count() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("knowledge");
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("estate.redb");
+    let component = |id: &str, kind: &str| DeclaredComponent {
+        id: id.to_owned(),
+        kind: kind.to_owned(),
+        origin: "api".to_owned(),
+        ..DeclaredComponent::default()
+    };
+    let case = |id: &str, title: &str, component: &str| CaseRecord {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        date: Some("2026-02-03T00:00:00Z".to_owned()),
+        root_cause: Some("a fan failed".to_owned()),
+        components: vec![component.to_owned()],
+        rule: None,
+        origin: "api".to_owned(),
+    };
+    let changes = Changeset {
+        put_components: vec![component("node-3", "host"), component("cache-1", "redis")],
+        // The project has a HIS-1 of its own, which says more.
+        put_cases: vec![case("OLD-7", "Overheated", "node-3"), case("HIS-1", "Something else", "cache-1")],
+        ..Changeset::default()
+    };
+    let store = Store::open(&path).unwrap();
+    store.apply(&changes, "test", "", "api", 0).unwrap();
+    drop(store);
+    let ask = |what: &str| {
+        let (code, out, err) = faultscope(&["knowledge", what, "--project", PROJECT, "--full", "--store", path.to_str().unwrap()]);
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    let near = ask("cache-1");
+    assert!(near.contains("cache-1 → runs on node-3 → 2026-02-03 case OLD-7\n"), "{near}");
+    assert!(near.contains("Logs filled the disk") && !near.contains("Something else"), "{near}");
+    let here = ask("node-3");
+    assert!(here.contains("2026-02-03 OLD-7 \"Overheated\" · a fan failed\n"), "{here}");
+}
+
+/// The diagnosis tells what broke below the first suspect, and repeats no case that it lists as similar.
+#[test]
+fn a_diagnosis_tells_what_was_here_before() {
+    let (code, out, err) = faultscope(&["diagnose", "tests/knowledge/project/incidents/slow", "--full"]);
+    assert_eq!(code, 0, "{err}");
+    let (_, before) = out.split_once("  Earlier faults here\n").unwrap_or_else(|| panic!("{out}"));
+    let before: Vec<&str> = before.lines().take_while(|line| line.starts_with("    ")).map(str::trim).collect();
+    assert!(before[0].starts_with("cache-1 → 2026-07-09 confirmed incidents/cache-b"), "{before:?}");
+    assert!(before.len() <= 3, "{before:?}");
+    let listed = out.matches("HIS-2 \"Cache out of memory\"").count();
+    assert!(listed == 0 || !before.iter().any(|line| line.contains("case HIS-2")), "{out}");
+    // On another day the same bundle would see nothing: what is recorded later is not before.
+    let (_, json, _) = faultscope(&["diagnose", "tests/knowledge/project/incidents/slow", "--format", "json"]);
+    assert!(json.contains("\"before\": ["), "{json}");
+}
+
+/// What is drawn does not depend on the order in which cases are read.
+#[test]
+fn the_order_of_cases_changes_nothing() {
+    let project = Project::load(&root().join(PROJECT)).unwrap();
+    let ask = |cases: &[knowledge::Case]| {
+        let (entries, estate) = (project.feedback.entries.as_slice(), project.estate.as_ref());
+        let graph = KnowledgeGraph::new(Known { cases, entries, plan: &project.plan, estate }).unwrap();
+        let walk = knowledge::Walk { hops: 3, dependents: true, since: None, until: None };
+        let names = ["cache-1", "node-3", "RedisSlow", "HIS-1", "CAS-001"];
+        names.map(|name| graph.ask(estate, graph.find(estate, name).unwrap(), &walk).unwrap())
+    };
+    let cases = project.cases.cases().to_vec();
+    let backward: Vec<_> = cases.iter().rev().cloned().collect();
+    assert_eq!(ask(&cases), ask(&backward));
+}

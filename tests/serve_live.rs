@@ -1,0 +1,250 @@
+//! Questions to a running server: stories in `tests/serve_live/`, the tools of Alertmanager, and what describes the API.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use faultscope::Time;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::common::root;
+use crate::serve::{Folder, Server};
+
+/// Long enough for a slow machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Story {
+    /// Files by their path.
+    project: BTreeMap<String, String>,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    /// Method and path.
+    ask: String,
+    /// Sent as JSON.
+    #[serde(default)]
+    body: Option<Value>,
+    /// Sent as it is, with its content type.
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default = "ok")]
+    status: u16,
+    /// By JSON pointer; `null` also if there is nothing.
+    #[serde(default)]
+    expect: BTreeMap<String, Value>,
+    #[serde(default)]
+    has: Vec<String>,
+    #[serde(default)]
+    lacks: Vec<String>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// `{ago 5m}` as a time.
+fn with_times(text: &str) -> String {
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let mut parts = text.split("{ago ");
+    let mut filled = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (ago, rest) = part.split_once('}').unwrap();
+        let (number, unit) = ago.split_at(ago.len() - 1);
+        let unit = if unit == "m" { 60_000 } else { 1_000 };
+        filled.push_str(&Time(now - number.parse::<i64>().unwrap() * unit).to_string());
+        filled.push_str(rest);
+    }
+    filled
+}
+
+fn story(name: &str) -> (Server, Folder, Vec<Step>) {
+    let text = fs::read_to_string(root().join(format!("tests/serve_live/{name}.yaml"))).unwrap();
+    let story: Story = serde_saphyr::from_str(&text).unwrap();
+    let folder = Folder::new(&format!("live-{name}"));
+    for (path, text) in &story.project {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    (Server::start(folder.path(), &folder), folder, story.steps)
+}
+
+/// What is wrong with an answer.
+fn wrong(step: &Step, (status, text): &(u16, String)) -> Option<String> {
+    if *status != step.status {
+        return Some(format!("status {status}"));
+    }
+    let answer: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+    for (pointer, expected) in &step.expect {
+        let found = answer.pointer(pointer).unwrap_or(&Value::Null);
+        if found != expected {
+            return Some(format!("`{pointer}` is {found}, not {expected}"));
+        }
+    }
+    let missing = step.has.iter().find(|part| !text.contains(*part)).map(|part| format!("without {part:?}"));
+    missing.or_else(|| step.lacks.iter().find(|part| text.contains(*part)).map(|part| format!("with {part:?}")))
+}
+
+fn run(server: &Server, step: &Step) -> Option<String> {
+    let (method, path) = step.ask.split_once(' ').unwrap();
+    let sent = match (&step.body, &step.text) {
+        (Some(body), _) => Some(("application/json", with_times(&body.to_string()))),
+        (None, Some(text)) => Some((step.kind.as_deref().unwrap(), text.clone())),
+        (None, None) => None,
+    };
+    let began = Instant::now();
+    loop {
+        let answer = server.ask(method, &with_times(path), sent.clone());
+        let wrong = wrong(step, &answer)?;
+        // What was sent once must not be sent again.
+        if method == "POST" || began.elapsed() > PATIENCE {
+            return Some(format!("{}: {wrong}\n{}", step.ask, answer.1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn tell(name: &str) {
+    let (server, _folder, steps) = story(name);
+    // Later steps rest on earlier ones, so the first one that is wrong is told.
+    let wrong = steps.iter().find_map(|step| run(&server, step));
+    assert_eq!(wrong, None);
+}
+
+#[test]
+fn questions_are_answered() {
+    tell("queries");
+}
+
+#[test]
+fn it_looks_like_an_alertmanager() {
+    tell("alertmanager");
+}
+
+/// The tool that responders have looks at us as at an Alertmanager.
+#[test]
+#[cfg_attr(not(amtool), ignore = "needs amtool")]
+fn amtool_understands_us() {
+    let (server, _folder, steps) = story("alertmanager");
+    // Alerts are sent, and diagnosed.
+    for step in steps.iter().take(2) {
+        assert_eq!(run(&server, step), None);
+    }
+    let amtool = |args: &[&str]| {
+        let url = format!("--alertmanager.url={}", server.address());
+        let ran = Command::new("amtool").args(args).arg(url).env("NO_PROXY", "127.0.0.1").output().unwrap();
+        assert!(ran.status.success(), "{args:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    for (args, has, lacks) in [
+        (&["alert", "query"][..], &["TooManyConnections", "Strange"][..], &["Slow"][..]),
+        (&["alert", "query", "--inhibited"], &["Slow"], &["Strange"]),
+        (&["alert", "query", "alertname=~Too.*", "severity=critical"], &["TooManyConnections"], &["Strange"]),
+        (&["alert", "query", "Strange", "-o", "extended"], &["nobody", "active"], &["TooMany"]),
+        (&["alert", "query", "-o", "json"], &["\"faultscope\"", "连接数过高"], &[]),
+        (&["silence", "query"], &[], &["Strange"]),
+        (&["config", "show"], &["receiver: faultscope"], &[]),
+        (&["cluster", "show"], &["disabled"], &[]),
+    ] {
+        let said = amtool(args);
+        assert!(has.iter().all(|part| said.contains(part)), "{args:?}: {said}");
+        assert!(!lacks.iter().any(|part| said.contains(part)), "{args:?}: {said}");
+    }
+}
+
+/// Every sample belongs to the family above it, and no series is there twice.
+#[test]
+fn metrics_are_well_formed() {
+    let (server, _folder, steps) = story("alertmanager");
+    for step in steps.iter().take(2) {
+        assert_eq!(run(&server, step), None);
+    }
+    let (_, page) = server.ask("GET", "/metrics", None);
+    let (mut family, mut kind) = ("", "");
+    let (mut families, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            family = rest.split(' ').next().unwrap();
+            assert!(families.insert(family), "{family} is there twice");
+            continue;
+        }
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            kind = rest.strip_prefix(family).unwrap().trim();
+            assert!(kind != "counter" || family.ends_with("_total"), "{family}");
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        assert!(seen.insert(series), "{series} is there twice");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        let name = series.split('{').next().unwrap();
+        let suffixes = if kind == "histogram" { &["_bucket", "_sum", "_count"][..] } else { &[""] };
+        assert!(suffixes.iter().any(|suffix| name.strip_prefix(family) == Some(*suffix)), "{line} below {family}");
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{name}");
+    }
+    assert!(page.ends_with('\n') && families.len() > 20, "{page}");
+}
+
+/// The routes of the router as its source has them: path and methods.
+fn routes() -> BTreeSet<String> {
+    let source = fs::read_to_string(root().join("src/server/lib.rs")).unwrap();
+    let mut found = BTreeSet::new();
+    for part in source.split(".route(").skip(1) {
+        let (path, rest) = part.split_once(',').unwrap();
+        let path = match path.trim() {
+            "SCORES" => "/api/v1/scores".to_owned(),
+            // Those of senders: `ingest::PATHS`.
+            "path" => continue,
+            literal => literal.trim_matches('"').replace("{*", "{"),
+        };
+        // Up to the next statement of the chain.
+        let handlers = rest.split("\n        .").next().unwrap();
+        for method in ["get", "post", "put", "delete", "patch"] {
+            if handlers.contains(&format!(" {method}(")) || handlers.contains(&format!(").{method}(")) {
+                found.insert(format!("{method} {path}"));
+            }
+        }
+    }
+    assert!(found.len() > 20, "{found:?}");
+    found
+}
+
+#[test]
+fn every_route_is_described_and_fresh() {
+    let folder = Folder::project("openapi", "");
+    let server = Server::start(folder.path(), &folder);
+    let (status, text) = server.ask("GET", "/api/v1/openapi.json", None);
+    assert_eq!(status, 200, "{text}");
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let mut described = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if operation["tags"][0] == "senders" {
+                continue;
+            }
+            described.insert(format!("{method} {path}"));
+        }
+    }
+    let routes = routes();
+    assert_eq!(routes.difference(&described).collect::<Vec<_>>(), Vec::<&String>::new(), "not in src/server/openapi.rs");
+    assert_eq!(described.difference(&routes).collect::<Vec<_>>(), Vec::<&String>::new(), "without a route in src/server/lib.rs");
+    let (_, list) = server.ask("GET", "/api/v1", None);
+    let list: BTreeMap<String, Value> = serde_json::from_str(&list).unwrap();
+    let operations = document["paths"].as_object().unwrap().values().map(|one| one.as_object().unwrap().len()).sum::<usize>();
+    assert_eq!(list.len(), operations);
+    let pretty = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
+    let path = root().join("docs/openapi.json");
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|mode| mode == "always") {
+        fs::write(&path, &pretty).unwrap();
+    }
+    let fresh = fs::read_to_string(&path).unwrap_or_default();
+    assert!(fresh == pretty, "docs/openapi.json is not fresh: INSTA_UPDATE=always cargo test --test it serve_live");
+}

@@ -1,0 +1,39 @@
+//! The demo of the README: a recording is sent to a server, and what it finds is what the recording tells.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::running::{Folder, Running, until};
+use crate::common::{faultscope, root};
+
+#[test]
+fn a_recording_is_sent_and_explained() {
+    let folder = Folder::new("replay");
+    let server = Running::start(&root(), &folder.0.join("data"), "127.0.0.1:0");
+    // An hour in two seconds.
+    let output = Command::new(env!("CARGO_BIN_EXE_faultscope"))
+        .args(["replay", "cases/HIS-20250601", "--to", &server.address, "--speed", "1800"])
+        .current_dir(root())
+        .env("LC_ALL", "C")
+        .env("NO_PROXY", "127.0.0.1")
+        .output()
+        .unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && wrong.is_empty(), "{said}{wrong}");
+    for kind in ["events: 2 sent, 2 accepted", "log lines: ", "samples: ", "alerts: "] {
+        assert!(said.contains(kind), "{said}");
+    }
+    until("the incident is explained", || {
+        let incidents = server.incidents();
+        let is_it = |one: &&Value| one["component"] == "payment-service" && one["layer"] == "expert";
+        incidents.iter().find(is_it).map(|_| ()).ok_or_else(|| format!("{incidents:?}"))
+    });
+}
+
+#[test]
+fn without_a_server_it_says_so() {
+    let (code, _, wrong) = faultscope(&["replay", "cases/HIS-20250601", "--to", "ftp://127.0.0.1"]);
+    assert_eq!(code, 2);
+    assert!(wrong.contains("F9009") && wrong.contains("faultscope serve"), "{wrong}");
+}
