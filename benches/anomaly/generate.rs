@@ -221,10 +221,8 @@ fn one(case: &Path, healthy: bool, random: &mut Random) {
             let mut root = below(random, n);
             if kind == Kind::Surge || kind == Kind::Crash {
                 // Something must stand below it.
-                root = (0..n).find(|_| false).unwrap_or_else(|| {
-                    let with: Vec<usize> = (0..n).filter(|at| !estate.calls[*at].is_empty()).collect();
-                    with[below(random, with.len())]
-                });
+                let with: Vec<usize> = (0..n).filter(|at| !estate.calls[*at].is_empty()).collect();
+                root = with[below(random, with.len())];
             }
             if roots.iter().all(|(other, _)| *other != root) {
                 apply(&mut effects, &estate, root, kind, (onset, samples), random);

@@ -38,25 +38,25 @@ struct System {
 }
 
 pub fn run(arguments: &[&str]) {
-    let verbose = arguments.contains(&"--verbose");
-    let rest: Vec<&str> = arguments.iter().copied().filter(|one| !one.starts_with("--")).collect();
+    let (flags, rest): (Vec<&str>, Vec<&str>) = arguments.iter().copied().partition(|one| one.starts_with("--"));
     let [dir, count @ ..] = rest.as_slice() else {
         println!("leave DIR [COUNT]: DIR has a folder for each system");
         return;
     };
     let count = count.first().map_or(GENERATED, |count| count.parse().expect("a number of recordings"));
     let project = Project::load(Path::new(".")).expect("the project of this repository");
-    let mut systems: Vec<System> = folders(Path::new(dir)).iter().filter_map(|group| system(&project, group, verbose)).collect();
+    let mut systems: Vec<System> = folders(Path::new(dir)).iter().filter_map(|group| system(&project, group, &flags)).collect();
     if count > 0 {
         let scratch = std::env::temp_dir().join(format!("faultscope-generated-{}", std::process::id()));
         generate::write(&scratch.join("generated"), count, HEALTHY_EVERY, 1);
-        systems.extend(system(&project, &scratch.join("generated"), verbose));
+        systems.extend(system(&project, &scratch.join("generated"), &flags));
         fs::remove_dir_all(&scratch).expect("a scratch folder that can be removed");
     }
     table(&systems);
 }
 
-fn system(project: &Project, group: &Path, verbose: bool) -> Option<System> {
+/// `flags`: `--verbose` tells of each recording, `--reasons` of each suspect too.
+fn system(project: &Project, group: &Path, flags: &[&str]) -> Option<System> {
     let name = group.file_name()?.to_string_lossy().into_owned();
     let cases: Vec<PathBuf> = folders(group).into_iter().filter(|case| case.join("expected.json").is_file()).collect();
     if cases.is_empty() {
@@ -69,7 +69,10 @@ fn system(project: &Project, group: &Path, verbose: bool) -> Option<System> {
             Ok(bundle) => {
                 let diagnosis = bundle.diagnose();
                 let answer = answer(&diagnosis, &wanted);
-                if verbose {
+                if flags.contains(&"--reasons") {
+                    tell_reasons(&diagnosis);
+                }
+                if !flags.is_empty() {
                     tell(&case, &diagnosis, &wanted, &answer);
                 }
                 answers.push(answer);
@@ -147,15 +150,16 @@ fn tell(case: &Path, diagnosis: &Diagnosis, wanted: &BTreeSet<String>, answer: &
         (true, _, _) => "FALSE",
         (false, false, _) => "BAD",
     };
-    if std::env::var("K_FULL").is_ok() {
-        for suspect in diagnosis.incidents.iter().flat_map(|incident| incident.suspects.iter().take(3)) {
-            println!("   {} {:.3}", suspect.component.as_deref().unwrap_or("?"), suspect.raw);
-            for reason in suspect.reasons.iter().chain(&suspect.against) {
-                println!("        {}", serde_json::to_string(reason).unwrap().chars().take(330).collect::<String>());
-            }
+    println!("{mark} {} {} want {:?}: {}", name[1], name[0], wanted, told.join(" | "));
+}
+
+fn tell_reasons(diagnosis: &Diagnosis) {
+    for suspect in diagnosis.incidents.iter().flat_map(|incident| incident.suspects.iter().take(3)) {
+        println!("   {} {:.3}", suspect.component.as_deref().unwrap_or("?"), suspect.raw);
+        for reason in suspect.reasons.iter().chain(&suspect.against) {
+            println!("        {}", serde_json::to_string(reason).unwrap().chars().take(330).collect::<String>());
         }
     }
-    println!("{mark} {} {} want {:?}: {}", name[1], name[0], wanted, told.join(" | "));
 }
 
 fn table(systems: &[System]) {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use anomaly::{self, RankInput, Ranked, SuspicionSource};
 use compile::plan::Severity;
-use engine::SignalRef;
 use estate::ComponentId;
 
 use super::diagnosis::Fault;
@@ -39,11 +38,7 @@ fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomal
     let calling = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
     calling
         .filter_map(|s| {
-            let alert = s.signals.iter().find_map(|signal| match signal {
-                SignalRef::Alert(index) => facts.alerts.get(*index),
-                _ => None,
-            });
-            let measured = alert.and_then(|alert| alert.measured.clone());
+            let measured = s.alert(facts).and_then(|alert| alert.measured.clone());
             let metric = measured.as_ref().and_then(|measured| measured.metric.as_deref());
             let kind = match (metric.and_then(anomaly::Kind::of), s.kind) {
                 (Some(kind), _) => Some(kind),

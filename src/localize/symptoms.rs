@@ -6,7 +6,7 @@ use anomaly::{Deviation, LogDeviation};
 use compile::plan::Severity;
 use engine::SignalRef;
 use estate::{ComponentId, Snapshot, Tier};
-use signal::{Facts, Muted, Origin, Trouble};
+use signal::{Alert, Facts, Muted, Origin, Trouble};
 use value::Time;
 
 use super::diagnosis::{Says, SignalView};
@@ -246,11 +246,13 @@ impl Symptom {
 
     /// How much it calls for help, beside an alert that does not say how far it is beyond its threshold: 0 to 1.
     pub fn loudness(&self, facts: &Facts) -> f64 {
-        let measured = self.signals.iter().find_map(|signal| match signal {
-            SignalRef::Alert(index) => facts.alerts.get(*index)?.measured.as_ref(),
-            _ => None,
-        });
-        measured.map_or(1.0, anomaly::loudness)
+        self.alert(facts).and_then(|alert| alert.measured.as_ref()).map_or(1.0, anomaly::loudness)
+    }
+
+    /// The alert that it is, if it is one.
+    pub fn alert<'f>(&self, facts: &'f Facts) -> Option<&'f Alert> {
+        let of = |signal: &SignalRef| if let SignalRef::Alert(at) = signal { facts.alerts.get(*at) } else { None };
+        self.signals.iter().find_map(of)
     }
 
     /// The pod that all its signals name, if the estate does not have it.
