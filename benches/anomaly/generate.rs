@@ -288,6 +288,13 @@ fn one(case: &Path, healthy: bool, random: &mut Random) {
             }
         }
     }
+    // Drawn apart, so that everything else is the same without it.
+    let mut apart = Random(random.0 ^ 0x5113);
+    for (root, _) in roots.iter().filter(|(_, kind)| *kind == Kind::Crash) {
+        if chance(&mut apart, 0.5) {
+            fall_silent(&estate.ids[*root], time(onset), &mut series, &mut alerts);
+        }
+    }
     let relations: Vec<Value> = (0..n)
         .flat_map(|at| estate.calls[at].iter().map(move |to| (at, *to)))
         .filter(|_| !chance(random, 0.04))
@@ -322,6 +329,18 @@ fn alert(id: &str, metric: &str, value: f64, threshold: f64, at: i64, wording: u
     let time = value::Time(at * 1000).to_string();
     json!({"status": "firing", "labels": {"alertname": format!("High_{metric}"), "component": id, "severity": "warning"},
         "annotations": annotations, "startsAt": time, "endsAt": "0001-01-01T00:00:00Z"})
+}
+
+/// Who crashed is measured no more, so nothing of its own alerts either, if anything else does.
+fn fall_silent(id: &str, from: i64, series: &mut [Value], alerts: &mut Vec<Value>) {
+    for one in series.iter_mut().filter(|one| one["metric"]["component"] == id) {
+        if let Some(values) = one["values"].as_array_mut() {
+            values.retain(|sample| sample[0].as_i64().is_some_and(|time| time < from));
+        }
+    }
+    if alerts.iter().any(|alert| alert["labels"]["component"] != id) {
+        alerts.retain(|alert| alert["labels"]["component"] != id);
+    }
 }
 
 /// What alerts: a part of what deviates clearly, the callers rather than the root.

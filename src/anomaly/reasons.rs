@@ -53,6 +53,8 @@ pub enum Reason {
     Log { kind: LogKind, error: bool, template: String, word: Option<String>, lines: usize, before: usize, ratio: Option<f64>, onset: Time },
     /// A model of the user's own says so.
     Score { source: String, metric: Option<String>, p: f64, at: Time },
+    /// Nothing is measured on it any more, nor on its instances, while the same metrics of others go on; `since`: the last sample.
+    Silent { component: String, since: Time },
     /// An alert says how far it is beyond its threshold.
     Beyond { component: String, metric: Option<String>, value: String, threshold: String, high: bool },
     /// It has alerts, reports or failed probes.

@@ -15,6 +15,7 @@ use super::reasons::Reason;
 use super::reference::{FROM_NOTHING, RELATIVE_FLOOR, WHOLE_FLOOR, is_whole, whole_of};
 use super::sampling::step;
 use super::score::{CAP, Deviation, Reference, calm, direction};
+use super::silence::SILENCE;
 use super::workloads::Units;
 
 /// A smaller deviation is ignored: a single sample just over the cut.
@@ -161,9 +162,11 @@ impl Suspicion {
     }
 
     /// Whether a vote of another unit tells of what is anomalous here too: the same family, or errors, which are
-    /// counted and logged under many names.
+    /// counted and logged under many names. Who is silent does not say what is.
     fn tells_of(&self, vote: &Vote) -> bool {
-        self.families.contains(&vote.family) || (vote.kind == Some(Kind::Errors) && self.votes.iter().any(|mine| mine.kind == vote.kind))
+        self.families.contains(SILENCE)
+            || self.families.contains(&vote.family)
+            || (vote.kind == Some(Kind::Errors) && self.votes.iter().any(|mine| mine.kind == vote.kind))
     }
 
     /// Whether it deviates beyond doubt, and did so before the other began.
@@ -301,6 +304,9 @@ impl Suspicion {
         self.votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
         self.votes.truncate(VOTES.len());
         self.evidence = VOTES.iter().zip(&self.votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
+        // Nothing else can bear out a silence.
+        let silent = self.votes.iter().filter(|vote| vote.family == SILENCE).map(|vote| vote.strength);
+        self.evidence = silent.fold(self.evidence, f64::max);
         self.deviates_from = self.votes.iter().map(|vote| vote.onset).min();
         let exact = self.votes.iter().filter(|vote| !matches!(vote.source, SuspicionSource::Alert(_)));
         self.step = exact.map(|vote| vote.step).max().unwrap_or(HALF_LIFE);

@@ -8,7 +8,7 @@ use signal::{Facts, Origin, Series, is_counter};
 use value::{MINUTE, Time};
 
 use super::metric_group::family;
-use super::{RankInput, Symptom, deviations, rank};
+use super::{RankInput, Symptom, deviations, rank, silences};
 
 const TOPOLOGY: &str = "components:
   - {id: db, type: database}
@@ -289,6 +289,33 @@ fn what_is_not_measured_is_suspected_when_it_explains_enough() {
     );
     let shop = suspected(&[], &["web@5", "shop@5", "pay@5", "lonely@5"]);
     assert!(shop.starts_with("pay(pay shop web)"), "{shop}");
+}
+
+/// `db 12`: twelve samples, one a minute. Who fell silent by minute 19, and how much of that counts.
+#[test]
+fn silence_is_heard() {
+    let estate = estate();
+    let cases = [
+        ("it stops, the same goes on elsewhere", "db 12, pay 20, web 20", "db 1.00"),
+        ("two samples are missing", "db 17, pay 19, web 20", ""),
+        ("all stop: it is the measuring", "db 12, pay 12, web 12", ""),
+        ("one other proves nothing", "db 12, pay 20", ""),
+        ("many stop", "db 12, lonely 12, pay 12, node 20, web 20", "db 0.50, lonely 0.50, pay 0.50"),
+        ("too short a record", "db 6, pay 20, web 20", ""),
+        ("a pod is replaced", "shop-pod-1 12, shop-pod-2 20, pay 20, web 20", ""),
+        ("all pods", "shop-pod-1 12, shop-pod-2 11, pay 20, web 20", "shop 1.00"),
+    ];
+    for (name, lines, expected) in cases {
+        let line = |of: &str| {
+            let (id, samples) = of.split_once(' ').unwrap();
+            format!("{id} m{}", " 10".repeat(samples.parse().unwrap()))
+        };
+        let lines: Vec<String> = lines.split(", ").map(line).collect();
+        let facts = facts(&estate, &lines.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let found = silences(&estate, &facts, Time::MIN, minute(19));
+        let told = found.iter().map(|one| format!("{} {:.2}", estate.component(one.component).id, one.weight));
+        assert_eq!(told.collect::<Vec<String>>().join(", "), expected, "{name}");
+    }
 }
 
 #[test]

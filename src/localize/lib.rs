@@ -89,7 +89,8 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let logs = log_deviations(facts, engine.at, called.unwrap_or(Time::MIN));
     let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
     symptoms::quieten(&mut symptoms, &logs, facts);
-    let witnesses = witnesses(&logs, facts, since, engine.at);
+    let mut witnesses = witnesses(&logs, facts, since, engine.at);
+    witnesses.extend(anomaly::silences(estate, facts, since, engine.at));
     let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, since };
 
     let drafts = explain::form(&observations);

@@ -61,6 +61,9 @@ impl Writer<'_> {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!(" for {metric}"));
                 format!("external score from {source}{of}: p {} at {}", format_number(*p), self.clock(*at))
             }
+            Reason::Silent { component, since } => {
+                format!("no samples of {component} after {}, while other components are measured as before", self.clock(*since))
+            }
             Reason::Beyond { component, metric, value, threshold, high } => {
                 let what = metric.as_ref().map_or_else(|| component.clone(), |metric| format!("{metric} of {component}"));
                 let side = if *high { "above" } else { "below" };
@@ -156,6 +159,7 @@ impl Writer<'_> {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!("对 {metric} "));
                 format!("外部模型 {source} {of}的评分：p {}（{}）", format_number(*p), self.clock(*at))
             }
+            Reason::Silent { component, since } => format!("{component} 在 {} 之后没有任何采样，其他组件仍正常上报", self.clock(*since)),
             Reason::Beyond { component, metric, value, threshold, high } => {
                 let what = metric.as_ref().map_or_else(|| component.clone(), |metric| format!("{component} 的 {metric}"));
                 let side = if *high { "高于" } else { "低于" };
