@@ -88,7 +88,8 @@ pub struct Ranked {
     pub convincing: bool,
 }
 
-/// What several alerting units that nothing else explains stand on is as suspect as one of them, if most of what uses it is in trouble.
+/// What several units that alert or deviate, and that nothing else explains, stand on is as suspect as one of them, if most of what uses
+/// it is in trouble. If they only alert, this much.
 const STOOD_ON: f64 = 0.3;
 
 /// A candidate while it is judged.
@@ -290,13 +291,16 @@ fn suspects(
         let mut explained: Vec<ComponentId> = walks.above.get(&unit).unwrap_or(&none).iter().copied().filter(follows).collect();
         if mine.is_none() {
             // A silent unit only explains units that no other unit in trouble explains, and what those explain.
+            let roots = roots_above(&explained, suspicions, walks);
             let quiet = |other: &ComponentId| suspicions.get(other).is_some_and(|suspicion| suspicion.evidence <= 0.0);
-            let roots: BTreeSet<ComponentId> =
-                explained.iter().copied().filter(|other| quiet(other) && !walks.below.contains_key(other)).collect();
+            let all_quiet = roots.iter().all(quiet);
             let of_root = |other: &ComponentId| walks.below.get(other).is_some_and(|below| below.iter().any(|unit| roots.contains(unit)));
-            explained.retain(|other| quiet(other) && (roots.contains(other) || of_root(other)));
+            explained.retain(|other| roots.contains(other) || (of_root(other) && (!all_quiet || quiet(other))));
             if roots.len() > 1 {
-                own = own.max(STOOD_ON * coverage(unit, &roots, suspicions, units, walks));
+                let mut evidence: Vec<f64> = roots.iter().filter_map(|root| suspicions.get(root)).map(|root| root.evidence).collect();
+                evidence.sort_by(|a, b| b.total_cmp(a));
+                let as_one = evidence.get(1).copied().unwrap_or(0.0).max(STOOD_ON);
+                own = own.max(as_one * coverage(unit, &roots, suspicions, units, walks));
             }
         }
         // What fails because of it no longer calls others, which starve.
@@ -326,6 +330,20 @@ fn suspects(
         (score > 0.0).then_some(Suspect { unit, distance, score, reach, explained, called, cause, change })
     };
     candidates.iter().filter_map(judge).collect()
+}
+
+/// Of the units that a silent one reaches, those that nothing else explains: they only alert, or they deviate beyond doubt and began
+/// together, as if by one thing that they stand on and that nobody measures.
+fn roots_above(reached: &[ComponentId], suspicions: &BTreeMap<ComponentId, Suspicion>, walks: &Walks) -> BTreeSet<ComponentId> {
+    let alone = reached.iter().filter(|unit| !walks.below.contains_key(*unit)).filter_map(|unit| Some((*unit, suspicions.get(unit)?)));
+    let (quiet, deviating): (Vec<(ComponentId, &Suspicion)>, Vec<_>) = alone.partition(|(_, suspicion)| suspicion.evidence <= 0.0);
+    let sure: Vec<(ComponentId, &Suspicion)> = deviating.into_iter().filter(|(_, suspicion)| suspicion.is_sure()).collect();
+    let first = sure.iter().map(|(_, suspicion)| *suspicion).min_by_key(|suspicion| (suspicion.begin, suspicion.step));
+    let together = |suspicion: &Suspicion| first.is_some_and(|first| suspicion.begins_with(suspicion.begin, first));
+    let sure: Vec<ComponentId> = sure.iter().filter(|one| together(one.1)).map(|(unit, _)| *unit).collect();
+    // One alone is the root itself.
+    let sure = if sure.len() > 1 { sure } else { Vec::new() };
+    quiet.into_iter().map(|(unit, _)| unit).chain(sure).collect()
 }
 
 /// The share of what stands directly on a unit (for starved roots: of what it calls) that is in trouble, or passes trouble on.
