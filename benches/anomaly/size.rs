@@ -35,7 +35,15 @@ pub fn run() {
             let found = deviations(&estate, &facts, at, begun);
             scoring.push((cpu() - started) / 1e6);
             let started = cpu();
-            let ranked = rank(&RankInput { estate: &estate, facts: &facts, at, deviations: &found, witnesses: &[], symptoms: &symptoms });
+            let ranked = rank(&RankInput {
+                estate: &estate,
+                facts: &facts,
+                at,
+                deviations: &found,
+                witnesses: &[],
+                symptoms: &symptoms,
+                named: &[],
+            });
             ranking.push((cpu() - started) / 1e6);
             first = format!("{} ({} stray, {} alert)", estate.component(ranked[0].component).id, found.len(), symptoms.len());
         }

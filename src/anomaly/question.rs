@@ -33,4 +33,6 @@ pub struct RankInput<'a> {
     pub deviations: &'a [Deviation],
     pub witnesses: &'a [ExternalEvidence],
     pub symptoms: &'a [Symptom],
+    /// Who names whom as what it failed on, though no relation joins them: as good as a call.
+    pub named: &'a [(ComponentId, ComponentId)],
 }

@@ -104,6 +104,8 @@ pub(super) struct Suspect {
     pub explained: Vec<ComponentId>,
     /// Suspicious units that it calls.
     pub called: Vec<ComponentId>,
+    /// Units that it explains because they name it, without a relation.
+    pub named_by: Vec<ComponentId>,
     /// The dependency that takes over the largest share, with that share.
     pub cause: Option<(ComponentId, f64)>,
     /// The last change of it before its onset, as a position in `facts.changes`.
@@ -126,7 +128,7 @@ struct Walks {
 pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let straying = ask.deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component);
     let troubled = straying.chain(ask.symptoms.iter().map(|symptom| symptom.component)).collect();
-    let units = Units::new(ask.estate, &troubled);
+    let units = Units::new(ask.estate, &troubled, ask.named);
     let has_samples = |points: &[(Time, f64)]| points.iter().any(|(_, value)| value.is_finite());
     let measured: BTreeSet<ComponentId> = ask
         .facts
@@ -327,7 +329,8 @@ fn suspects(
         let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
         // Rounded, so that the order of summation does not decide ties.
         let score = (score * 1e9).round() / 1e9;
-        (score > 0.0).then_some(Suspect { unit, distance, score, reach, explained, called, cause, change })
+        let named_by = units.named_by(unit).filter(|other| explained.contains(other)).collect();
+        (score > 0.0).then_some(Suspect { unit, distance, score, reach, explained, called, named_by, cause, change })
     };
     candidates.iter().filter_map(judge).collect()
 }

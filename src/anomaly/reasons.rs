@@ -63,6 +63,8 @@ pub enum Reason {
     Changed { before: Duration, change: String, at: Time },
     /// What fails at about the same time or later is within reach of its fault; the path to the first of them.
     Reaches { components: Vec<String>, path: Vec<String> },
+    /// Another one names it in its error lines or by a metric, though the topology has no relation between them.
+    Named { by: String, component: String },
     /// These get no work any more, because it, or what it takes down, no longer calls them.
     Starves { components: Vec<String> },
     /// Its dependencies show weaker symptoms, as if it starved or flooded them.
@@ -147,6 +149,9 @@ impl ReasonWriter<'_, '_> {
         let (starved, failing): (Vec<ComponentId>, Vec<ComponentId>) = self.suspect.explained.iter().copied().partition(is_starved);
         if let Some(first) = failing.first() {
             reasons.push(Reason::Reaches { components: self.ids(failing.iter().copied()), path: self.path(*first) });
+        }
+        for by in &self.suspect.named_by {
+            reasons.push(Reason::Named { by: self.id(*by), component: self.id(self.suspect.unit) });
         }
         if !starved.is_empty() {
             reasons.push(Reason::Starves { components: self.ids(starved.into_iter()) });

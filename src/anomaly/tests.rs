@@ -198,7 +198,7 @@ fn counters_climb() {
 }
 
 fn ask<'a>(estate: &'a Snapshot, facts: &'a Facts, deviations: &'a [super::Deviation], symptoms: &'a [Symptom]) -> RankInput<'a> {
-    RankInput { estate, facts, at: minute(8), deviations, witnesses: &[], symptoms }
+    RankInput { estate, facts, at: minute(8), deviations, witnesses: &[], symptoms, named: &[] }
 }
 
 /// Symptoms as `web@5` (component, minute). The suspects in order, those with less than a fifth of the best one's score left out.

@@ -17,6 +17,7 @@ mod diagnosis;
 mod explain;
 mod harmless;
 mod impact;
+mod named;
 mod proposal;
 mod rules;
 mod scores;
@@ -60,6 +61,8 @@ pub(crate) struct Observations<'q, 'a> {
     pub deviations: Vec<Deviation>,
     pub witnesses: Vec<ExternalEvidence>,
     pub symptoms: Vec<Symptom>,
+    /// Who names whom, without a relation between them.
+    pub named: Vec<(ComponentId, ComponentId)>,
     pub since: Time,
 }
 
@@ -91,7 +94,8 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     symptoms::quieten(&mut symptoms, &logs, facts);
     let mut witnesses = witnesses(&logs, facts, since, engine.at);
     witnesses.extend(anomaly::silences(estate, facts, since, engine.at));
-    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, since };
+    let named = named::named(estate, facts, &symptoms);
+    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, named, since };
 
     let drafts = explain::form(&observations);
     let open = explain::unexplained(&observations, &drafts);

@@ -29,6 +29,7 @@ fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> V
         at: engine.at,
         deviations: &observations.deviations,
         witnesses: &observations.witnesses,
+        named: &observations.named,
         symptoms,
     })
 }

@@ -80,6 +80,9 @@ impl Writer<'_> {
                 let path = if path.is_empty() { String::new() } else { format!(" ({})", path.join(" → ")) };
                 format!("a fault here would spread to {}, which failed at about the same time or later{path}", self.list(components))
             }
+            Reason::Named { by, component } => {
+                format!("{by} names {component} in its error lines or metrics, though the topology has no relation between them")
+            }
             Reason::Starves { components } => format!("starves what it no longer calls: {}", self.list(components)),
             Reason::Disturbs { components } => {
                 let list = self.list(components);
@@ -171,6 +174,7 @@ impl Writer<'_> {
                 let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };
                 format!("以下组件受它影响，且在同一时间或之后出现异常：{}{path}", self.list(components))
             }
+            Reason::Named { by, component } => format!("{by} 的错误日志或指标名提到了 {component}，但拓扑中没有二者的关系"),
             Reason::Starves { components } => format!("以下组件因不再被调用而没有流量：{}", self.list(components)),
             Reason::Disturbs { components } => {
                 format!("它依赖的组件也有较弱且不更早的异常，像是受其断流或过载影响：{}", self.list(components))
