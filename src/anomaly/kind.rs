@@ -130,7 +130,7 @@ impl Kind {
 }
 
 /// In lower case; `HighErrorRate` and `high_error_rate` are three words.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
     for c in text.chars() {

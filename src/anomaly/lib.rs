@@ -11,6 +11,7 @@
 
 mod binomial;
 mod change_point;
+mod changes;
 mod column;
 mod confidence;
 mod drain;
@@ -50,6 +51,7 @@ mod tokens;
 mod workloads;
 
 pub use change_point::{ChangePoint, change_point};
+pub use changes::CHANGE_WINDOW;
 pub use confidence::{Grounds, MOST_SURE, WEIGHTS, Weights};
 pub use drain::Miner;
 pub use external_evidence::{ExternalEvidence, OUTSIDE};
@@ -58,7 +60,7 @@ pub use judge::{Judgment, Scored, Shift};
 pub use kind::Kind;
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use question::{RankInput, Symptom};
-pub use rank::{CHANGE_WINDOW, Ranked, rank};
+pub use rank::{Ranked, rank};
 pub use reasons::{Reason, Reasons};
 pub use runs::{Run, runs};
 pub use score::{Deviation, Reference, deviations};

@@ -15,8 +15,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::ComponentId;
-use value::{Duration, HOUR, Time};
+use value::Time;
 
+use super::changes::{Fitting, change_before};
 use super::confidence::{Grounds, SHARPNESS, WEIGHTS};
 use super::external_evidence::OUTSIDE;
 use super::load::{busier, is_mere_load};
@@ -41,7 +42,6 @@ const SILENT: f64 = 0.1;
 /// A unit that was changed in the hour before its onset is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
 /// "Site Reliability Engineering", 2016, chapter 1), and most changes break nothing.
 const CHANGED: f64 = 1.5;
-pub const CHANGE_WINDOW: Duration = HOUR;
 
 /// Maximum number of suspects: many unlikely ones together must not reduce the confidence of a likely one.
 const MAX_RANKED: usize = 20;
@@ -108,8 +108,8 @@ pub(super) struct Suspect {
     pub named_by: Vec<ComponentId>,
     /// The dependency that takes over the largest share, with that share.
     pub cause: Option<(ComponentId, f64)>,
-    /// The last change of it before its onset, as a position in `facts.changes`.
-    pub change: Option<usize>,
+    /// The change of it before its onset that fits best.
+    pub change: Option<Fitting>,
 }
 
 /// How the topology connects the suspicious units.
@@ -325,7 +325,7 @@ fn suspects(
         // For a silent unit: the onset of what it would explain.
         let begin =
             mine.map(|mine| mine.begin).or_else(|| explained.iter().filter_map(|other| suspicions.get(other)).map(|t| t.begin).min());
-        let change = begin.and_then(|begin| change_before(ask, units, unit, begin));
+        let change = begin.and_then(|begin| change_before(ask, units, unit, mine, begin));
         let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
         // Rounded, so that the order of summation does not decide ties.
         let score = (score * 1e9).round() / 1e9;
@@ -369,14 +369,6 @@ fn coverage(
     } else {
         super::reference::count(direct.iter().filter(carries).count()) / super::reference::count(direct.len())
     }
-}
-
-/// The last change of a unit in the hour before its onset.
-fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begin: Time) -> Option<usize> {
-    let of = |component: ComponentId| ask.facts.changes_of.get(&component).into_iter().flatten().copied();
-    let time = |at: &usize| ask.facts.changes.get(*at).map(|change| change.time);
-    let recent = |at: &usize| time(at).is_some_and(|time| time <= begin && begin.since(time) <= CHANGE_WINDOW);
-    units.members(unit).flat_map(of).filter(recent).max_by_key(|at| (time(at), *at))
 }
 
 /// The dependency that takes over the largest share, of those that began no later.

@@ -24,6 +24,9 @@ const WORTH_A_WORD: f64 = 0.1;
 /// From this share of the blame on, the suspect may be a symptom of its dependency.
 const TAKES_OVER: f64 = 0.5;
 
+/// At most this many words that a change shares with what is new are told.
+const MAX_SHARED: usize = 4;
+
 /// The share of unrelated components with the same anomaly from which on it is mentioned.
 const CROWDED: f64 = 0.25;
 
@@ -59,8 +62,8 @@ pub enum Reason {
     Beyond { component: String, metric: Option<String>, value: String, threshold: String, high: bool },
     /// It has alerts, reports or failed probes.
     Alerting { components: Vec<String> },
-    /// It was changed shortly before; `before` in milliseconds.
-    Changed { before: Duration, change: String, at: Time },
+    /// It was changed shortly before; `before` in milliseconds. `shared`: words of the change that what is new has too.
+    Changed { before: Duration, change: String, shared: Vec<String>, at: Time },
     /// What fails at about the same time or later is within reach of its fault; the path to the first of them.
     Reaches { components: Vec<String>, path: Vec<String> },
     /// Another one names it in its error lines or by a metric, though the topology has no relation between them.
@@ -142,8 +145,10 @@ impl ReasonWriter<'_, '_> {
         if let Some(mine) = self.mine.filter(|mine| !mine.symptoms.is_empty()) {
             reasons.push(Reason::Alerting { components: self.ids(mine.symptoms.iter().copied()) });
         }
-        if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
-            reasons.push(self.change(change));
+        if let Some(fitting) = &self.suspect.change
+            && let Some(change) = self.ask.facts.changes.get(fitting.change)
+        {
+            reasons.push(self.change(change, &fitting.shared));
         }
         let is_starved = |unit: &ComponentId| self.suspicions.get(unit).is_some_and(|suspicion| suspicion.starved);
         let (starved, failing): (Vec<ComponentId>, Vec<ComponentId>) = self.suspect.explained.iter().copied().partition(is_starved);
@@ -258,11 +263,12 @@ impl ReasonWriter<'_, '_> {
         })
     }
 
-    fn change(&self, change: &Change) -> Reason {
+    fn change(&self, change: &Change, shared: &[String]) -> Reason {
         let onset = self.mine.map_or(change.time, |mine| mine.begin);
         Reason::Changed {
             before: onset.since(change.time).max(0),
-            change: change.text.lines().last().unwrap_or_default().to_owned(),
+            change: self.ask.facts.told_in_short(change),
+            shared: shared.iter().take(MAX_SHARED).cloned().collect(),
             at: change.time,
         }
     }

@@ -230,7 +230,7 @@ fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident
             incident,
             component: engine.estate.component(component).id.clone(),
             time: change.time,
-            text: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
+            text: engine.facts.told_in_full(change),
             on_suspect: suspects.contains(&component),
             before: began.since(change.time),
             after: change.time > began,
@@ -294,10 +294,12 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
         let kind = change.text.to_lowercase();
         (!NOT_UNDONE.iter().any(|word| kind.contains(word))).then_some((change, onset))
     });
-    let (change, onset) = candidates.max_by_key(|(change, _)| (change.time, change.component))?;
+    // One that shares words with what is new comes before a later one.
+    let fits = |at: Time| draft.roots().any(|told| told.proposal.fits_change(at));
+    let (change, onset) = candidates.max_by_key(|(change, _)| (fits(change.time), change.time, change.component))?;
     let undo = UndoView {
         component: engine.estate.component(change.component?).id.clone(),
-        change: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
+        change: engine.facts.told_in_full(change),
         at: change.time,
         before: onset.since(change.time),
     };

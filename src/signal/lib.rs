@@ -15,6 +15,7 @@ mod events;
 mod fact;
 mod facts;
 mod finding;
+mod hashes;
 mod json;
 mod kubernetes_events;
 mod kubernetes_grades;

@@ -73,8 +73,10 @@ impl Writer<'_> {
                 let verb = if components.len() == 1 { "has" } else { "have" };
                 format!("{} {verb} alerts or reports", self.list(components))
             }
-            Reason::Changed { before, change, at } => {
-                format!("changed {} before its onset: {change} ({})", self.span(*before), self.clock(*at))
+            Reason::Changed { before, change, shared, at } => {
+                let shared =
+                    if shared.is_empty() { String::new() } else { format!(", which shares {} with what is new", self.list(shared)) };
+                format!("changed {} before its onset: {change} ({}){shared}", self.span(*before), self.clock(*at))
             }
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!(" ({})", path.join(" → ")) };
@@ -169,7 +171,11 @@ impl Writer<'_> {
                 format!("告警测得 {what} 为 {}，{side}阈值 {}", grouped(value), grouped(threshold))
             }
             Reason::Alerting { components } => format!("有告警或用户反馈：{}", self.list(components)),
-            Reason::Changed { before, change, at } => format!("异常出现前 {} 有变更：{change}（{}）", self.span(*before), self.clock(*at)),
+            Reason::Changed { before, change, shared, at } => {
+                let shared =
+                    if shared.is_empty() { String::new() } else { format!("，与新出现的现象共有词语：{}", self.list(shared)) };
+                format!("异常出现前 {} 有变更：{change}（{}）{shared}", self.span(*before), self.clock(*at))
+            }
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };
                 format!("以下组件受它影响，且在同一时间或之后出现异常：{}{path}", self.list(components))
