@@ -19,6 +19,9 @@ struct Story {
     #[serde(default)]
     tiers: BTreeMap<String, String>,
     alerts: Vec<String>,
+    /// Error lines.
+    #[serde(default)]
+    lines: Vec<String>,
     /// Components with a metric that shows nothing.
     #[serde(default)]
     measured: Vec<String>,
@@ -46,6 +49,9 @@ struct Expected {
     /// By the impact of all incidents, nearest first.
     affected: Option<Vec<String>>,
     confidence: Option<f64>,
+    /// Of the first incident: its severity, and the minute at which it began.
+    severity: Option<String>,
+    since: Option<u32>,
     /// No suspect of an incident is surer than one above it.
     #[serde(default)]
     falling: bool,
@@ -89,6 +95,7 @@ struct World<'w> {
     relations: &'w [String],
     tiers: BTreeMap<String, String>,
     alerts: &'w [Alert],
+    lines: &'w [String],
     measured: &'w [String],
     model: &'w str,
     rules: &'w str,
@@ -100,7 +107,7 @@ fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, 
 
 /// The diagnosis half an hour after minute 0.
 fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
-    let World { relations, tiers, alerts, measured, model, rules } = world;
+    let World { relations, tiers, alerts, lines, measured, model, rules } = world;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answer").join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(dir.join("rules")).unwrap();
@@ -139,6 +146,16 @@ fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
         }
     };
     fs::write(dir.join("bundle/alerts.json"), json!(alerts.iter().map(one).collect::<Vec<_>>()).to_string()).unwrap();
+    if !lines.is_empty() {
+        let stream = |line: &String| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let at = value::Time::parse(&time(words[2].parse().unwrap())).unwrap().0;
+            json!({"stream": {"component": words[1], "level": "error"}, "values": [[format!("{at}000000"), words[0]]]})
+        };
+        let result: Vec<_> = lines.iter().map(stream).collect();
+        let logs = json!({"status": "success", "data": {"resultType": "streams", "result": result}});
+        fs::write(dir.join("bundle/logs.json"), logs.to_string()).unwrap();
+    }
     if !measured.is_empty() {
         let start = value::Time::parse("2025-06-01T09:30:00Z").unwrap().0 / 1000;
         let values: Vec<_> = (0..=60).map(|minute| json!([start + minute * 60, "1"])).collect();
@@ -165,6 +182,7 @@ fn stories_have_their_answers() {
             relations: &one.topology,
             tiers: one.tiers.clone(),
             alerts: &alerts,
+            lines: &one.lines,
             measured: &one.measured,
             model: &one.model,
             rules: &one.rules,
@@ -177,6 +195,10 @@ fn stories_have_their_answers() {
         let affected: Vec<String> =
             diagnosis.incidents.iter().flat_map(|incident| &incident.impact).map(|view| view.component.clone()).collect();
         let expected = &one.expected;
+        let first = diagnosis.incidents.first();
+        let severity = first.map(|incident| json!(incident.severity));
+        let since = first.map(|incident| incident.since.to_string());
+        let minute = |since: u32| value::Time::parse(&format!("2025-06-01T10:{since:02}:00Z")).map(|time| time.to_string());
         let sure = suspects().next().map(|suspect| suspect.confidence);
         if said != expected.suspects
             || (expected.suppressed.as_ref().is_some_and(|list| *list != suppressed))
@@ -184,10 +206,12 @@ fn stories_have_their_answers() {
             || (!expected.alike.is_empty() && alike != expected.alike)
             || expected.affected.as_ref().is_some_and(|list| *list != affected)
             || (expected.falling && !diagnosis.incidents.iter().all(|i| i.suspects.is_sorted_by(|a, b| a.confidence >= b.confidence)))
+            || expected.severity.as_ref().is_some_and(|wanted| severity != Some(json!(wanted)))
+            || expected.since.is_some_and(|wanted| since != minute(wanted))
             || expected.confidence.is_some_and(|wanted| sure.is_none_or(|sure| (sure - wanted).abs() > 0.0006))
         {
             wrong.push(format!(
-                "{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, affected {affected:?}, first {sure:?}",
+                "{}: {said:?}, suppressed {suppressed:?}, alike {alike:?}, affected {affected:?}, first {sure:?}, {severity:?} since {since:?}",
                 one.tells
             ));
         }

@@ -161,3 +161,29 @@ fn endless_script() {
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("stopped after 200000 operations"), "{out}");
 }
+
+#[test]
+fn rules_without_any_component() {
+    const RULES: &[u8] =
+        b"TOP-001 \"Slow\" { given s: service  if alert \"HighLatency\" on s  then impact dependents of s  fault \"slow\" at s }\n";
+    project("no-component", &[("rules/a.rules", RULES)], &["F3026", "faultscope import", "faultscope place"]);
+    // One of its own is enough.
+    let dir = folder("one-component");
+    let topology: &[u8] = b"components:\n  - {id: payment, type: service}\n";
+    for (file, bytes) in [("rules/a.rules", RULES), ("topology/a.yaml", topology), ("b/alerts.json", ALERT)] {
+        fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
+        fs::write(dir.join(file), bytes).unwrap();
+    }
+    let run = |args: &[&str]| faultscope(args).1;
+    let (place, bundle) = (dir.display().to_string(), dir.join("b").display().to_string());
+    assert!(!run(&["check", &place]).contains("F3026"));
+    let said = run(&["diagnose", &bundle, "--project", &place]);
+    assert!(said.contains("TOP-001") && !said.contains("faultscope place"), "{said}");
+    // Without it, the first screen says that nothing has a place, before anything else.
+    fs::remove_file(dir.join("topology/a.yaml")).unwrap();
+    let said = run(&["diagnose", &bundle, "--project", &place]);
+    let (way, open) = (said.find("faultscope place"), said.find("Unexplained"));
+    assert!(said.contains("no component in the topology") && way.is_some() && way < open, "{said}");
+    let said = run(&["diagnose", &bundle, "--project", &place, "--lang", "zh"]);
+    assert!(said.contains("拓扑中没有组件"), "{said}");
+}

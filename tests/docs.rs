@@ -47,6 +47,20 @@ fn a_first_diagnosis() {
     check("docs/first-diagnosis.md");
 }
 
+/// The example of a past case is read as it stands, and has every key but `rule`.
+#[test]
+fn the_example_of_a_case_is_one() {
+    let text = std::fs::read_to_string(root().join("docs/authoring.md")).unwrap();
+    let example = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).find(|block| block.starts_with("id: HIS-"));
+    let mut sources = diag::Sources::default();
+    let source = sources.add("case.yaml", example.unwrap());
+    let (case, found) = knowledge::read_case(&sources, source);
+    assert!(found.is_empty(), "{}", diag::render(&sources, &found, false, false));
+    let (case, _) = case.unwrap();
+    assert!(case.date.is_some() && case.notes.is_some() && case.root.is_some_and(|root| root.component.is_some() && root.kind.is_some()));
+    assert_eq!((case.alerts.len(), case.logs.len(), case.metrics.len(), case.affected.len(), case.solutions.len()), (2, 2, 2, 3, 2));
+}
+
 /// Each kind of new project passes `check`, and its incident is explained by its rule.
 #[test]
 fn new_projects_work() {

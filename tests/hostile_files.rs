@@ -127,13 +127,15 @@ fn the_server_waits_for_no_pipe() {
         let data = dir.join(data).display().to_string();
         fails(&["serve", "--listen", "127.0.0.1:0", "--project", root().to_str().unwrap(), "--data", &data], expected)
     };
-    pipe(&dir.join("lock/scores.lock"));
-    serve("lock", &["F9508", "scores.lock", "a named pipe, not a file"]);
-    pipe(&dir.join("journal/scores.ndjson"));
-    serve("journal", &["F9508", "scores.ndjson", "a named pipe, not a file"]);
+    pipe(&dir.join("lock/journal/lock"));
+    serve("lock", &["F9508", "lock", "a named pipe, not a file"]);
+    pipe(&dir.join("segment/journal/00000000000000000001.journal"));
+    serve("segment", &["F9508", "a named pipe, not a file"]);
+    pipe(&dir.join("old/scores.ndjson"));
+    serve("old", &["F9001", "scores.ndjson", "a named pipe, not a file"]);
     fs::create_dir_all(dir.join("large")).unwrap();
-    File::create(dir.join("large/scores.ndjson")).unwrap().set_len(server::MAX_JOURNAL + 1).unwrap();
-    serve("large", &["F9508", "larger than 64 MiB"]);
+    File::create(dir.join("large/scores.ndjson")).unwrap().set_len((64 << 20) + 1).unwrap();
+    serve("large", &["F9004", "larger than 64 MiB"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{faultscope, root, shared, snapshot};
 use diag::{SourceId, Sources, render};
 use estate::{Declared, LabelRules, base_model, build};
-use import::{Kind, Source, compare, parse_topology, read_beside, topology_yaml};
+use import::{Beside, Kind, Source, compare, parse_topology, read, read_beside, topology_yaml};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -38,6 +38,8 @@ struct Around {
     files: Vec<(String, String)>,
     known: BTreeMap<String, String>,
     labels: LabelRules,
+    /// Of objects that name none: the file `namespace.txt`.
+    namespace: Option<String>,
     /// What is wrong with the mapping of labels.
     said: String,
 }
@@ -48,11 +50,16 @@ impl Around {
         let mut all = Sources::default();
         let mut mapping: Option<SourceId> = None;
         let mut topology = Vec::new();
+        let mut namespace = None;
         let mut kept = Vec::new();
         let paths = if dir.is_dir() { files(dir) } else { Vec::new() };
         for path in paths {
             let name = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).unwrap();
+            if name == "namespace.txt" {
+                namespace = Some(text.trim().to_owned());
+                continue;
+            }
             let id = all.add(name.clone(), text.clone());
             if name == "sources.yaml" {
                 mapping = Some(id);
@@ -65,13 +72,16 @@ impl Around {
         assert!(said.is_empty(), "{}: {said:?}", dir.display());
         let known = estate.ids().map(|id| estate.component(id)).map(|one| (one.id.clone(), one.kind.clone())).collect();
         let (labels, said) = mapping.map_or_else(Default::default, |id| LabelRules::read(&all, id, &estate));
-        Around { files: kept, known, labels, said: render(&all, &said, false, false) }
+        Around { files: kept, known, labels, namespace, said: render(&all, &said, false, false) }
     }
 }
 
 /// The topology that comes of it, what was left out, and that our own reader takes it whole and the same import changes nothing.
 fn outcome(kind: Kind, sources: &[Source], around: &Around) -> String {
-    let read = |sources: &[Source]| read_beside(kind, sources, &base_model(), around.known.clone(), &around.labels);
+    let read = |sources: &[Source]| {
+        let beside = Beside { known: around.known.clone(), labels: &around.labels, namespace: around.namespace.as_deref() };
+        read_beside(kind, sources, &base_model(), beside)
+    };
     let imported = match read(sources) {
         Ok(imported) => imported,
         Err(error) => return format!("error[F9006]: {error}\n  help: {}\n", error.help),
@@ -141,7 +151,7 @@ fn real_ones_are_taken() {
     for (kind, path, least) in real {
         let path = shared.join(path);
         let around = Around::of(&path.join("project"));
-        let imported = read_beside(kind, &sources(&files(&path), &shared), &base_model(), BTreeMap::new(), &around.labels).unwrap();
+        let imported = read(kind, &sources(&files(&path), &shared), &base_model()).unwrap();
         assert!(imported.declared.components.len() >= least, "{}: {}", path.display(), imported.declared.components.len());
         outcome(kind, &sources(&files(&path), &shared), &around);
     }
@@ -178,4 +188,20 @@ fn importing_again_keeps_what_people_say() {
     assert_eq!(component("trading"), (None, Some("core")));
     assert!(import().ends_with("unchanged\n"));
     fs::remove_dir_all(&dir).unwrap();
+}
+
+/// What a relation does is part of it: a table can say it, the file keeps it, and another word for it is a change.
+#[test]
+fn a_change_of_effect_is_a_change() {
+    let table = |effect: &str| Source { name: "relations.csv".to_owned(), text: format!("from,kind,to,effect\nshop,calls,pay,{effect}\n") };
+    let components = Source { name: "components.csv".to_owned(), text: "id,type\nshop,service\npay,service\n".to_owned() };
+    let read = |effect: &str| read(Kind::Csv, &[components.clone(), table(effect)], &base_model()).unwrap().declared;
+    let before = parse_topology(&topology_yaml(Kind::Csv, &read("down"))).unwrap();
+    assert!(compare(&before, &read("DOWN")).is_empty());
+    for (effect, change) in [("at_risk", "effect: down → at_risk"), ("", "effect: down → (none)")] {
+        let report = compare(&before, &read(effect));
+        let changes: Vec<String> = report.relations_changed.iter().flat_map(|(_, changes)| changes.clone()).collect();
+        assert_eq!(changes, [change]);
+        assert!(!report.is_empty());
+    }
 }

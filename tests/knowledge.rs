@@ -43,8 +43,10 @@ fn what_is_asked_is_answered() {
 fn a_name_that_nothing_has_is_an_error() {
     let (code, out, err) = faultscope(&["knowledge", "cache-2", "--project", PROJECT]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(err.contains("error[F9010]: no component, case, rule or symptom is called `cache-2`"), "{err}");
+    assert!(err.contains("error[F9010]: no component, case or rule is called `cache-2`"), "{err}");
     assert!(err.contains("help: did you mean `cache-1`?"), "{err}");
+    let (code, _, err) = faultscope(&["knowledge", "KubePodCrashLooping", "--project", PROJECT]);
+    assert!(code == 2 && err.contains("no case and no rule names such an alert"), "{err}");
     let (code, _, err) = faultscope(&["knowledge", "cache-1", "--project", PROJECT, "--within", "6 moons"]);
     assert_eq!(code, 2);
     assert!(err.contains("use a number and a unit, like `6mo`"), "{err}");

@@ -116,7 +116,7 @@ impl Drop for Ended {
 }
 
 /// One request: its body. It is answered with 200.
-fn receive(listener: &TcpListener) -> Value {
+pub fn receive(listener: &TcpListener) -> Value {
     let (mut stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut length = 0;

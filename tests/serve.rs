@@ -47,8 +47,9 @@ impl Folder {
         &self.0
     }
 
+    /// The first segment of the journal.
     fn journal(&self) -> PathBuf {
-        self.0.join("data/scores.ndjson")
+        self.0.join(format!("data/journal/{:020}.journal", 1))
     }
 }
 
@@ -196,19 +197,60 @@ fn nothing_accepted_is_lost() {
     server.kill();
     let accepted: u64 = sender.join().unwrap();
     assert!(accepted > 0, "the server took nothing");
-    // As if the crash had come within a line.
-    fs::OpenOptions::new().append(true).open(folder.journal()).unwrap().write_all(b"{\"component\":\"order").unwrap();
+    // As if the crash had come within an entry.
+    fs::OpenOptions::new().append(true).open(folder.journal()).unwrap().write_all(b"\xfafsj\x40").unwrap();
+    let kept = |server: &Server| {
+        let (_, listed) = server.get("/api/v1/scores?component=order-db");
+        listed["scores"].as_array().unwrap().len() as u64 + listed["left_off"].as_u64().unwrap()
+    };
     let server = Server::start(&folder.0, &folder);
-    let (_, listed) = server.get("/api/v1/scores?component=order-db");
-    let found = listed["scores"].as_array().unwrap().len() as u64 + listed["left_off"].as_u64().unwrap();
+    let found = kept(&server);
     // One may have reached the disk without an acknowledgement.
     assert!(found == accepted || found == accepted + 1, "{found} of {accepted}");
     assert_eq!(server.post("/api/v1/scores", &score("order-db", "2025-06-02T00:00:00Z")).0, 202);
     let said = server.kill();
-    assert!(said.contains("ended with an incomplete line"), "{said}");
-    let text = fs::read_to_string(folder.journal()).unwrap();
-    assert_eq!(text.lines().count() as u64, found + 1);
-    assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
+    assert!(said.contains("removed an incomplete entry"), "{said}");
+    let server = Server::start(&folder.0, &folder);
+    assert_eq!(kept(&server), found + 1);
+}
+
+/// Those of a data folder from before scores were in the journal.
+#[test]
+fn old_scores_are_taken_over() {
+    let folder = Folder::project("old", "");
+    fs::create_dir_all(folder.0.join("data")).unwrap();
+    let mut old = score("order-db", "2025-06-01T10:00:00Z");
+    // As of now: what is older than the journal goes back would be left out.
+    let now = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    old["received"] = json!(faultscope::Time(now - 60_000));
+    fs::write(folder.0.join("data/scores.ndjson"), format!("{old}\n")).unwrap();
+    let server = Server::start(&folder.0, &folder);
+    let expected = json!({"scores": [old], "left_off": 0});
+    assert_eq!(server.get("/api/v1/scores").1, expected);
+    assert!(server.kill().contains("1 scores of "));
+    let server = Server::start(&folder.0, &folder);
+    assert_eq!(server.get("/api/v1/scores").1, expected, "once");
+    assert!(!server.kill().contains("scores of "));
+}
+
+/// They are signals like all others: the live answer knows them, and who sends them is a source.
+#[test]
+fn scores_are_signals_of_the_live_part() {
+    let folder = Folder::project("live", "");
+    let server = Server::start(&folder.0, &folder);
+    let now = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    assert_eq!(server.post("/api/v1/scores", &score("order-db", &faultscope::Time(now).to_string())).0, 202);
+    let began = Instant::now();
+    loop {
+        let (_, coverage) = server.get("/api/v1/coverage");
+        let scores = line(&coverage, "scores")["received"].as_u64();
+        if scores == Some(1) {
+            assert_eq!((&coverage["sources"][0]["protocol"], &coverage["sources"][0]["accepted"]), (&json!("scores"), &json!(1)));
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{coverage}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -340,6 +382,24 @@ fn received_scores_join_a_diagnosis_of_their_time() {
     let scores = line(&after, "scores");
     assert_eq!((&scores["received"], &scores["unplaced"]), (&json!(2), &json!(1)), "{after}");
     assert!(after["unplaced"].as_array().unwrap().iter().any(|one| one["text"] == "nobody latency (score from team-x)"), "{after}");
+}
+
+/// Work whose client has left keeps its turn, for `impact` and `change` too; looking something up waits for nobody.
+#[test]
+fn questions_take_turns() {
+    let (address, _) = scorer();
+    let folder = Folder::project("turns", &format!("scorers:\n  - {{name: team-x, url: '{address}/slow', timeout: 15s}}\n"));
+    fs::write(folder.0.join("server.yaml"), "limits: {diagnoses: 1, diagnosis: 1s}\n").unwrap();
+    let server = Server::start(&folder.0, &folder);
+    // It waits for the scorer longer than it is waited for.
+    assert_eq!(server.post("/api/v1/diagnose", &incident()).0, 503);
+    for (status, said) in [server.get("/api/v1/impact?component=order-db"), server.post("/api/v1/change", &json!({"title": "a plan"}))] {
+        assert_eq!((status, said["error"]["code"].as_str()), (503, Some("F9523")), "{said}");
+    }
+    for path in ["/api/v1/estate", "/api/v1/estate/order-db", "/api/v1/signals", "/api/v1/coverage"] {
+        let (status, said) = server.get(path);
+        assert_eq!(status, 200, "{path}: {said}");
+    }
 }
 
 /// A scorer that answers in several ways, and what it was last asked.

@@ -356,6 +356,26 @@ fn errors_in_the_settings_have_their_place() {
         ),
         ("retention: {size: 4 apples}\n", &["is not an amount of data"]),
         ("keep: {signal: 6h}\n", &["did you mean `signals`?"]),
+        ("pull: {every: 30s}\n", &["F3004", "a server in `pull` needs `url`", "server.yaml:1:7"]),
+        (
+            "pull: {url: prometheus}\n",
+            &["F3003", "`prometheus` is not the address of a server to ask", "server.yaml:1:13", "`http://prometheus:9090`"],
+        ),
+        ("pull: {url: 'http://p:9090?a=b'}\n", &["F3003", "`http://p:9090?a=…` is not the address"]),
+        ("pull: {url: 'http://me:hunter2@p:9090'}\n", &["F3021", "literal secret", "under `user` and `password`"]),
+        ("pull: [{url: http://p:9090}, {url: http://p:9090/}]\n", &["F3003", "`http://p:9090` is there twice", "server.yaml:1:30"]),
+        ("pull: {url: http://p:9090, evry: 1m}\n", &["F3002", "did you mean `every`?"]),
+        (
+            "pull: {url: http://p:9090, every: 1ms, timeout: 1h, history: 5d, delay: soon}\n",
+            &["invalid duration `1ms`", "from `1s` to `1h`", "invalid duration `1h`", "invalid duration `5d`", "invalid duration `soon`"],
+        ),
+        ("pull: {url: http://p:9090, token: abc123}\n", &["F3021", "`token` is a secret and must not be in this file", "`file:PATH`"]),
+        ("pull: {url: http://p:9090, headers: {X-Api-Key: abc123}}\n", &["F3021", "`X-Api-Key` is a secret", "server.yaml:1:49"]),
+        ("pull: {url: http://p:9090, user: me}\n", &["F3004", "a server in `pull` needs `password`"]),
+        (
+            "pull: {url: http://p:9090, user: me, password: env:P, token: 'file:t'}\n",
+            &["F3003", "has both `token` and `user`", "keep the one that the server asks for"],
+        ),
         ("listen: [\n", &["F3001"]),
     ] {
         let folder = Folder::project("guard-settings", "");

@@ -76,10 +76,12 @@ fn send(address: &Mutex<String>, sender: usize, stop: &AtomicBool) -> (Vec<Strin
 
 /// The tokens in the journal of a server that does not run.
 fn journaled(data: &Path) -> BTreeSet<String> {
-    let (journal, said) = live::Journal::open(&data.join("journal"), live::Retention::default()).unwrap();
+    let (mut entries, mut found) = (Vec::new(), BTreeSet::new());
+    let opened = live::Journal::open(&data.join("journal"), live::Retention::default(), |_| false, |one| entries.push(one));
+    let (_, said) = opened.unwrap();
     assert!(said.iter().all(|said| said.to_string().contains("incomplete")), "{said:?}");
-    let mut found = BTreeSet::new();
-    for entry in journal.reader(0) {
+    for one in entries {
+        let live::Found::Entry(entry) = one else { panic!("{one:?} was not to be passed") };
         let text = String::from_utf8_lossy(&entry.body);
         let token = text.split("token-").nth(1).and_then(|rest| rest.split_once("-end"));
         found.insert(format!("token-{}-end", token.unwrap_or_else(|| panic!("an entry without a token: {text}")).0));

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use faultscope::Time;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::root;
 use crate::serve::{Folder, Server};
 
-/// Long enough for a slow machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for a slow machine; spans wait half a minute for later ones.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,8 +126,67 @@ fn questions_are_answered() {
 }
 
 #[test]
+fn what_is_too_old_is_counted_and_no_error() {
+    tell("too_old");
+}
+
+#[test]
 fn it_looks_like_an_alertmanager() {
     tell("alertmanager");
+}
+
+/// A call that nobody declared is on the path of a fault, and a pod that nobody listed is a component. Both say where they come from, and
+/// are there after a restart.
+#[test]
+fn signals_add_to_the_estate() {
+    const POD: &str = "order-service-7d9c4b6f8c-x2x7k";
+    let folder = Folder::project("seen", "");
+    let mut server = Server::start(folder.path(), &folder);
+    let step = |ask: &str, expect: &[(&str, &str)], has: &[&str]| Step {
+        ask: ask.to_owned(),
+        body: None,
+        text: None,
+        kind: None,
+        status: 200,
+        expect: expect.iter().map(|(pointer, text)| ((*pointer).to_owned(), Value::from(*text))).collect(),
+        has: has.iter().map(|part| (*part).to_owned()).collect(),
+        lacks: Vec::new(),
+    };
+    let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() - 120_000_000_000;
+    let attribute = |key: &str, value: &str| json!([{"key": key, "value": {"stringValue": value}}]);
+    let span = json!({
+        "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "GET", "kind": 3,
+        "startTimeUnixNano": (end - 20_000_000).to_string(), "endTimeUnixNano": end.to_string(),
+        "attributes": attribute("server.address", "order-service"),
+    });
+    let resource = json!({"attributes": attribute("service.name", "bystander")});
+    let sent = [
+        ("/v1/traces", json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]})),
+        ("/api/v2/alerts", json!([{"labels": {"alertname": "Crash", "pod": POD}}])),
+    ];
+    for (path, body) in sent {
+        let (status, text) = server.ask("POST", path, Some(("application/json", body.to_string())));
+        assert_eq!(status, 200, "{text}");
+    }
+    let one = format!("GET /api/v1/estate/{POD}");
+    let steps = [
+        step(
+            "GET /api/v1/impact?component=order-service",
+            &[("/impact/impact/0/component", "bystander"), ("/seen/0/from", "bystander"), ("/seen/0/origin", "traces")],
+            &["last_seen"],
+        ),
+        step(
+            &one,
+            &[("/component/type", "pod"), ("/component/seen/origin", "signals"), ("/component/from/0/component", "order-service")],
+            &[],
+        ),
+        step("GET /api/v1/estate/bystander", &[("/component/to/0/relation", "calls"), ("/component/to/0/seen/origin", "traces")], &[]),
+        step("GET /metrics", &[], &["faultscope_seen{kind=\"calls\"} 1\n", "faultscope_seen{kind=\"pods\"} 1\n"]),
+    ];
+    assert_eq!(steps.iter().find_map(|step| run(&server, step)), None);
+    server.stop();
+    let again = Server::start(folder.path(), &folder);
+    assert_eq!(steps.iter().find_map(|step| run(&again, step)), None);
 }
 
 /// The tool that responders have looks at us as at an Alertmanager.

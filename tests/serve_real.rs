@@ -18,13 +18,13 @@ const RULE: (&str, &str) = (
 );
 
 /// A database with an exporter: the number of its connections, which a test sets.
-struct Exporter {
+pub struct Exporter {
     address: String,
     connections: Arc<AtomicU64>,
 }
 
 impl Exporter {
-    fn start() -> Exporter {
+    pub fn start() -> Exporter {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let connections = Arc::new(AtomicU64::new(100));
@@ -38,7 +38,7 @@ impl Exporter {
         Exporter { address, connections }
     }
 
-    fn set(&self, connections: u64) {
+    pub fn set(&self, connections: u64) {
         self.connections.store(connections, Ordering::Relaxed);
     }
 }
@@ -59,7 +59,7 @@ fn serve(mut connection: TcpStream, connections: u64) -> std::io::Result<()> {
 }
 
 /// A port that nobody has just now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -69,8 +69,12 @@ fn run(program: &str, dir: &Path, arguments: &[String]) -> Process {
     Process(child.unwrap_or_else(|error| panic!("{program}: {error}")))
 }
 
-/// A Prometheus that scrapes the exporter each second, and sends alerts to `alertmanager` (host and port) and, if given, samples to `server`.
-fn prometheus(folder: &Folder, exporter: &Exporter, alertmanager: &str, server: Option<&str>) -> Process {
+/// The rule for which the exporter is watched.
+const ALERTS: &str = "groups:\n  - name: db\n    interval: 1s\n    rules:\n      - alert: ConnectionsHigh\n        expr: mysql_global_status_threads_connected > 400\n        labels: {severity: critical}\n        annotations: {summary: '{{ $value }} connections'}\n";
+
+/// A Prometheus on a port that scrapes the exporter each second, and sends alerts to `alertmanager` (host and port) and, if given,
+/// samples to `server`.
+pub fn prometheus(folder: &Folder, exporter: &Exporter, port: u16, alerts: &str, alertmanager: &str, server: Option<&str>) -> Process {
     let write = server.map_or_else(String::new, |server| {
         format!("remote_write:\n  - url: {server}/api/v1/write\n    queue_config: {{batch_send_deadline: 1s}}\n")
     });
@@ -78,12 +82,11 @@ fn prometheus(folder: &Folder, exporter: &Exporter, alertmanager: &str, server: 
         "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [alerts.yml]\nscrape_configs:\n  - job_name: mysql\n    static_configs: [{{targets: ['{}'], labels: {{component: order-db}}}}]\nalerting:\n  alertmanagers:\n    - static_configs: [{{targets: ['{alertmanager}']}}]\n{write}",
         exporter.address
     );
-    let alerts = "groups:\n  - name: db\n    interval: 1s\n    rules:\n      - alert: ConnectionsHigh\n        expr: mysql_global_status_threads_connected > 400\n        labels: {severity: critical}\n        annotations: {summary: '{{ $value }} connections'}\n";
     let dir = folder.with("prometheus", &[("prometheus.yml", &configuration), ("alerts.yml", alerts)]);
     let arguments = [
         "--config.file=prometheus.yml".to_owned(),
         "--storage.tsdb.path=data".to_owned(),
-        format!("--web.listen-address=127.0.0.1:{}", free_port()),
+        format!("--web.listen-address=127.0.0.1:{port}"),
         // An alert that is not sent again is over after four times this.
         "--rules.alert.resend-delay=1s".to_owned(),
     ];
@@ -127,7 +130,7 @@ fn prometheus_tells_and_writes() {
     let server = Running::start(&project, &folder.0.join("data"), "127.0.0.1:0");
     let host = server.address.trim_start_matches("http://").to_owned();
     let exporter = Exporter::start();
-    let prometheus = prometheus(&folder, &exporter, &host, Some(&server.address));
+    let prometheus = prometheus(&folder, &exporter, free_port(), ALERTS, &host, Some(&server.address));
     until("samples arrive by remote-write", || match server.count("metric series", "received") {
         0 => Err("no series".to_owned()),
         count => Ok(count),
@@ -168,7 +171,7 @@ fn an_alertmanager_in_between() {
     let listen = format!("127.0.0.1:{}", server.port());
     let exporter = Exporter::start();
     let (_alertmanager, address) = alertmanager(&folder, &server.address);
-    let _prometheus = prometheus(&folder, &exporter, &address, None);
+    let _prometheus = prometheus(&folder, &exporter, free_port(), ALERTS, &address, None);
     exporter.set(450);
     let incident = wait_for(&server, true);
     exporter.set(100);
@@ -182,4 +185,48 @@ fn an_alertmanager_in_between() {
     let server = Running::start(&project, &data, &listen);
     let over = wait_for(&server, false);
     assert_eq!(over["id"], incident["id"]);
+}
+
+/// A rule about a metric that nobody sends.
+const METRIC_RULE: (&str, &str) = (
+    "rules/db.rules",
+    "TOP-001 \"Out of connections\" {\n  given   db: database\n  if      db.connections > 400\n  then    impact dependents of db where type = service\n  check   \"Which service holds them\"\n}\n",
+);
+
+#[test]
+#[cfg_attr(not(prometheus), ignore = "needs prometheus and prometheus-alertmanager")]
+fn prometheus_is_asked() {
+    let folder = Folder::new("real-pull");
+    let (port, exporter) = (free_port(), Exporter::start());
+    // Nobody takes its alerts.
+    let nowhere = format!("127.0.0.1:{}", free_port());
+    let running = prometheus(&folder, &exporter, port, ALERTS, &nowhere, None);
+    let settings = format!("pull: {{url: 'http://127.0.0.1:{port}', every: 1s, delay: 2s}}\n");
+    let project = folder.with("project", &[ESTATE, SOURCES, METRIC_RULE, ("server.yaml", &settings)]);
+    let server = Running::start(&project, &folder.0.join("data"), "127.0.0.1:0");
+    let state = |failing: bool| {
+        until(if failing { "it is not answered" } else { "it is answered" }, || {
+            let state = server.get("/api/v1/coverage").1["pulls"][0].clone();
+            let answered = state["last_success"].is_string() && state["samples"].as_u64() > Some(0);
+            if state["failing_since"].is_string() == failing && answered { Ok(state) } else { Err(state.to_string()) }
+        })
+    };
+    state(false);
+    assert!(server.incidents().is_empty(), "{:?}", server.incidents());
+    exporter.set(450);
+    let incident = wait_for(&server, true);
+    assert_eq!(incident["fault"].as_str(), Some("Out of connections"));
+    exporter.set(100);
+    wait_for(&server, false);
+    drop(running);
+    let failing = state(true);
+    assert!(failing["last_error"].as_str().unwrap().contains("cannot be reached"), "{failing}");
+    let diagnosis = server.diagnosis();
+    assert!(diagnosis["warnings"].to_string().contains("what rests on them is unknown"), "{diagnosis}");
+    // It is back, and so is what it tells.
+    let _running = prometheus(&folder, &exporter, port, ALERTS, &nowhere, None);
+    exporter.set(450);
+    let again = wait_for(&server, true);
+    assert_eq!(again["id"], incident["id"], "what comes back is the same incident");
+    state(false);
 }

@@ -1,5 +1,6 @@
 //! The demo of the README: a recording is sent to a server, and what it finds is what the recording tells.
 
+use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
@@ -24,6 +25,20 @@ fn a_recording_is_sent_and_explained() {
     for kind in ["events: 2 sent, 2 accepted", "log lines: ", "samples: ", "alerts: "] {
         assert!(said.contains(kind), "{said}");
     }
+    // What the README shows, but for the number and the time.
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let shown = readme.split("incidents?format=text'\n```\n\n```text\n").nth(1).unwrap().lines().next().unwrap();
+    let still = |line: &str| {
+        let (before, after) = line.split_once(" · since ").unwrap();
+        let (time, tell) = after.split_once(" UTC").unwrap();
+        assert_eq!(time.len(), "2026-11-29 17:20:30".len(), "{line}");
+        format!("{}{tell}", before.trim_start_matches(|c: char| c == '#' || c.is_ascii_digit()))
+    };
+    until("the README is true", || {
+        let (_, page) = server.get("/api/v1/incidents?format=text");
+        let page = page.as_str().unwrap_or_default();
+        page.lines().find(|line| still(line) == still(shown)).map(|_| ()).ok_or_else(|| page.to_owned())
+    });
     until("the incident is explained", || {
         let incidents = server.incidents();
         let is_it = |one: &&Value| one["component"] == "payment-service" && one["layer"] == "expert";

@@ -186,7 +186,7 @@ fn cut_stores_are_not_touched() {
     let whole = fs::read(&path).unwrap();
     for length in [whole.len() / 2, whole.len() - 1, 4096, 200, 20] {
         fs::write(&path, &whole[..length]).unwrap();
-        refused(&path, |error| matches!(error, StoreError::Broken(_)));
+        refused(&path, |error| matches!(error, StoreError::Damaged { .. }));
     }
     // The same for one whose writer crashed: it is copied while it is open.
     fs::write(&path, &whole).unwrap();
@@ -199,7 +199,7 @@ fn cut_stores_are_not_touched() {
     let pages = crashed.len() / 4096;
     for length in [pages / 2 * 4096, pages / 2 * 4096 + 100, 8192] {
         fs::write(&copy, &crashed[..length]).unwrap();
-        refused(&copy, |error| matches!(error, StoreError::Broken(_) | StoreError::Io(_)));
+        refused(&copy, |error| matches!(error, StoreError::Damaged { .. } | StoreError::Io(_)));
     }
 }
 

@@ -201,6 +201,82 @@ fn saved(path: &Path, expected: &str) {
     }
 }
 
+/// Of a file that was cut, what is left is saved, or it is said that nothing can be.
+#[test]
+fn cut_stores_are_saved_or_given_up() {
+    let dir = fresh("cuts");
+    let (path, crashed) = (dir.join("estate.redb"), dir.join("crashed.redb"));
+    filled(&path);
+    let expected = read(&path).unwrap();
+    let store = Store::open(&path).unwrap();
+    fs::copy(&path, &crashed).unwrap();
+    drop(store);
+    for path in [path, crashed] {
+        let whole = fs::read(&path).unwrap();
+        let (mut some, mut none) = (0, 0);
+        let lengths = (0..=24).map(|at| whole.len() / 24 * at);
+        let odd = [10, 16, 20, 344, 1000, 3000, 4096, 4097, 8200, whole.len() - 4104, whole.len() - 4096, whole.len() - 1];
+        for length in lengths.chain(odd).filter(|length| (1..whole.len()).contains(length)) {
+            fs::write(&path, &whole[..length]).unwrap();
+            let saved = catch_unwind(|| one_cut(&path, &expected)).unwrap_or_else(|_| panic!("cut to {length} of {}", whole.len()));
+            if saved { some += 1 } else { none += 1 }
+        }
+        assert!(some > 0 && none > 0, "{some} cuts saved, {none} not");
+    }
+}
+
+/// Whether anything was saved.
+fn one_cut(path: &Path, expected: &str) -> bool {
+    // A crashed one is as long as its pages go, if they are all there.
+    if let Ok(said) = read(path) {
+        assert!(said == expected, "another answer");
+        return true;
+    }
+    let health = check(path).unwrap();
+    assert!(!health.is_whole());
+    let to = path.with_extension("saved");
+    let _ = fs::remove_file(&to);
+    match salvage(path, &to) {
+        Ok(_) => saved(path, expected),
+        Err(error) => {
+            assert!(matches!(error, StoreError::Lost { .. }), "{error}");
+            assert!(!to.exists(), "nothing was saved, and there is a new store");
+        }
+    }
+    assert_eq!(health.can_be_saved, to.exists(), "{health:?}");
+    health.can_be_saved
+}
+
+/// Every message leads on: what to type is in it, with the store.
+#[test]
+fn cut_stores_lead_out() {
+    let dir = fresh("cut commands");
+    let (path, to) = (dir.join("estate.redb"), dir.join("new.redb"));
+    filled(&path);
+    let (store, new) = (path.to_str().unwrap(), to.to_str().unwrap());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 4096]).unwrap();
+    let (code, _, error) = faultscope(&["estate", "log", "--store", store]);
+    assert_eq!(code, 2, "{error}");
+    let next = format!("the file is truncated; `faultscope estate check --store '{store}'` lists what is whole, ");
+    assert!(error.contains(&next) && error.contains(&format!("`faultscope estate salvage --store '{store}' --to NEW`")), "{error}");
+    let (code, out, _) = faultscope(&["estate", "check", "--store", store]);
+    assert!(code == 1 && out.contains("damaged: the file is truncated\n") && out.contains(" salvage --store '"), "{out}");
+    let (_, out, error) = faultscope(&["estate", "salvage", "--store", store, "--to", new]);
+    assert_eq!(error, "", "{out}");
+    assert!(out.ends_with(&format!("to use the new store: `mv '{store}' '{store}.old' && mv '{new}' '{store}'`\n")), "{out}");
+    let (code, _, error) = faultscope(&["estate", "log", "--store", new]);
+    assert_eq!((code, error.as_str()), (0, ""));
+
+    fs::write(&path, &whole[..3000]).unwrap();
+    let (code, out, _) = faultscope(&["estate", "check", "--store", store]);
+    assert!(code == 1 && out.contains("nothing can be saved of the store") && !out.contains("salvage"), "{out}");
+    let again = dir.join("again.redb");
+    let (code, _, error) = faultscope(&["estate", "salvage", "--store", store, "--to", again.to_str().unwrap()]);
+    assert!(code == 2 && error.contains("`faultscope estate apply DIR --store NEW`"), "{error}");
+    assert!(!again.exists());
+}
+
 /// A writer that crashed leaves a file that is read as well, and not repaired by who only reads.
 #[test]
 fn a_crashed_store_is_read_and_not_changed() {

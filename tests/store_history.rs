@@ -388,7 +388,7 @@ fn indices_follow_the_estate() {
 // The command line.
 
 /// A project with the shop and one case in it, and the path of its store.
-fn project(name: &str) -> (String, String) {
+pub(crate) fn project(name: &str) -> (String, String) {
     let dir = fresh(name);
     for folder in ["topology", "cases/HIS-1"] {
         fs::create_dir_all(dir.join(folder)).unwrap();
@@ -400,13 +400,13 @@ fn project(name: &str) -> (String, String) {
     (dir.to_str().unwrap().to_owned(), store.to_str().unwrap().to_owned())
 }
 
-fn ran(args: &[&str]) -> String {
+pub(crate) fn ran(args: &[&str]) -> String {
     let (code, out, error) = faultscope(args);
     assert_eq!(code, 0, "{args:?}: {error}");
     out
 }
 
-fn ran_json(args: &[&str]) -> Value {
+pub(crate) fn ran_json(args: &[&str]) -> Value {
     serde_json::from_str(&ran(&[args, &["--format", "json"][..]].concat())).unwrap()
 }
 
@@ -499,67 +499,6 @@ fn imports_are_the_words_of_their_origin() {
     // Git's own are untouched.
     assert_eq!(ran_json(&["estate", "show", "--store", &store])["components"].as_array().unwrap().len(), 4);
     assert!(!Path::new(&dir).join("topology/imported-csv.yaml").exists());
-}
-
-/// `extend` reaches components that only the store has. It does not keep them there.
-#[test]
-fn files_say_more_about_imported_components() {
-    let (dir, _) = project("overlay");
-    let at = |name: &str| Path::new(&dir).join(name);
-    let store = at(".faultscope/estate.redb");
-    let store = store.to_str().unwrap();
-    let table = at("inventory.csv");
-    let import = ["import", "csv", table.to_str().unwrap(), "--project", &dir, "--store", store];
-    let cache = || {
-        let shown = ran_json(&["estate", "show", "--store", store]);
-        shown["components"].as_array().unwrap().iter().find(|one| one["id"] == "cache").cloned()
-    };
-    let more = |text: &str| fs::write(at("topology/more.yaml"), format!("components:\n  - {{{text}}}\n")).unwrap();
-
-    // Nothing is known yet: the name is wrong, wherever it is looked for.
-    more("extend: cache, tier: core");
-    let (code, out, _) = faultscope(&["check", &dir]);
-    assert_eq!((code, out.contains("`cache` is extended, but nothing declares it")), (1, true), "{out}");
-    fs::write(&table, "id,type,owner\ncache,cache,ops\nold,cache,ops\n").unwrap();
-    ran(&import);
-    let sound = || faultscope(&["check", &dir]).1.contains(": 0 errors");
-    assert!(sound());
-
-    // A more special type, its attribute with a unit, an owner that wins over that of the import.
-    more("extend: cache, type: redis, tier: core, owner: dba, attributes: {maxmemory: 2GiB}");
-    assert!(sound());
-    ran(&["estate", "apply", &dir]);
-    let found = cache().unwrap();
-    let said = ["type", "kind", "tier", "owner", "origin"].map(|key| found[key].clone());
-    assert_eq!(said, [json!(null), json!("redis"), json!("core"), json!("dba"), json!("import:csv")], "{found}");
-    assert_eq!((&found["attributes"]["maxmemory"], &found["extends"]), (&json!(2_147_483_648.0), &json!(null)));
-
-    // The next import says its own, and what git says stays.
-    fs::write(&table, "id,type,owner,version\ncache,cache,web,7\nold,cache,ops,\n").unwrap();
-    ran(&import);
-    let found = cache().unwrap();
-    assert_eq!((&found["owner"], &found["attributes"]["version"]), (&json!("dba"), &json!("7")), "{found}");
-
-    // Errors have their place and the nearest name; nothing is applied.
-    for (text, expected) in [
-        ("extend: cahce, tier: core", "did you mean `cache`?"),
-        ("extend: cache, tier: gold", "`tier` cannot be `gold`"),
-        ("extend: cache, type: host", "which cannot become a host"),
-        ("extend: cache, attributes: {maxmemory: much}", "attribute `maxmemory` must be"),
-    ] {
-        more(text);
-        let (code, out, _) = faultscope(&["check", &dir]);
-        assert_eq!((code, out.contains(expected), out.contains("topology/more.yaml:2:")), (1, true, true), "{text}: {out}");
-        assert_eq!(faultscope(&["estate", "apply", &dir]).0, 2, "{text}");
-    }
-
-    // What the import withdraws is gone, however much was said about it.
-    more("extend: cache, owner: dba");
-    ran(&["estate", "apply", &dir]);
-    fs::write(&table, "id,type,owner\nold,cache,ops\n").unwrap();
-    ran(&import);
-    assert_eq!(cache(), None);
-    assert_eq!(faultscope(&["check", &dir]).0, 1);
 }
 
 /// What an import into the store cannot use is named.

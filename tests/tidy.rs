@@ -37,7 +37,6 @@ const CLOCK: &[&str] = &["script", "project", "server", "cli"];
 /// Files outside of `files` that open files themselves, each with its reason.
 const OPENS: &[(&str, &str)] = &[
     ("live/journal.rs", "appends, cuts off what was never acknowledged, and reads beside writing"),
-    ("server/journal.rs", "writes the journal anew beside the old one, and goes on in it"),
     ("store/open.rs", "the database reads and writes in the middle of its file"),
 ];
 

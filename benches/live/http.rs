@@ -78,7 +78,7 @@ fn measure(name: &str, address: &str) {
                     let client = agent();
                     let mut accepted = 0;
                     while began.elapsed() < Duration::from_secs(SECONDS) {
-                        let body = super::alerts(next.fetch_add(BATCH, Ordering::Relaxed), BATCH);
+                        let body = super::alerts(super::now(), next.fetch_add(BATCH, Ordering::Relaxed), BATCH);
                         let request = client.post(format!("{address}/api/v2/alerts")).header("content-type", "application/json");
                         if request.send(&body[..]).is_ok_and(|said| said.status().is_success()) {
                             accepted += BATCH;

@@ -30,17 +30,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ingest::{ContentEncoding, Protocol, remote_write_body};
-use live::{Backlog, Keep, Live, Options, Receipt, Refused, Request, Retention, Revision};
+use ingest::{ContentEncoding, Protocol, decompress, remote_write_body};
+use live::{Backlog, Journal, Keep, Live, Options, Receipt, Refused, Request, Retention, Revision};
 use measure::{percentile, resident};
 use project::Project;
 use serde_json::json;
-use value::Time;
+use value::{HOUR, Time};
 
 /// Labels, and the one sample of a series.
 type OneSample = (BTreeMap<String, String>, [(Time, f64); 1]);
 /// Name, protocol, how to make a body of some entries, how many there are in all and in one body.
-type Kind = (&'static str, Protocol, fn(usize, usize) -> Vec<u8>, usize, usize);
+type Kind = (&'static str, Protocol, fn(Time, usize, usize) -> Vec<u8>, usize, usize);
 
 const COMPONENTS: usize = 10_000;
 const RULES: usize = 1_000;
@@ -122,19 +122,18 @@ impl Drop for Folder {
 /// Alerts that fire at a time, each on a component of its own: their senders repeat them all the time. A third of them has a rule.
 const FIRING: usize = 500;
 
-fn alerts(from: usize, count: usize) -> Vec<u8> {
+fn alerts(at: Time, from: usize, count: usize) -> Vec<u8> {
     let alerts: Vec<_> = (from..from + count)
         .map(|number| {
             let id = number % FIRING * 17 % COMPONENTS;
             let labels = json!({"alertname": format!("Alert{:04}", id % RULES), "component": format!("s{id}"), "severity": "warning"});
-            json!({"labels": labels, "annotations": {"summary": "the service is slow"}, "startsAt": Time(now().0 / 600_000 * 600_000)})
+            json!({"labels": labels, "annotations": {"summary": "the service is slow"}, "startsAt": Time(at.0 / 600_000 * 600_000)})
         })
         .collect();
     json!(alerts).to_string().into_bytes()
 }
 
-fn samples(from: usize, count: usize) -> Vec<u8> {
-    let at = now();
+fn samples(at: Time, from: usize, count: usize) -> Vec<u8> {
     let series: Vec<OneSample> = (from..from + count)
         .map(|number| {
             let id = number % COMPONENTS;
@@ -145,10 +144,10 @@ fn samples(from: usize, count: usize) -> Vec<u8> {
     remote_write_body(series.iter().map(|(labels, points)| (labels, points.as_slice()))).unwrap()
 }
 
-fn lines(from: usize, count: usize) -> Vec<u8> {
+fn lines(at: Time, from: usize, count: usize) -> Vec<u8> {
     let streams: Vec<_> = (from..from + count)
         .map(|number| {
-            let nanoseconds = (i128::from(now().0) * 1_000_000 + number as i128 % 1_000_000).to_string();
+            let nanoseconds = (i128::from(at.0) * 1_000_000 + number as i128 % 1_000_000).to_string();
             let text = format!("request {number} took {} ms", number % 997);
             json!({"stream": {"component": format!("s{}", number % COMPONENTS), "level": "info"}, "values": [[nanoseconds, text]]})
         })
@@ -194,7 +193,7 @@ fn throughput(folder: &Folder) {
     ];
     for (name, protocol, make, batch, count) in kinds {
         let live = folder.start(&folder.data());
-        let bodies: Vec<Vec<u8>> = (0..count / batch).map(|at| make(at * batch, batch)).collect();
+        let bodies: Vec<Vec<u8>> = (0..count / batch).map(|at| make(now(), at * batch, batch)).collect();
         let (sender, answers) = channel();
         let began = Instant::now();
         bodies.iter().for_each(|body| submit(&live, protocol, body, &sender));
@@ -237,7 +236,7 @@ fn latency(folder: &Folder) {
     for number in 0..requests {
         let due = Duration::from_secs_f64(number as f64 * BATCH as f64 / RATE as f64);
         sleep(due.saturating_sub(began.elapsed()));
-        submit(&live, Protocol::Alerts, &alerts(number * BATCH, BATCH), &sender);
+        submit(&live, Protocol::Alerts, &alerts(now(), number * BATCH, BATCH), &sender);
     }
     let mut times = watcher.join().unwrap();
     let published = live.published();
@@ -255,33 +254,33 @@ fn latency(folder: &Folder) {
     live.stop();
 }
 
-/// From the start of the process to ready, with so many signals in the journal: half samples, the rest alerts and lines.
-fn restart(folder: &Folder, signals: usize) {
+/// From the start of the process to ready, with so many signals in the journal, received evenly over some hours: half samples, the rest
+/// alerts and lines.
+fn restart(folder: &Folder, signals: usize, hours: i64) {
+    const ROUND: usize = 1_000;
     let data = folder.data();
-    let live = folder.start(&data);
-    let (sender, answers) = channel();
-    let mut sent = 0;
-    let mut at = 0;
-    while at < signals {
-        for (protocol, body, count) in [
-            (Protocol::RemoteWrite1, samples(at / 2, 500), 500),
-            (Protocol::Alerts, alerts(at / 4, 250), 250),
-            (Protocol::LokiJson, lines(at / 4, 250), 250),
-        ] {
-            submit(&live, protocol, &body, &sender);
-            at += count;
-            sent += 1;
-        }
+    let (mut journal, _) = Journal::open(&data.join("journal"), Retention::default(), |_| false, |_| {}).unwrap();
+    let rounds = signals.div_ceil(ROUND);
+    let (now, each) = (now(), hours * HOUR / i64::try_from(rounds).unwrap());
+    for round in 0..rounds {
+        let at = now.minus(each * i64::try_from(rounds - round).unwrap());
+        let from = round * ROUND / 4;
+        let samples = decompress(ContentEncoding::Snappy, &samples(at, 2 * from, ROUND / 2), 16 << 20).unwrap().into_owned();
+        let bodies = [
+            (Protocol::RemoteWrite1, samples),
+            (Protocol::Alerts, alerts(at, from, ROUND / 4)),
+            (Protocol::LokiJson, lines(at, from, ROUND / 4)),
+        ];
+        journal.append(bodies.iter().map(|(protocol, body)| (at, *protocol, body.as_slice()))).unwrap();
     }
-    all(&answers, sent);
-    live.stop();
-    drop(live);
+    drop(journal);
     let began = Instant::now();
     let live = folder.start(&data);
     let took = began.elapsed().as_secs_f64();
     let (bytes, next) = live.journal();
     println!(
-        "restart with {at} signals in {} requests ({} MiB): ready after {took:.1} s; memory {} MB",
+        "restart with {} signals of {hours} h in {} requests ({} MiB): ready after {took:.1} s; memory {} MB",
+        rounds * ROUND,
         next - 1,
         bytes >> 20,
         resident("VmRSS")
@@ -304,6 +303,8 @@ fn main() {
         http::compare(&folder.project(), &folder.data());
     }
     if is("restart") {
-        restart(&folder, arguments.get(1).map_or(1_000_000, |count| count.parse().expect("a number of signals")));
+        let signals = arguments.get(1).map_or(1_000_000, |count| count.parse().expect("a number of signals"));
+        // All in the window, and as a server has them that has run for a day.
+        [1, 24].into_iter().for_each(|hours| restart(&folder, signals, hours));
     }
 }

@@ -60,7 +60,7 @@ pub enum Reason {
     Silent { component: String, since: Time },
     /// An alert says how far it is beyond its threshold.
     Beyond { component: String, metric: Option<String>, value: String, threshold: String, high: bool },
-    /// It has alerts, reports or failed probes.
+    /// It has symptoms of its own: alerts, reports, failed probes, error lines or events.
     Alerting { components: Vec<String> },
     /// It was changed shortly before; `before` in milliseconds. `shared`: words of the change that what is new has too.
     Changed { before: Duration, change: String, shared: Vec<String>, at: Time },

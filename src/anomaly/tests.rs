@@ -120,7 +120,7 @@ fn a_daily_rhythm_is_known_by_its_hours() {
     let at = |half_hour: usize| minute(30 * half_hour);
     let series = |points: Vec<(Time, f64)>| {
         let plain = series(&estate, "db m");
-        Series { points, ..plain }
+        Series { points: points.into(), ..plain }
     };
     let baseline: Vec<(Time, f64)> = (0..4 * 48).map(|n| (at(n), day(n) + noise(n))).collect();
     let judged = |value: f64| (4 * 48 + 4..4 * 48 + 8).map(|n| (at(n), value + noise(n))).collect::<Vec<_>>();

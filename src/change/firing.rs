@@ -91,7 +91,9 @@ fn of_condition(cond: &Cond, reads: &mut Reads) {
         CondKind::Quantified(quantified) => {
             let around = |subject: Subject, reads: &mut Reads| note(reads, subject, Read::Neighbors);
             match &quantified.set.base {
-                SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => around(*of, reads),
+                SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) | SetBase::Instances { of, .. } => {
+                    around(*of, reads);
+                }
                 SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, Read::Neighbors, reads),
                 SetBase::Group(_) | SetBase::Type(_) => {}
             }
@@ -122,7 +124,7 @@ fn of_event(event: &Event, reads: &mut Reads) {
         None => {}
         Some(Target::Place(place)) => of_place(place, read(false), reads),
         Some(Target::Set(set)) => match &set.base {
-            SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => {
+            SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) | SetBase::Instances { of, .. } => {
                 note(reads, *of, read(true));
             }
             SetBase::Walk { of, .. } | SetBase::Held(of) => of_place(of, read(true), reads),

@@ -166,6 +166,12 @@ fn named(reader: &mut Reader<'_>, node: &Node, estate: &Snapshot) -> Option<Vec<
     if let Some(group) = estate.group(&word) {
         return Some(group.members.clone());
     }
+    if estate.called(&word).len() > 1 {
+        let (message, help) = estate.why_not_found(&word);
+        let report = Diagnostic::error(Code::CHANGE_TARGET, node.place, message);
+        reader.report(Diagnostic { help, ..report }.label("unknown component"));
+        return None;
+    }
     let components = estate.ids().map(|id| estate.component(id)).flat_map(|c| [c.id.as_str(), c.name.as_str()]);
     let near = nearest(&word, components.chain(estate.groups().map(|group| group.id.as_str())));
     let mut report = Diagnostic::error(Code::CHANGE_TARGET, node.place, text!("the topology has no component or group `{}`", word));

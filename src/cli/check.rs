@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome, Output, colored};
 use super::{FINDINGS, Lang, OK};
-use diag::{Code, render, render_json};
+use diag::{Code, Diagnostic, Place, render, render_json};
 use project::{Project, find_project};
 use server::Config;
 
@@ -39,6 +39,7 @@ pub fn run(args: &Args, out: &mut Output<impl Write>) -> Outcome {
     // The server would not start with it either.
     let (_, found) = Config::load(&root, None, &mut project.sources)?;
     project.diagnostics.extend(found);
+    project.diagnostics.extend(no_component(&project));
     match args.format {
         // A program that reads this finds the same texts in every environment; only who asks for a language gets it.
         CheckFormat::Json => {
@@ -52,6 +53,24 @@ pub fn run(args: &Args, out: &mut Output<impl Write>) -> Outcome {
         }
     }
     Ok(if project.diagnostics.is_empty() { OK } else { FINDINGS })
+}
+
+/// Rules without an estate: no signal would have a component, and hardly a rule would match.
+fn no_component(project: &Project) -> Option<Diagnostic> {
+    if !project.estate.is_empty() {
+        return None;
+    }
+    let (file, rule) = project.files().iter().find_map(|file| Some((file, file.rules.first()?)))?;
+    let place = Place::new(file.source, rule.id.span);
+    let diagnostic = Diagnostic::warning(
+        Code::NO_COMPONENT,
+        place,
+        "no component in `topology/`: only a bundle with a `topology.json` of its own has something to which rules apply",
+    );
+    Some(
+        diagnostic
+            .help("write or import the components (`faultscope import`); then `faultscope place` shows which signal is on which of them"),
+    )
 }
 
 /// What was read, and how much is wrong with it.

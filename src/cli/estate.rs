@@ -8,14 +8,14 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
-use diag::{Code, one_line, text};
+use diag::{Code, Diagnostic, one_line, text};
 
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
-use super::output::{Failure, Outcome};
+use super::output::{Failure, Outcome, warn};
 use super::{FINDINGS, OK};
-use estate::{DeclaredComponent, DeclaredRelation, Model};
+use estate::{Declared, DeclaredComponent, DeclaredRelation, Model};
 use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
 use store::{Audit, Change, Conflict, GIT, Records, Store, What};
 use value::{Time, format_number};
@@ -134,6 +134,9 @@ struct ExportArgs {
 
 #[derive(Debug, clap::Args)]
 struct ConflictsArgs {
+    /// Also what git says differently on purpose, by `extend`
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -187,11 +190,13 @@ struct ApplyReport {
 fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     let project = load_project_over(&ProjectArgs { project: Some(args.dir.clone()) }, Path::new("."), args.store.store.as_deref())?;
     refuse_mistakes(&project, &args.dir)?;
+    name_left_out(&project);
     let path = args.store.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     let store = super::as_of::open(&path)?;
     let mut wanted = records_of(&project.estate, GIT);
-    let overlays = project.overlays.iter().cloned();
-    wanted.components.extend(overlays.map(|one| DeclaredComponent { origin: GIT.to_owned(), ..one }));
+    let Declared { components, relations, .. } = project.beside.clone();
+    wanted.components.extend(components.into_iter().map(|one| DeclaredComponent { origin: GIT.to_owned(), ..one }));
+    wanted.relations.extend(relations.into_iter().map(|one| DeclaredRelation { origin: GIT.to_owned(), ..one }));
     wanted.cases = case_records(project.cases.cases(), &project.estate, GIT);
     // A large estate is in memory once: the project is not needed any more.
     drop(project);
@@ -224,10 +229,27 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
+/// What speaks of something that is not there, or not any more: an import may have withdrawn it. Without it, no component is removed.
+const LEFT_OUT: [Code; 3] = [Code::DANGLING_RELATION, Code::GROUP_MEMBER, Code::EXTENDS];
+/// So many of them are named.
+const MOST_NAMED: usize = 20;
+
+/// Says which items are not applied. That what they are about comes and goes must not stop the others.
+fn name_left_out(project: &Project) {
+    let found: Vec<&Diagnostic> = project.diagnostics.iter().filter(|one| one.is_error() && LEFT_OUT.contains(&one.code)).collect();
+    for one in found.iter().take(MOST_NAMED) {
+        let place = one.place.map_or_else(String::new, |place| format!("{}: ", project.sources.describe(place)));
+        warn(text!("left out: {}{} ({})", place, one.message.clone(), one.code));
+    }
+    if found.len() > MOST_NAMED {
+        warn(text!("left out: {} more of this kind", found.len() - MOST_NAMED));
+    }
+}
+
 /// A project leaves out items with errors. Here that would remove them from the store.
 fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
     let concerned = |path: &str| path.starts_with("topology/") || path.starts_with("cases/");
-    let errors = project.diagnostics.iter().filter(|d| d.is_error());
+    let errors = project.diagnostics.iter().filter(|d| d.is_error() && !LEFT_OUT.contains(&d.code));
     let mistakes = errors.filter(|d| d.place.is_none_or(|place| concerned(project.sources.path(place.source)))).count();
     if mistakes == 0 {
         return Ok(());
@@ -270,11 +292,13 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     for one in &records.components {
         let name = one.name.as_ref().filter(|name| **name != one.id).map_or_else(String::new, |name| format!(" {name}"));
         let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
+        let aliases = if one.aliases.is_empty() { String::new() } else { format!(", also {}", one.aliases.join(", ")) };
         let more: String = more.into_iter().filter_map(|(what, said)| said.as_deref().map(|said| format!(", {what} {said}"))).collect();
-        writeln!(out, "{}", one_line(&format!("  {}{name} ({}{more}, from {})", one.id, one.kind, one.origin)))?;
+        writeln!(out, "{}", one_line(&format!("  {}{name} ({}{more}{aliases}, from {})", one.id, one.kind, one.origin)))?;
     }
     for one in &records.relations {
-        writeln!(out, "{}", one_line(&format!("  {} {} {} (from {})", one.from, one.kind, one.to, one.origin)))?;
+        let effect = one.effect.map_or_else(String::new, |effect| format!("effect {}, ", effect.name()));
+        writeln!(out, "{}", one_line(&format!("  {} {} {} ({effect}from {})", one.from, one.kind, one.to, one.origin)))?;
     }
     for one in &records.groups {
         writeln!(out, "{}", one_line(&format!("  {}: needs {} of {} (from {})", one.id, one.need, one.members.join(", "), one.origin)))?;
@@ -323,9 +347,11 @@ fn change_words(change: &Change) -> String {
     for field in fields {
         let (old, new) = (before.get(field), after.get(field));
         if old != new {
-            let shown = |side: Option<&Value>| match side {
-                None => "nothing".to_owned(),
-                Some(value) => value.as_f64().map_or_else(|| value.to_string(), format_number),
+            let shown = |side: Option<&Value>| match (side, field.as_str()) {
+                (None, "effect") => "(as its kind)".to_owned(),
+                (Some(Value::String(effect)), "effect") => effect.clone(),
+                (None, _) => "nothing".to_owned(),
+                (Some(value), _) => value.as_f64().map_or_else(|| value.to_string(), format_number),
             };
             words.push_str(&format!("    {}\n", one_line(&format!("{field}: {} → {}", shown(old), shown(new)))));
         }
@@ -419,19 +445,22 @@ fn component(one: &DeclaredComponent, model: &Model) -> Value {
 }
 
 fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
-    let conflicts = existing(&args.store)?.conflicts()?;
+    let mut conflicts = existing(&args.store)?.conflicts()?;
+    let found = conflicts.iter().any(|one| !one.on_purpose);
+    conflicts.retain(|one| args.all || !one.on_purpose);
     match args.store.format {
         EstateFormat::Json => writeln!(out, "{}", json(&conflicts)?)?,
         EstateFormat::Text => {
-            for Conflict { id, attribute, git, other, origin } in &conflicts {
-                writeln!(out, "{}", one_line(&format!("{id} {attribute}: git says {git}, {origin} says {other}")))?;
+            for Conflict { id, attribute, git, other, origin, on_purpose } in &conflicts {
+                let purpose = if *on_purpose { " on purpose" } else { "" };
+                writeln!(out, "{}", one_line(&format!("{id} {attribute}: git says {git}{purpose}, {origin} says {other}")))?;
             }
-            if conflicts.is_empty() {
+            if !found {
                 writeln!(out, "no conflicts")?;
             }
         }
     }
-    Ok(if conflicts.is_empty() { OK } else { FINDINGS })
+    Ok(if found { FINDINGS } else { OK })
 }
 
 /// A command that only reads does not create a store.

@@ -9,7 +9,7 @@ use super::context::json;
 use super::output::Outcome;
 use super::{FINDINGS, OK};
 use project::must_exist;
-use store::{Health, Part, Salvage};
+use store::{Health, Part, Salvage, StoreError, shell_word};
 
 pub(super) fn check(path: &Path, as_json: bool, out: &mut impl Write) -> Outcome {
     must_exist(path)?;
@@ -32,15 +32,22 @@ fn health_words(health: &Health, path: &Path) -> String {
         };
         words.push_str(&format!("{}\n", one_line(&format!("{name}: {state}"))));
     }
-    words.push_str(&revisions_words(health.revisions, &health.lost_revisions));
-    if !health.is_whole() {
-        let path = one_line(&path.display().to_string()).to_string();
-        words.push_str(&format!("`faultscope estate salvage --store {path} --to NEW` copies what is whole into a new store\n"));
+    words.push_str(&revisions_words(health.revisions, &health.lost_revisions, health.is_whole()));
+    let shown = path.display().to_string();
+    if !health.can_be_saved && !health.is_whole() {
+        let what = health.parts.iter().find_map(|part| part.damage.clone()).unwrap_or_default();
+        words.push_str(&format!("{}\n", one_line(&StoreError::Lost { path: shown, what: what.into() }.to_string())));
+    } else if !health.is_whole() {
+        let salvage = format!("faultscope estate salvage --store {} --to NEW", shell_word(&shown));
+        words.push_str(&format!("{}\n", one_line(&format!("`{salvage}` copies what is whole into a new store"))));
     }
     words
 }
 
-fn revisions_words(newest: u64, lost: &[u64]) -> String {
+fn revisions_words(newest: u64, lost: &[u64], whole: bool) -> String {
+    if newest == 0 && !whole {
+        return "revisions: none can be read\n".to_owned();
+    }
     if lost.is_empty() {
         return format!("revisions: all {newest} whole\n");
     }
@@ -65,6 +72,9 @@ pub(super) fn salvage(path: &Path, to: &Path, as_json: bool, out: &mut impl Writ
         writeln!(out, "{}", json(&saved)?)?;
     } else {
         write!(out, "{}", saved_words(&saved))?;
+        let (old, new) = (path.display().to_string(), to.display().to_string());
+        let (old, kept, new) = (shell_word(&old), shell_word(&format!("{old}.old")), shell_word(&new));
+        writeln!(out, "{}", one_line(&format!("to use the new store: `mv {old} {kept} && mv {new} {old}`")))?;
     }
     Ok(if saved.is_all() { OK } else { FINDINGS })
 }
@@ -76,11 +86,13 @@ fn saved_words(saved: &Salvage) -> String {
     if *restored > 0 {
         words.push_str(&format!("{restored} items taken from the journal, because their declarations are damaged\n"));
     }
-    if *lost_declarations > 0 {
-        words.push_str(&format!("{lost_declarations} declarations lost: apply the project and the imports again\n"));
+    match lost_declarations {
+        Some(0) => {}
+        Some(lost) => words.push_str(&format!("{lost} declarations lost: apply the project and the imports again\n")),
+        None => words.push_str("declarations lost, how many is not known: apply the project and the imports again\n"),
     }
     if !lost_revisions.is_empty() {
-        words.push_str(&revisions_words(newest, lost_revisions));
+        words.push_str(&revisions_words(newest, lost_revisions, false));
     }
     if saved.is_all() {
         words.push_str("nothing was lost\n");

@@ -12,8 +12,8 @@ use diag::{Code, text};
 use super::context::{ProjectArgs, json, load_project_over};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
-use estate::{Declared, DeclaredRelation};
-use import::{Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
+use estate::{Declared, DeclaredRelation, State};
+use import::{Beside, Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
 use project::Project;
 
 /// Lines shown per list.
@@ -71,6 +71,9 @@ pub struct Args {
     /// Files, or folders with such files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Namespace of Kubernetes objects that name none, as manifests before they are applied
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
     /// Topology file to write [default: `topology/imported-KIND.yaml` in the project]
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
@@ -108,6 +111,7 @@ struct ImportReport {
     gone: Vec<String>,
     unchanged: usize,
     relations_added: Vec<RelationView>,
+    relations_changed: Vec<RelationChange>,
     relations_gone: Vec<RelationView>,
     relations_unchanged: usize,
     /// Components without any relation.
@@ -120,6 +124,16 @@ struct RelationView {
     from: String,
     kind: String,
     to: String,
+    /// How hard it hits, where that is not left to its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct RelationChange {
+    #[serde(flatten)]
+    relation: RelationView,
+    changes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +145,10 @@ struct SkippedView {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let kind = args.kind.kind();
+    if args.namespace.is_some() && kind != Kind::Kubernetes {
+        return Err(Failure::new(Code::USAGE, text!("`{}` has no namespaces", kind.name()))
+            .help("`--namespace` says of which namespace the objects of `kubernetes` are that name none"));
+    }
     let project = load_project_over(&args.project, Path::new("."), args.store.as_deref())?;
     let sources = sources(&args.files)?;
     let target = match &args.into {
@@ -143,8 +161,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let imported = read_beside(kind, &sources, estate.model(), known, &project.labels)
-        .map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
+    let beside = Beside { known, labels: &project.labels, namespace: args.namespace.as_deref() };
+    let imported =
+        read_beside(kind, &sources, estate.model(), beside).map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
     if let Some(path) = &args.store {
         return into_store(args, path, &project, &imported, out);
     }
@@ -262,7 +281,8 @@ fn before(target: &Path, named: bool) -> Result<Declared, Failure> {
 }
 
 fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> ImportReport {
-    let relation = |one: DeclaredRelation| RelationView { from: one.from, kind: one.kind, to: one.to };
+    let relation = |one: DeclaredRelation| RelationView { from: one.from, kind: one.kind, to: one.to, effect: one.effect.map(State::name) };
+    let changed = |(one, changes): (DeclaredRelation, Vec<String>)| RelationChange { relation: relation(one), changes };
     let skipped = |one: Skipped| SkippedView { what: one.what, why: one.why, source: one.source };
     ImportReport {
         file: target.display().to_string(),
@@ -273,6 +293,7 @@ fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> 
         gone: report.gone,
         unchanged: report.unchanged,
         relations_added: report.relations_added.into_iter().map(relation).collect(),
+        relations_changed: report.relations_changed.into_iter().map(changed).collect(),
         relations_gone: report.relations_gone.into_iter().map(relation).collect(),
         relations_unchanged: report.relations_unchanged,
         alone: report.alone,
@@ -290,8 +311,9 @@ fn words(report: &Report) -> String {
         report.skipped.len()
     );
     page.push_str(&format!(
-        "relations: {} added, {} removed, {} unchanged\n",
+        "relations: {} added, {} changed, {} removed, {} unchanged\n",
         report.relations_added.len(),
+        report.relations_changed.len(),
         report.relations_gone.len(),
         report.relations_unchanged
     ));
@@ -300,6 +322,8 @@ fn words(report: &Report) -> String {
     list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
     list(&mut page, "removed", report.gone.iter().cloned());
     list(&mut page, "relations added", report.relations_added.iter().map(plain));
+    let changes = report.relations_changed.iter().map(|(one, changes)| format!("{}: {}", plain(one), changes.join("; ")));
+    list(&mut page, "relations changed", changes);
     list(&mut page, "relations removed", report.relations_gone.iter().map(plain));
     list(&mut page, &format!("without any relation ({})", report.alone.len()), report.alone.iter().cloned());
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();

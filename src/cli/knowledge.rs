@@ -11,7 +11,7 @@ use super::output::{Failure, Outcome, warn};
 use super::page::Page;
 use diag::{Code, did_you_mean, nearest, text};
 use knowledge::{Answer, Asked, Earlier, KnowledgeGraph, Walk};
-use project::{DEFAULT_STORE, Project, is_missing, open_existing};
+use project::{DEFAULT_STORE, Project, is_missing, open_existing, unknown_component};
 use store::{Store, StoreError};
 use value::{DAY, Duration, Time};
 use words::Writer;
@@ -95,13 +95,13 @@ fn ask_with_store(args: &Args, project: &Project, asked: &Asked, walk: &Walk) ->
     let ask =
         |store: &Store| -> Result<Answer, StoreError> { project.draw_knowledge()?.beside(store).ask(&project.estate, asked.clone(), walk) };
     if let Some(path) = &args.store {
-        return Ok(Some(ask(&open_existing(path)?)?));
+        return Ok(Some(ask(&open_existing(path)?).map_err(|error| error.at(path))?));
     }
     let path = project.root.join(DEFAULT_STORE);
     if is_missing(&path) {
         return Ok(None);
     }
-    let answer = open_to_read(&path).and_then(|store| Ok(ask(&store)?));
+    let answer = open_to_read(&path).and_then(|store| Ok(ask(&store).map_err(|error| error.at(&path))?));
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(Failure::Wrong(why)) => {
@@ -113,10 +113,17 @@ fn ask_with_store(args: &Args, project: &Project, asked: &Asked, walk: &Walk) ->
 }
 
 fn unknown(project: &Project, graph: &KnowledgeGraph, what: &str) -> Failure {
+    if project.estate.called(what).len() > 1 {
+        return Failure::from(unknown_component(&project.estate, what));
+    }
     let names = graph.names(&project.estate);
     let help = nearest(what, names.iter().map(String::as_str))
         .map_or_else(|| text!("name a component, a case, a rule, or an alert that a case or a rule has"), did_you_mean);
-    Failure::new(Code::UNKNOWN_NAME, text!("no component, case, rule or symptom is called `{}`", what)).help(help)
+    Failure::new(
+        Code::UNKNOWN_NAME,
+        text!("no component, case or rule is called `{}`, and no case and no rule names such an alert, log line or metric", what),
+    )
+    .help(help)
 }
 
 fn page(answer: &Answer, title: Option<&str>, writer: Writer<'_>, full: bool, markdown: bool) -> String {

@@ -12,13 +12,13 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{Lang, OK};
 use diag::{Code, text};
-use signal::{Labelled, MAX_FILE_BYTES, Resolver, Unplaced, labelled};
+use signal::{MAX_FILE_BYTES, PlacedSignal, Resolver, Unplaced, placed};
 
 type Labels = BTreeMap<String, String>;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Alerts, series or log streams as recorded: an `alerts.json`, `metrics.json` or `logs.json`
+    /// Signals as recorded: an `alerts.json`, `metrics.json`, `logs.json` or `events.ndjson`, or what `kubectl get -o json` writes
     #[arg(value_name = "FILE", required_unless_present = "labels")]
     file: Option<PathBuf>,
     /// Labels instead of a file, like `namespace=shop,pod=cart-0`
@@ -38,16 +38,18 @@ pub struct Args {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct PlaceReport {
-    /// In the order of the file.
+    /// In the order of the file; what a cluster says comes last.
     signals: Vec<Placed>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Placed {
-    /// Of the alert or the series.
+    /// Of the alert, the series or the event, or the reason that a cluster gives.
     name: String,
     labels: Labels,
     component: Option<String>,
+    /// The pod that the labels name, if the topology does not have it and the signal is on its workload.
+    instance: Option<String>,
     /// What named the component.
     by: Option<String>,
     /// Why there is none.
@@ -66,14 +68,15 @@ fn parse_labels(text: &str) -> Result<Labels, String> {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, args.file.as_deref().unwrap_or(Path::new(".")))?;
-    let signals = signals(args)?;
+    let resolver = Resolver::new(&project.placement, &project.estate);
+    let signals = signals(args, &resolver)?;
     // Programs read JSON: it is the same for every reader, unless asked otherwise.
     let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
     let chinese = locale.lang == Lang::Zh;
-    let resolver = Resolver::new(&project.placement, &project.estate);
-    let place = |signal: Labelled| {
-        let found = resolver.explain(&signal.labels, signal.query.as_deref());
+    let place = |signal: PlacedSignal| {
+        let found = signal.placement;
         Placed {
+            instance: signal.instance,
             component: found.component.map(|component| project.estate.component(component).id.clone()),
             by: found.by.map(|by| by.words().shown(chinese)),
             why: found.why.as_ref().map(|why| why.words().shown(chinese)),
@@ -98,32 +101,32 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let report = PlaceReport { signals: signals.into_iter().map(place).collect() };
     match args.format {
         Format::Json => writeln!(out, "{}", json(&report)?)?,
-        Format::Text => write!(out, "{}", lines(&report))?,
-        Format::Markdown => write!(out, "```text\n{}```\n", lines(&report).replace("```", "'''"))?,
+        Format::Text => write!(out, "{}", lines(&report, chinese))?,
+        Format::Markdown => write!(out, "```text\n{}```\n", lines(&report, chinese).replace("```", "'''"))?,
     }
     Ok(OK)
 }
 
-fn signals(args: &Args) -> Result<Vec<Labelled>, Failure> {
+fn signals(args: &Args, resolver: &Resolver<'_>) -> Result<Vec<PlacedSignal>, Failure> {
     if let Some(labels) = &args.labels {
-        return Ok(vec![Labelled { name: String::new(), labels: labels.clone(), query: args.query.clone() }]);
+        return Ok(vec![PlacedSignal::of_labels(String::new(), labels.clone(), args.query.as_deref(), resolver)]);
     }
     let Some(file) = &args.file else { return Ok(Vec::new()) };
     let shown = file.display().to_string();
-    let found = labelled(&shown, &files::read(file, &shown, MAX_FILE_BYTES)?)?;
+    let found = placed(&shown, &files::read(file, &shown, MAX_FILE_BYTES)?, resolver)?;
     if found.is_empty() {
-        let message = text!("`{}` contains no alerts, series or log streams", shown);
+        let message = text!("`{}` contains no alerts, series, log streams or events", shown);
         return Err(Failure::new(Code::SIGNAL_FORMAT, message));
     }
     Ok(found)
 }
 
 /// One line for all signals that have the same name and the same answer, in the order of the first.
-fn lines(report: &PlaceReport) -> String {
+fn lines(report: &PlaceReport, chinese: bool) -> String {
     let mut order: Vec<(String, usize)> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for signal in &report.signals {
-        let line = line(signal);
+        let line = line(signal, chinese);
         match known.get(&line).and_then(|at| order.get_mut(*at)) {
             Some((_, count)) => *count += 1,
             None => {
@@ -136,8 +139,12 @@ fn lines(report: &PlaceReport) -> String {
     order.into_iter().map(counted).collect()
 }
 
-fn line(signal: &Placed) -> String {
-    let place = signal.component.as_deref().unwrap_or("?");
+fn line(signal: &Placed, chinese: bool) -> String {
+    let component = signal.component.as_deref().unwrap_or("?");
+    let place = match &signal.instance {
+        Some(pod) => text!("{} (its pod `{}` is not in the topology)", component, pod).shown(chinese),
+        None => component.to_owned(),
+    };
     let reason = signal.by.as_deref().or(signal.why.as_deref()).unwrap_or("");
     let name = if signal.name.is_empty() { String::new() } else { format!("{} → ", signal.name) };
     let remedy = signal.remedy.as_ref().map_or_else(String::new, |remedy| format!(" · {remedy}"));

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compile::plan::Severity;
 use knowledge::RESEMBLES;
-use localize::{Diagnosis, ImpactView, Incident, JoinedBy, SignalView, Suspect};
+use localize::{ClusterView, Diagnosis, ImpactView, Incident, JoinedBy, SignalView, Suspect};
 use value::Truth;
 use words::{Lang, Writer};
 
 use super::page::Page;
-use super::text::{confidence, header, named, signal};
+use super::text::{confidence, header, named, signal, signals, source, unexplained};
 
 /// Further incidents have one line each.
 const MAX_INCIDENTS: usize = 3;
@@ -25,10 +26,16 @@ const MAX_NAMED: usize = 5;
 const MAX_OPEN: usize = 3;
 
 pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> String {
+    report(diagnosis, writer, markdown, "--full")
+}
+
+/// `all` is how the reader gets all of it.
+pub fn report(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool, all: &str) -> String {
     let mut page = Page::new(writer.lang(), markdown);
     if diagnosis.incidents.is_empty() {
         page.title(&super::text::nothing(diagnosis, writer));
     }
+    nowhere(&mut page, diagnosis, writer);
     if !diagnosis.warnings.is_empty() {
         let heading = page.lang.warnings();
         page.heading(heading);
@@ -50,7 +57,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
         page.entry(&page.lang.hidden(diagnosis.hidden));
     }
     open(&mut page, diagnosis, writer);
-    aside(&mut page, diagnosis, writer);
+    aside(&mut page, diagnosis, writer, all);
     page.text
 }
 
@@ -77,6 +84,12 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer:
         let over = if other.until.is_some() && first.until.is_none() { page.say(", over", "，已结束") } else { "" };
         page.entry(&format!("{or} {}{}{}{share}{over}", named(other), page.lang.colon(), other.fault));
     }
+    // A rule that matched is told, also where something else brought it about.
+    let matched = incident.suspects.iter().filter(|suspect| suspect.explained_by.is_some() && !suspect.rules.is_empty());
+    let matched: Vec<String> = matched.map(|s| format!("{}{}", named(s), page.lang.bracketed(&page.lang.listed(&s.rules)))).collect();
+    if !matched.is_empty() {
+        page.entry(&format!("{}{}{}", page.lang.also_affected(), page.lang.colon(), page.names(&matched, MAX_OTHERS)));
+    }
     reasons(page, first, writer);
     steps(page, incident.number, diagnosis);
     impact(page, &incident.impact);
@@ -101,7 +114,8 @@ fn reasons(page: &mut Page, suspect: &Suspect, writer: Writer<'_>) {
 /// What to do, in order: first checks, then fixes. A fix that undoes a change comes first of all.
 fn steps(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
     let mine = |advice: &&localize::AdviceView| advice.incident == incident;
-    let first = diagnosis.incidents.iter().find(|one| one.number == incident).and_then(|one| one.suspects.first());
+    let told = diagnosis.incidents.iter().find(|one| one.number == incident);
+    let first = told.and_then(|one| one.suspects.first());
     // What to do about the first suspect comes before what to do about others.
     let about_others =
         |advice: &&localize::AdviceView| first.is_some_and(|first| !first.rules.is_empty() && !first.rules.contains(&advice.from));
@@ -126,7 +140,8 @@ fn steps(page: &mut Page, incident: usize, diagnosis: &Diagnosis) {
         for advice in list {
             *number += 1;
             let query = advice.query.as_ref().map_or_else(String::new, |query| format!("  `{query}`"));
-            page.step(*number, &format!("{}  [{}]{query}", advice.text, advice.from), advice.runbook.as_deref());
+            let from = told.map_or_else(|| advice.from.clone(), |told| source(advice, told, page.lang));
+            page.step(*number, &format!("{}  [{from}]{query}", advice.text), advice.runbook.as_deref());
         }
     };
     advise(page, &undoing, &mut number);
@@ -189,6 +204,29 @@ fn cases(page: &mut Page, incident: usize, diagnosis: &Diagnosis, writer: Writer
     }
 }
 
+/// If no signal is on a component, neither rules nor the topology had a say, and nothing below tells of the system. How to mend that comes
+/// first.
+fn nowhere(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
+    let placed = |line: &localize::AccountView| line.explained + line.unexplained + line.quiet > line.unplaced;
+    if diagnosis.unplaced.is_empty() || diagnosis.accounting.iter().any(placed) {
+        return;
+    }
+    let why = if writer.estate.is_empty() {
+        page.say(
+            "There is no component in the topology, so no signal has a place: rules and dependencies had nothing to go by. Write or import the components \
+             (`faultscope import`), then see with `faultscope place` where signals go.",
+            "拓扑中没有组件，所有信号都无法定位：规则和依赖关系都无从应用。请编写或导入组件（`faultscope import`），再用 `faultscope place` 查看信号的定位。",
+        )
+    } else {
+        page.say(
+            "No signal fits a component, so rules and dependencies had nothing to go by. `faultscope place FILE` shows for each signal why, and what \
+             would place it.",
+            "没有信号能定位到组件，规则和依赖关系都无从应用。`faultscope place FILE` 会逐个说明原因和定位办法。",
+        )
+    };
+    page.entry(why);
+}
+
 /// What nobody explains, most of it as a number.
 fn open(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
     let calling: Vec<&SignalView> = diagnosis.unexplained.iter().filter(|signal| signal.kind != "metric").collect();
@@ -197,22 +235,29 @@ fn open(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         return;
     }
     let lang = page.lang;
-    page.heading(&format!("{}{}", lang.unexplained(), lang.bracketed(&diagnosis.unexplained.len().to_string())));
+    let total = unexplained(diagnosis);
+    page.heading(&format!("{}{}", lang.unexplained(), lang.bracketed(&total.to_string())));
     let grouped = diagnosis.groups.iter().any(|group| group.joined_by != JoinedBy::Nothing);
-    if grouped && diagnosis.groups.len() < shown.len() && shown.len() > MAX_OPEN {
-        for group in diagnosis.groups.iter().take(MAX_OPEN) {
-            let count = lang.count(group.members.len(), "signal");
-            page.item(&if group.joined_by == JoinedBy::Nothing { group.name.clone() } else { format!("{} · {count}", group.name) });
-        }
-        page.more(diagnosis.groups.len(), MAX_OPEN);
-    } else {
+    if !grouped || diagnosis.groups.len() >= shown.len() || shown.len() <= MAX_OPEN {
         shown.iter().take(MAX_OPEN).for_each(|one| page.item(&signal(one, writer)));
-        page.more(diagnosis.unexplained.len(), MAX_OPEN.min(shown.len()));
+        page.more(total, shown.iter().take(MAX_OPEN).map(|one| signals(one)).sum());
+        return;
     }
+    // What calls somebody now comes first in the list, and is named even where groups stand for the rest.
+    let urgent = diagnosis.unexplained.iter().take_while(|one| one.firing == Some(Severity::Critical)).take(MAX_OPEN).count();
+    diagnosis.unexplained.iter().take(urgent).for_each(|one| page.item(&signal(one, writer)));
+    let others = diagnosis.groups.iter().filter(|group| group.members.iter().any(|at| *at >= urgent));
+    let others: Vec<&ClusterView> = others.take(MAX_OPEN).collect();
+    for group in &others {
+        let count = lang.count(group.signals, "signal");
+        page.item(&if group.joined_by == JoinedBy::Nothing { group.name.clone() } else { format!("{} · {count}", group.name) });
+    }
+    let apart = (0..urgent).filter(|at| others.iter().all(|group| !group.members.contains(at))).count();
+    page.more(total, apart + others.iter().map(|group| group.signals).sum::<usize>());
 }
 
 /// What was set aside, in numbers.
-fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
+fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>, all: &str) {
     let lang = writer.lang();
     let sum = |of: fn(&localize::AccountView) -> usize| diagnosis.accounting.iter().map(of).sum::<usize>();
     let duplicates = sum(|line| line.duplicates);
@@ -259,6 +304,6 @@ fn aside(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {
         let share = lang.bracketed(&format!("{unplaced}/{received}"));
         page.entry(&format!("{most}{share}{}{} ×{}", lang.colon(), first.reason.text, first.count));
     }
-    let more = page.say(" · all of it: --full", " · 查看全部：--full");
-    page.entry(&format!("{line}{more}"));
+    let more = page.say(" · all of it: ", " · 查看全部：");
+    page.entry(&format!("{line}{more}{all}"));
 }

@@ -9,7 +9,9 @@ use super::locale::language;
 use super::output::{Failure, Outcome, say, warn};
 use super::{Lang, OK};
 use diag::{Code, Diagnostic, Sources, Text, render, text};
-use server::{AppState, Config, serve};
+use localize::Diagnosis;
+use server::{AppState, Config, Extent, serve};
+use words::Writer;
 
 /// Where the server listens if nothing else is said.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7400);
@@ -72,7 +74,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if is_open && !args.insecure_open && config.token_file(&data).read()?.is_none() {
         return Err(open_to_all(wanted));
     }
-    let (served, warnings) = AppState::new(project, &data, args.models.as_deref(), &config, |text: &Text| warn(text.clone()))?;
+    let (served, warnings) = AppState::new(project, &data, args.models.as_deref(), &config, (|text: &Text| warn(text.clone()), report))?;
     for warning in warnings {
         warn(warning);
     }
@@ -93,6 +95,14 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     serve(listener, served)?;
     writeln!(out, "stopped")?;
     Ok(OK)
+}
+
+/// A diagnosis as `diagnose` prints it.
+fn report(diagnosis: &Diagnosis, writer: Writer<'_>, extent: Extent, markdown: bool) -> String {
+    match extent {
+        Extent::Screen => super::screen::report(diagnosis, writer, markdown, "?full=true"),
+        Extent::Full => super::text::diagnosis(diagnosis, writer, markdown),
+    }
 }
 
 fn open_to_all(address: SocketAddr) -> Failure {

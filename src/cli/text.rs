@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use compile::plan::Severity;
 use estate::{State, Tier};
-use localize::{CaseView, Diagnosis, ImpactView, Incident, Layer, Reason, SignalView, Suspect};
+use localize::{AdviceView, CaseView, Diagnosis, ImpactView, Incident, Layer, Reason, SignalView, Suspect};
 use words::Writer;
 
 use super::Lang;
@@ -41,24 +42,24 @@ pub fn diagnosis(diagnosis: &Diagnosis, writer: Writer<'_>, markdown: bool) -> S
         page.entry(&page.lang.hidden(diagnosis.hidden));
     }
     near_misses(&mut page, diagnosis);
-    let list = |page: &mut Page, title: &str, signals: &[SignalView]| {
-        if signals.is_empty() {
+    let list = |page: &mut Page, title: &str, views: &[SignalView], total: usize| {
+        if views.is_empty() {
             return;
         }
-        page.heading(&format!("{title}{}", lang.bracketed(&signals.len().to_string())));
-        signals.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s, writer)));
-        page.more(signals.len(), MAX_SIGNALS);
+        page.heading(&format!("{title}{}", lang.bracketed(&total.to_string())));
+        views.iter().take(MAX_SIGNALS).for_each(|s| page.item(&signal(s, writer)));
+        page.more(views.len(), MAX_SIGNALS);
     };
     // A list that would be cut off is shown as groups, which cover all of it.
     if diagnosis.unexplained.len() > MAX_SIGNALS {
         groups(&mut page, diagnosis, writer, MAX_SIGNALS);
     } else {
-        list(&mut page, lang.unexplained(), &diagnosis.unexplained);
+        list(&mut page, lang.unexplained(), &diagnosis.unexplained, unexplained(diagnosis));
     }
     // Those that need an explanation are already listed above.
     let listed: Vec<_> = diagnosis.unexplained.iter().map(|s| &s.origin).collect();
     let quiet: Vec<SignalView> = diagnosis.unplaced.iter().filter(|s| !listed.contains(&&s.origin)).cloned().collect();
-    list(&mut page, lang.unplaced(), &quiet);
+    list(&mut page, lang.unplaced(), &quiet, quiet.len());
     why_unplaced(&mut page, diagnosis);
     if !diagnosis.suppressed.is_empty() {
         page.heading(&format!("{}{}", lang.suppressed(), lang.bracketed(&diagnosis.suppressed.len().to_string())));
@@ -195,7 +196,7 @@ fn incident(page: &mut Page, incident: &Incident, diagnosis: &Diagnosis, writer:
         }
         page.heading(title);
         for (index, advice) in mine.iter().enumerate() {
-            let mut text = format!("{}  [{}]", advice.text, advice.from);
+            let mut text = format!("{}  [{}]", advice.text, source(advice, incident, lang));
             if !advice.see.is_empty() {
                 text.push_str(&format!("  → {}", advice.see.join(", ")));
             }
@@ -382,11 +383,34 @@ fn near_misses(page: &mut Page, diagnosis: &Diagnosis) {
 }
 
 pub fn signal(signal: &SignalView, writer: Writer<'_>) -> String {
+    let lang = writer.lang();
+    // What calls somebody now is told from the rest.
+    let gap = if lang == Lang::En { " " } else { "" };
+    let urgent = signal.firing.filter(|severity| *severity == Severity::Critical);
+    let urgent = urgent.map_or_else(String::new, |severity| format!("{}{gap}", lang.severity(severity)));
     let count = if signal.count > 1 { format!(" (×{})", signal.count) } else { String::new() };
     let instance = signal.instance.as_ref().map_or_else(String::new, |instance| format!(" ({instance})"));
     let on = signal.component.as_ref().map_or_else(String::new, |c| format!("{c}{instance}: "));
-    let (time, kind) = (writer.clock(signal.time), writer.lang().signal_kind(&signal.kind));
-    format!("{time} {kind} {on}{}{count}  [{}#{}]", signal.text, signal.origin.file, signal.origin.index)
+    let (time, kind) = (writer.clock(signal.time), lang.signal_kind(&signal.kind));
+    format!("{time} {urgent}{kind} {on}{}{count}  [{}#{}]", signal.text, signal.origin.file, signal.origin.index)
+}
+
+/// The rule or case of an advice; if it is not one of the first suspect, also whose it is.
+pub fn source(advice: &AdviceView, incident: &Incident, lang: Lang) -> String {
+    let by = |suspect: &Suspect| suspect.rules.contains(&advice.from);
+    let other = incident.suspects.iter().find(|suspect| by(suspect)).filter(|_| !incident.suspects.first().is_some_and(by));
+    let whose = other.and_then(|suspect| suspect.component.as_deref());
+    whose.map_or_else(|| advice.from.clone(), |whose| format!("{}{}{whose}", advice.from, lang.comma()))
+}
+
+/// How many signals nobody explains, as the account at the end counts them.
+pub fn unexplained(diagnosis: &Diagnosis) -> usize {
+    diagnosis.accounting.iter().map(|line| line.unexplained).sum()
+}
+
+/// How many signals one of these is, by the same count: deliveries of one alert are one.
+pub fn signals(view: &SignalView) -> usize {
+    if view.kind == "alert" { 1 } else { view.count }
 }
 
 fn accounting(page: &mut Page, diagnosis: &Diagnosis, writer: Writer<'_>) {

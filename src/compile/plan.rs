@@ -318,7 +318,9 @@ impl Set {
     fn subjects(&self) -> Vec<Subject> {
         match &self.base {
             SetBase::Walk { of, .. } | SetBase::Held(of) => of.subjects(),
-            SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) => vec![*of],
+            SetBase::PeersInEstate(of) | SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) | SetBase::Instances { of, .. } => {
+                vec![*of]
+            }
             SetBase::Group(_) | SetBase::Type(_) => Vec::new(),
         }
     }
@@ -421,10 +423,23 @@ pub struct Set {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum SetBase {
-    Walk { dependents: bool, of: PlaceOf, via: Vec<String>, max_hops: Option<u32> },
+    Walk {
+        dependents: bool,
+        of: PlaceOf,
+        via: Vec<String>,
+        max_hops: Option<u32>,
+    },
     PeersInEstate(Subject),
-    PeersIn { of: Subject, kind: String },
+    PeersIn {
+        of: Subject,
+        kind: String,
+    },
     PeersInGroup(Subject),
+    /// What of a type comes and goes for a component.
+    Instances {
+        kind: String,
+        of: Subject,
+    },
     Group(String),
     Held(PlaceOf),
     Type(String),

@@ -1,6 +1,42 @@
 //! What a condition reads: the metrics of its values, and what it gives to scripts. Whoever asks which data a rule needs asks here.
 
-use super::plan::{Argument, Call, Cond, CondKind, Metric, Value};
+use std::collections::BTreeSet;
+
+use super::plan::{Argument, Call, Cond, CondKind, Metric, Plan, Value};
+
+impl Plan {
+    /// The names of the metrics that rules and trees read, also through the states that they name.
+    pub fn metrics(&self) -> BTreeSet<&str> {
+        self.read_by(self.questions())
+    }
+
+    /// The same, and those of states that nobody names.
+    pub(super) fn all_metrics(&self) -> BTreeSet<&str> {
+        self.read_by(self.questions().chain(self.states.values()))
+    }
+
+    /// What rules and trees ask.
+    fn questions(&self) -> impl Iterator<Item = &Cond> {
+        let trees = self.trees.values().flat_map(|tree| tree.nodes.values()).filter_map(|node| node.auto.as_ref());
+        self.rules.values().map(|rule| &rule.condition).chain(trees)
+    }
+
+    fn read_by<'p>(&'p self, conditions: impl Iterator<Item = &'p Cond>) -> BTreeSet<&'p str> {
+        let mut open: Vec<&Cond> = conditions.collect();
+        let (mut read, mut named) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(cond) = open.pop() {
+            let given = cond.calls().into_iter().flat_map(Call::metrics);
+            read.extend(cond.metrics().into_iter().chain(given).map(|metric| metric.name.as_str()));
+            open.extend(cond.children());
+            if let CondKind::State { state, .. } = &cond.kind
+                && named.insert(state.as_str())
+            {
+                open.extend(self.states.iter().filter(|((_, name), _)| name == state).map(|(_, body)| body));
+            }
+        }
+        read
+    }
+}
 
 impl Cond {
     /// The two sides of a comparison, each without the share that is taken of it.

@@ -6,7 +6,7 @@ use language::ast::{self, At, WhereValue};
 
 use super::Compiler;
 use super::plan::{Field, Filter, FilterValue, Op, PlaceOf, Set, SetBase, Subject, Target};
-use super::scope::{FIELDS, Scope};
+use super::scope::{FIELDS, Scope, UNKNOWN};
 
 /// Words that start a set, for "did you mean".
 const SET_WORDS: &[&str] = &["dependents", "dependencies", "peers", "members", "components", "依赖方", "被依赖方", "同类", "成员", "组件"];
@@ -47,6 +47,16 @@ impl Compiler<'_> {
             let reference = ast::Reference { name: ast::Name::Variable(name.value.clone()), span: name.span };
             return Some(Target::Place(PlaceOf::Subject(self.subject(scope, &reference)?)));
         }
+        // `subnet of h` is written as `pod of s` is, but is what holds `h`.
+        if let ast::Target::Set(set) = target
+            && let ast::SetBase::Instances { kind, of } = &set.base
+            && set.filter.is_none()
+        {
+            let subject = self.subject(scope, of)?;
+            if self.is_holder(scope, &kind.value, subject) {
+                return Some(Target::Place(PlaceOf::Holder { kind: self.type_name(kind)?, of: subject }));
+            }
+        }
         Some(match target {
             ast::Target::Place(place) => Target::Place(self.place_of(scope, place)?),
             ast::Target::Set(set) => Target::Set(self.set(scope, set)?.0),
@@ -78,6 +88,10 @@ impl Compiler<'_> {
             ast::SetBase::Members(ast::MembersOf::Place(place)) => {
                 (SetBase::Held(self.place_of(scope, place)?), vec![ROOT_TYPE.to_owned()])
             }
+            ast::SetBase::Instances { kind, of } => {
+                let (kind, of) = self.instances(scope, kind, of)?;
+                (SetBase::Instances { kind: kind.clone(), of }, vec![kind])
+            }
             ast::SetBase::Everything(None) => (SetBase::Type(ROOT_TYPE.to_owned()), vec![ROOT_TYPE.to_owned()]),
             ast::SetBase::Everything(Some(name)) => {
                 let kind = self.set_name(scope, name)?;
@@ -95,6 +109,46 @@ impl Compiler<'_> {
             None => None,
         };
         Some((Set { base, filter, written: self.written(set.span) }, types))
+    }
+
+    /// Whether a type in the singular names what holds a component: nothing of that type is sure to come and go for it.
+    fn is_holder(&self, scope: &Scope, kind: &str, of: Subject) -> bool {
+        let model = self.model();
+        let types = scope.types(of);
+        model.find_type(kind).is_some_and(|kind| !types.iter().all(|of| model.comes_and_goes_for(&kind.name, of)))
+    }
+
+    /// `pods of s`: a type, in the singular or the plural, and the component for which it comes and goes.
+    fn instances(&mut self, scope: &Scope, kind: &At<String>, of: &ast::Reference) -> Option<(String, Subject)> {
+        let subject = self.subject(scope, of)?;
+        let name = match self.singular(&kind.value) {
+            Some(name) => name,
+            None => self.type_name(kind)?,
+        };
+        let types = scope.types(subject);
+        if types.iter().any(|of| of == UNKNOWN) {
+            return None;
+        }
+        if types.iter().any(|of| self.model().may_come_and_go_for(&name, of)) {
+            return Some((name, subject));
+        }
+        let of_type = types.first().map_or(ROOT_TYPE, String::as_str).to_owned();
+        let variable = self.written(of.span).text;
+        let message = text!("no `{}` comes and goes for a `{}`", name, of_type);
+        let help = text!(
+            "for what it holds write `members of {} where type = {}`; `instance_of` of a type says what it comes and goes for",
+            variable,
+            name
+        );
+        self.error(Code::UNKNOWN_TYPE, kind.span, message, "not an instance of it", help);
+        None
+    }
+
+    /// The type that a word names, also in the plural: `pods`, `processes`, `replicas`.
+    fn singular(&self, word: &str) -> Option<String> {
+        let cut = |end: &str, with: &str| word.strip_suffix(end).map(|stem| format!("{stem}{with}"));
+        let names = [Some(word.to_owned()), cut("s", ""), cut("es", ""), cut("ies", "y")];
+        names.into_iter().flatten().find_map(|name| self.model().find_type(&name)).map(|found| found.name.clone())
     }
 
     /// A single word where a set is expected: a type. Otherwise it is probably a misspelled set or variable.
@@ -229,9 +283,10 @@ impl Compiler<'_> {
     pub(super) fn walk_start(target: &Target) -> Option<PlaceOf> {
         match target {
             Target::Set(Set { base: SetBase::Walk { of, .. } | SetBase::Held(of), .. }) => Some(of.clone()),
-            Target::Set(Set { base: SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) | SetBase::PeersInEstate(of), .. }) => {
-                Some(PlaceOf::Subject(*of))
-            }
+            Target::Set(Set {
+                base: SetBase::PeersIn { of, .. } | SetBase::PeersInGroup(of) | SetBase::PeersInEstate(of) | SetBase::Instances { of, .. },
+                ..
+            }) => Some(PlaceOf::Subject(*of)),
             Target::Set(Set { base: SetBase::Group(_) | SetBase::Type(_), .. }) => None,
             Target::Place(PlaceOf::Subject(Subject::Variable(index))) => Some(PlaceOf::Subject(Subject::Variable(*index))),
             Target::Place(PlaceOf::Subject(Subject::It) | PlaceOf::Holder { .. } | PlaceOf::Component(_)) => None,

@@ -255,7 +255,7 @@ impl<'c> Rests<'c> {
         match target {
             Target::Place(PlaceOf::Subject(Subject::Variable(index))) => self.variables.get(*index).map(|variable| variable.kind.as_str()),
             Target::Place(PlaceOf::Holder { kind, .. }) => Some(kind.as_str()),
-            Target::Set(Set { base: SetBase::Type(kind), .. }) => Some(kind.as_str()),
+            Target::Set(Set { base: SetBase::Type(kind) | SetBase::Instances { kind, .. }, .. }) => Some(kind.as_str()),
             Target::Place(PlaceOf::Subject(Subject::It) | PlaceOf::Component(_)) | Target::Set(_) => None,
         }
     }

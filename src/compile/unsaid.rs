@@ -1,6 +1,6 @@
 //! What a rule leaves unsaid, though its author probably knows it: where the fault is, and what tells its incident from others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use diag::{Code, Diagnostic, Place, Span, text};
 use estate::ROOT_TYPE;
@@ -70,10 +70,7 @@ impl Compiler<'_> {
     /// A metric of the project's own model that rules read, where nothing says how several series of one component combine. Each is
     /// reported once, where it is declared.
     pub(super) fn unsaid_aggregates(&mut self, plan: &Plan) {
-        let mut read: BTreeSet<&str> = BTreeSet::new();
-        let rules = plan.rules.values().map(|rule| &rule.condition);
-        let trees = plan.trees.values().flat_map(|tree| tree.nodes.values()).filter_map(|node| node.auto.as_ref());
-        rules.chain(trees).chain(plan.states.values()).for_each(|cond| metrics(cond, &mut read));
+        let read = plan.all_metrics();
         let model = self.inputs.estate.model();
         let silent =
             model.types.values().flat_map(|of| of.metrics.values()).filter(|def| !def.aggregate_said && read.contains(def.name.as_str()));
@@ -85,13 +82,6 @@ impl Compiler<'_> {
             self.diagnostics.push(diagnostic.help(help));
         }
     }
-}
-
-/// The names of all metrics that a condition reads.
-fn metrics<'p>(cond: &'p Cond, into: &mut BTreeSet<&'p str>) {
-    let given = cond.calls().into_iter().flat_map(Call::metrics);
-    into.extend(cond.metrics().into_iter().chain(given).map(|metric| metric.name.as_str()));
-    cond.children().into_iter().for_each(|inner| metrics(inner, into));
 }
 
 /// The clause that decides who is blamed: the first conclusion.

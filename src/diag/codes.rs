@@ -94,6 +94,7 @@ codes! {
     IDLE_MAPPING = "F3023", "an entry of `topology/sources.yaml` that repeats another one, has no effect, or distinguishes nothing", "`topology/sources.yaml` 中重复、不起作用或没有区分作用的条目";
     UNSAID_AGGREGATE = "F3024", "a metric that rules read, without `aggregate`: several series of one component would be averaged", "规则读取的指标未说明 `aggregate`：同一组件的多条序列会被取平均值";
     INSTANCE_LOOP = "F3025", "a type that is an instance of itself", "类型是自己的实例";
+    NO_COMPONENT = "F3026", "rules, but no component to which they could apply", "有规则，但没有可应用的组件";
 
     SIGNAL_FORMAT = "F4001", "a signal file that cannot be read", "无法读取的信号文件";
     SIGNAL_ENTRY = "F4002", "a signal that cannot be read, rejected", "无法读取的信号，已拒绝";
@@ -104,7 +105,7 @@ codes! {
     SIGNAL_UNIT = "F4007", "values impossible for their unit", "与单位不符的值";
     SIGNAL_UNPLACED = "F4008", "spans of services that match no component", "服务未匹配到任何组件的 Span";
     SIGNAL_RELATION = "F4009", "calls between components without a relation in the topology", "调用双方在拓扑中没有关系";
-    SIGNAL_COUNTER = "F4010", "a series that is read as a counter, or a counter that cannot be read", "按计数器读取的序列，或无法读取的计数器";
+    SIGNAL_COUNTER = "F4010", "a series that is or may be a counter, or a counter that cannot be read", "是或可能是计数器的序列，或无法读取的计数器";
     SIGNAL_COMBINED = "F4011", "several series of one component, averaged because the model does not say how they combine", "模型未说明如何合并，同一组件的多条序列被取平均值";
     SCORER = "F4020", "a scorer that was not queried, or gave no valid answer", "评分服务未被查询，或未给出有效结果";
 

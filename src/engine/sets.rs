@@ -47,6 +47,11 @@ impl Engine<'_> {
             SetBase::PeersInGroup(of) => {
                 env.subject(*of).map(|c| self.estate.peers(c, PeerScope::Group)).unwrap_or_default().into_iter().collect()
             }
+            SetBase::Instances { kind, of } => {
+                let found = env.subject(*of).map(|c| self.instances(c));
+                let found = found.iter().flat_map(|found| found.iter()).map(|instance| instance.component);
+                found.filter(|instance| self.estate.is_a(*instance, kind)).collect()
+            }
             SetBase::Group(id) => self.estate.group(id).map(|g| g.members.iter().copied().collect()).unwrap_or_default(),
             SetBase::Held(place) => self.place(place, env).into_iter().flat_map(|c| self.estate.held(c)).collect(),
             SetBase::Type(kind) => self.estate.of_type(kind).into_iter().collect(),

@@ -26,7 +26,7 @@ type Index = BTreeMap<(ComponentId, String), Vec<usize>>;
 
 impl<'a> Engine<'a> {
     /// What comes and goes for a component.
-    fn instances(&self, component: ComponentId) -> Rc<Vec<Instance>> {
+    pub(super) fn instances(&self, component: ComponentId) -> Rc<Vec<Instance>> {
         self.memo.instances(component, || self.estate.instances_of(component))
     }
 

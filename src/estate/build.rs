@@ -7,6 +7,8 @@ use diag::{Code, Diagnostic, Place, SourceId, Sources, sort, suggestion, text};
 use value::fields::{Reader, listed};
 use value::yaml::{self, Node};
 
+use super::beside::{beside, take_beside};
+use super::called::ambiguous;
 use super::component::{AttributeValue, Component, Tier};
 use super::declared::{Declared, DeclaredComponent, Written};
 use super::extensions::Extensions;
@@ -46,12 +48,12 @@ pub fn build(sources: &Sources, model_files: &[SourceId], topology_files: &[Sour
 pub struct Built {
     pub estate: Snapshot,
     /// More about components that something else declares: their type is empty unless a more special one is said. Numbers are in their
-    /// base unit.
-    pub overlays: Vec<DeclaredComponent>,
+    /// base unit. And the relations that begin or end at such a component.
+    pub beside: Declared,
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The same, where files may say more about components that a store has: `elsewhere` gives these, and is asked only if it matters.
+/// The same, where files may speak of components that a store has: `elsewhere` gives these, and is asked only if it matters.
 pub fn build_over(
     sources: &Sources,
     model_files: &[SourceId],
@@ -59,16 +61,22 @@ pub fn build_over(
     elsewhere: impl FnOnce() -> Vec<DeclaredComponent>,
 ) -> Built {
     let (model, mut diagnostics) = if model_files.is_empty() { (base_model(), Vec::new()) } else { model(sources, model_files) };
-    let mut reader = Reader::new(sources);
-    let mut declared = Declared::default();
-    for root in parse_all(&mut reader, sources, topology_files) {
-        read_topology(&mut reader, &root, &mut declared);
-    }
-    diagnostics.append(&mut reader.diagnostics);
+    let (declared, mut said) = declared_in(sources, topology_files);
+    diagnostics.append(&mut said);
     let mut built = checked(model, declared, elsewhere);
     diagnostics.append(&mut built.diagnostics);
     sort(sources, &mut diagnostics);
     Built { diagnostics, ..built }
+}
+
+/// What topology files declare, before a model checks it.
+pub fn declared_in(sources: &Sources, files: &[SourceId]) -> (Declared, Vec<Diagnostic>) {
+    let mut reader = Reader::new(sources);
+    let mut declared = Declared::default();
+    for root in parse_all(&mut reader, sources, files) {
+        read_topology(&mut reader, &root, &mut declared);
+    }
+    (declared, reader.diagnostics)
 }
 
 /// The snapshot of what is declared, wherever that comes from. Invalid items are reported and left out.
@@ -78,17 +86,31 @@ pub fn build_declared(model: Model, declared: Declared) -> (Snapshot, Vec<Diagno
 }
 
 fn checked(model: Model, declared: Declared, elsewhere: impl FnOnce() -> Vec<DeclaredComponent>) -> Built {
-    let Declared { components: mut said, relations: related, groups: grouped, broken } = declared;
+    let Declared { components: mut said, relations: mut related, groups: grouped, broken } = declared;
     let mut complaints = Vec::new();
     let mut broken: BTreeSet<String> = broken.into_iter().collect();
+    ambiguous(&mut complaints, &said);
     let mut extensions = Extensions::of(&mut said);
     let components = components(&mut complaints, &model, said, &mut broken, &mut extensions);
-    let overlays = overlays(&mut complaints, &model, &components, extensions.without(&broken), elsewhere);
+    let extensions = extensions.without(&broken);
     let slots = Slots::new(components.len(), ROOM);
     let mut names = Names::new(&components, &slots, &broken);
     let groups = groups(&mut complaints, &grouped, &mut names);
-    let (edges, effects) = relations(&mut complaints, &model, &related, &names);
-    Built { estate: Snapshot::new(model, components, &edges, effects, groups, slots), overlays, diagnostics: complaints }
+    let mut found = Vec::new();
+    let (mut edges, mut effects) = relations(&mut found, &model, &related, &names);
+    let loose = found.iter().any(|one| one.code == Code::DANGLING_RELATION);
+    let others = if loose || !extensions.is_empty() { elsewhere() } else { Vec::new() };
+    let overlays = overlays(&mut complaints, &model, &components, extensions, &others);
+    let taken = if loose { take_beside(&mut related, &names, &others) } else { Vec::new() };
+    let mut relations_beside = Vec::new();
+    if !taken.is_empty() {
+        found.clear();
+        (edges, effects) = relations(&mut found, &model, &related, &names);
+        relations_beside = beside(&mut found, &model, &components, &grouped, &broken, (&others, &overlays), &taken);
+    }
+    complaints.append(&mut found);
+    let beside = Declared { components: overlays, relations: relations_beside, ..Declared::default() };
+    Built { estate: Snapshot::new(model, components, &edges, effects, groups, slots), beside, diagnostics: complaints }
 }
 
 /// The base model refined by these files.
@@ -162,16 +184,21 @@ fn overlays(
     model: &Model,
     good: &[Component],
     mut extensions: Extensions,
-    elsewhere: impl FnOnce() -> Vec<DeclaredComponent>,
+    others: &[DeclaredComponent],
 ) -> Vec<DeclaredComponent> {
     if extensions.is_empty() {
         return Vec::new();
     }
-    let others = elsewhere();
     let concerned = others.iter().filter(|other| extensions.concern(&other.id)).collect::<Vec<_>>();
     let overlays = concerned.into_iter().filter_map(|other| overlay(complaints, model, other, &mut extensions)).collect();
     let ids = good.iter().map(|one| one.id.as_str()).chain(others.iter().map(|one| one.id.as_str()));
-    extensions.report_rest(complaints, &ids);
+    let whose = |word: &str| {
+        let is = |alias: &String| alias == word;
+        let here = good.iter().find(|one| one.name == word || one.aliases.iter().any(is)).map(|one| one.id.clone());
+        let has = |one: &&DeclaredComponent| one.name.as_deref() == Some(word) || one.aliases.iter().any(is);
+        here.or_else(|| others.iter().find(has).map(|one| one.id.clone()))
+    };
+    extensions.report_rest(complaints, &ids, whose);
     overlays
 }
 

@@ -33,6 +33,30 @@ pub struct Removed {
     pub groups: Vec<String>,
 }
 
+impl Declared {
+    /// The change that makes of what declared `before` what declares this. Every item has its id once; relations differ in anything.
+    pub fn since(&self, before: &Declared) -> (Declared, Removed) {
+        let components: BTreeMap<&str, &DeclaredComponent> = before.components.iter().map(|one| (one.id.as_str(), one)).collect();
+        let relations: BTreeSet<&DeclaredRelation> = before.relations.iter().collect();
+        let groups: BTreeMap<&str, &DeclaredGroup> = before.groups.iter().map(|one| (one.id.as_str(), one)).collect();
+        let declared = Declared {
+            components: self.components.iter().filter(|one| components.get(one.id.as_str()) != Some(one)).cloned().collect(),
+            relations: self.relations.iter().filter(|one| !relations.contains(one)).cloned().collect(),
+            groups: self.groups.iter().filter(|one| groups.get(one.id.as_str()) != Some(one)).cloned().collect(),
+            broken: self.broken.clone(),
+        };
+        let components: BTreeSet<&str> = self.components.iter().map(|one| one.id.as_str()).collect();
+        let relations: BTreeSet<&DeclaredRelation> = self.relations.iter().collect();
+        let groups: BTreeSet<&str> = self.groups.iter().map(|one| one.id.as_str()).collect();
+        let removed = Removed {
+            components: before.components.iter().map(|one| &one.id).filter(|id| !components.contains(id.as_str())).cloned().collect(),
+            relations: before.relations.iter().filter(|one| !relations.contains(one)).cloned().collect(),
+            groups: before.groups.iter().map(|one| &one.id).filter(|id| !groups.contains(id.as_str())).cloned().collect(),
+        };
+        (declared, removed)
+    }
+}
+
 impl Snapshot {
     /// This estate after a change: first something is taken away, then something is declared. Invalid items are reported and left out,
     /// like those of [`super::build_declared`]; of a component or group that is refused, what was there stays.
@@ -246,7 +270,8 @@ impl Next {
         if !rest.is_empty() {
             let known: Vec<ComponentId> = self.estate.ids().collect();
             let known = known.iter().map(|id| self.estate.component(*id).id.as_str());
-            rest.report_rest(complaints, &good.iter().map(|one| one.id.as_str()).chain(known));
+            let owner = |word: &str| self.estate.find_named(word).map(|id| self.estate.component(id).id.clone());
+            rest.report_rest(complaints, &good.iter().map(|one| one.id.as_str()).chain(known), owner);
         }
         for component in good {
             if self.estate.group(&component.id).is_some() {

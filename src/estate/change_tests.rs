@@ -437,6 +437,26 @@ fn what_is_there_keeps_its_number_and_what_is_said_again_costs_nothing() {
 }
 
 #[test]
+fn a_change_leads_from_one_declaration_to_another() {
+    let before = rack().declared("");
+    let mut after = before.clone();
+    after.components.retain(|one| one.id != "host");
+    after.components.push(component("cache", "redis"));
+    after.components.push(DeclaredComponent { owner: Some("ops".to_owned()), ..component("web", "service") });
+    after.components.retain(|one| one.id != "web" || one.owner.is_some());
+    after.relations = vec![relation("web", "calls", "cache", None), relation("web", "calls", "db", Some(State::Down))];
+    after.groups = vec![group("pair", &["web"], 1)];
+    let (declared, removed) = after.since(&before);
+    assert_eq!((declared.components.len(), removed.components.as_slice()), (2, ["host".to_owned()].as_slice()));
+    let (next, complaints) = rack().with(&declared, &removed);
+    assert_eq!(texts(&complaints).len(), 0);
+    let (built, complaints) = build_declared(base_model(), after.clone());
+    assert_eq!(complaints.len(), 0, "{complaints:?}");
+    assert_eq!(answers(&next), answers(&built));
+    assert_eq!(after.since(&after), (Declared::default(), Removed::default()));
+}
+
+#[test]
 fn values_by_component_reach_the_added_ones() {
     let estate = rack();
     let (next, _) = estate.with(&Declared { components: vec![component("dba", "database")], ..Declared::default() }, &Removed::default());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Code, Diagnostic, Place, suggestion, text};
+use value::fields::listed;
 
 use super::declared::DeclaredComponent;
 use super::model::Model;
@@ -76,25 +77,34 @@ impl Extensions {
         self.0.contains_key(id)
     }
 
-    /// Those that extend nothing that is there.
-    pub fn report_rest<'a>(self, complaints: &mut Vec<Diagnostic>, ids: &(impl Iterator<Item = &'a str> + Clone)) {
+    /// Those that extend nothing that is there. `whose`: the id of the component that has a word as a name or an alias.
+    pub fn report_rest<'a>(
+        self,
+        complaints: &mut Vec<Diagnostic>,
+        ids: &(impl Iterator<Item = &'a str> + Clone),
+        whose: impl Fn(&str) -> Option<String>,
+    ) {
         for more in self.0.into_values().flatten() {
             let message = text!("`{}` is extended, but nothing declares it", more.id);
             let mut report = problem(Code::EXTENDS, more.place(), message).label("unknown component");
-            report.help = suggestion(&more.id, ids.clone());
+            report.help = match whose(&more.id) {
+                Some(id) => Some(text!("that is another name of `{}`: write `extend: {}`", id, id)),
+                None => suggestion(&more.id, ids.clone()),
+            };
             complaints.push(report);
         }
     }
 }
 
-/// The type may only become more special: what was allowed for the component stays allowed.
+/// The type may become more special, or another one of the same family: an import guesses it, by an image or a kind of object. What
+/// is software stays software. Relations that the new type cannot have are reported as such.
 fn special_type(complaints: &mut Vec<Diagnostic>, model: &Model, base: &mut DeclaredComponent, more: &DeclaredComponent) {
     if more.kind.is_empty() || more.kind == base.kind {
         return;
     }
     let name = |kind: &str| model.find_type(kind).map(|found| found.name.clone());
     let fits = match (name(&more.kind), name(&base.kind)) {
-        (Some(special), Some(general)) => model.is_a(&special, &general),
+        (Some(said), Some(known)) => model.is_a(&said, &known) || model.family(&said).is_some_and(|of| model.family(&known) == Some(of)),
         // An unknown type is reported as such.
         (None, Some(_)) => true,
         (Some(_) | None, None) => false,
@@ -105,7 +115,14 @@ fn special_type(complaints: &mut Vec<Diagnostic>, model: &Model, base: &mut Decl
     }
     let place = more.places.as_ref().map(|places| places.kind);
     let message = text!("`{}` is a {}, which cannot become a {}", base.id, base.kind, more.kind);
-    complaints.push(problem(Code::EXTENDS, place, message).help(text!("give a type that is a {}, or leave the type out", base.kind)));
+    let family = model.find_type(&base.kind).and_then(|known| model.family(&known.name));
+    let allowed: Vec<&str> = model.types.keys().map(String::as_str).filter(|one| family.is_some() && model.family(one) == family).collect();
+    let help = if allowed.len() > 1 {
+        text!("use one of {}, or leave the type out", listed(&allowed))
+    } else {
+        text!("give a type that is a {}, or leave the type out", base.kind)
+    };
+    complaints.push(problem(Code::EXTENDS, place, message).help(help));
 }
 
 /// What was said in a file is reported there.

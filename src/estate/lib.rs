@@ -11,7 +11,9 @@
 
 mod aliases;
 mod base;
+mod beside;
 mod build;
+mod called;
 mod change;
 #[cfg(test)]
 mod change_tests;
@@ -42,7 +44,7 @@ mod validate;
 mod walk;
 mod without;
 
-pub use build::{Built, base_model, build, build_declared, build_over};
+pub use build::{Built, base_model, build, build_declared, build_over, declared_in};
 pub use change::Removed;
 pub use component::{AttributeValue, Component, ComponentId, Group, Relation, Tier};
 pub use declared::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Written};

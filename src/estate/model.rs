@@ -1,6 +1,6 @@
 //! The model: what types of components there are, what they measure, which states they have, how they may be related.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diag::Place;
 use value::{Duration, Unit};
@@ -162,6 +162,15 @@ pub enum State {
 impl State {
     /// All of them, by the words of files.
     pub const NAMES: [(&str, State); 3] = [("down", State::Down), ("degraded", State::Degraded), ("at_risk", State::AtRisk)];
+
+    /// Its word in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::AtRisk => "at_risk",
+            State::Degraded => "degraded",
+            State::Down => "down",
+        }
+    }
 }
 
 /// A metric or an attribute, as a rule names it after the dot.
@@ -200,6 +209,31 @@ impl Model {
     /// Whether `name` is `ancestor` or one of its subtypes (canonical names).
     pub fn is_a(&self, name: &str, ancestor: &str) -> bool {
         ancestor == ROOT_TYPE || self.lineage(name).any(|t| t.name == ancestor)
+    }
+
+    /// The most general type of a type's lineage below the root: `software` for a `redis`.
+    pub fn family<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.lineage(name).map(|kind| kind.name.as_str()).take_while(|kind| *kind != ROOT_TYPE).last()
+    }
+
+    /// Whether every component of type `of` is one for which those of type `name` come and go, at any level (canonical names).
+    pub fn comes_and_goes_for(&self, name: &str, of: &str) -> bool {
+        self.workload_types(name).iter().any(|workload| self.is_a(of, workload))
+    }
+
+    /// The same for some component of type `of`, which may be of a subtype.
+    pub fn may_come_and_go_for(&self, name: &str, of: &str) -> bool {
+        self.workload_types(name).iter().any(|workload| self.is_a(of, workload) || self.is_a(workload, of))
+    }
+
+    /// What a type is an instance of, and what that is an instance of.
+    fn workload_types<'a>(&'a self, name: &'a str) -> BTreeSet<&'a str> {
+        let (mut open, mut found) = (vec![name], BTreeSet::new());
+        while let Some(next) = open.pop() {
+            let of = self.types.get(next).into_iter().flat_map(|kind| &kind.instance_of).map(String::as_str);
+            open.extend(of.filter(|workload| found.insert(*workload)));
+        }
+        found
     }
 
     /// The metric or attribute of a type, own or inherited, by name or Chinese name.

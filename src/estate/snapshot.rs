@@ -129,21 +129,40 @@ impl Snapshot {
     /// By id, else by name, else by alias, if just one component has it.
     pub fn find_named(&self, name: &str) -> Option<ComponentId> {
         self.find(name).or_else(|| {
-            let base = self.base.named(name).chain(self.overlay.names.get(name).iter().copied());
-            let mut found = base.filter(|slot| self.still(*slot, |component| component.name == name));
+            let mut found = self.with_name(name);
             match (found.next(), found.next()) {
                 (Some(only), None) => Some(self.slots.id(only)),
                 (Some(_), Some(_)) => None,
-                (None, _) => self.find_alias(name),
+                (None, _) => {
+                    let mut found = self.with_alias(name);
+                    let only = found.next()?;
+                    if found.next().is_some() { None } else { Some(self.slots.id(only)) }
+                }
             }
         })
     }
 
-    fn find_alias(&self, alias: &str) -> Option<ComponentId> {
+    /// All that a word may mean, ascending: the component of that id, else those of that name, else those of that alias.
+    pub fn called(&self, word: &str) -> Vec<ComponentId> {
+        if let Some(found) = self.find(word) {
+            return vec![found];
+        }
+        let mut found: Vec<ComponentId> = self.with_name(word).map(|slot| self.slots.id(slot)).collect();
+        if found.is_empty() {
+            found = self.with_alias(word).map(|slot| self.slots.id(slot)).collect();
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn with_name<'a>(&'a self, name: &'a str) -> impl Iterator<Item = u32> + 'a {
+        let all = self.base.named(name).chain(self.overlay.names.get(name).iter().copied());
+        all.filter(move |slot| self.still(*slot, |component| component.name == name))
+    }
+
+    fn with_alias<'a>(&'a self, alias: &'a str) -> impl Iterator<Item = u32> + 'a {
         let all = self.base.aliased(alias).chain(self.overlay.aliases.get(alias).iter().copied());
-        let mut found = all.filter(|slot| self.still(*slot, |component| component.aliases.iter().any(|one| one == alias)));
-        let only = found.next()?;
-        if found.next().is_some() { None } else { Some(self.slots.id(only)) }
+        all.filter(move |slot| self.still(*slot, |component| component.aliases.iter().any(|one| one == alias)))
     }
 
     /// Components of the type (name or Chinese name) and of its subtypes, ascending.
@@ -152,7 +171,8 @@ impl Snapshot {
         let known: BTreeSet<&str> = self.base.by_type.keys().map(String::as_str).chain(self.overlay.types.words()).collect();
         let types = known.into_iter().filter(|name| self.model().is_a(name, kind));
         let mut found: Vec<ComponentId> = types.flat_map(|name| self.of_own_type(name)).collect();
-        found.sort_unstable();
+        // Nearly in order already, of which only a stable sort makes use.
+        found.sort();
         found
     }
 

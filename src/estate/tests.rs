@@ -79,7 +79,7 @@ fn mistakes_in_relations_and_groups() {
         ),
         (
             "relations: [{from: r, kind: calls, to: web}]",
-            "F3008 2 `calls` cannot go from `r` (rack) to `web` (frontend) | `calls` goes from `software`, `function`, `pod`, `container` to `software`, `function`, `pod`, `container`, `storage`, `domain_name`",
+            "F3008 2 `calls` cannot go from `r` (rack) to `web` (frontend) | `calls` goes from `software`, `function`, `pod`, `container`, `process` to `software`, `function`, `pod`, `container`, `process`, `storage`, `domain_name`",
         ),
         (
             "relations:\n  - {from: r, kind: contains, to: s}\n  - {from: r, kind: belongs_to, to: s}",
@@ -91,7 +91,7 @@ fn mistakes_in_relations_and_groups() {
         ),
         (
             "relations:\n  - {from: web, kind: calls, to: order-db}\n  - {from: web, kind: 调用, to: order-db}",
-            "F3012 4 `web calls order-db` is declared twice",
+            "F3012 4 `web calls order-db` is declared twice | leave it out, or say with `effect` how hard a fault hits along it",
         ),
         (
             "groups: [{id: g, members: [r, s], need: 3}]",
@@ -427,12 +427,63 @@ fn what_is_said_of_others_must_fit() {
 ",
         &[
             "F3022 3 `pgg` is extended, but nothing declares it | did you mean `pg`?",
-            "F3022 4 `pg` is a database, which cannot become a host | give a type that is a database, or leave the type out",
+            "F3022 4 `pg` is a database, which cannot become a host | use one of `application`, `cache`, `cdn_node`, `database`, `frontend`, `gateway`, `job`, `load_balancer`, `queue`, `redis`, `sentinel`, `service`, `software`, `web_server`, or leave the type out",
             "F3020 6 `owner` of `pg` is given twice, differently",
             "F3022 7 a component has `id` or `extend`, not both | `extend` names the component that it says more about",
             "F3009 8 attribute `max_connections` must be a count, not `many` | use a number in `count`, or text with a unit, like `\"100\"`",
         ],
     );
+}
+
+#[test]
+fn a_file_may_correct_the_type_that_an_import_guessed() {
+    let (snapshot, mistakes) = load(
+        "",
+        "
+components:
+  - {id: proxy, type: service}
+  - {id: web, type: service}
+  - {id: box, type: pod}
+  - {id: thing, type: component}
+  - {extend: proxy, type: gateway}
+  - {extend: web, type: software}
+  - {extend: box, type: service}
+  - {extend: thing, type: host}
+",
+    );
+    assert_eq!(mistakes, ["F3022 9 `box` is a pod, which cannot become a service | give a type that is a pod, or leave the type out"]);
+    let kinds: Vec<&str> = ["proxy", "web", "box", "thing"].map(|name| snapshot.component(id(&snapshot, name)).kind.as_str()).to_vec();
+    assert_eq!(kinds, ["gateway", "software", "pod", "host"]);
+}
+
+#[test]
+fn an_alias_means_one_component() {
+    let topology = "
+components:
+  - {id: a, type: service, name: front}
+  - {id: b, type: service, aliases: [x]}
+  - {id: c, type: service, aliases: [c, own]}
+  - {extend: a, aliases: [x, own]}
+  - {extend: c, aliases: [a, front]}
+  - {extend: front, tier: core}
+";
+    check(
+        "",
+        topology,
+        &[
+            "F3020 6 `own` is an alias of both `c` and `a` | give each alias to one component only",
+            "F3020 6 `x` is an alias of both `b` and `a` | give each alias to one component only",
+            "F3020 7 `a` is an alias of `c`, and the id of another component | give each alias to one component only",
+            "F3020 7 `front` is an alias of `c`, and the name of `a` | give each alias to one component only",
+            "F3022 8 `front` is extended, but nothing declares it | that is another name of `a`: write `extend: a`",
+        ],
+    );
+    let (snapshot, _) = load("", topology);
+    assert_eq!(snapshot.find_named("x"), None);
+    let (message, help) = snapshot.why_not_found("x");
+    assert_eq!(message.to_string(), "several components are called `x`: a, b");
+    assert_eq!(help.map(|help| help.to_string()).as_deref(), Some("name one of them by its id"));
+    assert_eq!(snapshot.why_not_found("frnt").1.map(|help| help.to_string()).as_deref(), Some("did you mean `front`?"));
 }
 
 #[test]
@@ -462,7 +513,7 @@ relations:
         "",
         &format!("{topology}  - {{from: gw, kind: depends_on, to: pay, effect: gone}}\n"),
         &[
-            "F3012 11 `gw depends_on pay` is declared twice",
+            "F3012 11 `gw depends_on pay` is declared twice | leave it out, or say with `effect` how hard a fault hits along it",
             "F3003 11 `effect` cannot be `gone` | use one of `down`, `degraded`, `at_risk`",
         ],
     );

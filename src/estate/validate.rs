@@ -95,6 +95,11 @@ impl<'d> Names<'d> {
         }
     }
 
+    /// Whether an id refers to something, or to what is wrong and reported already.
+    pub fn has(&self, id: &str) -> bool {
+        !matches!(self.find(id), Found::Nothing)
+    }
+
     /// Where an id was first declared.
     fn first_place(&self, id: &str) -> Option<Place> {
         match self.find_component(id).and_then(|at| self.component(at)) {
@@ -414,7 +419,12 @@ impl<'r, 'a> Check<'r, 'a> {
             let id = |at: ComponentId| self.names.component(at).map_or("", |component| component.id.as_str());
             let kind = self.model.relations.values().nth(usize::from(edge.kind.0)).map_or("", |kind| kind.name.as_str());
             let message = text!("`{} {} {}` is declared twice", id(edge.from), kind, id(edge.to));
-            let report = Diagnostic::warning(Code::DUPLICATE_RELATION, place, message).label("declared again");
+            let help = if self.effect(again).is_some() {
+                text!("the first `effect` counts: give it once")
+            } else {
+                text!("leave it out, or say with `effect` how hard a fault hits along it")
+            };
+            let report = Diagnostic::warning(Code::DUPLICATE_RELATION, place, message).label("declared again").help(help);
             self.complaints.push(match self.place(first) {
                 Some(first) => report.related(first, "first declared here"),
                 None => report,

@@ -46,12 +46,18 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
 
 fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Entity<'s>> {
     let mut entities: BTreeMap<Reference, Entity<'s>> = BTreeMap::new();
+    let mut pages = Pages::default();
     for source in sources {
         let documents = builder.documents(source);
         if documents.is_empty() {
             continue;
         }
         let mut found = false;
+        let mut failures = Vec::new();
+        for (document, number) in documents.iter().zip(1..) {
+            pages.add(document, &source.name);
+            failures.extend(tree::text(document, &["error", "message"]).map(|said| (number, said)));
+        }
         let lists = documents.into_iter().flat_map(|document| match document {
             Value::Array(items) => items,
             Value::Object(mut map) if map.contains_key("items") => match map.remove("items") {
@@ -81,9 +87,48 @@ fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Entity<'
         }
         if !found {
             builder.fail_foreign(&source.name);
+            continue;
+        }
+        for (number, said) in failures {
+            builder.skip(format!("answer {number}"), format!("it is an error: {said}"), &source.name);
         }
     }
+    pages.report(builder);
     entities.into_values().collect()
+}
+
+/// Answers that are one page of many: `/entities/by-query` says how many entities there are, and where the next page begins.
+#[derive(Default)]
+struct Pages<'s> {
+    total: usize,
+    seen: usize,
+    /// Whether a page is the last one.
+    ends: bool,
+    source: Option<&'s str>,
+}
+
+impl<'s> Pages<'s> {
+    fn add(&mut self, document: &Value, source: &'s str) {
+        if document.get("totalItems").is_none() && document.get("pageInfo").is_none() {
+            return;
+        }
+        let total = document.get("totalItems").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
+        self.total = self.total.max(total.unwrap_or(0));
+        self.seen += tree::list(document, &["items"]).len();
+        self.ends |= tree::text(document, &["pageInfo", "nextCursor"]).is_none();
+        self.source = self.source.or(Some(source));
+    }
+
+    fn report(self, builder: &mut Builder<'_>) {
+        let Some(source) = self.source else { return };
+        let why = "one page of several: save the others too, or ask `/api/catalog/entities`, which answers all";
+        let missing = self.total.saturating_sub(self.seen);
+        if missing > 0 {
+            builder.skip(format!("{missing} of {} entities", self.total), why, source);
+        } else if self.total == 0 && !self.ends {
+            builder.skip("more entities", why, source);
+        }
+    }
 }
 
 fn component(builder: &mut Builder<'_>, entity: &Entity<'_>, id: &str) {

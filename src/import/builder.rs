@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use diag::{Text, text};
-use estate::{AttributeDef, AttributeKind, BUSINESS_LINE, Fills, LabelRules, Member, Model, ROOT_TYPE, Tag, Tier, Written};
+use estate::{AttributeDef, AttributeKind, BUSINESS_LINE, Fills, LabelRules, Member, Model, ROOT_TYPE, State, Tag, Tier, Written};
 
-use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Imported, Kind, Skipped, Source, tree};
+use super::{Beside, Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Imported, Kind, Skipped, Source, tree};
 
 pub(super) struct Builder<'m> {
     kind: Kind,
     model: &'m Model,
     labels: &'m LabelRules,
+    /// Of Kubernetes objects that name none.
+    namespace: Option<&'m str>,
     components: BTreeMap<String, DeclaredComponent>,
     /// Other components that relations may end at: types by id.
     known: BTreeMap<String, String>,
@@ -27,11 +29,13 @@ pub(super) struct Builder<'m> {
 }
 
 impl<'m> Builder<'m> {
-    pub(super) fn new(kind: Kind, model: &'m Model, known: BTreeMap<String, String>, labels: &'m LabelRules) -> Self {
+    pub(super) fn new(kind: Kind, model: &'m Model, beside: Beside<'m>) -> Self {
+        let Beside { known, labels, namespace } = beside;
         Self {
             kind,
             model,
             labels,
+            namespace,
             known,
             components: BTreeMap::new(),
             relations: BTreeMap::new(),
@@ -77,6 +81,10 @@ impl<'m> Builder<'m> {
 
     pub(super) fn skip(&mut self, what: impl Into<String>, why: impl Into<String>, source: &str) {
         self.skipped.insert(Skipped { what: what.into(), why: why.into(), source: source.to_owned() });
+    }
+
+    pub(super) fn namespace(&self) -> Option<&'m str> {
+        self.namespace
     }
 
     pub(super) fn has(&self, id: &str) -> bool {
@@ -163,8 +171,13 @@ impl<'m> Builder<'m> {
 
     /// Adds a relation; it is checked at the end, when all components are known.
     pub(super) fn relate(&mut self, from: &str, kind: &str, to: &str, source: &str) {
+        self.relate_with(from, kind, to, None, source);
+    }
+
+    /// The same with how hard it hits.
+    pub(super) fn relate_with(&mut self, from: &str, kind: &str, to: &str, effect: Option<State>, source: &str) {
         let (from, kind, to) = (from.to_owned(), kind.to_owned(), to.to_owned());
-        let relation = DeclaredRelation { from, kind, to, ..DeclaredRelation::default() };
+        let relation = DeclaredRelation { from, kind, to, effect, ..DeclaredRelation::default() };
         self.relations.entry(relation).or_insert_with(|| source.to_owned());
     }
 
@@ -259,12 +272,22 @@ impl<'m> Builder<'m> {
 
     fn good_relations(&mut self, groups: &[DeclaredGroup]) -> Vec<DeclaredRelation> {
         let groups: BTreeMap<&str, &DeclaredGroup> = groups.iter().map(|group| (group.id.as_str(), group)).collect();
-        let mut good = BTreeSet::new();
+        let mut good: BTreeMap<(String, String, String), DeclaredRelation> = BTreeMap::new();
         for (mut relation, source) in std::mem::take(&mut self.relations) {
             match self.objection(&relation, &groups) {
                 Ok(kind) => {
                     relation.kind = kind;
-                    good.insert(relation);
+                    let key = (relation.from.clone(), relation.kind.clone(), relation.to.clone());
+                    match good.get(&key).and_then(|known| Some((known.effect?, relation.effect?))) {
+                        Some((known, effect)) if known != effect => {
+                            let what = format!("`{}` {} `{}` with the effect `{}`", key.0, key.1, key.2, effect.name());
+                            self.skip(what, format!("declared twice; the effect `{}` is used", known.name()), &source);
+                        }
+                        Some(_) => {}
+                        // What says an effect says more.
+                        None if relation.effect.is_some() || !good.contains_key(&key) => drop(good.insert(key, relation)),
+                        None => {}
+                    }
                 }
                 Err(why) => {
                     let what = format!("`{}` {} `{}`", relation.from, relation.kind, relation.to);
@@ -272,7 +295,7 @@ impl<'m> Builder<'m> {
                 }
             }
         }
-        good.into_iter().collect()
+        good.into_values().collect()
     }
 
     /// The canonical name of the relation's kind, or why it is not allowed.

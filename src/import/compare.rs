@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use estate::State;
+
 use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Skipped};
 
 /// The difference of what two imports declare, by id. Groups count like components.
@@ -13,6 +15,8 @@ pub struct Report {
     pub gone: Vec<String>,
     pub unchanged: usize,
     pub relations_added: Vec<DeclaredRelation>,
+    /// Each with what changed.
+    pub relations_changed: Vec<(DeclaredRelation, Vec<String>)>,
     pub relations_gone: Vec<DeclaredRelation>,
     pub relations_unchanged: usize,
     /// Components that nothing leads to or from: no relation, no group.
@@ -27,6 +31,7 @@ impl Report {
             && self.changed.is_empty()
             && self.gone.is_empty()
             && self.relations_added.is_empty()
+            && self.relations_changed.is_empty()
             && self.relations_gone.is_empty()
     }
 }
@@ -54,7 +59,13 @@ pub fn compare(old: &Declared, new: &Declared) -> Report {
     };
     report.relations_added = missing(&is, &was);
     report.relations_gone = missing(&was, &is);
-    report.relations_unchanged = is.len() - report.relations_added.len();
+    for (key, relation) in &is {
+        let changes = was.get(key).map(|known| differences(&relation_words(known), &relation_words(relation))).unwrap_or_default();
+        if !changes.is_empty() {
+            report.relations_changed.push(((*relation).clone(), changes));
+        }
+    }
+    report.relations_unchanged = is.len() - report.relations_added.len() - report.relations_changed.len();
     report
 }
 
@@ -90,10 +101,17 @@ fn component_words(component: &DeclaredComponent) -> BTreeMap<String, String> {
             words.insert(key.to_owned(), value.clone());
         }
     }
+    if !component.aliases.is_empty() {
+        words.insert("aliases".to_owned(), component.aliases.join(", "));
+    }
     for (name, value) in &component.attributes {
         words.insert(format!("attribute `{name}`"), value.to_string());
     }
     words
+}
+
+fn relation_words(relation: &DeclaredRelation) -> BTreeMap<String, String> {
+    relation.effect.map(State::name).into_iter().map(|word| ("effect".to_owned(), word.to_owned())).collect()
 }
 
 fn group_words(group: &DeclaredGroup) -> BTreeMap<String, String> {

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::builder::Builder;
 use super::compose_extends::{Entry, beside, extended, included};
+use super::hosts::hosts;
+use super::telemetry::Telemetry;
 use super::{DeclaredComponent, Source, Written, guess, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
@@ -37,14 +39,49 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
         }
     }
     let services = extended(builder, &entries, &files);
-    let project = Project { aliases: aliases(&services), variables: filled, env_files };
+    let mut project = Project { aliases: aliases(&services), variables: filled, env_files, ..Project::default() };
+    project.left = inactive(&services, &project.variables);
     let names: BTreeSet<&str> = services.iter().map(|(name, _, _)| name.as_str()).collect();
-    for name in names {
+    for name in &names {
+        let image = last(&services, name, &["image"]).map(|image| fill(&image, &project.variables)).unwrap_or_default();
+        if replicas(&services, name, &project.variables).is_some_and(|number| number < 1.0) {
+            project.left.entry((*name).to_owned()).or_insert("it is scaled to zero");
+        }
+        project.telemetry.insert((*name).to_owned(), Telemetry::of(&image, name));
+    }
+    for name in names.into_iter().filter(|name| !project.left.contains_key(*name)) {
         project.component(builder, name, &services);
     }
     for (name, service, source) in &services {
-        project.relations(builder, name, service, source);
+        match project.left.get(name) {
+            Some(why) => builder.skip(format!("service `{name}`"), *why, source),
+            None => project.relations(builder, name, service, source),
+        }
     }
+}
+
+/// The services of profiles that are not active. Without a profile, a service always runs.
+fn inactive(services: &[Entry<'_>], variables: &BTreeMap<String, String>) -> BTreeMap<String, &'static str> {
+    let active: BTreeSet<&str> = variables.get("COMPOSE_PROFILES").map(|text| text.split(',').map(str::trim).collect()).unwrap_or_default();
+    let mut profiles: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (name, service, _) in services {
+        let own = tree::list(service, &["profiles"]).iter().filter_map(tree::scalar).map(|profile| fill(&profile, variables));
+        profiles.entry(name).or_default().extend(own);
+    }
+    let runs = |own: &BTreeSet<String>| own.is_empty() || active.contains("*") || own.iter().any(|one| active.contains(one.as_str()));
+    let idle = profiles.into_iter().filter(|(_, own)| !runs(own));
+    idle.map(|(name, _)| (name.to_owned(), "none of its `profiles` is in `COMPOSE_PROFILES` of `.env`")).collect()
+}
+
+/// What the last file that says it says of a service.
+fn last(services: &[Entry<'_>], name: &str, path: &[&str]) -> Option<String> {
+    services.iter().rev().filter(|(one, _, _)| one == name).find_map(|(_, service, _)| tree::text(service, path))
+}
+
+/// How many containers of a service run, if the files say so.
+fn replicas(services: &[Entry<'_>], name: &str, variables: &BTreeMap<String, String>) -> Option<f64> {
+    let said = last(services, name, &["deploy", "replicas"]).or_else(|| last(services, name, &["scale"]))?;
+    fill(&said, variables).parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 /// The value of a label or an annotation of a service, given as a map or as a list of `NAME=value`.
@@ -63,6 +100,11 @@ fn tagged(service: &Value, tag: &Tag) -> Option<String> {
         let labels = tree::entries(service, place);
         labels.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| tree::scalar(value)).or_else(listed)
     })
+}
+
+/// Whether a service waits until another one has done its work.
+fn awaits_end(qualifier: &Value) -> bool {
+    tree::text(qualifier, &["condition"]).as_deref() == Some("service_completed_successfully")
 }
 
 /// An environment file: `.env`, `shop.env`, `.env.local`.
@@ -127,41 +169,59 @@ fn aliases(services: &[Entry<'_>]) -> BTreeMap<String, String> {
     aliases
 }
 
+#[derive(Default)]
 struct Project {
     aliases: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
     /// By name of the file.
     env_files: BTreeMap<String, Vec<(String, String)>>,
+    /// Services that do not run, with the reason.
+    left: BTreeMap<String, &'static str>,
+    /// By name of the service.
+    telemetry: BTreeMap<String, Telemetry>,
 }
 
 impl Project {
     /// A service, whose parts may be in several files; later files win.
     fn component(&self, builder: &mut Builder<'_>, name: &str, services: &[Entry<'_>]) {
         let parts: Vec<&Entry<'_>> = services.iter().filter(|(one, _, _)| one == name).collect();
-        let last = |path: &[&str]| parts.iter().rev().find_map(|(_, service, _)| tree::text(service, path));
-        let image = last(&["image"]).map(|image| fill(&image, &self.variables)).unwrap_or_default();
+        let image = last(services, name, &["image"]).map(|image| fill(&image, &self.variables)).unwrap_or_default();
         let guess = guess::workload(&image, name);
         let mut attributes = BTreeMap::new();
         if let Some(engine) = guess.engine {
             attributes.insert("engine".to_owned(), Written::Text(engine.to_owned()));
         }
-        let replicas = last(&["deploy", "replicas"]).or_else(|| last(&["scale"]));
-        let replicas = replicas.and_then(|text| fill(&text, &self.variables).parse::<f64>().ok());
-        if let Some(replicas) = replicas.filter(|replicas| replicas.is_finite() && *replicas > 1.0) {
+        if let Some(replicas) = replicas(services, name, &self.variables).filter(|replicas| *replicas > 1.0) {
             attributes.insert("replicas".to_owned(), Written::Number(replicas));
         }
         let source = parts.first().map_or("", |part| part.2);
-        let component = DeclaredComponent { id: name.to_owned(), kind: guess.kind.to_owned(), attributes, ..DeclaredComponent::default() };
+        let kind = if guess.kind == "service" && self.ends(name, services) { "job" } else { guess.kind };
         let value = |tag: &Tag| parts.iter().rev().find_map(|(_, service, _)| tagged(service, tag));
         let value = |tag: &Tag| value(tag).map(|value| fill(&value, &self.variables));
+        let label = |name: &str| value(&Tag::Label(name.to_owned()));
+        let component = DeclaredComponent {
+            id: name.to_owned(),
+            kind: kind.to_owned(),
+            owner: label("owner").or_else(|| label("team")),
+            environment: label("environment").or_else(|| label("env")),
+            attributes,
+            ..DeclaredComponent::default()
+        };
         builder.add_labelled(component, true, value, source);
+    }
+
+    /// Whether all who depend on a service wait for its end.
+    fn ends(&self, name: &str, services: &[Entry<'_>]) -> bool {
+        let needs = services.iter().flat_map(|(_, service, _)| tree::entries(service, &["depends_on"]));
+        let mut needs = needs.filter(|(target, _)| self.aliases.get(*target).is_some_and(|of| of == name)).peekable();
+        needs.peek().is_some() && needs.all(|(_, qualifier)| awaits_end(qualifier))
     }
 
     fn relations(&self, builder: &mut Builder<'_>, name: &str, service: &Value, source: &str) {
         let mut named: Vec<String> = tree::list(service, &["depends_on"]).iter().filter_map(tree::scalar).collect();
         let mut soft = BTreeSet::new();
         for (target, qualifier) in tree::entries(service, &["depends_on"]) {
-            if tree::text(qualifier, &["condition"]).as_deref() == Some("service_completed_successfully") {
+            if awaits_end(qualifier) {
                 let why = "a job runs to completion; nothing depends on it";
                 builder.skip(format!("`{name}` depends_on `{target}`"), why, source);
                 continue;
@@ -193,23 +253,34 @@ impl Project {
         let kind = |target: &str| if soft.contains(target) { "calls" } else { "depends_on" };
         for target in named {
             match self.aliases.get(&target) {
-                Some(target) => builder.relate(name, kind(target), target, source),
+                // Who names it outright, even a collector, means it.
+                Some(target) => match self.needs_not(name, target, "", Some(true), None) {
+                    Some(why) => builder.skip(format!("`{name}` depends_on `{target}`"), why, source),
+                    None => builder.relate(name, kind(target), target, source),
+                },
                 None => builder.skip(format!("`{name}` depends_on `{target}`"), "no such service in the files", source),
             }
         }
         let mut settings = self.files_of(builder, name, service, source);
         settings.extend(self.settings(service));
         for (setting, value) in settings {
-            for host in guess::hosts(&setting, &value) {
-                let Some(target) = self.aliases.get(&host).filter(|target| *target != name) else { continue };
-                if guess::is_telemetry(&setting) {
-                    let why = "telemetry target: not needed to serve requests";
-                    builder.skip(format!("`{name}` depends_on `{target}` (`{setting}`)"), why, source);
-                } else {
-                    builder.relate(name, kind(target), target, source);
+            for host in hosts(&setting, &value) {
+                let Some(target) = self.aliases.get(&host.name).filter(|target| *target != name) else { continue };
+                match self.needs_not(name, target, &setting, None, host.port) {
+                    None => builder.relate(name, kind(target), target, source),
+                    Some(why) => {
+                        let setting = if setting.is_empty() { String::new() } else { format!(" (`{setting}`)") };
+                        builder.skip(format!("`{name}` depends_on `{target}`{setting}"), why, source);
+                    }
                 }
             }
         }
+    }
+
+    /// Why a service does not need what it names.
+    fn needs_not(&self, name: &str, target: &str, setting: &str, sends: Option<bool>, port: Option<u16>) -> Option<&'static str> {
+        let of = |name: &str| self.telemetry.get(name).copied().unwrap_or_default();
+        self.left.get(target).copied().or_else(|| of(name).needs_not(of(target), setting, sends, port))
     }
 
     /// What the files of `env_file` say.

@@ -1,6 +1,4 @@
-//! What images and names say about a component's type, and which hosts a setting names.
-
-use std::collections::BTreeSet;
+//! What images and names say about a component's type.
 
 /// A type and, where there is one, the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,81 +128,7 @@ fn from_words(text: &str, fronts: bool) -> Option<Guess> {
     front.map(|&(_, kind)| Guess { kind, engine: None })
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words of an image or a name, in lower case.
+pub(super) fn words(text: &str) -> Vec<String> {
     text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-/// Settings about traces, metrics and logs: a service that cannot send them still serves.
-pub(super) fn is_telemetry(setting: &str) -> bool {
-    ["OTEL_", "JAEGER_", "ZIPKIN_", "DD_", "NEW_RELIC_", "ELASTIC_APM_", "SW_AGENT_", "STATSD_"].iter().any(|p| setting.starts_with(p))
-}
-
-/// Endings of the names of settings whose whole value is a host.
-const HOST_SETTINGS: [&str; 18] = [
-    "HOST",
-    "HOSTS",
-    "HOSTNAME",
-    "ADDR",
-    "ADDRS",
-    "ADDRESS",
-    "ADDRESSES",
-    "URL",
-    "URI",
-    "ENDPOINT",
-    "ENDPOINTS",
-    "SERVER",
-    "SERVERS",
-    "BROKERS",
-    "BROKER",
-    "SERVICE",
-    "DOMAIN",
-    "DSN",
-];
-
-/// The hosts that the value of a setting names: `http://host/`, `host:port`, `host=name;`, or, if the setting's own name says
-/// that it is a host, the value as it is.
-pub(super) fn hosts(setting: &str, value: &str) -> Vec<String> {
-    let mut found = BTreeSet::new();
-    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    // `scheme://user:password@host:port/path`
-    let mut rest = value;
-    while let Some((_, after)) = rest.split_once("://") {
-        let authority = after.split(['/', '?', '#', ',', ';', ' ', '"', '\'', ')']).next().unwrap_or("");
-        let host = authority.rsplit('@').next().unwrap_or("").split(':').next().unwrap_or("");
-        found.insert(host.to_owned());
-        rest = after;
-    }
-    // `host:port`, anywhere: `tcp(db:3306)`, `a:9092,b:9092`
-    let pieces: Vec<&str> = value.split(|c: char| !(is_host(c) || c == ':' || c == '@')).collect();
-    for piece in pieces {
-        let piece = piece.rsplit('@').next().unwrap_or(piece);
-        let parts: Vec<&str> = piece.split(':').collect();
-        if let [host, port] = parts.as_slice()
-            && (1..=5).contains(&port.len())
-            && port.chars().all(|c| c.is_ascii_digit())
-        {
-            found.insert((*host).to_owned());
-        }
-    }
-    // `Host=db;Username=x`, `host=db port=5432`, `--server=db`
-    for pair in value.split([';', ' ', '&', '?']) {
-        if let Some((key, host)) = pair.split_once('=') {
-            let key = key.trim_start_matches('-').to_lowercase();
-            if ["host", "server", "hostname", "data source", "bootstrap.servers"].contains(&key.as_str()) {
-                host.split(',').for_each(|one| {
-                    found.insert(one.split(':').next().unwrap_or("").to_owned());
-                });
-            }
-        }
-    }
-    let upper = setting.to_uppercase();
-    if upper.rsplit(['_', '.', '-']).next().is_some_and(|last| HOST_SETTINGS.contains(&last)) {
-        value.split([',', ';', ' ']).for_each(|one| {
-            found.insert(one.trim().to_owned());
-        });
-    }
-    let good = |host: &String| {
-        !host.is_empty() && host.chars().all(is_host) && host.chars().any(|c| c.is_ascii_alphabetic()) && host != "localhost"
-    };
-    found.into_iter().filter(good).collect()
 }

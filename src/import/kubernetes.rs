@@ -3,6 +3,7 @@
 //! A workload is a component. A Service of the same name that selects it alone is the same component. A Service over pods of owners
 //! that are not imported stands for them; any other Service is a load balancer that points to what it selects. What a Service
 //! selects makes the redundancy, whoever owns it. A Job, or a `CronJob` with all its runs, is a component that nothing depends on.
+//! What makes pods and is not in the files is made from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +11,24 @@ use estate::Tag;
 use serde_json::Value;
 
 use super::builder::Builder;
+use super::hosts::{Host, hosts};
 use super::kubernetes_objects::{Class, Key, Object, collect, ids};
 use super::kubernetes_settings::{Maps, Told};
 use super::selectors::{main_container, quantity, required, selects};
-use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, tree};
+use super::telemetry::Telemetry;
+use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, owners, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
-    let objects = collect(builder, sources);
+    let mut objects = collect(builder, sources);
+    owners::complete(builder, &mut objects);
+    objects.retain_mut(|object| {
+        let Some(why) = object.idle() else { return true };
+        builder.skip(object.words(), why, object.source);
+        // A pod still says what those are like that its Service selects.
+        object.class = Class::Template;
+        object.kind == "Pod"
+    });
+    objects.sort_by_key(Object::key);
     let cluster = Cluster::new(&objects);
     for object in &objects {
         match object.class {
@@ -151,6 +163,17 @@ impl<'o> Cluster<'o> {
         }
     }
 
+    /// The Service that a host name refers to wherever it is read: `service.namespace`, `service.namespace.svc`, or a pod of that.
+    fn whole_host(&self, host: &str) -> Option<&'o Object<'o>> {
+        let parts: Vec<&str> = host.split('.').collect();
+        match parts.as_slice() {
+            [service, namespace] | [service, namespace, "svc", ..] | [_, service, namespace, "svc", ..] => {
+                self.find("Service", namespace, service)
+            }
+            _ => None,
+        }
+    }
+
     fn workload(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
         let id = self.id(object);
         let mut component = software(object, &id, &image(object));
@@ -163,7 +186,7 @@ impl<'o> Cluster<'o> {
         self.claims(builder, object, &id);
         self.settings(builder, object, &id);
         let of_job = |pod: &Object<'_>| pod.job().is_some_and(|job| self.by_key.contains_key(&job));
-        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && selects(object.selector(), pod.pod_labels()) && !of_job(pod);
+        let selected = |pod: &&&Object<'_>| pod.is(Class::Pod) && object.makes(pod) && !of_job(pod);
         let mut pods: Vec<&Object<'_>> = self.place(&object.namespace).iter().filter(selected).copied().collect();
         // Of a Service that is one with the workload, all pods count.
         if one {
@@ -189,29 +212,41 @@ impl<'o> Cluster<'o> {
     fn settings(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         let none = Maps::new();
         let told = Told::of(object.pod(), self.maps.get(object.namespace.as_str()).unwrap_or(&none));
-        let mut asked: BTreeSet<(&str, String)> = told.awaited.iter().map(|host| ("", host.clone())).collect();
-        for (name, value) in &told.settings {
-            asked.extend(guess::hosts(name, value).into_iter().map(move |host| (name.as_str(), host)));
+        let waits = told.awaited.iter().map(|host| Host { name: host.clone(), port: None, bare: false });
+        let mut asked: BTreeSet<(&str, Option<bool>, Host)> = waits.map(|host| ("", None, host)).collect();
+        for setting in &told.settings {
+            let named = hosts(&setting.name, &setting.value);
+            asked.extend(named.into_iter().map(move |host| (setting.name.as_str(), setting.sends, host)));
         }
-        for (name, host) in &asked {
-            let Some(service) = self.host(host, &object.namespace) else { continue };
+        let own = Telemetry::of(&image(object), &object.name);
+        for (name, sends, host) in asked {
+            let found = if host.bare { self.whole_host(&host.name) } else { self.host(&host.name, &object.namespace) };
+            let Some(service) = found else { continue };
             let target = self.id(service);
             // A Service in front of the pods themselves is no other's. Those of a job answer nobody, whatever their labels.
             let before = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());
-            let own = before && !object.is(Class::Job);
-            if own || target == id {
+            if (before && !object.is(Class::Job)) || target == id {
                 continue;
             }
-            if guess::is_telemetry(name) {
-                let why = "telemetry target: not needed to serve requests";
-                builder.skip(format!("`{id}` depends_on `{target}` (`{name}`)"), why, object.source);
-            } else {
-                builder.relate(id, "depends_on", &target, object.source);
+            match own.needs_not(self.telemetry(service), name, sends, host.port) {
+                None => builder.relate(id, "depends_on", &target, object.source),
+                Some(why) => {
+                    let setting = if name.is_empty() { String::new() } else { format!(" (`{name}`)") };
+                    builder.skip(format!("`{id}` depends_on `{target}`{setting}"), why, object.source);
+                }
             }
         }
         for (what, why) in &told.missed {
             builder.skip(format!("{what} of `{id}`"), *why, object.source);
         }
+    }
+
+    /// What a Service and those behind it have to do with telemetry.
+    fn telemetry(&self, service: &Object<'_>) -> Telemetry {
+        let none = Backends::default();
+        let behind = self.backends.get(&service.key()).unwrap_or(&none);
+        let ends = behind.workloads.iter().chain(&behind.pods).chain(&behind.templates);
+        ends.map(|end| Telemetry::of(&image(end), &end.name)).fold(Telemetry::of("", &service.name), Telemetry::or)
     }
 
     /// The volume claims of a workload or a pod.
@@ -306,8 +341,8 @@ impl<'o> Cluster<'o> {
         component.attributes.extend(self.protection(object, &behind.pods));
         let value = |tag: &Tag| object.tag(tag).or_else(|| makers().find_map(|maker| maker.tag(tag)));
         builder.add_labelled(component, true, value, object.source);
-        for template in templates() {
-            // Not those of pods: each may have its own.
+        // Not those of pods: each may have its own.
+        for template in templates().filter(|one| one.kind != "Pod") {
             self.claims(builder, template, id);
         }
         for maker in makers() {
@@ -408,13 +443,13 @@ impl<'o> Cluster<'o> {
     }
 }
 
-/// Pods that no workload of their namespace selects.
+/// Pods of no workload of their namespace.
 fn lone(by_place: &BTreeMap<&str, Vec<&Object<'_>>>) -> BTreeSet<Key> {
     let mut lone = BTreeSet::new();
     for place in by_place.values() {
-        let workloads: Vec<&Value> = place.iter().filter(|one| one.is(Class::Workload)).map(|one| one.selector()).collect();
+        let workloads: Vec<&Object<'_>> = place.iter().filter(|one| one.is(Class::Workload)).copied().collect();
         for pod in place.iter().filter(|one| one.is(Class::Pod)) {
-            if !workloads.iter().any(|selector| selects(selector, pod.pod_labels())) {
+            if !workloads.iter().any(|workload| workload.makes(pod)) {
                 lone.insert(pod.key());
             }
         }

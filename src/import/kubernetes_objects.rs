@@ -27,7 +27,7 @@ pub(super) enum Class {
     Job,
     /// A Job that a `CronJob` made: a part of it.
     Run,
-    /// An object that is not imported but makes pods, whatever it is: it says what its pods are like.
+    /// An object that is not imported but makes pods, whatever it is: it says what its pods are like. A pod that cannot serve, too.
     Template,
 }
 
@@ -96,7 +96,22 @@ pub(super) struct Object<'s> {
     pub name: String,
     pub value: Value,
     pub source: &'s str,
+    /// It is not in the files: what it made says that it is there.
+    pub made: bool,
 }
+
+/// Reasons to wait that a container which serves does not have.
+const BROKEN: [&str; 9] = [
+    "CrashLoopBackOff",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "PostStartHookError",
+];
 
 impl Object<'_> {
     pub(super) fn key(&self) -> Key {
@@ -105,7 +120,7 @@ impl Object<'_> {
 
     /// The pod that it makes, or that it is.
     pub(super) fn pod(&self) -> &Value {
-        if self.is(Class::Pod) {
+        if self.kind == "Pod" {
             return &self.value;
         }
         let scheduled = || tree::at(&self.value, &["spec", "jobTemplate", "spec", "template"]);
@@ -169,14 +184,46 @@ impl Object<'_> {
         Some((tree::text(owner, &["kind"])?, tree::text(owner, &["name"])?))
     }
 
-    fn words(&self) -> String {
+    /// Why it stands in for no other, although it is there: a pod that cannot serve, a run that is over.
+    pub(super) fn idle(&self) -> Option<String> {
+        if self.is(Class::Run) && self.holds("Complete", "True") {
+            return Some(COMPLETE.to_owned());
+        }
+        if !self.is(Class::Pod) || self.holds("Ready", "True") {
+            return None;
+        }
+        let containers =
+            ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|part| tree::list(&self.value, &["status", part]));
+        let mut reasons = containers.filter_map(|one| tree::text(one, &["state", "waiting", "reason"]));
+        let broken = reasons.find(|reason| BROKEN.contains(&reason.as_str())).map(|reason| format!("the pod cannot serve: {reason}"));
+        let pending = tree::text(&self.value, &["status", "phase"]).as_deref() == Some("Pending");
+        let placed = !self.holds("PodScheduled", "False");
+        let waits = if placed { "the pod has not started" } else { "the pod cannot be scheduled" };
+        broken.or_else(|| pending.then(|| waits.to_owned()))
+    }
+
+    /// Whether a cluster says it, not a manifest.
+    fn lives(&self) -> bool {
+        tree::text(&self.value, &["metadata", "uid"]).is_some() || !tree::entries(&self.value, &["status"]).is_empty()
+    }
+
+    /// Whether a condition of its status has this value.
+    fn holds(&self, condition: &str, value: &str) -> bool {
+        let said = |one: &Value, field: &str| tree::text(one, &[field]);
+        let conditions = tree::list(&self.value, &["status", "conditions"]);
+        conditions.iter().any(|one| said(one, "type").as_deref() == Some(condition) && said(one, "status").as_deref() == Some(value))
+    }
+
+    pub(super) fn words(&self) -> String {
         format!("{} `{}`", self.kind, self.name)
     }
 }
 
 /// All objects of all files that matter and live, each once, sorted.
 pub(super) fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> Vec<Object<'s>> {
-    let mut objects = Vec::new();
+    let given = builder.namespace().map(str::to_owned);
+    let mut objects: Vec<Object<'s>> = Vec::new();
+    let (mut unnamed, mut elsewhere) = (Vec::new(), false);
     for source in sources {
         let documents = builder.documents(source);
         if documents.is_empty() {
@@ -190,14 +237,38 @@ pub(super) fn collect<'s>(builder: &mut Builder<'_>, sources: &'s [Source]) -> V
         for (what, why) in flat.unread {
             builder.skip(what, why, &source.name);
         }
-        objects.extend(flat.objects.into_iter().filter_map(|value| object(builder, value, &source.name)));
+        let named = namespaces(&flat.objects);
+        elsewhere |= named.iter().any(|name| name != "default");
+        let usual = given.clone().or_else(|| Some(named).filter(|named| named.len() == 1).and_then(|mut named| named.pop_first()));
+        let before = objects.len();
+        let mut values = flat.objects;
+        if let Some(given) = &given {
+            values.iter_mut().for_each(|value| give_namespace(value, given));
+        }
+        let usual_or_default = usual.as_deref().unwrap_or("default");
+        objects.extend(values.into_iter().filter_map(|value| object(builder, value, usual_or_default, &source.name)));
+        let of_none = |object: &&Object<'_>| !object.is(Class::Node) && tree::text(&object.value, &["metadata", "namespace"]).is_none();
+        let count = objects.iter().skip(before).filter(|object| object.class.stands()).filter(of_none).count();
+        if usual.is_none() && count > 0 {
+            unnamed.push((count, source.name.as_str()));
+        }
     }
-    // Stable: of two with one key, the one of the first file stays.
-    objects.sort_by_key(Object::key);
+    for (count, source) in unnamed.into_iter().filter(|_| elsewhere) {
+        let why = "they name none and count as `default`, while others name theirs; give it with `--namespace NAME`";
+        builder.skip(format!("the namespace of {count} objects"), why, source);
+    }
+    // Stable: of two with one key, that of the cluster stays, else the one of the first file.
+    objects.sort_by_key(|object| (object.key(), !object.lives()));
     let mut seen = BTreeSet::new();
+    let mut living = BTreeSet::new();
     objects.retain(|object| {
-        let first = seen.insert(object.key());
-        if !first {
+        let key = object.key();
+        let first = seen.insert(key.clone());
+        if first {
+            living.extend(Some(key).filter(|_| object.lives()));
+        } else if living.contains(&key) && !object.lives() {
+            builder.skip(object.words(), "declared twice; that of the cluster is used", object.source);
+        } else {
             builder.skip(object.words(), "declared twice; the first is used", object.source);
         }
         first
@@ -256,8 +327,24 @@ impl Flat {
     }
 }
 
-/// An object that matters. What is left out is said, unless nothing could depend on it.
-fn object<'s>(builder: &mut Builder<'_>, value: Value, source: &'s str) -> Option<Object<'s>> {
+/// The namespaces that the objects of a file name. If it is one, those that name none are of it too, as charts name it in some of their
+/// templates only. In `kube-system` they merely ask for rights.
+fn namespaces(objects: &[Value]) -> BTreeSet<String> {
+    let named = objects.iter().filter_map(|value| tree::text(value, &["metadata", "namespace"]));
+    named.filter(|name| name != "kube-system").collect()
+}
+
+/// The namespace that the user says, if an object names none.
+fn give_namespace(value: &mut Value, given: &str) {
+    if tree::text(value, &["metadata", "namespace"]).is_none()
+        && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+    {
+        metadata.insert("namespace".to_owned(), Value::from(given));
+    }
+}
+
+/// An object that matters. What is left out is said, unless nothing could depend on it. `usual`: the namespace, if it names none.
+fn object<'s>(builder: &mut Builder<'_>, value: Value, usual: &str, source: &'s str) -> Option<Object<'s>> {
     let bare = tree::text(&value, &["kind"]).unwrap_or_default();
     let Some(name) = tree::text(&value, &["metadata", "name"]) else {
         builder.skip(format!("a `{bare}`"), "it has no name", source);
@@ -273,11 +360,11 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, source: &'s str) -> Optio
     let known = KINDS.iter().find(|(kind, groups, _)| *kind == bare && is_of(groups)).map(|(_, _, class)| *class);
     let unscoped = known == Some(Class::Node);
     let namespace = tree::text(&value, &["metadata", "namespace"]).filter(|_| !unscoped);
-    let namespace = namespace.unwrap_or_else(|| if unscoped { String::new() } else { "default".to_owned() });
+    let namespace = namespace.unwrap_or_else(|| if unscoped { String::new() } else { usual.to_owned() });
     let foreign = group.filter(|group| known.is_none() && !group.is_empty());
     let kind = foreign.map_or_else(|| bare.clone(), |group| format!("{bare}.{group}"));
     let class = known.unwrap_or(Class::Template);
-    let object = Object { class, kind, namespace, name, value, source };
+    let object = Object { class, kind, namespace, name, value, source, made: false };
     if let Some(why) = ended(&object) {
         builder.skip(object.words(), why, source);
         return None;
@@ -290,6 +377,8 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, source: &'s str) -> Optio
     Some(object)
 }
 
+const COMPLETE: &str = "the job is complete";
+
 /// Why an object does not live any more.
 fn ended(object: &Object<'_>) -> Option<String> {
     let status = |key: &str| tree::text(&object.value, &["status", key]);
@@ -300,17 +389,17 @@ fn ended(object: &Object<'_>) -> Option<String> {
             return Some(reason.map_or_else(|| "the pod has ended".to_owned(), |reason| format!("the pod has ended: {reason}")));
         }
     }
-    let conditions = tree::list(&object.value, &["status", "conditions"]);
-    let holds = |kind: &str| {
-        let said = |one: &Value, field: &str| tree::text(one, &[field]);
-        conditions.iter().any(|one| said(one, "type").as_deref() == Some(kind) && said(one, "status").as_deref() == Some("True"))
-    };
-    if object.is(Class::Job) && holds("Complete") {
-        return Some("the job is complete".to_owned());
+    // That of a schedule still shows that there is one.
+    if object.is(Class::Job) && object.holds("Complete", "True") && object.cron_job().is_none() {
+        return Some(COMPLETE.to_owned());
     }
     // A claim stays until the last pod that uses it is gone.
     let deleting = tree::text(&object.value, &["metadata", "deletionTimestamp"]).is_some() && !object.is(Class::Claim);
-    deleting.then(|| "it is being deleted".to_owned())
+    if deleting {
+        return Some("it is being deleted".to_owned());
+    }
+    let lost = status("phase").as_deref() == Some("Unknown") || status("reason").as_deref() == Some("NodeLost");
+    (object.is(Class::Pod) && lost).then(|| "its node does not answer".to_owned())
 }
 
 /// A `ReplicaSet` of a Deployment is part of it, as a Job of a `CronJob` is. A `ReplicaSet` of an owner that is not imported only says

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::telemetry::sending_lines;
 use super::tree;
 
 /// The `ConfigMap`s of a namespace by name.
@@ -12,10 +13,17 @@ pub(super) type Maps<'m> = BTreeMap<&'m str, &'m Value>;
 /// Every pod has this `ConfigMap`; it contains a certificate.
 const ROOT_CERTIFICATE: &str = "kube-root-ca.crt";
 
+/// The words of a command and the lines of a file have no name.
+pub(super) struct Setting {
+    pub name: String,
+    pub value: String,
+    /// Of a line of a file: whether it stands where the file says what telemetry is sent to.
+    pub sends: Option<bool>,
+}
+
 #[derive(Default)]
 pub(super) struct Told {
-    /// Names and values. The words of a command and the lines of a file have no name.
-    pub settings: Vec<(String, String)>,
+    pub settings: Vec<Setting>,
     /// Hosts that a command asks for: `nc -z mq 5672`.
     pub awaited: BTreeSet<String>,
     /// What is named but not followed, with the reason.
@@ -56,7 +64,7 @@ impl Told {
         let words: Vec<String> = parts.filter_map(tree::scalar).map(|word| fill(word, &known)).collect();
         self.awaited.extend(awaited(&words.join(" ")));
         known.into_iter().for_each(|(name, value)| self.variable(name, value));
-        words.into_iter().for_each(|word| self.settings.push((String::new(), word)));
+        words.into_iter().for_each(|word| self.said(String::new(), word, None));
     }
 
     /// The value that a variable takes from elsewhere.
@@ -81,7 +89,7 @@ impl Told {
                 self.file(&text);
                 // A file may hold nothing but a value.
                 if !text.contains('\n') {
-                    self.settings.push((name, text));
+                    self.said(name, text, None);
                 }
             }
         }
@@ -117,20 +125,25 @@ impl Told {
         if value.contains('\n') {
             self.file(&value);
         } else {
-            self.settings.push((name, value));
+            self.said(name, value, None);
         }
     }
 
     /// Settings of any form, line by line: `db.host=pg`, `"host": "pg",`, `proxy_pass http://api:8080;`.
     fn file(&mut self, text: &str) {
-        for line in text.lines().map(str::trim).filter(|line| !is_comment(line)) {
-            self.settings.push((String::new(), line.to_owned()));
+        let lines = text.lines().map(str::trim).zip(sending_lines(text));
+        for (line, sends) in lines.filter(|(line, _)| !is_comment(line)) {
+            self.said(String::new(), line.to_owned(), Some(sends));
             let Some((key, value)) = line.split_once(['=', ':']) else { continue };
             let (key, value) = (bare(key), bare(value));
             if !key.is_empty() && !key.contains(char::is_whitespace) {
-                self.settings.push((key.to_owned(), value.to_owned()));
+                self.said(key.to_owned(), value.to_owned(), Some(sends));
             }
         }
+    }
+
+    fn said(&mut self, name: String, value: String, sends: Option<bool>) {
+        self.settings.push(Setting { name, value, sends });
     }
 }
 

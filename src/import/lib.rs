@@ -4,7 +4,7 @@
 //! [`compare`] shows what a new import changes. No I/O here: text in, values out.
 //!
 //! One file for each kind of input; `builder` collects what they find and checks it against the model, `tree` reads
-//! JSON and YAML, `guess` knows images and addresses.
+//! JSON and YAML, `guess` knows images, `hosts` addresses, `telemetry` who is only watched or told.
 
 mod asm;
 mod backstage;
@@ -13,6 +13,7 @@ mod compare;
 mod compose;
 mod compose_extends;
 mod guess;
+mod hosts;
 mod kubernetes;
 mod kubernetes_objects;
 mod kubernetes_settings;
@@ -20,9 +21,11 @@ mod names;
 mod netbox;
 mod netbox_links;
 mod netbox_pages;
+mod owners;
 mod records;
 mod selectors;
 mod tables;
+mod telemetry;
 mod terraform;
 mod traces;
 mod tree;
@@ -37,7 +40,7 @@ use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Label
 
 pub use compare::{Report, compare};
 pub use records::Records;
-pub use write::{parse_topology, topology_yaml};
+pub use write::{parse_topology, quoted, topology_yaml};
 
 /// A file: its name as the user gave it, and its text.
 #[derive(Debug, Clone)]
@@ -116,7 +119,7 @@ impl Kind {
         match self {
             Kind::Kubernetes => text!("export them with `kubectl get deploy,sts,ds,jobs,cj,pods,svc,ing,nodes,pvc,pdb,cm -A -o json`"),
             Kind::Compose => text!("export one with `docker compose config`, which fills in all variables"),
-            Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to`"),
+            Kind::Csv => text!("the first line must name the columns: `id,type,name,owner,tier,environment` or `from,kind,to,effect`"),
             Kind::Jaeger => {
                 text!(
                     "save `GET /api/dependencies` from Jaeger, or `GET /api/v1/query?query=traces_service_graph_request_total` from Prometheus"
@@ -156,18 +159,23 @@ impl std::error::Error for ImportError {}
 /// Reads all files together: what one file names, another may declare. A file that cannot be read is among the skipped,
 /// unless none can be read.
 pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, ImportError> {
-    read_beside(kind, sources, model, BTreeMap::new(), &LabelRules::default())
+    read_beside(kind, sources, model, Beside { known: BTreeMap::new(), labels: &LabelRules::default(), namespace: None })
 }
 
-/// The same inside a project: with components that are already known (types by id), at which relations may end, and with what labels mean.
-pub fn read_beside(
-    kind: Kind,
-    sources: &[Source],
-    model: &Model,
-    known: BTreeMap<String, String>,
-    labels: &LabelRules,
-) -> Result<Imported, ImportError> {
-    let mut builder = Builder::new(kind, model, known, labels);
+/// What an import has besides its files.
+#[derive(Debug, Clone)]
+pub struct Beside<'a> {
+    /// Components of the project, at which relations may end: types by id.
+    pub known: BTreeMap<String, String>,
+    /// What labels mean.
+    pub labels: &'a LabelRules,
+    /// The namespace of Kubernetes objects that name none.
+    pub namespace: Option<&'a str>,
+}
+
+/// The same inside a project.
+pub fn read_beside(kind: Kind, sources: &[Source], model: &Model, beside: Beside<'_>) -> Result<Imported, ImportError> {
+    let mut builder = Builder::new(kind, model, beside);
     match kind {
         Kind::Kubernetes => kubernetes::read(&mut builder, sources),
         Kind::Compose => compose::read(&mut builder, sources),

@@ -110,6 +110,9 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
             };
             let known: Vec<(Key, Value)> = items.iter().filter_map(record).collect();
             pages.add(document, &source.name);
+            if answer {
+                unread(builder, items, &source.name);
+            }
             found |= answer || !known.is_empty();
             if known.is_empty() && document.is_object() && !answer {
                 strange.push((number, said(document)));
@@ -138,6 +141,20 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
         }
     }
     netbox_links::cables(builder, &records, &ids);
+}
+
+/// Says which records of an answer are of no use.
+fn unread(builder: &mut Builder<'_>, items: &[Value], source: &str) {
+    let mut lists: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    for item in items.iter().filter(|item| record(item).is_none()) {
+        *lists.entry(netbox_pages::of_record(item)).or_default() += 1;
+    }
+    for (list, count) in lists {
+        match list {
+            Some(list) => builder.skip(format!("{count} of `{list}`"), "records of this kind are not imported", source),
+            None => builder.skip(format!("{count} of the records"), "without `url`, nothing says what they are", source),
+        }
+    }
 }
 
 /// What an answer without records says: `{"detail": "Invalid token"}`.

@@ -56,7 +56,7 @@ impl<'s> Pages<'s> {
 }
 
 /// The list that a record is from: `https://n/api/dcim/devices/7/` is one of `https://n/api/dcim/devices/`.
-fn of_record(record: &Value) -> Option<String> {
+pub(super) fn of_record(record: &Value) -> Option<String> {
     let url = tree::text(record, &["url"])?;
     let (list, _) = url.trim_end_matches('/').rsplit_once('/')?;
     Some(format!("{list}/"))

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use diag::text;
+use estate::State;
 
 use super::builder::Builder;
 use super::{DeclaredComponent, Source, Written};
 
 /// Columns of our own, under their Chinese names too.
-const COLUMNS: [(&str, &str); 15] = [
+const COLUMNS: [(&str, &str); 17] = [
     ("id", "id"),
     ("编号", "id"),
     ("type", "type"),
@@ -24,6 +25,8 @@ const COLUMNS: [(&str, &str); 15] = [
     ("from", "from"),
     ("kind", "kind"),
     ("to", "to"),
+    ("effect", "effect"),
+    ("影响", "effect"),
 ];
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
@@ -80,7 +83,14 @@ fn column(header: &str) -> String {
 
 fn relation(builder: &mut Builder<'_>, row: &BTreeMap<&str, &str>, line: usize, source: &Source) {
     match (row.get("from"), row.get("to")) {
-        (Some(from), Some(to)) => builder.relate(from, row.get("kind").unwrap_or(&"depends_on"), to, &source.name),
+        (Some(from), Some(to)) => {
+            let word = row.get("effect").map(|word| word.to_lowercase());
+            let effect = word.as_deref().and_then(|word| State::NAMES.into_iter().find(|(name, _)| *name == word)).map(|(_, state)| state);
+            if let Some(word) = word.filter(|_| effect.is_none()) {
+                builder.skip(format!("effect `{word}` of record {line}"), "expected `down`, `degraded` or `at_risk`", &source.name);
+            }
+            builder.relate_with(from, row.get("kind").unwrap_or(&"depends_on"), to, effect, &source.name);
+        }
         (Some(_) | None, Some(_) | None) => builder.skip(format!("record {line}"), "`from` or `to` is missing", &source.name),
     }
 }

@@ -184,8 +184,17 @@ fn gone(instance: &Value) -> Option<&'static str> {
     if tree::text(instance, &["deposed"]).is_some() {
         return Some("deposed: it was replaced and is about to be destroyed");
     }
-    let state = tree::text(instance, &["attributes", "instance_state"]).unwrap_or_default();
-    ["terminated", "shutting-down"].contains(&state.as_str()).then_some("the machine was terminated")
+    let said = |key: &str| tree::text(instance, &["attributes", key]).map(|state| state.to_lowercase());
+    let is = |key: &str, states: &[&str]| said(key).is_some_and(|state| states.contains(&state.as_str()));
+    if is("instance_state", &["terminated", "shutting-down"]) {
+        return Some("the machine was terminated");
+    }
+    // AWS; Google, which calls a stopped machine terminated; OpenStack; databases and Alibaba Cloud.
+    let stopped = is("instance_state", &["stopped", "stopping"])
+        || is("current_status", &["terminated", "stopped", "stopping", "suspended", "suspending"])
+        || is("power_state", &["shutoff", "shutdown", "suspended"])
+        || is("status", &["stopped", "stopping"]);
+    stopped.then_some("the machine is stopped")
 }
 
 fn depend(builder: &mut Builder<'_>, found: &Found<'_>, instance: &Instance<'_>, target: &str) {

@@ -1,12 +1,11 @@
 //! Topology files: written with stable bytes, and read back.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use estate::State;
-use serde_json::Value;
+use diag::{Diagnostic, Sources};
+use estate::{State, declared_in};
 
-use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Kind, Written, tree};
+use super::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, Kind, Written};
 
 /// The text of a topology file. The same content gives the same bytes.
 pub fn topology_yaml(kind: Kind, declared: &Declared) -> String {
@@ -23,8 +22,7 @@ pub fn topology_yaml(kind: Kind, declared: &Declared) -> String {
         page.push_str("relations:\n");
     }
     for relation in relations {
-        let effect = relation.effect.and_then(|effect| State::NAMES.into_iter().find(|(_, state)| *state == effect));
-        let effect = effect.map_or_else(String::new, |(name, _)| format!(", effect: {name}"));
+        let effect = relation.effect.map(State::name).map_or_else(String::new, |word| format!(", effect: {word}"));
         let (from, kind, to) = (quoted(&relation.from), quoted(&relation.kind), quoted(&relation.to));
         let _ = writeln!(page, "  - {{from: {from}, kind: {kind}, to: {to}{effect}}}");
     }
@@ -68,7 +66,7 @@ fn attribute(value: &Written) -> String {
 const WORDS: [&str; 12] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"];
 
 /// A text as YAML: bare where every reader takes it as text, else in double quotes.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let starts = text.chars().next().is_some_and(char::is_alphabetic);
     let bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     if starts && text.chars().all(bare) && !WORDS.contains(&text.to_lowercase().as_str()) {
@@ -92,55 +90,10 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Reads back what [`topology_yaml`] wrote. `None` if it is not a topology file.
+/// Reads back what [`topology_yaml`] wrote. `None` if it is not a topology file without errors.
 pub fn parse_topology(text: &str) -> Option<Declared> {
-    let (documents, problems) = tree::documents(text);
-    if !problems.is_empty() || documents.len() > 1 {
-        return None;
-    }
-    let Some(document) = documents.into_iter().next() else { return Some(Declared::default()) };
-    if !document.is_object() {
-        return None;
-    }
-    let mut declared = Declared::default();
-    for one in tree::list(&document, &["components"]) {
-        declared.components.push(DeclaredComponent {
-            id: tree::text(one, &["id"])?,
-            kind: tree::text(one, &["type"])?,
-            name: tree::text(one, &["name"]),
-            owner: tree::text(one, &["owner"]),
-            environment: tree::text(one, &["environment"]),
-            tier: tree::text(one, &["tier"]),
-            attributes: attributes(one),
-            ..DeclaredComponent::default()
-        });
-    }
-    for one in tree::list(&document, &["relations"]) {
-        for from in texts(one, "from") {
-            for to in texts(one, "to") {
-                let kind = tree::text(one, &["kind"])?;
-                declared.relations.push(DeclaredRelation { from: from.clone(), kind, to, ..DeclaredRelation::default() });
-            }
-        }
-    }
-    for one in tree::list(&document, &["groups"]) {
-        let need = tree::at(one, &["need"]).and_then(Value::as_u64)?;
-        let (id, members) = (tree::text(one, &["id"])?, texts(one, "members"));
-        declared.groups.push(DeclaredGroup { id, members, need, ..DeclaredGroup::default() });
-    }
-    Some(declared)
-}
-
-fn attributes(component: &Value) -> BTreeMap<String, Written> {
-    let entries = tree::entries(component, &["attributes"]);
-    entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), tree::attribute(value)?))).collect()
-}
-
-/// One text, or a list of texts.
-fn texts(value: &Value, key: &str) -> Vec<String> {
-    match value.get(key) {
-        Some(Value::Array(items)) => items.iter().filter_map(tree::scalar).collect(),
-        Some(one) => tree::scalar(one).into_iter().collect(),
-        None => Vec::new(),
-    }
+    let mut sources = Sources::default();
+    let file = sources.add("", text);
+    let (declared, said) = declared_in(&sources, &[file]);
+    (!said.iter().any(Diagnostic::is_error)).then_some(declared)
 }

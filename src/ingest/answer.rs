@@ -55,7 +55,7 @@ impl Manner {
             Protocol::OtlpLogs(encoding) => Manner::Otlp(encoding, "rejectedLogRecords"),
             Protocol::OtlpTraces(encoding) => Manner::Otlp(encoding, "rejectedSpans"),
             Protocol::Zabbix | Protocol::CloudEvents | Protocol::CloudEventsBatch => Manner::Own,
-            Protocol::KubernetesEvents | Protocol::Scores => Manner::Own,
+            Protocol::KubernetesEvents | Protocol::Scores | Protocol::Pull => Manner::Own,
         }
     }
 }

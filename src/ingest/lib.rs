@@ -59,6 +59,8 @@ pub enum Protocol {
     KubernetesEvents,
     /// Scores of external models.
     Scores,
+    /// Samples that the server itself asked for, as a message of remote-write 1. Nobody sends it.
+    Pull,
 }
 
 /// After this time an alert to `/api/v2/alerts` without an end is resolved, unless it is sent again: the `resolve_timeout` that
@@ -80,11 +82,12 @@ impl Protocol {
             Protocol::CloudEvents | Protocol::CloudEventsBatch => "cloudevents",
             Protocol::KubernetesEvents => "kubernetes",
             Protocol::Scores => "scores",
+            Protocol::Pull => "pull",
         }
     }
 
     /// Every protocol with the number that journals have for it, which never changes.
-    const CODES: [(u8, Protocol); 17] = [
+    const CODES: [(u8, Protocol); 18] = [
         (1, Protocol::Alerts),
         (2, Protocol::Webhook),
         (3, Protocol::RemoteWrite1),
@@ -102,6 +105,7 @@ impl Protocol {
         (15, Protocol::CloudEventsBatch),
         (16, Protocol::KubernetesEvents),
         (17, Protocol::Scores),
+        (18, Protocol::Pull),
     ];
 
     /// Its number in a journal.
@@ -126,7 +130,7 @@ impl Protocol {
             Protocol::OtlpMetrics(encoding) | Protocol::OtlpLogs(encoding) | Protocol::OtlpTraces(encoding) => encoding == Encoding::Json,
             // One object a line, of which a broken one costs only itself.
             Protocol::KubernetesEvents | Protocol::Scores => false,
-            Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::LokiProtobuf => false,
+            Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::Pull | Protocol::LokiProtobuf => false,
         }
     }
 }
@@ -186,7 +190,7 @@ pub fn read(protocol: Protocol, body: &[u8], received: Time, resolver: &Resolver
     match protocol {
         Protocol::Alerts => intake.alerts(body, Some(RESOLVE_TIMEOUT))?,
         Protocol::Webhook => intake.alerts(body, None)?,
-        Protocol::RemoteWrite1 => remote_write::read_1(body, &mut intake, &mut ignored)?,
+        Protocol::RemoteWrite1 | Protocol::Pull => remote_write::read_1(body, &mut intake, &mut ignored)?,
         Protocol::RemoteWrite2 => remote_write::read_2(body, &mut intake, &mut ignored)?,
         Protocol::LokiJson => intake.loki(body)?,
         Protocol::LokiProtobuf => loki::read(body, &mut intake)?,

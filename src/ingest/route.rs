@@ -159,7 +159,7 @@ fn unsupported(message: diag::Text) -> Refusal {
 fn compression(protocol: Protocol, sent: &str) -> Result<ContentEncoding, Refusal> {
     let sent = sent.trim().to_ascii_lowercase();
     let snappy = match protocol {
-        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::LokiProtobuf => true,
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::Pull | Protocol::LokiProtobuf => true,
         Protocol::Alerts | Protocol::Webhook | Protocol::LokiJson | Protocol::Zabbix => false,
         Protocol::OtlpMetrics(_) | Protocol::OtlpLogs(_) | Protocol::OtlpTraces(_) => false,
         Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents | Protocol::Scores => false,

@@ -516,6 +516,11 @@ pub enum SetBase {
         scope: Scope,
     },
     Members(MembersOf),
+    /// `pods of s`. Where a place may stand too, also what is written like it: `subnet of h`.
+    Instances {
+        kind: At<String>,
+        of: Reference,
+    },
     /// A type by name, or every component.
     Everything(Option<At<String>>),
 }

@@ -242,18 +242,24 @@ impl Builder<'_> {
         match first.as_rule() {
             G::reference => Some(Place::Reference(self.reference(first)?)),
             G::container => {
-                let (mut kind, mut of) = (None, None);
-                for part in first.into_inner() {
-                    match part.as_rule() {
-                        G::ident => kind = Some(self.word(&part)),
-                        G::reference => of = Some(self.reference(part)?),
-                        _ => {}
-                    }
-                }
-                Some(Place::Holder { kind: kind?, of: of? })
+                let (kind, of) = self.container(first)?;
+                Some(Place::Holder { kind, of })
             }
             _ => Some(Place::Component(self.string(&inner.next()?)?)),
         }
+    }
+
+    /// The type and the component of `subnet of h`, `pods of s`.
+    fn container(&self, pair: Pair<'_>) -> Option<(At<String>, Reference)> {
+        let (mut kind, mut of) = (None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                G::ident => kind = Some(self.word(&part)),
+                G::reference => of = Some(self.reference(part)?),
+                _ => {}
+            }
+        }
+        Some((kind?, of?))
     }
 
     pub fn link(&mut self, pair: Pair<'_>) -> Option<Link> {
@@ -304,6 +310,10 @@ impl Builder<'_> {
                     let of =
                         if of.as_rule() == G::string { MembersOf::Group(self.string(&of)?) } else { MembersOf::Place(self.place_of(of)?) };
                     base = Some(SetBase::Members(of));
+                }
+                G::container => {
+                    let (kind, of) = self.container(part)?;
+                    base = Some(SetBase::Instances { kind, of });
                 }
                 G::everything => {
                     let inner = part.into_inner().next()?;

@@ -302,7 +302,8 @@ impl Cutter<'_> {
                     deepest = deepest.max(depth);
                 }
                 ")" | "）" => depth = depth.saturating_sub(1),
-                "not" | "非" | "every" | "每个" | "any" | "任一" | "no" | "没有" | "least" | "至少" | "most" | "至多" => {
+                "not" | "非" | "every" | "all" | "每个" | "所有" | "any" | "任一" | "no" | "没有" | "least" | "至少" | "most" | "至多" =>
+                {
                     words += 1;
                 }
                 _ => {}

@@ -10,19 +10,21 @@ use std::time::Duration as Wait;
 
 use diag::{Code, Diagnostic, Text, text};
 use engine::matcher::Stats;
+use estate::Snapshot;
 use files::Lines;
-use ingest::read;
+use ingest::Protocol;
 use localize::Diagnosis;
-use project::Project;
 use signal::{Counts, Facts, Resolver};
-use value::{Duration, SECOND, Time};
+use value::{Duration, MINUTE, SECOND, Time};
 
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
-use super::journal::{Entry, Journal, Retention};
+use super::journal::{Entry, Found, Head, Journal, Retention};
+use super::laid::Laid;
+use super::scores::{KeptScore, Scores, scores_of};
 use super::traffic::{Delays, Ledger, Source};
 use super::window::{Keep, LetGo};
-use super::world::{Arrived, Revision, World};
+use super::world::{Arrived, Revision, World, is_past};
 
 /// Requests that wait for the disk, and for the world, at most; then the one before them waits.
 const QUEUE: usize = 4_096;
@@ -35,6 +37,9 @@ const RENEW: Duration = 15 * SECOND;
 
 /// Events kept in memory: each has the whole incident with its report.
 const RECENT: usize = 256;
+
+/// What ended at an instant is told within this time after it.
+const AFTERWARDS: Duration = 2 * MINUTE;
 
 /// Bytes of the file of incidents beyond which a start writes it anew with the last state of each.
 const COMPACT: usize = 16 << 20;
@@ -58,6 +63,8 @@ pub struct Published {
     pub at: Time,
     pub diagnosis: Arc<Diagnosis>,
     pub revision: Revision,
+    /// The estate of the project, with what signals show beyond it.
+    pub laid: Laid,
     pub counts: Counts,
     pub let_go: LetGo,
     pub matcher: Stats,
@@ -74,8 +81,16 @@ pub struct Published {
 pub struct Recent {
     pub facts: Arc<Facts>,
     pub counts: Counts,
-    /// Components of the facts are positions in its estate, and in no other.
     pub revision: Revision,
+    /// Its estate, with the calls that traces show. Components of the facts are positions in it, and in that of the project.
+    pub estate: Arc<Snapshot>,
+}
+
+impl Recent {
+    fn of(world: &mut World) -> Recent {
+        let (facts, counts) = (world.settled(), world.counts());
+        Recent { facts, counts, revision: world.revision.clone(), estate: Arc::clone(&world.laid().estate) }
+    }
 }
 
 /// What the world is told.
@@ -132,7 +147,10 @@ pub(super) struct Shared {
     news: Condvar,
     pub journal: Mutex<Journal>,
     pub traffic: Mutex<Ledger>,
+    pub scores: Mutex<Scores>,
     delays: Mutex<Delays>,
+    /// How long facts are kept.
+    pub keep: Keep,
     /// Why the last write of the journal failed.
     pub broken: Mutex<Option<String>>,
 }
@@ -158,13 +176,27 @@ impl Live {
     /// # Errors
     /// `JOURNAL`: a folder that cannot be used.
     pub fn start(revision: Revision, options: Options) -> Result<(Live, Vec<Text>), Box<Diagnostic>> {
-        let (journal, mut said) = Journal::open(&options.data.join("journal"), options.retention)?;
-        let (mut incidents, log, warned) = open_incidents(&options.data)?;
-        said.extend(warned);
         let now = (options.clock)();
         let mut world = World::new(revision, options.keep, now);
         let mut traffic = Ledger::default();
-        world.replay(journal.reader(0).inspect(|entry| traffic.heard(entry.protocol, entry.received)), now);
+        let (dir, retention, keep) = (options.data.join("journal"), options.retention, options.keep);
+        let mut scores = Scores::new(retention.age, keep.most_signals);
+        let project = Arc::clone(&world.revision.project);
+        let opened = world.replay(now, |each| {
+            let resolver = Resolver::new(&project.placement, &project.estate);
+            let heard = |found: Found| {
+                let Head { protocol, received, .. } = found.head();
+                traffic.heard(protocol, received);
+                if let Found::Entry(Entry { protocol: Protocol::Scores, body, .. }) = &found {
+                    scores.add(scores_of(body, received, &resolver));
+                }
+                each(found);
+            };
+            Journal::open(&dir, retention, |head| is_past(keep, head, now), heard)
+        });
+        let (journal, mut said) = opened?;
+        let (mut incidents, log, warned) = open_incidents(&options.data)?;
+        said.extend(warned);
         let published = publish(&mut world, &options, 1);
         // What is on file was told before the start.
         let told = incidents.last_event();
@@ -178,7 +210,9 @@ impl Live {
             news: Condvar::new(),
             journal: Mutex::new(journal),
             traffic: Mutex::new(traffic),
+            scores: Mutex::new(scores),
             delays: Mutex::default(),
+            keep: options.keep,
             broken: Mutex::new(None),
         });
         shared.tell().map_err(|error| unwritten(&error))?;
@@ -217,6 +251,11 @@ impl Live {
         held(&self.shared.traffic).sources(self.now())
     }
 
+    /// The scores that the journal holds, in the order in which they were received.
+    pub fn scores(&self) -> Vec<Arc<KeptScore>> {
+        held(&self.shared.scores).all(self.now())
+    }
+
     /// How long requests waited for their diagnosis, since the start.
     pub fn delays(&self) -> Delays {
         held(&self.shared.delays).clone()
@@ -242,11 +281,27 @@ impl Live {
         Arc::clone(&self.shared.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy.
+    /// The facts of the recent past as they are now. While the caller keeps them, the next ones are taken into a copy,
+    /// which shares the samples of all series that stay as they are.
     pub fn recent(&self) -> Option<Recent> {
         let (reply, answer) = sync_channel(1);
         self.world.send(ToWorld::Recent(reply)).ok()?;
         answer.recv().ok()
+    }
+
+    /// The facts of a time that may be past, as they were known at its end: those in memory where they reach back so far, else made anew
+    /// of the journal. Takes as long as reading the journal.
+    pub fn recorded(&self, from: Time, until: Time) -> Option<Recent> {
+        if from >= self.now().minus(self.options.keep.samples) {
+            return self.recent();
+        }
+        let revision = (*self.active()).clone();
+        let end = until.plus(AFTERWARDS);
+        let mut world = World::new(revision, self.options.keep, end);
+        let other = move |head: &Head| head.received <= from || head.received > end;
+        let entries = held(&self.shared.journal).reader(0, other);
+        world.replay(end, |each| entries.filter(|found| !other(&found.head())).for_each(each));
+        Some(Recent::of(&mut world))
     }
 
     /// Uses another project, as soon as the signals kept have been read with it. What is in use stays in use until then.
@@ -267,7 +322,7 @@ impl Live {
     /// What a person does about an incident; on disk when it returns.
     ///
     /// # Errors
-    /// `REQUEST`: no such incident. `JOURNAL`: it cannot be written.
+    /// `REQUEST`: no such incident. `UNUSABLE`: it is not in the state for this. `JOURNAL`: it cannot be written.
     pub fn act(&self, id: u64, action: Action, by: Option<String>) -> Result<Tracked, Box<Diagnostic>> {
         let now = self.now();
         let mut log = held(&self.shared.log);
@@ -395,24 +450,24 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
                 changed = true;
                 fresh.push(entry.received);
                 let now = (options.clock)();
-                let arrived = if digest == world.revision.digest { Some(*arrived) } else { reread(&world.revision.project, &entry) };
-                if let Some(arrived) = arrived {
-                    world.take(&entry, arrived, now);
+                if digest == world.revision.digest {
+                    world.take(&entry, *arrived, now);
+                } else if let Some(again) = world.read(&entry) {
+                    world.take(&entry, again, now);
                 }
             }
             Ok(ToWorld::Reload(revision)) => wanted = Some(revision),
             Ok(ToWorld::Built(built)) => {
                 building = false;
                 world = *built;
-                let entries = held(&shared.journal).reader(world.position() + 1);
-                world.replay(entries, (options.clock)());
+                let entries = held(&shared.journal).reader(world.position() + 1, |_: &Head| false);
+                world.replay((options.clock)(), |each| entries.for_each(each));
                 *shared.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world.revision.clone());
                 changed = true;
             }
             // Whoever asked may have given up.
             Ok(ToWorld::Recent(reply)) => {
-                let (facts, counts) = (world.settled(), world.counts());
-                let _ = reply.send(Recent { facts, counts, revision: world.revision.clone() });
+                let _ = reply.send(Recent::of(&mut world));
             }
             Ok(ToWorld::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -448,16 +503,12 @@ fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &Sync
     let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
         let now = (options.clock)();
         let mut built = World::new(revision, options.keep, now);
-        let entries = held(&shared.journal).reader(0);
-        built.replay(entries, now);
+        let keep = options.keep;
+        let entries = held(&shared.journal).reader(0, move |head: &Head| is_past(keep, head, now));
+        built.replay(now, |each| entries.for_each(each));
         let _ = own.send(ToWorld::Built(Box::new(built)));
     });
     thread.is_ok()
-}
-
-fn reread(project: &Project, entry: &Entry) -> Option<Arrived> {
-    let resolver = Resolver::new(&project.placement, &project.estate);
-    Some(Arrived::of(&mut read(entry.protocol, &entry.body, entry.received, &resolver).ok()?))
 }
 
 fn publish(world: &mut World, options: &Options, made: u64) -> Published {
@@ -467,6 +518,7 @@ fn publish(world: &mut World, options: &Options, made: u64) -> Published {
         at,
         diagnosis: Arc::new(diagnosis),
         revision: world.revision.clone(),
+        laid: world.laid().clone(),
         counts,
         let_go: world.let_go(),
         matcher: world.matcher_stats(),

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use estate::Tier;
 use localize::{Diagnosis, Fault, Incident, Layer, Says, SignalView, Suspect};
 use signal::Origin;
 use value::Time;
@@ -26,14 +27,17 @@ fn incident(number: usize, text: &str) -> Incident {
         text: name.to_owned(),
         says: Says::Text,
         count: 1,
+        firing: None,
         origin: Origin { file: name.to_owned(), index: 0 },
     });
+    // `redis!` is a core component.
+    let (component, tier) = component.strip_suffix('!').map_or((component, None), |name| (name, Some(Tier::Core)));
     let suspect = Suspect {
         component: Some(component.to_owned()),
         name: None,
         kind: None,
         owner: None,
-        tier: None,
+        tier,
         fault: format!("{component} is broken"),
         says: Fault::Named(String::new()),
         contact: None,
@@ -106,8 +110,14 @@ fn check(story: &str, expected: &str) {
         let by = Some("li".to_owned());
         match words.as_slice() {
             ["restart"] => (incidents, _) = Incidents::read(&file),
-            ["acknowledge", id] => drop(incidents.act(id.parse().expect("an id"), Action::Acknowledge, by, at).expect("known")),
-            ["resolve", id] => drop(incidents.act(id.parse().expect("an id"), Action::Resolve, by, at).expect("known")),
+            ["acknowledge", id] => _ = incidents.act(id.parse().expect("an id"), Action::Acknowledge, by, at).expect("known"),
+            ["reopen", id] => _ = incidents.act(id.parse().expect("an id"), Action::Reopen, by, at).expect("resolved"),
+            ["split", id] => _ = incidents.act(id.parse().expect("an id"), Action::Split, by, at).expect("merged"),
+            ["merge", id, home] => {
+                let into = Action::Merge(home.parse().expect("an id"));
+                _ = incidents.act(id.parse().expect("an id"), into, by, at).expect("apart");
+            }
+            ["resolve", id] => _ = incidents.act(id.parse().expect("an id"), Action::Resolve, by, at).expect("known"),
             _ => incidents.update(&diagnosis(at, what)),
         }
         for event in incidents.take_events() {
@@ -186,6 +196,89 @@ fn people_and_restarts() {
          400: #1 redis Reopened",
     );
     check("0: redis[a] \n 5: restart\n 10: nginx[b]", "0: #1 redis Opened\n 10: #2 nginx Opened");
+}
+
+/// What a person merges stays so until it is over; what a person reopens, until a person resolves it.
+#[test]
+fn people_know_better() {
+    check(
+        "0: redis[a]; nginx[b]
+         10: merge 2 1
+         15: redis[a]; nginx[b]
+         30: split 2
+         45: redis[a]; nginx[b]",
+        "0: #1 redis Opened
+         0: #2 nginx Opened
+         10: #2 nginx Merged #1
+         30: #2 nginx Split #1",
+    );
+    check(
+        "0: redis[a]; nginx[b]
+         10: merge 2 1
+         15: redis[a]
+         20: restart
+         200: redis[a]
+         400: redis[a]; nginx[b]",
+        "0: #1 redis Opened
+         0: #2 nginx Opened
+         10: #2 nginx Merged #1
+         400: #3 nginx Opened",
+    );
+    check(
+        "0: redis[a]; nginx[b]
+         10: merge 2 1
+         15: nginx[b]
+         300: nginx[b c]",
+        "0: #1 redis Opened
+         0: #2 nginx Opened
+         10: #2 nginx Merged #1
+         15: #1 nginx Changed",
+    );
+    check(
+        "0: redis[a]
+         200:
+         210: reopen 1
+         220: restart
+         400:
+         500: resolve 1
+         600:",
+        "0: #1 redis Opened
+         200: #1 redis Resolved
+         210: #1 redis Reopened
+         500: #1 redis Resolved",
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let (mut incidents, _) = Incidents::read("");
+    incidents.update(&diagnosis(time("0"), "redis[a]; nginx[b]"));
+    let mut refused = |id, action| incidents.act(id, action, None, time("5")).err().map(|error| error.message.to_string());
+    assert_eq!(refused(1, Action::Reopen).as_deref(), Some("incident 1 is not resolved"));
+    assert_eq!(refused(1, Action::Merge(1)).as_deref(), Some("incident 1 cannot be merged into itself"));
+    assert_eq!(refused(1, Action::Merge(3)).as_deref(), Some("no incident `3`"));
+    assert_eq!(refused(1, Action::Merge(2)), None);
+    assert_eq!(refused(2, Action::Merge(1)).as_deref(), Some("incident 1 is merged into 2 already"));
+    assert_eq!(refused(2, Action::Split).as_deref(), Some("incident 2 is not one that a person merged and that lasts"));
+}
+
+/// 5 minutes to acknowledge, 20 until it is over: those of a core component.
+#[test]
+fn clocks_run() {
+    check(
+        "0: redis![a]
+         290: redis![a]
+         300: redis![a]
+         310: restart
+         330: redis![a]
+         1200: redis![a]
+         1300: redis![a]",
+        "0: #1 redis Opened
+         300: #1 redis Escalated acknowledgement 5
+         1200: #1 redis Escalated recovery 20",
+    );
+    check("0: redis![a]\n 60: acknowledge 1\n 400: redis![a]", "0: #1 redis Opened\n 60: #1 redis Acknowledged");
+    check("0: redis[a]\n 9000: redis[a]", "0: #1 redis Opened");
 }
 
 /// An action that could not be written has not happened, and costs no number.

@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::{Code, Diagnostic, text};
+use diag::{Code, Diagnostic, Text, text};
 use localize::{Diagnosis, Incident};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use value::{Duration, MINUTE, Time};
+
+use super::clocks::{Clock, Targets};
 
 /// An incident that is not in a diagnosis any more stays open for this long: the next samples may bring it back.
 const SETTLING: Duration = 2 * MINUTE;
@@ -33,7 +35,7 @@ pub enum Status {
 #[serde(rename_all = "snake_case")]
 pub enum What {
     Opened,
-    /// The verdict is another: first suspect, severity, or much more is affected.
+    /// The verdict is another: first suspect, severity, the layer that says it, or much more is affected.
     Changed,
     Acknowledged,
     Assigned,
@@ -42,8 +44,12 @@ pub enum What {
     Reopened,
     /// A person said which suspect was right.
     Confirmed,
-    /// Its signals turned out to belong to another incident.
+    /// Its signals turned out to belong to another incident, or a person said so.
     Merged,
+    /// A person took it out of the incident into which one had merged it.
+    Split,
+    /// A response target was missed; the note has the clock and its minutes.
+    Escalated,
 }
 
 /// One line of the history of an incident.
@@ -75,21 +81,84 @@ pub struct Tracked {
     pub confidence: f64,
     pub owner: Option<String>,
     pub tags: Vec<String>,
+    /// When the first suspect became the one that it is.
+    #[serde(default)]
+    pub located: Option<Time>,
+    /// By the most important tier of what it affects; `null` where nothing has one.
+    #[serde(default)]
+    pub targets: Option<Targets>,
+    /// The targets that were missed.
+    #[serde(default)]
+    pub missed: BTreeSet<Clock>,
     /// The incident into which it was merged.
     pub merged_into: Option<u64>,
-    /// The component that a person confirmed as the cause.
+    /// The component that a person confirmed as the cause,
     pub confirmed: Option<String>,
+    /// and what was wrong with it.
+    #[serde(default)]
+    pub confirmed_fault: Option<String>,
+    /// The folder of the case that was made of it, in the project: `cases/HIS-20250601`.
+    #[serde(default)]
+    pub case: Option<String>,
     pub history: Vec<Step>,
     /// How many components are affected.
     pub affected: usize,
     /// The incident as the last diagnosis told it, in English.
     pub report: serde_json::Value,
     /// The signals that it explained, by which it is recognised.
+    #[schemars(skip)]
     signals: BTreeSet<(String, usize)>,
     /// The last diagnosis that had it.
+    #[schemars(skip)]
     seen: Time,
-    /// A person resolved it while it still shows: it is reopened only if it goes and comes back.
+    /// A person resolved or merged it while it still shows: that holds until it goes and comes back.
+    #[schemars(skip)]
     by_hand: bool,
+    /// A person reopened it: only a person resolves it.
+    #[serde(default)]
+    #[schemars(skip)]
+    kept_open: bool,
+}
+
+impl Tracked {
+    /// What others are told: all but what only serves to recognise it.
+    pub fn shown(&self) -> serde_json::Value {
+        let mut shown = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = shown.as_object_mut() {
+            for key in ["signals", "seen", "by_hand", "kept_open"] {
+                fields.remove(key);
+            }
+        }
+        shown
+    }
+
+    /// The targets that are missed at this instant and were not before, with their minutes. Both clocks begin when it was found, because
+    /// nobody can be quicker than that.
+    fn overdue(&self, now: Time) -> Vec<(Clock, i64)> {
+        let Some(targets) = self.targets.filter(|_| self.status != Status::Resolved && self.severity != "info") else { return Vec::new() };
+        let waits = [(Clock::Acknowledgement, targets.acknowledge, self.status == Status::Open), (Clock::Recovery, targets.resolve, true)];
+        let missed = |(clock, minutes, waits): &(Clock, i64, bool)| {
+            *waits && now.since(self.opened) >= minutes * MINUTE && !self.missed.contains(clock)
+        };
+        waits.into_iter().filter(missed).map(|(clock, minutes, _)| (clock, minutes)).collect()
+    }
+
+    fn reopen(&mut self, now: Time) {
+        self.status = if self.acknowledged.is_some() { Status::Acknowledged } else { Status::Open };
+        self.resolved = None;
+        self.merged_into = None;
+        self.by_hand = false;
+        self.seen = now;
+    }
+}
+
+/// What was the cause, as a person says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub component: String,
+    pub fault: String,
+    /// The folder of the case that was made of it.
+    pub case: Option<String>,
 }
 
 /// A change of an incident.
@@ -109,7 +178,13 @@ pub enum Action {
     Assign(String),
     Note(String),
     Resolve,
-    Confirm(String),
+    /// What was resolved is not over.
+    Reopen,
+    /// It is the same as another incident.
+    Merge(u64),
+    /// It is not the same after all.
+    Split,
+    Confirm(Cause),
 }
 
 /// See the module.
@@ -209,7 +284,7 @@ impl Incidents {
                     one.resolved = Some(now);
                     one.merged_into = Some(home);
                 }),
-                None if now.since(one.seen) >= SETTLING => {
+                None if now.since(one.seen) >= SETTLING && !one.kept_open => {
                     let end = one.seen;
                     self.step(id, now, (What::Resolved, None, None), |one| {
                         one.status = Status::Resolved;
@@ -219,13 +294,23 @@ impl Incidents {
                 None => {}
             }
         }
+        let overdue: Vec<(u64, Clock, i64)> =
+            self.by_id.values().flat_map(|one| one.overdue(now).into_iter().map(|(clock, minutes)| (one.id, clock, minutes))).collect();
+        for (id, clock, minutes) in overdue {
+            let note = format!("{} {minutes}", clock.name());
+            self.step(id, now, (What::Escalated, None, Some(note)), |one| {
+                one.missed.insert(clock);
+            });
+        }
     }
 
     /// For each incident of the diagnosis the known one that it continues: the one with the same first suspect, else the one with which
     /// it shares most signals.
     fn recognise(&self, diagnosis: &Diagnosis) -> BTreeMap<usize, u64> {
         let now = diagnosis.at;
-        let recent = |one: &&Tracked| one.merged_into.is_none() && (one.status != Status::Resolved || now.since(one.seen) < COMES_BACK);
+        // What a person merged is still known by its own signals, so that they do not open another incident.
+        let own = |one: &Tracked| one.merged_into.is_none() || one.by_hand;
+        let recent = |one: &&Tracked| own(one) && (one.status != Status::Resolved || now.since(one.seen) < COMES_BACK);
         let mut pairs: Vec<(bool, usize, std::cmp::Reverse<u64>, std::cmp::Reverse<usize>)> = Vec::new();
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             let (component, fault, signals) = key(incident);
@@ -242,6 +327,15 @@ impl Incidents {
         for (_, _, std::cmp::Reverse(id), std::cmp::Reverse(at)) in pairs {
             if !matched.contains_key(&at) && !matched.values().any(|taken| *taken == id) {
                 matched.insert(at, id);
+            }
+        }
+        // What a person merged speaks for its home once that shows nothing of its own.
+        let mut taken: BTreeSet<u64> = matched.values().copied().collect();
+        for id in matched.values_mut() {
+            let home = self.by_id.get(&*id).and_then(|one| self.by_id.get(&one.merged_into?));
+            if let Some(home) = home.filter(|home| recent(home) && !taken.contains(&home.id)) {
+                taken.insert(home.id);
+                *id = home.id;
             }
         }
         matched
@@ -265,16 +359,26 @@ impl Incidents {
             confidence: 0.0,
             owner: None,
             tags: Vec::new(),
+            located: None,
+            targets: None,
+            missed: BTreeSet::new(),
             merged_into: None,
             confirmed: None,
+            confirmed_fault: None,
+            case: None,
             history: Vec::new(),
             affected: 0,
             report: serde_json::Value::Null,
             signals: BTreeSet::new(),
             seen: now,
             by_hand: false,
+            kept_open: false,
         };
         describe(&mut one, incident);
+        one.located = one.component.as_ref().map(|_| now);
+        if one.targets.is_some_and(|targets| now.since(one.since) > targets.detect * MINUTE) {
+            one.missed.insert(Clock::Detection);
+        }
         self.by_id.insert(id, one);
         self.step(id, now, (What::Opened, None, None), |_| {});
         self.end_if_over(id, incident, now);
@@ -282,24 +386,24 @@ impl Incidents {
 
     fn renew(&mut self, id: u64, incident: &Incident, now: Time) {
         let Some(one) = self.by_id.get_mut(&id) else { return };
-        let before = (one.component.clone(), one.severity.clone(), one.affected);
+        let before = (one.component.clone(), one.severity.clone(), one.layer.clone(), one.affected);
         describe(one, incident);
         one.seen = now;
-        let after = (one.component.clone(), one.severity.clone(), one.affected);
+        let after = (one.component.clone(), one.severity.clone(), one.layer.clone(), one.affected);
+        if before.0 != after.0 {
+            one.located = one.component.as_ref().map(|_| now);
+        }
         let closed = one.status == Status::Resolved;
         if closed && incident.until.is_none() && !one.by_hand {
-            self.step(id, now, (What::Reopened, None, None), |one| {
-                one.status = if one.acknowledged.is_some() { Status::Acknowledged } else { Status::Open };
-                one.resolved = None;
-            });
-        } else if !closed && (before.0 != after.0 || before.1 != after.1 || after.2 > 2 * before.2.max(1)) {
+            self.step(id, now, (What::Reopened, None, None), |one| one.reopen(now));
+        } else if !closed && (before.0 != after.0 || before.1 != after.1 || before.2 != after.2 || after.3 > 2 * before.3.max(1)) {
             self.step(id, now, (What::Changed, None, None), |_| {});
         }
         self.end_if_over(id, incident, now);
     }
 
     fn end_if_over(&mut self, id: u64, incident: &Incident, now: Time) {
-        let open = self.by_id.get(&id).is_some_and(|one| one.status != Status::Resolved);
+        let open = self.by_id.get(&id).is_some_and(|one| one.status != Status::Resolved && !one.kept_open);
         if let Some(until) = incident.until.filter(|until| open && now.since(*until) >= SETTLING) {
             self.step(id, now, (What::Resolved, None, None), |one| {
                 one.status = Status::Resolved;
@@ -311,13 +415,9 @@ impl Incidents {
     /// What a person does.
     ///
     /// # Errors
-    /// `REQUEST`: no such incident.
+    /// `REQUEST`: no such incident. `UNUSABLE`: it is not in the state for this.
     pub fn act(&mut self, id: u64, action: Action, by: Option<String>, now: Time) -> Result<&Tracked, Box<Diagnostic>> {
-        if !self.by_id.contains_key(&id) {
-            return Err(Box::new(
-                Diagnostic::nowhere(Code::REQUEST, text!("no incident `{}`", id)).help("`GET /api/v1/incidents` lists them"),
-            ));
-        }
+        let one = self.by_id.get(&id).ok_or_else(|| unknown(id))?;
         match action {
             Action::Acknowledge => self.step(id, now, (What::Acknowledged, by, None), |one| {
                 if one.status == Status::Open {
@@ -331,12 +431,49 @@ impl Incidents {
                 one.status = Status::Resolved;
                 one.resolved = Some(now);
                 one.by_hand = true;
+                one.kept_open = false;
             }),
-            Action::Confirm(component) => {
-                self.step(id, now, (What::Confirmed, by, Some(component.clone())), |one| one.confirmed = Some(component));
+            Action::Reopen => {
+                if one.status != Status::Resolved || one.merged_into.is_some() {
+                    return Err(unfit(text!("incident {} is not resolved", id)));
+                }
+                self.step(id, now, (What::Reopened, by, None), |one| {
+                    one.reopen(now);
+                    one.kept_open = true;
+                });
+            }
+            Action::Merge(home) => {
+                let other = self.by_id.get(&home).ok_or_else(|| unknown(home))?;
+                if home == id {
+                    return Err(unfit(text!("incident {} cannot be merged into itself", id)));
+                }
+                if let Some(into) = one.merged_into.or(other.merged_into) {
+                    let merged = if one.merged_into.is_some() { id } else { home };
+                    return Err(unfit(text!("incident {} is merged into {} already", merged, into)));
+                }
+                self.step(id, now, (What::Merged, by, Some(format!("#{home}"))), |one| {
+                    one.status = Status::Resolved;
+                    one.resolved = Some(now);
+                    one.merged_into = Some(home);
+                    one.by_hand = true;
+                    one.kept_open = false;
+                });
+            }
+            Action::Split => {
+                let Some(home) = one.merged_into.filter(|_| one.by_hand) else {
+                    return Err(unfit(text!("incident {} is not one that a person merged and that lasts", id)));
+                };
+                self.step(id, now, (What::Split, by, Some(format!("#{home}"))), |one| one.reopen(now));
+            }
+            Action::Confirm(Cause { component, fault, case }) => {
+                self.step(id, now, (What::Confirmed, by, Some(format!("{component}: {fault}"))), |one| {
+                    one.confirmed = Some(component);
+                    one.confirmed_fault = Some(fault);
+                    one.case = case.or(one.case.take());
+                });
             }
         }
-        self.by_id.get(&id).ok_or_else(|| Box::new(Diagnostic::nowhere(Code::REQUEST, text!("no incident `{}`", id))))
+        self.by_id.get(&id).ok_or_else(|| unknown(id))
     }
 
     fn step(&mut self, id: u64, at: Time, (what, by, note): (What, Option<String>, Option<String>), change: impl FnOnce(&mut Tracked)) {
@@ -347,6 +484,15 @@ impl Incidents {
         self.next_event += 1;
         self.unwritten.push(event);
     }
+}
+
+fn unknown(id: u64) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(Code::REQUEST, text!("no incident `{}`", id)).help("`GET /api/v1/incidents` lists them"))
+}
+
+/// An action that means nothing in the state in which the incident is.
+fn unfit(message: Text) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(Code::UNUSABLE, message))
 }
 
 /// By what an incident is recognised: its first suspect, and the signals that its suspects explain.
@@ -370,6 +516,7 @@ fn describe(one: &mut Tracked, incident: &Incident) {
     one.owner = first.and_then(|s| s.contact.clone());
     one.tags = first.map(|s| s.authored.iter().flat_map(|rule| rule.tags.clone()).collect()).unwrap_or_default();
     one.affected = incident.impact.len();
+    one.targets = Targets::of(incident);
     one.report = serde_json::to_value(incident).unwrap_or_default();
 }
 

@@ -13,6 +13,7 @@ use value::Time;
 
 use super::core::{Shared, ToWorld, held};
 use super::journal::Entry;
+use super::scores::{KeptScore, scores_of};
 use super::world::Arrived;
 
 /// Requests that are written in one go at most.
@@ -62,6 +63,10 @@ pub(super) struct Accepted {
     body: Vec<u8>,
     received: Time,
     taken: Taken,
+    /// How many of its facts are older than what is kept.
+    too_old: usize,
+    /// As they are listed.
+    scores: Vec<KeptScore>,
     /// The digest of the project by which it was read.
     digest: String,
     done: Box<dyn FnOnce(Result<Receipt, Refused>) + Send>,
@@ -171,10 +176,12 @@ fn take(shared: &Shared, request: Request, resolver: &Resolver<'_>, digest: &str
         }
     };
     if taken.accepted == 0 {
-        held(&shared.traffic).read(protocol, received, &taken);
+        held(&shared.traffic).read(protocol, received, &taken, 0);
         return done(Ok(Receipt { number: None, taken }));
     }
-    let one = Accepted { protocol, body: plain, received, taken, digest: digest.to_owned(), done };
+    let scores = if protocol == Protocol::Scores { scores_of(&plain, received, resolver) } else { Vec::new() };
+    let too_old = shared.keep.too_old(&taken.facts, received);
+    let one = Accepted { protocol, body: plain, received, taken, too_old, scores, digest: digest.to_owned(), done };
     if let Err(returned) = accepted.send(one) {
         (returned.0.done)(Err(Refused::Stopping));
     }
@@ -203,9 +210,12 @@ pub(super) fn write(shared: &Shared, waiting: &Receiver<Accepted>, world: &SyncS
         match written {
             Ok(first) => {
                 for (number, one) in (first..).zip(batch.drain(..)) {
-                    let Accepted { protocol, body, received, mut taken, digest, done } = one;
+                    let Accepted { protocol, body, received, mut taken, too_old, scores, digest, done } = one;
                     let facts = Arrived::of(&mut taken);
-                    held(&shared.traffic).read(protocol, received, &taken);
+                    if !scores.is_empty() {
+                        held(&shared.scores).add(scores);
+                    }
+                    held(&shared.traffic).read(protocol, received, &taken, too_old);
                     done(Ok(Receipt { number: Some(number), taken }));
                     let entry = Entry { number, received, protocol, body };
                     let _ = world.send(ToWorld::Taken { entry, arrived: Box::new(facts), digest });

@@ -4,9 +4,13 @@
 //! when it was received, the sender's protocol and the body. An entry counts as written once its segment is synced; an incomplete one at
 //! the end was never acknowledged, and the next start cuts it off. Damage in the middle costs the entries that it hits: reading goes on
 //! at the next mark with a sound checksum, and says how many bytes it passed over.
+//!
+//! A start reads the journal once: opening it hands over every entry. What nobody needs any more is passed by its head, and the file is
+//! not read there; so damage in the body of such an entry costs nothing and goes unnoticed, as long as it stands between two others. The
+//! last segment is checked whole, because its end may be torn.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration as Wait;
 
@@ -24,10 +28,13 @@ const MAX_ENTRY: usize = 80 << 20;
 const MARK: [u8; 4] = [0xFA, b'f', b's', b'j'];
 
 /// Mark, length, checksum.
-const HEAD: usize = 12;
+const FRAME: usize = 12;
 
 /// Number, time of receipt, protocol.
 const FIXED: usize = 17;
+
+/// Bytes that are read of a segment at once.
+const BUFFER: usize = 256 << 10;
 
 /// How long opening waits for a lock that another process is giving up.
 const LOCK_RETRY: Wait = Wait::from_millis(20);
@@ -41,6 +48,37 @@ pub struct Entry {
     pub received: Time,
     pub protocol: Protocol,
     pub body: Vec<u8>,
+}
+
+impl Entry {
+    pub fn head(&self) -> Head {
+        Head { number: self.number, received: self.received, protocol: self.protocol }
+    }
+}
+
+/// What stands before the body of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub number: u64,
+    pub received: Time,
+    pub protocol: Protocol,
+}
+
+/// What a reader of the journal meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Entry(Entry),
+    /// One that it can do without.
+    Passed(Head),
+}
+
+impl Found {
+    pub fn head(&self) -> Head {
+        match self {
+            Found::Entry(entry) => entry.head(),
+            Found::Passed(head) => *head,
+        }
+    }
 }
 
 /// How much of the past is kept.
@@ -83,12 +121,18 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens or starts the journal in a folder. Also returns what it had to repair or pass over.
+    /// Opens or starts the journal in a folder, and hands over what it holds, oldest first; of entries that `skip` names only the head.
+    /// Also returns what it had to repair or pass over.
     ///
     /// # Errors
     /// `JOURNAL`: a folder that cannot be used, or that another server uses.
-    pub fn open(dir: &Path, retention: Retention) -> Result<(Journal, Vec<Text>), Box<Diagnostic>> {
-        let failed = |error: &std::io::Error| Box::new(wrong(text!("cannot use the journal in `{}`: {}", dir.display(), error)));
+    pub fn open(
+        dir: &Path,
+        retention: Retention,
+        skip: impl Fn(&Head) -> bool,
+        mut each: impl FnMut(Found),
+    ) -> Result<(Journal, Vec<Text>), Box<Diagnostic>> {
+        let failed = |error: &io::Error| Box::new(wrong(text!("cannot use the journal in `{}`: {}", dir.display(), error)));
         std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
         let lock = lock(dir)?;
         let mut segments = listed(dir).map_err(|error| failed(&error))?;
@@ -97,22 +141,25 @@ impl Journal {
         let last = segments.len().saturating_sub(1);
         for (at, segment) in segments.iter_mut().enumerate() {
             next = next.max(segment.first);
-            let mut reader = SegmentReader::open(&segment.path).map_err(|error| failed(&error))?;
-            while let Some(entry) = reader.next_entry() {
-                next = entry.number + 1;
-                segment.last_received = segment.last_received.max(entry.received);
+            let mut reader = SegmentReader::open(&segment.path, segment.first).map_err(|error| failed(&error))?;
+            reader.checks_all = at == last;
+            while let Some(found) = reader.next_entry(&skip).map_err(|error| failed(&error))? {
+                let head = found.head();
+                next = head.number + 1;
+                segment.last_received = segment.last_received.max(head.received);
+                each(found);
             }
-            if reader.passed_over > 0 {
-                let what = text!("journal `{}`: {} damaged bytes passed over", segment.path.display(), reader.passed_over);
-                said.push(what);
+            let rest = segment.length - reader.sound_until;
+            let damaged = reader.passed_over + if at == last { 0 } else { rest };
+            if damaged > 0 {
+                said.push(text!("journal `{}`: {} damaged bytes passed over", segment.path.display(), damaged));
             }
-            if at == last && reader.sound_until < segment.length {
+            if at == last && rest > 0 {
                 // Never acknowledged: the sync that would have made it count did not finish.
-                let torn = segment.length - reader.sound_until;
                 let file = OpenOptions::new().write(true).open(&segment.path).map_err(|error| failed(&error))?;
                 file.set_len(reader.sound_until).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
                 segment.length = reader.sound_until;
-                said.push(text!("journal `{}`: removed an incomplete entry of {} bytes at its end", segment.path.display(), torn));
+                said.push(text!("journal `{}`: removed an incomplete entry of {} bytes at its end", segment.path.display(), rest));
             }
         }
         if segments.is_empty() {
@@ -136,7 +183,7 @@ impl Journal {
     }
 
     /// Writes entries and waits until they are on disk. Returns the number of the first one. After an error nothing of them is kept.
-    pub fn append<'b>(&mut self, entries: impl Iterator<Item = (Time, Protocol, &'b [u8])>) -> std::io::Result<u64> {
+    pub fn append<'b>(&mut self, entries: impl Iterator<Item = (Time, Protocol, &'b [u8])>) -> io::Result<u64> {
         let first = self.next;
         let mut number = first;
         let mut bytes = Vec::new();
@@ -147,21 +194,21 @@ impl Journal {
             number += 1;
         }
         self.roll()?;
-        let Some(segment) = self.segments.last_mut() else { return Err(std::io::Error::other("no segment")) };
+        let Some(segment) = self.segments.last_mut() else { return Err(io::Error::other("no segment")) };
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // What was partly written must not stand before what is written next.
             self.file.set_len(segment.length)?;
             return Err(error);
         }
-        segment.length += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        segment.length += wide(bytes.len());
         segment.last_received = segment.last_received.max(latest);
         self.next = number;
         Ok(first)
     }
 
     /// Begins a new segment if the current one is full.
-    fn roll(&mut self) -> std::io::Result<()> {
+    fn roll(&mut self) -> io::Result<()> {
         if self.segments.last().is_some_and(|segment| segment.length < SEGMENT) {
             return Ok(());
         }
@@ -172,7 +219,7 @@ impl Journal {
     }
 
     /// Removes segments that are too old, and the oldest of a journal that is too large. The current one stays.
-    pub fn forget(&mut self, now: Time) -> std::io::Result<()> {
+    pub fn forget(&mut self, now: Time) -> io::Result<()> {
         let oldest = now.minus(self.retention.age);
         while let [first, _, ..] = self.segments.as_slice() {
             let aged = first.last_received < oldest;
@@ -186,117 +233,213 @@ impl Journal {
         Ok(())
     }
 
-    /// The entries as of now from a number on, read beside further writing.
-    pub fn reader(&self, from: u64) -> Entries {
+    /// The entries as of now from a number on, read beside further writing; of those that `skip` names only the head.
+    pub fn reader<S: Fn(&Head) -> bool>(&self, from: u64, skip: S) -> Entries<S> {
         let first = self.segments.partition_point(|segment| segment.first <= from).saturating_sub(1);
-        let paths = self.segments.iter().skip(first).map(|segment| segment.path.clone()).collect::<Vec<_>>();
-        Entries { paths: paths.into_iter(), current: None, from, until: self.next }
+        let segments: Vec<(PathBuf, u64)> = self.segments.iter().skip(first).map(|one| (one.path.clone(), one.first)).collect();
+        Entries { segments: segments.into_iter(), current: None, from, until: self.next, skip }
     }
 }
 
 /// The entries of a journal, in the order in which they were received.
-pub struct Entries {
-    paths: std::vec::IntoIter<PathBuf>,
+pub struct Entries<S> {
+    segments: std::vec::IntoIter<(PathBuf, u64)>,
     current: Option<SegmentReader>,
     from: u64,
     until: u64,
+    skip: S,
 }
 
-impl Iterator for Entries {
-    type Item = Entry;
+impl<S: Fn(&Head) -> bool> Iterator for Entries<S> {
+    type Item = Found;
 
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<Found> {
         loop {
             let Some(reader) = &mut self.current else {
-                let path = self.paths.next()?;
+                let (path, first) = self.segments.next()?;
                 // A segment that was forgotten meanwhile has nothing for us any more.
-                self.current = SegmentReader::open(&path).ok();
+                self.current = SegmentReader::open(&path, first).ok();
                 continue;
             };
-            match reader.next_entry() {
-                Some(entry) if entry.number >= self.until => return None,
-                Some(entry) if entry.number >= self.from => return Some(entry),
-                Some(_) => {}
-                None => self.current = None,
+            match reader.next_entry(&self.skip) {
+                Ok(Some(found)) if found.head().number >= self.until => return None,
+                Ok(Some(found)) if found.head().number >= self.from => return Some(found),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => self.current = None,
             }
         }
     }
 }
 
 struct SegmentReader {
-    bytes: Vec<u8>,
-    at: usize,
+    file: BufReader<File>,
+    /// Its bytes when it was opened.
+    length: u64,
+    /// Where it is read next.
+    position: u64,
+    /// Where the next entry begins.
+    at: u64,
+    /// The number of the next entry, unless some are missing.
+    next: u64,
     /// The end of the last sound entry.
     sound_until: u64,
-    passed_over: usize,
+    passed_over: u64,
+    /// Entries that are passed are read and checked all the same.
+    checks_all: bool,
 }
 
 impl SegmentReader {
-    fn open(path: &Path) -> std::io::Result<SegmentReader> {
-        let mut file = File::open(path)?;
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(0))?;
-        file.read_to_end(&mut bytes)?;
-        Ok(SegmentReader { bytes, at: 0, sound_until: 0, passed_over: 0 })
+    fn open(path: &Path, first: u64) -> io::Result<SegmentReader> {
+        files::refuse_special(path)?;
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let file = BufReader::with_capacity(BUFFER, file);
+        Ok(SegmentReader { file, length, position: 0, at: 0, next: first, sound_until: 0, passed_over: 0, checks_all: false })
     }
 
-    fn next_entry(&mut self) -> Option<Entry> {
+    /// The next sound entry.
+    fn next_entry(&mut self, skip: &impl Fn(&Head) -> bool) -> io::Result<Option<Found>> {
         let from = self.at;
         loop {
-            let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
-            if let Some((entry, length)) = decode(rest) {
+            if let Some((found, end)) = self.entry(skip)? {
                 self.passed_over += self.at - from;
-                self.at += length;
-                self.sound_until = u64::try_from(self.at).unwrap_or(u64::MAX);
-                return Some(entry);
+                self.next = found.head().number + 1;
+                self.at = end;
+                self.sound_until = end;
+                return Ok(Some(found));
             }
             // Damage: on to the next mark.
-            let next = rest.windows(MARK.len()).skip(1).position(|window| window == MARK)?;
-            self.at += next + 1;
+            let Some(mark) = self.mark_behind()? else { return Ok(None) };
+            self.at = mark;
         }
+    }
+
+    /// The entry where one should begin, and its end, if it is sound.
+    fn entry(&mut self, skip: &impl Fn(&Head) -> bool) -> io::Result<Option<(Found, u64)>> {
+        let mut before = [0; FRAME + FIXED];
+        if !self.read(self.at, &mut before)? {
+            return Ok(None);
+        }
+        let Some(Frame { head, body: length, checksum, fixed }) = Frame::of(&before) else { return Ok(None) };
+        let content = self.at + wide(before.len());
+        let end = content + wide(length);
+        if end > self.length {
+            return Ok(None);
+        }
+        let passed = skip(&head);
+        // Unchecked, it has to be the one that is due, and to end where the next one begins.
+        if passed && !self.checks_all && head.number == self.next && self.is_boundary(end)? {
+            return Ok(Some((Found::Passed(head), end)));
+        }
+        let mut body = vec![0; length];
+        if !self.read(content, &mut body)? || check(&fixed, &body) != checksum {
+            return Ok(None);
+        }
+        let Head { number, received, protocol } = head;
+        let found = if passed { Found::Passed(head) } else { Found::Entry(Entry { number, received, protocol, body }) };
+        Ok(Some((found, end)))
+    }
+
+    fn is_boundary(&mut self, at: u64) -> io::Result<bool> {
+        let mut mark = [0; MARK.len()];
+        Ok(at == self.length || (self.read(at, &mut mark)? && mark == MARK))
+    }
+
+    /// Fills a buffer from a place; `false` if the file ends before.
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        let end = at + wide(buffer.len());
+        if end > self.length {
+            return Ok(false);
+        }
+        self.go_to(at)?;
+        self.file.read_exact(buffer)?;
+        self.position = end;
+        Ok(true)
+    }
+
+    /// Within what is buffered, this reads nothing.
+    fn go_to(&mut self, at: u64) -> io::Result<()> {
+        self.file.seek_relative(at.wrapping_sub(self.position).cast_signed())?;
+        self.position = at;
+        Ok(())
+    }
+
+    /// Where the next mark is behind the place at which an entry should have begun.
+    fn mark_behind(&mut self) -> io::Result<Option<u64>> {
+        let mut matched = 0;
+        let mut at = self.at + 1;
+        let mut byte = [0];
+        while self.read(at, &mut byte)? {
+            at += 1;
+            let [byte] = byte;
+            let fits = MARK.get(matched) == Some(&byte);
+            matched = if fits { matched + 1 } else { usize::from(MARK.first() == Some(&byte)) };
+            if matched == MARK.len() {
+                return Ok(Some(at - wide(matched)));
+            }
+        }
+        Ok(None)
     }
 }
 
-fn encode(number: u64, received: Time, protocol: Protocol, body: &[u8], into: &mut Vec<u8>) -> std::io::Result<()> {
+fn wide(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn encode(number: u64, received: Time, protocol: Protocol, body: &[u8], into: &mut Vec<u8>) -> io::Result<()> {
     let length = body.len() + FIXED;
     let Some(written) = u32::try_from(length).ok().filter(|_| length <= MAX_ENTRY) else {
-        return Err(std::io::Error::new(ErrorKind::InvalidInput, "an entry larger than any request"));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "an entry larger than any request"));
     };
-    let mut content = Vec::with_capacity(length);
-    content.extend(number.to_le_bytes());
-    content.extend(received.0.to_le_bytes());
-    content.push(protocol.code());
-    content.extend(body);
+    let mut fixed = Vec::with_capacity(FIXED);
+    fixed.extend(number.to_le_bytes());
+    fixed.extend(received.0.to_le_bytes());
+    fixed.push(protocol.code());
     into.extend(MARK);
     into.extend(written.to_le_bytes());
-    into.extend(crc32fast::hash(&content).to_le_bytes());
-    into.extend(content);
+    into.extend(check(&fixed, body).to_le_bytes());
+    into.extend(fixed);
+    into.extend(body);
     Ok(())
 }
 
-/// The entry at the beginning of `bytes` and its length, if it is sound.
-fn decode(bytes: &[u8]) -> Option<(Entry, usize)> {
-    let rest = bytes.strip_prefix(MARK.as_slice())?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let (checksum, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| (FIXED..=MAX_ENTRY).contains(length))?;
-    let content = rest.get(..length)?;
-    if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
-        return None;
-    }
-    let (number, rest) = content.split_first_chunk::<8>()?;
-    let (received, rest) = rest.split_first_chunk::<8>()?;
-    let (protocol, body) = rest.split_first()?;
-    let entry = Entry {
-        number: u64::from_le_bytes(*number),
-        received: Time(i64::from_le_bytes(*received)),
-        protocol: Protocol::of_code(*protocol)?,
-        body: body.to_vec(),
-    };
-    Some((entry, HEAD + length))
+/// The checksum of an entry.
+fn check(fixed: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(fixed);
+    hasher.update(body);
+    hasher.finalize()
 }
 
-fn begin(dir: &Path, first: u64) -> std::io::Result<Segment> {
+/// What stands before a body, as far as it can be one.
+struct Frame {
+    head: Head,
+    /// The bytes of the body.
+    body: usize,
+    checksum: u32,
+    /// What the checksum covers besides the body.
+    fixed: [u8; FIXED],
+}
+
+impl Frame {
+    fn of(bytes: &[u8; FRAME + FIXED]) -> Option<Frame> {
+        let rest = bytes.strip_prefix(MARK.as_slice())?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (checksum, fixed) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MAX_ENTRY)?;
+        let (number, rest) = fixed.split_first_chunk::<8>()?;
+        let (received, rest) = rest.split_first_chunk::<8>()?;
+        let head = Head {
+            number: u64::from_le_bytes(*number),
+            received: Time(i64::from_le_bytes(*received)),
+            protocol: Protocol::of_code(*rest.first()?)?,
+        };
+        let checksum = u32::from_le_bytes(*checksum);
+        Some(Frame { head, body: length.checked_sub(FIXED)?, checksum, fixed: *fixed.first_chunk()? })
+    }
+}
+
+fn begin(dir: &Path, first: u64) -> io::Result<Segment> {
     let path = dir.join(format!("{first:020}.journal"));
     let file = OpenOptions::new().create(true).append(true).open(&path)?;
     file.sync_all()?;
@@ -305,12 +448,14 @@ fn begin(dir: &Path, first: u64) -> std::io::Result<Segment> {
     Ok(Segment { path, first, length: 0, last_received: Time::MIN })
 }
 
-fn listed(dir: &Path) -> std::io::Result<Vec<Segment>> {
+fn listed(dir: &Path) -> io::Result<Vec<Segment>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Some(first) = name.strip_suffix(".journal").and_then(|number| number.parse().ok()) else { continue };
+        // Before it is opened: opening a named pipe waits for somebody at its other end.
+        files::refuse_special(&path)?;
         let length = std::fs::metadata(&path)?.len();
         found.push(Segment { path, first, length, last_received: Time::MIN });
     }
@@ -320,8 +465,8 @@ fn listed(dir: &Path) -> std::io::Result<Vec<Segment>> {
 
 fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
     let path = dir.join("lock");
-    let failed = |error: &std::io::Error| Box::new(wrong(text!("cannot use `{}`: {}", path.display(), error)));
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| failed(&error))?;
+    let failed = |error: &io::Error| Box::new(wrong(text!("cannot use `{}`: {}", path.display(), error)));
+    let file = files::open_to_append(&path).map_err(|error| failed(&error))?;
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(file),

@@ -34,6 +34,8 @@ pub struct Traffic {
     pub accepted: u64,
     /// Signals that the same request had already.
     pub duplicates: u64,
+    /// Signals that are older than what is kept: no diagnosis sees them.
+    pub too_old: u64,
     /// Signals that cannot be used.
     pub rejected: u64,
     /// When the first and the last request came that is still in the journal.
@@ -75,15 +77,20 @@ impl Ledger {
         traffic.last = traffic.last.max(Some(received));
     }
 
-    /// A request was read.
-    pub fn read(&mut self, protocol: Protocol, received: Time, taken: &Taken) {
+    /// A request was read; so many of its signals were too old.
+    pub fn read(&mut self, protocol: Protocol, received: Time, taken: &Taken, too_old: usize) {
         self.heard(protocol, received);
-        let repeated: usize = taken.counts.kinds().iter().map(|(_, kind)| kind.duplicates + kind.merged).sum();
+        // Parts of a series that are joined repeat nothing: what counts there are samples.
+        let kinds = taken.counts.kinds();
+        let signals = kinds.iter().filter(|(name, _)| *name != "series").map(|(_, kind)| kind);
+        let repeated: usize = signals.map(|kind| kind.duplicates + kind.merged).sum();
         let repeated = repeated.min(taken.accepted);
+        let too_old = too_old.min(taken.accepted - repeated);
         let traffic = self.of(protocol);
         traffic.requests += 1;
         traffic.duplicates += repeated as u64;
-        traffic.accepted += (taken.accepted - repeated) as u64;
+        traffic.too_old += too_old as u64;
+        traffic.accepted += (taken.accepted - repeated - too_old) as u64;
         traffic.rejected += taken.refused as u64;
     }
 
@@ -104,7 +111,9 @@ impl Ledger {
         let source = |(protocol, traffic): (&&'static str, &Traffic)| {
             let silent_for = traffic.last.map(|last| now.since(last).max(0));
             let usual = traffic.usual_pause.map(|usual| usual.saturating_mul(PAUSES).max(SILENT));
-            let stale = silent_for.zip(usual).is_some_and(|(silent, usual)| silent >= usual);
+            // What is asked for stops when somebody sends it, or when nobody answers: both is said where it is asked.
+            let asked = *protocol == Protocol::Pull.name();
+            let stale = !asked && silent_for.zip(usual).is_some_and(|(silent, usual)| silent >= usual);
             Source { protocol: (*protocol).to_owned(), traffic: traffic.clone(), silent_for, stale }
         };
         self.0.iter().map(source).collect()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use estate::ComponentId;
 use schemars::JsonSchema;
 use serde::Serialize;
-use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Sample, Series};
+use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Present, Sample, Series};
 use value::{Duration, HOUR, SECOND, Time};
 
 /// How long facts are kept, and how many.
@@ -26,11 +26,32 @@ pub struct Keep {
     pub most_samples: usize,
     /// Series; beyond it no new ones are made.
     pub most_series: usize,
+    /// Calls that only traces show: this long after the last one.
+    pub calls: Duration,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Keep { signals: 6 * HOUR, samples: 3 * HOUR, most_signals: 200_000, most_samples: 20_000_000, most_series: 500_000 }
+        Keep {
+            signals: 6 * HOUR,
+            samples: 3 * HOUR,
+            most_signals: 200_000,
+            most_samples: 20_000_000,
+            most_series: 500_000,
+            calls: 24 * HOUR,
+        }
+    }
+}
+
+impl Keep {
+    /// How many facts of a request are older than what is kept, so that no diagnosis sees them. Scores are listed all the same.
+    pub(super) fn too_old(&self, facts: &Facts, received: Time) -> usize {
+        let (oldest, oldest_sample) = (received.minus(self.signals), received.minus(self.samples));
+        let old = |series: &Series| series.points.partition_point(|(time, _)| *time < oldest_sample);
+        let times = facts.alerts.iter().map(|alert| alert.end).chain(facts.logs.iter().map(|log| log.time));
+        let times = times.chain(facts.changes.iter().map(|change| change.time)).chain(facts.probes.iter().map(|probe| probe.time));
+        let times = times.chain(facts.reports.iter().map(|report| report.time));
+        facts.series.iter().map(old).sum::<usize>() + times.filter(|time| *time < oldest).count()
     }
 }
 
@@ -46,6 +67,12 @@ pub struct LetGo {
 
 /// What is too old is looked for this often: that takes as long as there are facts.
 const FORGET: Duration = 10 * SECOND;
+
+/// While a journal is read, limits may be exceeded by one part in so many.
+const ROOM: usize = 4;
+
+/// So few new series need not be sorted in.
+const MANY_SERIES: usize = 1_000;
 
 /// Name and labels.
 type AlertName = (String, BTreeMap<String, String>);
@@ -141,11 +168,7 @@ impl Window {
     /// positions of series that are counters. `each` is told every fact as it is now known.
     pub fn take(&mut self, taken: Facts, deadlines: &[Time], counters: &[(usize, Counter)], now: Time, mut each: impl FnMut(Fact)) {
         self.unsettled = true;
-        let present = &mut Arc::make_mut(&mut self.facts).present;
-        present.alerts |= taken.present.alerts;
-        present.metrics |= taken.present.metrics;
-        present.logs |= taken.present.logs;
-        present.events |= taken.present.events;
+        self.heard(taken.present);
         let deadlines = deadlines.iter().copied().chain(std::iter::repeat(Time::MAX));
         for (alert, deadline) in taken.alerts.into_iter().zip(deadlines) {
             self.alert(alert, Some(deadline).filter(|deadline| *deadline < Time::MAX), &mut each);
@@ -284,28 +307,32 @@ impl Window {
         counts.retain(|(time, _)| last.since(*time) <= counter.over);
     }
 
-    fn series(&mut self, series: Series, now: Time, each: &mut impl FnMut(Fact)) {
+    fn series(&mut self, mut series: Series, now: Time, each: &mut impl FnMut(Fact)) {
         let oldest = now.minus(self.keep.samples);
+        let points = std::mem::take(&mut series.points);
+        if points.last().is_some_and(|(time, _)| *time < oldest) {
+            return;
+        }
         let position = match self.series_at(&series) {
             Some(position) => position,
             None if self.facts.series.len() >= self.keep.most_series => {
                 self.let_go.series += 1;
-                self.let_go.samples += series.points.len() as u64;
+                self.let_go.samples += points.len() as u64;
                 return;
             }
             None => {
                 let facts = Arc::make_mut(&mut self.facts);
                 let position = facts.series.len();
                 self.new_series.insert((series.component, series.metric.clone(), series.labels.clone()), position);
-                facts.series.push(Series { points: Vec::new(), ..series.clone() });
+                facts.series.push(series);
                 position
             }
         };
         let Some(kept) = Arc::make_mut(&mut self.facts).series.get_mut(position) else { return };
         let key = Arc::new(kept.key());
-        for (time, value) in series.points {
+        for (time, value) in points.iter().copied() {
+            // Those before were counted when they came.
             if time < oldest {
-                self.counts.samples.duplicates += 1;
                 continue;
             }
             match kept.points.last() {
@@ -350,7 +377,38 @@ impl Window {
     }
 
     /// Ends the alerts whose sender has gone silent, and removes what is too old. `each` is told the alerts that end.
-    pub fn pass_time(&mut self, now: Time, mut each: impl FnMut(Fact)) {
+    pub fn pass_time(&mut self, now: Time, each: impl FnMut(Fact)) {
+        self.end_silent(now, each);
+        self.forget(now);
+    }
+
+    /// The same while a journal is read, before [`Window::pass_time`] at its end. To remove and to sort takes as long as there are facts:
+    /// limits are kept with some room, and new series are sorted in each time they are as many as the others.
+    pub fn pass_time_reading(&mut self, now: Time) {
+        self.end_silent(now, |_| {});
+        let room = |limit: usize| limit.saturating_add(limit / ROOM);
+        if self.samples > room(self.keep.most_samples) || is_crowded(&self.facts, room(self.keep.most_signals)) {
+            self.forget(now);
+        } else if self.new_series.len() > self.sorted_series.max(MANY_SERIES) {
+            self.settle();
+        }
+    }
+
+    /// A protocol that brings this kind of signals was heard of, although nothing of what it brought is left.
+    pub fn heard(&mut self, kind: Present) {
+        let present = self.facts.present;
+        let either = Present {
+            alerts: present.alerts || kind.alerts,
+            metrics: present.metrics || kind.metrics,
+            logs: present.logs || kind.logs,
+            events: present.events || kind.events,
+        };
+        if either != present {
+            Arc::make_mut(&mut self.facts).present = either;
+        }
+    }
+
+    fn end_silent(&mut self, now: Time, mut each: impl FnMut(Fact)) {
         while self.due.first().is_some_and(|(deadline, _)| *deadline <= now) {
             let Some((_, key)) = self.due.pop_first() else { break };
             let Some(tracked) = self.alerts.get(&key).cloned() else { continue };
@@ -365,7 +423,6 @@ impl Window {
                 tracked.expired = true;
             }
         }
-        self.forget(now);
     }
 
     fn forget(&mut self, now: Time) {
@@ -377,14 +434,10 @@ impl Window {
                 || facts.changes.first().is_some_and(|c| c.time < oldest)
                 || facts.probes.first().is_some_and(|p| p.time < oldest)
                 || facts.reports.first().is_some_and(|r| r.time < oldest)
+                || facts.scores.first().is_some_and(|s| s.time < oldest)
                 || facts.series.iter().any(|s| s.points.first().is_none_or(|(time, _)| *time < oldest_sample))
         };
-        let crowded = |facts: &Facts| {
-            [facts.alerts.len(), facts.logs.len(), facts.changes.len(), facts.probes.len(), facts.reports.len(), facts.scores.len()]
-                .into_iter()
-                .any(|length| length > most)
-        };
-        let too_many = self.samples > self.keep.most_samples || crowded(&self.facts);
+        let too_many = self.samples > self.keep.most_samples || is_crowded(&self.facts, most);
         let looked = now.since(self.forgotten) < FORGET;
         if looked && !too_many {
             return;
@@ -417,7 +470,10 @@ impl Window {
         self.let_go.signals += cut;
         for series in &mut facts.series {
             let gone = series.points.partition_point(|(time, _)| *time < oldest_sample);
-            series.points.drain(..gone);
+            // Those that a copy shares are copied only if some go.
+            if gone > 0 {
+                series.points.drain(..gone);
+            }
         }
         let kept: usize = facts.series.iter().map(|series| series.points.len()).sum();
         if kept > self.keep.most_samples {
@@ -449,6 +505,13 @@ impl Window {
         self.new_alerts.clear();
         self.new_series.clear();
     }
+}
+
+/// Whether one of the lists has more than `most`.
+fn is_crowded(facts: &Facts, most: usize) -> bool {
+    [facts.alerts.len(), facts.logs.len(), facts.changes.len(), facts.probes.len(), facts.reports.len(), facts.scores.len()]
+        .into_iter()
+        .any(|length| length > most)
 }
 
 /// Whether a change or a report was not sent before.

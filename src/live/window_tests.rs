@@ -1,9 +1,10 @@
 //! Alerts whose senders go silent end at their deadlines, each at its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use signal::{Alert, Fact, Facts, Origin, Trouble};
-use value::{MINUTE, Time};
+use signal::{Alert, Fact, Facts, LogLine, Origin, Series, Trouble};
+use value::{HOUR, MINUTE, Time};
 
 use super::{Keep, Window};
 
@@ -60,4 +61,71 @@ fn silent_senders() {
     send(&mut window, alert("A", 5, Time::MAX), 4 * MINUTE, 2 * MINUTE);
     assert_eq!(ended(&mut window, 10 * MINUTE), [("A".to_owned(), 4 * MINUTE), ("B".to_owned(), 3 * MINUTE)]);
     assert!(ended(&mut window, 20 * MINUTE).is_empty());
+}
+
+/// A sample from before the window is no repeat of one, and makes no series.
+#[test]
+fn samples_that_are_too_old() {
+    let keep = Keep::default();
+    let series = |times: &[i64]| Series {
+        origin: Origin { file: "remote-write 1".to_owned(), index: 0 },
+        component: None,
+        instance: None,
+        metric: "cpu".to_owned(),
+        modelled: false,
+        labels: BTreeMap::new(),
+        points: times.iter().map(|hours| (Time(hours * HOUR), 1.0)).collect(),
+    };
+    for (times, kept, too_old) in [(&[6, 7][..], 0, 2), (&[6, 7, 8], 1, 2), (&[9, 10], 2, 0)] {
+        let facts = Facts { series: vec![series(times)], ..Facts::default() };
+        assert_eq!(keep.too_old(&facts, Time(11 * HOUR)), too_old, "{times:?}");
+        let mut window = Window::new(keep);
+        window.take(facts, &[], &[], Time(11 * HOUR), |_| {});
+        let counts = window.counts();
+        let found = (counts.samples.kept, counts.samples.duplicates, counts.series.kept);
+        assert_eq!(found, (kept, 0, usize::from(kept > 0)), "{times:?}");
+    }
+}
+
+/// Who keeps the facts while more arrive makes that copy the series concerned, not the samples of all others.
+#[test]
+fn a_copy_shares_samples() {
+    let series = |metric: &str, time: i64| Series {
+        origin: Origin { file: "remote-write 1".to_owned(), index: 0 },
+        component: None,
+        instance: None,
+        metric: metric.to_owned(),
+        modelled: false,
+        labels: BTreeMap::new(),
+        points: vec![(Time(time), 1.0)].into(),
+    };
+    let mut window = Window::new(Keep::default());
+    let send = |window: &mut Window, series: Vec<Series>| {
+        window.take(Facts { series, ..Facts::default() }, &[], &[], Time(0), |_| {});
+        window.settle();
+    };
+    send(&mut window, vec![series("a", 0), series("b", 0)]);
+    let held = Arc::clone(window.facts());
+    send(&mut window, vec![series("a", 1)]);
+    let (before, after) = (&held.series, &window.facts().series);
+    assert_eq!((before[0].points.len(), after[0].points.len()), (1, 2));
+    assert_eq!(before[1].points.as_ptr(), after[1].points.as_ptr());
+}
+
+/// A journal of more than fits is read without removing what is over after each request; at its end the limit holds.
+#[test]
+fn limits_have_room_while_a_journal_is_read() {
+    let mut window = Window::new(Keep { most_signals: 8, ..Keep::default() });
+    let mut most = 0;
+    for at in 0..25 {
+        window.pass_time_reading(Time(at));
+        let origin = Origin { file: format!("loki {at}"), index: 0 };
+        let line = LogLine { origin, component: None, instance: None, time: Time(at), text: String::new(), labels: BTreeMap::new() };
+        window.take(Facts { logs: vec![line], ..Facts::default() }, &[], &[], Time(at), |_| {});
+        most = window.facts().logs.len().max(most);
+    }
+    assert_eq!(most, 11);
+    window.pass_time(Time(25), |_| {});
+    let times: Vec<i64> = window.facts().logs.iter().map(|line| line.time.0).collect();
+    assert_eq!((times, window.let_go.signals), ((17..25).collect(), 17));
 }

@@ -1,26 +1,41 @@
 //! One project with the facts of the recent past: takes what arrives, and says at any instant what is broken.
 
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use compile::Scripts;
 use engine::matcher::{Emitted, Limits, Matcher, Setup, Stats};
 use engine::{Engine, LOOKBACK};
+use estate::Snapshot;
 use ingest::{Protocol, Taken, read};
 use localize::{Diagnosis, Question};
 use project::Project;
-use signal::{Counter, Counts, Fact, Facts, Present, Resolver, Spans};
+use signal::{Counter, Counts, Fact, Facts, MAX_SKEW, Present, Resolver, Sightings, Spans};
 use value::{Duration, MINUTE, SECOND, Time};
 
-use super::journal::Entry;
+use super::journal::{Entry, Found, Head};
+use super::laid::Laid;
 use super::window::{Keep, LetGo, Window};
 
 /// How late the spans of a minute may arrive: senders collect them for some seconds.
 const SPANS_LATE: Duration = 30 * SECOND;
 
+/// How long spans after a pause wait for others: a sender that was cut off sends what it has kept in several requests.
+const FIRST_SPANS: Duration = 5 * SECOND;
+
+/// How often what signals show is laid over the estate,
+const LOOK: Duration = 10 * SECOND;
+
+/// and how often a start, which reads a day in seconds, forgets what was not seen for long.
+const LOOK_BACK: Duration = 10 * MINUTE;
+
 /// Samples and log lines that are later than this, if a request has more than so many of them, go to the matcher anew with all others. One
 /// by one, each would make it look again at all that follows: a sender that catches up after an outage would stop everything.
 const LATE: Duration = 2 * MINUTE;
 const MOST_LATE: usize = 8;
+
+/// Requests of a journal that are read before the window takes them.
+const READ_AHEAD: usize = 64;
 
 /// A project that is in use.
 #[derive(Debug, Clone)]
@@ -61,8 +76,15 @@ pub struct World {
     matcher: Matcher,
     /// Spans of minutes that are not over.
     spans: Spans,
-    /// When spans were last made into series.
+    /// Until when spans have been made into series.
     closed: Time,
+    /// What signals show beyond the estate of the project,
+    sightings: Sightings,
+    /// laid over it,
+    laid: Laid,
+    /// and when.
+    looked: Time,
+    keep: Keep,
     /// The number of the last entry of the journal that it has taken.
     position: u64,
     lookback: Duration,
@@ -72,30 +94,70 @@ pub struct World {
 impl World {
     pub fn new(revision: Revision, keep: Keep, now: Time) -> World {
         let window = Window::new(keep);
-        let matcher = Matcher::new(setup(&revision.project, window.facts(), now));
-        World { revision, window, matcher, spans: Spans::default(), closed: now, position: 0, lookback: LOOKBACK, events: Vec::new() }
+        let laid = Laid::over(&revision.project.estate);
+        let matcher = Matcher::new(setup(&revision.project, &laid.estate, window.facts(), now));
+        World {
+            revision,
+            window,
+            matcher,
+            spans: Spans::default(),
+            closed: Time::MIN,
+            sightings: Sightings::default(),
+            laid,
+            looked: Time::MIN,
+            keep,
+            position: 0,
+            lookback: LOOKBACK,
+            events: Vec::new(),
+        }
     }
 
-    /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. The matcher takes
-    /// them all at the end, which is far quicker than one by one.
-    pub fn replay(&mut self, entries: impl Iterator<Item = Entry>, now: Time) {
+    /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. `source` hands each
+    /// entry to what it is given; it runs beside, so that one core reads while another one takes. The matcher takes all facts at the end,
+    /// which is far quicker than one by one.
+    pub fn replay<T: Send>(&mut self, now: Time, source: impl FnOnce(&mut dyn FnMut(Found)) -> T + Send) -> T {
         let project = Arc::clone(&self.revision.project);
         let resolver = Resolver::new(&project.placement, &project.estate);
-        for entry in entries {
-            if entry.number <= self.position {
-                continue;
+        let (ahead, entries) = sync_channel::<(Head, Option<Arrived>)>(READ_AHEAD);
+        let outcome = std::thread::scope(|scope| {
+            let shared = &project;
+            let reading = scope.spawn(move || {
+                let resolver = Resolver::new(&shared.placement, &shared.estate);
+                source(&mut |found: Found| {
+                    let head = found.head();
+                    let arrived = match found {
+                        Found::Passed(_) => None,
+                        // What could be read when it was accepted can be read now; the placement may differ, which is the point.
+                        Found::Entry(entry) => arrived(&entry, &resolver),
+                    };
+                    // Whoever takes them stays until the last one.
+                    let _ = ahead.send((head, arrived));
+                })
+            });
+            for (head, arrived) in entries {
+                self.take_again(head, arrived, &resolver);
             }
-            self.position = entry.number;
-            // What could be read when it was accepted can be read now; the placement may differ, which is the point.
-            if let Ok(mut taken) = read(entry.protocol, &entry.body, entry.received, &resolver) {
-                self.window.pass_time(entry.received, |_| {});
-                self.close_minutes(entry.received, &resolver, |_| {});
-                self.put(&entry, Arrived::of(&mut taken), |_| {});
-            }
-        }
+            reading.join()
+        });
         self.close_minutes(now, &resolver, |_| {});
         self.window.pass_time(now, |_| {});
+        self.looked = Time::MIN;
+        self.lay(now);
         self.anew(now);
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Takes an entry of the journal, unless it has it already.
+    fn take_again(&mut self, head: Head, arrived: Option<Arrived>, resolver: &Resolver<'_>) {
+        if head.number <= self.position {
+            return;
+        }
+        self.position = head.number;
+        let Some(arrived) = arrived else { return self.window.heard(kind_of(head.protocol)) };
+        self.window.pass_time_reading(head.received);
+        self.close_minutes(head.received, resolver, |_| {});
+        self.forget_sightings(head.received, LOOK_BACK);
+        self.put(head, arrived, |_| {});
     }
 
     /// The matcher takes all facts from the beginning.
@@ -103,7 +165,13 @@ impl World {
         self.window.settle();
         self.window.reopened = false;
         let facts = Arc::clone(self.window.facts());
-        self.matcher = Matcher::load(setup(&self.revision.project, &facts, now), &facts);
+        self.matcher = Matcher::load(setup(&self.revision.project, &self.laid.estate, &facts, now), &facts);
+    }
+
+    /// What an entry brought, as the project in use reads it.
+    pub fn read(&self, entry: &Entry) -> Option<Arrived> {
+        let project = &self.revision.project;
+        arrived(entry, &Resolver::new(&project.placement, &project.estate))
     }
 
     /// Takes one accepted request.
@@ -114,7 +182,7 @@ impl World {
         self.position = entry.number;
         let before = self.window.facts().present;
         let mut facts = Vec::new();
-        self.put(entry, arrived, |fact| facts.push(fact));
+        self.put(entry.head(), arrived, |fact| facts.push(fact));
         if self.window.facts().present != before {
             // Conditions about a kind of signal that nobody had sent so far were unknown.
             self.window.reopened = true;
@@ -127,22 +195,31 @@ impl World {
     }
 
     /// Puts what a request brought to the rest.
-    fn put(&mut self, entry: &Entry, arrived: Arrived, each: impl FnMut(Fact)) {
+    fn put(&mut self, head: Head, arrived: Arrived, each: impl FnMut(Fact)) {
         let Arrived { facts, deadlines, counters, spans } = arrived;
+        if self.spans.is_empty() && !spans.is_empty() {
+            self.closed = self.closed.max(head.received.minus(MINUTE - FIRST_SPANS));
+        }
         self.spans.append(spans);
-        self.window.take(named(facts, entry.protocol, entry.number), &deadlines, &counters, entry.received, each);
+        self.sightings.take_pods(&facts, head.received);
+        self.window.take(named(facts, head.protocol, head.number), &deadlines, &counters, head.received, each);
     }
 
-    /// Makes series of the spans of minutes that are over.
-    fn close_minutes(&mut self, now: Time, resolver: &Resolver<'_>, each: impl FnMut(Fact)) {
-        if now.since(self.closed) < MINUTE || self.spans.is_empty() {
-            return;
+    /// Makes series of the spans of minutes that are over. One after the other, also where a journal has nothing for long: what is not
+    /// closed in time is lost.
+    fn close_minutes(&mut self, now: Time, resolver: &Resolver<'_>, mut each: impl FnMut(Fact)) {
+        while now.since(self.closed) >= MINUTE && !self.spans.is_empty() {
+            self.closed = self.closed.plus(MINUTE);
+            self.close_minute(resolver, &mut each);
         }
-        self.closed = now;
-        let minutes = self.spans.close(now.minus(SPANS_LATE), "otlp-traces", resolver);
+    }
+
+    fn close_minute(&mut self, resolver: &Resolver<'_>, each: impl FnMut(Fact)) {
+        let minutes = self.spans.close(self.closed.minus(SPANS_LATE), "otlp-traces", resolver);
         self.window.let_go.late_spans += minutes.late as u64;
+        self.sightings.take_calls(&self.revision.project.estate, &minutes.calls);
         let facts = Facts { series: minutes.series, ..Facts::default() };
-        self.window.take(facts, &[], &[], now, each);
+        self.window.take(facts, &[], &[], self.closed, each);
     }
 
     /// Time passes: alerts whose sender went silent end, windows move on.
@@ -157,6 +234,37 @@ impl World {
         self.feed(ended, now);
         self.events.clear();
         self.matcher.advance(now, &mut self.events);
+        let before = Arc::clone(&self.laid.estate);
+        self.lay(now);
+        if !self.window.reopened && !Arc::ptr_eq(&before, &self.laid.estate) {
+            // Facts stay, and what has held for a while has held for as long.
+            let (project, estate) = (&self.revision.project, Arc::clone(&self.laid.estate));
+            self.events.clear();
+            self.matcher.replace(Arc::clone(&project.plan), estate, Arc::new(project.scripts.fresh()), &mut self.events);
+        }
+    }
+
+    /// Forgets calls and pods of which nobody has heard for long, if it was not done just now: it takes as long as there are any.
+    fn forget_sightings(&mut self, now: Time, pause: Duration) -> bool {
+        let due = now.since(self.looked) >= pause;
+        if due {
+            self.looked = now;
+            self.sightings.forget(now.minus(self.keep.calls), now.minus(self.keep.signals));
+        }
+        due
+    }
+
+    /// Lays what signals show by now over the estate of the project.
+    fn lay(&mut self, now: Time) {
+        if !self.forget_sightings(now, LOOK) {
+            return;
+        }
+        let seen = self.sightings.seen(&self.revision.project.estate);
+        if self.sightings.take_changed() {
+            self.laid = self.laid.next(seen);
+        } else if seen != *self.laid.seen {
+            self.laid.seen = Arc::new(seen);
+        }
     }
 
     fn feed(&mut self, facts: Vec<Fact>, now: Time) {
@@ -183,13 +291,14 @@ impl World {
         let candidates = self.matcher.candidates();
         let facts = Arc::clone(self.window.facts());
         let scripts = project.scripts.fresh();
-        let engine = Engine::new(&project.plan, &project.estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
+        let estate = Arc::clone(&self.laid.estate);
+        let engine = Engine::new(&project.plan, &estate, &facts, &scripts, now, self.lookback).only(candidates).near(near);
         let counts = self.window.counts();
         let Project { cases, feedback, .. } = project.as_ref();
         let question = Question { engine: &engine, cases, feedback, knowledge: project.past(), counts: &counts };
         let mut diagnosis = localize::diagnose(&question);
         diagnosis.warnings.extend(scripts.failures());
-        words::tell(&mut diagnosis, &words::Locale::default(), &project.estate);
+        words::tell(&mut diagnosis, &words::Locale::default(), &estate);
         (diagnosis, counts)
     }
 
@@ -201,6 +310,11 @@ impl World {
     pub fn settled(&mut self) -> Arc<Facts> {
         self.window.settle();
         Arc::clone(self.window.facts())
+    }
+
+    /// The estate with what signals show.
+    pub fn laid(&self) -> &Laid {
+        &self.laid
     }
 
     pub fn counts(&self) -> Counts {
@@ -216,11 +330,29 @@ impl World {
     }
 }
 
-fn setup(project: &Project, facts: &Facts, now: Time) -> Setup {
+/// What an entry brought.
+fn arrived(entry: &Entry, resolver: &Resolver<'_>) -> Option<Arrived> {
+    Some(Arrived::of(&mut read(entry.protocol, &entry.body, entry.received, resolver).ok()?))
+}
+
+/// Whether nothing that an entry brought can be in the window any more. The clock of its sender may have been ahead, and counters look
+/// back. An alert may fire still, and scores are kept as long as the journal.
+pub(super) fn is_past(keep: Keep, head: &Head, now: Time) -> bool {
+    let kept = match head.protocol {
+        Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix | Protocol::Scores => return false,
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) | Protocol::Pull => keep.samples,
+        Protocol::OtlpTraces(_) => keep.samples.max(keep.calls),
+        Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => keep.signals,
+        Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => keep.signals,
+    };
+    head.received < now.minus(kept).minus(MAX_SKEW)
+}
+
+fn setup(project: &Project, estate: &Arc<Snapshot>, facts: &Facts, now: Time) -> Setup {
     let present: Present = facts.present;
     Setup {
         plan: Arc::clone(&project.plan),
-        estate: Arc::clone(&project.estate),
+        estate: Arc::clone(estate),
         scripts: Arc::new(project.scripts.fresh()),
         present,
         now,
@@ -235,7 +367,7 @@ fn kind_of(protocol: Protocol) -> Present {
     let none = Present::default();
     match protocol {
         Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix => Present { alerts: true, ..none },
-        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
+        Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::Pull | Protocol::OtlpMetrics(_) => Present { metrics: true, ..none },
         Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => Present { logs: true, ..none },
         Protocol::CloudEvents | Protocol::CloudEventsBatch | Protocol::KubernetesEvents => Present { events: true, ..none },
         Protocol::OtlpTraces(_) | Protocol::Scores => none,
@@ -256,4 +388,34 @@ fn named(mut facts: Facts, protocol: Protocol, number: u64) -> Facts {
         origin.file.clone_from(&file);
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use ingest::Protocol;
+    use value::{HOUR, Time};
+
+    use super::super::{Head, Keep};
+    use super::is_past;
+
+    /// What a start does without, by how many hours ago it was received.
+    #[test]
+    fn what_a_start_needs() {
+        let now = Time(100 * HOUR);
+        for (protocol, hours, past) in [
+            (Protocol::RemoteWrite1, 3, false),
+            // A clock that is ahead by an hour.
+            (Protocol::RemoteWrite1, 4, false),
+            (Protocol::RemoteWrite1, 5, true),
+            (Protocol::LokiJson, 7, false),
+            (Protocol::LokiJson, 8, true),
+            // It fires still, for all we know.
+            (Protocol::Zabbix, 23, false),
+            (Protocol::Alerts, 23, false),
+            (Protocol::Scores, 23, false),
+        ] {
+            let head = Head { number: 1, received: now.minus(hours * HOUR), protocol };
+            assert_eq!(is_past(Keep::default(), &head, now), past, "{protocol:?} of {hours} hours ago");
+        }
+    }
 }

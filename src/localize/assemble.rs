@@ -41,7 +41,8 @@ pub fn incident(
     let suspects: Vec<Suspect> = draft.told.iter().map(|told| suspect(observations, draft, told)).collect();
     let Some(layer) = draft.layer() else { return };
     // When the outage began, not a warning that has been on for days: what began before the window counts only if all of it did.
-    let onsets = || draft.told.iter().map(|told| told.proposal.onset).chain(calling().map(|s| s.onset));
+    let own = draft.own(&observations.symptoms);
+    let onsets = || draft.told.iter().map(|told| told.proposal.onset).chain(own.iter().map(|s| s.onset));
     let since = onsets().filter(|onset| *onset >= observations.since).min().or_else(|| onsets().min()).unwrap_or(observations.since);
     // Whether a change came before or after depends on when the first root suspect failed, not on the first symptom.
     let began = draft.roots().map(|told| told.proposal.onset).min().unwrap_or(since);
@@ -68,11 +69,11 @@ pub fn incident(
     before(observations, (number, since), diagnosis);
 }
 
-/// What the rules of the root suspects declare; without rules, the most severe symptom.
+/// What the rules of the root suspects declare; without rules, the most severe symptom of its own.
 pub fn severity(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> Severity {
     let findings = draft.roots().flat_map(|told| told.proposal.findings()).filter_map(|f| observations.findings.get(*f));
     let declared = findings.filter_map(|finding| finding.rule.severity).max();
-    declared.or_else(|| draft.calling(&observations.symptoms).map(|s| s.severity).max()).unwrap_or(Severity::Warning)
+    declared.or_else(|| draft.own(&observations.symptoms).iter().map(|s| s.severity).max()).unwrap_or(Severity::Warning)
 }
 
 /// The confidence of a suspect. It is at most as likely as one above it that explains more and began no later.
@@ -424,6 +425,7 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
             text: text.lines().next().unwrap_or("").to_owned(),
             says: Says::Text,
             count,
+            firing: None,
             origin,
         })
     };
@@ -480,7 +482,7 @@ pub fn unplaced(observations: &Observations<'_, '_>) -> Vec<SignalView> {
     views.extend(scores.into_iter().filter(|score| score.component.is_none()).map(|score| {
         let (kind, text) = ("score".to_owned(), score.named.clone());
         let says = Says::Scored { of: score.named, metric: score.metric, source: score.source };
-        SignalView { kind, component: None, instance: None, time: score.time, text, says, count: 1, origin: score.origin }
+        SignalView { kind, component: None, instance: None, time: score.time, text, says, count: 1, firing: None, origin: score.origin }
     }));
     views
 }

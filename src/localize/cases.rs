@@ -148,6 +148,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         fault: Fault::Named(root.fault.clone()),
         onset,
         lasted: vec![(onset, until)],
+        lapsed: false,
         strength: confidence(observations, similar),
         raw: similar.similarity * similar.rarity * Record::default().chance(),
         affected: BTreeSet::from([component]),

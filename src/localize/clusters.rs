@@ -54,7 +54,12 @@ pub struct Loose<'a> {
 pub fn groups(observations: &Observations<'_, '_>, open: &[usize]) -> Vec<ClusterView> {
     let engine = observations.question.engine;
     let loose: Vec<Loose<'_>> = open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| loose(s, engine.facts)).collect();
-    cluster(engine.estate, &loose)
+    let mut groups = cluster(engine.estate, &loose);
+    for group in &mut groups {
+        let members = group.members.iter().filter_map(|at| observations.symptoms.get(*open.get(*at)?));
+        group.signals = members.map(|symptom| symptom.signals.len()).sum();
+    }
+    groups
 }
 
 fn loose<'a>(symptom: &'a Symptom, facts: &'a Facts) -> Loose<'a> {

@@ -59,7 +59,7 @@ pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec
 }
 
 /// Everything reachable by `steps`, including the start.
-fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<ComponentId>) -> BTreeSet<ComponentId> {
+pub fn closure(start: &BTreeSet<ComponentId>, steps: impl Fn(ComponentId) -> Vec<ComponentId>) -> BTreeSet<ComponentId> {
     let mut seen = start.clone();
     let mut open: Vec<ComponentId> = start.iter().copied().collect();
     while let Some(at) = open.pop() {

@@ -40,7 +40,7 @@ pub struct Diagnosis {
     pub near_misses: Vec<NearMissView>,
     /// Rules that could not be judged at all, by the data that they lack.
     pub unjudged: Vec<UnjudgedView>,
-    /// Symptoms that no suspect explains.
+    /// Symptoms that no suspect explains; critical alerts that still fire come first.
     pub unexplained: Vec<SignalView>,
     /// The same signals in groups, the largest first; each signal is in exactly one group.
     pub groups: Vec<ClusterView>,
@@ -92,11 +92,11 @@ impl Incident {
 pub struct Incident {
     /// Starts at 1; checks, solutions and cases refer to it.
     pub number: usize,
-    /// When it began.
+    /// When it began: its suspects, and what they explain.
     pub since: Time,
     /// When it was over; `null` while a suspect or an alert of it lasts.
     pub until: Option<Time>,
-    /// The most severe that a rule of its suspects declares; otherwise by the severity of its alerts.
+    /// The most severe that a rule of its suspects declares; otherwise by the severity of the alerts that they explain.
     pub severity: Severity,
     /// The layer of its first suspect.
     pub layer: Layer,
@@ -311,6 +311,9 @@ pub struct SignalView {
     pub says: Says,
     /// How many entries this is: deliveries of one alert, lines of one kind.
     pub count: usize,
+    /// The severity of an alert that still fires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firing: Option<Severity>,
     pub origin: Origin,
 }
 
@@ -371,7 +374,9 @@ pub struct ClusterView {
     pub metrics_only: bool,
     /// Its texts are similar, but not all the same.
     pub differing: bool,
-    /// How many of its signals fit no component.
+    /// How many signals it has: error lines of one component are one entry of `unexplained`.
+    pub signals: usize,
+    /// How many of these entries fit no component.
     pub unplaced: usize,
     /// The name of the alert or metric if all signals share it, otherwise the template; `null` if the texts differ.
     pub label: Option<String>,

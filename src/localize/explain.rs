@@ -9,14 +9,14 @@
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
-use anomaly::MOST_SURE;
+use anomaly::{MOST_SURE, Ranked};
 
 use compile::plan::Severity;
 use engine::SignalRef;
 use estate::ComponentId;
 use value::Time;
 
-use super::connected::{clusters, find, union};
+use super::connected::{closure, clusters, find, union};
 use super::proposal::{Basis, Proposal, TOLERANCE};
 use super::symptoms::{Kind, Symptom};
 use super::{Layer, Observations, cases, harmless, rules, scores};
@@ -30,6 +30,9 @@ const WORTH_A_LINE: f64 = 0.01;
 const ALWAYS_NAMED: usize = 3;
 /// A longer list of suspects does not help.
 const MAX_SUSPECTS: usize = 5;
+/// Where alerts alone speak, scores leave as much to an unknown cause as to the best suspect. What is above a third is then likelier than
+/// all other suspects together.
+const CONVINCING: f64 = 1.0 / 3.0;
 /// Suspects of scores whose confidence differs by less than this share are alike: nothing tells them apart.
 const ALIKE: f64 = 0.02;
 
@@ -72,6 +75,13 @@ impl IncidentDraft {
     /// Symptoms of it that need an explanation.
     pub fn calling<'s>(&self, symptoms: &'s [Symptom]) -> impl Iterator<Item = &'s Symptom> {
         self.symptoms.iter().filter_map(|i| symptoms.get(*i)).filter(|symptom| symptom.calls_for_help())
+    }
+
+    /// Those of them that its suspects explain; all, if they explain none. What else is near is not its own.
+    pub fn own<'s>(&self, symptoms: &'s [Symptom]) -> Vec<&'s Symptom> {
+        let explained = self.explained();
+        let own: Vec<&Symptom> = explained.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help()).collect();
+        if own.is_empty() { self.calling(symptoms).collect() } else { own }
     }
 
     /// Whether nothing of it lasts: neither a root suspect nor an alert.
@@ -235,9 +245,9 @@ fn best(
     (open, waiting): (&BTreeSet<usize>, &BTreeSet<usize>),
     bounds: &mut [f64],
 ) -> Option<usize> {
-    let lasts = |index: usize| proposals.get(index).is_some_and(|p| !p.is_past());
-    let any_lasts = waiting.iter().any(|index| lasts(*index));
-    let mut by_bound: Vec<usize> = waiting.iter().copied().filter(|index| !any_lasts || lasts(*index)).collect();
+    let newest = newest(waiting.iter().filter_map(|index| proposals.get(*index)));
+    let behind = |index: usize| newest.is_some() && proposals.get(index).is_none_or(|p| p.stands_back(newest));
+    let mut by_bound: Vec<usize> = waiting.iter().copied().filter(|index| !behind(*index)).collect();
     by_bound.sort_by(|a, b| bounds.get(*b).unwrap_or(&0.0).total_cmp(bounds.get(*a).unwrap_or(&0.0)));
     let key = |index: usize| proposals.get(index).map(|p| (p.onset, p.component, p.fault.key()));
     let mut best: Option<(f64, usize)> = None;
@@ -259,6 +269,11 @@ fn best(
         }
     }
     best.map(|(_, index)| index)
+}
+
+/// When the last of those that last began.
+fn newest<'p>(proposals: impl Iterator<Item = &'p Proposal>) -> Option<Time> {
+    proposals.filter(|one| !one.is_past()).map(|one| one.onset).max()
 }
 
 /// Roots that could explain a common symptom share an incident, also transitively; consequences follow their root.
@@ -410,7 +425,9 @@ fn add_scores(
     let alike = draft.alike.clone();
     let named =
         |(place, p): &(usize, Proposal)| (*place < MAX_SUSPECTS && worth(*place, p)) || p.component.is_some_and(|c| alike.contains(&c));
-    for proposal in fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challengers) {
+    let mut added: Vec<Proposal> = fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challengers).collect();
+    added.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+    for proposal in added {
         // Anomalous series of the components that a suspect explains are its symptoms too.
         let metric = |s: &Symptom| s.kind == Kind::Metric && proposal.explains(s);
         let metrics = observations.symptoms.iter().enumerate().filter(|(i, s)| !taken.contains(i) && metric(s)).map(|(i, _)| i);
@@ -456,13 +473,39 @@ pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> 
     !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
 }
 
-/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what beats it.
+/// Whether one proposal takes the place of another that stands above it: it beats it. Scores take the place of a rule or a case only with
+/// what may have brought that about, and is likelier than their other guesses. What they have beside it is a fault of its own.
+fn displaces(observations: &Observations<'_, '_>, draft: &IncidentDraft, one: &Proposal, other: &Proposal) -> bool {
+    let explains = |p: &Proposal| draft.explained_by(p, &observations.symptoms);
+    if !beats(one, other, &explains) {
+        return false;
+    }
+    let Some((scored, component)) = one.scores().zip(other.component) else { return true };
+    let deeper = deeper(observations, component);
+    let may = |scored: &Ranked| scored.members.iter().any(|member| deeper.contains(member));
+    let guesses = draft.roots().map(|told| &told.proposal).filter(|guess| beats(guess, other, &explains));
+    let together: f64 = guesses.filter_map(Proposal::scores).filter(|scored| may(scored)).map(|scored| scored.confidence).sum();
+    may(scored) && together > CONVINCING
+}
+
+/// What may bring about a fault of a component, by ways that do not lead through what depends on it: in a circle of dependencies, a fault
+/// would otherwise come from its own effects.
+fn deeper(observations: &Observations<'_, '_>, component: ComponentId) -> BTreeSet<ComponentId> {
+    let estate = observations.question.engine.estate;
+    let effects: BTreeSet<ComponentId> = estate.dependents(component, &[], None).into_iter().map(|reached| reached.component).collect();
+    let below = |at: ComponentId| {
+        let instances = estate.instances_of(at).into_iter().map(|instance| instance.component);
+        estate.dependencies(at, &[], Some(1)).into_iter().map(|reached| reached.component).chain(instances).collect::<Vec<ComponentId>>()
+    };
+    closure(&BTreeSet::from([component]), |at| if at != component && effects.contains(&at) { Vec::new() } else { below(at) })
+}
+
+/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what displaces it.
 fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
-    let symptoms = &observations.symptoms;
-    let explains = |p: &Proposal| draft.explained_by(p, symptoms);
     let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
     let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
-    order.sort_by_key(|index| at(*index).map(|p| (p.is_past(), p.layer)));
+    let newest = newest(draft.roots().map(|told| &told.proposal));
+    order.sort_by_key(|index| at(*index).map(|p| (p.stands_back(newest), p.layer)));
     // Bubble what beats its neighbour upwards; the order of scores is their own.
     let mut moved = true;
     let mut rounds = order.len();
@@ -472,7 +515,7 @@ fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
         for place in 1..order.len() {
             let pair = order.get(place - 1).copied().zip(order.get(place).copied());
             let wins = pair.and_then(|(above, below)| at(above).zip(at(below))).is_some_and(|(above, below)| {
-                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && beats(below, above, &explains)
+                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && displaces(observations, draft, below, above)
             });
             if wins {
                 order.swap(place - 1, place);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use anomaly::SETTLING;
-use compile::plan::Severity;
 use estate::ComponentId;
 
 use super::Observations;
@@ -22,7 +21,7 @@ pub fn rests_on_own_alert(proposal: &Proposal, symptom: &Symptom) -> bool {
 pub fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
     let facts = observations.question.engine.facts;
     let measured = |component: ComponentId| facts.series.iter().any(|s| s.component == Some(component) && !s.points.is_empty());
-    let calls = |s: &Symptom| s.kind == Kind::Alert && s.severity == Severity::Critical && s.end.is_none() && s.onset >= observations.since;
+    let calls = |s: &Symptom| s.is_urgent() && s.onset >= observations.since;
     if draft.calling(&observations.symptoms).any(calls) {
         return false;
     }

@@ -98,7 +98,9 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, named, since };
 
     let drafts = explain::form(&observations);
-    let open = explain::unexplained(&observations, &drafts);
+    let mut open = explain::unexplained(&observations, &drafts);
+    // What calls somebody now is not to be missed among the rest.
+    open.sort_by_key(|i| !observations.symptoms.get(*i).is_some_and(Symptom::is_urgent));
     let mut diagnosis = Diagnosis {
         version: 1,
         at: engine.at,

@@ -86,6 +86,8 @@ pub struct Proposal {
     pub onset: Time,
     /// The intervals in which it showed, ascending, the first from its onset; the end of the last is `None` while it lasts.
     pub lasted: Vec<Interval>,
+    /// It ended only because the events and log lines of its rules grew too old for them: nothing shows that it is over.
+    pub lapsed: bool,
     /// Probability that this is a root cause, 0 to 1, before it is compared with the other proposals of its incident.
     pub strength: f64,
     /// The same before feedback.
@@ -141,6 +143,21 @@ impl Proposal {
     pub fn is_past(&self) -> bool {
         let faded = matches!(&self.basis, Basis::Scores(ranked) if ranked.deviates);
         self.until().is_some() && !faded
+    }
+
+    /// Whether it stands below what lasts, the newest of which began then: what is known to be over does, and what only lapsed stands below
+    /// what began later.
+    pub fn stands_back(&self, newest: Option<Time>) -> bool {
+        let before = |until: Time| newest.is_some_and(|newest| newest > until.plus(SETTLING));
+        self.is_past() && (!self.lapsed || self.until().is_some_and(before))
+    }
+
+    /// What scores say of it, if they propose it.
+    pub fn scores(&self) -> Option<&Ranked> {
+        match &self.basis {
+            Basis::Scores(ranked) => Some(ranked),
+            Basis::Rules(_) | Basis::Case(_) => None,
+        }
     }
 
     /// A muted alert needs no explanation, so nothing explains it.

@@ -32,6 +32,11 @@ pub fn propose(observations: &Observations<'_, '_>) -> Vec<Proposal> {
     }
     let proposals =
         by_fault.into_iter().map(|((component, _), named)| proposal((estate, facts), (findings, &always), component, named, since));
+    let proposals = proposals.map(|one| {
+        let mut last = one.findings().iter().filter_map(|f| findings.get(*f)).filter(|finding| finding.until == one.until());
+        let lapsed = one.until().is_some() && last.all(|finding| lapsed(observations, finding));
+        Proposal { lapsed, ..one }
+    });
     // What rests on nothing but absences, and is over, accuses nobody unless something went wrong meanwhile.
     let speaks = |one: &Proposal| {
         !one.evidence.is_empty() || one.until().is_none() || symptoms.iter().any(|s| s.calls_for_help() && one.explains(s))
@@ -57,7 +62,7 @@ pub fn rests_on_late_change(finding: &Finding<'_>, facts: &Facts) -> bool {
 /// nobody.
 fn was_quiet(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> bool {
     let positive = finding.evidence.atoms().into_iter().any(|(atom, negated)| !negated && atom.truth == Truth::True);
-    let at = |time: Time| before(observations, finding, time).truth;
+    let at = |time: Time| at_instant(observations, finding, time).truth;
     // Just before it matched, and before anything was wrong.
     let calm =
         || observations.symptoms.iter().filter(|s| s.calls_for_help()).map(|s| s.onset).min().map(|onset| onset.minus(2 * TOLERANCE));
@@ -72,7 +77,7 @@ fn always(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> BTreeSe
     if began <= observations.since {
         return BTreeSet::new();
     }
-    let quiet = before(observations, finding, began.minus(2 * TOLERANCE));
+    let quiet = at_instant(observations, finding, began.minus(2 * TOLERANCE));
     let (now, then) = (finding.evidence.atoms(), quiet.atoms());
     if now.len() != then.len() {
         return BTreeSet::new();
@@ -84,8 +89,33 @@ fn always(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> BTreeSe
         .collect()
 }
 
-/// The condition of a finding at an earlier instant.
-fn before<'a>(observations: &Observations<'_, 'a>, finding: &Finding<'a>, at: Time) -> Evidence<'a> {
+/// Whether a finding ended only because events, log lines, reports or changes grew too old for it. They tell of an instant, and nothing
+/// tells that what they speak of is over: an alert would resolve, and a metric come back.
+fn lapsed(observations: &Observations<'_, '_>, finding: &Finding<'_>) -> bool {
+    let Some(until) = finding.until else { return false };
+    let after = at_instant(observations, finding, until);
+    let (held, left) = (finding.evidence.atoms(), after.atoms());
+    if held.len() != left.len() {
+        return false;
+    }
+    let holds = |truth: Truth, negated: bool| truth != Truth::Unknown && (truth == Truth::True) != negated;
+    let mut ended = held.iter().zip(&left).filter(|(was, is)| holds(was.0.truth, was.1) && !holds(is.0.truth, is.1)).peekable();
+    ended.peek().is_some()
+        && ended.all(|((atom, negated), _)| {
+            let signals = atom.all_signals();
+            !negated && !signals.is_empty() && signals.iter().all(is_instant)
+        })
+}
+
+fn is_instant(signal: &SignalRef) -> bool {
+    match signal {
+        SignalRef::Log(_) | SignalRef::Report(_) | SignalRef::Change(_) => true,
+        SignalRef::Alert(_) | SignalRef::Series(_) | SignalRef::Probe(_) => false,
+    }
+}
+
+/// The condition of a finding at another instant.
+fn at_instant<'a>(observations: &Observations<'_, 'a>, finding: &Finding<'a>, at: Time) -> Evidence<'a> {
     observations.question.engine.evidence(finding.rule, &finding.binding, &observations.findings, at)
 }
 
@@ -155,6 +185,7 @@ fn proposal(
         fault: Fault::Named(fault),
         onset,
         lasted,
+        lapsed: false,
         strength,
         raw: strength,
         reach: reach(estate, component, affected.union(&declared).copied()),

@@ -70,6 +70,7 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         fault: fault(observations, &one, symptoms),
         onset,
         lasted: vec![(onset, one.end)],
+        lapsed: false,
         strength: observations.question.feedback.calibration.apply(one.confidence),
         raw: one.confidence,
         affected: BTreeSet::from([one.component]),
@@ -115,10 +116,17 @@ fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) 
     };
     let silent = || if starving() { Fault::Callees } else { Fault::Dependents };
     match (texts.is_empty(), one.leading) {
-        (false, _) => Fault::Named(texts.join(", ")),
+        (false, _) => Fault::Named(sentences(&texts)),
         (true, Some(SuspicionSource::ExternalEvidence(at))) => {
             observations.witnesses.get(at).map_or_else(silent, |witness| Fault::Shows(witness.reason.clone()))
         }
         (true, Some(SuspicionSource::Deviation(_) | SuspicionSource::Alert(_)) | None) => silent(),
     }
+}
+
+/// Texts of several alerts in one line, without the full stops between them.
+fn sentences(texts: &[&str]) -> String {
+    let Some((last, others)) = texts.split_last() else { return String::new() };
+    let others = others.iter().map(|text| text.trim_end_matches(['.', '。']));
+    others.chain([*last]).collect::<Vec<_>>().join("; ")
 }

@@ -234,6 +234,16 @@ impl Symptom {
         }
     }
 
+    /// Whether it is an alert that nobody muted and that still fires.
+    fn fires(&self) -> bool {
+        self.kind == Kind::Alert && self.end.is_none() && self.muted.is_none()
+    }
+
+    /// Whether it calls somebody now, explained or not.
+    pub fn is_urgent(&self) -> bool {
+        self.fires() && self.severity == Severity::Critical
+    }
+
     /// How much it counts as something to be explained, the same for every component: an alert or a failed probe is a statement, a
     /// report and error lines are less precise, and a metric that deviates may mean nothing.
     pub fn evidence(&self) -> f64 {
@@ -278,6 +288,7 @@ impl Symptom {
             text: self.text.clone(),
             says: self.says.clone(),
             count: self.count,
+            firing: self.fires().then_some(self.severity),
             origin,
         }
     }

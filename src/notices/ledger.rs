@@ -62,6 +62,19 @@ pub struct Delivery {
     pub reason: Option<String>,
 }
 
+/// What came of attempts to send, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Attempts {
+    /// Messages that arrived.
+    pub sent: u64,
+    /// Attempts in vain.
+    pub failed: u64,
+    /// Attempts that repeat one in vain.
+    pub retried: u64,
+    /// Messages that could not be sent for too long.
+    pub given_up: u64,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
@@ -75,6 +88,8 @@ pub struct Ledger {
     file: Lines,
     pub deliveries: BTreeMap<(u64, String), Delivery>,
     pub seen: u64,
+    /// By channel; not on file.
+    pub attempts: BTreeMap<String, Attempts>,
     /// Why the file cannot be written. What is sent meanwhile may be sent again after a restart.
     pub broken: Option<String>,
 }
@@ -123,7 +138,7 @@ impl Ledger {
             files::write(&path, lines)?;
         }
         let file = Lines::open(&path).map_err(|error| failed(&error))?;
-        Ok((Ledger { file, deliveries, seen, broken: None }, said.into_iter().collect()))
+        Ok((Ledger { file, deliveries, seen, attempts: BTreeMap::new(), broken: None }, said.into_iter().collect()))
     }
 
     /// Remembers deliveries, and up to which event all was looked at; on disk when it returns, unless `broken` says why not.

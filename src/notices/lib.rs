@@ -21,9 +21,9 @@ mod wording;
 mod tests;
 
 pub use answer::Failure;
-pub use ledger::{Delivery, Outcome, Reference};
+pub use ledger::{Attempts, Delivery, Outcome, Reference};
 pub use notifier::{ChannelState, Failed, Notifier, Source, State, test_message};
 pub use request::{Occasion, Request, request};
 pub use routing::{Route, Window};
 pub use settings::{Account, Channel, Hidden, Mail, Security, Settings};
-pub use story::{Advice, Story};
+pub use story::{Advice, Story, happened};

@@ -18,7 +18,7 @@ use value::{Duration, MINUTE, SECOND, Time};
 use words::Locale;
 
 use super::answer::Failure;
-use super::ledger::{Delivery, Ledger, Outcome, Reference};
+use super::ledger::{Attempts, Delivery, Ledger, Outcome, Reference};
 use super::request::{Occasion, request};
 use super::routing::channels;
 use super::sender::{Received, reveal, send};
@@ -100,6 +100,7 @@ pub struct State {
 pub struct ChannelState {
     pub name: String,
     pub kind: &'static str,
+    pub attempts: Attempts,
     pub last_success: Option<Time>,
     pub last_failure: Option<Failed>,
     /// What is to be sent, the next first.
@@ -181,6 +182,7 @@ fn channel_state(channel: &Channel, ledger: &Ledger) -> ChannelState {
     ChannelState {
         name: channel.name.clone(),
         kind: kind(&channel.account),
+        attempts: ledger.attempts.get(&channel.name).copied().unwrap_or_default(),
         last_success: mine.iter().filter_map(|one| one.sent_at).max(),
         last_failure: mine.iter().filter_map(failed).max_by_key(|failed| failed.at),
         pending,
@@ -220,7 +222,8 @@ fn rest(account: &Account) -> Duration {
 /// Whether it is worth a message of its own.
 fn is_news(what: What) -> bool {
     match what {
-        What::Opened | What::Changed | What::Acknowledged | What::Resolved | What::Reopened | What::Merged => true,
+        What::Opened | What::Changed | What::Acknowledged | What::Resolved | What::Reopened | What::Merged | What::Split => true,
+        What::Escalated => true,
         What::Assigned | What::Noted | What::Confirmed => false,
     }
 }
@@ -347,8 +350,11 @@ impl Shared {
         let mut ledger = self.ledger();
         // More may have happened meanwhile.
         let Some(mut delivery) = ledger.deliveries.get(&tried.key()).cloned() else { return };
+        let mut attempts = ledger.attempts.get(&tried.channel).copied().unwrap_or_default();
+        attempts.retried += u64::from(tried.attempts > 0);
         match outcome {
             Ok(reference) => {
+                attempts.sent += 1;
                 delivery.reference = reference;
                 delivery.sent = tried.event;
                 delivery.sent_at = Some(now);
@@ -359,6 +365,7 @@ impl Shared {
                 delivery.next = if more { now.plus(self.settings.interval) } else { now };
             }
             Err(failure) => {
+                attempts.failed += 1;
                 delivery.attempts = delivery.attempts.saturating_add(1);
                 delivery.failed_at = Some(now);
                 delivery.reason = Some(failure.why.to_string());
@@ -369,10 +376,12 @@ impl Shared {
                     delivery.next = now;
                 }
                 if now.since(delivery.since) >= self.settings.give_up {
+                    attempts.given_up += 1;
                     delivery.outcome = Outcome::GivenUp;
                 }
             }
         }
+        ledger.attempts.insert(tried.channel.clone(), attempts);
         ledger.record(vec![delivery], None);
     }
 }

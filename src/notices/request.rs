@@ -7,7 +7,7 @@ use diag::Text;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
 use serde_json::{Value, json};
-use value::Time;
+use value::{Time, to_hex};
 
 use super::escape::{chinese_markdown, clipped, fitting, plain, slack};
 use super::ledger::Reference;
@@ -101,7 +101,7 @@ pub fn request(
                 sent.insert(name.clone(), reveal(value)?);
             }
             if let Some(secret) = secret {
-                let signature = hex(sign(reveal(secret)?.as_bytes(), body.as_bytes()).as_ref());
+                let signature = to_hex(sign(reveal(secret)?.as_bytes(), body.as_bytes()).as_ref());
                 sent.insert("x-faultscope-signature".to_owned(), format!("sha256={signature}"));
             }
             return Ok(Request::Http { url: reveal(url)?, headers: sent, body });
@@ -262,11 +262,6 @@ impl Page<'_> {
 
 fn sign(key: &[u8], data: &[u8]) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {

@@ -1,11 +1,11 @@
 //! What there is to say of an incident: the first screen of its diagnosis, in the language of the reader.
 
 use diag::mask;
-use live::{Status, Tracked, What};
+use live::{Status, Step, Tracked, What};
 use serde_json::Value;
 use words::{Lang, Locale};
 
-use super::template::Values;
+use super::template::{Template, Values};
 use super::wording;
 
 /// Affected components that are named; the rest is counted.
@@ -93,6 +93,13 @@ impl Story {
         }
     }
 
+    /// The built-in title and text, as lines.
+    pub fn lines(&self, lang: Lang) -> Vec<String> {
+        let built_in = wording::built_in(lang);
+        let filled = |text: &str| Template::parse(text).map_or_else(|_| Vec::new(), |template| template.fill(&self.values, str::to_owned));
+        [built_in.title, built_in.text].into_iter().flat_map(filled).collect()
+    }
+
     /// Says that it is only a test.
     pub fn test(locale: &Locale, now: value::Time) -> Story {
         let (status, verdict) = wording::test(locale.lang);
@@ -108,6 +115,13 @@ impl Story {
         let key = format!("test-{}", now.0);
         Story { values, what: What::Opened, status: Status::Open, severity: "info".to_owned(), incident, key }
     }
+}
+
+/// A line of the history of an incident, without its time.
+pub fn happened(lang: Lang, step: &Step) -> String {
+    let said = |text: Option<&String>| text.map_or_else(String::new, |text| mask(text));
+    let news = wording::news(lang, step.what, &said(step.by.as_ref()), &said(step.note.as_ref()));
+    news.unwrap_or_else(|| wording::found(lang).to_owned())
 }
 
 fn some(text: &str) -> Vec<String> {
@@ -156,9 +170,9 @@ fn impact(report: &Value, lang: Lang) -> Option<String> {
 
 /// What programs are told: what is known, without the whole diagnosis and without what only recognises the incident.
 fn without_report(incident: &Tracked) -> Value {
-    let mut shown = serde_json::to_value(incident).unwrap_or_default();
+    let mut shown = incident.shown();
     if let Some(map) = shown.as_object_mut() {
-        for key in ["report", "signals", "seen", "by_hand", "history"] {
+        for key in ["report", "history"] {
             map.remove(key);
         }
         for text in map.values_mut() {

@@ -1,6 +1,6 @@
 //! The fixed words of messages, in both languages.
 
-use live::{Status, What};
+use live::{Clock, Status, What};
 use words::Lang;
 
 /// The texts that are used unless the settings have others.
@@ -120,7 +120,29 @@ pub fn news(lang: Lang, what: What, by: &str, note: &str) -> Option<String> {
         What::Resolved => Some(who("Resolved", "已恢复")),
         What::Reopened => Some(who("It is back", "故障再次出现")),
         What::Confirmed => Some(said(who("Cause confirmed", "已确认根因"))),
-        What::Merged => Some(who("Merged into another incident", "已合并到另一个故障")),
+        What::Merged => Some(said(who("Merged into another incident", "已合并到另一个故障"))),
+        What::Split => Some(said(who("Not part of another incident after all", "已从另一个故障中拆出"))),
+        What::Escalated => Some(overdue(lang, note)),
+    }
+}
+
+/// The beginning of a history.
+pub fn found(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "Found",
+        Lang::Zh => "发现故障",
+    }
+}
+
+/// Which target was missed, of a note like `acknowledgement 5`.
+fn overdue(lang: Lang, note: &str) -> String {
+    let (clock, minutes) = note.split_once(' ').unwrap_or((note, "?"));
+    let acknowledgement = clock == Clock::Acknowledgement.name();
+    match (lang, acknowledgement) {
+        (Lang::En, true) => format!("Escalated: nobody has acknowledged it within {minutes} min"),
+        (Lang::En, false) => format!("Escalated: not over within {minutes} min"),
+        (Lang::Zh, true) => format!("升级：{minutes} 分钟内无人响应"),
+        (Lang::Zh, false) => format!("升级：{minutes} 分钟内未恢复"),
     }
 }
 

@@ -50,6 +50,8 @@ pub fn unusable(error: &StoreError) -> Box<Diagnostic> {
         | StoreError::Newer { .. }
         | StoreError::Older { .. }
         | StoreError::Broken(_)
+        | StoreError::Damaged { .. }
+        | StoreError::Lost { .. }
         | StoreError::Busy
         | StoreError::Io(_)
         | StoreError::Refused(_) => found(Code::USAGE),

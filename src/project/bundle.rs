@@ -8,10 +8,10 @@ use compile::plan::Plan;
 use diag::{Diagnostic, Text, text};
 use engine::matcher::{Limits, Matcher, Setup};
 use engine::{Engine, LOOKBACK};
-use estate::Snapshot;
+use estate::{Removed, Snapshot};
 use localize::{Diagnosis, Question, diagnose};
 use script::RhaiScripts;
-use signal::{BundleText, Counts, Facts, MAX_SKEW, Resolver, ScoreFrame, add_scores, last_time, read_bundle, read_facts, skew};
+use signal::{BundleText, Counts, Facts, MAX_SKEW, Resolver, ScoreFrame, Seen, add_scores, last_time, read_bundle, read_facts, skew};
 use value::{Duration, Time};
 
 use super::Project;
@@ -29,7 +29,7 @@ pub struct Options {
 pub struct Bundle<'p> {
     pub path: PathBuf,
     pub project: &'p Project,
-    /// From the bundle's own topology, or the one the caller gave. `None`: the project's.
+    /// From the bundle's own topology, or the one the caller gave, with the calls that only its traces show. `None`: the project's.
     own: Option<(Arc<Snapshot>, Arc<Plan>)>,
     scripts: Arc<RhaiScripts>,
     pub facts: Arc<Facts>,
@@ -91,6 +91,9 @@ fn with_estate<'p>(
 ) -> Result<Bundle<'p>, Box<Diagnostic>> {
     let estate = own.as_ref().map_or(&project.estate, |(estate, _)| estate).as_ref();
     let (facts, counts, found) = read_facts(text, estate, &project.placement);
+    // Relations add no components: what the facts are about stays as it is.
+    let calls = Seen::in_facts(&facts, estate).declared_calls();
+    let with_calls = (!calls.relations.is_empty()).then(|| Arc::new(estate.with(&calls, &Removed::default()).0));
     let Some(last) = last_time(&facts) else {
         // Nothing could be read: the answer would be "no fault found" without any signal having been examined.
         let reasons = Text::joined(found.iter().map(|d| d.message.clone()), "{}; {}");
@@ -109,6 +112,10 @@ fn with_estate<'p>(
             Time::describe(at.since(last))
         ));
     }
+    let own = match with_calls {
+        Some(estate) => Some((estate, own.map_or_else(|| Arc::clone(&project.plan), |(_, plan)| plan))),
+        None => own,
+    };
     let (scripts, facts) = (Arc::new(project.scripts.fresh()), Arc::new(facts));
     Ok(Bundle { path: dir.to_path_buf(), project, own, scripts, facts, counts, warnings, at, lookback })
 }
@@ -141,12 +148,13 @@ fn without_deviating(facts: &Facts) -> Option<Time> {
 }
 
 impl<'p> Bundle<'p> {
-    /// Facts that are at hand already, as those of a running server, at an instant. Nothing after it is read.
-    pub fn of_facts(project: &'p Project, facts: Arc<Facts>, counts: Counts, at: Time) -> Bundle<'p> {
+    /// Facts that are at hand already, as those of a running server, at an instant. Nothing after it is read. `estate` is that of the
+    /// project, with what the facts show beyond it.
+    pub fn of_facts(project: &'p Project, estate: Arc<Snapshot>, facts: Arc<Facts>, counts: Counts, at: Time) -> Bundle<'p> {
         Bundle {
             path: PathBuf::from("live"),
             project,
-            own: None,
+            own: Some((estate, Arc::clone(&project.plan))),
             scripts: Arc::new(project.scripts.fresh()),
             facts,
             counts,

@@ -91,10 +91,9 @@ impl Check<'_> {
         if self.has_component(&word.text) {
             return;
         }
-        let ids = self.estate.ids().map(|id| self.estate.component(id).id.as_str());
-        let help =
-            nearest(&word.text, ids).map_or_else(|| text!("if it is gone since, leave `component` out and keep its `type`"), did_you_mean);
-        self.unknown(word, text!("the topology has no component `{}`", word.text), "not found", help);
+        let (message, help) = self.estate.why_not_found(&word.text);
+        let help = help.unwrap_or_else(|| text!("if it is gone since, leave `component` out and keep its `type`"));
+        self.unknown(word, message, "not found", help);
     }
 
     fn affected(&mut self, word: &Word) {

@@ -8,9 +8,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use ureq::http::{Response, StatusCode, Uri};
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error};
 
 use diag::{Text, address, text};
@@ -31,11 +31,11 @@ const MAX_QUOTE: usize = 200;
 /// the password or the query of the address.
 pub fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, Text> {
     let target = Target::parse(url)?;
-    let mut request = agent(timeout).get(target.uri.clone());
+    let mut request = agent(timeout, RootCerts::PlatformVerifier).get(target.uri.clone());
     if let Some(authorization) = &target.authorization {
         request = request.header("authorization", authorization);
     }
-    response(request.call(), &target, timeout)
+    answered(request.call(), &target, timeout)?.usable()
 }
 
 /// `POST` of JSON. `timeout` as in [`get`]; `headers` are sent besides `content-type`.
@@ -44,7 +44,7 @@ pub fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, Text> {
 /// As for [`get`].
 pub fn post_json(url: &str, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Vec<u8>, Text> {
     let target = Target::parse(url)?;
-    response(send(&target, headers, body, timeout), &target, timeout)
+    answered(send(&target, headers, body, timeout), &target, timeout)?.usable()
 }
 
 /// What was answered, whatever the status.
@@ -53,7 +53,32 @@ pub struct Answer {
     pub status: u16,
     /// How long the server wants to be left alone (`Retry-After` in seconds), in milliseconds.
     pub wait: Option<value::Duration>,
+    /// Where a redirect leads.
+    pub to: Option<String>,
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body of a success.
+    ///
+    /// # Errors
+    /// A phrase as of [`get`]: another status, or more than [`MAX_RESPONSE`].
+    pub fn usable(self) -> Result<Vec<u8>, Text> {
+        let Answer { status, to, body, .. } = self;
+        if (300..400).contains(&status) {
+            let to = to.map_or_else(|| "another address".to_owned(), |to| clipped(&address(&to)));
+            return Err(text!("redirects to `{}` (status {}): use that address instead", to, status));
+        }
+        if !(200..300).contains(&status) {
+            let quote = clipped(String::from_utf8_lossy(&body).lines().next().unwrap_or(""));
+            let quote = if quote.is_empty() { String::new() } else { format!(": {quote}") };
+            return Err(text!("returned status {}{}", describe(status), quote));
+        }
+        if u64::try_from(body.len()).unwrap_or(u64::MAX) > MAX_RESPONSE {
+            return Err(text!("returned more than {} MiB", MAX_RESPONSE >> 20));
+        }
+        Ok(body)
+    }
 }
 
 /// The same as [`post_json`], for those who read refusals too.
@@ -69,11 +94,12 @@ fn answered(sent: Result<Response<Body>, Error>, target: &Target, timeout: Durat
     let mut answer = received(sent, target, timeout)?;
     let wait = answer.headers().get("retry-after").and_then(|wait| wait.to_str().ok()).and_then(|wait| wait.trim().parse::<u32>().ok());
     let wait = wait.map(|seconds| i64::from(seconds) * value::SECOND);
-    Ok(Answer { status: answer.status().as_u16(), wait, body: read(&mut answer, timeout)? })
+    let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
+    Ok(Answer { status: answer.status().as_u16(), wait, to, body: read(&mut answer, timeout)? })
 }
 
 fn send(target: &Target, headers: &BTreeMap<String, String>, body: &[u8], timeout: Duration) -> Result<Response<Body>, Error> {
-    let mut request = agent(timeout).post(target.uri.clone()).header("content-type", "application/json");
+    let mut request = agent(timeout, RootCerts::PlatformVerifier).post(target.uri.clone()).header("content-type", "application/json");
     if let Some(authorization) =
         target.authorization.as_ref().filter(|_| !headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")))
     {
@@ -100,7 +126,36 @@ impl Sender {
     pub fn new(base: &str, timeout: Duration) -> Result<Sender, Text> {
         let base = base.trim_end_matches('/').to_owned();
         Target::parse(&base)?;
-        Ok(Sender { agent: agent(timeout), base, timeout })
+        Ok(Sender { agent: agent(timeout, RootCerts::PlatformVerifier), base, timeout })
+    }
+
+    /// The same, but only certificates count for which one of these vouches (PEM).
+    ///
+    /// # Errors
+    /// There is no certificate among them.
+    pub fn trusting(self, pem: &[u8]) -> Result<Sender, Text> {
+        let mut roots = Vec::new();
+        for item in parse_pem(pem) {
+            if let PemItem::Certificate(root) = item.map_err(|error| text!("cannot be queried: {}", cause(&error)))? {
+                roots.push(root);
+            }
+        }
+        if roots.is_empty() {
+            return Err(text!("cannot be queried: there is no certificate in its `ca`"));
+        }
+        Ok(Sender { agent: agent(self.timeout, RootCerts::from(roots)), ..self })
+    }
+
+    /// `POST` of a form.
+    ///
+    /// # Errors
+    /// As for [`get`], if there is no answer.
+    pub fn post_form(&self, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Result<Answer, Text> {
+        let pair = |(key, value): &(&str, &str)| format!("{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+        let body = form.iter().map(pair).collect::<Vec<String>>().join("&");
+        let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
+        all.extend(headers);
+        self.post(path, &all, body.as_bytes())
     }
 
     /// `POST`, as [`post`] does it.
@@ -166,14 +221,14 @@ fn basic(user: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(credentials))
 }
 
-fn agent(timeout: Duration) -> Agent {
+fn agent(timeout: Duration, roots: RootCerts) -> Agent {
     // No redirects: they may lead to another scheme or another host, and the user named only this one.
     Agent::config_builder()
         .timeout_global(Some(timeout))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
         .build()
         .into()
 }
@@ -200,27 +255,9 @@ fn read(response: &mut Response<Body>, timeout: Duration) -> Result<Vec<u8>, Tex
     Ok(bytes)
 }
 
-fn response(sent: Result<Response<Body>, Error>, target: &Target, timeout: Duration) -> Result<Vec<u8>, Text> {
-    let mut response = received(sent, target, timeout)?;
-    let status = response.status();
-    if status.is_redirection() {
-        let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
-        return Err(text!("redirects to `{}` (status {}): use that address instead", clipped(&address(to)), status.as_u16()));
-    }
-    let bytes = read(&mut response, timeout)?;
-    if !status.is_success() {
-        let quote = clipped(String::from_utf8_lossy(&bytes).lines().next().unwrap_or(""));
-        let quote = if quote.is_empty() { String::new() } else { format!(": {quote}") };
-        return Err(text!("returned status {}{}", describe(status), quote));
-    }
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_RESPONSE {
-        return Err(text!("returned more than {} MiB", MAX_RESPONSE >> 20));
-    }
-    Ok(bytes)
-}
-
-fn describe(status: StatusCode) -> String {
-    status.canonical_reason().map_or_else(|| status.as_u16().to_string(), |reason| format!("{} {reason}", status.as_u16()))
+fn describe(status: u16) -> String {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    reason.map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"))
 }
 
 /// `at` says where.

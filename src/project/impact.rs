@@ -88,10 +88,10 @@ pub fn find_components(estate: &Snapshot, name: &str) -> Result<Vec<ComponentId>
     }
 }
 
+/// Why a word names no one component.
 pub fn unknown_component(estate: &Snapshot, name: &str) -> Box<Diagnostic> {
-    let all: Vec<&str> = estate.ids().map(|c| estate.component(c)).flat_map(|c| [c.id.as_str(), c.name.as_str()]).collect();
-    let found = Diagnostic::nowhere(Code::UNKNOWN_COMPONENT, text!("the topology has no component `{}`", name));
-    Box::new(Diagnostic { help: nearest(name, all).map(did_you_mean), ..found })
+    let (message, help) = estate.why_not_found(name);
+    Box::new(Diagnostic { help, ..Diagnostic::nowhere(Code::UNKNOWN_COMPONENT, message) })
 }
 
 /// The canonical name of a type.

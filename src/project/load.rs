@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use compile::plan::Plan;
 use compile::{Inputs, Scripts, compile};
 use diag::{Code, Diagnostic, SourceId, Sources, Text, sort, text};
-use estate::{Built, DeclaredComponent, LabelRules, Snapshot, build, build_over};
+use estate::{Built, Declared, LabelRules, Snapshot, build, build_over};
 use knowledge::feedback::{JOURNAL, read_journal};
 use knowledge::{CaseBase, Feedback, KnowledgeGraph};
 use language::{ast, parse_file};
@@ -27,8 +27,8 @@ pub struct Project {
     pub root: PathBuf,
     pub sources: Sources,
     pub estate: Arc<Snapshot>,
-    /// What the files say about components that only the store has.
-    pub overlays: Vec<DeclaredComponent>,
+    /// What the files say about components that only the store has, and their relations with these.
+    pub beside: Declared,
     pub plan: Arc<Plan>,
     pub placement: MappingRules,
     /// What labels of imported objects mean.
@@ -63,7 +63,7 @@ impl Project {
         Self::load_over(root, &root.join(DEFAULT_STORE))
     }
 
-    /// The same with another store, about whose components the files may say more. It is read only if they do.
+    /// The same with another store, of whose components the files may speak. It is read only if they do.
     pub fn load_over(root: &Path, store: &Path) -> Result<Project, Box<Diagnostic>> {
         if !root.is_dir() {
             let message = text!("no such folder: `{}`", root.display());
@@ -98,7 +98,7 @@ impl Project {
             topology.into_iter().filter(|id| !model_files.contains(id) && !source_files.contains(id)).collect();
 
         let built = build_over(&sources, &model_files, &estate_files, || declared_beside(store, &mut diagnostics));
-        let Built { estate, overlays, diagnostics: found } = built;
+        let Built { estate, beside, diagnostics: found } = built;
         diagnostics.extend(found);
         let (placement, labels) = match source_files.first() {
             Some(file) => {
@@ -132,7 +132,7 @@ impl Project {
             root: root.to_path_buf(),
             sources,
             estate: Arc::new(estate),
-            overlays,
+            beside,
             plan: Arc::new(plan),
             placement,
             labels,

@@ -8,7 +8,7 @@ use estate::{Declared, DeclaredComponent, Model, Snapshot, build_declared};
 use knowledge::Case;
 use store::{CaseRecord, GIT, Records, Store};
 
-/// The components that others than git declare in a store: files may say more about them. A store that is not there has none.
+/// The components that others than git declare in a store: files may speak of them. A store that is not there has none.
 pub(super) fn declared_beside(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<DeclaredComponent> {
     // There is nothing to read in an empty file.
     if std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0) {

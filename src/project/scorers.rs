@@ -70,7 +70,7 @@ impl Bundle<'_> {
         for (scorer, answer) in scorers.iter().zip(answers) {
             match answer {
                 Ok(body) => {
-                    let frame = ScoreFrame { source: Some(&scorer.name), time: Some(at), about: Some(&about) };
+                    let frame = ScoreFrame { source: Some(&scorer.name), time: Some(at), about: Some(&about), received: None };
                     self.add_scores(&format!("scorer {}", scorer.name), &body, &frame);
                 }
                 Err(reason) => {

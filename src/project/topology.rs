@@ -20,8 +20,8 @@ pub struct Topology {
 const MODEL: [&str; 2] = ["topology/model.yaml", "topology/model.yml"];
 const SOURCES: [&str; 2] = ["topology/sources.yaml", "topology/sources.yml"];
 
-/// Reads a topology: from `topology/` in the folder if that exists, else from the folder itself. Its files may say more about components
-/// of the store.
+/// Reads a topology: from `topology/` in the folder if that exists, else from the folder itself. Its files may speak of components of the
+/// store.
 pub fn load_topology(dir: &Path, store: &Path) -> Result<Topology, Box<Diagnostic>> {
     let inner = dir.join("topology");
     let tree = if inner.is_dir() { inner } else { dir.to_path_buf() };

@@ -2,7 +2,7 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 
 use diag::{Code, did_you_mean, nearest};
 use estate::{ComponentId, Snapshot};
@@ -11,6 +11,7 @@ use words::{Lang, Locale, Zone};
 
 use super::incidents::known;
 use super::refusal::Refusal;
+use super::reply::Format;
 use super::request::time;
 
 /// A query string as axum reads it; a key may be there several times.
@@ -55,6 +56,20 @@ impl Asked {
             })?,
         };
         Ok(Locale { lang, zone })
+    }
+
+    /// `format`, else what the client says that it accepts, else JSON.
+    pub fn format(&self, headers: &HeaderMap) -> Result<Format, Refusal> {
+        if let Some(format) = self.choice("format", &Format::NAMES)? {
+            return Ok(format);
+        }
+        let accepted = headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or("");
+        let first = accepted.split([',', ';']).next().unwrap_or("").trim();
+        Ok(match first {
+            "text/plain" => Format::Text,
+            "text/markdown" => Format::Markdown,
+            _ => Format::Json,
+        })
     }
 
     /// `at`

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
 
-use estate::{AttributeValue, Component, ComponentId, Snapshot, State as Effect, Tier};
+use estate::{AttributeValue, Component, ComponentId, Relation, Snapshot, Tier};
 use project::find_type;
+use signal::{CALLS, SIGNALS, Seen, Sighting, TRACES};
 
 use super::AppState;
 use super::asked::{Asked, Sent, component};
 use super::queries::{estate_then, warnings_of};
 use super::refusal::Refusal;
 use super::reply::Json;
-use super::request::spawn_blocking;
+use super::turns::Size;
 
 /// Components in one answer, unless asked otherwise, and at most.
 const LISTED: usize = 200;
@@ -22,14 +23,21 @@ const MAX_LISTED: usize = 10_000;
 /// `GET /api/v1/estate?q=&type=&owner=&tier=&as_of=&limit=`: the components that fit, by id.
 pub async fn list(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["q", "type", "owner", "tier", "as_of", "limit", "lang"])?;
-    spawn_blocking(move || search(&served, &asked)).await
+    let shared = Arc::clone(&served);
+    served.turns.run(size(&asked), move || search(&shared, &asked)).await
+}
+
+/// The estate of another time is read from the store first.
+fn size(asked: &Asked) -> Size {
+    if asked.get("as_of").is_some() { Size::Large } else { Size::Small }
 }
 
 fn search(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
     let lang = asked.locale()?.lang;
-    let project = served.project();
-    let then = estate_then(&project, asked)?;
-    let estate = then.as_ref().map_or(&*project.estate, |then| &then.estate);
+    let published = served.live.published();
+    let then = estate_then(&published.revision.project, asked)?;
+    let estate = then.as_ref().map_or(&*published.laid.whole, |then| &then.estate);
+    let seen = then.is_none().then(|| &*published.laid.seen);
     let kind = asked.get("type").map(|kind| find_type(estate, kind)).transpose();
     let kind = kind.map_err(|found| Refusal::of(axum::http::StatusCode::NOT_FOUND, &found))?;
     let tier = asked.choice("tier", &Tier::ALL.map(|tier| (tier.name(), tier)))?;
@@ -43,7 +51,7 @@ fn search(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
             && text.as_ref().is_none_or(|text| mentions(found, text))
     };
     let all: Vec<ComponentId> = estate.ids().filter(fits).collect();
-    let shown: Vec<Value> = all.iter().take(limit).map(|id| Value::Object(brief(estate, *id))).collect();
+    let shown: Vec<Value> = all.iter().take(limit).map(|id| Value::Object(brief(estate, seen, *id))).collect();
     Ok(Json(json!({
         "components": shown,
         "left_off": all.len().saturating_sub(limit),
@@ -58,7 +66,8 @@ fn mentions(found: &Component, text: &str) -> bool {
     [&found.id, &found.name].into_iter().chain(&found.aliases).any(|name| name.to_lowercase().contains(text))
 }
 
-fn brief(estate: &Snapshot, id: ComponentId) -> Map<String, Value> {
+/// `seen`: what nobody declared says so, and when it was seen.
+fn brief(estate: &Snapshot, seen: Option<&Seen>, id: ComponentId) -> Map<String, Value> {
     let found = estate.component(id);
     let fields = [
         ("component", json!(found.id)),
@@ -68,32 +77,43 @@ fn brief(estate: &Snapshot, id: ComponentId) -> Map<String, Value> {
         ("owner", json!(found.owner)),
         ("environment", json!(found.environment)),
     ];
-    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let pod = seen.and_then(|seen| seen.pods.get(&found.id)).map(|pod| ("seen", provenance(SIGNALS, pod.sighting)));
+    fields.into_iter().chain(pod).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn provenance(origin: &str, sighting: Sighting) -> Value {
+    json!({"origin": origin, "first_seen": sighting.first, "last_seen": sighting.last})
 }
 
 /// `GET /api/v1/estate/{id}?as_of=`: one component, what it is related to, and the open incidents that concern it.
 pub async fn one(State(served): State<Arc<AppState>>, Path(id): Path<String>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["as_of", "lang"])?;
-    spawn_blocking(move || show(&served, &id, &asked)).await
+    let shared = Arc::clone(&served);
+    served.turns.run(size(&asked), move || show(&shared, &id, &asked)).await
 }
 
 fn show(served: &AppState, name: &str, asked: &Asked) -> Result<Json, Refusal> {
     let lang = asked.locale()?.lang;
-    let project = served.project();
-    let then = estate_then(&project, asked)?;
-    let estate = then.as_ref().map_or(&*project.estate, |then| &then.estate);
+    let published = served.live.published();
+    let project = &published.revision.project;
+    let then = estate_then(project, asked)?;
+    let estate = then.as_ref().map_or(&*published.laid.whole, |then| &then.estate);
+    let seen = then.is_none().then(|| &*published.laid.seen);
     let id = component(estate, name)?;
     let found = estate.component(id);
-    let mut shown = brief(estate, id);
+    let mut shown = brief(estate, seen, id);
     let attributes: Map<String, Value> = found.attributes.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
-    let related = |kind: String, other: ComponentId, effect: Option<Effect>| {
-        let mut related = brief(estate, other);
-        related.insert("relation".to_owned(), json!(kind));
-        related.insert("effect".to_owned(), json!(effect));
+    let related = |one: &Relation, other: ComponentId| {
+        let mut related = brief(estate, seen, other);
+        let ids = (&estate.component(one.from).id, &estate.component(one.to).id);
+        let call = seen.filter(|_| one.kind == CALLS).and_then(|seen| seen.call(ids.0, ids.1));
+        related.extend(call.map(|call| ("seen".to_owned(), provenance(TRACES, call))));
+        related.insert("relation".to_owned(), json!(one.kind));
+        related.insert("effect".to_owned(), json!(one.effect));
         Value::Object(related)
     };
-    let to: Vec<Value> = estate.relations_from(id).into_iter().map(|one| related(one.kind, one.to, one.effect)).collect();
-    let from: Vec<Value> = estate.relations_to(id).into_iter().map(|one| related(one.kind, one.from, one.effect)).collect();
+    let to: Vec<Value> = estate.relations_from(id).iter().map(|one| related(one, one.to)).collect();
+    let from: Vec<Value> = estate.relations_to(id).iter().map(|one| related(one, one.from)).collect();
     let groups: Vec<Value> = estate
         .groups_of(id)
         .map(|group| {
@@ -103,7 +123,6 @@ fn show(served: &AppState, name: &str, asked: &Asked) -> Result<Json, Refusal> {
         .collect();
     // A place in the files of the project is none of the store.
     let place = found.place.filter(|_| then.is_none()).map(|place| project.sources.describe(place));
-    let published = served.live.published();
     let concerned = published.diagnosis.incidents.iter().filter(|incident| {
         let suspect = incident.suspects.iter().any(|suspect| suspect.component.as_deref() == Some(found.id.as_str()));
         suspect || incident.impact.iter().any(|view| view.component == found.id)

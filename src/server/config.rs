@@ -12,6 +12,7 @@ use value::fields::{Fields, Reader, items};
 use value::yaml::{Node, Value, parse};
 use value::{Dimension, Duration, Unit};
 
+use super::pull;
 use super::tokens::TokenFile;
 
 /// The file in a project folder.
@@ -27,7 +28,7 @@ const TOKENS: &str = "tokens.json";
 const MOST_BYTES: f64 = 1_099_511_627_776.0 * 1024.0;
 const MOST_COUNT: f64 = 1e9;
 
-/// Sections, each read by the arm of the same name in [`Config::section`]; `notify` is read by `notifications`, `pull` by who asks servers.
+/// Sections, each read by the arm of the same name in [`Config::section`]; `notify` is read by `notifications`.
 const SECTIONS: &[&str] = &["listen", "data", "tls", "hosts", "origins", "tokens", "limits", "retention", "keep", "notify", "pull"];
 
 /// What `server.yaml` says. Paths are relative to the folder of the file.
@@ -46,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     pub retention: Retention,
     pub keep: Keep,
+    /// Servers that are asked for metrics.
+    pub pull: Vec<pull::Settings>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +75,9 @@ pub struct Limits {
     pub body: Wait,
     /// Bytes of all bodies in memory.
     pub bodies: usize,
-    /// How long a diagnosis or an explanation may take that somebody waits for, with the time until its turn.
+    /// How long a question may take that takes turns, with the time until its turn.
     pub diagnosis: Wait,
-    /// Diagnoses at the same time. Each takes a core and the memory of its signals.
+    /// Diagnoses at the same time, each of which takes a core and the memory of its signals; and as many small questions.
     pub diagnoses: usize,
     /// How long the server takes at most to stop.
     pub grace: Wait,
@@ -145,6 +148,7 @@ impl Config {
             "limits" => limits(reader, node, &mut self.limits),
             "retention" => retention(reader, node, &mut self.retention),
             "keep" => keep(reader, node, &mut self.keep),
+            "pull" => self.pull = pull::read(reader, node, folder),
             // Read elsewhere; an unknown section is reported already.
             _ => {}
         }
@@ -251,10 +255,11 @@ fn retention(reader: &mut Reader<'_>, node: &Node, retention: &mut Retention) {
 }
 
 fn keep(reader: &mut Reader<'_>, node: &Node, keep: &mut Keep) {
-    const KEYS: &[&str] = &["signals", "samples", "most_signals", "most_samples", "most_series"];
+    const KEYS: &[&str] = &["signals", "samples", "calls", "most_signals", "most_samples", "most_series"];
     let Some(fields) = reader.fields(node, "`keep`", KEYS) else { return };
     duration(reader, &fields, "signals", &mut keep.signals);
     duration(reader, &fields, "samples", &mut keep.samples);
+    duration(reader, &fields, "calls", &mut keep.calls);
     count(reader, &fields, "most_signals", &mut keep.most_signals);
     count(reader, &fields, "most_samples", &mut keep.most_samples);
     count(reader, &fields, "most_series", &mut keep.most_series);

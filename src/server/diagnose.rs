@@ -19,6 +19,7 @@ use signal::{BundleText, FileText, ScoreFrame};
 use super::AppState;
 use super::refusal::Refusal;
 use super::request::{accepts, body, time};
+use super::turns::Size;
 
 /// The largest body, in bytes. An hour of ten thousand series with one sample a minute takes a fifth of it. Use a bundle for more.
 pub const MAX_BODY: usize = 64 << 20;
@@ -47,7 +48,7 @@ pub async fn diagnose(
     accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
     let shared = Arc::clone(&served);
-    let text = served.turns.run(bytes.len(), move || answer(&shared, &bytes)).await?;
+    let text = served.turns.run(Size::of(bytes.len()), move || answer(&shared, &bytes)).await?;
     Ok(([(CONTENT_TYPE, "application/json")], text))
 }
 
@@ -59,7 +60,10 @@ fn answer(served: &AppState, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         let refusal = Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &diagnostic);
         if refusal.help.is_some() { refusal } else { refusal.help("send signals in at least one of `alerts`, `metrics`, `logs`, `events`") }
     })?;
-    let received = served.journal().between(bundle.at.minus(bundle.lookback), bundle.at);
+    let (since, at) = (bundle.at.minus(bundle.lookback), bundle.at);
+    let scores = served.live.scores();
+    let joining = scores.iter().filter(|score| score.time > since && score.time <= at);
+    let received: String = joining.flat_map(|score| [score.line.as_str(), "\n"]).collect();
     if !received.is_empty() {
         bundle.add_scores(RECEIVED, received.as_bytes(), &ScoreFrame::default());
     }

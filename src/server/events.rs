@@ -43,7 +43,7 @@ pub async fn events(State(served): State<Arc<AppState>>, headers: HeaderMap) -> 
             }
             for event in events {
                 seen = event.number;
-                let data = json!({"at": event.at, "what": event.what, "incident": event.incident});
+                let data = json!({"at": event.at, "what": event.what, "incident": event.incident.shown()});
                 let told = Event::default().event("incident").id(seen.to_string()).data(data.to_string());
                 if sender.send(Ok(told)).await.is_err() {
                     return;

@@ -1,21 +1,26 @@
 //! Incidents: the list, one of them, and what people do about it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
 use diag::{Code, did_you_mean, nearest};
 use live::{Action, Status, Tracked};
+use notices::Source;
+use words::{Locale, Writer};
 
 use super::AppState;
+use super::asked::{Asked, Sent};
+use super::confirm::{self, confirm, refused};
+use super::page::{Page, Part};
 use super::refusal::Refusal;
-use super::reply::Json;
+use super::reply::{self, Format, Json};
 use super::request::{accepts, body, spawn_blocking};
 use super::tokens::Who;
 
@@ -23,7 +28,7 @@ use super::tokens::Who;
 pub const MAX_BODY: usize = 64 << 10;
 
 /// What people may do about an incident.
-const ACTIONS: [&str; 5] = ["acknowledge", "assign", "note", "resolve", "confirm"];
+const ACTIONS: [&str; 8] = ["acknowledge", "assign", "note", "resolve", "reopen", "merge", "split", "confirm"];
 
 /// Who did it, and what an action needs to know. Unknown keys are errors: a misspelt one must not be lost.
 #[derive(Debug, Default, Deserialize)]
@@ -34,50 +39,72 @@ struct Said {
     to: Option<String>,
     /// `note`: the text.
     text: Option<String>,
-    /// `confirm`: the component that was the cause.
+    /// `merge`: the incident that it is part of.
+    into: Option<u64>,
+    /// `confirm`: the component that was the cause, what was wrong with it, a title for the case, and what helped.
     component: Option<String>,
+    fault: Option<String>,
+    title: Option<String>,
+    solutions: Vec<String>,
 }
 
-/// `GET /api/v1/incidents?state=&owner=&tag=`: the latest first, without their reports.
-pub async fn list(
-    State(served): State<Arc<AppState>>,
-    query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
-) -> Result<Json, Refusal> {
-    let Query(query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
-    known(query.keys(), &["state", "owner", "tag"])?;
-    let state = match query.get("state").map(String::as_str) {
-        None => None,
-        Some("open") => Some(Status::Open),
-        Some("acknowledged") => Some(Status::Acknowledged),
-        Some("resolved") => Some(Status::Resolved),
-        Some(other) => {
-            return Err(Refusal::request(format!("unknown state `{other}`")).help("known states: open, acknowledged, resolved"));
+/// `GET /api/v1/incidents?state=&owner=&tag=&format=&lang=&tz=`: the latest first, without their reports.
+pub async fn list(State(served): State<Arc<AppState>>, headers: HeaderMap, query: Sent) -> Result<Response, Refusal> {
+    let asked = Asked::of(query, &["state", "owner", "tag", "format", "lang", "tz"])?;
+    let (locale, format) = (asked.locale()?, asked.format(&headers)?);
+    let states = [("open", Status::Open), ("acknowledged", Status::Acknowledged), ("resolved", Status::Resolved)];
+    let state = asked.choice("state", &states)?;
+    spawn_blocking(move || {
+        let wanted = |one: &&Tracked| {
+            state.is_none_or(|state| one.status == state)
+                && asked.get("owner").is_none_or(|owner| one.owner.as_deref() == Some(owner))
+                && asked.get("tag").is_none_or(|tag| one.tags.iter().any(|known| known == tag))
+        };
+        let all = served.live.incidents();
+        if format != Format::Json {
+            let lines = all.iter().filter(wanted).map(|one| written(&served, one, &locale, Part::Line));
+            return Ok(reply::Page(format, lines.collect()).into_response());
         }
-    };
-    let wanted = |one: &&Tracked| {
-        state.is_none_or(|state| one.status == state)
-            && query.get("owner").is_none_or(|owner| one.owner.as_ref() == Some(owner))
-            && query.get("tag").is_none_or(|tag| one.tags.contains(tag))
-    };
-    let all = served.live.incidents();
-    let incidents: Vec<serde_json::Value> = all
-        .iter()
-        .filter(wanted)
-        .map(|one| {
-            let mut shown = json!(one);
-            if let Some(map) = shown.as_object_mut() {
-                map.remove("report");
+        let listed = |one: &Tracked| {
+            let mut shown = one.shown();
+            if let Some(fields) = shown.as_object_mut() {
+                fields.remove("report");
             }
             shown
-        })
-        .collect();
-    Ok(Json(json!({"incidents": incidents, "last_event": served.live.last_event()})))
+        };
+        let incidents: Vec<serde_json::Value> = all.iter().filter(wanted).map(listed).collect();
+        Ok(Json(json!({"incidents": incidents, "last_event": served.live.last_event()})).into_response())
+    })
+    .await
 }
 
-/// `GET /api/v1/incidents/{id}`: with its report and history.
-pub async fn one(State(served): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json, Refusal> {
+/// `GET /api/v1/incidents/{id}?format=&lang=&tz=`: with its report and history. As text a page to paste into a chat, as Markdown the draft
+/// of its post-mortem.
+pub async fn one(
+    State(served): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    query: Sent,
+) -> Result<Response, Refusal> {
     let id = number(&id)?;
-    served.live.incident(id).map(|one| Json(json!(one))).ok_or_else(|| nothing(id))
+    let asked = Asked::of(query, &["format", "lang", "tz"])?;
+    let (locale, format) = (asked.locale()?, asked.format(&headers)?);
+    spawn_blocking(move || {
+        let one = served.live.incident(id).ok_or_else(|| nothing(id))?;
+        Ok(match format {
+            Format::Json => Json(one.shown()).into_response(),
+            Format::Text => reply::Page(format, written(&served, &one, &locale, Part::Page)).into_response(),
+            Format::Markdown => reply::Page(format, written(&served, &one, &locale, Part::PostMortem)).into_response(),
+        })
+    })
+    .await
+}
+
+/// An incident for people, with what the last diagnosis advises.
+pub fn written(served: &AppState, one: &Tracked, locale: &Locale, part: Part) -> String {
+    let advice = served.live.advice(one, locale);
+    let project = served.project();
+    Page { one, advice: &advice, writer: Writer { locale, estate: &project.estate } }.written(part)
 }
 
 /// `POST /api/v1/incidents/{id}/{action}`: answers once it is on disk.
@@ -89,26 +116,33 @@ pub async fn act(
     sent: Result<Bytes, BytesRejection>,
 ) -> Result<Json, Refusal> {
     let id = number(&id)?;
-    accepts(&headers, &["application/json"])?;
     let bytes = body(sent, MAX_BODY)?;
     let said: Said = if bytes.is_empty() {
+        // A web page can send nothing without a content type; `guard` refuses those of others.
         Said::default()
     } else {
+        accepts(&headers, &["application/json"])?;
         serde_json::from_slice(&bytes).map_err(|error| {
             Refusal::request(format!("the body cannot be read: {error}"))
                 .help("send an object like {\"by\": \"li\", \"text\": \"failing over\"}")
         })?
     };
-    let needed = |value: Option<String>, key: &str| {
-        let missing = || Refusal::unusable(format!("`{action}` needs `{key}`")).help(format!("send {{\"by\": \"…\", \"{key}\": \"…\"}}"));
-        value.filter(|value| !value.trim().is_empty()).ok_or_else(missing)
-    };
+    let missing = |key: &str| Refusal::unusable(format!("`{action}` needs `{key}`")).help(format!("send {{\"by\": \"…\", \"{key}\": …}}"));
+    let needed = |value: Option<String>, key: &str| filled(value).ok_or_else(|| missing(key));
     let what = match action.as_str() {
         "acknowledge" => Action::Acknowledge,
         "assign" => Action::Assign(needed(said.to, "to")?),
         "note" => Action::Note(needed(said.text, "text")?),
         "resolve" => Action::Resolve,
-        "confirm" => Action::Confirm(needed(said.component, "component")?),
+        "reopen" => Action::Reopen,
+        "merge" => Action::Merge(said.into.ok_or_else(|| missing("into"))?),
+        "split" => Action::Split,
+        "confirm" => {
+            let solutions = said.solutions.into_iter().filter(|text| !text.trim().is_empty()).collect();
+            let cause =
+                confirm::Said { component: filled(said.component), fault: filled(said.fault), title: filled(said.title), solutions };
+            return spawn_blocking(move || confirm(&served, id, cause, said.by.or(who.name))).await;
+        }
         other => {
             let help =
                 nearest(other, ACTIONS).map_or_else(|| format!("known actions: {}", ACTIONS.join(", ")), |near| did_you_mean(near).into());
@@ -121,12 +155,17 @@ pub async fn act(
         }
         // Whoever does not say who they are is known by their token.
         let changed = served.live.act(id, what, said.by.or(who.name));
-        changed.map(|one| Json(json!(one))).map_err(|error| Refusal::of(StatusCode::SERVICE_UNAVAILABLE, &error))
+        changed.map(|one| Json(one.shown())).map_err(|error| refused(&error))
     })
     .await
 }
 
-fn nothing(id: u64) -> Refusal {
+/// A text with something in it.
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+pub fn nothing(id: u64) -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, Code::NO_ADDRESS, format!("no incident {id}")).help("`GET /api/v1/incidents` lists them")
 }
 

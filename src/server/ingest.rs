@@ -10,8 +10,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use diag::{Code, text};
-use ingest::{Outcome, Protocol, Refusal, Why, answer, route};
+use ingest::{Outcome, Protocol, Refusal, Route, Why, answer, route};
 use live::{Receipt, Refused, Request};
+use value::Time;
 
 use super::AppState;
 use super::request::now;
@@ -34,24 +35,28 @@ pub async fn take(State(served): State<Arc<AppState>>, uri: Uri, headers: Header
         Ok(body) => body.to_vec(),
         Err(rejection) => return respond(answer(route.protocol, Outcome::Refused(&unread(&rejection)))),
     };
+    match hand_over(&served, route, body, now()).await {
+        Some(Ok(Receipt { taken, .. })) => respond(answer(route.protocol, Outcome::Taken(&taken))),
+        Some(Err(Refused::Unreadable(refusal))) => respond(answer(route.protocol, Outcome::Refused(&refusal))),
+        Some(Err(Refused::NotWritten(_) | Refused::Stopping)) | None => respond(answer(route.protocol, Outcome::Overloaded(RETRY))),
+    }
+}
+
+/// Hands a request to the live part, and waits until it is on disk or refused. `None`: too much waits.
+pub async fn hand_over(served: &AppState, route: Route, body: Vec<u8>, received: Time) -> Option<Result<Receipt, Refused>> {
     let (done, outcome) = tokio::sync::oneshot::channel();
     let request = Request {
         protocol: route.protocol,
         encoding: route.encoding,
         limit: route.limit,
         body,
-        received: now(),
+        received,
         // Fails if the sender has left: what it sent is kept all the same.
         done: Box::new(move |outcome| drop(done.send(outcome))),
     };
-    if served.live.submit(request).is_err() {
-        return respond(answer(route.protocol, Outcome::Overloaded(RETRY)));
-    }
-    match outcome.await {
-        Ok(Ok(Receipt { taken, .. })) => respond(answer(route.protocol, Outcome::Taken(&taken))),
-        Ok(Err(Refused::Unreadable(refusal))) => respond(answer(route.protocol, Outcome::Refused(&refusal))),
-        Ok(Err(Refused::NotWritten(_) | Refused::Stopping)) | Err(_) => respond(answer(route.protocol, Outcome::Overloaded(RETRY))),
-    }
+    served.live.submit(request).ok()?;
+    // Without an answer the server is stopping.
+    Some(outcome.await.unwrap_or(Err(Refused::Stopping)))
 }
 
 /// What the sender of a request understands as "again, later".

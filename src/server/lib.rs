@@ -10,21 +10,22 @@ mod audit;
 mod bodies;
 mod components;
 mod config;
+mod confirm;
 mod diagnose;
 mod events;
 mod guard;
 mod incidents;
 mod ingest;
-mod journal;
-#[cfg(test)]
-mod journal_tests;
 mod listen;
 mod matchers;
 mod metrics;
 mod notifications;
+mod old_scores;
 mod openapi;
 mod ops;
+mod page;
 mod predict;
+mod pull;
 mod queries;
 mod refusal;
 mod reload;
@@ -40,7 +41,7 @@ mod turns;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -51,14 +52,16 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 
 use anomaly::Model;
-use diag::{Code, Diagnostic, Text};
+use diag::{Code, Diagnostic, Text, text};
 use live::{Backlog, Live, Options, Revision};
+use localize::Diagnosis;
 use project::Project;
+use pull::Puller;
 use value::Time;
+use words::Writer;
 
 pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
-pub use journal::{FILE, Journal, KEEP, Kept, MAX_JOURNAL, Refused};
 pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
@@ -84,7 +87,7 @@ pub struct AppState {
     live: Arc<Live>,
     notifier: notices::Notifier,
     reloader: Arc<Reloader>,
-    journal: Mutex<Journal>,
+    puller: Puller,
     /// By name.
     models: BTreeMap<String, Model>,
     turns: Turns,
@@ -95,12 +98,25 @@ pub struct AppState {
     stopping: watch::Sender<bool>,
     /// Says something to whoever runs the server.
     say: fn(&Text),
+    /// Writes a diagnosis for people.
+    report: Report,
     started: Time,
 }
 
+/// Writes a diagnosis: the first screen or all of it, as text or Markdown.
+pub type Report = fn(&Diagnosis, Writer<'_>, Extent, bool) -> String;
+
+/// How much of a diagnosis a report has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The first screen, and how to get all of it.
+    Screen,
+    Full,
+}
+
 impl AppState {
-    /// Opens the journals in `data`, takes the signals that they hold, and reads the models in `models`, if given. Also returns warnings:
-    /// about what was removed from the journals, and about models that cannot be read and are skipped.
+    /// Opens the journal in `data`, takes the signals that it holds, and reads the models in `models`, if given. Also returns warnings:
+    /// about what was repaired there, and about models that cannot be read and are skipped.
     ///
     /// # Errors
     /// `JOURNAL`, `UNREADABLE`, `UNWRITABLE`: a folder that cannot be used. `TOKENS`, `TLS`: files that cannot.
@@ -109,11 +125,14 @@ impl AppState {
         data: &Path,
         models: Option<&Path>,
         config: &Config,
-        say: fn(&Text),
+        (say, report): (fn(&Text), Report),
     ) -> Result<(AppState, Vec<String>), Box<Diagnostic>> {
         let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
-        let (journal, said) = Journal::open(data, &project, now())?;
-        let mut warnings: Vec<String> = said.into_iter().collect();
+        let unusable =
+            |error: std::io::Error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot use `{}`: {}", data.display(), error)));
+        std::fs::create_dir_all(data).map_err(unusable)?;
+        let mut warnings: Vec<String> =
+            old_scores::adopt(data, &project, config.retention, now())?.iter().map(ToString::to_string).collect();
         let guard = Guard::new(config, data)?;
         let models = match models {
             Some(dir) => predict::load(dir, &mut warnings)?,
@@ -132,9 +151,10 @@ impl AppState {
         let live = Arc::new(live);
         let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
+        let puller = Puller::start(&config.pull, &live);
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
-        let (journal, started) = (Mutex::new(journal), now());
-        let served = AppState { live, notifier, reloader, journal, models, turns, guard, tls, limits, stopping, say, started };
+        let started = now();
+        let served = AppState { live, notifier, reloader, puller, models, turns, guard, tls, limits, stopping, say, report, started };
         Ok((served, warnings))
     }
 
@@ -148,9 +168,9 @@ impl AppState {
         self.models.keys().map(String::as_str)
     }
 
-    /// The number of stored scores.
+    /// The number of scores that the journal holds.
     pub fn kept(&self) -> usize {
-        self.journal().len()
+        self.live.scores().len()
     }
 
     /// Whether requests need a token.
@@ -161,11 +181,6 @@ impl AppState {
     /// Whether connections are encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.tls.is_some()
-    }
-
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        // A poisoned journal still matches the file: its fields only change after the file has.
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,6 +197,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let (done, stopped) = std::sync::mpsc::channel();
     let stopping = std::thread::spawn(move || {
         served.reloader.stop();
+        served.puller.stop();
         served.notifier.stop();
         served.live.stop();
         // Nobody waits for it any more after the deadline.
@@ -253,7 +269,7 @@ async fn asked_to_stop() {
 }
 
 fn router(served: Arc<AppState>) -> Router {
-    // Scores have their own journal still; every other path of a sender is taken by the live part.
+    // Who sends scores is answered in a form of its own.
     let senders = ::ingest::PATHS.iter().filter(|(path, _)| *path != SCORES);
     let senders = senders.fold(Router::new(), |router, (path, _)| router.route(path, post(ingest::take)));
     let guard = from_fn_with_state(Arc::clone(&served), guard::guard);

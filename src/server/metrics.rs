@@ -9,10 +9,12 @@ use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 
 use live::{BOUNDS, Delays, Source, Status, Tracked};
+use notices::Attempts;
 use value::Duration;
 
 use super::AppState;
 use super::alertmanager::API_VERSION;
+use super::pull::PullState;
 use super::refusal::Refusal;
 use super::reload::ReloadState;
 use super::request::spawn_blocking;
@@ -37,8 +39,10 @@ fn page(served: &AppState) -> String {
     page.one("process_start_time_seconds", Kind::Gauge, "When the server started, in seconds since 1970.", seconds(served.started.0));
     reload(&mut page, &served.reloader.state());
     sources(&mut page, &served.live.sources());
+    pulls(&mut page, &served.puller.states());
     kept(&mut page, served);
     incidents(&mut page, &served.live.incidents());
+    notifications(&mut page, &served.notifier.state());
     delays(&mut page, &served.live.delays());
     page.0
 }
@@ -71,7 +75,12 @@ fn sources(page: &mut Page, sources: &[Source]) {
     }
     page.family("faultscope_signals_total", Kind::Counter, "Signals in accepted requests, by what became of them.");
     for Source { protocol, traffic, .. } in sources {
-        for (fate, count) in [("accepted", traffic.accepted), ("duplicate", traffic.duplicates), ("rejected", traffic.rejected)] {
+        for (fate, count) in [
+            ("accepted", traffic.accepted),
+            ("duplicate", traffic.duplicates),
+            ("too_old", traffic.too_old),
+            ("rejected", traffic.rejected),
+        ] {
             page.sample("", &[("protocol", protocol.as_str()), ("fate", fate)], count);
         }
     }
@@ -85,6 +94,29 @@ fn sources(page: &mut Page, sources: &[Source]) {
     page.family("faultscope_source_stale", Kind::Gauge, "Whether a sender that sent regularly has stopped.");
     for source in sources {
         page.sample("", &[("protocol", source.protocol.as_str())], u8::from(source.stale));
+    }
+}
+
+fn pulls(page: &mut Page, pulls: &[PullState]) {
+    page.family("faultscope_pull_requests_total", Kind::Counter, "Requests to servers that are asked for metrics, by their result.");
+    for state in pulls {
+        page.sample("", &[("url", state.url.as_str()), ("result", "success")], state.requests - state.failures.min(state.requests));
+        page.sample("", &[("url", state.url.as_str()), ("result", "failure")], state.failures);
+    }
+    page.family("faultscope_pull_samples_total", Kind::Counter, "Samples that were asked for and kept.");
+    for state in pulls {
+        page.sample("", &[("url", state.url.as_str())], state.samples);
+    }
+    page.family("faultscope_pull_failing", Kind::Gauge, "Whether a server does not answer all that it is asked.");
+    for state in pulls {
+        page.sample("", &[("url", state.url.as_str())], u8::from(state.failing_since.is_some()));
+    }
+    let help = "Up to when what is asked for is known, in seconds since 1970.";
+    page.family("faultscope_pull_known_until_timestamp_seconds", Kind::Gauge, help);
+    for state in pulls {
+        if let Some(until) = state.known_until {
+            page.sample("", &[("url", state.url.as_str())], seconds(until.0));
+        }
     }
 }
 
@@ -107,6 +139,14 @@ fn kept(page: &mut Page, served: &AppState) {
     for (kind, count) in [("signals", gone.signals), ("samples", gone.samples), ("series", gone.series), ("late_spans", gone.late_spans)] {
         page.sample("", &[("kind", kind)], count);
     }
+    let seen = &published.laid.seen;
+    page.family("faultscope_seen", Kind::Gauge, "What only signals show of the estate: calls of traces, and pods.");
+    page.sample("", &[("kind", "calls")], seen.calls.len());
+    page.sample("", &[("kind", "pods")], seen.pods.len());
+    let help = "Signals that showed one more call or pod than there may be, or a name that is none.";
+    page.family("faultscope_seen_left_out_total", Kind::Counter, help);
+    page.sample("", &[("kind", "calls")], seen.calls_left_out);
+    page.sample("", &[("kind", "pods")], seen.pods_left_out);
     let (alerts, bulk) = served.live.waiting();
     page.family("faultscope_queue_requests", Kind::Gauge, "Requests that wait to be read.");
     page.sample("", &[("lane", "alerts")], alerts);
@@ -138,6 +178,28 @@ fn incidents(page: &mut Page, incidents: &[Tracked]) {
     }
 }
 
+/// By kind of channel: names of channels are for people.
+fn notifications(page: &mut Page, state: &notices::State) {
+    let mut kinds: BTreeMap<&str, Attempts> = BTreeMap::new();
+    for channel in &state.channels {
+        let sum = kinds.entry(channel.kind).or_default();
+        sum.sent += channel.attempts.sent;
+        sum.failed += channel.attempts.failed;
+        sum.retried += channel.attempts.retried;
+        sum.given_up += channel.attempts.given_up;
+    }
+    let mut family = |name: &str, help: &str, count: fn(&Attempts) -> u64| {
+        page.family(name, Kind::Counter, help);
+        for (kind, attempts) in &kinds {
+            page.sample("", &[("kind", *kind)], count(attempts));
+        }
+    };
+    family("faultscope_notifications_sent_total", "Messages that arrived.", |of| of.sent);
+    family("faultscope_notifications_failed_total", "Attempts to send a message that failed.", |of| of.failed);
+    family("faultscope_notifications_retried_total", "Attempts that repeat a failed one.", |of| of.retried);
+    family("faultscope_notifications_given_up_total", "Messages that could not be sent for too long.", |of| of.given_up);
+}
+
 fn delays(page: &mut Page, delays: &Delays) {
     let help = "The time from a request received to the first diagnosis that knows its signals.";
     page.family("faultscope_time_to_diagnosis_seconds", Kind::Histogram, help);
@@ -153,7 +215,7 @@ fn delays(page: &mut Page, delays: &Delays) {
 }
 
 /// Milliseconds in seconds, without rounding: `1.5`.
-fn seconds(milliseconds: Duration) -> String {
+pub(super) fn seconds(milliseconds: Duration) -> String {
     let sign = if milliseconds < 0 { "-" } else { "" };
     let (whole, rest) = (milliseconds.unsigned_abs() / 1_000, milliseconds.unsigned_abs() % 1_000);
     let rest = format!("{rest:03}");
@@ -206,8 +268,38 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use live::Delays;
+    use notices::{Attempts, ChannelState, State};
 
-    use super::{Kind, Page, delays, seconds};
+    use super::{Kind, Page, delays, notifications, seconds};
+
+    /// Two channels of one kind are one line.
+    #[test]
+    fn notifications_by_kind() {
+        let channel = |name: &str, kind, sent| ChannelState {
+            name: name.to_owned(),
+            kind,
+            attempts: Attempts { sent, failed: 3, retried: 2, given_up: 1 },
+            last_success: None,
+            last_failure: None,
+            pending: Vec::new(),
+            given_up: Vec::new(),
+        };
+        let channels = vec![channel("duty", "dingtalk", 5), channel("mail", "email", 7), channel("dba", "dingtalk", 1)];
+        let mut page = Page::default();
+        notifications(&mut page, &State { seen: 0, broken: None, channels });
+        let lines: Vec<&str> = page.0.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "faultscope_notifications_sent_total{kind=\"dingtalk\"} 6",
+            "faultscope_notifications_sent_total{kind=\"email\"} 7",
+            "faultscope_notifications_failed_total{kind=\"dingtalk\"} 6",
+            "faultscope_notifications_failed_total{kind=\"email\"} 3",
+            "faultscope_notifications_retried_total{kind=\"dingtalk\"} 4",
+            "faultscope_notifications_retried_total{kind=\"email\"} 2",
+            "faultscope_notifications_given_up_total{kind=\"dingtalk\"} 2",
+            "faultscope_notifications_given_up_total{kind=\"email\"} 1",
+        ];
+        assert_eq!(lines, expected);
+    }
 
     #[test]
     fn a_page() {

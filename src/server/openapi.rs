@@ -14,6 +14,7 @@ use localize::Diagnosis;
 use project::{ImpactReport, WhyReport};
 
 use super::SCORES;
+use super::queries::SeenRelation;
 use super::reload::ReloadState;
 use super::reply::Json;
 use super::rules::{CaseItem, RuleItem};
@@ -61,6 +62,8 @@ const KEYS: &[(&str, &str)] = &[
     ("depth", "the most hops to follow"),
     ("fate", "`unexplained`, `unplaced` or `suppressed`; all if absent"),
     ("filter", "a matcher like `severity=\"critical\"`; repeat the key for several"),
+    ("format", "`json`, `text` or `markdown`; without it what `accept` asks for"),
+    ("full", "`true`: all of it instead of the first screen, in `text` and `markdown`"),
     ("inhibited", "`false` leaves out inhibited alerts"),
     ("lang", "`en` or `zh`"),
     ("limit", "the most entries to list"),
@@ -103,7 +106,7 @@ const OPERATIONS: &[Operation] = &[
     get(
         "/api/v1/diagnosis",
         "answers",
-        &["at", "lang", "tz"],
+        &["at", "format", "full", "lang", "tz"],
         Answer::Object(&[("diagnosis", of::<Diagnosis>), ("revision", of::<String>)]),
         "what is broken now, or was at a past instant",
     ),
@@ -118,7 +121,7 @@ const OPERATIONS: &[Operation] = &[
         "/api/v1/impact",
         "answers",
         &["component", "depth", "paths", "type", "tier", "owner", "state", "as_of", "lang", "tz"],
-        Answer::Object(&[("impact", of::<ImpactReport>), ("warnings", of::<Vec<String>>)]),
+        Answer::Object(&[("impact", of::<ImpactReport>), ("seen", of::<Vec<SeenRelation>>), ("warnings", of::<Vec<String>>)]),
         "what a fault of components affects",
     ),
     Operation {
@@ -143,17 +146,23 @@ const OPERATIONS: &[Operation] = &[
     get(
         "/api/v1/incidents",
         "incidents",
-        &["state", "owner", "tag"],
+        &["state", "owner", "tag", "format", "lang", "tz"],
         Answer::Object(&[("incidents", of::<Vec<Tracked>>), ("last_event", of::<u64>)]),
         "the incidents, the latest first, without their reports",
     ),
-    get("/api/v1/incidents/{id}", "incidents", &[], Answer::Type(of::<Tracked>), "one incident with its report and history"),
+    get(
+        "/api/v1/incidents/{id}",
+        "incidents",
+        &["format", "lang", "tz"],
+        Answer::Type(of::<Tracked>),
+        "one incident with its report and history; as Markdown the draft of its post-mortem",
+    ),
     post(
         "/api/v1/incidents/{id}/{action}",
         "incidents",
         JSON,
         Answer::Type(of::<Tracked>),
-        "acknowledge, assign, note, resolve or confirm an incident",
+        "acknowledge, assign, note, resolve, reopen, merge, split or confirm an incident",
     ),
     get("/api/v1/notifications", "incidents", &[], Answer::Json, "the channels by which people are told, and how they fare"),
     get("/api/v1/events", "incidents", &[], Answer::Text(EVENTS), "server-sent events: what happens to incidents"),

@@ -1,25 +1,32 @@
 //! Questions about what is going on, what would happen, and why: over the signals that the live part keeps.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use diag::{Code, Diagnostic, Sources, text};
-use estate::{State as Condition, Tier};
+use estate::{Snapshot, State as Condition, Tier};
 use live::Recent;
-use project::{Bundle, DEFAULT_STORE, ImpactFilter, Planned, Project, Then, estate_at, find_components, find_type, planned};
+use localize::Diagnosis;
+use project::{Bundle, DEFAULT_STORE, ImpactFilter, ImpactReport, Planned, Project, Then, estate_at, find_components, find_type, planned};
+use signal::{CALLS, Seen, TRACES};
 use value::Time;
 use words::{Lang, Locale, Writer};
 
-use super::AppState;
 use super::asked::{Asked, Sent, component, unknown};
 use super::refusal::Refusal;
-use super::reply::Json;
+use super::reply::{Format, Json, Page};
 use super::request::{accepts, body, spawn_blocking};
+use super::turns::Size;
+use super::{AppState, Extent};
 
 /// The largest plan of a change, in bytes.
 pub const MAX_PLAN: usize = 1 << 20;
@@ -30,37 +37,67 @@ const MAX_PATHS: usize = 20;
 /// Hops that a question may limit itself to.
 const MAX_DEPTH: usize = 1_000;
 
-/// `GET /api/v1/diagnosis?at=&lang=&tz=`: what is broken now, or was at an instant whose signals are still kept.
-pub async fn diagnosis(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
-    let asked = Asked::of(query, &["at", "lang", "tz"])?;
-    let locale = asked.locale()?;
-    let Some(at) = asked.at()? else { return spawn_blocking(move || Ok(published(&served, &locale))).await };
+/// `GET /api/v1/diagnosis?at=&format=&full=&lang=&tz=`: what is broken now, or was at an instant whose signals are still kept.
+pub async fn diagnosis(State(served): State<Arc<AppState>>, headers: HeaderMap, query: Sent) -> Result<Response, Refusal> {
+    let asked = Asked::of(query, &["at", "format", "full", "lang", "tz"])?;
+    let extent = asked.choice("full", &[("true", Extent::Full), ("false", Extent::Screen)])?.unwrap_or(Extent::Screen);
+    let shape = Shape { locale: asked.locale()?, format: asked.format(&headers)?, extent };
+    let Some(at) = asked.at()? else { return spawn_blocking(move || Ok(published(&served, &shape))).await };
     let shared = Arc::clone(&served);
-    served.turns.run(0, move || past(&shared, at, &locale)).await
+    served.turns.run(Size::Medium, move || past(&shared, at, &shape)).await
 }
 
-fn published(served: &AppState, locale: &Locale) -> Json {
+/// How a diagnosis is written.
+struct Shape {
+    locale: Locale,
+    format: Format,
+    extent: Extent,
+}
+
+impl Shape {
+    /// The page of a diagnosis; `None` for JSON.
+    fn page(&self, served: &AppState, diagnosis: &Diagnosis, estate: &Snapshot) -> Option<Response> {
+        let writer = Writer { locale: &self.locale, estate };
+        let markdown = self.format == Format::Markdown;
+        let page = || Page(self.format, (served.report)(diagnosis, writer, self.extent, markdown)).into_response();
+        (self.format != Format::Json).then(page)
+    }
+}
+
+fn published(served: &AppState, shape: &Shape) -> Response {
     let published = served.live.published();
+    let (locale, estate) = (&shape.locale, &published.laid.estate);
     let mut diagnosis = (*published.diagnosis).clone();
-    words::tell(&mut diagnosis, locale, &published.revision.project.estate);
-    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(locale.lang == Lang::Zh)));
-    Json(json!({
-        "diagnosis": diagnosis,
-        "revision": published.revision.digest,
-        "position": published.position,
-        "took_ms": published.took,
-    }))
+    words::tell(&mut diagnosis, locale, estate);
+    let chinese = locale.lang == Lang::Zh;
+    diagnosis.warnings.extend(notes(served, chinese).chain(published.laid.note().map(|note| note.shown(chinese))));
+    shape.page(served, &diagnosis, estate).unwrap_or_else(|| {
+        let answer = json!({
+            "diagnosis": diagnosis,
+            "revision": published.revision.digest,
+            "position": published.position,
+            "took_ms": published.took,
+        });
+        Json(answer).into_response()
+    })
 }
 
-fn past(served: &AppState, at: Time, locale: &Locale) -> Result<Json, Refusal> {
+/// What a reader of an answer must know about the rules and the metrics behind it.
+fn notes(served: &AppState, chinese: bool) -> impl Iterator<Item = String> {
+    served.reloader.note().into_iter().chain(served.puller.notes()).map(move |note| note.shown(chinese))
+}
+
+fn past(served: &AppState, at: Time, shape: &Shape) -> Result<Response, Refusal> {
+    let locale = &shape.locale;
     let recent = recent(served)?;
     let bundle = bundle_at(served, &recent, Some(at))?;
     let mut diagnosis = bundle.diagnose();
     words::tell(&mut diagnosis, locale, bundle.estate());
     let chinese = locale.lang == Lang::Zh;
     diagnosis.warnings = bundle.warned(chinese);
-    diagnosis.warnings.extend(served.reloader.note().map(|note| note.shown(chinese)));
-    Ok(Json(json!({"diagnosis": diagnosis, "revision": recent.revision.digest})))
+    diagnosis.warnings.extend(notes(served, chinese));
+    let page = shape.page(served, &diagnosis, bundle.estate());
+    Ok(page.unwrap_or_else(|| Json(json!({"diagnosis": diagnosis, "revision": recent.revision.digest})).into_response()))
 }
 
 /// The signals kept, with the project by which they were placed.
@@ -80,7 +117,8 @@ fn bundle_at<'p>(served: &AppState, recent: &'p Recent, at: Option<Time>) -> Res
         return Err(Refusal::unusable(format!("the signals of {at} are not kept any more"))
             .help(format!("signals are kept for {}: ask for a time since {oldest}", Time::describe(keep.signals))));
     }
-    let mut bundle = Bundle::of_facts(&recent.revision.project, Arc::clone(&recent.facts), recent.counts.clone(), at);
+    let (estate, facts) = (Arc::clone(&recent.estate), Arc::clone(&recent.facts));
+    let mut bundle = Bundle::of_facts(&recent.revision.project, estate, facts, recent.counts.clone(), at);
     let first = now.minus(keep.samples);
     if at.minus(bundle.lookback) < first {
         bundle.warnings.push(text!("samples before {} are not kept any more: what rests on them is unknown", first));
@@ -92,7 +130,7 @@ fn bundle_at<'p>(served: &AppState, recent: &'p Recent, at: Option<Time>) -> Res
 pub async fn why(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["rule", "component", "at", "lang", "tz"])?;
     let shared = Arc::clone(&served);
-    served.turns.run(0, move || explain(&shared, &asked)).await
+    served.turns.run(Size::Medium, move || explain(&shared, &asked)).await
 }
 
 fn explain(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
@@ -112,7 +150,8 @@ fn explain(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
         report.bindings.retain(|binding| binding.components.contains(only));
         report.held = report.bindings.iter().any(|binding| binding.held);
     }
-    let warnings = bundle.warned(locale.lang == Lang::Zh);
+    let chinese = locale.lang == Lang::Zh;
+    let warnings: Vec<String> = bundle.warned(chinese).into_iter().chain(notes(served, chinese)).collect();
     Ok(Json(json!({"why": report, "at": bundle.at, "revision": recent.revision.digest, "warnings": warnings})))
 }
 
@@ -133,14 +172,15 @@ fn no_rule(project: &Project, id: &str) -> Refusal {
 pub async fn impact(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let keys = ["component", "depth", "paths", "type", "tier", "owner", "state", "as_of", "lang", "tz"];
     let asked = Asked::of(query, &keys)?;
-    spawn_blocking(move || reach(&served, &asked)).await
+    let shared = Arc::clone(&served);
+    served.turns.run(Size::Large, move || reach(&shared, &asked)).await
 }
 
 fn reach(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
     let locale = asked.locale()?;
-    let project = served.project();
-    let then = estate_then(&project, asked)?;
-    let estate = then.as_ref().map_or(&*project.estate, |then| &then.estate);
+    let published = served.live.published();
+    let then = estate_then(&published.revision.project, asked)?;
+    let estate = then.as_ref().map_or(&*published.laid.whole, |then| &then.estate);
     let not_found = |found: Box<Diagnostic>| Refusal::of(StatusCode::NOT_FOUND, &found);
     let (mut names, mut roots) = (Vec::new(), Vec::new());
     for name in asked.all("component") {
@@ -162,7 +202,35 @@ fn reach(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
     let paths = asked.number("paths", MAX_PATHS)?.unwrap_or(1);
     let writer = Writer { locale: &locale, estate };
     let report = project::impact(&writer, names, &roots, (depth, paths), &filter);
-    Ok(Json(json!({"impact": report, "warnings": warnings_of(then.as_ref(), locale.lang)})))
+    let seen = if then.is_none() { seen_on(&report, &published.laid.seen) } else { Vec::new() };
+    Ok(Json(json!({"impact": report, "seen": seen, "warnings": warnings_of(then.as_ref(), locale.lang)})))
+}
+
+/// A relation on a path that nobody declared.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct SeenRelation {
+    pub from: String,
+    pub kind: &'static str,
+    pub to: String,
+    /// `traces`.
+    pub origin: &'static str,
+    pub first_seen: Time,
+    pub last_seen: Time,
+}
+
+/// The calls on the paths of a report that only traces show, sorted.
+fn seen_on(report: &ImpactReport, seen: &Seen) -> Vec<SeenRelation> {
+    let ways = report.impact.iter().flat_map(|item| item.ways.iter().chain([&item.view.path]));
+    let hops = ways.flat_map(|way| way.iter().zip(way.iter().skip(1)));
+    // A fault goes from the callee to the caller.
+    let found: BTreeSet<SeenRelation> = hops
+        .filter_map(|(callee, caller)| {
+            let seen = seen.call(caller, callee)?;
+            let (from, to) = (caller.clone(), callee.clone());
+            Some(SeenRelation { from, kind: CALLS, to, origin: TRACES, first_seen: seen.first, last_seen: seen.last })
+        })
+        .collect();
+    found.into_iter().collect()
 }
 
 /// The estate on disk at the revision or time of `as_of`; `None` if the topology of the project is asked.
@@ -186,10 +254,11 @@ pub async fn change(
     let asked = Asked::of(query, &["lang"])?;
     accepts(&headers, &["application/json", "application/yaml", "application/x-yaml"])?;
     let bytes = body(sent, MAX_PLAN)?;
-    spawn_blocking(move || {
+    let shared = Arc::clone(&served);
+    let work = move || -> Result<Json, Refusal> {
         let locale = asked.locale()?;
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| Refusal::request("the plan is not UTF-8"))?;
-        let project = served.project();
+        let project = shared.project();
         let Planned { sources, diagnostics, assessment } = planned(&project, "the plan", text);
         let chinese = locale.lang == Lang::Zh;
         let listed: Vec<serde_json::Value> = diagnostics.iter().map(|found| listed(found, &sources, chinese)).collect();
@@ -199,8 +268,8 @@ pub async fn change(
         };
         words::change::tell(&mut assessment, locale.lang, project.estate.model());
         Ok(Json(json!({"assessment": assessment, "warnings": listed})))
-    })
-    .await
+    };
+    served.turns.run(Size::Large, work).await
 }
 
 fn listed(found: &Diagnostic, sources: &Sources, chinese: bool) -> serde_json::Value {

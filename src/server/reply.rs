@@ -6,6 +6,33 @@ use serde_json::Value;
 
 use diag::visible;
 
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Text,
+    Markdown,
+}
+
+impl Format {
+    /// The names that a request may use.
+    pub const NAMES: [(&str, Format); 3] = [("json", Format::Json), ("text", Format::Text), ("markdown", Format::Markdown)];
+}
+
+/// A page for people. Control characters are escaped, as in [`Json`].
+#[derive(Debug)]
+pub struct Page(pub Format, pub String);
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let kind = match self.0 {
+            Format::Markdown => "text/markdown; charset=utf-8",
+            Format::Text | Format::Json => "text/plain; charset=utf-8",
+        };
+        ([(CONTENT_TYPE, kind)], visible(&self.1).into_owned()).into_response()
+    }
+}
+
 /// JSON in one line. Control characters, and those that change the direction of text, are escaped as in the output of the commands:
 /// whoever shows a response in a terminal shows text of others. It reads as the same text.
 #[derive(Debug)]

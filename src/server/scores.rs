@@ -6,28 +6,28 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value, json};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
 
+use ::ingest::{ContentEncoding, Protocol, Route, Why, decompress, route};
 use diag::{Code, did_you_mean, nearest};
-use estate::ComponentId;
-use signal::{MAX_SKEW, Resolver, ScoreEntry, ScoreFrame, score_entries};
+use estate::{ComponentId, Snapshot};
+use live::{KeptScore, Refused};
+use signal::{Origin, Resolver, ScoreEntry, ScoreFrame, ScoreRefusal, score_entries, score_of};
 use value::Time;
 
-use super::AppState;
-use super::journal::{KEEP, Kept, MAX_JOURNAL, Refused};
+use super::ingest::hand_over;
 use super::refusal::Refusal;
 use super::reply::Json;
 use super::request::{accepts, body, now, spawn_blocking};
+use super::{AppState, SCORES};
 
 /// The largest body of scores, in bytes: some thirty thousand scores. Send more in several requests.
 pub const MAX_BODY: usize = 4 << 20;
 
 /// The maximum number of scores in one response; filter with `since`.
 pub const MAX_LISTED: usize = 1_000;
-
-/// The keys of an entry that are stored: those that a bundle uses.
-const KEYS: &[&str] = &["component", "labels", "metric", "score", "scale", "time", "onset", "origin"];
 
 /// `POST /api/v1/scores`: responds only after the accepted scores are on disk.
 pub async fn receive(
@@ -36,58 +36,86 @@ pub async fn receive(
     sent: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json), Refusal> {
     accepts(&headers, &["application/json", "application/x-ndjson", "application/ndjson", "application/jsonl"])?;
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let encoding = match route(SCORES, header(CONTENT_TYPE), header(CONTENT_ENCODING)) {
+        Some(Ok(Route { encoding, .. })) => encoding,
+        Some(Err(refusal)) => return Err(unreadable(refusal)),
+        None => ContentEncoding::Identity,
+    };
     let bytes = body(sent, MAX_BODY)?;
-    spawn_blocking(move || take(&served, &bytes, now())).await
+    let (received, shared) = (now(), Arc::clone(&served));
+    let sent = spawn_blocking(move || read(&shared, &decompress(encoding, &bytes, MAX_BODY).map_err(unreadable)?, received)).await?;
+    if sent.accepted > 0 {
+        // It has been read already, and written anew it may be a little longer.
+        let route = Route { protocol: Protocol::Scores, encoding: ContentEncoding::Identity, limit: usize::MAX };
+        match hand_over(&served, route, sent.lines, received).await {
+            Some(Ok(_)) => {}
+            Some(Err(refused)) => return Err(not_kept(refused)),
+            None => {
+                let busy = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::BUSY, "too many requests wait to be read");
+                return Err(busy.help("nothing from this request was stored: send it again later"));
+            }
+        }
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({"accepted": sent.accepted, "unplaced": sent.unplaced, "rejected": sent.rejected}))))
 }
 
-fn take(served: &AppState, bytes: &[u8], now: Time) -> Result<(StatusCode, Json), Refusal> {
+/// What a request has.
+struct Scores {
+    /// Those that can be used, one a line.
+    lines: Vec<u8>,
+    accepted: usize,
+    unplaced: usize,
+    rejected: Vec<Value>,
+}
+
+fn read(served: &AppState, bytes: &[u8], received: Time) -> Result<Scores, Refusal> {
     let project = served.project();
     let placer = Resolver::new(&project.placement, &project.estate);
-    let entries = score_entries("body", bytes, &ScoreFrame::default(), &placer).map_err(|d| Refusal::of(StatusCode::BAD_REQUEST, &d))?;
-    let (mut batch, mut rejected) = (Vec::new(), Vec::new());
-    for (index, entry) in entries.into_iter().enumerate() {
-        match judge(entry, now) {
-            Ok(kept) => batch.push(kept),
-            Err((code, reason, found)) => rejected.push(json!({"index": index, "code": code.0, "reason": reason, "found": found})),
+    let frame = ScoreFrame { received: Some(received), ..ScoreFrame::default() };
+    let entries = score_entries("body", bytes, &frame, &placer).map_err(|d| Refusal::of(StatusCode::BAD_REQUEST, &d))?;
+    let mut sent = Scores { lines: Vec::new(), accepted: 0, unplaced: 0, rejected: Vec::new() };
+    for (index, ScoreEntry { written, read }) in entries.into_iter().enumerate() {
+        match read {
+            Ok(score) => {
+                sent.lines.extend(written.unwrap_or_default().to_string().bytes().chain([b'\n']));
+                sent.accepted += 1;
+                sent.unplaced += usize::from(score.component.is_none());
+            }
+            Err(ScoreRefusal { code, reason, found }) => {
+                sent.rejected.push(json!({"index": index, "code": code.0, "reason": reason.to_string(), "found": found}));
+            }
         }
     }
-    if batch.is_empty() && !rejected.is_empty() {
+    if sent.accepted == 0 && !sent.rejected.is_empty() {
         let refusal = Refusal::unusable("all scores were rejected: `rejected` lists the reasons");
-        return Err(Refusal { rejected, ..refusal }.help("`docs/serving.md` describes the format; `index` counts entries from 0"));
+        return Err(
+            Refusal { rejected: sent.rejected, ..refusal }.help("`docs/serving.md` describes the format; `index` counts entries from 0")
+        );
     }
-    let (accepted, unplaced) = (batch.len(), batch.iter().filter(|kept| kept.component.is_none()).count());
-    if accepted > 0 {
-        served.journal().append(batch, now).map_err(refused)?;
-    }
-    Ok((StatusCode::ACCEPTED, Json(json!({"accepted": accepted, "unplaced": unplaced, "rejected": rejected}))))
+    Ok(sent)
 }
 
-/// The entry to store, or why it is rejected.
-fn judge(entry: ScoreEntry, now: Time) -> Result<Kept, (Code, String, String)> {
-    let score = entry.read.map_err(|refusal| (refusal.code, refusal.reason.to_string(), refusal.found))?;
-    if score.time > now.plus(MAX_SKEW) {
-        let reason = format!("`time` is more than {} ahead of the server's clock", Time::describe(MAX_SKEW));
-        return Err((Code::SIGNAL_TIME, reason, format!("`time` is {}, the server's clock shows {now}", score.time)));
-    }
-    let written = entry.written.unwrap_or_default();
-    let mut line: Map<String, Value> =
-        KEYS.iter().filter_map(|key| Some(((*key).to_owned(), written.get(*key).filter(|value| !value.is_null())?.clone()))).collect();
-    line.insert("received".to_owned(), json!(now));
-    Ok(Kept { received: now, time: score.time, component: score.component, line: Value::Object(line).to_string() })
+fn unreadable(refusal: ::ingest::Refusal) -> Refusal {
+    let status = match refusal.why {
+        Why::Malformed => StatusCode::BAD_REQUEST,
+        Why::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Why::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    let help =
+        refusal.help.map_or_else(|| "send the scores as JSON, in several requests if there are many".to_owned(), |help| help.to_string());
+    Refusal::new(status, refusal.code, refusal.message.to_string()).help(help)
 }
 
-fn refused(refused: Refused) -> Refusal {
+fn not_kept(refused: Refused) -> Refusal {
     match refused {
-        Refused::Full => Refusal::new(
-            StatusCode::INSUFFICIENT_STORAGE,
-            Code::JOURNAL,
-            format!("the journal is full: it contains {} MiB of scores younger than {}", MAX_JOURNAL >> 20, Time::describe(KEEP)),
-        )
-        .help("send scores less often, or only anomalous ones; nothing from this request was stored"),
-        Refused::Broken(reason) => {
+        Refused::Unreadable(refusal) => unreadable(refusal),
+        Refused::NotWritten(reason) => {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::JOURNAL, format!("cannot write the journal: {reason}"))
-                .help("nothing from this request was stored: fix the disk and send it again; restart the server if the error persists")
+                .help("nothing from this request was stored: fix the disk and send it again")
         }
+        Refused::Stopping => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::BUSY, "the server is shutting down")
+            .help("nothing from this request was stored: send it again later"),
     }
 }
 
@@ -101,28 +129,31 @@ pub async fn list(
 }
 
 fn show(served: &AppState, query: &BTreeMap<String, String>) -> Result<Json, Refusal> {
-    let (component, since) = wanted(served, query)?;
-    let journal = served.journal();
-    let fits = |kept: &&Kept| kept.time >= since && component.is_none_or(|one| kept.component == Some(one));
-    let lines: Vec<&str> = journal.kept().rev().filter(fits).take(MAX_LISTED).map(|kept| kept.line.as_str()).collect();
-    let left = journal.kept().filter(fits).count() - lines.len();
-    let scores: Vec<Value> = lines.into_iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    Ok(Json(json!({"scores": scores, "left_off": left})))
+    let project = served.project();
+    let (component, since) = wanted(&project.estate, query)?;
+    let placer = Resolver::new(&project.placement, &project.estate);
+    let fits = |kept: &&Arc<KeptScore>| kept.time >= since && component.is_none_or(|one| placed(kept, &placer) == Some(one));
+    let scores = served.live.scores();
+    let fitting: Vec<&Arc<KeptScore>> = scores.iter().rev().filter(fits).collect();
+    let left = fitting.len().saturating_sub(MAX_LISTED);
+    let listed: Vec<Value> = fitting.iter().take(MAX_LISTED).filter_map(|kept| serde_json::from_str(&kept.line).ok()).collect();
+    Ok(Json(json!({"scores": listed, "left_off": left})))
 }
 
-fn wanted(served: &AppState, query: &BTreeMap<String, String>) -> Result<(Option<ComponentId>, Time), Refusal> {
+/// Where the topology of now has a score.
+fn placed(kept: &KeptScore, placer: &Resolver<'_>) -> Option<ComponentId> {
+    let written = serde_json::from_str(&kept.line).ok()?;
+    score_of(&written, Origin { file: String::new(), index: 0 }, &ScoreFrame::default(), placer).ok()?.component
+}
+
+fn wanted(estate: &Snapshot, query: &BTreeMap<String, String>) -> Result<(Option<ComponentId>, Time), Refusal> {
     const KNOWN: [&str; 2] = ["component", "since"];
     if let Some(other) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let help = nearest(other, KNOWN).map_or_else(|| "known keys: component, since".to_owned(), |near| did_you_mean(near).into());
         return Err(Refusal::request(format!("unknown key `{other}`")).help(help));
     }
-    let estate = Arc::clone(&served.project().estate);
     let component = match query.get("component") {
-        Some(name) => Some(estate.find_named(name).ok_or_else(|| {
-            let help = nearest(name, estate.ids().map(|id| estate.component(id).id.as_str()));
-            let help = help.map_or_else(|| "use an id or a unique name from the topology".to_owned(), |near| did_you_mean(near).into());
-            Refusal::new(StatusCode::NOT_FOUND, Code::UNKNOWN_COMPONENT, format!("the topology has no component `{name}`")).help(help)
-        })?),
+        Some(name) => Some(super::asked::component(estate, name)?),
         None => None,
     };
     let since = match query.get("since") {

@@ -17,10 +17,11 @@ use words::{Lang, Locale};
 
 use super::AppState;
 use super::asked::{Asked, Sent};
+use super::pull::PullState;
 use super::queries::recent;
 use super::refusal::Refusal;
 use super::reply::Json;
-use super::request::spawn_blocking;
+use super::turns::Size;
 
 /// Signals and series in one answer, unless asked otherwise, and at most.
 const LISTED: usize = 200;
@@ -62,22 +63,23 @@ pub async fn list(State(served): State<Arc<AppState>>, query: Sent) -> Result<Js
     let fates = [("unexplained", Fate::Unexplained), ("unplaced", Fate::Unplaced), ("suppressed", Fate::Suppressed)];
     let fate = asked.choice("fate", &fates)?;
     let limit = asked.number("limit", MAX_LISTED)?.unwrap_or(LISTED);
-    spawn_blocking(move || {
-        let (published, recent) = (served.live.published(), recent(&served)?);
+    let shared = Arc::clone(&served);
+    let work = move || -> Result<Json, Refusal> {
+        let (published, recent) = (shared.live.published(), recent(&shared)?);
         let mut all = items(&published, &locale);
         all.retain(|item| fate.is_none_or(|fate| item.fate == fate));
         let left_off = all.len().saturating_sub(limit);
         all.truncate(limit);
         explain(&mut all, &recent, locale.lang);
         Ok(Json(json!({"signals": all, "left_off": left_off, "at": published.at, "revision": published.revision.digest})))
-    })
-    .await
+    };
+    served.turns.run(Size::Small, work).await
 }
 
 /// What the last diagnosis does not use, by fate, in its order.
 fn items(published: &Published, locale: &Locale) -> Vec<SignalItem> {
     let mut diagnosis = (*published.diagnosis).clone();
-    words::tell(&mut diagnosis, locale, &published.revision.project.estate);
+    words::tell(&mut diagnosis, locale, &published.laid.estate);
     let item = |fate, signal| SignalItem { fate, signal, reason: None, group: None, rule: None, labels: None };
     let mut group_of = BTreeMap::new();
     for group in &diagnosis.groups {
@@ -160,13 +162,16 @@ pub struct Coverage {
     pub sources: Vec<Source>,
     /// Protocols that sent regularly and have stopped.
     pub stale_sources: Vec<String>,
+    /// Servers that are asked for metrics that nobody sends.
+    pub pulls: Vec<PullState>,
 }
 
 /// `GET /api/v1/coverage?limit=`: which layer decides how many incidents, and which signals have stopped.
 pub async fn coverage(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["limit"])?;
     let limit = asked.number("limit", MAX_LISTED)?.unwrap_or(LISTED);
-    spawn_blocking(move || Ok(Json(json!(covered(&served, &recent(&served)?, limit))))).await
+    let shared = Arc::clone(&served);
+    served.turns.run(Size::Small, move || Ok(Json(json!(covered(&shared, &recent(&shared)?, limit))))).await
 }
 
 fn covered(served: &AppState, recent: &Recent, limit: usize) -> Coverage {
@@ -187,6 +192,7 @@ fn covered(served: &AppState, recent: &Recent, limit: usize) -> Coverage {
         silent_series: silent.into_iter().take(limit).collect(),
         stale_sources: sources.iter().filter(|source| source.stale).map(|source| source.protocol.clone()).collect(),
         sources,
+        pulls: served.puller.states(),
     }
 }
 

@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use diag::{Code, Diagnostic, Text, nearest, text};
-use value::Time;
+use value::{Time, from_hex, to_hex};
 
 /// What a token begins with, so that scanners for secrets find one that leaked.
 const PREFIX: &str = "fst_";
@@ -248,33 +248,10 @@ fn random() -> Result<Vec<u8>, Box<Diagnostic>> {
     Ok(bytes)
 }
 
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        text.push_str(&format!("{byte:02x}"));
-        text
-    })
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let mut digits = text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
-    let mut bytes = Vec::with_capacity(text.len() / 2);
-    while let Some(high) = digits.next() {
-        bytes.push(high? * 16 + digits.next()??);
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Role, TokenFile, from_hex, to_hex};
+    use super::{Role, TokenFile};
     use value::Time;
-
-    #[test]
-    fn hexadecimal_digits_come_back() {
-        let bytes: Vec<u8> = (0..=255).collect();
-        assert_eq!(from_hex(&to_hex(&bytes)), Some(bytes));
-        assert_eq!((from_hex("abc"), from_hex("zz")), (None, None));
-    }
 
     #[test]
     fn roles_contain_those_before_them_except_ingest() {

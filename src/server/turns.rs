@@ -1,5 +1,5 @@
-//! Diagnoses that somebody asks for take turns. A turn belongs to the work, not to who asked: it ends when the work ends, even if nobody
-//! waits for it any more. A large question never takes the last turn, so small ones need not wait behind large ones.
+//! Questions that take work take turns. A turn belongs to the work, not to who asked: it ends when the work ends, even if nobody waits for
+//! it any more. A large question never takes the last turn, and small ones have turns of their own: nobody waits behind larger ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,32 @@ use super::config::Limits;
 use super::refusal::Refusal;
 use super::request::spawn_blocking;
 
-/// Questions of more bytes are large.
+/// Diagnoses of more bytes are large.
 const LARGE: usize = 1 << 20;
+
+/// How much work a question takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// To look something up.
+    Small,
+    /// To diagnose or explain.
+    Medium,
+    /// To diagnose much, to follow faults through the estate, to read another estate first.
+    Large,
+}
+
+impl Size {
+    /// That of a diagnosis.
+    pub fn of(bytes: usize) -> Size {
+        if bytes > LARGE { Size::Large } else { Size::Medium }
+    }
+}
 
 /// See the module.
 pub struct Turns {
     all: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    small: Arc<Semaphore>,
     deadline: Duration,
 }
 
@@ -33,16 +52,17 @@ struct Turn {
 impl Turns {
     pub fn new(limits: &Limits) -> Self {
         let large = limits.diagnoses.saturating_sub(1).max(1);
-        Turns { all: Arc::new(Semaphore::new(limits.diagnoses)), large: Arc::new(Semaphore::new(large)), deadline: limits.diagnosis }
+        let [all, large, small] = [limits.diagnoses, large, limits.diagnoses].map(|turns| Arc::new(Semaphore::new(turns)));
+        Turns { all, large, small, deadline: limits.diagnosis }
     }
 
-    /// Does the work when its turn comes. `size`: the bytes of the question.
+    /// Does the work when its turn comes.
     ///
     /// # Errors
     /// Those of the work. 503 if the turn does not come or the work does not end in time.
     pub async fn run<T: Send + 'static>(
         &self,
-        size: usize,
+        size: Size,
         work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let deadline = Instant::now() + self.deadline;
@@ -56,10 +76,14 @@ impl Turns {
         timeout_at(deadline, doing).await.unwrap_or_else(|_| Err(self.late("the answer was not ready")))
     }
 
-    async fn turn(&self, size: usize) -> Option<Turn> {
+    async fn turn(&self, size: Size) -> Option<Turn> {
         // First the scarcer one: whoever waits for it keeps nobody else from a turn.
-        let large = if size > LARGE { Some(Arc::clone(&self.large).acquire_owned().await.ok()?) } else { None };
-        let own = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        let (large, own) = match size {
+            Size::Small => (None, &self.small),
+            Size::Medium => (None, &self.all),
+            Size::Large => (Some(Arc::clone(&self.large).acquire_owned().await.ok()?), &self.all),
+        };
+        let own = Arc::clone(own).acquire_owned().await.ok()?;
         Some(Turn { _own: own, _large: large })
     }
 
@@ -71,7 +95,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGE, Turns};
+    use super::{LARGE, Size, Turns};
     use crate::config::Limits;
     use crate::refusal::Refusal;
     use std::sync::Arc;
@@ -101,7 +125,7 @@ mod tests {
                     running.fetch_sub(1, Ordering::SeqCst);
                     outcome
                 };
-                turns.run(0, work).await
+                turns.run(Size::Small, work).await
             });
             tokio::time::sleep(Duration::from_millis(20)).await;
             asking.abort();
@@ -112,7 +136,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_question_has_a_deadline() {
         let turns = turns(100);
-        let refusal = turns.run(0, || wait(400)).await.unwrap_err();
+        let refusal = turns.run(Size::Medium, || wait(400)).await.unwrap_err();
         assert_eq!((refusal.status.as_u16(), refusal.help.is_some()), (503, true), "{refusal:?}");
     }
 
@@ -121,10 +145,22 @@ mod tests {
         let turns = turns(60_000);
         for _ in 0..4 {
             let turns = Arc::clone(&turns);
-            tokio::spawn(async move { turns.run(LARGE + 1, || wait(2_000)).await });
+            tokio::spawn(async move { turns.run(Size::of(LARGE + 1), || wait(2_000)).await });
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let small = tokio::time::timeout(Duration::from_secs(1), turns.run(10, || wait(1))).await;
+        let small = tokio::time::timeout(Duration::from_secs(1), turns.run(Size::of(10), || wait(1))).await;
         assert!(small.is_ok_and(|outcome| outcome.is_ok()), "a small question waits behind large ones");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn looking_up_waits_for_no_diagnosis() {
+        let turns = turns(60_000);
+        for _ in 0..4 {
+            let turns = Arc::clone(&turns);
+            tokio::spawn(async move { turns.run(Size::Medium, || wait(2_000)).await });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let small = tokio::time::timeout(Duration::from_secs(1), turns.run(Size::Small, || wait(1))).await;
+        assert!(small.is_ok_and(|outcome| outcome.is_ok()), "a look-up waits behind diagnoses");
     }
 }

@@ -274,15 +274,16 @@ pub(super) fn query(url: &str) -> Option<String> {
     found.map(|(_, query)| query.into_owned())
 }
 
-/// Who muted an alert: `GET /api/v2/alerts` has a status with the silences and the inhibiting alerts.
+/// Who muted an alert: `GET /api/v2/alerts` has a status with the silences and the inhibiting alerts. One that these name is muted, whatever
+/// its state is called.
 fn muted(fields: &Map<String, Value>) -> Option<Muted> {
     let status = fields.get("status")?.as_object()?;
-    if status.get("state").and_then(Value::as_str) != Some("suppressed") {
-        return None;
-    }
     let ids = |key: &str| {
         let ids = status.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         ids.map(str::to_owned).collect()
     };
-    Some(Muted { silenced_by: ids("silencedBy"), inhibited_by: ids("inhibitedBy"), muted_by: ids("mutedBy") })
+    let muted = Muted { silenced_by: ids("silencedBy"), inhibited_by: ids("inhibitedBy"), muted_by: ids("mutedBy") };
+    let is_named = ![&muted.silenced_by, &muted.inhibited_by, &muted.muted_by].into_iter().all(Vec::is_empty);
+    let state = status.get("state").and_then(Value::as_str).unwrap_or_default();
+    (is_named || state.trim().eq_ignore_ascii_case("suppressed")).then_some(muted)
 }

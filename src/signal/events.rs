@@ -7,6 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
 use diag::{Code, Diagnostic, Text, text};
+use estate::ComponentId;
 use value::Time;
 
 use super::answers;
@@ -15,8 +16,10 @@ use super::facts::{Change, Origin, Probe, Report};
 use super::json;
 use super::kubernetes_events::{self, Cluster};
 use super::mapping_rules::EventKind;
+use super::placed::PlacedSignal;
 use super::placement::Placement;
 use super::reader_context::{Complaints, ReaderContext};
+use super::resolver::Resolver;
 
 /// Prefixes of the words in a CloudEvents type that determine its kind.
 const WORDS: &[(&str, EventKind)] = &[
@@ -31,7 +34,7 @@ const WORDS: &[(&str, EventKind)] = &[
 ];
 
 /// Fields of `data` that may contain the text of an event, best first.
-const TEXTS: &[&str] = &["summary", "text", "message", "description", "title", "error"];
+pub(super) const TEXTS: &[&str] = &["summary", "text", "message", "description", "title", "error"];
 
 /// `(source, id)` of the events already read: together they identify an event, whichever file it is repeated in.
 pub(super) type Seen = BTreeSet<(String, String)>;
@@ -81,13 +84,17 @@ fn reject(file: &str, index: usize, refusal: &Refusal, complaints: &mut Complain
     context.unread(file, index, "event", refusal.code, &refusal.reason, &found);
 }
 
-/// Reads a `CloudEvent` whose data is an object of Kubernetes, unless the user says what events of its type are. Returns whether it is one.
-fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Cluster, context: &mut ReaderContext<'_>) -> bool {
+/// The object of Kubernetes that is the data of a `CloudEvent`, and when it was sent, unless the user says what events of its type are.
+pub(super) fn wrapped<'e>(entry: &'e Value, placer: &Resolver<'_>) -> Option<(Cow<'e, Value>, Option<Time>)> {
     let name = entry.get("type").and_then(Value::as_str).unwrap_or_default();
-    let Ok(data) = payload(entry) else { return false };
-    if !kubernetes_events::is_object(&data) || context.placer.event_kind(name).is_some() {
-        return false;
-    }
+    let data = payload(entry).ok()?;
+    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse);
+    (kubernetes_events::is_object(&data) && placer.event_kind(name).is_none()).then_some((data, sent))
+}
+
+/// Reads a `CloudEvent` whose data is an object of Kubernetes. Returns whether it is one.
+fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Cluster, context: &mut ReaderContext<'_>) -> bool {
+    let Some((data, sent)) = wrapped(entry, context.placer) else { return false };
     let source = entry.get("source").and_then(json::scalar).unwrap_or_default();
     if let Some(id) = entry.get("id").and_then(json::scalar)
         && !seen.insert((source, id))
@@ -96,8 +103,7 @@ fn wraps_object(index: usize, entry: &Value, seen: &mut Seen, cluster: &mut Clus
         context.counts.other_events.duplicates += 1;
         return true;
     }
-    let sent = entry.get("time").and_then(Value::as_str).and_then(Time::parse).or(context.received);
-    cluster.read(index, &data, sent);
+    cluster.read(index, &data, sent.or(context.received));
     true
 }
 
@@ -137,19 +143,44 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut 
     };
     let source = entry.get("source").and_then(json::scalar).unwrap_or_default();
     if let Some(id) = entry.get("id").and_then(json::scalar)
-        && !seen.insert((source.clone(), id))
+        && !seen.insert((source, id))
     {
         let counts = counter(&mut context.counts, Some(kind));
         counts.received += 1;
         counts.duplicates += 1;
         return Ok(());
     }
-    let payload = payload(entry).map_err(|reason| refusal(Some(kind), Code::SIGNAL_ENTRY, reason, String::new()))?;
-    let data = json::scalars(Some(&payload));
-    let text = TEXTS.iter().find_map(|key| data.get(*key).cloned()).or_else(|| payload.as_str().map(str::to_owned));
-    let origin = Origin { file: file.to_owned(), index };
-    let subject = entry.get("subject").and_then(json::scalar);
-    keep(Event { kind, name, subject, source, time, text, data }, origin, context)
+    let event = Event::of(entry, kind, name, time).map_err(|reason| refusal(Some(kind), Code::SIGNAL_ENTRY, reason, String::new()))?;
+    keep(event, Origin { file: file.to_owned(), index }, context)
+}
+
+/// Where a `CloudEvent` is placed; `None` if it is none that is read.
+pub(super) fn placed(entry: &Value, placer: &Resolver<'_>) -> Option<PlacedSignal> {
+    let name = entry.get("type").and_then(Value::as_str)?;
+    let kind = placer.event_kind(name).or_else(|| kind_of(name))?;
+    // No place depends on the time.
+    let event = Event::of(entry, kind, name, Time::MIN).ok()?;
+    let placement = place(&event, placer);
+    let instance = event.instance(placement.component, placer);
+    Some(PlacedSignal { name: name.to_owned(), labels: event.data, placement, instance })
+}
+
+impl<'e> Event<'e> {
+    fn of(entry: &'e Value, kind: EventKind, name: &'e str, time: Time) -> Result<Event<'e>, Text> {
+        let payload = payload(entry)?;
+        let data = json::scalars(Some(&payload));
+        let text = TEXTS.iter().find_map(|key| data.get(*key).cloned()).or_else(|| payload.as_str().map(str::to_owned));
+        let scalar = |key: &str| entry.get(key).and_then(json::scalar);
+        Ok(Event { kind, name, subject: scalar("subject"), source: scalar("source").unwrap_or_default(), time, text, data })
+    }
+
+    /// The pod that it names, if the estate does not have it. Probes and reports are about what they name, and nothing in it.
+    fn instance(&self, component: Option<ComponentId>, placer: &Resolver<'_>) -> Option<String> {
+        match self.kind {
+            EventKind::Change => placer.unlisted(component, &self.data, None),
+            EventKind::Probe | EventKind::Report => None,
+        }
+    }
 }
 
 /// The data of an event: `data`, or `data_base64` of senders that treat it as bytes. Text that is a JSON object counts as one.
@@ -171,14 +202,14 @@ fn payload(entry: &Value) -> Result<Cow<'_, Value>, Text> {
 }
 
 fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Result<(), Refusal> {
-    let (placement, first) = (place(&event, context), origin.clone());
+    let (placement, first) = (place(&event, context.placer), origin.clone());
     let component = placement.component;
+    let instance = event.instance(component, context.placer);
     let Event { kind, name, time, text, data, .. } = event;
     match kind {
         EventKind::Change => {
             let kind = data.get("kind").map_or(name, String::as_str);
             let text = text.map_or_else(|| kind.to_owned(), |text| format!("{kind}\n{text}"));
-            let instance = context.placer.unlisted(component, &data, None);
             context.facts.changes.push(Change { origin, component, instance, time, text, attributes: data });
         }
         EventKind::Probe => {
@@ -205,12 +236,11 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
 
 /// The component an event is about: the target of a probe, `data.component`, the subject or the end of its path, or any other
 /// field of `data` that is a label for placement.
-fn place(event: &Event<'_>, context: &ReaderContext<'_>) -> Placement {
+fn place(event: &Event<'_>, placer: &Resolver<'_>) -> Placement {
     let target = match event.kind {
         EventKind::Probe => event.data.get("to"),
         EventKind::Change | EventKind::Report => None,
     };
-    let placer = context.placer;
     // Placements of the user may also use the envelope of the event.
     let labelled = || {
         let mut labels = event.data.clone();

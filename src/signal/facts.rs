@@ -10,6 +10,8 @@ use value::Time;
 
 use super::measured::Measured;
 use super::placement::{Unplaced, UnplacedGroup};
+use super::points::Points;
+use super::traces::Calls;
 use super::trouble::Trouble;
 
 /// Where a signal came from: the file and the index of the entry in it. Identifies a signal within a bundle.
@@ -75,7 +77,7 @@ pub struct Series {
     pub modelled: bool,
     pub labels: BTreeMap<String, String>,
     /// Strictly ascending in time; `NaN` marks the series stale from there (Prometheus' stale marker or a NaN sample). Never infinite.
-    pub points: Vec<(Time, f64)>,
+    pub points: Points,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -175,6 +177,8 @@ pub struct Facts {
     pub reports: Vec<Report>,
     /// External scores; they are combined by fixed rules, and do not need an explanation by themselves.
     pub scores: Vec<Score>,
+    /// Who called whom, by the traces.
+    pub calls: Vec<Calls>,
     /// Rejected entries, by origin.
     pub unread: Vec<Unread>,
     /// Why signals are on no component, by what the reasons have in common. Spans do not count, the series made of them do not either.

@@ -1,6 +1,7 @@
 //! Finds the component of a name, an address or an object of a cluster, within a namespace.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use estate::ComponentId;
 
@@ -61,7 +62,10 @@ impl Resolver<'_> {
         let here: Vec<ComponentId> = alike.iter().copied().filter(|id| self.in_scope(*id, namespace)).collect();
         match (namespace, alike.is_empty(), here.is_empty()) {
             (_, true, _) => {
-                let at = self.all_at(name);
+                let mut at = self.all_at(name);
+                if matches!(label, "node" | "host" | "instance") {
+                    at.extend(self.machines_called(name));
+                }
                 if at.len() > 1 { self.ambiguous(label, value, &at) } else { Unplaced::Unknown { label, value } }
             }
             (Some(namespace), false, true) => Unplaced::Elsewhere { label, value, namespace: namespace.to_owned() },
@@ -163,12 +167,39 @@ impl Resolver<'_> {
         if owners.peek().is_none() { is_static() } else { owners.any(|relation| name(relation.from) == workload) }
     }
 
+    /// The pod of a workload at an address. In the network of its machine, it has the machine's.
+    pub(super) fn part_at(&self, found: ComponentId, workload: &str) -> Option<ComponentId> {
+        if self.is_part(found, workload) {
+            return Some(found);
+        }
+        if !self.fits(found, Wanted::Machine) {
+            return None;
+        }
+        let above = self.estate.relations_to(found).into_iter().filter(|relation| relation.kind == "runs_on").map(|relation| relation.from);
+        let pods: Vec<ComponentId> = above.filter(|pod| self.fits(*pod, Wanted::Pod) && self.is_part(*pod, workload)).collect();
+        only(&pods)
+    }
+
     /// A machine by its name or its address, as written in a URL or with a port.
     pub(super) fn machine(&self, written: &str) -> Option<ComponentId> {
         spellings(written).into_iter().find_map(|text| {
             let named = self.look_for(Wanted::Machine, None, text);
             named.or_else(|| self.at_address(text, None).filter(|id| self.fits(*id, Wanted::Machine)))
         })
+    }
+
+    /// The same, also by its name with another length: `w7` of the only `w7.example.com`, and the other way round.
+    pub(super) fn machine_alike(&self, written: &str) -> Option<ComponentId> {
+        self.machine(written).or_else(|| only(self.machines_called(host(written)))).or_else(|| {
+            let name = host(written);
+            let (short, _) = name.split_once('.').filter(|_| !is_address(name))?;
+            self.look_for(Wanted::Machine, None, short)
+        })
+    }
+
+    /// Machines with a name of which this is the part before the first dot.
+    fn machines_called(&self, short: &str) -> &[ComponentId] {
+        self.machines.get(short).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What answers at an endpoint: `https://shop:443/cart`, `10.0.0.1:9104`, `cart.shop.svc.cluster.local`.
@@ -180,7 +211,7 @@ impl Resolver<'_> {
     }
 
     /// A name in the DNS of a cluster: `SERVICE.NAMESPACE`, `SERVICE.NAMESPACE.svc…`, `POD.SERVICE.NAMESPACE.svc…`.
-    fn cluster_name(&self, host: &str) -> Option<ComponentId> {
+    pub(super) fn cluster_name(&self, host: &str) -> Option<ComponentId> {
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
             // Without `svc`, it may be the name of any host.
@@ -246,8 +277,10 @@ fn only(ids: &[ComponentId]) -> Option<ComponentId> {
 pub(super) fn owners(pod: &str) -> Vec<&str> {
     let Some((rest, last)) = pod.rsplit_once('-') else { return Vec::new() };
     let number = last.bytes().all(|b| b.is_ascii_digit());
-    let random = last.len() == 5 && is_random(last);
-    let template = replica_set_owner(rest).filter(|_| random);
+    let five = last.len() == 5 && last.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let random = five && is_random(last);
+    // Behind the hash of a template, any five letters are no word of a name.
+    let template = replica_set_owner(rest).filter(|_| five);
     template.into_iter().chain((random || number).then_some(rest)).filter(|name| !name.is_empty()).collect()
 }
 
@@ -289,6 +322,11 @@ pub(super) fn spellings(endpoint: &str) -> Vec<&str> {
     all
 }
 
+/// Whether it is no name.
+pub(super) fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
 /// The host of an endpoint.
 pub(super) fn host(endpoint: &str) -> &str {
     spellings(endpoint).last().copied().unwrap_or(endpoint)
@@ -305,6 +343,9 @@ mod tests {
             ("db-0", vec!["db"]),
             ("agent-k8d2x", vec!["agent"]),
             ("nightly-29384400-x2x7k", vec!["nightly", "nightly-29384400"]),
+            ("api-7d9c4b6f8c-abcde", vec!["api"]),
+            ("api-7d9c4b6f8c-Abcde", vec![]),
+            ("api-7d9c4b6f8c-canary", vec![]),
             // Words are not random.
             ("order-cache", vec![]),
             ("shop-order-cache", vec![]),

@@ -14,7 +14,10 @@ use super::json;
 use super::kubernetes_grades::{Grade, grade};
 use super::kubernetes_objects::{Object, at, field, moment};
 use super::kubernetes_status;
+use super::placed::PlacedSignal;
+use super::placement::Placement;
 use super::reader_context::ReaderContext;
+use super::resolver::Resolver;
 
 /// The label `source` of lines and changes that are made here. Their label `reason` has the reason.
 pub const KUBERNETES: &str = "kubernetes";
@@ -60,24 +63,26 @@ pub(super) fn is_object(value: &Value) -> bool {
 impl Cluster {
     /// `sent`: the time of the message that it came in, if it has none itself.
     pub fn read(&mut self, index: usize, value: &Value, sent: Option<Time>) {
-        self.read_as("", index, value, sent);
+        let asked = sent.or_else(|| kubernetes_status::asked(value));
+        self.read_as("", index, value, (sent, asked));
     }
 
-    fn read_as(&mut self, of: &str, index: usize, value: &Value, sent: Option<Time>) {
+    /// `asked`: when what it tells was so, at the latest.
+    fn read_as(&mut self, of: &str, index: usize, value: &Value, (sent, asked): (Option<Time>, Option<Time>)) {
         // `kubectl get --watch --output-watch-events` wraps each object.
         if let Some(object) = value.get("object").filter(|object| is_object(object)) {
-            return self.read_as(of, index, object, sent);
+            return self.read_as(of, index, object, (sent, asked));
         }
         let kind = field(value, "kind").unwrap_or(of);
         if let Some(items) = value.get("items").and_then(Value::as_array) {
             // `kubectl get --raw` leaves the kind out of each item.
             let one = kind.strip_suffix("List").unwrap_or_default();
-            return items.iter().for_each(|item| self.read_as(one, index, item, sent));
+            return items.iter().for_each(|item| self.read_as(one, index, item, (sent, asked)));
         }
         if kind == "Event" || involved(value).is_some() {
             return self.add(index, event(value, sent));
         }
-        for said in kubernetes_status::read(kind, value) {
+        for said in kubernetes_status::read(kind, value, asked) {
             self.add(index, said);
         }
     }
@@ -96,6 +101,15 @@ impl Cluster {
         }
         self.by_key.insert(said.key.clone(), self.said.len());
         self.said.push(said);
+    }
+
+    /// Where all of it is placed.
+    pub fn placed(self, placer: &Resolver<'_>) -> impl Iterator<Item = PlacedSignal> {
+        self.said.into_iter().map(move |said| {
+            let (labels, placement) = said.place(placer);
+            let instance = said.object.unlisted(placement.component, placer);
+            PlacedSignal { name: said.reason, labels, placement, instance }
+        })
     }
 
     /// Makes facts of all, numbered from `from` on. Returns what could not be read, with its entry.
@@ -129,8 +143,7 @@ impl Said {
     }
 
     fn keep(&self, file: &str, number: &mut usize, context: &mut ReaderContext<'_>) {
-        let labels = self.all_labels();
-        let placement = self.object.place(&labels, context.placer);
+        let (labels, placement) = self.place(context.placer);
         for time in self.times() {
             let origin = Origin { file: file.to_owned(), index: *number };
             let component = context.settle(&placement, &origin);
@@ -148,6 +161,17 @@ impl Said {
                 context.facts.present.logs = true;
             }
         }
+    }
+
+    /// Its labels, and where it is placed by them and its object.
+    fn place(&self, placer: &Resolver<'_>) -> (BTreeMap<String, String>, Placement) {
+        let mut labels = self.all_labels();
+        let placement = self.object.place(&self.reason, &labels, placer);
+        // It says where a pod is, and is not what a pod is placed by.
+        if let Some(node) = &self.object.node {
+            labels.entry("node".to_owned()).or_insert_with(|| node.clone());
+        }
+        (labels, placement)
     }
 
     fn text(&self, between: &str) -> String {
@@ -198,7 +222,14 @@ fn event(value: &Value, sent: Option<Time>) -> Result<Said, Text> {
 fn object(value: &Value) -> Option<Object> {
     let involved = involved(value)?;
     let namespace = field(involved, "namespace").or_else(|| field(value.get("metadata")?, "namespace"));
-    Some(Object::new(field(involved, "kind").unwrap_or_default(), namespace, field(involved, "name")?))
+    Some(Object::new(field(involved, "kind").unwrap_or_default(), namespace, field(involved, "name")?).on(host(value)))
+}
+
+/// The machine that speaks. For a pod it is its own: others that speak of pods are on none.
+fn host(value: &Value) -> Option<&str> {
+    let source = ["source", "deprecatedSource"].into_iter().find_map(|key| field(value.get(key)?, "host"));
+    let is_kubelet = ["reportingComponent", "reportingController"].into_iter().any(|key| field(value, key) == Some("kubelet"));
+    source.or_else(|| field(value, "reportingInstance").filter(|_| is_kubelet))
 }
 
 /// An event has a `uid`, and in any case a name of its own.

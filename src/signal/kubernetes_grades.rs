@@ -70,6 +70,7 @@ const GRADES: &[(&str, Grade)] = &[
     ("OutOf*", Grade::Against),
     ("ProvisioningFailed", Grade::Against),
     ("VolumeResizeFailed", Grade::Against),
+    ("ClaimLost", Grade::Against),
     ("FileSystemResizeFailed", Grade::Against),
     ("SchedulingGated", Grade::Quiet),
     // Nodes.
@@ -101,6 +102,11 @@ const GRADES: &[(&str, Grade)] = &[
     // Effects.
     ("Unhealthy", Grade::Effect),
     ("ProbeWarning", Grade::Effect),
+    ("MinimumReplicasUnavailable", Grade::Effect),
+    ("ReplicasUnavailable", Grade::Effect),
+    // One that waits for its first pod is well.
+    ("ClaimPending", Grade::Effect),
+    ("NodeLost", Grade::Effect),
     ("TaintManagerEviction", Grade::Effect),
     ("SandboxChanged", Grade::Effect),
     ("NotTriggerScaleUp", Grade::Effect),
@@ -121,11 +127,23 @@ const GRADES: &[(&str, Grade)] = &[
     ("ScaleDown", Grade::Change),
 ];
 
+/// Reasons that a pod has because of the machine that it was on.
+const OF_NODE: &[&str] = &["Evicted", "NodeLost", "NodeNotReady", "NodeShutdown", "OOMKilling", "OutOf*", "SystemOOM"];
+
+/// Whether a reason of a pod is about its machine.
+pub(super) fn is_of_node(reason: &str) -> bool {
+    OF_NODE.iter().any(|pattern| fits(pattern, reason))
+}
+
+/// Whether it is that reason; a pattern that ends in `*` is a beginning.
+fn fits(pattern: &str, reason: &str) -> bool {
+    pattern.strip_suffix('*').map_or(reason == pattern, |beginning| reason.starts_with(beginning))
+}
+
 /// The grade of a reason; `None` if nothing is known about it.
 pub(super) fn grade(kind: &str, reason: &str) -> Option<Grade> {
-    let fits = |pattern: &str| pattern.strip_suffix('*').map_or(reason == pattern, |beginning| reason.starts_with(beginning));
     let of_kind = OF_KIND.iter().find(|(of, name, _)| *of == kind && *name == reason).map(|(_, _, grade)| *grade);
-    of_kind.or_else(|| GRADES.iter().find(|(pattern, _)| fits(pattern)).map(|(_, grade)| *grade))
+    of_kind.or_else(|| GRADES.iter().find(|(pattern, _)| fits(pattern, reason)).map(|(_, grade)| *grade))
 }
 
 /// Reasons of the usual course of things, and full names of what [`GRADES`] grades by its beginning.

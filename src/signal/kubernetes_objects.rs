@@ -8,6 +8,7 @@ use estate::{AttributeValue, ComponentId};
 use value::Time;
 
 use super::finding::{owners, replica_set_owner, scheduled};
+use super::kubernetes_grades::is_of_node;
 use super::placement::Placement;
 use super::resolver::Resolver;
 
@@ -58,12 +59,14 @@ pub(super) struct Object {
     pub name: String,
     /// Kind and name of the controller that made it, if it says so.
     pub owner: Option<(String, String)>,
+    /// Of a pod, the machine that it is or was on.
+    pub node: Option<String>,
 }
 
 impl Object {
     pub fn new(kind: &str, namespace: Option<&str>, name: &str) -> Self {
         let namespace = namespace.filter(|_| !UNSCOPED.contains(&kind)).unwrap_or_default();
-        Self { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned(), owner: None }
+        Self { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned(), owner: None, node: None }
     }
 
     /// From its own metadata. `None` without a name.
@@ -73,7 +76,13 @@ impl Object {
         let controls = |owner: &&Value| owner.get("controller").and_then(Value::as_bool) == Some(true);
         let owner = owners.iter().find(controls).or_else(|| owners.first());
         let owner = owner.and_then(|owner| Some((field(owner, "kind")?.to_owned(), field(owner, "name")?.to_owned())));
-        Some(Self { owner, ..Self::new(kind, field(metadata, "namespace"), field(metadata, "name")?) })
+        let node = value.get("spec").and_then(|spec| field(spec, "nodeName"));
+        Some(Self { owner, ..Self::new(kind, field(metadata, "namespace"), field(metadata, "name")?) }.on(node))
+    }
+
+    /// The same on a machine. Of what is no pod, whoever speaks of it may be on any.
+    pub fn on(self, node: Option<&str>) -> Self {
+        Self { node: node.filter(|_| self.kind == "Pod").map(str::to_owned), ..self }
     }
 
     /// What names it, as labels.
@@ -89,9 +98,13 @@ impl Object {
     }
 
     /// What an entry of `placement` says of the labels of what is said; else the component that it is, or that it is part of.
-    pub fn place(&self, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> Placement {
+    pub fn place(&self, reason: &str, labels: &BTreeMap<String, String>, placer: &Resolver<'_>) -> Placement {
         if let Some(said) = placer.by_entries(labels) {
             return said;
+        }
+        // A pod that is gone leads to no machine, and its workload is on others by now.
+        if let Some(machine) = self.left(reason, placer) {
+            return Placement::labelled(machine, "node");
         }
         let label = LABELS.iter().find(|(kind, _)| *kind == self.kind).map_or("name", |(_, label)| *label);
         if let Some(found) = self.found(placer) {
@@ -111,6 +124,12 @@ impl Object {
         (placer.estate.component(found).name != self.name).then(|| self.name.clone())
     }
 
+    /// The machine that did this to a pod, if the estate does not have the pod.
+    fn left(&self, reason: &str, placer: &Resolver<'_>) -> Option<ComponentId> {
+        let node = self.node.as_deref().filter(|_| is_of_node(reason))?;
+        if self.exact(&self.kind, &self.name, placer).is_some() { None } else { placer.machine_alike(node) }
+    }
+
     fn found(&self, placer: &Resolver<'_>) -> Option<ComponentId> {
         let by_owner = || {
             let (kind, name) = self.owner.as_ref()?;
@@ -121,7 +140,8 @@ impl Object {
             let of = |name: &str| WORKLOADS.iter().find_map(|kind| self.exact(kind, name, placer));
             self.owner_names().into_iter().find_map(of)
         };
-        self.exact(&self.kind, &self.name, placer).or_else(by_owner).or_else(by_name)
+        let by_host = || if self.kind == "Node" { placer.machine_alike(&self.name) } else { None };
+        self.exact(&self.kind, &self.name, placer).or_else(by_owner).or_else(by_name).or_else(by_host)
     }
 
     /// The component with the id that an import gives to an object of that kind and name in its namespace, or with that name.

@@ -8,11 +8,11 @@ use diag::{Text, text};
 use value::Time;
 
 use super::kubernetes_events::Said;
-use super::kubernetes_grades::{Grade, grade};
+use super::kubernetes_grades::{Grade, grade, is_of_node};
 use super::kubernetes_objects::{Object, at, field, moment};
 
 /// Kinds whose status is read.
-const KINDS: &[&str] = &["Pod", "Node", "Job", "Deployment"];
+const KINDS: &[&str] = &["Pod", "Node", "Job", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "PersistentVolumeClaim"];
 
 /// Conditions of a kind, the states in which they tell of a fault, and what that is called; where nothing is given, by its own reason.
 const CONDITIONS: &[(&str, &str, &[&str], &str)] = &[
@@ -25,6 +25,31 @@ const CONDITIONS: &[(&str, &str, &[&str], &str)] = &[
     ("Job", "Failed", &["True"], ""),
     ("Deployment", "ReplicaFailure", &["True"], ""),
     ("Deployment", "Progressing", &["False"], ""),
+    ("Deployment", "Available", &["False"], ""),
+    ("ReplicaSet", "ReplicaFailure", &["True"], ""),
+];
+
+/// Phases of a claim in which nothing can use its volume, and what that is called.
+const CLAIMS: &[(&str, &str)] = &[("Lost", "ClaimLost"), ("Pending", "ClaimPending")];
+
+/// Where a kind says how many pods it wants, and how many are ready. What is missing is 0; a `Deployment` says it in a condition.
+const REPLICAS: &[(&str, &[&str], &str)] = &[
+    ("StatefulSet", &["spec", "replicas"], "readyReplicas"),
+    ("ReplicaSet", &["spec", "replicas"], "readyReplicas"),
+    ("DaemonSet", &["status", "desiredNumberScheduled"], "numberReady"),
+];
+
+/// Fields that say when something was so or changed. No other time of an object is known to be past.
+const MOMENTS: &[&str] = &[
+    "creationTimestamp",
+    "eventTime",
+    "finishedAt",
+    "lastHeartbeatTime",
+    "lastTimestamp",
+    "lastTransitionTime",
+    "startTime",
+    "startedAt",
+    "time",
 ];
 
 const CONTAINERS: &[&str] = &["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
@@ -38,8 +63,20 @@ const MANY_RESTARTS: u64 = 24 * 60 / 5;
 /// The taint of a node that was cordoned.
 const CORDONED: &str = "node.kubernetes.io/unschedulable";
 
-/// What an object says of itself; nothing if it is well.
-pub(super) fn read(kind: &str, value: &Value) -> Vec<Result<Said, Text>> {
+/// The latest time in an answer: it was given then, or later.
+pub(super) fn asked(value: &Value) -> Option<Time> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(asked).max(),
+        Value::Object(fields) => {
+            let own = MOMENTS.iter().filter_map(|key| moment(value, &[*key])).max();
+            own.max(fields.values().filter_map(asked).max())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// What an object says of itself; nothing if it is well. A state without a time was so when it was `asked`.
+pub(super) fn read(kind: &str, value: &Value, asked: Option<Time>) -> Vec<Result<Said, Text>> {
     if kind == "Status" {
         return vec![Err(text!("an error of the Kubernetes API: {}", field(value, "message").unwrap_or_default()))];
     }
@@ -52,9 +89,14 @@ pub(super) fn read(kind: &str, value: &Value) -> Vec<Result<Said, Text>> {
     let uid = at(value, &["metadata", "uid"]).and_then(Value::as_str);
     let id = uid.map_or_else(|| format!("{kind} {}/{}", object.namespace, object.name), str::to_owned);
     let mut status = Status { object, value, id, found: Vec::new() };
-    status.reason();
+    let was_ended = status.reason();
     status.conditions();
-    status.containers();
+    // The containers of a pod that its machine ended, ended with it.
+    if !was_ended {
+        status.containers();
+    }
+    status.replicas(asked);
+    status.claim(asked);
     status.cordon();
     status.found
 }
@@ -102,13 +144,35 @@ impl<'v> Status<'v> {
         }));
     }
 
-    /// A pod that was ended says why: `Evicted`.
-    fn reason(&mut self) {
-        let Some(status) = self.value.get("status").filter(|_| self.object.kind == "Pod") else { return };
-        if let Some(reason) = field(status, "reason") {
-            let message = field(status, "message").unwrap_or_default().to_owned();
-            let time = latest(self.value);
-            self.say(State { container: "", reason, message, time, chronic: false });
+    /// A pod that was ended says why: `Evicted`. Returns whether its machine ended it.
+    fn reason(&mut self) -> bool {
+        let Some(status) = self.value.get("status").filter(|_| self.object.kind == "Pod") else { return false };
+        let Some(reason) = field(status, "reason") else { return false };
+        let message = field(status, "message").unwrap_or_default().to_owned();
+        let time = latest(self.value);
+        self.say(State { container: "", reason, message, time, chronic: false });
+        is_of_node(reason)
+    }
+
+    /// A workload with fewer pods ready than it wants.
+    fn replicas(&mut self, asked: Option<Time>) {
+        let Some((_, wanted, ready)) = REPLICAS.iter().copied().find(|(kind, ..)| *kind == self.object.kind) else { return };
+        let count = |path: &[&str]| at(self.value, path).and_then(Value::as_u64);
+        let (Some(wanted), Some(_)) = (count(wanted), self.value.get("status")) else { return };
+        let ready = count(&["status", ready]).unwrap_or(0);
+        if ready < wanted {
+            let message = format!("{ready} of {wanted} ready");
+            self.say(State { container: "", reason: "ReplicasUnavailable", message, time: asked, chronic: false });
+        }
+    }
+
+    /// A claim without a volume.
+    fn claim(&mut self, asked: Option<Time>) {
+        let Some(status) = self.value.get("status").filter(|_| self.object.kind == "PersistentVolumeClaim") else { return };
+        let phase = field(status, "phase").unwrap_or_default();
+        if let Some((_, reason)) = CLAIMS.iter().copied().find(|(name, _)| *name == phase) {
+            let message = format!("the claim is {phase}");
+            self.say(State { container: "", reason, message, time: asked, chronic: false });
         }
     }
 
@@ -128,25 +192,26 @@ impl<'v> Status<'v> {
     fn containers(&mut self) {
         let value = self.value;
         for container in CONTAINERS.iter().flat_map(|key| list(value, &["status", *key])) {
-            self.waiting(container);
-            self.ended(container, "state");
-            self.ended(container, "lastState");
+            let restarts = container.get("restartCount").and_then(Value::as_u64).unwrap_or(0);
+            let chronic = restarts > MANY_RESTARTS;
+            self.waiting(container, chronic);
+            self.ended(container, "state", chronic);
+            self.ended(container, "lastState", chronic);
         }
     }
 
     /// Why a container does not start. The state has no time: since it ended last, or since the pod changed.
-    fn waiting(&mut self, container: &'v Value) {
+    fn waiting(&mut self, container: &'v Value, chronic: bool) {
         let Some(waiting) = at(container, &["state", "waiting"]) else { return };
         let Some(reason) = field(waiting, "reason").filter(|reason| !STARTING.contains(reason)) else { return };
         let name = field(container, "name").unwrap_or_default();
         let message = about(name, field(waiting, "message"));
         let time = moment(container, &["lastState", "terminated", "finishedAt"]).or_else(|| latest(self.value));
-        let restarts = container.get("restartCount").and_then(Value::as_u64).unwrap_or(0);
-        self.say(State { container: name, reason, message, time, chronic: restarts > MANY_RESTARTS });
+        self.say(State { container: name, reason, message, time, chronic });
     }
 
     /// How a container ended, unless it simply was done.
-    fn ended(&mut self, container: &'v Value, state: &str) {
+    fn ended(&mut self, container: &'v Value, state: &str, chronic: bool) {
         let Some(ended) = at(container, &[state, "terminated"]) else { return };
         let code = ended.get("exitCode").and_then(Value::as_i64);
         let reason = field(ended, "reason").filter(|reason| *reason != "Completed").unwrap_or("Error");
@@ -157,7 +222,7 @@ impl<'v> Status<'v> {
         let exit = code.map_or_else(String::new, |code| format!(" ended with exit code {code}"));
         let message = about(&format!("{name}{exit}"), field(ended, "message"));
         let time = moment(ended, &["finishedAt"]).or_else(|| latest(self.value));
-        self.say(State { container: name, reason, message, time, chronic: false });
+        self.say(State { container: name, reason, message, time, chronic });
     }
 
     /// A node that takes no more pods, as somebody wanted.

@@ -96,7 +96,8 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// There are no scores in it.
     pub fn scores(&mut self, bytes: &[u8]) -> Result<(), Box<Diagnostic>> {
-        scores::read(self.source, bytes, &ScoreFrame::default(), &mut scores::Seen::new(), &mut self.context)
+        let frame = ScoreFrame { received: Some(self.received), ..ScoreFrame::default() };
+        scores::read(self.source, bytes, &frame, &mut scores::Seen::new(), &mut self.context)
     }
 
     /// The body of a push to Loki as JSON.

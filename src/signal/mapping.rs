@@ -12,8 +12,11 @@ use super::resolver::Resolver;
 /// The ending of names of counters, by the conventions of Prometheus.
 pub(super) const TOTAL: &str = "_total";
 
+/// The endings of the series of histograms and summaries, which are counters.
+pub(super) const HISTOGRAM: &[&str] = &["_sum", "_count", "_bucket"];
+
 /// Endings that name the unit of the samples, by the conventions of Prometheus and of exporters; longer ones first.
-const SUFFIXES: &[(&str, &str)] = &[
+pub(super) const SUFFIXES: &[(&str, &str)] = &[
     ("_bytes_per_second", "B/s"),
     ("_per_second", "/s"),
     ("_per_minute", "/min"),
@@ -48,8 +51,17 @@ pub(super) struct Mapped<'a> {
     /// From the samples, or from the rise of a counter, to the base unit.
     pub factor: f64,
     pub counter: Option<Counter>,
-    /// The factor if the series proves to be a counter, for a metric that is a rate where nothing says what the samples are.
-    pub unsaid: Option<f64>,
+    /// What it is if it proves to be a counter, where nothing says what the samples are.
+    pub unsaid: Option<Unsaid>,
+}
+
+/// What becomes of a series that only climbs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Unsaid {
+    /// Of a metric that is a rate: it is read by its rise, with this factor.
+    Rate(f64),
+    /// It stays what it is, with a warning: what is measured may climb, too.
+    Value,
 }
 
 /// How a counter is read, and over which time before each sample.
@@ -91,7 +103,7 @@ impl<'a> Resolver<'a> {
         SUFFIXES.iter().find_map(|(ending, unit)| {
             let def = metric_of(estate.model(), kind, series.strip_suffix(*ending)?)?;
             let factor = value_factor(Some(Unit::parse(unit)?), def)?;
-            Some(Mapped { metric: def.name.as_str(), factor, counter: None, unsaid: None })
+            Some(Mapped { metric: def.name.as_str(), factor, counter: None, unsaid: of_value(def) })
         })
     }
 }
@@ -99,10 +111,14 @@ impl<'a> Resolver<'a> {
 impl MetricEntry {
     /// How its samples become values of a metric; `None` if they cannot.
     pub fn mapped<'m>(&self, def: &'m MetricDef) -> Option<Mapped<'m>> {
+        mapped(&self.series, self.read_as(), self.over, self.unit, def)
+    }
+
+    /// How it is read, as far as it says so.
+    pub fn read_as(&self) -> Option<ReadAs> {
         // The samples of a query that counts are no counter, whatever they are called.
         let counts = |query: &String| COUNTED.iter().any(|function| query.contains(function));
-        let read_as = self.read_as.or_else(|| self.query.as_ref().filter(|query| counts(query)).map(|_| ReadAs::Value));
-        mapped(&self.series, read_as, self.over, self.unit, def)
+        self.read_as.or_else(|| self.query.as_ref().filter(|query| counts(query)).map(|_| ReadAs::Value))
     }
 }
 
@@ -126,8 +142,9 @@ fn mapped<'m>(series: &str, read_as: Option<ReadAs>, over: Duration, unit: Optio
     }?;
     let (climbing, unsaid) = match read_as {
         ReadAs::Counter(counting) => (Some(Counter { counting, over }), None),
-        ReadAs::Value if is_rate(def) && !is_said => (None, rate_factor(unit, def)),
-        ReadAs::Value => (None, None),
+        ReadAs::Value if is_said => (None, None),
+        ReadAs::Value if is_rate(def) => (None, rate_factor(unit, def).map(Unsaid::Rate)),
+        ReadAs::Value => (None, of_value(def)),
     };
     Some(Mapped { metric: def.name.as_str(), factor, counter: climbing, unsaid })
 }
@@ -144,9 +161,18 @@ fn by_default(counted: Option<Unit>, def: &MetricDef) -> Option<Counting> {
 
 /// What a counter counts, by its name: bytes in `node_network_receive_bytes_total`.
 fn counted_unit(series: &str) -> Option<Unit> {
-    let counted = series.strip_suffix(TOTAL)?;
-    let (_, unit) = SUFFIXES.iter().find(|(ending, _)| counted.ends_with(*ending))?;
+    unit_in(series.strip_suffix(TOTAL)?)
+}
+
+/// The unit with which a name ends.
+pub(super) fn unit_in(name: &str) -> Option<Unit> {
+    let (_, unit) = SUFFIXES.iter().find(|(ending, _)| name.ends_with(*ending))?;
     Unit::parse(unit)
+}
+
+/// A share of a whole has an end, so it is no counter, however long it climbs.
+fn of_value(def: &MetricDef) -> Option<Unsaid> {
+    (def.unit.dimension != Dimension::Fraction).then_some(Unsaid::Value)
 }
 
 fn is_rate(def: &MetricDef) -> bool {
@@ -189,6 +215,6 @@ pub(super) fn metric_of<'m>(model: &'m Model, kind: &'m str, name: &str) -> Opti
 }
 
 /// `wanted` is as written by the user: a name or a Chinese name.
-fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
+pub(super) fn is_a(model: &Model, kind: &str, wanted: &str) -> bool {
     model.find_type(wanted).is_some_and(|t| model.is_a(kind, &t.name))
 }

@@ -7,7 +7,7 @@ use diag::{Code, Diagnostic, Place, Text, did_you_mean, nearest, text};
 use estate::{MetricDef, Model, Snapshot};
 
 use super::finding::ADDRESSES;
-use super::mapping::{TOTAL, by_name, metric_of};
+use super::mapping::{HISTOGRAM, TOTAL, by_name, metric_of, unit_in};
 use super::mapping_rules::{By, Fit, Key, MappingRules, MetricEntry, ReadAs, Rule, ScoreSeries};
 
 impl MappingRules {
@@ -20,6 +20,7 @@ impl MappingRules {
         found.extend(idle_rules(&self.rules));
         found.extend(mapped_twice(&self.metrics, model));
         found.extend(counters_of_model(model));
+        found.extend(self.metrics.iter().filter_map(|entry| histogram(entry, model)));
         found
     }
 }
@@ -105,6 +106,20 @@ fn check_score(entry: &ScoreSeries, model: &Model) -> Option<Diagnostic> {
 
 fn metric_names<'m>(model: &'m Model, kinds: &[&'m str]) -> BTreeSet<&'m str> {
     kinds.iter().flat_map(|&kind| model.lineage(kind)).flat_map(|t| t.metrics.keys()).map(String::as_str).collect()
+}
+
+/// A part of a histogram or a summary that is read as a value, though it is a counter. Gauges are called `…_count`, too: one whose unit is
+/// said is no part of a histogram, unless its name ends in a unit before that.
+fn histogram(entry: &MetricEntry, model: &Model) -> Option<Diagnostic> {
+    let (before, ending) = HISTOGRAM.iter().find_map(|ending| Some((entry.series.strip_suffix(*ending)?, *ending)))?;
+    let is_gauge = ending == "_count" && entry.unit.is_some() && unit_in(before).is_none();
+    let fits = || kinds_of(entry, model)?.iter().find_map(|&kind| entry.mapped(metric_of(model, kind, &entry.metric)?));
+    if entry.read_as().is_some() || is_gauge || fits().is_none() {
+        return None;
+    }
+    let message = text!("series `{}` is called like a part of a histogram, which only climbs, but is read as a value", entry.series);
+    let help = text!("say `as: rate` or `as: increase`; write `as: value` if it is none");
+    Some(Diagnostic::warning(Code::UNIT_MISMATCH, entry.places.series, message).help(help))
 }
 
 /// Metrics of the model that a series of their own name cannot be: it would be a counter.

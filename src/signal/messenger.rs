@@ -2,6 +2,7 @@
 
 use diag::{Text, text};
 
+use super::finding::owners;
 use super::labels::Labels;
 
 /// What tells about others. Its own pod, service and address are not what its signals are about.
@@ -16,6 +17,8 @@ pub enum Messenger {
     Kubelet,
     /// Probers: about the target of the probe.
     Probe,
+    /// Exporters of databases and other servers: about the server that they ask.
+    Exporter,
     /// What passes signals of others on: a push gateway, a collector, a federation.
     Relay,
 }
@@ -52,6 +55,7 @@ impl Messenger {
             Messenger::Machine => text!("an exporter of machines"),
             Messenger::Kubelet => text!("a kubelet"),
             Messenger::Probe => text!("a prober"),
+            Messenger::Exporter => text!("an exporter"),
             Messenger::Relay => text!("a relay"),
         }
     }
@@ -80,14 +84,24 @@ pub(super) fn messenger(labels: &Labels<'_>, family: Option<Family>) -> Option<M
         }
     };
     let named = called("job").or_else(|| called("service")).or_else(|| called("app"));
-    named.or_else(by_job).or_else(by_metric).or_else(by_shape)
+    // A container of its own beside the server; that of another messenger may be what is spoken of.
+    let beside = || called("container").filter(|messenger| *messenger == Messenger::Exporter);
+    // Its metrics say whether an exporter speaks, or kube-state-metrics of an exporter.
+    let certain = named.filter(|messenger| *messenger != Messenger::Exporter);
+    certain.or_else(by_job).or_else(by_metric).or(named).or_else(beside).or_else(by_shape)
 }
 
-/// The messenger with that name: `kps-prometheus-node-exporter`, `kube_state_metrics`.
+/// The messenger with that name: `kps-prometheus-node-exporter`, `kube_state_metrics`, `postgres-exporter`.
 pub(super) fn called_as(name: &str) -> Option<Messenger> {
     let name = dashed(name);
     let called = |words: &[&str]| words.iter().any(|word| name.contains(&format!("-{word}-")));
-    WORDS.iter().find_map(|(messenger, words)| called(words).then_some(*messenger))
+    let known = WORDS.iter().find_map(|(messenger, words)| called(words).then_some(*messenger));
+    known.or_else(|| name.ends_with("-exporter-").then_some(Messenger::Exporter))
+}
+
+/// Whether it is the name of an exporter, or of a pod of one.
+pub(super) fn is_exporter(name: &str) -> bool {
+    std::iter::once(name).chain(owners(name)).any(|name| called_as(name) == Some(Messenger::Exporter))
 }
 
 /// In lowercase, with one dash for whatever stands between words, and at both ends.
@@ -184,7 +198,9 @@ mod tests {
             ("kubernetes-nodes-cadvisor", Some(Messenger::Kubelet)),
             ("Blackbox/tcp", Some(Messenger::Probe)),
             ("pushgateway", Some(Messenger::Relay)),
-            ("nodes-exporter", None),
+            ("nodes-exporter", Some(Messenger::Exporter)),
+            ("shop/postgres_exporter", Some(Messenger::Exporter)),
+            ("exporter-shop", None),
             ("payment", None),
         ] {
             assert_eq!(called_as(name), expected, "{name}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Wanted, host};
 use super::labels::Labels;
-use super::messenger::{Messenger, called_as, family, messenger};
+use super::messenger::{Messenger, called_as, family, is_exporter, messenger};
 use super::resolver::Resolver;
 
 /// Labels that Prometheus gives to a scrape target.
@@ -25,6 +25,9 @@ pub(super) const OBJECTS: &[(&str, Wanted)] = &[
     ("persistentvolume", Wanted::Volume),
     ("ingress", Wanted::Any),
 ];
+
+/// Labels of kube-state-metrics that name who made an object: its kind and its name.
+pub(super) const OWNERS: &[(&str, &str)] = &[("owner_kind", "owner_name"), ("created_by_kind", "created_by_name")];
 
 /// Attributes that an OpenTelemetry collector copies from the resource: about who sent the signal, not about the collector.
 const RESOURCE: &[&str] = &[
@@ -64,13 +67,15 @@ impl Parts<'_> {
     pub fn stated(&self) -> Option<(&'static str, &str)> {
         let said = self.said.as_ref()?;
         let pod = said.get("pod").map(|pod| ("pod", pod));
-        pod.or_else(|| OBJECTS.iter().find_map(|(label, _)| Some((*label, said.get(label)?))))
+        let owner = || OWNERS.iter().find_map(|(kind, label)| said.get(label).filter(|_| said.has(kind)).map(|name| (*label, name)));
+        pod.or_else(|| OBJECTS.iter().find_map(|(label, _)| Some((*label, said.get(label)?)))).or_else(owner)
     }
 }
 
 /// Whether any label could name a component.
 pub(super) fn names_something(labels: &Labels<'_>) -> bool {
-    labels.has_any(&["pod", "service", "node", "container", "job"]) || OBJECTS.iter().any(|(label, _)| labels.has(label))
+    let owner = OWNERS.iter().any(|(kind, label)| labels.has(kind) && labels.has(label));
+    owner || labels.has_any(&["pod", "service", "node", "container", "job"]) || OBJECTS.iter().any(|(label, _)| labels.has(label))
 }
 
 impl Resolver<'_> {
@@ -118,6 +123,7 @@ impl Resolver<'_> {
         let Some(pod) = said.get("pod") else { return false };
         match messenger {
             Messenger::Machine | Messenger::Probe | Messenger::Relay => true,
+            Messenger::Exporter => is_exporter(pod),
             Messenger::Kubelet => false,
             Messenger::StateMetrics => {
                 let is_raw = said.has_any(&["instance", "endpoint", "service"]) && !said.has("uid");

@@ -146,6 +146,9 @@ impl Unplaced {
                 text!("a component of that name, an alias, or an entry of `placement` for `{}` would place it", label)
             }
             Unplaced::Elsewhere { .. } => text!("the component of that namespace, or its attribute `namespace`, is missing"),
+            Unplaced::Ambiguous { by_namespace: true, label, .. } if label.starts_with("destination_") => {
+                text!("a label `destination_service_namespace` would decide")
+            }
             Unplaced::Ambiguous { by_namespace: true, .. } => text!("a label `namespace` would decide"),
             Unplaced::Ambiguous { by_namespace: false, .. } => {
                 text!("a label `component` with one of these ids would decide, or an entry of `placement`")

@@ -9,8 +9,8 @@ use estate::ComponentId;
 
 use super::finding::{Wanted, host, replica_set_owner, scheduled};
 use super::labels::Labels;
-use super::messenger::{Messenger, called_as, metrics};
-use super::parts::{OBJECTS, Parts, names_something};
+use super::messenger::{Family, Messenger, called_as, family, is_exporter, metrics};
+use super::parts::{OBJECTS, OWNERS, Parts, names_something};
 use super::placement::{PlacedBy, Placement, Unplaced};
 use super::resolver::Resolver;
 
@@ -18,16 +18,34 @@ use super::resolver::Resolver;
 const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
 
 /// Labels of a service mesh that name who was called, the most specific first. The others are about the caller, or whoever measured.
-const DESTINATIONS: &[&str] =
-    &["destination_workload", "destination_canonical_service", "destination_service_name", "destination_service", "destination_app"];
+const DESTINATIONS: &[&str] = &[
+    "destination_workload",
+    "destination_canonical_service",
+    "destination_service_name",
+    "destination_service",
+    "destination_app",
+    "dst_deployment",
+    "dst_statefulset",
+    "dst_daemonset",
+    "dst_service",
+];
+
+/// The namespace of who was called.
+const DESTINATION_NAMESPACES: &[&str] = &["destination_workload_namespace", "destination_service_namespace", "dst_namespace"];
 
 /// Labels that name a machine or an endpoint.
 const HOSTS: &[&str] = &["host", "server", "target", "address", "ip", "domain"];
 
+/// Labels that name the server that an exporter asks, the most specific first.
+const SERVERS: &[&str] = &["target", "server", "addr", "address", "host", "domain", "ip"];
+
+/// The program that answers for a cluster.
+const API_SERVER: &str = "kube-apiserver";
+
 /// Scrape jobs of a control plane, and what they scrape.
 const CONTROL_PLANE: &[(&str, &str)] = &[
-    ("apiserver", "kube-apiserver"),
-    ("kubernetes-apiservers", "kube-apiserver"),
+    ("apiserver", API_SERVER),
+    ("kubernetes-apiservers", API_SERVER),
     ("kube-scheduler", "kube-scheduler"),
     ("kube-controller-manager", "kube-controller-manager"),
     ("etcd", "etcd"),
@@ -35,13 +53,19 @@ const CONTROL_PLANE: &[(&str, &str)] = &[
 ];
 
 /// Metrics that one program has, for alerts that kept no label.
-const PROGRAMS: &[(&str, &str)] = &[("kube_state_metrics_", "kube-state-metrics"), ("apiserver_", "kube-apiserver"), ("etcd_", "etcd")];
+const PROGRAMS: &[(&str, &str)] = &[("kube_state_metrics_", "kube-state-metrics"), ("apiserver_", API_SERVER), ("etcd_", "etcd")];
 
 impl Resolver<'_> {
     pub(super) fn built_in(&self, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
         let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
         let parts = self.part(raw, query);
-        let identity = || IDENTITIES.iter().find_map(|label| Some(Placement::labelled(self.named(parts.all.get(label)?)?, label)));
+        let identity = || {
+            IDENTITIES.iter().find_map(|label| {
+                let value = parts.all.get(label)?;
+                let found = self.named(value).or_else(|| self.look(Wanted::Any, self.scope(&parts.all), value))?;
+                Some(Placement::labelled(found, label))
+            })
+        };
         let found = identity().or_else(|| self.destination(raw, &parts.all)).unwrap_or_else(|| self.subject(&parts));
         if found.why != Some(Unplaced::Unnamed) {
             return found;
@@ -67,10 +91,15 @@ impl Resolver<'_> {
     /// Who was called; where a label says that somebody was, nothing else counts.
     fn destination(&self, raw: &BTreeMap<String, String>, labels: &Labels<'_>) -> Option<Placement> {
         let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label))?;
-        let namespace = labels.get("destination_workload_namespace").or_else(|| labels.get("destination_service_namespace"));
+        let stated = DESTINATION_NAMESPACES.iter().find_map(|label| labels.get(label));
+        let hosts = || DESTINATIONS.iter().find_map(|label| self.in_cluster(labels.get(label)?).0);
+        let namespace = stated.or_else(hosts);
+        // Who measured may be in another namespace than who was called: its own decides only between several.
+        let nearby = labels.get("namespace").filter(|_| namespace.is_none() && labels.get("reporter") != Some("source"));
         let named = |label: &str| {
-            let value = labels.get(label)?;
-            self.look(Wanted::Workload, namespace, value.split('.').next().unwrap_or(value))
+            let (_, name) = self.in_cluster(labels.get(label)?);
+            let found = self.look(Wanted::Workload, namespace, name);
+            found.or_else(|| nearby.and_then(|nearby| self.look(Wanted::Workload, Some(nearby), name)))
         };
         let found = DESTINATIONS.iter().find_map(|label| Some(Placement::labelled(named(label)?, label)));
         Some(found.unwrap_or_else(|| {
@@ -80,12 +109,24 @@ impl Resolver<'_> {
         }))
     }
 
+    /// Namespace and name of a Service, as its host says: `cart.shop.svc.cluster.local`, `cart.shop`, `cart`. Other hosts are outside.
+    fn in_cluster<'h>(&self, host: &'h str) -> (Option<&'h str>, &'h str) {
+        let parts: Vec<&str> = host.split('.').collect();
+        match parts.as_slice() {
+            // Where no namespace is known, any may be one.
+            [name, namespace] if self.namespaces.is_empty() || self.namespaces.contains(*namespace) => (Some(*namespace), *name),
+            [name, namespace, "svc", ..] => (Some(*namespace), *name),
+            _ => (None, host),
+        }
+    }
+
     fn subject(&self, parts: &Parts<'_>) -> Placement {
         let Some(said) = &parts.said else { return self.messenger_itself(parts) };
         match parts.messenger {
             Some(Messenger::Machine) => self.of_machine(parts, said),
             Some(Messenger::Probe) => self.of_probe(parts, said),
             Some(Messenger::Kubelet) => self.of_kubelet(parts, said),
+            Some(Messenger::Exporter) => self.of_exporter(parts, said),
             Some(Messenger::StateMetrics | Messenger::Relay) => self.of_messenger(parts, said),
             None => self.of_application(parts, said),
         }
@@ -93,9 +134,9 @@ impl Resolver<'_> {
 
     /// An exporter of machines speaks of the one that it runs on.
     fn of_machine(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
-        let named = ["node", "host"].into_iter().find_map(|label| Some(Placement::labelled(self.machine(said.get(label)?)?, label)));
+        let named = ["node", "host"].into_iter().find_map(|label| Some(Placement::labelled(self.machine_alike(said.get(label)?)?, label)));
         let target = &parts.target;
-        let scraped = || Some(Placement::labelled(self.machine(target.get("instance")?)?, "instance"));
+        let scraped = || Some(Placement::labelled(self.machine_alike(target.get("instance")?)?, "instance"));
         let under = || {
             let pod = target.get("pod").or_else(|| parts.all.get("pod"))?;
             let machine = self.machine_under(self.look(Wanted::Pod, self.scope(&parts.all), pod)?)?;
@@ -129,6 +170,45 @@ impl Resolver<'_> {
         }
     }
 
+    /// An exporter speaks of the server that it asks. What runs beside that server is in the server's own pod.
+    fn of_exporter(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        let other = |id: &ComponentId| !is_exporter(&self.estate.component(*id).name);
+        let at = |label: &'static str, value: &str| {
+            let near = || self.endpoint(value, self.scope(&parts.all), None);
+            let found = self.endpoint(value, None, None).or_else(near).or_else(|| self.machine_alike(value));
+            Some(Placement::labelled(found.filter(other)?, label))
+        };
+        let servers = || SERVERS.iter().find_map(|label| at(label, said.get(label)?));
+        let scraped = || at("instance", parts.target.get("instance").filter(|instance| !self.is_own_address(parts, instance))?);
+        // Somebody may have put there whose server it is.
+        let given = |label: &'static str, value: Option<&str>| {
+            let found = self.look_for(Wanted::Workload, self.scope(&parts.all), value?)?;
+            Some(Placement::labelled(found, label)).filter(|_| other(&found))
+        };
+        let by_name = || {
+            let of_target = ["service", "app"].into_iter().find_map(|label| given(label, parts.target.get(label)));
+            of_target.or_else(|| given("cluster", said.get("cluster")))
+        };
+        let subject = || servers().or_else(|| self.object(said)).or_else(scraped).or_else(by_name);
+        // Whether it answers says nothing of the server; and what nobody scraped, such as its own log, is its own.
+        let of_itself = match parts.query {
+            Some(query) => family(query) == Some(Family::Own),
+            None => !parts.target.has("instance") && !said.has_any(SERVERS),
+        };
+        if of_itself {
+            let itself = self.messenger_itself(parts);
+            return if itself.component.is_some() { itself } else { subject().unwrap_or(itself) };
+        }
+        subject().unwrap_or_else(|| {
+            let stated = SERVERS.iter().find_map(|label| Some((*label, said.get(label)?)));
+            Placement::nowhere(match stated.filter(|_| parts.stated().is_none()) {
+                Some((label, value)) => self.missing(label, None, host(value)),
+                None if parts.stated().is_some() => self.reason(parts),
+                None => Unplaced::OfMessenger { messenger: Messenger::Exporter },
+            })
+        })
+    }
+
     /// Whether the address is that of the messenger's own pod.
     fn is_own_address(&self, parts: &Parts<'_>, instance: &str) -> bool {
         let pod = parts.target.get("pod").and_then(|pod| self.look(Wanted::Pod, self.scope(&parts.all), pod));
@@ -145,10 +225,11 @@ impl Resolver<'_> {
         }
         // Without a cluster, somebody may have put there which service a container is for.
         let service = || {
-            let service = parts.target.get("service").filter(|service| called_as(service).is_none())?;
+            let is_messenger = |service: &str| called_as(service).is_some_and(|messenger| messenger != Messenger::Exporter);
+            let service = parts.target.get("service").filter(|service| !is_messenger(service))?;
             Some(Placement::labelled(self.look(Wanted::Workload, self.scope(&parts.all), service)?, "service"))
         };
-        let machine = || Some(Placement::labelled(self.machine(parts.target.get("instance")?)?, "instance"));
+        let machine = || Some(Placement::labelled(self.machine_alike(parts.target.get("instance")?)?, "instance"));
         service().or_else(machine).unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
     }
 
@@ -189,7 +270,8 @@ impl Resolver<'_> {
             Some(Placement::labelled(found, label))
         };
         let hosts = || HOSTS.iter().find_map(|label| at(label));
-        hosts().or_else(|| self.scraped(said)).unwrap_or_else(|| self.messenger_itself(parts))
+        let alike = || Some(Placement::labelled(self.machine_alike(said.get("host")?)?, "host"));
+        hosts().or_else(alike).or_else(|| self.scraped(said)).unwrap_or_else(|| self.messenger_itself(parts))
     }
 
     /// By the address and the job of the scrape, the least specific of all.
@@ -204,8 +286,11 @@ impl Resolver<'_> {
         let instance = || {
             let instance = said.get("instance").filter(|_| !is_aggregated(said))?;
             let found = self.endpoint(instance, scope, workload.map(|(_, name)| name))?;
-            let agrees = workload.is_none_or(|(id, name)| found == id || self.is_part(found, name));
-            agrees.then(|| Placement::labelled(found, "instance"))
+            let found = match workload {
+                Some((id, name)) if found != id => self.part_at(found, name)?,
+                Some(_) | None => found,
+            };
+            Some(Placement::labelled(found, "instance"))
         };
         instance().or_else(|| Some(Placement::labelled(workload?.0, "job")))
     }
@@ -232,9 +317,28 @@ impl Resolver<'_> {
             })
         };
         let control_plane = || if pod.is_some() { None } else { self.control_plane(said) };
-        let service = || Some(Placement::labelled(self.look(Wanted::Workload, scope, said.get("service")?)?, "service"));
-        let by_object = by_pod().or_else(by_owner).or_else(|| objects(false));
+        let service = || {
+            let name = said.get("service")?;
+            let found = self.look(Wanted::Workload, scope, name).or_else(|| self.cluster_name(name))?;
+            Some(Placement::labelled(found, "service"))
+        };
+        let by_object = by_pod().or_else(|| self.stated_owner(said)).or_else(by_owner).or_else(|| objects(false));
         by_object.or_else(control_plane).or_else(service).or_else(|| objects(true))
+    }
+
+    /// The owner that kube-state-metrics names. That of a static pod is its machine, which the signal is not about.
+    fn stated_owner(&self, said: &Labels<'_>) -> Option<Placement> {
+        let scope = self.scope(said);
+        OWNERS.iter().find_map(|(kind, label)| {
+            let name = said.get(label)?;
+            let found = match said.get(kind)? {
+                "Node" => None,
+                "Job" | "CronJob" => self.of_kind("job_name", Wanted::Job, scope, name),
+                "ReplicaSet" => self.of_kind("replicaset", Wanted::Workload, scope, name),
+                _ => self.look(Wanted::Workload, scope, name),
+            };
+            Some(Placement::labelled(found?, label))
+        })
     }
 
     fn of_kind(&self, label: &str, wanted: Wanted, scope: Option<&str>, name: &str) -> Option<ComponentId> {
@@ -254,10 +358,16 @@ impl Resolver<'_> {
         let name = job.rsplit('/').next().unwrap_or(job);
         let program = CONTROL_PLANE.iter().find(|(alias, _)| *alias == name).map(|(_, program)| *program)?;
         let instance = said.get("instance").and_then(|instance| {
-            let found = self.at_address(host(instance), Some(program))?;
-            self.is_part(found, program).then(|| Placement::labelled(found, "instance"))
+            let found = self.part_at(self.at_address(host(instance), Some(program))?, program)?;
+            Some(Placement::labelled(found, "instance"))
         });
-        instance.or_else(|| Some(Placement::labelled(self.look(Wanted::Workload, None, program)?, "job")))
+        instance.or_else(|| Some(Placement::labelled(self.control_plane_whole(program)?, "job")))
+    }
+
+    /// A program of the control plane. Where a provider runs the API server, the cluster shows no more of it than its Service.
+    fn control_plane_whole(&self, program: &str) -> Option<ComponentId> {
+        let service = || self.look(Wanted::Any, Some("default"), "kubernetes").filter(|_| program == API_SERVER);
+        self.look(Wanted::Workload, None, program).or_else(service)
     }
 
     /// The machine that `node` names, if no object does.
@@ -267,7 +377,8 @@ impl Resolver<'_> {
         }
         let name = said.get("node")?;
         let address = || self.at_address(host(name), None).map(|id| self.machine_under(id).unwrap_or(id));
-        let found = self.machine(name).or_else(|| self.look(Wanted::Machine, None, name)).or_else(address)?;
+        let exact = self.machine(name).or_else(|| self.look(Wanted::Machine, None, name)).or_else(address);
+        let found = exact.or_else(|| self.machine_alike(name))?;
         Some(Placement::labelled(found, "node"))
     }
 
@@ -282,8 +393,16 @@ impl Resolver<'_> {
         let at =
             |label: &'static str, wanted: Wanted| Some(Placement::labelled(self.look(wanted, scope, parts.target.get(label)?)?, label));
         let target = at("pod", Wanted::Pod).or_else(|| at("service", Wanted::Workload));
-        let found = target.or_else(|| self.program(parts));
+        let found = target.or_else(|| self.scrape_job(parts)).or_else(|| self.program(parts));
         found.unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
+    }
+
+    /// The messenger by its job, if the query asks for what it says of itself: `up{job="kube-state-metrics"}`.
+    fn scrape_job(&self, parts: &Parts<'_>) -> Option<Placement> {
+        let job = parts.target.get("job").filter(|_| parts.query.and_then(family) == Some(Family::Own))?;
+        let (namespace, name) = self.job(job);
+        let found = self.look_for(Wanted::Workload, namespace.or_else(|| self.scope(&parts.all)), name)?;
+        Some(Placement::labelled(found, "job"))
     }
 
     /// The program that has the metrics of the query, if no label names anything.
@@ -294,7 +413,7 @@ impl Resolver<'_> {
         let metrics = metrics(parts.query?);
         let (metric, (_, program)) =
             metrics.iter().find_map(|metric| Some((metric, PROGRAMS.iter().find(|(prefix, _)| metric.starts_with(*prefix))?)))?;
-        let found = self.look(Wanted::Workload, None, program).or_else(|| self.only_called(program))?;
+        let found = self.control_plane_whole(program).or_else(|| self.only_called(program))?;
         Some(Placement::found(found, PlacedBy::Query((*metric).to_owned())))
     }
 

@@ -13,6 +13,7 @@ use super::counter::{Counting, WINDOW, climbs, rise};
 use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
 use super::json::{LabelValue, Labels};
+use super::mapping::Unsaid;
 use super::reader_context::{Complaints, ReaderContext, warning};
 use super::samples::{Length, Sample, Samples};
 use super::scores;
@@ -260,8 +261,11 @@ fn keep(
     of_samples.reject("infinite", samples.infinite);
     of_samples.reject("not a number", samples.garbled);
     of_samples.reject("histogram", part.histograms);
-    let unsaid = mapped.and_then(|mapped| Some(mapped.unsaid? / mapped.factor));
-    let kept = Series { origin, component, instance, metric, modelled: mapped.is_some(), labels, points: part.samples.points };
+    let unsaid = mapped.and_then(|mapped| match mapped.unsaid? {
+        Unsaid::Rate(factor) => Some(Unsaid::Rate(factor / mapped.factor)),
+        Unsaid::Value => Some(Unsaid::Value),
+    });
+    let kept = Series { origin, component, instance, metric, modelled: mapped.is_some(), labels, points: part.samples.points.into() };
     let list = match role {
         Role::Metrics => &mut context.facts.series,
         Role::Baseline => &mut context.facts.baseline,
@@ -269,54 +273,59 @@ fn keep(
     if let (Role::Metrics, true, Some(counter)) = (role, live, counter) {
         context.counters.push((list.len(), counter));
     }
-    context.unsaid.extend(unsaid.map(|factor| Unsaid { role, at: list.len(), factor }));
+    context.unsaid.extend(unsaid.map(|unsaid| Unproven { role, at: list.len(), unsaid }));
     list.push(kept);
 }
 
-/// A series of a metric that is a rate, of which nothing says whether it is a counter.
-pub(super) struct Unsaid {
+/// A series of which nothing says whether it is a counter.
+pub(super) struct Unproven {
     role: Role,
     /// Its position in the list of facts.
     at: usize,
-    /// From the rise of its values to the base unit.
-    factor: f64,
+    /// A factor is from the rise of its values to the base unit.
+    unsaid: Unsaid,
 }
 
-/// Where a series is in the two lists of facts, and its factor.
-#[derive(Default)]
+/// Where a series is in the two lists of facts, and what becomes of it.
 struct Record {
     metrics: Option<usize>,
     baseline: Option<usize>,
-    factor: f64,
+    unsaid: Unsaid,
 }
 
-/// Reads as counters what only climbs over its entire record, in the incident and in the baseline. Before the facts are sorted.
+/// Reads as counters rates that only climb over their entire record, in the incident and in the baseline, and warns of other values that
+/// do. Before the facts are sorted.
 pub(super) fn read_climbing(context: &mut ReaderContext<'_>) {
     let mut records: BTreeMap<BTreeMap<String, String>, Record> = BTreeMap::new();
-    for Unsaid { role, at, factor } in std::mem::take(&mut context.unsaid) {
+    for Unproven { role, at, unsaid } in std::mem::take(&mut context.unsaid) {
         let list = match role {
             Role::Metrics => &context.facts.series,
             Role::Baseline => &context.facts.baseline,
         };
         let Some(series) = list.get(at) else { continue };
-        let record = records.entry(series.labels.clone()).or_default();
-        record.factor = factor;
+        let record = records.entry(series.labels.clone()).or_insert(Record { metrics: None, baseline: None, unsaid });
         match role {
             Role::Metrics => record.metrics = Some(at),
             Role::Baseline => record.baseline = Some(at),
         }
     }
     let mut climbing: BTreeMap<String, usize> = BTreeMap::new();
+    let mut suspicious: BTreeMap<String, usize> = BTreeMap::new();
     for (labels, record) in records {
         if !climbs(points(&context.facts.series, record.metrics), points(&context.facts.baseline, record.baseline)) {
             continue;
         }
+        let name = labels.get("__name__").cloned().unwrap_or_default();
+        let Unsaid::Rate(factor) = record.unsaid else {
+            *suspicious.entry(name).or_default() += 1;
+            continue;
+        };
         let metrics = record.metrics.and_then(|at| context.facts.series.get_mut(at));
         let baseline = record.baseline.and_then(|at| context.facts.baseline.get_mut(at));
-        *climbing.entry(labels.get("__name__").cloned().unwrap_or_default()).or_default() += 1;
+        *climbing.entry(name).or_default() += 1;
         for series in metrics.into_iter().chain(baseline) {
-            series.points = rise(&series.points, WINDOW, Counting::Rate);
-            series.points.iter_mut().for_each(|(_, value)| *value *= record.factor);
+            series.points = rise(&series.points, WINDOW, Counting::Rate).into();
+            series.points.iter_mut().for_each(|(_, value)| *value *= factor);
         }
     }
     for (name, count) in climbing {
@@ -326,6 +335,14 @@ pub(super) fn read_climbing(context: &mut ReaderContext<'_>) {
             name,
             count,
             over
+        );
+        context.diagnostics.push(warning(Code::SIGNAL_COUNTER, message));
+    }
+    for (name, count) in suspicious {
+        let message = text!(
+            "`{}` only climbs ({} series), like a counter, but is read as a value: say `as: increase`, `as: rate` or `as: value` in `metrics` of topology/sources.yaml",
+            name,
+            count
         );
         context.diagnostics.push(warning(Code::SIGNAL_COUNTER, message));
     }

@@ -11,7 +11,7 @@ use super::counts::Counts;
 use super::facts::{Facts, Origin, Unread};
 use super::mapping::Counter;
 use super::placement::Placement;
-use super::prometheus::Unsaid;
+use super::prometheus::Unproven;
 use super::resolver::Resolver;
 
 /// The largest number of rejected entries that are kept with their reasons: whoever sent more wrong ones has the same reason many times.
@@ -31,7 +31,7 @@ pub(super) struct ReaderContext<'a> {
     pub facts: Facts,
     pub counts: Counts,
     pub diagnostics: Vec<Diagnostic>,
-    pub unsaid: Vec<Unsaid>,
+    pub unsaid: Vec<Unproven>,
     /// Positions of series of a live request that are counters, whose values are not read yet.
     pub counters: Vec<(usize, Counter)>,
     /// When a live request came: what has no time of its own happened then. `None` for a recording.

@@ -7,14 +7,14 @@ use estate::{AttributeValue, Component, ComponentId, Snapshot};
 use value::format_number;
 
 use super::alert_text;
-use super::finding::{ADDRESSES, CARRIED};
+use super::finding::{ADDRESSES, CARRIED, is_address};
 use super::labels::other_name;
 use super::mapping_rules::{By, EventKind, MappingRules, Rule, ScoreSeries, agrees};
 use super::placement::{PlacedBy, Placement, Unplaced};
 use super::trouble::{Trouble, trouble_of, trouble_of_query};
 
 /// The attribute that says in which namespace of a cluster a component is.
-const NAMESPACE: &str = "namespace";
+pub(super) const NAMESPACE: &str = "namespace";
 
 /// A placement over one estate, indexed: placing costs the number of rules and labels, not of components.
 pub struct Resolver<'a> {
@@ -24,6 +24,8 @@ pub struct Resolver<'a> {
     pub(super) names: Vec<(&'a str, ComponentId)>,
     /// By attribute, then by its value; ascending.
     pub(super) attributes: BTreeMap<&'a str, BTreeMap<String, Vec<ComponentId>>>,
+    /// Machines by their names up to the first dot, each once, ascending.
+    pub(super) machines: BTreeMap<&'a str, Vec<ComponentId>>,
     /// All that any component is in.
     pub(super) namespaces: BTreeSet<&'a str>,
 }
@@ -48,11 +50,18 @@ impl<'a> Resolver<'a> {
         let mut names: Vec<(&'a str, ComponentId)> = Vec::new();
         let mut attributes: BTreeMap<&'a str, BTreeMap<String, Vec<ComponentId>>> = BTreeMap::new();
         let mut namespaces: BTreeSet<&'a str> = BTreeSet::new();
+        let mut machines: BTreeMap<&'a str, Vec<ComponentId>> = BTreeMap::new();
         for id in estate.ids() {
             let component = estate.component(id);
             names.extend(component.aliases.iter().map(|alias| (alias.as_str(), id)));
             if component.name != component.id {
                 names.push((component.name.as_str(), id));
+            }
+            for short in short_names(component).filter(|_| estate.is_a(id, "host")) {
+                let known = machines.entry(short).or_default();
+                if known.last() != Some(&id) {
+                    known.push(id);
+                }
             }
             namespaces.extend(namespace(component));
             for &attribute in &wanted {
@@ -62,7 +71,7 @@ impl<'a> Resolver<'a> {
             }
         }
         names.sort_unstable();
-        Self { placement, estate, names, attributes, namespaces }
+        Self { placement, estate, names, attributes, machines, namespaces }
     }
 
     /// The component that the labels name: by the first of the user's rules that finds one, else by the built-in ones.
@@ -127,6 +136,13 @@ impl<'a> Resolver<'a> {
         let found = unnamed.or_else(|| named.next())?;
         if named.next().is_some() { None } else { Some(found) }
     }
+}
+
+/// What its names are up to the first dot, of those that have one.
+fn short_names(component: &Component) -> impl Iterator<Item = &str> {
+    let names = [&component.id, &component.name].into_iter().chain(&component.aliases);
+    let dotted = names.filter_map(|name| Some((name, name.split_once('.')?.0)));
+    dotted.filter(|(name, short)| !short.is_empty() && !is_address(name)).map(|(_, short)| short)
 }
 
 /// The namespace that a component is in, if it says so.

@@ -10,6 +10,7 @@ use estate::ComponentId;
 use value::Time;
 
 use super::answers;
+use super::bundle::MAX_SKEW;
 use super::counts::Counts;
 use super::facts::{Facts, Origin, Score};
 use super::json;
@@ -29,6 +30,8 @@ pub struct ScoreFrame<'f> {
     pub time: Option<Time>,
     /// Only scores for these components are accepted.
     pub about: Option<&'f BTreeSet<ComponentId>>,
+    /// When the entries came: those of a time far ahead are not accepted.
+    pub received: Option<Time>,
 }
 
 /// Why an entry is rejected.
@@ -104,6 +107,11 @@ pub fn score_of(entry: &Value, origin: Origin, frame: &ScoreFrame<'_>, placer: &
             time_of(value).ok_or_else(|| impossible(text!("invalid `time` (use RFC 3339 or seconds since 1970)"), entry, "time"))?
         }
     };
+    if let Some(received) = frame.received.filter(|received| time > received.plus(MAX_SKEW)) {
+        let reason = text!("`time` is more than {} ahead of the server's clock", Time::describe(MAX_SKEW));
+        let found = format!("`time` is {time}, the server's clock shows {received}");
+        return Err(ScoreRefusal { code: Code::SIGNAL_TIME, reason, found });
+    }
     let onset = match said(entry, "onset") {
         None => None,
         Some(value) => {

@@ -61,18 +61,35 @@ pub(super) struct Blocks {
     file: FileBackend,
     /// Stores from before there were checksums are the file of the database itself.
     checked: bool,
+    /// As long as its head says: the end of the file may be missing.
+    due: bool,
 }
 
 impl Blocks {
     pub(super) fn new(file: FileBackend, checked: bool) -> Self {
-        Self { file, checked }
+        Self { file, checked, due: false }
+    }
+
+    /// What is left of a file with checksums. A block that is not there any more cannot be read.
+    pub(super) fn left_of(file: FileBackend) -> Self {
+        Self { file, checked: true, due: true }
+    }
+
+    /// Whether its end is missing. Only asked of a file that could not be opened: a writer may be making it longer.
+    pub(super) fn is_cut(&self) -> bool {
+        let due = self.head().ok().and_then(|head| due_length(&head));
+        self.checked && self.file.len().is_ok_and(|length| due.is_some_and(|due| length < place(due)))
     }
 
     /// The first copy that is whole.
     fn head(&self) -> Result<[u8; HEAD], Error> {
         for at in COPIES {
             let mut raw = [0u8; HEAD_ROOM];
-            self.file.read(at, &mut raw)?;
+            if let Err(error) = self.file.read(at, &mut raw)
+                && error.kind() != ErrorKind::UnexpectedEof
+            {
+                return Err(error);
+            }
             if let Some(head) = whole_head(&raw) {
                 return Ok(head);
             }
@@ -119,6 +136,18 @@ fn whole_head(raw: &[u8; HEAD_ROOM]) -> Option<[u8; HEAD]> {
     if sum == xxh64(covered, 0).to_le_bytes() { head.try_into().ok() } else { None }
 }
 
+/// How long the database takes its file to be: a page for the head, then regions of pages, of which the last is a shorter one. What
+/// is shorter than that was cut: the database makes a file longer before it says so, and shorter after.
+fn due_length(head: &[u8; HEAD]) -> Option<u64> {
+    const SIZES: usize = 12;
+    let (sizes, _) = head.get(SIZES..)?.as_chunks::<4>();
+    let sizes: [[u8; 4]; 5] = *sizes.first_chunk::<5>()?;
+    let [page, before, most, full, last] = sizes.map(|size| u64::from(u32::from_le_bytes(size)));
+    let rest = if last > 0 { before + last } else { 0 };
+    let pages = full.checked_mul(before + most)?.checked_add(rest + 1)?;
+    pages.checked_mul(page).filter(|length| length.is_multiple_of(BLOCK_BYTES))
+}
+
 /// How many blocks this is, if it is whole ones.
 fn blocks_of(offset: u64, length: usize) -> Result<usize, Error> {
     let whole = offset >= BLOCK_BYTES && offset.is_multiple_of(BLOCK_BYTES) && length.is_multiple_of(BLOCK);
@@ -155,6 +184,9 @@ fn unaligned() -> Error {
 
 impl StorageBackend for Blocks {
     fn len(&self) -> Result<u64, Error> {
+        if self.due {
+            return due_length(&self.head()?).ok_or_else(|| damaged(0));
+        }
         let length = self.file.len()?;
         if self.checked { logical(length) } else { Ok(length) }
     }

@@ -106,6 +106,16 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// In place of one that cannot be read: whatever the declarations say was changed once.
+    pub(super) fn unknown() -> Self {
+        Journal { audits: Vec::new(), changes: Vec::new(), newest: 1, lost: vec![1] }
+    }
+
+    /// Whether it had revisions, and nothing of them can be read.
+    pub(super) fn is_lost(&self) -> bool {
+        self.newest > 0 && self.audits.is_empty() && self.changes.is_empty()
+    }
+
     /// An error if nothing of it can be read.
     pub(super) fn read(reader: &mut Reader, keep: Keep) -> Result<Self, StoreError> {
         let counted = reader.count(AUDIT);

@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use diag::text;
 use indradb::{BulkInsertItem, Datastore, DynIter, Edge, Identifier, Json, Transaction, Vertex};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use uuid::Uuid;
@@ -30,7 +31,7 @@ pub struct RedbDatastore {
 impl RedbDatastore {
     /// The graph of this file, which is created if it does not exist.
     pub fn new_db(path: &Path) -> Result<indradb::Database<RedbDatastore>, StoreError> {
-        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path)?), access: Access::Write }))
+        Ok(indradb::Database::new(RedbDatastore { db: Arc::new(open(path).map_err(|error| error.at(path))?), access: Access::Write }))
     }
 
     pub(super) fn over(db: &Arc<Database>, access: &Access) -> Self {
@@ -77,7 +78,7 @@ fn write<T>(db: &Database, work: impl FnOnce(&mut Graph<'_>) -> Result<T, StoreE
 }
 
 fn fault(error: StoreError) -> indradb::Error {
-    indradb::Error::Datastore(Box::new(error))
+    indradb::Error::Datastore(Box::new(error.within(&text!("the graph"))))
 }
 
 type Rows = Box<dyn Iterator<Item = Result<Row, StoreError>>>;

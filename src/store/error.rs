@@ -1,6 +1,7 @@
 //! What can go wrong with a store.
 
 use std::fmt;
+use std::path::Path;
 
 use diag::{Text, text};
 
@@ -19,6 +20,10 @@ pub enum StoreError {
     Older { path: String },
     /// The contents contradict themselves, or part is missing.
     Broken(Text),
+    /// The same, of a file that is known.
+    Damaged { path: String, what: Text },
+    /// The same, and nothing can be read of it any more.
+    Lost { path: String, what: Text },
     /// One process at a time may have the file open.
     Busy,
     /// The system refused.
@@ -41,10 +46,18 @@ impl StoreError {
             StoreError::Older { path } => text!(
                 "`{}` was written by an older faultscope and can only be read: `faultscope estate salvage --store {} --to NEW` renews it",
                 path,
-                path
+                shell_word(path)
             ),
-            StoreError::Broken(what) => text!(
-                "the store is damaged: {}; `faultscope estate check` lists what is whole, `faultscope estate salvage` copies that",
+            StoreError::Broken(what) => text!("the store is damaged: {}", what),
+            StoreError::Damaged { path, what } => text!(
+                "the store is damaged: {}; `faultscope estate check --store {}` lists what is whole, `faultscope estate salvage --store {} --to NEW` copies that",
+                what,
+                shell_word(path),
+                shell_word(path)
+            ),
+            StoreError::Lost { path, what } => text!(
+                "nothing can be saved of the store `{}`: {}; its history is lost, unless there is a copy. What it declared comes back from its sources, into a new store: `faultscope estate apply DIR --store NEW`, then each import with `--store NEW`",
+                path,
                 what
             ),
             StoreError::Busy => text!("the store is in use by another process: stop that process, or query it instead"),
@@ -59,6 +72,19 @@ impl StoreError {
         StoreError::Refused(text!("the store was opened to read only"))
     }
 
+    pub(super) fn truncated() -> Self {
+        StoreError::Broken(text!("the file is truncated"))
+    }
+
+    /// Says which file is damaged: what can be done about it is said for that.
+    #[must_use]
+    pub fn at(self, path: &Path) -> Self {
+        match self {
+            StoreError::Broken(what) => StoreError::Damaged { path: path.display().to_string(), what },
+            other => other,
+        }
+    }
+
     /// Says which part of the store is damaged.
     pub(super) fn within(self, part: &Text) -> Self {
         match self {
@@ -66,6 +92,12 @@ impl StoreError {
             other => other,
         }
     }
+}
+
+/// A path as a word of a command line, to be copied.
+pub fn shell_word(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
+    if !path.is_empty() && path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 impl fmt::Display for StoreError {
@@ -81,9 +113,7 @@ impl From<redb::Error> for StoreError {
         match error {
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StoreError::Busy,
             redb::Error::Corrupted(what) => StoreError::Broken(lower(&what).into()),
-            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                StoreError::Broken(text!("the file is truncated"))
-            }
+            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => StoreError::truncated(),
             redb::Error::Io(error) if damaged_block(&error).is_some() => {
                 StoreError::Broken(text!("block {} does not match its checksum", damaged_block(&error).unwrap_or_default()))
             }
@@ -116,5 +146,18 @@ from_redb!(CommitError, CursorError, SetDurabilityError, StorageError, TableErro
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
         StoreError::Broken(text!("cannot read an entry: {}", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn paths_can_be_copied_into_a_command() {
+        for (path, word) in [("a/b.redb", "a/b.redb"), ("a b", "'a b'"), ("拓扑.redb", "拓扑.redb"), ("it's", r"'it'\''s'"), ("", "''")]
+        {
+            assert_eq!(shell_word(path), word);
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! Writing to the estate within one database transaction: the layers of the origins, the journal, the graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use diag::text;
 use indradb::{Edge, Identifier};
 use redb::{ReadableTable, WriteTransaction};
-use rustc_hash::FxHashSet;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -15,13 +14,15 @@ use super::graph::{Drawn, Graph, Properties, vertex_row};
 use super::history::{Audit, Entry, change_key};
 use super::layers::{Before, Gathered, Layers, layer_key, merged, split};
 use super::records::{CaseRecord, Changeset, Item, Key, What, cut_key, key_bytes, merge};
-use super::tables::{AUDIT, CHANGES, Cut, LAYERS, Row, Rows, append};
+use super::tables::{AUDIT, CHANGES, Cut, LAYERS, LISTED, META, Row, Rows, append, rows_with, value_of};
+use super::waiting::Waiting;
 
 /// Namespace for the ids of vertices and the names of edge types, so that the same estate has the same ids everywhere.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_52a8_8f0d_4f0e_9c1b_7d5a_3e24_90c6);
 
-/// Where the layers of cases begin, with those of relations behind them.
+/// Where the layers of cases begin, and those of relations behind them.
 const FIRST_CASE: &[u8] = b"k";
+const FIRST_RELATION: &[u8] = b"r";
 
 /// From a case to a component.
 pub(super) const TOUCHED: &str = "touched";
@@ -32,6 +33,7 @@ pub(super) struct Estate<'t> {
     audit: Rows<'t>,
     changes: Tail<'t>,
     graph: Graph<'t>,
+    waiting: Waiting<'t>,
 }
 
 /// A table to which rows are added behind all that are there, in the order of their keys.
@@ -80,8 +82,6 @@ impl Applied {
     }
 }
 
-type Ids = FxHashSet<String>; // lookup only
-
 /// What is still to be drawn.
 #[derive(Default)]
 struct Drawing {
@@ -89,7 +89,7 @@ struct Drawing {
     edges: Vec<Drawn>,
     cases: Vec<CaseRecord>,
     /// Components that came, if relations or cases may wait for them.
-    came: Ids,
+    came: BTreeSet<String>,
     styles: Styles,
 }
 
@@ -139,12 +139,15 @@ impl Styles {
 
 impl<'t> Estate<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
-        Ok(Self {
+        let mut estate = Self {
             layers: Tail { table: transaction.open_table(LAYERS)?, rows: Vec::new() },
             audit: transaction.open_table(AUDIT)?,
             changes: Tail { table: transaction.open_table(CHANGES)?, rows: Vec::new() },
             graph: Graph::open(transaction)?,
-        })
+            waiting: Waiting::open(transaction)?,
+        };
+        estate.list_waiting(transaction)?;
+        Ok(estate)
     }
 
     /// Applies a changeset, item by item in the order of keys: there may be millions, and what is written need not stay in memory.
@@ -160,7 +163,7 @@ impl<'t> Estate<'t> {
             for words in words.chunk_by(|a, b| a.order() == b.order()) {
                 let Some(word) = words.first() else { continue };
                 let item = key_bytes(word.what(), word.texts());
-                let old = before.of(&item)?;
+                let old = before.of(&item).map_err(|error| error.within(&text!("the declarations of the origins")))?;
                 let mut new = old.clone();
                 for word in words {
                     match word.said()? {
@@ -176,21 +179,23 @@ impl<'t> Estate<'t> {
                 }
                 applied.said = true;
                 let entry = Entry { key: Key::cut(&mut Cut(&item))?, before: merged(&item, &old)?, after: merged(&item, &new)? };
-                self.write_layers(&item, &old, new, first)?;
+                self.write_layers(&item, &old, new, first).map_err(|error| error.within(&text!("the declarations of the origins")))?;
                 if entry.before == entry.after {
                     continue;
                 }
                 let number = u32::try_from(applied.all()).unwrap_or(u32::MAX);
-                self.changes.push((change_key(revision, number), entry.bytes()?))?;
+                let change = (change_key(revision, number), entry.bytes()?);
+                self.changes.push(change).map_err(|error| error.within(&text!("the changes of the revisions")))?;
                 applied.count(&entry);
-                self.draw(entry, first, &mut drawing)?;
+                self.draw(entry, first, &mut drawing).map_err(|error| error.within(&text!("the graph")))?;
             }
-            self.graph.put_vertices(std::mem::take(&mut drawing.vertices))?;
+            let vertices = std::mem::take(&mut drawing.vertices);
+            self.graph.put_vertices(vertices).map_err(|error| error.within(&text!("the graph")))?;
         }
         drop(words);
-        self.layers.flush()?;
-        self.changes.flush()?;
-        self.finish(drawing)?;
+        self.layers.flush().map_err(|error| error.within(&text!("the declarations of the origins")))?;
+        self.changes.flush().map_err(|error| error.within(&text!("the changes of the revisions")))?;
+        self.finish(drawing).map_err(|error| error.within(&text!("the graph")))?;
         Ok(applied)
     }
 
@@ -214,7 +219,7 @@ impl<'t> Estate<'t> {
     }
 
     pub(super) fn next_revision(&self) -> Result<u64, StoreError> {
-        let last = self.audit.last()?;
+        let last = self.audit.last().map_err(|error| StoreError::from(error).within(&text!("the list of revisions")))?;
         let Some((key, _)) = last else { return Ok(1) };
         let last = <[u8; 8]>::try_from(key.value()).map(u64::from_be_bytes);
         let last = last.map_err(|_| StoreError::Broken(text!("a revision has no number")))?;
@@ -223,7 +228,9 @@ impl<'t> Estate<'t> {
 
     /// Enters a revision whose changes are written down.
     pub(super) fn enter(&mut self, audit: &Audit) -> Result<(), StoreError> {
-        self.audit.insert(audit.revision.to_be_bytes().as_slice(), serde_json::to_vec(audit)?.as_slice())?;
+        let value = serde_json::to_vec(audit)?;
+        let entered = self.audit.insert(audit.revision.to_be_bytes().as_slice(), value.as_slice());
+        entered.map_err(|error| StoreError::from(error).within(&text!("the list of revisions")))?;
         Ok(())
     }
 
@@ -254,19 +261,35 @@ impl<'t> Estate<'t> {
         self.draw(Entry { key: item.key(), before: None, after: Some(item) }, true, drawing)
     }
 
-    /// Updates the graph to match an item. What is new waits: vertices for each other, edges for all vertices.
+    /// Updates the graph to match an item. What is new is drawn together: vertices before the first relation, edges at the end.
     fn draw(&mut self, entry: Entry, first: bool, drawing: &mut Drawing) -> Result<(), StoreError> {
         let Entry { key, before, after } = entry;
         if let Key::Relation(from, kind, to) = &key {
+            if !drawing.vertices.is_empty() {
+                self.graph.put_vertices(std::mem::take(&mut drawing.vertices))?;
+            }
             match after {
-                Some(after) => drawing.edges.push(drawing.styles.relation(from, kind, to, after.origin())?),
-                None => self.graph.remove_edge(&edge(from, edge_type(kind)?, to))?,
+                Some(after) => {
+                    let drawn = drawing.styles.relation(from, kind, to, after.origin())?;
+                    if !self.waits(&key, &drawn.edge)? {
+                        drawing.edges.push(drawn);
+                    }
+                }
+                None => {
+                    self.graph.remove_edge(&edge(from, edge_type(kind)?, to))?;
+                    self.waiting.forget(&key)?;
+                }
             }
             return Ok(());
         }
         let [text, ..] = key.texts();
         let id = vertex_id(key.what(), text);
-        let Some(after) = after else { return self.graph.remove_vertex(id) };
+        let Some(after) = after else {
+            if let Key::Component(gone) = &key {
+                self.leave_waiting(gone, id)?;
+            }
+            return self.graph.remove_vertex(id);
+        };
         let drawn = match &before {
             Some(before) => self.redraw(id, before, &after)?,
             None => false,
@@ -310,28 +333,82 @@ impl<'t> Estate<'t> {
         case.components.iter().try_for_each(|component| self.graph.draw_edge(&styles.touched(case, component)?))
     }
 
+    /// Whether an end of a relation is not there; then it waits for that.
+    fn waits(&mut self, key: &Key, edge: &Edge) -> Result<bool, StoreError> {
+        let [from, _, to] = key.texts();
+        let mut waits = false;
+        for (id, vertex) in [(from, edge.outbound_id), (to, edge.inbound_id)] {
+            if !self.graph.is_drawn(vertex)? {
+                self.waiting.note(id, &key.bytes())?;
+                waits = true;
+            }
+        }
+        Ok(waits)
+    }
+
+    /// The relations of a component that goes, if they are still declared, wait for it.
+    fn leave_waiting(&mut self, gone: &str, vertex: Uuid) -> Result<(), StoreError> {
+        for edge in self.graph.edges_at(vertex)? {
+            let kind = self.graph.kind_of(&edge)?;
+            let ends = (self.graph.id_of(edge.outbound_id)?, self.graph.id_of(edge.inbound_id)?);
+            let (Some(from), Some(to)) = ends else { continue };
+            let relation = key_bytes(What::Relation, [&from, &kind, &to]);
+            // Other edges are there as well, like those of cases.
+            if !rows_with(&self.layers.table, &relation)?.is_empty() {
+                self.waiting.note(gone, &relation)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Relations and cases that were declared before a component they name. Those that are drawn already stay as they are.
-    fn draw_waiting(&mut self, arrived: &Ids, styles: &mut Styles) -> Result<(), StoreError> {
-        let (mut waiting, mut gathered) = (Vec::new(), Gathered::default());
-        for entry in self.layers.table.range::<&[u8]>(FIRST_CASE..)? {
+    fn draw_waiting(&mut self, arrived: &BTreeSet<String>, styles: &mut Styles) -> Result<(), StoreError> {
+        for id in arrived {
+            for relation in self.waiting.take(id)? {
+                let rows = rows_with(&self.layers.table, &relation)?;
+                let layers = rows.iter().map(|(at, value)| Item::read(&relation, split(at)?.1, value));
+                let Some(now) = merge(layers.collect::<Result<Vec<Item>, StoreError>>()?) else { continue };
+                let key = now.key();
+                let [from, kind, to] = key.texts();
+                let drawn = styles.relation(from, kind, to, now.origin())?;
+                if !self.waits(&key, &drawn.edge)? {
+                    self.graph.draw_edge(&drawn)?;
+                }
+            }
+        }
+        let (mut cases, mut gathered) = (Vec::new(), Gathered::default());
+        for entry in self.layers.table.range::<&[u8]>(FIRST_CASE..FIRST_RELATION)? {
             let (at, value) = entry?;
-            let waited = match cut_key(&mut Cut(at.value()))? {
-                (What::Relation, [from, _, to]) => arrived.contains(from) || arrived.contains(to),
-                (What::Case, _) => true,
-                (What::Component | What::Group, _) => false,
-            };
-            if waited {
-                waiting.extend(merge(gathered.row(at.value(), value.value())?));
+            cases.extend(merge(gathered.row(at.value(), value.value())?));
+        }
+        cases.extend(merge(gathered.last()));
+        for item in cases {
+            if let Item::Case(case) = item
+                && case.components.iter().any(|id| arrived.contains(id))
+            {
+                self.draw_touched(&case, styles)?;
             }
         }
-        waiting.extend(merge(gathered.last()));
-        for item in waiting {
-            match item {
-                Item::Relation(one) => self.graph.draw_edge(&styles.relation(&one.from, &one.kind, &one.to, &one.origin)?)?,
-                Item::Case(case) if case.components.iter().any(|id| arrived.contains(id)) => self.draw_touched(&case, styles)?,
-                Item::Case(_) | Item::Component(_) | Item::Group(_) => {}
+        Ok(())
+    }
+
+    /// Makes the list of what waits, for a store from before there was one.
+    fn list_waiting(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let mut meta = transaction.open_table(META)?;
+        if value_of(&meta, LISTED)?.is_some() {
+            return Ok(());
+        }
+        for entry in self.layers.table.range::<&[u8]>(FIRST_RELATION..)? {
+            let (at, _) = entry?;
+            let (relation, _) = split(at.value())?;
+            let (_, [from, _, to]) = cut_key(&mut Cut(relation))?;
+            for id in [from, to] {
+                if !self.graph.has_vertex(vertex_id(What::Component, id))? {
+                    self.waiting.note(id, relation)?;
+                }
             }
         }
+        meta.insert(LISTED, b"".as_slice())?;
         Ok(())
     }
 }

@@ -115,9 +115,39 @@ impl<'t> Graph<'t> {
         has(&self.vertices, id.as_bytes())
     }
 
+    /// The same, faster for those that were put by the same transaction.
+    pub(super) fn is_drawn(&self, id: Uuid) -> Result<bool, StoreError> {
+        if self.put.contains(&id) { Ok(true) } else { self.has_vertex(id) }
+    }
+
     fn has_ends(&self, edge: &Edge) -> Result<bool, StoreError> {
-        let there = |id: Uuid| if self.put.contains(&id) { Ok(true) } else { self.has_vertex(id) };
-        Ok(there(edge.outbound_id)? && there(edge.inbound_id)?)
+        Ok(self.is_drawn(edge.outbound_id)? && self.is_drawn(edge.inbound_id)?)
+    }
+
+    /// The edges from a vertex, and those to it.
+    pub(super) fn edges_at(&self, id: Uuid) -> Result<Vec<Edge>, StoreError> {
+        let mut edges = Vec::new();
+        for key in keys_with(&self.edges, id.as_bytes())? {
+            edges.push(Cut(&key).edge()?);
+        }
+        for key in keys_with(&self.reversed, id.as_bytes())? {
+            edges.push(Cut(&key).edge()?.reversed());
+        }
+        Ok(edges)
+    }
+
+    /// The id of what a vertex stands for.
+    pub(super) fn id_of(&self, vertex: Uuid) -> Result<Option<String>, StoreError> {
+        let Some(row) = value_of(&self.vertices, vertex.as_bytes())? else { return Ok(None) };
+        let (_, properties) = cut_vertex_row(&row)?;
+        Ok(properties.get("id").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    /// The kind of the relation that an edge stands for: its type, if the graph allows the letters.
+    pub(super) fn kind_of(&self, edge: &Edge) -> Result<String, StoreError> {
+        let row = value_of(&self.edges, &edge_key(edge))?.unwrap_or_default();
+        let properties = properties(&row)?;
+        Ok(properties.get("kind").and_then(Value::as_str).unwrap_or(edge.t.as_str()).to_owned())
     }
 
     /// Whether both ends exist; if one does not, nothing is written. An edge that is there keeps its properties.
@@ -133,22 +163,12 @@ impl<'t> Graph<'t> {
         Ok(true)
     }
 
-    /// Many at once; without those of which an end does not exist. As with vertices, each table in the order of its keys.
+    /// Many at once, between vertices that exist. As with vertices, each table in the order of its keys.
     pub(super) fn put_edges(&mut self, mut edges: Vec<Drawn>) -> Result<(), StoreError> {
         edges.sort_unstable_by(|Drawn { edge: a, .. }, Drawn { edge: b, .. }| {
             order(&a.outbound_id, &a.t, &a.inbound_id).cmp(&order(&b.outbound_id, &b.t, &b.inbound_id))
         });
         edges.dedup_by(|a, b| a.edge == b.edge);
-        let mut failed = None;
-        edges.retain(|drawn| {
-            self.has_ends(&drawn.edge).unwrap_or_else(|error| {
-                failed = failed.take().or(Some(error));
-                false
-            })
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
         if !self.names.is_empty() || !self.edges.is_empty()? {
             return edges.iter().try_for_each(|drawn| self.draw_edge(drawn));
         }

@@ -52,6 +52,11 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether the end of the file is missing.
+    pub(super) fn is_cut(&self) -> bool {
+        self.0.file.is_cut()
+    }
+
     /// Performs the held writes in order (a crash in between is then like a crash while opening), and stops holding.
     pub(super) fn release(&self) -> Result<(), Error> {
         let mut held = self.held();

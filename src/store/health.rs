@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use diag::Text;
 use serde::Serialize;
 
 use super::StoreError;
 use super::damaged::{Journal, Keep, Reader};
 use super::open::open_to_read;
-use super::tables::{Definition, parts};
+use super::tables::{Definition, LAYERS, open_part, parts};
 
 /// What a check of every part of a store found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,6 +18,8 @@ pub struct Health {
     /// Revisions of which something is missing or damaged.
     pub lost_revisions: Vec<u64>,
     pub parts: Vec<Part>,
+    /// Whether [`salvage`](super::salvage) finds anything to copy.
+    pub can_be_saved: bool,
 }
 
 /// One part of a store.
@@ -34,15 +37,22 @@ impl Health {
     }
 }
 
-/// Reads everything in a store. An error if nothing can be read at all.
+/// Reads everything in a store, as far as there is anything to read.
 pub fn check(path: &Path) -> Result<Health, StoreError> {
     let whole = open_to_read(path, true).map(drop);
     if let Err(error @ (StoreError::NotAStore { .. } | StoreError::Newer { .. } | StoreError::Busy)) = whole {
         return Err(error);
     }
-    let mut reader = Reader::open(path)?;
+    let mut reader = match Reader::open(path) {
+        Ok(reader) => reader,
+        Err(StoreError::Broken(what)) => return Ok(lost(&what)),
+        Err(error) => return Err(error),
+    };
     // If it cannot be read at all, its parts say so.
-    let (newest, lost) = Journal::read(&mut reader, Keep::Keys).map_or((0, Vec::new()), |journal| (journal.newest, journal.lost));
+    let journal = Journal::read(&mut reader, Keep::Keys).ok();
+    let can_be_saved =
+        journal.as_ref().is_some_and(|journal| !journal.is_lost()) || !reader.rows(LAYERS, Keep::Keys, std::iter::empty()).is_empty();
+    let (newest, lost) = journal.map_or((0, Vec::new()), |journal| (journal.newest, journal.lost));
     let mut found = Vec::new();
     for (table, name) in parts() {
         found.push(part(name.to_string(), entries(&mut reader, table)));
@@ -51,7 +61,13 @@ pub fn check(path: &Path) -> Result<Health, StoreError> {
     if found.iter().all(|part| part.damage.is_none()) {
         found.push(part("the tables of the database".to_owned(), whole.map(|()| None)));
     }
-    Ok(Health { revisions: newest, lost_revisions: lost, parts: found })
+    Ok(Health { revisions: newest, lost_revisions: lost, parts: found, can_be_saved })
+}
+
+/// Of a store that not even its head can be read of.
+fn lost(what: &Text) -> Health {
+    let parts = parts().into_iter().map(|(_, name)| part(name.to_string(), Err(StoreError::Broken(what.clone()))));
+    Health { revisions: 0, lost_revisions: Vec::new(), parts: parts.collect(), can_be_saved: false }
 }
 
 fn part(name: String, read: Result<Option<u64>, StoreError>) -> Part {
@@ -65,7 +81,7 @@ fn part(name: String, read: Result<Option<u64>, StoreError>) -> Part {
 
 fn entries(reader: &mut Reader, table: Definition) -> Result<Option<u64>, StoreError> {
     reader.ask(|view| {
-        let table = view.open_table(table)?;
+        let Some(table) = open_part(view, table)? else { return Ok(Some(0)) };
         let mut count = 0;
         for entry in table.range::<&[u8]>(..)? {
             entry?;

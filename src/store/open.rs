@@ -12,7 +12,7 @@ use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabas
 use super::StoreError;
 use super::blocks::{Blocks, COPIES, MAGIC as BLOCKS, damaged_block};
 use super::guard::Guard;
-use super::tables::{ALL, META, value_of, write_to};
+use super::tables::{ALL, LISTED, META, value_of, write_to};
 
 const MAGIC: &[u8] = b"faultscope estate";
 /// Raised whenever an older program could not read what a newer one writes.
@@ -79,7 +79,7 @@ pub(super) fn open_damaged(path: &Path) -> Result<Option<ReadOnlyDatabase>, Stor
     if !is_checked(&file, path)? {
         return Ok(None);
     }
-    let guard = Guard::new(Blocks::new(backend(file)?, true), true);
+    let guard = Guard::new(Blocks::left_of(backend(file)?), true);
     guard.without_repair().map_err(redb::Error::Io)?;
     let mut builder = builder(CACHE_BYTES);
     // In this mode the list of free pages is not read.
@@ -121,9 +121,16 @@ fn opened(path: &Path, file: File, ask: &Ask) -> Result<Opened, StoreError> {
     let mut builder = builder(if ask.shared { CACHE_BYTES } else { WRITE_CACHE_BYTES });
     // Without checksums of its own, only the database can tell that the file is whole, and only now.
     builder.set_check_integrity_on_open(ask.verify || !checked);
-    let db = caught(|| builder.create_with_backend(guard.clone()).map_err(|error| opening(path, error)))?;
-    let format = caught(|| format_of(&db, path))?;
+    let db = caught(|| builder.create_with_backend(guard.clone()).map_err(|error| opening(path, error)));
+    let db = db.map_err(|error| whole_or_cut(error, &guard))?;
+    let format = caught(|| format_of(&db, path));
+    let format = format.map_err(|error| whole_or_cut(error, &guard))?;
     Ok(Opened { db, guard, format, checked })
+}
+
+/// That the end is missing says more than what the database stumbles over then.
+fn whole_or_cut(error: StoreError, guard: &Guard) -> StoreError {
+    if matches!(error, StoreError::Broken(_)) && guard.is_cut() { StoreError::truncated() } else { error }
 }
 
 /// The database takes what it reads to be what it wrote, and a file without checksums may hold anything.
@@ -135,8 +142,12 @@ pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<
 fn is_checked(file: &File, path: &Path) -> Result<bool, StoreError> {
     let mut start = Vec::new();
     file.take(4096).read_to_end(&mut start).map_err(|error| io_error(path, &error))?;
+    if BLOCKS.starts_with(&start) {
+        // Empty, or cut within its first word.
+        return Ok(true);
+    }
     let begins = |at: &u64| usize::try_from(*at).ok().and_then(|at| start.get(at..)).is_some_and(|rest| rest.starts_with(BLOCKS));
-    Ok(start.is_empty() || COPIES.iter().any(begins))
+    Ok(COPIES.iter().any(begins))
 }
 
 /// An empty file counts as present, and is made into a store.
@@ -226,6 +237,7 @@ fn write_meta(db: &Database) -> Result<(), StoreError> {
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(b"magic".as_slice(), MAGIC)?;
+        meta.insert(LISTED, b"".as_slice())?;
         meta.insert(b"format".as_slice(), FORMAT.to_be_bytes().as_slice())?;
     }
     transaction.commit()?;
@@ -244,7 +256,7 @@ fn opening(path: &Path, error: redb::DatabaseError) -> StoreError {
     match redb::Error::from(error) {
         redb::Error::Io(error) if damaged_block(&error).is_some() => redb::Error::Io(error).into(),
         redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => StoreError::NotAStore { path: path.display().to_string() },
-        redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::Broken(text!("the file is truncated")),
+        redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => StoreError::truncated(),
         redb::Error::Io(error) => io_error(path, &error),
         error => error.into(),
     }

@@ -128,6 +128,8 @@ pub struct Conflict {
     pub other: Value,
     /// The other origin.
     pub origin: String,
+    /// Git extends the component: to say otherwise is what that is for.
+    pub on_purpose: bool,
 }
 
 /// Which list an item belongs to.
@@ -442,7 +444,8 @@ pub(super) fn conflicts(git: &DeclaredComponent, other: &DeclaredComponent) -> V
     ours.into_iter()
         .filter_map(|(attribute, git_says)| {
             let other_says = theirs.get(&attribute).filter(|value| **value != git_says)?.clone();
-            Some(Conflict { id: git.id.clone(), attribute, git: git_says, other: other_says, origin: other.origin.clone() })
+            let (id, origin) = (git.id.clone(), other.origin.clone());
+            Some(Conflict { id, attribute, git: git_says, other: other_says, origin, on_purpose: git.extends })
         })
         .collect()
 }
@@ -523,7 +526,9 @@ mod tests {
     fn git_wins_attribute_by_attribute() {
         let (git, import) = (layer("git", None, 1.0), layer("import:k8s", Some("ops"), 2.0));
         let found = conflicts(&git, &import);
-        assert_eq!(found.iter().map(|c| c.attribute.as_str()).collect::<Vec<_>>(), ["attributes.size"]);
+        assert_eq!(found.iter().map(|c| (c.attribute.as_str(), c.on_purpose)).collect::<Vec<_>>(), [("attributes.size", false)]);
+        let overlay = DeclaredComponent { extends: true, ..git.clone() };
+        assert!(conflicts(&overlay, &import).iter().all(|c| c.on_purpose));
         let Some(Item::Component(merged)) = merge(vec![Item::Component(import), Item::Component(git)]) else { panic!("no component") };
         assert_eq!((merged.origin.as_str(), merged.owner.as_deref(), merged.name.as_deref()), ("git", Some("ops"), Some("Orders")));
         assert_eq!(merged.attributes.get("size"), Some(&Written::Base(1.0)));

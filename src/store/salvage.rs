@@ -28,23 +28,31 @@ pub struct Salvage {
     pub declarations: usize,
     /// Items from the journal, because their declarations cannot be read.
     pub restored: usize,
-    /// Declarations that are gone.
-    pub lost_declarations: usize,
+    /// Declarations that are gone; `None` if not even their number can be read.
+    pub lost_declarations: Option<usize>,
 }
 
 impl Salvage {
     pub fn is_all(&self) -> bool {
-        self.lost_revisions.is_empty() && self.restored == 0 && self.lost_declarations == 0
+        self.lost_revisions.is_empty() && self.restored == 0 && self.lost_declarations == Some(0)
     }
 }
 
-/// Copies what is whole into a new store, of the newest format. The old one is not modified.
+/// Copies what is whole into a new store, of the newest format. The old one is not modified. If there is nothing to copy, that is an
+/// error, and there is no new store.
 pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
+    copy(from, to).map_err(|error| match error {
+        StoreError::Broken(what) => StoreError::Lost { path: from.display().to_string(), what },
+        other => other,
+    })
+}
+
+fn copy(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
     if to.symlink_metadata().is_ok() {
         return Err(StoreError::Refused(text!("`{}` exists and was not overwritten", to.display())));
     }
     let mut reader = Reader::open(from)?;
-    let journal = Journal::read(&mut reader, Keep::Rows)?;
+    let journal = Journal::read(&mut reader, Keep::Rows).unwrap_or_else(|_| Journal::unknown());
     let counted = reader.count(LAYERS);
     let present = present(&journal);
     // The key of an item is the beginning of the keys of its declarations.
@@ -55,15 +63,16 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
     let all = counted.as_ref().ok().and_then(|counted| usize::try_from(*counted).ok());
     let restored = if all == Some(declarations) { Vec::new() } else { missing(&layers, &journal, present)? };
     let rows = declarations + restored.len();
-    if rows == 0 {
+    if rows == 0 && journal.is_lost() {
         counted?;
+        return Err(StoreError::Broken(text!("neither a revision nor a declaration can be read")));
     }
     let saved = Salvage {
         revisions: journal.newest.saturating_sub(u64::try_from(journal.lost.len()).unwrap_or(u64::MAX)),
         lost_revisions: journal.lost.clone(),
         declarations,
         restored: restored.len(),
-        lost_declarations: all.unwrap_or(rows).saturating_sub(rows),
+        lost_declarations: all.map(|all| all.saturating_sub(rows)),
     };
     layers.extend(restored);
     layers.sort_unstable();

@@ -7,7 +7,9 @@ use std::ops::Bound;
 
 use diag::{Text, text};
 use indradb::{Edge, Identifier};
-use redb::{Database, Durability, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError, TableHandle, WriteTransaction,
+};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -43,15 +45,22 @@ pub(super) const AUDIT: Definition = TableDefinition::new("estate:audit");
 /// revision, number → an item before and after
 pub(super) const CHANGES: Definition = TableDefinition::new("estate:changes");
 
-pub(super) const ALL: [Definition; 10] = [META, VERTICES, EDGES, REVERSED, VERTEX_VALUES, EDGE_VALUES, INDEXED, LAYERS, AUDIT, CHANGES];
+/// id of a component that is not there, key of a relation → nothing
+pub(super) const WAITING: Definition = TableDefinition::new("estate:waiting");
+/// In [`META`]: all relations that wait are in [`WAITING`].
+pub(super) const LISTED: &[u8] = b"waiting";
+
+pub(super) const ALL: [Definition; 11] =
+    [META, VERTICES, EDGES, REVERSED, VERTEX_VALUES, EDGE_VALUES, INDEXED, LAYERS, AUDIT, CHANGES, WAITING];
 
 /// The tables with what they hold, in words.
-pub(super) fn parts() -> [(Definition, Text); 10] {
+pub(super) fn parts() -> [(Definition, Text); 11] {
     [
         (META, text!("the format")),
         (AUDIT, text!("the list of revisions")),
         (CHANGES, text!("the changes of the revisions")),
         (LAYERS, text!("the declarations of the origins")),
+        (WAITING, text!("the relations that wait for a component")),
         (VERTICES, text!("the vertices of the graph")),
         (EDGES, text!("the edges of the graph")),
         (REVERSED, text!("the reversed edges of the graph")),
@@ -59,6 +68,16 @@ pub(super) fn parts() -> [(Definition, Text); 10] {
         (EDGE_VALUES, text!("the index of edges")),
         (INDEXED, text!("the list of indices")),
     ]
+}
+
+pub(super) type Part = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// A table to be read. `None`: the store is from before there was a list of what waits.
+pub(super) fn open_part(view: &ReadTransaction, table: Definition) -> Result<Option<Part>, StoreError> {
+    match view.open_table(table) {
+        Err(TableError::TableDoesNotExist(_)) if table.name() == WAITING.name() => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
 }
 
 /// A transaction that is on the disk once it is committed. In two phases: what it wrote is on the disk before it counts, so that

@@ -160,7 +160,7 @@ impl Writer<'_> {
 
     /// A short description of a group: `NodeDiskPressure on 12 hosts of subnet-a`.
     fn group_name(&self, group: &ClusterView) -> String {
-        let (count, place) = (group.members.len(), self.place(group));
+        let (count, place) = (group.signals, self.place(group));
         match (group.joined_by, &group.label, self.lang()) {
             (JoinedBy::Text, Some(label), Lang::En) => format!("{}{label} {place}", if group.metrics_only { "anomalous " } else { "" }),
             (JoinedBy::Text, Some(label), Lang::Zh) => format!("{place} {label}{}", if group.metrics_only { " 异常" } else { "" }),

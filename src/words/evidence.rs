@@ -13,8 +13,11 @@ impl Writer<'_> {
     pub fn evidence(&self, view: &EvidenceView) -> String {
         let not = if view.negated { self.say("not ", "非：") } else { "" };
         let about = view.component.as_ref().map_or_else(String::new, |component| format!("{component}: "));
-        let found = self.found(&view.found, view.time) + &self.events(&view.sources);
+        let mut found = self.found(&view.found, view.time) + &self.events(&view.sources);
         let condition = if view.component.is_some() { without_variable(view) } else { view.condition.as_str() };
+        if let Some(on) = self.instances(&view.sources, &[about.as_str(), condition, found.as_str()]) {
+            found = if found.is_empty() { on } else { format!("{found}{}{on}", self.lang().comma()) };
+        }
         if found.is_empty() { format!("{not}{about}{condition}") } else { format!("{not}{about}{condition} — {found}") }
     }
 
@@ -259,11 +262,19 @@ impl Writer<'_> {
     fn source(&self, source: &SampleView) -> String {
         let Some(InstanceView { component, kind, of, listed }) = &source.instance else { return self.sample(&source.signal, "") };
         let kind = self.lang().kind(self.estate.model(), kind);
-        let on = match (self.lang(), listed) {
-            (Lang::En, true) => format!(" on {kind} {component} (of {of})"),
-            (Lang::En, false) => format!(" on {kind} {component} (of {of}, not in the topology)"),
-            (Lang::Zh, true) => format!("，位于{kind} {component}（属于 {of}）"),
-            (Lang::Zh, false) => format!("，位于{kind} {component}（属于 {of}，不在拓扑中）"),
+        let of = match (self.lang(), listed) {
+            (Lang::En, true) => format!("(of {of})"),
+            (Lang::En, false) => format!("(of {of}, not in the topology)"),
+            (Lang::Zh, true) => format!("（属于 {of}）"),
+            (Lang::Zh, false) => format!("（属于 {of}，不在拓扑中）"),
+        };
+        // Labels and lines often name their pod themselves.
+        let named = self.sample(&source.signal, "").contains(component.as_str());
+        let on = match (self.lang(), named) {
+            (Lang::En, true) => format!(" {of}"),
+            (Lang::En, false) => format!(" on {kind} {component} {of}"),
+            (Lang::Zh, true) => of,
+            (Lang::Zh, false) => format!("，位于{kind} {component}{of}"),
         };
         self.sample(&source.signal, &on)
     }
@@ -283,6 +294,30 @@ impl Writer<'_> {
             Sample::Report { time, line } => format!("{} {}{line}", self.clock(*time), self.say("report: ", "用户反馈：")),
         };
         format!("{told}{on}")
+    }
+
+    /// The instances that the signals of a condition are on, if its words do not name them: `on pod api-b, api-c`.
+    fn instances(&self, sources: &[SampleView], told: &[&str]) -> Option<String> {
+        let mut named: Vec<(&str, &str)> = Vec::new();
+        for InstanceView { component, kind, .. } in sources.iter().filter_map(|source| source.instance.as_ref()) {
+            let one = (kind.as_str(), component.as_str());
+            if !told.iter().any(|told| told.contains(component.as_str())) && !named.contains(&one) {
+                named.push(one);
+            }
+        }
+        named.sort_by_key(|(kind, _)| *kind);
+        let mut words: Vec<String> = Vec::new();
+        let mut last = "";
+        for &(kind, component) in named.iter().take(MAX_NAMED) {
+            let of_kind = if kind == last { String::new() } else { format!("{} ", self.lang().kind(self.estate.model(), kind)) };
+            words.push(format!("{of_kind}{component}"));
+            last = kind;
+        }
+        if named.len() > MAX_NAMED {
+            words.push("…".to_owned());
+        }
+        let listed = words.join(self.say(", ", "、"));
+        (!listed.is_empty()).then(|| format!("{}{listed}", self.say("on ", "位于")))
     }
 
     /// What a cluster said, first of all that a condition found.

@@ -54,7 +54,7 @@ words! {
     case_before: "Seen before", "历史案例";
     by: "by ", "依据：";
     tell: "tell", "联系";
-    alerts_alone: "alerts along the topology", "告警与拓扑";
+    alerts_alone: "symptoms along the topology", "症状与拓扑";
     unjudged_rules: "Rules without data", "缺少数据而无法判断的规则";
     against: "Evidence against", "反面证据";
     look_at: "to confirm, check", "确认方法";

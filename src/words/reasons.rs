@@ -70,13 +70,14 @@ impl Writer<'_> {
                 format!("an alert measured {} for {what}, {side} its threshold of {}", grouped(value), grouped(threshold))
             }
             Reason::Alerting { components } => {
-                let verb = if components.len() == 1 { "has" } else { "have" };
-                format!("{} {verb} alerts or reports", self.list(components))
+                let (verb, whose) = if components.len() == 1 { ("has", "its") } else { ("have", "their") };
+                format!("{} {verb} symptoms of {whose} own", self.list(components))
             }
             Reason::Changed { before, change, shared, at } => {
                 let shared =
                     if shared.is_empty() { String::new() } else { format!(", which shares {} with what is new", self.list(shared)) };
-                format!("changed {} before its onset: {change} ({}){shared}", self.span(*before), self.clock(*at))
+                let when = if *before == 0 { "at its onset".to_owned() } else { format!("{} before its onset", self.span(*before)) };
+                format!("changed {when}: {change} ({}){shared}", self.clock(*at))
             }
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!(" ({})", path.join(" → ")) };
@@ -170,11 +171,12 @@ impl Writer<'_> {
                 let side = if *high { "高于" } else { "低于" };
                 format!("告警测得 {what} 为 {}，{side}阈值 {}", grouped(value), grouped(threshold))
             }
-            Reason::Alerting { components } => format!("有告警或用户反馈：{}", self.list(components)),
+            Reason::Alerting { components } => format!("自身有症状：{}", self.list(components)),
             Reason::Changed { before, change, shared, at } => {
                 let shared =
                     if shared.is_empty() { String::new() } else { format!("，与新出现的现象共有词语：{}", self.list(shared)) };
-                format!("异常出现前 {} 有变更：{change}（{}）{shared}", self.span(*before), self.clock(*at))
+                let when = if *before == 0 { "异常出现时".to_owned() } else { format!("异常出现前 {} ", self.span(*before)) };
+                format!("{when}有变更：{change}（{}）{shared}", self.clock(*at))
             }
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };

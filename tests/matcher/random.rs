@@ -340,6 +340,10 @@ fn leaf(dice: &mut Dice, variables: &[(&str, &str)]) -> String {
         5 => format!("no other rule explains {variable}"),
         6 => "at least 2 alerts \"slow\"".to_owned(),
         7 => format!("alert \"slow\" on {} of {variable}", dice.pick(&["host", "host", "pod"])),
+        11 if matches!(kind, "service" | "database" | "redis" | "component") => {
+            let quantifier = dice.pick(&["any", "every", "at least 2", "at least 50% of", "no"]);
+            format!("{quantifier} pods of {variable} have ({})", atom(dice, "pod", "", ""))
+        }
         8 if variables.len() > 1 => {
             format!("{}.cpu_usage > {}.cpu_usage", variables[0].0, variables[1].0)
         }

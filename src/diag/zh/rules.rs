@@ -142,6 +142,12 @@ pub(super) const PART: &[(&str, &str)] = &[
         "use a variable of `given`, a component type, or a set such as `dependents of db`",
         "请使用 `given` 中的变量、组件类型，或 `dependents of db` 这样的集合",
     ),
+    ("no `{}` comes and goes for a `{}`", "`{}` 不是 `{}` 的实例类型"),
+    (
+        "for what it holds write `members of {} where type = {}`; `instance_of` of a type says what it comes and goes for",
+        "它包含的组件请写 `members of {} where type = {}`；类型的 `instance_of` 说明它是谁的实例",
+    ),
+    ("not an instance of it", "不是它的实例"),
     ("`{}` is neither a variable nor a component type", "`{}` 既不是变量，也不是组件类型"),
     ("unknown name", "未知的名称"),
     ("the topology has no group `{}`", "拓扑中没有冗余组 `{}`"),

@@ -195,7 +195,7 @@ impl Matcher {
             metric: self.net.names.metrics[metric.0 as usize].clone(),
             modelled: true,
             labels: key.labels.clone(),
-            points: series.points.clone(),
+            points: series.points.clone().into(),
         }));
         let mut signals: BTreeMap<*const Signal, &Arc<Signal>> = BTreeMap::new();
         for (component, pattern) in &reads.lists {

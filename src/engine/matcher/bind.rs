@@ -185,6 +185,7 @@ impl Matcher {
             SetBase::PeersInEstate(_) => Some(self.estate.peers(component, PeerScope::Estate)),
             SetBase::PeersIn { kind, .. } => Some(self.estate.peers(component, PeerScope::Type(kind))),
             SetBase::PeersInGroup(_) => Some(self.estate.peers(component, PeerScope::Group)),
+            SetBase::Instances { .. } => Some(self.estate.workloads_of(component).into_iter().map(|of| of.component).collect()),
             SetBase::Held(of) => behind(of, self.estate.holders(component)),
             SetBase::Group(_) | SetBase::Type(_) => None,
         }

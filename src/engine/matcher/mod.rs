@@ -331,8 +331,8 @@ impl Matcher {
             for Teller { of: told, level } in self.net.tells(component, metric) {
                 let Some(mut cell) = cells.remove(&(told, metric)).or_else(|| self.new_cell(told, metric)) else { continue };
                 let teller = Teller { of: component, level: level + u8::from(key.instance.is_some()) };
-                for (time, value) in &series.points {
-                    cell.put(teller, &key, *time, *value);
+                for (time, value) in series.points.iter().copied() {
+                    cell.put(teller, &key, time, value);
                 }
                 cells.insert((told, metric), cell);
             }

@@ -394,10 +394,21 @@ impl Draft {
         let model = estate.model();
         self.slots.arrange(&self.names.types, model);
         let type_number: BTreeMap<&str, u16> = (0u16..).zip(&self.names.types).map(|(at, name)| (name.as_str(), at)).collect();
+        // Only what may be an instance is asked for its workloads.
+        let of_others: Vec<bool> =
+            self.names.types.iter().map(|name| model.types.get(name).is_some_and(|kind| !kind.instance_of.is_empty())).collect();
         let mut types = estate.table(u16::MAX);
+        let mut workloads = FxHashMap::default(); // lookup only
         for id in estate.ids() {
-            if let (Some(slot), Some(number)) = (types.get_mut(id), type_number.get(estate.component(id).kind.as_str())) {
+            let Some(number) = type_number.get(estate.component(id).kind.as_str()) else { continue };
+            if let Some(slot) = types.get_mut(id) {
                 *slot = *number;
+            }
+            if of_others.get(usize::from(*number)) == Some(&true) {
+                let of = estate.workloads_of(id);
+                if !of.is_empty() {
+                    workloads.insert(id, of);
+                }
             }
         }
         let defined = self.names.types.iter().map(|name| self.defined(name, model)).collect();
@@ -407,7 +418,6 @@ impl Draft {
         };
         let metrics = &self.names.metrics;
         let dimensions = self.names.types.iter().map(|name| metrics.iter().map(|metric| dimension(name, metric)).collect()).collect();
-        let workloads = estate.ids().map(|id| (id, estate.workloads_of(id))).filter(|(_, of)| !of.is_empty()).collect();
         let by_needle = {
             let mut by: Vec<Vec<PatternId>> = vec![Vec::new(); self.names.needles.len()];
             for (at, pattern) in (0u32..).zip(&self.names.patterns) {

@@ -368,6 +368,7 @@ impl Interner {
             SetBase::PeersInEstate(of) => (SetBase::PeersInEstate(Subject::It), Some(*of)),
             SetBase::PeersIn { of, kind } => (SetBase::PeersIn { of: Subject::It, kind: kind.clone() }, Some(*of)),
             SetBase::PeersInGroup(of) => (SetBase::PeersInGroup(Subject::It), Some(*of)),
+            SetBase::Instances { kind, of } => (SetBase::Instances { kind: kind.clone(), of: Subject::It }, Some(*of)),
             SetBase::Held(of) => {
                 let (of, subject) = it(of);
                 (SetBase::Held(of), subject)

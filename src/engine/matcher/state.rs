@@ -172,7 +172,7 @@ impl Matcher {
             let component = estate.find(&series.component);
             let (metric, key, points) = parts(series);
             let SeriesKey { labels, origin, instance } = key.as_ref().clone();
-            kept.baseline.push(Series { origin, component, instance, metric, modelled: true, labels, points });
+            kept.baseline.push(Series { origin, component, instance, metric, modelled: true, labels, points: points.into() });
         }
         kept.signals = state.signals.into_iter().filter_map(|s| signal(s, &find)).collect();
         kept.probes = state.probes.into_iter().map(|p| probe(p, &find)).collect();
@@ -194,7 +194,7 @@ impl Matcher {
         let mut kept = Kept { baseline: facts.baseline.clone(), probes: facts.probes.clone(), ..Kept::default() };
         for series in &facts.series {
             let Some(component) = series.component else { continue };
-            let (metric, points) = (series.metric.clone(), series.points.clone());
+            let (metric, points) = (series.metric.clone(), series.points.to_vec());
             kept.series.push(KeptSeries { component, metric, key: Arc::new(series.key()), points });
         }
         kept.signals.extend(facts.alerts.iter().cloned().map(Signal::Alert));

@@ -192,6 +192,7 @@ fn what_is_sent_is_known() {
     for (protocol, body, expected) in [
         (Protocol::Alerts, br#"[{"labels": {"alertname": "A"}}]"#.as_slice(), [true, false, false, false]),
         (Protocol::RemoteWrite1, &sample, [false, true, false, false]),
+        (Protocol::Pull, &sample, [false, true, false, false]),
         (Protocol::LokiJson, line, [false, false, true, false]),
         (Protocol::CloudEvents, event, [false, false, false, true]),
     ] {

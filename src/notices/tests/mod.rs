@@ -50,6 +50,7 @@ impl Told {
             What::Resolved | What::Merged => Status::Resolved,
             What::Acknowledged => Status::Acknowledged,
             What::Opened | What::Changed | What::Assigned | What::Noted | What::Reopened | What::Confirmed => Status::Open,
+            What::Split | What::Escalated => Status::Open,
         };
         let mut events = self.events.lock().unwrap();
         let mut incident = incident();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::servers::{Received, Reply, http, reply};
 use super::{Told, settings, until};
 use crate::notifier::backoff;
-use crate::{Delivery, Notifier, Outcome, State};
+use crate::{Attempts, Delivery, Notifier, Outcome, State};
 
 fn hook(address: &str, more: &str) -> String {
     format!("{more}\nchannels:\n  hook: {{kind: webhook, url: \"{address}/hook\"}}\nroutes:\n  - to: hook\n")
@@ -39,6 +39,7 @@ fn it_is_tried_until_it_arrives() {
     let state = notifier.state();
     notifier.stop();
     assert_eq!((count(&received), is_quiet(&state), state.channels[0].given_up.len()), (3, true, 0));
+    assert_eq!(state.channels[0].attempts, Attempts { sent: 1, failed: 2, retried: 2, given_up: 0 });
     let failure = state.channels[0].last_failure.clone().unwrap();
     assert_eq!(failure.reason, "returned status 429: slow down");
     // The channel asked for a minute.
@@ -54,7 +55,8 @@ fn what_cannot_be_sent_is_given_up_and_listed() {
     until("it is given up", || !notifier.state().channels[0].given_up.is_empty());
     let before = count(&received);
     notifier.stop();
-    let given_up = notifier.state().channels[0].given_up[0].clone();
+    let (given_up, tried) = (notifier.state().channels[0].given_up[0].clone(), before as u64);
+    assert_eq!(notifier.state().channels[0].attempts, Attempts { sent: 0, failed: tried, retried: tried - 1, given_up: 1 });
     assert_eq!((given_up.incident, given_up.outcome, given_up.reason.as_deref()), (7, Outcome::GivenUp, Some("returned status 500")));
     // Not after a restart either, until something happens.
     let notifier = start(&hook(&address, "give_up_after: 30s"), &told, &folder);

@@ -184,6 +184,23 @@ fn answers_of_version_1() {
             "F4003 `alerts.json`: alerts rejected, invalid `activeAt`: 1 (the first: alert 2, `noon`)",
         ],
     );
+    for (status, is_muted) in [
+        (r#"{"state":"active","silencedBy":[]}"#, false),
+        (r#"{"state":"active"}"#, false),
+        (r#"{"state":"unprocessed","silencedBy":[],"inhibitedBy":[],"mutedBy":[]}"#, false),
+        (r#"{"state":"suppressed","silencedBy":["s"]}"#, true),
+        (r#"{"state":"suppressed"}"#, true),
+        (r#"{"state":"SUPPRESSED"}"#, true),
+        (r#"{"state":"Suppressed","inhibitedBy":[]}"#, true),
+        // Whoever names a silence has silenced it.
+        (r#"{"state":"active","silencedBy":["s"]}"#, true),
+        (r#"{"state":"active","inhibitedBy":["i"]}"#, true),
+        (r#"{"mutedBy":["weekend"]}"#, true),
+    ] {
+        let one = of("A", &format!(r#""startsAt":"2025-06-01T10:00:00Z","status":{status}"#));
+        let (facts, _, _) = facts(&[(FILE, &format!("[{one}]"))]);
+        assert_eq!(facts.alerts.first().unwrap().muted.is_some(), is_muted, "{status}");
+    }
     let of_alertmanager = of("A", r#""startsAt":"2025-06-01T10:00:00Z","status":{"state":"active","silencedBy":[]}"#);
     let list = format!(r#"{{"status":"success","data":[{of_alertmanager}]}}"#);
     check(FILE, &list, &["alert order-db A 10:00:00-... dup 0 flaps 0"]);

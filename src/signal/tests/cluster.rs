@@ -16,7 +16,7 @@ fn labels(text: &str) -> Labels {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn estate(topology: &str) -> Snapshot {
+pub(super) fn estate(topology: &str) -> Snapshot {
     let mut sources = Sources::default();
     let topology = sources.add("topology.yaml", topology);
     let (snapshot, diagnostics) = estate::build(&sources, &[], &[topology]);
@@ -64,7 +64,7 @@ fn alerts_of_a_live_cluster() {
 }
 
 /// Where labels are placed, as text: the component and what named it, or why none.
-fn explained(topology: &str, text: &str) -> String {
+pub(super) fn explained(topology: &str, text: &str) -> String {
     let (estate, rules) = (estate(topology), MappingRules::default());
     let Placement { component, by, why } = Resolver::new(&rules, &estate).explain(&labels(text), None);
     match (component, by, why) {
@@ -81,6 +81,7 @@ fn what_would_decide() {
         ("instance=10.0.0.9:80", Some("a label `component` with one of these ids would decide, or an entry of `placement`")),
         ("job=kube-state-metrics service=ksm", Some("labels of the object that it speaks of, such as `pod` or `node`, would place it")),
         ("namespace=shop deployment=cart", None),
+        ("destination_service_name=cart reporter=source", Some("a label `destination_service_namespace` would decide")),
     ] {
         let (estate, rules) = (estate(TWO_NAMESPACES), MappingRules::default());
         let why = Resolver::new(&rules, &estate).explain(&labels(text), None).why;
@@ -138,9 +139,115 @@ fn reasons_in_words() {
         ("job=blackbox instance=https://nobody.example", "no component for `instance` = `https://nobody.example`"),
         ("job=kube-state-metrics service=ksm", "the labels name only the messenger, kube-state-metrics"),
         ("destination_workload=ghost pod=cart-0", "no component for `destination_workload` = `ghost`"),
+        // Who was called, of several of one name.
+        ("destination_service=cart.staging.svc.cluster.local", "staging/cart by label `destination_service`"),
+        ("destination_service=cart.staging", "staging/cart by label `destination_service`"),
+        (
+            "destination_canonical_service=cart destination_service=cart.shop.svc.cluster.local namespace=staging",
+            "shop/cart by label `destination_canonical_service`",
+        ),
+        ("destination_service_name=cart reporter=destination namespace=staging", "staging/cart by label `destination_service_name`"),
+        (
+            "destination_service_name=cart reporter=source namespace=staging",
+            "several components fit `destination_service_name` = `cart`: shop/cart, staging/cart",
+        ),
+        ("destination_service_name=mail namespace=elsewhere", "mail by label `destination_service_name`"),
+        ("destination_service=mail.example.com", "no component for `destination_service` = `mail.example.com`"),
+        (
+            "dst_deployment=cart dst_namespace=shop deployment=mail namespace=staging direction=outbound",
+            "shop/cart by label `dst_deployment`",
+        ),
+        // The namespace, wherever it stands.
+        ("component=cart namespace=staging", "staging/cart by label `component`"),
+        ("component=shop/cart namespace=staging", "shop/cart by label `component`"),
+        ("service=cart.staging.svc.cluster.local", "staging/cart by label `service`"),
+        ("service=cart.dev", "no component for `service` = `cart.dev`"),
+        ("kubernetes_namespace=shop kubernetes_name=cart", "shop/cart by label `service`"),
+        ("kubernetes_io_hostname=n1", "n1 by label `node`"),
         ("team=a", "no label names a component"),
     ] {
         assert_eq!(explained(TWO_NAMESPACES, text), expected, "{text}");
+    }
+}
+
+/// As an import makes it: pods in the network of their machine have no address of their own.
+const HOST_NETWORK: &str = r#"
+components:
+  - {id: cp1, type: node, attributes: {ip: "10.6.0.1"}}
+  - {id: w1, type: node, attributes: {ip: "10.6.0.2"}}
+  - {id: kube-apiserver, type: service, attributes: {namespace: kube-system}}
+  - {id: kube-apiserver-cp1, type: pod, attributes: {namespace: kube-system}}
+  - {id: kube-proxy, type: service, attributes: {namespace: kube-system}}
+  - {id: kube-proxy-m4m9q, type: pod, attributes: {namespace: kube-system}}
+  - {id: kube-proxy-x2x7k, type: pod, attributes: {namespace: kube-system}}
+  - {id: kubernetes, type: load_balancer, attributes: {namespace: default}}
+  - {id: kube-state-metrics, type: service, attributes: {namespace: mon}}
+  - {id: node-exporter, type: service, attributes: {namespace: mon}}
+  - {id: node-exporter-x2x7k, type: pod, attributes: {namespace: mon}}
+  - {id: otel-collector, type: service, attributes: {namespace: obs}}
+relations:
+  - {from: kube-apiserver, kind: runs_on, to: kube-apiserver-cp1}
+  - {from: kube-apiserver-cp1, kind: runs_on, to: cp1}
+  - {from: kube-proxy, kind: runs_on, to: [kube-proxy-m4m9q, kube-proxy-x2x7k]}
+  - {from: kube-proxy-m4m9q, kind: runs_on, to: cp1}
+  - {from: kube-proxy-x2x7k, kind: runs_on, to: w1}
+  - {from: node-exporter, kind: runs_on, to: node-exporter-x2x7k}
+  - {from: node-exporter-x2x7k, kind: runs_on, to: w1}
+"#;
+
+#[test]
+fn pods_in_the_network_of_their_machine() {
+    for (text, expected) in [
+        ("job=kube-proxy instance=10.6.0.2:10249", "kube-proxy-x2x7k by label `instance`"),
+        ("job=kube-proxy instance=10.6.0.1:10249", "kube-proxy-m4m9q by label `instance`"),
+        ("job=kube-proxy instance=10.6.0.9:10249", "kube-proxy by label `job`"),
+        (
+            "job=apiserver instance=10.6.0.1:6443 namespace=default service=kubernetes endpoint=https",
+            "kube-apiserver-cp1 by label `instance`",
+        ),
+        ("job=apiserver instance=10.6.0.1:6443", "kube-apiserver-cp1 by label `instance`"),
+        ("job=apiserver instance=10.6.0.2:6443", "kube-apiserver by label `job`"),
+        ("job=apiserver", "kube-apiserver by label `job`"),
+        // About the machine, whoever is on it.
+        ("job=node-exporter instance=10.6.0.2:9100", "w1 by label `instance`"),
+        ("instance=10.6.0.2:10249", "w1 by label `instance`"),
+    ] {
+        assert_eq!(explained(HOST_NETWORK, text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_a_messenger_says_of_itself() {
+    for (text, expected) in [
+        ("__name__=up job=kube-state-metrics", "kube-state-metrics by label `job`"),
+        ("__name__=up job=node-exporter", "node-exporter by label `job`"),
+        ("__name__=process_open_fds job=obs/otel-collector", "otel-collector by label `job`"),
+        ("__name__=up job=obs/otel-collector namespace=obs", "otel-collector by label `job`"),
+        ("__name__=up job=mon/node-exporter instance=10.6.0.2:9100", "w1 by label `instance`"),
+        ("__name__=kube_pod_info job=kube-state-metrics", "the labels name only the messenger, kube-state-metrics"),
+        ("__name__=node_load1 job=node-exporter", "the labels name only the messenger, an exporter of machines"),
+        ("__name__=orders job=obs/otel-collector", "the labels name only the messenger, a relay"),
+        ("job=kube-state-metrics", "the labels name only the messenger, kube-state-metrics"),
+        ("__name__=up job=kubelet", "the labels name only the messenger, a kubelet"),
+        ("__name__=up job=pushgateway", "the labels name only the messenger, a relay"),
+    ] {
+        assert_eq!(explained(HOST_NETWORK, text), expected, "{text}");
+    }
+}
+
+/// Where a provider runs the control plane, its Service is all that the cluster shows of it.
+#[test]
+fn the_api_server_of_a_provider() {
+    let managed = "components:\n  - {id: kubernetes, type: load_balancer, attributes: {namespace: default}}\n";
+    let elsewhere = "components:\n  - {id: kubernetes, type: service, attributes: {namespace: shop}}\n";
+    for (topology, text, expected) in [
+        (managed, "job=apiserver", "kubernetes by label `job`"),
+        (managed, "job=apiserver instance=10.1.0.1:443 namespace=default", "kubernetes by label `job`"),
+        (managed, "__name__=apiserver_request:burnrate1h", "kubernetes by the metric `apiserver_request:burnrate1h` of the query"),
+        (managed, "job=kube-scheduler", "no component for `job` = `kube-scheduler`"),
+        (elsewhere, "job=apiserver", "no component for `job` = `apiserver`"),
+    ] {
+        assert_eq!(explained(topology, text), expected, "{text}");
     }
 }
 

@@ -99,10 +99,34 @@ fn a_rate_that_only_climbs_is_a_counter() {
 }
 
 #[test]
-fn a_value_that_only_climbs_is_a_value() {
-    let lag = climbing("links", &minutes(0, 30));
-    let (read, _, found) = facts(&[("metrics.json", &lag)]);
-    assert_eq!((read.series.first().unwrap().points.len(), found.len()), (30, 0));
+fn a_value_that_only_climbs_is_a_value_with_a_warning() {
+    let told = |name: &str| {
+        format!(
+            "F4010 `{name}` only climbs (1 series), like a counter, but is read as a value: say `as: increase`, `as: rate` or `as: value` in \
+             `metrics` of topology/sources.yaml"
+        )
+    };
+    let (samples, short) = (minutes(0, 30), minutes(0, 19));
+    let mut waves = samples.clone();
+    waves.extend((30..50).map(|minute| (minute * 60, (minute % 3).to_string())));
+    let sum = "metrics: [{series: lat_seconds_sum, metric: delay, unit: s}]";
+    let counted = "metrics: [{series: links, metric: links, query: 'increase(links_total[5m])'}]";
+    for (what, sources, name, samples, is_told) in [
+        ("a count", "", "links", &samples, true),
+        ("a sum of a histogram", sum, "lat_seconds_sum", &samples, true),
+        ("its name with a unit", "", "delay_seconds", &samples, true),
+        ("it is said", "metrics: [{series: links, metric: links, as: value}]", "links", &samples, false),
+        ("the query counts", counted, "links", &samples, false),
+        ("it falls, too", "", "links", &waves, false),
+        ("a share of a whole", "", "load", &samples, false),
+        ("no metric of the model", "", "unheard_of", &samples, false),
+        ("too short to tell", "", "links", &short, false),
+    ] {
+        let (read, _, found) = facts_by(sources, &[("metrics.json", &climbing(name, samples))]);
+        let found: Vec<String> = found.iter().map(|d| format!("{} {}", d.code, d.message)).collect();
+        assert_eq!(found, if is_told { vec![told(name)] } else { Vec::new() }, "{what}");
+        assert_eq!(read.series.first().unwrap().points.len(), samples.len(), "{what}");
+    }
 }
 
 /// The answers of two disks.

@@ -178,10 +178,65 @@ fn what_pods_say() {
         )
     };
     assert_eq!(said(&looping), lines("error"));
-    assert_eq!(said(&looping.replace("\"restartCount\":3", "\"restartCount\":900")), lines("info"));
+    // Of a loop that has been there for long, the last end is no news either; one that began now is, whatever happened once.
+    let chronic =
+        "info shop/cart-0 09:50:00 CrashLoopBackOff: container c\ninfo shop/cart-0 09:50:00 Error: container c ended with exit code 1";
+    assert_eq!(said(&looping.replace("\"restartCount\":3", "\"restartCount\":9000")), chronic);
+    assert_eq!(said(&looping.replace("\"restartCount\":3", "\"restartCount\":2")), lines("error"));
+    let oom_again =
+        container(&format!(r#""lastState":{}"#, ended("OOMKilled", 137))).replace("\"restartCount\":3", "\"restartCount\":9000");
+    check(&oom_again, &["info shop/cart-0 09:50:00 OOMKilled: container c ended with exit code 137"]);
     let unscheduled = r#""conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/3 nodes","lastTransitionTime":"2025-06-01T09:00:00Z"}]"#;
     check(&pod(unscheduled), &["error shop/cart-0 09:00:00 Unschedulable: 0/3 nodes"]);
-    check(&pod(r#""phase":"Failed","reason":"Evicted","message":"low on memory""#), &["error shop/cart-0 08:00:00 Evicted: low on memory"]);
+    let evicted = r#""phase":"Failed","reason":"Evicted","message":"low on memory""#;
+    check(&pod(evicted), &["error shop/cart-0 08:00:00 Evicted: low on memory"]);
+    // Its containers ended with it.
+    let with_containers = format!(r#"{evicted},"containerStatuses":[{{"name":"c","state":{}}}]"#, ended("Error", 137));
+    check(&pod(&with_containers), &["error shop/cart-0 08:00:00 Evicted: low on memory"]);
+}
+
+#[test]
+fn what_workloads_and_claims_say() {
+    let of = |kind: &str, spec: &str, status: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"{kind}","metadata":{{"name":"order-db","creationTimestamp":"2025-06-01T08:00:00Z"}},"spec":{{{spec}}},"status":{status}}}"#
+        )
+    };
+    for (kind, spec, status, expected) in [
+        ("StatefulSet", r#""replicas":3"#, r#"{"replicas":3,"readyReplicas":2}"#, Some("warning ReplicasUnavailable: 2 of 3 ready")),
+        ("StatefulSet", r#""replicas":1"#, r#"{"replicas":1}"#, Some("warning ReplicasUnavailable: 0 of 1 ready")),
+        ("StatefulSet", r#""replicas":3"#, r#"{"replicas":3,"readyReplicas":3}"#, None),
+        // Scaled down on purpose, as the older sets of a Deployment are.
+        ("ReplicaSet", r#""replicas":0"#, r#"{"replicas":0}"#, None),
+        ("ReplicaSet", r#""replicas":2"#, r#"{"replicas":2,"readyReplicas":1}"#, Some("warning ReplicasUnavailable: 1 of 2 ready")),
+        ("DaemonSet", "", r#"{"desiredNumberScheduled":4,"numberReady":3}"#, Some("warning ReplicasUnavailable: 3 of 4 ready")),
+        ("DaemonSet", "", r#"{"desiredNumberScheduled":4,"numberReady":4}"#, None),
+        ("PersistentVolumeClaim", "", r#"{"phase":"Lost"}"#, Some("error ClaimLost: the claim is Lost")),
+        ("PersistentVolumeClaim", "", r#"{"phase":"Pending"}"#, Some("warning ClaimPending: the claim is Pending")),
+        ("PersistentVolumeClaim", "", r#"{"phase":"Bound"}"#, None),
+    ] {
+        let lines = expected.map(|said| said.replacen(' ', " order-db 08:00:00 ", 1));
+        check(&of(kind, spec, status), &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let condition = |of_type: &str, state: &str, reason: &str| {
+        format!(
+            r#"{{"conditions":[{{"type":"{of_type}","status":"{state}","reason":"{reason}","message":"m","lastTransitionTime":"2025-06-01T09:00:00Z"}}]}}"#
+        )
+    };
+    let unavailable = condition("Available", "False", "MinimumReplicasUnavailable");
+    check(&of("Deployment", "", &unavailable), &["warning order-db 09:00:00 MinimumReplicasUnavailable: m"]);
+    check(&of("Deployment", "", &condition("Available", "True", "MinimumReplicasAvailable")), &[]);
+    let stuck = condition("Progressing", "False", "ProgressDeadlineExceeded");
+    check(&of("Deployment", "", &stuck), &["error order-db 09:00:00 ProgressDeadlineExceeded: m"]);
+    let refused = condition("ReplicaFailure", "True", "FailedCreate");
+    check(&of("ReplicaSet", r#""replicas":0"#, &refused), &["error order-db 09:00:00 FailedCreate: m"]);
+    // What has no time was so when the list was asked for: at the latest time in it.
+    let (set, node) = (
+        of("StatefulSet", r#""replicas":1"#, r#"{"replicas":1}"#),
+        r#"{"kind":"Node","metadata":{"name":"n"},"status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"2025-06-01T09:58:00Z"}]}}"#,
+    );
+    let list = format!(r#"{{"apiVersion":"v1","kind":"List","items":[{set},{node}]}}"#);
+    check(&list, &["warning order-db 09:58:00 ReplicasUnavailable: 0 of 1 ready"]);
 }
 
 #[test]

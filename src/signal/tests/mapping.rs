@@ -1,6 +1,6 @@
 //! What `check` says of `sources.yaml`: names that nobody has, counters read as values, entries that do nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{MappingRules, Resolver};
 use diag::{Diagnostic, Sources};
@@ -137,6 +137,32 @@ fn counters_for_metrics_that_are_none() {
 }
 
 #[test]
+fn parts_of_histograms_that_are_read_as_values() {
+    let told = |series: &str| {
+        format!(
+            "F2007 line 2: series `{series}` is called like a part of a histogram, which only climbs, but is read as a value [say `as: rate` or \
+             `as: increase`; write `as: value` if it is none]"
+        )
+    };
+    for (entry, expected) in [
+        ("series: lat_seconds_sum, metric: delay, unit: s", Some("lat_seconds_sum")),
+        ("series: lat_seconds_count, metric: links", Some("lat_seconds_count")),
+        ("series: lat_seconds_count, metric: links, unit: count", Some("lat_seconds_count")),
+        ("series: lat_seconds_bucket, metric: hits", Some("lat_seconds_bucket")),
+        ("series: requests_count, metric: links", Some("requests_count")),
+        // A gauge, as somebody says.
+        ("series: pg_stat_activity_count, metric: links, unit: count", None),
+        ("series: lat_seconds_sum, metric: delay, unit: s, as: value", None),
+        ("series: lat_seconds_count, metric: hits, as: rate", None),
+        ("series: lat_seconds_count, metric: hits, query: 'rate(lat_seconds_count[5m])'", None),
+        ("series: summer, metric: links", None),
+    ] {
+        let expected: Vec<String> = expected.into_iter().map(told).collect();
+        assert_eq!(findings(&format!("metrics:\n  - {{{entry}, type: box}}\n")), expected, "{entry}");
+    }
+}
+
+#[test]
 fn metrics_of_the_model_that_are_called_like_counters() {
     let mut sources = Sources::default();
     let model =
@@ -203,4 +229,42 @@ fn conditions_with_patterns() {
         let labels = BTreeMap::from([("box".to_owned(), "order-db".to_owned()), ("job".to_owned(), job.to_owned())]);
         assert_eq!(Resolver::new(&rules, &estate).place(&labels).is_some(), fits, "{condition} {job}");
     }
+}
+
+/// Series that may be metrics which rules read: what a server is asked for.
+#[test]
+fn where_a_metric_may_come_from() {
+    let mut sources = Sources::default();
+    let text = "metrics:\n  - {series: box_cpu_seconds_total, metric: load, labels: {mode: busy}}\n  - {series: lag, metric: 延时, unit: s, query: 'max by (box) (lag)'}\n  - {series: same, metric: delay, query: same}\n  - {series: elsewhere, metric: load, type: service}\n  - {series: unread, metric: hits}\n";
+    let id = sources.add("sources.yaml", text);
+    let (rules, found) = MappingRules::read(&sources, id);
+    assert!(found.is_empty(), "{found:?}");
+    let wanted = rules.wanted(&BTreeSet::from(["delay", "load", "nobody_has_it"]), &super::estate());
+    let shown: Vec<String> = wanted
+        .iter()
+        .map(|one| {
+            let labels = one.labels.iter().map(|(name, value)| format!("{name}={value}"));
+            let query = one.query.iter().map(|query| format!("= {query}"));
+            [one.series.clone()].into_iter().chain(labels).chain(query).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    let expected = [
+        "box_cpu_seconds_total mode=busy",
+        "delay",
+        "delay_days",
+        "delay_hours",
+        "delay_microseconds",
+        "delay_milliseconds",
+        "delay_minutes",
+        "delay_ms",
+        "delay_seconds",
+        "delay_us",
+        "lag = max by (box) (lag)",
+        "load",
+        "load_percent",
+        "load_percentage",
+        "load_ratio",
+        "same",
+    ];
+    assert_eq!(shown, expected);
 }

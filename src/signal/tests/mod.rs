@@ -13,6 +13,7 @@ mod metrics;
 mod placing;
 mod scores;
 mod spans;
+mod subjects;
 
 use std::fmt::Write;
 

@@ -170,7 +170,7 @@ fn the_last_word_of_each_model() {
 fn a_scorer_is_heard_only_about_what_it_was_asked() {
     let (estate, placement) = (estate(), MappingRules::default());
     let about: BTreeSet<_> = estate.find("order-db").into_iter().collect();
-    let frame = ScoreFrame { source: Some("team-x"), time: Time::parse("2025-06-01T10:00:00Z"), about: Some(&about) };
+    let frame = ScoreFrame { source: Some("team-x"), time: Time::parse("2025-06-01T10:00:00Z"), about: Some(&about), received: None };
     let (mut facts, mut counts) = (Facts::default(), Counts::default());
     let answer = r#"[{"component":"order-db","metric":"load","score":0.9,"origin":"somebody"},{"component":"order-service","score":1},{"component":"x","score":1}]"#;
     let said = add_scores("scorer team-x", answer.as_bytes(), &frame, &Resolver::new(&placement, &estate), &mut facts, &mut counts);

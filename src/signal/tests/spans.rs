@@ -262,7 +262,7 @@ relations:
     let spans: Vec<One> = (1u64..).zip(chain).map(|(id, service)| One { id, parent: id - 1, ..server(service, 1, 0) }).collect();
     let (_, _, diagnostics, _) = against("", topology, &otlp(&spans));
     let told: Vec<String> = diagnostics.iter().filter(|d| d.code.0 == "F4009").map(|d| d.message.to_string()).collect();
-    assert_eq!(told, ["`traces.json`: calls seen but not in the topology: stock -> web (1 span)"]);
+    assert_eq!(told, ["`traces.json`: calls that only the traces show, used as relations: stock -> web (1 span)"]);
 }
 
 #[test]

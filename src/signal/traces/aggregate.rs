@@ -181,7 +181,8 @@ fn of_group(group: &[Sample], covered: &[i64], last: i64) -> Vec<Made> {
     all.into_iter().map(made).filter(|made| !made.points.is_empty()).collect()
 }
 
-const NANOSECONDS: i64 = 1_000_000;
+/// In a millisecond.
+pub(super) const NANOSECONDS: i64 = 1_000_000;
 
 /// The minute in which a span ends: only then is its duration known.
 pub(super) fn bucket(end: i64) -> i64 {

@@ -11,7 +11,7 @@ use super::super::facts::Series;
 use super::super::prometheus::Role;
 use super::super::reader_context::ReaderContext;
 use super::super::resolver::Resolver;
-use super::aggregate::{self, BUCKET, bucket};
+use super::aggregate::{self, BUCKET, NANOSECONDS, bucket};
 use super::calls::{self, Call};
 use super::places::{Attributes, Tags};
 use super::spans::{Collector, Kind, Party, RawSpan, Sink, times};
@@ -60,6 +60,18 @@ pub struct Calls {
     pub caller: ComponentId,
     pub callee: ComponentId,
     pub count: usize,
+    /// When the first and the last of them ended.
+    pub first: Time,
+    pub last: Time,
+}
+
+impl Calls {
+    /// Counts others between the same two.
+    pub fn join(&mut self, further: &Calls) {
+        self.count += further.count;
+        self.first = self.first.min(further.first);
+        self.last = self.last.max(further.last);
+    }
 }
 
 /// What the spans say about minutes that are over.
@@ -211,15 +223,18 @@ impl Spans {
     }
 }
 
-fn counted<'c>(calls: impl Iterator<Item = &'c Call>, parties: &[Party]) -> Vec<Calls> {
+/// The calls between components, by callee, then caller.
+pub(super) fn counted<'c>(calls: impl Iterator<Item = &'c Call>, parties: &[Party]) -> Vec<Calls> {
     let component = |party: u32| parties.get(usize::try_from(party).ok()?)?.component;
-    let mut counts: BTreeMap<(ComponentId, ComponentId), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(ComponentId, ComponentId), Calls> = BTreeMap::new();
     for call in calls {
         if let (Some(callee), Some(caller)) = (component(call.callee), component(call.caller)) {
-            *counts.entry((callee, caller)).or_insert(0) += 1;
+            let end = Time(call.end.div_euclid(NANOSECONDS));
+            let one = Calls { caller, callee, count: 1, first: end, last: end };
+            counts.entry((callee, caller)).and_modify(|known| known.join(&one)).or_insert(one);
         }
     }
-    counts.into_iter().map(|((callee, caller), count)| Calls { caller, callee, count }).collect()
+    counts.into_values().collect()
 }
 
 /// The number whose digits these bytes are; 0 for none.

@@ -23,7 +23,6 @@ use estate::{ComponentId, Member, Snapshot};
 use value::Time;
 
 use self::aggregate::{BUCKET, MIN_SPANS, Made};
-use self::calls::Work;
 use self::document::{Document, Part};
 use self::spans::{Collector, Gathered, Sink, Span};
 
@@ -32,6 +31,7 @@ use super::counts::{Counts, KindCounts};
 use super::facts::{Origin, Series};
 use super::prometheus::Role;
 use super::reader_context::{Complaints, ReaderContext, warning};
+use super::seen::{is_possible, undeclared};
 
 pub use self::aggregate::{SpanFamily, span_family};
 pub use self::live::{Calls, Minutes, SentSpan, Spans};
@@ -66,7 +66,9 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
     match role {
         Role::Metrics => {
             said.extend(unplaced(file, &gathered));
-            said.extend(unknown_calls(file, &gathered, &work, context.placer.estate));
+            let calls = live::counted(work.calls.iter(), &gathered.parties);
+            said.extend(unknown_calls(file, &calls, context.placer.estate));
+            context.facts.calls.extend(calls);
         }
         // The same gaps in the topology are reported for the incident.
         Role::Baseline => {}
@@ -211,7 +213,15 @@ fn keep(file: &str, made: Vec<Made>, role: Role, context: &mut ReaderContext<'_>
         let labels: BTreeMap<String, String> = made.caller.map(|caller| ("caller".to_owned(), id(caller))).into_iter().collect();
         let origin = Origin { file: file.to_owned(), index };
         let Made { component, metric, points, .. } = made;
-        let kept = Series { origin, component: Some(component), instance: None, metric: metric.to_owned(), modelled, labels, points };
+        let kept = Series {
+            origin,
+            component: Some(component),
+            instance: None,
+            metric: metric.to_owned(),
+            modelled,
+            labels,
+            points: points.into(),
+        };
         match role {
             Role::Metrics => context.facts.series.push(kept),
             Role::Baseline => context.facts.baseline.push(kept),
@@ -242,29 +252,22 @@ fn unplaced(file: &str, gathered: &Gathered) -> Option<Diagnostic> {
     Some(warning(Code::SIGNAL_UNPLACED, what).help("map them in `placement` of topology/sources.yaml, or add the components"))
 }
 
-/// A warning that lists calls that the spans show but the topology lacks: no fault is traced along them.
-fn unknown_calls(file: &str, gathered: &Gathered, work: &Work, estate: &Snapshot) -> Option<Diagnostic> {
-    let mut counts: BTreeMap<ComponentId, BTreeMap<ComponentId, usize>> = BTreeMap::new();
-    for call in &work.calls {
-        if let (Some(caller), Some(callee)) = (component(gathered, call.caller), component(gathered, call.callee)) {
-            *counts.entry(callee).or_default().entry(caller).or_insert(0) += 1;
-        }
-    }
-    let mut found = Vec::new();
-    for (callee, callers) in counts {
-        let mut reached: Vec<ComponentId> = estate.dependents(callee, &[], None).into_iter().map(|reached| reached.component).collect();
-        reached.sort_unstable();
-        // A pod may call on behalf of the service that runs on it.
-        let knows = |caller: ComponentId| {
-            std::iter::once(caller).chain(estate.held(caller)).any(|one| one == callee || reached.binary_search(&one).is_ok())
-        };
-        let name = |component: ComponentId| estate.component(component).id.as_str();
-        let unknown = callers.into_iter().filter(|(caller, _)| !knows(*caller));
-        found.extend(unknown.map(|(caller, count)| (format!("{} -> {}", name(caller), name(callee)), count)));
-    }
-    let names = most(found)?;
-    let what = text!("`{}`: calls seen but not in the topology: {}", file, names);
-    Some(warning(Code::SIGNAL_RELATION, what).help("add `calls` relations: faults are only traced along the topology"))
+/// Warnings that list calls that the spans show but the topology lacks: those that become relations, and those that its model has none for.
+fn unknown_calls(file: &str, calls: &[Calls], estate: &Snapshot) -> Vec<Diagnostic> {
+    let name = |component: ComponentId| estate.component(component).id.as_str();
+    let named = |calls: Vec<Calls>| {
+        most(calls.iter().map(|call| (format!("{} -> {}", name(call.caller), name(call.callee)), call.count)).collect())
+    };
+    let (usable, others): (Vec<Calls>, Vec<Calls>) = undeclared(estate, calls).into_iter().partition(|call| is_possible(estate, call));
+    let used = named(usable).map(|names| {
+        let what = text!("`{}`: calls that only the traces show, used as relations: {}", file, names);
+        warning(Code::SIGNAL_RELATION, what).help(text!("add them as `calls` relations: another incident may have no traces of them"))
+    });
+    let unused = named(others).map(|names| {
+        let what = text!("`{}`: calls seen but not in the topology: {}", file, names);
+        warning(Code::SIGNAL_RELATION, what).help(text!("add relations: faults are only traced along the topology"))
+    });
+    used.into_iter().chain(unused).collect()
 }
 
 /// The most frequent first, as `a (12 spans), b (1 span) and 3 more`; `None` for none.

@@ -1,0 +1,141 @@
+//! Makers of pods and Jobs that are not in the files, made from what they have made.
+//!
+//! Static pods have no maker in the API: the kubelet of a machine makes them from its own files, and the API server shows a mirror of
+//! each. Those of one name are a workload: `kube-apiserver` of `kube-apiserver-cp1` and `kube-apiserver-cp2`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::builder::Builder;
+use super::kubernetes_objects::{Class, Key, Object};
+use super::selectors::selects;
+use super::tree;
+
+/// The kind of the workloads of static pods, which Kubernetes has no word for.
+const STATIC: &str = "StaticPod";
+
+/// Labels with the end of the name of a pod's `ReplicaSet`, and the kind of what made that.
+const HASHES: [(&str, &str); 2] = [("pod-template-hash", "Deployment"), ("rollouts-pod-template-hash", "Rollout.argoproj.io")];
+
+impl Object<'_> {
+    /// Whether it is the workload of a pod.
+    pub(super) fn makes(&self, pod: &Object<'_>) -> bool {
+        if self.made { pod.maker().is_some_and(|key| key == self.key()) } else { selects(self.selector(), pod.pod_labels()) }
+    }
+
+    /// What a static pod runs: its name without that of its machine.
+    fn program(&self) -> Option<&str> {
+        let is_static = self.owner().is_some_and(|(kind, _)| kind == "Node") || self.label("kubernetes.io/config.mirror").is_some();
+        let node = tree::text(&self.value, &["spec", "nodeName"]).filter(|_| is_static)?;
+        let program = self.name.strip_suffix(node.as_str())?.strip_suffix('-')?;
+        Some(program).filter(|program| !program.is_empty())
+    }
+
+    /// The key of the workload or the Job that made a pod, by what the pod says.
+    fn maker(&self) -> Option<Key> {
+        if !self.is(Class::Pod) {
+            return None;
+        }
+        let key = |kind: &str, name: &str| Some((kind.to_owned(), self.namespace.clone(), name.to_owned()));
+        if let Some(program) = self.program() {
+            return key(STATIC, program);
+        }
+        let (kind, name) = self.owner().filter(|_| self.has_builtin_owner())?;
+        match kind.as_str() {
+            "ReplicaSet" => {
+                let made = HASHES.into_iter().find_map(|(label, maker)| {
+                    let base = name.strip_suffix(self.label(label)?.as_str())?.strip_suffix('-')?;
+                    key(maker, base)
+                });
+                made.or_else(|| key(&kind, &name))
+            }
+            "DaemonSet" | "StatefulSet" | "ReplicationController" | "Job" => key(&kind, &name),
+            _ => None,
+        }
+    }
+
+    /// Whether the owner is of Kubernetes itself: others have kinds of the same names.
+    fn has_builtin_owner(&self) -> bool {
+        let owner = tree::list(&self.value, &["metadata", "ownerReferences"]).first();
+        let version = owner.and_then(|owner| tree::text(owner, &["apiVersion"]));
+        version.is_none_or(|version| matches!(version.split_once('/').map_or("", |(group, _)| group), "" | "apps" | "extensions" | "batch"))
+    }
+
+    /// An object that is not in the files, with the template of the pods that it makes.
+    fn absent(&self, class: Class, (kind, namespace, name): Key, spec: &Value) -> Self {
+        let said = |key: &str| tree::at(&self.value, &["metadata", key]);
+        Object {
+            class,
+            value: json!({"metadata": {"name": name, "namespace": said("namespace"), "labels": said("labels")}, "spec": spec}),
+            kind,
+            namespace,
+            name,
+            source: self.source,
+            made: true,
+        }
+    }
+}
+
+/// Adds what made pods and Jobs and is not in the files. Pods for which a Service stands need no other.
+pub(super) fn complete(builder: &mut Builder<'_>, objects: &mut Vec<Object<'_>>) {
+    let makers = makers(objects);
+    let said = makers.iter().filter(|maker| maker.kind != STATIC);
+    said.for_each(|maker| builder.skip(maker.words(), "it is not in the files; made from its pods", maker.source));
+    objects.extend(makers);
+    let known: BTreeSet<Key> = objects.iter().map(Object::key).collect();
+    let mut schedules: BTreeMap<Key, Object<'_>> = BTreeMap::new();
+    for job in objects.iter_mut().filter(|object| object.is(Class::Job)) {
+        let Some(key) = job.cron_job().filter(|key| !known.contains(key)) else { continue };
+        job.class = Class::Run;
+        let spec = json!({"jobTemplate": {"spec": tree::at(&job.value, &["spec"])}});
+        schedules.entry(key.clone()).or_insert_with(|| job.absent(Class::Job, key, &spec));
+    }
+    schedules.values().for_each(|one| builder.skip(one.words(), "it is not in the files; made from its jobs", one.source));
+    objects.extend(schedules.into_values());
+}
+
+/// What made pods and is not in the files.
+fn makers<'s>(objects: &[Object<'s>]) -> Vec<Object<'s>> {
+    let known: BTreeSet<Key> = objects.iter().map(Object::key).collect();
+    let mut selecting: BTreeMap<&str, Vec<&Object<'_>>> = BTreeMap::new();
+    for object in objects.iter().filter(|object| object.is(Class::Service) || object.is(Class::Workload)) {
+        selecting.entry(object.namespace.as_str()).or_default().push(object);
+    }
+    // With the first pod of each; `None` if something that is there stands for one of its pods.
+    let mut first: BTreeMap<Key, Option<&Object<'s>>> = BTreeMap::new();
+    for pod in objects {
+        let Some(key) = pod.maker().filter(|key| !known.contains(key)) else { continue };
+        let owner = pod.owner().map(|(kind, name)| (kind, pod.namespace.clone(), name));
+        if owner.is_some_and(|owner| known.contains(&owner)) && key.0 != STATIC {
+            continue;
+        }
+        let around = selecting.get(pod.namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let stood_for = key.0 != "Job" && key.0 != STATIC && around.iter().any(|one| selects(one.selector(), pod.pod_labels()));
+        let entry = first.entry(key).or_insert(Some(pod));
+        if stood_for {
+            *entry = None;
+        }
+    }
+    let mut made = Vec::new();
+    for (key, pod) in first {
+        let Some(pod) = pod else { continue };
+        let spec = json!({"template": {"metadata": {"labels": pod.pod_labels()}, "spec": tree::at(&pod.value, &["spec"])}});
+        let class = if key.0 == "Job" { Class::Job } else { Class::Workload };
+        let mut maker = pod.absent(class, key, &spec);
+        if let Some(schedule) = scheduled(&maker.name).filter(|_| class == Class::Job) {
+            let owner = json!([{"kind": "CronJob", "name": schedule}]);
+            if let Some(metadata) = maker.value.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.insert("ownerReferences".to_owned(), owner);
+            }
+        }
+        made.push(maker);
+    }
+    made
+}
+
+/// The `CronJob` in the name of a Job that one made: the minutes since 1970 follow it, `backup-29402400`.
+fn scheduled(job: &str) -> Option<&str> {
+    let (name, minutes) = job.rsplit_once('-')?;
+    Some(name).filter(|_| minutes.len() == 8 && minutes.chars().all(|c| c.is_ascii_digit()))
+}

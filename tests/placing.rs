@@ -1,0 +1,138 @@
+//! Placement from outside: what `place` shows, and what a cluster sends over the estate that an import makes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use crate::common::{faultscope, root, shared};
+use diag::{Diagnostic, Sources};
+use estate::{base_model, build};
+use import::{Kind, Source, read, topology_yaml};
+use serde_json::Value;
+use signal::{MappingRules, Resolver};
+
+type Labels = BTreeMap<String, String>;
+
+fn place(labels: &str, more: &[&str]) -> String {
+    let args = [&["place", "--project", "tests/placing/shop", "--labels", labels][..], more].concat();
+    let (code, out, err) = faultscope(&args);
+    assert_eq!(code, 0, "{args:?}\n{out}\n{err}");
+    out
+}
+
+#[test]
+fn a_pod_that_nobody_imported_stands_beside_its_workload() {
+    let by_name = "cart (its pod `cart-7d9c4b6f8c-x2x7k` is not in the topology) · by the name of pod `cart-7d9c4b6f8c-x2x7k`\n";
+    for (labels, expected) in [
+        ("namespace=shop,pod=cart-7d9c4b6f8c-x2x7k", by_name),
+        ("pod=blue-one,deployment=cart", "cart (its pod `blue-one` is not in the topology) · by label `deployment`\n"),
+        ("namespace=shop,pod=cart-0", "cart-0 · by label `pod`\n"),
+        ("namespace=shop,deployment=cart", "cart · by label `deployment`\n"),
+        // That of the messenger is nobody's.
+        ("job=kube-state-metrics,pod=ksm-0,instance=10.0.0.7:80,deployment=cart", "cart · by label `deployment`\n"),
+    ] {
+        assert_eq!(place(labels, &["--lang", "en"]), expected, "{labels}");
+    }
+    let chinese = place("pod=blue-one,deployment=cart", &["--lang", "zh"]);
+    assert!(chinese.contains("它的容器组 `blue-one` 不在拓扑中"), "{chinese}");
+    for (labels, expected) in [("pod=blue-one,deployment=cart", Value::from("blue-one")), ("pod=cart-0", Value::Null)] {
+        let json: Value = serde_json::from_str(&place(labels, &["--format", "json"])).unwrap();
+        assert_eq!(json["signals"][0]["instance"], expected, "{json:#}");
+    }
+}
+
+/// What a cluster says is placed as a diagnosis places it, and not by the labels of the objects.
+#[test]
+fn a_file_of_what_a_cluster_says() {
+    let place = |file: &str| {
+        let file = format!("tests/placing/shop/signals/{file}");
+        let (code, out, err) = faultscope(&["place", &file, "--project", "tests/placing/shop", "--lang", "en"]);
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    let unlisted = "cart (its pod `cart-7d9c4b6f8c-x2x7k` is not in the topology)";
+    let ghost = "? · no component for `statefulset` = `ghost` · a component of that name, an alias, or an entry of `placement` for `statefulset` \
+                 would place it";
+    let expected = [
+        "BackOff → cart-0 · by label `pod`".to_owned(),
+        format!("Unhealthy → {unlisted} · by label `pod`"),
+        // The machine that it was on, which is not that of the pod that is left.
+        "Evicted → w1.example · by label `node`".to_owned(),
+        "NodeNotReady → w2.example · by label `node`".to_owned(),
+        "OOMKilled → cart-0 · by label `pod`".to_owned(),
+        format!("ReplicasUnavailable → {ghost}"),
+    ];
+    assert_eq!(place("events.json").lines().collect::<Vec<_>>(), expected);
+    let expected = [
+        "com.example.deployed → cart · by label `subject`".to_owned(),
+        format!("com.example.config.changed → {unlisted} · by the name of pod `cart-7d9c4b6f8c-x2x7k`"),
+        "BackOff → cart-0 · by label `pod`".to_owned(),
+    ];
+    assert_eq!(place("events.ndjson").lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_machine_by_its_short_name() {
+    assert_eq!(place("node=w1", &["--lang", "en"]), "w1.example · by label `node`\n");
+    assert_eq!(place("node=w1.example", &["--lang", "en"]), "w1.example · by label `node`\n");
+}
+
+fn labels(text: &str) -> Labels {
+    text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The expressions of all alerts of kube-prometheus.
+fn expressions() -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in fs::read_dir(shared("data/alert-rules/kube-prometheus")).unwrap() {
+        let rules: Value = serde_saphyr::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        let groups = rules["spec"]["groups"].as_array().unwrap();
+        for rule in groups.iter().flat_map(|group| group["rules"].as_array().unwrap()) {
+            if let Some(alert) = rule["alert"].as_str() {
+                found.entry(alert.to_owned()).or_default().push(rule["expr"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
+fn alerts_of_kube_prometheus_need_no_configuration() {
+    let folder = root().join("tests/placing/kube-prometheus");
+    let paths = [shared("data/manifests/otel-demo/opentelemetry-demo.kubernetes.yaml"), folder.join("cluster.yaml")];
+    let sources = paths.map(|path| Source { name: path.display().to_string(), text: fs::read_to_string(&path).unwrap() });
+    let imported = read(Kind::Kubernetes, &sources, &base_model()).unwrap();
+    let mut texts = Sources::default();
+    let topology = texts.add("imported.yaml", topology_yaml(Kind::Kubernetes, &imported.declared));
+    let (estate, said) = build(&texts, &[], &[topology]);
+    assert!(!said.iter().any(Diagnostic::is_error), "{said:?}");
+    let rules = MappingRules::default();
+    let resolver = Resolver::new(&rules, &estate);
+    let (expressions, alerts) = (expressions(), fs::read_to_string(folder.join("alerts.txt")).unwrap());
+    let (mut targets, mut seen, mut wrong) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+    for line in alerts.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some((name, target)) = line.strip_prefix("= ").and_then(|line| line.split_once(' ')) {
+            targets.insert(name, labels(target));
+            continue;
+        }
+        let fields: Vec<&str> = line.split(" | ").collect();
+        let [alert, of, metric, expected] = fields.as_slice() else { panic!("{line}") };
+        seen.insert((*alert).to_owned());
+        for (target, expression) in of.split(' ').flat_map(|target| expressions[*alert].iter().map(move |expression| (target, expression)))
+        {
+            let mut all = targets.get(target.trim_end_matches('^')).cloned().unwrap_or_default();
+            for (name, value) in labels(metric) {
+                let name = if target.ends_with('^') && all.contains_key(&name) { format!("exported_{name}") } else { name };
+                all.insert(name, value);
+            }
+            all.extend([("alertname".to_owned(), (*alert).to_owned()), ("prometheus".to_owned(), "monitoring/k8s".to_owned())]);
+            let found = resolver.explain(&all, Some(expression));
+            let id = found.component.map_or("-", |component| estate.component(component).id.as_str());
+            if id != *expected {
+                wrong.push(format!("{alert} {target}: {id}, not {expected}; {found:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(seen, expressions.into_keys().collect::<BTreeSet<_>>(), "each alert has a line");
+}
