@@ -39,7 +39,7 @@ fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomal
     let calling = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
     calling
         .filter_map(|s| {
-            let measured = s.alert(facts).and_then(|alert| alert.measured.clone());
+            let measured = s.alert(facts).and_then(|alert| alert.measured.as_deref().cloned());
             let metric = measured.as_ref().and_then(|measured| measured.metric.as_deref());
             let kind = match (metric.and_then(anomaly::Kind::of), s.kind) {
                 (Some(kind), _) => Some(kind),

@@ -256,7 +256,7 @@ impl Symptom {
 
     /// How much it calls for help, beside an alert that does not say how far it is beyond its threshold: 0 to 1.
     pub fn loudness(&self, facts: &Facts) -> f64 {
-        self.alert(facts).and_then(|alert| alert.measured.as_ref()).map_or(1.0, anomaly::loudness)
+        self.alert(facts).and_then(|alert| alert.measured.as_deref()).map_or(1.0, anomaly::loudness)
     }
 
     /// The alert that it is, if it is one.

@@ -232,7 +232,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
         flaps: interval.flaps,
         trouble: context.placer.trouble(&name, &delivery.annotations, query),
         muted: delivery.muted.clone(),
-        measured: Measured::of(&delivery.annotations),
+        measured: Measured::of(&delivery.annotations).map(Box::new),
         name,
     });
 }

@@ -55,7 +55,7 @@ pub struct Alert {
     /// Who muted it, if the sender says so: a silence, or an inhibiting alert. It is kept and shown, but opens no incident.
     pub muted: Option<Muted>,
     /// How far it is beyond its threshold, if it says so.
-    pub measured: Option<Measured>,
+    pub measured: Option<Box<Measured>>,
 }
 
 impl Alert {

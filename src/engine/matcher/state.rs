@@ -93,7 +93,7 @@ struct SignalState {
     #[serde(default)]
     muted: Option<Muted>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    measured: Option<Measured>,
+    measured: Option<Box<Measured>>,
 }
 
 #[derive(Serialize, Deserialize)]
