@@ -152,6 +152,15 @@ impl Claims<'_> {
                         );
                     }
                 }
+                "beyond" => {
+                    if let (Some(is), Some(limit)) = (number(text(reason, "value")), number(text(reason, "threshold"))) {
+                        let high = reason["high"] == true;
+                        self.claim(
+                            if high { is >= limit } else { is <= limit },
+                            format!("{who}: {is} against a threshold of {limit}, high {high}"),
+                        );
+                    }
+                }
                 "reaches" => {
                     for component in list(reason, "components").iter().filter_map(Value::as_str) {
                         let later = signs.get(component).is_none_or(|signs| signs.iter().any(|began| *began >= since - TOLERANCE));

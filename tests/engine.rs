@@ -259,6 +259,7 @@ fn facts(case: &Case, estate: &Snapshot) -> Facts {
                 flaps: 0,
                 trouble: signal::Trouble::default(),
                 muted: None,
+                measured: None,
             })
             .collect(),
         series: series(&case.series, "metrics.json"),

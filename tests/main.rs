@@ -15,6 +15,7 @@ mod anomaly;
 mod answer;
 mod badinput;
 mod bilingual;
+mod blame;
 mod change;
 mod check;
 mod chinese;

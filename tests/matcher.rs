@@ -269,6 +269,7 @@ fn a_resolution_counts_however_late_it_comes() {
         flaps: 0,
         trouble: signal::Trouble::default(),
         muted: None,
+        measured: None,
     };
     matcher.feed(Fact::Alert(fired.clone()), &mut out);
     // Hours later, and older than anything that is kept.

@@ -111,6 +111,7 @@ fn facts(signals: &Signals, estate: &Snapshot) -> Facts {
                 flaps: 0,
                 trouble: signal::Trouble::default(),
                 muted: None,
+                measured: None,
             })
             .collect(),
         logs: signals

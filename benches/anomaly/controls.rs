@@ -93,6 +93,8 @@ fn copy(from: &Path, to: &Path, change: &impl Fn(&str, Value) -> Value) {
         } else if path.extension().is_some_and(|kind| kind == "json") {
             let value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
             fs::write(to.join(&name), change(&name, value).to_string()).unwrap();
+        } else if path.extension().is_some_and(|kind| kind == "ndjson") {
+            fs::copy(&path, to.join(&name)).unwrap();
         }
     }
 }

@@ -26,15 +26,24 @@ pub fn run() {
         // What stands on it alerts.
         let onset = begun.plus(MINUTE);
         let alerting = estate.dependents(culprit, &[], None).into_iter().take(100);
-        let symptoms: Vec<Symptom> =
-            alerting.map(|reached| Symptom { component: reached.component, onset, end: None, starved: false }).collect();
+        let symptoms: Vec<Symptom> = alerting
+            .map(|reached| Symptom { component: reached.component, onset, end: None, starved: false, kind: None, measured: None })
+            .collect();
         let (mut scoring, mut ranking, mut first) = (Vec::new(), Vec::new(), String::new());
         for _ in 0..REPEATS {
             let started = cpu();
             let found = deviations(&estate, &facts, at, begun);
             scoring.push((cpu() - started) / 1e6);
             let started = cpu();
-            let ranked = rank(&RankInput { estate: &estate, facts: &facts, at, deviations: &found, witnesses: &[], symptoms: &symptoms });
+            let ranked = rank(&RankInput {
+                estate: &estate,
+                facts: &facts,
+                at,
+                deviations: &found,
+                witnesses: &[],
+                symptoms: &symptoms,
+                named: &[],
+            });
             ranking.push((cpu() - started) / 1e6);
             first = format!("{} ({} stray, {} alert)", estate.component(ranked[0].component).id, found.len(), symptoms.len());
         }

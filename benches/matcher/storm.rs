@@ -100,6 +100,7 @@ fn facts(estate: &Snapshot) -> Facts {
             flaps: 0,
             trouble: signal::Trouble::default(),
             muted: None,
+            measured: None,
         }
     });
     let mut facts = Facts {

@@ -201,6 +201,7 @@ impl Workload {
                     flaps: 0,
                     trouble: signal::Trouble::default(),
                     muted: None,
+                    measured: None,
                 };
                 (matcher.prepare(Fact::Alert(alert)), Line { ts: event.ts, value: None })
             }

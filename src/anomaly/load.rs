@@ -17,7 +17,7 @@ const IN_PROPORTION: f64 = 1.25;
 pub(super) fn busier(ask: &RankInput<'_>, suspicion: &Suspicion) -> Option<(Time, f64)> {
     let rose = suspicion.votes.iter().filter_map(|vote| match vote.source {
         SuspicionSource::Deviation(at) => ask.deviations.get(at).filter(|deviation| is_work(ask, deviation) && deviation.high),
-        SuspicionSource::ExternalEvidence(_) => None,
+        SuspicionSource::ExternalEvidence(_) | SuspicionSource::Alert(_) => None,
     });
     rose.filter_map(|work| Some((work.onset, times(work)?))).max_by(|a, b| a.1.total_cmp(&b.1))
 }

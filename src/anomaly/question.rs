@@ -1,10 +1,11 @@
 //! What the ranking is asked: the symptoms, and everything that is known at the instant.
 
 use estate::{ComponentId, Snapshot};
-use signal::Facts;
+use signal::{Facts, Measured};
 use value::Time;
 
 use super::external_evidence::ExternalEvidence;
+use super::kind::Kind;
 use super::score::Deviation;
 
 /// A signal that needs an explanation: an alert, a report, a failed probe.
@@ -16,6 +17,10 @@ pub struct Symptom {
     pub end: Option<Time>,
     /// It tells that work stopped arriving, so its component is the victim of a caller: see [`signal::Trouble`].
     pub starved: bool,
+    /// What kind of trouble it tells of, if its words say so.
+    pub kind: Option<Kind>,
+    /// How far it is beyond its threshold, if it says so.
+    pub measured: Option<Measured>,
 }
 
 /// The input of the ranking.
@@ -28,4 +33,6 @@ pub struct RankInput<'a> {
     pub deviations: &'a [Deviation],
     pub witnesses: &'a [ExternalEvidence],
     pub symptoms: &'a [Symptom],
+    /// Who names whom as what it failed on, though no relation joins them: as good as a call.
+    pub named: &'a [(ComponentId, ComponentId)],
 }

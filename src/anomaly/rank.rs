@@ -15,8 +15,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::ComponentId;
-use value::{Duration, HOUR, Time};
+use value::Time;
 
+use super::changes::{Fitting, change_before};
+use super::confidence::{Grounds, SHARPNESS, WEIGHTS};
 use super::external_evidence::OUTSIDE;
 use super::load::{busier, is_mere_load};
 use super::question::RankInput;
@@ -40,17 +42,6 @@ const SILENT: f64 = 0.1;
 /// A unit that was changed in the hour before its onset is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
 /// "Site Reliability Engineering", 2016, chapter 1), and most changes break nothing.
 const CHANGED: f64 = 1.5;
-pub const CHANGE_WINDOW: Duration = HOUR;
-
-/// Scores become probabilities as `score³ / (Σ score³ + 0.06³)`: temperature scaling (Guo et al., "On Calibration of Modern Neural
-/// Networks", ICML 2017) plus an unknown root cause that is not a candidate. The two numbers are the maximum-likelihood estimates for the
-/// roots of 50 labeled incidents of two systems; each system alone gives nearly the same (3.6 and 3.2, see docs/anomaly.md).
-const SHARPNESS: i32 = 3;
-const SOMETHING_ELSE: f64 = 0.06;
-
-/// The maximum confidence. The recordings do not justify more: all ten answers above 90 % were right, which proves no more than 72 %
-/// (Wilson interval, 95 %).
-pub const MOST_SURE: f64 = 0.95;
 
 /// Maximum number of suspects: many unlikely ones together must not reduce the confidence of a likely one.
 const MAX_RANKED: usize = 20;
@@ -73,8 +64,10 @@ pub struct Ranked {
     pub component: ComponentId,
     /// Above 0, at most 1; comparable within one answer only.
     pub score: f64,
-    /// 0 to 1: the probability that this is the root cause, given that there is one; see `SHARPNESS`.
+    /// 0 to 1: the probability that this is the root cause.
     pub confidence: f64,
+    /// What the confidence of the first suspect of this ranking rests on.
+    pub grounds: Grounds,
     /// As text.
     pub reasons: Reasons,
     /// Components with anomalies or symptoms that its fault reaches, including itself; ascending.
@@ -89,9 +82,14 @@ pub struct Ranked {
     pub end: Option<Time>,
     /// Whether any anomaly, not alerts alone, counts against it.
     pub deviates: bool,
+    /// Whether an alert of its own stands far beyond its threshold.
+    pub loud: bool,
+    /// Whether its anomalies would be named if nothing alerted.
+    pub convincing: bool,
 }
 
-/// What several alerting units that nothing else explains stand on is as suspect as one of them, if most of what uses it is in trouble.
+/// What several units that alert or deviate, and that nothing else explains, stand on is as suspect as one of them, if most of what uses
+/// it is in trouble. If they only alert, this much.
 const STOOD_ON: f64 = 0.3;
 
 /// A candidate while it is judged.
@@ -100,14 +98,18 @@ pub(super) struct Suspect {
     /// Hops from the nearest symptom; `u32::MAX` for candidates that are not on the path of a symptom.
     pub distance: u32,
     pub score: f64,
+    /// The share of all suspicion that its fault explains.
+    pub reach: f64,
     /// Suspicious units that its fault explains, without itself; ascending.
     pub explained: Vec<ComponentId>,
     /// Suspicious units that it calls.
     pub called: Vec<ComponentId>,
+    /// Units that it explains because they name it, without a relation.
+    pub named_by: Vec<ComponentId>,
     /// The dependency that takes over the largest share, with that share.
     pub cause: Option<(ComponentId, f64)>,
-    /// The last change of it before its onset, as a position in `facts.changes`.
-    pub change: Option<usize>,
+    /// The change of it before its onset that fits best.
+    pub change: Option<Fitting>,
 }
 
 /// How the topology connects the suspicious units.
@@ -126,7 +128,7 @@ struct Walks {
 pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let straying = ask.deviations.iter().filter(|d| d.score >= FAINT).filter_map(|d| d.component);
     let troubled = straying.chain(ask.symptoms.iter().map(|symptom| symptom.component)).collect();
-    let units = Units::new(ask.estate, &troubled);
+    let units = Units::new(ask.estate, &troubled, ask.named);
     let has_samples = |points: &[(Time, f64)]| points.iter().any(|(_, value)| value.is_finite());
     let measured: BTreeSet<ComponentId> = ask
         .facts
@@ -137,44 +139,53 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
         .collect();
     let reach = |unit: ComponentId| units.dependents(unit).into_keys().collect::<Vec<ComponentId>>();
     let suspicions = suspicions(ask, &units, &measured, &reach);
-    let seeds: BTreeSet<ComponentId> = if ask.symptoms.is_empty() {
-        convincing(ask, &suspicions, &units)
-    } else {
-        ask.symptoms.iter().map(|symptom| units.of(symptom.component)).collect()
-    };
+    let convincing = convincing(ask, &suspicions, &units);
+    let seeds: BTreeSet<ComponentId> =
+        if ask.symptoms.is_empty() { convincing.clone() } else { ask.symptoms.iter().map(|symptom| units.of(symptom.component)).collect() };
     let walks = walks(&suspicions, &units);
     let candidates = candidates(&seeds, &suspicions, &units);
     let mut suspects = suspects(ask, &measured, &suspicions, &units, &walks, &candidates);
     let begin = |suspect: &Suspect| suspicions.get(&suspect.unit).map(|suspicion| suspicion.begin);
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.distance, begin(a), a.unit).cmp(&(b.distance, begin(b), b.unit))));
     suspects.truncate(MAX_RANKED);
-    let sum = beside(&suspects, &suspicions).powi(SHARPNESS) + suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
+    let grounds = grounds(&suspects, &suspicions);
+    let (surest, most) = (grounds.confidence(&WEIGHTS), suspects.first().map_or(1.0, |first| first.score));
     let ranked = |suspect: &Suspect| {
         let suspicion = suspicions.get(&suspect.unit);
         Ranked {
             component: suspect.unit,
             score: suspect.score,
-            confidence: (suspect.score.powi(SHARPNESS) / sum).min(MOST_SURE),
+            confidence: surest * (suspect.score / most).powi(SHARPNESS),
+            grounds,
             reasons: reasons::of(ask, &suspicions, &suspects, suspect),
             explains: explains(ask.deviations, &suspicions, suspect),
             deviations: suspicion.map(|suspicion| suspicion.deviations.clone()).unwrap_or_default(),
             leading: suspicion.and_then(|suspicion| suspicion.votes.first()).map(|vote| vote.source),
             members: units.members(suspect.unit).collect(),
             end: suspicion.and_then(|suspicion| suspicion.end),
-            deviates: suspicion.is_some_and(|suspicion| !suspicion.votes.is_empty()),
+            deviates: suspicion.is_some_and(Suspicion::deviates),
+            loud: suspicion.is_some_and(Suspicion::is_loud),
+            convincing: convincing.contains(&suspect.unit) || suspicion.is_some_and(Suspicion::is_sure),
         }
     };
     suspects.iter().map(ranked).collect()
 }
 
-/// The score of a root cause that is not among the candidates: as likely as the best candidate, as far as only alerts are evidence for it.
-fn beside(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) -> f64 {
-    let Some(best) = suspects.first() else { return SOMETHING_ELSE };
+/// What the confidence of the first of these rests on.
+fn grounds(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) -> Grounds {
+    let Some(best) = suspects.first() else { return Grounds::default() };
+    let sum = suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
+    let mine = suspicions.get(&best.unit);
     // External models are not verified: alone they are not enough evidence.
-    let ours = |suspicion: &&Suspicion| suspicion.votes.iter().any(|vote| vote.family != OUTSIDE);
-    let seen = |suspicion: &Suspicion| (suspicion.evidence / suspicion.own().max(f64::MIN_POSITIVE)).min(1.0);
-    let seen = suspicions.get(&best.unit).filter(ours).map_or(0.0, seen);
-    (best.score * (1.0 - seen)).max(SOMETHING_ELSE)
+    let ours = |suspicion: &Suspicion| {
+        suspicion.votes.iter().any(|vote| vote.family != OUTSIDE && !matches!(vote.source, SuspicionSource::Alert(_)))
+    };
+    Grounds {
+        share: best.score.powi(SHARPNESS) / sum,
+        evidence: mine.map_or(0.0, |mine| mine.evidence),
+        reach: best.reach.min(1.0),
+        deviates: mine.is_some_and(|mine| ours(mine) || mine.is_loud()),
+    }
 }
 
 /// Units with strong, sustained, corroborated and ongoing anomalies that unrelated units do not share.
@@ -282,13 +293,16 @@ fn suspects(
         let mut explained: Vec<ComponentId> = walks.above.get(&unit).unwrap_or(&none).iter().copied().filter(follows).collect();
         if mine.is_none() {
             // A silent unit only explains units that no other unit in trouble explains, and what those explain.
+            let roots = roots_above(&explained, suspicions, walks);
             let quiet = |other: &ComponentId| suspicions.get(other).is_some_and(|suspicion| suspicion.evidence <= 0.0);
-            let roots: BTreeSet<ComponentId> =
-                explained.iter().copied().filter(|other| quiet(other) && !walks.below.contains_key(other)).collect();
+            let all_quiet = roots.iter().all(quiet);
             let of_root = |other: &ComponentId| walks.below.get(other).is_some_and(|below| below.iter().any(|unit| roots.contains(unit)));
-            explained.retain(|other| quiet(other) && (roots.contains(other) || of_root(other)));
+            explained.retain(|other| roots.contains(other) || (of_root(other) && (!all_quiet || quiet(other))));
             if roots.len() > 1 {
-                own = own.max(STOOD_ON * coverage(unit, &roots, suspicions, units, walks));
+                let mut evidence: Vec<f64> = roots.iter().filter_map(|root| suspicions.get(root)).map(|root| root.evidence).collect();
+                evidence.sort_by(|a, b| b.total_cmp(a));
+                let as_one = evidence.get(1).copied().unwrap_or(0.0).max(STOOD_ON);
+                own = own.max(as_one * coverage(unit, &roots, suspicions, units, walks));
             }
         }
         // What fails because of it no longer calls others, which starve.
@@ -311,13 +325,28 @@ fn suspects(
         // For a silent unit: the onset of what it would explain.
         let begin =
             mine.map(|mine| mine.begin).or_else(|| explained.iter().filter_map(|other| suspicions.get(other)).map(|t| t.begin).min());
-        let change = begin.and_then(|begin| change_before(ask, units, unit, begin));
+        let change = begin.and_then(|begin| change_before(ask, units, unit, mine, begin));
         let score = if change.is_some() { (score * CHANGED).min(1.0) } else { score };
         // Rounded, so that the order of summation does not decide ties.
         let score = (score * 1e9).round() / 1e9;
-        (score > 0.0).then_some(Suspect { unit, distance, score, explained, called, cause, change })
+        let named_by = units.named_by(unit).filter(|other| explained.contains(other)).collect();
+        (score > 0.0).then_some(Suspect { unit, distance, score, reach, explained, called, named_by, cause, change })
     };
     candidates.iter().filter_map(judge).collect()
+}
+
+/// Of the units that a silent one reaches, those that nothing else explains: they only alert, or they deviate beyond doubt and began
+/// together, as if by one thing that they stand on and that nobody measures.
+fn roots_above(reached: &[ComponentId], suspicions: &BTreeMap<ComponentId, Suspicion>, walks: &Walks) -> BTreeSet<ComponentId> {
+    let alone = reached.iter().filter(|unit| !walks.below.contains_key(*unit)).filter_map(|unit| Some((*unit, suspicions.get(unit)?)));
+    let (quiet, deviating): (Vec<(ComponentId, &Suspicion)>, Vec<_>) = alone.partition(|(_, suspicion)| suspicion.evidence <= 0.0);
+    let sure: Vec<(ComponentId, &Suspicion)> = deviating.into_iter().filter(|(_, suspicion)| suspicion.is_sure()).collect();
+    let first = sure.iter().map(|(_, suspicion)| *suspicion).min_by_key(|suspicion| (suspicion.begin, suspicion.step));
+    let together = |suspicion: &Suspicion| first.is_some_and(|first| suspicion.begins_with(suspicion.begin, first));
+    let sure: Vec<ComponentId> = sure.iter().filter(|one| together(one.1)).map(|(unit, _)| *unit).collect();
+    // One alone is the root itself.
+    let sure = if sure.len() > 1 { sure } else { Vec::new() };
+    quiet.into_iter().map(|(unit, _)| unit).chain(sure).collect()
 }
 
 /// The share of what stands directly on a unit (for starved roots: of what it calls) that is in trouble, or passes trouble on.
@@ -342,14 +371,6 @@ fn coverage(
     }
 }
 
-/// The last change of a unit in the hour before its onset.
-fn change_before(ask: &RankInput<'_>, units: &Units<'_>, unit: ComponentId, begin: Time) -> Option<usize> {
-    let of = |component: ComponentId| ask.facts.changes_of.get(&component).into_iter().flatten().copied();
-    let time = |at: &usize| ask.facts.changes.get(*at).map(|change| change.time);
-    let recent = |at: &usize| time(at).is_some_and(|time| time <= begin && begin.since(time) <= CHANGE_WINDOW);
-    units.members(unit).flat_map(of).filter(recent).max_by_key(|at| (time(at), *at))
-}
-
 /// The dependency that takes over the largest share, of those that began no later.
 fn cause(
     mine: Option<&Suspicion>,
@@ -361,7 +382,10 @@ fn cause(
         let other = suspicions.get(unit)?;
         let from = other.deviates_from.unwrap_or(other.begin);
         let precedes = mine.is_none_or(|mine| other.begins_with(from, mine) && other.lasts_until(mine));
-        let strength = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
+        let alike = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
+        // What a component depends on, deviates beyond doubt and began earlier: height does not put the effect above it.
+        let leads = mine.is_some_and(|mine| other.leads(mine));
+        let strength = if leads { alike.max(own) } else { alike };
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };
     // Ties: the first one; `max_by` would take the last.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use signal::Change;
 use value::{Duration, Time, format_number};
 
-use super::question::RankInput;
+use super::question::{RankInput, Symptom};
 use super::rank::Suspect;
 use super::score::{Deviation, Reference};
 use super::suspicion::{Suspicion, SuspicionSource, Vote};
@@ -23,6 +23,9 @@ const WORTH_A_WORD: f64 = 0.1;
 
 /// From this share of the blame on, the suspect may be a symptom of its dependency.
 const TAKES_OVER: f64 = 0.5;
+
+/// At most this many words that a change shares with what is new are told.
+const MAX_SHARED: usize = 4;
 
 /// The share of unrelated components with the same anomaly from which on it is mentioned.
 const CROWDED: f64 = 0.25;
@@ -53,12 +56,18 @@ pub enum Reason {
     Log { kind: LogKind, error: bool, template: String, word: Option<String>, lines: usize, before: usize, ratio: Option<f64>, onset: Time },
     /// A model of the user's own says so.
     Score { source: String, metric: Option<String>, p: f64, at: Time },
+    /// Nothing is measured on it any more, nor on its instances, while the same metrics of others go on; `since`: the last sample.
+    Silent { component: String, since: Time },
+    /// An alert says how far it is beyond its threshold.
+    Beyond { component: String, metric: Option<String>, value: String, threshold: String, high: bool },
     /// It has symptoms of its own: alerts, reports, failed probes, error lines or events.
     Alerting { components: Vec<String> },
-    /// It was changed shortly before; `before` in milliseconds.
-    Changed { before: Duration, change: String, at: Time },
+    /// It was changed shortly before; `before` in milliseconds. `shared`: words of the change that what is new has too.
+    Changed { before: Duration, change: String, shared: Vec<String>, at: Time },
     /// What fails at about the same time or later is within reach of its fault; the path to the first of them.
     Reaches { components: Vec<String>, path: Vec<String> },
+    /// Another one names it in its error lines or by a metric, though the topology has no relation between them.
+    Named { by: String, component: String },
     /// These get no work any more, because it, or what it takes down, no longer calls them.
     Starves { components: Vec<String> },
     /// Its dependencies show weaker symptoms, as if it starved or flooded them.
@@ -136,13 +145,18 @@ impl ReasonWriter<'_, '_> {
         if let Some(mine) = self.mine.filter(|mine| !mine.symptoms.is_empty()) {
             reasons.push(Reason::Alerting { components: self.ids(mine.symptoms.iter().copied()) });
         }
-        if let Some(change) = self.suspect.change.and_then(|at| self.ask.facts.changes.get(at)) {
-            reasons.push(self.change(change));
+        if let Some(fitting) = &self.suspect.change
+            && let Some(change) = self.ask.facts.changes.get(fitting.change)
+        {
+            reasons.push(self.change(change, &fitting.shared));
         }
         let is_starved = |unit: &ComponentId| self.suspicions.get(unit).is_some_and(|suspicion| suspicion.starved);
         let (starved, failing): (Vec<ComponentId>, Vec<ComponentId>) = self.suspect.explained.iter().copied().partition(is_starved);
         if let Some(first) = failing.first() {
             reasons.push(Reason::Reaches { components: self.ids(failing.iter().copied()), path: self.path(*first) });
+        }
+        for by in &self.suspect.named_by {
+            reasons.push(Reason::Named { by: self.id(*by), component: self.id(self.suspect.unit) });
         }
         if !starved.is_empty() {
             reasons.push(Reason::Starves { components: self.ids(starved.into_iter()) });
@@ -226,7 +240,7 @@ impl ReasonWriter<'_, '_> {
     fn deviation(&self, vote: &Vote) -> Option<&Deviation> {
         match vote.source {
             SuspicionSource::Deviation(at) => self.ask.deviations.get(at),
-            SuspicionSource::ExternalEvidence(_) => None,
+            SuspicionSource::ExternalEvidence(_) | SuspicionSource::Alert(_) => None,
         }
     }
 
@@ -234,14 +248,27 @@ impl ReasonWriter<'_, '_> {
         match vote.source {
             SuspicionSource::Deviation(at) => Some(metric(self.ask, self.ask.deviations.get(at)?)),
             SuspicionSource::ExternalEvidence(at) => Some(self.ask.witnesses.get(at)?.reason.clone()),
+            SuspicionSource::Alert(at) => self.beyond(self.ask.symptoms.get(at)?),
         }
     }
 
-    fn change(&self, change: &Change) -> Reason {
+    fn beyond(&self, symptom: &Symptom) -> Option<Reason> {
+        let measured = symptom.measured.as_ref()?;
+        Some(Reason::Beyond {
+            component: self.id(symptom.component),
+            metric: measured.metric.clone(),
+            value: format_number(measured.value),
+            threshold: format_number(measured.threshold),
+            high: measured.value > measured.threshold,
+        })
+    }
+
+    fn change(&self, change: &Change, shared: &[String]) -> Reason {
         let onset = self.mine.map_or(change.time, |mine| mine.begin);
         Reason::Changed {
             before: onset.since(change.time).max(0),
-            change: change.text.lines().last().unwrap_or_default().to_owned(),
+            change: self.ask.facts.told_in_short(change),
+            shared: shared.iter().take(MAX_SHARED).cloned().collect(),
             at: change.time,
         }
     }

@@ -20,17 +20,17 @@ const DECILES_TO_SIGMA: f64 = 2.563;
 
 /// The minimum spread as a share of the median: any two days differ by a twentieth. It also makes the scores of different metrics
 /// comparable, because no score exceeds the change in twentieths.
-const RELATIVE_FLOOR: f64 = 0.05;
+pub(super) const RELATIVE_FLOOR: f64 = 0.05;
 
 /// A metric that stays at 100 (or 1) and never exceeds it is a share of a whole, and only the missing part matters: the floor is 0.2 %
 /// of the whole, so that one lost percent, which breaks an ordinary objective of 99 %, scores 5.
-const WHOLE_FLOOR: f64 = 0.002;
+pub(super) const WHOLE_FLOOR: f64 = 0.002;
 const WHOLES: [f64; 2] = [1.0, 100.0];
 /// A median of at least 98 % counts as usually whole.
 const NEARLY_WHOLE: f64 = 0.98;
 
 /// A metric that is usually zero has no scale of its own: this is its maximum score, between a sure deviation and the cap.
-const FROM_NOTHING: f64 = 12.0;
+pub(super) const FROM_NOTHING: f64 = 12.0;
 
 /// Small references underestimate their spread: the standard error of a MAD is 1.17σ/√n, that of a median 1.25σ/√n (asymptotic
 /// efficiencies 37 % and 64 %; Rousseeuw and Croux, JASA 88, 1993). The spread is widened by about both.
@@ -122,7 +122,7 @@ pub(super) fn is_whole(median: f64) -> bool {
     whole_of(median).is_some()
 }
 
-fn whole_of(median: f64) -> Option<f64> {
+pub(super) fn whole_of(median: f64) -> Option<f64> {
     WHOLES.into_iter().find(|whole| (NEARLY_WHOLE * whole..=*whole).contains(&median))
 }
 

@@ -7,7 +7,7 @@ use signal::{Facts, Series, is_counter, rates, span_family};
 use value::{DAY, Duration, HOUR, Time};
 
 use super::change_point::change_point;
-use super::reference::{MIN_REFERENCE, Scatter, Usual, median, usual_of_peers};
+use super::reference::{MIN_REFERENCE, Scatter, Usual, count, median, usual_of_peers};
 use super::sampling::{goes_on, step};
 use super::tail::t_tail;
 
@@ -25,6 +25,12 @@ const DOUBTFUL: f64 = 2.0 * STRAY;
 /// subtracted, not all, because the recording may begin after the fault.
 const STANDING: f64 = 0.5;
 
+/// The same for a baseline of another period: that it is other than then says little about now.
+const STANDING_APART: f64 = 0.9;
+
+/// A baseline that ended longer ago is of another period.
+const ADJACENT: Duration = DAY;
+
 /// Two samples have a median; their scatter is taken from the same metric elsewhere.
 const SHORT_REFERENCE: usize = 2;
 
@@ -32,6 +38,11 @@ const SHORT_REFERENCE: usize = 2;
 /// is known to a tenth of its spread.
 const MIN_ELSEWHERE: usize = 3;
 const MAX_ELSEWHERE: usize = 256;
+
+/// An earlier excursion is as high as another from this share of it on.
+const AS_HIGH: f64 = 0.7;
+/// So many earlier excursions of its own make the next one as likely as not.
+const HABIT: f64 = 2.0;
 
 /// The minimum number of days in a baseline for a daily rhythm: of three days, two outvote an exception.
 const MIN_DAYS: i64 = 3;
@@ -90,6 +101,37 @@ pub struct Deviation {
     pub reference: usize,
     /// Whether the series is a counter, so that `value`, `usual` and `spread` are per second.
     pub rate: bool,
+    /// How usual such an excursion is, 0 to 1: whether the series, and the same metric on other components, had as high ones before.
+    pub habitual: f64,
+}
+
+/// The highest excursions that the series of one metric had before, one a series; none is 0.
+#[derive(Default)]
+struct Habit {
+    highest: Vec<f64>,
+}
+
+impl Habit {
+    fn add(&mut self, earlier: &[f64]) {
+        self.highest.push(earlier.iter().copied().fold(0.0, f64::max));
+    }
+
+    /// The share of the series that had an excursion as high.
+    fn share(&self, score: f64) -> f64 {
+        if self.highest.len() < MIN_ELSEWHERE {
+            return 0.0;
+        }
+        let high = self.highest.iter().filter(|highest| **highest >= score * AS_HIGH).count();
+        count(high) / count(self.highest.len())
+    }
+}
+
+/// The result of one series.
+#[derive(Default)]
+struct Judged {
+    deviation: Option<Deviation>,
+    /// By side: the scores of its excursions before the judged samples.
+    earlier: Vec<(bool, Vec<f64>)>,
 }
 
 /// Which samples are judged, and which are the reference.
@@ -109,8 +151,19 @@ struct ScoreWindow {
 pub fn deviations(estate: &Snapshot, facts: &Facts, at: Time, since: Time) -> Vec<Deviation> {
     let frame = ScoreWindow { at, since: (since > Time::MIN).then_some(since), first_symptom: first_symptom(facts, at) };
     let elsewhere = Elsewhere::of(facts, &frame);
-    let judged = facts.series.iter().enumerate().filter_map(|(at, series)| judge(estate, facts, &frame, &elsewhere, at, series));
-    let mut found: Vec<Deviation> = judged.collect();
+    let mut habits: BTreeMap<(&str, bool), Habit> = BTreeMap::new();
+    let mut found: Vec<Deviation> = Vec::new();
+    for (at, series) in facts.series.iter().enumerate() {
+        let judged = judge(estate, facts, &frame, &elsewhere, at, series);
+        for (high, earlier) in judged.earlier {
+            habits.entry((series.metric.as_str(), high)).or_default().add(&earlier);
+        }
+        found.extend(judged.deviation);
+    }
+    for deviation in &mut found {
+        let habit = facts.series.get(deviation.series).and_then(|series| habits.get(&(series.metric.as_str(), deviation.high)));
+        deviation.habitual = 1.0 - (1.0 - deviation.habitual) * (1.0 - habit.map_or(0.0, |habit| habit.share(deviation.score)));
+    }
     // Positions follow component, metric and labels.
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.series.cmp(&b.series)));
     found
@@ -201,14 +254,7 @@ impl<'f> Elsewhere<'f> {
     }
 }
 
-fn judge(
-    estate: &Snapshot,
-    facts: &Facts,
-    frame: &ScoreWindow,
-    elsewhere: &Elsewhere<'_>,
-    position: usize,
-    series: &Series,
-) -> Option<Deviation> {
+fn judge(estate: &Snapshot, facts: &Facts, frame: &ScoreWindow, elsewhere: &Elsewhere<'_>, position: usize, series: &Series) -> Judged {
     let mut prepared = prepare(facts, frame, series);
     let scatter = elsewhere.scatter.get(series.metric.as_str()).copied();
     let known = split(&prepared, frame, if scatter.is_some() { SHORT_REFERENCE } else { MIN_REFERENCE });
@@ -223,7 +269,8 @@ fn judge(
             prepared.points.retain(|(_, value)| *value > 0.0);
             prepared.points.iter_mut().for_each(|(_, value)| *value = value.ln());
             let since = frame.since.map_or(0, |since| prepared.points.partition_point(|(time, _)| *time < since));
-            (elsewhere.peers(series)?, Split { against: Reference::Peers, reference: Vec::new(), tested_from: since, before: Vec::new() })
+            let Some(usual) = elsewhere.peers(series) else { return Judged::default() };
+            (usual, Split { against: Reference::Peers, reference: Vec::new(), tested_from: since, before: Vec::new(), apart: false })
         }
     };
     let sides: &[(bool, f64)] = match direction(estate, series) {
@@ -232,8 +279,20 @@ fn judge(
         Direction::Both => &[(true, 1.0), (false, -1.0)],
     };
     let mut worst: Option<Deviation> = None;
+    let mut earlier: Vec<(bool, Vec<f64>)> = Vec::new();
     for (high, side) in sides {
-        for run in runs(&prepared.points, &usual, *side) {
+        let mut before: Vec<f64> = Vec::new();
+        let all = |points: &[(Time, f64)], run: &[usize]| {
+            height(run.iter().filter_map(|at| points.get(*at)).map(|(_, value)| usual.score(*value, *side)), split.against)
+        };
+        if split.against != Reference::Peers {
+            before.extend(runs(&prepared.baseline, &usual, *side).iter().filter_map(|run| all(&prepared.baseline, run)));
+        }
+        let found = runs(&prepared.points, &usual, *side);
+        // Not the one that goes on: a fault begins before its alert.
+        let over = |run: &&Vec<usize>| run.last().is_some_and(|last| last + 1 < split.tested_from);
+        before.extend(found.iter().filter(over).filter_map(|run| all(&prepared.points, run)));
+        for run in found {
             let Some((score, value)) = weigh(&run, &prepared.points, &usual, *side, &split) else { continue };
             let time = |position: Option<&usize>| Some(prepared.points.get(*position?)?.0);
             let (Some(onset), Some(end)) = (time(run.first()), time(run.last())) else { continue };
@@ -256,11 +315,17 @@ fn judge(
                     samples: run.len(),
                     reference: usual.samples,
                     rate: prepared.rate,
+                    habitual: 0.0,
                 });
             }
         }
+        if let Some(worst) = worst.as_mut().filter(|worst| worst.high == *high) {
+            let as_high = count(before.iter().filter(|one| **one >= worst.score * AS_HIGH).count());
+            worst.habitual = as_high / (as_high + HABIT);
+        }
+        earlier.push((*high, before));
     }
-    worst
+    Judged { deviation: worst, earlier }
 }
 
 /// Series are sorted by these three, see [`Facts::index`].
@@ -282,6 +347,8 @@ struct Split {
     tested_from: usize,
     /// For a series with a baseline: values before the incident that are not in the reference.
     before: Vec<f64>,
+    /// Whether the baseline is of another period: what differs from it may have changed at any time since.
+    apart: bool,
 }
 
 /// An alert may come long after the fault, and the samples in between are not a reference. If the level of the second half differs from
@@ -330,7 +397,8 @@ fn split(prepared: &Prepared, frame: &ScoreWindow, least: usize) -> Option<Split
             Some(hours) => (Reference::SameHours, hours),
             None => (Reference::Baseline, whole),
         };
-        return Some(Split { against, reference, tested_from, before: values(points, begun.map_or(0, until)) });
+        let apart = baseline.last().zip(points.first()).is_some_and(|((last, _), (first, _))| first.since(*last) > ADJACENT);
+        return Some(Split { against, reference, tested_from, before: values(points, begun.map_or(0, until)), apart });
     }
     let known: Vec<usize> = [frame.since, frame.first_symptom].into_iter().flatten().map(until).collect();
     // The first half is used only if the beginning is unknown.
@@ -340,7 +408,7 @@ fn split(prepared: &Prepared, frame: &ScoreWindow, least: usize) -> Option<Split
     if frame.first_symptom.is_some() {
         reference.truncate(calm_until(&reference));
     }
-    Some(Split { against: Reference::Before, reference, tested_from: cut, before: Vec::new() })
+    Some(Split { against: Reference::Before, reference, tested_from: cut, before: Vec::new(), apart: false })
 }
 
 /// Anomalous runs on one side, each the positions of its anomalous samples. A run may begin before the judged samples: a fault begins
@@ -363,18 +431,26 @@ fn runs(points: &[(Time, f64)], usual: &Usual, side: f64) -> Vec<Vec<usize>> {
     runs.into_iter().map(|(_, run)| run).collect()
 }
 
+/// The score of a run from those of its samples: of the second most extreme one.
+fn height(scores: impl Iterator<Item = f64>, against: Reference) -> Option<f64> {
+    let mut scores: Vec<f64> = scores.collect();
+    scores.sort_by(|a, b| b.total_cmp(a));
+    let cap = if against == Reference::Peers { DOUBTFUL } else { CAP };
+    match scores.as_slice() {
+        [] => None,
+        [single] => Some((single / 2.0).min(DOUBTFUL)),
+        [_, second, ..] => Some(second.min(cap)),
+    }
+}
+
 /// Score and most extreme value of a run; `None` if nothing of it is judged.
 fn weigh(run: &[usize], points: &[(Time, f64)], usual: &Usual, side: f64, split: &Split) -> Option<(f64, f64)> {
     let judged = run.iter().filter(|at| **at >= split.tested_from).filter_map(|at| points.get(*at));
     let mut straying: Vec<f64> = judged.map(|(_, value)| *value).collect();
     straying.sort_by(|a, b| usual.score(*b, side).total_cmp(&usual.score(*a, side)));
-    let cap = if split.against == Reference::Peers { DOUBTFUL } else { CAP };
-    let score = match straying.as_slice() {
-        [] => return None,
-        [single] => (usual.score(*single, side) / 2.0).min(DOUBTFUL),
-        [_, second, ..] => usual.score(*second, side).min(cap),
-    };
+    let score = height(straying.iter().map(|value| usual.score(*value, side)), split.against)?;
     let standing = split.before.iter().map(|value| usual.score(*value, side)).min_by(|a, b| a.abs().total_cmp(&b.abs()));
     let standing = standing.unwrap_or(0.0).clamp(0.0, score);
-    Some((score - STANDING * standing, *straying.first()?))
+    let share = if split.apart { STANDING_APART } else { STANDING };
+    Some((score - share * standing, *straying.first()?))
 }

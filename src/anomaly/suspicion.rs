@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, Direction};
+use signal::Measured;
 use value::{Duration, MINUTE, Time};
 
 use super::external_evidence::ExternalEvidence;
+use super::kind::Kind;
 use super::load::is_work;
 use super::metric_group::{family, move_together};
 use super::question::{RankInput, Symptom};
-use super::reference::is_whole;
+use super::reasons::Reason;
+use super::reference::{FROM_NOTHING, RELATIVE_FLOOR, WHOLE_FLOOR, is_whole, whole_of};
 use super::sampling::step;
-use super::score::{CAP, Deviation, calm, direction};
+use super::score::{CAP, Deviation, Reference, calm, direction};
+use super::silence::SILENCE;
 use super::workloads::Units;
 
 /// A smaller deviation is ignored: a single sample just over the cut.
@@ -26,6 +30,9 @@ pub(super) const TELLS_MOST: f64 = CAP / (CAP + HALF_STRENGTH);
 /// A falling metric counts half, unless the model declares falling as bad: faults mostly make metrics grow (latency, errors, queues,
 /// load). What falls is mostly throughput, and that falls with every fault upstream or downstream.
 const FALLING: f64 = 0.5;
+
+/// The family of the lines of a component's log.
+pub const LOG: &str = "log";
 
 /// One vote per metric family, the strongest three, each worth half of the one before: different kinds of anomalies confirm each other,
 /// but the mere number of exported metrics does not.
@@ -51,6 +58,25 @@ const STILL: i64 = 5;
 /// With more suspicious units than this, only the strongest are considered: all others are at most effects.
 const MAX_TROUBLED: usize = 200;
 
+/// What is left of a vote about one kind of trouble if all symptoms in its reach are of another: slow work is given up and becomes an
+/// error, but most slowness stays slowness.
+const OTHER_KIND: f64 = 0.4;
+
+/// What is left of an alert if the series that it is about has not changed.
+const QUIET: f64 = 0.2;
+
+/// With so many samples before an alert, the series that it is about has a history.
+const HISTORY: usize = 8;
+
+/// A deviation beyond doubt has so many samples, this score, and hardly ever happens otherwise.
+const SURE_SAMPLES: usize = 5;
+const SURE_SCORE: f64 = 12.0;
+const UNUSUAL: f64 = 0.2;
+
+/// One that bears out an alert of the same component needs less.
+const FIRM_SAMPLES: usize = 3;
+const FIRM_SCORE: f64 = 6.0;
+
 /// Only this many of the worst series of a unit are considered: the votes are among them.
 const MAX_SERIES: usize = 24;
 
@@ -65,6 +91,8 @@ const MIN_OTHERS: usize = 2;
 pub enum SuspicionSource {
     Deviation(usize),
     ExternalEvidence(usize),
+    /// What an alert measured: a position among the symptoms.
+    Alert(usize),
 }
 
 /// One piece of evidence against a unit.
@@ -84,6 +112,11 @@ pub(super) struct Vote {
     pub fading: f64,
     /// Less work than usual arrives: that it starves, not that it fails.
     pub idle: bool,
+    pub kind: Option<Kind>,
+    /// Whether it is beyond doubt: far off, for several samples, and nothing that happens anyway.
+    pub sure: bool,
+    /// Whether it bears out an alert of its own component.
+    firm: bool,
 }
 
 /// The evidence against a unit.
@@ -128,6 +161,36 @@ impl Suspicion {
         begin <= other.begin.plus(self.step.max(other.step))
     }
 
+    /// Whether a vote of another unit tells of what is anomalous here too: the same family, or errors, which are
+    /// counted and logged under many names. Who is silent does not say what is.
+    fn tells_of(&self, vote: &Vote) -> bool {
+        self.families.contains(SILENCE)
+            || self.families.contains(&vote.family)
+            || (vote.kind == Some(Kind::Errors) && self.votes.iter().any(|mine| mine.kind == vote.kind))
+    }
+
+    /// Whether it deviates beyond doubt, and did so before the other began.
+    pub fn leads(&self, other: &Suspicion) -> bool {
+        let sure = self.votes.iter().filter(|vote| vote.sure).map(|vote| vote.onset).min();
+        sure.is_some_and(|onset| onset.plus(self.step.max(other.step).max(MINUTE)) < other.begin)
+    }
+
+    /// Whether more than alerts counts against it.
+    pub fn deviates(&self) -> bool {
+        self.votes.iter().any(|vote| !matches!(vote.source, SuspicionSource::Alert(_)))
+    }
+
+    /// Whether an alert says that something is far beyond its threshold, at least as far as one that says nothing counts.
+    pub fn is_loud(&self) -> bool {
+        self.votes.iter().any(|vote| matches!(vote.source, SuspicionSource::Alert(_)) && vote.strength >= SYMPTOM)
+    }
+
+    /// Whether one vote is beyond doubt by itself, or together with an alert of its own.
+    pub fn is_sure(&self) -> bool {
+        let borne_out = |vote: &Vote| vote.firm && !self.symptoms.is_empty();
+        self.votes.iter().any(|vote| vote.sure || borne_out(vote) || (vote.family == LOG && vote.kind == Some(Kind::Errors)))
+    }
+
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
     pub fn lasts_until(&self, other: &Suspicion) -> bool {
         self.end.is_none_or(|end| other.begin <= end.plus(SETTLING))
@@ -138,8 +201,7 @@ impl Suspicion {
         const OTHERWISE: f64 = 0.5;
         let weighed = || self.votes.iter().zip(VOTES).map(|(vote, share)| (vote, vote.strength * share));
         let all: f64 = weighed().map(|(_, weight)| weight).sum();
-        let alike: f64 =
-            weighed().map(|(vote, weight)| if other.families.contains(&vote.family) { weight } else { weight * OTHERWISE }).sum();
+        let alike: f64 = weighed().map(|(vote, weight)| if other.tells_of(vote) { weight } else { weight * OTHERWISE }).sum();
         if all > 0.0 { alike / all } else { 1.0 }
     }
 }
@@ -161,9 +223,9 @@ pub(super) fn suspicions(
     for (at, witness) in ask.witnesses.iter().enumerate() {
         witnesses.entry(units.of(witness.component)).or_default().push(at);
     }
-    let mut asking: BTreeMap<ComponentId, Vec<&Symptom>> = BTreeMap::new();
-    for symptom in ask.symptoms {
-        asking.entry(units.of(symptom.component)).or_default().push(symptom);
+    let mut asking: BTreeMap<ComponentId, Vec<(usize, &Symptom)>> = BTreeMap::new();
+    for (at, symptom) in ask.symptoms.iter().enumerate() {
+        asking.entry(units.of(symptom.component)).or_default().push((at, symptom));
     }
     let now = ask.symptoms.iter().map(|symptom| symptom.onset).min();
     let all: BTreeSet<ComponentId> = straying.keys().chain(asking.keys()).chain(witnesses.keys()).copied().collect();
@@ -178,22 +240,61 @@ pub(super) fn suspicions(
                 .filter_map(|at| of_witness(ask.witnesses.get(at)?, at, now.unwrap_or(ask.at))),
         );
         let asking = asking.remove(&unit).unwrap_or_default();
+        votes.extend(of_alerts(ask, &asking, now));
+        let asking: Vec<&Symptom> = asking.into_iter().map(|(_, symptom)| symptom).collect();
         let straying = positions.iter().filter_map(|at| Some(family(&ask.deviations.get(*at)?.metric)));
         let families = straying.chain(votes.iter().map(|vote| vote.family.clone())).collect();
-        Some((unit, suspicion(positions, families, votes, &asking, measured.contains(&unit))?))
+        Some((unit, suspicion(positions, families, strongest_of_each(votes), &asking, measured.contains(&unit))?))
     });
     let mut found = strongest(found.collect());
     let crowd = Crowd::of(ask, units);
+    let kinds: BTreeSet<(ComponentId, Option<Kind>)> = ask.symptoms.iter().map(|s| (units.of(s.component), s.kind)).collect();
     for (unit, suspicion) in &mut found {
         let mut reached: BTreeSet<ComponentId> = reach(*unit).into_iter().collect();
         reached.insert(*unit);
+        let asked: Vec<Option<Kind>> = kinds.iter().filter(|(of, _)| reached.contains(of)).map(|(_, kind)| *kind).collect();
         for vote in &mut suspicion.votes {
             vote.common = crowd.share(ask, vote, &reached);
             vote.strength *= 1.0 - vote.common;
+            let told = |kind: Kind| asked.is_empty() || asked.iter().any(|symptom| symptom.is_none_or(|symptom| kind.explains(symptom)));
+            if !vote.kind.is_none_or(told) {
+                vote.strength *= OTHER_KIND;
+            }
         }
         suspicion.settle();
     }
+    busy(ask, units, &mut found);
     found
+}
+
+/// More work than usual is the doing of those that send it: what it makes slow, or uses more of, is no fault of those who get it, if a
+/// caller deviates too.
+const CARRIED: f64 = 0.5;
+
+fn busy(ask: &RankInput<'_>, units: &Units<'_>, found: &mut BTreeMap<ComponentId, Suspicion>) {
+    let works = |suspicion: &Suspicion| {
+        let deviating = suspicion.deviations.iter().filter_map(|at| ask.deviations.get(*at));
+        deviating.filter(|d| d.high && (is_work(ask, d) || Kind::of(&d.metric) == Some(Kind::Work))).map(|d| d.onset).min()
+    };
+    let carried: Vec<ComponentId> = found
+        .iter()
+        .filter(|(unit, suspicion)| {
+            let Some(since) = works(suspicion) else { return false };
+            let sends = |caller: &ComponentId| {
+                found.get(caller).is_some_and(|other| other.evidence > 0.0 && other.begin <= since.plus(other.step.max(suspicion.step)))
+            };
+            units.dependents(**unit).keys().any(sends)
+        })
+        .map(|(unit, _)| *unit)
+        .collect();
+    for unit in carried {
+        if let Some(suspicion) = found.get_mut(&unit) {
+            for vote in suspicion.votes.iter_mut().filter(|vote| vote.kind.is_some_and(|kind| kind != Kind::Errors)) {
+                vote.strength *= CARRIED;
+            }
+            suspicion.settle();
+        }
+    }
 }
 
 impl Suspicion {
@@ -203,8 +304,12 @@ impl Suspicion {
         self.votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
         self.votes.truncate(VOTES.len());
         self.evidence = VOTES.iter().zip(&self.votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
+        // Nothing else can bear out a silence.
+        let silent = self.votes.iter().filter(|vote| vote.family == SILENCE).map(|vote| vote.strength);
+        self.evidence = silent.fold(self.evidence, f64::max);
         self.deviates_from = self.votes.iter().map(|vote| vote.onset).min();
-        self.step = self.votes.iter().map(|vote| vote.step).max().unwrap_or(HALF_LIFE);
+        let exact = self.votes.iter().filter(|vote| !matches!(vote.source, SuspicionSource::Alert(_)));
+        self.step = exact.map(|vote| vote.step).max().unwrap_or(HALF_LIFE);
     }
 }
 
@@ -215,7 +320,9 @@ fn suspicion(
     symptoms: &[&Symptom],
     measured: bool,
 ) -> Option<Suspicion> {
-    let alarm = if symptoms.is_empty() { 0.0 } else { SYMPTOM };
+    // An alert a hair above its threshold says little.
+    let alarm = |symptom: &&Symptom| symptom.measured.as_ref().map_or(SYMPTOM, |measured| beyond(measured).min(SYMPTOM));
+    let alarm = symptoms.iter().map(alarm).fold(0.0, f64::max);
     let starved = !symptoms.is_empty() && symptoms.iter().all(|symptom| symptom.starved);
     if starved {
         // That no work arrives is what its alert says already.
@@ -244,6 +351,14 @@ fn suspicion(
         families,
         votes,
     })
+}
+
+/// An alert and a series of one family tell of one thing.
+fn strongest_of_each(mut votes: Vec<Vote>) -> Vec<Vote> {
+    votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+    let mut seen = BTreeSet::new();
+    votes.retain(|vote| seen.insert(vote.family.clone()));
+    votes
 }
 
 /// The strongest vote of a family, its component, and its series from before the incident.
@@ -278,8 +393,9 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
     let current = now.unwrap_or(ask.at.minus(STILL * step)).minus(step);
     let strength = deviation.score / (deviation.score + HALF_STRENGTH) * if full { 1.0 } else { FALLING };
     let left = fading(current.since(deviation.end));
+    let holds = deviation.against != Reference::Peers && deviation.habitual < UNUSUAL && deviation.end >= current;
     Some(Vote {
-        strength: strength * left,
+        strength: strength * left * (1.0 - deviation.habitual),
         source: SuspicionSource::Deviation(at),
         family: family(&deviation.metric),
         onset: deviation.onset,
@@ -288,6 +404,9 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         common: 0.0,
         fading: left,
         idle: !deviation.high && is_work(ask, deviation),
+        kind: Kind::of(&deviation.metric),
+        sure: holds && deviation.samples >= SURE_SAMPLES && deviation.score >= SURE_SCORE,
+        firm: holds && deviation.samples >= FIRM_SAMPLES && deviation.score >= FIRM_SCORE,
     })
 }
 
@@ -310,7 +429,66 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
         common: 0.0,
         fading: 1.0,
         idle: false,
+        kind: matches!(witness.reason, Reason::Log { error: true, .. }).then_some(Kind::Errors),
+        sure: false,
+        firm: false,
     })
+}
+
+/// How strong an alert that says how far it is beyond its threshold is as evidence, on the scale of the series: in twentieths, of which a
+/// factor has as many as it has steps of 5 %.
+pub fn beyond(measured: &Measured) -> f64 {
+    let (value, threshold) = (measured.value, measured.threshold);
+    let high = value > threshold;
+    let score = if threshold > 0.0 && value > 0.0 && (high || !is_whole(threshold)) {
+        (value / threshold).ln().abs() / (1.0 + RELATIVE_FLOOR).ln()
+    } else if threshold > 0.0 && is_whole(threshold) {
+        (threshold - value) / (whole_of(threshold).unwrap_or(threshold) * WHOLE_FLOOR)
+    } else {
+        FROM_NOTHING
+    };
+    let score = score.min(CAP);
+    score / (score + HALF_STRENGTH)
+}
+
+/// How much an alert needs an explanation, of an alert that does not say how far it is beyond its threshold: 0 to 1.
+pub fn loudness(measured: &Measured) -> f64 {
+    (beyond(measured) / SYMPTOM).min(1.0)
+}
+
+/// Whether the very series that an alert is about has a history, and nothing has changed in it: the threshold is what is odd.
+fn is_quiet(ask: &RankInput<'_>, symptom: &Symptom, measured: &Measured) -> bool {
+    let Some(metric) = &measured.metric else { return false };
+    let deviates = |at: usize| ask.deviations.iter().any(|deviation| deviation.series == at && deviation.score >= FAINT);
+    let mut known = ask.facts.series_of.get(&(symptom.component, metric.clone())).into_iter().flatten().filter(|at| {
+        ask.facts.series.get(**at).is_some_and(|series| {
+            series.points.iter().filter(|(time, value)| *time < symptom.onset && value.is_finite()).count() >= HISTORY
+        })
+    });
+    known.clone().next().is_some() && known.all(|at| !deviates(*at))
+}
+
+/// What the alerts of a unit measured.
+fn of_alerts(ask: &RankInput<'_>, unit: &[(usize, &Symptom)], now: Option<Time>) -> Vec<Vote> {
+    let vote = |(at, symptom): &(usize, &Symptom)| {
+        let measured = symptom.measured.as_ref().filter(|_| !symptom.starved)?;
+        let left = symptom.end.map_or(1.0, |end| fading(now.unwrap_or(ask.at).since(end)));
+        Some(Vote {
+            strength: beyond(measured) * left * if is_quiet(ask, symptom, measured) { QUIET } else { 1.0 },
+            source: SuspicionSource::Alert(*at),
+            family: measured.metric.as_deref().map_or_else(|| "alert".to_owned(), family),
+            onset: symptom.onset,
+            end: symptom.end,
+            step: 0,
+            common: 0.0,
+            fading: left,
+            idle: false,
+            kind: symptom.kind,
+            sure: false,
+            firm: false,
+        })
+    };
+    unit.iter().filter_map(vote).collect()
 }
 
 /// Which units have a metric, and which deviate in it. If most of them deviate, it is a busy hour or a common cause, and no evidence
@@ -318,11 +496,22 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
 struct Crowd<'f> {
     have: BTreeMap<&'f str, BTreeSet<ComponentId>>,
     stray: BTreeMap<(&'f str, bool), BTreeSet<ComponentId>>,
+    /// Which alert on it, and how strongly.
+    alerting: BTreeMap<(&'f str, bool), BTreeMap<ComponentId, f64>>,
 }
 
 impl<'f> Crowd<'f> {
     fn of(ask: &RankInput<'f>, units: &Units<'_>) -> Self {
-        let mut crowd = Crowd { have: BTreeMap::new(), stray: BTreeMap::new() };
+        let mut crowd = Crowd { have: BTreeMap::new(), stray: BTreeMap::new(), alerting: BTreeMap::new() };
+        for symptom in ask.symptoms {
+            if let Some(measured) = &symptom.measured
+                && let Some(metric) = &measured.metric
+            {
+                let of = crowd.alerting.entry((metric.as_str(), measured.value > measured.threshold)).or_default();
+                let strength = of.entry(units.of(symptom.component)).or_insert(0.0);
+                *strength = beyond(measured).max(*strength);
+            }
+        }
         for series in &ask.facts.series {
             crowd.have.entry(&series.metric).or_default().extend(series.component.map(|component| units.of(component)));
         }
@@ -344,12 +533,28 @@ impl<'f> Crowd<'f> {
 
     /// The share of unrelated units (which its fault cannot reach) with the same anomaly.
     fn share(&self, ask: &RankInput<'_>, vote: &Vote, reached: &BTreeSet<ComponentId>) -> f64 {
-        let SuspicionSource::Deviation(at) = vote.source else { return 0.0 };
+        let at = match vote.source {
+            SuspicionSource::Deviation(at) => at,
+            SuspicionSource::Alert(at) => return self.share_of_alert(ask, at, vote.strength, reached),
+            SuspicionSource::ExternalEvidence(_) => return 0.0,
+        };
         let Some(deviation) = ask.deviations.get(at) else { return 0.0 };
         let others = |set: Option<&BTreeSet<ComponentId>>| set.map_or(0, |set| set.difference(reached).count());
         let have = others(self.have.get(deviation.metric.as_str()));
         let stray = others(self.stray.get(&(deviation.metric.as_str(), deviation.high)));
         if have < MIN_OTHERS { 0.0 } else { super::reference::count(stray) / super::reference::count(have) }
+    }
+}
+
+impl Crowd<'_> {
+    /// The same for an alert: those that are less far beyond their thresholds count in proportion.
+    fn share_of_alert(&self, ask: &RankInput<'_>, at: usize, strength: f64, reached: &BTreeSet<ComponentId>) -> f64 {
+        let Some(measured) = ask.symptoms.get(at).and_then(|symptom| symptom.measured.as_ref()) else { return 0.0 };
+        let Some(metric) = measured.metric.as_deref() else { return 0.0 };
+        let have = self.have.get(metric).map_or(0, |set| set.difference(reached).count());
+        let Some(alerting) = self.alerting.get(&(metric, measured.value > measured.threshold)) else { return 0.0 };
+        let others: f64 = alerting.iter().filter(|(unit, _)| !reached.contains(unit)).map(|(_, other)| (other / strength).min(1.0)).sum();
+        if have < MIN_OTHERS || strength <= 0.0 { 0.0 } else { (others / super::reference::count(have)).min(1.0) }
     }
 }
 

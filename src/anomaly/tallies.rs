@@ -155,6 +155,15 @@ impl Tallies {
         tallies
     }
 
+    /// The probability that the next line is of a template that no line of the reference has, by Good ("The population frequencies of
+    /// species", Biometrika 40, 1953): the share of the lines that are the only one of their template. Of all components together.
+    pub fn unseen(&self) -> f64 {
+        let all = || self.sources.values().flat_map(|source| &source.past);
+        let lines: usize = all().map(|past| past.lines).sum();
+        let once = all().filter(|past| past.lines == 1).count();
+        (super::reference::count(once) + 1.0) / (super::reference::count(lines) + 1.0)
+    }
+
     fn reference(&mut self, line: &LogLine, text: &Tokens<'_>, frame: &Period) {
         let source = self.sources.entry(line.component).or_default();
         if let Some(at) = source.known.add(text) {

@@ -154,6 +154,7 @@ fn alert(start: Time) -> Alert {
         flaps: 0,
         trouble: signal::Trouble::default(),
         muted: None,
+        measured: None,
     }
 }
 

@@ -20,6 +20,13 @@ use super::tokens::shorten;
 /// single false report misleads on a quiet day, and the lines of a real incident are far beyond either bound.
 const FALSE_REPORTS: f64 = 0.01;
 
+/// The same for kinds of errors that were never logged before, which are few.
+const NEW_ERRORS: f64 = 0.1;
+/// That little was logged before leaves at least this probability of chance.
+const AFTER_LITTLE: f64 = 0.05;
+/// An error counts as one that comes again from so many occasions on.
+const AGAIN: u64 = 3;
+
 /// Templates and words are two families of tests. Each has half, because there are many words, which would hide templates.
 const FAMILIES: f64 = 2.0;
 
@@ -133,7 +140,10 @@ pub fn log_deviations(facts: &Facts, at: Time, since: Time) -> Vec<LogDeviation>
     let mut found: Vec<LogDeviation> = Vec::new();
     for family in [templates, words] {
         let tests = float(family.len() as u64);
-        let rare = family.into_iter().filter(|one| !frame.known || one.p * tests * FAMILIES <= FALSE_REPORTS);
+        // New errors are a family of their own, and nothing else was looked at to find them.
+        let new_error = |one: &Tested<'_>| matches!(one.what, What::Fresh(_)) && is_new_error(one.now, &frame);
+        let passes = |one: &Tested<'_>| one.p * tests * FAMILIES <= FALSE_REPORTS || (new_error(one) && one.p <= NEW_ERRORS);
+        let rare = family.into_iter().filter(|one| !frame.known || passes(one));
         found.extend(rare.filter_map(|one| one.told(lines, &tallies, &frame)));
     }
     found.sort_by(|a, b| {
@@ -204,6 +214,7 @@ struct Tested<'t> {
 /// Everything that was seen since the cut, each with its probability.
 fn tested<'t>(tallies: &'t Tallies, frame: &Period) -> Vec<Tested<'t>> {
     let mut tests = Vec::new();
+    let unseen = tallies.unseen();
     let first_seen = |now: &Now| {
         let windows = now.windows.len() as u64;
         if frame.known { binomial_tail(windows, windows, frame.share(1.0)) } else { 1.0 / (float(windows) + 1.0) }
@@ -211,7 +222,9 @@ fn tested<'t>(tallies: &'t Tallies, frame: &Period) -> Vec<Tested<'t>> {
     for (component, source) in &tallies.sources {
         let mut add = |what: What<'t>, now: &'t Now, p: f64| tests.push(Tested { component: *component, source, what, now, p });
         for (at, now) in source.of_fresh.iter().enumerate().filter(|(_, now)| frame.known || now.errors > 0) {
-            add(What::Fresh(at), now, first_seen(now));
+            let p = first_seen(now);
+            // A kind of error that comes again and again is new however short the record before it.
+            add(What::Fresh(at), now, if is_new_error(now, frame) { p.min(unseen.max(AFTER_LITTLE)) } else { p });
         }
         for (at, (past, now)) in source.past.iter().zip(&source.of_known).enumerate().filter(|(_, (_, now))| now.lines > 0) {
             add(What::Known(at), now, surge(past, now, frame));
@@ -221,6 +234,11 @@ fn tested<'t>(tallies: &'t Tallies, frame: &Period) -> Vec<Tested<'t>> {
         }
     }
     tests
+}
+
+/// Whether it is an error that comes again and again, after a record too short to compare windows with: no longer than what is judged.
+fn is_new_error(now: &Now, frame: &Period) -> bool {
+    frame.known && frame.before <= frame.after && now.errors > 0 && now.occasions() >= AGAIN
 }
 
 /// The probability of as many lines since the cut if the rate had at most doubled.

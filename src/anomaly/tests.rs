@@ -8,7 +8,7 @@ use signal::{Facts, Origin, Series, is_counter};
 use value::{MINUTE, Time};
 
 use super::metric_group::family;
-use super::{RankInput, Symptom, deviations, rank};
+use super::{RankInput, Symptom, deviations, rank, silences};
 
 const TOPOLOGY: &str = "components:
   - {id: db, type: database}
@@ -198,7 +198,7 @@ fn counters_climb() {
 }
 
 fn ask<'a>(estate: &'a Snapshot, facts: &'a Facts, deviations: &'a [super::Deviation], symptoms: &'a [Symptom]) -> RankInput<'a> {
-    RankInput { estate, facts, at: minute(8), deviations, witnesses: &[], symptoms }
+    RankInput { estate, facts, at: minute(8), deviations, witnesses: &[], symptoms, named: &[] }
 }
 
 /// Symptoms as `web@5` (component, minute). The suspects in order, those with less than a fifth of the best one's score left out.
@@ -207,7 +207,14 @@ fn suspected(lines: &[&str], symptoms: &[&str]) -> String {
     let facts = facts(&estate, lines, &[]);
     let symptom = |text: &&str| {
         let (component, at) = text.split_once('@').unwrap();
-        Symptom { component: estate.find(component).unwrap(), onset: minute(at.parse().unwrap()), end: None, starved: false }
+        Symptom {
+            component: estate.find(component).unwrap(),
+            onset: minute(at.parse().unwrap()),
+            end: None,
+            starved: false,
+            kind: None,
+            measured: None,
+        }
     };
     let symptoms: Vec<Symptom> = symptoms.iter().map(symptom).collect();
     let since = symptoms.iter().map(|symptom| symptom.onset).min().unwrap_or(minute(5));
@@ -284,12 +291,39 @@ fn what_is_not_measured_is_suspected_when_it_explains_enough() {
     assert!(shop.starts_with("pay(pay shop web)"), "{shop}");
 }
 
+/// `db 12`: twelve samples, one a minute. Who fell silent by minute 19, and how much of that counts.
+#[test]
+fn silence_is_heard() {
+    let estate = estate();
+    let cases = [
+        ("it stops, the same goes on elsewhere", "db 12, pay 20, web 20", "db 1.00"),
+        ("two samples are missing", "db 17, pay 19, web 20", ""),
+        ("all stop: it is the measuring", "db 12, pay 12, web 12", ""),
+        ("one other proves nothing", "db 12, pay 20", ""),
+        ("many stop", "db 12, lonely 12, pay 12, node 20, web 20", "db 0.50, lonely 0.50, pay 0.50"),
+        ("too short a record", "db 6, pay 20, web 20", ""),
+        ("a pod is replaced", "shop-pod-1 12, shop-pod-2 20, pay 20, web 20", ""),
+        ("all pods", "shop-pod-1 12, shop-pod-2 11, pay 20, web 20", "shop 1.00"),
+    ];
+    for (name, lines, expected) in cases {
+        let line = |of: &str| {
+            let (id, samples) = of.split_once(' ').unwrap();
+            format!("{id} m{}", " 10".repeat(samples.parse().unwrap()))
+        };
+        let lines: Vec<String> = lines.split(", ").map(line).collect();
+        let facts = facts(&estate, &lines.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let found = silences(&estate, &facts, Time::MIN, minute(19));
+        let told = found.iter().map(|one| format!("{} {:.2}", estate.component(one.component).id, one.weight));
+        assert_eq!(told.collect::<Vec<String>>().join(", "), expected, "{name}");
+    }
+}
+
 #[test]
 fn reasons_are_told() {
     let estate = estate();
     let facts = facts(&estate, &[&of("db cpu_usage!", LEAP), &of("pay m", STEP)], &[]);
     let found = deviations(&estate, &facts, Time::MAX, minute(5));
-    let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), end: None, starved: false };
+    let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), end: None, starved: false, kind: None, measured: None };
     let ranked = rank(&ask(&estate, &facts, &found, &[web]));
     let all = |r: &super::Ranked| -> Vec<super::Reason> {
         r.reasons.because.iter().chain(&r.reasons.against).chain(&r.reasons.look).cloned().collect()

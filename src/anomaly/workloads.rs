@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use estate::{ComponentId, Containment, Reached, Snapshot};
+use estate::{ComponentId, Containment, Snapshot};
 
 /// Types (including subtypes) that exist only to run one workload. A host is not one of them: it has its own owner and its own faults,
 /// even if only one workload runs on it.
@@ -14,12 +14,14 @@ pub(super) struct Units<'a> {
     /// From a vessel to its workload; components that are their own unit are absent.
     stands_for: BTreeMap<ComponentId, ComponentId>,
     vessels: BTreeMap<ComponentId, Vec<ComponentId>>,
+    /// Who names whom, though no relation joins them: as good as a call.
+    named: Vec<(ComponentId, ComponentId)>,
 }
 
 impl<'a> Units<'a> {
     /// A vessel with exactly one workload is merged with it if it is the only vessel of the workload, or if more than half of the
     /// vessels are in trouble. A single bad replica of many is itself the suspect.
-    pub fn new(estate: &'a Snapshot, troubled: &BTreeSet<ComponentId>) -> Self {
+    pub fn new(estate: &'a Snapshot, troubled: &BTreeSet<ComponentId>, named: &[(ComponentId, ComponentId)]) -> Self {
         let all: BTreeSet<ComponentId> = VESSELS.iter().flat_map(|kind| estate.of_type(kind)).collect();
         let mut nearest: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
         for &vessel in &all {
@@ -42,7 +44,9 @@ impl<'a> Units<'a> {
             stands_for.insert(vessel, at);
             vessels.entry(at).or_default().push(vessel);
         }
-        Self { estate, stands_for, vessels }
+        let mut units = Self { estate, stands_for, vessels, named: Vec::new() };
+        units.named = named.iter().map(|(by, of)| (units.of(*by), units.of(*of))).filter(|(by, of)| by != of).collect();
+        units
     }
 
     /// The component that the unit is named after.
@@ -52,12 +56,12 @@ impl<'a> Units<'a> {
 
     /// Units that a fault of this one may reach.
     pub fn dependents(&self, unit: ComponentId) -> BTreeMap<ComponentId, u32> {
-        self.walk(unit, |at| self.estate.dependents(at, &[], None))
+        self.walk(unit, true)
     }
 
     /// Units whose faults may reach this one.
     pub fn dependencies(&self, unit: ComponentId) -> BTreeMap<ComponentId, u32> {
-        self.walk(unit, |at| self.estate.dependencies(at, &[], None))
+        self.walk(unit, false)
     }
 
     /// Units that this one calls: its direct dependencies except those that contain it.
@@ -67,7 +71,13 @@ impl<'a> Units<'a> {
             let below = self.estate.dependencies(member, &[], Some(1)).into_iter().map(|reached| reached.component);
             below.filter(|other| !holders.contains(other)).collect::<Vec<ComponentId>>()
         };
-        self.members(unit).flat_map(direct).map(|other| self.of(other)).filter(|other| *other != unit).collect()
+        let named = self.named.iter().filter(|(by, _)| *by == unit).map(|(_, of)| *of);
+        self.members(unit).flat_map(direct).map(|other| self.of(other)).filter(|other| *other != unit).chain(named).collect()
+    }
+
+    /// Units that name this one.
+    pub fn named_by(&self, unit: ComponentId) -> impl Iterator<Item = ComponentId> {
+        self.named.iter().filter(move |(_, of)| *of == unit).map(|(by, _)| *by)
     }
 
     /// The components of the unit, vessels first.
@@ -76,14 +86,34 @@ impl<'a> Units<'a> {
     }
 
     /// Units and the fewest hops to them, without the unit itself.
-    fn walk(&self, unit: ComponentId, reach: impl Fn(ComponentId) -> Vec<Reached>) -> BTreeMap<ComponentId, u32> {
+    fn walk(&self, unit: ComponentId, up: bool) -> BTreeMap<ComponentId, u32> {
         let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
-        for reached in self.members(unit).flat_map(reach) {
-            let distance = found.entry(self.of(reached.component)).or_insert(reached.distance);
-            *distance = reached.distance.min(*distance);
+        self.add(&mut found, unit, 0, up);
+        while let Some((next, hops)) = self.over_a_name(unit, &found, up) {
+            found.insert(next, hops);
+            self.add(&mut found, next, hops, up);
         }
         found.remove(&unit);
         found
+    }
+
+    /// Adds what relations reach from a unit that is `hops` away.
+    fn add(&self, found: &mut BTreeMap<ComponentId, u32>, from: ComponentId, hops: u32, up: bool) {
+        let reach = |at: ComponentId| if up { self.estate.dependents(at, &[], None) } else { self.estate.dependencies(at, &[], None) };
+        for reached in self.members(from).flat_map(reach) {
+            let all = hops + reached.distance;
+            let distance = found.entry(self.of(reached.component)).or_insert(all);
+            *distance = all.min(*distance);
+        }
+    }
+
+    /// The next unit that is nearer over a name than it was, with the hops to it.
+    fn over_a_name(&self, unit: ComponentId, found: &BTreeMap<ComponentId, u32>, up: bool) -> Option<(ComponentId, u32)> {
+        self.named.iter().find_map(|(by, of)| {
+            let (near, far) = if up { (of, by) } else { (by, of) };
+            let hops = if *near == unit { 1 } else { found.get(near)? + 1 };
+            (*far != unit && found.get(far).is_none_or(|known| *known > hops)).then_some((*far, hops))
+        })
     }
 }
 

@@ -158,7 +158,8 @@ pub fn confidence(suspect: &Suspect, incident: &Incident, writer: Writer<'_>) ->
 fn layer(suspect: &Suspect, lang: Lang) -> &'static str {
     let scores = suspect.reasons.iter().any(|reason| match &reason.what {
         Reason::Anomaly(reason) => {
-            matches!(reason, anomaly::Reason::Metric { .. } | anomaly::Reason::Log { .. } | anomaly::Reason::Score { .. })
+            use anomaly::Reason::{Log, Metric, Score, Silent};
+            matches!(reason, Metric { .. } | Log { .. } | Score { .. } | Silent { .. })
         }
         Reason::Case(_) | Reason::Match(_) => false,
     });

@@ -43,6 +43,7 @@ fn incident(number: usize, text: &str) -> Incident {
         contact: None,
         confidence: 0.9,
         raw: 0.9,
+        grounds: None,
         layer: Layer::Expert,
         rules: Vec::new(),
         authored: Vec::new(),

@@ -24,6 +24,7 @@ fn alert(name: &str, request: usize, end: Time) -> Alert {
         flaps: 0,
         trouble: Trouble::default(),
         muted: None,
+        measured: None,
     }
 }
 

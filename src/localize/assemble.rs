@@ -122,6 +122,10 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         says: proposal.fault.clone(),
         contact: component.and_then(|c| c.owner.clone()),
         confidence: round(confidence),
+        grounds: match &proposal.basis {
+            Basis::Scores(ranked) => Some(ranked.grounds),
+            Basis::Rules(_) | Basis::Case(_) => None,
+        },
         raw: round(if proposal.layer == Layer::Expert { confidence } else { proposal.raw }),
         layer: proposal.layer,
         rules: Vec::new(),
@@ -227,7 +231,7 @@ fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident
             incident,
             component: engine.estate.component(component).id.clone(),
             time: change.time,
-            text: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
+            text: engine.facts.told_in_full(change),
             on_suspect: suspects.contains(&component),
             before: began.since(change.time),
             after: change.time > began,
@@ -291,10 +295,12 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
         let kind = change.text.to_lowercase();
         (!NOT_UNDONE.iter().any(|word| kind.contains(word))).then_some((change, onset))
     });
-    let (change, onset) = candidates.max_by_key(|(change, _)| (change.time, change.component))?;
+    // One that shares words with what is new comes before a later one.
+    let fits = |at: Time| draft.roots().any(|told| told.proposal.fits_change(at));
+    let (change, onset) = candidates.max_by_key(|(change, _)| (fits(change.time), change.time, change.component))?;
     let undo = UndoView {
         component: engine.estate.component(change.component?).id.clone(),
-        change: change.text.split_whitespace().collect::<Vec<_>>().join(" "),
+        change: engine.facts.told_in_full(change),
         at: change.time,
         before: onset.since(change.time),
     };

@@ -11,7 +11,8 @@ use super::Observations;
 const COMMON_WITHIN_HOPS: u32 = 2;
 
 /// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
-/// on a third one nearby, come and go for one workload, or starve and are called by one. Linear in the size of their dependencies.
+/// on a third one nearby, come and go for one workload, starve and are called by one, or if one names the other. Linear in the size of
+/// their dependencies.
 pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     let estate = observations.question.engine.estate;
     let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
@@ -45,6 +46,9 @@ pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec
             let first = *first_below.entry(near.component).or_insert(component);
             union(&mut parent, first, component);
         }
+    }
+    for &(from, to) in &observations.named {
+        union(&mut parent, from, to);
     }
     let mut groups: BTreeMap<Option<ComponentId>, Vec<usize>> = BTreeMap::new();
     for &index in loose {

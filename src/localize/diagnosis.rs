@@ -132,6 +132,9 @@ pub struct Suspect {
     pub confidence: f64,
     /// The confidence from the layer itself, before feedback is applied.
     pub raw: f64,
+    /// What that rests on, of a suspect of scores.
+    #[serde(skip)]
+    pub grounds: Option<anomaly::Grounds>,
     pub layer: Layer,
     /// Rules that name it, the strongest first.
     pub rules: Vec<String>,

@@ -170,17 +170,26 @@ pub fn form(observations: &Observations<'_, '_>) -> Vec<IncidentDraft> {
 fn sort(observations: &Observations<'_, '_>, drafts: &mut [IncidentDraft]) {
     let symptoms = &observations.symptoms;
     let severity = |d: &IncidentDraft| super::assemble::severity(observations, d);
-    let importance = |d: &IncidentDraft| d.calling(symptoms).map(|s| s.importance).sum::<f64>();
-    let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| symptoms.get(*i)).map(|s| s.onset).min();
     let first = |d: &IncidentDraft| d.told.first().map(|told| (told.proposal.strength, told.proposal.component));
     let surer = |d: &IncidentDraft| first(d).map_or(0.0, |(strength, _)| strength);
+    let facts = observations.question.engine.facts;
+    let importance = |d: &IncidentDraft| {
+        let told = d.calling(symptoms).map(|s| s.importance * s.loudness(facts)).sum::<f64>();
+        let score = d.told.first().map_or(0.0, |told| match &told.proposal.basis {
+            Basis::Scores(ranked) => ranked.score,
+            Basis::Rules(_) | Basis::Case(_) => 1.0,
+        });
+        // Of suspects that only scores name: the more certain, the better founded.
+        if d.layer() == Some(Layer::Anomaly) { told * surer(d) * score } else { told }
+    };
+    let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| symptoms.get(*i)).map(|s| s.onset).min();
     drafts.sort_by(|a, b| {
         a.is_over(symptoms)
             .cmp(&b.is_over(symptoms))
             .then_with(|| severity(b).cmp(&severity(a)))
             .then_with(|| a.layer().cmp(&b.layer()))
             .then_with(|| importance(b).total_cmp(&importance(a)))
-            .then(surer(b).total_cmp(&surer(a)))
+            .then_with(|| surer(b).total_cmp(&surer(a)))
             .then_with(|| since(a).cmp(&since(b)))
             // Ties: by component, never by position in a file.
             .then_with(|| first(a).map(|f| f.1).cmp(&first(b).map(|f| f.1)))

@@ -32,8 +32,19 @@ pub fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -
         let Basis::Scores(ranked) = &told.proposal.basis else { return false };
         let explained = || told.explains.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
         let alone = || explained().all(|s| rests_on_own_alert(&told.proposal, s)) && ranked.members.iter().any(|c| measured(*c));
-        !ranked.deviates && (passed || alone())
-    })
+        !ranked.deviates && (passed || (!ranked.loud && alone()))
+    }) || is_hair(observations, draft)
+}
+
+/// An alert that is less far beyond its threshold than this share of one that does not say how far may be noise.
+const HAIR: f64 = 0.5;
+
+/// Whether all that alerts stands a hair beyond its threshold, and no suspect would be named if nothing alerted.
+fn is_hair(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
+    let facts = observations.question.engine.facts;
+    let faint = draft.calling(&observations.symptoms).all(|s| s.kind == Kind::Alert && s.loudness(facts) < HAIR);
+    let unsure = |told: &Told| matches!(&told.proposal.basis, Basis::Scores(ranked) if !ranked.convincing);
+    faint && draft.calling(&observations.symptoms).next().is_some() && draft.told.iter().all(unsure)
 }
 
 /// Whether all of it was short, is over for a while, and left no trace where it would show: its alerts resolved, its probes succeed

@@ -17,6 +17,7 @@ mod diagnosis;
 mod explain;
 mod harmless;
 mod impact;
+mod named;
 mod proposal;
 mod rules;
 mod scores;
@@ -60,6 +61,8 @@ pub(crate) struct Observations<'q, 'a> {
     pub deviations: Vec<Deviation>,
     pub witnesses: Vec<ExternalEvidence>,
     pub symptoms: Vec<Symptom>,
+    /// Who names whom, without a relation between them.
+    pub named: Vec<(ComponentId, ComponentId)>,
     pub since: Time,
 }
 
@@ -89,8 +92,10 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let logs = log_deviations(facts, engine.at, called.unwrap_or(Time::MIN));
     let mut symptoms = symptoms::collect(estate, facts, &deviations, since, engine.at);
     symptoms::quieten(&mut symptoms, &logs, facts);
-    let witnesses = witnesses(&logs, facts, since, engine.at);
-    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, since };
+    let mut witnesses = witnesses(&logs, facts, since, engine.at);
+    witnesses.extend(anomaly::silences(estate, facts, since, engine.at));
+    let named = named::named(estate, facts, &symptoms);
+    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, named, since };
 
     let drafts = explain::form(&observations);
     let mut open = explain::unexplained(&observations, &drafts);
@@ -135,7 +140,7 @@ fn witnesses(logs: &[LogDeviation], facts: &Facts, since: Time, at: Time) -> Vec
     let logs = logs.iter().filter(|found| !found.unknown_reference).filter_map(|found| {
         Some(ExternalEvidence {
             component: found.component?,
-            family: "log".to_owned(),
+            family: anomaly::LOG.to_owned(),
             tail: found.p,
             weight: if found.error { 1.0 } else { NO_ERROR },
             onset: found.onset,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anomaly::{Ranked, SETTLING};
+use anomaly::{Ranked, Reason, SETTLING};
 use engine::SignalRef;
 use estate::{ComponentId, Snapshot};
 use knowledge::Similar;
@@ -115,6 +115,15 @@ impl Proposal {
         match &self.basis {
             Basis::Rules(findings) => findings,
             Basis::Case(_) | Basis::Scores(_) => &[],
+        }
+    }
+
+    /// Whether scores find that a change at that time fits it.
+    pub fn fits_change(&self, time: Time) -> bool {
+        let fits = |reason: &Reason| matches!(reason, Reason::Changed { shared, at, .. } if *at == time && !shared.is_empty());
+        match &self.basis {
+            Basis::Scores(ranked) => ranked.reasons.because.iter().any(fits),
+            Basis::Rules(_) | Basis::Case(_) => false,
         }
     }
 

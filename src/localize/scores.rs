@@ -8,7 +8,7 @@ use estate::ComponentId;
 
 use super::diagnosis::Fault;
 use super::proposal::{Basis, Proposal, TOLERANCE, reach};
-use super::symptoms::Symptom;
+use super::symptoms::{Kind, Symptom};
 use super::{Layer, Observations};
 
 /// What scores propose for these symptoms, the best first. Without any, anomalous series alone may be strong enough.
@@ -29,14 +29,26 @@ fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> V
         at: engine.at,
         deviations: &observations.deviations,
         witnesses: &observations.witnesses,
+        named: &observations.named,
         symptoms,
     })
 }
 
 fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomaly::Symptom> {
+    let facts = observations.question.engine.facts;
     let calling = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
     calling
-        .filter_map(|s| Some(anomaly::Symptom { component: s.component?, onset: s.onset, end: s.end, starved: s.callers.is_some() }))
+        .filter_map(|s| {
+            let measured = s.alert(facts).and_then(|alert| alert.measured.as_deref().cloned());
+            let metric = measured.as_ref().and_then(|measured| measured.metric.as_deref());
+            let kind = match (metric.and_then(anomaly::Kind::of), s.kind) {
+                (Some(kind), _) => Some(kind),
+                (None, Kind::Log) => Some(anomaly::Kind::Errors),
+                (None, Kind::Alert | Kind::Report | Kind::Probe | Kind::Metric) => anomaly::Kind::of(&s.text),
+            };
+            let starved = s.callers.is_some();
+            Some(anomaly::Symptom { component: s.component?, onset: s.onset, end: s.end, starved, kind, measured })
+        })
         .collect()
 }
 
@@ -108,7 +120,7 @@ fn fault(observations: &Observations<'_, '_>, one: &Ranked, incident: &[usize]) 
         (true, Some(SuspicionSource::ExternalEvidence(at))) => {
             observations.witnesses.get(at).map_or_else(silent, |witness| Fault::Shows(witness.reason.clone()))
         }
-        (true, Some(SuspicionSource::Deviation(_)) | None) => silent(),
+        (true, Some(SuspicionSource::Deviation(_) | SuspicionSource::Alert(_)) | None) => silent(),
     }
 }
 

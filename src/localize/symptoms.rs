@@ -6,7 +6,7 @@ use anomaly::{Deviation, LogDeviation};
 use compile::plan::Severity;
 use engine::SignalRef;
 use estate::{ComponentId, Snapshot, Tier};
-use signal::{Facts, Muted, Origin, Trouble};
+use signal::{Alert, Facts, Muted, Origin, Trouble};
 use value::Time;
 
 use super::diagnosis::{Says, SignalView};
@@ -252,6 +252,17 @@ impl Symptom {
             Kind::Report | Kind::Log => 0.5,
             Kind::Metric => 0.25,
         }
+    }
+
+    /// How much it calls for help, beside an alert that does not say how far it is beyond its threshold: 0 to 1.
+    pub fn loudness(&self, facts: &Facts) -> f64 {
+        self.alert(facts).and_then(|alert| alert.measured.as_deref()).map_or(1.0, anomaly::loudness)
+    }
+
+    /// The alert that it is, if it is one.
+    pub fn alert<'f>(&self, facts: &'f Facts) -> Option<&'f Alert> {
+        let of = |signal: &SignalRef| if let SignalRef::Alert(at) = signal { facts.alerts.get(*at) } else { None };
+        self.signals.iter().find_map(of)
     }
 
     /// The pod that all its signals name, if the estate does not have it.

@@ -8,6 +8,7 @@ use value::{Duration, MINUTE, Time};
 use super::alert_text;
 use super::alertmanager::Batch;
 use super::facts::{Alert, Origin};
+use super::measured::Measured;
 use super::reader_context::ReaderContext;
 
 /// Intervals of one alert with a shorter gap than this are merged as flapping: two evaluations of a rule at Prometheus' default
@@ -231,6 +232,7 @@ fn keep(file: &str, delivery: &Delivery, interval: &Interval, last: Option<Time>
         flaps: interval.flaps,
         trouble: context.placer.trouble(&name, &delivery.annotations, query),
         muted: delivery.muted.clone(),
+        measured: Measured::of(&delivery.annotations).map(Box::new),
         name,
     });
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use estate::ComponentId;
 use value::Time;
 
+use super::measured::Measured;
 use super::placement::{Unplaced, UnplacedGroup};
 use super::points::Points;
 use super::traces::Calls;
@@ -53,6 +54,8 @@ pub struct Alert {
     pub trouble: Trouble,
     /// Who muted it, if the sender says so: a silence, or an inhibiting alert. It is kept and shown, but opens no incident.
     pub muted: Option<Muted>,
+    /// How far it is beyond its threshold, if it says so.
+    pub measured: Option<Box<Measured>>,
 }
 
 impl Alert {

@@ -61,17 +61,30 @@ impl Writer<'_> {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!(" for {metric}"));
                 format!("external score from {source}{of}: p {} at {}", format_number(*p), self.clock(*at))
             }
+            Reason::Silent { component, since } => {
+                format!("no samples of {component} after {}, while other components are measured as before", self.clock(*since))
+            }
+            Reason::Beyond { component, metric, value, threshold, high } => {
+                let what = metric.as_ref().map_or_else(|| component.clone(), |metric| format!("{metric} of {component}"));
+                let side = if *high { "above" } else { "below" };
+                format!("an alert measured {} for {what}, {side} its threshold of {}", grouped(value), grouped(threshold))
+            }
             Reason::Alerting { components } => {
                 let (verb, whose) = if components.len() == 1 { ("has", "its") } else { ("have", "their") };
                 format!("{} {verb} symptoms of {whose} own", self.list(components))
             }
-            Reason::Changed { before: 0, change, at } => format!("changed at its onset: {change} ({})", self.clock(*at)),
-            Reason::Changed { before, change, at } => {
-                format!("changed {} before its onset: {change} ({})", self.span(*before), self.clock(*at))
+            Reason::Changed { before, change, shared, at } => {
+                let shared =
+                    if shared.is_empty() { String::new() } else { format!(", which shares {} with what is new", self.list(shared)) };
+                let when = if *before == 0 { "at its onset".to_owned() } else { format!("{} before its onset", self.span(*before)) };
+                format!("changed {when}: {change} ({}){shared}", self.clock(*at))
             }
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!(" ({})", path.join(" → ")) };
                 format!("a fault here would spread to {}, which failed at about the same time or later{path}", self.list(components))
+            }
+            Reason::Named { by, component } => {
+                format!("{by} names {component} in its error lines or metrics, though the topology has no relation between them")
             }
             Reason::Starves { components } => format!("starves what it no longer calls: {}", self.list(components)),
             Reason::Disturbs { components } => {
@@ -152,13 +165,24 @@ impl Writer<'_> {
                 let of = metric.as_ref().map_or_else(String::new, |metric| format!("对 {metric} "));
                 format!("外部模型 {source} {of}的评分：p {}（{}）", format_number(*p), self.clock(*at))
             }
+            Reason::Silent { component, since } => format!("{component} 在 {} 之后没有任何采样，其他组件仍正常上报", self.clock(*since)),
+            Reason::Beyond { component, metric, value, threshold, high } => {
+                let what = metric.as_ref().map_or_else(|| component.clone(), |metric| format!("{component} 的 {metric}"));
+                let side = if *high { "高于" } else { "低于" };
+                format!("告警测得 {what} 为 {}，{side}阈值 {}", grouped(value), grouped(threshold))
+            }
             Reason::Alerting { components } => format!("自身有症状：{}", self.list(components)),
-            Reason::Changed { before: 0, change, at } => format!("异常出现时有变更：{change}（{}）", self.clock(*at)),
-            Reason::Changed { before, change, at } => format!("异常出现前 {} 有变更：{change}（{}）", self.span(*before), self.clock(*at)),
+            Reason::Changed { before, change, shared, at } => {
+                let shared =
+                    if shared.is_empty() { String::new() } else { format!("，与新出现的现象共有词语：{}", self.list(shared)) };
+                let when = if *before == 0 { "异常出现时".to_owned() } else { format!("异常出现前 {} ", self.span(*before)) };
+                format!("{when}有变更：{change}（{}）{shared}", self.clock(*at))
+            }
             Reason::Reaches { components, path } => {
                 let path = if path.is_empty() { String::new() } else { format!("（{}）", path.join(" → ")) };
                 format!("以下组件受它影响，且在同一时间或之后出现异常：{}{path}", self.list(components))
             }
+            Reason::Named { by, component } => format!("{by} 的错误日志或指标名提到了 {component}，但拓扑中没有二者的关系"),
             Reason::Starves { components } => format!("以下组件因不再被调用而没有流量：{}", self.list(components)),
             Reason::Disturbs { components } => {
                 format!("它依赖的组件也有较弱且不更早的异常，像是受其断流或过载影响：{}", self.list(components))

@@ -431,6 +431,7 @@ impl Run {
                             flaps: 0,
                             trouble: signal::Trouble::default(),
                             muted: None,
+                            measured: None,
                         }))
                     }
                 }

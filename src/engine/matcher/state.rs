@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use estate::ComponentId;
-use signal::{Alert, Change, Facts, LogLine, Muted, Origin, Probe, Report, Series};
+use signal::{Alert, Change, Facts, LogLine, Measured, Muted, Origin, Probe, Report, Series};
 use value::Time;
 
 use super::change::{Kept, KeptSeries};
@@ -92,6 +92,8 @@ struct SignalState {
     trouble: String,
     #[serde(default)]
     muted: Option<Muted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    measured: Option<Box<Measured>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -253,11 +255,13 @@ fn signal_state(signal: &Signal, id: &impl Fn(Option<ComponentId>) -> Option<Str
         flaps: 0,
         trouble: String::new(),
         muted: None,
+        measured: None,
     };
     if let Signal::Alert(alert) = signal {
         (state.name, state.summary, state.severity) = (alert.name.clone(), alert.summary.clone(), alert.severity.clone());
         (state.duplicates, state.flaps) = (alert.duplicates, alert.flaps);
         (state.trouble, state.muted) = (alert.trouble.name().to_owned(), alert.muted.clone());
+        state.measured.clone_from(&alert.measured);
     }
     state
 }
@@ -283,6 +287,7 @@ fn signal(state: SignalState, find: &impl Fn(&Option<String>) -> Option<Componen
             flaps: state.flaps,
             trouble: Trouble::parse(&state.trouble).unwrap_or_default(),
             muted: state.muted,
+            measured: state.measured,
         }),
         LOG => Signal::Log(LogLine { origin, component, instance, time, text, labels }),
         CHANGE => Signal::Change(Change { origin, component, instance, time, text, attributes: labels }),
