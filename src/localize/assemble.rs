@@ -277,8 +277,8 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
     }
 }
 
-/// Undoing the latest change of a root suspect, or of what it runs on, that came shortly before its onset. A change after the onset
-/// did not cause it.
+/// Undoing the latest change of a root suspect, or of what it runs on, that came shortly before its onset. A change after the onset of any of
+/// them did not cause the incident.
 fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize) -> Option<AdviceView> {
     let engine = observations.question.engine;
     // What the first suspect brings about is not mended by undoing a change there.
@@ -290,7 +290,8 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
             .filter(move |(suspect, _)| *suspect == component || engine.estate.holders(*suspect).contains(&component))
             .map(|(_, onset)| onset)
     };
-    let candidates = engine.facts.changes.iter().filter_map(|change| {
+    let began = draft.roots().map(|told| told.proposal.onset).min()?;
+    let candidates = engine.facts.changes.iter().filter(|change| change.time <= began).filter_map(|change| {
         let onset = on(change.component?).filter(|onset| (0..=CHANGE_WINDOW).contains(&onset.since(change.time))).max()?;
         let kind = change.text.to_lowercase();
         (!NOT_UNDONE.iter().any(|word| kind.contains(word))).then_some((change, onset))
