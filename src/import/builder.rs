@@ -83,6 +83,12 @@ impl<'m> Builder<'m> {
         self.skipped.insert(Skipped { what: what.into(), why: why.into(), source: source.to_owned() });
     }
 
+    /// Leaves out that one depends on what a setting of it names. Where no setting does, its name is empty.
+    pub(super) fn skip_need(&mut self, id: &str, target: &str, setting: &str, why: &str, source: &str) {
+        let setting = if setting.is_empty() { String::new() } else { format!(" (`{setting}`)") };
+        self.skip(format!("`{id}` depends_on `{target}`{setting}"), why, source);
+    }
+
     pub(super) fn namespace(&self) -> Option<&'m str> {
         self.namespace
     }

@@ -255,10 +255,10 @@ impl Project {
             match self.aliases.get(&target) {
                 // Who names it outright, even a collector, means it.
                 Some(target) => match self.needs_not(name, target, "", Some(true), None) {
-                    Some(why) => builder.skip(format!("`{name}` depends_on `{target}`"), why, source),
+                    Some(why) => builder.skip_need(name, target, "", why, source),
                     None => builder.relate(name, kind(target), target, source),
                 },
-                None => builder.skip(format!("`{name}` depends_on `{target}`"), "no such service in the files", source),
+                None => builder.skip_need(name, &target, "", "no such service in the files", source),
             }
         }
         let mut settings = self.files_of(builder, name, service, source);
@@ -268,10 +268,7 @@ impl Project {
                 let Some(target) = self.aliases.get(&host.name).filter(|target| *target != name) else { continue };
                 match self.needs_not(name, target, &setting, None, host.port) {
                     None => builder.relate(name, kind(target), target, source),
-                    Some(why) => {
-                        let setting = if setting.is_empty() { String::new() } else { format!(" (`{setting}`)") };
-                        builder.skip(format!("`{name}` depends_on `{target}`{setting}"), why, source);
-                    }
+                    Some(why) => builder.skip_need(name, target, &setting, why, source),
                 }
             }
         }

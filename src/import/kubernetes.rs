@@ -54,6 +54,8 @@ struct Backends<'o> {
     pods: Vec<&'o Object<'o>>,
     /// What pods of owners that are not imported are like.
     templates: Vec<&'o Object<'o>>,
+    /// What the Service and those behind it have to do with telemetry.
+    telemetry: Telemetry,
 }
 
 impl<'o> Backends<'o> {
@@ -71,6 +73,8 @@ impl<'o> Backends<'o> {
         if backends.workloads.is_empty() {
             backends.workloads = std::mem::take(&mut backends.asleep);
         }
+        let ends = backends.workloads.iter().chain(&backends.pods).chain(&backends.templates);
+        backends.telemetry = ends.map(|end| Telemetry::of(&image(end), &end.name)).fold(Telemetry::of("", &service.name), Telemetry::or);
         backends
     }
 
@@ -228,25 +232,15 @@ impl<'o> Cluster<'o> {
             if (before && !object.is(Class::Job)) || target == id {
                 continue;
             }
-            match own.needs_not(self.telemetry(service), name, sends, host.port) {
+            let behind = self.backends.get(&service.key()).map(|behind| behind.telemetry).unwrap_or_default();
+            match own.needs_not(behind, name, sends, host.port) {
                 None => builder.relate(id, "depends_on", &target, object.source),
-                Some(why) => {
-                    let setting = if name.is_empty() { String::new() } else { format!(" (`{name}`)") };
-                    builder.skip(format!("`{id}` depends_on `{target}`{setting}"), why, object.source);
-                }
+                Some(why) => builder.skip_need(id, &target, name, why, object.source),
             }
         }
         for (what, why) in &told.missed {
             builder.skip(format!("{what} of `{id}`"), *why, object.source);
         }
-    }
-
-    /// What a Service and those behind it have to do with telemetry.
-    fn telemetry(&self, service: &Object<'_>) -> Telemetry {
-        let none = Backends::default();
-        let behind = self.backends.get(&service.key()).unwrap_or(&none);
-        let ends = behind.workloads.iter().chain(&behind.pods).chain(&behind.templates);
-        ends.map(|end| Telemetry::of(&image(end), &end.name)).fold(Telemetry::of("", &service.name), Telemetry::or)
     }
 
     /// The volume claims of a workload or a pod.
@@ -255,7 +249,7 @@ impl<'o> Cluster<'o> {
             let Some(claim) = tree::text(volume, &["persistentVolumeClaim", "claimName"]) else { continue };
             match self.find("PersistentVolumeClaim", &object.namespace, &claim) {
                 Some(target) => builder.relate(id, "depends_on", &self.id(target), object.source),
-                None => builder.skip(format!("`{id}` depends_on `{claim}`"), "the volume claim is not in the files", object.source),
+                None => builder.skip_need(id, &claim, "", "the volume claim is not in the files", object.source),
             }
         }
     }

@@ -108,10 +108,16 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
                 _ if answer => tree::list(document, &["results"]),
                 one => std::slice::from_ref(one),
             };
-            let known: Vec<(Key, Value)> = items.iter().filter_map(record).collect();
+            let (mut known, mut others) = (Vec::new(), Vec::new());
+            for item in items {
+                match record(item) {
+                    Some(one) => known.push(one),
+                    None => others.push(item),
+                }
+            }
             pages.add(document, &source.name);
             if answer {
-                unread(builder, items, &source.name);
+                unread(builder, &others, &source.name);
             }
             found |= answer || !known.is_empty();
             if known.is_empty() && document.is_object() && !answer {
@@ -144,9 +150,9 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
 }
 
 /// Says which records of an answer are of no use.
-fn unread(builder: &mut Builder<'_>, items: &[Value], source: &str) {
+fn unread(builder: &mut Builder<'_>, items: &[&Value], source: &str) {
     let mut lists: BTreeMap<Option<String>, usize> = BTreeMap::new();
-    for item in items.iter().filter(|item| record(item).is_none()) {
+    for item in items {
         *lists.entry(netbox_pages::of_record(item)).or_default() += 1;
     }
     for (list, count) in lists {

@@ -31,7 +31,8 @@ impl Facts {
     /// Other changes with a hash of this one: the commits that a deployment brings.
     pub fn with_hash_of<'f>(&'f self, change: &'f Change) -> impl Iterator<Item = &'f Change> {
         let hashes: BTreeSet<&str> = change.hashes().collect();
-        self.changes.iter().filter(move |other| other.origin != change.origin && other.hashes().any(|hash| hashes.contains(hash)))
+        let others: &[Change] = if hashes.is_empty() { &[] } else { &self.changes };
+        others.iter().filter(move |other| other.origin != change.origin && other.hashes().any(|hash| hashes.contains(hash)))
     }
 
     /// A change in one line: its kind and what it says, else what a change with its hash says.

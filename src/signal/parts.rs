@@ -79,7 +79,8 @@ pub(super) fn names_something(labels: &Labels<'_>) -> bool {
 }
 
 impl Resolver<'_> {
-    pub(super) fn part<'l>(&self, raw: &'l BTreeMap<String, String>, query: Option<&'l str>) -> Parts<'l> {
+    pub(super) fn part<'l>(&self, raw: &'l BTreeMap<String, String>, hint: Option<&'l str>) -> Parts<'l> {
+        let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
         let all = Labels::canonical(raw);
         let messenger = messenger(&all, query.and_then(family));
         let exported = all.exported();

@@ -57,8 +57,7 @@ const PROGRAMS: &[(&str, &str)] = &[("kube_state_metrics_", "kube-state-metrics"
 
 impl Resolver<'_> {
     pub(super) fn built_in(&self, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Placement {
-        let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
-        let parts = self.part(raw, query);
+        let parts = self.part(raw, hint);
         let identity = || {
             IDENTITIES.iter().find_map(|label| {
                 let value = parts.all.get(label)?;
@@ -81,8 +80,7 @@ impl Resolver<'_> {
         if !raw.keys().any(|name| name.contains("pod")) || DESTINATIONS.iter().any(|label| raw.contains_key(*label)) {
             return None;
         }
-        let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
-        let parts = self.part(raw, query);
+        let parts = self.part(raw, hint);
         let said = parts.said.as_ref()?;
         let pod = said.get("pod").filter(|pod| *pod != self.estate.component(placed).name)?;
         self.look_for(Wanted::Pod, self.scope(said), pod).is_none().then(|| pod.to_owned())
@@ -200,10 +198,12 @@ impl Resolver<'_> {
             return if itself.component.is_some() { itself } else { subject().unwrap_or(itself) };
         }
         subject().unwrap_or_else(|| {
-            let stated = SERVERS.iter().find_map(|label| Some((*label, said.get(label)?)));
-            Placement::nowhere(match stated.filter(|_| parts.stated().is_none()) {
+            if parts.stated().is_some() {
+                return Placement::nowhere(self.reason(parts));
+            }
+            let server = SERVERS.iter().find_map(|label| Some((*label, said.get(label)?)));
+            Placement::nowhere(match server {
                 Some((label, value)) => self.missing(label, None, host(value)),
-                None if parts.stated().is_some() => self.reason(parts),
                 None => Unplaced::OfMessenger { messenger: Messenger::Exporter },
             })
         })
