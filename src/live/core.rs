@@ -14,7 +14,7 @@ use estate::Snapshot;
 use files::Lines;
 use ingest::Protocol;
 use localize::Diagnosis;
-use signal::{Counts, Facts, Resolver};
+use signal::{Counts, Facts};
 use value::{Duration, MINUTE, SECOND, Time};
 
 use super::incidents::{Action, Event, Incidents, Tracked};
@@ -181,14 +181,12 @@ impl Live {
         let mut traffic = Ledger::default();
         let (dir, retention, keep) = (options.data.join("journal"), options.retention, options.keep);
         let mut scores = Scores::new(retention.age, keep.most_signals);
-        let project = Arc::clone(&world.revision.project);
-        let opened = world.replay(now, |each| {
-            let resolver = Resolver::new(&project.placement, &project.estate);
+        let opened = world.replay(now, |resolver, each| {
             let heard = |found: Found| {
                 let Head { protocol, received, .. } = found.head();
                 traffic.heard(protocol, received);
                 if let Found::Entry(Entry { protocol: Protocol::Scores, body, .. }) = &found {
-                    scores.add(scores_of(body, received, &resolver));
+                    scores.add(scores_of(body, received, resolver));
                 }
                 each(found);
             };
@@ -300,7 +298,7 @@ impl Live {
         let mut world = World::new(revision, self.options.keep, end);
         let other = move |head: &Head| head.received <= from || head.received > end;
         let entries = held(&self.shared.journal).reader(0, other);
-        world.replay(end, |each| entries.filter(|found| !other(&found.head())).for_each(each));
+        world.replay(end, |_, each| entries.filter(|found| !other(&found.head())).for_each(each));
         Some(Recent::of(&mut world))
     }
 
@@ -461,7 +459,7 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
                 building = false;
                 world = *built;
                 let entries = held(&shared.journal).reader(world.position() + 1, |_: &Head| false);
-                world.replay((options.clock)(), |each| entries.for_each(each));
+                world.replay((options.clock)(), |_, each| entries.for_each(each));
                 *shared.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world.revision.clone());
                 changed = true;
             }
@@ -505,7 +503,7 @@ fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &Sync
         let mut built = World::new(revision, options.keep, now);
         let keep = options.keep;
         let entries = held(&shared.journal).reader(0, move |head: &Head| is_past(keep, head, now));
-        built.replay(now, |each| entries.for_each(each));
+        built.replay(now, |_, each| entries.for_each(each));
         let _ = own.send(ToWorld::Built(Box::new(built)));
     });
     thread.is_ok()

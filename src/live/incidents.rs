@@ -150,6 +150,23 @@ impl Tracked {
         self.by_hand = false;
         self.seen = now;
     }
+
+    fn close(&mut self, at: Time) {
+        self.status = Status::Resolved;
+        self.resolved = Some(at);
+    }
+
+    /// A person says that it is over.
+    fn close_by_hand(&mut self, now: Time) {
+        self.close(now);
+        self.by_hand = true;
+        self.kept_open = false;
+    }
+
+    /// Its verdict: another one is worth an event.
+    fn verdict(&self) -> (Option<String>, String, String) {
+        (self.component.clone(), self.severity.clone(), self.layer.clone())
+    }
 }
 
 /// What was the cause, as a person says.
@@ -280,16 +297,12 @@ impl Incidents {
                 .map(|other| other.id);
             match home {
                 Some(home) => self.step(id, now, (What::Merged, None, Some(format!("#{home}"))), |one| {
-                    one.status = Status::Resolved;
-                    one.resolved = Some(now);
+                    one.close(now);
                     one.merged_into = Some(home);
                 }),
                 None if now.since(one.seen) >= SETTLING && !one.kept_open => {
                     let end = one.seen;
-                    self.step(id, now, (What::Resolved, None, None), |one| {
-                        one.status = Status::Resolved;
-                        one.resolved = Some(end);
-                    });
+                    self.step(id, now, (What::Resolved, None, None), |one| one.close(end));
                 }
                 None => {}
             }
@@ -386,17 +399,16 @@ impl Incidents {
 
     fn renew(&mut self, id: u64, incident: &Incident, now: Time) {
         let Some(one) = self.by_id.get_mut(&id) else { return };
-        let before = (one.component.clone(), one.severity.clone(), one.layer.clone(), one.affected);
+        let (before, affected) = (one.verdict(), one.affected);
         describe(one, incident);
         one.seen = now;
-        let after = (one.component.clone(), one.severity.clone(), one.layer.clone(), one.affected);
-        if before.0 != after.0 {
+        if before.0 != one.component {
             one.located = one.component.as_ref().map(|_| now);
         }
         let closed = one.status == Status::Resolved;
         if closed && incident.until.is_none() && !one.by_hand {
             self.step(id, now, (What::Reopened, None, None), |one| one.reopen(now));
-        } else if !closed && (before.0 != after.0 || before.1 != after.1 || before.2 != after.2 || after.3 > 2 * before.3.max(1)) {
+        } else if !closed && (one.verdict() != before || one.affected > 2 * affected.max(1)) {
             self.step(id, now, (What::Changed, None, None), |_| {});
         }
         self.end_if_over(id, incident, now);
@@ -405,10 +417,7 @@ impl Incidents {
     fn end_if_over(&mut self, id: u64, incident: &Incident, now: Time) {
         let open = self.by_id.get(&id).is_some_and(|one| one.status != Status::Resolved && !one.kept_open);
         if let Some(until) = incident.until.filter(|until| open && now.since(*until) >= SETTLING) {
-            self.step(id, now, (What::Resolved, None, None), |one| {
-                one.status = Status::Resolved;
-                one.resolved = Some(until);
-            });
+            self.step(id, now, (What::Resolved, None, None), |one| one.close(until));
         }
     }
 
@@ -427,12 +436,7 @@ impl Incidents {
             }),
             Action::Assign(to) => self.step(id, now, (What::Assigned, by, Some(to.clone())), |one| one.assignee = Some(to)),
             Action::Note(note) => self.step(id, now, (What::Noted, by, Some(note)), |_| {}),
-            Action::Resolve => self.step(id, now, (What::Resolved, by, None), |one| {
-                one.status = Status::Resolved;
-                one.resolved = Some(now);
-                one.by_hand = true;
-                one.kept_open = false;
-            }),
+            Action::Resolve => self.step(id, now, (What::Resolved, by, None), |one| one.close_by_hand(now)),
             Action::Reopen => {
                 if one.status != Status::Resolved || one.merged_into.is_some() {
                     return Err(unfit(text!("incident {} is not resolved", id)));
@@ -452,11 +456,8 @@ impl Incidents {
                     return Err(unfit(text!("incident {} is merged into {} already", merged, into)));
                 }
                 self.step(id, now, (What::Merged, by, Some(format!("#{home}"))), |one| {
-                    one.status = Status::Resolved;
-                    one.resolved = Some(now);
+                    one.close_by_hand(now);
                     one.merged_into = Some(home);
-                    one.by_hand = true;
-                    one.kept_open = false;
                 });
             }
             Action::Split => {

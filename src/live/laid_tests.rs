@@ -101,7 +101,7 @@ impl Running {
     fn restarted(&self, now: Time) -> World {
         let mut world = World::new(self.world.revision.clone(), Keep::default(), now);
         let entries = self.entries.clone();
-        world.replay(now, |each| entries.into_iter().map(Found::Entry).for_each(each));
+        world.replay(now, |_, each| entries.into_iter().map(Found::Entry).for_each(each));
         world
     }
 }

@@ -94,7 +94,7 @@ struct Tracked {
 #[derive(Debug)]
 pub struct Window {
     facts: Arc<Facts>,
-    keep: Keep,
+    pub(super) keep: Keep,
     /// By name and labels.
     alerts: BTreeMap<AlertName, Tracked>,
     /// Those with a deadline, the next one first: a start reads a million requests, and each of them asks whose time is up.

@@ -84,7 +84,6 @@ pub struct World {
     laid: Laid,
     /// and when.
     looked: Time,
-    keep: Keep,
     /// The number of the last entry of the journal that it has taken.
     position: u64,
     lookback: Duration,
@@ -105,30 +104,28 @@ impl World {
             sightings: Sightings::default(),
             laid,
             looked: Time::MIN,
-            keep,
             position: 0,
             lookback: LOOKBACK,
             events: Vec::new(),
         }
     }
 
-    /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. `source` hands each
-    /// entry to what it is given; it runs beside, so that one core reads while another one takes. The matcher takes all facts at the end,
+    /// Takes entries of the journal that it has not taken yet, with the facts that they held when they were received. `source` is given
+    /// the index by which signals are placed, and what takes each entry; it runs beside, so that one core reads while another one takes. The matcher takes all facts at the end,
     /// which is far quicker than one by one.
-    pub fn replay<T: Send>(&mut self, now: Time, source: impl FnOnce(&mut dyn FnMut(Found)) -> T + Send) -> T {
+    pub fn replay<T: Send>(&mut self, now: Time, source: impl FnOnce(&Resolver<'_>, &mut dyn FnMut(Found)) -> T + Send) -> T {
         let project = Arc::clone(&self.revision.project);
         let resolver = Resolver::new(&project.placement, &project.estate);
         let (ahead, entries) = sync_channel::<(Head, Option<Arrived>)>(READ_AHEAD);
         let outcome = std::thread::scope(|scope| {
-            let shared = &project;
+            let shared = &resolver;
             let reading = scope.spawn(move || {
-                let resolver = Resolver::new(&shared.placement, &shared.estate);
-                source(&mut |found: Found| {
+                source(shared, &mut |found: Found| {
                     let head = found.head();
                     let arrived = match found {
                         Found::Passed(_) => None,
                         // What could be read when it was accepted can be read now; the placement may differ, which is the point.
-                        Found::Entry(entry) => arrived(&entry, &resolver),
+                        Found::Entry(entry) => arrived(&entry, shared),
                     };
                     // Whoever takes them stays until the last one.
                     let _ = ahead.send((head, arrived));
@@ -249,7 +246,7 @@ impl World {
         let due = now.since(self.looked) >= pause;
         if due {
             self.looked = now;
-            self.sightings.forget(now.minus(self.keep.calls), now.minus(self.keep.signals));
+            self.sightings.forget(now.minus(self.window.keep.calls), now.minus(self.window.keep.signals));
         }
         due
     }

@@ -238,14 +238,14 @@ impl Reading<'_> {
         if let (Some(Hidden::Written(written)), Some(node)) = (&url, fields.get("url"))
             && address(written) != *written
         {
-            self.in_the_open(node.place, "url");
+            self.reader.in_the_open(node.place, "url");
         }
         let mut headers = BTreeMap::new();
         for (key, node) in fields.get("headers").map_or(&[][..], |node| self.reader.map(node, text!("headers"))) {
             let Some(word) = self.reader.word(node, text!("header `{}`", key.name)) else { continue };
             let value = hidden(&word.text);
             if is_secret(&key.name) && matches!(value, Hidden::Written(_)) {
-                self.in_the_open(word.place, &key.name);
+                self.reader.in_the_open(word.place, &key.name);
             }
             headers.insert(key.name.clone(), value);
         }
@@ -420,16 +420,11 @@ impl Reading<'_> {
         let word = self.written(fields, key)?;
         match hidden(&word.text) {
             Hidden::Written(_) => {
-                self.in_the_open(word.place, key);
+                self.reader.in_the_open(word.place, key);
                 None
             }
             found @ (Hidden::Env(_) | Hidden::File(_)) => Some(found),
         }
-    }
-
-    fn in_the_open(&mut self, place: Place, key: &str) {
-        let help = text!("write `env:NAME` for an environment variable, or `file:PATH` for the first line of a file");
-        self.reader.report(Diagnostic::error(Code::SECRET, place, text!("`{}` is a secret and must not be in this file", key)).help(help));
     }
 
     fn wrong(&mut self, place: Place, message: Text, help: Text) {

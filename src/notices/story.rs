@@ -60,8 +60,7 @@ impl Story {
             (false, false) => format!("{named}{}{}", lang.colon(), mask(fault)),
         };
         let step = incident.history.iter().rev().find(|step| step.what == what);
-        let said = |text: Option<&String>| text.map_or_else(String::new, |text| mask(text));
-        let news = wording::news(lang, what, &said(step.and_then(|s| s.by.as_ref())), &said(step.and_then(|s| s.note.as_ref())));
+        let news = news(lang, what, step);
         let masked = |list: &[String]| list.iter().take(MAX_ADVICE).map(|text| mask(text)).collect::<Vec<_>>();
         let values = Values::from([
             ("incident.id", vec![incident.id.to_string()]),
@@ -119,9 +118,13 @@ impl Story {
 
 /// A line of the history of an incident, without its time.
 pub fn happened(lang: Lang, step: &Step) -> String {
+    news(lang, step.what, Some(step)).unwrap_or_else(|| wording::found(lang).to_owned())
+}
+
+/// What happened, with who did it and what they said; `None` for the beginning.
+fn news(lang: Lang, what: What, step: Option<&Step>) -> Option<String> {
     let said = |text: Option<&String>| text.map_or_else(String::new, |text| mask(text));
-    let news = wording::news(lang, step.what, &said(step.by.as_ref()), &said(step.note.as_ref()));
-    news.unwrap_or_else(|| wording::found(lang).to_owned())
+    wording::news(lang, what, &said(step.and_then(|s| s.by.as_ref())), &said(step.and_then(|s| s.note.as_ref())))
 }
 
 fn some(text: &str) -> Vec<String> {

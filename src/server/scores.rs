@@ -131,8 +131,9 @@ pub async fn list(
 fn show(served: &AppState, query: &BTreeMap<String, String>) -> Result<Json, Refusal> {
     let project = served.project();
     let (component, since) = wanted(&project.estate, query)?;
-    let placer = Resolver::new(&project.placement, &project.estate);
-    let fits = |kept: &&Arc<KeptScore>| kept.time >= since && component.is_none_or(|one| placed(kept, &placer) == Some(one));
+    // The index takes as long as there are components.
+    let only = component.map(|one| (one, Resolver::new(&project.placement, &project.estate)));
+    let fits = |kept: &&Arc<KeptScore>| kept.time >= since && only.as_ref().is_none_or(|(one, placer)| placed(kept, placer) == Some(*one));
     let scores = served.live.scores();
     let fitting: Vec<&Arc<KeptScore>> = scores.iter().rev().filter(fits).collect();
     let left = fitting.len().saturating_sub(MAX_LISTED);

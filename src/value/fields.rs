@@ -43,6 +43,12 @@ impl<'s> Reader<'s> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// A secret, in a file that many people can read.
+    pub fn in_the_open(&mut self, place: Place, key: &str) {
+        let help = text!("write `env:NAME` for an environment variable, or `file:PATH` for the first line of a file");
+        self.report(Diagnostic::error(Code::SECRET, place, text!("`{}` is a secret and must not be in this file", key)).help(help));
+    }
+
     pub fn wrong_kind(&mut self, node: &Node, what: impl Into<Text>, wanted: &'static str) {
         let (what, wanted): (Text, Text) = (what.into(), wanted.into());
         let message = text!("{} must be {}, not {}", what, wanted, node.kind());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use signal::{Facts, Wanted};
 use value::{Duration, SECOND, Time};
 
-use crate::metrics::seconds;
+use crate::metrics::{escaped, seconds};
 
 /// Bytes of all names in one request: what proxies and servers take in any case.
 const MAX_NAMES: usize = 4_096;
@@ -54,14 +54,10 @@ pub fn asks<'w>(due: impl IntoIterator<Item = (&'w Wanted, Time)>) -> Vec<Ask<'w
 /// `{__name__=~"a|b",mode="idle"}`
 fn selector(of: &[&Wanted], labels: &BTreeMap<String, String>) -> String {
     let names: Vec<String> = of.iter().map(|wanted| regex::escape(&wanted.series)).collect();
-    let first = format!("__name__=~\"{}\"", quoted(&names.join("|")));
-    let labels = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
+    let first = format!("__name__=~\"{}\"", escaped(&names.join("|")));
+    let labels = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
     let all: Vec<String> = [first].into_iter().chain(labels).collect();
     format!("{{{}}}", all.join(","))
-}
-
-fn quoted(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 impl Ask<'_> {

@@ -126,8 +126,10 @@ impl Puller {
     pub fn states(&self) -> Vec<PullState> {
         let now = self.live.now();
         let state = |report: &Arc<Mutex<Report>>| {
-            let state = held(report).state.clone();
-            PullState { behind: state.known_until.map(|until| now.since(until).max(0)), ..state }
+            let report = held(report);
+            let behind = report.state.known_until.map(|until| now.since(until).max(0));
+            let last_error = report.why.as_ref().map(ToString::to_string);
+            PullState { last_error, behind, ..report.state.clone() }
         };
         self.reports.iter().map(state).collect()
     }
@@ -264,7 +266,6 @@ impl Worker {
             Some(why) => {
                 report.state.last_failure = Some(now);
                 report.state.failing_since.get_or_insert(now);
-                report.state.last_error = Some(why.to_string());
                 report.why = Some(why);
             }
         }

@@ -131,7 +131,7 @@ fn headers(reader: &mut Reader<'_>, fields: &Fields<'_>, folder: &Path) -> Vec<(
         let Some(written) = reader.text(node, text!("header `{}`", key.name)) else { continue };
         match pointed(&written, folder) {
             Some(secret) => found.push((key.name.clone(), Value::Secret(secret))),
-            None if is_secret(&key.name) => in_the_open(reader, node.place, &key.name),
+            None if is_secret(&key.name) => reader.in_the_open(node.place, &key.name),
             None => found.push((key.name.clone(), Value::Written(written))),
         }
     }
@@ -143,7 +143,7 @@ fn secret(reader: &mut Reader<'_>, node: &Node, key: &str, folder: &Path) -> Opt
     let written = reader.text(node, text!("`{}` of {}", key, text!("a server in `pull`")))?;
     let found = pointed(&written, folder);
     if found.is_none() {
-        in_the_open(reader, node.place, key);
+        reader.in_the_open(node.place, key);
     }
     found
 }
@@ -154,11 +154,6 @@ fn pointed(written: &str, folder: &Path) -> Option<Secret> {
         Some(("file", path)) => Some(Secret::File(folder.join(path.trim()))),
         Some(_) | None => None,
     }
-}
-
-fn in_the_open(reader: &mut Reader<'_>, place: Place, key: &str) {
-    let help = text!("write `env:NAME` for an environment variable, or `file:PATH` for the first line of a file");
-    reader.report(Diagnostic::error(Code::SECRET, place, text!("`{}` is a secret and must not be in this file", key)).help(help));
 }
 
 fn wrong(reader: &mut Reader<'_>, place: Place, message: Text, help: Text) {
