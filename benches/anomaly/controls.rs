@@ -62,7 +62,7 @@ pub fn run(dir: &Path) {
     }
 }
 
-fn folders(dir: &Path) -> Vec<PathBuf> {
+pub fn folders(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         fs::read_dir(dir).expect("a folder").map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     found.sort();

@@ -1,16 +1,16 @@
 //! How right the anomaly layer is on systems that nothing was fitted to: what is fitted (the calibration of its confidence) is fitted on all
 //! other systems and told of the one that was left out, each in turn. Beside it, the same fitted on all of them.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anomaly::{Grounds, Weights};
 use knowledge::Reliability;
 use localize::{Diagnosis, Layer};
-use project::{Options, Project, load_bundle};
+use project::{Options, Project, chance, load_bundle, ranking};
 use serde_json::Value;
 
+use super::controls::folders;
 use super::generate;
 
 /// Generated incidents and healthy hours, unless told otherwise, and of how many one is a healthy hour.
@@ -83,27 +83,14 @@ fn system(project: &Project, group: &Path, flags: &[&str]) -> Option<System> {
     Some(System { name, answers })
 }
 
-fn folders(dir: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        fs::read_dir(dir).expect("a folder").map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
-    found.sort();
-    found
-}
-
-fn wanted(case: &Path) -> BTreeSet<String> {
+fn wanted(case: &Path) -> Vec<String> {
     let expected: Value = serde_json::from_str(&fs::read_to_string(case.join("expected.json")).unwrap()).unwrap();
     let causes = expected["root_causes"].as_array().into_iter().flatten();
     causes.filter_map(|cause| cause["component"].as_str()).map(str::to_owned).collect()
 }
 
-fn answer(diagnosis: &Diagnosis, wanted: &BTreeSet<String>) -> Answer {
-    let mut order: Vec<(&str, f64)> = Vec::new();
-    for suspect in diagnosis.incidents.iter().flat_map(|incident| &incident.suspects) {
-        let Some(component) = suspect.component.as_deref() else { continue };
-        if !order.iter().any(|(one, _)| *one == component) {
-            order.push((component, suspect.confidence));
-        }
-    }
+fn answer(diagnosis: &Diagnosis, wanted: &[String]) -> Answer {
+    let order = ranking(diagnosis);
     let right = |component: &Option<String>| component.as_ref().is_some_and(|one| wanted.contains(one));
     let firsts = diagnosis.incidents.iter().filter(|incident| incident.layer == Layer::Anomaly);
     let firsts: Vec<(f64, Grounds, bool)> = firsts
@@ -112,30 +99,15 @@ fn answer(diagnosis: &Diagnosis, wanted: &BTreeSet<String>) -> Answer {
         .collect();
     Answer {
         healthy: wanted.is_empty(),
-        top1: hit(&order, wanted, 1),
-        top3: hit(&order, wanted, 3),
+        top1: chance(&order, wanted, 1),
+        top3: chance(&order, wanted, 3),
         innocent: firsts.iter().filter(|(_, _, right)| !right).count(),
         firsts,
         said: order.len(),
     }
 }
 
-/// The chance that one of `wanted` is among the first `n`, where ties are in random order.
-fn hit(order: &[(&str, f64)], wanted: &BTreeSet<String>, n: usize) -> f64 {
-    let mut start = 0;
-    while start < order.len().min(n) {
-        let tied: Vec<_> = order[start..].iter().take_while(|(_, c)| (c - order[start].1).abs() < 1e-9).collect();
-        let hits = tied.iter().filter(|(one, _)| wanted.contains(*one)).count();
-        if hits > 0 {
-            let room = (n - start).min(tied.len());
-            return 1.0 - (0..room).map(|i| (tied.len() - hits).saturating_sub(i) as f64 / (tied.len() - i) as f64).product::<f64>();
-        }
-        start += tied.len();
-    }
-    0.0
-}
-
-fn tell(case: &Path, diagnosis: &Diagnosis, wanted: &BTreeSet<String>, answer: &Answer) {
+fn tell(case: &Path, diagnosis: &Diagnosis, wanted: &[String], answer: &Answer) {
     let told: Vec<String> = diagnosis
         .incidents
         .iter()

@@ -5,7 +5,7 @@ use value::{Dimension, Time};
 
 use super::question::RankInput;
 use super::score::Deviation;
-use super::suspicion::{SETTLING, Suspicion, SuspicionSource};
+use super::suspicion::{SETTLING, Suspicion};
 
 /// What more work uses more of, whether or not anything is wrong.
 const USED_BY_WORK: &[&str] = &["cpu_usage", "connections", "threads", "disk_io", "bandwidth_usage"];
@@ -15,10 +15,8 @@ const IN_PROPORTION: f64 = 1.25;
 
 /// The series that measures how much work arrives, if it rose most: when, and how many times as much as usual.
 pub(super) fn busier(ask: &RankInput<'_>, suspicion: &Suspicion) -> Option<(Time, f64)> {
-    let rose = suspicion.votes.iter().filter_map(|vote| match vote.source {
-        SuspicionSource::Deviation(at) => ask.deviations.get(at).filter(|deviation| is_work(ask, deviation) && deviation.high),
-        SuspicionSource::ExternalEvidence(_) | SuspicionSource::Alert(_) => None,
-    });
+    let deviating = suspicion.votes.iter().filter_map(|vote| vote.deviation(ask));
+    let rose = deviating.filter(|deviation| is_work(ask, deviation) && deviation.high);
     rose.filter_map(|work| Some((work.onset, times(work)?))).max_by(|a, b| a.1.total_cmp(&b.1))
 }
 

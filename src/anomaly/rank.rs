@@ -177,9 +177,7 @@ fn grounds(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) 
     let sum = suspects.iter().map(|suspect| suspect.score.powi(SHARPNESS)).sum::<f64>();
     let mine = suspicions.get(&best.unit);
     // External models are not verified: alone they are not enough evidence.
-    let ours = |suspicion: &Suspicion| {
-        suspicion.votes.iter().any(|vote| vote.family != OUTSIDE && !matches!(vote.source, SuspicionSource::Alert(_)))
-    };
+    let ours = |suspicion: &Suspicion| suspicion.votes.iter().any(|vote| vote.family != OUTSIDE && !vote.is_alert());
     Grounds {
         share: best.score.powi(SHARPNESS) / sum,
         evidence: mine.map_or(0.0, |mine| mine.evidence),
@@ -199,10 +197,7 @@ fn convincing(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>
     };
     let of = |suspicion: &Suspicion| {
         let busier = busier(ask, suspicion);
-        let firm = suspicion.votes.iter().filter_map(|vote| {
-            let SuspicionSource::Deviation(at) = vote.source else { return None };
-            ask.deviations.get(at).filter(|deviation| is_firm(&vote, deviation))
-        });
+        let firm = suspicion.votes.iter().filter_map(|vote| vote.deviation(ask).filter(|deviation| is_firm(&vote, deviation)));
         let firm: Vec<&Deviation> = firm.collect();
         // Beside latency or errors, load is no excuse.
         if firm.iter().all(|deviation| is_mere_load(ask, deviation, busier)) { Vec::new() } else { firm }

@@ -238,10 +238,7 @@ impl ReasonWriter<'_, '_> {
     }
 
     fn deviation(&self, vote: &Vote) -> Option<&Deviation> {
-        match vote.source {
-            SuspicionSource::Deviation(at) => self.ask.deviations.get(at),
-            SuspicionSource::ExternalEvidence(_) | SuspicionSource::Alert(_) => None,
-        }
+        vote.deviation(self.ask)
     }
 
     fn vote(&self, vote: &Vote) -> Option<Reason> {

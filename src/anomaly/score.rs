@@ -105,33 +105,20 @@ pub struct Deviation {
     pub habitual: f64,
 }
 
-/// The highest excursions that the series of one metric had before, one a series; none is 0.
-#[derive(Default)]
-struct Habit {
-    highest: Vec<f64>,
-}
-
-impl Habit {
-    fn add(&mut self, earlier: &[f64]) {
-        self.highest.push(earlier.iter().copied().fold(0.0, f64::max));
+/// The share of the series of one metric that had an excursion as high before. `highest`: of each series, 0 without any.
+fn share_as_high(highest: &[f64], score: f64) -> f64 {
+    if highest.len() < MIN_ELSEWHERE {
+        return 0.0;
     }
-
-    /// The share of the series that had an excursion as high.
-    fn share(&self, score: f64) -> f64 {
-        if self.highest.len() < MIN_ELSEWHERE {
-            return 0.0;
-        }
-        let high = self.highest.iter().filter(|highest| **highest >= score * AS_HIGH).count();
-        count(high) / count(self.highest.len())
-    }
+    count(highest.iter().filter(|one| **one >= score * AS_HIGH).count()) / count(highest.len())
 }
 
 /// The result of one series.
 #[derive(Default)]
 struct Judged {
     deviation: Option<Deviation>,
-    /// By side: the scores of its excursions before the judged samples.
-    earlier: Vec<(bool, Vec<f64>)>,
+    /// By side: the score of its highest excursion before the judged samples; 0 without any.
+    earlier: Vec<(bool, f64)>,
 }
 
 /// Which samples are judged, and which are the reference.
@@ -151,18 +138,19 @@ struct ScoreWindow {
 pub fn deviations(estate: &Snapshot, facts: &Facts, at: Time, since: Time) -> Vec<Deviation> {
     let frame = ScoreWindow { at, since: (since > Time::MIN).then_some(since), first_symptom: first_symptom(facts, at) };
     let elsewhere = Elsewhere::of(facts, &frame);
-    let mut habits: BTreeMap<(&str, bool), Habit> = BTreeMap::new();
+    let mut habits: BTreeMap<(&str, bool), Vec<f64>> = BTreeMap::new();
     let mut found: Vec<Deviation> = Vec::new();
     for (at, series) in facts.series.iter().enumerate() {
         let judged = judge(estate, facts, &frame, &elsewhere, at, series);
-        for (high, earlier) in judged.earlier {
-            habits.entry((series.metric.as_str(), high)).or_default().add(&earlier);
+        for (high, highest) in judged.earlier {
+            habits.entry((series.metric.as_str(), high)).or_default().push(highest);
         }
         found.extend(judged.deviation);
     }
     for deviation in &mut found {
-        let habit = facts.series.get(deviation.series).and_then(|series| habits.get(&(series.metric.as_str(), deviation.high)));
-        deviation.habitual = 1.0 - (1.0 - deviation.habitual) * (1.0 - habit.map_or(0.0, |habit| habit.share(deviation.score)));
+        let highest = facts.series.get(deviation.series).and_then(|series| habits.get(&(series.metric.as_str(), deviation.high)));
+        let share = highest.map_or(0.0, |highest| share_as_high(highest, deviation.score));
+        deviation.habitual = 1.0 - (1.0 - deviation.habitual) * (1.0 - share);
     }
     // Positions follow component, metric and labels.
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.series.cmp(&b.series)));
@@ -279,7 +267,7 @@ fn judge(estate: &Snapshot, facts: &Facts, frame: &ScoreWindow, elsewhere: &Else
         Direction::Both => &[(true, 1.0), (false, -1.0)],
     };
     let mut worst: Option<Deviation> = None;
-    let mut earlier: Vec<(bool, Vec<f64>)> = Vec::new();
+    let mut earlier: Vec<(bool, f64)> = Vec::new();
     for (high, side) in sides {
         let mut before: Vec<f64> = Vec::new();
         let all = |points: &[(Time, f64)], run: &[usize]| {
@@ -323,7 +311,7 @@ fn judge(estate: &Snapshot, facts: &Facts, frame: &ScoreWindow, elsewhere: &Else
             let as_high = count(before.iter().filter(|one| **one >= worst.score * AS_HIGH).count());
             worst.habitual = as_high / (as_high + HABIT);
         }
-        earlier.push((*high, before));
+        earlier.push((*high, before.into_iter().fold(0.0, f64::max)));
     }
     Judged { deviation: worst, earlier }
 }

@@ -79,7 +79,7 @@ fn workload_of(estate: &Snapshot, component: ComponentId) -> ComponentId {
 
 impl<'f> Heard<'f> {
     fn of(workload: ComponentId, series: &'f Series, at: Time) -> Option<Self> {
-        let points = series.points.get(..series.points.partition_point(|(time, _)| *time <= at))?;
+        let points = series.within(Time::MIN, at);
         // One without a value marks the end; after several of them, something is still told.
         let ended = usize::from(points.last().is_some_and(|(_, value)| value.is_nan()));
         let points = points.get(..points.len() - ended)?;

@@ -119,6 +119,21 @@ pub(super) struct Vote {
     firm: bool,
 }
 
+impl Vote {
+    /// The deviation that it is, if it is one.
+    pub fn deviation<'a>(&self, ask: &RankInput<'a>) -> Option<&'a Deviation> {
+        match self.source {
+            SuspicionSource::Deviation(at) => ask.deviations.get(at),
+            SuspicionSource::ExternalEvidence(_) | SuspicionSource::Alert(_) => None,
+        }
+    }
+
+    /// Whether it is what an alert measured.
+    pub fn is_alert(&self) -> bool {
+        matches!(self.source, SuspicionSource::Alert(_))
+    }
+}
+
 /// The evidence against a unit.
 #[derive(Debug, Clone)]
 pub(super) struct Suspicion {
@@ -177,12 +192,12 @@ impl Suspicion {
 
     /// Whether more than alerts counts against it.
     pub fn deviates(&self) -> bool {
-        self.votes.iter().any(|vote| !matches!(vote.source, SuspicionSource::Alert(_)))
+        self.votes.iter().any(|vote| !vote.is_alert())
     }
 
     /// Whether an alert says that something is far beyond its threshold, at least as far as one that says nothing counts.
     pub fn is_loud(&self) -> bool {
-        self.votes.iter().any(|vote| matches!(vote.source, SuspicionSource::Alert(_)) && vote.strength >= SYMPTOM)
+        self.votes.iter().any(|vote| vote.is_alert() && vote.strength >= SYMPTOM)
     }
 
     /// Whether one vote is beyond doubt by itself, or together with an alert of its own.
@@ -301,14 +316,14 @@ impl Suspicion {
     /// Computes what follows from the votes, and keeps three.
     fn settle(&mut self) {
         self.votes.retain(|vote| vote.strength > 0.0);
-        self.votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+        strongest_first(&mut self.votes);
         self.votes.truncate(VOTES.len());
         self.evidence = VOTES.iter().zip(&self.votes).map(|(share, vote)| share * vote.strength).sum::<f64>() / VOTES.iter().sum::<f64>();
         // Nothing else can bear out a silence.
         let silent = self.votes.iter().filter(|vote| vote.family == SILENCE).map(|vote| vote.strength);
         self.evidence = silent.fold(self.evidence, f64::max);
         self.deviates_from = self.votes.iter().map(|vote| vote.onset).min();
-        let exact = self.votes.iter().filter(|vote| !matches!(vote.source, SuspicionSource::Alert(_)));
+        let exact = self.votes.iter().filter(|vote| !vote.is_alert());
         self.step = exact.map(|vote| vote.step).max().unwrap_or(HALF_LIFE);
     }
 }
@@ -353,9 +368,14 @@ fn suspicion(
     })
 }
 
+/// Ties: by their source.
+fn strongest_first(votes: &mut [Vote]) {
+    votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+}
+
 /// An alert and a series of one family tell of one thing.
 fn strongest_of_each(mut votes: Vec<Vote>) -> Vec<Vote> {
-    votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+    strongest_first(&mut votes);
     let mut seen = BTreeSet::new();
     votes.retain(|vote| seen.insert(vote.family.clone()));
     votes
@@ -367,7 +387,7 @@ type Leader = (Vote, Option<ComponentId>, Vec<(Time, f64)>);
 /// The strongest of each family.
 fn of_series(ask: &RankInput<'_>, positions: &[usize], now: Option<Time>) -> Vec<Vote> {
     let mut votes: Vec<Vote> = positions.iter().filter_map(|at| of_deviation(ask, *at, now)).collect();
-    votes.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+    strongest_first(&mut votes);
     votes.truncate(MAX_SERIES);
     let mut leading: Vec<Leader> = Vec::new();
     for vote in votes {

@@ -122,10 +122,7 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         says: proposal.fault.clone(),
         contact: component.and_then(|c| c.owner.clone()),
         confidence: round(confidence),
-        grounds: match &proposal.basis {
-            Basis::Scores(ranked) => Some(ranked.grounds),
-            Basis::Rules(_) | Basis::Case(_) => None,
-        },
+        grounds: proposal.scores().map(|ranked| ranked.grounds),
         raw: round(if proposal.layer == Layer::Expert { confidence } else { proposal.raw }),
         layer: proposal.layer,
         rules: Vec::new(),

@@ -94,6 +94,7 @@ fn clustered(estate: &Snapshot, signals: &[&Signal]) -> Vec<ClusterView> {
             name: Some(one.name.as_str()),
             text: &one.text,
             onset: Time(one.second * SECOND),
+            signals: 1,
         })
         .collect();
     let groups = cluster(estate, &loose);

@@ -48,18 +48,15 @@ pub struct Loose<'a> {
     /// The text, including the name.
     pub text: &'a str,
     pub onset: Time,
+    /// How many signals it has.
+    pub signals: usize,
 }
 
 /// Groups the unexplained symptoms. Members are positions in `open`; each is in exactly one group.
 pub fn groups(observations: &Observations<'_, '_>, open: &[usize]) -> Vec<ClusterView> {
     let engine = observations.question.engine;
     let loose: Vec<Loose<'_>> = open.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| loose(s, engine.facts)).collect();
-    let mut groups = cluster(engine.estate, &loose);
-    for group in &mut groups {
-        let members = group.members.iter().filter_map(|at| observations.symptoms.get(*open.get(*at)?));
-        group.signals = members.map(|symptom| symptom.signals.len()).sum();
-    }
-    groups
+    cluster(engine.estate, &loose)
 }
 
 fn loose<'a>(symptom: &'a Symptom, facts: &'a Facts) -> Loose<'a> {
@@ -73,7 +70,7 @@ fn loose<'a>(symptom: &'a Symptom, facts: &'a Facts) -> Loose<'a> {
         Kind::Metric => name.unwrap_or(&symptom.text),
         Kind::Alert | Kind::Report | Kind::Probe | Kind::Log => &symptom.text,
     };
-    Loose { kind: symptom.kind, component: symptom.component, name, text, onset: symptom.onset }
+    Loose { kind: symptom.kind, component: symptom.component, name, text, onset: symptom.onset, signals: symptom.signals.len() }
 }
 
 /// The groups, the largest first, then the earliest; the ungrouped signals come last. Except for the positions, the result does not

@@ -175,12 +175,9 @@ fn sort(observations: &Observations<'_, '_>, drafts: &mut [IncidentDraft]) {
     let facts = observations.question.engine.facts;
     let importance = |d: &IncidentDraft| {
         let told = d.calling(symptoms).map(|s| s.importance * s.loudness(facts)).sum::<f64>();
-        let score = d.told.first().map_or(0.0, |told| match &told.proposal.basis {
-            Basis::Scores(ranked) => ranked.score,
-            Basis::Rules(_) | Basis::Case(_) => 1.0,
-        });
         // Of suspects that only scores name: the more certain, the better founded.
-        if d.layer() == Some(Layer::Anomaly) { told * surer(d) * score } else { told }
+        let scored = d.told.first().and_then(|first| first.proposal.scores());
+        scored.map_or(told, |ranked| told * surer(d) * ranked.score)
     };
     let since = |d: &IncidentDraft| d.symptoms.iter().filter_map(|i| symptoms.get(*i)).map(|s| s.onset).min();
     drafts.sort_by(|a, b| {

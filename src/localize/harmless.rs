@@ -7,12 +7,12 @@ use estate::ComponentId;
 
 use super::Observations;
 use super::explain::{IncidentDraft, Told};
-use super::proposal::{Basis, Proposal, TOLERANCE};
+use super::proposal::{Proposal, TOLERANCE};
 use super::symptoms::{Kind, Symptom};
 
 /// Whether scores have nothing against a component but this symptom of its own.
 pub fn rests_on_own_alert(proposal: &Proposal, symptom: &Symptom) -> bool {
-    let Basis::Scores(ranked) = &proposal.basis else { return false };
+    let Some(ranked) = proposal.scores() else { return false };
     ranked.deviations.is_empty() && symptom.component.is_none_or(|c| ranked.members.contains(&c))
 }
 
@@ -27,9 +27,9 @@ pub fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -
     }
     let passed = has_passed(observations, draft);
     // A silent suspect is accused by the same alerts: it says nothing about them.
-    let silent = |told: &Told| matches!(&told.proposal.basis, Basis::Scores(ranked) if told.explains.is_empty() && !ranked.deviates);
+    let silent = |told: &Told| told.explains.is_empty() && told.proposal.scores().is_some_and(|ranked| !ranked.deviates);
     draft.told.iter().filter(|told| !silent(told)).all(|told| {
-        let Basis::Scores(ranked) = &told.proposal.basis else { return false };
+        let Some(ranked) = told.proposal.scores() else { return false };
         let explained = || told.explains.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
         let alone = || explained().all(|s| rests_on_own_alert(&told.proposal, s)) && ranked.members.iter().any(|c| measured(*c));
         !ranked.deviates && (passed || (!ranked.loud && alone()))
@@ -43,7 +43,7 @@ const HAIR: f64 = 0.5;
 fn is_hair(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
     let facts = observations.question.engine.facts;
     let faint = draft.calling(&observations.symptoms).all(|s| s.kind == Kind::Alert && s.loudness(facts) < HAIR);
-    let unsure = |told: &Told| matches!(&told.proposal.basis, Basis::Scores(ranked) if !ranked.convincing);
+    let unsure = |told: &Told| told.proposal.scores().is_some_and(|ranked| !ranked.convincing);
     faint && draft.calling(&observations.symptoms).next().is_some() && draft.told.iter().all(unsure)
 }
 

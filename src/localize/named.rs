@@ -26,16 +26,21 @@ pub fn named(estate: &Snapshot, facts: &Facts, symptoms: &[Symptom]) -> Vec<(Com
             onsets.entry(component).or_default().push(symptom.onset);
         }
     }
-    let mut found: BTreeSet<(ComponentId, ComponentId)> = BTreeSet::new();
+    let mut found: BTreeMap<ComponentId, BTreeSet<ComponentId>> = BTreeMap::new();
     for symptom in symptoms {
         let Some(from) = symptom.component else { continue };
         let together = |other: &Time| other.since(symptom.onset).abs() <= TOLERANCE;
         let in_trouble = |to: &ComponentId| onsets.get(to).is_some_and(|onsets| onsets.iter().any(together));
         let names = told(symptom, facts).into_iter().flat_map(words).filter_map(|word| estate.find_named(word));
-        found.extend(names.filter(|to| *to != from && in_trouble(to)).map(|to| (from, to)));
+        found.entry(from).or_default().extend(names.filter(|to| *to != from && in_trouble(to)));
     }
-    let depends = |from: ComponentId, to: ComponentId| estate.dependencies(from, &[], None).iter().any(|reached| reached.component == to);
-    found.into_iter().filter(|(from, to)| !depends(*from, *to) && !depends(*to, *from)).collect()
+    // One that a relation joins, at any distance, needs no name.
+    for (from, named) in found.iter_mut().filter(|(_, named)| !named.is_empty()) {
+        for joined in estate.dependencies(*from, &[], None).into_iter().chain(estate.dependents(*from, &[], None)) {
+            named.remove(&joined.component);
+        }
+    }
+    found.into_iter().flat_map(|(from, named)| named.into_iter().map(move |to| (from, to))).collect()
 }
 
 /// What a component says of its own: its error lines, the name of a metric that deviates.

@@ -39,6 +39,8 @@ pub fn reach(estate: &Snapshot, root: Option<ComponentId>, from: impl IntoIterat
         let settling = reach.entry(component).or_insert(SETTLING);
         *settling = settled.max(*settling);
     };
+    // Instances of one workload share it: once is enough.
+    let mut widened: BTreeSet<ComponentId> = BTreeSet::new();
     for start in from {
         reaches(start, SETTLING);
         instances(estate, start).filter(|c| !beside.contains(c)).for_each(|instance| reaches(instance, SETTLING));
@@ -55,7 +57,7 @@ pub fn reach(estate: &Snapshot, root: Option<ComponentId>, from: impl IntoIterat
             instances(estate, reached.component).filter(|c| !beside.contains(c)).for_each(|instance| reaches(instance, settling));
         }
         // Where the model lets no fault travel from an instance to its workload.
-        for workload in estate.workloads_of(start) {
+        for workload in estate.workloads_of(start).into_iter().filter(|of| widened.insert(of.component)) {
             let further = estate.dependents(workload.component, &[], None).into_iter().map(|reached| reached.component);
             let all = further.chain([workload.component]).filter(|c| !beside.contains(c));
             all.for_each(|component| reaches(component, SETTLING));
@@ -121,10 +123,7 @@ impl Proposal {
     /// Whether scores find that a change at that time fits it.
     pub fn fits_change(&self, time: Time) -> bool {
         let fits = |reason: &Reason| matches!(reason, Reason::Changed { shared, at, .. } if *at == time && !shared.is_empty());
-        match &self.basis {
-            Basis::Scores(ranked) => ranked.reasons.because.iter().any(fits),
-            Basis::Rules(_) | Basis::Case(_) => false,
-        }
+        self.scores().is_some_and(|ranked| ranked.reasons.because.iter().any(fits))
     }
 
     pub fn case(&self) -> Option<usize> {
@@ -141,7 +140,7 @@ impl Proposal {
 
     /// Whether it stands below what lasts. Metrics that are back to usual do not: how strong they still are is part of their scores.
     pub fn is_past(&self) -> bool {
-        let faded = matches!(&self.basis, Basis::Scores(ranked) if ranked.deviates);
+        let faded = self.scores().is_some_and(|ranked| ranked.deviates);
         self.until().is_some() && !faded
     }
 

@@ -261,8 +261,8 @@ impl Symptom {
 
     /// The alert that it is, if it is one.
     pub fn alert<'f>(&self, facts: &'f Facts) -> Option<&'f Alert> {
-        let of = |signal: &SignalRef| if let SignalRef::Alert(at) = signal { facts.alerts.get(*at) } else { None };
-        self.signals.iter().find_map(of)
+        // An alert is one signal; of log lines there may be thousands.
+        if let SignalRef::Alert(at) = self.signals.first()? { facts.alerts.get(*at) } else { None }
     }
 
     /// The pod that all its signals name, if the estate does not have it.

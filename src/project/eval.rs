@@ -172,7 +172,7 @@ fn one(project: &Project, dir: &Path, root: &Path, options: Options) -> Result<B
 
 /// Suspects of all incidents in order, each component once, with the value that decides its rank. The first suspects of all
 /// incidents come in the order of the diagnosis.
-fn ranking(diagnosis: &Diagnosis) -> Vec<(String, f64)> {
+pub fn ranking(diagnosis: &Diagnosis) -> Vec<(String, f64)> {
     let mut ranked: Vec<(String, f64)> = Vec::new();
     for suspect in diagnosis.incidents.iter().flat_map(|i| &i.suspects) {
         let Some(component) = &suspect.component else { continue };
@@ -186,7 +186,7 @@ fn ranking(diagnosis: &Diagnosis) -> Vec<(String, f64)> {
 
 /// The chance that the first `n` contain one of `wanted` if ties are ordered at random.
 #[allow(clippy::cast_precision_loss, reason = "counts of suspects are small")]
-fn chance(ranked: &[(String, f64)], wanted: &[String], n: usize) -> f64 {
+pub fn chance(ranked: &[(String, f64)], wanted: &[String], n: usize) -> f64 {
     if wanted.is_empty() {
         return 0.0;
     }

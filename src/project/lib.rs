@@ -26,7 +26,7 @@ mod why;
 
 pub use as_of::{DEFAULT_STORE, Then, estate_at, is_missing, must_exist, open_existing, patiently, revision_of, unusable};
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
-pub use eval::{EvalReport, GroupReport, evaluate};
+pub use eval::{EvalReport, GroupReport, chance, evaluate, ranking};
 pub use folder::stamp;
 pub use http::{Answer, MAX_RESPONSE, Sender, get, post, post_json};
 pub use impact::{GroupItem, ImpactFilter, ImpactItem, ImpactReport, find_components, find_type, impact, unknown_component};
