@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 
 pub use describe::{Element, EventView, EvidenceView, Found, Gap, InstanceView, Sample, SampleView, Side};
 pub use evidence::{Detail, Evidence, Missing, Reading, SignalRef};
+use misses::without_askers;
 pub use misses::{NearMiss, Unbound, Why, WhyNot};
 pub use sets::passes;
 pub use walk::{Step, Walk, WalkEnd};
@@ -143,7 +144,7 @@ impl<'a> Engine<'a> {
     /// The condition of a rule for one binding at one instant, with its evidence. `others` are the findings that
     /// `no other rule explains` refers to.
     pub fn evidence(&self, rule: &'a Rule, binding: &[ComponentId], others: &[Finding<'a>], at: Time) -> Evidence<'a> {
-        let others: Vec<Finding<'a>> = others.iter().filter(|f| !f.rule.asks_others()).cloned().collect();
+        let others = without_askers(others);
         self.memo.next_rule();
         self.evaluate(&rule.condition, &Env { binding, it: None, others: &others }, at)
     }

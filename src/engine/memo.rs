@@ -25,11 +25,22 @@ pub(super) struct Memo {
     matching: RefCell<BTreeMap<Key, Rc<Vec<SignalRef>>>>,
     reach: RefCell<BTreeMap<Walk, Rc<BTreeSet<ComponentId>>>>,
     /// The series of a metric of a component, combined at each instant at which a sample of one of them came.
-    combined: RefCell<BTreeMap<(ComponentId, String), Samples>>,
+    combined: RefCell<BTreeMap<(ComponentId, Period, String), Samples>>,
+    /// The series that tell a metric of a component: positions, and how many ties away.
+    told: RefCell<BTreeMap<(ComponentId, Period), BTreeMap<String, Places>>>,
     instances: RefCell<BTreeMap<ComponentId, Rc<Vec<Instance>>>>,
 }
 
 pub(super) type Samples = Rc<Vec<(Time, f64)>>;
+pub(super) type Places = Rc<Vec<(usize, u8)>>;
+
+/// Which series are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Period {
+    Now,
+    /// The period known to be healthy.
+    Healthy,
+}
 
 impl Memo {
     /// Clears the caches of one binding.
@@ -45,8 +56,23 @@ impl Memo {
         self.reach.borrow_mut().clear();
     }
 
-    pub(super) fn combined(&self, component: ComponentId, metric: &str, make: impl FnOnce() -> Vec<(Time, f64)>) -> Samples {
-        remember(&self.combined, (component, metric.to_owned()), make)
+    pub(super) fn combined(
+        &self,
+        component: ComponentId,
+        period: Period,
+        metric: &str,
+        make: impl FnOnce() -> Vec<(Time, f64)>,
+    ) -> Samples {
+        remember(&self.combined, (component, period, metric.to_owned()), make)
+    }
+
+    pub(super) fn told(&self, component: ComponentId, period: Period, metric: &str, make: impl FnOnce() -> Vec<(usize, u8)>) -> Places {
+        if let Some(found) = self.told.borrow().get(&(component, period)).and_then(|of| of.get(metric)) {
+            return Rc::clone(found);
+        }
+        let fresh = Rc::new(make());
+        self.told.borrow_mut().entry((component, period)).or_default().insert(metric.to_owned(), Rc::clone(&fresh));
+        fresh
     }
 
     pub(super) fn instances(&self, component: ComponentId, make: impl FnOnce() -> Vec<Instance>) -> Rc<Vec<Instance>> {

@@ -73,6 +73,8 @@ impl<'a> Engine<'a> {
     /// Active rules with exactly one unmet condition, the closest first.
     pub fn near_misses(&self, findings: &[Finding<'a>]) -> Vec<NearMiss<'a>> {
         let mut misses = Vec::new();
+        let asked = self.plan.rules.values().any(|rule| rule.status == Status::Active && rule.asks_others());
+        let others = if asked { without_askers(findings) } else { Vec::new() };
         let found: BTreeSet<(&str, &[ComponentId])> = findings.iter().map(|f| (f.rule.id.as_str(), f.binding.as_slice())).collect();
         for rule in self.plan.rules.values().filter(|r| r.status == Status::Active) {
             self.memo.next_rule();
@@ -84,7 +86,7 @@ impl<'a> Engine<'a> {
                 if found.contains(&(rule.id.as_str(), binding.as_slice())) {
                     continue;
                 }
-                misses.extend(self.near_miss(rule, binding, findings));
+                misses.extend(self.near_miss(rule, binding, &others));
             }
         }
         misses.sort_by(|a, b| {
@@ -96,8 +98,8 @@ impl<'a> Engine<'a> {
         misses
     }
 
-    fn near_miss(&self, rule: &'a Rule, binding: Vec<ComponentId>, findings: &[Finding<'a>]) -> Option<NearMiss<'a>> {
-        let closest = self.closest(rule, binding, findings);
+    fn near_miss(&self, rule: &'a Rule, binding: Vec<ComponentId>, others: &[Finding<'a>]) -> Option<NearMiss<'a>> {
+        let closest = self.closest(rule, binding, others);
         if closest.lacking != 1 {
             return None;
         }
@@ -116,11 +118,11 @@ impl<'a> Engine<'a> {
         Some(NearMiss { rule, binding: closest.binding, at: closest.at, failed: failed.clone(), negated, held, distance })
     }
 
-    /// The evidence at the instant at which the rule came closest to matching; the latest one of a tie.
-    fn closest(&self, rule: &'a Rule, binding: Vec<ComponentId>, findings: &[Finding<'a>]) -> WhyNot<'a> {
-        let others: Vec<Finding<'a>> =
-            if rule.asks_others() { findings.iter().filter(|f| !f.rule.asks_others()).cloned().collect() } else { Vec::new() };
-        let env = Env { binding: &binding, it: None, others: &others };
+    /// The evidence at the instant at which the rule came closest to matching; the latest one of a tie. `others`: what rules found that do
+    /// not ask what others explain.
+    fn closest(&self, rule: &'a Rule, binding: Vec<ComponentId>, others: &[Finding<'a>]) -> WhyNot<'a> {
+        let others = if rule.asks_others() { others } else { &[] };
+        let env = Env { binding: &binding, it: None, others };
         let start = self.at.minus(self.lookback);
         self.memo.next_binding();
         let mut times = self.breakpoints(&rule.condition, &env, start, self.at);
@@ -143,13 +145,14 @@ impl<'a> Engine<'a> {
     /// The full explanation of one rule.
     pub fn why(&self, rule: &'a Rule, findings: &[Finding<'a>]) -> Why<'a> {
         let held: Vec<Finding<'a>> = findings.iter().filter(|f| f.rule.id == rule.id).cloned().collect();
+        let explained = if rule.asks_others() { without_askers(findings) } else { Vec::new() };
         self.memo.next_rule();
         let bindings = self.bindings(rule);
         let unbound = if bindings.is_empty() { self.why_unbound(rule) } else { None };
         let mut others: Vec<WhyNot<'a>> = bindings
             .into_iter()
             .filter(|binding| !held.iter().any(|f| f.binding == *binding))
-            .map(|binding| self.closest(rule, binding, findings))
+            .map(|binding| self.closest(rule, binding, &explained))
             .collect();
         others.sort_by(|a, b| a.lacking.cmp(&b.lacking).then(a.distance.total_cmp(&b.distance)).then_with(|| a.binding.cmp(&b.binding)));
         Why { rule, findings: held, others, unbound }
@@ -188,6 +191,11 @@ impl<'a> Engine<'a> {
         }
         None
     }
+}
+
+/// What rules found that do not ask what others explain.
+pub(super) fn without_askers<'a>(findings: &[Finding<'a>]) -> Vec<Finding<'a>> {
+    findings.iter().filter(|finding| !finding.rule.asks_others()).cloned().collect()
 }
 
 /// How many atomic conditions would have to change for the whole condition to be true.

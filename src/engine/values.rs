@@ -8,6 +8,7 @@ use value::{DAY, Duration, HOUR, MINUTE, Time, Truth, Unit, WEEK};
 use super::Engine;
 use super::evaluate::{Env, compare};
 use super::evidence::{Detail, Evidence, Known, Missing, Reading, SignalRef};
+use super::memo::Period;
 use super::workload::{Nearest, Told};
 
 /// Baselines compare with samples this far before and after the same time of day.
@@ -237,7 +238,8 @@ impl<'a> Engine<'a> {
         };
         let healthy = self.baseline_of(component, metric);
         if healthy.iter().any(|told| told.series.points.iter().any(|(_, value)| !value.is_nan())) {
-            let samples = self.together(component, metric, &healthy, Time::MIN, Time::MAX);
+            let whole = || self.together(component, metric, &healthy, Time::MIN, Time::MAX);
+            let samples = self.memo.combined(component, Period::Healthy, metric, whole);
             let same: Vec<f64> = samples.iter().filter(|(time, _)| near(*time, DAY)).map(|(_, value)| *value).collect();
             return if same.len() >= MIN_BASELINE { same } else { samples.iter().map(|(_, value)| *value).collect() };
         }
@@ -251,7 +253,7 @@ impl<'a> Engine<'a> {
 
     /// The same for the bundle's own series, combined once for all windows.
     fn history(&self, component: ComponentId, metric: &str, series: &[Told<'_>], from: Time, to: Time) -> Vec<(Time, f64)> {
-        let all = self.memo.combined(component, metric, || self.together(component, metric, series, Time::MIN, self.at));
+        let all = self.memo.combined(component, Period::Now, metric, || self.together(component, metric, series, Time::MIN, self.at));
         let start = all.partition_point(|(time, _)| *time <= from);
         let end = all.partition_point(|(time, _)| *time <= to);
         all.get(start..end).unwrap_or(&[]).to_vec()

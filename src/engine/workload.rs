@@ -9,6 +9,7 @@ use signal::Series;
 use value::{Duration, Time};
 
 use super::Engine;
+use super::memo::Period;
 use super::values::combine;
 
 /// A series that tells a metric of a component.
@@ -54,31 +55,41 @@ impl<'a> Engine<'a> {
 
     /// The series that tell a metric, in the order of the facts.
     pub(super) fn series_of(&self, component: ComponentId, metric: &str) -> Vec<Told<'a>> {
-        self.told(component, metric, &self.facts.series_of, &self.facts.series)
+        self.told(component, metric, Period::Now)
     }
 
     /// The same of the period known to be healthy.
     pub(super) fn baseline_of(&self, component: ComponentId, metric: &str) -> Vec<Told<'a>> {
-        self.told(component, metric, &self.facts.baseline_of, &self.facts.baseline)
+        self.told(component, metric, Period::Healthy)
     }
 
-    fn told(&self, component: ComponentId, metric: &str, index: &Index, all: &'a [Series]) -> Vec<Told<'a>> {
+    fn told(&self, component: ComponentId, metric: &str, period: Period) -> Vec<Told<'a>> {
+        let facts = self.facts;
+        let (index, all) = match period {
+            Period::Now => (&facts.series_of, &facts.series),
+            Period::Healthy => (&facts.baseline_of, &facts.baseline),
+        };
+        // Asked again at every instant.
+        let places = self.memo.told(component, period, metric, || self.tellers(component, metric, index, all));
+        places.iter().filter_map(|&(at, level)| Some(Told { at, level, series: all.get(at)? })).collect()
+    }
+
+    fn tellers(&self, component: ComponentId, metric: &str, index: &Index, all: &[Series]) -> Vec<(usize, u8)> {
         let mut told = Vec::new();
         let mut add = |of: ComponentId, level: u8| {
             for &at in index.get(&(of, metric.to_owned())).into_iter().flatten() {
                 if let Some(series) = all.get(at) {
                     // A series of a pod that the estate does not have is on its workload, but tells as much as any other pod's.
-                    told.push(Told { at, level: level + u8::from(series.instance.is_some()), series });
+                    told.push((at, level + u8::from(series.instance.is_some())));
                 }
             }
         };
         add(component, 0);
-        let alike = |other: ComponentId| {
-            let dimension = |of: ComponentId| self.metric_def(of, metric).map(|def| def.unit.dimension);
-            dimension(other).is_some_and(|other| dimension(component) == Some(other))
-        };
-        self.instances(component).iter().filter(|of| alike(of.component)).for_each(|of| add(of.component, of.level));
-        told.sort_unstable_by_key(|told| told.at);
+        let dimension = |of: ComponentId| self.metric_def(of, metric).map(|def| def.unit.dimension);
+        let own = dimension(component);
+        let alike = |of: &&Instance| own.is_some() && dimension(of.component) == own;
+        self.instances(component).iter().filter(alike).for_each(|of| add(of.component, of.level));
+        told.sort_unstable_by_key(|(at, _)| *at);
         told
     }
 }

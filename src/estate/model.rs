@@ -238,11 +238,14 @@ impl Model {
 
     /// The metric or attribute of a type, own or inherited, by name or Chinese name.
     pub fn member<'a>(&'a self, type_name: &'a str, name: &str) -> Option<Member<'a>> {
-        self.lineage(type_name).find_map(|t| {
-            let metric = t.metrics.get(name).or_else(|| t.metrics.values().find(|m| m.zh.as_deref() == Some(name)));
-            let attribute = || t.attributes.get(name).or_else(|| t.attributes.values().find(|a| a.zh.as_deref() == Some(name)));
+        let named = |t: &'a TypeDef| t.metrics.get(name).map(Member::Metric).or_else(|| t.attributes.get(name).map(Member::Attribute));
+        let chinese = |t: &'a TypeDef| {
+            let metric = t.metrics.values().find(|m| m.zh.as_deref() == Some(name));
+            let attribute = || t.attributes.values().find(|a| a.zh.as_deref() == Some(name));
             metric.map(Member::Metric).or_else(|| attribute().map(Member::Attribute))
-        })
+        };
+        // No Chinese name is that of another member of the lineage, so the quick look-up may come first.
+        self.lineage(type_name).find_map(named).or_else(|| self.lineage(type_name).find_map(chinese))
     }
 
     pub fn state<'a>(&'a self, type_name: &'a str, name: &str) -> Option<&'a StateDef> {

@@ -42,11 +42,6 @@ impl Facts {
         select(&self.series, self.series_of.get(&(component, metric.to_owned())))
     }
 
-    /// The same for the period known to be healthy.
-    pub fn baseline<'a>(&'a self, component: ComponentId, metric: &str) -> impl Iterator<Item = &'a Series> + use<'a> {
-        select(&self.baseline, self.baseline_of.get(&(component, metric.to_owned())))
-    }
-
     pub fn alerts_on(&self, component: ComponentId) -> impl Iterator<Item = &Alert> {
         select(&self.alerts, self.alerts_of.get(&component))
     }
