@@ -14,6 +14,7 @@ mod evidence;
 pub mod matcher;
 mod memo;
 mod misses;
+mod outlook;
 mod sets;
 mod unjudged;
 mod values;

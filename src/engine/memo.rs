@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
+
 use compile::plan::{Cond, CondKind, Plan, Reach};
 use estate::{ComponentId, Instance};
 use value::{Duration, Time, Truth};
@@ -12,6 +14,7 @@ use value::{Duration, Time, Truth};
 use super::Engine;
 use super::evaluate::Env;
 use super::evidence::SignalRef;
+use super::outlook::Span;
 
 /// A node of the plan for one binding.
 type Key = (usize, Vec<ComponentId>, Option<ComponentId>);
@@ -29,7 +32,11 @@ pub(super) struct Memo {
     /// The series that tell a metric of a component: positions, and how many ties away.
     told: RefCell<BTreeMap<(ComponentId, Period), BTreeMap<String, Places>>>,
     instances: RefCell<BTreeMap<ComponentId, Rc<Vec<Instance>>>>,
+    /// By metric: its span of a component, with a window before.
+    spans: RefCell<BTreeMap<String, Spans>>,
 }
+
+type Spans = FxHashMap<(ComponentId, Duration), Span>; // lookup only
 
 pub(super) type Samples = Rc<Vec<(Time, f64)>>;
 pub(super) type Places = Rc<Vec<(usize, u8)>>;
@@ -72,6 +79,15 @@ impl Memo {
         }
         let fresh = Rc::new(make());
         self.told.borrow_mut().entry((component, period)).or_default().insert(metric.to_owned(), Rc::clone(&fresh));
+        fresh
+    }
+
+    pub(super) fn span(&self, component: ComponentId, metric: &str, window: Duration, make: impl FnOnce() -> Span) -> Span {
+        if let Some(found) = self.spans.borrow().get(metric).and_then(|of| of.get(&(component, window))) {
+            return *found;
+        }
+        let fresh = make();
+        self.spans.borrow_mut().entry(metric.to_owned()).or_default().insert((component, window), fresh);
         fresh
     }
 

@@ -1,6 +1,6 @@
 //! Near misses, and the full explanation of why any rule matched or did not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,11 +14,17 @@ use super::evidence::{Detail, Evidence, Known};
 use super::{Engine, Finding};
 
 /// A rule with a single signal is a near miss only this close to its threshold; otherwise every healthy component would be one.
-const CLOSE: f64 = 0.25;
+pub(super) const CLOSE: f64 = 0.25;
 
 /// Near misses are searched at this many of the latest instants: an hour of samples at every 15 seconds. Older near misses
 /// are of no use, and each instant costs an evaluation of all conditions.
 const MAX_INSTANTS: usize = 240;
+
+/// At most so many bindings of one rule are searched for near misses, those that may be closest first.
+const MAX_SEARCHED_OF_RULE: usize = 50;
+
+/// The same of all rules together: each costs up to [`MAX_INSTANTS`] evaluations.
+const MAX_SEARCHED: usize = 400;
 
 /// A rule with exactly one unmet condition.
 #[derive(Debug, Clone)]
@@ -29,13 +35,12 @@ pub struct NearMiss<'a> {
     /// The unmet condition. If `negated`, it is under `not`: it matched, but must not.
     pub failed: Evidence<'a>,
     pub negated: bool,
-    /// How many of its signals matched.
+    /// How many of its conditions matched by signals; one under `not` is no reason to suspect anything.
     pub held: usize,
     /// Relative distance from matching, 0 (almost) to 1 (far, or not numeric).
     pub distance: f64,
 }
 
-/// The full explanation of one rule.
 /// Why no components can be bound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
@@ -48,6 +53,7 @@ pub enum Unbound {
     Joins { variables: Vec<String>, joins: Vec<String> },
 }
 
+/// The full explanation of one rule.
 #[derive(Debug, Clone)]
 pub struct Why<'a> {
     pub rule: &'a Rule,
@@ -70,32 +76,62 @@ pub struct WhyNot<'a> {
 }
 
 impl<'a> Engine<'a> {
-    /// Active rules with exactly one unmet condition, the closest first.
-    pub fn near_misses(&self, findings: &[Finding<'a>]) -> Vec<NearMiss<'a>> {
-        let mut misses = Vec::new();
+    /// Active rules with exactly one unmet condition, the closest first: at most `limit`, and `per_rule` of each rule.
+    pub fn near_misses(&self, findings: &[Finding<'a>], limit: usize, per_rule: usize) -> Vec<NearMiss<'a>> {
+        let mut misses: Vec<NearMiss<'a>> = Vec::new();
         let asked = self.plan.rules.values().any(|rule| rule.status == Status::Active && rule.asks_others());
         let others = if asked { without_askers(findings) } else { Vec::new() };
+        for (least, rule, binding) in self.possible_misses(findings, &others).into_iter().take(MAX_SEARCHED) {
+            // No later one can be closer than this.
+            if misses.len() == limit && misses.last().is_some_and(|last| last.distance < least) {
+                break;
+            }
+            if misses.iter().filter(|miss| miss.rule.id == rule.id && miss.distance < least).count() >= per_rule {
+                continue;
+            }
+            let Some(miss) = self.near_miss(rule, binding, &others) else { continue };
+            misses.push(miss);
+            misses.sort_by(|a, b| {
+                a.distance
+                    .total_cmp(&b.distance)
+                    .then(b.held.cmp(&a.held))
+                    .then_with(|| (&a.rule.id, &a.binding).cmp(&(&b.rule.id, &b.binding)))
+            });
+            let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+            misses.retain(|miss| {
+                let seen = seen.entry(&miss.rule.id).or_insert(0);
+                *seen += 1;
+                *seen <= per_rule
+            });
+            misses.truncate(limit);
+        }
+        misses
+    }
+
+    /// Bindings that may be near misses, each with the least distance that it can have: those that may be closest first.
+    fn possible_misses(&self, findings: &[Finding<'a>], others: &[Finding<'a>]) -> Vec<(f64, &'a Rule, Vec<ComponentId>)> {
         let found: BTreeSet<(&str, &[ComponentId])> = findings.iter().map(|f| (f.rule.id.as_str(), f.binding.as_slice())).collect();
+        let mut possible = Vec::new();
         for rule in self.plan.rules.values().filter(|r| r.status == Status::Active) {
             self.memo.next_rule();
             let bindings = match &self.near {
                 Some(near) => near.get(&rule.id).cloned().unwrap_or_default(),
                 None => self.bindings(rule),
             };
-            for binding in bindings {
-                if found.contains(&(rule.id.as_str(), binding.as_slice())) {
-                    continue;
+            let mut of_rule = Vec::new();
+            for binding in bindings.into_iter().filter(|binding| !found.contains(&(rule.id.as_str(), binding.as_slice()))) {
+                self.memo.next_binding();
+                let outlook = self.outlook(&rule.condition, &Env { binding: &binding, it: None, others }, false);
+                if outlook.may_be_near_miss() {
+                    of_rule.push((outlook.distance, rule, binding));
                 }
-                misses.extend(self.near_miss(rule, binding, &others));
             }
+            of_rule.sort_by(|a, b| a.0.total_cmp(&b.0));
+            of_rule.truncate(MAX_SEARCHED_OF_RULE);
+            possible.extend(of_rule);
         }
-        misses.sort_by(|a, b| {
-            a.distance
-                .total_cmp(&b.distance)
-                .then(b.held.cmp(&a.held))
-                .then_with(|| (&a.rule.id, &a.binding).cmp(&(&b.rule.id, &b.binding)))
-        });
-        misses
+        possible.sort_by(|a, b| a.0.total_cmp(&b.0));
+        possible
     }
 
     fn near_miss(&self, rule: &'a Rule, binding: Vec<ComponentId>, others: &[Finding<'a>]) -> Option<NearMiss<'a>> {
@@ -104,12 +140,7 @@ impl<'a> Engine<'a> {
             return None;
         }
         let (failed, negated) = culprit(&closest.evidence)?;
-        let held = closest
-            .evidence
-            .atoms()
-            .iter()
-            .filter(|(e, not)| e.truth == (if *not { Truth::False } else { Truth::True }) && !e.signals.is_empty())
-            .count();
+        let held = closest.evidence.atoms().iter().filter(|(e, not)| !not && e.truth.is_true() && !e.signals.is_empty()).count();
         let distance = distance(failed);
         // A single condition far from its threshold means a healthy component, not a near miss.
         if held == 0 && (distance > CLOSE || matches!(failed.detail, Detail::Missing(_))) {
@@ -239,10 +270,14 @@ fn culprit<'e, 'a>(evidence: &'e Evidence<'a>) -> Option<(&'e Evidence<'a>, bool
     found.into_iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)))
 }
 
+/// Of two numbers, 0 to 1.
+pub(super) fn relative(have: f64, need: f64) -> f64 {
+    ((have - need).abs() / have.abs().max(need.abs()).max(f64::MIN_POSITIVE)).min(1.0)
+}
+
 /// Relative distance from matching, 0 to 1. If it is not numeric: 1.
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) fn distance(evidence: &Evidence<'_>) -> f64 {
-    let relative = |have: f64, need: f64| ((have - need).abs() / have.abs().max(need.abs()).max(f64::MIN_POSITIVE)).min(1.0);
     match &evidence.detail {
         Detail::Compared { left, right, .. } => match (&left.value, &right.value) {
             (Known::Number(a), Known::Number(b)) => relative(*a, *b),

@@ -9,6 +9,7 @@ use super::Engine;
 use super::evaluate::{Env, compare};
 use super::evidence::{Detail, Evidence, Known, Missing, Reading, SignalRef};
 use super::memo::Period;
+use super::outlook::needed;
 use super::workload::{Nearest, Told};
 
 /// Baselines compare with samples this far before and after the same time of day.
@@ -177,12 +178,7 @@ impl<'a> Engine<'a> {
         let (samples, _) = self.samples(component, &metric.name, window, at);
         let pick = |a: (Time, f64), b: (Time, f64)| if (b.1 < a.1) == rises && b.1.total_cmp(&a.1).is_ne() { b } else { a };
         let (time, reference) = samples.iter().copied().reduce(pick).unwrap_or((at, current));
-        let needed = match (rises, relative) {
-            (true, true) => reference + reference.abs() * by / 100.0,
-            (false, true) => reference - reference.abs() * by / 100.0,
-            (true, false) => reference + by,
-            (false, false) => reference - by,
-        };
+        let needed = needed(rises, relative, reference, by);
         let is = |op, bound: f64| compare(&Known::Number(current), op, &Known::Number(bound)).is_true();
         let holds = if rises { is(Op::Ge, needed) && is(Op::Gt, reference) } else { is(Op::Le, needed) && is(Op::Lt, reference) };
         let covered = matches!(self.metric_at(component, &metric.name, at.minus(window)).0, Known::Number(_));

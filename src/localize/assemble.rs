@@ -1,6 +1,6 @@
 //! Assembles the diagnosis from the findings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anomaly::CHANGE_WINDOW;
 use compile::plan::{Advice, Severity, Status};
@@ -375,17 +375,9 @@ fn names(observations: &Observations<'_, '_>, components: &[ComponentId]) -> Vec
 
 pub fn near_misses(observations: &Observations<'_, '_>, limit: usize) -> Vec<NearMissView> {
     let engine = observations.question.engine;
-    let misses = engine.near_misses(&observations.findings);
-    let mut per_rule: BTreeMap<String, usize> = BTreeMap::new();
-    misses
+    engine
+        .near_misses(&observations.findings, limit, MAX_PER_RULE)
         .into_iter()
-        .filter(|m| m.rule.status == Status::Active)
-        .filter(|m| {
-            let seen = per_rule.entry(m.rule.id.clone()).or_insert(0_usize);
-            *seen += 1;
-            *seen <= MAX_PER_RULE
-        })
-        .take(limit)
         .map(|miss| {
             let lacked = miss.failed.view(engine.estate, engine.facts);
             let components = names(observations, &miss.binding);

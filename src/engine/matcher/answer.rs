@@ -225,15 +225,18 @@ impl Matcher {
 type Bound = BTreeMap<u32, BTreeSet<Vec<ComponentId>>>;
 
 impl Matcher {
-    /// The bindings for which some rule reads a fact. Nothing is known about all others, so none of them can be a near miss.
+    /// The bindings for which some rule reads a fact, except those that only read metrics which stay far from all its bounds. No other
+    /// one can be a near miss.
     pub fn touched(&mut self) -> Candidates {
+        let from = self.now.minus(self.lookback.saturating_add(self.net.durations));
         let mut found = Bound::new();
         let mut done: BTreeSet<(u32, u32, ComponentId)> = BTreeSet::new();
         let mut uses: Vec<(Use, ComponentId)> = Vec::new();
         for cell in &self.store.cells {
             for watch in cell.watches.iter().map(|w| &self.net.watches[*w as usize]) {
-                let bounds = watch.tables.iter().flat_map(|table| &table.uses).chain(watch.listed.iter().flat_map(|listed| &listed.uses));
-                uses.extend(bounds.chain(&watch.sampled).chain(&watch.raw).map(|what| (*what, cell.component)));
+                let bounds = watch.tables.iter().flat_map(|table| table.in_sight(|window| cell.span(from, window)));
+                let listed = watch.listed.iter().flat_map(|listed| &listed.uses);
+                uses.extend(bounds.chain(listed).chain(&watch.sampled).chain(&watch.raw).map(|what| (*what, cell.component)));
             }
         }
         let lists: Vec<(ComponentId, PatternId)> = self.store.lists.iter().map(|list| (list.component, list.pattern)).collect();

@@ -9,6 +9,7 @@ use estate::{Aggregates, ByComponent, ComponentId, Snapshot};
 use signal::{Probe, Series};
 use value::{Duration, Time};
 
+use super::super::outlook::{Span, span};
 use super::super::values::combine;
 use super::bloom::Marks;
 use super::node::{MetricId, PatternId};
@@ -81,6 +82,15 @@ pub(super) struct Cell {
 pub(super) struct Teller {
     pub of: ComponentId,
     pub level: u8,
+}
+
+impl Cell {
+    /// The values since an instant, and within a window before it.
+    pub fn span(&self, from: Time, window: Duration) -> Span {
+        let from = from.minus(self.staleness.saturating_add(window).saturating_add(1));
+        let since = |buffer: &Buffer| buffer.points.partition_point(|(time, _)| *time <= from);
+        span(self.series.iter().map(|buffer| (buffer.teller.level, &buffer.points[since(buffer)..])), self.aggregate)
+    }
 }
 
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! The bounds of all rules on one metric for one slot, sorted so that a binary search finds the ones that a value satisfies.
 
-use compile::plan::Op;
+use compile::plan::{Op, Stat};
 use value::Duration;
 
 use super::super::evaluate::compare_numbers;
+use super::super::outlook::{Span, is_close, needed};
 use super::gates::Operand;
 use super::network::Use;
 use super::node::{Node, number};
@@ -37,12 +38,7 @@ impl Change {
     /// Whether it is a change of at least `by`, as the plain engine defines it. A change that reaches `by` reaches every smaller one.
     pub fn reaches(self, by: f64) -> bool {
         let Change { current, reference, rises, relative } = self;
-        let needed = match (rises, relative) {
-            (true, true) => reference + reference.abs() * by / 100.0,
-            (false, true) => reference - reference.abs() * by / 100.0,
-            (true, false) => reference + by,
-            (false, false) => reference - by,
-        };
+        let needed = needed(rises, relative, reference, by);
         let is = |op, bound: f64| compare_numbers(current, op, bound);
         if rises { is(Op::Ge, needed) && is(Op::Gt, reference) } else { is(Op::Le, needed) && is(Op::Lt, reference) }
     }
@@ -64,6 +60,28 @@ impl Table {
         let count =
             if self.front() { self.bounds.partition_point(holds) } else { self.bounds.len() - self.bounds.partition_point(|b| !holds(b)) };
         number(count)
+    }
+
+    /// The uses whose bounds a metric may hold, or come close to. Its spans: by the window before the searched time.
+    pub fn in_sight(&self, span: impl Fn(Duration) -> Span) -> &[Use] {
+        let window = match self.source {
+            Operand::Statistic(Stat::Total, _) => return &self.uses,
+            Operand::Now => 0,
+            Operand::Extreme(window) | Operand::Statistic(_, window) | Operand::Trend { window, .. } => window,
+        };
+        let Some((low, high)) = span(window) else { return &[] };
+        let close = |bound: &f64| match self.source {
+            // A share of a negative number is no bound.
+            Operand::Trend { .. } if low < 0.0 => true,
+            Operand::Trend { rises: true, relative, .. } => is_close(high, Op::Ge, needed(true, relative, low, *bound)),
+            Operand::Trend { rises: false, relative, .. } => is_close(low, Op::Le, needed(false, relative, high, *bound)),
+            Operand::Now | Operand::Extreme(_) | Operand::Statistic(..) => is_close(if self.front() { high } else { low }, self.op, *bound),
+        };
+        if self.front() {
+            &self.uses[..self.bounds.partition_point(close)]
+        } else {
+            &self.uses[self.bounds.partition_point(|bound| !close(bound))..]
+        }
     }
 
     /// The uses whose bounds are true at one of two counts of true bounds, but not at the other.
