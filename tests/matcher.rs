@@ -40,7 +40,7 @@ fn the_matcher_says_what_the_plain_engine_says() {
     }
     eprintln!("{seen:?}");
     // Sequences in which nothing happens would prove nothing.
-    assert!(seen.started > 100 && seen.ended > 50 && seen.changed > 100 && seen.late > 100, "{seen:?}");
+    assert!(seen.started > 100 && seen.ended > 50 && seen.changed > 100 && seen.late > 100 && seen.near_misses > 100, "{seen:?}");
 }
 
 /// Runs one sequence; if it fails, looks for a smaller one that does.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use compile::plan::Plan;
+use compile::plan::{Plan, Status};
 use compile::{Inputs, Scripts, compile};
 use diag::Sources;
 use engine::matcher::{Emitted, Event, Fact, Limits, Matcher, Sample, SeriesKey, Setup};
-use engine::{Engine, Evidence, Finding};
+use engine::{Engine, Evidence, Finding, WhyNot};
 use estate::{ComponentId, Snapshot, build};
 use language::parse_file;
 use script::RhaiScripts;
@@ -33,6 +33,7 @@ pub struct Seen {
     pub ended: usize,
     pub late: usize,
     pub findings: usize,
+    pub near_misses: usize,
 }
 
 impl Seen {
@@ -44,6 +45,7 @@ impl Seen {
         self.ended += other.ended;
         self.late += other.late;
         self.findings += other.findings;
+        self.near_misses += other.near_misses;
     }
 }
 
@@ -210,7 +212,12 @@ pub fn run(case: &Case) -> Result<Seen, String> {
     for (at, step) in case.steps.iter().enumerate() {
         run.step(case, at, step).map_err(|why| format!("step {at} {step:?}: {why}"))?;
         run.seen.steps += 1;
+        // Explaining every binding takes longer than all the rest.
+        if at % 16 == 15 {
+            run.near_misses().map_err(|why| format!("step {at} {step:?}: {why}"))?;
+        }
     }
+    run.near_misses()?;
     Ok(run.seen)
 }
 
@@ -371,6 +378,34 @@ impl Run {
         }
         let count = plain.len();
         self.seen.findings += count;
+        Ok(())
+    }
+
+    /// The search for near misses leaves most bindings out unseen: it must find what explaining each of them finds.
+    fn near_misses(&mut self) -> Result<(), String> {
+        let touched = self.matcher.touched();
+        let facts = self.ledger.facts();
+        let estate = &self.project.estate;
+        let engine = self.plain(&facts);
+        let findings = engine.findings();
+        let mut wanted = BTreeSet::new();
+        for rule in self.project.plan.rules.values().filter(|rule| rule.status == Status::Active) {
+            let near = |why: &WhyNot<'_>| {
+                let speaks = |(part, negated): &(&Evidence<'_>, bool)| !negated && part.truth.is_true() && !part.signals.is_empty();
+                why.lacking == 1 && (why.distance <= 0.25 || why.evidence.atoms().iter().any(speaks))
+            };
+            let others = engine.why(rule, &findings).others;
+            wanted.extend(others.iter().filter(|why| near(why)).map(|why| key(&rule.id, &why.binding, estate)));
+        }
+        let narrowed = self.plain(&facts).near(touched);
+        for (name, engine) in [("the plain engine", &engine), ("the matcher's bindings", &narrowed)] {
+            let found = engine.near_misses(&findings, usize::MAX, usize::MAX);
+            let found: BTreeSet<Key> = found.iter().map(|miss| key(&miss.rule.id, &miss.binding, estate)).collect();
+            if found != wanted {
+                return Err(format!("near misses by {name}, at {}:\n  {found:?}\nnot\n  {wanted:?}", self.matcher.now()));
+            }
+        }
+        self.seen.near_misses += wanted.len();
         Ok(())
     }
 
