@@ -174,7 +174,7 @@ impl Live {
     /// Opens the data folder, takes what the journal holds, makes the first diagnosis and starts. Also returns what had to be repaired.
     ///
     /// # Errors
-    /// `JOURNAL`: a folder that cannot be used.
+    /// `JOURNAL`: a folder that cannot be used. `JOURNAL_DAMAGED`: entries are damaged.
     pub fn start(revision: Revision, options: Options) -> Result<(Live, Vec<Text>), Box<Diagnostic>> {
         let now = (options.clock)();
         let mut world = World::new(revision, options.keep, now);

@@ -62,6 +62,7 @@ use words::Writer;
 
 pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
+pub use live::set_damage_aside;
 pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
@@ -119,7 +120,7 @@ impl AppState {
     /// about what was repaired there, and about models that cannot be read and are skipped.
     ///
     /// # Errors
-    /// `JOURNAL`, `UNREADABLE`, `UNWRITABLE`: a folder that cannot be used. `TOKENS`, `TLS`: files that cannot.
+    /// `JOURNAL`, `JOURNAL_DAMAGED`, `UNREADABLE`, `UNWRITABLE`: a folder that cannot be used. `TOKENS`, `TLS`: files that cannot.
     pub fn new(
         project: Project,
         data: &Path,
