@@ -1,9 +1,10 @@
 //! A running faultscope: takes signals as they arrive, loses none that it accepted, and always has an answer.
 //!
-//! `journal` keeps accepted requests on disk, `damage` says what is damaged there. `window` holds the facts of the recent past, `world` a project with such a window: it
-//! takes requests and diagnoses. `laid` is the estate with what signals show beyond it. `intake` reads and writes requests. `incidents`
-//! follows incidents from diagnosis to diagnosis, `clocks` has their targets. `traffic` counts what senders sent, `scores` lists those of
-//! external models. `core` runs them. A start, a reload and a crash all take one way: a new world reads the journal.
+//! `journal` keeps accepted requests on disk, `damage` says what is damaged there. `window` holds the facts of the recent past, `world` a
+//! project with such a window: it takes requests and diagnoses. `laid` is the estate with what signals show beyond it. `intake` reads and
+//! writes requests. `incidents` follows incidents from diagnosis to diagnosis, `clocks` has their targets. `traffic` counts what senders
+//! sent, `scores` lists those of external models. `core` runs them. A start, a reload and a crash all take one way: a new world reads the
+//! journal.
 
 mod clocks;
 mod core;
