@@ -71,7 +71,7 @@ impl Source for Live {
         let Some(number) = published.diagnosis.incidents.iter().find(same).map(|one| one.number) else { return Advice::default() };
         let mut diagnosis = (*published.diagnosis).clone();
         diagnosis.filter(|one| one.number == number);
-        words::tell(&mut diagnosis, locale, &published.revision.project.estate);
+        words::tell(&mut diagnosis, locale, &published.laid.estate);
         let text = |advice: &localize::AdviceView| advice.text.clone();
         let helped = |case: &localize::CaseView| {
             let done = case.solutions.join(if locale.lang == words::Lang::Zh { "；" } else { "; " });
