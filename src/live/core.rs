@@ -180,7 +180,7 @@ impl Live {
         let mut world = World::new(revision, options.keep, now);
         let mut traffic = Ledger::default();
         let (dir, retention, keep) = (options.data.join("journal"), options.retention, options.keep);
-        let mut scores = Scores::new(retention.age, keep.most_signals);
+        let mut scores = Scores::new(keep.scores, keep.most_signals);
         let opened = world.replay(now, |resolver, each| {
             let heard = |found: Found| {
                 let Head { protocol, received, .. } = found.head();

@@ -14,7 +14,7 @@ use value::Time;
 use super::core::{Shared, ToWorld, held};
 use super::journal::Entry;
 use super::scores::{KeptScore, scores_of};
-use super::world::Arrived;
+use super::world::{Arrived, is_past};
 
 /// Requests that are written in one go at most.
 const TOGETHER: usize = 1_024;
@@ -202,8 +202,9 @@ pub(super) fn write(shared: &Shared, waiting: &Receiver<Accepted>, world: &SyncS
         let written = {
             let mut journal = held(&shared.journal);
             let written = journal.append(entries);
+            let now = clock();
             // What cannot be removed now is removed later.
-            let _ = journal.forget(clock());
+            let _ = journal.forget(now, |head| head.protocol == Protocol::Scores && !is_past(shared.keep, head, now));
             written
         };
         *held(&shared.broken) = written.as_ref().err().map(ToString::to_string);

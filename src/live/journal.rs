@@ -20,7 +20,8 @@ use value::{Duration, HOUR, Time};
 
 use super::damage::{Gap, Place, damaged};
 
-/// A new segment begins beyond this size, in bytes. Entries are forgotten by whole segments.
+/// A new segment begins beyond this size, in bytes. Entries are forgotten by segments: all that a segment has, or all but what is needed
+/// for longer.
 const SEGMENT: u64 = 32 << 20;
 
 /// The longest entry, in bytes: more than any request may have.
@@ -86,7 +87,7 @@ impl Found {
 /// How much of the past is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Entries received within this time are kept,
+    /// Entries received within this time are kept, and those for longer that somebody needs,
     pub age: Duration,
     /// unless the journal grows beyond this many bytes: then the oldest segments go.
     pub bytes: u64,
@@ -105,6 +106,8 @@ pub(super) struct Segment {
     length: u64,
     /// When its last entry was received; [`Time::MIN`] without any.
     last_received: Time,
+    /// Once only what is needed for longer is left: the last entry of that.
+    rest: Option<Head>,
 }
 
 /// See the module.
@@ -241,16 +244,35 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes segments that are too old, and the oldest of a journal that is too large. The current one stays.
-    pub fn forget(&mut self, now: Time) -> io::Result<()> {
+    /// Removes segments that are too old, and the oldest of a journal that is too large, but for the entries in them that are `needed` for
+    /// longer. The current one stays. If what is needed alone is too much, the oldest of that goes too.
+    pub fn forget(&mut self, now: Time, needed: impl Fn(&Head) -> bool) -> io::Result<()> {
         let oldest = now.minus(self.retention.age);
-        while let [first, _, ..] = self.segments.as_slice() {
-            let aged = first.last_received < oldest;
-            if !aged && self.bytes() <= self.retention.bytes {
+        let (mut bytes, mut at) = (self.bytes(), 0);
+        while let [segment, _, ..] = self.segments.get_mut(at..).unwrap_or_default() {
+            let aged = segment.last_received < oldest;
+            if !aged && bytes <= self.retention.bytes {
                 break;
             }
-            self.dropped_young += u64::from(!aged);
+            let before = segment.length;
+            if segment.rest.is_none() {
+                thin(segment, &needed)?;
+                self.dropped_young += u64::from(!aged && segment.length < before);
+            }
+            bytes -= before;
+            if segment.rest.as_ref().is_some_and(&needed) {
+                bytes += segment.length;
+                at += 1;
+            } else {
+                std::fs::remove_file(&segment.path)?;
+                self.segments.remove(at);
+            }
+        }
+        while bytes > self.retention.bytes
+            && let [first, _, ..] = self.segments.as_slice()
+        {
             std::fs::remove_file(&first.path)?;
+            bytes -= first.length;
             self.segments.remove(0);
         }
         Ok(())
@@ -487,7 +509,26 @@ fn begin(dir: &Path, first: u64) -> io::Result<Segment> {
     file.sync_all()?;
     // The name counts only once the folder is on disk.
     File::open(dir)?.sync_all()?;
-    Ok(Segment { path, first, length: 0, last_received: Time::MIN })
+    Ok(Segment { path, first, length: 0, last_received: Time::MIN, rest: None })
+}
+
+/// Leaves of a segment only what is needed for longer. If that is nothing, the file is left to whoever removes it.
+fn thin(segment: &mut Segment, needed: &impl Fn(&Head) -> bool) -> io::Result<()> {
+    let mut reader = SegmentReader::open(&segment.path, segment.first)?;
+    let (mut kept, mut rest) = (Vec::new(), None);
+    // Of what goes only the heads are read.
+    while let Some(found) = reader.next_entry(&|head: &Head| !needed(head))? {
+        if let Found::Entry(entry) = found {
+            encode(entry.number, entry.received, entry.protocol, &entry.body, &mut kept)?;
+            rest = Some(entry.head());
+        }
+    }
+    if rest.is_some() && wide(kept.len()) < segment.length {
+        files::write(&segment.path, &kept).map_err(|error| io::Error::other(error.message.to_string()))?;
+    }
+    segment.length = wide(kept.len());
+    segment.rest = rest;
+    Ok(())
 }
 
 /// The segments of a journal, oldest first.
@@ -500,7 +541,7 @@ pub(super) fn listed(dir: &Path) -> io::Result<Vec<Segment>> {
         // Before it is opened: opening a named pipe waits for somebody at its other end.
         files::refuse_special(&path)?;
         let length = std::fs::metadata(&path)?.len();
-        found.push(Segment { path, first, length, last_received: Time::MIN });
+        found.push(Segment { path, first, length, last_received: Time::MIN, rest: None });
     }
     found.sort_by_key(|segment| segment.first);
     Ok(found)

@@ -253,12 +253,46 @@ fn whole_segments_are_forgotten_by_age_and_by_size() {
         journal.append(entries).expect("the disk works");
     }
     // Two entries in each segment.
-    journal.forget(time(6)).expect("removable");
+    journal.forget(time(6), |_| false).expect("removable");
     assert_eq!((numbers(&journal, 0), journal.dropped_young), (vec![3, 4, 5, 6], 1));
-    journal.forget(time(6).plus(HOUR - 2_500)).expect("removable");
+    journal.forget(time(6).plus(HOUR - 2_500), |_| false).expect("removable");
     assert_eq!((numbers(&journal, 0), journal.dropped_young), (vec![5, 6], 1));
-    journal.forget(time(6).plus(100 * HOUR)).expect("removable");
+    journal.forget(time(6).plus(100 * HOUR), |_| false).expect("removable");
     assert_eq!(numbers(&journal, 0), [5, 6], "the current segment stays");
+}
+
+/// Scores stay when what they came with goes, until nobody needs them any more; also where they are too many.
+#[test]
+fn what_is_needed_for_longer_stays() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let retention = Retention { age: HOUR, bytes: 90 << 20 };
+    let is_score = |head: &Head| head.protocol == Protocol::Scores;
+    let (mut journal, _) = Journal::open(dir.path(), retention, |_| false, |_| {}).expect("usable");
+    let (large, small) = (vec![b' '; 33 << 20], body(1));
+    // A score, and what fills its segment.
+    for number in [1, 3, 5] {
+        let entries = [(time(number), Protocol::Scores, small.as_slice()), (time(number + 1), Protocol::Alerts, large.as_slice())];
+        assert_eq!(journal.append(entries.into_iter()).expect("the disk works"), number);
+    }
+    // Within the age, but too much together: the first segment keeps its score.
+    journal.forget(time(6), is_score).expect("there is room");
+    assert_eq!((numbers(&journal, 0), journal.dropped_young), (vec![1, 3, 4, 5, 6], 1));
+    assert!(journal.bytes() < 67 << 20, "{}", journal.bytes());
+    journal.forget(time(6).plus(2 * HOUR), is_score).expect("there is room");
+    assert_eq!(numbers(&journal, 0), [1, 3, 5, 6], "the current segment stays");
+    drop(journal);
+    // A start finds nothing wrong with it, and goes on.
+    let (_, said, found) = met(dir.path(), |_| false);
+    assert_eq!((found.len(), said), (4, Vec::<String>::new()));
+    let (mut journal, _) = Journal::open(dir.path(), retention, |_| false, |_| {}).expect("usable");
+    assert_eq!(journal.next(), 7);
+    journal.forget(time(6).plus(3 * HOUR), |head| is_score(head) && head.number > 1).expect("there is room");
+    assert_eq!((numbers(&journal, 0), journal.dropped_young), (vec![3, 5, 6], 0));
+    drop(journal);
+    let few = Retention { age: HOUR, bytes: 1 };
+    let (mut journal, _) = Journal::open(dir.path(), few, |_| false, |_| {}).expect("usable");
+    journal.forget(time(6), is_score).expect("removable");
+    assert_eq!(numbers(&journal, 0), [5, 6], "more than the journal may have");
 }
 
 /// A journal of two segments, the first one with five entries, the last one with two. The file of the first.

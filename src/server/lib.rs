@@ -133,7 +133,7 @@ impl AppState {
             |error: std::io::Error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot use `{}`: {}", data.display(), error)));
         std::fs::create_dir_all(data).map_err(unusable)?;
         let mut warnings: Vec<String> =
-            old_scores::adopt(data, &project, config.retention, now())?.iter().map(ToString::to_string).collect();
+            old_scores::adopt(data, &project, (config.retention, config.keep.scores), now())?.iter().map(ToString::to_string).collect();
         let guard = Guard::new(config, data)?;
         let models = match models {
             Some(dir) => predict::load(dir, &mut warnings)?,
