@@ -366,6 +366,11 @@ impl Live {
         (events, gap)
     }
 
+    /// Keeps more or less of the journal from now on.
+    pub fn retain(&self, retention: Retention) {
+        held(&self.shared.journal).retain(retention);
+    }
+
     /// The bytes of the journal, and the number of its next entry.
     pub fn journal(&self) -> (u64, u64) {
         let journal = held(&self.shared.journal);

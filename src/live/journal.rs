@@ -193,6 +193,11 @@ impl Journal {
         self.next
     }
 
+    /// Keeps more or less from the next time on that something is forgotten.
+    pub fn retain(&mut self, retention: Retention) {
+        self.retention = retention;
+    }
+
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.length).sum()
     }

@@ -19,7 +19,7 @@ use super::tokens::TokenFile;
 pub const FILE: &str = "server.yaml";
 
 /// A file of settings is small; more is not one.
-const MAX_FILE: u64 = 1 << 20;
+pub(super) const MAX_FILE: u64 = 1 << 20;
 
 /// The name of the tokens in the data folder.
 const TOKENS: &str = "tokens.json";
@@ -32,7 +32,7 @@ const MOST_COUNT: f64 = 1e9;
 const SECTIONS: &[&str] = &["listen", "data", "tls", "hosts", "origins", "tokens", "limits", "retention", "keep", "notify", "pull"];
 
 /// What `server.yaml` says. Paths are relative to the folder of the file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The file, whether it is there or not.
     pub file: PathBuf,

@@ -47,13 +47,16 @@ pub fn notice_settings(path: &Path) -> Result<NoticeSettings, Box<Diagnostic>> {
     Ok(read)
 }
 
+/// What is wrong with settings, in one line with its place.
+pub(super) fn shown(sources: &Sources, wrong: &Diagnostic) -> String {
+    let place = wrong.place.map_or_else(String::new, |place| format!("{}: ", sources.describe(place)));
+    format!("{place}{}: {}", wrong.code, wrong.message)
+}
+
 /// Starts to tell people. What is wrong with the settings is added to `warnings`; the rest of them is used.
 pub(super) fn start(path: &Path, live: &Arc<Live>, data: &Path, warnings: &mut Vec<String>) -> Result<Notifier, Box<Diagnostic>> {
     let read = notice_settings(path)?;
-    warnings.extend(read.diagnostics.iter().map(|wrong| {
-        let place = wrong.place.map_or_else(String::new, |place| format!("{}: ", read.sources.describe(place)));
-        format!("{place}{}: {}", wrong.code, wrong.message)
-    }));
+    warnings.extend(read.diagnostics.iter().map(|wrong| shown(&read.sources, wrong)));
     let (notifier, said) = Notifier::start(read.settings, Arc::clone(live) as Arc<dyn notices::Source>, data)?;
     warnings.extend(said.iter().map(ToString::to_string));
     Ok(notifier)

@@ -26,6 +26,9 @@ pub(super) const PART: &[(&str, &str)] = &[
         "日志文件 `{0}`：{1} 个损坏的字节已移到 `{2}`；从第 {4} 条起丢失了 {3} 条记录",
     ),
     ("journal `{}`: removed an incomplete entry of {} bytes at its end", "日志文件 `{}`：删除了末尾 {} 字节的不完整记录"),
+    ("the settings have changed and are in use", "设置已更改并生效"),
+    ("the settings have changed and are in use, but for {}: that waits for a restart", "设置已更改并生效，但 {} 需重启后才生效"),
+    ("the settings in use stay: {}", "仍使用当前设置：{}"),
     ("another server uses the data folder `{}`", "另一个服务正在使用数据目录 `{}`"),
     (
         "{} scores of `{}` are in the journal now, {} were older than it goes back; the file is now `{}`",
