@@ -13,6 +13,7 @@ use std::time::Duration as Wait;
 
 use diag::{Code, Diagnostic, Text, text};
 use live::{Event, Live, Status, Tracked, What, held};
+use project::Hidden;
 use serde::Serialize;
 use value::{Duration, MINUTE, SECOND, Time};
 use words::Locale;
@@ -21,7 +22,7 @@ use super::answer::Failure;
 use super::ledger::{Attempts, Delivery, Ledger, Outcome, Reference};
 use super::request::{Occasion, request};
 use super::routing::channels;
-use super::sender::{Received, reveal, send};
+use super::sender::{Received, send};
 use super::settings::{Account, Channel, Settings};
 use super::story::{Advice, Story};
 
@@ -456,7 +457,7 @@ pub fn backoff(delivery: &Delivery) -> Duration {
 }
 
 fn tell(channel: &Channel, story: &Story, occasion: Occasion<'_>) -> Result<Received, Failure> {
-    let request = request(channel, story, occasion, &reveal)?;
+    let request = request(channel, story, occasion, &Hidden::reveal)?;
     send(&channel.account, &request)
 }
 

@@ -113,8 +113,7 @@ impl Config {
         };
         let Some(bytes) = bytes else { return Ok((Config { file: path, ..Config::default() }, Vec::new())) };
         let written = files::text(bytes, &shown)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        let (config, found) = Config::read(&shown, written, folder, sources);
+        let (config, found) = Config::read(&shown, written, folder_of(&path), sources);
         Ok((Config { file: path, ..config }, found))
     }
 
@@ -158,6 +157,11 @@ impl Config {
     pub fn token_file(&self, data: &Path) -> TokenFile {
         TokenFile::new(self.tokens.clone().unwrap_or_else(|| data.join(TOKENS)))
     }
+}
+
+/// The folder of a file, from which the paths in it count.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn bad(reader: &mut Reader<'_>, node: &Node, message: Text, help: Text) {

@@ -12,7 +12,7 @@ use notices::{Notifier, Settings};
 use value::yaml::parse;
 
 use super::AppState;
-use super::config::FILE as SETTINGS;
+use super::config::{FILE as SETTINGS, folder_of};
 use super::refusal::Refusal;
 use super::reply::Json;
 use super::request::spawn_blocking;
@@ -39,7 +39,7 @@ pub fn notice_settings(path: &Path) -> Result<NoticeSettings, Box<Diagnostic>> {
     match parse(&read.sources, source) {
         Ok(tree) => {
             if let Some(section) = tree.get("notify") {
-                (read.settings, read.diagnostics) = Settings::read(&read.sources, section);
+                (read.settings, read.diagnostics) = Settings::read(&read.sources, section, folder_of(path));
             }
         }
         Err(error) => read.diagnostics.push(*error),
