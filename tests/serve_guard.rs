@@ -92,17 +92,23 @@ fn settings_change_under_a_running_server() {
     let reload = || server.ask("POST", "/-/reload", Some(("application/json", "{}".to_owned())));
     assert_eq!((called("old.example.com"), called("new.example.com")), (200, 421));
     // Nobody asks for it: it is seen.
-    fs::write(&file, "hosts: [new.example.com]\nlimits: {diagnoses: 3}\nretention: {age: 2d}\n").unwrap();
+    fs::write(&file, "hosts: [new.example.com]\nlimits: {diagnoses: 3}\nretention: {age: 2d}\nkeep: {signals: 1h}\n").unwrap();
     until("the new name is known", || called("new.example.com") == 200);
     assert_eq!(called("old.example.com"), 421);
     until("the state follows", || ready()["restart"] == serde_json::json!(["limits"]));
+    // A line of two hours ago: what was kept of it before is not kept now.
+    let then = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() - Duration::from_hours(2);
+    let values = [[then.as_nanos().to_string(), "failed".to_owned()]];
+    let line = serde_json::json!({"streams": [{"stream": {"component": "order-db"}, "values": values}]}).to_string();
+    assert_eq!(server.ask("POST", "/loki/api/v1/push", Some(("application/json", line))).0, 204);
+    let metrics = || server.ask("GET", "/metrics", None).1;
+    assert!(metrics().contains("{protocol=\"loki\",fate=\"too_old\"} 1"), "{}", metrics());
     fs::write(&file, "hosts: [third.example.com]\nlisten: nowhere\nnotify: {routes: [{to: nobody}]}\n").unwrap();
     let (code, said) = reload();
     assert!(code == 500 && said.contains("the settings have 2 errors") && said.contains("`nowhere` is not an address"), "{code} {said}");
     assert_eq!((called("new.example.com"), called("third.example.com")), (200, 421));
     assert_eq!((ready()["refused"].as_array().unwrap().len(), ready()["restart"].as_array().unwrap().len()), (2, 1));
-    let metrics = server.ask("GET", "/metrics", None).1;
-    assert!(metrics.contains("faultscope_config_last_reload_successful 0"), "{metrics}");
+    assert!(metrics().contains("faultscope_config_last_reload_successful 0"), "{}", metrics());
     fs::remove_file(&file).unwrap();
     assert_eq!((reload().0, called("new.example.com")), (500, 200), "a file that is gone opens nothing");
     fs::write(&file, "hosts: [third.example.com]\n").unwrap();

@@ -105,7 +105,7 @@ impl Known {
         }
         served.notifier.renew(notices.settings).map_err(line)?;
         served.guard.allow(&config);
-        served.live.retain(config.retention);
+        served.live.retain(config.retention, config.keep);
         if config.pull != self.used.pull {
             held(&served.puller).stop();
             let next = Puller::start(&config.pull, &served.live);
@@ -125,7 +125,6 @@ fn waiting(started: &Config, config: &Config) -> impl Iterator<Item = &'static s
         ("tls", started.tls != config.tls),
         ("tokens", started.tokens != config.tokens),
         ("limits", started.limits != config.limits),
-        ("keep", started.keep != config.keep),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)
 }
