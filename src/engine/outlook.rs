@@ -198,7 +198,7 @@ impl<'a> Engine<'a> {
             }
             Value::Aggregate { stat: Stat::Total, .. } | Value::Text(_) | Value::Script(_) => None,
             Value::Aggregate { metric, window, .. } => {
-                Some(env.subject(metric.subject).and_then(|of| self.metric_span(of, &metric.name, *window)))
+                Some(env.subject(metric.subject).and_then(|of| self.metric_span(of, &metric.name, window.unwrap_or(0))))
             }
         }
     }

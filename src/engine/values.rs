@@ -59,7 +59,8 @@ impl<'a> Engine<'a> {
                 reading.name = format!("{}% of {}", value::format_number(*percent), reading.name);
                 (reading, signals, about)
             }
-            Value::Aggregate { stat, metric, window } => self.aggregate(*stat, metric, *window, env, at),
+            Value::Aggregate { stat, metric, window: Some(window) } => self.aggregate(*stat, metric, *window, env, at),
+            Value::Aggregate { stat, metric, window: None } => self.over_instances(*stat, metric, env, at),
             Value::Script(call) => {
                 let (answer, about) = self.call(call, env, at);
                 let name = format!("script {}", call.function);
@@ -101,17 +102,44 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> (Known, Option<Time>, Vec<SignalRef>) {
+        let combined = |def: &MetricDef, nearest: &Nearest| (!nearest.values.is_empty()).then(|| nearest.combined(def.aggregate));
+        self.read_at(component, metric, at, Nearest::of, combined)
+    }
+
+    /// A statistic over what the instances of a component say at an instant.
+    fn over_instances(&self, stat: Stat, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Read {
+        let Some(component) = env.subject(metric.subject) else {
+            return (Reading::unknown(metric.name.clone(), Some(metric.unit), Missing::Component), Vec::new(), None);
+        };
+        let over = |_: &MetricDef, nearest: &Nearest| {
+            let values: Vec<f64> = nearest.values.iter().map(|(.., value)| *value).collect();
+            statistic(stat, &values)
+        };
+        let (value, time, signals) = self.read_at(component, &metric.name, at, Nearest::of_instances, over);
+        let name = format!("{} of {} over instances", stat.word(), self.name(component, &metric.name));
+        (Reading { value, unit: Some(metric.unit), time, name }, signals, Some(component))
+    }
+
+    /// The latest samples that are not stale, made one value; `None` where there is none.
+    fn read_at(
+        &self,
+        component: ComponentId,
+        metric: &str,
+        at: Time,
+        nearest: fn(&[Told<'_>], Duration, Time) -> Nearest,
+        value: impl Fn(&MetricDef, &Nearest) -> Option<f64>,
+    ) -> (Known, Option<Time>, Vec<SignalRef>) {
         let Some(def) = self.metric_def(component, metric) else {
             return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new());
         };
         let series = self.series_of(component, metric);
-        let fresh = Nearest::of(&series, def.staleness, at);
-        if fresh.values.is_empty() {
+        let fresh = nearest(&series, def.staleness, at);
+        let Some(value) = value(def, &fresh) else {
             return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new());
-        }
+        };
         let time = fresh.values.iter().map(|(_, time, _)| *time).max();
         let signals = fresh.values.iter().map(|(index, ..)| SignalRef::Series(*index)).collect();
-        (Known::Number(fresh.combined(def.aggregate)), time, signals)
+        (Known::Number(value), time, signals)
     }
 
     fn why_no_sample(&self, series: &[Told<'_>], def: &MetricDef, at: Time) -> Missing {

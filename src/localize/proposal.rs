@@ -90,6 +90,8 @@ pub struct Proposal {
     pub lasted: Vec<Interval>,
     /// It ended only because the events and log lines of its rules grew too old for them: nothing shows that it is over.
     pub lapsed: bool,
+    /// A case blames it although it shows nothing, and scores suspect what does: it stands behind them.
+    pub silent: bool,
     /// Probability that this is a root cause, 0 to 1, before it is compared with the other proposals of its incident.
     pub strength: f64,
     /// The same before feedback.

@@ -186,6 +186,7 @@ fn proposal(
         onset,
         lasted,
         lapsed: false,
+        silent: false,
         strength,
         raw: strength,
         reach: reach(estate, component, affected.union(&declared).copied()),

@@ -71,6 +71,7 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         onset,
         lasted: vec![(onset, one.end)],
         lapsed: false,
+        silent: false,
         strength: observations.question.feedback.calibration.apply(one.confidence),
         raw: one.confidence,
         affected: BTreeSet::from([one.component]),
