@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::Breach;
-use estate::{AttributeValue, ComponentId, Snapshot, share_of};
+use estate::{AttributeValue, ComponentId, Relation, Snapshot, State, share_of};
 
 /// The relation of a workload to its pods, and of a pod to its node.
 const RUNS_ON: &str = "runs_on";
@@ -19,7 +19,7 @@ pub(super) struct Drained {
 /// A budget of the pods of one workload.
 struct Budget {
     name: String,
-    /// Pods that were not removed before.
+    /// Pods that serve and were not removed before.
     living: usize,
     need: usize,
 }
@@ -73,8 +73,10 @@ fn guard(estate: &Snapshot, pod: ComponentId) -> Option<ComponentId> {
 
 fn budget(estate: &Snapshot, gone: &BTreeSet<ComponentId>, workload: ComponentId) -> Option<Budget> {
     let runs = estate.relations_from(workload).into_iter().filter(|one| one.kind == RUNS_ON && estate.is_a(one.to, "pod"));
-    let pods: Vec<ComponentId> = runs.map(|one| one.to).collect();
-    let living = pods.iter().filter(|pod| !is_gone(estate, gone, **pod)).count();
+    let pods: Vec<Relation> = runs.collect();
+    // One that does not serve takes nothing down.
+    let serves = |one: &&Relation| one.effect.is_none_or(|effect| effect == State::Down) && !is_gone(estate, gone, one.to);
+    let living = pods.iter().filter(serves).count();
     let name = text(estate, workload, "poddisruptionbudget").unwrap_or(&estate.component(workload).id).to_owned();
     Some(Budget { name, living, need: need(estate, workload, pods.len())? })
 }
