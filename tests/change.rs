@@ -474,6 +474,9 @@ fn a_drain_respects_disruption_budgets() {
         ("max_unavailable: 1, replicas: 4", "[{do: drain, on: [n1, n2], together: true}]", Safety::Safe, None),
         // What an earlier step removed is missing.
         ("min_available: 2", "[{do: remove, on: cart-4}, {do: drain, on: n1}]", Safety::Safe, Some(2)),
+        // Those of a DaemonSet stay.
+        ("node_bound: true", node, Safety::Safe, None),
+        ("node_bound: false", node, Safety::Unsafe, Some(1)),
         // Only a drain asks the budget.
         ("min_available: 3", "[{do: restart, on: n1}]", Safety::Unsafe, Some(1)),
         ("min_available: 3", "[{do: drain, on: cart-1}]", Safety::Safe, None),

@@ -184,6 +184,7 @@ impl<'o> Cluster<'o> {
         let mut component = software(object, &id, &image(object));
         component.attributes.extend(self.scaler(object).and_then(|scaler| servant("horizontalpodautoscaler", scaler, object)));
         component.attributes.extend(self.protection(object, &[]));
+        component.attributes.extend(object.is_bound().then(|| ("node_bound".to_owned(), Written::Bool(true))));
         let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
         let one = self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key());
         let front = self.by_key.get(&service).filter(|_| one);
