@@ -60,7 +60,7 @@ fn alerts_of_a_live_cluster() {
         }
     }
     assert!(wrong.is_empty(), "{} of {checked}:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(checked, 220);
+    assert_eq!(checked, 234);
 }
 
 /// Where labels are placed, as text: the component and what named it, or why none.
@@ -313,6 +313,13 @@ fn pods_that_nobody_imported_keep_their_names() {
         ("namespace=shop pod=blue-one deployment=cart", Some("shop/cart blue-one")),
         // One that is in the estate.
         ("namespace=kube-system pod=proxy-x", None),
+        // An exporter's own, whatever it is called; the server's own, where the exporter runs beside it.
+        ("job=postgres-exporter namespace=mon pod=pg-5f6-abcde instance=cart.shop.svc:5432", None),
+        ("job=postgres-exporter namespace=shop pod=pg-5f6-abcde service=cart", None),
+        ("job=postgres-exporter namespace=shop pod=cart-0 instance=10.0.0.9:9187", Some("shop/cart cart-0")),
+        ("job=postgres-exporter namespace=shop pod=blue-one deployment=cart", Some("shop/cart blue-one")),
+        // A controller's own.
+        ("job=argo namespace=argo pod=argo-5f6-abcde exported_namespace=shop name=cart", None),
         // Nobody's pod, and the messenger's own.
         ("namespace=shop deployment=cart", None),
         ("job=kube-state-metrics namespace=shop deployment=cart pod=ksm-0 instance=10.0.0.7:8080", None),
