@@ -331,3 +331,34 @@ fn pods_that_nobody_imported_keep_their_names() {
         assert_eq!(found.as_deref(), expected, "{text}");
     }
 }
+
+/// What a pod measures, and pods have no metric for, is a metric of its workload.
+#[test]
+fn pods_tell_the_metrics_of_their_workloads() {
+    let mut sources = Sources::default();
+    let id = sources.add(
+        "sources.yaml",
+        "metrics:\n  - {series: pg_activity, metric: connections, type: database}\n  - {series: http_total, metric: qps, type: pod}\n  - {series: rpc_total, metric: qps, type: software}\n",
+    );
+    let (rules, diagnostics) = MappingRules::read(&sources, id);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let estate = estate(CLUSTER);
+    let resolver = Resolver::new(&rules, &estate);
+    for (series, on, expected) in [
+        ("pg_activity", "db-0", "db connections"),
+        ("pg_activity", "db", "db connections"),
+        ("connections", "db-0", "db connections"),
+        ("rpc_total", "agent-k8d2x", "agent qps"),
+        // A pod has these itself.
+        ("http_total", "agent-k8d2x", "agent-k8d2x qps"),
+        ("cpu_usage", "db-0", "db-0 cpu_usage"),
+        // Of a workload of another type, of no workload, and of nothing that the model knows.
+        ("pg_activity", "agent-k8d2x", "agent-k8d2x -"),
+        ("pg_activity", "w7", "w7 -"),
+        ("pg_locks", "db-0", "db-0 -"),
+    ] {
+        let (component, mapped) = resolver.told(series, &Labels::new(), estate.find(on).unwrap());
+        let found = format!("{} {}", estate.component(component).id, mapped.map_or("-", |mapped| mapped.metric));
+        assert_eq!(found, expected, "{series} on {on}");
+    }
+}
