@@ -1,6 +1,7 @@
 //! Conditions on what a cluster says, from the files of `kubectl` to the report. The project is `tests/cluster/`.
 
-use crate::common::{faultscope, snapshot};
+use crate::common::{faultscope, root, snapshot};
+use project::{Options, Project, load_bundle};
 
 const PROJECT: &str = "tests/cluster";
 
@@ -51,4 +52,24 @@ fn why_it_does_not_match() {
     let json: serde_json::Value = serde_json::from_str(&run(&["diagnose", &near, "--format", "json"])).unwrap();
     let mut suspects = json["incidents"].as_array().unwrap().iter().flat_map(|incident| incident["suspects"].as_array().unwrap());
     assert!(suspects.all(|suspect| suspect["layer"] != "expert"), "{json:#}");
+}
+
+/// A pod has no connections, a database has: of both pods, whether the estate has them or not.
+#[test]
+fn exporters_beside_a_database_tell_its_metrics() {
+    let dir = root().join("tests/cluster/sidecar");
+    let project = Project::load(&dir).unwrap();
+    let bundle = load_bundle(&project, &dir.join("incident"), &dir, Options::default()).unwrap();
+    assert!(bundle.diagnose_with(&bundle.plain_engine()) == bundle.diagnose(), "the matcher read other values");
+    let incident = "tests/cluster/sidecar/incident";
+    let json = run(&["diagnose", incident, "--project", "tests/cluster/sidecar", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let suspect = &json["incidents"][0]["suspects"][0];
+    assert_eq!(suspect["component"], "orders-db", "{json:#}");
+    assert_eq!(suspect["layer"], "expert", "{json:#}");
+    let (_, out, err) = faultscope(&["why", "TOP-001", incident, "--project", "tests/cluster/sidecar", "--lang", "en"]);
+    assert!(out.contains("60, 10 above the threshold"), "{out}{err}");
+    for (pod, said) in [("orders-db-0", "(of orders-db)"), ("orders-db-1", "(of orders-db, not in the topology)")] {
+        assert!(out.lines().any(|line| line.contains(pod) && line.contains(said)), "{pod}\n{out}{err}");
+    }
 }

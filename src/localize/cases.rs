@@ -148,7 +148,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         alike.first().copied()
     };
     let component = same.or_else(alike)?;
-    let reach = reach(estate, Some(component), [component]);
+    let reach = reach(estate, Some(component), &BTreeSet::from([component]), &BTreeSet::new());
     let reached = |s: &&super::symptoms::Symptom| s.component.is_none_or(|component| reach.contains_key(&component));
     let mine: Vec<_> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(reached).collect();
     let onset = mine.iter().map(|s| s.onset).filter(|onset| *onset >= observations.since).min().unwrap_or(observations.since);

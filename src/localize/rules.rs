@@ -189,7 +189,7 @@ fn proposal(
         silent: false,
         strength,
         raw: strength,
-        reach: reach(estate, component, affected.union(&declared).copied()),
+        reach: reach(estate, component, &affected, &declared),
         affected,
         evidence,
         basis: Basis::Rules(named.into_iter().map(|(index, _)| index).collect()),
