@@ -122,8 +122,14 @@ impl Reasons {
 }
 
 /// `suspects`: all of them, the best first.
-pub(super) fn of(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>, suspects: &[Suspect], suspect: &Suspect) -> Reasons {
-    let told = ReasonWriter { ask, suspicions, suspects, suspect, mine: suspicions.get(&suspect.unit) };
+pub(super) fn of(
+    ask: &RankInput<'_>,
+    (suspicions, measured): (&BTreeMap<ComponentId, Suspicion>, &BTreeSet<ComponentId>),
+    suspects: &[Suspect],
+    suspect: &Suspect,
+) -> Reasons {
+    let measured = measured.contains(&suspect.unit);
+    let told = ReasonWriter { ask, suspicions, suspects, suspect, mine: suspicions.get(&suspect.unit), measured };
     Reasons { because: told.because(), against: told.against(), look: told.look() }
 }
 
@@ -133,6 +139,8 @@ struct ReasonWriter<'t, 'a> {
     suspects: &'t [Suspect],
     suspect: &'t Suspect,
     mine: Option<&'t Suspicion>,
+    /// Whether it has metrics.
+    measured: bool,
 }
 
 impl ReasonWriter<'_, '_> {
@@ -202,10 +210,10 @@ impl ReasonWriter<'_, '_> {
         if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
             hints.push(Reason::CheckFirst { component: self.id(cause), suspect: suspect.clone() });
         }
-        hints.push(match self.mine.and_then(|mine| Some((mine.deviates_from?, mine))) {
-            Some((at, mine)) => {
+        hints.push(match self.mine.filter(|mine| self.measured || mine.deviates_from.is_some()) {
+            Some(mine) => {
                 let metrics = mine.votes.iter().filter_map(|vote| Some(self.deviation(vote)?.metric.clone())).collect();
-                Reason::CheckAround { component: suspect, metrics, at }
+                Reason::CheckAround { component: suspect, metrics, at: mine.deviates_from.unwrap_or(mine.begin) }
             }
             None => Reason::CheckDirectly { component: suspect },
         });
