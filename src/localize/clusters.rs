@@ -160,7 +160,7 @@ impl<'e> Near<'e> {
     fn of(estate: &'e Snapshot, loose: &[Loose<'_>]) -> Self {
         let components: BTreeSet<ComponentId> = loose.iter().filter_map(|one| one.component).collect();
         let below = components.into_iter().map(|component| {
-            let mut direct = estate.next_to(component, &[], false);
+            let mut direct = estate.directly_below(component);
             direct.truncate(MAX_NEAR);
             let mut second: Vec<ComponentId> = Vec::new();
             for under in &direct {

@@ -492,7 +492,7 @@ fn deeper(observations: &Observations<'_, '_>, component: ComponentId) -> BTreeS
     let effects: BTreeSet<ComponentId> = estate.dependents(component, &[], None).into_iter().map(|reached| reached.component).collect();
     let below = |at: ComponentId| {
         let instances = estate.instances_of(at).into_iter().map(|instance| instance.component);
-        estate.dependencies(at, &[], Some(1)).into_iter().map(|reached| reached.component).chain(instances).collect::<Vec<ComponentId>>()
+        estate.directly_below(at).into_iter().chain(instances).collect::<Vec<ComponentId>>()
     };
     closure(&BTreeSet::from([component]), |at| if at != component && effects.contains(&at) { Vec::new() } else { below(at) })
 }
@@ -583,8 +583,7 @@ fn area(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> BTreeSet<
     let mut area: BTreeSet<ComponentId> = BTreeSet::new();
     for proposal in draft.told.iter().map(|told| &told.proposal) {
         area.extend(proposal.reach.keys().copied());
-        let upstream = proposal.component.into_iter().flat_map(|root| estate.dependencies(root, &[], None));
-        area.extend(upstream.map(|r| r.component));
+        area.extend(closure(&proposal.component.into_iter().collect(), |at| estate.directly_below(at)));
     }
     area
 }
