@@ -212,8 +212,8 @@ struct Prepared {
 fn prepare(facts: &Facts, frame: &ScoreWindow, series: &Series) -> Prepared {
     let points: Vec<(Time, f64)> = finite(&series.points).filter(|(time, _)| *time <= frame.at).collect();
     let baseline: Vec<(Time, f64)> = baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default();
-    // Metrics declared in the model and those derived from spans are not counters; for others the shape decides.
-    let rate = !series.modelled && span_family(&series.metric).is_none() && is_counter(&points, &baseline);
+    // Metrics declared in the model and those derived from spans are not counters; for others the name and the shape decide.
+    let rate = !series.modelled && span_family(&series.metric).is_none() && is_counter(&series.metric, &points, &baseline);
     if rate { Prepared { points: rates(&points), baseline: rates(&baseline), rate } } else { Prepared { points, baseline, rate } }
 }
 
