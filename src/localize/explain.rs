@@ -28,6 +28,8 @@ const WORTH_NAMING: f64 = 0.1;
 const WORTH_A_LINE: f64 = 0.01;
 /// Three anomalous suspects are named, however certain the first one is: a wrong first suspect must not hide the others.
 const ALWAYS_NAMED: usize = 3;
+/// Two alerts of its own that none of the named explains name a suspect, however unlikely it is as the cause of the rest.
+const OF_ITS_OWN: f64 = 2.0;
 /// A longer list of suspects does not help.
 const MAX_SUSPECTS: usize = 5;
 /// Where alerts alone speak, scores leave as much to an unknown cause as to the best suspect. What is above a third is then likelier than
@@ -422,7 +424,15 @@ fn add_scores(
     let alike = draft.alike.clone();
     let named =
         |(place, p): &(usize, Proposal)| (*place < MAX_SUSPECTS && worth(*place, p)) || p.component.is_some_and(|c| alike.contains(&c));
-    let mut added: Vec<Proposal> = fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challengers).collect();
+    let (listed, others): (Vec<_>, Vec<_>) = fresh.into_iter().enumerate().partition(named);
+    let mut added: Vec<Proposal> = listed.into_iter().map(|(_, proposal)| proposal).chain(challengers).collect();
+    for (_, proposal) in others.into_iter().filter(|_| alone) {
+        let own = |s: &&Symptom| s.component.is_some_and(|c| proposal.scores().is_some_and(|ranked| ranked.members.contains(&c)));
+        let left = open.iter().copied().filter(own).filter(|s| !added.iter().any(|p| p.explains(s))).map(Symptom::evidence).sum::<f64>();
+        if left >= OF_ITS_OWN && added.len() < MAX_SUSPECTS {
+            added.push(proposal);
+        }
+    }
     added.sort_by(|a, b| b.strength.total_cmp(&a.strength));
     for proposal in added {
         // Anomalous series of the components that a suspect explains are its symptoms too.
