@@ -110,6 +110,16 @@ pub struct Reasons {
 }
 
 impl Reasons {
+    /// When the suspect is said to have begun: a change is told with its distance from that, and not if it came later.
+    pub fn began(&mut self, onset: Time) {
+        for reason in &mut self.because {
+            if let Reason::Changed { before, at, .. } = reason {
+                *before = onset.since(*at);
+            }
+        }
+        self.because.retain(|reason| !matches!(reason, Reason::Changed { before, .. } if *before < 0));
+    }
+
     /// The suspect explains these components too, in ways that scores do not see.
     pub fn explains_too(&mut self, others: &BTreeSet<String>) {
         for reason in &mut self.against {

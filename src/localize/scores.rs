@@ -59,7 +59,7 @@ fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomal
         .collect()
 }
 
-fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]) -> Proposal {
+fn proposal(observations: &Observations<'_, '_>, mut one: Ranked, symptoms: &[usize]) -> Proposal {
     let estate = observations.question.engine.estate;
     let own = |c: Option<ComponentId>| c.is_some_and(|c| one.members.contains(&c));
     let explained = |c: Option<ComponentId>| c.is_some_and(|c| one.explains.contains(&c));
@@ -71,6 +71,7 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         onsets.iter().copied().filter(|onset| *onset >= observations.since).min().or_else(|| onsets.iter().copied().min())
     };
     let onset = deviating.chain(of(&own)).min().or_else(|| of(&explained)).or_else(|| of(&|_| true)).unwrap_or(observations.since);
+    one.reasons.began(onset);
     let mut proposal = Proposal {
         layer: Layer::Anomaly,
         component: Some(one.component),
