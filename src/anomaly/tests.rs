@@ -319,6 +319,25 @@ fn silence_is_heard() {
     }
 }
 
+/// One of several series of a metric is not told as the whole.
+#[test]
+fn a_series_is_told_from_the_others_of_its_metric() {
+    let estate = estate();
+    let labelled = |values: &str, code: &str, pod: &str| {
+        let labels = [("code", code), ("instance", if pod == "a" { "10.0.0.1" } else { "10.0.0.2" }), ("pod", pod)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Series { labels: BTreeMap::from(labels), ..series(&estate, &of("db m", values)) }
+    };
+    let all = vec![labelled(CALM, "200", "a"), labelled(CALM, "200", "b"), labelled(CALM, "503", "a"), labelled(LEAP, "503", "b")];
+    let mut facts = Facts { series: all, ..Facts::default() };
+    facts.index();
+    let found = deviations(&estate, &facts, Time::MAX, minute(5));
+    let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), end: None, starved: false, kind: None, measured: None };
+    let ranked = rank(&ask(&estate, &facts, &found, &[web]));
+    let told = serde_json::to_string(&ranked[0].reasons.because[0]).unwrap();
+    assert!(told.contains(r#""metric":"m","labels":{"code":"503","pod":"b"},"value":"80""#), "{told}");
+}
+
 #[test]
 fn reasons_are_told() {
     let estate = estate();
