@@ -1,8 +1,9 @@
 //! Fault localization: turns findings and signals into incidents, suspects and impact, layer by layer.
 //!
-//! One way from evidence to answer: `symptoms` observes; `begin` says since when; `rules`, `cases` and `scores` propose (`proposal`); `explain` picks the fewest
-//! proposals that explain the most and groups them into incidents; `impact` computes what they reach; `account` records where every
-//! signal ended up; `suppress` says which alerts are symptoms only; `assemble` turns all of it into data, which `diagnosis` defines.
+//! One way from evidence to answer: `symptoms` observes; `begin` says since when; `rules`, `cases` and `scores` propose (`proposal`);
+//! `explain` picks the fewest proposals that explain the most and groups them into incidents; `impact` computes what they reach; `account`
+//! records where every signal ended up; `suppress` says which alerts are symptoms only; `assemble` turns all of it into data, which
+//! `diagnosis` defines.
 
 mod account;
 mod assemble;
