@@ -16,8 +16,8 @@ const COMMON_WITHIN_HOPS: u32 = 2;
 pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     let estate = observations.question.engine.estate;
     let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
-    let below: BTreeMap<ComponentId, Vec<ComponentId>> =
-        closure(&alerting, |c| estate.directly_below(c)).into_iter().map(|c| (c, estate.directly_below(c))).collect();
+    let direct = |c: ComponentId| if alerting.contains(&c) { estate.directly_below(c) } else { estate.next_to(c, &[], false) };
+    let below: BTreeMap<ComponentId, Vec<ComponentId>> = closure(&alerting, direct).into_iter().map(|c| (c, direct(c))).collect();
     let mut above: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
     for (component, under) in below.iter().flat_map(|(component, all)| all.iter().map(move |under| (component, under))) {
         above.entry(*under).or_default().push(*component);

@@ -500,11 +500,10 @@ fn displaces(observations: &Observations<'_, '_>, draft: &IncidentDraft, one: &P
 fn deeper(observations: &Observations<'_, '_>, component: ComponentId) -> BTreeSet<ComponentId> {
     let estate = observations.question.engine.estate;
     let effects: BTreeSet<ComponentId> = estate.dependents(component, &[], None).into_iter().map(|reached| reached.component).collect();
-    let below = |at: ComponentId| {
-        let instances = estate.instances_of(at).into_iter().map(|instance| instance.component);
-        estate.directly_below(at).into_iter().chain(instances).collect::<Vec<ComponentId>>()
-    };
-    closure(&BTreeSet::from([component]), |at| if at != component && effects.contains(&at) { Vec::new() } else { below(at) })
+    let instances = |at: ComponentId| estate.instances_of(at).into_iter().map(|instance| instance.component);
+    let below = |at: ComponentId| estate.next_to(at, &[], false).into_iter().chain(instances(at)).collect::<Vec<ComponentId>>();
+    let start: BTreeSet<ComponentId> = estate.below_workloads(component).into_iter().chain([component]).collect();
+    closure(&start, |at| if at != component && effects.contains(&at) { Vec::new() } else { below(at) })
 }
 
 /// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what displaces it.
@@ -593,7 +592,8 @@ fn area(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> BTreeSet<
     let mut area: BTreeSet<ComponentId> = BTreeSet::new();
     for proposal in draft.told.iter().map(|told| &told.proposal) {
         area.extend(proposal.reach.keys().copied());
-        area.extend(closure(&proposal.component.into_iter().collect(), |at| estate.directly_below(at)));
+        let start: BTreeSet<ComponentId> = proposal.component.into_iter().flat_map(|root| estate.directly_below(root)).collect();
+        area.extend(closure(&start, |at| estate.next_to(at, &[], false)));
     }
     area
 }
