@@ -35,3 +35,18 @@ fn the_change_that_fits_is_named() {
     let undone: Vec<&str> = diagnosis.solutions.iter().filter_map(|advice| Some(advice.undo.as_ref()?.change.as_str())).collect();
     assert_eq!(undone, [fitting]);
 }
+
+/// A change came before or after the suspect on which it was, whatever began elsewhere before: all places of a report agree, and suggest to
+/// undo it.
+#[test]
+fn a_change_is_told_by_when_its_own_suspect_failed() {
+    let project = Project::load(&root()).unwrap();
+    let dir = root().join("tests/incidents-anomaly/changed-after-another-began");
+    let diagnosis = load_bundle(&project, &dir, &root(), Options::default()).unwrap().diagnose();
+    let suspects: Vec<&str> = diagnosis.incidents[0].suspects.iter().map(|s| s.component.as_deref().unwrap_or_default()).collect();
+    assert!(suspects.first() == Some(&"stock") && suspects.contains(&"rack-7"), "{suspects:?}");
+    let nearby = diagnosis.changes.iter().map(|change| (change.on_suspect, change.after, change.before));
+    assert_eq!(nearby.collect::<Vec<_>>(), [(true, false, 30_000)]);
+    let undone = diagnosis.solutions.iter().filter_map(|advice| Some(advice.undo.as_ref()?.before));
+    assert_eq!(undone.collect::<Vec<_>>(), [30_000]);
+}

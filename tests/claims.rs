@@ -65,9 +65,11 @@ impl Claims<'_> {
         for change in list(diagnosis, "changes") {
             let incident = &list(diagnosis, "incidents")[usize::try_from(change["incident"].as_u64().unwrap()).unwrap() - 1];
             let suspects = list(incident, "suspects");
+            let at = time(&change["time"]);
             let roots = suspects.iter().filter(|suspect| suspect["explained_by"].is_null());
-            let began = roots.map(|suspect| time(&suspect["since"])).min().unwrap_or(i64::MAX);
-            let before = began - time(&change["time"]);
+            let first = roots.map(|suspect| time(&suspect["since"])).min().unwrap_or(i64::MAX);
+            let own = suspects.iter().filter(|suspect| suspect["component"] == change["component"]).map(|suspect| time(&suspect["since"]));
+            let before = own.min_by_key(|began| (*began < at, *began)).unwrap_or(first) - at;
             self.claim(change["before"].as_i64() == Some(before), format!("a change is {before} ms before: {change}"));
             self.claim(change["after"].as_bool() == Some(before < 0), format!("`after` is wrong: {change}"));
             let on = suspects.iter().any(|suspect| suspect["component"] == change["component"]);
@@ -75,7 +77,8 @@ impl Claims<'_> {
         }
         for (place, advice) in list(diagnosis, "solutions").iter().enumerate().filter(|(_, advice)| !advice["undo"].is_null()) {
             let undo = &advice["undo"];
-            let change = list(diagnosis, "changes").iter().find(|c| c["time"] == undo["at"] && c["component"] == undo["component"]);
+            let of = |c: &&Value| c["incident"] == advice["incident"] && c["time"] == undo["at"] && c["component"] == undo["component"];
+            let change = list(diagnosis, "changes").iter().find(of);
             self.claim(change.is_none_or(|c| c["after"] == false), format!("undoes what came after: {undo}"));
             self.claim(undo["before"].as_i64().is_some_and(|before| before >= 0), format!("undoes what came after: {undo}"));
             let earlier = list(diagnosis, "solutions")[..place].iter().any(|other| other["incident"] == advice["incident"]);

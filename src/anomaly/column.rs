@@ -91,7 +91,7 @@ impl Column {
     /// `None` for fewer than three finite values.
     pub fn fit(name: &str, times: &[Time], values: &[f64], direction: Direction, seasonal: bool) -> Option<Column> {
         let raw = finite(times, values);
-        let rate = is_counter(&raw, &[]);
+        let rate = is_counter(name, &raw, &[]);
         let points = if rate { rates(&raw) } else { raw };
         if points.len() < MIN_REFERENCE {
             return None;

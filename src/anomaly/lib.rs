@@ -63,7 +63,7 @@ pub use question::{RankInput, Symptom};
 pub use rank::{Ranked, rank};
 pub use reasons::{Reason, Reasons};
 pub use runs::{Run, runs};
-pub use score::{Deviation, Reference, deviations};
+pub use score::{Deviation, Reference, deviations, visible_from};
 pub use silence::silences;
 pub use suspicion::{LOG, SETTLING, SuspicionSource, loudness};
 pub use table::{Table, TableColumn};

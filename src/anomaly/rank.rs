@@ -157,7 +157,7 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
             score: suspect.score,
             confidence: surest * (suspect.score / most).powi(SHARPNESS),
             grounds,
-            reasons: reasons::of(ask, &suspicions, &suspects, suspect),
+            reasons: reasons::of(ask, (&suspicions, &measured), &suspects, suspect),
             explains: explains(ask.deviations, &suspicions, suspect),
             deviations: suspicion.map(|suspicion| suspicion.deviations.clone()).unwrap_or_default(),
             leading: suspicion.and_then(|suspicion| suspicion.votes.first()).map(|vote| vote.source),

@@ -1,12 +1,13 @@
 //! The reasons for the rank of a suspect, as data: the evidence for it, the evidence against it, and what to check to confirm it. Their
 //! words are in package `words`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, Member};
 use schemars::JsonSchema;
 use serde::Serialize;
-use signal::Change;
+use signal::{Change, Series};
 use value::{Duration, Time, format_number};
 
 use super::question::{RankInput, Symptom};
@@ -27,6 +28,9 @@ const TAKES_OVER: f64 = 0.5;
 /// At most this many words that a change shares with what is new are told.
 const MAX_SHARED: usize = 4;
 
+/// At most this many labels tell a series from others.
+const MAX_LABELS: usize = 3;
+
 /// The share of unrelated components with the same anomaly from which on it is mentioned.
 const CROWDED: f64 = 0.25;
 
@@ -38,6 +42,9 @@ pub enum Reason {
     Metric {
         component: Option<String>,
         metric: String,
+        /// What tells it from the other series of the metric on the component.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        labels: BTreeMap<String, String>,
         value: String,
         usual: String,
         high: bool,
@@ -110,6 +117,16 @@ pub struct Reasons {
 }
 
 impl Reasons {
+    /// When the suspect is said to have begun: a change is told with its distance from that, and not if it came later.
+    pub fn began(&mut self, onset: Time) {
+        for reason in &mut self.because {
+            if let Reason::Changed { before, at, .. } = reason {
+                *before = onset.since(*at);
+            }
+        }
+        self.because.retain(|reason| !matches!(reason, Reason::Changed { before, .. } if *before < 0));
+    }
+
     /// The suspect explains these components too, in ways that scores do not see.
     pub fn explains_too(&mut self, others: &BTreeSet<String>) {
         for reason in &mut self.against {
@@ -122,8 +139,14 @@ impl Reasons {
 }
 
 /// `suspects`: all of them, the best first.
-pub(super) fn of(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>, suspects: &[Suspect], suspect: &Suspect) -> Reasons {
-    let told = ReasonWriter { ask, suspicions, suspects, suspect, mine: suspicions.get(&suspect.unit) };
+pub(super) fn of(
+    ask: &RankInput<'_>,
+    (suspicions, measured): (&BTreeMap<ComponentId, Suspicion>, &BTreeSet<ComponentId>),
+    suspects: &[Suspect],
+    suspect: &Suspect,
+) -> Reasons {
+    let measured = measured.contains(&suspect.unit);
+    let told = ReasonWriter { ask, suspicions, suspects, suspect, mine: suspicions.get(&suspect.unit), measured };
     Reasons { because: told.because(), against: told.against(), look: told.look() }
 }
 
@@ -133,6 +156,8 @@ struct ReasonWriter<'t, 'a> {
     suspects: &'t [Suspect],
     suspect: &'t Suspect,
     mine: Option<&'t Suspicion>,
+    /// Whether it has metrics.
+    measured: bool,
 }
 
 impl ReasonWriter<'_, '_> {
@@ -202,10 +227,10 @@ impl ReasonWriter<'_, '_> {
         if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
             hints.push(Reason::CheckFirst { component: self.id(cause), suspect: suspect.clone() });
         }
-        hints.push(match self.mine.and_then(|mine| Some((mine.deviates_from?, mine))) {
-            Some((at, mine)) => {
+        hints.push(match self.mine.filter(|mine| self.measured || mine.deviates_from.is_some()) {
+            Some(mine) => {
                 let metrics = mine.votes.iter().filter_map(|vote| Some(self.deviation(vote)?.metric.clone())).collect();
-                Reason::CheckAround { component: suspect, metrics, at }
+                Reason::CheckAround { component: suspect, metrics, at: mine.deviates_from.unwrap_or(mine.begin) }
             }
             None => Reason::CheckDirectly { component: suspect },
         });
@@ -288,6 +313,7 @@ fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> Reason {
     Reason::Metric {
         component: deviation.component.map(|component| ask.estate.component(component).id.clone()),
         metric: deviation.metric.clone(),
+        labels: told_apart_by(ask, deviation),
         value: value(ask, deviation, deviation.value),
         usual: value(ask, deviation, deviation.usual),
         high: deviation.high,
@@ -299,6 +325,23 @@ fn metric(ask: &RankInput<'_>, deviation: &Deviation) -> Reason {
         samples: deviation.samples,
         onset: deviation.onset,
     }
+}
+
+/// The labels that tell a series from the others of its metric on its component: the fewest that do.
+fn told_apart_by(ask: &RankInput<'_>, deviation: &Deviation) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let Some((series, component)) = ask.facts.series.get(deviation.series).zip(deviation.component) else { return labels };
+    let all = ask.facts.series_of.get(&(component, deviation.metric.clone())).into_iter().flatten();
+    let mut others: Vec<&Series> = all.filter(|at| **at != deviation.series).filter_map(|at| ask.facts.series.get(*at)).collect();
+    while labels.len() < MAX_LABELS {
+        let apart = |(name, value): &(&String, &String)| others.iter().filter(|other| other.labels.get(*name) != Some(*value)).count();
+        // By the conventions of Prometheus, `instance` is an address: a name says more.
+        let telling = series.labels.iter().max_by_key(|label| (apart(label), label.0 != "instance", Reverse(label.0)));
+        let Some((name, value)) = telling.filter(|label| apart(label) > 0) else { break };
+        others.retain(|other| other.labels.get(name) == Some(value));
+        labels.insert(name.clone(), value.clone());
+    }
+    labels
 }
 
 /// In the unit from the model, if there is one.

@@ -183,6 +183,18 @@ pub(super) fn calm(facts: &Facts, deviation: &Deviation, until: Time, most: usiz
     points.into_iter().skip(skipped).collect()
 }
 
+/// From when on most series have a reference: what began before cannot be seen in them. `None` without series.
+pub fn visible_from(facts: &Facts) -> Option<Time> {
+    let third = |series: &Series| Some(finite(&series.points).nth(MIN_REFERENCE - 1)?.0);
+    let visible = |series: &Series| match baseline_of(facts, series).and_then(third) {
+        Some(_) => Some(Time::MIN),
+        None => third(series),
+    };
+    let mut from: Vec<Time> = facts.series.iter().filter_map(visible).collect();
+    from.sort_unstable();
+    from.get(from.len() / 2).copied()
+}
+
 pub(super) fn first_symptom(facts: &Facts, at: Time) -> Option<Time> {
     let alerts = facts.alerts.iter().map(|alert| alert.start);
     let probes = facts.probes.iter().filter(|probe| !probe.success).map(|probe| probe.time);
@@ -200,8 +212,8 @@ struct Prepared {
 fn prepare(facts: &Facts, frame: &ScoreWindow, series: &Series) -> Prepared {
     let points: Vec<(Time, f64)> = finite(&series.points).filter(|(time, _)| *time <= frame.at).collect();
     let baseline: Vec<(Time, f64)> = baseline_of(facts, series).map(|found| finite(&found.points).collect()).unwrap_or_default();
-    // Metrics declared in the model and those derived from spans are not counters; for others the shape decides.
-    let rate = !series.modelled && span_family(&series.metric).is_none() && is_counter(&points, &baseline);
+    // Metrics declared in the model and those derived from spans are not counters; for others the name and the shape decide.
+    let rate = !series.modelled && span_family(&series.metric).is_none() && is_counter(&series.metric, &points, &baseline);
     if rate { Prepared { points: rates(&points), baseline: rates(&baseline), rate } } else { Prepared { points, baseline, rate } }
 }
 

@@ -101,6 +101,7 @@ fn series_deviates() {
         ("nothing at all", "", "db m 0 0 0 0 0 0 0 0", 4, ""),
         ("a counter that goes on", "", "db m 0 60 120 180 240 300 360 420 480 540", 5, ""),
         ("a counter that races", "", "db m 0 60 120 180 240 300 900 1500 2100 2700", 6, "high 50.0 from 6 x4 of 5 rate"),
+        ("a disk that fills and is full is no counter", "", "db used_ratio 0.5 0.6 0.7 0.8 0.9 0.98 0.98 0.98 0.98 0.98", 6, ""),
         ("the model says which way is bad", "", "db cpu_usage! 80 80 80 80 20 20 20 20", 4, ""),
         ("and that is enough", "", "db cpu_usage! 20 20 20 20 80 80 80 80", 4, "high 30.0 from 4 x4 of 4"),
         ("a baseline is better", "db m 10 11 10 9 10 10 10 10 11", "db m 30 31 30", UNKNOWN, "high 24.0 from 0 x3 of 9"),
@@ -190,7 +191,7 @@ fn families() {
 
 #[test]
 fn counters_climb() {
-    let counter = |values: &[f64]| is_counter(&values.iter().enumerate().map(|(at, v)| (minute(at), *v)).collect::<Vec<_>>(), &[]);
+    let counter = |values: &[f64]| is_counter("m", &values.iter().enumerate().map(|(at, v)| (minute(at), *v)).collect::<Vec<_>>(), &[]);
     assert!(counter(&[1.0, 2.0, 3.0, 5.0, 8.0, 0.0, 2.0, 4.0]));
     assert!(!counter(&[1.0, 2.0, 3.0]));
     assert!(!counter(&[1.0, 2.0, 3.0, 4.0, 3.9, 5.0, 6.0, 7.0]));
@@ -316,6 +317,25 @@ fn silence_is_heard() {
         let told = found.iter().map(|one| format!("{} {:.2}", estate.component(one.component).id, one.weight));
         assert_eq!(told.collect::<Vec<String>>().join(", "), expected, "{name}");
     }
+}
+
+/// One of several series of a metric is not told as the whole.
+#[test]
+fn a_series_is_told_from_the_others_of_its_metric() {
+    let estate = estate();
+    let labelled = |values: &str, code: &str, pod: &str| {
+        let labels = [("code", code), ("instance", if pod == "a" { "10.0.0.1" } else { "10.0.0.2" }), ("pod", pod)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Series { labels: BTreeMap::from(labels), ..series(&estate, &of("db m", values)) }
+    };
+    let all = vec![labelled(CALM, "200", "a"), labelled(CALM, "200", "b"), labelled(CALM, "503", "a"), labelled(LEAP, "503", "b")];
+    let mut facts = Facts { series: all, ..Facts::default() };
+    facts.index();
+    let found = deviations(&estate, &facts, Time::MAX, minute(5));
+    let web = Symptom { component: estate.find("web").unwrap(), onset: minute(5), end: None, starved: false, kind: None, measured: None };
+    let ranked = rank(&ask(&estate, &facts, &found, &[web]));
+    let told = serde_json::to_string(&ranked[0].reasons.because[0]).unwrap();
+    assert!(told.contains(r#""metric":"m","labels":{"code":"503","pod":"b"},"value":"80""#), "{told}");
 }
 
 #[test]

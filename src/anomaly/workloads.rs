@@ -1,4 +1,5 @@
-//! Units: a pod and the service that runs on it are judged as one and carry one name.
+//! Units: a pod and the service that runs on it are judged as one and carry one name. One pod of many that is a unit of its own depends on
+//! what its service depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ pub(super) struct Units<'a> {
     vessels: BTreeMap<ComponentId, Vec<ComponentId>>,
     /// Who names whom, though no relation joins them: as good as a call.
     named: Vec<(ComponentId, ComponentId)>,
+    /// Single instances in trouble, and what their workloads depend on: it reaches them as it reaches their workloads.
+    stand_ins: Vec<(ComponentId, ComponentId)>,
 }
 
 impl<'a> Units<'a> {
@@ -44,8 +47,14 @@ impl<'a> Units<'a> {
             stands_for.insert(vessel, at);
             vessels.entry(at).or_default().push(vessel);
         }
-        let mut units = Self { estate, stands_for, vessels, named: Vec::new() };
-        units.named = named.iter().map(|(by, of)| (units.of(*by), units.of(*of))).filter(|(by, of)| by != of).collect();
+        let mut units = Self { estate, stands_for, vessels, named: Vec::new(), stand_ins: Vec::new() };
+        let in_units = |(by, of): (ComponentId, ComponentId)| Some((units.of(by), units.of(of))).filter(|(by, of)| by != of);
+        let named = named.iter().copied().filter_map(in_units).collect();
+        let single: BTreeSet<ComponentId> = troubled.iter().map(|component| units.of(*component)).collect();
+        let below = |unit: &ComponentId| estate.below_workloads(*unit).into_iter().map(|of| (*unit, of)).collect::<Vec<_>>();
+        let stand_ins = single.iter().flat_map(below).filter_map(in_units).collect();
+        units.named = named;
+        units.stand_ins = stand_ins;
         units
     }
 
@@ -71,7 +80,7 @@ impl<'a> Units<'a> {
             let below = self.estate.dependencies(member, &[], Some(1)).into_iter().map(|reached| reached.component);
             below.filter(|other| !holders.contains(other)).collect::<Vec<ComponentId>>()
         };
-        let named = self.named.iter().filter(|(by, _)| *by == unit).map(|(_, of)| *of);
+        let named = self.named.iter().chain(&self.stand_ins).filter(|(by, _)| *by == unit).map(|(_, of)| *of);
         self.members(unit).flat_map(direct).map(|other| self.of(other)).filter(|other| *other != unit).chain(named).collect()
     }
 
@@ -89,9 +98,24 @@ impl<'a> Units<'a> {
     fn walk(&self, unit: ComponentId, up: bool) -> BTreeMap<ComponentId, u32> {
         let mut found: BTreeMap<ComponentId, u32> = BTreeMap::new();
         self.add(&mut found, unit, 0, up);
+        if !up {
+            for (_, of) in self.stand_ins.iter().filter(|(by, _)| *by == unit) {
+                nearer(&mut found, *of, 1);
+                self.add(&mut found, *of, 1, up);
+            }
+        }
         while let Some((next, hops)) = self.over_a_name(unit, &found, up) {
             found.insert(next, hops);
             self.add(&mut found, next, hops, up);
+        }
+        if up {
+            // What stands on their workload is found with it.
+            for (by, of) in &self.stand_ins {
+                let hops = if *of == unit { Some(0) } else { found.get(of).copied() };
+                if let Some(hops) = hops {
+                    nearer(&mut found, *by, hops + 1);
+                }
+            }
         }
         found.remove(&unit);
         found
@@ -101,9 +125,7 @@ impl<'a> Units<'a> {
     fn add(&self, found: &mut BTreeMap<ComponentId, u32>, from: ComponentId, hops: u32, up: bool) {
         let reach = |at: ComponentId| if up { self.estate.dependents(at, &[], None) } else { self.estate.dependencies(at, &[], None) };
         for reached in self.members(from).flat_map(reach) {
-            let all = hops + reached.distance;
-            let distance = found.entry(self.of(reached.component)).or_insert(all);
-            *distance = all.min(*distance);
+            nearer(found, self.of(reached.component), hops + reached.distance);
         }
     }
 
@@ -115,6 +137,12 @@ impl<'a> Units<'a> {
             (*far != unit && found.get(far).is_none_or(|known| *known > hops)).then_some((*far, hops))
         })
     }
+}
+
+/// Enters a unit, with fewer hops if it was farther.
+fn nearer(found: &mut BTreeMap<ComponentId, u32>, unit: ComponentId, hops: u32) {
+    let distance = found.entry(unit).or_insert(hops);
+    *distance = hops.min(*distance);
 }
 
 /// The components that it contains directly, ascending.

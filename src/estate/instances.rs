@@ -2,7 +2,7 @@
 //! which types they are (`instance_of`), and a relation of containment between two components ties them, whichever end holds the other:
 //! `service runs_on pod`, `pod contains container`, `process belongs_to service`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::Direction;
 
@@ -39,6 +39,24 @@ impl Snapshot {
     /// The instance of a workload that has this id.
     pub fn find_instance(&self, workload: ComponentId, id: &str) -> Option<ComponentId> {
         self.find(id).filter(|one| self.workloads_of(*one).iter().any(|of| of.component == workload))
+    }
+
+    /// Whose faults reach a component in one hop. An instance stands for its workload: what that depends on reaches it, too, but for the
+    /// instances beside it.
+    pub fn directly_below(&self, component: ComponentId) -> Vec<ComponentId> {
+        let mut found = self.next_to(component, &[], false);
+        found.extend(self.below_workloads(component));
+        found
+    }
+
+    /// What the workloads of an instance depend on directly, without their instances; ascending.
+    pub fn below_workloads(&self, instance: ComponentId) -> BTreeSet<ComponentId> {
+        let of = |workload: Instance| {
+            let instances: BTreeSet<ComponentId> = self.instances_of(workload.component).into_iter().map(|one| one.component).collect();
+            let below = self.next_to(workload.component, &[], false);
+            below.into_iter().filter(|one| *one != instance && !instances.contains(one)).collect::<Vec<ComponentId>>()
+        };
+        self.workloads_of(instance).into_iter().flat_map(of).collect()
     }
 
     fn levels(&self, from: ComponentId, down: bool) -> Vec<Instance> {

@@ -6,6 +6,7 @@ use anomaly::CHANGE_WINDOW;
 use compile::plan::{Advice, Severity, Status};
 use engine::{Finding, SignalRef};
 use estate::ComponentId;
+use signal::Change;
 use value::{DAY, Time, Told as Words, Truth};
 
 use super::Observations;
@@ -13,7 +14,8 @@ use super::diagnosis::{
     AdviceView, BeforeView, CaseReason, CaseView, ChangeView, Diagnosis, ImpactView, Incident, Layer, NearMissView, Reason, RuleView, Says,
     SetAsideView, SignalView, Suspect, UndoView, UnjudgedView, WhySetAside,
 };
-use super::explain::{IncidentDraft, Told, beats};
+use super::explain::{IncidentDraft, Told};
+use super::order::beats;
 use super::proposal::{Basis, Proposal};
 use super::symptoms::{Symptom, origin};
 
@@ -44,7 +46,7 @@ pub fn incident(
     let own = draft.own(&observations.symptoms);
     let onsets = || draft.told.iter().map(|told| told.proposal.onset).chain(own.iter().map(|s| s.onset));
     let since = onsets().filter(|onset| *onset >= observations.since).min().or_else(|| onsets().min()).unwrap_or(observations.since);
-    // Whether a change came before or after depends on when the first root suspect failed, not on the first symptom.
+    // Whether a change beside the suspects came before or after depends on when the first root failed, not on the first symptom.
     let began = draft.roots().map(|told| told.proposal.onset).min().unwrap_or(since);
     let until = draft.is_over(&observations.symptoms).then(|| {
         let ends = draft.roots().filter_map(|told| told.proposal.until()).chain(calling().filter_map(|s| s.end));
@@ -216,8 +218,8 @@ fn round(confidence: f64) -> f64 {
     (confidence * 1000.0).round() / 1000.0
 }
 
-/// Changes on the incident's components and their dependencies within the window: first those before the incident began, the
-/// latest first.
+/// Changes on the incident's components and their dependencies within the window: first those before the trouble, the latest first. What
+/// was changed on a suspect came before or after that suspect failed.
 fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident, began): (usize, Time), diagnosis: &mut Diagnosis) {
     let engine = observations.question.engine;
     let suspects: BTreeSet<ComponentId> = draft.told.iter().filter_map(|told| told.proposal.component).collect();
@@ -229,6 +231,8 @@ fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident
     }
     for change in engine.facts.changes.iter().rev().filter(|c| c.time > observations.since && c.time <= engine.at) {
         let Some(component) = change.component.filter(|c| area.contains(c)) else { continue };
+        let own = draft.told.iter().map(|told| &told.proposal).filter(|p| p.component == Some(component)).map(|p| p.onset);
+        let began = own.min_by_key(|onset| (*onset < change.time, *onset)).unwrap_or(began);
         diagnosis.changes.push(ChangeView {
             incident,
             component: engine.estate.component(component).id.clone(),
@@ -280,7 +284,7 @@ fn advice(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: 
 }
 
 /// Undoing the latest change of a root suspect, or of what it runs on, that came shortly before its onset. A change after the onset of any of
-/// them did not cause the incident.
+/// them did not cause the incident, unless it is one of the first suspect.
 fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: usize) -> Option<AdviceView> {
     let engine = observations.question.engine;
     // What the first suspect brings about is not mended by undoing a change there.
@@ -293,7 +297,9 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
             .map(|(_, onset)| onset)
     };
     let began = draft.roots().map(|told| told.proposal.onset).min()?;
-    let candidates = engine.facts.changes.iter().filter(|change| change.time <= began).filter_map(|change| {
+    let of_first = |component: Option<ComponentId>| component.is_some() && first.is_some_and(|first| first.component == component);
+    let early = |change: &&Change| change.time <= began || of_first(change.component);
+    let candidates = engine.facts.changes.iter().filter(early).filter_map(|change| {
         let onset = on(change.component?).filter(|onset| (0..=CHANGE_WINDOW).contains(&onset.since(change.time))).max()?;
         let kind = change.text.to_lowercase();
         (!NOT_UNDONE.iter().any(|word| kind.contains(word))).then_some((change, onset))

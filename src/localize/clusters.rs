@@ -25,7 +25,7 @@ use super::symptoms::{Kind, Symptom};
 
 /// Signals with one cause start within this time, even if one alert waits for its `for` and its notification waits for the group:
 /// most `for` are 5m, and so is the default `group_interval` of Alertmanager; this is the sum.
-const SHORT_PAUSE: Duration = 10 * MINUTE;
+pub(super) const SHORT_PAUSE: Duration = 10 * MINUTE;
 /// Signals further apart than this are two events, however regular they are.
 const LONG_PAUSE: Duration = 30 * MINUTE;
 /// A gap counts as a pause if it is longer than this many median gaps. For random (exponential) gaps, one in sixteen exceeds four
@@ -160,7 +160,7 @@ impl<'e> Near<'e> {
     fn of(estate: &'e Snapshot, loose: &[Loose<'_>]) -> Self {
         let components: BTreeSet<ComponentId> = loose.iter().filter_map(|one| one.component).collect();
         let below = components.into_iter().map(|component| {
-            let mut direct = estate.next_to(component, &[], false);
+            let mut direct = estate.directly_below(component);
             direct.truncate(MAX_NEAR);
             let mut second: Vec<ComponentId> = Vec::new();
             for under in &direct {

@@ -11,20 +11,23 @@ use super::Observations;
 const COMMON_WITHIN_HOPS: u32 = 2;
 
 /// Connected symptoms, by union-find over components: two are joined if one depends on the other at any distance, or if both depend
-/// on a third one nearby, come and go for one workload, starve and are called by one, or if one names the other. Linear in the size of
-/// their dependencies.
+/// on a third one nearby, come and go for one workload, starve and are called by one, or if one names the other. An instance depends on
+/// what its workload depends on. Linear in the size of their dependencies.
 pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec<usize>> {
     let estate = observations.question.engine.estate;
     let alerting: BTreeSet<ComponentId> = loose.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
-    let direct = |c: ComponentId| estate.dependencies(c, &[], Some(1)).into_iter().map(|r| r.component).collect::<Vec<_>>();
-    let below = closure(&alerting, direct);
+    let direct = |c: ComponentId| if alerting.contains(&c) { estate.directly_below(c) } else { estate.next_to(c, &[], false) };
+    let below: BTreeMap<ComponentId, Vec<ComponentId>> = closure(&alerting, direct).into_iter().map(|c| (c, direct(c))).collect();
+    let mut above: BTreeMap<ComponentId, Vec<ComponentId>> = BTreeMap::new();
+    for (component, under) in below.iter().flat_map(|(component, all)| all.iter().map(move |under| (component, under))) {
+        above.entry(*under).or_default().push(*component);
+    }
     // Dependencies that themselves depend on an alerting component pass the connection on.
-    let carries =
-        closure(&alerting, |c| estate.dependents(c, &[], Some(1)).into_iter().map(|r| r.component).filter(|c| below.contains(c)).collect());
+    let carries = closure(&alerting, |c| above.get(&c).cloned().unwrap_or_default());
     let mut parent: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
-    for &component in &below {
-        for under in direct(component).into_iter().filter(|d| carries.contains(d)) {
-            union(&mut parent, component, under);
+    for (component, all) in &below {
+        for under in all.iter().filter(|under| carries.contains(*under)) {
+            union(&mut parent, *component, *under);
         }
     }
     let starved: BTreeSet<ComponentId> =
@@ -32,8 +35,13 @@ pub fn clusters(observations: &Observations<'_, '_>, loose: &[usize]) -> Vec<Vec
     let mut first_on: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
     let mut first_below: BTreeMap<ComponentId, ComponentId> = BTreeMap::new();
     for &component in &alerting {
-        for near in estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)) {
-            let first = *first_on.entry(near.component).or_insert(component);
+        let near = estate.dependencies(component, &[], Some(COMMON_WITHIN_HOPS)).into_iter().map(|near| near.component);
+        // One hop of these is from its workload.
+        let of_workload = estate.below_workloads(component);
+        let beyond = of_workload.iter().flat_map(|on| estate.dependencies(*on, &[], Some(COMMON_WITHIN_HOPS - 1)));
+        let beyond: Vec<ComponentId> = beyond.map(|near| near.component).collect();
+        for near in near.chain(of_workload).chain(beyond) {
+            let first = *first_on.entry(near).or_insert(component);
             union(&mut parent, first, component);
         }
         // Instances of one workload are in trouble together.

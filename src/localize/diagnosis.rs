@@ -428,9 +428,9 @@ pub struct ChangeView {
     pub text: String,
     /// The changed component is a suspect.
     pub on_suspect: bool,
-    /// How long before the first suspect failed; negative after it. In milliseconds.
+    /// How long before the suspect that was changed failed, else the first of the suspects; negative after it. In milliseconds.
     pub before: Duration,
-    /// The change came after the first suspect failed: it cannot be the cause, and may have been the fix.
+    /// The change came after that: it cannot be the cause, and may have been the fix.
     pub after: bool,
     pub origin: Origin,
 }

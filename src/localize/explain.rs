@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
-use anomaly::{MOST_SURE, Ranked};
+use anomaly::MOST_SURE;
 
 use compile::plan::Severity;
 use engine::SignalRef;
@@ -17,6 +17,7 @@ use estate::ComponentId;
 use value::Time;
 
 use super::connected::{closure, clusters, find, union};
+use super::order::{beats, newest, rank};
 use super::proposal::{Basis, Proposal, TOLERANCE};
 use super::symptoms::{Kind, Symptom};
 use super::{Layer, Observations, cases, harmless, rules, scores};
@@ -28,11 +29,10 @@ const WORTH_NAMING: f64 = 0.1;
 const WORTH_A_LINE: f64 = 0.01;
 /// Three anomalous suspects are named, however certain the first one is: a wrong first suspect must not hide the others.
 const ALWAYS_NAMED: usize = 3;
+/// Two alerts of its own that none of the named explains name a suspect, however unlikely it is as the cause of the rest.
+const OF_ITS_OWN: f64 = 2.0;
 /// A longer list of suspects does not help.
 const MAX_SUSPECTS: usize = 5;
-/// Where alerts alone speak, scores leave as much to an unknown cause as to the best suspect. What is above a third is then likelier than
-/// all other suspects together.
-const CONVINCING: f64 = 1.0 / 3.0;
 /// Suspects of scores whose confidence differs by less than this share are alike: nothing tells them apart.
 const ALIKE: f64 = 0.02;
 
@@ -274,11 +274,6 @@ fn best(
     best.map(|(_, index)| index)
 }
 
-/// When the last of those that last began.
-fn newest<'p>(proposals: impl Iterator<Item = &'p Proposal>) -> Option<Time> {
-    proposals.filter(|one| !one.is_past()).map(|one| one.onset).max()
-}
-
 /// Roots that could explain a common symptom share an incident, also transitively; consequences follow their root.
 fn grouped(told: &[Told], symptoms: &[Symptom]) -> Vec<IncidentDraft> {
     let mut parent: BTreeMap<usize, usize> = BTreeMap::new();
@@ -337,7 +332,7 @@ impl IncidentDraft {
     }
 
     /// Puts the roots into the given order (positions), and keeps the consequences behind them.
-    fn reorder(&mut self, roots: &[usize]) {
+    pub fn reorder(&mut self, roots: &[usize]) {
         let consequences = (0..self.told.len()).filter(|at| !roots.contains(at));
         let order: Vec<usize> = roots.iter().copied().chain(consequences).collect();
         self.told = in_order(&self.told, &order);
@@ -431,7 +426,15 @@ fn add_scores(
     let alike = draft.alike.clone();
     let named =
         |(place, p): &(usize, Proposal)| (*place < MAX_SUSPECTS && worth(*place, p)) || p.component.is_some_and(|c| alike.contains(&c));
-    let mut added: Vec<Proposal> = fresh.into_iter().enumerate().filter(named).map(|(_, proposal)| proposal).chain(challengers).collect();
+    let (listed, others): (Vec<_>, Vec<_>) = fresh.into_iter().enumerate().partition(named);
+    let mut added: Vec<Proposal> = listed.into_iter().map(|(_, proposal)| proposal).chain(challengers).collect();
+    for (_, proposal) in others.into_iter().filter(|_| alone) {
+        let own = |s: &&Symptom| s.component.is_some_and(|c| proposal.scores().is_some_and(|ranked| ranked.members.contains(&c)));
+        let left = open.iter().copied().filter(own).filter(|s| !added.iter().any(|p| p.explains(s))).map(Symptom::evidence).sum::<f64>();
+        if left >= OF_ITS_OWN && added.len() < MAX_SUSPECTS {
+            added.push(proposal);
+        }
+    }
     added.sort_by(|a, b| b.strength.total_cmp(&a.strength));
     for proposal in added {
         // Anomalous series of the components that a suspect explains are its symptoms too.
@@ -469,85 +472,6 @@ fn challengers(observations: &Observations<'_, '_>, draft: &IncidentDraft, ranke
     };
     let best: BTreeSet<usize> = draft.roots().flat_map(best).collect();
     best.into_iter().take(MAX_SUSPECTS).filter_map(|at| able.get(at).copied().cloned()).collect()
-}
-
-/// Whether one proposal must not stand below another: it explains more, began no later, is still on if the other is, and is not its
-/// symptom.
-pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> usize) -> bool {
-    let symptom = other.causes(one);
-    let on = !one.is_past() || other.is_past();
-    !symptom && on && one.onset <= other.onset.plus(TOLERANCE) && explains(one) > explains(other)
-}
-
-/// Whether one proposal takes the place of another that stands above it: it beats it. Scores take the place of a rule or a case only with
-/// what may have brought that about, and is likelier than their other guesses. What they have beside it is a fault of its own.
-fn displaces(observations: &Observations<'_, '_>, draft: &IncidentDraft, one: &Proposal, other: &Proposal) -> bool {
-    let explains = |p: &Proposal| draft.explained_by(p, &observations.symptoms);
-    if one.silent || !beats(one, other, &explains) {
-        return false;
-    }
-    let Some((scored, component)) = one.scores().zip(other.component) else { return true };
-    let deeper = deeper(observations, component);
-    let may = |scored: &Ranked| scored.members.iter().any(|member| deeper.contains(member));
-    let guesses = draft.roots().map(|told| &told.proposal).filter(|guess| beats(guess, other, &explains));
-    let together: f64 = guesses.filter_map(Proposal::scores).filter(|scored| may(scored)).map(|scored| scored.confidence).sum();
-    may(scored) && together > CONVINCING
-}
-
-/// What may bring about a fault of a component, by ways that do not lead through what depends on it: in a circle of dependencies, a fault
-/// would otherwise come from its own effects.
-fn deeper(observations: &Observations<'_, '_>, component: ComponentId) -> BTreeSet<ComponentId> {
-    let estate = observations.question.engine.estate;
-    let effects: BTreeSet<ComponentId> = estate.dependents(component, &[], None).into_iter().map(|reached| reached.component).collect();
-    let below = |at: ComponentId| {
-        let instances = estate.instances_of(at).into_iter().map(|instance| instance.component);
-        estate.dependencies(at, &[], Some(1)).into_iter().map(|reached| reached.component).chain(instances).collect::<Vec<ComponentId>>()
-    };
-    closure(&BTreeSet::from([component]), |at| if at != component && effects.contains(&at) { Vec::new() } else { below(at) })
-}
-
-/// The final order of roots: what lasts first, a silent case last, else by layer, each in its own order; but nothing above what displaces it.
-fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
-    let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
-    let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
-    let newest = newest(draft.roots().map(|told| &told.proposal));
-    order.sort_by_key(|index| at(*index).map(|p| (p.stands_back(newest), p.silent, p.layer)));
-    // Bubble what beats its neighbour upwards; the order of scores is their own.
-    let mut moved = true;
-    let mut rounds = order.len();
-    while moved && rounds > 0 {
-        moved = false;
-        rounds -= 1;
-        for place in 1..order.len() {
-            let pair = order.get(place - 1).copied().zip(order.get(place).copied());
-            let wins = pair.and_then(|(above, below)| at(above).zip(at(below))).is_some_and(|(above, below)| {
-                (above.layer, below.layer) != (Layer::Anomaly, Layer::Anomaly) && displaces(observations, draft, below, above)
-            });
-            if wins {
-                order.swap(place - 1, place);
-                moved = true;
-            }
-        }
-    }
-    // What an earlier root brings about, and did not come from the same scores, is its consequence.
-    let mut consequences: Vec<(usize, usize)> = Vec::new();
-    for (place, index) in order.iter().enumerate() {
-        let causes = |above: &&usize| {
-            at(**above)
-                .zip(at(*index))
-                .is_some_and(|(above, one)| above.layer != one.layer && one.layer == Layer::Expert && above.causes(one))
-        };
-        if let Some(cause) = order.iter().take(place).find(causes) {
-            consequences.push((*index, *cause));
-        }
-    }
-    for (index, cause) in &consequences {
-        if let Some(told) = draft.told.get_mut(*index) {
-            told.consequence_of = Some(*cause);
-        }
-    }
-    order.retain(|index| consequences.iter().all(|(at, _)| at != index));
-    draft.reorder(&order);
 }
 
 /// What scores propose for each cluster. Clusters that lead to the same first suspect are one, though no path joins them.
@@ -592,8 +516,8 @@ fn area(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> BTreeSet<
     let mut area: BTreeSet<ComponentId> = BTreeSet::new();
     for proposal in draft.told.iter().map(|told| &told.proposal) {
         area.extend(proposal.reach.keys().copied());
-        let upstream = proposal.component.into_iter().flat_map(|root| estate.dependencies(root, &[], None));
-        area.extend(upstream.map(|r| r.component));
+        let start: BTreeSet<ComponentId> = proposal.component.into_iter().flat_map(|root| estate.directly_below(root)).collect();
+        area.extend(closure(&start, |at| estate.next_to(at, &[], false)));
     }
     area
 }

@@ -1,11 +1,13 @@
 //! Fault localization: turns findings and signals into incidents, suspects and impact, layer by layer.
 //!
-//! One way from evidence to answer: `symptoms` observes; `rules`, `cases` and `scores` propose (`proposal`); `explain` picks the fewest
-//! proposals that explain the most and groups them into incidents; `impact` computes what they reach; `account` records where every
-//! signal ended up; `suppress` says which alerts are symptoms only; `assemble` turns all of it into data, which `diagnosis` defines.
+//! One way from evidence to answer: `symptoms` observes; `begin` says since when; `rules`, `cases` and `scores` propose (`proposal`);
+//! `explain` picks the fewest proposals that explain the most and groups them into incidents; `impact` computes what they reach; `account`
+//! records where every signal ended up; `suppress` says which alerts are symptoms only; `assemble` turns all of it into data, which
+//! `diagnosis` defines.
 
 mod account;
 mod assemble;
+mod begin;
 mod cases;
 #[cfg(test)]
 mod cluster_tests;
@@ -18,6 +20,7 @@ mod explain;
 mod harmless;
 mod impact;
 mod named;
+mod order;
 mod proposal;
 mod rules;
 mod scores;
@@ -33,7 +36,7 @@ pub use knowledge::Layer;
 
 use std::collections::BTreeSet;
 
-use anomaly::{Deviation, ExternalEvidence, LogDeviation, OUTSIDE, deviations, log_deviations};
+use anomaly::{Deviation, ExternalEvidence, LogDeviation, OUTSIDE, deviations, log_deviations, visible_from};
 use engine::{Engine, Finding};
 use estate::{ComponentId, Snapshot};
 use knowledge::{CaseBase, Feedback, KnowledgeGraph};
@@ -64,6 +67,8 @@ pub(crate) struct Observations<'q, 'a> {
     /// Who names whom, without a relation between them.
     pub named: Vec<(ComponentId, ComponentId)>,
     pub since: Time,
+    /// When the trouble of now began: the first alert, report or failed probe of it.
+    pub began: Option<Time>,
 }
 
 /// Near misses beyond this number are too far off to be useful.
@@ -80,11 +85,12 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let (estate, facts) = (engine.estate, engine.facts);
     let since = engine.at.minus(engine.lookback);
     let findings = engine.findings();
-    // The baseline is learned from the time before the first alert, report or failed probe, if there is one. Error lines may have been
-    // logged all along, so they do not count here. The first alert may be older than the window.
+    // The baseline is learned from the time before the first alert, report or failed probe of this trouble, if there is one. Error lines
+    // may have been logged all along, so they do not count here. The first alert may be older than the window.
     let calls = symptoms::collect(estate, facts, &[], since, engine.at);
-    let first = |of: &dyn Fn(&Symptom) -> bool| calls.iter().filter(|s| of(s)).map(|s| s.onset).min();
-    let called = first(&|s| s.kind != symptoms::Kind::Log).map(|onset| onset.minus(TOLERANCE));
+    let onsets = calls.iter().filter(|s| s.kind != symptoms::Kind::Log).map(|s| s.onset);
+    let began = begin::begin(onsets, visible_from(facts), engine.lookback);
+    let called = began.map(|onset| onset.minus(TOLERANCE));
     let quiet_until = called.unwrap_or(since);
     let mut deviations = deviations(estate, facts, engine.at, quiet_until);
     // Drop deviations that ended before the window.
@@ -95,7 +101,7 @@ pub fn diagnose(question: &Question<'_, '_>) -> Diagnosis {
     let mut witnesses = witnesses(&logs, facts, since, engine.at);
     witnesses.extend(anomaly::silences(estate, facts, since, engine.at));
     let named = named::named(estate, facts, &symptoms);
-    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, named, since };
+    let observations = Observations { question: *question, findings, deviations, witnesses, symptoms, named, since, began };
 
     let drafts = explain::form(&observations);
     let mut open = explain::unexplained(&observations, &drafts);

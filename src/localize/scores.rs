@@ -36,8 +36,15 @@ fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> V
 
 fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomaly::Symptom> {
     let facts = observations.question.engine.facts;
-    let calling = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
+    let calling: Vec<&Symptom> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help()).collect();
+    let is_old = |s: &Symptom| s.kind != Kind::Log && observations.began.is_some_and(|began| s.onset < began);
+    // Where the trouble of now shows, an older alert would only make it seem to have begun there.
+    let now = calling.iter().filter(|s| !is_old(s)).filter_map(|s| s.component).collect::<BTreeSet<ComponentId>>();
+    let deviates = |component: ComponentId| observations.deviations.iter().any(|d| d.component == Some(component));
+    let shows = |s: &Symptom| s.component.is_some_and(|c| now.contains(&c) || (!now.is_empty() && deviates(c)));
     calling
+        .into_iter()
+        .filter(|s| !is_old(s) || !shows(s))
         .filter_map(|s| {
             let measured = s.alert(facts).and_then(|alert| alert.measured.as_deref().cloned());
             let metric = measured.as_ref().and_then(|measured| measured.metric.as_deref());
@@ -52,7 +59,7 @@ fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomal
         .collect()
 }
 
-fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]) -> Proposal {
+fn proposal(observations: &Observations<'_, '_>, mut one: Ranked, symptoms: &[usize]) -> Proposal {
     let estate = observations.question.engine.estate;
     let own = |c: Option<ComponentId>| c.is_some_and(|c| one.members.contains(&c));
     let explained = |c: Option<ComponentId>| c.is_some_and(|c| one.explains.contains(&c));
@@ -64,6 +71,7 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         onsets.iter().copied().filter(|onset| *onset >= observations.since).min().or_else(|| onsets.iter().copied().min())
     };
     let onset = deviating.chain(of(&own)).min().or_else(|| of(&explained)).or_else(|| of(&|_| true)).unwrap_or(observations.since);
+    one.reasons.began(onset);
     let mut proposal = Proposal {
         layer: Layer::Anomaly,
         component: Some(one.component),

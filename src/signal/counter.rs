@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use value::{Duration, MINUTE, SECOND, Time};
 
+use super::mapping::{HISTOGRAM, TOTAL};
+use super::trouble::words;
+
 /// The minimum number of samples to recognize a counter.
 const COUNTER_SAMPLES: usize = 8;
 
@@ -57,8 +60,44 @@ impl Shape {
     }
 }
 
-/// Whether a series only rises, apart from one reset, in most samples. A long enough baseline decides for a short series.
-pub fn is_counter(points: &[(Time, f64)], baseline: &[(Time, f64)]) -> bool {
+/// Words of names of levels: how much is in use, or left. A disk that fills only climbs, too, but its rise is not what matters.
+const LEVELS: &[&str] = &[
+    "avail",
+    "available",
+    "fraction",
+    "free",
+    "heap",
+    "pct",
+    "percent",
+    "percentage",
+    "ratio",
+    "remaining",
+    "resident",
+    "rss",
+    "saturation",
+    "usage",
+    "used",
+    "utilisation",
+    "utilization",
+];
+
+/// Words of names of sums of time: `cpu_usage_seconds` counts what was used.
+const TIMES: &[&str] = &["ms", "us", "ns", "milliseconds", "microseconds", "nanoseconds", "seconds", "minutes", "hours"];
+
+/// Whether a name says that a series is a level. Endings of counters come first: `cpu_usage_seconds_total`.
+fn is_level(name: &str) -> bool {
+    let counts = name.ends_with(TOTAL) || HISTOGRAM.iter().any(|ending| name.ends_with(ending));
+    let words = words(name);
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    !counts && any(LEVELS) && !any(TIMES)
+}
+
+/// Whether a series only rises, apart from one reset, in most samples, and its name does not say that it is a level. A long enough
+/// baseline decides for a short series.
+pub fn is_counter(name: &str, points: &[(Time, f64)], baseline: &[(Time, f64)]) -> bool {
+    if is_level(name) {
+        return false;
+    }
     let long = if baseline.len() >= COUNTER_SAMPLES { baseline } else { points };
     let shape = Shape::of(long);
     let rises = shape.mostly_rises() || (shape.whole && shape.rises >= MIN_RISES);
@@ -125,7 +164,7 @@ pub(super) fn rise(points: &[(Time, f64)], window: Duration, counting: Counting)
 
 #[cfg(test)]
 mod tests {
-    use super::{Counting, climbs, rise};
+    use super::{Counting, climbs, is_level, rise};
     use value::{MINUTE, Time};
 
     /// A value a minute; `-` is a missing sample, `x` a stale marker.
@@ -163,6 +202,17 @@ mod tests {
     fn a_rate_is_over_the_time_that_samples_cover() {
         for (text, expected) in [("0 60 120", "1:1 2:1"), ("0 - 60", "2:0.5"), ("100 160 30", "1:1 2:0.75"), ("0 x 60", "1:NaN 2:0.5")] {
             assert_eq!(shown(&rise(&series(text), 5 * MINUTE, Counting::Rate)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_say_what_is_a_level() {
+        for name in ["disk_used_ratio", "instance:disk_used:ratio", "volume_used_bytes", "MemoryUsagePercent", "heap_used", "pool_free"] {
+            assert!(is_level(name), "{name}");
+        }
+        for name in ["m", "requests", "cpu_usage_seconds_total", "cpu_usage_seconds", "used_count", "bytes_received", "duration", "uptime"]
+        {
+            assert!(!is_level(name), "{name}");
         }
     }
 

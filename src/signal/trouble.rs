@@ -131,7 +131,7 @@ fn starved_zh(text: &str) -> bool {
 }
 
 /// Lowercase words; `NoRequestsReceived` and `no_requests_received` are three. Chinese stays in one piece.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut previous = ' ';

@@ -1,5 +1,7 @@
 //! Reasons of the layers without rules in words.
 
+use std::collections::BTreeMap;
+
 use anomaly::{LogKind, Reason, Reference};
 use knowledge::Match;
 use localize::CaseReason;
@@ -27,7 +29,7 @@ impl Writer<'_> {
 
     fn in_english(&self, reason: &Reason) -> String {
         match reason {
-            Reason::Metric { component, metric, value, usual, high, per_second, against, peers, samples, onset, .. } => {
+            Reason::Metric { component, metric, labels, value, usual, high, per_second, against, peers, samples, onset, .. } => {
                 let of = component.as_ref().map_or_else(String::new, |component| format!(" of {component}"));
                 let per = if *per_second { " per second" } else { "" };
                 let (value, usual) = (grouped(value), grouped(usual));
@@ -40,7 +42,8 @@ impl Writer<'_> {
                     (Reference::Baseline | Reference::Before, false) => format!("fell to {value}{per}, usually {usual}{per}"),
                 };
                 let when = if *samples == 1 { "one sample, at" } else { "since" };
-                format!("{metric}{of} {moved} ({when} {})", self.clock(*onset))
+                let labels = if labels.is_empty() { String::new() } else { format!(" ({})", written(labels)) };
+                format!("{metric}{of}{labels} {moved} ({when} {})", self.clock(*onset))
             }
             Reason::Log { kind, error, template, word, lines, before, ratio, onset } => {
                 let error = if *error { "error " } else { "" };
@@ -130,9 +133,10 @@ impl Writer<'_> {
 
     fn in_chinese(&self, reason: &Reason) -> String {
         match reason {
-            Reason::Metric { component, metric, value, usual, high, per_second, against, peers, samples, onset, .. } => {
+            Reason::Metric { component, metric, labels, value, usual, high, per_second, against, peers, samples, onset, .. } => {
                 let name = self.metric(component.as_deref(), metric);
                 let of = component.as_ref().map_or_else(|| name.clone(), |component| format!("{component} 的{name}"));
+                let of = if labels.is_empty() { of } else { format!("{of}（{}）", written(labels)) };
                 let per = if *per_second { "/秒" } else { "" };
                 let (value, usual) = (grouped(value), grouped(usual));
                 let moved = if *high { "升至" } else { "降至" };
@@ -251,6 +255,11 @@ impl Writer<'_> {
             Match::Type { kind } => format!("{} `{}`", self.say("type", "类型"), self.kind(kind)),
         }
     }
+}
+
+/// `code="503", pod="web-1"`.
+fn written(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect::<Vec<String>>().join(", ")
 }
 
 /// `was wrong 3 of 4 times`.
