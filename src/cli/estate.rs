@@ -269,9 +269,12 @@ fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
         writeln!(out, "{}", json(&log)?)?;
         return Ok(OK);
     }
-    for Audit { revision, who, when_ms, why, origin, added, changed, removed } in &log {
+    for audit in &log {
+        let Audit { revision, who, when_ms, why, origin, added, changed, removed, changes_lost: _, estate_lost: _ } = audit;
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        let line = format!("{revision}  {}  {who} ({origin})  {added} added, {changed} changed, {removed} removed{why}", Time(*when_ms));
+        let lost = if audit.is_whole() { "" } else { ", not whole" };
+        let changes = format!("{added} added, {changed} changed, {removed} removed{lost}");
+        let line = format!("{revision}  {}  {who} ({origin})  {changes}{why}", Time(*when_ms));
         writeln!(out, "{}", one_line(&line))?;
     }
     Ok(OK)
@@ -281,6 +284,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     let store = existing(&args.store)?;
     let revision = args.as_of.as_ref().map(|text| revision_of(&store, text)).transpose()?;
     let records = store.records(revision)?;
+    warn_of_loss(&store, revision)?;
     if args.store.format == EstateFormat::Json {
         writeln!(out, "{}", json(&records)?)?;
         return Ok(OK);
@@ -390,6 +394,7 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
         );
     }
     files::write(&args.out, format!("{text}\n"))?;
+    warn_of_loss(&store, revision)?;
     let counts = value!({
         "revision": records.revision,
         "components": records.components.len(),
@@ -461,6 +466,18 @@ fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
         }
     }
     Ok(if found { FINDINGS } else { OK })
+}
+
+/// Of a store that was salvaged, what there is now is shown, even if that is not all there was: one can go on from it.
+fn warn_of_loss(store: &Store, as_of: Option<u64>) -> Result<(), Failure> {
+    let newest = if as_of.is_none() { store.log(1)? } else { Vec::new() };
+    for audit in newest.iter().filter(|audit| audit.estate_lost) {
+        warn(text!(
+            "revision {} is not whole: a part of it was lost before the store was salvaged; apply the project and the imports again",
+            audit.revision
+        ));
+    }
+    Ok(())
 }
 
 /// A command that only reads does not create a store.
