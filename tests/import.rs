@@ -137,6 +137,35 @@ fn what_comes_of_each_import() {
     }
 }
 
+/// An image is what `tests/images.tsv` says. A name that says otherwise makes no engine of what only stands around one.
+#[test]
+fn images_are_what_runs_in_them() {
+    let table = fs::read_to_string(root().join("tests/images.tsv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect()).collect();
+    let mut text = "services:\n".to_owned();
+    for (at, row) in rows.iter().enumerate() {
+        let _ = writeln!(text, "  app-{at}: {{image: '{}'}}", row[0]);
+    }
+    text.push_str("  redis: {image: oliver006/redis_exporter}\n  mysql: {image: acme/shop}\n  frontend: {image: acme/shop-ui}\n");
+    let found = read(Kind::Compose, &[Source { name: "compose.yaml".to_owned(), text }], &base_model()).unwrap().declared;
+    let said = |id: &str| {
+        let one = found.components.iter().find(|one| one.id == id).unwrap();
+        let engine = one.attributes.get("engine").map_or_else(|| "-".to_owned(), ToString::to_string);
+        (one.kind.clone(), engine)
+    };
+    let wrong: Vec<String> = rows
+        .iter()
+        .enumerate()
+        .map(|(at, row)| (row, said(&format!("app-{at}"))))
+        .filter(|(row, (kind, engine))| (row[1], row[2]) != (kind.as_str(), engine.as_str()))
+        .map(|(row, said)| format!("{row:?}: {said:?}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (name, kind) in [("redis", "service"), ("mysql", "database"), ("frontend", "frontend")] {
+        assert_eq!(said(name).0, kind, "{name}");
+    }
+}
+
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn real_ones_are_taken() {

@@ -4,7 +4,7 @@
 //! [`compare`] shows what a new import changes. No I/O here: text in, values out.
 //!
 //! One file for each kind of input; `builder` collects what they find and checks it against the model, `tree` reads
-//! JSON and YAML, `guess` knows images, `hosts` addresses, `telemetry` who is only watched or told.
+//! JSON and YAML, `guess` tells types by the words of `images`, `hosts` addresses, `telemetry` who is only watched or told.
 
 mod asm;
 mod backstage;
@@ -14,6 +14,7 @@ mod compose;
 mod compose_extends;
 mod guess;
 mod hosts;
+mod images;
 mod kubernetes;
 mod kubernetes_objects;
 mod kubernetes_settings;
