@@ -97,6 +97,11 @@ impl<'m> Builder<'m> {
         self.components.contains_key(id)
     }
 
+    /// Whether another file of the project declares it.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.known.contains_key(id)
+    }
+
     /// The canonical name of a type, by English or Chinese name.
     pub(super) fn type_named(&self, name: &str) -> Option<String> {
         self.model.find_type(name).map(|t| t.name.clone())
