@@ -266,7 +266,7 @@ impl Project {
         for (setting, value) in settings {
             for host in hosts(&setting, &value) {
                 let Some(target) = self.aliases.get(&host.name) else {
-                    builder.need_outside(name, self.telemetry_of(name), (&setting, None), &host, source);
+                    builder.need_outside(name, self.telemetry_of(name), (setting.as_str(), None), &host, source);
                     continue;
                 };
                 if target == name {
