@@ -102,6 +102,15 @@ fn a_machine_by_its_short_name() {
     assert_eq!(place("node=w1.example", &["--lang", "en"]), "w1.example · by label `node`\n");
 }
 
+/// A managed database, at each of its addresses.
+#[test]
+fn a_component_with_several_addresses() {
+    for host in ["orders.abc.rds.example", "orders-ro.abc.rds.example"] {
+        let placed = place(&format!("instance={host}:5432"), &["--lang", "en"]);
+        assert_eq!(placed, "aws_rds_cluster.orders · by label `instance`\n", "{host}");
+    }
+}
+
 fn labels(text: &str) -> Labels {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
