@@ -133,7 +133,12 @@ const ENDPOINTS: [&str; 27] = [
 fn endpoints(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => {
-            found.extend(hosts("ENDPOINT", text).into_iter().map(|host| host.name).filter(|name| name.contains('.')));
+            found.extend(
+                hosts("ENDPOINT", text)
+                    .into_iter()
+                    .map(|host| host.name.trim_end_matches('.').to_owned())
+                    .filter(|name| name.contains('.')),
+            );
         }
         Value::Array(items) => items.iter().for_each(|item| endpoints(item, found)),
         Value::Object(fields) => ENDPOINTS.iter().filter_map(|key| fields.get(*key)).for_each(|field| endpoints(field, found)),
