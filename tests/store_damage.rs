@@ -403,7 +403,7 @@ fn commands_say_what_is_whole_and_save_it() {
     let (code, out, error) = faultscope(&["estate", "show", "--store", new]);
     assert_eq!((code, error.as_str()), (0, ""));
     // Blocks hold several revisions, so others may be lost with the third; the estate as it is must not be.
-    assert!(out.contains(": 45 components, 40 relations, 1 groups, 1 cases\n"), "{out}");
+    assert!(out.contains(": 45 components, 40 relations, 1 group, 1 case\n"), "{out}");
     let (code, _, error) = faultscope(&["estate", "salvage", "--store", store, "--to", new]);
     assert!(code == 2 && error.contains("exists and was not overwritten"), "{error}");
     let found: Health = check(&to).unwrap();

@@ -13,7 +13,7 @@ use diag::{Code, Diagnostic, one_line, text};
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
-use super::output::{Failure, Outcome, warn};
+use super::output::{Failure, Outcome, counted, warn};
 use super::{FINDINGS, OK};
 use estate::{Declared, DeclaredComponent, DeclaredRelation, Model};
 use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
@@ -223,7 +223,7 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
         EstateFormat::Text if audit.is_none() => writeln!(out, "revision {}: nothing changed", report.revision)?,
         EstateFormat::Text => {
             let ApplyReport { revision, added, changed, removed } = report;
-            writeln!(out, "revision {revision}: {added} items added, {changed} changed, {removed} removed")?;
+            writeln!(out, "revision {revision}: {} added, {changed} changed, {removed} removed", counted(added, "item"))?;
         }
     }
     Ok(OK)
@@ -289,10 +289,9 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
         writeln!(out, "{}", json(&records)?)?;
         return Ok(OK);
     }
-    let (components, relations) = (records.components.len(), records.relations.len());
-    let (groups, cases) = (records.groups.len(), records.cases.len());
-    let revision = records.revision;
-    writeln!(out, "revision {revision}: {components} components, {relations} relations, {groups} groups, {cases} cases")?;
+    let (components, relations) = (counted(records.components.len(), "component"), counted(records.relations.len(), "relation"));
+    let (groups, cases) = (counted(records.groups.len(), "group"), counted(records.cases.len(), "case"));
+    writeln!(out, "revision {}: {components}, {relations}, {groups}, {cases}", records.revision)?;
     for one in &records.components {
         let name = one.name.as_ref().filter(|name| **name != one.id).map_or_else(String::new, |name| format!(" {name}"));
         let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
@@ -404,7 +403,8 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     match args.store.format {
         EstateFormat::Json => writeln!(out, "{}", json(&counts)?)?,
         EstateFormat::Text => {
-            writeln!(out, "revision {} written to `{}`: {} components", records.revision, args.out.display(), records.components.len())?;
+            let components = counted(records.components.len(), "component");
+            writeln!(out, "revision {} written to `{}`: {components}", records.revision, args.out.display())?;
         }
     }
     Ok(OK)
