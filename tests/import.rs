@@ -219,6 +219,49 @@ fn importing_again_keeps_what_people_say() {
     fs::remove_dir_all(&dir).unwrap();
 }
 
+/// A second workload of a name makes the id of the first longer: the report says so, since files that people wrote name it.
+#[test]
+fn renamed_ids_are_told() {
+    let deployment = |namespace: &str, replicas: usize| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: cart, namespace: {namespace}}}\nspec: {{replicas: {replicas}, \
+             template: {{spec: {{containers: [{{image: acme/cart}}]}}}}}}\n---\n"
+        )
+    };
+    let other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: stock, namespace: shop}\n\
+                 spec: {template: {spec: {containers: [{image: acme/stock}]}}}\n";
+    let imported = |namespaces: &[&str]| {
+        let text: String = namespaces.iter().map(|namespace| deployment(namespace, 2)).chain([other.to_owned()]).collect();
+        read(Kind::Kubernetes, &[Source { name: "cluster.yaml".to_owned(), text }], &base_model()).unwrap().declared
+    };
+    let (one, two, three) = (imported(&["shop"]), imported(&["shop", "staging"]), imported(&["staging", "shop", "dev"]));
+    let renamed = |from: &Declared, to: &Declared| compare(from, to).renamed;
+    let pair = |from: &str, to: &str| vec![(from.to_owned(), to.to_owned())];
+    assert_eq!(renamed(&one, &two), pair("cart", "shop/cart"));
+    assert_eq!(renamed(&two, &one), pair("shop/cart", "cart"));
+    assert!(renamed(&two, &three).is_empty() && renamed(&one, &one).is_empty());
+    // That of another namespace is another one.
+    assert!(renamed(&one, &imported(&["staging", "dev"])).is_empty());
+
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("import").join(format!("renamed-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(dir.join("topology")).unwrap();
+    let file = dir.join("cluster.yaml");
+    let run = |text: String, more: &[&str]| {
+        fs::write(&file, text).unwrap();
+        let args = [&["import", "kubernetes", file.to_str().unwrap(), "--project", dir.to_str().unwrap()][..], more].concat();
+        let (code, out, err) = faultscope(&args);
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    assert!(!run(deployment("shop", 1), &[]).contains("renamed"));
+    let out = run(deployment("shop", 1) + &deployment("staging", 1), &["--dry-run"]);
+    assert!(out.contains("renamed: files, rules and cases that name the old id must name the new one\n  cart → shop/cart\n"), "{out}");
+    let out = run(deployment("shop", 1) + &deployment("staging", 1), &["--format", "json"]);
+    assert!(out.contains("\"renamed\": {\n    \"cart\": \"shop/cart\"\n  }"), "{out}");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
 /// What a relation does is part of it: a table can say it, the file keeps it, and another word for it is a change.
 #[test]
 fn a_change_of_effect_is_a_change() {

@@ -109,6 +109,8 @@ struct ImportReport {
     added: Vec<String>,
     changed: BTreeMap<String, Vec<String>>,
     gone: Vec<String>,
+    /// Of those added and gone, the same under another id: what it was, what it is.
+    renamed: BTreeMap<String, String>,
     unchanged: usize,
     relations_added: Vec<RelationView>,
     relations_changed: Vec<RelationChange>,
@@ -291,6 +293,7 @@ fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> 
         added: report.added,
         changed: report.changed.into_iter().collect(),
         gone: report.gone,
+        renamed: report.renamed.into_iter().collect(),
         unchanged: report.unchanged,
         relations_added: report.relations_added.into_iter().map(relation).collect(),
         relations_changed: report.relations_changed.into_iter().map(changed).collect(),
@@ -318,6 +321,8 @@ fn words(report: &Report) -> String {
         report.relations_unchanged
     ));
     let plain = |one: &DeclaredRelation| format!("{} {} {}", one.from, one.kind, one.to);
+    let renamed = "renamed: files, rules and cases that name the old id must name the new one";
+    list(&mut page, renamed, report.renamed.iter().map(|(old, new)| format!("{old} → {new}")));
     list(&mut page, "added", report.added.iter().cloned());
     list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
     list(&mut page, "removed", report.gone.iter().cloned());
