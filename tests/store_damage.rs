@@ -307,6 +307,34 @@ fn one_cut(path: &Path, expected: &str) -> bool {
     health.can_be_saved
 }
 
+/// A store of which both copies of the head are gone is none that can be opened, and no other file either.
+#[test]
+fn a_store_without_its_head_is_known_as_one() {
+    let dir = fresh("headless");
+    let (path, to) = (dir.join("estate.redb"), dir.join("new.redb"));
+    filled(&path);
+    let whole = fs::read(&path).unwrap();
+    // The head, and blocks behind it, up to where one with contents is left.
+    let lengths = [4096, 4096 + 4104, 4096 + 2 * 4104 + 100];
+    for length in lengths {
+        let mut bytes = whole.clone();
+        bytes[..length].fill(0);
+        fs::write(&path, &bytes).unwrap();
+        for error in [Store::open(&path).unwrap_err(), Store::open_to_read(&path).unwrap_err()] {
+            assert!(matches!(error, StoreError::Damaged { .. }) && error.to_string().contains("the head of the file is gone"), "{error}");
+        }
+        assert!(!check(&path).unwrap().can_be_saved);
+        assert!(matches!(salvage(&path, &to), Err(StoreError::Lost { .. })) && !to.exists());
+        assert!(fs::read(&path).unwrap() == bytes, "the file was touched");
+    }
+    let (code, out, _) = faultscope(&["estate", "check", "--store", path.to_str().unwrap()]);
+    assert!(code == 1 && out.contains("unless there is a copy") && out.contains("`faultscope estate apply DIR --store NEW`"), "{out}");
+    // Others are what they were, whatever their length.
+    fs::write(&path, vec![7u8; whole.len()]).unwrap();
+    assert!(matches!(Store::open(&path), Err(StoreError::NotAStore { .. })));
+    assert!(matches!(check(&path), Err(StoreError::NotAStore { .. })));
+}
+
 /// Every message leads on: what to type is in it, with the store.
 #[test]
 fn cut_stores_lead_out() {

@@ -216,6 +216,7 @@ pub(super) const PART: &[(&str, &str)] = &[
         "存储正被另一个进程使用：请停止该进程，或改为查询它",
     ),
     ("cannot access the store: {}", "无法访问存储：{}"),
+    ("the head of the file is gone", "文件头已丢失"),
     ("the file is truncated", "文件不完整"),
     ("an earlier write failed: reopen the store", "之前的写入失败：请重新打开存储"),
     ("cannot read an entry: {}", "无法读取一条记录：{}"),
