@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{faultscope, root, shared, snapshot};
 use diag::{SourceId, Sources, render};
 use estate::{Declared, LabelRules, base_model, build};
-use import::{Beside, Kind, Source, compare, parse_topology, read, read_beside, topology_yaml};
+use import::{Beside, Kind, Source, compare, hosts_of, parse_topology, read, read_beside, topology_yaml};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -37,6 +37,7 @@ fn sources(paths: &[PathBuf], base: &Path) -> Vec<Source> {
 struct Around {
     files: Vec<(String, String)>,
     known: BTreeMap<String, String>,
+    hosts: BTreeMap<String, String>,
     labels: LabelRules,
     /// Of objects that name none: the file `namespace.txt`.
     namespace: Option<String>,
@@ -72,14 +73,15 @@ impl Around {
         assert!(said.is_empty(), "{}: {said:?}", dir.display());
         let known = estate.ids().map(|id| estate.component(id)).map(|one| (one.id.clone(), one.kind.clone())).collect();
         let (labels, said) = mapping.map_or_else(Default::default, |id| LabelRules::read(&all, id, &estate));
-        Around { files: kept, known, labels, namespace, said: render(&all, &said, false, false) }
+        Around { files: kept, known, hosts: hosts_of(&estate), labels, namespace, said: render(&all, &said, false, false) }
     }
 }
 
 /// The topology that comes of it, what was left out, and that our own reader takes it whole and the same import changes nothing.
 fn outcome(kind: Kind, sources: &[Source], around: &Around) -> String {
     let read = |sources: &[Source]| {
-        let beside = Beside { known: around.known.clone(), labels: &around.labels, namespace: around.namespace.as_deref() };
+        let (known, hosts) = (around.known.clone(), around.hosts.clone());
+        let beside = Beside { known, hosts, labels: &around.labels, namespace: around.namespace.as_deref() };
         read_beside(kind, sources, &base_model(), beside)
     };
     let imported = match read(sources) {

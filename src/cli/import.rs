@@ -13,7 +13,7 @@ use super::context::{ProjectArgs, json, load_project_over};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
 use estate::{Declared, DeclaredRelation, State};
-use import::{Beside, Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
+use import::{Beside, Imported, Kind, Report, Skipped, Source, compare, hosts_of, parse_topology, read_beside, topology_yaml};
 use project::Project;
 
 /// Lines shown per list.
@@ -163,7 +163,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let beside = Beside { known, labels: &project.labels, namespace: args.namespace.as_deref() };
+    let beside = Beside { known, hosts: hosts_of(estate), labels: &project.labels, namespace: args.namespace.as_deref() };
     let imported =
         read_beside(kind, &sources, estate.model(), beside).map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
     if let Some(path) = &args.store {

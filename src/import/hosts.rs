@@ -100,11 +100,11 @@ fn host(text: &str, sign: Sign) -> Option<Host> {
 }
 
 impl Builder<'_> {
-    /// What a host means that the files do not have: a component of the project that is called like it. If there is none, that is
+    /// What a host means that the files do not have: a component of the project that answers there. If there is none, that is
     /// said of what is a host for sure.
     pub(super) fn need_outside(&mut self, id: &str, own: Telemetry, setting: (&str, Option<bool>), host: &Host, source: &str) {
         let (setting, sends) = setting;
-        let known = self.knows(&host.name);
+        let known = self.outside(&host.name);
         let sure = match host.sign {
             Sign::Outright => true,
             Sign::Port => host.name.contains('.'),
@@ -113,13 +113,15 @@ impl Builder<'_> {
         // Every cluster has its API. Words of commands may be anything.
         let plain = host.name.starts_with("kubernetes.default") || ["true", "false", "none", "null"].contains(&host.name.as_str());
         let worth = sure && !setting.is_empty() && !plain;
-        if host.name == id || !(known || worth) {
+        if host.name == id || known.as_deref() == Some(id) || (known.is_none() && !worth) {
             return;
         }
         match own.needs_not(Telemetry::of("", &host.name), setting, sends, host.port) {
             Some(why) => self.skip_need(id, &host.name, setting, why, source),
-            None if known => self.relate(id, "depends_on", &host.name, source),
-            None => self.skip_need(id, &host.name, setting, "it is neither in the files nor in the project", source),
+            None => match known {
+                Some(target) => self.relate(id, "depends_on", &target, source),
+                None => self.skip_need(id, &host.name, setting, "it is neither in the files nor in the project", source),
+            },
         }
     }
 }

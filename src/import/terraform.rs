@@ -319,7 +319,9 @@ fn component(builder: &mut Builder<'_>, instance: &Instance<'_>) {
     };
     let name = tag(&["Name"]).or_else(|| first(&["name", "identifier", "bucket", "fqdn", "cluster_id", "function_name"]));
     let mut hosts = BTreeSet::new();
-    instance.value.get("attributes").into_iter().for_each(|attributes| endpoints(attributes, &mut hosts));
+    if let Some(attributes) = instance.value.get("attributes") {
+        endpoints(attributes, &mut hosts);
+    }
     hosts.retain(|host| name.as_ref() != Some(host));
     let hosts: Vec<String> = hosts.into_iter().collect();
     let found = [
