@@ -110,18 +110,17 @@ impl Builder<'_> {
             Sign::Port => host.name.contains('.'),
             Sign::Dots => false,
         };
-        // Every cluster has its API. Words of commands may be anything.
+        // Every cluster has its API. Words of commands may be anything, and files name hosts for many reasons.
         let plain = host.name.starts_with("kubernetes.default") || ["true", "false", "none", "null"].contains(&host.name.as_str());
-        let worth = sure && !setting.is_empty() && !plain;
+        let worth = sure && !setting.is_empty() && sends.is_none() && !plain;
         if host.name == id || known.as_deref() == Some(id) || (known.is_none() && !worth) {
             return;
         }
-        match own.needs_not(Telemetry::of("", &host.name), setting, sends, host.port) {
-            Some(why) => self.skip_need(id, &host.name, setting, why, source),
-            None => match known {
-                Some(target) => self.relate(id, "depends_on", &target, source),
-                None => self.skip_need(id, &host.name, setting, "it is neither in the files nor in the project", source),
-            },
+        match (known, own.needs_not(Telemetry::of("", &host.name), setting, sends, host.port)) {
+            (Some(_), Some(why)) => self.skip_need(id, &host.name, setting, why, source),
+            (Some(target), None) => self.relate(id, "depends_on", &target, source),
+            (None, None) => self.skip_need(id, &host.name, setting, "it is neither in the files nor in the project", source),
+            (None, Some(_)) => {}
         }
     }
 }
