@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::common::faultscope;
 use change::{
     Action, Basis, BreachView, ChangePlan, GroupLeft, Knowledge, Order, Risk, Safety, Step, Window, assess, assess_difference, read_plan,
 };
@@ -500,5 +501,18 @@ fn a_budget_that_gives_up_nothing_blocks_a_drain() {
         let expected_safety = if steps.contains("remove") { Safety::SafeOtherwise } else { Safety::Unsafe };
         assert_eq!(safety, expected_safety, "{said}, {steps}");
         assert_eq!(blocked, [expected], "{said}, {steps}");
+    }
+}
+
+/// Rules that need another fault besides stand under the heading of rules, also where no other rule may fire.
+#[test]
+fn rules_that_need_another_fault_have_their_heading() {
+    for (lang, expected) in [
+        ("en", "  Rules that may fire\n    2 rules read affected components, but also need another fault\n"),
+        ("zh", "  可能命中的规则\n    2 条规则读取受影响的组件，但还需其他异常才会命中\n"),
+    ] {
+        let plan = ["change", "tests/plans/joint/plan.yaml", "--project", "tests/plans/joint", "--lang", lang];
+        let (_, out, error) = faultscope(&plan);
+        assert!(out.contains(expected), "{out}{error}");
     }
 }

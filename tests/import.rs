@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{faultscope, root, shared, snapshot};
 use diag::{SourceId, Sources, render};
 use estate::{Declared, LabelRules, base_model, build};
-use import::{Beside, Kind, Source, compare, parse_topology, read, read_beside, topology_yaml};
+use import::{Beside, Kind, Source, compare, hosts_of, parse_topology, read, read_beside, topology_yaml};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -37,6 +37,7 @@ fn sources(paths: &[PathBuf], base: &Path) -> Vec<Source> {
 struct Around {
     files: Vec<(String, String)>,
     known: BTreeMap<String, String>,
+    hosts: BTreeMap<String, String>,
     labels: LabelRules,
     /// Of objects that name none: the file `namespace.txt`.
     namespace: Option<String>,
@@ -72,14 +73,15 @@ impl Around {
         assert!(said.is_empty(), "{}: {said:?}", dir.display());
         let known = estate.ids().map(|id| estate.component(id)).map(|one| (one.id.clone(), one.kind.clone())).collect();
         let (labels, said) = mapping.map_or_else(Default::default, |id| LabelRules::read(&all, id, &estate));
-        Around { files: kept, known, labels, namespace, said: render(&all, &said, false, false) }
+        Around { files: kept, known, hosts: hosts_of(&estate), labels, namespace, said: render(&all, &said, false, false) }
     }
 }
 
 /// The topology that comes of it, what was left out, and that our own reader takes it whole and the same import changes nothing.
 fn outcome(kind: Kind, sources: &[Source], around: &Around) -> String {
     let read = |sources: &[Source]| {
-        let beside = Beside { known: around.known.clone(), labels: &around.labels, namespace: around.namespace.as_deref() };
+        let (known, hosts) = (around.known.clone(), around.hosts.clone());
+        let beside = Beside { known, hosts, labels: &around.labels, namespace: around.namespace.as_deref() };
         read_beside(kind, sources, &base_model(), beside)
     };
     let imported = match read(sources) {
@@ -137,6 +139,35 @@ fn what_comes_of_each_import() {
     }
 }
 
+/// An image is what `tests/images.tsv` says. A name that says otherwise makes no engine of what only stands around one.
+#[test]
+fn images_are_what_runs_in_them() {
+    let table = fs::read_to_string(root().join("tests/images.tsv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect()).collect();
+    let mut text = "services:\n".to_owned();
+    for (at, row) in rows.iter().enumerate() {
+        let _ = writeln!(text, "  app-{at}: {{image: '{}'}}", row[0]);
+    }
+    text.push_str("  redis: {image: oliver006/redis_exporter}\n  mysql: {image: acme/shop}\n  frontend: {image: acme/shop-ui}\n");
+    let found = read(Kind::Compose, &[Source { name: "compose.yaml".to_owned(), text }], &base_model()).unwrap().declared;
+    let said = |id: &str| {
+        let one = found.components.iter().find(|one| one.id == id).unwrap();
+        let engine = one.attributes.get("engine").map_or_else(|| "-".to_owned(), ToString::to_string);
+        (one.kind.clone(), engine)
+    };
+    let wrong: Vec<String> = rows
+        .iter()
+        .enumerate()
+        .map(|(at, row)| (row, said(&format!("app-{at}"))))
+        .filter(|(row, (kind, engine))| (row[1], row[2]) != (kind.as_str(), engine.as_str()))
+        .map(|(row, said)| format!("{row:?}: {said:?}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (name, kind) in [("redis", "service"), ("mysql", "database"), ("frontend", "frontend")] {
+        assert_eq!(said(name).0, kind, "{name}");
+    }
+}
+
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn real_ones_are_taken() {
@@ -187,6 +218,49 @@ fn importing_again_keeps_what_people_say() {
     assert_eq!(component("cart"), (Some("order".to_owned()), Some("important")));
     assert_eq!(component("trading"), (None, Some("core")));
     assert!(import().ends_with("unchanged\n"));
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// A second workload of a name makes the id of the first longer: the report says so, since files that people wrote name it.
+#[test]
+fn renamed_ids_are_told() {
+    let deployment = |namespace: &str, replicas: usize| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: cart, namespace: {namespace}}}\nspec: {{replicas: {replicas}, \
+             template: {{spec: {{containers: [{{image: acme/cart}}]}}}}}}\n---\n"
+        )
+    };
+    let other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: stock, namespace: shop}\n\
+                 spec: {template: {spec: {containers: [{image: acme/stock}]}}}\n";
+    let imported = |namespaces: &[&str]| {
+        let text: String = namespaces.iter().map(|namespace| deployment(namespace, 2)).chain([other.to_owned()]).collect();
+        read(Kind::Kubernetes, &[Source { name: "cluster.yaml".to_owned(), text }], &base_model()).unwrap().declared
+    };
+    let (one, two, three) = (imported(&["shop"]), imported(&["shop", "staging"]), imported(&["staging", "shop", "dev"]));
+    let renamed = |from: &Declared, to: &Declared| compare(from, to).renamed;
+    let pair = |from: &str, to: &str| vec![(from.to_owned(), to.to_owned())];
+    assert_eq!(renamed(&one, &two), pair("cart", "shop/cart"));
+    assert_eq!(renamed(&two, &one), pair("shop/cart", "cart"));
+    assert!(renamed(&two, &three).is_empty() && renamed(&one, &one).is_empty());
+    // That of another namespace is another one.
+    assert!(renamed(&one, &imported(&["staging", "dev"])).is_empty());
+
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("import").join(format!("renamed-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(dir.join("topology")).unwrap();
+    let file = dir.join("cluster.yaml");
+    let run = |text: String, more: &[&str]| {
+        fs::write(&file, text).unwrap();
+        let args = [&["import", "kubernetes", file.to_str().unwrap(), "--project", dir.to_str().unwrap()][..], more].concat();
+        let (code, out, err) = faultscope(&args);
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    assert!(!run(deployment("shop", 1), &[]).contains("renamed"));
+    let out = run(deployment("shop", 1) + &deployment("staging", 1), &["--dry-run"]);
+    assert!(out.contains("renamed: files, rules and cases that name the old id must name the new one\n  cart → shop/cart\n"), "{out}");
+    let out = run(deployment("shop", 1) + &deployment("staging", 1), &["--format", "json"]);
+    assert!(out.contains("\"renamed\": {\n    \"cart\": \"shop/cart\"\n  }"), "{out}");
     fs::remove_dir_all(&dir).unwrap();
 }
 

@@ -92,7 +92,7 @@ fn cases_of_a_store_count() {
         out
     };
     let near = ask("cache-1");
-    assert!(near.contains("cache-1 → runs on node-3 → 2026-02-03 case OLD-7\n"), "{near}");
+    assert!(near.contains("cache-1 → runs on node-3 → 2026-02-03 case OLD-7 · fault: a fan failed\n"), "{near}");
     assert!(near.contains("Logs filled the disk") && !near.contains("Something else"), "{near}");
     let here = ask("node-3");
     assert!(here.contains("2026-02-03 OLD-7 \"Overheated\" · a fan failed\n"), "{here}");

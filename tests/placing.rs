@@ -70,10 +70,45 @@ fn a_file_of_what_a_cluster_says() {
     assert_eq!(place("events.ndjson").lines().collect::<Vec<_>>(), expected);
 }
 
+/// What a diagnosis would not read is said with the reason, once for each.
+#[test]
+fn what_is_not_read_is_listed() {
+    let place = |file: &str, more: &[&str]| {
+        let file = format!("tests/placing/shop/signals/{file}");
+        faultscope(&[&["place", &file, "--project", "tests/placing/shop", "--lang", "en"][..], more].concat())
+    };
+    let (code, out, err) = place("refused.ndjson", &[]);
+    assert_eq!(code, 0, "{out}{err}");
+    let expected = [
+        "com.example.deployed → cart · by label `subject`",
+        "Slow → cart · by label `deployment`",
+        "not read (line 2): unknown type `com.example.synthetic` (map it in `events` of topology/sources.yaml) ×2",
+        "not read (line 4): invalid `time`, yesterday",
+        "not read (line 5): a probe with an unknown result, `data.result` is `perhaps`",
+        "not read (line 6): a Kubernetes event without `reason`",
+        "not read (line 7): no alert, series, log stream or event",
+    ];
+    assert_eq!(out.lines().collect::<Vec<_>>(), expected);
+    let json: Value = serde_json::from_str(&place("refused.ndjson", &["--format", "json"]).1).unwrap();
+    assert_eq!((json["refused"].as_array().unwrap().len(), &json["refused"][2]["line"]), (6, &Value::from(4)), "{json:#}");
+    let (code, out, err) = place("error.json", &[]);
+    let message = "`tests/placing/shop/signals/error.json` can be placed: an error instead of signals: bad_data: parse error\n";
+    assert!(code == 2 && out.is_empty() && err.ends_with(message), "{out}{err}");
+}
+
 #[test]
 fn a_machine_by_its_short_name() {
     assert_eq!(place("node=w1", &["--lang", "en"]), "w1.example · by label `node`\n");
     assert_eq!(place("node=w1.example", &["--lang", "en"]), "w1.example · by label `node`\n");
+}
+
+/// A managed database, at each of its addresses.
+#[test]
+fn a_component_with_several_addresses() {
+    for host in ["orders.abc.rds.example", "orders-ro.abc.rds.example"] {
+        let placed = place(&format!("instance={host}:5432"), &["--lang", "en"]);
+        assert_eq!(placed, "aws_rds_cluster.orders · by label `instance`\n", "{host}");
+    }
 }
 
 fn labels(text: &str) -> Labels {

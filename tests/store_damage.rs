@@ -195,9 +195,69 @@ fn saved(path: &Path, expected: &str) {
     // Whatever was lost, what is there can be used, and it knows what it lost.
     let store = Store::open(&to).unwrap();
     store.records(None).unwrap();
+    for revision in 0..=store.revision().unwrap() {
+        known_or_refused(&store, revision, expected);
+    }
     store.apply(&round_of(99), "test", "", GIT, 3000).unwrap().unwrap();
     for revision in 1..=store.revision().unwrap() {
+        if revision < store.revision().unwrap() {
+            known_or_refused(&store, revision, expected);
+        }
         assert_eq!(store.changes_of(revision).is_err(), saved.lost_revisions.contains(&revision), "revision {revision}: {saved:?}");
+    }
+}
+
+/// The estate as it was before the damage, or an error: never what is left of it.
+fn known_or_refused(store: &Store, revision: u64, expected: &str) {
+    if let Ok(records) = store.records(Some(revision)) {
+        assert!(expected.contains(&format!("{records:?}\n")), "another estate at revision {revision}");
+    }
+}
+
+/// What is left is no history, whatever is applied to it and however often it is salvaged.
+#[test]
+fn what_was_lost_is_no_history() {
+    let dir = fresh("lost");
+    let (path, to, again) = (dir.join("estate.redb"), dir.join("new.redb"), dir.join("again.redb"));
+    filled(&path);
+    let (expected, newest) = (read(&path).unwrap(), ROUNDS);
+    // Only the last revision has this component: its declaration and its change are lost.
+    let mut bytes = fs::read(&path).unwrap();
+    flip_all(&mut bytes, "component 44");
+    fs::write(&path, &bytes).unwrap();
+    let saved = salvage(&path, &to).unwrap();
+    assert!(saved.lost_declarations.is_some_and(|lost| lost > 0) && saved.lost_revisions.contains(&newest), "{saved:?}");
+    let marked = |path: &Path| {
+        let log = Store::open_to_read(path).unwrap().log(usize::MAX).unwrap();
+        log.iter().filter(|audit| !audit.is_whole()).map(|audit| audit.revision).max()
+    };
+    assert_eq!(marked(&to), Some(newest));
+    assert!(check(&to).unwrap().lost_revisions.contains(&newest));
+
+    let shown = to.to_str().unwrap();
+    let (code, _, error) = faultscope(&["estate", "show", "--store", shown]);
+    assert!(code == 0 && error.starts_with("warning: revision 6 is not whole: "), "{error}");
+    let store = Store::open(&to).unwrap();
+    assert!(matches!(store.records(Some(newest)), Err(StoreError::Refused(_))));
+    store.apply(&round_of(99), "test", "", GIT, 3000).unwrap().unwrap();
+    drop(store);
+    salvage(&to, &again).unwrap();
+    for path in [&to, &again] {
+        let store = Store::open_to_read(path).unwrap();
+        assert_eq!(store.revision().unwrap(), newest + 1);
+        assert!(matches!(store.records(Some(newest)), Err(StoreError::Refused(_))));
+        assert!(matches!(store.diff(newest, newest + 1), Err(StoreError::Refused(_))));
+        assert_eq!(store.records(Some(newest + 1)).unwrap(), store.records(None).unwrap());
+        (0..newest).for_each(|revision| known_or_refused(&store, revision, &expected));
+        drop(store);
+        assert_eq!(marked(path), Some(newest));
+        let shown = path.to_str().unwrap();
+        let (code, out, error) = faultscope(&["estate", "log", "--store", shown]);
+        assert!(code == 0 && out.contains(" removed, not whole"), "{out}{error}");
+        let (code, _, error) = faultscope(&["estate", "show", "--store", shown, "--as-of", "6"]);
+        assert!(code == 2 && error.contains("revision 6 is not whole: a part of it was lost"), "{error}");
+        let (_, _, error) = faultscope(&["estate", "show", "--store", shown]);
+        assert_eq!(error, "");
     }
 }
 
@@ -245,6 +305,34 @@ fn one_cut(path: &Path, expected: &str) -> bool {
     }
     assert_eq!(health.can_be_saved, to.exists(), "{health:?}");
     health.can_be_saved
+}
+
+/// A store of which both copies of the head are gone is none that can be opened, and no other file either.
+#[test]
+fn a_store_without_its_head_is_known_as_one() {
+    let dir = fresh("headless");
+    let (path, to) = (dir.join("estate.redb"), dir.join("new.redb"));
+    filled(&path);
+    let whole = fs::read(&path).unwrap();
+    // The head, and blocks behind it, up to where one with contents is left.
+    let lengths = [4096, 4096 + 4104, 4096 + 2 * 4104 + 100];
+    for length in lengths {
+        let mut bytes = whole.clone();
+        bytes[..length].fill(0);
+        fs::write(&path, &bytes).unwrap();
+        for error in [Store::open(&path).unwrap_err(), Store::open_to_read(&path).unwrap_err()] {
+            assert!(matches!(error, StoreError::Damaged { .. }) && error.to_string().contains("the head of the file is gone"), "{error}");
+        }
+        assert!(!check(&path).unwrap().can_be_saved);
+        assert!(matches!(salvage(&path, &to), Err(StoreError::Lost { .. })) && !to.exists());
+        assert!(fs::read(&path).unwrap() == bytes, "the file was touched");
+    }
+    let (code, out, _) = faultscope(&["estate", "check", "--store", path.to_str().unwrap()]);
+    assert!(code == 1 && out.contains("unless there is a copy") && out.contains("`faultscope estate apply DIR --store NEW`"), "{out}");
+    // Others are what they were, whatever their length.
+    fs::write(&path, vec![7u8; whole.len()]).unwrap();
+    assert!(matches!(Store::open(&path), Err(StoreError::NotAStore { .. })));
+    assert!(matches!(check(&path), Err(StoreError::NotAStore { .. })));
 }
 
 /// Every message leads on: what to type is in it, with the store.
@@ -343,7 +431,7 @@ fn commands_say_what_is_whole_and_save_it() {
     let (code, out, error) = faultscope(&["estate", "show", "--store", new]);
     assert_eq!((code, error.as_str()), (0, ""));
     // Blocks hold several revisions, so others may be lost with the third; the estate as it is must not be.
-    assert!(out.contains(": 45 components, 40 relations, 1 groups, 1 cases\n"), "{out}");
+    assert!(out.contains(": 45 components, 40 relations, 1 group, 1 case\n"), "{out}");
     let (code, _, error) = faultscope(&["estate", "salvage", "--store", store, "--to", new]);
     assert!(code == 2 && error.contains("exists and was not overwritten"), "{error}");
     let found: Health = check(&to).unwrap();

@@ -77,7 +77,7 @@ fn files_say_more_about_imported_components() {
     // The rest is applied.
     fs::write(at("topology/new.yaml"), "components:\n  - {id: new, type: service}\n").unwrap();
     let (code, out, error) = faultscope(&["estate", "apply", &dir]);
-    assert_eq!((code, out.ends_with(": 1 items added, 0 changed, 0 removed\n")), (0, true), "{out}{error}");
+    assert_eq!((code, out.ends_with(": 1 item added, 0 changed, 0 removed\n")), (0, true), "{out}{error}");
     assert!(error.contains("warning: left out: topology/more.yaml:2:") && error.contains("`cache` is extended"), "{error}");
 }
 

@@ -418,7 +418,7 @@ fn applying_a_project_brings_its_cases() {
     // By its id though it was named by its name; `database` is a type; what is not there yet is waited for.
     assert_eq!(shown["cases"][0]["components"], json!(["db-1", "ghost", "web"]));
     let text = ran(&["estate", "show", "--store", &store]);
-    assert!(text.starts_with("revision 1: 4 components, 3 relations, 1 groups, 1 cases\n"), "{text}");
+    assert!(text.starts_with("revision 1: 4 components, 3 relations, 1 group, 1 case\n"), "{text}");
     assert!(text.contains("  HIS-1 t: affected db-1, ghost, web (from git)\n"), "{text}");
     fs::remove_dir_all(Path::new(&dir).join("cases")).unwrap();
     assert_eq!(ran(&["estate", "apply", &dir, "--store", &store]), "revision 2: 0 items added, 0 changed, 1 removed\n");

@@ -211,7 +211,10 @@ fn known(page: &mut Page, view: &Assessment, zone: &Zone) {
         .collect();
     list(page, lang.may_fire(), &rules);
     let others = view.rules.len() - rules.len();
-    if others > 0 {
+    if others > 0 && rules.is_empty() {
+        page.heading(lang.may_fire());
+        page.item(&lang.joint_rules(others));
+    } else if others > 0 {
         page.item(&lang.more_rules(others));
     }
     let cases: Vec<String> = view

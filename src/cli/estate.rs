@@ -13,7 +13,7 @@ use diag::{Code, Diagnostic, one_line, text};
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
-use super::output::{Failure, Outcome, warn};
+use super::output::{Failure, Outcome, counted, warn};
 use super::{FINDINGS, OK};
 use estate::{Declared, DeclaredComponent, DeclaredRelation, Model};
 use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};
@@ -223,7 +223,7 @@ fn apply(args: &ApplyArgs, out: &mut impl Write) -> Outcome {
         EstateFormat::Text if audit.is_none() => writeln!(out, "revision {}: nothing changed", report.revision)?,
         EstateFormat::Text => {
             let ApplyReport { revision, added, changed, removed } = report;
-            writeln!(out, "revision {revision}: {added} items added, {changed} changed, {removed} removed")?;
+            writeln!(out, "revision {revision}: {} added, {changed} changed, {removed} removed", counted(added, "item"))?;
         }
     }
     Ok(OK)
@@ -269,9 +269,12 @@ fn log(args: &LogArgs, out: &mut impl Write) -> Outcome {
         writeln!(out, "{}", json(&log)?)?;
         return Ok(OK);
     }
-    for Audit { revision, who, when_ms, why, origin, added, changed, removed } in &log {
+    for audit in &log {
+        let Audit { revision, who, when_ms, why, origin, added, changed, removed, changes_lost: _, estate_lost: _ } = audit;
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        let line = format!("{revision}  {}  {who} ({origin})  {added} added, {changed} changed, {removed} removed{why}", Time(*when_ms));
+        let lost = if audit.is_whole() { "" } else { ", not whole" };
+        let changes = format!("{added} added, {changed} changed, {removed} removed{lost}");
+        let line = format!("{revision}  {}  {who} ({origin})  {changes}{why}", Time(*when_ms));
         writeln!(out, "{}", one_line(&line))?;
     }
     Ok(OK)
@@ -281,14 +284,14 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Outcome {
     let store = existing(&args.store)?;
     let revision = args.as_of.as_ref().map(|text| revision_of(&store, text)).transpose()?;
     let records = store.records(revision)?;
+    warn_of_loss(&store, revision)?;
     if args.store.format == EstateFormat::Json {
         writeln!(out, "{}", json(&records)?)?;
         return Ok(OK);
     }
-    let (components, relations) = (records.components.len(), records.relations.len());
-    let (groups, cases) = (records.groups.len(), records.cases.len());
-    let revision = records.revision;
-    writeln!(out, "revision {revision}: {components} components, {relations} relations, {groups} groups, {cases} cases")?;
+    let (components, relations) = (counted(records.components.len(), "component"), counted(records.relations.len(), "relation"));
+    let (groups, cases) = (counted(records.groups.len(), "group"), counted(records.cases.len(), "case"));
+    writeln!(out, "revision {}: {components}, {relations}, {groups}, {cases}", records.revision)?;
     for one in &records.components {
         let name = one.name.as_ref().filter(|name| **name != one.id).map_or_else(String::new, |name| format!(" {name}"));
         let more = [("tier", &one.tier), ("owner", &one.owner), ("environment", &one.environment)];
@@ -390,6 +393,7 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
         );
     }
     files::write(&args.out, format!("{text}\n"))?;
+    warn_of_loss(&store, revision)?;
     let counts = value!({
         "revision": records.revision,
         "components": records.components.len(),
@@ -399,7 +403,8 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> Outcome {
     match args.store.format {
         EstateFormat::Json => writeln!(out, "{}", json(&counts)?)?,
         EstateFormat::Text => {
-            writeln!(out, "revision {} written to `{}`: {} components", records.revision, args.out.display(), records.components.len())?;
+            let components = counted(records.components.len(), "component");
+            writeln!(out, "revision {} written to `{}`: {components}", records.revision, args.out.display())?;
         }
     }
     Ok(OK)
@@ -461,6 +466,18 @@ fn conflicts(args: &ConflictsArgs, out: &mut impl Write) -> Outcome {
         }
     }
     Ok(if found { FINDINGS } else { OK })
+}
+
+/// Of a store that was salvaged, what there is now is shown, even if that is not all there was: one can go on from it.
+fn warn_of_loss(store: &Store, as_of: Option<u64>) -> Result<(), Failure> {
+    let newest = if as_of.is_none() { store.log(1)? } else { Vec::new() };
+    for audit in newest.iter().filter(|audit| audit.estate_lost) {
+        warn(text!(
+            "revision {} is not whole: a part of it was lost before the store was salvaged; apply the project and the imports again",
+            audit.revision
+        ));
+    }
+    Ok(())
 }
 
 /// A command that only reads does not create a store.

@@ -6,7 +6,7 @@ use std::path::Path;
 use diag::one_line;
 
 use super::context::json;
-use super::output::Outcome;
+use super::output::{Outcome, counted};
 use super::{FINDINGS, OK};
 use project::must_exist;
 use store::{Health, Part, Salvage, StoreError, shell_word};
@@ -27,7 +27,7 @@ fn health_words(health: &Health, path: &Path) -> String {
     for Part { name, entries, damage } in &health.parts {
         let state = match (damage, entries) {
             (Some(damage), _) => format!("damaged: {damage}"),
-            (None, Some(entries)) => format!("whole, {entries} entries"),
+            (None, Some(entries)) => format!("whole, {}", counted(*entries, "entry")),
             (None, None) => "whole".to_owned(),
         };
         words.push_str(&format!("{}\n", one_line(&format!("{name}: {state}"))));
@@ -82,13 +82,14 @@ pub(super) fn salvage(path: &Path, to: &Path, as_json: bool, out: &mut impl Writ
 fn saved_words(saved: &Salvage) -> String {
     let Salvage { revisions, lost_revisions, declarations, restored, lost_declarations } = saved;
     let newest = revisions.saturating_add(u64::try_from(lost_revisions.len()).unwrap_or(u64::MAX));
-    let mut words = format!("copied {revisions} revisions and {declarations} declarations\n");
+    let mut words = format!("copied {} and {}\n", counted(*revisions, "revision"), counted(*declarations, "declaration"));
     if *restored > 0 {
-        words.push_str(&format!("{restored} items taken from the journal, because their declarations are damaged\n"));
+        let restored = counted(*restored, "item");
+        words.push_str(&format!("{restored} taken from the journal, because the declarations are damaged\n"));
     }
     match lost_declarations {
         Some(0) => {}
-        Some(lost) => words.push_str(&format!("{lost} declarations lost: apply the project and the imports again\n")),
+        Some(lost) => words.push_str(&format!("{} lost: apply the project and the imports again\n", counted(*lost, "declaration"))),
         None => words.push_str("declarations lost, how many is not known: apply the project and the imports again\n"),
     }
     if !lost_revisions.is_empty() {
@@ -102,7 +103,13 @@ fn saved_words(saved: &Salvage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::ranges;
+    use super::{counted, ranges};
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "entry")), ["0 entries", "1 entry", "2 entries"]);
+        assert_eq!(counted(1, "revision"), "1 revision");
+    }
 
     #[test]
     fn numbers_in_a_row_are_one_range() {

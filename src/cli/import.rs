@@ -13,7 +13,7 @@ use super::context::{ProjectArgs, json, load_project_over};
 use super::output::{Failure, Outcome};
 use super::{OK, import_store};
 use estate::{Declared, DeclaredRelation, State};
-use import::{Beside, Imported, Kind, Report, Skipped, Source, compare, parse_topology, read_beside, topology_yaml};
+use import::{Beside, Imported, Kind, Report, Skipped, Source, compare, hosts_of, parse_topology, read_beside, topology_yaml};
 use project::Project;
 
 /// Lines shown per list.
@@ -109,6 +109,8 @@ struct ImportReport {
     added: Vec<String>,
     changed: BTreeMap<String, Vec<String>>,
     gone: Vec<String>,
+    /// Of those added and gone, the same under another id: what it was, what it is.
+    renamed: BTreeMap<String, String>,
     unchanged: usize,
     relations_added: Vec<RelationView>,
     relations_changed: Vec<RelationChange>,
@@ -161,7 +163,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         estate.ids().map(|id| estate.component(id)).map(|found| (found.id.clone(), found.kind.clone())).collect();
     // Not those of the previous import: this one must contain them itself.
     before.components.iter().for_each(|component| drop(known.remove(&component.id)));
-    let beside = Beside { known, labels: &project.labels, namespace: args.namespace.as_deref() };
+    let beside = Beside { known, hosts: hosts_of(estate), labels: &project.labels, namespace: args.namespace.as_deref() };
     let imported =
         read_beside(kind, &sources, estate.model(), beside).map_err(|error| Failure::new(Code::USAGE, error.text()).help(error.help))?;
     if let Some(path) = &args.store {
@@ -291,6 +293,7 @@ fn view(report: Report, target: &Path, written: bool, revision: Option<u64>) -> 
         added: report.added,
         changed: report.changed.into_iter().collect(),
         gone: report.gone,
+        renamed: report.renamed.into_iter().collect(),
         unchanged: report.unchanged,
         relations_added: report.relations_added.into_iter().map(relation).collect(),
         relations_changed: report.relations_changed.into_iter().map(changed).collect(),
@@ -318,6 +321,8 @@ fn words(report: &Report) -> String {
         report.relations_unchanged
     ));
     let plain = |one: &DeclaredRelation| format!("{} {} {}", one.from, one.kind, one.to);
+    let renamed = "renamed: files, rules and cases that name the old id must name the new one";
+    list(&mut page, renamed, report.renamed.iter().map(|(old, new)| format!("{old} → {new}")));
     list(&mut page, "added", report.added.iter().cloned());
     list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
     list(&mut page, "removed", report.gone.iter().cloned());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::as_of::{now, open, open_to_read, user};
-use super::output::Failure;
+use super::output::{Failure, counted};
 use estate::{Declared, DeclaredComponent, Model, build_declared};
 use import::{Imported, Kind, Report, Skipped, compare};
 use project::{Project, is_missing, records_of};
@@ -30,7 +30,7 @@ impl Done {
     pub(super) fn outcome(&self, dry_run: bool) -> String {
         match &self.audit {
             Some(Audit { revision, added, changed, removed, .. }) => {
-                format!("revision {revision}: {added} items added, {changed} changed, {removed} removed")
+                format!("revision {revision}: {} added, {changed} changed, {removed} removed", counted(*added, "item"))
             }
             None if dry_run => "not written (`--dry-run`)".to_owned(),
             None if self.written => "recorded; other origins already declare it".to_owned(),

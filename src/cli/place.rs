@@ -12,7 +12,7 @@ use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{Lang, OK};
 use diag::{Code, text};
-use signal::{MAX_FILE_BYTES, PlacedSignal, Resolver, Unplaced, placed};
+use signal::{MAX_FILE_BYTES, PlacedFile, PlacedSignal, RefusedEntry, Resolver, Unplaced, placed};
 
 type Labels = BTreeMap<String, String>;
 
@@ -40,6 +40,15 @@ pub struct Args {
 struct PlaceReport {
     /// In the order of the file; what a cluster says comes last.
     signals: Vec<Placed>,
+    /// Entries that a diagnosis does not read either, in the order of the file.
+    refused: Vec<Refused>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Refused {
+    /// Where the entry begins.
+    line: usize,
+    why: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -69,7 +78,7 @@ fn parse_labels(text: &str) -> Result<Labels, String> {
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, args.file.as_deref().unwrap_or(Path::new(".")))?;
     let resolver = Resolver::new(&project.placement, &project.estate);
-    let signals = signals(args, &resolver)?;
+    let PlacedFile { signals, refused } = signals(args, &resolver)?;
     // Programs read JSON: it is the same for every reader, unless asked otherwise.
     let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
     let chinese = locale.lang == Lang::Zh;
@@ -98,7 +107,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
             labels: signal.labels,
         }
     };
-    let report = PlaceReport { signals: signals.into_iter().map(place).collect() };
+    let refused = refused.into_iter().map(|RefusedEntry { line, reason }| Refused { line, why: reason.shown(chinese) });
+    let report = PlaceReport { signals: signals.into_iter().map(place).collect(), refused: refused.collect() };
     match args.format {
         Format::Json => writeln!(out, "{}", json(&report)?)?,
         Format::Text => write!(out, "{}", lines(&report, chinese))?,
@@ -107,30 +117,41 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
-fn signals(args: &Args, resolver: &Resolver<'_>) -> Result<Vec<PlacedSignal>, Failure> {
+fn signals(args: &Args, resolver: &Resolver<'_>) -> Result<PlacedFile, Failure> {
     if let Some(labels) = &args.labels {
-        return Ok(vec![PlacedSignal::of_labels(String::new(), labels.clone(), args.query.as_deref(), resolver)]);
+        let signals = vec![PlacedSignal::of_labels(String::new(), labels.clone(), args.query.as_deref(), resolver)];
+        return Ok(PlacedFile { signals, refused: Vec::new() });
     }
-    let Some(file) = &args.file else { return Ok(Vec::new()) };
+    let Some(file) = &args.file else { return Ok(PlacedFile::default()) };
     let shown = file.display().to_string();
     let found = placed(&shown, &files::read(file, &shown, MAX_FILE_BYTES)?, resolver)?;
-    if found.is_empty() {
-        let message = text!("`{}` contains no alerts, series, log streams or events", shown);
+    if found.signals.is_empty() {
+        let message = match found.refused.split_first() {
+            None => text!("`{}` contains no alerts, series, log streams or events", shown),
+            Some((first, [])) => text!("nothing in `{}` can be placed: {}", shown, first.reason),
+            Some((first, more)) => text!("nothing in `{}` can be placed: {} (and {} more)", shown, first.reason, more.len()),
+        };
         return Err(Failure::new(Code::SIGNAL_FORMAT, message));
     }
     Ok(found)
 }
 
-/// One line for all signals that have the same name and the same answer, in the order of the first.
+/// One line for all signals that have the same name and the same answer, in the order of the first; then one for each reason why
+/// others are not read.
 fn lines(report: &PlaceReport, chinese: bool) -> String {
     let mut order: Vec<(String, usize)> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    for signal in &report.signals {
-        let line = line(signal, chinese);
-        match known.get(&line).and_then(|at| order.get_mut(*at)) {
+    let placed = report.signals.iter().map(|signal| (line(signal, chinese), None));
+    let refused = report.refused.iter().map(|entry| (entry.why.clone(), Some(entry.line)));
+    for (words, at) in placed.chain(refused) {
+        match known.get(&words).and_then(|at| order.get_mut(*at)) {
             Some((_, count)) => *count += 1,
             None => {
-                known.insert(line.clone(), order.len());
+                known.insert(words.clone(), order.len());
+                let line = match at {
+                    None => words,
+                    Some(at) => diag::one_line(&text!("not read (line {}): {}", at, words).shown(chinese)).into_owned(),
+                };
                 order.push((line, 1));
             }
         }

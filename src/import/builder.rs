@@ -18,6 +18,8 @@ pub(super) struct Builder<'m> {
     components: BTreeMap<String, DeclaredComponent>,
     /// Other components that relations may end at: types by id.
     known: BTreeMap<String, String>,
+    /// The ids of these by host.
+    hosts: BTreeMap<String, String>,
     /// With the file that declares it.
     relations: BTreeMap<DeclaredRelation, String>,
     groups: BTreeMap<String, (DeclaredGroup, String)>,
@@ -30,13 +32,14 @@ pub(super) struct Builder<'m> {
 
 impl<'m> Builder<'m> {
     pub(super) fn new(kind: Kind, model: &'m Model, beside: Beside<'m>) -> Self {
-        let Beside { known, labels, namespace } = beside;
+        let Beside { known, hosts, labels, namespace } = beside;
         Self {
             kind,
             model,
             labels,
             namespace,
             known,
+            hosts,
             components: BTreeMap::new(),
             relations: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -95,6 +98,12 @@ impl<'m> Builder<'m> {
 
     pub(super) fn has(&self, id: &str) -> bool {
         self.components.contains_key(id)
+    }
+
+    /// The component that another file of the project declares and that answers at a host, or is called like it.
+    pub(super) fn outside(&self, host: &str) -> Option<String> {
+        let of_host = || self.hosts.get(host).filter(|id| self.known.contains_key(*id));
+        self.known.get_key_value(host).map(|(id, _)| id).or_else(of_host).cloned()
     }
 
     /// The canonical name of a type, by English or Chinese name.

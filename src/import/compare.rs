@@ -13,6 +13,8 @@ pub struct Report {
     /// Each with what changed: ``attribute `replicas`: 2 → 3``.
     pub changed: Vec<(String, Vec<String>)>,
     pub gone: Vec<String>,
+    /// Of those that came and went, the same under another id: what it was, what it is.
+    pub renamed: Vec<(String, String)>,
     pub unchanged: usize,
     pub relations_added: Vec<DeclaredRelation>,
     /// Each with what changed.
@@ -53,6 +55,7 @@ pub fn compare(old: &Declared, new: &Declared) -> Report {
         }
     }
     report.gone = before.keys().filter(|id| !after.contains_key(*id)).map(|id| (*id).to_owned()).collect();
+    report.renamed = renamed(old, new);
     let (was, is) = (relations(old), relations(new));
     let missing = |of: &Relations<'_>, other: &Relations<'_>| {
         of.iter().filter(|(key, _)| !other.contains_key(*key)).map(|(_, relation)| (*relation).clone()).collect::<Vec<_>>()
@@ -67,6 +70,53 @@ pub fn compare(old: &Declared, new: &Declared) -> Report {
     }
     report.relations_unchanged = is.len() - report.relations_added.len() - report.relations_changed.len();
     report
+}
+
+/// Ids that only have become longer or shorter, because a second component of the name came or went. Sorted.
+fn renamed(old: &Declared, new: &Declared) -> Vec<(String, String)> {
+    let (gone, came) = (only_in(old, new), only_in(new, old));
+    let mut renamed = Vec::new();
+    for (name, before) in &gone {
+        let Some(after) = came.get(name) else { continue };
+        for one in before {
+            // Each must be the other's likeliest.
+            if let Some(other) = likeliest(one, after).filter(|other| likeliest(other, before).is_some_and(|back| back.id == one.id)) {
+                renamed.push((one.id.clone(), other.id.clone()));
+            }
+        }
+    }
+    let ids = |declared: &Declared| declared.groups.iter().map(|group| group.id.clone()).collect::<BTreeSet<String>>();
+    let (known, there) = (ids(old), ids(new));
+    let by_members: BTreeMap<&[String], &str> =
+        new.groups.iter().filter(|group| !known.contains(&group.id)).map(|group| (group.members.as_slice(), group.id.as_str())).collect();
+    for group in old.groups.iter().filter(|group| !there.contains(&group.id)) {
+        renamed.extend(by_members.get(group.members.as_slice()).map(|id| (group.id.clone(), (*id).to_owned())));
+    }
+    renamed.sort();
+    renamed
+}
+
+/// The components whose ids the other has not, by their names.
+fn only_in<'d>(one: &'d Declared, other: &Declared) -> BTreeMap<&'d str, Vec<&'d DeclaredComponent>> {
+    let ids: BTreeSet<&str> = other.components.iter().map(|component| component.id.as_str()).collect();
+    let mut by_name: BTreeMap<&str, Vec<&DeclaredComponent>> = BTreeMap::new();
+    for component in one.components.iter().filter(|component| !ids.contains(component.id.as_str())) {
+        by_name.entry(component.name.as_ref().unwrap_or(&component.id)).or_default().push(component);
+    }
+    by_name
+}
+
+/// Which of these a component most likely is: of its type, in its namespace, with the most attributes alike. `None` if several are.
+fn likeliest<'d>(one: &DeclaredComponent, others: &[&'d DeclaredComponent]) -> Option<&'d DeclaredComponent> {
+    let place = |component: &DeclaredComponent| component.attributes.get("namespace").cloned();
+    let alike = |other: &DeclaredComponent| {
+        one.attributes.iter().filter(|(name, value)| other.attributes.get(name.as_str()) == Some(*value)).count()
+    };
+    let fitting = others.iter().copied().filter(|other| other.kind == one.kind && place(other) == place(one));
+    let mut likely: Vec<(usize, &'d DeclaredComponent)> = fitting.map(|other| (alike(other), other)).collect();
+    likely.sort_by_key(|(alike, _)| std::cmp::Reverse(*alike));
+    let (most, first) = *likely.first()?;
+    likely.get(1).is_none_or(|(next, _)| *next < most).then_some(first)
 }
 
 /// By start, kind and end: who declares them, and where, is no difference.

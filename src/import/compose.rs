@@ -265,7 +265,13 @@ impl Project {
         settings.extend(self.settings(service));
         for (setting, value) in settings {
             for host in hosts(&setting, &value) {
-                let Some(target) = self.aliases.get(&host.name).filter(|target| *target != name) else { continue };
+                let Some(target) = self.aliases.get(&host.name) else {
+                    builder.need_outside(name, self.telemetry_of(name), (setting.as_str(), None), &host, source);
+                    continue;
+                };
+                if target == name {
+                    continue;
+                }
                 match self.needs_not(name, target, &setting, None, host.port) {
                     None => builder.relate(name, kind(target), target, source),
                     Some(why) => builder.skip_need(name, target, &setting, why, source),
@@ -276,8 +282,12 @@ impl Project {
 
     /// Why a service does not need what it names.
     fn needs_not(&self, name: &str, target: &str, setting: &str, sends: Option<bool>, port: Option<u16>) -> Option<&'static str> {
-        let of = |name: &str| self.telemetry.get(name).copied().unwrap_or_default();
-        self.left.get(target).copied().or_else(|| of(name).needs_not(of(target), setting, sends, port))
+        let needs_not = || self.telemetry_of(name).needs_not(self.telemetry_of(target), setting, sends, port);
+        self.left.get(target).copied().or_else(needs_not)
+    }
+
+    fn telemetry_of(&self, name: &str) -> Telemetry {
+        self.telemetry.get(name).copied().unwrap_or_default()
     }
 
     /// What the files of `env_file` say.

@@ -1,5 +1,7 @@
 //! What images and names say about a component's type.
 
+use super::images::{ENGINES, FRONTS, HELPERS, PLAIN, TOOLS};
+
 /// A type and, where there is one, the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Guess {
@@ -7,94 +9,23 @@ pub(super) struct Guess {
     pub engine: Option<&'static str>,
 }
 
-/// Words of images and names: word, type, engine.
-const ENGINES: [(&str, &str, &str); 42] = [
-    ("mysql", "database", "mysql"),
-    ("mariadb", "database", "mariadb"),
-    ("percona", "database", "mysql"),
-    ("postgres", "database", "postgresql"),
-    ("postgresql", "database", "postgresql"),
-    ("pgsql", "database", "postgresql"),
-    ("postgis", "database", "postgresql"),
-    ("timescaledb", "database", "postgresql"),
-    ("mongo", "database", "mongodb"),
-    ("mongodb", "database", "mongodb"),
-    ("oracle", "database", "oracle"),
-    ("mssql", "database", "mssql"),
-    ("sqlserver", "database", "mssql"),
-    ("clickhouse", "database", "clickhouse"),
-    ("cassandra", "database", "cassandra"),
-    ("scylla", "database", "cassandra"),
-    ("elasticsearch", "database", "elasticsearch"),
-    ("opensearch", "database", "opensearch"),
-    ("influxdb", "database", "influxdb"),
-    ("couchdb", "database", "couchdb"),
-    ("couchbase", "database", "couchbase"),
-    ("neo4j", "database", "neo4j"),
-    ("tidb", "database", "tidb"),
-    ("oceanbase", "database", "oceanbase"),
-    ("etcd", "database", "etcd"),
-    ("dynamodb", "database", "dynamodb"),
-    ("rds", "database", ""),
-    ("aurora", "database", ""),
-    ("redis", "redis", "redis"),
-    ("valkey", "redis", "valkey"),
-    ("keydb", "redis", "keydb"),
-    ("memcached", "cache", "memcached"),
-    ("memcache", "cache", "memcached"),
-    ("kafka", "queue", "kafka"),
-    ("redpanda", "queue", "kafka"),
-    ("rabbitmq", "queue", "rabbitmq"),
-    ("rocketmq", "queue", "rocketmq"),
-    ("activemq", "queue", "activemq"),
-    ("artemis", "queue", "activemq"),
-    ("nats", "queue", "nats"),
-    ("pulsar", "queue", "pulsar"),
-    ("sqs", "queue", "sqs"),
-];
-
-/// Words for proxies and gateways: they count in the image name only.
-const FRONTS: [(&str, &str); 10] = [
-    ("nginx", "web_server"),
-    ("httpd", "web_server"),
-    ("caddy", "web_server"),
-    ("openresty", "web_server"),
-    ("haproxy", "load_balancer"),
-    ("traefik", "load_balancer"),
-    ("envoy", "load_balancer"),
-    ("kong", "gateway"),
-    ("apisix", "gateway"),
-    ("minio", "storage"),
-];
-
-/// Words that mark a helper of an engine, not the engine itself.
-const HELPERS: [&str; 14] = [
-    "exporter",
-    "operator",
-    "ui",
-    "client",
-    "proxy",
-    "backup",
-    "migrate",
-    "migration",
-    "init",
-    "adapter",
-    "connect",
-    "admin",
-    "consumer",
-    "producer",
-];
-
 /// The type of what runs an image, under a name: `service` if nothing is known.
 pub(super) fn workload(image: &str, name: &str) -> Guess {
     let bare = image.split('@').next().unwrap_or(image);
-    let last = bare.rsplit('/').next().unwrap_or(bare);
+    let (folders, last) = bare.rsplit_once('/').unwrap_or(("", bare));
     let (repository, tag) = last.split_once(':').unwrap_or((last, ""));
-    let unset = repository.starts_with('$');
-    from_words(if unset { "" } else { repository }, true)
-        .or_else(|| from_words(tag, false))
-        .or_else(|| from_name(name))
-        .unwrap_or(Guess { kind: "service", engine: None })
+    // A variable that is not set says nothing.
+    let repository = words(if repository.starts_with('$') { "" } else { repository });
+    let guess = if is_helper(&repository) {
+        // An operator, an exporter or a web page of an engine bears its name, as the workload may.
+        from_name(name).filter(|guess| ["frontend", "gateway"].contains(&guess.kind))
+    } else {
+        from_words(&repository, true)
+            .or_else(|| from_folder(folders, &repository))
+            .or_else(|| from_words(&words(tag), false))
+            .or_else(|| from_name(name))
+    };
+    guess.unwrap_or(Guess { kind: "service", engine: None })
 }
 
 /// The type that a bare name suggests, as traces give it: only whole words count.
@@ -102,11 +33,10 @@ pub(super) fn from_name(name: &str) -> Option<Guess> {
     if ["frontend", "front-end", "web-frontend", "webui", "web-ui"].contains(&name.to_lowercase().as_str()) {
         return Some(Guess { kind: "frontend", engine: None });
     }
-    from_words(name, false).or_else(|| {
-        let words = words(name);
-        let helper = words.iter().any(|word| HELPERS.contains(&word.as_str()));
-        let last = words.last().map(String::as_str);
-        match last {
+    let words = words(name);
+    from_words(&words, false).or_else(|| {
+        let helper = is_helper(&words);
+        match words.last().map(String::as_str) {
             Some("db" | "database") if !helper => Some(Guess { kind: "database", engine: None }),
             Some("cache") if !helper => Some(Guess { kind: "cache", engine: None }),
             Some("gateway") => Some(Guess { kind: "gateway", engine: None }),
@@ -115,17 +45,30 @@ pub(super) fn from_name(name: &str) -> Option<Guess> {
     })
 }
 
-fn from_words(text: &str, fronts: bool) -> Option<Guess> {
-    let words = words(text);
-    if words.iter().any(|word| HELPERS.contains(&word.as_str())) {
+/// By the nearest folder that is called like an engine, and nothing else: for a repository that says nothing itself.
+fn from_folder(folders: &str, repository: &[String]) -> Option<Guess> {
+    if repository.is_empty() || !repository.iter().all(|word| PLAIN.contains(&word.as_str())) {
         return None;
     }
-    let engine = ENGINES.iter().find(|(word, _, _)| words.iter().any(|one| one == word));
-    if let Some(&(_, kind, engine)) = engine {
-        return Some(Guess { kind, engine: if engine.is_empty() { None } else { Some(engine) } });
+    folders.rsplit('/').map(words).filter(|folder| folder.len() == 1).find_map(|folder| from_words(&folder, false))
+}
+
+fn from_words(words: &[String], fronts: bool) -> Option<Guess> {
+    if is_helper(words) {
+        return None;
     }
-    let front = FRONTS.iter().find(|(word, _)| fronts && words.iter().any(|one| one == word));
-    front.map(|&(_, kind)| Guess { kind, engine: None })
+    let has = |word: &&str| words.iter().any(|one| one == word);
+    // It watches over the engine that it names.
+    if has(&"sentinel") && (has(&"redis") || has(&"valkey")) {
+        return Some(Guess { kind: "sentinel", engine: None });
+    }
+    let mut rows = ENGINES.iter().chain(if fronts { FRONTS } else { &[] });
+    let found = rows.find(|(known, _, _)| known.iter().any(has));
+    found.map(|&(_, kind, engine)| Guess { kind, engine })
+}
+
+fn is_helper(words: &[String]) -> bool {
+    words.iter().any(|word| HELPERS.contains(&word.as_str()) || TOOLS.contains(&word.as_str()))
 }
 
 /// The words of an image or a name, in lower case.

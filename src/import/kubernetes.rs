@@ -11,7 +11,7 @@ use estate::{State, Tag};
 use serde_json::Value;
 
 use super::builder::Builder;
-use super::hosts::{Host, hosts};
+use super::hosts::{Host, Sign, hosts};
 use super::kubernetes_objects::{Class, Key, Object, collect, ids};
 use super::kubernetes_settings::{Maps, Told};
 use super::selectors::{main_container, quantity, selects};
@@ -218,7 +218,7 @@ impl<'o> Cluster<'o> {
     fn settings(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str) {
         let none = Maps::new();
         let told = Told::of(object.pod(), self.maps.get(object.namespace.as_str()).unwrap_or(&none));
-        let waits = told.awaited.iter().map(|host| Host { name: host.clone(), port: None, bare: false });
+        let waits = told.awaited.iter().map(|host| Host { name: host.clone(), port: None, sign: Sign::Port });
         let mut asked: BTreeSet<(&str, Option<bool>, Host)> = waits.map(|host| ("", None, host)).collect();
         for setting in &told.settings {
             let named = hosts(&setting.name, &setting.value);
@@ -226,8 +226,11 @@ impl<'o> Cluster<'o> {
         }
         let own = Telemetry::of(&image(object), &object.name);
         for (name, sends, host) in asked {
-            let found = if host.bare { self.whole_host(&host.name) } else { self.host(&host.name, &object.namespace) };
-            let Some(service) = found else { continue };
+            let found = if host.sign == Sign::Dots { self.whole_host(&host.name) } else { self.host(&host.name, &object.namespace) };
+            let Some(service) = found else {
+                builder.need_outside(id, own, (name, sends), &host, object.source);
+                continue;
+            };
             let target = self.id(service);
             // A Service in front of the pods themselves is no other's. Those of a job answer nobody, whatever their labels.
             let before = service.namespace == object.namespace && selects(service.selector(), object.pod_labels());

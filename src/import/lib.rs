@@ -4,7 +4,7 @@
 //! [`compare`] shows what a new import changes. No I/O here: text in, values out.
 //!
 //! One file for each kind of input; `builder` collects what they find and checks it against the model, `tree` reads
-//! JSON and YAML, `guess` knows images, `hosts` addresses, `telemetry` who is only watched or told.
+//! JSON and YAML, `guess` tells types by the words of `images`, `hosts` addresses, `telemetry` who is only watched or told.
 
 mod asm;
 mod backstage;
@@ -14,6 +14,7 @@ mod compose;
 mod compose_extends;
 mod guess;
 mod hosts;
+mod images;
 mod kubernetes;
 mod kubernetes_objects;
 mod kubernetes_settings;
@@ -31,12 +32,12 @@ mod traces;
 mod tree;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use builder::Builder;
 use diag::{Text, text};
-use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, LabelRules, Model, Written};
+use estate::{AttributeValue, Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, LabelRules, Model, Snapshot, Written};
 
 pub use compare::{Report, compare};
 pub use records::Records;
@@ -159,7 +160,12 @@ impl std::error::Error for ImportError {}
 /// Reads all files together: what one file names, another may declare. A file that cannot be read is among the skipped,
 /// unless none can be read.
 pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, ImportError> {
-    read_beside(kind, sources, model, Beside { known: BTreeMap::new(), labels: &LabelRules::default(), namespace: None })
+    read_beside(
+        kind,
+        sources,
+        model,
+        Beside { known: BTreeMap::new(), hosts: BTreeMap::new(), labels: &LabelRules::default(), namespace: None },
+    )
 }
 
 /// What an import has besides its files.
@@ -167,10 +173,33 @@ pub fn read(kind: Kind, sources: &[Source], model: &Model) -> Result<Imported, I
 pub struct Beside<'a> {
     /// Components of the project, at which relations may end: types by id.
     pub known: BTreeMap<String, String>,
+    /// At which hosts they answer: ids by host.
+    pub hosts: BTreeMap<String, String>,
     /// What labels mean.
     pub labels: &'a LabelRules,
     /// The namespace of Kubernetes objects that name none.
     pub namespace: Option<&'a str>,
+}
+
+/// The hosts at which components answer: their names and aliases with a dot, and what is in the attribute `address`. One that several
+/// share is none's.
+pub fn hosts_of(estate: &Snapshot) -> BTreeMap<String, String> {
+    let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for component in estate.ids().map(|id| estate.component(id)) {
+        let address = match component.attributes.get("address") {
+            Some(AttributeValue::Text(text)) => text.as_str(),
+            Some(AttributeValue::Bool(_) | AttributeValue::Number(_)) | None => "",
+        };
+        let names = component.aliases.iter().map(String::as_str).chain([component.name.as_str()]);
+        for host in names.chain(address.split(',').map(str::trim)).filter(|host| host.contains('.')) {
+            owners.entry(host).or_default().insert(&component.id);
+        }
+    }
+    let only = |(host, owners): (&str, BTreeSet<&str>)| {
+        let id = owners.first().filter(|_| owners.len() == 1)?;
+        Some((host.to_owned(), (*id).to_owned()))
+    };
+    owners.into_iter().filter_map(only).collect()
 }
 
 /// The same inside a project.

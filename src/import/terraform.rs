@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::builder::Builder;
+use super::hosts::hosts;
 use super::{DeclaredComponent, Source, Written, tree};
 
 /// Resource types by what their names contain; the first that fits counts. An empty type: nothing that can break by itself.
@@ -96,6 +97,54 @@ const EXACT: [(&str, &str); 20] = [
     ("aws_route53_record", "domain_name"),
     ("aws_cloudfront_distribution", "cdn_node"),
 ];
+
+/// Attributes that say where a managed service answers: a host, a URL, a list of either, or items with such attributes.
+const ENDPOINTS: [&str; 27] = [
+    "address",
+    "bootstrap_brokers",
+    "bootstrap_brokers_sasl_iam",
+    "bootstrap_brokers_sasl_scram",
+    "bootstrap_brokers_tls",
+    "cache_nodes",
+    "cluster_address",
+    "cluster_endpoint",
+    "configuration_endpoint",
+    "configuration_endpoint_address",
+    "connection_domain",
+    "connection_string",
+    "discovery_endpoint",
+    "dns_name",
+    "domain_name",
+    "endpoint",
+    "endpoints",
+    "fqdn",
+    "fully_qualified_domain_name",
+    "host",
+    "hostname",
+    "instances",
+    "primary_endpoint",
+    "primary_endpoint_address",
+    "private_dns_name",
+    "reader_endpoint",
+    "reader_endpoint_address",
+];
+
+/// The hosts at which a resource answers. A text may hold more than that, even secrets: nothing else of it is taken.
+fn endpoints(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            found.extend(
+                hosts("ENDPOINT", text)
+                    .into_iter()
+                    .map(|host| host.name.trim_end_matches('.').to_owned())
+                    .filter(|name| name.contains('.')),
+            );
+        }
+        Value::Array(items) => items.iter().for_each(|item| endpoints(item, found)),
+        Value::Object(fields) => ENDPOINTS.iter().filter_map(|key| fields.get(*key)).for_each(|field| endpoints(field, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
 
 fn kind_of(resource: &str) -> Option<&'static str> {
     if let Some(&(_, kind)) = EXACT.iter().find(|(name, _)| *name == resource) {
@@ -263,8 +312,21 @@ fn steps(address: &str) -> Vec<&str> {
 fn component(builder: &mut Builder<'_>, instance: &Instance<'_>) {
     let said = |path: &[&str]| tree::text(&instance.value, path);
     let first = |keys: &[&str]| keys.iter().find_map(|key| said(&["attributes", *key]));
+    let ip = first(&["private_ip", "private_ip_address", "access_ip_v4", "default_ip_address", "ip_address", "first_ip_address"]);
+    let numbers = |text: &String| text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let tag = |names: &[&str]| {
+        ["tags", "tags_all", "labels"].into_iter().find_map(|part| names.iter().find_map(|name| said(&["attributes", part, *name])))
+    };
+    let name = tag(&["Name"]).or_else(|| first(&["name", "identifier", "bucket", "fqdn", "cluster_id", "function_name"]));
+    let mut hosts = BTreeSet::new();
+    if let Some(attributes) = instance.value.get("attributes") {
+        endpoints(attributes, &mut hosts);
+    }
+    hosts.retain(|host| name.as_ref() != Some(host));
+    let hosts: Vec<String> = hosts.into_iter().collect();
     let found = [
-        ("ip", first(&["private_ip", "private_ip_address", "access_ip_v4", "default_ip_address", "ip_address"])),
+        ("ip", ip.or_else(|| first(&["host"]).filter(numbers))),
+        ("address", Some(hosts.join(", ")).filter(|hosts| !hosts.is_empty())),
         ("engine", first(&["engine", "database_version"])),
         ("version", first(&["engine_version", "version"])),
         ("region", first(&["region", "availability_zone", "location", "zone"])),
@@ -273,10 +335,6 @@ fn component(builder: &mut Builder<'_>, instance: &Instance<'_>) {
         ("description", first(&["description"])),
     ];
     let attributes = found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Written::Text(text?)))).collect();
-    let tag = |names: &[&str]| {
-        ["tags", "tags_all", "labels"].into_iter().find_map(|part| names.iter().find_map(|name| said(&["attributes", part, *name])))
-    };
-    let name = tag(&["Name"]).or_else(|| first(&["name", "identifier", "bucket", "fqdn", "cluster_id", "function_name"]));
     let component = DeclaredComponent {
         id: instance.address.clone(),
         kind: instance.kind.to_owned(),

@@ -80,8 +80,8 @@ fn has_alerts(value: &Value) -> bool {
     }
 }
 
-/// An error of the sender instead of alerts.
-fn refused(file: &str, place: Place, document: &Value) -> Option<Aside> {
+/// What a sender says instead of alerts, or of other signals, if that is an error.
+pub(super) fn failure(document: &Value) -> Option<String> {
     let said = |key: &str| document.get(key).and_then(json::scalar);
     // A `message` alone may be that of an alert.
     let message = said("error").or_else(|| said("message").filter(|_| said("code").is_some()));
@@ -90,7 +90,12 @@ fn refused(file: &str, place: Place, document: &Value) -> Option<Aside> {
         return None;
     }
     let kind = said("errorType").map_or_else(String::new, |kind| format!("{kind}: "));
-    let found = format!("{kind}{}", message.unwrap_or_default());
+    Some(format!("{kind}{}", message.unwrap_or_default()))
+}
+
+/// An error of the sender instead of alerts.
+fn refused(file: &str, place: Place, document: &Value) -> Option<Aside> {
+    let found = failure(document)?;
     let what = text!("`{}` contains an error instead of alerts: {}", file, found);
     let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help("fix the query and record it again"));
     Some(Aside { place, reason: text!("an error instead of alerts"), found, alone })

@@ -132,8 +132,7 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut 
         return Err(refusal(None, Code::SIGNAL_ENTRY, text!("no `type`, so not a CloudEvent"), String::new()));
     };
     let Some(kind) = context.placer.event_kind(name).or_else(|| kind_of(name)) else {
-        let reason = text!("unknown type `{}` (map it in `events` of topology/sources.yaml)", name);
-        return Err(refusal(None, Code::SIGNAL_ENTRY, reason, String::new()));
+        return Err(refusal(None, Code::SIGNAL_ENTRY, unknown_type(name), String::new()));
     };
     let written = entry.get("time").and_then(json::scalar).unwrap_or_default();
     let sent = context.received.filter(|_| written.is_empty());
@@ -154,15 +153,33 @@ fn take(file: &str, index: usize, entry: &Value, seen: &mut Seen, context: &mut 
     keep(event, Origin { file: file.to_owned(), index }, context)
 }
 
-/// Where a `CloudEvent` is placed; `None` if it is none that is read.
-pub(super) fn placed(entry: &Value, placer: &Resolver<'_>) -> Option<PlacedSignal> {
-    let name = entry.get("type").and_then(Value::as_str)?;
-    let kind = placer.event_kind(name).or_else(|| kind_of(name))?;
-    // No place depends on the time.
-    let event = Event::of(entry, kind, name, Time::MIN).ok()?;
+fn unknown_type(name: &str) -> Text {
+    text!("unknown type `{}` (map it in `events` of topology/sources.yaml)", name)
+}
+
+/// Where a `CloudEvent` is placed; `None` if this is none. No place depends on the time, but one with a wrong time is not read.
+///
+/// # Errors
+/// Why it is not read.
+pub(super) fn placed(entry: &Value, placer: &Resolver<'_>) -> Result<Option<PlacedSignal>, Text> {
+    let Some(name) = entry.get("type").and_then(Value::as_str) else { return Ok(None) };
+    let Some(kind) = placer.event_kind(name).or_else(|| kind_of(name)) else {
+        // Other things have a type, too.
+        let is_event = ["specversion", "source", "subject", "data"].iter().any(|field| entry.get(*field).is_some());
+        return if is_event { Err(unknown_type(name)) } else { Ok(None) };
+    };
+    let written = entry.get("time").and_then(json::scalar).unwrap_or_default();
+    if !written.is_empty() && Time::parse(&written).is_none() {
+        return Err(text!("{}{}", text!("invalid `time`"), format!(", {written}")));
+    }
+    let event = Event::of(entry, kind, name, Time::MIN)?;
+    if kind == EventKind::Probe {
+        succeeded(&event.data)
+            .map_err(|(reason, found)| text!("{}{}", reason, if found.is_empty() { found } else { format!(", {found}") }))?;
+    }
     let placement = place(&event, placer);
     let instance = event.instance(placement.component, placer);
-    Some(PlacedSignal { name: name.to_owned(), labels: event.data, placement, instance })
+    Ok(Some(PlacedSignal { name: name.to_owned(), labels: event.data, placement, instance }))
 }
 
 impl<'e> Event<'e> {
@@ -213,13 +230,8 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
             context.facts.changes.push(Change { origin, component, instance, time, text, attributes: data });
         }
         EventKind::Probe => {
-            let refusal = |reason: Text, found: String| Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found };
-            let Some((key, word)) = result(&data) else {
-                return Err(refusal(text!("a probe without a result (`data.success`)"), String::new()));
-            };
-            let Some(success) = success(word) else {
-                return Err(refusal(text!("a probe with an unknown result"), format!("`data.{key}` is `{word}`")));
-            };
+            let success =
+                succeeded(&data).map_err(|(reason, found)| Refusal { kind: Some(kind), code: Code::SIGNAL_ENTRY, reason, found })?;
             let from = data.get("from").and_then(|from| context.placer.named(from));
             context.facts.probes.push(Probe { origin, from, component, time, success, text: text.unwrap_or_default() });
         }
@@ -257,6 +269,12 @@ fn place(event: &Event<'_>, placer: &Resolver<'_>) -> Placement {
     let subject = event.subject.as_deref().filter(|subject| !subject.is_empty());
     let of_subject = subject.and_then(|s| named("subject", s).or_else(|| named("subject", s.rsplit('/').next()?)));
     of_subject.unwrap_or_else(labelled)
+}
+
+/// Whether a probe succeeded; if that is not said, why, and what it says instead.
+fn succeeded(data: &BTreeMap<String, String>) -> Result<bool, (Text, String)> {
+    let (key, word) = result(data).ok_or_else(|| (text!("a probe without a result (`data.success`)"), String::new()))?;
+    success(word).ok_or_else(|| (text!("a probe with an unknown result"), format!("`data.{key}` is `{word}`")))
 }
 
 /// The field that tells whether a probe succeeded.

@@ -103,6 +103,11 @@ impl Cluster {
         self.said.push(said);
     }
 
+    /// What could not be read, with the entry that it is in.
+    pub fn unread(&self) -> &[(usize, Text)] {
+        &self.unread
+    }
+
     /// Where all of it is placed.
     pub fn placed(self, placer: &Resolver<'_>) -> impl Iterator<Item = PlacedSignal> {
         self.said.into_iter().map(move |said| {

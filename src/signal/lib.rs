@@ -64,7 +64,7 @@ pub use mapping::Counter;
 pub use mapping_rules::{EventKind, MappingRules, Scorer};
 pub use measured::Measured;
 pub use messenger::Messenger;
-pub use placed::{PlacedSignal, placed};
+pub use placed::{PlacedFile, PlacedSignal, RefusedEntry, placed};
 pub use placement::{PlacedBy, Placement, Unplaced, UnplacedGroup};
 pub use points::Points;
 pub use prometheus::{LabelledSeries, read_series};

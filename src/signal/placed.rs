@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use diag::Diagnostic;
+use diag::{Diagnostic, Text, text};
 
-use super::alertmanager::query;
-use super::answers::answers;
+use super::alertmanager::{failure, query};
+use super::answers::{Aside, answers};
 use super::events;
 use super::json;
 use super::kubernetes_events::{Cluster, is_object};
@@ -37,44 +37,122 @@ impl PlacedSignal {
     }
 }
 
-/// All signals in the order of the file; what a cluster says comes last.
+/// What a file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlacedFile {
+    /// In the order of the file; what a cluster says comes last.
+    pub signals: Vec<PlacedSignal>,
+    /// In the order of the file.
+    pub refused: Vec<RefusedEntry>,
+}
+
+/// An entry of a file that is no signal, or one that a diagnosis does not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedEntry {
+    /// Where it begins, from 1.
+    pub line: usize,
+    pub reason: Text,
+}
+
+/// All that a file holds.
 ///
 /// # Errors
 /// The file is not JSON.
-pub fn placed(file: &str, bytes: &[u8], placer: &Resolver<'_>) -> Result<Vec<PlacedSignal>, Box<Diagnostic>> {
-    let (mut found, mut cluster) = (Vec::new(), Cluster::default());
+pub fn placed(file: &str, bytes: &[u8], placer: &Resolver<'_>) -> Result<PlacedFile, Box<Diagnostic>> {
     let answers = answers::<Value>(file, bytes)?;
     let used = answers.iter().filter(|answer| answer.read.is_ok()).count();
+    let mut gathered = Gathered { placer, line: 1, cluster: Cluster::default(), found: PlacedFile::default() };
     for answer in answers {
+        gathered.line = answer.place.line;
         match answer.read {
-            Ok(document) => collect(&document, placer, &mut found, &mut cluster),
+            Ok(document) => gathered.take(&document),
             // One that cannot be read costs only itself.
             Err(broken) if used == 0 => return Err(broken.alone(file)),
-            Err(_) => {}
-        }
-    }
-    found.extend(cluster.placed(placer));
-    Ok(found)
-}
-
-fn collect(value: &Value, placer: &Resolver<'_>, found: &mut Vec<PlacedSignal>, cluster: &mut Cluster) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| collect(item, placer, found, cluster)),
-        Value::Object(_) if is_object(value) => cluster.read(found.len(), value, None),
-        Value::Object(fields) => {
-            if let Some((object, sent)) = events::wrapped(value, placer) {
-                cluster.read(found.len(), &object, sent);
-            } else if let Some(labels) = KEYS.iter().find_map(|key| fields.get(*key).filter(|labels| labels.is_object())) {
-                let labels = json::scalars(Some(labels));
-                let name = ["alertname", "__name__"].into_iter().find_map(|label| labels.get(label)).cloned().unwrap_or_default();
-                let query = fields.get("generatorURL").and_then(Value::as_str).and_then(query);
-                found.push(PlacedSignal::of_labels(name, labels, query.as_deref(), placer));
-            } else if let Some(event) = events::placed(value, placer) {
-                found.push(event);
-            } else {
-                fields.values().for_each(|field| collect(field, placer, found, cluster));
+            Err(broken) => {
+                let Aside { reason, found, .. } = broken.aside(file, answer.place);
+                gathered.refuse(text!("{}{}", reason, if found.is_empty() { found } else { format!(", {found}") }));
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    Ok(gathered.finish())
+}
+
+/// What was found so far.
+struct Gathered<'p> {
+    placer: &'p Resolver<'p>,
+    /// In which line the document begins that is read.
+    line: usize,
+    cluster: Cluster,
+    found: PlacedFile,
+}
+
+impl Gathered<'_> {
+    fn take(&mut self, document: &Value) {
+        let count = |found: &PlacedFile| (found.signals.len(), found.refused.len());
+        let before = count(&self.found);
+        let known = self.collect(document);
+        if count(&self.found) != before {
+            return;
+        }
+        if let Some(said) = failure(document) {
+            self.refuse(text!("an error instead of signals: {}", said));
+        } else if !known {
+            self.refuse(text!("no alert, series, log stream or event"));
+        }
+    }
+
+    /// Whether the value is something that may hold signals.
+    fn collect(&mut self, value: &Value) -> bool {
+        match value {
+            Value::Array(items) => items.iter().fold(items.is_empty(), |known, item| self.collect(item) || known),
+            Value::Object(_) if is_object(value) => {
+                self.cluster.read(self.line, value, None);
+                true
+            }
+            Value::Object(fields) => {
+                if let Some((object, sent)) = events::wrapped(value, self.placer) {
+                    self.cluster.read(self.line, &object, sent);
+                    return true;
+                }
+                if let Some(labels) = KEYS.iter().find_map(|key| fields.get(*key).filter(|labels| labels.is_object())) {
+                    let labels = json::scalars(Some(labels));
+                    let name = ["alertname", "__name__"].into_iter().find_map(|label| labels.get(label)).cloned().unwrap_or_default();
+                    let query = fields.get("generatorURL").and_then(Value::as_str).and_then(query);
+                    self.found.signals.push(PlacedSignal::of_labels(name, labels, query.as_deref(), self.placer));
+                    return true;
+                }
+                let reason = match events::placed(value, self.placer) {
+                    Ok(Some(event)) => {
+                        self.found.signals.push(event);
+                        return true;
+                    }
+                    Ok(None) => None,
+                    Err(reason) => Some(reason),
+                };
+                // Some events carry signals of other formats.
+                let before = self.found.signals.len();
+                let known = fields.values().fold(false, |known, field| self.collect(field) || known);
+                match reason.filter(|_| self.found.signals.len() == before) {
+                    Some(reason) => {
+                        self.refuse(reason);
+                        true
+                    }
+                    None => known,
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+    }
+
+    fn refuse(&mut self, reason: Text) {
+        self.found.refused.push(RefusedEntry { line: self.line, reason });
+    }
+
+    fn finish(self) -> PlacedFile {
+        let Gathered { placer, cluster, mut found, .. } = self;
+        found.refused.extend(cluster.unread().iter().map(|(line, reason)| RefusedEntry { line: *line, reason: reason.clone() }));
+        found.refused.sort_by_key(|entry| entry.line);
+        found.signals.extend(cluster.placed(placer));
+        found
     }
 }

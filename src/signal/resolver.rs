@@ -65,8 +65,13 @@ impl<'a> Resolver<'a> {
             }
             namespaces.extend(namespace(component));
             for &attribute in &wanted {
-                if let Some(value) = component.attributes.get(attribute) {
-                    attributes.entry(attribute).or_default().entry(as_text(value)).or_default().push(id);
+                let Some(value) = component.attributes.get(attribute).map(as_text) else { continue };
+                let known = attributes.entry(attribute).or_default();
+                // A managed service may answer at several.
+                if ADDRESSES.contains(&attribute) && value.contains(',') {
+                    value.split(',').for_each(|one| known.entry(one.trim().to_owned()).or_default().push(id));
+                } else {
+                    known.entry(value).or_default().push(id);
                 }
             }
         }

@@ -9,7 +9,7 @@
 //! bytes and 8 for the checksum, which also covers the number of the block: one that was written to the wrong place is found.
 
 use std::fmt;
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read};
 use std::ops::Bound;
 
 use redb::backends::FileBackend;
@@ -53,6 +53,23 @@ pub(super) fn damaged_block(error: &Error) -> Option<u64> {
 
 fn damaged(block: u64) -> Error {
     Error::new(ErrorKind::InvalidData, Damaged(block))
+}
+
+/// How many blocks are looked at to tell a store without its head from other files: a few megabytes.
+const LOOKED_AT: u64 = 1024;
+
+/// Whether blocks of a store follow, in a file that was read up to the end of the page for the head. Nothing else has their checksums.
+pub(super) fn follow(mut file: impl Read) -> Result<bool, Error> {
+    let mut raw = Vec::with_capacity(BLOCK_ROOM);
+    for number in 1..=LOOKED_AT {
+        raw.clear();
+        file.by_ref().take(ROOM_BYTES).read_to_end(&mut raw)?;
+        let Some((block, sum)) = raw.split_last_chunk::<SUM>().filter(|(block, _)| block.len() == BLOCK) else { return Ok(false) };
+        if *sum == xxh64(block, number).to_le_bytes() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The file as the database sees it: without checksums.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 
 use super::StoreError;
-use super::history::{Audit, change_key};
+use super::history::{Audit, change_key, made};
 use super::open::{caught, open_damaged, open_to_read};
 use super::tables::{AUDIT, CHANGES, Cut, Definition, Row};
 
@@ -101,6 +101,8 @@ pub(super) struct Journal {
     pub audits: Vec<Audit>,
     pub changes: Vec<Row>,
     pub newest: u64,
+    /// Whether that is certain: of a table that cannot be opened, the end may be missing.
+    pub is_counted: bool,
     /// Revisions of which a part is missing.
     pub lost: Vec<u64>,
 }
@@ -108,7 +110,7 @@ pub(super) struct Journal {
 impl Journal {
     /// In place of one that cannot be read: whatever the declarations say was changed once.
     pub(super) fn unknown() -> Self {
-        Journal { audits: Vec::new(), changes: Vec::new(), newest: 1, lost: vec![1] }
+        Journal { audits: Vec::new(), changes: Vec::new(), newest: 1, is_counted: false, lost: vec![1] }
     }
 
     /// Whether it had revisions, and nothing of them can be read.
@@ -128,10 +130,11 @@ impl Journal {
         let changes = reader.rows(CHANGES, keep, keys);
         let seen = [audits.last().map(|audit| audit.revision), changes.last().and_then(|(key, _)| revision_of(key))];
         let newest = seen.into_iter().flatten().fold(last, u64::max);
+        let is_counted = counted.is_ok();
         if newest == 0 {
             counted?;
         }
-        let mut journal = Journal { audits, changes, newest, lost: Vec::new() };
+        let mut journal = Journal { audits, changes, newest, is_counted, lost: Vec::new() };
         journal.lost = (1..=newest).filter(|revision| !journal.is_whole(*revision)).collect();
         Ok(journal)
     }
@@ -148,14 +151,15 @@ impl Journal {
         end.saturating_sub(start)
     }
 
+    /// All of which a part is missing, here or in a store that this one was salvaged from.
+    pub(super) fn not_whole(&self) -> Vec<u64> {
+        let whole = |revision: &u64| !self.lost.contains(revision) && self.audit(*revision).is_some_and(Audit::is_whole);
+        (1..=self.newest).filter(|revision| !whole(revision)).collect()
+    }
+
     fn is_whole(&self, revision: u64) -> bool {
         self.audit(revision).is_some_and(|audit| made(audit) == self.found(revision))
     }
-}
-
-/// How many changes a revision made.
-pub(super) fn made(audit: &Audit) -> usize {
-    audit.added + audit.changed + audit.removed
 }
 
 /// The revision in the key of a change.

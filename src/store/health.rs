@@ -52,7 +52,7 @@ pub fn check(path: &Path) -> Result<Health, StoreError> {
     let journal = Journal::read(&mut reader, Keep::Keys).ok();
     let can_be_saved =
         journal.as_ref().is_some_and(|journal| !journal.is_lost()) || !reader.rows(LAYERS, Keep::Keys, std::iter::empty()).is_empty();
-    let (newest, lost) = journal.map_or((0, Vec::new()), |journal| (journal.newest, journal.lost));
+    let (newest, lost) = journal.map_or((0, Vec::new()), |journal| (journal.newest, journal.not_whole()));
     let mut found = Vec::new();
     for (table, name) in parts() {
         found.push(part(name.to_string(), entries(&mut reader, table)));

@@ -25,6 +25,18 @@ pub struct Audit {
     pub added: usize,
     pub changed: usize,
     pub removed: usize,
+    /// Whether some of its changes were lost before the store was salvaged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes_lost: bool,
+    /// Whether some of what was declared at it was lost then, so that later revisions do not tell what there was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estate_lost: bool,
+}
+
+impl Audit {
+    pub fn is_whole(&self) -> bool {
+        !self.changes_lost && !self.estate_lost
+    }
 }
 
 /// An item before and after; `None` where it did not exist, or no longer exists.
@@ -156,6 +168,10 @@ impl View<'_> {
     }
 
     fn read_changes(&self, revision: u64, mut take: impl FnMut(Entry) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let audit = self.audit(revision)?;
+        if audit.as_ref().is_some_and(|audit| audit.changes_lost) {
+            return Err(lost(revision));
+        }
         let table = self.0.open_table(CHANGES)?;
         let begin = revision.to_be_bytes();
         let mut found = 0;
@@ -167,7 +183,7 @@ impl View<'_> {
             found += 1;
             take(Entry::read(row.value())?)?;
         }
-        let expected = self.audit(revision)?.map_or(0, |audit| audit.added + audit.changed + audit.removed);
+        let expected = audit.as_ref().map_or(0, made);
         if found != expected {
             return Err(StoreError::Broken(text!("{} changes are recorded, {} were made", found, expected)));
         }
@@ -180,6 +196,7 @@ impl View<'_> {
         for asked in [a, b] {
             exists(asked, newest)?;
         }
+        self.known(a.min(b), a.max(b))?;
         let mut net: BTreeMap<Key, Change> = BTreeMap::new();
         for revision in a.min(b).saturating_add(1)..=a.max(b) {
             self.each_change(revision, |entry| {
@@ -199,22 +216,37 @@ impl View<'_> {
         })
     }
 
-    /// The estate at a revision, by default the newest: later changes are undone, the newest first.
+    /// Whether what was declared at each of these revisions is known, without the last one: only then do the changes lead from one
+    /// to the next.
+    fn known(&self, from: u64, end: u64) -> Result<(), StoreError> {
+        for revision in from.max(1)..end {
+            if self.audit(revision)?.is_some_and(|audit| audit.estate_lost) {
+                return Err(lost(revision));
+            }
+        }
+        Ok(())
+    }
+
+    /// The estate at a revision: later changes are undone, the newest first. Without a revision, what there is now.
     pub(super) fn records(&self, as_of: Option<u64>) -> Result<Records, StoreError> {
         let newest = self.revision()?;
         let revision = as_of.unwrap_or(newest);
         exists(revision, newest)?;
-        if revision == newest {
-            return self.newest(revision).map_err(|error| error.within(&text!("the estate as it is")));
+        if as_of.is_none() {
+            return self.newest(revision);
         }
         match self.undone(revision, newest) {
             // A revision in between is not whole. Those before may be, and lead there from the empty estate.
-            Err(error @ StoreError::Broken(_)) => self.replayed(revision).map_err(|_| error),
+            Err(error @ (StoreError::Broken(_) | StoreError::Refused(_))) => self.replayed(revision).map_err(|_| error),
             undone => undone,
         }
     }
 
     fn undone(&self, revision: u64, newest: u64) -> Result<Records, StoreError> {
+        self.known(revision, newest.saturating_add(1))?;
+        if revision == newest {
+            return self.newest(revision);
+        }
         let mut items = BTreeMap::new();
         let present = self.present(|item| drop(items.insert(item.key(), item)));
         present.map_err(|error| error.within(&text!("the estate as it is")))?;
@@ -228,6 +260,7 @@ impl View<'_> {
     }
 
     fn replayed(&self, revision: u64) -> Result<Records, StoreError> {
+        self.known(1, revision)?;
         let mut items = BTreeMap::new();
         for earlier in 1..=revision {
             self.each_change(earlier, |entry| {
@@ -241,7 +274,7 @@ impl View<'_> {
     /// The current estate, straight into its lists: nothing is undone, so no lookup by key is needed.
     fn newest(&self, revision: u64) -> Result<Records, StoreError> {
         let mut records = Records { revision, ..Records::default() };
-        self.present(|item| records.push(item))?;
+        self.present(|item| records.push(item)).map_err(|error| error.within(&text!("the estate as it is")))?;
         records.sort();
         Ok(records.without_loose_ends())
     }
@@ -250,6 +283,18 @@ impl View<'_> {
     fn present(&self, mut take: impl FnMut(Item)) -> Result<(), StoreError> {
         each_item(self.0, |layers| merge(layers).into_iter().for_each(&mut take))
     }
+}
+
+/// How many changes a revision made.
+pub(super) fn made(audit: &Audit) -> usize {
+    audit.added + audit.changed + audit.removed
+}
+
+fn lost(revision: u64) -> StoreError {
+    StoreError::Refused(text!(
+        "revision {} is not whole: a part of it was lost before the store was salvaged (`faultscope estate log` marks such revisions)",
+        revision
+    ))
 }
 
 fn set(items: &mut BTreeMap<Key, Item>, key: Key, item: Option<Item>) {

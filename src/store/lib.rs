@@ -100,6 +100,8 @@ impl Store {
                 added: applied.added,
                 changed: applied.changed,
                 removed: applied.removed,
+                changes_lost: false,
+                estate_lost: false,
             });
             if let Some(audit) = &audit {
                 estate.enter(audit)?;

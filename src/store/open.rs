@@ -10,7 +10,7 @@ use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, TableError, WriteTransaction};
 
 use super::StoreError;
-use super::blocks::{Blocks, COPIES, MAGIC as BLOCKS, damaged_block};
+use super::blocks::{self, Blocks, COPIES, MAGIC as BLOCKS, damaged_block};
 use super::guard::Guard;
 use super::tables::{ALL, LISTED, META, value_of, write_to};
 
@@ -138,7 +138,8 @@ pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(StoreError::Broken(text!("the database cannot read it"))))
 }
 
-/// Whether the blocks of the file have checksums: those of new files do, even if one of the copies of the head is damaged.
+/// Whether the blocks of the file have checksums: those of new files do, even if one of the copies of the head is damaged. Without
+/// either, it is a damaged store all the same.
 fn is_checked(file: &File, path: &Path) -> Result<bool, StoreError> {
     let mut start = Vec::new();
     file.take(4096).read_to_end(&mut start).map_err(|error| io_error(path, &error))?;
@@ -147,7 +148,13 @@ fn is_checked(file: &File, path: &Path) -> Result<bool, StoreError> {
         return Ok(true);
     }
     let begins = |at: &u64| usize::try_from(*at).ok().and_then(|at| start.get(at..)).is_some_and(|rest| rest.starts_with(BLOCKS));
-    Ok(COPIES.iter().any(begins))
+    if COPIES.iter().any(begins) {
+        return Ok(true);
+    }
+    if blocks::follow(file).map_err(|error| io_error(path, &error))? {
+        return Err(StoreError::Broken(text!("the head of the file is gone")));
+    }
+    Ok(false)
 }
 
 /// An empty file counts as present, and is made into a store.

@@ -76,7 +76,8 @@ fn copy(from: &Path, to: &Path) -> Result<Salvage, StoreError> {
     };
     layers.extend(restored);
     layers.sort_unstable();
-    write(to, journal, &layers)?;
+    let all_declared = journal.is_counted && saved.lost_declarations == Some(0);
+    write(to, journal, &layers, all_declared)?;
     Ok(saved)
 }
 
@@ -104,8 +105,14 @@ fn missing(layers: &[Row], journal: &Journal, present: BTreeMap<Key, (u64, Entry
     Ok(missing)
 }
 
-fn write(to: &Path, mut journal: Journal, layers: &[Row]) -> Result<(), StoreError> {
-    let audit = |revision| journal.audit(revision).cloned().unwrap_or_else(|| lost(&journal, revision));
+/// What was lost is marked in the journal: it must not be taken for history, however much comes after it.
+fn write(to: &Path, mut journal: Journal, layers: &[Row], all_declared: bool) -> Result<(), StoreError> {
+    let audit = |revision| {
+        let mut audit = journal.audit(revision).cloned().unwrap_or_else(|| lost(&journal, revision));
+        audit.changes_lost |= journal.lost.binary_search(&revision).is_ok();
+        audit.estate_lost |= revision == journal.newest && !all_declared;
+        audit
+    };
     let audits: Vec<Audit> = (1..=journal.newest).map(audit).collect();
     for (_, row) in &mut journal.changes {
         // What cannot be read stays as it is.
@@ -135,5 +142,8 @@ fn lost(journal: &Journal, revision: u64) -> Audit {
         added: 0,
         changed: journal.found(revision).saturating_add(1),
         removed: 0,
+        changes_lost: true,
+        // It may have been marked when this store was salvaged itself. Of the newest, the declarations tell.
+        estate_lost: revision < journal.newest,
     }
 }

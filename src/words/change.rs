@@ -173,7 +173,16 @@ impl Lang {
         }
     }
 
-    /// Rules that need another fault besides.
+    /// Rules that need another fault besides, where there are no others.
+    pub fn joint_rules(self, number: usize) -> String {
+        match self {
+            Lang::En if number == 1 => "1 rule reads affected components, but also needs another fault".to_owned(),
+            Lang::En => format!("{number} rules read affected components, but also need another fault"),
+            Lang::Zh => format!("{number} 条规则读取受影响的组件，但还需其他异常才会命中"),
+        }
+    }
+
+    /// The same beside others.
     pub fn more_rules(self, number: usize) -> String {
         match self {
             Lang::En if number == 1 => "1 more rule reads affected components, but also needs another fault".to_owned(),

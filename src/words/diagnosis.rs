@@ -25,7 +25,7 @@ pub fn tell(diagnosis: &mut Diagnosis, locale: &Locale, estate: &Snapshot) {
         found.text = writer.matched(&found.what);
     }
     for view in &mut diagnosis.before {
-        view.earlier.text = writer.path(&view.earlier.path);
+        view.earlier.text = writer.way(&view.earlier);
     }
     for miss in &mut diagnosis.near_misses {
         writer.tell_evidence(&mut miss.lacked);

@@ -65,7 +65,18 @@ impl Writer<'_> {
     /// Fills in the words of an answer.
     pub fn tell_answer(&self, answer: &mut Answer) {
         for earlier in answer.here.iter_mut().chain(&mut answer.near) {
-            earlier.text = self.path(&earlier.path);
+            earlier.text = self.way(earlier);
+        }
+    }
+
+    /// The path to an incident; where nothing in it tells what broke, that is said behind it.
+    pub(super) fn way(&self, earlier: &Earlier) -> String {
+        let path = self.path(&earlier.path);
+        match (earlier.path.last(), &earlier.fault) {
+            (Some(Step::Case { .. } | Step::Confirmed { .. }), Some(fault)) => {
+                format!("{path} · {}{}{fault}", self.say("fault", "故障"), self.lang().colon())
+            }
+            (_, _) => path,
         }
     }
 

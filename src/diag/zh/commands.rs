@@ -216,6 +216,7 @@ pub(super) const PART: &[(&str, &str)] = &[
         "存储正被另一个进程使用：请停止该进程，或改为查询它",
     ),
     ("cannot access the store: {}", "无法访问存储：{}"),
+    ("the head of the file is gone", "文件头已丢失"),
     ("the file is truncated", "文件不完整"),
     ("an earlier write failed: reopen the store", "之前的写入失败：请重新打开存储"),
     ("cannot read an entry: {}", "无法读取一条记录：{}"),
@@ -230,6 +231,14 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("`{}` has an empty id, kind or origin: all are required", "`{}` 的 id、类型或来源为空：三者都不可缺少"),
     ("`{}` cannot be a name in the graph: {}", "`{}` 不能作为图中的名称：{}"),
     ("the recorded change of `{}` is empty", "`{}` 的变更记录为空"),
+    (
+        "revision {} is not whole: a part of it was lost before the store was salvaged (`faultscope estate log` marks such revisions)",
+        "版本 {} 不完整：抢救存储之前，其中一部分已经丢失（`faultscope estate log` 会标出这样的版本）",
+    ),
+    (
+        "revision {} is not whole: a part of it was lost before the store was salvaged; apply the project and the imports again",
+        "版本 {} 不完整：抢救存储之前，其中一部分已经丢失；请重新应用项目和各次导入",
+    ),
     ("no revision `{}`: the newest is {}", "没有版本 `{}`：最新的是 {}"),
     ("its format is not recorded", "没有记录其格式"),
     ("cannot open `{}`: {}", "无法打开 `{}`：{}"),
