@@ -417,16 +417,17 @@ fn a_group_that_falls_with_what_is_removed() {
     assert!(found.affected.iter().all(|one| !one.covered), "{:?}", found.affected);
 }
 
-/// Four pods of a workload, three of them on one node; `said` is what the workload says about its budget.
+/// Four pods of a workload, three of them on one node, and one that does not serve; `said` is what the workload says about its budget.
 fn cluster(said: &str) -> Snapshot {
     let mut text = format!("components:\n  - {{id: cart, type: service, owner: a, attributes: {{{said}}}}}\n");
     for id in ["n1", "n2"] {
         text.push_str(&format!("  - {{id: {id}, type: node, owner: a}}\n"));
     }
-    for number in 1..=4 {
+    for number in 1..=5 {
         text.push_str(&format!("  - {{id: cart-{number}, type: pod, owner: a}}\n"));
     }
     text.push_str("relations:\n  - {from: cart, kind: runs_on, to: [cart-1, cart-2, cart-3, cart-4]}\n");
+    text.push_str("  - {from: cart, kind: runs_on, to: cart-5, effect: degraded}\n");
     text.push_str("  - {from: [cart-1, cart-2, cart-3], kind: runs_on, to: n1}\n  - {from: cart-4, kind: runs_on, to: n2}\n");
     text.push_str("groups:\n  - {id: cart-pods, members: [cart-1, cart-2, cart-3, cart-4], need: 2}\n");
     estate(&text)
@@ -465,14 +466,17 @@ fn a_drain_respects_disruption_budgets() {
         ("min_available: 2", node, Safety::Safe, Some(2)),
         ("min_available: 3", node, Safety::Safe, None),
         // Percentages are of what the workload asks for, rounded up.
-        ("min_available: 50%", node, Safety::Safe, Some(2)),
-        ("min_available: 51%", node, Safety::Safe, None),
-        ("max_unavailable: 30%", node, Safety::Safe, Some(2)),
-        ("max_unavailable: 25%", node, Safety::Safe, None),
+        ("min_available: 50%, replicas: 4", node, Safety::Safe, Some(2)),
+        ("min_available: 51%, replicas: 4", node, Safety::Safe, None),
+        ("max_unavailable: 30%, replicas: 4", node, Safety::Safe, Some(2)),
+        ("max_unavailable: 25%, replicas: 4", node, Safety::Safe, None),
         ("min_available: 50%, replicas: 6", node, Safety::Safe, None),
-        ("max_unavailable: 1", "[{do: drain, on: [n1, n2], together: true}]", Safety::Safe, None),
+        ("max_unavailable: 1, replicas: 4", "[{do: drain, on: [n1, n2], together: true}]", Safety::Safe, None),
         // What an earlier step removed is missing.
         ("min_available: 2", "[{do: remove, on: cart-4}, {do: drain, on: n1}]", Safety::Safe, Some(2)),
+        // Those of a DaemonSet stay.
+        ("node_bound: true", node, Safety::Safe, None),
+        ("node_bound: false", node, Safety::Unsafe, Some(1)),
         // Only a drain asks the budget.
         ("min_available: 3", "[{do: restart, on: n1}]", Safety::Unsafe, Some(1)),
         ("min_available: 3", "[{do: drain, on: cart-1}]", Safety::Safe, None),
@@ -486,9 +490,9 @@ fn a_budget_that_gives_up_nothing_blocks_a_drain() {
     let all = "cart-1 cart-2 cart-3";
     for (said, steps, expected) in [
         ("min_available: 4, poddisruptionbudget: cart-pdb", "[{do: drain, on: n1}]", format!("cart-pdb of cart: 4 of 4, {all}")),
-        ("min_available: 100%", "[{do: drain, on: n1}]", format!("cart of cart: 4 of 4, {all}")),
-        ("max_unavailable: 0", "[{do: drain, on: n2}]", "cart of cart: 4 of 4, cart-4".to_owned()),
-        ("max_unavailable: 0", "[{do: drain, on: cart-1}]", "cart of cart: 4 of 4, cart-1".to_owned()),
+        ("min_available: 100%, replicas: 4", "[{do: drain, on: n1}]", format!("cart of cart: 4 of 4, {all}")),
+        ("max_unavailable: 0, replicas: 4", "[{do: drain, on: n2}]", "cart of cart: 4 of 4, cart-4".to_owned()),
+        ("max_unavailable: 0, replicas: 4", "[{do: drain, on: cart-1}]", "cart of cart: 4 of 4, cart-1".to_owned()),
         ("min_available: 3", "[{do: remove, on: cart-4}, {do: drain, on: n1}]", format!("cart of cart: 3 of 3, {all}")),
     ] {
         let (safety, _, blocked) = drain(said, steps);

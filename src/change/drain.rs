@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::Breach;
-use estate::{AttributeValue, ComponentId, Snapshot, share_of};
+use estate::{AttributeValue, ComponentId, Relation, Snapshot, State, share_of};
 
 /// The relation of a workload to its pods, and of a pod to its node.
 const RUNS_ON: &str = "runs_on";
+const POD: &str = "pod";
 
 /// What a drain does.
 pub(super) struct Drained {
@@ -19,7 +20,7 @@ pub(super) struct Drained {
 /// A budget of the pods of one workload.
 struct Budget {
     name: String,
-    /// Pods that were not removed before.
+    /// Pods that serve and were not removed before.
     living: usize,
     need: usize,
 }
@@ -56,25 +57,39 @@ pub(super) fn drained(estate: &Snapshot, gone: &BTreeSet<ComponentId>, on: &[Com
     drained
 }
 
-/// What goes when a component is drained: of what pods run on, all that runs on it; else the component itself.
+/// What goes when a component is drained: of what pods run on, all that runs on it and is not bound to it; else the component itself.
 fn given_up(estate: &Snapshot, component: ComponentId) -> Vec<ComponentId> {
     let held: Vec<ComponentId> = estate.relations_to(component).into_iter().filter(|one| one.kind == RUNS_ON).map(|one| one.from).collect();
-    if held.iter().any(|one| estate.is_a(*one, "pod")) { held } else { vec![component] }
+    if !held.iter().any(|one| estate.is_a(*one, POD)) {
+        return vec![component];
+    }
+    held.into_iter().filter(|one| !is_bound(estate, *one)).collect()
+}
+
+/// Whether a pod is one that a drain leaves: of a `DaemonSet`, or static.
+fn is_bound(estate: &Snapshot, pod: ComponentId) -> bool {
+    let bound = |of: ComponentId| estate.component(of).attributes.get("node_bound") == Some(&AttributeValue::Bool(true));
+    estate.is_a(pod, POD) && workloads(estate, pod).any(bound)
+}
+
+fn workloads(estate: &Snapshot, pod: ComponentId) -> impl Iterator<Item = ComponentId> {
+    estate.relations_to(pod).into_iter().filter(|one| one.kind == RUNS_ON).map(|one| one.from)
 }
 
 /// The workload whose budget a pod counts for.
 fn guard(estate: &Snapshot, pod: ComponentId) -> Option<ComponentId> {
-    if !estate.is_a(pod, "pod") {
+    if !estate.is_a(pod, POD) {
         return None;
     }
-    let mut workloads = estate.relations_to(pod).into_iter().filter(|one| one.kind == RUNS_ON).map(|one| one.from);
-    workloads.find(|workload| need(estate, *workload, 0).is_some())
+    workloads(estate, pod).find(|workload| need(estate, *workload, 0).is_some())
 }
 
 fn budget(estate: &Snapshot, gone: &BTreeSet<ComponentId>, workload: ComponentId) -> Option<Budget> {
-    let runs = estate.relations_from(workload).into_iter().filter(|one| one.kind == RUNS_ON && estate.is_a(one.to, "pod"));
-    let pods: Vec<ComponentId> = runs.map(|one| one.to).collect();
-    let living = pods.iter().filter(|pod| !is_gone(estate, gone, **pod)).count();
+    let runs = estate.relations_from(workload).into_iter().filter(|one| one.kind == RUNS_ON && estate.is_a(one.to, POD));
+    let pods: Vec<Relation> = runs.collect();
+    // One that does not serve takes nothing down.
+    let serves = |one: &&Relation| one.effect.is_none_or(|effect| effect == State::Down) && !is_gone(estate, gone, one.to);
+    let living = pods.iter().filter(serves).count();
     let name = text(estate, workload, "poddisruptionbudget").unwrap_or(&estate.component(workload).id).to_owned();
     Some(Budget { name, living, need: need(estate, workload, pods.len())? })
 }

@@ -2,13 +2,14 @@
 
 use super::Text;
 
-/// The candidate with the smallest edit distance to `word`, if it is close enough
-/// (at most a third of the longer word, at least one edit); ties go to the first in alphabetical order.
+/// The candidate that is `word` without its namespace or its domain, or the other way round; else the one with the smallest edit
+/// distance, if it is close enough (at most a third of the longer word, at least one edit). Ties go to the first in alphabetical order.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let limit = (word.chars().count().max(candidate.chars().count()) / 3).max(1);
-        let distance = distance(word, candidate);
+        let same = is_short(word, candidate) || is_short(candidate, word);
+        let distance = if same { 0 } else { distance(word, candidate) };
         if distance <= limit && best.is_none_or(|b| (distance, candidate) < b) {
             best = Some((distance, candidate));
         }
@@ -24,6 +25,15 @@ pub fn did_you_mean(name: &str) -> Text {
 /// "Did you mean" the nearest candidate, if one is near enough.
 pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<Text> {
     nearest(word, candidates).map(did_you_mean)
+}
+
+/// Whether a name is the last part of a path, or the first label of a host: `cart` of `shop/cart`, `w7` of `w7.example.com`.
+fn is_short(short: &str, long: &str) -> bool {
+    let last = || long.rsplit_once('/').map(|(_, last)| last);
+    let first = || long.split_once('.').map(|(first, _)| first);
+    // The first number of an address is no name.
+    let is_name = short.contains(|c: char| !c.is_ascii_digit());
+    is_name && [last(), first()].into_iter().flatten().any(|part| part.eq_ignore_ascii_case(short))
 }
 
 /// Edit distance over characters with neighboring swaps (optimal string alignment); quadratic, for short names.
@@ -62,5 +72,16 @@ mod tests {
         assert_eq!(nearest("cup_usage", names), Some("cpu_usage"));
         assert_eq!(nearest("最大连结数", names), Some("最大连接数"));
         assert_eq!(nearest("disk", names), None);
+        let names = ["10.0.0.1", "carts", "ip-10-0-1-11.eu-central-1.compute.internal", "pay", "shop/cart", "staging/cart"];
+        for (word, expected) in [
+            ("cart", Some("shop/cart")),
+            ("ip-10-0-1-11", Some("ip-10-0-1-11.eu-central-1.compute.internal")),
+            ("shop/pay", Some("pay")),
+            ("pay.shop.svc", Some("pay")),
+            ("crts", Some("carts")),
+            ("10", None),
+        ] {
+            assert_eq!(nearest(word, names), expected, "{word}");
+        }
     }
 }

@@ -3,30 +3,31 @@
 //! A workload is a component. A Service of the same name that selects it alone is the same component. A Service over pods of owners
 //! that are not imported stands for them; any other Service is a load balancer that points to what it selects. What a Service
 //! selects makes the redundancy, whoever owns it. A Job, or a `CronJob` with all its runs, is a component that nothing depends on.
-//! What makes pods and is not in the files is made from them.
+//! What makes pods and is not in the files is made from them. A pod that cannot serve is one of its workload, but none of its redundancy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use estate::Tag;
+use estate::{State, Tag};
 use serde_json::Value;
 
 use super::builder::Builder;
 use super::hosts::{Host, hosts};
 use super::kubernetes_objects::{Class, Key, Object, collect, ids};
 use super::kubernetes_settings::{Maps, Told};
-use super::selectors::{main_container, quantity, required, selects};
+use super::selectors::{main_container, quantity, selects};
 use super::telemetry::Telemetry;
 use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, owners, tree};
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     let mut objects = collect(builder, sources);
     owners::complete(builder, &mut objects);
-    objects.retain_mut(|object| {
+    objects.retain(|object| {
         let Some(why) = object.idle() else { return true };
-        builder.skip(object.words(), why, object.source);
-        // A pod still says what those are like that its Service selects.
-        object.class = Class::Template;
-        object.kind == "Pod"
+        // What is wrong with a pod is said of the pod, so it must be there.
+        let stays = object.is(Class::Pod);
+        let but = if stays { "; it is imported, but stands in for no other" } else { "" };
+        builder.skip(object.words(), format!("{why}{but}"), object.source);
+        stays
     });
     objects.sort_by_key(Object::key);
     let cluster = Cluster::new(&objects);
@@ -183,6 +184,7 @@ impl<'o> Cluster<'o> {
         let mut component = software(object, &id, &image(object));
         component.attributes.extend(self.scaler(object).and_then(|scaler| servant("horizontalpodautoscaler", scaler, object)));
         component.attributes.extend(self.protection(object, &[]));
+        component.attributes.extend(object.is_bound().then(|| ("node_bound".to_owned(), Written::Bool(true))));
         let service = ("Service".to_owned(), object.namespace.clone(), object.name.clone());
         let one = self.pairs.get(&service).is_some_and(|(workload, one)| *one && *workload == object.key());
         let front = self.by_key.get(&service).filter(|_| one);
@@ -254,16 +256,21 @@ impl<'o> Cluster<'o> {
         }
     }
 
-    /// The pods of a workload or a Service; more than one make a redundancy group.
+    /// The pods of a workload or a Service; more than one that serve make a redundancy group. Beside them, one that cannot takes nothing
+    /// down.
     fn pods(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, pods: &[&Object<'_>]) {
-        let members: Vec<String> = pods.iter().map(|pod| self.id(pod)).collect();
+        let (serving, idle): (Vec<&Object<'_>>, Vec<&Object<'_>>) = pods.iter().copied().partition(|pod| pod.idle().is_none());
+        let members: Vec<String> = serving.into_iter().map(|pod| self.id(pod)).collect();
         for member in &members {
             builder.relate(id, "runs_on", member, object.source);
         }
+        let effect = (!members.is_empty()).then_some(State::Degraded);
+        for pod in idle {
+            builder.relate_with(id, "runs_on", &self.id(pod), effect, object.source);
+        }
+        // A disruption budget limits evictions; fewer pods than it keeps still serve.
         if members.len() > 1 {
-            let need = self.needed(object, pods);
-            builder
-                .group(DeclaredGroup { id: format!("{id}-pods"), members, need: need as u64, ..DeclaredGroup::default() }, object.source);
+            builder.group(DeclaredGroup { id: format!("{id}-pods"), members, need: 1, ..DeclaredGroup::default() }, object.source);
         }
     }
 
@@ -287,18 +294,6 @@ impl<'o> Cluster<'o> {
                 && target(one, "name").as_deref() == Some(object.name.as_str())
         };
         self.place(&object.namespace).iter().find(scales).copied()
-    }
-
-    /// How many of the pods disruption budgets ask for; one if there is none. Of several budgets, the strictest counts.
-    fn needed(&self, object: &Object<'_>, pods: &[&Object<'_>]) -> usize {
-        let asked = object.replicas().and_then(|asked| usize::try_from(asked).ok()).filter(|asked| *asked > 0);
-        let replicas = asked.unwrap_or(pods.len());
-        let budgets = self.place(&object.namespace).iter().filter(|one| {
-            let selected = |of: &Object<'_>| selects(one.selector(), of.pod_labels());
-            one.is(Class::Budget) && (selected(object) || pods.iter().any(|pod| selected(pod)))
-        });
-        let needs = budgets.filter_map(|budget| required(&budget.value, replicas));
-        needs.max().unwrap_or(1).clamp(1, pods.len().max(1))
     }
 
     fn service(&self, builder: &mut Builder<'_>, object: &'o Object<'o>) {
@@ -350,7 +345,8 @@ impl<'o> Cluster<'o> {
         let mut component = component(object, id, "load_balancer");
         component.attributes.extend(cluster_ip(object));
         builder.add_labelled(component, true, |tag| object.tag(tag), object.source);
-        let members: Vec<String> = behind.workloads.iter().chain(&behind.pods).map(|end| self.id(end)).collect();
+        let pods = behind.pods.iter().filter(|pod| pod.idle().is_none());
+        let members: Vec<String> = behind.workloads.iter().chain(pods).map(|end| self.id(end)).collect();
         for member in &members {
             builder.relate(id, "points_to", member, object.source);
         }

@@ -27,7 +27,7 @@ pub(super) enum Class {
     Job,
     /// A Job that a `CronJob` made: a part of it.
     Run,
-    /// An object that is not imported but makes pods, whatever it is: it says what its pods are like. A pod that cannot serve, too.
+    /// An object that is not imported but makes pods, whatever it is: it says what its pods are like.
     Template,
 }
 

@@ -24,6 +24,11 @@ impl Object<'_> {
         if self.made { pod.maker().is_some_and(|key| key == self.key()) } else { selects(self.selector(), pod.pod_labels()) }
     }
 
+    /// Whether a drain leaves its pods where they are.
+    pub(super) fn is_bound(&self) -> bool {
+        matches!(self.kind.as_str(), "DaemonSet" | STATIC)
+    }
+
     /// What a static pod runs: its name without that of its machine.
     fn program(&self) -> Option<&str> {
         let is_static = self.owner().is_some_and(|(kind, _)| kind == "Node") || self.label("kubernetes.io/config.mirror").is_some();

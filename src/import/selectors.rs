@@ -1,6 +1,5 @@
-//! Small readings of Kubernetes objects: selectors, quantities, disruption budgets.
+//! Small readings of Kubernetes objects: selectors, quantities, containers.
 
-use estate::share_of;
 use serde_json::Value;
 
 use super::{Written, tree};
@@ -42,13 +41,6 @@ pub(super) fn quantity(text: &str) -> Option<Written> {
             .map(|number| Written::Text(format!("{number}{unit}B"))),
         None => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Written::Number),
     }
-}
-
-/// How many of the replicas a `PodDisruptionBudget` keeps; `None` if it says nothing. As in Kubernetes, shares are rounded up, those
-/// that may be lost too.
-pub(super) fn required(budget: &Value, replicas: usize) -> Option<usize> {
-    let number = |key: &str| tree::text(budget, &["spec", key]).and_then(|text| share_of(&text, replicas));
-    number("minAvailable").or_else(|| number("maxUnavailable").map(|lost| replicas.saturating_sub(lost)))
 }
 
 /// The container that the workload is about: the one of its name, else the first.
