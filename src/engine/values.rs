@@ -40,12 +40,8 @@ impl<'a> Engine<'a> {
 
     pub(super) fn reading(&self, value: &'a Value, unit: Option<Unit>, env: &Env<'_, 'a>, at: Time) -> Read {
         match value {
-            Value::Number { base, unit: own } => {
-                (Reading { value: Known::Number(*base), unit: unit.or(Some(*own)), time: None, name: String::new() }, Vec::new(), None)
-            }
-            Value::Text(text) => {
-                (Reading { value: Known::Text(text.clone()), unit: None, time: None, name: String::new() }, Vec::new(), None)
-            }
+            Value::Number { base, unit: own } => (Reading::of(Known::Number(*base), unit.or(Some(*own)), String::new()), Vec::new(), None),
+            Value::Text(text) => (Reading::of(Known::Text(text.clone()), None, String::new()), Vec::new(), None),
             Value::Metric(metric) => self.metric(metric, env, at),
             Value::Attribute { subject, name, unit } => match env.subject(*subject) {
                 Some(component) => (self.attribute(component, name, *unit), Vec::new(), Some(component)),
@@ -66,10 +62,10 @@ impl<'a> Engine<'a> {
                 let reading = match answer {
                     // Scripts work in display units, for arguments and results.
                     Ok(ScriptValue::Number(number)) => {
-                        Reading { value: Known::Number(number * unit.map_or(1.0, |u| u.factor)), unit, time: Some(at), name }
+                        Reading { time: Some(at), ..Reading::of(Known::Number(number * unit.map_or(1.0, |u| u.factor)), unit, name) }
                     }
-                    Ok(ScriptValue::Text(text)) => Reading { value: Known::Text(text), unit: None, time: Some(at), name },
-                    Ok(ScriptValue::Bool(value)) => Reading { value: Known::Text(value.to_string()), unit: None, time: Some(at), name },
+                    Ok(ScriptValue::Text(text)) => Reading { time: Some(at), ..Reading::of(Known::Text(text), None, name) },
+                    Ok(ScriptValue::Bool(value)) => Reading { time: Some(at), ..Reading::of(Known::Text(value.to_string()), None, name) },
                     Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, Missing::Value { function: call.function.clone() }),
                     Err(reason) => Reading::unknown(name, unit, reason),
                 };
@@ -86,7 +82,7 @@ impl<'a> Engine<'a> {
             Some(AttributeValue::Bool(value)) => Known::Text(value.to_string()),
             None => Known::Unknown(Missing::Attribute { attribute: name.to_owned() }),
         };
-        Reading { value, unit, time: None, name: full }
+        Reading::of(value, unit, full)
     }
 
     /// The metric at an instant: the latest sample of each series that is not stale, combined as the model declares. Without any of its
@@ -95,23 +91,26 @@ impl<'a> Engine<'a> {
         let Some(component) = env.subject(metric.subject) else {
             return (Reading::unknown(metric.name.clone(), Some(metric.unit), Missing::Component), Vec::new(), None);
         };
-        let (value, time, signals) = self.metric_at(component, &metric.name, at);
-        let reading = Reading { value, unit: Some(metric.unit), time, name: self.name(component, &metric.name) };
+        let (value, time, signals, told) = self.metric_at(component, &metric.name, at);
+        let reading = Reading { time, told, ..Reading::of(value, Some(metric.unit), self.name(component, &metric.name)) };
         (reading, signals, Some(component))
     }
 
-    pub(super) fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> (Known, Option<Time>, Vec<SignalRef>) {
+    /// The signals that the value rests on, then those of them that have it.
+    fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> (Known, Option<Time>, Vec<SignalRef>, Vec<SignalRef>) {
         let Some(def) = self.metric_def(component, metric) else {
-            return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new());
+            return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new(), Vec::new());
         };
         let series = self.series_of(component, metric);
         let fresh = Nearest::of(&series, def.staleness, at);
         if fresh.values.is_empty() {
-            return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new());
+            return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new(), Vec::new());
         }
         let time = fresh.values.iter().map(|(_, time, _)| *time).max();
         let signals = fresh.values.iter().map(|(index, ..)| SignalRef::Series(*index)).collect();
-        (Known::Number(fresh.combined(def.aggregate)), time, signals)
+        let value = fresh.combined(def.aggregate);
+        let told = fresh.behind(def.aggregate, value).map(SignalRef::Series).collect();
+        (Known::Number(value), time, signals, told)
     }
 
     fn why_no_sample(&self, series: &[Told<'_>], def: &MetricDef, at: Time) -> Missing {
@@ -144,7 +143,8 @@ impl<'a> Engine<'a> {
         let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
         let reading = match statistic(stat, &values) {
             Some(value) => {
-                Reading { value: Known::Number(value), unit: Some(metric.unit), time: samples.last().map(|(time, _)| *time), name }
+                let (time, told) = (samples.last().map(|(time, _)| *time), signals.clone());
+                Reading { time, told, ..Reading::of(Known::Number(value), Some(metric.unit), name) }
             }
             None => Reading::unknown(name, Some(metric.unit), Missing::Window),
         };
@@ -189,7 +189,7 @@ impl<'a> Engine<'a> {
         } else {
             Truth::Unknown
         };
-        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: Some(time), name: now.name.clone() };
+        let reference = Reading { time: Some(time), ..Reading::of(Known::Number(reference), Some(metric.unit), now.name.clone()) };
         let mut evidence = Evidence::leaf(cond, at, truth, Some(component), Detail::Moved { now, reference, needed, baseline: None });
         evidence.signals = signals;
         evidence
@@ -215,7 +215,7 @@ impl<'a> Engine<'a> {
         let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
         let op = if above { Op::Gt } else { Op::Lt };
         let holds = compare(&Known::Number(current), op, &Known::Number(needed)).is_true();
-        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: None, name: now.name.clone() };
+        let reference = Reading::of(Known::Number(reference), Some(metric.unit), now.name.clone());
         let baseline = Some((stat, usual.len()));
         let mut evidence =
             Evidence::leaf(cond, at, Truth::from(holds), Some(component), Detail::Moved { now, reference, needed, baseline });

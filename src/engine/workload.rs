@@ -1,10 +1,11 @@
 //! A component and its instances: what is said on a pod counts for its service. The component's own series are the truth of the whole;
 //! where it has none, those of its instances are.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use estate::{Aggregates, ComponentId, Instance, ROOT_TYPE, Snapshot};
+use estate::{Aggregate, Aggregates, ComponentId, Instance, ROOT_TYPE, Snapshot};
 use signal::Series;
 use value::{Duration, Time};
 
@@ -113,6 +114,15 @@ impl Nearest {
     pub fn combined(&self, aggregate: Aggregates) -> f64 {
         let values: Vec<f64> = self.values.iter().map(|(.., value)| *value).collect();
         combine(aggregate.at(self.level), &values)
+    }
+
+    /// The positions of the series behind such a value: of the highest and the lowest, only those that have it.
+    pub fn behind(&self, aggregate: Aggregates, value: f64) -> impl Iterator<Item = usize> {
+        let one = match aggregate.at(self.level) {
+            Aggregate::Max | Aggregate::Min => true,
+            Aggregate::Mean | Aggregate::Sum => false,
+        };
+        self.values.iter().filter(move |(.., of)| !one || of.partial_cmp(&value) == Some(Ordering::Equal)).map(|(at, ..)| *at)
     }
 }
 
