@@ -52,3 +52,15 @@ fn why_it_does_not_match() {
     let mut suspects = json["incidents"].as_array().unwrap().iter().flat_map(|incident| incident["suspects"].as_array().unwrap());
     assert!(suspects.all(|suspect| suspect["layer"] != "expert"), "{json:#}");
 }
+
+/// Nobody can undo that a container was stopped; the rollout that asked for it can be undone.
+#[test]
+fn a_rollout_is_undone_and_not_what_came_of_it() {
+    for (bundle, expected) in [("rollout", Some("Scaled up replica set order-db-66c9f7bd5 to 1")), ("rescheduled", None)] {
+        let bundle = format!("{PROJECT}/incidents/{bundle}");
+        let json: serde_json::Value = serde_json::from_str(&run(&["diagnose", &bundle, "--format", "json"])).unwrap();
+        let undone: Vec<&str> = json["solutions"].as_array().unwrap().iter().filter_map(|one| one["undo"]["change"].as_str()).collect();
+        assert_eq!(undone.len(), usize::from(expected.is_some()), "{bundle}: {undone:?}");
+        assert!(expected.is_none_or(|expected| undone[0].ends_with(expected)), "{bundle}: {undone:?}");
+    }
+}
