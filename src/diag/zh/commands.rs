@@ -16,6 +16,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("name a file with `--store FILE`", "请用 `--store FILE` 指定文件"),
     ("there is no store `{}`", "没有存储 `{}`"),
     (
+        "the topology has no component, but `{}` has an estate: `--as-of {}` uses it",
+        "拓扑中没有组件，但 `{}` 中有资产：加上 `--as-of {}` 即可使用",
+    ),
+    (
         "`faultscope estate apply DIR` creates one; `--store FILE` names another",
         "可用 `faultscope estate apply DIR` 创建，或用 `--store FILE` 指定另一个",
     ),
