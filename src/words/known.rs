@@ -77,7 +77,7 @@ impl Writer<'_> {
     fn step(&self, step: &Step, first: bool) -> String {
         let lang = self.lang();
         match (step, lang) {
-            (Step::Fault { text }, _) if first => self.fault(text),
+            (Step::Fault { text }, _) if first => self.fault_said(text),
             (Step::Symptom { kind, name }, _) => format!("{} {}", lang.signal_said(*kind), lang.quoted(name)),
             (Step::Component { id }, _) => id.clone(),
             (Step::Relation { relation, ahead, id }, Lang::En) => {
@@ -114,7 +114,7 @@ impl Writer<'_> {
             Asked::Component { id } => self.component(id),
             Asked::Symptom { name, seen } => self.symptom(name, seen),
             Asked::Fault { text, faults, cases } => {
-                let faults = faults.iter().map(|fault| self.fault(fault));
+                let faults = faults.iter().map(|fault| self.fault_said(fault));
                 self.several(text, faults.chain(cases.iter().map(|id| format!("{} {id}", self.say("case", "案例")))).collect())
             }
             Asked::Case { id } => named(self.say("case", "案例"), id),
@@ -140,7 +140,7 @@ impl Writer<'_> {
         self.several(name, seen.iter().map(|seen| format!("{} {}", lang.signal_said(seen.kind), lang.quoted(&seen.name))).collect())
     }
 
-    fn fault(&self, text: &str) -> String {
+    fn fault_said(&self, text: &str) -> String {
         format!("{} {}", self.say("fault", "故障"), self.lang().quoted(text))
     }
 
