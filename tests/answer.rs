@@ -35,6 +35,9 @@ struct Story {
     labels: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default)]
     rules: String,
+    /// The service that a past case blames, and the alerts of the case.
+    #[serde(default)]
+    case: String,
     expected: Expected,
 }
 
@@ -99,6 +102,7 @@ struct World<'w> {
     measured: &'w [String],
     model: &'w str,
     rules: &'w str,
+    case: &'w str,
 }
 
 fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, alerts: &[Alert], rules: &str) -> Diagnosis {
@@ -107,12 +111,19 @@ fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, 
 
 /// The diagnosis half an hour after minute 0.
 fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
-    let World { relations, tiers, alerts, lines, measured, model, rules } = world;
+    let World { relations, tiers, alerts, lines, measured, model, rules, case } = world;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answer").join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(dir.join("rules")).unwrap();
     fs::create_dir_all(dir.join("bundle")).unwrap();
     fs::write(dir.join("rules/all.rules"), rules).unwrap();
+    if let Some((component, alerts)) = case.split_once(' ') {
+        let alerts: Vec<&str> = alerts.split(' ').collect();
+        let root = json!({"component": component, "type": "service", "fault": "cache full"});
+        let case = json!({"id": "HIS-20250101", "title": "cache full", "root_cause": root, "symptoms": {"alerts": alerts}, "affected": ["service"]});
+        fs::create_dir_all(dir.join("cases/HIS-20250101")).unwrap();
+        fs::write(dir.join("cases/HIS-20250101/case.yaml"), case.to_string()).unwrap();
+    }
     if !model.is_empty() {
         fs::create_dir_all(dir.join("topology")).unwrap();
         fs::write(dir.join("topology/model.yaml"), model).unwrap();
@@ -186,6 +197,7 @@ fn stories_have_their_answers() {
             measured: &one.measured,
             model: &one.model,
             rules: &one.rules,
+            case: &one.case,
         };
         let diagnosis = diagnosed(&format!("story-{number}"), &world);
         let suspects = || diagnosis.incidents.iter().flat_map(|incident| &incident.suspects);

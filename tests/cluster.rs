@@ -1,6 +1,7 @@
 //! Conditions on what a cluster says, from the files of `kubectl` to the report. The project is `tests/cluster/`.
 
-use crate::common::{faultscope, snapshot};
+use crate::common::{faultscope, root, snapshot};
+use project::{Options, Project, load_bundle};
 
 const PROJECT: &str = "tests/cluster";
 
@@ -62,5 +63,25 @@ fn a_rollout_is_undone_and_not_what_came_of_it() {
         let undone: Vec<&str> = json["solutions"].as_array().unwrap().iter().filter_map(|one| one["undo"]["change"].as_str()).collect();
         assert_eq!(undone.len(), usize::from(expected.is_some()), "{bundle}: {undone:?}");
         assert!(expected.is_none_or(|expected| undone[0].ends_with(expected)), "{bundle}: {undone:?}");
+    }
+}
+
+/// A pod has no connections, a database has: of both pods, whether the estate has them or not.
+#[test]
+fn exporters_beside_a_database_tell_its_metrics() {
+    let dir = root().join("tests/cluster/sidecar");
+    let project = Project::load(&dir).unwrap();
+    let bundle = load_bundle(&project, &dir.join("incident"), &dir, Options::default()).unwrap();
+    assert!(bundle.diagnose_with(&bundle.plain_engine()) == bundle.diagnose(), "the matcher read other values");
+    let incident = "tests/cluster/sidecar/incident";
+    let json = run(&["diagnose", incident, "--project", "tests/cluster/sidecar", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let suspect = &json["incidents"][0]["suspects"][0];
+    assert_eq!(suspect["component"], "orders-db", "{json:#}");
+    assert_eq!(suspect["layer"], "expert", "{json:#}");
+    let (_, out, err) = faultscope(&["why", "TOP-001", incident, "--project", "tests/cluster/sidecar", "--lang", "en"]);
+    assert!(out.contains("60, 10 above the threshold"), "{out}{err}");
+    for (pod, said) in [("orders-db-0", "(of orders-db)"), ("orders-db-1", "(of orders-db, not in the topology)")] {
+        assert!(out.lines().any(|line| line.contains(pod) && line.contains(said)), "{pod}\n{out}{err}");
     }
 }

@@ -8,7 +8,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use diag::Sources;
-use notices::{Advice, Hidden, Occasion, Reference, Request, Settings, Story, request};
+use notices::{Advice, Occasion, Reference, Request, Settings, Story, request};
+use project::Hidden;
 use serde_json::{Value, json};
 use value::Time;
 use value::yaml::parse;
@@ -19,7 +20,7 @@ fn read(text: &str, name: &str) -> (Settings, String) {
     let mut sources = Sources::default();
     let source = sources.add(name, text);
     let node = parse(&sources, source).unwrap();
-    let (settings, diagnostics) = Settings::read(&sources, &node);
+    let (settings, diagnostics) = Settings::read(&sources, &node, Path::new(""));
     (settings, diag::render(&sources, &diagnostics, false, false))
 }
 

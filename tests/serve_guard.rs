@@ -81,6 +81,47 @@ fn audit(folder: &Folder) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// What `server.yaml` says is taken over while the server runs; of the rest it is said that it waits. A file with an error changes nothing.
+#[test]
+fn settings_change_under_a_running_server() {
+    let folder = Folder::project("guard-settings", "");
+    let file = folder.0.join("server.yaml");
+    let server = start(&folder, "hosts: [old.example.com]\n");
+    let called = |host: &str| status(&server, "GET", "/api/v1/incidents", &[&format!("host: {host}")]);
+    let ready = || serde_json::from_str::<Value>(&server.ask("GET", "/-/ready", None).1).unwrap()["settings"].clone();
+    let reload = || server.ask("POST", "/-/reload", Some(("application/json", "{}".to_owned())));
+    assert_eq!((called("old.example.com"), called("new.example.com")), (200, 421));
+    // Nobody asks for it: it is seen.
+    fs::write(&file, "hosts: [new.example.com]\nlimits: {diagnoses: 3}\nretention: {age: 2d}\nkeep: {signals: 1h}\n").unwrap();
+    until("the new name is known", || called("new.example.com") == 200);
+    assert_eq!(called("old.example.com"), 421);
+    until("the state follows", || ready()["restart"] == serde_json::json!(["limits"]));
+    // A line of two hours ago: what was kept of it before is not kept now.
+    let then = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() - Duration::from_hours(2);
+    let values = [[then.as_nanos().to_string(), "failed".to_owned()]];
+    let line = serde_json::json!({"streams": [{"stream": {"component": "order-db"}, "values": values}]}).to_string();
+    assert_eq!(server.ask("POST", "/loki/api/v1/push", Some(("application/json", line))).0, 204);
+    let metrics = || server.ask("GET", "/metrics", None).1;
+    assert!(metrics().contains("{protocol=\"loki\",fate=\"too_old\"} 1"), "{}", metrics());
+    fs::write(&file, "hosts: [third.example.com]\nlisten: nowhere\nnotify: {routes: [{to: nobody}]}\n").unwrap();
+    let (code, said) = reload();
+    assert!(code == 500 && said.contains("the settings have 2 errors") && said.contains("`nowhere` is not an address"), "{code} {said}");
+    assert_eq!((called("new.example.com"), called("third.example.com")), (200, 421));
+    assert_eq!((ready()["refused"].as_array().unwrap().len(), ready()["restart"].as_array().unwrap().len()), (2, 1));
+    assert!(metrics().contains("faultscope_config_last_reload_successful 0"), "{}", metrics());
+    fs::remove_file(&file).unwrap();
+    assert_eq!((reload().0, called("new.example.com")), (500, 200), "a file that is gone opens nothing");
+    fs::write(&file, "hosts: [third.example.com]\n").unwrap();
+    let (code, said) = reload();
+    assert_eq!(code, 200, "{said}");
+    assert_eq!((called("new.example.com"), called("third.example.com")), (421, 200));
+    assert_eq!((&ready()["refused"], &ready()["restart"]), (&serde_json::json!([]), &serde_json::json!([])));
+    let said = server.kill();
+    for expected in ["in use, but for `limits`: that waits for a restart", "the settings in use stay: ", "have changed and are in use\n"] {
+        assert!(said.contains(expected), "{expected:?} is not in {said}");
+    }
+}
+
 #[test]
 fn names_and_pages_of_others_are_refused() {
     let folder = Folder::project("guard-host", "");

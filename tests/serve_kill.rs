@@ -2,8 +2,9 @@
 //! token whose request was answered with a 2xx must be in the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 use value::Time;
 
-use crate::common::running::{ESTATE, Folder, Running, SOURCES, client, until};
+use crate::common::running::{ESTATE, Folder, Process, Running, SOURCES, client, until};
 
 const SENDERS: usize = 6;
 
@@ -144,6 +145,51 @@ fn kills_lose_nothing_that_was_acknowledged() {
 #[ignore = "takes minutes; `FAULTSCOPE_KILLS=100 cargo test --release --test it many_kills -- --ignored --nocapture`"]
 fn many_kills_lose_nothing_that_was_acknowledged() {
     kills(std::env::var("FAULTSCOPE_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(100));
+}
+
+/// Damage before what was acknowledged later stops the start, and says how to go on.
+#[test]
+fn a_damaged_journal_stops_the_start() {
+    let folder = Folder::new("damaged");
+    let project = folder.with("project", &[ESTATE, SOURCES]);
+    let data = folder.0.join("data");
+    let server = Running::start(&project, &data, "127.0.0.1:0");
+    for number in 0..3 {
+        let (path, _, body) = request(&format!("token-0-{number}-end"), 0);
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(server.post(path, &body).0, 200);
+    }
+    server.kill();
+    let segment = data.join("journal").join(format!("{:020}.journal", 1));
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let (at, each) = (bytes.len() / 2, bytes.len() / 3);
+    bytes[at] ^= 0x10;
+    std::fs::write(&segment, bytes).unwrap();
+    let serve = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faultscope"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--project"]).arg(&project).arg("--data").arg(&data);
+        command.args(more).env("LC_ALL", "C").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let stopped = serve(&[]).wait_with_output().unwrap();
+    let said = String::from_utf8(stopped.stderr).unwrap();
+    assert_eq!(stopped.status.code(), Some(2), "{said}");
+    let place = format!("{:020}.journal` is damaged from byte {each} to byte {}: entry 2 should begin there", 1, 2 * each);
+    for expected in ["error[F9510]", place.as_str(), "1 entries before it and 1 behind it are whole", "`faultscope serve --accept-damage`"]
+    {
+        assert!(said.contains(expected), "{expected:?} is not in {said}");
+    }
+    let mut server = Process(serve(&["--accept-damage"]));
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening on"), "{line}");
+    server.0.kill().unwrap();
+    let mut said = String::new();
+    server.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains(&format!("{each} damaged bytes are in `")) && said.contains("with them 1 entries from 2 on are lost"), "{said}");
+    drop(server);
+    assert_eq!(journaled(&data), BTreeSet::from(["token-0-0-end", "token-0-2-end"].map(str::to_owned)));
+    Running::start(&project, &data, "127.0.0.1:0").kill();
 }
 
 /// A small file system, which only root may make.

@@ -184,6 +184,25 @@ fn connections(server: &Running) -> u64 {
 }
 
 #[test]
+fn another_server_is_asked_once_the_settings_say_so() {
+    let folder = Folder::new("pull-settings");
+    let (first, second) = (Fake::start("127.0.0.1:0", Mood::HasNothing), Fake::start("127.0.0.1:0", Mood::Says(450)));
+    let settings = |fake: &Fake| format!("pull: {{url: 'http://{}', every: 1s, delay: 1s, timeout: 2s}}\n", fake.address);
+    let project = project(&folder, &settings(&first));
+    let server = start(&folder, &project);
+    recovers(&server);
+    std::fs::write(project.join("server.yaml"), settings(&second)).unwrap();
+    let (status, said) = server.post("/-/reload", &json!({}));
+    assert_eq!(status, 200, "{said}");
+    until("samples arrive", || if connections(&server) == 1 { Ok(()) } else { Err(connections(&server).to_string()) });
+    assert_eq!(state(&server)["url"], format!("http://{}", second.address));
+    // One request may have been on its way.
+    let asked = first.heard().len();
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert!(first.heard().len() <= asked + 1, "{} after {asked}", first.heard().len());
+}
+
+#[test]
 fn a_rule_fires_by_what_is_fetched() {
     let folder = Folder::new("pull-rule");
     // Nobody listens there yet.

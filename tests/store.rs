@@ -405,7 +405,7 @@ fn what_is_only_extended_is_not_there() {
     let more = DeclaredComponent { kind: String::new(), name: None, tier, extends: true, ..component("aa", GIT, json!({})) };
     assert_eq!(store.apply(&put(vec![more.clone()], vec![]), "eva", "", GIT, 0).unwrap(), None);
     assert_eq!((store.records(None).unwrap(), vertices()), (Records::default(), 0));
-    assert_eq!((store.layer(GIT).unwrap().components, store.without(GIT).unwrap()), (vec![more], vec![]));
+    assert_eq!((store.layer(GIT).unwrap().components, store.without(GIT, false).unwrap().components), (vec![more], vec![]));
 
     let import = "import:csv";
     let theirs = ["b", "aa"].map(|id| component(id, import, json!({}))).to_vec();
@@ -414,7 +414,7 @@ fn what_is_only_extended_is_not_there() {
     let found = &store.records(None).unwrap().components[0];
     let said = (found.kind.as_str(), found.tier.as_deref(), found.origin.as_str(), found.extends);
     assert_eq!(said, ("service", Some("core"), import, false));
-    let others = store.without(GIT).unwrap();
+    let others = store.without(GIT, false).unwrap().components;
     assert_eq!(others.iter().map(|one| (one.id.as_str(), one.tier.as_deref())).collect::<Vec<_>>(), [("aa", None), ("b", None)]);
 
     let gone = Changeset { remove_components: vec!["aa".to_owned()], ..Changeset::default() };

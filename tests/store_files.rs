@@ -81,6 +81,57 @@ fn files_say_more_about_imported_components() {
     assert!(error.contains("warning: left out: topology/more.yaml:2:") && error.contains("`cache` is extended"), "{error}");
 }
 
+/// What an import declares and is not so is taken out by a file, over the next import, until the file no longer says so.
+#[test]
+fn files_drop_what_an_import_declares() {
+    let (dir, _) = project("dropped");
+    let at = |name: &str| Path::new(&dir).join(name);
+    let store = at(".faultscope/estate.redb");
+    let store = store.to_str().unwrap();
+    let tables = at("tables");
+    fs::create_dir_all(&tables).unwrap();
+    let import = ["import", "csv", tables.to_str().unwrap(), "--project", &dir, "--store", store];
+    let shown = || ran(&["estate", "show", "--store", store]);
+    let more = |text: &str| fs::write(at("topology/more.yaml"), text).unwrap();
+    fs::write(tables.join("components.csv"), "id,type\npg1,database\npg2,database\nrelic,database\n").unwrap();
+    fs::write(tables.join("relations.csv"), "from,kind,to\npg1,depends_on,pg2\npg1,depends_on,relic\n").unwrap();
+    ran(&import);
+    assert!(shown().contains("pg1 depends_on pg2 (from import:csv)"));
+
+    let dropped = "components:\n  - {extend: relic, drop: true}\nrelations:\n  - {from: pg1, kind: depends_on, to: pg2, drop: true}\n";
+    more(dropped);
+    let (_, out, _) = faultscope(&["check", &dir]);
+    assert!(out.contains(": 0 errors"), "{out}");
+    ran(&["estate", "apply", &dir]);
+    let said = shown();
+    assert!(said.contains("pg2") && !said.contains("pg1 depends_on pg2") && !said.contains("relic"), "{said}");
+    let (code, out, _) = faultscope(&["estate", "conflicts", "--all", "--store", store]);
+    assert_eq!(code, 0, "{out}");
+    for line in ["relic drop: git says true on purpose, import:csv says false", "pg1 depends_on pg2 drop: git says true on purpose"] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+
+    // The next import brings back neither, and the file is still right.
+    fs::write(tables.join("components.csv"), "id,type,owner\npg1,database,dba\npg2,database,dba\nrelic,database,dba\n").unwrap();
+    ran(&import);
+    let said = shown();
+    assert!(said.contains("pg2") && !said.contains("pg1 depends_on pg2") && !said.contains("relic"), "{said}");
+    assert!(faultscope(&["check", &dir]).1.contains(": 0 errors"));
+    let (code, out, _) = faultscope(&["estate", "check", "--store", store]);
+    assert_eq!(code, 0, "{out}");
+
+    // An entry that is about nothing is named, with the nearest.
+    more("relations:\n  - {from: pg2, kind: depends_on, to: pg1, drop: true}\n");
+    let (code, out, _) = faultscope(&["check", &dir]);
+    assert_eq!((code, out.contains("`pg2 depends_on pg1` is dropped, but nothing declares it")), (1, true), "{out}");
+    assert!(out.contains("did you mean `pg1 depends_on pg2`?"), "{out}");
+
+    more("components: []\n");
+    ran(&["estate", "apply", &dir]);
+    let said = shown();
+    assert!(said.contains("pg1 depends_on pg2 (from import:csv)") && said.contains("pg1 depends_on relic (from import:csv)"), "{said}");
+}
+
 /// Relations in files may name components that only the store has, and say how hard one of an import hits.
 #[test]
 fn files_relate_to_imported_components() {

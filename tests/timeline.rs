@@ -28,6 +28,7 @@ fn atom() -> impl Strategy<Value = String> {
         (0..100_u32).prop_map(|n| format!("db.cpu_usage > {n}%")),
         (0..100_u32, minutes.clone()).prop_map(|(n, m)| format!("peak of db.cpu_usage within {m}m > {n}%")),
         (0..100_u32, minutes.clone()).prop_map(|(n, m)| format!("mean of db.cpu_usage within {m}m < {n}%")),
+        (0..100_u32).prop_map(|n| format!("lowest of db.cpu_usage over instances < {n}%")),
         (1..200_u32, minutes.clone()).prop_map(|(n, m)| format!("db.cpu_usage rises {n}% within {m}m")),
         (1..100_u32, minutes.clone()).prop_map(|(n, m)| format!("db.cpu_usage falls {n}% within {m}m")),
         Just("alert \"slow\" on s".to_owned()),

@@ -10,7 +10,7 @@ use super::output::{Failure, Outcome, say, warn};
 use super::{Lang, OK};
 use diag::{Code, Diagnostic, Sources, Text, render, text};
 use localize::Diagnosis;
-use server::{AppState, Config, Extent, serve};
+use server::{AppState, Config, Extent, serve, set_damage_aside};
 use words::Writer;
 
 /// Where the server listens if nothing else is said.
@@ -34,6 +34,9 @@ pub struct Args {
     /// Listen on an address that others can reach, although there are no tokens
     #[arg(long)]
     insecure_open: bool,
+    /// Go on without what is damaged in the journal: the damaged bytes are moved to files beside it
+    #[arg(long)]
+    accept_damage: bool,
 }
 
 /// The files of a server.
@@ -73,6 +76,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     // Before anything is opened or changed.
     if is_open && !args.insecure_open && config.token_file(&data).read()?.is_none() {
         return Err(open_to_all(wanted));
+    }
+    if args.accept_damage {
+        set_damage_aside(&data)?.into_iter().for_each(warn);
     }
     let (served, warnings) = AppState::new(project, &data, args.models.as_deref(), &config, (|text: &Text| warn(text.clone()), report))?;
     for warning in warnings {

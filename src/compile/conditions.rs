@@ -192,9 +192,11 @@ impl Compiler<'_> {
                 }
                 Value::Share { percent: percent.value, of: Box::new(of) }
             }
-            OperandKind::Aggregate { stat, metric, window } => {
-                Value::Aggregate { stat: stat.value, metric: self.metric(scope, metric)?, window: window.value }
-            }
+            OperandKind::Aggregate { stat, metric, window } => Value::Aggregate {
+                stat: stat.value,
+                metric: self.metric(scope, metric)?,
+                window: window.as_ref().map(|window| window.value),
+            },
             OperandKind::Script(script) => Value::Script(self.call(scope, script)?),
         })
     }

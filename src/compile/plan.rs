@@ -260,7 +260,8 @@ pub enum Value {
     Aggregate {
         stat: Stat,
         metric: Metric,
-        window: Duration,
+        /// `None`: over its instances at the instant.
+        window: Option<Duration>,
     },
     Script(Call),
 }

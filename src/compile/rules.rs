@@ -9,6 +9,8 @@ use super::{Compiler, States};
 
 /// The priority of a rule that declares none: the middle of 0 to 100.
 const DEFAULT_PRIORITY: u32 = 50;
+/// How many signals a MET rule needs: a single one deviates by chance.
+const MET_SIGNALS: usize = 2;
 
 impl Compiler<'_> {
     pub(super) fn rule(&mut self, rule: &ast::Rule, states: &States) -> Option<Rule> {
@@ -174,7 +176,14 @@ impl Compiler<'_> {
             Kind::Top => {
                 let wrote = rule.clauses.iter().any(|c| matches!(c.body, Body::Conclusion(ast::Conclusion::Impact(_))));
                 if !wrote {
-                    let help = text!("add `then impact dependents of …`, or make it a MET rule if it only names a fault");
+                    let of = breaks(compiled);
+                    // What a MET rule needs, it has.
+                    let met = !compiled.faults.is_empty() && condition.is_some_and(|c| c.signals() >= MET_SIGNALS);
+                    let help = if met {
+                        text!("add `then impact dependents of {}`, or make it a MET rule, which only names a fault", of)
+                    } else {
+                        text!("add `then impact dependents of {}`", of)
+                    };
                     self.error(Code::DUTY_IMPACT, id, text!("`{}` has no impact", rule.id.value), "a TOP rule needs an impact", help);
                 }
             }
@@ -184,8 +193,11 @@ impl Compiler<'_> {
                     let help = text!("add `then fault \"…\" at …`");
                     self.error(Code::DUTY_CONCLUSION, id, text!("`{}` has no fault", rule.id.value), "a MET rule needs a fault", help);
                 }
-                if condition.is_some_and(|c| c.signals() < 2) {
-                    let help = text!("add a second signal with `and`: a single metric deviates by chance");
+                if condition.is_some_and(|c| c.signals() < MET_SIGNALS) {
+                    let help = text!(
+                        "add a second signal with `and`: a single metric deviates by chance; or make it a TOP rule, with `then impact dependents of {}`",
+                        breaks(compiled)
+                    );
                     self.error(
                         Code::DUTY_SIGNALS,
                         id,
@@ -286,4 +298,13 @@ fn advice_of(advice: &ast::Advice) -> Advice {
 /// Whether a condition mentions a subject.
 fn mentions(cond: &Cond, subject: Subject) -> bool {
     cond.any(&|c| c.subjects().contains(&subject))
+}
+
+/// The variable at which a rule finds its fault, for an example.
+fn breaks(rule: &Rule) -> &str {
+    let at = rule.faults.iter().find_map(|fault| match fault.at {
+        Some(PlaceOf::Subject(Subject::Variable(at))) => Some(at),
+        Some(PlaceOf::Subject(Subject::It) | PlaceOf::Holder { .. } | PlaceOf::Component(_)) | None => None,
+    });
+    rule.variables.get(at.unwrap_or(0)).map_or("…", |variable| variable.name.as_str())
 }

@@ -149,6 +149,7 @@ codes! {
     NO_MODEL = "F9507", "an unknown model", "未知的模型";
     JOURNAL = "F9508", "a journal that cannot be read or written", "无法读写的日志文件";
     LISTEN = "F9509", "an address that the server cannot listen on", "服务器无法监听的地址";
+    JOURNAL_DAMAGED = "F9510", "a journal with damaged entries between sound ones", "完好记录之间有损坏记录的日志文件";
 
     HOST = "F9520", "a name by which this server is not called, or a page that may not write", "不属于本服务器的主机名，或无权写入的网页";
     NO_TOKEN = "F9521", "a request without a valid token", "没有有效令牌的请求";

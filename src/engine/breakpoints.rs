@@ -117,7 +117,10 @@ impl<'a> Engine<'a> {
             Value::Share { of, .. } => self.value_breakpoints(of, env, found),
             Value::Aggregate { metric, window, .. } => {
                 if let Some(component) = env.subject(metric.subject) {
-                    self.sample_breakpoints(component, &metric.name, *window, found);
+                    match window {
+                        Some(window) => self.sample_breakpoints(component, &metric.name, *window, found),
+                        None => self.metric_breakpoints(component, metric, 0, found),
+                    }
                 }
             }
             Value::Script(call) => self.script_breakpoints(call, env, found),

@@ -487,7 +487,7 @@ fn describe_signal(signal: SignalRef, about: Option<ComponentId>, estate: &Snaps
 
 /// The instance that a signal is on, and its workload: the component that a condition is about, else the outermost.
 fn instance(signal: SignalRef, about: Option<ComponentId>, estate: &Snapshot, facts: &Facts) -> Option<InstanceView> {
-    let (component, unlisted) = match signal {
+    let (component, named) = match signal {
         SignalRef::Alert(i) => facts.alerts.get(i).map(|s| (s.component, s.instance.as_ref()))?,
         SignalRef::Series(i) => facts.series.get(i).map(|s| (s.component, s.instance.as_ref()))?,
         SignalRef::Log(i) => facts.logs.get(i).map(|s| (s.component, s.instance.as_ref()))?,
@@ -497,8 +497,10 @@ fn instance(signal: SignalRef, about: Option<ComponentId>, estate: &Snapshot, fa
     };
     let at = component?;
     let id = |of: ComponentId| estate.component(of).id.clone();
-    if let Some(name) = unlisted {
-        return Some(InstanceView { component: name.clone(), kind: "pod".to_owned(), of: id(at), listed: false });
+    if let Some(name) = named {
+        let listed = estate.find_instance(at, name);
+        let kind = listed.map_or_else(|| "pod".to_owned(), |instance| estate.component(instance).kind.clone());
+        return Some(InstanceView { component: name.clone(), kind, of: id(at), listed: listed.is_some() });
     }
     if about == Some(at) {
         return None;

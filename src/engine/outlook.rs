@@ -84,7 +84,7 @@ impl<'a> Engine<'a> {
             CondKind::Not(inner) => self.outlook(inner, env, !negated),
             // What never held has not begun to last.
             CondKind::Held { inner, .. } => match self.outlook(inner, env, negated) {
-                Outlook { lacking: 0, holds, .. } => Outlook { lacking: 0, distance: 0.0, holds },
+                Outlook { lacking: 0, .. } => Outlook::open(negated),
                 Outlook { lacking, .. } => Outlook { lacking, ..Outlook::unmet(if negated { 0.0 } else { 1.0 }) },
             },
             CondKind::State { subject, state, negated: not } => match self.state_body(env.subject(*subject), state) {
@@ -198,7 +198,7 @@ impl<'a> Engine<'a> {
             }
             Value::Aggregate { stat: Stat::Total, .. } | Value::Text(_) | Value::Script(_) => None,
             Value::Aggregate { metric, window, .. } => {
-                Some(env.subject(metric.subject).and_then(|of| self.metric_span(of, &metric.name, *window)))
+                Some(env.subject(metric.subject).and_then(|of| self.metric_span(of, &metric.name, window.unwrap_or(0))))
             }
         }
     }

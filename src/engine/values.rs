@@ -23,6 +23,8 @@ pub(super) const SCRIPT_WINDOW: Duration = HOUR;
 
 /// A reading with the signals that support it and the component that it belongs to.
 pub type Read = (Reading, Vec<SignalRef>, Option<ComponentId>);
+/// A value and when it was sampled; the signals that it rests on, and those of them that have it.
+type Spoken = (Known, Option<Time>, Vec<SignalRef>, Vec<SignalRef>);
 /// A known reading with its signals, its component and its number.
 type Present = (Reading, Vec<SignalRef>, ComponentId, f64);
 
@@ -55,7 +57,8 @@ impl<'a> Engine<'a> {
                 reading.name = format!("{}% of {}", value::format_number(*percent), reading.name);
                 (reading, signals, about)
             }
-            Value::Aggregate { stat, metric, window } => self.aggregate(*stat, metric, *window, env, at),
+            Value::Aggregate { stat, metric, window: Some(window) } => self.aggregate(*stat, metric, *window, env, at),
+            Value::Aggregate { stat, metric, window: None } => self.over_instances(*stat, metric, env, at),
             Value::Script(call) => {
                 let (answer, about) = self.call(call, env, at);
                 let name = format!("script {}", call.function);
@@ -96,20 +99,51 @@ impl<'a> Engine<'a> {
         (reading, signals, Some(component))
     }
 
-    /// The signals that the value rests on, then those of them that have it.
-    fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> (Known, Option<Time>, Vec<SignalRef>, Vec<SignalRef>) {
+    fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> Spoken {
+        let combined = |def: &MetricDef, nearest: &Nearest| {
+            (!nearest.values.is_empty()).then(|| (nearest.combined(def.aggregate), nearest.picks(def.aggregate)))
+        };
+        self.read_at(component, metric, at, Nearest::of, combined)
+    }
+
+    /// A statistic over what the instances of a component say at an instant.
+    fn over_instances(&self, stat: Stat, metric: &Metric, env: &Env<'_, 'a>, at: Time) -> Read {
+        let Some(component) = env.subject(metric.subject) else {
+            return (Reading::unknown(metric.name.clone(), Some(metric.unit), Missing::Component), Vec::new(), None);
+        };
+        let over = |_: &MetricDef, nearest: &Nearest| {
+            let values: Vec<f64> = nearest.values.iter().map(|(.., value)| *value).collect();
+            let picks = match stat {
+                Stat::Peak | Stat::Lowest | Stat::P50 | Stat::P90 | Stat::P95 | Stat::P99 => true,
+                Stat::Mean | Stat::Total => false,
+            };
+            Some((statistic(stat, &values)?, picks))
+        };
+        let (value, time, signals, told) = self.read_at(component, &metric.name, at, Nearest::of_instances, over);
+        let name = format!("{} of {} over instances", stat.word(), self.name(component, &metric.name));
+        (Reading { time, told, ..Reading::of(value, Some(metric.unit), name) }, signals, Some(component))
+    }
+
+    /// The latest samples that are not stale, made one value, with whether that is the value of one of them; `None` where there is none.
+    fn read_at(
+        &self,
+        component: ComponentId,
+        metric: &str,
+        at: Time,
+        nearest: fn(&[Told<'_>], Duration, Time) -> Nearest,
+        value: impl Fn(&MetricDef, &Nearest) -> Option<(f64, bool)>,
+    ) -> Spoken {
         let Some(def) = self.metric_def(component, metric) else {
             return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new(), Vec::new());
         };
         let series = self.series_of(component, metric);
-        let fresh = Nearest::of(&series, def.staleness, at);
-        if fresh.values.is_empty() {
+        let fresh = nearest(&series, def.staleness, at);
+        let Some((value, picked)) = value(def, &fresh) else {
             return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new(), Vec::new());
-        }
+        };
         let time = fresh.values.iter().map(|(_, time, _)| *time).max();
-        let signals = fresh.values.iter().map(|(index, ..)| SignalRef::Series(*index)).collect();
-        let value = fresh.combined(def.aggregate);
-        let told = fresh.behind(def.aggregate, value).map(SignalRef::Series).collect();
+        let signals: Vec<SignalRef> = fresh.values.iter().map(|(index, ..)| SignalRef::Series(*index)).collect();
+        let told = if picked { fresh.having(value).map(SignalRef::Series).collect() } else { signals.clone() };
         (Known::Number(value), time, signals, told)
     }
 

@@ -95,6 +95,11 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// How far away a level is for what is asked of the instances: the component itself comes last.
+pub(super) fn own_last(level: u8) -> u8 {
+    level.wrapping_sub(1)
+}
+
 /// What the nearest series that have any value say at an instant.
 pub(super) struct Nearest {
     level: u8,
@@ -104,9 +109,18 @@ pub(super) struct Nearest {
 
 impl Nearest {
     pub fn of(told: &[Told<'_>], staleness: Duration, at: Time) -> Self {
+        Nearest::by(told, staleness, at, |level| level)
+    }
+
+    /// What its nearest instances say that have any value; without any, the component itself.
+    pub fn of_instances(told: &[Told<'_>], staleness: Duration, at: Time) -> Self {
+        Nearest::by(told, staleness, at, own_last)
+    }
+
+    fn by(told: &[Told<'_>], staleness: Duration, at: Time, distance: impl Fn(u8) -> u8) -> Self {
         let fresh = |told: &Told<'_>| told.series.at(at, staleness).map(|(time, value)| (told.level, (told.at, time, value)));
         let fresh: Vec<(u8, (usize, Time, f64))> = told.iter().filter_map(fresh).collect();
-        let level = fresh.iter().map(|(level, _)| *level).min().unwrap_or(0);
+        let level = fresh.iter().map(|(level, _)| *level).min_by_key(|level| distance(*level)).unwrap_or(0);
         Nearest { level, values: fresh.into_iter().filter(|(of, _)| *of == level).map(|(_, value)| value).collect() }
     }
 
@@ -116,13 +130,17 @@ impl Nearest {
         combine(aggregate.at(self.level), &values)
     }
 
-    /// The positions of the series behind such a value: of the highest and the lowest, only those that have it.
-    pub fn behind(&self, aggregate: Aggregates, value: f64) -> impl Iterator<Item = usize> {
-        let one = match aggregate.at(self.level) {
+    /// Whether that is the value of one of them.
+    pub fn picks(&self, aggregate: Aggregates) -> bool {
+        match aggregate.at(self.level) {
             Aggregate::Max | Aggregate::Min => true,
             Aggregate::Mean | Aggregate::Sum => false,
-        };
-        self.values.iter().filter(move |(.., of)| !one || of.partial_cmp(&value) == Some(Ordering::Equal)).map(|(at, ..)| *at)
+        }
+    }
+
+    /// The positions of the series that have a value.
+    pub fn having(&self, value: f64) -> impl Iterator<Item = usize> {
+        self.values.iter().filter(move |(.., of)| of.partial_cmp(&value) == Some(Ordering::Equal)).map(|(at, ..)| *at)
     }
 }
 

@@ -7,6 +7,7 @@ use diag::Diagnostic;
 use super::build::components as build_components;
 use super::component::Component;
 use super::declared::{DeclaredComponent, DeclaredGroup, DeclaredRelation};
+use super::dropped::Dropped;
 use super::extensions::Extensions;
 use super::model::Model;
 use super::slots::{ROOM, Slots};
@@ -23,7 +24,8 @@ pub(super) fn take_beside(related: &mut Vec<DeclaredRelation>, names: &Names<'_>
     taken
 }
 
-/// These relations, from component to component, as far as the model allows them. `others` have the types that `overlays` give them.
+/// These relations, from component to component, as far as the model allows them, and those that are not so. `others` have the types that
+/// `overlays` give them.
 pub(super) fn beside(
     complaints: &mut Vec<Diagnostic>,
     model: &Model,
@@ -32,7 +34,7 @@ pub(super) fn beside(
     broken: &BTreeSet<String>,
     (others, overlays): (&[DeclaredComponent], &[DeclaredComponent]),
     loose: &[DeclaredRelation],
-) -> Vec<DeclaredRelation> {
+) -> (Vec<DeclaredRelation>, Vec<Dropped>) {
     let mut named: BTreeSet<&str> = loose.iter().flat_map(|one| [one.from.as_str(), one.to.as_str()]).collect();
     let concerned: Vec<DeclaredGroup> = grouped.iter().filter(|group| named.contains(group.id.as_str())).cloned().collect();
     named.extend(concerned.iter().flat_map(|group| &group.members).map(String::as_str));
@@ -55,6 +57,6 @@ pub(super) fn beside(
     let mut found = Names::new(&ends, &slots, &broken);
     // What is wrong with a group was reported with the estate of the files.
     let groups = groups(&mut Vec::new(), &concerned, &mut found);
-    let (edges, effects) = relations(complaints, model, loose, &found);
-    Snapshot::new(model.clone(), ends, &edges, effects, groups, slots).declared("").relations
+    let (edges, effects, dropped) = relations(complaints, model, loose, &found);
+    (Snapshot::new(model.clone(), ends, &edges, effects, groups, slots).declared("").relations, dropped)
 }

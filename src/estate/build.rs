@@ -11,6 +11,7 @@ use super::beside::{beside, take_beside};
 use super::called::ambiguous;
 use super::component::{AttributeValue, Component, Tier};
 use super::declared::{Declared, DeclaredComponent, Written};
+use super::dropped::known;
 use super::extensions::Extensions;
 use super::model::{Member, Model};
 use super::quantity::{fit, undeclared};
@@ -39,7 +40,7 @@ pub fn base_model() -> Model {
 /// `model_files` refine the base model; later files override earlier ones. A bundle's `topology.json` is a topology file like
 /// any other. The diagnostics are sorted by file and place.
 pub fn build(sources: &Sources, model_files: &[SourceId], topology_files: &[SourceId]) -> (Snapshot, Vec<Diagnostic>) {
-    let Built { estate, diagnostics, .. } = build_over(sources, model_files, topology_files, Vec::new);
+    let Built { estate, diagnostics, .. } = build_over(sources, model_files, topology_files, |_| Declared::default());
     (estate, diagnostics)
 }
 
@@ -53,12 +54,13 @@ pub struct Built {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The same, where files may speak of components that a store has: `elsewhere` gives these, and is asked only if it matters.
+/// The same, where files may speak of components that a store has: `elsewhere` gives these, and their relations if it is told `true`. It is
+/// asked only if it matters.
 pub fn build_over(
     sources: &Sources,
     model_files: &[SourceId],
     topology_files: &[SourceId],
-    elsewhere: impl FnOnce() -> Vec<DeclaredComponent>,
+    elsewhere: impl FnOnce(bool) -> Declared,
 ) -> Built {
     let (model, mut diagnostics) = if model_files.is_empty() { (base_model(), Vec::new()) } else { model(sources, model_files) };
     let (declared, mut said) = declared_in(sources, topology_files);
@@ -81,11 +83,11 @@ pub fn declared_in(sources: &Sources, files: &[SourceId]) -> (Declared, Vec<Diag
 
 /// The snapshot of what is declared, wherever that comes from. Invalid items are reported and left out.
 pub fn build_declared(model: Model, declared: Declared) -> (Snapshot, Vec<Diagnostic>) {
-    let Built { estate, diagnostics, .. } = checked(model, declared, Vec::new);
+    let Built { estate, diagnostics, .. } = checked(model, declared, |_| Declared::default());
     (estate, diagnostics)
 }
 
-fn checked(model: Model, declared: Declared, elsewhere: impl FnOnce() -> Vec<DeclaredComponent>) -> Built {
+fn checked(model: Model, declared: Declared, elsewhere: impl FnOnce(bool) -> Declared) -> Built {
     let Declared { components: mut said, relations: mut related, groups: grouped, broken } = declared;
     let mut complaints = Vec::new();
     let mut broken: BTreeSet<String> = broken.into_iter().collect();
@@ -97,17 +99,22 @@ fn checked(model: Model, declared: Declared, elsewhere: impl FnOnce() -> Vec<Dec
     let mut names = Names::new(&components, &slots, &broken);
     let groups = groups(&mut complaints, &grouped, &mut names);
     let mut found = Vec::new();
-    let (mut edges, mut effects) = relations(&mut found, &model, &related, &names);
+    let (mut edges, mut effects, mut dropped) = relations(&mut found, &model, &related, &names);
     let loose = found.iter().any(|one| one.code == Code::DANGLING_RELATION);
-    let others = if loose || !extensions.is_empty() { elsewhere() } else { Vec::new() };
-    let overlays = overlays(&mut complaints, &model, &components, extensions, &others);
-    let taken = if loose { take_beside(&mut related, &names, &others) } else { Vec::new() };
+    let unknown = dropped.iter().any(|one| !one.there) || (loose && related.iter().any(|one| one.drop));
+    let others = if loose || unknown || !extensions.is_empty() { elsewhere(unknown) } else { Declared::default() };
+    let overlays = overlays(&mut complaints, &model, &components, extensions, &others.components);
+    let taken = if loose { take_beside(&mut related, &names, &others.components) } else { Vec::new() };
     let mut relations_beside = Vec::new();
     if !taken.is_empty() {
         found.clear();
-        (edges, effects) = relations(&mut found, &model, &related, &names);
-        relations_beside = beside(&mut found, &model, &components, &grouped, &broken, (&others, &overlays), &taken);
+        (edges, effects, dropped) = relations(&mut found, &model, &related, &names);
+        let others = (others.components.as_slice(), overlays.as_slice());
+        let (related_beside, dropped_beside) = beside(&mut found, &model, &components, &grouped, &broken, others, &taken);
+        relations_beside = related_beside;
+        dropped.extend(dropped_beside);
     }
+    relations_beside.extend(known(&mut found, &model, dropped, &[related.as_slice(), taken.as_slice()], &others.relations));
     complaints.append(&mut found);
     let beside = Declared { components: overlays, relations: relations_beside, ..Declared::default() };
     Built { estate: Snapshot::new(model, components, &edges, effects, groups, slots), beside, diagnostics: complaints }
@@ -164,6 +171,11 @@ pub(super) fn components(
             });
         }
         extensions.apply(complaints, model, &mut first);
+        if first.drop {
+            // What names it goes with it, without a word.
+            broken.insert(first.id);
+            continue;
+        }
         let Some(kind) = component_type(complaints, model, &first) else {
             broken.insert(first.id);
             continue;

@@ -70,8 +70,10 @@ impl Snapshot {
         let mut complaints = Vec::new();
         let mut next = Next { estate: self.clone(), touched: BTreeSet::new() };
         next.remove(removed);
+        next.remove_relations(declared.relations.iter().filter(|one| one.drop));
         let mut broken: BTreeSet<String> = declared.broken.iter().cloned().collect();
         let again = next.put_components(&mut complaints, &declared.components, &mut broken);
+        next.remove_components(declared.components.iter().filter(|one| one.drop).map(|one| &one.id));
         next.number();
         next.put_groups(&mut complaints, &declared.groups, &mut broken);
         // First those that are there already: if a circle closes, it is the new relation that is refused.
@@ -163,7 +165,17 @@ impl Next {
     }
 
     fn remove(&mut self, removed: &Removed) {
-        for said in &removed.relations {
+        self.remove_relations(&removed.relations);
+        for id in &removed.groups {
+            if let Some(at) = self.estate.group_position(id) {
+                self.remove_group(at);
+            }
+        }
+        self.remove_components(&removed.components);
+    }
+
+    fn remove_relations<'r>(&mut self, relations: impl IntoIterator<Item = &'r DeclaredRelation>) {
+        for said in relations {
             let kind = self.estate.model().find_relation(&said.kind).and_then(|kind| self.estate.kind_index(&kind.name));
             let Some(kind) = kind else { continue };
             let ends = self.slots_of(&said.to);
@@ -171,12 +183,10 @@ impl Next {
                 ends.iter().for_each(|to| self.remove_relation(from, kind, *to));
             }
         }
-        for id in &removed.groups {
-            if let Some(at) = self.estate.group_position(id) {
-                self.remove_group(at);
-            }
-        }
-        for id in &removed.components {
+    }
+
+    fn remove_components<'r>(&mut self, ids: impl IntoIterator<Item = &'r String>) {
+        for id in ids {
             if let Some(slot) = self.estate.slot_of(id).ok().filter(|slot| self.estate.is_there(*slot)) {
                 self.remove_component(slot);
             }

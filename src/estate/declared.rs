@@ -41,6 +41,9 @@ pub struct DeclaredComponent {
     /// It says more about a component that something else declares; its type may be empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extends: bool,
+    /// It is not there, whoever declares it; only with `extends`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drop: bool,
     /// Who declares it: `git`, `api`, `import:kubernetes`; empty for the files of the project itself.
     pub origin: String,
     #[serde(skip)]
@@ -86,6 +89,9 @@ pub struct DeclaredRelation {
     /// The worst that a fault of one end does to the other; as its kind has it if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<State>,
+    /// It is not so, whoever declares it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drop: bool,
     /// As for components.
     #[serde(default)]
     pub origin: String,
@@ -133,6 +139,7 @@ impl DeclaredComponent {
             attributes: one.attributes.iter().map(|(name, value)| (name.clone(), Written::from(value))).collect(),
             aliases: one.aliases.clone(),
             extends: false,
+            drop: false,
             origin: origin.to_owned(),
             places: None,
         }
@@ -157,6 +164,7 @@ impl Snapshot {
             kind: one.kind,
             to: id(one.to),
             effect: one.effect,
+            drop: false,
             origin: origin.to_owned(),
             places: None,
         });

@@ -55,6 +55,7 @@ impl Extensions {
             let attributes: Vec<_> = more.attributes.iter().filter(|(name, value)| take(name, value.to_string())).collect();
             base.attributes.extend(attributes.into_iter().map(|(name, value)| (name.clone(), value.clone())));
             base.aliases.extend(more.aliases.iter().cloned());
+            base.drop |= more.drop;
             special_type(complaints, model, base, &more);
             places(base, &more);
         }

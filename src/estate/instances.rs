@@ -36,6 +36,11 @@ impl Snapshot {
         if self.kinds_of_workloads(instance).is_empty() { Vec::new() } else { self.levels(instance, false) }
     }
 
+    /// The instance of a workload that has this id.
+    pub fn find_instance(&self, workload: ComponentId, id: &str) -> Option<ComponentId> {
+        self.find(id).filter(|one| self.workloads_of(*one).iter().any(|of| of.component == workload))
+    }
+
     fn levels(&self, from: ComponentId, down: bool) -> Vec<Instance> {
         let mut found: BTreeMap<ComponentId, u8> = BTreeMap::new();
         let mut layer = vec![from];

@@ -21,6 +21,7 @@ mod component;
 mod csr;
 mod cycles;
 mod declared;
+mod dropped;
 mod extensions;
 mod graph;
 mod impact;

@@ -36,7 +36,7 @@ pub(super) fn read_topology(reader: &mut Reader<'_>, root: &Node, declared: &mut
 }
 
 fn component(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
-    let known = ["id", "extend", "type", "name", "tier", "owner", "environment", "attributes", "aliases"];
+    let known = ["id", "extend", "type", "name", "tier", "owner", "environment", "attributes", "aliases", "drop"];
     let Some(fields) = reader.fields(node, "a component", &known) else { return };
     let extended = fields.get("extend").and_then(|node| reader.word(node, "`extend`"));
     let extends = extended.is_some();
@@ -56,7 +56,19 @@ fn component(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
     let owner = said("owner", "`owner`");
     let environment = said("environment", "`environment`");
     let tier = fields.get("tier").and_then(|node| reader.word(node, "`tier`"));
+    let drop = dropped(reader, fields.get("drop"));
     let Some(id) = id else { return };
+    let Some(drop) = drop else {
+        declared.broken.extend((!extends).then_some(id.text));
+        return;
+    };
+    if drop && !extends {
+        let message = text!("`{}` is declared and dropped at once", id.text);
+        let help = "`extend` instead of `id` names a component that something else declares; or leave the entry out";
+        reader.report(Diagnostic::error(Code::EXTENDS, id.place, message).help(help));
+        declared.broken.push(id.text);
+        return;
+    }
     if kind.is_none() && !extends {
         declared.broken.push(id.text);
         return;
@@ -64,7 +76,7 @@ fn component(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
     let (kind, kind_place) = kind.map_or((String::new(), id.place), |kind| (kind.text, kind.place));
     let aliases = fields.get("aliases").map_or_else(Vec::new, |node| reader.words(node, "`aliases`"));
     let aliases = aliases.into_iter().map(|word| word.text).collect();
-    let mut one = DeclaredComponent { kind, name, owner, environment, aliases, extends, ..DeclaredComponent::default() };
+    let mut one = DeclaredComponent { kind, name, owner, environment, aliases, extends, drop, ..DeclaredComponent::default() };
     let mut places = Places { id: id.place, kind: kind_place, tier: tier.as_ref().map(|tier| tier.place), attributes: [].into() };
     one.tier = tier.map(|tier| tier.text);
     for (key, node) in fields.get("attributes").map_or_else(Default::default, |node| reader.map(node, "`attributes`")) {
@@ -77,6 +89,18 @@ fn component(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
     one.id = id.text;
     one.places = Some(Box::new(places));
     declared.components.push(one);
+}
+
+/// Whether something is said not to be there; `None` if that is not said as it should be.
+fn dropped(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<bool> {
+    match node.map(|node| (node, &node.value)) {
+        None | Some((_, Value::Null)) => Some(false),
+        Some((_, Value::Bool(drop))) => Some(*drop),
+        Some((node, Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_))) => {
+            reader.wrong_kind(node, "`drop`", "true or false");
+            None
+        }
+    }
 }
 
 /// A value as it was given. A key without a value counts as absent.
@@ -95,12 +119,13 @@ fn written(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Written> 
 
 /// Every start with every end.
 fn relations(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
-    let Some(fields) = reader.fields(node, "a relation", &["from", "kind", "to", "effect"]) else { return };
+    let Some(fields) = reader.fields(node, "a relation", &["from", "kind", "to", "effect", "drop"]) else { return };
     let from = reader.required(&fields, "from").map(|node| reader.words(node, "`from`"));
     let kind = reader.required(&fields, "kind").and_then(|node| reader.word(node, "`kind`"));
     let to = reader.required(&fields, "to").map(|node| reader.words(node, "`to`"));
     let effect = fields.get("effect").and_then(|node| reader.choice(node, "`effect`", &State::NAMES));
-    let (Some(from), Some(kind), Some(to)) = (from, kind, to) else { return };
+    let drop = dropped(reader, fields.get("drop"));
+    let (Some(from), Some(kind), Some(to), Some(drop)) = (from, kind, to, drop) else { return };
     for start in &from {
         for end in &to {
             let places = RelationPlaces { from: start.place, kind: kind.place, to: end.place };
@@ -110,6 +135,7 @@ fn relations(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
                 kind,
                 to,
                 effect,
+                drop,
                 places: Some(Box::new(places)),
                 ..DeclaredRelation::default()
             });

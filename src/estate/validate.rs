@@ -9,6 +9,7 @@ use value::fields::listed;
 use super::component::{Component, ComponentId, Group};
 use super::cycles::{Hold, circles};
 use super::declared::{DeclaredGroup, DeclaredRelation};
+use super::dropped::Dropped;
 use super::graph::{Edge, KindIndex};
 use super::model::{Containment, Model, ROOT_TYPE, RelationKind, State};
 use super::resolve::problem;
@@ -242,18 +243,19 @@ impl<'m> Ends<'m> {
     }
 }
 
-/// Relations, sorted, each once, without circles of containment; and the effects of those that have one of their own.
+/// Relations, sorted, each once, without circles of containment; the effects of those that have one of their own; and what is not so.
 pub(super) fn relations(
     complaints: &mut Vec<Diagnostic>,
     model: &Model,
     declared: &[DeclaredRelation],
     names: &Names<'_>,
-) -> (Vec<Edge>, BTreeMap<Edge, State>) {
+) -> (Vec<Edge>, BTreeMap<Edge, State>, Vec<Dropped>) {
     let mut check = Check::of(complaints, model, declared, names);
+    let dropped = check.take_dropped();
     let effects = check.effects();
     check.drop_copies();
     check.cut_circles();
-    (check.edges.into_iter().map(|(edge, _)| edge).collect(), effects)
+    (check.edges.into_iter().map(|(edge, _)| edge).collect(), effects, dropped)
 }
 
 /// A relation that is to be added to an estate.
@@ -271,6 +273,7 @@ pub(super) fn more_relations(
     names: &Names<'_>,
 ) -> Vec<Related> {
     let mut check = Check::of(complaints, model, declared, names);
+    check.take_dropped();
     let effects = check.effects();
     check.drop_copies();
     let related = |(edge, at): &(Edge, u32)| Related { edge: *edge, effect: effects.get(edge).copied(), place: check.place(*at) };
@@ -382,6 +385,37 @@ impl<'r, 'a> Check<'r, 'a> {
         self.complaints.push(report);
     }
 
+    /// Takes out the relations that are said not to be so.
+    fn take_dropped(&mut self) -> Vec<Dropped> {
+        let declared = self.declared;
+        if !declared.iter().any(|said| said.drop) {
+            return Vec::new();
+        }
+        let is_dropped = |(_, at): &(Edge, u32)| declared.get(*at as usize).is_some_and(|said| said.drop);
+        let (dropped, kept): (Vec<(Edge, u32)>, Vec<(Edge, u32)>) = std::mem::take(&mut self.edges).into_iter().partition(is_dropped);
+        let gone: BTreeSet<Edge> = dropped.iter().map(|(edge, _)| *edge).collect();
+        let (there, kept): (Vec<(Edge, u32)>, Vec<(Edge, u32)>) = kept.into_iter().partition(|(edge, _)| gone.contains(edge));
+        let there: BTreeSet<Edge> = there.into_iter().map(|(edge, _)| edge).collect();
+        self.edges = kept;
+        let id = |at: ComponentId| self.names.component(at).map_or_else(String::new, |component| component.id.clone());
+        let taken = |(edge, at): (Edge, u32)| Dropped {
+            relation: DeclaredRelation {
+                from: id(edge.from),
+                kind: self.kind_name(edge).to_owned(),
+                to: id(edge.to),
+                drop: true,
+                places: declared.get(at as usize).and_then(|said| said.places.clone()),
+                ..DeclaredRelation::default()
+            },
+            there: there.contains(&edge),
+        };
+        dropped.into_iter().map(taken).collect()
+    }
+
+    fn kind_name(&self, edge: Edge) -> &'a str {
+        self.model.relations.values().nth(usize::from(edge.kind.0)).map_or("", |kind| kind.name.as_str())
+    }
+
     /// Of several declarations of one relation, the first that has an effect counts.
     fn effects(&self) -> BTreeMap<Edge, State> {
         let mut effects = BTreeMap::new();
@@ -417,8 +451,7 @@ impl<'r, 'a> Check<'r, 'a> {
             let adds = self.effect(again).is_some() != self.effect(first).is_some();
             let Some(place) = self.place(again).filter(|_| !adds) else { continue };
             let id = |at: ComponentId| self.names.component(at).map_or("", |component| component.id.as_str());
-            let kind = self.model.relations.values().nth(usize::from(edge.kind.0)).map_or("", |kind| kind.name.as_str());
-            let message = text!("`{} {} {}` is declared twice", id(edge.from), kind, id(edge.to));
+            let message = text!("`{} {} {}` is declared twice", id(edge.from), self.kind_name(edge), id(edge.to));
             let help = if self.effect(again).is_some() {
                 text!("the first `effect` counts: give it once")
             } else {

@@ -368,7 +368,8 @@ pub enum OperandKind {
     Aggregate {
         stat: At<Stat>,
         metric: Metric,
-        window: At<Duration>,
+        /// `None`: over its instances at one instant.
+        window: Option<At<Duration>>,
     },
     Script(Script),
 }

@@ -192,7 +192,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(OperandKind::Aggregate { stat: stat?, metric: metric?, window: window? })
+        Some(OperandKind::Aggregate { stat: stat?, metric: metric?, window })
     }
 
     fn script(&mut self, pair: Pair<'_>) -> Option<Script> {

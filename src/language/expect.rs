@@ -67,6 +67,17 @@ fn list(expected: &BTreeMap<String, Text>) -> Text {
 /// Words that start a set.
 const SET_WORDS: &[&str] = &["dependents", "dependencies", "peers", "members", "components"];
 
+/// What other languages call statistics, and what they are called here.
+const OTHER_STATISTICS: &[(&str, &str)] = &[
+    ("sum", "total"),
+    ("max", "peak"),
+    ("maximum", "peak"),
+    ("min", "lowest"),
+    ("minimum", "lowest"),
+    ("average", "mean"),
+    ("avg", "mean"),
+];
+
 /// Habits from other languages, and spelling.
 fn advise(found: &str, before: &str, words: &[&str]) -> Option<Text> {
     let fixed = match found {
@@ -101,6 +112,11 @@ fn advise(found: &str, before: &str, words: &[&str]) -> Option<Text> {
     let (last, last_but_one) = (earlier.next().unwrap_or(""), earlier.next().unwrap_or(""));
     if matches!(last_but_one, "least" | "most" | "至少" | "至多") {
         return Some(text!("write a number in digits or a percentage: `at least 2`, `at least 30%`"));
+    }
+    if found == "of"
+        && let Some((_, stat)) = OTHER_STATISTICS.iter().find(|(word, _)| *word == last)
+    {
+        return Some(text!("write `{} of …`, with `within 10m` or `over instances` after the metric", *stat));
     }
     if found == "of"
         && let Some(set) = nearest(last, SET_WORDS.iter().copied()).filter(|set| *set != last)
@@ -169,6 +185,7 @@ fn describe(rule: G) -> Option<Text> {
             "at_most" => "at most",
             "any_distance" => "at any distance",
             "either_way" => "either way",
+            "over_instances" => "over instances",
             "no_other_rule" => "no other rule explains",
             other => other,
         };

@@ -102,6 +102,8 @@ pub(super) enum ToWorld {
     },
     /// Use another project, once the journal has been read with it.
     Reload(Revision),
+    /// Read the journal again: other amounts of the past are kept.
+    Again,
     Built(Box<World>),
     Recent(SyncSender<Recent>),
     Stop,
@@ -150,7 +152,7 @@ pub(super) struct Shared {
     pub scores: Mutex<Scores>,
     delays: Mutex<Delays>,
     /// How long facts are kept.
-    pub keep: Keep,
+    pub keep: Mutex<Keep>,
     /// Why the last write of the journal failed.
     pub broken: Mutex<Option<String>>,
 }
@@ -174,13 +176,13 @@ impl Live {
     /// Opens the data folder, takes what the journal holds, makes the first diagnosis and starts. Also returns what had to be repaired.
     ///
     /// # Errors
-    /// `JOURNAL`: a folder that cannot be used.
+    /// `JOURNAL`: a folder that cannot be used. `JOURNAL_DAMAGED`: entries are damaged.
     pub fn start(revision: Revision, options: Options) -> Result<(Live, Vec<Text>), Box<Diagnostic>> {
         let now = (options.clock)();
         let mut world = World::new(revision, options.keep, now);
         let mut traffic = Ledger::default();
         let (dir, retention, keep) = (options.data.join("journal"), options.retention, options.keep);
-        let mut scores = Scores::new(retention.age, keep.most_signals);
+        let mut scores = Scores::new(keep.scores, keep.most_signals);
         let opened = world.replay(now, |resolver, each| {
             let heard = |found: Found| {
                 let Head { protocol, received, .. } = found.head();
@@ -210,7 +212,7 @@ impl Live {
             traffic: Mutex::new(traffic),
             scores: Mutex::new(scores),
             delays: Mutex::default(),
-            keep: options.keep,
+            keep: Mutex::new(options.keep),
             broken: Mutex::new(None),
         });
         shared.tell().map_err(|error| unwritten(&error))?;
@@ -261,7 +263,7 @@ impl Live {
 
     /// How long facts are kept.
     pub fn keep(&self) -> Keep {
-        self.options.keep
+        *held(&self.shared.keep)
     }
 
     /// How many requests wait to be read: of alerts, and of the rest.
@@ -290,12 +292,13 @@ impl Live {
     /// The facts of a time that may be past, as they were known at its end: those in memory where they reach back so far, else made anew
     /// of the journal. Takes as long as reading the journal.
     pub fn recorded(&self, from: Time, until: Time) -> Option<Recent> {
-        if from >= self.now().minus(self.options.keep.samples) {
+        let keep = self.keep();
+        if from >= self.now().minus(keep.samples) {
             return self.recent();
         }
         let revision = (*self.active()).clone();
         let end = until.plus(AFTERWARDS);
-        let mut world = World::new(revision, self.options.keep, end);
+        let mut world = World::new(revision, keep, end);
         let other = move |head: &Head| head.received <= from || head.received > end;
         let entries = held(&self.shared.journal).reader(0, other);
         world.replay(end, |_, each| entries.filter(|found| !other(&found.head())).for_each(each));
@@ -364,6 +367,17 @@ impl Live {
             lines.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(|event: &Event| event.number > number).collect();
         let gap = events.first().is_some_and(|first| first.number > number + 1);
         (events, gap)
+    }
+
+    /// Keeps other amounts of the past: in the journal from now on, in memory once the journal has been read again.
+    pub fn retain(&self, retention: Retention, keep: Keep) {
+        held(&self.shared.journal).retain(retention);
+        let before = std::mem::replace(&mut *held(&self.shared.keep), keep);
+        if before != keep {
+            held(&self.shared.scores).retain(keep.scores, keep.most_signals);
+            // Without the world nobody looks at them.
+            let _ = self.world.send(ToWorld::Again);
+        }
     }
 
     /// The bytes of the journal, and the number of its next entry.
@@ -437,6 +451,7 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
     let mut changed = false;
     let mut building = false;
     let mut wanted: Option<Revision> = None;
+    let mut again = false;
     // When the requests were received that no diagnosis knows yet.
     let mut fresh: Vec<Time> = Vec::new();
     loop {
@@ -455,6 +470,7 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
                 }
             }
             Ok(ToWorld::Reload(revision)) => wanted = Some(revision),
+            Ok(ToWorld::Again) => again = true,
             Ok(ToWorld::Built(built)) => {
                 building = false;
                 world = *built;
@@ -470,8 +486,9 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
             Ok(ToWorld::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if !building && let Some(revision) = wanted.take() {
-            building = build(shared, options, revision, own);
+        if !building && (again || wanted.is_some()) {
+            again = false;
+            building = build(shared, options, wanted.take().unwrap_or_else(|| world.revision.clone()), own);
         }
         let now = (options.clock)();
         let due = now.since(last_at) >= RENEW;
@@ -500,8 +517,8 @@ fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &Sync
     let (shared, options, own) = (Arc::clone(shared), options.clone(), own.clone());
     let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
         let now = (options.clock)();
-        let mut built = World::new(revision, options.keep, now);
-        let keep = options.keep;
+        let keep = *held(&shared.keep);
+        let mut built = World::new(revision, keep, now);
         let entries = held(&shared.journal).reader(0, move |head: &Head| is_past(keep, head, now));
         built.replay(now, |_, each| entries.for_each(each));
         let _ = own.send(ToWorld::Built(Box::new(built)));

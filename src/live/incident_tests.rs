@@ -262,6 +262,24 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(refused(2, Action::Split).as_deref(), Some("incident 2 is not one that a person merged and that lasts"));
 }
 
+/// A later diagnosis may say that the fault began later, or earlier: list and report agree. What it was when it was found is kept apart.
+#[test]
+fn the_list_says_since_when_as_the_report_does() {
+    let (mut incidents, _) = Incidents::read("");
+    for (at, since) in [("100", "40"), ("115", "70"), ("130", "20"), ("145", "130")] {
+        let mut next = diagnosis(time(at), "redis[a]");
+        next.incidents.iter_mut().for_each(|one| one.since = time(since));
+        incidents.update(&next);
+        let one = incidents.get(1).expect("it is open");
+        let reported = one.report.get("since").and_then(serde_json::Value::as_str).and_then(Time::parse);
+        assert_eq!((one.since, reported), (time(since), Some(time(since))), "at {at}");
+        assert_eq!((one.first_since(), one.opened), (time("40"), time("100")), "at {at}");
+    }
+    let file: Vec<String> = incidents.take_events().iter().map(|event| serde_json::to_string(event).expect("JSON")).collect();
+    let (again, unreadable) = Incidents::read(&file.join("\n"));
+    assert_eq!((again.get(1).map(super::Tracked::first_since), unreadable), (Some(time("40")), 0));
+}
+
 /// 5 minutes to acknowledge, 20 until it is over: those of a core component.
 #[test]
 fn clocks_run() {

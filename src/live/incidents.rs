@@ -67,7 +67,7 @@ pub struct Step {
 pub struct Tracked {
     pub id: u64,
     pub status: Status,
-    /// When the fault began, according to the diagnosis.
+    /// When the fault began, according to the last diagnosis that had it.
     pub since: Time,
     pub opened: Time,
     pub acknowledged: Option<Time>,
@@ -105,6 +105,10 @@ pub struct Tracked {
     pub affected: usize,
     /// The incident as the last diagnosis told it, in English.
     pub report: serde_json::Value,
+    /// When the fault began, according to the diagnosis that found it: detection is measured from there. `None` in old files.
+    #[serde(default)]
+    #[schemars(skip)]
+    first_since: Option<Time>,
     /// The signals that it explained, by which it is recognised.
     #[schemars(skip)]
     signals: BTreeSet<(String, usize)>,
@@ -125,11 +129,16 @@ impl Tracked {
     pub fn shown(&self) -> serde_json::Value {
         let mut shown = serde_json::to_value(self).unwrap_or_default();
         if let Some(fields) = shown.as_object_mut() {
-            for key in ["signals", "seen", "by_hand", "kept_open"] {
+            for key in ["first_since", "signals", "seen", "by_hand", "kept_open"] {
                 fields.remove(key);
             }
         }
         shown
+    }
+
+    /// When the fault began, as it was known when it was found.
+    pub fn first_since(&self) -> Time {
+        self.first_since.unwrap_or(self.since)
     }
 
     /// The targets that are missed at this instant and were not before, with their minutes. Both clocks begin when it was found, because
@@ -382,6 +391,7 @@ impl Incidents {
             history: Vec::new(),
             affected: 0,
             report: serde_json::Value::Null,
+            first_since: Some(incident.since),
             signals: BTreeSet::new(),
             seen: now,
             by_hand: false,
@@ -507,7 +517,7 @@ fn key(incident: &Incident) -> (Option<String>, String, BTreeSet<(String, usize)
 fn describe(one: &mut Tracked, incident: &Incident) {
     let (component, fault, signals) = key(incident);
     let first = incident.suspects.first();
-    one.since = one.since.min(incident.since);
+    one.since = incident.since;
     one.component = component;
     one.fault = fault;
     one.signals = signals;

@@ -14,7 +14,7 @@ use value::Time;
 use super::core::{Shared, ToWorld, held};
 use super::journal::Entry;
 use super::scores::{KeptScore, scores_of};
-use super::world::Arrived;
+use super::world::{Arrived, is_past};
 
 /// Requests that are written in one go at most.
 const TOGETHER: usize = 1_024;
@@ -180,7 +180,7 @@ fn take(shared: &Shared, request: Request, resolver: &Resolver<'_>, digest: &str
         return done(Ok(Receipt { number: None, taken }));
     }
     let scores = if protocol == Protocol::Scores { scores_of(&plain, received, resolver) } else { Vec::new() };
-    let too_old = shared.keep.too_old(&taken.facts, received);
+    let too_old = held(&shared.keep).too_old(&taken.facts, received);
     let one = Accepted { protocol, body: plain, received, taken, too_old, scores, digest: digest.to_owned(), done };
     if let Err(returned) = accepted.send(one) {
         (returned.0.done)(Err(Refused::Stopping));
@@ -202,8 +202,9 @@ pub(super) fn write(shared: &Shared, waiting: &Receiver<Accepted>, world: &SyncS
         let written = {
             let mut journal = held(&shared.journal);
             let written = journal.append(entries);
+            let (now, keep) = (clock(), *held(&shared.keep));
             // What cannot be removed now is removed later.
-            let _ = journal.forget(clock());
+            let _ = journal.forget(now, |head| head.protocol == Protocol::Scores && !is_past(keep, head, now));
             written
         };
         *held(&shared.broken) = written.as_ref().err().map(ToString::to_string);

@@ -2,8 +2,8 @@
 //!
 //! Segments named by the number of their first entry. An entry is a mark, the length and the CRC-32 of what follows, then its number,
 //! when it was received, the sender's protocol and the body. An entry counts as written once its segment is synced; an incomplete one at
-//! the end was never acknowledged, and the next start cuts it off. Damage in the middle costs the entries that it hits: reading goes on
-//! at the next mark with a sound checksum, and says how many bytes it passed over.
+//! the end was never acknowledged, and the next start cuts it off. Damage anywhere else stops the start: reading goes on at the next mark
+//! with a sound checksum, to say what is lost and what is whole, and `damage` sets aside what is damaged.
 //!
 //! A start reads the journal once: opening it hands over every entry. What nobody needs any more is passed by its head, and the file is
 //! not read there; so damage in the body of such an entry costs nothing and goes unnoticed, as long as it stands between two others. The
@@ -18,7 +18,10 @@ use diag::{Code, Diagnostic, Text, text};
 use ingest::Protocol;
 use value::{Duration, HOUR, Time};
 
-/// A new segment begins beyond this size, in bytes. Entries are forgotten by whole segments.
+use super::damage::{Gap, Place, damaged};
+
+/// A new segment begins beyond this size, in bytes. Entries are forgotten by segments: all that a segment has, or all but what is needed
+/// for longer.
 const SEGMENT: u64 = 32 << 20;
 
 /// The longest entry, in bytes: more than any request may have.
@@ -84,7 +87,7 @@ impl Found {
 /// How much of the past is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Entries received within this time are kept,
+    /// Entries received within this time are kept, and those for longer that somebody needs,
     pub age: Duration,
     /// unless the journal grows beyond this many bytes: then the oldest segments go.
     pub bytes: u64,
@@ -97,12 +100,14 @@ impl Default for Retention {
 }
 
 #[derive(Debug)]
-struct Segment {
-    path: PathBuf,
-    first: u64,
+pub(super) struct Segment {
+    pub path: PathBuf,
+    pub first: u64,
     length: u64,
     /// When its last entry was received; [`Time::MIN`] without any.
     last_received: Time,
+    /// Once only what is needed for longer is left: the last entry of that.
+    rest: Option<Head>,
 }
 
 /// See the module.
@@ -112,6 +117,8 @@ pub struct Journal {
     /// Oldest first; the last one is written to.
     segments: Vec<Segment>,
     file: File,
+    /// What was partly written could not be taken back yet.
+    torn: bool,
     next: u64,
     retention: Retention,
     /// Segments dropped because the journal was too large, although they were young.
@@ -122,10 +129,11 @@ pub struct Journal {
 
 impl Journal {
     /// Opens or starts the journal in a folder, and hands over what it holds, oldest first; of entries that `skip` names only the head.
-    /// Also returns what it had to repair or pass over.
+    /// Also returns what it had to repair.
     ///
     /// # Errors
-    /// `JOURNAL`: a folder that cannot be used, or that another server uses.
+    /// `JOURNAL`: a folder that cannot be used, or that another server uses. `JOURNAL_DAMAGED`: entries are damaged, and others follow them;
+    /// nothing was changed.
     pub fn open(
         dir: &Path,
         retention: Retention,
@@ -138,29 +146,36 @@ impl Journal {
         let mut segments = listed(dir).map_err(|error| failed(&error))?;
         let mut said = Vec::new();
         let mut next = segments.first().map_or(1, |segment| segment.first);
-        let last = segments.len().saturating_sub(1);
-        for (at, segment) in segments.iter_mut().enumerate() {
+        let (mut whole, mut places) = (0, Vec::new());
+        // Where each segment ends: at the next one.
+        let ends: Vec<Option<u64>> = segments.iter().skip(1).map(|segment| Some(segment.first)).chain([None]).collect();
+        for (segment, end) in segments.iter_mut().zip(ends) {
             next = next.max(segment.first);
             let mut reader = SegmentReader::open(&segment.path, segment.first).map_err(|error| failed(&error))?;
-            reader.checks_all = at == last;
+            reader.checks_all = end.is_none();
             while let Some(found) = reader.next_entry(&skip).map_err(|error| failed(&error))? {
                 let head = found.head();
                 next = head.number + 1;
                 segment.last_received = segment.last_received.max(head.received);
                 each(found);
             }
+            places.extend(reader.gaps(end).into_iter().map(|gap| Place {
+                path: segment.path.clone(),
+                whole_before: whole + gap.before,
+                gap,
+            }));
+            whole += reader.entries;
             let rest = segment.length - reader.sound_until;
-            let damaged = reader.passed_over + if at == last { 0 } else { rest };
-            if damaged > 0 {
-                said.push(text!("journal `{}`: {} damaged bytes passed over", segment.path.display(), damaged));
-            }
-            if at == last && rest > 0 {
+            if end.is_none() && rest > 0 && places.is_empty() {
                 // Never acknowledged: the sync that would have made it count did not finish.
                 let file = OpenOptions::new().write(true).open(&segment.path).map_err(|error| failed(&error))?;
                 file.set_len(reader.sound_until).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
                 segment.length = reader.sound_until;
                 said.push(text!("journal `{}`: removed an incomplete entry of {} bytes at its end", segment.path.display(), rest));
             }
+        }
+        if let Some(error) = damaged(&places, whole) {
+            return Err(Box::new(error));
         }
         if segments.is_empty() {
             segments.push(begin(dir, next).map_err(|error| failed(&error))?);
@@ -169,7 +184,7 @@ impl Journal {
             return Err(Box::new(wrong(text!("cannot use the journal in `{}`: {}", dir.display(), "no segment"))));
         };
         let file = OpenOptions::new().append(true).open(&newest.path).map_err(|error| failed(&error))?;
-        let journal = Journal { dir: dir.to_path_buf(), segments, file, next, retention, dropped_young: 0, _lock: lock };
+        let journal = Journal { dir: dir.to_path_buf(), segments, file, torn: false, next, retention, dropped_young: 0, _lock: lock };
         Ok((journal, said))
     }
 
@@ -178,12 +193,18 @@ impl Journal {
         self.next
     }
 
+    /// Keeps more or less from the next time on that something is forgotten.
+    pub fn retain(&mut self, retention: Retention) {
+        self.retention = retention;
+    }
+
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.length).sum()
     }
 
     /// Writes entries and waits until they are on disk. Returns the number of the first one. After an error nothing of them is kept.
     pub fn append<'b>(&mut self, entries: impl Iterator<Item = (Time, Protocol, &'b [u8])>) -> io::Result<u64> {
+        self.take_back()?;
         let first = self.next;
         let mut number = first;
         let mut bytes = Vec::new();
@@ -197,14 +218,24 @@ impl Journal {
         let Some(segment) = self.segments.last_mut() else { return Err(io::Error::other("no segment")) };
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // What was partly written must not stand before what is written next.
-            self.file.set_len(segment.length)?;
+            self.torn = true;
+            // If this fails too, the next one tries again.
+            let _ = self.take_back();
             return Err(error);
         }
         segment.length += wide(bytes.len());
         segment.last_received = segment.last_received.max(latest);
         self.next = number;
         Ok(first)
+    }
+
+    /// What was partly written must not stand before what is written next: it would be damage.
+    fn take_back(&mut self) -> io::Result<()> {
+        if let Some(segment) = self.segments.last().filter(|_| self.torn) {
+            self.file.set_len(segment.length)?;
+            self.torn = false;
+        }
+        Ok(())
     }
 
     /// Begins a new segment if the current one is full.
@@ -218,16 +249,35 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes segments that are too old, and the oldest of a journal that is too large. The current one stays.
-    pub fn forget(&mut self, now: Time) -> io::Result<()> {
+    /// Removes segments that are too old, and the oldest of a journal that is too large, but for the entries in them that are `needed` for
+    /// longer. The current one stays. If what is needed alone is too much, the oldest of that goes too.
+    pub fn forget(&mut self, now: Time, needed: impl Fn(&Head) -> bool) -> io::Result<()> {
         let oldest = now.minus(self.retention.age);
-        while let [first, _, ..] = self.segments.as_slice() {
-            let aged = first.last_received < oldest;
-            if !aged && self.bytes() <= self.retention.bytes {
+        let (mut bytes, mut at) = (self.bytes(), 0);
+        while let [segment, _, ..] = self.segments.get_mut(at..).unwrap_or_default() {
+            let aged = segment.last_received < oldest;
+            if !aged && bytes <= self.retention.bytes {
                 break;
             }
-            self.dropped_young += u64::from(!aged);
+            let before = segment.length;
+            if segment.rest.is_none() {
+                thin(segment, &needed)?;
+                self.dropped_young += u64::from(!aged && segment.length < before);
+            }
+            bytes -= before;
+            if segment.rest.as_ref().is_some_and(&needed) {
+                bytes += segment.length;
+                at += 1;
+            } else {
+                std::fs::remove_file(&segment.path)?;
+                self.segments.remove(at);
+            }
+        }
+        while bytes > self.retention.bytes
+            && let [first, _, ..] = self.segments.as_slice()
+        {
             std::fs::remove_file(&first.path)?;
+            bytes -= first.length;
             self.segments.remove(0);
         }
         Ok(())
@@ -271,7 +321,7 @@ impl<S: Fn(&Head) -> bool> Iterator for Entries<S> {
     }
 }
 
-struct SegmentReader {
+pub(super) struct SegmentReader {
     file: BufReader<File>,
     /// Its bytes when it was opened.
     length: u64,
@@ -283,27 +333,33 @@ struct SegmentReader {
     next: u64,
     /// The end of the last sound entry.
     sound_until: u64,
-    passed_over: u64,
+    /// Sound entries so far.
+    entries: u64,
+    gaps: Vec<Gap>,
     /// Entries that are passed are read and checked all the same.
-    checks_all: bool,
+    pub checks_all: bool,
 }
 
 impl SegmentReader {
-    fn open(path: &Path, first: u64) -> io::Result<SegmentReader> {
+    pub fn open(path: &Path, first: u64) -> io::Result<SegmentReader> {
         files::refuse_special(path)?;
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let file = BufReader::with_capacity(BUFFER, file);
-        Ok(SegmentReader { file, length, position: 0, at: 0, next: first, sound_until: 0, passed_over: 0, checks_all: false })
+        let (gaps, checks_all) = (Vec::new(), false);
+        Ok(SegmentReader { file, length, position: 0, at: 0, next: first, sound_until: 0, entries: 0, gaps, checks_all })
     }
 
     /// The next sound entry.
-    fn next_entry(&mut self, skip: &impl Fn(&Head) -> bool) -> io::Result<Option<Found>> {
-        let from = self.at;
+    pub fn next_entry(&mut self, skip: &impl Fn(&Head) -> bool) -> io::Result<Option<Found>> {
         loop {
             if let Some((found, end)) = self.entry(skip)? {
-                self.passed_over += self.at - from;
-                self.next = found.head().number + 1;
+                let number = found.head().number;
+                if self.at > self.sound_until {
+                    self.gap(self.at, number);
+                }
+                self.next = number + 1;
+                self.entries += 1;
                 self.at = end;
                 self.sound_until = end;
                 return Ok(Some(found));
@@ -312,6 +368,19 @@ impl SegmentReader {
             let Some(mark) = self.mark_behind()? else { return Ok(None) };
             self.at = mark;
         }
+    }
+
+    /// What is damaged before the last sound entry; where another segment follows, with the entry `end`, also what is behind it.
+    pub fn gaps(&mut self, end: Option<u64>) -> Vec<Gap> {
+        if let Some(end) = end.filter(|_| self.length > self.sound_until) {
+            self.gap(self.length, end);
+        }
+        std::mem::take(&mut self.gaps)
+    }
+
+    /// From the last sound entry until a place there is none.
+    fn gap(&mut self, until: u64, follows: u64) {
+        self.gaps.push(Gap { from: self.sound_until, until, expected: self.next, follows, before: self.entries });
     }
 
     /// The entry where one should begin, and its end, if it is sound.
@@ -445,10 +514,30 @@ fn begin(dir: &Path, first: u64) -> io::Result<Segment> {
     file.sync_all()?;
     // The name counts only once the folder is on disk.
     File::open(dir)?.sync_all()?;
-    Ok(Segment { path, first, length: 0, last_received: Time::MIN })
+    Ok(Segment { path, first, length: 0, last_received: Time::MIN, rest: None })
 }
 
-fn listed(dir: &Path) -> io::Result<Vec<Segment>> {
+/// Leaves of a segment only what is needed for longer. If that is nothing, the file is left to whoever removes it.
+fn thin(segment: &mut Segment, needed: &impl Fn(&Head) -> bool) -> io::Result<()> {
+    let mut reader = SegmentReader::open(&segment.path, segment.first)?;
+    let (mut kept, mut rest) = (Vec::new(), None);
+    // Of what goes only the heads are read.
+    while let Some(found) = reader.next_entry(&|head: &Head| !needed(head))? {
+        if let Found::Entry(entry) = found {
+            encode(entry.number, entry.received, entry.protocol, &entry.body, &mut kept)?;
+            rest = Some(entry.head());
+        }
+    }
+    if rest.is_some() && wide(kept.len()) < segment.length {
+        files::write(&segment.path, &kept).map_err(|error| io::Error::other(error.message.to_string()))?;
+    }
+    segment.length = wide(kept.len());
+    segment.rest = rest;
+    Ok(())
+}
+
+/// The segments of a journal, oldest first.
+pub(super) fn listed(dir: &Path) -> io::Result<Vec<Segment>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -457,13 +546,14 @@ fn listed(dir: &Path) -> io::Result<Vec<Segment>> {
         // Before it is opened: opening a named pipe waits for somebody at its other end.
         files::refuse_special(&path)?;
         let length = std::fs::metadata(&path)?.len();
-        found.push(Segment { path, first, length, last_received: Time::MIN });
+        found.push(Segment { path, first, length, last_received: Time::MIN, rest: None });
     }
     found.sort_by_key(|segment| segment.first);
     Ok(found)
 }
 
-fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
+/// Keeps other servers away as long as it is there.
+pub(super) fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
     let path = dir.join("lock");
     let failed = |error: &io::Error| Box::new(wrong(text!("cannot use `{}`: {}", path.display(), error)));
     let file = files::open_to_append(&path).map_err(|error| failed(&error))?;
@@ -478,6 +568,6 @@ fn lock(dir: &Path) -> Result<File, Box<Diagnostic>> {
     Err(Box::new(wrong(what).help("stop it, or choose another folder with `--data DIR`")))
 }
 
-fn wrong(message: Text) -> Diagnostic {
+pub(super) fn wrong(message: Text) -> Diagnostic {
     Diagnostic::nowhere(Code::JOURNAL, message)
 }

@@ -1,12 +1,14 @@
 //! A running faultscope: takes signals as they arrive, loses none that it accepted, and always has an answer.
 //!
-//! `journal` keeps accepted requests on disk. `window` holds the facts of the recent past, `world` a project with such a window: it
-//! takes requests and diagnoses. `laid` is the estate with what signals show beyond it. `intake` reads and writes requests. `incidents`
-//! follows incidents from diagnosis to diagnosis, `clocks` has their targets. `traffic` counts what senders sent, `scores` lists those of
-//! external models. `core` runs them. A start, a reload and a crash all take one way: a new world reads the journal.
+//! `journal` keeps accepted requests on disk, `damage` says what is damaged there. `window` holds the facts of the recent past, `world` a
+//! project with such a window: it takes requests and diagnoses. `laid` is the estate with what signals show beyond it. `intake` reads and
+//! writes requests. `incidents` follows incidents from diagnosis to diagnosis, `clocks` has their targets. `traffic` counts what senders
+//! sent, `scores` lists those of external models. `core` runs them. A start, a reload and a crash all take one way: a new world reads the
+//! journal.
 
 mod clocks;
 mod core;
+mod damage;
 mod incidents;
 mod intake;
 mod journal;
@@ -18,6 +20,7 @@ mod world;
 
 pub use self::core::{Live, Options, Published, Recent, held};
 pub use clocks::{Clock, Targets};
+pub use damage::set_damage_aside;
 pub use incidents::{Action, Cause, Event, Incidents, Status, Step, Tracked, What};
 pub use intake::{Backlog, Receipt, Refused, Request};
 pub use journal::{Entries, Entry, Found, Head, Journal, Retention};

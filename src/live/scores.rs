@@ -50,6 +50,11 @@ impl Scores {
         Scores { kept: VecDeque::new(), age, most }
     }
 
+    /// Keeps more or fewer from now on.
+    pub fn retain(&mut self, age: Duration, most: usize) {
+        (self.age, self.most) = (age, most);
+    }
+
     pub fn add(&mut self, scores: Vec<KeptScore>) {
         self.kept.extend(scores.into_iter().map(Arc::new));
         let over = self.kept.len().saturating_sub(self.most);

@@ -11,7 +11,7 @@ use estate::ComponentId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use signal::{Alert, Counter, Counts, Fact, Facts, KindCounts, Origin, Present, Sample, Series};
-use value::{Duration, HOUR, SECOND, Time};
+use value::{DAY, Duration, HOUR, SECOND, Time};
 
 /// How long facts are kept, and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Keep {
     pub most_series: usize,
     /// Calls that only traces show: this long after the last one.
     pub calls: Duration,
+    /// Scores of external models: this long in the journal, whatever its retention, and in the list. Diagnoses of the present look at them
+    /// as long as at other signals.
+    pub scores: Duration,
 }
 
 impl Default for Keep {
@@ -39,6 +42,7 @@ impl Default for Keep {
             most_samples: 20_000_000,
             most_series: 500_000,
             calls: 24 * HOUR,
+            scores: 7 * DAY,
         }
     }
 }

@@ -333,10 +333,11 @@ fn arrived(entry: &Entry, resolver: &Resolver<'_>) -> Option<Arrived> {
 }
 
 /// Whether nothing that an entry brought can be in the window any more. The clock of its sender may have been ahead, and counters look
-/// back. An alert may fire still, and scores are kept as long as the journal.
+/// back. An alert may fire still, and scores are listed for long.
 pub(super) fn is_past(keep: Keep, head: &Head, now: Time) -> bool {
     let kept = match head.protocol {
-        Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix | Protocol::Scores => return false,
+        Protocol::Alerts | Protocol::Webhook | Protocol::Zabbix => return false,
+        Protocol::Scores => keep.scores,
         Protocol::RemoteWrite1 | Protocol::RemoteWrite2 | Protocol::OtlpMetrics(_) | Protocol::Pull => keep.samples,
         Protocol::OtlpTraces(_) => keep.samples.max(keep.calls),
         Protocol::LokiJson | Protocol::LokiProtobuf | Protocol::OtlpLogs(_) => keep.signals,
@@ -398,7 +399,7 @@ mod tests {
     /// What a start does without, by how many hours ago it was received.
     #[test]
     fn what_a_start_needs() {
-        let now = Time(100 * HOUR);
+        let now = Time(1_000 * HOUR);
         for (protocol, hours, past) in [
             (Protocol::RemoteWrite1, 3, false),
             // A clock that is ahead by an hour.
@@ -409,7 +410,8 @@ mod tests {
             // It fires still, for all we know.
             (Protocol::Zabbix, 23, false),
             (Protocol::Alerts, 23, false),
-            (Protocol::Scores, 23, false),
+            (Protocol::Scores, 7 * 24, false),
+            (Protocol::Scores, 7 * 24 + 2, true),
         ] {
             let head = Head { number: 1, received: now.minus(hours * HOUR), protocol };
             assert_eq!(is_past(Keep::default(), &head, now), past, "{protocol:?} of {hours} hours ago");

@@ -80,11 +80,13 @@ pub fn severity(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> S
     declared.or_else(|| draft.own(&observations.symptoms).iter().map(|s| s.severity).max()).unwrap_or(Severity::Warning)
 }
 
-/// The confidence of a suspect. It is at most as likely as one above it that explains more and began no later.
+/// The confidence of a suspect. It is at most as likely as one above it that explains more and began no later; a case that blames what shows
+/// nothing, as any above it.
 fn confidence(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &Told) -> f64 {
     let explained = |p: &Proposal| draft.explained_by(p, &observations.symptoms);
     let above = draft.roots().take_while(|other| !std::ptr::eq(*other, told));
-    let beating = above.filter(|other| told.consequence_of.is_none() && beats(&other.proposal, &told.proposal, &explained));
+    let beating =
+        above.filter(|other| told.consequence_of.is_none() && (told.proposal.silent || beats(&other.proposal, &told.proposal, &explained)));
     beating.map(|other| by_itself(observations, draft, other)).fold(by_itself(observations, draft, told), f64::min)
 }
 
@@ -146,7 +148,10 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
     };
     match &proposal.basis {
         Basis::Rules(findings) => add_rules(observations, findings, &mut suspect),
-        Basis::Case(similar) => suspect.reasons = case_reasons(observations, similar),
+        Basis::Case(similar) => {
+            suspect.reasons = case_reasons(observations, similar);
+            suspect.against.extend(proposal.silent.then_some(Words::from(Reason::Case(CaseReason::ShowsNothing))));
+        }
         Basis::Scores(ranked) => {
             let told = |reasons: &[anomaly::Reason]| reasons.iter().cloned().map(|r| Words::from(Reason::Anomaly(r))).collect();
             suspect.reasons = told(&ranked.reasons.because);

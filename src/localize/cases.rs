@@ -36,8 +36,8 @@ pub fn shown(observations: &Observations<'_, '_>, found: &[Similar]) -> Vec<Simi
     shown
 }
 
-/// What the best of these cases proposes for the symptoms by which they were found.
-pub fn propose(observations: &Observations<'_, '_>, mut cases: Vec<Similar>, symptoms: &[usize]) -> Option<Proposal> {
+/// What the best of these cases proposes for the symptoms by which they were found. `scored` is what scores propose, the best first.
+pub fn propose(observations: &Observations<'_, '_>, mut cases: Vec<Similar>, symptoms: &[usize], scored: &[Proposal]) -> Option<Proposal> {
     let question = observations.question;
     cases.retain(|s| s.similarity >= RESEMBLES && s.rarity > TELLS && record(observations, s).may_speak());
     let by_change = |s: &Similar| question.cases.cases().get(s.case).is_some_and(Case::is_by_change);
@@ -47,7 +47,20 @@ pub fn propose(observations: &Observations<'_, '_>, mut cases: Vec<Similar>, sym
     }
     // Ties: the first one, which is more similar.
     let best = cases.iter().min_by(|a, b| confidence(observations, b).total_cmp(&confidence(observations, a)))?;
-    from_case(observations, best, symptoms)
+    let proposal = from_case(observations, best, symptoms)?;
+    let silent = proposal.component.is_some_and(|component| is_silent(observations, component, scored));
+    Some(Proposal { silent, ..proposal })
+}
+
+/// Whether a component shows nothing, while something does that scores suspect, and they do not suspect the component itself first.
+fn is_silent(observations: &Observations<'_, '_>, component: ComponentId, scored: &[Proposal]) -> bool {
+    let mut observed = observations.observed();
+    observed.extend(observations.witnesses.iter().map(|witness| witness.component));
+    let instances = observations.question.engine.estate.instances_of(component);
+    let shows = instances.into_iter().map(|instance| instance.component).chain([component]).any(|c| observed.contains(&c));
+    let members = |proposal: &Proposal| proposal.scores().map(|ranked| ranked.members.clone()).unwrap_or_default();
+    let agrees = scored.first().is_some_and(|first| members(first).contains(&component));
+    !shows && !agrees && scored.iter().flat_map(members).any(|member| observed.contains(&member))
 }
 
 /// Whether anything that the incident touches or depends on was changed before it began.
@@ -134,7 +147,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         alike.first().copied()
     };
     let component = same.or_else(alike)?;
-    let reach = reach(estate, Some(component), [component]);
+    let reach = reach(estate, Some(component), &BTreeSet::from([component]), &BTreeSet::new());
     let reached = |s: &&super::symptoms::Symptom| s.component.is_none_or(|component| reach.contains_key(&component));
     let mine: Vec<_> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(reached).collect();
     let onset = mine.iter().map(|s| s.onset).filter(|onset| *onset >= observations.since).min().unwrap_or(observations.since);
@@ -148,6 +161,7 @@ fn from_case(observations: &Observations<'_, '_>, similar: &Similar, symptoms: &
         onset,
         lasted: vec![(onset, until)],
         lapsed: false,
+        silent: false,
         strength: confidence(observations, similar),
         raw: similar.similarity * similar.rarity * Record::default().chance(),
         affected: BTreeSet::from([component]),

@@ -226,6 +226,8 @@ pub enum CaseReason {
     Resembles { case: String, title: String, similarity: f64 },
     /// How often the case was right when it was proposed, and the weight that it has by that.
     Record { right: u32, proposed: u32, weight: f64 },
+    /// What the case blames has no symptom, and suspects of the scores have.
+    ShowsNothing,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

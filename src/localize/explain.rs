@@ -46,6 +46,12 @@ pub struct Told {
     pub consequence_of: Option<usize>,
 }
 
+impl Told {
+    fn root(proposal: Proposal) -> Told {
+        Told { proposal, explains: Vec::new(), consequence_of: None }
+    }
+}
+
 /// An incident before it is turned into output.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentDraft {
@@ -363,14 +369,17 @@ fn complete(observations: &Observations<'_, '_>, draft: &mut IncidentDraft, rank
         let explained = draft.explained();
         let open: Vec<usize> = all.into_iter().filter(|i| !explained.contains(i)).collect();
         let mut asking: Vec<&Symptom> = open.iter().filter_map(|i| symptoms.get(*i)).filter(|s| s.calls_for_help()).collect();
-        if !asking.is_empty()
-            && let Some(case) = cases::propose(observations, found, &open).filter(|case| !draft.accounts_for(case, &asking))
-        {
-            asking.retain(|symptom| !case.explains(symptom));
-            draft.told.push(Told { proposal: case, explains: Vec::new(), consequence_of: None });
-        }
         let ranked = ranked.unwrap_or_else(|| scores::propose(observations, &calling));
+        let case = if asking.is_empty() { None } else { cases::propose(observations, found, &open, &ranked) };
+        let case = case.filter(|case| !draft.accounts_for(case, &asking));
+        // Scores answer as if there were no case that blames what shows nothing.
+        let (guess, case): (Vec<Proposal>, Vec<Proposal>) = case.into_iter().partition(|case| case.silent);
+        asking.retain(|symptom| !case.iter().any(|case| case.explains(symptom)));
+        draft.told.extend(case.into_iter().map(Told::root));
         add_scores(observations, draft, ranked, (&asking, taken));
+        let new = |case: &Proposal| draft.told.iter().all(|told| told.proposal.component != case.component);
+        let guess: Vec<Told> = guess.into_iter().filter(new).map(Told::root).collect();
+        draft.told.extend(guess);
     }
     rank(observations, draft);
     draft.assign(symptoms);
@@ -429,7 +438,7 @@ fn add_scores(
         let metric = |s: &Symptom| s.kind == Kind::Metric && proposal.explains(s);
         let metrics = observations.symptoms.iter().enumerate().filter(|(i, s)| !taken.contains(i) && metric(s)).map(|(i, _)| i);
         draft.symptoms.extend(metrics);
-        draft.told.push(Told { proposal, explains: Vec::new(), consequence_of: None });
+        draft.told.push(Told::root(proposal));
     }
 }
 
@@ -474,7 +483,7 @@ pub fn beats(one: &Proposal, other: &Proposal, explains: &impl Fn(&Proposal) -> 
 /// what may have brought that about, and is likelier than their other guesses. What they have beside it is a fault of its own.
 fn displaces(observations: &Observations<'_, '_>, draft: &IncidentDraft, one: &Proposal, other: &Proposal) -> bool {
     let explains = |p: &Proposal| draft.explained_by(p, &observations.symptoms);
-    if !beats(one, other, &explains) {
+    if one.silent || !beats(one, other, &explains) {
         return false;
     }
     let Some((scored, component)) = one.scores().zip(other.component) else { return true };
@@ -497,12 +506,12 @@ fn deeper(observations: &Observations<'_, '_>, component: ComponentId) -> BTreeS
     closure(&BTreeSet::from([component]), |at| if at != component && effects.contains(&at) { Vec::new() } else { below(at) })
 }
 
-/// The final order of roots: what lasts first, then by layer, each in its own order; but nothing above what displaces it.
+/// The final order of roots: what lasts first, a silent case last, else by layer, each in its own order; but nothing above what displaces it.
 fn rank(observations: &Observations<'_, '_>, draft: &mut IncidentDraft) {
     let at = |index: usize| draft.told.get(index).map(|told| &told.proposal);
     let mut order: Vec<usize> = draft.told.iter().enumerate().filter(|(_, told)| told.consequence_of.is_none()).map(|(at, _)| at).collect();
     let newest = newest(draft.roots().map(|told| &told.proposal));
-    order.sort_by_key(|index| at(*index).map(|p| (p.stands_back(newest), p.layer)));
+    order.sort_by_key(|index| at(*index).map(|p| (p.stands_back(newest), p.silent, p.layer)));
     // Bubble what beats its neighbour upwards; the order of scores is their own.
     let mut moved = true;
     let mut rounds = order.len();

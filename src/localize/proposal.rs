@@ -28,11 +28,12 @@ pub fn was_on(lasted: &[Interval], onset: Time, settling: Duration) -> bool {
 /// What a fault reaches, and how long after its end effects may still begin there.
 pub type Reach = BTreeMap<ComponentId, Duration>;
 
-/// Everything that a fault of these components reaches, themselves included. A broken workload shows on its instances, and a broken
-/// instance on its workload; but if the root is one instance, not on those beside it.
-pub fn reach(estate: &Snapshot, root: Option<ComponentId>, from: impl IntoIterator<Item = ComponentId>) -> Reach {
+/// Everything that a fault reaches: the components in which it shows, those that a rule says it reaches, and what follows from these. A
+/// broken workload shows on its instances, and a broken instance on its workload, but not on those beside it: a workload that only its
+/// instances bring into trouble brings the others into none.
+pub fn reach(estate: &Snapshot, root: Option<ComponentId>, shown: &BTreeSet<ComponentId>, declared: &BTreeSet<ComponentId>) -> Reach {
     let mut reach = Reach::new();
-    let declared: BTreeMap<&str, Duration> =
+    let slow: BTreeMap<&str, Duration> =
         estate.model().relations.values().filter_map(|kind| Some((kind.name.as_str(), kind.settling?))).collect();
     let beside = root.map(|root| beside(estate, root)).unwrap_or_default();
     let mut reaches = |component: ComponentId, settled: Duration| {
@@ -41,27 +42,38 @@ pub fn reach(estate: &Snapshot, root: Option<ComponentId>, from: impl IntoIterat
     };
     // Instances of one workload share it: once is enough.
     let mut widened: BTreeSet<ComponentId> = BTreeSet::new();
-    for start in from {
+    for &start in shown.union(declared) {
         reaches(start, SETTLING);
-        instances(estate, start).filter(|c| !beside.contains(c)).for_each(|instance| reaches(instance, SETTLING));
         for reached in estate.dependents(start, &[], None) {
             if root != Some(start) && beside.contains(&reached.component) {
                 continue;
             }
             // Only a model that declares settling times pays for the paths.
             let hops = || estate.path(start, reached.component).unwrap_or_default();
-            let via = |kind: Option<String>| declared.get(kind?.as_str()).copied();
-            let slow = if declared.is_empty() { None } else { hops().into_iter().filter_map(|hop| via(hop.via)).max() };
-            let settling = slow.unwrap_or(SETTLING);
-            reaches(reached.component, settling);
-            instances(estate, reached.component).filter(|c| !beside.contains(c)).for_each(|instance| reaches(instance, settling));
+            let via = |kind: Option<String>| slow.get(kind?.as_str()).copied();
+            let settling = if slow.is_empty() { None } else { hops().into_iter().filter_map(|hop| via(hop.via)).max() };
+            reaches(reached.component, settling.unwrap_or(SETTLING));
         }
         // Where the model lets no fault travel from an instance to its workload.
         for workload in estate.workloads_of(start).into_iter().filter(|of| widened.insert(of.component)) {
+            let own: BTreeSet<ComponentId> = instances(estate, workload.component).collect();
             let further = estate.dependents(workload.component, &[], None).into_iter().map(|reached| reached.component);
-            let all = further.chain([workload.component]).filter(|c| !beside.contains(c));
+            let all = further.chain([workload.component]).filter(|c| !beside.contains(c) && !own.contains(c));
             all.for_each(|component| reaches(component, SETTLING));
         }
+    }
+    let mut further: Vec<(ComponentId, Duration)> = Vec::new();
+    for (&component, &settling) in &reach {
+        let own: BTreeSet<ComponentId> = instances(estate, component).collect();
+        let by_others = || estate.next_to(component, &[], false).iter().any(|by| reach.contains_key(by) && !own.contains(by));
+        let whole = || shown.contains(&component) || own.iter().all(|one| !reach.contains_key(one)) || by_others();
+        if !own.is_empty() && whole() {
+            further.extend(own.iter().copied().filter(|c| !beside.contains(c)).map(|c| (c, settling)));
+        }
+    }
+    for (component, settled) in further {
+        let settling = reach.entry(component).or_insert(SETTLING);
+        *settling = settled.max(*settling);
     }
     reach
 }
@@ -90,6 +102,8 @@ pub struct Proposal {
     pub lasted: Vec<Interval>,
     /// It ended only because the events and log lines of its rules grew too old for them: nothing shows that it is over.
     pub lapsed: bool,
+    /// A case blames it although it shows nothing, and scores suspect what does: it stands behind them.
+    pub silent: bool,
     /// Probability that this is a root cause, 0 to 1, before it is compared with the other proposals of its incident.
     pub strength: f64,
     /// The same before feedback.
@@ -212,4 +226,75 @@ impl Proposal {
 /// The same fault spelled otherwise: case, blanks and full stops do not make two faults.
 pub fn fault_key(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().trim_end_matches(['.', '。']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use diag::Sources;
+    use estate::{ComponentId, Snapshot};
+
+    use super::reach;
+
+    const TOPOLOGY: &str = r"
+components:
+  - {id: n1, type: node}
+  - {id: n2, type: node}
+  - {id: q, type: queue}
+  - {id: q-0, type: pod}
+  - {id: q-1, type: pod}
+  - {id: app, type: service}
+  - {id: app-0, type: pod}
+  - {id: app-1, type: pod}
+  - {id: db, type: database}
+  - {id: db-0, type: pod}
+  - {id: db-1, type: pod}
+  - {id: web, type: service}
+  - {id: web-0, type: pod}
+  - {id: web-1, type: pod}
+  - {id: auth, type: service}
+relations:
+  - {from: q, kind: runs_on, to: [q-0, q-1]}
+  - {from: q-0, kind: runs_on, to: n1}
+  - {from: app, kind: depends_on, to: q}
+  - {from: app, kind: runs_on, to: [app-0, app-1]}
+  - {from: db, kind: contains, to: [db-0, db-1]}
+  - {from: db-0, kind: runs_on, to: n1}
+  - {from: web, kind: runs_on, to: [web-0, web-1]}
+  - {from: web, kind: depends_on, to: auth}
+  - {from: [web-0, auth], kind: runs_on, to: n2}
+";
+
+    fn all(estate: &Snapshot, ids: &str) -> BTreeSet<ComponentId> {
+        ids.split_whitespace().map(|id| estate.find(id).unwrap()).collect()
+    }
+
+    /// What a fault at the first component reaches; it shows in all of these, and a rule says that it reaches the declared ones.
+    #[test]
+    fn instances_beside_one_that_is_hit() {
+        let mut sources = Sources::default();
+        let topology = sources.add("topology.yaml", TOPOLOGY);
+        let (estate, said) = estate::build(&sources, &[], &[topology]);
+        assert!(!said.iter().any(diag::Diagnostic::is_error), "{said:?}");
+        for (shown, declared, expected) in [
+            ("q-0", "", "q-0 q app app-0 app-1"),
+            ("q", "", "q-0 q-1 q app app-0 app-1"),
+            // The machine of one: what stands on the queue is in trouble as a whole, the other pod of the queue is not.
+            ("n1", "", "n1 q-0 q app app-0 app-1 db-0"),
+            ("n1", "q-0 q app", "n1 q-0 q app app-0 app-1 db-0"),
+            ("n1", "db-0", "n1 q-0 q app app-0 app-1 db-0 db"),
+            // The queue shows it as a whole.
+            ("n1 q", "", "n1 q-0 q-1 q app app-0 app-1 db-0"),
+            // A rule says it of a workload of which nothing else is hit.
+            ("n1", "web", "n1 q-0 q app app-0 app-1 db-0 web web-0 web-1"),
+            // It is hit by what it needs, too.
+            ("n2", "", "n2 web-0 auth web web-1"),
+        ] {
+            let root = shown.split(' ').next().and_then(|id| estate.find(id));
+            let found = reach(&estate, root, &all(&estate, shown), &all(&estate, declared));
+            let found: BTreeSet<ComponentId> = found.into_keys().collect();
+            assert_eq!(found, all(&estate, expected), "{shown}, {declared}");
+        }
+    }
 }

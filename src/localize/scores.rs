@@ -71,10 +71,11 @@ fn proposal(observations: &Observations<'_, '_>, one: Ranked, symptoms: &[usize]
         onset,
         lasted: vec![(onset, one.end)],
         lapsed: false,
+        silent: false,
         strength: observations.question.feedback.calibration.apply(one.confidence),
         raw: one.confidence,
         affected: BTreeSet::from([one.component]),
-        reach: reach(estate, Some(one.component), one.members.iter().copied()),
+        reach: reach(estate, Some(one.component), &one.members.iter().copied().collect(), &BTreeSet::new()),
         evidence: BTreeSet::new(),
         basis: Basis::Scores(Box::new(one)),
     };

@@ -30,7 +30,8 @@ pub fn suppressed(observations: &Observations<'_, '_>) -> Vec<SuppressedView> {
     }
     for finding in observations.findings.iter().filter(|finding| counts(finding, facts)) {
         let mut grounds = Grounds::of(observations, finding);
-        let reach = if finding.rule.suppressions.is_empty() { Reach::new() } else { reach(estate, None, finding.binding.iter().copied()) };
+        let bound: BTreeSet<ComponentId> = finding.binding.iter().copied().collect();
+        let reach = if finding.rule.suppressions.is_empty() { Reach::new() } else { reach(estate, None, &bound, &BTreeSet::new()) };
         let settling = |component: ComponentId| reach.get(&component).copied().unwrap_or(SETTLING);
         for (suppression, components) in finding.rule.suppressions.iter().zip(&finding.conclusions.suppressed) {
             for (index, symptom) in observations.symptoms.iter().enumerate() {

@@ -265,7 +265,7 @@ impl Symptom {
         if let SignalRef::Alert(at) = self.signals.first()? { facts.alerts.get(*at) } else { None }
     }
 
-    /// The pod that all its signals name, if the estate does not have it.
+    /// The pod that all its signals name beside the component.
     fn instance(&self, facts: &Facts) -> Option<String> {
         let of = |signal: &SignalRef| match signal {
             SignalRef::Alert(i) => facts.alerts.get(*i)?.instance.as_ref(),
@@ -283,7 +283,7 @@ impl Symptom {
         SignalView {
             kind: self.kind.name().to_owned(),
             component: self.component.map(|c| estate.component(c).id.clone()),
-            instance: self.instance(facts),
+            instance: self.instance(facts).filter(|name| self.component.and_then(|of| estate.find_instance(of, name)).is_none()),
             time: self.onset,
             text: self.text.clone(),
             says: self.says.clone(),

@@ -25,5 +25,5 @@ pub use ledger::{Attempts, Delivery, Outcome, Reference};
 pub use notifier::{ChannelState, Failed, Notifier, Source, State, test_message};
 pub use request::{Occasion, Request, request};
 pub use routing::{Route, Window};
-pub use settings::{Account, Channel, Hidden, Mail, Security, Settings};
+pub use settings::{Account, Channel, Mail, Security, Settings};
 pub use story::{Advice, Story, happened};

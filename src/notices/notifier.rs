@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration as Wait;
 
 use diag::{Code, Diagnostic, Text, text};
-use live::{Event, Live, Status, Tracked, What};
+use live::{Event, Live, Status, Tracked, What, held};
+use project::Hidden;
 use serde::Serialize;
 use value::{Duration, MINUTE, SECOND, Time};
 use words::Locale;
@@ -21,7 +22,7 @@ use super::answer::Failure;
 use super::ledger::{Attempts, Delivery, Ledger, Outcome, Reference};
 use super::request::{Occasion, request};
 use super::routing::channels;
-use super::sender::{Received, reveal, send};
+use super::sender::{Received, send};
 use super::settings::{Account, Channel, Settings};
 use super::story::{Advice, Story};
 
@@ -71,7 +72,7 @@ impl Source for Live {
         let Some(number) = published.diagnosis.incidents.iter().find(same).map(|one| one.number) else { return Advice::default() };
         let mut diagnosis = (*published.diagnosis).clone();
         diagnosis.filter(|one| one.number == number);
-        words::tell(&mut diagnosis, locale, &published.revision.project.estate);
+        words::tell(&mut diagnosis, locale, &published.laid.estate);
         let text = |advice: &localize::AdviceView| advice.text.clone();
         let helped = |case: &localize::CaseView| {
             let done = case.solutions.join(if locale.lang == words::Lang::Zh { "；" } else { "; " });
@@ -118,15 +119,17 @@ pub struct Failed {
 struct Shared {
     settings: Settings,
     source: Arc<dyn Source>,
-    ledger: Mutex<Ledger>,
+    ledger: Arc<Mutex<Ledger>>,
     changed: Condvar,
     stopping: AtomicBool,
 }
 
 /// A running notifier.
 pub struct Notifier {
-    shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// With the settings in use.
+    shared: Mutex<Arc<Shared>>,
+    /// `None`: it was stopped.
+    threads: Mutex<Option<Vec<JoinHandle<()>>>>,
 }
 
 impl Notifier {
@@ -136,36 +139,58 @@ impl Notifier {
     /// `JOURNAL`: a folder that cannot be used.
     pub fn start(settings: Settings, source: Arc<dyn Source>, data: &Path) -> Result<(Notifier, Vec<Text>), Box<Diagnostic>> {
         let (ledger, said) = Ledger::open(data, source.now())?;
-        let shared =
-            Arc::new(Shared { settings, source, ledger: Mutex::new(ledger), changed: Condvar::new(), stopping: AtomicBool::new(false) });
-        let mut threads = Vec::new();
-        let names: Vec<String> = shared.settings.channels.keys().cloned().collect();
-        for name in names {
-            let own = Arc::clone(&shared);
-            threads.push(thread(move || own.serve(&name))?);
-        }
-        if !threads.is_empty() {
-            let own = Arc::clone(&shared);
-            threads.push(thread(move || own.follow())?);
-        }
-        Ok((Notifier { shared, threads: Mutex::new(threads) }, said))
+        let shared = Shared::new(settings, source, Arc::new(Mutex::new(ledger)));
+        let threads = run(&shared)?;
+        Ok((Notifier { shared: Mutex::new(shared), threads: Mutex::new(Some(threads)) }, said))
+    }
+
+    /// Uses other settings: finishes what is being sent, and sends the rest as these say. Without a difference nothing happens.
+    ///
+    /// # Errors
+    /// `JOURNAL`: no thread can be started; then nobody is told of anything until the next start.
+    pub fn renew(&self, settings: Settings) -> Result<(), Box<Diagnostic>> {
+        let mut threads = held(&self.threads);
+        let before = self.shared();
+        let Some(running) = threads.as_mut().filter(|_| before.settings != settings) else { return Ok(()) };
+        before.end(std::mem::take(running));
+        let next = Shared::new(settings, Arc::clone(&before.source), Arc::clone(&before.ledger));
+        *held(&self.shared) = Arc::clone(&next);
+        *running = run(&next)?;
+        Ok(())
     }
 
     pub fn state(&self) -> State {
-        let ledger = self.shared.ledger();
-        let channels = self.shared.settings.channels.values().map(|channel| channel_state(channel, &ledger)).collect();
+        let shared = self.shared();
+        let ledger = shared.ledger();
+        let channels = shared.settings.channels.values().map(|channel| channel_state(channel, &ledger)).collect();
         State { seen: ledger.seen, broken: ledger.broken.clone(), channels }
     }
 
     /// Finishes what is being sent, and stops. The rest is sent after the next start.
     pub fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        self.shared.changed.notify_all();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            let _ = thread.join();
-        }
+        // While other settings are taken over, this waits.
+        let Some(threads) = held(&self.threads).take() else { return };
+        self.shared().end(threads);
     }
+
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&held(&self.shared))
+    }
+}
+
+/// One thread for each channel, and one that follows the incidents if there is any.
+fn run(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, Box<Diagnostic>> {
+    let mut threads = Vec::new();
+    let names: Vec<String> = shared.settings.channels.keys().cloned().collect();
+    for name in names {
+        let own = Arc::clone(shared);
+        threads.push(thread(move || own.serve(&name))?);
+    }
+    if !threads.is_empty() {
+        let own = Arc::clone(shared);
+        threads.push(thread(move || own.follow())?);
+    }
+    Ok(threads)
 }
 
 fn thread(run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Box<Diagnostic>> {
@@ -229,6 +254,19 @@ fn is_news(what: What) -> bool {
 }
 
 impl Shared {
+    fn new(settings: Settings, source: Arc<dyn Source>, ledger: Arc<Mutex<Ledger>>) -> Arc<Shared> {
+        Arc::new(Shared { settings, source, ledger, changed: Condvar::new(), stopping: AtomicBool::new(false) })
+    }
+
+    /// Ends its threads.
+    fn end(&self, threads: Vec<JoinHandle<()>>) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.changed.notify_all();
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // Its fields change one by one, each to something whole.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
@@ -419,7 +457,7 @@ pub fn backoff(delivery: &Delivery) -> Duration {
 }
 
 fn tell(channel: &Channel, story: &Story, occasion: Occasion<'_>) -> Result<Received, Failure> {
-    let request = request(channel, story, occasion, &reveal)?;
+    let request = request(channel, story, occasion, &Hidden::reveal)?;
     send(&channel.account, &request)
 }
 

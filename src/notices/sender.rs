@@ -1,6 +1,5 @@
 //! Sends a request, over HTTP or SMTP, within a time limit.
 
-use std::path::Path;
 use std::time::Duration as Wait;
 
 use diag::{Text, mask, one_line, text};
@@ -12,13 +11,10 @@ use lettre::{Address, SmtpTransport, Transport};
 use super::answer::{Answered, Failure, read};
 use super::ledger::Reference;
 use super::request::Request;
-use super::settings::{Account, Hidden, Mail, Security};
+use super::settings::{Account, Mail, Security};
 
 /// How long one attempt may take; over SMTP each step of it.
 const LIMIT: Wait = Wait::from_secs(10);
-
-/// The largest file with a secret, in bytes.
-const MAX_SECRET: u64 = 64 << 10;
 
 /// What came of a message that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,26 +22,6 @@ pub struct Received {
     pub reference: Reference,
     /// The answer, for people.
     pub said: String,
-}
-
-/// A secret, read each time: a new one needs no restart.
-///
-/// # Errors
-/// Where it should have been.
-pub fn reveal(hidden: &Hidden) -> Result<String, Text> {
-    let found = match hidden {
-        Hidden::Written(text) => text.clone(),
-        Hidden::Env(name) => std::env::var(name).map_err(|_| text!("was not asked: the environment variable `{}` is not set", name))?,
-        Hidden::File(path) => {
-            let text = files::read_text(Path::new(path), path, MAX_SECRET).map_err(|error| text!("was not asked: {}", error.message))?;
-            text.lines().next().unwrap_or("").to_owned()
-        }
-    };
-    let found = found.trim().to_owned();
-    if found.is_empty() {
-        return Err(text!("was not asked: its secret is empty"));
-    }
-    Ok(found)
 }
 
 /// # Errors
@@ -82,7 +58,7 @@ fn send_mail(mail: &Mail, from: &str, to: &[String], message: &str) -> Result<St
     };
     let mut transport = SmtpTransport::builder_dangerous(mail.host.as_str()).port(mail.port).tls(tls).timeout(Some(LIMIT));
     if let (Some(user), Some(password)) = (&mail.user, &mail.password) {
-        transport = transport.credentials(Credentials::new(reveal(user)?, reveal(password)?));
+        transport = transport.credentials(Credentials::new(user.reveal()?, password.reveal()?));
     }
     let response = transport.build().send_raw(&envelope, message.as_bytes()).map_err(|error| failed(&error))?;
     let lines: Vec<&str> = response.message().collect();

@@ -1,9 +1,11 @@
 //! The section `notify` of `server.yaml`: channels, and routes to them. `docs/notifications.md` shows each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use diag::{Code, Diagnostic, Place, Sources, Text, address, is_secret, suggestion, text};
+use diag::{Code, Diagnostic, Place, Sources, Text, address, suggestion, text};
 use estate::parse_duration;
+use project::Hidden;
 use value::fields::{Fields, Reader, Word, items, listed, missing};
 use value::yaml::{Key, Node};
 use value::{DAY, Duration, HOUR, MINUTE, SECOND};
@@ -59,15 +61,6 @@ pub struct Channel {
     pub text: Option<Template>,
     /// The address at which people see the incident.
     pub link: Option<Template>,
-}
-
-/// A value that is not, or need not be, in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hidden {
-    Env(String),
-    File(String),
-    /// Only of what is no secret.
-    Written(String),
 }
 
 /// What a channel is.
@@ -156,9 +149,9 @@ impl Kind {
 }
 
 impl Settings {
-    /// Reads the section. A channel or route with an error is left out; the others are used.
-    pub fn read(sources: &Sources, node: &Node) -> (Settings, Vec<Diagnostic>) {
-        let mut reading = Reading { reader: Reader::new(sources), locale: Locale::default(), link: None };
+    /// Reads the section of a file in this folder. A channel or route with an error is left out; the others are used.
+    pub fn read(sources: &Sources, node: &Node, folder: &Path) -> (Settings, Vec<Diagnostic>) {
+        let mut reading = Reading { reader: Reader::new(sources), folder, locale: Locale::default(), link: None };
         let settings = reading.settings(node);
         (settings, reading.reader.diagnostics)
     }
@@ -166,6 +159,7 @@ impl Settings {
 
 struct Reading<'s> {
     reader: Reader<'s>,
+    folder: &'s Path,
     /// What channels have unless they say otherwise.
     locale: Locale,
     link: Option<Template>,
@@ -234,21 +228,13 @@ impl Reading<'_> {
     }
 
     fn webhook(&mut self, fields: &Fields<'_>) -> Option<Account> {
-        let url = self.reader.needed(fields, "url").map(|url| hidden(&url));
+        let url = self.reader.needed(fields, "url").map(|url| Hidden::of(&url, self.folder));
         if let (Some(Hidden::Written(written)), Some(node)) = (&url, fields.get("url"))
             && address(written) != *written
         {
             self.reader.in_the_open(node.place, "url");
         }
-        let mut headers = BTreeMap::new();
-        for (key, node) in fields.get("headers").map_or(&[][..], |node| self.reader.map(node, text!("headers"))) {
-            let Some(word) = self.reader.word(node, text!("header `{}`", key.name)) else { continue };
-            let value = hidden(&word.text);
-            if is_secret(&key.name) && matches!(value, Hidden::Written(_)) {
-                self.reader.in_the_open(word.place, &key.name);
-            }
-            headers.insert(key.name.clone(), value);
-        }
+        let headers = Hidden::headers(&mut self.reader, fields, self.folder).into_iter().collect();
         let secret = self.pointed(fields, "secret");
         Some(Account::Webhook { url: url?, headers, secret })
     }
@@ -271,7 +257,8 @@ impl Reading<'_> {
                 0
             }),
         };
-        let (user, password) = (self.reader.optional(fields, "user").map(|user| hidden(&user)), self.pointed(fields, "password"));
+        let (user, password) =
+            (self.reader.optional(fields, "user").map(|user| Hidden::of(&user, self.folder)), self.pointed(fields, "password"));
         if user.is_some() != password.is_some() {
             let key = if user.is_some() { "password" } else { "user" };
             self.reader.report(missing(fields, key));
@@ -417,26 +404,11 @@ impl Reading<'_> {
 
     /// A secret, which a file of the project only points at.
     fn pointed(&mut self, fields: &Fields<'_>, key: &str) -> Option<Hidden> {
-        let word = self.written(fields, key)?;
-        match hidden(&word.text) {
-            Hidden::Written(_) => {
-                self.reader.in_the_open(word.place, key);
-                None
-            }
-            found @ (Hidden::Env(_) | Hidden::File(_)) => Some(found),
-        }
+        Hidden::secret(&mut self.reader, fields, key, self.folder)
     }
 
     fn wrong(&mut self, place: Place, message: Text, help: Text) {
         self.reader.report(Diagnostic::error(Code::WRONG_KIND, place, message).help(help));
-    }
-}
-
-fn hidden(written: &str) -> Hidden {
-    match written.trim().split_once(':') {
-        Some(("env", name)) => Hidden::Env(name.trim().to_owned()),
-        Some(("file", path)) => Hidden::File(path.trim().to_owned()),
-        Some(_) | None => Hidden::Written(written.trim().to_owned()),
     }
 }
 

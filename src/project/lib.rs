@@ -5,6 +5,7 @@ mod bundle;
 mod cases;
 mod eval;
 mod folder;
+mod hidden;
 mod http;
 mod impact;
 mod journal;
@@ -28,6 +29,7 @@ pub use as_of::{DEFAULT_STORE, Then, estate_at, is_missing, must_exist, open_exi
 pub use bundle::{Bundle, Options, bundle_of_text, load_bundle, load_bundle_against};
 pub use eval::{EvalReport, GroupReport, chance, evaluate, ranking};
 pub use folder::stamp;
+pub use hidden::Hidden;
 pub use http::{Answer, MAX_RESPONSE, Sender, get, post, post_json};
 pub use impact::{GroupItem, ImpactFilter, ImpactItem, ImpactReport, find_components, find_type, impact, unknown_component};
 pub use journal::{answer_of, append_feedback, name_in};

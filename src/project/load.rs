@@ -97,7 +97,7 @@ impl Project {
         let estate_files: Vec<SourceId> =
             topology.into_iter().filter(|id| !model_files.contains(id) && !source_files.contains(id)).collect();
 
-        let built = build_over(&sources, &model_files, &estate_files, || declared_beside(store, &mut diagnostics));
+        let built = build_over(&sources, &model_files, &estate_files, |relations| declared_beside(store, relations, &mut diagnostics));
         let Built { estate, beside, diagnostics: found } = built;
         diagnostics.extend(found);
         let (placement, labels) = match source_files.first() {

@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use diag::{Code, Diagnostic, Text, text};
-use estate::{Declared, DeclaredComponent, Model, Snapshot, build_declared};
+use estate::{Declared, Model, Snapshot, build_declared};
 use knowledge::Case;
 use store::{CaseRecord, GIT, Records, Store};
 
-/// The components that others than git declare in a store: files may speak of them. A store that is not there has none.
-pub(super) fn declared_beside(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<DeclaredComponent> {
+/// The components that others than git declare in a store, and their relations, if wanted: files may speak of them. A store that is not
+/// there has none.
+pub(super) fn declared_beside(path: &Path, relations: bool, diagnostics: &mut Vec<Diagnostic>) -> Declared {
     // There is nothing to read in an empty file.
     if std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0) {
-        return Vec::new();
+        return Declared::default();
     }
-    Store::open_to_read(path).and_then(|store| store.without(GIT)).unwrap_or_else(|error| {
+    Store::open_to_read(path).and_then(|store| store.without(GIT, relations)).unwrap_or_else(|error| {
         diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, error.text()));
-        Vec::new()
+        Declared::default()
     })
 }
 

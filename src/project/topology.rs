@@ -45,7 +45,7 @@ pub fn load_topology(dir: &Path, store: &Path) -> Result<Topology, Box<Diagnosti
             topology.push(id);
         }
     }
-    let built = build_over(&sources, &model, &topology, || declared_beside(store, &mut diagnostics));
+    let built = build_over(&sources, &model, &topology, |relations| declared_beside(store, relations, &mut diagnostics));
     let Built { estate, diagnostics: found, .. } = built;
     diagnostics.extend(found);
     sort(&sources, &mut diagnostics);

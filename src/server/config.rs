@@ -19,7 +19,7 @@ use super::tokens::TokenFile;
 pub const FILE: &str = "server.yaml";
 
 /// A file of settings is small; more is not one.
-const MAX_FILE: u64 = 1 << 20;
+pub(super) const MAX_FILE: u64 = 1 << 20;
 
 /// The name of the tokens in the data folder.
 const TOKENS: &str = "tokens.json";
@@ -32,7 +32,7 @@ const MOST_COUNT: f64 = 1e9;
 const SECTIONS: &[&str] = &["listen", "data", "tls", "hosts", "origins", "tokens", "limits", "retention", "keep", "notify", "pull"];
 
 /// What `server.yaml` says. Paths are relative to the folder of the file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The file, whether it is there or not.
     pub file: PathBuf,
@@ -113,8 +113,7 @@ impl Config {
         };
         let Some(bytes) = bytes else { return Ok((Config { file: path, ..Config::default() }, Vec::new())) };
         let written = files::text(bytes, &shown)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        let (config, found) = Config::read(&shown, written, folder, sources);
+        let (config, found) = Config::read(&shown, written, folder_of(&path), sources);
         Ok((Config { file: path, ..config }, found))
     }
 
@@ -158,6 +157,11 @@ impl Config {
     pub fn token_file(&self, data: &Path) -> TokenFile {
         TokenFile::new(self.tokens.clone().unwrap_or_else(|| data.join(TOKENS)))
     }
+}
+
+/// The folder of a file, from which the paths in it count.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn bad(reader: &mut Reader<'_>, node: &Node, message: Text, help: Text) {
@@ -255,11 +259,12 @@ fn retention(reader: &mut Reader<'_>, node: &Node, retention: &mut Retention) {
 }
 
 fn keep(reader: &mut Reader<'_>, node: &Node, keep: &mut Keep) {
-    const KEYS: &[&str] = &["signals", "samples", "calls", "most_signals", "most_samples", "most_series"];
+    const KEYS: &[&str] = &["signals", "samples", "calls", "scores", "most_signals", "most_samples", "most_series"];
     let Some(fields) = reader.fields(node, "`keep`", KEYS) else { return };
     duration(reader, &fields, "signals", &mut keep.signals);
     duration(reader, &fields, "samples", &mut keep.samples);
     duration(reader, &fields, "calls", &mut keep.calls);
+    duration(reader, &fields, "scores", &mut keep.scores);
     count(reader, &fields, "most_signals", &mut keep.most_signals);
     count(reader, &fields, "most_samples", &mut keep.most_samples);
     count(reader, &fields, "most_series", &mut keep.most_series);

@@ -142,7 +142,8 @@ fn known(served: &AppState, id: u64) -> Result<Known, Refusal> {
     let merged: Vec<Tracked> = served.live.incidents().into_iter().filter(|other| other.merged_into == Some(id)).collect();
     let reports: Vec<Report> =
         std::iter::once(&one).chain(&merged).map(|one| serde_json::from_value(one.report.clone()).unwrap_or_default()).collect();
-    let since = merged.iter().map(|other| other.since).fold(one.since, Time::min);
+    // Also what a diagnosis does not see any more.
+    let since = merged.iter().chain([&one]).map(|one| one.since.min(one.first_since())).fold(one.opened, Time::min);
     let until = one.resolved.or_else(|| reports.first()?.until).unwrap_or_else(|| served.live.now());
     Ok(Known { one, reports, since, until })
 }

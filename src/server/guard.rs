@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -30,12 +30,24 @@ const RETRY: &str = "5";
 
 /// See the module.
 pub struct Guard {
-    hosts: Vec<String>,
-    origins: Vec<String>,
+    allowed: RwLock<Allowed>,
     file: TokenFile,
     tokens: Mutex<Known>,
     audit: Audit,
     bodies: Bodies,
+}
+
+/// Who may call the server, and write, besides itself.
+#[derive(Debug)]
+struct Allowed {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Allowed {
+    fn of(config: &Config) -> Allowed {
+        Allowed { hosts: config.hosts.clone(), origins: config.origins.clone() }
+    }
 }
 
 /// The tokens as last read.
@@ -54,13 +66,21 @@ impl Guard {
         let seen = file.stamp();
         let tokens = Mutex::new(Known { tokens: file.read()?, seen });
         Ok(Guard {
-            hosts: config.hosts.clone(),
-            origins: config.origins.clone(),
+            allowed: RwLock::new(Allowed::of(config)),
             file,
             tokens,
             audit: Audit::open(data)?,
             bodies: Bodies::new(&config.limits),
         })
+    }
+
+    /// Uses the hosts and origins of other settings.
+    pub fn allow(&self, config: &Config) {
+        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = Allowed::of(config);
+    }
+
+    fn allowed(&self) -> RwLockReadGuard<'_, Allowed> {
+        self.allowed.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether requests need a token.
@@ -126,7 +146,7 @@ impl Guard {
         let local = link.map(|link| link.local.ip());
         let in_address = request.uri().authority().map(|authority| authority.as_str().to_ascii_lowercase());
         for name in std::iter::once(&host).chain(&in_address) {
-            if !is_own(name_of(name), local, &self.hosts) {
+            if !is_own(name_of(name), local, &self.allowed().hosts) {
                 return Err(refused(format!("this server is not `{name}`")));
             }
         }
@@ -141,7 +161,7 @@ impl Guard {
         }
         let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
         let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
-        if own || self.origins.contains(&origin) {
+        if own || self.allowed().origins.contains(&origin) {
             return Ok(());
         }
         Err(Refusal::new(StatusCode::FORBIDDEN, Code::HOST, format!("pages of `{origin}` may not write here"))

@@ -33,6 +33,7 @@ mod reply;
 mod request;
 mod rules;
 mod scores;
+mod settings;
 mod signals;
 mod tls;
 mod tokens;
@@ -41,7 +42,7 @@ mod turns;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -53,7 +54,7 @@ use tokio::sync::watch;
 
 use anomaly::Model;
 use diag::{Code, Diagnostic, Text, text};
-use live::{Backlog, Live, Options, Revision};
+use live::{Backlog, Live, Options, Revision, held};
 use localize::Diagnosis;
 use project::Project;
 use pull::Puller;
@@ -62,10 +63,12 @@ use words::Writer;
 
 pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
+pub use live::set_damage_aside;
 pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
 pub use request::now;
+use settings::SettingsFile;
 use tls::Tls;
 pub use tokens::{Role, Token, TokenFile};
 use turns::Turns;
@@ -76,7 +79,7 @@ const MAX_WAITING_BYTES: usize = 128 << 20;
 
 const SCORES: &str = "/api/v1/scores";
 
-/// How often the files of tokens and certificates are looked at.
+/// How often the files of tokens, certificates and settings are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What is left of the time to stop, once requests have had theirs: to write what was handed over.
@@ -87,7 +90,8 @@ pub struct AppState {
     live: Arc<Live>,
     notifier: notices::Notifier,
     reloader: Arc<Reloader>,
-    puller: Puller,
+    settings: SettingsFile,
+    puller: Mutex<Puller>,
     /// By name.
     models: BTreeMap<String, Model>,
     turns: Turns,
@@ -119,7 +123,7 @@ impl AppState {
     /// about what was repaired there, and about models that cannot be read and are skipped.
     ///
     /// # Errors
-    /// `JOURNAL`, `UNREADABLE`, `UNWRITABLE`: a folder that cannot be used. `TOKENS`, `TLS`: files that cannot.
+    /// `JOURNAL`, `JOURNAL_DAMAGED`, `UNREADABLE`, `UNWRITABLE`: a folder that cannot be used. `TOKENS`, `TLS`: files that cannot.
     pub fn new(
         project: Project,
         data: &Path,
@@ -132,7 +136,7 @@ impl AppState {
             |error: std::io::Error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot use `{}`: {}", data.display(), error)));
         std::fs::create_dir_all(data).map_err(unusable)?;
         let mut warnings: Vec<String> =
-            old_scores::adopt(data, &project, config.retention, now())?.iter().map(ToString::to_string).collect();
+            old_scores::adopt(data, &project, (config.retention, config.keep.scores), now())?.iter().map(ToString::to_string).collect();
         let guard = Guard::new(config, data)?;
         let models = match models {
             Some(dir) => predict::load(dir, &mut warnings)?,
@@ -151,10 +155,11 @@ impl AppState {
         let live = Arc::new(live);
         let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
-        let puller = Puller::start(&config.pull, &live);
+        let (settings, puller) = (SettingsFile::new(config), Mutex::new(Puller::start(&config.pull, &live)));
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
         let started = now();
-        let served = AppState { live, notifier, reloader, puller, models, turns, guard, tls, limits, stopping, say, report, started };
+        let served =
+            AppState { live, notifier, reloader, settings, puller, models, turns, guard, tls, limits, stopping, say, report, started };
         Ok((served, warnings))
     }
 
@@ -197,7 +202,7 @@ pub fn serve(listener: TcpListener, served: AppState) -> std::io::Result<()> {
     let (done, stopped) = std::sync::mpsc::channel();
     let stopping = std::thread::spawn(move || {
         served.reloader.stop();
-        served.puller.stop();
+        held(&served.puller).stop();
         served.notifier.stop();
         served.live.stop();
         // Nobody waits for it any more after the deadline.
@@ -227,15 +232,19 @@ async fn run(listener: TcpListener, served: Arc<AppState>) -> std::io::Result<In
     Ok(stopped.into_std())
 }
 
-/// Follows the files of tokens and certificates.
+/// Follows the files of tokens, certificates and settings.
 async fn look(served: Arc<AppState>) {
     let mut every = tokio::time::interval(LOOK);
     loop {
         every.tick().await;
         let shared = Arc::clone(&served);
         let looking = tokio::task::spawn_blocking(move || {
-            let certificate = shared.tls.as_ref().and_then(|tls| tls.look());
-            for said in shared.guard.look().into_iter().chain(certificate) {
+            let (tokens, certificate) = (shared.guard.look(), shared.tls.as_ref().and_then(|tls| tls.look()));
+            for said in tokens.into_iter().chain(certificate) {
+                (shared.say)(&said);
+            }
+            // The last: it may wait for a notice that is being sent.
+            if let Some(said) = shared.settings.look(&shared, false) {
                 (shared.say)(&said);
             }
         });

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 
-use live::{BOUNDS, Delays, Source, Status, Tracked};
+use live::{BOUNDS, Delays, Source, Status, Tracked, held};
 use notices::Attempts;
 use value::Duration;
 
@@ -37,9 +37,9 @@ fn page(served: &AppState) -> String {
     page.family("alertmanager_build_info", Kind::Gauge, "The version of Alertmanager whose read-only API this server has.");
     page.sample("", &[("version", API_VERSION)], 1);
     page.one("process_start_time_seconds", Kind::Gauge, "When the server started, in seconds since 1970.", seconds(served.started.0));
-    reload(&mut page, &served.reloader.state());
+    reload(&mut page, &served.reloader.state(), served.settings.state().refused.is_empty());
     sources(&mut page, &served.live.sources());
-    pulls(&mut page, &served.puller.states());
+    pulls(&mut page, &held(&served.puller).states());
     kept(&mut page, served);
     incidents(&mut page, &served.live.incidents());
     notifications(&mut page, &served.notifier.state());
@@ -47,9 +47,9 @@ fn page(served: &AppState) -> String {
     page.0
 }
 
-fn reload(page: &mut Page, state: &ReloadState) {
-    let successful = state.refused.is_none() && state.errors == 0;
-    let help = "Whether the files of the project are in use without errors, as they are on disk.";
+fn reload(page: &mut Page, state: &ReloadState, settings: bool) {
+    let successful = settings && state.refused.is_none() && state.errors == 0;
+    let help = "Whether the files of the project and the settings are in use without errors, as they are on disk.";
     page.one("faultscope_config_last_reload_successful", Kind::Gauge, help, u8::from(successful));
     let help = "When the files in use were loaded, in seconds since 1970.";
     page.one("faultscope_config_last_reload_success_timestamp_seconds", Kind::Gauge, help, seconds(state.loaded.0));

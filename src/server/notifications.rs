@@ -12,7 +12,7 @@ use notices::{Notifier, Settings};
 use value::yaml::parse;
 
 use super::AppState;
-use super::config::FILE as SETTINGS;
+use super::config::{FILE as SETTINGS, folder_of};
 use super::refusal::Refusal;
 use super::reply::Json;
 use super::request::spawn_blocking;
@@ -39,7 +39,7 @@ pub fn notice_settings(path: &Path) -> Result<NoticeSettings, Box<Diagnostic>> {
     match parse(&read.sources, source) {
         Ok(tree) => {
             if let Some(section) = tree.get("notify") {
-                (read.settings, read.diagnostics) = Settings::read(&read.sources, section);
+                (read.settings, read.diagnostics) = Settings::read(&read.sources, section, folder_of(path));
             }
         }
         Err(error) => read.diagnostics.push(*error),
@@ -47,13 +47,16 @@ pub fn notice_settings(path: &Path) -> Result<NoticeSettings, Box<Diagnostic>> {
     Ok(read)
 }
 
+/// What is wrong with settings, in one line with its place.
+pub(super) fn shown(sources: &Sources, wrong: &Diagnostic) -> String {
+    let place = wrong.place.map_or_else(String::new, |place| format!("{}: ", sources.describe(place)));
+    format!("{place}{}: {}", wrong.code, wrong.message)
+}
+
 /// Starts to tell people. What is wrong with the settings is added to `warnings`; the rest of them is used.
 pub(super) fn start(path: &Path, live: &Arc<Live>, data: &Path, warnings: &mut Vec<String>) -> Result<Notifier, Box<Diagnostic>> {
     let read = notice_settings(path)?;
-    warnings.extend(read.diagnostics.iter().map(|wrong| {
-        let place = wrong.place.map_or_else(String::new, |place| format!("{}: ", read.sources.describe(place)));
-        format!("{place}{}: {}", wrong.code, wrong.message)
-    }));
+    warnings.extend(read.diagnostics.iter().map(|wrong| shown(&read.sources, wrong)));
     let (notifier, said) = Notifier::start(read.settings, Arc::clone(live) as Arc<dyn notices::Source>, data)?;
     warnings.extend(said.iter().map(ToString::to_string));
     Ok(notifier)

@@ -9,7 +9,7 @@ use ingest::Protocol;
 use live::{Journal, Retention};
 use project::Project;
 use signal::{Origin, Resolver, ScoreFrame, score_of};
-use value::Time;
+use value::{Duration, Time};
 
 /// Where they were, and what the file is called afterwards.
 const FILE: &str = "scores.ndjson";
@@ -21,18 +21,18 @@ const MAX_FILE: u64 = 64 << 20;
 /// Requests that are written at once.
 const TOGETHER: usize = 1_000;
 
-/// Puts the scores of an old file into the journal, as of when they were received, and says so. If a crash comes between, the next start
+/// Puts the scores of an old file that are younger than `age` into the journal, as of when they were received, and says so. If a crash comes between, the next start
 /// does it again: a score that is there twice counts once.
 ///
 /// # Errors
 /// `JOURNAL`: a line that cannot be read, because accepted scores must not be dropped silently; a folder that cannot be used.
 /// `UNREADABLE`, `TOO_LARGE`: not a file that a server wrote.
-pub fn adopt(data: &Path, project: &Project, retention: Retention, now: Time) -> Result<Option<Text>, Box<Diagnostic>> {
+pub fn adopt(data: &Path, project: &Project, (retention, age): (Retention, Duration), now: Time) -> Result<Option<Text>, Box<Diagnostic>> {
     let path = data.join(FILE);
     let shown = path.display().to_string();
     let Some(bytes) = files::try_read(&path, &shown, MAX_FILE)? else { return Ok(None) };
     let requests = requests(&bytes, &shown, project)?;
-    let oldest = now.minus(retention.age);
+    let oldest = now.minus(age);
     let (young, old): (Vec<&Sent>, Vec<&Sent>) = requests.iter().partition(|sent| sent.received >= oldest);
     let failed = |error: std::io::Error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot write the journal: {}", error)));
     if !young.is_empty() {
@@ -113,7 +113,7 @@ mod tests {
         let data = dir.path().join("data");
         fs::create_dir_all(&data).unwrap();
         let path = data.join(FILE);
-        let adopt = || adopt(&data, &project, Retention::default(), NOW);
+        let adopt = || adopt(&data, &project, (Retention::default(), 24 * HOUR), NOW);
         assert!(adopt().unwrap().is_none(), "there is none");
         // What is no score ends the start, and stays.
         for (wrong, expected) in

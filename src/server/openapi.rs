@@ -18,6 +18,7 @@ use super::queries::SeenRelation;
 use super::reload::ReloadState;
 use super::reply::Json;
 use super::rules::{CaseItem, RuleItem};
+use super::settings::SettingsState;
 use super::signals::{Coverage, SignalItem};
 
 /// The schema of a type; types with a name are added to the components of the document.
@@ -210,15 +211,15 @@ const OPERATIONS: &[Operation] = &[
         "/-/ready",
         "server",
         &[],
-        Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>)]),
+        Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>), ("settings", of::<SettingsState>)]),
         "signals are kept, and the rules in use have no errors",
     ),
     post(
         "/-/reload",
         "server",
         &[],
-        Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>)]),
-        "load the project's files now",
+        Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>), ("settings", of::<SettingsState>)]),
+        "load the project's files and the settings now",
     ),
 ];
 

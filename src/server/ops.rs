@@ -7,12 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use diag::Code;
+use diag::{Code, Text};
 
 use super::AppState;
 use super::refusal::Refusal;
+use super::reload::ReloadState;
 use super::reply::Json;
 use super::request::spawn_blocking;
+use super::settings::SettingsState;
 
 /// `GET /-/healthy`, `/healthz`: the process answers.
 pub async fn healthy() -> Json {
@@ -22,34 +24,51 @@ pub async fn healthy() -> Json {
 /// `GET /-/ready`: signals are kept and diagnosed by rules without errors. 503 if not, with the reason: a start with a broken tree, or a
 /// disk that fails.
 pub async fn ready(State(served): State<Arc<AppState>>) -> Response {
-    let state = served.reloader.state();
+    let (state, settings) = (served.reloader.state(), served.settings.state());
     let broken = served.live.broken().map(|why| format!("cannot write the journal: {why}"));
     let wrong = broken.or_else(|| (state.errors > 0).then(|| format!("the rules in use have {} errors", state.errors)));
     match wrong {
-        None => Json(json!({"status": "ready", "reload": state})).into_response(),
+        None => Json(json!({"status": "ready", "reload": state, "settings": settings})).into_response(),
         Some(why) => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": why, "reload": state}))).into_response()
+            let answer = json!({"status": "not ready", "reason": why, "reload": state, "settings": settings});
+            (StatusCode::SERVICE_UNAVAILABLE, Json(answer)).into_response()
         }
     }
 }
 
-/// `POST /-/reload`: loads the project now. 200 once it is in use or as it was, 500 with the reason if it has errors.
+/// `POST /-/reload`: loads the project and the settings now. 200 once they are in use or as they were, 500 with the reason if they have
+/// errors.
 pub async fn reload(State(served): State<Arc<AppState>>) -> Result<Json, Refusal> {
-    spawn_blocking(move || match served.reloader.reload() {
-        Ok(state) => Ok(Json(json!({"status": "ok", "reload": state}))),
-        Err(why) => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::REQUEST, why.to_string())
-            .help("run `faultscope check` in the project; the rules in use stay until the tree has no errors")),
+    spawn_blocking(move || {
+        let (loaded, settings) = load(&served);
+        let refused = |why: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::REQUEST, why);
+        let state = loaded.map_err(|why| {
+            refused(why.to_string()).help("run `faultscope check` in the project; the rules in use stay until the tree has no errors")
+        })?;
+        if !settings.refused.is_empty() {
+            let why = format!("the settings have {} errors and are not used: {}", settings.refused.len(), settings.refused.join("; "));
+            return Err(refused(why).help("mend `server.yaml`; the settings in use stay until it has no errors"));
+        }
+        Ok(Json(json!({"status": "ok", "reload": state, "settings": settings})))
     })
     .await
 }
 
-/// SIGHUP: loads the project now. What comes of it, `/-/ready` tells.
+/// Loads project and settings now; one that cannot be used does not keep the other.
+fn load(served: &AppState) -> (Result<ReloadState, Text>, SettingsState) {
+    if let Some(said) = served.settings.look(served, true) {
+        (served.say)(&said);
+    }
+    (served.reloader.reload(), served.settings.state())
+}
+
+/// SIGHUP: loads the project and the settings now. What comes of it, `/-/ready` tells.
 #[cfg(unix)]
 pub async fn reload_on_hangup(served: Arc<AppState>) {
     // Without a handler, `POST /-/reload` remains.
     let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         let shared = Arc::clone(&served);
-        drop(tokio::task::spawn_blocking(move || drop(shared.reloader.reload())));
+        drop(tokio::task::spawn_blocking(move || drop(load(&shared))));
     }
 }

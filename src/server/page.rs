@@ -164,7 +164,7 @@ impl Page<'_> {
         let acknowledged = minutes(|targets| targets.acknowledge);
         let over = minutes(|targets| targets.resolve);
         vec![
-            self.clock(self.say("found", "发现"), (one.since, Some(one.opened)), found, Some(Clock::Detection)),
+            self.clock(self.say("found", "发现"), (one.first_since(), Some(one.opened)), found, Some(Clock::Detection)),
             self.clock(self.say("acknowledged", "响应"), (one.opened, one.acknowledged), acknowledged, Some(Clock::Acknowledgement)),
             self.clock(self.say("located", "定界"), (one.opened, one.located), None, None),
             self.clock(self.say("over", "恢复"), (one.opened, one.resolved), over, Some(Clock::Recovery)),
@@ -191,7 +191,7 @@ impl Page<'_> {
 
     fn history(&self) -> Vec<String> {
         let (one, zone) = (self.one, &self.writer.locale.zone);
-        let began = format!("{} {}", zone.moment(one.since), self.say("The fault begins", "故障开始"));
+        let began = format!("{} {}", zone.moment(one.first_since()), self.say("The fault begins", "故障开始"));
         let steps = one.history.iter().map(|step| format!("{} {}", zone.moment(step.at), happened(self.lang(), step)));
         std::iter::once(began).chain(steps).collect()
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use diag::{Code, Diagnostic, Sources, text};
 use estate::{Snapshot, State as Condition, Tier};
-use live::Recent;
+use live::{Recent, held};
 use localize::Diagnosis;
 use project::{Bundle, DEFAULT_STORE, ImpactFilter, ImpactReport, Planned, Project, Then, estate_at, find_components, find_type, planned};
 use signal::{CALLS, Seen, TRACES};
@@ -84,7 +84,7 @@ fn published(served: &AppState, shape: &Shape) -> Response {
 
 /// What a reader of an answer must know about the rules and the metrics behind it.
 fn notes(served: &AppState, chinese: bool) -> impl Iterator<Item = String> {
-    served.reloader.note().into_iter().chain(served.puller.notes()).map(move |note| note.shown(chinese))
+    served.reloader.note().into_iter().chain(held(&served.puller).notes()).map(move |note| note.shown(chinese))
 }
 
 fn past(served: &AppState, at: Time, shape: &Shape) -> Result<Response, Refusal> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use estate::Snapshot;
-use live::{Published, Recent, Source, Status};
+use live::{Published, Recent, Source, Status, held};
 use localize::{AccountView, Layer, SignalView};
 use signal::{Origin, Resolver, Series};
 use value::{Duration, MINUTE, Time};
@@ -192,7 +192,7 @@ fn covered(served: &AppState, recent: &Recent, limit: usize) -> Coverage {
         silent_series: silent.into_iter().take(limit).collect(),
         stale_sources: sources.iter().filter(|source| source.stale).map(|source| source.protocol.clone()).collect(),
         sources,
-        pulls: served.puller.states(),
+        pulls: held(&served.puller).states(),
     }
 }
 

@@ -69,7 +69,8 @@ impl Alert {
 pub struct Series {
     pub origin: Origin,
     pub component: Option<ComponentId>,
-    /// The pod that it is about, if the estate does not have it: the component is its workload then.
+    /// The instance that it is about, if it counts for its workload, which is the component then: a pod that the estate does not have, or
+    /// the id of one whose type has no such metric.
     pub instance: Option<String>,
     /// The model's metric, if the series maps to one the component's type has; else the wire name.
     pub metric: String,

@@ -129,6 +129,7 @@ fn usual(name: &str) -> Option<&'static str> {
         "k8s_statefulset_name" => "statefulset",
         "k8s_daemonset_name" => "daemonset",
         "k8s_replicaset_name" => "replicaset",
+        "k8s_replicationcontroller_name" => "replicationcontroller",
         "k8s_job_name" => "job_name",
         "k8s_cronjob_name" => "cronjob",
         "k8s_node_name" | "kubernetes_node" | "kubernetes_io_hostname" | "nodename" | "node_name" => "node",

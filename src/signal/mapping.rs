@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use estate::{ComponentId, Member, MetricDef, Model};
+use estate::{ComponentId, Instance, Member, MetricDef, Model};
 use value::{Dimension, Duration, Time, Unit};
 
 use super::counter::{Counting, WINDOW, rise};
@@ -105,6 +105,28 @@ impl<'a> Resolver<'a> {
             let factor = value_factor(Some(Unit::parse(unit)?), def)?;
             Some(Mapped { metric: def.name.as_str(), factor, counter: None, unsaid: of_value(def) })
         })
+    }
+
+    /// The component whose metric a series on a component is, and the metric. What an instance measures and its type does not have is told
+    /// of its workload: the connections of a database, by an exporter in its pod.
+    pub(super) fn told(
+        &self,
+        series: &str,
+        labels: &BTreeMap<String, String>,
+        component: ComponentId,
+    ) -> (ComponentId, Option<Mapped<'a>>) {
+        if let Some(mapped) = self.metric(series, labels, component) {
+            return (component, Some(mapped));
+        }
+        let workloads = self.estate.workloads_of(component);
+        let of = |one: &Instance| Some((one.level, one.component, self.metric(series, labels, one.component)?));
+        let found: Vec<(u8, ComponentId, Mapped<'a>)> = workloads.iter().filter_map(of).collect();
+        let nearest = found.iter().map(|(level, ..)| *level).min();
+        let mut near = found.into_iter().filter(|(level, ..)| Some(*level) == nearest);
+        match (near.next(), near.next()) {
+            (Some((_, workload, mapped)), None) => (workload, Some(mapped)),
+            (Some(_), Some(_)) | (None, _) => (component, None),
+        }
     }
 }
 

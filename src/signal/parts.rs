@@ -17,6 +17,10 @@ pub(super) const OBJECTS: &[(&str, Wanted)] = &[
     ("deployment", Wanted::Workload),
     ("daemonset", Wanted::Workload),
     ("replicaset", Wanted::Workload),
+    ("rollout", Wanted::Workload),
+    ("cloneset", Wanted::Workload),
+    ("deploymentconfig", Wanted::Workload),
+    ("replicationcontroller", Wanted::Workload),
     ("job_name", Wanted::Job),
     ("cronjob", Wanted::Job),
     ("horizontalpodautoscaler", Wanted::Workload),
@@ -69,6 +73,14 @@ impl Parts<'_> {
         let pod = said.get("pod").map(|pod| ("pod", pod));
         let owner = || OWNERS.iter().find_map(|(kind, label)| said.get(label).filter(|_| said.has(kind)).map(|name| (*label, name)));
         pod.or_else(|| OBJECTS.iter().find_map(|(label, _)| Some((*label, said.get(label)?)))).or_else(owner)
+    }
+
+    /// Namespace and name of the object that a controller speaks of, such as Argo: it calls it `name`, and the labels of the scrape are
+    /// those of the controller.
+    pub fn controlled(&self) -> Option<(&str, &str)> {
+        let name = self.all.get("name").filter(|_| self.messenger.is_none())?;
+        let exported = || self.all.get("exported_namespace").filter(|_| !names_something(&self.all.exported()));
+        Some((self.all.get("dest_namespace").or_else(exported)?, name))
     }
 }
 

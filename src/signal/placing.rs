@@ -83,6 +83,11 @@ impl Resolver<'_> {
         let parts = self.part(raw, hint);
         let said = parts.said.as_ref()?;
         let pod = said.get("pod").filter(|pod| *pod != self.estate.component(placed).name)?;
+        // Who speaks of others has a pod of its own, whatever that is called.
+        let speaks_of_others = parts.messenger == Some(Messenger::Exporter) || parts.controlled().is_some();
+        if speaks_of_others && self.object(said).and_then(|found| found.component) != Some(placed) {
+            return None;
+        }
         self.look_for(Wanted::Pod, self.scope(said), pod).is_none().then(|| pod.to_owned())
     }
 
@@ -119,6 +124,11 @@ impl Resolver<'_> {
     }
 
     fn subject(&self, parts: &Parts<'_>) -> Placement {
+        if let Some((namespace, name)) = parts.controlled() {
+            let found = self.look(Wanted::Workload, Some(namespace), name);
+            let missing = || Placement::nowhere(self.missing("name", Some(namespace), name));
+            return found.map_or_else(missing, |found| Placement::labelled(found, "name"));
+        }
         let Some(said) = &parts.said else { return self.messenger_itself(parts) };
         match parts.messenger {
             Some(Messenger::Machine) => self.of_machine(parts, said),

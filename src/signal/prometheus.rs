@@ -214,12 +214,16 @@ fn keep(
     let name = labels.get("__name__").cloned().unwrap_or_default();
     let origin = Origin { file: file.to_owned(), index: part.index };
     let placement = context.placer.explain(&labels, None);
-    let component = match role {
+    let placed = match role {
         Role::Metrics => context.settle(&placement, &origin),
         Role::Baseline => placement.component,
     };
-    let instance = context.placer.unlisted(component, &labels, None);
-    let mapped = component.and_then(|c| context.placer.metric(&name, &labels, c));
+    let (component, mapped) = match placed.map(|placed| context.placer.told(&name, &labels, placed)) {
+        Some((component, mapped)) => (Some(component), mapped),
+        None => (None, None),
+    };
+    let told_by = placed.filter(|placed| component != Some(*placed)).map(|placed| context.placer.estate.component(placed).id.clone());
+    let instance = told_by.or_else(|| context.placer.unlisted(component, &labels, None));
     let (misplaced, doubled) = part.samples.settle();
     let read = part.samples.points.len();
     let counter = mapped.and_then(|mapped| mapped.counter);

@@ -138,7 +138,9 @@ impl Recorder<'_> {
 
     /// The labels under which a series reads back as it is, and the factor by which its samples then become values. `None`: there are none.
     fn wire(&self, series: &Series, component: ComponentId) -> Option<(BTreeMap<String, String>, f64)> {
-        let mut labels = self.placed(&series.labels, Some(component));
+        // Told by an instance that the estate has, it reads back as told by it.
+        let told_by = series.instance.as_ref().and_then(|id| self.resolver.estate.find_instance(component, id));
+        let mut labels = self.placed(&series.labels, Some(told_by.unwrap_or(component)));
         if !series.modelled {
             labels.entry("__name__".to_owned()).or_insert_with(|| series.metric.clone());
             return Some((labels, 1.0));

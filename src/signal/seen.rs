@@ -172,7 +172,8 @@ impl Sightings {
             for (name, seen) in names {
                 // As the import of Kubernetes has it where names alone are not unique.
                 let id = namespace.map_or_else(|| name.clone(), |namespace| format!("{namespace}/{name}"));
-                if estate.find(&id).is_some() || estate.group(&id).is_some() {
+                let is_listed = estate.find_instance(*workload, name).is_some();
+                if is_listed || estate.find(&id).is_some() || estate.group(&id).is_some() {
                     continue;
                 }
                 let pod = pods.entry(id.clone()).or_insert_with(|| SeenPod {

@@ -30,7 +30,7 @@ mod web;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::estate::DeclaredComponent;
+use ::estate::Declared;
 use diag::{Text, text};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
@@ -215,18 +215,20 @@ impl Store {
         Ok(layer)
     }
 
-    /// The components that others than this origin declare, merged without it.
-    pub fn without(&self, origin: &str) -> Result<Vec<DeclaredComponent>, StoreError> {
-        let mut found = Vec::new();
+    /// The components that others than this origin declare, merged without it; and their relations, if wanted.
+    pub fn without(&self, origin: &str, relations: bool) -> Result<Declared, StoreError> {
+        let mut found = Declared::default();
         self.read(&declarations(), |view| {
             each_item(view, |mut layers| {
                 layers.retain(|layer| layer.origin() != origin);
-                if let Some(Item::Component(one)) = records::merge(layers) {
-                    found.push(one);
+                match records::merge(layers) {
+                    Some(Item::Component(one)) => found.components.push(one),
+                    Some(Item::Relation(one)) if relations => found.relations.push(one),
+                    Some(Item::Relation(_) | Item::Group(_) | Item::Case(_)) | None => {}
                 }
             })
         })?;
-        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found.components.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(found)
     }
 
@@ -280,6 +282,12 @@ fn each_layer(view: &ReadTransaction, mut take: impl FnMut(&[u8], &str, &[u8]) -
 
 /// Between the layers of one item, in the order of their origins.
 fn conflicts(layers: &[Item]) -> Vec<Conflict> {
+    let git = layers.iter().find(|item| item.origin() == GIT);
+    let others = || layers.iter().filter(|item| item.origin() != GIT);
+    let dropped: Vec<Conflict> = git.map_or_else(Vec::new, |git| others().filter_map(|other| Item::dropped(git, other)).collect());
+    if !dropped.is_empty() {
+        return dropped;
+    }
     let components = || layers.iter().filter_map(|item| if let Item::Component(one) = item { Some(one) } else { None });
     let Some(git) = components().find(|one| one.origin == GIT) else { return Vec::new() };
     components().filter(|one| one.origin != GIT).flat_map(|other| records::conflicts(git, other)).collect()

@@ -122,13 +122,13 @@ pub struct Records {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conflict {
     pub id: String,
-    /// `type`, `name`, `owner`, `environment`, `tier`, or `attributes.` and the name of an attribute.
+    /// `type`, `name`, `owner`, `environment`, `tier`, `drop`, or `attributes.` and the name of an attribute.
     pub attribute: String,
     pub git: Value,
     pub other: Value,
     /// The other origin.
     pub origin: String,
-    /// Git extends the component: to say otherwise is what that is for.
+    /// Git extends the component, or drops it or the relation: to say otherwise is what that is for.
     pub on_purpose: bool,
 }
 
@@ -297,7 +297,10 @@ impl<'c> Word<'c> {
 
 /// Only what the key of its row does not say, which is nothing as a rule: relations are most of an estate.
 fn relation_value(relation: &DeclaredRelation) -> Result<Vec<u8>, StoreError> {
-    let DeclaredRelation { from: _, kind: _, to: _, effect, origin: _, places: _ } = relation;
+    let DeclaredRelation { from: _, kind: _, to: _, effect, drop, origin: _, places: _ } = relation;
+    if *drop {
+        return Ok(serde_json::to_vec(relation)?);
+    }
     Ok(match effect {
         Some(effect) => serde_json::to_vec(effect)?,
         None => Vec::new(),
@@ -356,13 +359,14 @@ impl Item {
         let (what, [from, kind, to]) = cut_key(&mut Cut(key))?;
         Ok(match what {
             What::Component => Item::Component(serde_json::from_slice(value)?),
-            // Before format 4, all of it was in the value.
+            // All of it is in the value if it is not so; before format 4, always.
             What::Relation if value.starts_with(b"{") => Item::Relation(serde_json::from_slice(value)?),
             What::Relation => Item::Relation(DeclaredRelation {
                 from: from.to_owned(),
                 kind: kind.to_owned(),
                 to: to.to_owned(),
                 effect: if value.is_empty() { None } else { Some(serde_json::from_slice(value)?) },
+                drop: false,
                 origin: origin.to_owned(),
                 places: None,
             }),
@@ -384,6 +388,26 @@ impl Item {
     fn rank(&self) -> (u8, String) {
         rank(self.origin())
     }
+
+    /// Whether it says that the item is not there.
+    fn is_dropped(&self) -> bool {
+        match self {
+            Item::Component(one) => one.drop,
+            Item::Relation(one) => one.drop,
+            Item::Group(_) | Item::Case(_) => false,
+        }
+    }
+
+    /// What git says is not there, and another origin declares.
+    pub(super) fn dropped(git: &Item, other: &Item) -> Option<Conflict> {
+        let id = match git {
+            Item::Component(one) => one.id.clone(),
+            Item::Relation(one) => format!("{} {} {}", one.from, one.kind, one.to),
+            Item::Group(_) | Item::Case(_) => return None,
+        };
+        let (attribute, origin) = ("drop".to_owned(), other.origin().to_owned());
+        git.is_dropped().then(|| Conflict { id, attribute, git: Value::from(true), other: Value::from(false), origin, on_purpose: true })
+    }
 }
 
 /// Git first, then records from the API, then imports in the order of their names.
@@ -396,12 +420,16 @@ fn rank(origin: &str) -> (u8, String) {
     (class, origin.to_owned())
 }
 
-/// One item merged from all origins: `None` if no origin declares it, for to say more about it is not to declare it. Attributes of a
-/// component are merged one by one; relations, groups and cases are taken from the first origin.
+/// One item merged from all origins: `None` if no origin declares it, for to say more about it is not to declare it, or if the first of
+/// them says that it is not there. Attributes of a component are merged one by one; relations, groups and cases are taken from the first
+/// origin.
 pub(super) fn merge(mut layers: Vec<Item>) -> Option<Item> {
     layers.sort_by_key(Item::rank);
     let mut layers = layers.into_iter();
     let mut merged = layers.next()?;
+    if merged.is_dropped() {
+        return None;
+    }
     if let Item::Component(merged) = &mut merged {
         for layer in layers {
             if let Item::Component(other) = layer {

@@ -223,6 +223,8 @@ impl Writer<'_> {
             (CaseReason::Record { right, proposed, weight }, Lang::Zh) => {
                 format!("该案例推荐过 {proposed} 次，{right} 次正确：权重 {weight:.2}")
             }
+            (CaseReason::ShowsNothing, Lang::En) => "nothing shows that it is ill; suspects above it have symptoms".to_owned(),
+            (CaseReason::ShowsNothing, Lang::Zh) => "它自身没有任何异常，而排在它前面的嫌疑组件有症状".to_owned(),
         }
     }
 

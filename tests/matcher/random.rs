@@ -248,12 +248,13 @@ fn atom(dice: &mut Dice, kind: &str, prefix: &str, on: &str) -> String {
         _ => "",
     };
     let n = dice.range(1, 4);
-    match dice.below(22) {
+    match dice.below(23) {
         0..=5 => format!("{prefix}{metric} {op} {bound}{unit}"),
         6 => format!("{stat} of {prefix}{metric} within {minutes}m {op} {bound}{unit}"),
         7 => format!("{prefix}{metric} {} {}% within {minutes}m", dice.pick(&["rises", "falls"]), dice.range(5, 90)),
         8 => format!("{prefix}{metric} {} by {bound}{unit} within {minutes}m", dice.pick(&["rises", "falls"])),
         9 if kind == "database" => format!("{prefix}connections > {bound}% of {prefix}max_connections"),
+        20 => format!("{stat} of {prefix}{metric} over instances {op} {bound}{unit}"),
         10 if !prefix.is_empty() => format!("{prefix}{metric} > {bound}% of {stat} of {prefix}{metric} within {minutes}m"),
         11 if !prefix.is_empty() => {
             format!("{prefix}{metric} {} baseline {stat} of 1d by 10%", dice.pick(&["above", "below"]))

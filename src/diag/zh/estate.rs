@@ -135,6 +135,13 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("`extend` names the component that it says more about", "`extend` 指明要补充说明的组件"),
     ("`{}` of `{}` is given twice, differently", "`{1}` 的 `{0}` 给出了两次，且不一致"),
     ("`{}` is extended, but nothing declares it", "补充说明了 `{}`，但没有任何来源声明它"),
+    ("`{}` is dropped, but nothing declares it", "要去掉 `{}`，但没有任何来源声明它"),
+    ("unknown relation", "未知的关系"),
+    ("`{}` is declared and dropped at once", "`{}` 既被声明，又被去掉"),
+    (
+        "`extend` instead of `id` names a component that something else declares; or leave the entry out",
+        "若由其他来源声明，请用 `extend` 代替 `id`；否则请删去该条目",
+    ),
     ("`{}` is a {}, which cannot become a {}", "`{}` 的类型是 {}，不能变成 {}"),
     ("that is another name of `{}`: write `extend: {}`", "它是 `{}` 的另一个名称：请写 `extend: {}`"),
     ("use one of {}, or leave the type out", "请使用以下类型之一：{}，或省略类型"),

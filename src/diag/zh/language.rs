@@ -61,6 +61,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ),
     ("put an id in quotes, after `component`: `component \"{}\"`", "id 要加引号，写在 `component` 之后：`component \"{}\"`"),
     ("write a number in digits or a percentage: `at least 2`, `at least 30%`", "请用阿拉伯数字或百分比：`at least 2`、`at least 30%`"),
+    (
+        "write `{} of …`, with `within 10m` or `over instances` after the metric",
+        "请写 `{} of …`，并在指标之后加上 `within 10m` 或 `over instances`",
+    ),
     ("use `at` to name the component: `fault \"…\" at db`", "请用 `at` 指明组件：`fault \"…\" at db`"),
     ("write tags without quotes: `tags database, pool`", "标签不加引号：`tags database, pool`"),
     ("a duration is a whole number with a unit: `90m`, not `1.5h`", "时长是带单位的整数：写 `90m`，不写 `1.5h`"),

@@ -11,8 +11,24 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("incident {} is not one that a person merged and that lasts", "故障 {} 不是由人合并且仍在持续的故障"),
     ("`GET /api/v1/incidents` lists them", "`GET /api/v1/incidents` 列出全部故障"),
     ("cannot use the journal in `{}`: {}", "无法使用 `{}` 中的日志文件：{}"),
-    ("journal `{}`: {} damaged bytes passed over", "日志文件 `{}`：跳过了 {} 个损坏的字节"),
+    (
+        "the journal `{}` is damaged from byte {} to byte {}: entry {} should begin there",
+        "日志文件 `{}` 的第 {} 到第 {} 字节已损坏：此处应为第 {} 条记录的开头",
+    ),
+    (
+        "{} entries before it and {} behind it are whole ({} damaged places in all): put a sound copy of the file there, or go on without what \
+         is lost: `faultscope serve --accept-damage` moves the damaged bytes to files beside it and keeps the rest",
+        "其前 {} 条、其后 {} 条记录完好（损坏共 {} 处）：请换上该文件的完好副本；若接受损失继续运行，\
+         `faultscope serve --accept-damage` 会把损坏的字节移到旁边的文件中，并保留其余记录",
+    ),
+    (
+        "journal `{}`: {} damaged bytes are in `{}` now; with them {} entries from {} on are lost",
+        "日志文件 `{0}`：{1} 个损坏的字节已移到 `{2}`；从第 {4} 条起丢失了 {3} 条记录",
+    ),
     ("journal `{}`: removed an incomplete entry of {} bytes at its end", "日志文件 `{}`：删除了末尾 {} 字节的不完整记录"),
+    ("the settings have changed and are in use", "设置已更改并生效"),
+    ("the settings have changed and are in use, but for {}: that waits for a restart", "设置已更改并生效，但 {} 需重启后才生效"),
+    ("the settings in use stay: {}", "仍使用当前设置：{}"),
     ("another server uses the data folder `{}`", "另一个服务正在使用数据目录 `{}`"),
     (
         "{} scores of `{}` are in the journal now, {} were older than it goes back; the file is now `{}`",

@@ -287,6 +287,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("`{}` fits every value, and labels that are missing", "`{}` 符合任何取值，标签缺失时也符合"),
     ("leave it out, or write `/.+/` for a label that is there", "请删去；若只要求标签存在，请写 `/.+/`"),
     ("`{}` takes every text as it is", "`{}` 会原样取走任何文本"),
+    ("`{}` fits every text, and takes nothing of most", "`{}` 匹配任何文本，却几乎什么也取不到"),
     ("leave it out, or say what stands around the part that names the component", "请删去，或写明指明组件的那部分前后是什么"),
     ("`over` without a counter", "`over` 只用于计数器"),
     ("add `as: rate` or `as: increase`, or leave it out", "请加上 `as: rate` 或 `as: increase`，或删去它"),

@@ -442,6 +442,10 @@ impl Matcher {
             }
             Number::Statistic { stat, subject, metric, window } => {
                 let Some(cell) = env.subject(*subject).and_then(|c| self.store.cell(c, *metric)) else { return (Side::Unknown, Time::MAX) };
+                let Some(window) = window else {
+                    let (values, next) = cell.over_instances(at);
+                    return (known(statistic(*stat, &values)), next);
+                };
                 self.with_samples(|samples| {
                     let mut next = cell.samples(at.minus(*window), at, samples);
                     if let Some((oldest, _)) = samples.first() {

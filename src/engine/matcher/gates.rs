@@ -274,10 +274,13 @@ fn threshold(left: &Number, op: Op, right: &Number) -> Option<Input> {
     }
     let (metric, window, stat) = match value {
         Number::Now { metric, .. } => (*metric, 0, None),
-        Number::Statistic { stat, metric, window, .. } => (*metric, *window, Some(*stat)),
+        Number::Statistic { stat, metric, window: Some(window), .. } => (*metric, *window, Some(*stat)),
+        Number::Statistic { metric, window: None, .. } => return Some(Input::Listed { metric: *metric, window: 0 }),
         // `80% of a.x < 5`: listed.
         Number::Share { of, .. } => match of.as_ref() {
-            Number::Statistic { metric, window, .. } => return Some(Input::Listed { metric: *metric, window: *window }),
+            Number::Statistic { metric, window, .. } => {
+                return Some(Input::Listed { metric: *metric, window: window.unwrap_or(0) });
+            }
             Number::Now { metric, .. } => return Some(Input::Listed { metric: *metric, window: 0 }),
             Number::Constant(_) | Number::Text(_) | Number::Attribute { .. } | Number::Share { .. } => return None,
         },

@@ -129,7 +129,7 @@ pub(super) enum Node {
     Asked(Box<Cond>),
 }
 
-/// A side of a comparison.
+/// A side of a comparison. A statistic without a window is over the instances.
 #[derive(Debug, Clone)]
 pub(super) enum Number {
     Constant(f64),
@@ -137,7 +137,7 @@ pub(super) enum Number {
     Attribute { subject: Subject, name: String },
     Share { percent: f64, of: Box<Number> },
     Now { subject: Subject, metric: MetricId },
-    Statistic { stat: Stat, subject: Subject, metric: MetricId, window: Duration },
+    Statistic { stat: Stat, subject: Subject, metric: MetricId, window: Option<Duration> },
 }
 
 impl Number {
@@ -484,7 +484,8 @@ impl Interner {
             Value::Share { percent, of } => Number::Share { percent: *percent, of: Box::new(self.number(of)) },
             Value::Metric(metric) => Number::Now { subject: metric.subject, metric: self.metric(&metric.name, 0) },
             Value::Aggregate { stat, metric, window } => {
-                Number::Statistic { stat: *stat, subject: metric.subject, metric: self.metric(&metric.name, *window), window: *window }
+                let reach = window.unwrap_or(0);
+                Number::Statistic { stat: *stat, subject: metric.subject, metric: self.metric(&metric.name, reach), window: *window }
             }
             // The plain engine evaluates comparisons with scripts.
             Value::Script(_) => Number::Text(String::new()),

@@ -11,6 +11,7 @@ use value::{Duration, Time};
 
 use super::super::outlook::{Span, span};
 use super::super::values::combine;
+use super::super::workload::own_last;
 use super::bloom::Marks;
 use super::node::{MetricId, PatternId};
 use signal::{SeriesKey, Signal};
@@ -236,20 +237,33 @@ impl Cell {
         if let [only] = self.series.as_slice() {
             return only.at(at, self.staleness);
         }
-        let (mut next, mut level) = (Time::MAX, u8::MAX);
+        let (values, level, next) = self.nearest(at, |level| level);
+        ((!values.is_empty()).then(|| combine(self.aggregate.at(level), &values)), next)
+    }
+
+    /// The values of the instances; without any, those of the component itself; and the next instant at which they may be others.
+    pub fn over_instances(&self, at: Time) -> (SmallVec<[f64; 8]>, Time) {
+        let (values, _, next) = self.nearest(at, own_last);
+        (values, next)
+    }
+
+    /// The values of the nearest series that have any, their level, and until when.
+    fn nearest(&self, at: Time, distance: impl Fn(u8) -> u8) -> (SmallVec<[f64; 8]>, u8, Time) {
+        let (mut next, mut nearest) = (Time::MAX, None::<u8>);
         let mut values: SmallVec<[f64; 8]> = SmallVec::new();
         for series in &self.series {
             let (value, until) = series.at(at, self.staleness);
             next = next.min(until);
-            let Some(value) = value.filter(|_| series.teller.level <= level) else { continue };
-            // The nearest that have a value speak.
-            if series.teller.level < level {
-                level = series.teller.level;
+            let level = series.teller.level;
+            let near = |_: &f64| nearest.is_none_or(|nearest| distance(level) <= distance(nearest));
+            let Some(value) = value.filter(near) else { continue };
+            if nearest != Some(level) {
+                nearest = Some(level);
                 values.clear();
             }
             values.push(value);
         }
-        ((!values.is_empty()).then(|| combine(self.aggregate.at(level), &values)), next)
+        (values, nearest.unwrap_or(0), next)
     }
 
     /// Whether it is the only series.

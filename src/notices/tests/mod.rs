@@ -25,7 +25,7 @@ const PATIENCE: Wait = Wait::from_secs(20);
 fn settings(text: &str) -> Settings {
     let mut sources = Sources::default();
     let source = sources.add("server.yaml", text);
-    let (settings, diagnostics) = Settings::read(&sources, &parse(&sources, source).unwrap());
+    let (settings, diagnostics) = Settings::read(&sources, &parse(&sources, source).unwrap(), std::path::Path::new(""));
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     settings
 }

@@ -94,6 +94,25 @@ fn nothing_is_sent_twice() {
     assert_eq!((shown(0), shown(1)), (("opened", true, Some(1)), ("resolved", false, Some(4))));
 }
 
+/// Nothing is told twice, and nobody who is not to be told any more.
+#[test]
+fn other_settings_are_taken_over() {
+    let ((first, before), (second, after)) = (http(vec![reply(200, "")]), http(vec![reply(200, "")]));
+    let (told, folder) = (Arc::new(Told::new()), tempfile::tempdir().unwrap());
+    told.tell(7, What::Opened);
+    let notifier = start(&hook(&first, ""), &told, &folder);
+    until("it arrives", || count(&before) == 1 && is_quiet(&notifier.state()));
+    notifier.renew(settings(&hook(&second, ""))).unwrap();
+    told.tell(8, What::Opened);
+    until("it arrives at the other one", || count(&after) == 1 && is_quiet(&notifier.state()));
+    assert_eq!((count(&before), notifier.state().channels[0].attempts.sent), (1, 2));
+    notifier.stop();
+    notifier.renew(settings(&hook(&first, ""))).unwrap();
+    told.tell(9, What::Opened);
+    std::thread::sleep(Wait::from_millis(700));
+    assert_eq!((count(&before), count(&after)), (1, 1), "stopped is stopped");
+}
+
 #[test]
 fn a_storm_of_changes_is_one_update() {
     let (address, received) = http(vec![reply(200, r#"{"ok":true,"channel":"C9","ts":"17.1"}"#)]);

@@ -6,16 +6,14 @@ use std::time::Duration as Wait;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use diag::{Code, Diagnostic, Place, Text, address, is_secret, text};
+use diag::{Code, Diagnostic, Place, Text, address, text};
 use estate::parse_duration;
-use project::Sender;
+use project::{Hidden, Sender};
 use value::fields::{Fields, Reader, items, missing};
 use value::yaml::Node;
 use value::{DAY, Duration, HOUR, MINUTE, SECOND, Time};
 
-use crate::config::Secret;
-
-/// The largest file with a secret or with certificates, in bytes.
+/// The largest file with certificates, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
 /// A server that speaks the query API of Prometheus.
@@ -31,7 +29,7 @@ pub struct Settings {
     /// How long after its time a sample can surely be asked for.
     pub delay: Duration,
     pub login: Login,
-    pub headers: Vec<(String, Value)>,
+    pub headers: Vec<(String, Hidden)>,
     /// Certificates in PEM that vouch for the server, instead of those of the operating system.
     pub ca: Option<PathBuf>,
 }
@@ -39,15 +37,8 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
     None,
-    Bearer(Secret),
-    Basic { user: String, password: Secret },
-}
-
-/// The value of a header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    Written(String),
-    Secret(Secret),
+    Bearer(Hidden),
+    Basic { user: String, password: Hidden },
 }
 
 /// The section: one server, or a list of them. A server with an error is left out.
@@ -74,7 +65,7 @@ fn server(reader: &mut Reader<'_>, node: &Node, folder: &Path) -> Option<Setting
     let history = within(reader, &fields, "history", HOUR, &(MINUTE..=DAY));
     let delay = within(reader, &fields, "delay", 10 * SECOND, &(SECOND..=10 * MINUTE));
     let login = login(reader, &fields, folder);
-    let headers = headers(reader, &fields, folder);
+    let headers = Hidden::headers(reader, &fields, folder);
     let ca = reader.optional(&fields, "ca").map(|path| folder.join(path));
     Some(Settings { url: url?, every, timeout, history, delay, login, headers, ca })
 }
@@ -108,9 +99,9 @@ fn within(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, or: Duration,
 }
 
 fn login(reader: &mut Reader<'_>, fields: &Fields<'_>, folder: &Path) -> Login {
-    let token = fields.get("token").and_then(|node| secret(reader, node, "token", folder));
+    let token = Hidden::secret(reader, fields, "token", folder);
     let user = reader.optional(fields, "user");
-    let password = fields.get("password").and_then(|node| secret(reader, node, "password", folder));
+    let password = Hidden::secret(reader, fields, "password", folder);
     let given = |key: &str| fields.get(key).is_some();
     if given("token") && (given("user") || given("password")) {
         let message = text!("a server in `pull` has both `token` and `user`");
@@ -122,37 +113,6 @@ fn login(reader: &mut Reader<'_>, fields: &Fields<'_>, folder: &Path) -> Login {
         (Some(token), _, _) => Login::Bearer(token),
         (None, Some(user), Some(password)) => Login::Basic { user, password },
         (None, _, _) => Login::None,
-    }
-}
-
-fn headers(reader: &mut Reader<'_>, fields: &Fields<'_>, folder: &Path) -> Vec<(String, Value)> {
-    let mut found = Vec::new();
-    for (key, node) in fields.get("headers").map_or(&[][..], |node| reader.map(node, text!("headers"))) {
-        let Some(written) = reader.text(node, text!("header `{}`", key.name)) else { continue };
-        match pointed(&written, folder) {
-            Some(secret) => found.push((key.name.clone(), Value::Secret(secret))),
-            None if is_secret(&key.name) => reader.in_the_open(node.place, &key.name),
-            None => found.push((key.name.clone(), Value::Written(written))),
-        }
-    }
-    found
-}
-
-/// Where a secret is: many people can read what is in this file.
-fn secret(reader: &mut Reader<'_>, node: &Node, key: &str, folder: &Path) -> Option<Secret> {
-    let written = reader.text(node, text!("`{}` of {}", key, text!("a server in `pull`")))?;
-    let found = pointed(&written, folder);
-    if found.is_none() {
-        reader.in_the_open(node.place, key);
-    }
-    found
-}
-
-fn pointed(written: &str, folder: &Path) -> Option<Secret> {
-    match written.split_once(':') {
-        Some(("env", name)) => Some(Secret::Environment(name.trim().to_owned())),
-        Some(("file", path)) => Some(Secret::File(folder.join(path.trim()))),
-        Some(_) | None => None,
     }
 }
 
@@ -180,26 +140,15 @@ impl Settings {
         let mut headers = Vec::new();
         match &self.login {
             Login::None => {}
-            Login::Bearer(token) => headers.push(("authorization".to_owned(), format!("Bearer {}", reveal(token)?))),
+            Login::Bearer(token) => headers.push(("authorization".to_owned(), format!("Bearer {}", token.reveal()?))),
             Login::Basic { user, password } => {
-                let login = BASE64_STANDARD.encode(format!("{user}:{}", reveal(password)?));
+                let login = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()?));
                 headers.push(("authorization".to_owned(), format!("Basic {login}")));
             }
         }
         for (name, value) in &self.headers {
-            let value = match value {
-                Value::Written(written) => written.clone(),
-                Value::Secret(secret) => reveal(secret)?,
-            };
-            headers.push((name.clone(), value));
+            headers.push((name.clone(), value.reveal()?));
         }
         Ok(headers)
     }
-}
-
-/// The first line of a secret.
-fn reveal(secret: &Secret) -> Result<String, Text> {
-    let bytes = secret.read().map_err(|error| text!("was not asked: {}", error.message))?;
-    let line = String::from_utf8_lossy(&bytes).lines().next().unwrap_or("").trim().to_owned();
-    if line.is_empty() { Err(text!("was not asked: its secret is empty")) } else { Ok(line) }
 }

@@ -67,14 +67,21 @@ impl Reader {
         }
     }
 
-    /// Warns of a pattern that is no condition, and takes every text whole.
+    /// Warns of a pattern that is no condition, and takes every text whole or nothing of it.
     pub(super) fn takes_all(&mut self, place: Place, pattern: &Regex) {
-        let whole = |text: &&str| pattern.captures(text).and_then(|found| found.get(1)).is_some_and(|group| group.as_str() == *text);
-        if ALL_SORTS.iter().filter(|text| !text.is_empty()).all(whole) {
-            let message = text!("`{}` takes every text as it is", pattern.as_str());
-            let help = "leave it out, or say what stands around the part that names the component";
-            self.diagnostics.push(Diagnostic::warning(Code::IDLE_MAPPING, place, message).help(help));
-        }
+        let texts = || ALL_SORTS.iter().copied().filter(|text| !text.is_empty());
+        let takes = |text: &str, fits: fn(&str, &str) -> bool| {
+            pattern.captures(text).and_then(|found| found.get(1)).is_some_and(|group| fits(group.as_str(), text))
+        };
+        let message = if texts().all(|text| takes(text, |part, text| part == text)) {
+            text!("`{}` takes every text as it is", pattern.as_str())
+        } else if texts().all(|text| takes(text, |part, text| part.is_empty() || part == text)) {
+            text!("`{}` fits every text, and takes nothing of most", pattern.as_str())
+        } else {
+            return;
+        };
+        let help = "leave it out, or say what stands around the part that names the component";
+        self.diagnostics.push(Diagnostic::warning(Code::IDLE_MAPPING, place, message).help(help));
     }
 
     pub(super) fn no_regex(&mut self, place: Place, text: &str, error: &regex::Error) {

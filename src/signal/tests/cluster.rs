@@ -60,7 +60,7 @@ fn alerts_of_a_live_cluster() {
         }
     }
     assert!(wrong.is_empty(), "{} of {checked}:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(checked, 220);
+    assert_eq!(checked, 234);
 }
 
 /// Where labels are placed, as text: the component and what named it, or why none.
@@ -313,6 +313,13 @@ fn pods_that_nobody_imported_keep_their_names() {
         ("namespace=shop pod=blue-one deployment=cart", Some("shop/cart blue-one")),
         // One that is in the estate.
         ("namespace=kube-system pod=proxy-x", None),
+        // An exporter's own, whatever it is called; the server's own, where the exporter runs beside it.
+        ("job=postgres-exporter namespace=mon pod=pg-5f6-abcde instance=cart.shop.svc:5432", None),
+        ("job=postgres-exporter namespace=shop pod=pg-5f6-abcde service=cart", None),
+        ("job=postgres-exporter namespace=shop pod=cart-0 instance=10.0.0.9:9187", Some("shop/cart cart-0")),
+        ("job=postgres-exporter namespace=shop pod=blue-one deployment=cart", Some("shop/cart blue-one")),
+        // A controller's own.
+        ("job=argo namespace=argo pod=argo-5f6-abcde exported_namespace=shop name=cart", None),
         // Nobody's pod, and the messenger's own.
         ("namespace=shop deployment=cart", None),
         ("job=kube-state-metrics namespace=shop deployment=cart pod=ksm-0 instance=10.0.0.7:8080", None),
@@ -322,5 +329,36 @@ fn pods_that_nobody_imported_keep_their_names() {
         let named = resolver.unlisted(placed, &labels, None);
         let found = placed.zip(named).map(|(placed, named)| format!("{} {named}", estate.component(placed).id));
         assert_eq!(found.as_deref(), expected, "{text}");
+    }
+}
+
+/// What a pod measures, and pods have no metric for, is a metric of its workload.
+#[test]
+fn pods_tell_the_metrics_of_their_workloads() {
+    let mut sources = Sources::default();
+    let id = sources.add(
+        "sources.yaml",
+        "metrics:\n  - {series: pg_activity, metric: connections, type: database}\n  - {series: http_total, metric: qps, type: pod}\n  - {series: rpc_total, metric: qps, type: software}\n",
+    );
+    let (rules, diagnostics) = MappingRules::read(&sources, id);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let estate = estate(CLUSTER);
+    let resolver = Resolver::new(&rules, &estate);
+    for (series, on, expected) in [
+        ("pg_activity", "db-0", "db connections"),
+        ("pg_activity", "db", "db connections"),
+        ("connections", "db-0", "db connections"),
+        ("rpc_total", "agent-k8d2x", "agent qps"),
+        // A pod has these itself.
+        ("http_total", "agent-k8d2x", "agent-k8d2x qps"),
+        ("cpu_usage", "db-0", "db-0 cpu_usage"),
+        // Of a workload of another type, of no workload, and of nothing that the model knows.
+        ("pg_activity", "agent-k8d2x", "agent-k8d2x -"),
+        ("pg_activity", "w7", "w7 -"),
+        ("pg_locks", "db-0", "db-0 -"),
+    ] {
+        let (component, mapped) = resolver.told(series, &Labels::new(), estate.find(on).unwrap());
+        let found = format!("{} {}", estate.component(component).id, mapped.map_or("-", |mapped| mapped.metric));
+        assert_eq!(found, expected, "{series} on {on}");
     }
 }

@@ -187,6 +187,11 @@ fn patterns_that_fit_everything() {
             written.trim_matches('\'')
         )
     };
+    let nothing = |written: &str| {
+        vec![format!(
+            "F3023 line 2: `{written}` fits every text, and takes nothing of most [leave it out, or say what stands around the part that names the component]"
+        )]
+    };
     for (entry, expected) in [
         ("{label: a, when: {job: '*'}}", vec![every("*")]),
         ("{label: a, not: {job: /.*/}}", vec![every("/.*/")]),
@@ -197,6 +202,13 @@ fn patterns_that_fit_everything() {
             vec!["F3023 line 2: `^(.+)$` takes every text as it is [leave it out, or say what stands around the part that names the component]".to_owned()],
         ),
         ("{label: a, pattern: '^(.+):80$'}", vec![]),
+        ("{label: a, pattern: '()'}", nothing("()")),
+        ("{label: a, pattern: '(a|)'}", nothing("(a|)")),
+        ("{label: a, pattern: '(^)'}", nothing("(^)")),
+        ("{label: a, pattern: 'x*($)'}", nothing("x*($)")),
+        ("{label: a, pattern: '^([a-z]*)'}", vec![]),
+        ("{label: a, pattern: '^(.*)-[0-9]+$'}", vec![]),
+        ("{label: a, when: {job: ['/^/', '/()/']}}", vec![every("/^/"), every("/()/")]),
         (
             "{label: a, when: {job: '/(/'}}",
             vec!["F3019 line 2: invalid regular expression `(`: unclosed group [use the syntax of the Rust crate `regex`]".to_owned()],
