@@ -435,18 +435,17 @@ fn cluster(said: &str) -> Snapshot {
 }
 
 /// What a plan does to the pods of `cart`: whether its order is safe, how many pods are left at worst, and the budgets that block it.
-fn drain(said: &str, steps: &str) -> (Safety, Option<usize>, Vec<String>) {
-    let estate = cluster(said);
+fn drain(estate: &Snapshot, steps: &str) -> (Safety, Option<usize>, Vec<String>) {
     let mut sources = Sources::default();
     let file = sources.add("plan.yaml", format!("title: t\nsteps: {steps}"));
-    let (change, diagnostics) = read_plan(&sources, file, &estate);
+    let (change, diagnostics) = read_plan(&sources, file, estate);
     assert!(diagnostics.is_empty(), "{}", render(&sources, &diagnostics, false, false));
     let (plan, cases) = (Plan::default(), CaseBase::new(Vec::new()));
-    let found = assess(&estate, &change.unwrap(), known(&plan, &cases));
+    let found = assess(estate, &change.unwrap(), known(&plan, &cases));
     let order = found.order.as_ref().unwrap();
     let blocked = order.given.iter().flat_map(|batch| &batch.breaches).filter_map(|breach| match breach {
-        BreachView::Budget { budget, component, living, need, pods } => {
-            Some(format!("{budget} of {component}: {living} of {need}, {}", pods.join(" ")))
+        BreachView::Budget { budget, components, living, need, pods } => {
+            Some(format!("{budget} of {}: {living} of {need}, {}", components.join(" "), pods.join(" ")))
         }
         BreachView::Group { .. } | BreachView::Core { .. } => None,
     });
@@ -482,7 +481,7 @@ fn a_drain_respects_disruption_budgets() {
         ("min_available: 3", "[{do: restart, on: n1}]", Safety::Unsafe, Some(1)),
         ("min_available: 3", "[{do: drain, on: cart-1}]", Safety::Safe, None),
     ] {
-        assert_eq!(drain(said, steps), (safety, living, Vec::new()), "{said}, {steps}");
+        assert_eq!(drain(&cluster(said), steps), (safety, living, Vec::new()), "{said}, {steps}");
     }
 }
 
@@ -496,7 +495,7 @@ fn a_budget_that_gives_up_nothing_blocks_a_drain() {
         ("max_unavailable: 0, replicas: 4", "[{do: drain, on: cart-1}]", "cart of cart: 4 of 4, cart-1".to_owned()),
         ("min_available: 3", "[{do: remove, on: cart-4}, {do: drain, on: n1}]", format!("cart of cart: 3 of 3, {all}")),
     ] {
-        let (safety, _, blocked) = drain(said, steps);
+        let (safety, _, blocked) = drain(&cluster(said), steps);
         // Before the removal, the drain would be safe.
         let expected_safety = if steps.contains("remove") { Safety::SafeOtherwise } else { Safety::Unsafe };
         assert_eq!(safety, expected_safety, "{said}, {steps}");
@@ -515,4 +514,53 @@ fn rules_that_need_another_fault_have_their_heading() {
         let (_, out, error) = faultscope(&plan);
         assert!(out.contains(expected), "{out}{error}");
     }
+}
+
+/// `pay` with three pods and `pay-canary` with one or more, all on one node; what each says, and the need of the group of all pods.
+fn canary([stable, canary]: [&str; 2], pods: &str, need: usize) -> Snapshot {
+    estate(&format!(
+        "components:
+  - {{id: n1, type: node, owner: a}}
+  - {{id: pay, type: service, owner: a, attributes: {{{stable}}}}}
+  - {{id: pay-canary, type: service, owner: a, attributes: {{{canary}}}}}
+  - {{id: p1, type: pod, owner: a}}
+  - {{id: p2, type: pod, owner: a}}
+  - {{id: p3, type: pod, owner: a}}
+  - {{id: p4, type: pod, owner: a}}
+relations:
+  - {{from: pay, kind: runs_on, to: [p1, p2, p3]}}
+  - {{from: pay-canary, kind: runs_on, to: {pods}}}
+  - {{from: [p1, p2, p3, p4], kind: runs_on, to: n1}}
+groups:
+  - {{id: cart-pods, members: [p1, p2, p3, p4], need: {need}}}
+"
+    ))
+}
+
+/// Workloads that say the same of a budget share it.
+#[test]
+fn a_budget_counts_the_pods_of_all_its_workloads() {
+    let node = "[{do: drain, on: n1}]";
+    let payb = |kept: &str| format!("namespace: k, poddisruptionbudget: payb, min_available: {kept}");
+    let (share, number) = (payb("75%"), payb("2"));
+    for (said, pods, living) in [
+        (&share, "p4", 3),
+        (&number, "p4", 2),
+        // A Service over the same pods counts none of them twice.
+        (&share, "[p1, p2, p3, p4]", 3),
+    ] {
+        let estate = canary([said, said], pods, living);
+        assert_eq!(drain(&estate, node), (Safety::Safe, Some(living), Vec::new()), "{said}, {pods}");
+    }
+    // A share is one of the replicas of all: of 3 + 2, four must stay.
+    let (three, two) = (payb("75%, replicas: 3"), payb("75%, replicas: 2"));
+    assert_eq!(drain(&canary([&three, &two], "p4", 1), node).2, ["payb of pay pay-canary: 4 of 4, p1 p2 p3 p4"]);
+    // Budgets of two namespaces, and those without a name, are several.
+    let other = share.replace("namespace: k,", "namespace: k2,");
+    assert_eq!(drain(&canary([&share, &other], "p4", 1), node).2, ["payb of pay: 3 of 3, p1 p2 p3", "payb of pay-canary: 1 of 1, p4"]);
+    let nameless = "namespace: k, min_available: 75%";
+    assert_eq!(
+        drain(&canary([nameless, nameless], "p4", 1), node).2,
+        ["pay of pay: 3 of 3, p1 p2 p3", "pay-canary of pay-canary: 1 of 1, p4"]
+    );
 }

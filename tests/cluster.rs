@@ -54,6 +54,18 @@ fn why_it_does_not_match() {
     assert!(suspects.all(|suspect| suspect["layer"] != "expert"), "{json:#}");
 }
 
+/// Nobody can undo that a container was stopped; the rollout that asked for it can be undone.
+#[test]
+fn a_rollout_is_undone_and_not_what_came_of_it() {
+    for (bundle, expected) in [("rollout", Some("Scaled up replica set order-db-66c9f7bd5 to 1")), ("rescheduled", None)] {
+        let bundle = format!("{PROJECT}/incidents/{bundle}");
+        let json: serde_json::Value = serde_json::from_str(&run(&["diagnose", &bundle, "--format", "json"])).unwrap();
+        let undone: Vec<&str> = json["solutions"].as_array().unwrap().iter().filter_map(|one| one["undo"]["change"].as_str()).collect();
+        assert_eq!(undone.len(), usize::from(expected.is_some()), "{bundle}: {undone:?}");
+        assert!(expected.is_none_or(|expected| undone[0].ends_with(expected)), "{bundle}: {undone:?}");
+    }
+}
+
 /// A pod has no connections, a database has: of both pods, whether the estate has them or not.
 #[test]
 fn exporters_beside_a_database_tell_its_metrics() {

@@ -249,17 +249,17 @@ fn renamed_ids_are_told() {
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(dir.join("topology")).unwrap();
     let file = dir.join("cluster.yaml");
-    let run = |text: String, more: &[&str]| {
+    let run = |text: &str, more: &[&str]| {
         fs::write(&file, text).unwrap();
         let args = [&["import", "kubernetes", file.to_str().unwrap(), "--project", dir.to_str().unwrap()][..], more].concat();
         let (code, out, err) = faultscope(&args);
         assert_eq!(code, 0, "{out}{err}");
         out
     };
-    assert!(!run(deployment("shop", 1), &[]).contains("renamed"));
-    let out = run(deployment("shop", 1) + &deployment("staging", 1), &["--dry-run"]);
+    assert!(!run(&deployment("shop", 1), &[]).contains("renamed"));
+    let out = run(&(deployment("shop", 1) + deployment("staging", 1).as_str()), &["--dry-run"]);
     assert!(out.contains("renamed: files, rules and cases that name the old id must name the new one\n  cart → shop/cart\n"), "{out}");
-    let out = run(deployment("shop", 1) + &deployment("staging", 1), &["--format", "json"]);
+    let out = run(&(deployment("shop", 1) + deployment("staging", 1).as_str()), &["--format", "json"]);
     assert!(out.contains("\"renamed\": {\n    \"cart\": \"shop/cart\"\n  }"), "{out}");
     fs::remove_dir_all(&dir).unwrap();
 }

@@ -55,6 +55,40 @@ fn a_name_that_nothing_has_is_an_error() {
     assert!(err.contains("there is no store `no-such.redb`"), "{err}");
 }
 
+/// Where no symptom has the words, what broke has.
+#[test]
+fn what_broke_is_found_by_its_words() {
+    for (what, said) in [
+        // The whole text of a fault: what had it, case or record.
+        (
+            "out of memory",
+            &[
+                "fault \"out of memory\" · 2 hops around",
+                "fault \"out of memory\" → cache-1 → 2026-06-20 case HIS-2 → solution: raise maxmemory",
+                "fault \"out of memory\" → cache-1 → 2026-07-09 confirmed incidents/cache-b",
+            ][..],
+        ),
+        ("Disk Full", &["fault \"disk full\" · 2 hops around", "2026-03-11 HIS-1 ", "2025-01-05 HIS-4 ", "CAS-001 \"A full disk"]),
+        // A piece of a fault and of a title.
+        ("of memory", &["\"of memory\": fault \"out of memory\", case HIS-2 · 2 hops around", "2026-06-20 HIS-2 "]),
+        ("broken rel", &["fault \"a broken release\" · 2 hops around", "confirmed incidents/web"]),
+        ("filled the", &["case HIS-1 \"Logs filled the disk\" · 2 hops around"]),
+        // Of a rule only.
+        ("cache is slow", &["fault \"the cache is slow\"", "TOP-001 \"A slow cache\""]),
+    ] {
+        let args = ["knowledge", what, "--project", PROJECT, "--full", "--lang", "en", "--at", "2026-09-01T00:00:00Z"];
+        let (code, out, err) = faultscope(&args);
+        assert_eq!(code, 0, "{what}: {err}");
+        for said in said {
+            assert!(out.contains(said), "{what}: `{said}` is not in\n{out}");
+        }
+    }
+    let (_, out, _) = faultscope(&["knowledge", "of memory", "--project", PROJECT, "--lang", "zh"]);
+    assert!(out.starts_with("“of memory”：故障 “out of memory”、案例 HIS-2 · 周围 2 跳\n"), "{out}");
+    // Too short for a piece.
+    assert_eq!(faultscope(&["knowledge", "of", "--project", PROJECT]).0, 2);
+}
+
 /// A case that another origin put into the store, and that no file of the project has.
 #[test]
 fn cases_of_a_store_count() {

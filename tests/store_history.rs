@@ -467,6 +467,42 @@ fn diagnosis_against_another_time() {
     assert_eq!(then, now);
 }
 
+/// Whoever imports into the store only has no topology in files: each command says where the estate is, and how to use it.
+#[test]
+fn an_estate_that_only_the_store_has() {
+    let (dir, _) = project("only");
+    let root = Path::new(&dir);
+    for folder in [".faultscope", "rules", "bundle"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    ran(&["estate", "apply", &dir, "--store", root.join(".faultscope/estate.redb").to_str().unwrap()]);
+    fs::remove_dir_all(root.join("topology")).unwrap();
+    let rule = "TOP-1 \"t\" { given s: service if alert \"A\" on s then impact dependents of s }\n";
+    fs::write(root.join("rules/one.rules"), rule).unwrap();
+    let alert = r#"[{"labels": {"alertname": "A", "component": "web"}, "startsAt": "2025-06-01T10:00:00Z"}]"#;
+    fs::write(root.join("bundle/alerts.json"), alert).unwrap();
+    let bundle = root.join("bundle");
+    let bundle = bundle.to_str().unwrap();
+    let commands = [
+        vec!["diagnose", bundle],
+        vec!["why", "TOP-1", bundle],
+        vec!["place", "--labels", "component=web"],
+        vec!["impact", "--single-points"],
+    ];
+    for mut args in commands {
+        args.extend(["--project", dir.as_str(), "--format", "json"]);
+        let (code, out, error) = faultscope(&args);
+        assert_eq!(code, 0, "{args:?}: {error}");
+        let said = format!("{out}{error}");
+        assert!(said.contains("the topology has no component, but `") && said.contains("has an estate: `--as-of 1` uses it"), "{said}");
+        args.extend(["--as-of", "1"]);
+        let (code, out, error) = faultscope(&args);
+        assert_eq!(code, 0, "{args:?}: {error}");
+        let said = format!("{out}{error}");
+        assert!(said.contains("using the estate of revision 1 (4 components)") && !said.contains("uses it"), "{said}");
+    }
+}
+
 #[test]
 fn imports_are_the_words_of_their_origin() {
     let (dir, store) = project("import");

@@ -360,9 +360,9 @@ fn breach_view(estate: &Snapshot, breach: &Breach) -> BreachView {
         Breach::Group { group, living, need, lost } => {
             BreachView::Group { group: group.clone(), living: *living, need: *need, lost: names(estate, lost) }
         }
-        Breach::Budget { budget, workload, living, need, pods } => BreachView::Budget {
+        Breach::Budget { budget, workloads, living, need, pods } => BreachView::Budget {
             budget: budget.clone(),
-            component: estate.component(*workload).id.clone(),
+            components: names(estate, workloads),
             living: *living,
             need: *need,
             pods: names(estate, pods),

@@ -17,34 +17,83 @@ pub(super) struct Drained {
     pub blocked: Vec<Breach>,
 }
 
-/// A budget of the pods of one workload.
-struct Budget {
-    name: String,
+/// What a workload says of the budget that its pods count for. Workloads that say the same share it.
+const BUDGET: &str = "poddisruptionbudget";
+const KEPT: [&str; 2] = ["min_available", "max_unavailable"];
+
+/// The disruption budgets of an estate.
+pub(super) struct Budgets {
+    /// The workloads of each.
+    shared: Vec<Vec<ComponentId>>,
+    /// The place of a workload's budget.
+    of: BTreeMap<ComponentId, usize>,
+}
+
+/// A budget at one moment.
+struct Budget<'e> {
+    name: &'e str,
     /// Pods that serve and were not removed before.
     living: usize,
     need: usize,
 }
 
+impl Budgets {
+    pub fn new(estate: &Snapshot) -> Budgets {
+        let mut budgets = Budgets { shared: Vec::new(), of: BTreeMap::new() };
+        let mut places: BTreeMap<[Option<&str>; 5], usize> = BTreeMap::new();
+        for workload in estate.ids() {
+            if need(estate, workload, 0).is_none() {
+                continue;
+            }
+            let said = |attribute: &str| text(estate, workload, attribute);
+            let [least, most] = KEPT.map(said);
+            // Without a name it is the workload's own.
+            let key = match said(BUDGET) {
+                Some(name) => [Some(name), said("namespace"), said("cluster"), least, most],
+                None => [None, Some(estate.component(workload).id.as_str()), None, None, None],
+            };
+            let place = *places.entry(key).or_insert(budgets.shared.len());
+            match budgets.shared.get_mut(place) {
+                Some(workloads) => workloads.push(workload),
+                None => budgets.shared.push(vec![workload]),
+            }
+            budgets.of.insert(workload, place);
+        }
+        budgets
+    }
+
+    /// The place of the budget that a pod counts for.
+    fn guard(&self, estate: &Snapshot, pod: ComponentId) -> Option<usize> {
+        let is_pod = estate.is_a(pod, POD);
+        workloads(estate, pod).filter(|_| is_pod).find_map(|workload| self.of.get(&workload).copied())
+    }
+
+    fn workloads(&self, place: usize) -> &[ComponentId] {
+        self.shared.get(place).map_or(&[][..], Vec::as_slice)
+    }
+}
+
 /// `gone`: what earlier steps removed.
-pub(super) fn drained(estate: &Snapshot, gone: &BTreeSet<ComponentId>, on: &[ComponentId]) -> Drained {
+pub(super) fn drained(estate: &Snapshot, budgets: &Budgets, gone: &BTreeSet<ComponentId>, on: &[ComponentId]) -> Drained {
     let mut at_once: BTreeSet<ComponentId> = BTreeSet::new();
-    let mut guarded: BTreeMap<ComponentId, BTreeSet<ComponentId>> = BTreeMap::new();
+    let mut guarded: BTreeMap<usize, BTreeSet<ComponentId>> = BTreeMap::new();
     for component in on {
         for one in given_up(estate, *component) {
-            let going = match guard(estate, one) {
-                Some(workload) => guarded.entry(workload).or_default(),
+            let going = match budgets.guard(estate, one) {
+                Some(place) => guarded.entry(place).or_default(),
                 None => &mut at_once,
             };
             going.insert(one);
         }
     }
     let mut drained = Drained { rounds: vec![at_once.into_iter().collect()], blocked: Vec::new() };
-    for (workload, pods) in guarded {
+    for (place, pods) in guarded {
+        let workloads = budgets.workloads(place);
         let pods: Vec<ComponentId> = pods.into_iter().filter(|pod| !is_gone(estate, gone, *pod)).collect();
-        let Some(Budget { name, living, need }) = budget(estate, gone, workload).filter(|_| !pods.is_empty()) else { continue };
+        let Some(Budget { name, living, need }) = budget(estate, gone, workloads).filter(|_| !pods.is_empty()) else { continue };
         let spare = living.saturating_sub(need);
         if spare == 0 {
-            drained.blocked.push(Breach::Budget { budget: name, workload, living, need, pods });
+            drained.blocked.push(Breach::Budget { budget: name.to_owned(), workloads: workloads.to_vec(), living, need, pods });
             continue;
         }
         for (at, some) in pods.chunks(spare).enumerate() {
@@ -76,29 +125,34 @@ fn workloads(estate: &Snapshot, pod: ComponentId) -> impl Iterator<Item = Compon
     estate.relations_to(pod).into_iter().filter(|one| one.kind == RUNS_ON).map(|one| one.from)
 }
 
-/// The workload whose budget a pod counts for.
-fn guard(estate: &Snapshot, pod: ComponentId) -> Option<ComponentId> {
-    if !estate.is_a(pod, POD) {
-        return None;
+/// What a budget asks for of the pods of all its workloads.
+fn budget<'e>(estate: &'e Snapshot, gone: &BTreeSet<ComponentId>, workloads: &[ComponentId]) -> Option<Budget<'e>> {
+    let first = *workloads.first()?;
+    // Two workloads may have the same pods, as a Service and what it stands for.
+    let mut seen: BTreeSet<ComponentId> = BTreeSet::new();
+    let mut living: BTreeSet<ComponentId> = BTreeSet::new();
+    let mut whole = 0;
+    for workload in workloads {
+        let runs = estate.relations_from(*workload).into_iter().filter(|one| one.kind == RUNS_ON && estate.is_a(one.to, POD));
+        let pods: Vec<Relation> = runs.collect();
+        if pods.is_empty() {
+            continue;
+        }
+        let counted = pods.iter().filter(|one| seen.contains(&one.to)).count();
+        whole += replicas(estate, *workload).unwrap_or(pods.len()).saturating_sub(counted);
+        // One that does not serve takes nothing down.
+        let serves = |one: &&Relation| one.effect.is_none_or(|effect| effect == State::Down) && !is_gone(estate, gone, one.to);
+        living.extend(pods.iter().filter(serves).map(|one| one.to));
+        seen.extend(pods.iter().map(|one| one.to));
     }
-    workloads(estate, pod).find(|workload| need(estate, *workload, 0).is_some())
+    let name = text(estate, first, BUDGET).unwrap_or(&estate.component(first).id);
+    Some(Budget { name, living: living.len(), need: need(estate, first, whole)? })
 }
 
-fn budget(estate: &Snapshot, gone: &BTreeSet<ComponentId>, workload: ComponentId) -> Option<Budget> {
-    let runs = estate.relations_from(workload).into_iter().filter(|one| one.kind == RUNS_ON && estate.is_a(one.to, POD));
-    let pods: Vec<Relation> = runs.collect();
-    // One that does not serve takes nothing down.
-    let serves = |one: &&Relation| one.effect.is_none_or(|effect| effect == State::Down) && !is_gone(estate, gone, one.to);
-    let living = pods.iter().filter(serves).count();
-    let name = text(estate, workload, "poddisruptionbudget").unwrap_or(&estate.component(workload).id).to_owned();
-    Some(Budget { name, living, need: need(estate, workload, pods.len())? })
-}
-
-/// How many of the pods must stay. As in Kubernetes, a percentage is one of the replicas that the workload asks for.
-fn need(estate: &Snapshot, workload: ComponentId, pods: usize) -> Option<usize> {
-    let whole = replicas(estate, workload).unwrap_or(pods);
-    let share = |name: &str| share_of(text(estate, workload, name)?, whole);
-    share("min_available").or_else(|| share("max_unavailable").map(|lost| whole.saturating_sub(lost)))
+/// How many of the pods must stay. As in Kubernetes, a percentage is one of the replicas that the workloads ask for.
+fn need(estate: &Snapshot, workload: ComponentId, whole: usize) -> Option<usize> {
+    let [least, most] = KEPT.map(|attribute| text(estate, workload, attribute).and_then(|text| share_of(text, whole)));
+    least.or_else(|| most.map(|lost| whole.saturating_sub(lost)))
 }
 
 fn replicas(estate: &Snapshot, workload: ComponentId) -> Option<usize> {

@@ -21,7 +21,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::drain::{Drained, drained};
+use super::drain::{Budgets, Drained, drained};
 use super::plan_file::Step;
 use super::view::Action;
 use estate::{ComponentId, Snapshot, State, Tier};
@@ -44,7 +44,7 @@ pub enum Breach {
     /// A group keeps fewer members than it needs.
     Group { group: String, living: usize, need: usize, lost: Vec<ComponentId> },
     /// A disruption budget gives up none of the pods that a drain would evict.
-    Budget { budget: String, workload: ComponentId, living: usize, need: usize, pods: Vec<ComponentId> },
+    Budget { budget: String, workloads: Vec<ComponentId>, living: usize, need: usize, pods: Vec<ComponentId> },
     /// A core component outside the plan goes down.
     Core { component: ComponentId, because_of: ComponentId },
 }
@@ -115,6 +115,8 @@ pub struct Basis<'a> {
     pub planned: BTreeSet<ComponentId>,
     /// Groups of which the plan removes every member.
     pub retired: BTreeSet<String>,
+    /// What a drain has to respect.
+    budgets: Budgets,
 }
 
 impl<'a> Basis<'a> {
@@ -126,7 +128,7 @@ impl<'a> Basis<'a> {
         let removed = of(&Action::removes);
         let groups = estate.groups();
         let retired = groups.filter(|group| group.members.iter().all(|m| removed.contains(m))).map(|group| group.id.clone()).collect();
-        Basis { estate, planned, retired }
+        Basis { estate, planned, retired, budgets: Budgets::new(estate) }
     }
 
     /// The faults of a batch; a drain takes several moments, each with its own.
@@ -137,7 +139,7 @@ impl<'a> Basis<'a> {
     /// The same, with what keeps the batch from being done.
     fn rounds(&self, gone: &BTreeSet<ComponentId>, batch: &Batch) -> (Vec<Vec<(ComponentId, State)>>, Vec<Breach>) {
         let Drained { rounds, blocked } = match batch.action {
-            Action::Drain => drained(self.estate, gone, &batch.on),
+            Action::Drain => drained(self.estate, &self.budgets, gone, &batch.on),
             Action::Restart | Action::Upgrade | Action::Remove | Action::Failover => {
                 Drained { rounds: vec![batch.on.clone()], blocked: Vec::new() }
             }

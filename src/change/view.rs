@@ -310,7 +310,8 @@ pub enum BreachView {
     /// A disruption budget gives up none of these pods.
     Budget {
         budget: String,
-        component: String,
+        /// The workloads whose pods it counts.
+        components: Vec<String>,
         living: usize,
         need: usize,
         pods: Vec<String>,

@@ -1,10 +1,14 @@
 //! Access to the estate on disk, shared by several commands: which file, which revision, and `--as-of` instead of the topology.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::output::Failure;
-use project::{DEFAULT_STORE, Project, Then, patiently, unusable};
+use super::context::{TimeArgs, load_quietly, top_of};
+use super::output::{Failure, warn};
+use diag::{Text, text};
+use estate::Snapshot;
+use project::{Bundle, DEFAULT_STORE, Project, Then, is_missing, load_bundle_against, patiently, unusable};
 use store::{Store, StoreError};
 
 /// The estate as it was, for commands that otherwise read the project's topology.
@@ -18,8 +22,44 @@ pub struct AsOfArgs {
     store: Option<PathBuf>,
 }
 
+/// The estate that a command reads: that of the project, or one of the store. What is to be said of it goes to standard error.
+pub(super) fn estate_of(project: &Project, args: &AsOfArgs) -> Result<Arc<Snapshot>, Failure> {
+    match estate_at(project, args)? {
+        Some(Then { estate, words, .. }) => {
+            words.into_iter().for_each(warn);
+            Ok(Arc::new(estate))
+        }
+        None => {
+            beside(project, &project.estate).into_iter().for_each(warn);
+            Ok(Arc::clone(&project.estate))
+        }
+    }
+}
+
+/// A bundle against the estate that it would have without `--as-of`, or one of the store.
+pub(super) fn bundle_at<'p>(project: &'p Project, dir: &Path, time: &TimeArgs, args: &AsOfArgs) -> Result<Bundle<'p>, Failure> {
+    if let Some(Then { estate, words, .. }) = estate_at(project, args)? {
+        return Ok(load_bundle_against(project, dir, &top_of(project, dir), time.options(), estate, words)?);
+    }
+    let mut bundle = load_quietly(project, dir, time)?;
+    let hint = beside(project, bundle.estate());
+    bundle.warnings.extend(hint);
+    Ok(bundle)
+}
+
+/// An estate without components may be a forgotten `--as-of`: says so if the store of the project has any.
+fn beside(project: &Project, estate: &Snapshot) -> Option<Text> {
+    let path = project.root.join(DEFAULT_STORE);
+    if !estate.is_empty() || is_missing(&path) {
+        return None;
+    }
+    // One that cannot be read is no help here.
+    let revision = Store::open_to_read(&path).and_then(|store| store.revision()).ok().filter(|revision| *revision > 0)?;
+    Some(text!("the topology has no component, but `{}` has an estate: `--as-of {}` uses it", path.display(), revision))
+}
+
 /// `None` without `--as-of`: then the project's own estate is used.
-pub(super) fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<Then>, Failure> {
+fn estate_at(project: &Project, args: &AsOfArgs) -> Result<Option<Then>, Failure> {
     let Some(asked) = &args.as_of else { return Ok(None) };
     let path = args.store.clone().unwrap_or_else(|| project.root.join(DEFAULT_STORE));
     Ok(Some(project::estate_at(project, &path, asked)?))

@@ -99,8 +99,9 @@ fn batch_line(page: &Page, batch: &BatchView) -> String {
             BreachView::Group { group, living, need, lost } => {
                 line.push_str(&format!(" — {}", lang.group_short(group, *living, *need, &names(page, lost))));
             }
-            BreachView::Budget { budget, component, living, need, pods } => {
-                line.push_str(&format!(" — {}", lang.budget_blocks(budget, component, *living, *need, &names(page, pods))));
+            BreachView::Budget { budget, components, living, need, pods } => {
+                let (of, pods) = (names(page, components), names(page, pods));
+                line.push_str(&format!(" — {}", lang.budget_blocks(budget, &of, *living, *need, &pods)));
             }
             BreachView::Core { component, .. } => core.push(component),
         }

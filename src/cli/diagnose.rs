@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::as_of::{AsOfArgs, estate_at};
-use super::context::{Format, ProjectArgs, TimeArgs, json, load_project, load_quietly, top_of};
+use super::as_of::{AsOfArgs, bundle_at};
+use super::context::{Format, ProjectArgs, TimeArgs, json, load_project};
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
 use super::{OK, screen, text};
 use diag::{Code, did_you_mean, nearest};
-use project::{Then, load_bundle_against};
 use words::{Lang, Writer};
 
 #[derive(Debug, clap::Args)]
@@ -41,12 +40,7 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, &args.bundle)?;
-    let mut bundle = match estate_at(&project, &args.then)? {
-        Some(Then { estate, words, .. }) => {
-            load_bundle_against(&project, &args.bundle, &top_of(&project, &args.bundle), args.time.options(), estate, words)?
-        }
-        None => load_quietly(&project, &args.bundle, &args.time)?,
-    };
+    let mut bundle = bundle_at(&project, &args.bundle, &args.time, &args.then)?;
     bundle.ask_scorers();
     let mut diagnosis = bundle.diagnose();
     let plan = bundle.plan();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use super::as_of::{AsOfArgs, estate_at};
+use super::as_of::{AsOfArgs, estate_of};
 use super::context::{ProjectArgs, json, load_project};
 use super::locale::LocaleArgs;
 use super::output::Outcome;
@@ -108,14 +108,8 @@ fn parse_tier(text: &str) -> Result<Tier, String> {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, Path::new("."))?;
-    let then = estate_at(&project, &args.then)?;
-    for word in then.iter().flat_map(|then| &then.words) {
-        super::output::warn(word.clone());
-    }
-    let estate: &Snapshot = match &then {
-        Some(then) => &then.estate,
-        None => &project.estate,
-    };
+    let estate = estate_of(&project, &args.then)?;
+    let estate: &Snapshot = &estate;
     let mut roots: Vec<ComponentId> = Vec::new();
     for name in &args.components {
         roots.extend(find_components(estate, name)?);

@@ -26,7 +26,7 @@ const MAX_YEARS: u32 = 100;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Component, case or rule by id or name, or the name of an alert, a metric or a piece of a log line
+    /// Component, case or rule by id or name, the name of an alert or a metric, or a piece of a log line, a fault or a title
     #[arg(value_name = "COMPONENT|ALERT|CASE|RULE")]
     what: String,
     /// Only what happened in this time, like `6mo`, `1y` or `90d` [default: ever]
@@ -118,10 +118,10 @@ fn unknown(project: &Project, graph: &KnowledgeGraph, what: &str) -> Failure {
     }
     let names = graph.names(&project.estate);
     let help = nearest(what, names.iter().map(String::as_str))
-        .map_or_else(|| text!("name a component, a case, a rule, or an alert that a case or a rule has"), did_you_mean);
+        .map_or_else(|| text!("name a component, a case, a rule, or an alert or a fault that a case or a rule has"), did_you_mean);
     Failure::new(
         Code::UNKNOWN_NAME,
-        text!("no component, case or rule is called `{}`, and no case and no rule names such an alert, log line or metric", what),
+        text!("no component, case or rule is called `{}`, and no case and no rule names such an alert, log line, metric or fault", what),
     )
     .help(help)
 }

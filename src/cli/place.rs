@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::as_of::{AsOfArgs, estate_of};
 use super::context::{Format, ProjectArgs, json, load_project};
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome};
@@ -29,6 +30,8 @@ pub struct Args {
     query: Option<String>,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    then: AsOfArgs,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -77,7 +80,8 @@ fn parse_labels(text: &str) -> Result<Labels, String> {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, args.file.as_deref().unwrap_or(Path::new(".")))?;
-    let resolver = Resolver::new(&project.placement, &project.estate);
+    let estate = estate_of(&project, &args.then)?;
+    let resolver = Resolver::new(&project.placement, &estate);
     let PlacedFile { signals, refused } = signals(args, &resolver)?;
     // Programs read JSON: it is the same for every reader, unless asked otherwise.
     let locale = if args.format == Format::Json { args.locale.asked() } else { args.locale.get() };
@@ -86,7 +90,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         let found = signal.placement;
         Placed {
             instance: signal.instance,
-            component: found.component.map(|component| project.estate.component(component).id.clone()),
+            component: found.component.map(|component| estate.component(component).id.clone()),
             by: found.by.map(|by| by.words().shown(chinese)),
             why: found.why.as_ref().map(|why| why.words().shown(chinese)),
             remedy: found.why.as_ref().and_then(Unplaced::remedy).map(|remedy| remedy.shown(chinese)),

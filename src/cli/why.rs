@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::OK;
-use super::context::{Format, ProjectArgs, TimeArgs, json, load, load_project};
+use super::as_of::{AsOfArgs, bundle_at};
+use super::context::{Format, ProjectArgs, TimeArgs, json, load_project};
 use super::locale::LocaleArgs;
-use super::output::{Failure, Outcome};
+use super::output::{Failure, Outcome, warn};
 use compile::plan::Rule;
 use diag::{Code, did_you_mean, nearest, one_line, text};
 use project::{Bundle, ConditionReport, WhyReport};
@@ -30,6 +31,8 @@ pub struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     time: TimeArgs,
+    #[command(flatten)]
+    then: AsOfArgs,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -39,7 +42,8 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let project = load_project(&args.project, &args.bundle)?;
-    let bundle = load(&project, &args.bundle, &args.time)?;
+    let bundle = bundle_at(&project, &args.bundle, &args.time, &args.then)?;
+    bundle.warnings.iter().cloned().for_each(warn);
     let plan = bundle.plan();
     let Some(rule) = plan.rules.get(&args.rule) else {
         if plan.trees.contains_key(&args.rule) {

@@ -146,6 +146,9 @@ pub struct SampleView {
     /// What it is on, if that is an instance of the component that the condition is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceView>,
+    /// Whether it has the value that was compared: of the highest of several, the others do not.
+    #[serde(skip)]
+    pub tells: bool,
     /// The same in one line, in the language of the report.
     pub text: String,
 }
@@ -217,9 +220,20 @@ impl Evidence<'_> {
             truth: self.truth,
             found: self.found(estate),
             time: self.sampled().unwrap_or(self.at),
-            sources: sources(&self.signals, self.about, estate, facts),
+            sources: self.sources(estate, facts),
             text: String::new(),
         }
+    }
+
+    /// The signals, first those that have the value.
+    fn sources(&self, estate: &Snapshot, facts: &Facts) -> Vec<SampleView> {
+        let told = self.told();
+        let (first, others): (Vec<SignalRef>, Vec<SignalRef>) = self.signals.iter().copied().partition(|signal| told.contains(signal));
+        let mut views = sources(&first, self.about, estate, facts);
+        let left = MAX_SOURCES.saturating_sub(views.len());
+        let others = sources(&others, self.about, estate, facts).into_iter().take(left);
+        views.extend(others.map(|view| SampleView { tells: false, ..view }));
+        views
     }
 
     /// When the value that was compared was sampled.
@@ -393,7 +407,7 @@ fn sources(signals: &[SignalRef], about: Option<ComponentId>, estate: &Snapshot,
             let signal = Sample::Event(said.what.view(said.time));
             told.insert(said.what, views.len());
             let instance = instance(*from, about, estate, facts);
-            views.push(SampleView { origin: said.origin.clone(), signal, instance, text: String::new() });
+            views.push(SampleView { origin: said.origin.clone(), signal, instance, tells: true, text: String::new() });
         }
     }
     views
@@ -468,7 +482,7 @@ fn describe_signal(signal: SignalRef, about: Option<ComponentId>, estate: &Snaps
         SignalRef::Probe(i) => facts.probes.get(i).map(|p| (&p.origin, Sample::Probe { time: p.time, success: p.success }))?,
         SignalRef::Report(i) => facts.reports.get(i).map(|r| (&r.origin, Sample::Report { time: r.time, line: shorten(&r.text) }))?,
     };
-    Some(SampleView { origin: origin.clone(), signal, instance, text: String::new() })
+    Some(SampleView { origin: origin.clone(), signal, instance, tells: true, text: String::new() })
 }
 
 /// The instance that a signal is on, and its workload: the component that a condition is about, else the outermost.

@@ -316,7 +316,12 @@ pub(super) fn quantify(quantifier: Quantifier, holding: usize, unknown: usize, t
 }
 
 impl Reading {
+    /// What no signal tells.
+    pub fn of(value: Known, unit: Option<value::Unit>, name: String) -> Self {
+        Reading { value, unit, time: None, name, told: Vec::new() }
+    }
+
     pub fn unknown(name: String, unit: Option<value::Unit>, reason: Missing) -> Self {
-        Reading { value: Known::Unknown(reason), unit, time: None, name }
+        Reading::of(Known::Unknown(reason), unit, name)
     }
 }

@@ -1,5 +1,7 @@
 //! Evidence: why a condition has its value.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -41,6 +43,8 @@ pub struct Reading {
     pub time: Option<Time>,
     /// What it is: `order-db.connections`; empty for a constant.
     pub name: String,
+    /// The signals that have this value. Of the highest or lowest of several, the others do not.
+    pub told: Vec<SignalRef>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -184,9 +188,24 @@ impl<'a> Evidence<'a> {
         self.children.iter().for_each(|child| child.collect_atoms(inside, enters, into));
     }
 
+    /// The signals that have the values that were compared; without any comparison, all of them.
+    pub(super) fn told(&self) -> BTreeSet<SignalRef> {
+        match &self.detail {
+            Detail::Compared { left, right, .. } => left.told.iter().chain(&right.told).copied().collect(),
+            Detail::Moved { now, .. } => now.told.iter().copied().collect(),
+            Detail::Combined | Detail::Quantified { .. } | Detail::Held { .. } => self.children.iter().flat_map(Evidence::told).collect(),
+            Detail::Counted { .. }
+            | Detail::Probed { .. }
+            | Detail::Topology
+            | Detail::Explained(_)
+            | Detail::Scripted { .. }
+            | Detail::Missing(_) => self.signals.iter().copied().collect(),
+        }
+    }
+
     /// Every signal that supports the value, including those of the children.
-    pub fn all_signals(&self) -> std::collections::BTreeSet<SignalRef> {
-        let mut all: std::collections::BTreeSet<SignalRef> = self.signals.iter().copied().collect();
+    pub fn all_signals(&self) -> BTreeSet<SignalRef> {
+        let mut all: BTreeSet<SignalRef> = self.signals.iter().copied().collect();
         for child in &self.children {
             all.extend(child.all_signals());
         }

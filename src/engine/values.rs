@@ -23,6 +23,8 @@ pub(super) const SCRIPT_WINDOW: Duration = HOUR;
 
 /// A reading with the signals that support it and the component that it belongs to.
 pub type Read = (Reading, Vec<SignalRef>, Option<ComponentId>);
+/// A value and when it was sampled; the signals that it rests on, and those of them that have it.
+type Spoken = (Known, Option<Time>, Vec<SignalRef>, Vec<SignalRef>);
 /// A known reading with its signals, its component and its number.
 type Present = (Reading, Vec<SignalRef>, ComponentId, f64);
 
@@ -40,12 +42,8 @@ impl<'a> Engine<'a> {
 
     pub(super) fn reading(&self, value: &'a Value, unit: Option<Unit>, env: &Env<'_, 'a>, at: Time) -> Read {
         match value {
-            Value::Number { base, unit: own } => {
-                (Reading { value: Known::Number(*base), unit: unit.or(Some(*own)), time: None, name: String::new() }, Vec::new(), None)
-            }
-            Value::Text(text) => {
-                (Reading { value: Known::Text(text.clone()), unit: None, time: None, name: String::new() }, Vec::new(), None)
-            }
+            Value::Number { base, unit: own } => (Reading::of(Known::Number(*base), unit.or(Some(*own)), String::new()), Vec::new(), None),
+            Value::Text(text) => (Reading::of(Known::Text(text.clone()), None, String::new()), Vec::new(), None),
             Value::Metric(metric) => self.metric(metric, env, at),
             Value::Attribute { subject, name, unit } => match env.subject(*subject) {
                 Some(component) => (self.attribute(component, name, *unit), Vec::new(), Some(component)),
@@ -67,10 +65,10 @@ impl<'a> Engine<'a> {
                 let reading = match answer {
                     // Scripts work in display units, for arguments and results.
                     Ok(ScriptValue::Number(number)) => {
-                        Reading { value: Known::Number(number * unit.map_or(1.0, |u| u.factor)), unit, time: Some(at), name }
+                        Reading { time: Some(at), ..Reading::of(Known::Number(number * unit.map_or(1.0, |u| u.factor)), unit, name) }
                     }
-                    Ok(ScriptValue::Text(text)) => Reading { value: Known::Text(text), unit: None, time: Some(at), name },
-                    Ok(ScriptValue::Bool(value)) => Reading { value: Known::Text(value.to_string()), unit: None, time: Some(at), name },
+                    Ok(ScriptValue::Text(text)) => Reading { time: Some(at), ..Reading::of(Known::Text(text), None, name) },
+                    Ok(ScriptValue::Bool(value)) => Reading { time: Some(at), ..Reading::of(Known::Text(value.to_string()), None, name) },
                     Ok(ScriptValue::Component(_)) => Reading::unknown(name, unit, Missing::Value { function: call.function.clone() }),
                     Err(reason) => Reading::unknown(name, unit, reason),
                 };
@@ -87,7 +85,7 @@ impl<'a> Engine<'a> {
             Some(AttributeValue::Bool(value)) => Known::Text(value.to_string()),
             None => Known::Unknown(Missing::Attribute { attribute: name.to_owned() }),
         };
-        Reading { value, unit, time: None, name: full }
+        Reading::of(value, unit, full)
     }
 
     /// The metric at an instant: the latest sample of each series that is not stale, combined as the model declares. Without any of its
@@ -96,13 +94,15 @@ impl<'a> Engine<'a> {
         let Some(component) = env.subject(metric.subject) else {
             return (Reading::unknown(metric.name.clone(), Some(metric.unit), Missing::Component), Vec::new(), None);
         };
-        let (value, time, signals) = self.metric_at(component, &metric.name, at);
-        let reading = Reading { value, unit: Some(metric.unit), time, name: self.name(component, &metric.name) };
+        let (value, time, signals, told) = self.metric_at(component, &metric.name, at);
+        let reading = Reading { time, told, ..Reading::of(value, Some(metric.unit), self.name(component, &metric.name)) };
         (reading, signals, Some(component))
     }
 
-    pub(super) fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> (Known, Option<Time>, Vec<SignalRef>) {
-        let combined = |def: &MetricDef, nearest: &Nearest| (!nearest.values.is_empty()).then(|| nearest.combined(def.aggregate));
+    fn metric_at(&self, component: ComponentId, metric: &str, at: Time) -> Spoken {
+        let combined = |def: &MetricDef, nearest: &Nearest| {
+            (!nearest.values.is_empty()).then(|| (nearest.combined(def.aggregate), nearest.picks(def.aggregate)))
+        };
         self.read_at(component, metric, at, Nearest::of, combined)
     }
 
@@ -113,33 +113,38 @@ impl<'a> Engine<'a> {
         };
         let over = |_: &MetricDef, nearest: &Nearest| {
             let values: Vec<f64> = nearest.values.iter().map(|(.., value)| *value).collect();
-            statistic(stat, &values)
+            let picks = match stat {
+                Stat::Peak | Stat::Lowest | Stat::P50 | Stat::P90 | Stat::P95 | Stat::P99 => true,
+                Stat::Mean | Stat::Total => false,
+            };
+            Some((statistic(stat, &values)?, picks))
         };
-        let (value, time, signals) = self.read_at(component, &metric.name, at, Nearest::of_instances, over);
+        let (value, time, signals, told) = self.read_at(component, &metric.name, at, Nearest::of_instances, over);
         let name = format!("{} of {} over instances", stat.word(), self.name(component, &metric.name));
-        (Reading { value, unit: Some(metric.unit), time, name }, signals, Some(component))
+        (Reading { time, told, ..Reading::of(value, Some(metric.unit), name) }, signals, Some(component))
     }
 
-    /// The latest samples that are not stale, made one value; `None` where there is none.
+    /// The latest samples that are not stale, made one value, with whether that is the value of one of them; `None` where there is none.
     fn read_at(
         &self,
         component: ComponentId,
         metric: &str,
         at: Time,
         nearest: fn(&[Told<'_>], Duration, Time) -> Nearest,
-        value: impl Fn(&MetricDef, &Nearest) -> Option<f64>,
-    ) -> (Known, Option<Time>, Vec<SignalRef>) {
+        value: impl Fn(&MetricDef, &Nearest) -> Option<(f64, bool)>,
+    ) -> Spoken {
         let Some(def) = self.metric_def(component, metric) else {
-            return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new());
+            return (Known::Unknown(Missing::Metric { metric: metric.to_owned() }), None, Vec::new(), Vec::new());
         };
         let series = self.series_of(component, metric);
         let fresh = nearest(&series, def.staleness, at);
-        let Some(value) = value(def, &fresh) else {
-            return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new());
+        let Some((value, picked)) = value(def, &fresh) else {
+            return (Known::Unknown(self.why_no_sample(&series, def, at)), None, Vec::new(), Vec::new());
         };
         let time = fresh.values.iter().map(|(_, time, _)| *time).max();
-        let signals = fresh.values.iter().map(|(index, ..)| SignalRef::Series(*index)).collect();
-        (Known::Number(value), time, signals)
+        let signals: Vec<SignalRef> = fresh.values.iter().map(|(index, ..)| SignalRef::Series(*index)).collect();
+        let told = if picked { fresh.having(value).map(SignalRef::Series).collect() } else { signals.clone() };
+        (Known::Number(value), time, signals, told)
     }
 
     fn why_no_sample(&self, series: &[Told<'_>], def: &MetricDef, at: Time) -> Missing {
@@ -172,7 +177,8 @@ impl<'a> Engine<'a> {
         let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
         let reading = match statistic(stat, &values) {
             Some(value) => {
-                Reading { value: Known::Number(value), unit: Some(metric.unit), time: samples.last().map(|(time, _)| *time), name }
+                let (time, told) = (samples.last().map(|(time, _)| *time), signals.clone());
+                Reading { time, told, ..Reading::of(Known::Number(value), Some(metric.unit), name) }
             }
             None => Reading::unknown(name, Some(metric.unit), Missing::Window),
         };
@@ -217,7 +223,7 @@ impl<'a> Engine<'a> {
         } else {
             Truth::Unknown
         };
-        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: Some(time), name: now.name.clone() };
+        let reference = Reading { time: Some(time), ..Reading::of(Known::Number(reference), Some(metric.unit), now.name.clone()) };
         let mut evidence = Evidence::leaf(cond, at, truth, Some(component), Detail::Moved { now, reference, needed, baseline: None });
         evidence.signals = signals;
         evidence
@@ -243,7 +249,7 @@ impl<'a> Engine<'a> {
         let needed = reference * if above { 1.0 + by_percent / 100.0 } else { 1.0 - by_percent / 100.0 };
         let op = if above { Op::Gt } else { Op::Lt };
         let holds = compare(&Known::Number(current), op, &Known::Number(needed)).is_true();
-        let reference = Reading { value: Known::Number(reference), unit: Some(metric.unit), time: None, name: now.name.clone() };
+        let reference = Reading::of(Known::Number(reference), Some(metric.unit), now.name.clone());
         let baseline = Some((stat, usual.len()));
         let mut evidence =
             Evidence::leaf(cond, at, Truth::from(holds), Some(component), Detail::Moved { now, reference, needed, baseline });

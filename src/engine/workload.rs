@@ -1,10 +1,11 @@
 //! A component and its instances: what is said on a pod counts for its service. The component's own series are the truth of the whole;
 //! where it has none, those of its instances are.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use estate::{Aggregates, ComponentId, Instance, ROOT_TYPE, Snapshot};
+use estate::{Aggregate, Aggregates, ComponentId, Instance, ROOT_TYPE, Snapshot};
 use signal::Series;
 use value::{Duration, Time};
 
@@ -127,6 +128,19 @@ impl Nearest {
     pub fn combined(&self, aggregate: Aggregates) -> f64 {
         let values: Vec<f64> = self.values.iter().map(|(.., value)| *value).collect();
         combine(aggregate.at(self.level), &values)
+    }
+
+    /// Whether that is the value of one of them.
+    pub fn picks(&self, aggregate: Aggregates) -> bool {
+        match aggregate.at(self.level) {
+            Aggregate::Max | Aggregate::Min => true,
+            Aggregate::Mean | Aggregate::Sum => false,
+        }
+    }
+
+    /// The positions of the series that have a value.
+    pub fn having(&self, value: f64) -> impl Iterator<Item = usize> {
+        self.values.iter().filter(move |(.., of)| of.partial_cmp(&value) == Some(Ordering::Equal)).map(|(at, ..)| *at)
     }
 }
 

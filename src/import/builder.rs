@@ -196,6 +196,12 @@ impl<'m> Builder<'m> {
         self.relations.entry(relation).or_insert_with(|| source.to_owned());
     }
 
+    /// Why the model does not let one component be related to another; both have been added.
+    pub(super) fn refusal(&self, from: &str, kind: &str, to: &str) -> Option<String> {
+        let (from, kind, to) = (from.to_owned(), kind.to_owned(), to.to_owned());
+        self.objection(&DeclaredRelation { from, kind, to, ..DeclaredRelation::default() }, &BTreeMap::new()).err()
+    }
+
     pub(super) fn group(&mut self, group: DeclaredGroup, source: &str) {
         self.groups.entry(group.id.clone()).or_insert_with(|| (group, source.to_owned()));
     }

@@ -231,7 +231,8 @@ impl Project {
             }
             named.push(target.to_owned());
         }
-        let links = tree::list(service, &["links"]).iter().filter_map(tree::scalar);
+        // Those outside may be of another file among the input.
+        let links = ["links", "external_links"].into_iter().flat_map(|key| tree::list(service, &[key])).filter_map(tree::scalar);
         named.extend(links.map(|link| link.split(':').next().unwrap_or(&link).to_owned()));
         for mode in ["network_mode", "pid", "ipc"].into_iter().filter_map(|key| tree::text(service, &[key])) {
             let shared = mode.strip_prefix("service:").or_else(|| mode.strip_prefix("container:"));

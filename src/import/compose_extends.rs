@@ -111,7 +111,7 @@ fn joined(base: &Value, own: &Value) -> Value {
         let value = match (key.as_str(), all.get(key)) {
             (_, None) => value.clone(),
             ("environment" | "depends_on" | "labels" | "annotations", Some(old)) => joined(&as_map(old), &as_map(value)),
-            ("links" | "env_file", Some(old)) => Value::Array(items(old).into_iter().chain(items(value)).collect()),
+            ("links" | "external_links" | "env_file", Some(old)) => Value::Array(items(old).into_iter().chain(items(value)).collect()),
             (_, Some(old)) => joined(old, value),
         };
         all.insert(key.clone(), value);

@@ -409,6 +409,9 @@ fn keep(builder: &mut Builder<'_>, object: &mut Object<'_>, keys: &BTreeSet<Key>
         object.class = Class::Run;
         return true;
     }
+    if object.is(Class::Job) && tree::at(&object.value, &["spec", "suspend"]).and_then(Value::as_bool) == Some(true) {
+        builder.skip(object.words(), "it is suspended; it is imported, but nothing of it runs", object.source);
+    }
     let Some((kind, name)) = object.owner().filter(|_| object.kind == "ReplicaSet") else { return true };
     if kind == "Deployment" && keys.contains(&(kind.clone(), object.namespace.clone(), name.clone())) {
         return false;

@@ -99,9 +99,8 @@ impl Told {
     fn entries(&mut self, reference: &Value, maps: &Maps<'_>) -> Vec<(String, String)> {
         let Some(name) = tree::text(reference, &["name"]).filter(|name| name != ROOT_CERTIFICATE) else { return Vec::new() };
         let Some(map) = maps.get(name.as_str()) else {
-            if !optional(reference) {
-                self.missed.insert((format!("ConfigMap `{name}`"), "the ConfigMap is not in the files"));
-            }
+            let why = if optional(reference) { "it is optional and not in the files" } else { "the ConfigMap is not in the files" };
+            self.missed.insert((format!("ConfigMap `{name}`"), why));
             return Vec::new();
         };
         let only: Vec<String> = tree::list(reference, &["items"]).iter().filter_map(|item| tree::text(item, &["key"])).collect();

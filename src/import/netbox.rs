@@ -1,6 +1,6 @@
 //! NetBox: answers of its REST API, or the list that `manage.py dumpdata` writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -15,7 +15,11 @@ pub(super) struct Records<'s> {
     records: BTreeMap<Key, (Value, &'s str)>,
     /// Those that become no component though their model does, with the reason.
     left_out: BTreeMap<Key, String>,
+    /// Devices that virtual machines run on.
+    carriers: BTreeSet<u64>,
 }
+
+const MACHINE: &str = "virtualization.virtualmachine";
 
 /// The last part of an API path, and the model that it shows.
 const PATHS: [(&str, &str); 19] = [
@@ -32,7 +36,7 @@ const PATHS: [(&str, &str); 19] = [
     ("interfaces", "dcim.interface"),
     ("cables", "dcim.cable"),
     ("clusters", "virtualization.cluster"),
-    ("virtual-machines", "virtualization.virtualmachine"),
+    ("virtual-machines", MACHINE),
     ("ip-addresses", "ipam.ipaddress"),
     ("tenants", "tenancy.tenant"),
     ("prefixes", "ipam.prefix"),
@@ -50,7 +54,7 @@ const HELD: [(&str, &[(&str, &str)]); 10] = [
     ("dcim.rack", &[("location", "dcim.location"), ("site", "dcim.site")]),
     ("dcim.device", &[("rack", "dcim.rack"), ("location", "dcim.location"), ("site", "dcim.site")]),
     ("virtualization.cluster", &[("site", "dcim.site"), ("scope", SCOPE)]),
-    ("virtualization.virtualmachine", &[("device", "dcim.device"), ("cluster", "virtualization.cluster"), ("site", "dcim.site")]),
+    (MACHINE, &[("device", "dcim.device"), ("cluster", "virtualization.cluster"), ("site", "dcim.site")]),
     ("ipam.prefix", &[("site", "dcim.site"), ("scope", SCOPE)]),
     ("wireless.wirelesslan", &[("scope", SCOPE)]),
 ];
@@ -95,7 +99,7 @@ pub(super) fn number(value: &Value) -> Option<u64> {
 }
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
-    let mut records = Records { records: BTreeMap::new(), left_out: BTreeMap::new() };
+    let mut records = Records { records: BTreeMap::new(), left_out: BTreeMap::new(), carriers: BTreeSet::new() };
     let mut pages = netbox_pages::Pages::default();
     for source in sources {
         let documents = builder.documents(source);
@@ -134,6 +138,8 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
         }
     }
     pages.report(builder);
+    let machines = records.all().filter(|(key, _, _)| key.0 == MACHINE);
+    records.carriers = machines.filter_map(|(_, fields, _)| number(fields.get("device")?)).collect();
     leave_out(builder, &mut records);
     let ids = ids(&records);
     for (key, fields, source) in records.all() {
@@ -219,7 +225,7 @@ fn leave_out(builder: &mut Builder<'_>, records: &mut Records<'_>) {
     let mut left_out = BTreeMap::new();
     for (key, fields, source) in records.all().filter(|(key, _, _)| is_held(&key.0)) {
         if let Some(why) = status(fields).and_then(|status| objection(&key.0, &status)) {
-            let kind = kind(records, &key.0, fields);
+            let kind = kind(records, key, fields);
             builder.skip(format!("`{}` ({kind})", called(key, fields)), why.as_str(), source);
             left_out.insert(key.clone(), why);
         }
@@ -250,25 +256,28 @@ fn ids(records: &Records<'_>) -> BTreeMap<Key, String> {
 }
 
 /// The type of the component that a record becomes.
-fn kind(records: &Records<'_>, model: &str, fields: &Value) -> &'static str {
-    match model {
+fn kind(records: &Records<'_>, (model, number): &Key, fields: &Value) -> &'static str {
+    match model.as_str() {
         "dcim.region" | "dcim.sitegroup" => "region",
         "dcim.site" => "data_center",
         "dcim.location" => "facility",
         "dcim.rack" => "rack",
         "virtualization.cluster" => "cluster",
-        "virtualization.virtualmachine" => "virtual_machine",
+        MACHINE => "virtual_machine",
         "ipam.prefix" => "subnet",
         "wireless.wirelesslan" => "network",
         _ => {
             let role = ["role", "device_role"].into_iter().find_map(|field| records.text_of(fields, field, "dcim.devicerole", "name"));
-            device_kind(role.as_deref().unwrap_or(""))
+            match device_kind(role.as_deref().unwrap_or("")) {
+                "component" if records.carriers.contains(number) => "host",
+                known => known,
+            }
         }
     }
 }
 
 fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields: &Value, id: &str, source: &str) {
-    let kind = kind(records, &key.0, fields);
+    let kind = kind(records, key, fields);
     let ip = ["primary_ip4", "primary_ip", "primary_ip6"]
         .into_iter()
         .find_map(|field| records.text_of(fields, field, "ipam.ipaddress", "address"))
@@ -304,7 +313,7 @@ fn component(builder: &mut Builder<'_>, records: &Records<'_>, key: &Key, fields
 }
 
 /// The type of a device by the name of its role.
-pub(super) fn device_kind(role: &str) -> &'static str {
+fn device_kind(role: &str) -> &'static str {
     let role = role.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| role.contains(word));
     if has(&["switch"]) {
@@ -317,7 +326,7 @@ pub(super) fn device_kind(role: &str) -> &'static str {
         "load_balancer"
     } else if has(&["storage", "san", "nas"]) {
         "storage"
-    } else if has(&["server", "host", "hypervisor", "compute"]) {
+    } else if has(&["server", "host", "hypervisor", "compute", "esx", "kvm"]) {
         "host"
     } else if has(&["panel", "access point", "wireless", "console", "optical"]) {
         "network"
@@ -326,7 +335,7 @@ pub(super) fn device_kind(role: &str) -> &'static str {
     }
 }
 
-/// Its location, and what a machine runs on.
+/// Its location, and what a machine runs on: the first of which the model allows it.
 fn holders(
     builder: &mut Builder<'_>,
     records: &Records<'_>,
@@ -334,16 +343,16 @@ fn holders(
     id: &str,
     ids: &BTreeMap<Key, String>,
 ) {
-    let kind = if key.0 == "virtualization.virtualmachine" { "runs_on" } else { "belongs_to" };
+    let kind = if key.0 == MACHINE { "runs_on" } else { "belongs_to" };
     let Some((_, holders)) = HELD.iter().find(|(model, _)| *model == key.0) else { return };
     for (field, model) in *holders {
         let named = || Some(((*model).to_owned(), fields.get(*field).and_then(number)?));
         let Some(holder) = (if *model == SCOPE { scope(fields) } else { named() }) else { continue };
         match ids.get(&holder) {
-            Some(holder) => {
-                builder.relate(id, kind, holder, source);
-                return;
-            }
+            Some(holder) => match builder.refusal(id, kind, holder) {
+                None => return builder.relate(id, kind, holder, source),
+                Some(why) => builder.skip(format!("`{id}` {kind} `{holder}`"), why, source),
+            },
             None => builder.skip(format!("`{id}` {kind} {} {}", holder.0, holder.1), records.missing(&holder), source),
         }
     }

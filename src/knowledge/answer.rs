@@ -19,6 +19,12 @@ pub enum Asked {
         name: String,
         seen: Vec<Seen>,
     },
+    /// What broke, by its words: faults that have them, and cases whose title has them.
+    Fault {
+        text: String,
+        faults: Vec<String>,
+        cases: Vec<String>,
+    },
     Case {
         id: String,
     },

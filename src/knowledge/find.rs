@@ -1,4 +1,4 @@
-//! Finds what somebody asks about by a name: a component, a case, a rule, or a symptom.
+//! Finds what somebody asks about by a name: a component, a case, a rule, a symptom, or what broke.
 
 use estate::Snapshot;
 use store::{Node, NodeKind};
@@ -10,7 +10,7 @@ use super::graph::{KnowledgeGraph, Seen};
 const LEAST_PIECE: usize = 3;
 
 impl KnowledgeGraph {
-    /// Ids come before names, names before pieces of the texts of symptoms.
+    /// Ids come before names, names before pieces of the texts of symptoms, and these before pieces of faults and titles.
     pub fn find(&self, estate: &Snapshot, name: &str) -> Option<Asked> {
         let name = name.trim();
         let component = |id: &str| Some(Asked::Component { id: id.to_owned() });
@@ -40,13 +40,28 @@ impl KnowledgeGraph {
             let seen: Vec<Seen> = symptoms.iter().filter(test).cloned().collect();
             (!seen.is_empty()).then(|| Asked::Symptom { name: name.to_owned(), seen })
         };
-        by(&is).or_else(|| self.titled(&wanted)).or_else(|| {
-            let has = |text: &str, piece: &str| piece.chars().count() >= LEAST_PIECE && text.contains(piece);
-            by(&|seen: &&Seen| {
-                let own = seen.name.to_lowercase();
-                has(&own, &wanted) || has(&wanted, &own)
-            })
-        })
+        let has = |text: &str, piece: &str| piece.chars().count() >= LEAST_PIECE && text.contains(piece);
+        let has_piece = |seen: &&Seen| {
+            let own = seen.name.to_lowercase();
+            has(&own, &wanted) || has(&wanted, &own)
+        };
+        by(&is)
+            .or_else(|| self.titled(&wanted))
+            .or_else(|| self.told(name, &|text| text == wanted))
+            .or_else(|| by(&has_piece))
+            .or_else(|| self.told(name, &|text| has(text, &wanted)))
+    }
+
+    /// What broke by its words, in small letters; a single title is that of its case.
+    fn told(&self, name: &str, is: &dyn Fn(&str) -> bool) -> Option<Asked> {
+        let faults = self.web.all(NodeKind::Fault).into_iter().filter(|fault| is(&fault.id.to_lowercase()));
+        let faults: Vec<String> = faults.map(|fault| fault.id.clone()).collect();
+        let cases = self.cases.values().filter(|case| is(&case.title.to_lowercase()));
+        let cases: Vec<String> = cases.map(|case| case.id.clone()).collect();
+        if faults.is_empty() && cases.len() < 2 {
+            return cases.into_iter().next().map(|id| Asked::Case { id });
+        }
+        Some(Asked::Fault { text: name.to_owned(), faults, cases })
     }
 
     /// A case or a rule by its title.
@@ -64,7 +79,8 @@ impl KnowledgeGraph {
         let cases = self.cases.values().flat_map(|case| [&case.id, &case.title]);
         let rules = self.rules.keys();
         let symptoms = self.web.all(NodeKind::Symptom).into_iter().filter_map(Seen::of).map(|seen| seen.name);
-        components.chain(cases).chain(rules).cloned().chain(symptoms).collect()
+        let faults = self.web.all(NodeKind::Fault).into_iter().map(|fault| fault.id.clone());
+        components.chain(cases).chain(rules).cloned().chain(symptoms).chain(faults).collect()
     }
 
     /// The title of a case or a rule.
@@ -72,7 +88,7 @@ impl KnowledgeGraph {
         match asked {
             Asked::Case { id } => self.cases.get(id).map(|case| case.title.as_str()),
             Asked::Rule { id } => self.rules.get(id).map(|rule| rule.title.as_str()),
-            Asked::Component { .. } | Asked::Symptom { .. } => None,
+            Asked::Component { .. } | Asked::Symptom { .. } | Asked::Fault { .. } => None,
         }
     }
 }

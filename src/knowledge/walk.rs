@@ -130,6 +130,7 @@ impl KnowledgeGraph {
                     self.begin_at_symptom(one, &mut beginning)?;
                 }
             }
+            Asked::Fault { faults, cases, .. } => self.begin_at_faults(faults, cases, &mut beginning)?,
             Asked::Case { id } => self.begin_at_case(id, &mut beginning)?,
             Asked::Rule { id } => self.begin_at_rule(id, &mut beginning)?,
         }
@@ -149,6 +150,18 @@ impl KnowledgeGraph {
         // Cases of which nobody wrote down the symptom, but whose rule asks for it.
         for (case, rule) in self.web.inward(&rules, Tie::Rule)? {
             self.through(case, vec![step.clone(), Step::Rule { id: rule.id.clone() }], beginning);
+        }
+        Ok(())
+    }
+
+    fn begin_at_faults(&self, faults: &[String], cases: &[String], beginning: &mut Beginning) -> Result<(), StoreError> {
+        for (incident, fault) in self.web.inward(&nodes(NodeKind::Fault, faults), Tie::Fault)? {
+            if incident.kind != NodeKind::Rule {
+                self.through(incident, vec![Step::Fault { text: fault.id.clone() }], beginning);
+            }
+        }
+        for case in &nodes(NodeKind::Case, cases) {
+            self.through(case, Vec::new(), beginning);
         }
         Ok(())
     }
@@ -288,6 +301,10 @@ impl KnowledgeGraph {
                 let nodes: Vec<Node> = seen.iter().map(Seen::node).collect();
                 self.web.inward(&nodes, Tie::Symptom)?.into_iter().for_each(|(rule, _)| note(rule, 0));
             }
+            Asked::Fault { faults, cases, .. } => {
+                self.web.inward(&nodes(NodeKind::Fault, faults), Tie::Fault)?.into_iter().for_each(|(rule, _)| note(rule, 0));
+                self.web.outward(&nodes(NodeKind::Case, cases), Tie::Rule)?.into_iter().for_each(|(_, rule)| note(rule, 0));
+            }
             Asked::Case { id } => {
                 self.web.outward(&[Node::new(NodeKind::Case, id.as_str())], Tie::Rule)?.into_iter().for_each(|(_, rule)| note(rule, 0));
             }
@@ -380,6 +397,10 @@ impl Incidents {
         earlier.path.extend(earlier.solutions.first().map(|text| Step::Solution { text: text.clone() }));
         self.found.push(earlier);
     }
+}
+
+fn nodes(kind: NodeKind, ids: &[String]) -> Vec<Node> {
+    ids.iter().map(|id| Node::new(kind, id.as_str())).collect()
 }
 
 /// From what was asked about to a component that the walk reached.

@@ -6,7 +6,7 @@ use anomaly::CHANGE_WINDOW;
 use compile::plan::{Advice, Severity, Status};
 use engine::{Finding, SignalRef};
 use estate::ComponentId;
-use signal::Change;
+use signal::{Change, KUBERNETES};
 use value::{DAY, Time, Told as Words, Truth};
 
 use super::Observations;
@@ -24,7 +24,10 @@ const MAX_PER_RULE: usize = 2;
 /// A suspect that is a consequence of another one keeps this share of its confidence.
 const CONSEQUENCE: f64 = 0.5;
 /// Changes that cannot be undone, or are themselves attempts to mend something.
-pub const NOT_UNDONE: &[&str] = &["restart", "reboot", "rollback", "roll back", "revert", "重启", "回滚", "回退"];
+const NOT_UNDONE: &[&str] = &["restart", "reboot", "rollback", "roll back", "revert", "重启", "回滚", "回退"];
+/// What a cluster does by itself, mostly on the way to what somebody asked of it: that can be undone, these cannot.
+const BY_ITSELF: &[&str] =
+    &["Killing", "RemovingNode", "ScaleDown", "SuccessfulCreate", "SuccessfulDelete", "SuccessfulRescale", "TriggeredScaleUp"];
 /// How far what the first suspect stands on is asked for earlier faults: what runs it, and what that needs.
 const BEFORE_HOPS: u32 = 2;
 /// At most this many earlier faults for each incident.
@@ -301,8 +304,7 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
     let early = |change: &&Change| change.time <= began || of_first(change.component);
     let candidates = engine.facts.changes.iter().filter(early).filter_map(|change| {
         let onset = on(change.component?).filter(|onset| (0..=CHANGE_WINDOW).contains(&onset.since(change.time))).max()?;
-        let kind = change.text.to_lowercase();
-        (!NOT_UNDONE.iter().any(|word| kind.contains(word))).then_some((change, onset))
+        can_be_undone(change).then_some((change, onset))
     });
     // One that shares words with what is new comes before a later one.
     let fits = |at: Time| draft.roots().any(|told| told.proposal.fits_change(at));
@@ -322,6 +324,14 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
         query: None,
         runbook: None,
     })
+}
+
+/// Whether somebody made a change that can be taken back.
+pub fn can_be_undone(change: &Change) -> bool {
+    let named = |name: &str| change.attributes.get(name).map_or("", String::as_str);
+    let text = change.text.to_lowercase();
+    let by_itself = named("source") == KUBERNETES && BY_ITSELF.contains(&named("reason"));
+    !by_itself && !NOT_UNDONE.iter().any(|word| text.contains(word))
 }
 
 /// First the cases that a rule recognized, then those that resemble the incident.

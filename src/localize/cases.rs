@@ -6,7 +6,7 @@ use estate::ComponentId;
 use knowledge::{Case, RESEMBLES, Record, Similar, Symptoms, TELLS};
 use signal::LogLine;
 
-use super::assemble::NOT_UNDONE;
+use super::assemble::can_be_undone;
 use super::diagnosis::Fault;
 use super::proposal::{Basis, Proposal, reach};
 use super::{Layer, Observations};
@@ -68,8 +68,7 @@ fn changed(observations: &Observations<'_, '_>, symptoms: &[usize]) -> bool {
     let engine = observations.question.engine;
     let Some(began) = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).map(|s| s.onset).min() else { return false };
     let area = area(observations, symptoms);
-    let mends = |change: &signal::Change| NOT_UNDONE.iter().any(|word| change.text.to_lowercase().contains(word));
-    let before = |change: &&signal::Change| change.time > observations.since && change.time <= began && !mends(change);
+    let before = |change: &&signal::Change| change.time > observations.since && change.time <= began && can_be_undone(change);
     engine.facts.changes.iter().filter(before).any(|change| change.component.is_none_or(|component| area.contains(&component)))
 }
 

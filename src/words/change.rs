@@ -137,10 +137,10 @@ impl Lang {
     }
 
     /// Why a drain cannot be done: a disruption budget gives up no pod.
-    pub fn budget_blocks(self, budget: &str, component: &str, living: usize, need: usize, pods: &str) -> String {
+    pub fn budget_blocks(self, budget: &str, of: &str, living: usize, need: usize, pods: &str) -> String {
         match self {
-            Lang::En => format!("disruption budget {budget} blocks it: {component} has {living} pods and must keep {need} ({pods})"),
-            Lang::Zh => format!("中断预算 {budget} 阻止驱逐：{component} 有 {living} 个容器组，须保留 {need} 个（{pods}）"),
+            Lang::En => format!("disruption budget {budget} blocks it: of {living} pods of {of}, {need} must stay ({pods})"),
+            Lang::Zh => format!("中断预算 {budget} 阻止驱逐：{of} 共有 {living} 个容器组，须保留 {need} 个（{pods}）"),
         }
     }
 

@@ -296,10 +296,12 @@ impl Writer<'_> {
         format!("{told}{on}")
     }
 
-    /// The instances that the signals of a condition are on, if its words do not name them: `on pod api-b, api-c`.
+    /// The instances that have what a condition found, if its words do not name them: `on pod api-b, api-c`.
     fn instances(&self, sources: &[SampleView], told: &[&str]) -> Option<String> {
         let mut named: Vec<(&str, &str)> = Vec::new();
-        for InstanceView { component, kind, .. } in sources.iter().filter_map(|source| source.instance.as_ref()) {
+        for InstanceView { component, kind, .. } in
+            sources.iter().filter(|source| source.tells).filter_map(|source| source.instance.as_ref())
+        {
             let one = (kind.as_str(), component.as_str());
             if !told.iter().any(|told| told.contains(component.as_str())) && !named.contains(&one) {
                 named.push(one);

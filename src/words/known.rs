@@ -82,12 +82,13 @@ impl Writer<'_> {
 
     /// `alert "RedisSlow" → redis-1 → runs on node-3 → 2026-08-11 case HIS-7 → solution: clean /var/log`.
     pub fn path(&self, path: &[Step]) -> String {
-        path.iter().map(|step| self.step(step)).collect::<Vec<_>>().join(" → ")
+        path.iter().enumerate().map(|(at, step)| self.step(step, at == 0)).collect::<Vec<_>>().join(" → ")
     }
 
-    fn step(&self, step: &Step) -> String {
+    fn step(&self, step: &Step, first: bool) -> String {
         let lang = self.lang();
         match (step, lang) {
+            (Step::Fault { text }, _) if first => self.fault_said(text),
             (Step::Symptom { kind, name }, _) => format!("{} {}", lang.signal_said(*kind), lang.quoted(name)),
             (Step::Component { id }, _) => id.clone(),
             (Step::Relation { relation, ahead, id }, Lang::En) => {
@@ -123,6 +124,10 @@ impl Writer<'_> {
         let who = match &answer.asked {
             Asked::Component { id } => self.component(id),
             Asked::Symptom { name, seen } => self.symptom(name, seen),
+            Asked::Fault { text, faults, cases } => {
+                let faults = faults.iter().map(|fault| self.fault_said(fault));
+                self.several(text, faults.chain(cases.iter().map(|id| format!("{} {id}", self.say("case", "案例")))).collect())
+            }
             Asked::Case { id } => named(self.say("case", "案例"), id),
             Asked::Rule { id } => named(self.say("rule", "规则"), id),
         };
@@ -143,17 +148,27 @@ impl Writer<'_> {
 
     fn symptom(&self, name: &str, seen: &[Seen]) -> String {
         let lang = self.lang();
-        let one = |seen: &Seen| format!("{} {}", lang.signal_said(seen.kind), lang.quoted(&seen.name));
-        match seen {
-            [only] => one(only),
+        self.several(name, seen.iter().map(|seen| format!("{} {}", lang.signal_said(seen.kind), lang.quoted(&seen.name))).collect())
+    }
+
+    fn fault_said(&self, text: &str) -> String {
+        format!("{} {}", self.say("fault", "故障"), self.lang().quoted(text))
+    }
+
+    /// All that goes by a name; the name itself only where it is several.
+    fn several(&self, name: &str, mut found: Vec<String>) -> String {
+        let lang = self.lang();
+        let all = found.len();
+        found.truncate(MAX_SEEN);
+        match found.as_slice() {
+            [only] => only.clone(),
             several => {
-                let names: Vec<String> = several.iter().take(MAX_SEEN).map(one).collect();
-                let more = match (several.len().saturating_sub(MAX_SEEN), lang) {
+                let more = match (all.saturating_sub(MAX_SEEN), lang) {
                     (0, _) => String::new(),
                     (more, Lang::En) => format!(" and {more} more"),
-                    (_, Lang::Zh) => format!(" 等 {} 种", several.len()),
+                    (_, Lang::Zh) => format!(" 等 {all} 项"),
                 };
-                format!("{}{}{}{more}", lang.quoted(name), lang.colon(), lang.listed(&names))
+                format!("{}{}{}{more}", lang.quoted(name), lang.colon(), lang.listed(several))
             }
         }
     }

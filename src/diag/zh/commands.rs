@@ -16,6 +16,10 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("name a file with `--store FILE`", "请用 `--store FILE` 指定文件"),
     ("there is no store `{}`", "没有存储 `{}`"),
     (
+        "the topology has no component, but `{}` has an estate: `--as-of {}` uses it",
+        "拓扑中没有组件，但 `{}` 中有资产：加上 `--as-of {}` 即可使用",
+    ),
+    (
         "`faultscope estate apply DIR` creates one; `--store FILE` names another",
         "可用 `faultscope estate apply DIR` 创建，或用 `--store FILE` 指定另一个",
     ),
@@ -223,10 +227,13 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("cannot read the graph: {}", "无法读取图：{}"),
     ("cases of the store are left out: {}", "未计入存储中的案例：{}"),
     (
-        "no component, case or rule is called `{}`, and no case and no rule names such an alert, log line or metric",
-        "没有名为 `{}` 的组件、案例或规则，也没有案例或规则提到这样的告警、日志或指标",
+        "no component, case or rule is called `{}`, and no case and no rule names such an alert, log line, metric or fault",
+        "没有名为 `{}` 的组件、案例或规则，也没有案例或规则提到这样的告警、日志、指标或故障",
     ),
-    ("name a component, a case, a rule, or an alert that a case or a rule has", "请指定组件、案例或规则，或案例、规则中出现过的告警"),
+    (
+        "name a component, a case, a rule, or an alert or a fault that a case or a rule has",
+        "请指定组件、案例或规则，或案例、规则中出现过的告警或故障",
+    ),
     ("a revision has no number", "有一个版本没有编号"),
     ("`{}` has an empty id, kind or origin: all are required", "`{}` 的 id、类型或来源为空：三者都不可缺少"),
     ("`{}` cannot be a name in the graph: {}", "`{}` 不能作为图中的名称：{}"),
