@@ -80,6 +80,31 @@ fn labels(text: &str) -> Labels {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+#[test]
+fn labels_of_all_kinds() {
+    let folder = root().join("tests/placing/labels");
+    let mut texts = Sources::default();
+    let topology = texts.add("cluster.yaml", fs::read_to_string(folder.join("cluster.yaml")).unwrap());
+    let (estate, said) = build(&texts, &[], &[topology]);
+    assert!(!said.iter().any(Diagnostic::is_error), "{said:?}");
+    let rules = MappingRules::default();
+    let resolver = Resolver::new(&rules, &estate);
+    let mut wrong = Vec::new();
+    for file in ["relays.txt"] {
+        let text = fs::read_to_string(folder.join(file)).unwrap();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (given, expected) = line.split_once(" | ").unwrap_or_else(|| panic!("{file}: {line}"));
+            let (given, query) = given.split_once(" ? ").map_or((given, None), |(given, query)| (given, Some(query)));
+            let found = resolver.explain(&labels(given), query);
+            let id = found.component.map_or("-", |component| estate.component(component).id.as_str());
+            if id != expected {
+                wrong.push(format!("{file}: {line}: {id}; {found:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The expressions of all alerts of kube-prometheus.
 fn expressions() -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();

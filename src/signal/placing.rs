@@ -125,8 +125,8 @@ impl Resolver<'_> {
             Some(Messenger::Probe) => self.of_probe(parts, said),
             Some(Messenger::Kubelet) => self.of_kubelet(parts, said),
             Some(Messenger::Exporter) => self.of_exporter(parts, said),
-            Some(Messenger::StateMetrics | Messenger::Relay) => self.of_messenger(parts, said),
-            None => self.of_application(parts, said),
+            Some(Messenger::StateMetrics) => self.of_state_metrics(parts, said),
+            Some(Messenger::Relay) | None => self.of_application(parts, said),
         }
     }
 
@@ -184,10 +184,16 @@ impl Resolver<'_> {
             Some(Placement::labelled(found, label)).filter(|_| other(&found))
         };
         let by_name = || {
-            let of_target = ["service", "app"].into_iter().find_map(|label| given(label, parts.target.get(label)));
+            let of_target = ["service", "app"].into_iter().find_map(|label| given(label, parts.target.get(label).or(said.get(label))));
             of_target.or_else(|| given("cluster", said.get("cluster")))
         };
-        let subject = || servers().or_else(|| self.object(said)).or_else(scraped).or_else(by_name);
+        // It is that of who pushed to the exporter: its own is with the target.
+        let pushed = || {
+            let (namespace, name) = self.job(said.get("job")?);
+            let found = self.look_for(Wanted::Workload, namespace.or_else(|| self.scope(said)), name).filter(other)?;
+            Some(Placement::labelled(found, "exported_job"))
+        };
+        let subject = || servers().or_else(|| self.object(said)).or_else(pushed).or_else(scraped).or_else(by_name);
         // Whether it answers says nothing of the server; and what nobody scraped, such as its own log, is its own.
         let of_itself = match parts.query {
             Some(query) => family(query) == Some(Family::Own),
@@ -233,15 +239,9 @@ impl Resolver<'_> {
         service().or_else(machine).unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
     }
 
-    /// kube-state-metrics and relays speak of others, and of themselves only if they name nobody else.
-    fn of_messenger(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
-        let of_job = || {
-            let job = said.get("job").filter(|_| parts.messenger == Some(Messenger::Relay))?;
-            let (namespace, name) = self.job(job);
-            let found = self.look(Wanted::Workload, namespace.or_else(|| self.scope(said)), name)?;
-            Some(Placement::labelled(found, "exported_job"))
-        };
-        if let Some(found) = self.object(said).or_else(|| self.node(parts, said)).or_else(of_job) {
+    /// kube-state-metrics speaks of others, and of itself only if it names nobody else.
+    fn of_state_metrics(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        if let Some(found) = self.object(said).or_else(|| self.node(parts, said)) {
             return found;
         }
         if parts.stated().is_some() || said.has_any(&["resourcequota", "node", "name"]) {
@@ -250,13 +250,17 @@ impl Resolver<'_> {
         self.messenger_itself(parts)
     }
 
-    /// An application speaks of itself.
+    /// An application speaks of itself, also through a relay.
     fn of_application(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
         if let Some(found) = self.object(said).or_else(|| self.node(parts, said)) {
             return found;
         }
         let scope = self.scope(said);
-        let app = || Some(Placement::labelled(self.look(Wanted::Workload, scope, said.get("app")?)?, "app"));
+        let is_relay = |name: &str| parts.passed_on && called_as(name) == Some(Messenger::Relay);
+        let app = || {
+            let app = said.get("app").filter(|app| !is_relay(app))?;
+            Some(Placement::labelled(self.look(Wanted::Workload, scope, app)?, "app"))
+        };
         let container = || if said.has("pod") { None } else { self.container(said) };
         if let Some(found) = container().or_else(app) {
             return found;
@@ -271,7 +275,15 @@ impl Resolver<'_> {
         };
         let hosts = || HOSTS.iter().find_map(|label| at(label));
         let alike = || Some(Placement::labelled(self.machine_alike(said.get("host")?)?, "host"));
-        hosts().or_else(alike).or_else(|| self.scraped(said)).unwrap_or_else(|| self.messenger_itself(parts))
+        let scraped = || {
+            let found = self.scraped(said)?;
+            Some(if parts.passed_on { found.exported() } else { found })
+        };
+        hosts().or_else(alike).or_else(scraped).unwrap_or_else(|| {
+            // It is about somebody who is not in the estate, and not about the relay.
+            let of_relay = ["job", "service"].into_iter().any(|label| said.get(label).is_some_and(is_relay));
+            if parts.passed_on && !of_relay { Placement::nowhere(self.reason(parts)) } else { self.messenger_itself(parts) }
+        })
     }
 
     /// By the address and the job of the scrape, the least specific of all.
@@ -280,7 +292,7 @@ impl Resolver<'_> {
         let workload = said.get("job").and_then(|job| {
             let (namespace, name) = self.job(job);
             // The namespace of the scrape is not that of a control plane.
-            let scope = if name == job { scope } else { None };
+            let scope = scope.filter(|_| job.rsplit('/').next() == Some(name));
             Some((self.look(Wanted::Workload, namespace.or(scope), name)?, name))
         });
         let instance = || {
@@ -392,7 +404,11 @@ impl Resolver<'_> {
         let scope = self.scope(&parts.all);
         let at =
             |label: &'static str, wanted: Wanted| Some(Placement::labelled(self.look(wanted, scope, parts.target.get(label)?)?, label));
-        let target = at("pod", Wanted::Pod).or_else(|| at("service", Wanted::Workload));
+        let owner = || {
+            let pod = parts.target.get("pod")?;
+            Some(Placement::found(self.owner(scope, pod)?, PlacedBy::Owner(pod.to_owned())))
+        };
+        let target = at("pod", Wanted::Pod).or_else(|| at("service", Wanted::Workload)).or_else(owner);
         let found = target.or_else(|| self.scrape_job(parts)).or_else(|| self.program(parts));
         found.unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
     }
