@@ -90,7 +90,7 @@ fn labels_of_all_kinds() {
     let rules = MappingRules::default();
     let resolver = Resolver::new(&rules, &estate);
     let mut wrong = Vec::new();
-    for file in ["relays.txt"] {
+    for file in ["relays.txt", "spellings.txt"] {
         let text = fs::read_to_string(folder.join(file)).unwrap();
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (given, expected) = line.split_once(" | ").unwrap_or_else(|| panic!("{file}: {line}"));

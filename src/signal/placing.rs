@@ -17,8 +17,10 @@ use super::resolver::Resolver;
 /// Labels whose value is the component itself.
 const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
 
-/// Labels of a service mesh that name who was called, the most specific first. The others are about the caller, or whoever measured.
+/// Labels of a mesh that name who was called, the most specific first. The others are about the caller, or whoever measured.
 const DESTINATIONS: &[&str] = &[
+    "destination_pod",
+    "dst_pod",
     "destination_workload",
     "destination_canonical_service",
     "destination_service_name",
@@ -27,11 +29,18 @@ const DESTINATIONS: &[&str] = &[
     "dst_deployment",
     "dst_statefulset",
     "dst_daemonset",
+    "dst_replicaset",
+    "dst_k8s_job",
+    "dst_workload",
     "dst_service",
 ];
 
+/// Those that name a pod.
+const DESTINATION_PODS: &[&str] = &["destination_pod", "dst_pod"];
+
 /// The namespace of who was called.
-const DESTINATION_NAMESPACES: &[&str] = &["destination_workload_namespace", "destination_service_namespace", "dst_namespace"];
+const DESTINATION_NAMESPACES: &[&str] =
+    &["destination_workload_namespace", "destination_service_namespace", "destination_namespace", "dst_namespace"];
 
 /// Labels that name a machine or an endpoint.
 const HOSTS: &[&str] = &["host", "server", "target", "address", "ip", "domain"];
@@ -88,7 +97,7 @@ impl Resolver<'_> {
 
     /// Who was called; where a label says that somebody was, nothing else counts.
     fn destination(&self, raw: &BTreeMap<String, String>, labels: &Labels<'_>) -> Option<Placement> {
-        let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label))?;
+        let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label) || labels.has(label))?;
         let stated = DESTINATION_NAMESPACES.iter().find_map(|label| labels.get(label));
         let hosts = || DESTINATIONS.iter().find_map(|label| self.in_cluster(labels.get(label)?).0);
         let namespace = stated.or_else(hosts);
@@ -96,10 +105,16 @@ impl Resolver<'_> {
         let nearby = labels.get("namespace").filter(|_| namespace.is_none() && labels.get("reporter") != Some("source"));
         let named = |label: &str| {
             let (_, name) = self.in_cluster(labels.get(label)?);
-            let found = self.look(Wanted::Workload, namespace, name);
-            found.or_else(|| nearby.and_then(|nearby| self.look(Wanted::Workload, Some(nearby), name)))
+            let found = self.called(label, namespace, name);
+            found.or_else(|| nearby.and_then(|nearby| self.called(label, Some(nearby), name)))
+        };
+        // Of a pod that is not listed, the other labels tell the workload better than its name.
+        let owner = |label: &&str| {
+            let (_, pod) = self.in_cluster(labels.get(label)?);
+            Some(Placement::found(self.owner(namespace, pod)?, PlacedBy::Owner(pod.to_owned())))
         };
         let found = DESTINATIONS.iter().find_map(|label| Some(Placement::labelled(named(label)?, label)));
+        let found = found.or_else(|| DESTINATION_PODS.iter().find_map(owner));
         Some(found.unwrap_or_else(|| {
             let stated = DESTINATIONS.iter().find_map(|label| Some((*label, labels.get(label)?)));
             let unknown = Unplaced::Unknown { label: first, value: raw.get(*first).cloned().unwrap_or_default() };
@@ -107,8 +122,23 @@ impl Resolver<'_> {
         }))
     }
 
-    /// Namespace and name of a Service, as its host says: `cart.shop.svc.cluster.local`, `cart.shop`, `cart`. Other hosts are outside.
+    /// Who was called, by one of the labels that say so.
+    fn called(&self, label: &str, namespace: Option<&str>, name: &str) -> Option<ComponentId> {
+        match label {
+            "dst_k8s_job" => self.of_kind("job_name", Wanted::Job, namespace, name),
+            "dst_replicaset" => self.of_kind("replicaset", Wanted::Workload, namespace, name),
+            pod if DESTINATION_PODS.contains(&pod) => self.look(Wanted::Pod, namespace, name),
+            _ => self.look(Wanted::Workload, namespace, name),
+        }
+    }
+
+    /// Namespace and name of who was called: `cart.shop.svc.cluster.local`, `cart.shop`, `cart`, `shop/cart-0`. Other hosts are outside.
     fn in_cluster<'h>(&self, host: &'h str) -> (Option<&'h str>, &'h str) {
+        if let Some((namespace, name)) = host.split_once('/')
+            && self.namespaces.contains(namespace)
+        {
+            return (Some(namespace), name);
+        }
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
             // Where no namespace is known, any may be one.
@@ -176,7 +206,9 @@ impl Resolver<'_> {
             let found = self.endpoint(value, None, None).or_else(near).or_else(|| self.machine_alike(value));
             Some(Placement::labelled(found.filter(other)?, label))
         };
-        let servers = || SERVERS.iter().find_map(|label| at(label, said.get(label)?));
+        // `host` may also say where the exporter runs.
+        let servers = || SERVERS.iter().filter(|label| **label != "host").find_map(|label| at(label, said.get(label)?));
+        let at_host = || at("host", said.get("host")?);
         let scraped = || at("instance", parts.target.get("instance").filter(|instance| !self.is_own_address(parts, instance))?);
         // Somebody may have put there whose server it is.
         let given = |label: &'static str, value: Option<&str>| {
@@ -193,7 +225,7 @@ impl Resolver<'_> {
             let found = self.look_for(Wanted::Workload, namespace.or_else(|| self.scope(said)), name).filter(other)?;
             Some(Placement::labelled(found, "exported_job"))
         };
-        let subject = || servers().or_else(|| self.object(said)).or_else(pushed).or_else(scraped).or_else(by_name);
+        let subject = || servers().or_else(|| self.object(said)).or_else(at_host).or_else(pushed).or_else(scraped).or_else(by_name);
         // Whether it answers says nothing of the server; and what nobody scraped, such as its own log, is its own.
         let of_itself = match parts.query {
             Some(query) => family(query) == Some(Family::Own),
