@@ -54,13 +54,14 @@ impl<'a> Resolver<'a> {
         let mut namespaces: BTreeSet<&'a str> = BTreeSet::new();
         let mut hosts: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
         let mut machines: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
+        let mut is_host: BTreeMap<&'a str, bool> = BTreeMap::new();
         for id in estate.ids() {
             let component = estate.component(id);
             names.extend(component.aliases.iter().map(|alias| (alias.as_str(), id)));
             if component.name != component.id {
                 names.push((component.name.as_str(), id));
             }
-            if estate.is_a(id, "host") {
+            if *is_host.entry(component.kind.as_str()).or_insert_with(|| estate.is_a(id, "host")) {
                 all_names(component).for_each(|name| list(&mut hosts, name, id));
                 short_names(component).for_each(|name| list(&mut machines, name, id));
             }
