@@ -33,9 +33,9 @@ pub(super) const CARRIED: &[&str] = &["horizontalpodautoscaler", "poddisruptionb
 impl Resolver<'_> {
     /// The component of that name, as far as the namespace allows: without one, only the only one counts.
     pub(super) fn look(&self, wanted: Wanted, namespace: Option<&str>, name: &str) -> Option<ComponentId> {
-        // An id that says the namespace itself.
-        let full = namespace.and_then(|namespace| self.estate.find(&format!("{namespace}/{name}")));
-        if let Some(full) = full.filter(|id| self.in_scope(*id, namespace)) {
+        // An id or an alias that says the namespace itself.
+        let full = namespace.map(|namespace| format!("{namespace}/{name}"));
+        if let Some(full) = full.and_then(|full| self.alike(&full).find(|id| self.in_scope(*id, namespace))) {
             return Some(full);
         }
         let mut left: Vec<ComponentId> = self.alike(name).filter(|id| self.in_scope(*id, namespace)).collect();
