@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use crate::common::{faultscope, root, shared};
 use diag::{Diagnostic, Sources};
-use estate::{base_model, build};
+use estate::{Snapshot, base_model, build};
 use import::{Kind, Source, read, topology_yaml};
 use serde_json::Value;
 use signal::{MappingRules, Resolver};
@@ -115,6 +116,70 @@ fn labels(text: &str) -> Labels {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+#[test]
+fn labels_of_all_kinds() {
+    let folder = root().join("tests/placing/labels");
+    let mut texts = Sources::default();
+    let topology = texts.add("cluster.yaml", fs::read_to_string(folder.join("cluster.yaml")).unwrap());
+    let (estate, said) = build(&texts, &[], &[topology]);
+    assert!(!said.iter().any(Diagnostic::is_error), "{said:?}");
+    let rules = MappingRules::default();
+    let resolver = Resolver::new(&rules, &estate);
+    let mut wrong = Vec::new();
+    for file in ["relays.txt", "spellings.txt"] {
+        let text = fs::read_to_string(folder.join(file)).unwrap();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (given, expected) = line.split_once(" | ").unwrap_or_else(|| panic!("{file}: {line}"));
+            let (given, query) = given.split_once(" ? ").map_or((given, None), |(given, query)| (given, Some(query)));
+            let found = resolver.explain(&labels(given), query);
+            let id = found.component.map_or("-", |component| estate.component(component).id.as_str());
+            if id != expected {
+                wrong.push(format!("{file}: {line}: {id}; {found:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The estate that an import makes of these files.
+fn imported(paths: &[PathBuf]) -> Snapshot {
+    let sources: Vec<Source> =
+        paths.iter().map(|path| Source { name: path.display().to_string(), text: fs::read_to_string(path).unwrap() }).collect();
+    let imported = read(Kind::Kubernetes, &sources, &base_model()).unwrap();
+    let mut texts = Sources::default();
+    let topology = texts.add("imported.yaml", topology_yaml(Kind::Kubernetes, &imported.declared));
+    let (estate, said) = build(&texts, &[], &[topology]);
+    assert!(!said.iter().any(Diagnostic::is_error), "{said:?}");
+    estate
+}
+
+/// New pods of what is not imported are placed on the Service that stands for the others.
+#[test]
+fn new_pods_of_operators() {
+    let estate = imported(&[root().join("tests/import/kubernetes-operators/cluster.yaml")]);
+    let rules = MappingRules::default();
+    let resolver = Resolver::new(&rules, &estate);
+    for (given, expected) in [
+        ("namespace=k pod=mk-kafka-1", "mk-kafka-1"),
+        ("namespace=k pod=mk-kafka-4", "mk-kafka-bootstrap"),
+        ("namespace=k pod=mk-kafka-4 owner_kind=StrimziPodSet owner_name=mk-kafka", "mk-kafka-bootstrap"),
+        ("namespace=shop pod=main-3", "shop/main-r"),
+        ("namespace=staging pod=main-3", "staging/main-r"),
+        ("pod=main-3", "-"),
+        ("namespace=shop pod=front-7f8d6c5b4a-x2x7k", "front-svc"),
+        ("namespace=shop workload=front", "front-svc"),
+        ("namespace=shop pod=shopui-7d9c4b6f8c-x2x7k", "shopui-active"),
+        ("namespace=shop pod=shopui-66c9f7bd5-x2x7k", "shopui-preview"),
+        ("namespace=shop workload=shopui", "-"),
+        ("namespace=shop pod=cache-1", "-"),
+        ("namespace=shop pod=mail-1", "mail"),
+    ] {
+        let found = resolver.explain(&labels(given), None);
+        let id = found.component.map_or("-", |component| estate.component(component).id.as_str());
+        assert_eq!(id, expected, "{given}: {found:?}");
+    }
+}
+
 /// The expressions of all alerts of kube-prometheus.
 fn expressions() -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -135,12 +200,7 @@ fn expressions() -> BTreeMap<String, Vec<String>> {
 fn alerts_of_kube_prometheus_need_no_configuration() {
     let folder = root().join("tests/placing/kube-prometheus");
     let paths = [shared("data/manifests/otel-demo/opentelemetry-demo.kubernetes.yaml"), folder.join("cluster.yaml")];
-    let sources = paths.map(|path| Source { name: path.display().to_string(), text: fs::read_to_string(&path).unwrap() });
-    let imported = read(Kind::Kubernetes, &sources, &base_model()).unwrap();
-    let mut texts = Sources::default();
-    let topology = texts.add("imported.yaml", topology_yaml(Kind::Kubernetes, &imported.declared));
-    let (estate, said) = build(&texts, &[], &[topology]);
-    assert!(!said.iter().any(Diagnostic::is_error), "{said:?}");
+    let estate = imported(&paths);
     let rules = MappingRules::default();
     let resolver = Resolver::new(&rules, &estate);
     let (expressions, alerts) = (expressions(), fs::read_to_string(folder.join("alerts.txt")).unwrap());

@@ -79,6 +79,11 @@ impl<'o> Backends<'o> {
         backends
     }
 
+    /// Whether they are only pods, and what pods are like: then the Service stands for them.
+    fn stand(&self) -> bool {
+        self.workloads.is_empty() && !(self.pods.is_empty() && self.templates.is_empty())
+    }
+
     /// The workload that a Service has its name from, and whether it is all that the Service selects.
     fn namesake(&self, service: &Object<'_>) -> Option<(Key, bool)> {
         let found = self.workloads.iter().chain(&self.asleep).find(|object| object.name == service.name)?;
@@ -103,6 +108,8 @@ struct Cluster<'o> {
     /// The pods of each Job, of all runs for a `CronJob`.
     runs: BTreeMap<Key, Vec<&'o Object<'o>>>,
     ids: BTreeMap<Key, String>,
+    /// By key of a Service that stands for pods.
+    aliases: BTreeMap<Key, Vec<String>>,
 }
 
 impl<'o> Cluster<'o> {
@@ -137,7 +144,10 @@ impl<'o> Cluster<'o> {
             backends.insert(service.key(), behind);
         }
         let ids = ids(objects, &pairs);
-        Cluster { by_key, by_place, maps, backends, pairs, served, lone, runs, ids }
+        let stands = |service: &&Object<'_>| backends.get(&service.key()).is_some_and(|behind: &Backends<'_>| behind.stand());
+        let standing: Vec<&Object<'_>> = objects.iter().filter(|object| object.is(Class::Service)).filter(stands).collect();
+        let aliases = owners::aliases(objects, &lone, &standing);
+        Cluster { by_key, by_place, maps, backends, pairs, served, lone, runs, ids, aliases }
     }
 
     fn id(&self, object: &Object<'_>) -> String {
@@ -312,7 +322,7 @@ impl<'o> Cluster<'o> {
         }
         if let Some(host) = external(object) {
             self.alias(builder, object, &id, &host);
-        } else if behind.workloads.is_empty() && !(behind.pods.is_empty() && behind.templates.is_empty()) {
+        } else if behind.stand() {
             self.stand_for(builder, object, &id, behind);
         } else {
             self.balance(builder, object, &id, behind);
@@ -331,6 +341,7 @@ impl<'o> Cluster<'o> {
         }
         component.attributes.extend(cluster_ip(object));
         component.attributes.extend(self.protection(object, &behind.pods));
+        component.aliases = self.aliases.get(&object.key()).cloned().unwrap_or_default();
         let value = |tag: &Tag| object.tag(tag).or_else(|| makers().find_map(|maker| maker.tag(tag)));
         builder.add_labelled(component, true, value, object.source);
         // Not those of pods: each may have its own.

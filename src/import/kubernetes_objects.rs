@@ -33,7 +33,7 @@ pub(super) enum Class {
 
 impl Class {
     /// Whether such an object is a component of its own.
-    fn stands(self) -> bool {
+    pub(super) fn stands(self) -> bool {
         matches!(self, Class::Workload | Class::Service | Class::Pod | Class::Node | Class::Claim | Class::Job)
     }
 }

@@ -60,6 +60,14 @@ impl Object<'_> {
         }
     }
 
+    /// What made a pod: its owner, and what made that, if the labels of the pod tell.
+    fn made_by(&self) -> Option<(String, Option<String>)> {
+        let (_, name) = self.owner().filter(|(kind, _)| kind != "Node" && kind != "Job")?;
+        let base = |label: &str| Some(name.strip_suffix(self.label(label)?.as_str())?.strip_suffix('-')?.to_owned());
+        let base = HASHES.into_iter().find_map(|(label, _)| base(label));
+        Some((name, base))
+    }
+
     /// Whether the owner is of Kubernetes itself: others have kinds of the same names.
     fn has_builtin_owner(&self) -> bool {
         let owner = tree::list(&self.value, &["metadata", "ownerReferences"]).first();
@@ -98,6 +106,55 @@ pub(super) fn complete(builder: &mut Builder<'_>, objects: &mut Vec<Object<'_>>)
     }
     schedules.values().for_each(|one| builder.skip(one.words(), "it is not in the files; made from its jobs", one.source));
     objects.extend(schedules.into_values());
+}
+
+/// Other names of Services that stand for pods: of what made all these pods and is no component, as new pods are called after it. What
+/// only some pods are of, or several Services stand for alike, is no name of any.
+pub(super) fn aliases(objects: &[Object<'_>], lone: &BTreeSet<Key>, standing: &[&Object<'_>]) -> BTreeMap<Key, Vec<String>> {
+    let mut made: BTreeMap<(&str, String), Vec<&Object<'_>>> = BTreeMap::new();
+    let mut bases: BTreeMap<(&str, String), String> = BTreeMap::new();
+    for pod in objects.iter().filter(|pod| lone.contains(&pod.key())) {
+        let Some((name, base)) = pod.made_by() else { continue };
+        let namespace = pod.namespace.as_str();
+        if let Some(base) = base {
+            made.entry((namespace, base.clone())).or_default().push(pod);
+            bases.insert((namespace, name.clone()), base);
+        }
+        made.entry((namespace, name)).or_default().push(pod);
+    }
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut here: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for object in objects.iter().filter(|object| object.class.stands()) {
+        *names.entry(object.name.as_str()).or_default() += 1;
+        here.insert((object.namespace.as_str(), object.name.as_str()));
+    }
+    let mut of: BTreeMap<(&str, &str), &Object<'_>> = BTreeMap::new();
+    for ((namespace, name), pods) in made.iter().filter(|((namespace, name), _)| !here.contains(&(*namespace, name.as_str()))) {
+        let selects_all = |service: &Object<'_>| pods.iter().all(|pod| selects(service.selector(), pod.pod_labels()));
+        let found = standing.iter().copied().filter(|service| service.namespace == *namespace && selects_all(service)).collect();
+        if let Some(service) = one_of(found) {
+            *names.entry(name.as_str()).or_default() += 1;
+            of.insert((*namespace, name.as_str()), service);
+        }
+    }
+    let mut aliases: BTreeMap<Key, Vec<String>> = BTreeMap::new();
+    for ((namespace, name), service) in &of {
+        // The name of the whole is enough.
+        if bases.get(&(*namespace, (*name).to_owned())).is_some_and(|base| of.contains_key(&(*namespace, base.as_str()))) {
+            continue;
+        }
+        let alias = if names.get(name) == Some(&1) { (*name).to_owned() } else { format!("{namespace}/{name}") };
+        aliases.entry(service.key()).or_default().push(alias);
+    }
+    aliases
+}
+
+/// The only one; of several, that with an address: those without one are for the pods themselves to find each other.
+fn one_of<'o, 's>(mut services: Vec<&'o Object<'s>>) -> Option<&'o Object<'s>> {
+    if services.len() > 1 {
+        services.retain(|service| tree::text(&service.value, &["spec", "clusterIP"]).as_deref() != Some("None"));
+    }
+    services.pop().filter(|_| services.is_empty())
 }
 
 /// What made pods and is not in the files.

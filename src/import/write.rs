@@ -52,6 +52,10 @@ fn component_line(component: &DeclaredComponent) -> String {
             component.attributes.iter().map(|(name, value)| format!("{}: {}", quoted(name), attribute(value))).collect();
         fields.push(format!("attributes: {{{}}}", attributes.join(", ")));
     }
+    if !component.aliases.is_empty() {
+        let aliases: Vec<String> = component.aliases.iter().map(|alias| quoted(alias)).collect();
+        fields.push(format!("aliases: [{}]", aliases.join(", ")));
+    }
     format!("  - {{{}}}\n", fields.join(", "))
 }
 

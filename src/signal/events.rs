@@ -52,7 +52,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
     // What a cluster says is many signals in one entry: they are numbered behind all entries, if there are others.
     let alone = entries.iter().all(|entry| entry.as_ref().is_ok_and(kubernetes_events::is_object));
     let behind = if alone { 0 } else { entries.len() };
-    let mut cluster = Cluster::default();
+    let mut cluster = Cluster::of(entries.len());
     for (index, entry) in entries.iter().enumerate() {
         let taken = match entry {
             Ok(object) if kubernetes_events::is_object(object) => {
@@ -67,9 +67,9 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
             reject(file, index, &refusal, &mut complaints, context);
         }
     }
-    for (index, reason) in cluster.settle(file, behind, seen, context) {
-        let refusal = Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason, found: String::new() };
-        reject(file, index, &refusal, &mut complaints, context);
+    for unread in cluster.settle(file, behind, seen, context) {
+        let refusal = Refusal { kind: None, code: Code::SIGNAL_ENTRY, reason: unread.reason, found: unread.object };
+        reject(file, unread.index, &refusal, &mut complaints, context);
     }
     complaints.report(file, &mut context.diagnostics);
     Ok(())

@@ -33,9 +33,9 @@ pub(super) const CARRIED: &[&str] = &["horizontalpodautoscaler", "poddisruptionb
 impl Resolver<'_> {
     /// The component of that name, as far as the namespace allows: without one, only the only one counts.
     pub(super) fn look(&self, wanted: Wanted, namespace: Option<&str>, name: &str) -> Option<ComponentId> {
-        // An id that says the namespace itself.
-        let full = namespace.and_then(|namespace| self.estate.find(&format!("{namespace}/{name}")));
-        if let Some(full) = full.filter(|id| self.in_scope(*id, namespace)) {
+        // An id or an alias that says the namespace itself.
+        let full = namespace.map(|namespace| format!("{namespace}/{name}"));
+        if let Some(full) = full.and_then(|full| self.alike(&full).find(|id| self.in_scope(*id, namespace))) {
             return Some(full);
         }
         let mut left: Vec<ComponentId> = self.alike(name).filter(|id| self.in_scope(*id, namespace)).collect();
@@ -64,7 +64,7 @@ impl Resolver<'_> {
             (_, true, _) => {
                 let mut at = self.all_at(name);
                 if matches!(label, "node" | "host" | "instance") {
-                    at.extend(self.machines_called(name));
+                    at.extend(self.machines_spelled(name).iter().chain(self.machines_called(name)));
                 }
                 if at.len() > 1 { self.ambiguous(label, value, &at) } else { Unplaced::Unknown { label, value } }
             }
@@ -183,7 +183,7 @@ impl Resolver<'_> {
     /// A machine by its name or its address, as written in a URL or with a port.
     pub(super) fn machine(&self, written: &str) -> Option<ComponentId> {
         spellings(written).into_iter().find_map(|text| {
-            let named = self.look_for(Wanted::Machine, None, text);
+            let named = self.look_for(Wanted::Machine, None, text).or_else(|| only(self.machines_spelled(text)));
             named.or_else(|| self.at_address(text, None).filter(|id| self.fits(*id, Wanted::Machine)))
         })
     }
@@ -193,20 +193,26 @@ impl Resolver<'_> {
         self.machine(written).or_else(|| only(self.machines_called(host(written)))).or_else(|| {
             let name = host(written);
             let (short, _) = name.split_once('.').filter(|_| !is_address(name))?;
-            self.look_for(Wanted::Machine, None, short)
+            self.look_for(Wanted::Machine, None, short).or_else(|| only(self.machines_spelled(short)))
         })
+    }
+
+    /// Machines of that name, in uppercase or lowercase: names of hosts are the same in both.
+    fn machines_spelled(&self, name: &str) -> &[ComponentId] {
+        self.hosts.get(&name.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Machines with a name of which this is the part before the first dot.
     fn machines_called(&self, short: &str) -> &[ComponentId] {
-        self.machines.get(short).map(Vec::as_slice).unwrap_or_default()
+        self.machines.get(&short.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What answers at an endpoint: `https://shop:443/cart`, `10.0.0.1:9104`, `cart.shop.svc.cluster.local`.
     pub(super) fn endpoint(&self, written: &str, namespace: Option<&str>, of: Option<&str>) -> Option<ComponentId> {
         spellings(written).into_iter().find_map(|text| {
             let named = self.look(Wanted::Any, namespace, text);
-            named.or_else(|| self.cluster_name(text)).or_else(|| self.at_address(text, of))
+            let machine = || only(self.machines_spelled(text));
+            named.or_else(|| self.cluster_name(text)).or_else(|| self.at_address(text, of)).or_else(machine)
         })
     }
 

@@ -47,8 +47,18 @@ pub(super) struct Cluster {
     by_key: BTreeMap<String, usize>,
     /// Of what was said again, whether it is a change.
     repeats: Vec<bool>,
-    /// What could not be read, with the entry that it is in.
-    unread: Vec<(usize, Text)>,
+    /// Whether the file is one entry: if that is a list, its items count as entries.
+    of_one: bool,
+    unread: Vec<Unread>,
+}
+
+/// What could not be read.
+pub(super) struct Unread {
+    /// Of the entry that it is in.
+    pub index: usize,
+    pub reason: Text,
+    /// The object; may be empty.
+    pub object: String,
 }
 
 /// Whether an entry is an object of the API, or a list of some. A `CloudEvent` is not, even if its data is.
@@ -61,6 +71,11 @@ pub(super) fn is_object(value: &Value) -> bool {
 }
 
 impl Cluster {
+    /// Of a file with this many entries.
+    pub fn of(entries: usize) -> Self {
+        Self { of_one: entries == 1, ..Self::default() }
+    }
+
     /// `sent`: the time of the message that it came in, if it has none itself.
     pub fn read(&mut self, index: usize, value: &Value, sent: Option<Time>) {
         let asked = sent.or_else(|| kubernetes_status::asked(value));
@@ -77,21 +92,25 @@ impl Cluster {
         if let Some(items) = value.get("items").and_then(Value::as_array) {
             // `kubectl get --raw` leaves the kind out of each item.
             let one = kind.strip_suffix("List").unwrap_or_default();
-            return items.iter().for_each(|item| self.read_as(one, index, item, (sent, asked)));
+            for (position, item) in items.iter().enumerate() {
+                self.read_as(one, if self.of_one { position } else { index }, item, (sent, asked));
+            }
+            return;
         }
-        if kind == "Event" || involved(value).is_some() {
-            return self.add(index, event(value, sent));
-        }
-        for said in kubernetes_status::read(kind, value, asked) {
-            self.add(index, said);
+        let all = if kind == "Event" || involved(value).is_some() {
+            vec![event(value, sent)]
+        } else {
+            kubernetes_status::read(kind, value, asked)
+        };
+        for said in all {
+            match said {
+                Ok(said) => self.add(said),
+                Err(reason) => self.unread.push(Unread { index, reason, object: named(kind, value) }),
+            }
         }
     }
 
-    fn add(&mut self, index: usize, said: Result<Said, Text>) {
-        let said = match said {
-            Ok(said) => said,
-            Err(reason) => return self.unread.push((index, reason)),
-        };
+    fn add(&mut self, said: Said) {
         let known = self.by_key.get(&said.key).copied().filter(|_| !said.key.is_empty());
         if let Some(before) = known.and_then(|at| self.said.get_mut(at)) {
             // The same event again is an update.
@@ -104,7 +123,7 @@ impl Cluster {
     }
 
     /// What could not be read, with the entry that it is in.
-    pub fn unread(&self) -> &[(usize, Text)] {
+    pub fn unread(&self) -> &[Unread] {
         &self.unread
     }
 
@@ -117,8 +136,8 @@ impl Cluster {
         })
     }
 
-    /// Makes facts of all, numbered from `from` on. Returns what could not be read, with its entry.
-    pub fn settle(self, file: &str, from: usize, seen: &mut Seen, context: &mut ReaderContext<'_>) -> Vec<(usize, Text)> {
+    /// Makes facts of all, numbered from `from` on. Returns what could not be read.
+    pub fn settle(self, file: &str, from: usize, seen: &mut Seen, context: &mut ReaderContext<'_>) -> Vec<Unread> {
         let mut repeats = self.repeats;
         let mut number = from;
         for said in self.said {
@@ -228,6 +247,16 @@ fn object(value: &Value) -> Option<Object> {
     let involved = involved(value)?;
     let namespace = field(involved, "namespace").or_else(|| field(value.get("metadata")?, "namespace"));
     Some(Object::new(field(involved, "kind").unwrap_or_default(), namespace, field(involved, "name")?).on(host(value)))
+}
+
+/// Kind, namespace and name of what an entry speaks of, as far as it says; empty without a name.
+fn named(kind: &str, value: &Value) -> String {
+    let metadata = value.get("metadata");
+    let (kind, place) = involved(value).map_or((kind, metadata), |involved| (field(involved, "kind").unwrap_or_default(), Some(involved)));
+    let Some(name) = place.and_then(|place| field(place, "name")) else { return String::new() };
+    let namespace = [place, metadata].into_iter().flatten().find_map(|place| field(place, "namespace"));
+    let name = namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
+    format!("{kind} {name}").trim_start().to_owned()
 }
 
 /// The machine that speaks. For a pod it is its own: others that speak of pods are on none.

@@ -111,8 +111,7 @@ pub(super) fn other_name(name: &str) -> Option<Cow<'static, str>> {
         Some(base) => (true, base),
         None => (false, &*plain),
     };
-    let of_resource = || base.strip_prefix("resource_").or_else(|| base.strip_prefix("attributes_")).and_then(usual);
-    match (usual(base).or_else(of_resource), exported) {
+    match (usual(base), exported) {
         (Some(usual), false) => Some(Cow::Borrowed(usual)),
         (Some(usual), true) => Some(Cow::Owned(format!("{EXPORTED}{usual}"))),
         (None, _) => (*plain != *name).then(|| Cow::Owned(plain.into_owned())),
@@ -121,25 +120,65 @@ pub(super) fn other_name(name: &str) -> Option<Cow<'static, str>> {
 
 /// The usual name of what has several, written with underscores.
 fn usual(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "k8s_namespace_name" | "kubernetes_namespace" => "namespace",
-        "k8s_pod_name" | "kubernetes_pod_name" | "pod_name" => "pod",
-        "k8s_container_name" | "container_name" => "container",
-        "k8s_deployment_name" => "deployment",
-        "k8s_statefulset_name" => "statefulset",
-        "k8s_daemonset_name" => "daemonset",
-        "k8s_replicaset_name" => "replicaset",
-        "k8s_replicationcontroller_name" => "replicationcontroller",
-        "k8s_job_name" => "job_name",
-        "k8s_cronjob_name" => "cronjob",
-        "k8s_node_name" | "kubernetes_node" | "kubernetes_io_hostname" | "nodename" | "node_name" => "node",
-        "k8s_cluster_name" => "cluster",
-        "service_name" | "kubernetes_name" => "service",
-        "host_name" | "hostname" => "host",
-        "k8s_app" | "app_kubernetes_io_name" | "application" => "app",
-        _ => return None,
-    })
+    if let Some(known) = NAMES.iter().find_map(|(usual, others)| others.contains(&name).then_some(*usual)) {
+        return Some(known);
+    }
+    if let Some(copied) = COPIED.iter().find_map(|start| name.strip_prefix(*start)) {
+        return usual(copied).or_else(|| (copied == "app").then_some("app"));
+    }
+    let word = CLUSTER.iter().find_map(|start| name.strip_prefix(*start));
+    let word = match (word, name.strip_suffix("_name")) {
+        // `kubernetes_pod_name`, `kube_deployment`
+        (Some(word), _) => word.strip_suffix("_name").unwrap_or(word),
+        // `job_name` is its usual name.
+        (None, Some(word)) if word != "job" && word != "cluster" => word,
+        (None, _) => return None,
+    };
+    WORDS.iter().find_map(|(usual, words)| words.contains(&word).then_some(*usual))
 }
+
+/// What tools put before the name of an object of a cluster.
+const CLUSTER: &[&str] = &["k8s_", "kubernetes_", "kube_"];
+
+/// What tools put before labels that they copy from a resource, a pod or a container.
+const COPIED: &[&str] =
+    &["resource_", "attributes_", "container_label_", "kubernetes_labels_", "kubernetes_pod_labels_", "k8s_pod_labels_", "k8s_pod_label_"];
+
+/// Usual names with words for the object, as they stand between what tools put around them.
+const WORDS: &[(&str, &[&str])] = &[
+    ("namespace", &["namespace", "pod_namespace"]),
+    ("pod", &["pod"]),
+    ("container", &["container", "pod_container"]),
+    ("deployment", &["deployment"]),
+    ("statefulset", &["statefulset", "stateful_set"]),
+    ("daemonset", &["daemonset", "daemon_set"]),
+    ("replicaset", &["replicaset", "replica_set"]),
+    ("replicationcontroller", &["replicationcontroller", "replication_controller"]),
+    ("job_name", &["job"]),
+    ("cronjob", &["cronjob", "cron_job"]),
+    ("horizontalpodautoscaler", &["hpa", "horizontalpodautoscaler"]),
+    ("poddisruptionbudget", &["pdb", "poddisruptionbudget"]),
+    ("persistentvolumeclaim", &["pvc", "persistentvolumeclaim", "persistent_volume_claim"]),
+    ("persistentvolume", &["pv", "persistentvolume", "persistent_volume"]),
+    ("ingress", &["ingress"]),
+    ("service", &["service"]),
+    ("node", &["node", "pod_node", "host"]),
+    ("cluster", &["cluster"]),
+];
+
+/// Usual names with other whole names of them.
+const NAMES: &[(&str, &[&str])] = &[
+    ("namespace", &["pod_namespace", "io_kubernetes_pod_namespace"]),
+    ("pod", &["io_kubernetes_pod_name"]),
+    ("container", &["io_kubernetes_container_name"]),
+    ("horizontalpodautoscaler", &["hpa"]),
+    ("poddisruptionbudget", &["pdb"]),
+    ("persistentvolumeclaim", &["pvc"]),
+    ("node", &["kubernetes_io_hostname", "nodename"]),
+    ("service", &["kubernetes_name", "com_docker_compose_service", "com_docker_swarm_service_name", "compose_service"]),
+    ("host", &["host_name", "hostname", "Hostname"]),
+    ("app", &["k8s_app", "kube_app_name", "app_kubernetes_io_name", "application"]),
+];
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +199,21 @@ mod tests {
             ("kubernetes_name=a", "service", Some("a")),
             ("my.label=a", "my_label", Some("a")),
             ("exported_k8s_pod_name=a", "exported_pod", Some("a")),
+            ("kube_stateful_set=a", "statefulset", Some("a")),
+            ("kubernetes.deployment.name=a", "deployment", Some("a")),
+            ("kubernetes_pod_node_name=a", "node", Some("a")),
+            ("container_label_io_kubernetes_pod_name=a", "pod", Some("a")),
+            ("exported_container_label_com_docker_compose_service=a", "exported_service", Some("a")),
+            ("resource.k8s.hpa.name=a", "horizontalpodautoscaler", Some("a")),
+            ("kubernetes.labels.app.kubernetes.io/name=a", "app", Some("a")),
+            ("Hostname=a", "host", Some("a")),
+            // Names of something else.
+            ("job_name=a", "job_name", Some("a")),
+            ("cluster_name=a", "cluster", None),
+            ("kube_version=a", "kube_version", Some("a")),
+            ("k8s_volume_name=a", "volume", None),
+            ("image_name=a", "image_name", Some("a")),
+            ("container_label_version=a", "container_label_version", Some("a")),
             // The label itself wins over another spelling.
             ("k8s_pod_name=a pod=b", "pod", Some("b")),
             ("service_name=a service=b", "service", Some("b")),

@@ -4,6 +4,7 @@ use diag::{Text, text};
 
 use super::finding::owners;
 use super::labels::Labels;
+use super::parts::names_object;
 
 /// What tells about others. Its own pod, service and address are not what its signals are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
@@ -37,8 +38,35 @@ const WORDS: &[(Messenger, &[&str])] = &[
     (Messenger::Machine, &["node-exporter", "windows-exporter"]),
     (Messenger::Kubelet, &["kubelet", "cadvisor"]),
     (Messenger::Probe, &["blackbox", "snmp", "ssl-exporter"]),
-    (Messenger::Relay, &["pushgateway", "otel-collector", "opentelemetry-collector", "federate", "ingress-nginx"]),
+    (Messenger::Relay, RELAYS),
 ];
+
+/// Those that pass signals of others on.
+const RELAYS: &[&str] = &[
+    "alloy",
+    "datadog-agent",
+    "federate",
+    "fluent-bit",
+    "fluentbit",
+    "fluentd",
+    "grafana-agent",
+    "ingress-nginx",
+    "opentelemetry-collector",
+    "otel-agent",
+    "otel-collector",
+    "otel-gateway",
+    "otelcol",
+    "promtail",
+    "pushgateway",
+    "telegraf",
+    "vector-agent",
+    "vector-aggregator",
+    "vmagent",
+];
+
+/// Words that give a messenger away at the end of its name.
+const ENDS: &[(Messenger, &str)] =
+    &[(Messenger::Exporter, "-exporter-"), (Messenger::Relay, "-vector-"), (Messenger::Relay, "-federation-")];
 
 const PREFIXES: &[(Family, &[&str])] = &[
     (Family::Own, &["scrape_", "process_", "go_", "promhttp_", "kube_state_metrics_", "blackbox_exporter_"]),
@@ -61,8 +89,9 @@ impl Messenger {
     }
 }
 
-/// The messenger that delivers a signal with these labels, by what it is called, else by its metrics, else by its shape.
-pub(super) fn messenger(labels: &Labels<'_>, family: Option<Family>) -> Option<Messenger> {
+/// The messenger that delivers a signal with these labels, by what it is called, else by its metrics, else by its shape. `resource`: what
+/// the labels say of the resource of OpenTelemetry that sent the signal.
+pub(super) fn messenger(labels: &Labels<'_>, resource: &Labels<'_>, family: Option<Family>) -> Option<Messenger> {
     let called = |label: &str| labels.get(label).and_then(called_as);
     let by_job = || match labels.get("job")? {
         "node" => Some(Messenger::Machine),
@@ -73,9 +102,12 @@ pub(super) fn messenger(labels: &Labels<'_>, family: Option<Family>) -> Option<M
         Family::Of(messenger) => Some(messenger),
         Family::Own => None,
     };
+    // The scrape that a collector or a Prometheus made before, or the object that it has the signal from, stands beside its own.
+    let passes_on = || labels.has("exported_job") && labels.has("exported_instance") || is_of_another(resource, labels);
+    let relay = || passes_on().then_some(Messenger::Relay);
     let by_shape = || {
         let is_url = |label: &str| labels.get(label).is_some_and(|value| value.contains("://"));
-        if labels.has_any(&["exported_pod", "exported_node"]) {
+        if names_object(&labels.exported()) {
             Some(Messenger::Relay)
         } else if is_url("target") || is_url("instance") {
             Some(Messenger::Probe)
@@ -88,7 +120,12 @@ pub(super) fn messenger(labels: &Labels<'_>, family: Option<Family>) -> Option<M
     let beside = || called("container").filter(|messenger| *messenger == Messenger::Exporter);
     // Its metrics say whether an exporter speaks, or kube-state-metrics of an exporter.
     let certain = named.filter(|messenger| *messenger != Messenger::Exporter);
-    certain.or_else(by_job).or_else(by_metric).or(named).or_else(beside).or_else(by_shape)
+    certain.or_else(relay).or_else(by_job).or_else(by_metric).or(named).or_else(beside).or_else(by_shape)
+}
+
+/// Whether the resource that sent a signal is in another place than what was scraped.
+pub(super) fn is_of_another(resource: &Labels<'_>, labels: &Labels<'_>) -> bool {
+    ["pod", "namespace"].into_iter().any(|label| resource.get(label).is_some_and(|value| labels.get(label) != Some(value)))
 }
 
 /// The messenger with that name: `kps-prometheus-node-exporter`, `kube_state_metrics`, `postgres-exporter`.
@@ -96,7 +133,7 @@ pub(super) fn called_as(name: &str) -> Option<Messenger> {
     let name = dashed(name);
     let called = |words: &[&str]| words.iter().any(|word| name.contains(&format!("-{word}-")));
     let known = WORDS.iter().find_map(|(messenger, words)| called(words).then_some(*messenger));
-    known.or_else(|| name.ends_with("-exporter-").then_some(Messenger::Exporter))
+    known.or_else(|| ENDS.iter().find_map(|(messenger, end)| name.ends_with(*end).then_some(*messenger)))
 }
 
 /// Whether it is the name of an exporter, or of a pod of one.
@@ -198,6 +235,11 @@ mod tests {
             ("kubernetes-nodes-cadvisor", Some(Messenger::Kubelet)),
             ("Blackbox/tcp", Some(Messenger::Probe)),
             ("pushgateway", Some(Messenger::Relay)),
+            ("otelcol-contrib", Some(Messenger::Relay)),
+            ("logging/fluent_bit", Some(Messenger::Relay)),
+            ("kps-vmagent", Some(Messenger::Relay)),
+            ("logging/vector", Some(Messenger::Relay)),
+            ("vector-search", None),
             ("nodes-exporter", Some(Messenger::Exporter)),
             ("shop/postgres_exporter", Some(Messenger::Exporter)),
             ("exporter-shop", None),

@@ -1,10 +1,11 @@
 //! Parts labels into those that speak of the subject of a signal and those of the target that it was scraped from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::finding::{Wanted, host};
 use super::labels::Labels;
-use super::messenger::{Messenger, called_as, family, is_exporter, messenger};
+use super::messenger::{Messenger, called_as, family, is_exporter, is_of_another, messenger};
 use super::resolver::Resolver;
 
 /// Labels that Prometheus gives to a scrape target.
@@ -33,27 +34,9 @@ pub(super) const OBJECTS: &[(&str, Wanted)] = &[
 /// Labels of kube-state-metrics that name who made an object: its kind and its name.
 pub(super) const OWNERS: &[(&str, &str)] = &[("owner_kind", "owner_name"), ("created_by_kind", "created_by_name")];
 
-/// Attributes that an OpenTelemetry collector copies from the resource: about who sent the signal, not about the collector.
-const RESOURCE: &[&str] = &[
-    "service_name",
-    "service.name",
-    "service_namespace",
-    "service.namespace",
-    "k8s_namespace_name",
-    "k8s.namespace.name",
-    "k8s_pod_name",
-    "k8s.pod.name",
-    "k8s_deployment_name",
-    "k8s.deployment.name",
-    "k8s_statefulset_name",
-    "k8s.statefulset.name",
-    "k8s_daemonset_name",
-    "k8s.daemonset.name",
-    "k8s_node_name",
-    "k8s.node.name",
-    "host_name",
-    "host.name",
-];
+/// How the names of attributes begin that an OpenTelemetry collector copies from the resource: about who sent the signal, not about the
+/// collector.
+const RESOURCE: &[&str] = &["k8s_", "k8s.", "service_", "service.", "host_", "host."];
 
 /// The labels of one signal, parted.
 pub(super) struct Parts<'l> {
@@ -63,6 +46,8 @@ pub(super) struct Parts<'l> {
     /// What is said about the messenger.
     pub target: Labels<'l>,
     pub messenger: Option<Messenger>,
+    /// Whether what is said came to the messenger from somebody else.
+    pub passed_on: bool,
     pub query: Option<&'l str>,
 }
 
@@ -90,23 +75,61 @@ pub(super) fn names_something(labels: &Labels<'_>) -> bool {
     owner || labels.has_any(&["pod", "service", "node", "container", "job"]) || OBJECTS.iter().any(|(label, _)| labels.has(label))
 }
 
+/// Whether labels that collided with those of the scrape name an object of a cluster: what scrapes an application labels it so too, so
+/// they come from elsewhere. Applications also count by their own `service` and `container`, but not with a namespace.
+pub(super) fn names_object(exported: &Labels<'_>) -> bool {
+    let with_namespace = exported.has("namespace") && exported.has_any(&["service", "container"]);
+    with_namespace || exported.has_any(&["pod", "node"]) || OBJECTS.iter().any(|(label, _)| exported.has(label))
+}
+
 impl Resolver<'_> {
     pub(super) fn part<'l>(&self, raw: &'l BTreeMap<String, String>, hint: Option<&'l str>) -> Parts<'l> {
         let query = hint.or_else(|| raw.get("__name__").map(String::as_str));
         let all = Labels::canonical(raw);
-        let messenger = messenger(&all, query.and_then(family));
+        let resource = Labels::of(raw.iter().filter(|(name, _)| RESOURCE.iter().any(|start| name.starts_with(*start))));
+        let messenger = messenger(&all, &resource, query.and_then(family));
         let exported = all.exported();
-        let relayed = Labels::of(raw.iter().filter(|(name, _)| RESOURCE.contains(&name.as_str())));
-        let passes_on = matches!(messenger, Some(Messenger::StateMetrics | Messenger::Relay));
-        let (said, target) = if !exported.is_empty() && (passes_on || exported.has_any(&["pod", "node"])) {
-            replaced(&all, exported)
-        } else if messenger == Some(Messenger::Relay) && !relayed.is_empty() {
-            replaced(&all, relayed)
-        } else {
-            let (said, target) = self.separated(&all, exported, messenger);
-            (Some(said), target)
+        let passes_on = match messenger {
+            Some(Messenger::StateMetrics | Messenger::Relay) => true,
+            // What pushes to an exporter says who it is.
+            Some(Messenger::Exporter) => exported.has_any(&["job", "service", "app"]),
+            Some(Messenger::Machine | Messenger::Kubelet | Messenger::Probe) | None => false,
         };
-        Parts { all, said, target, messenger, query }
+        // An agent gives its own job to logs of others, whose pod stands beside it. What was scraped has an address.
+        let of_relay = || all.has("instance") || all.get("pod").is_none_or(|pod| called_as(pod) == Some(Messenger::Relay));
+        let scraped = messenger == Some(Messenger::Relay) && (of_relay() || is_of_another(&resource, &all));
+        let mut others = if scraped { resource } else { Labels::default() };
+        if passes_on || names_object(&exported) {
+            others.extend(exported.clone());
+        }
+        let (said, target) = if others.is_empty() { (None, Labels::default()) } else { replaced(&all, &others) };
+        match said {
+            Some(original) if messenger == Some(Messenger::Relay) => self.relayed(all, original, target, query),
+            None if others.is_empty() || messenger == Some(Messenger::Relay) => {
+                let (said, target) = self.separated(&all, exported, messenger);
+                Parts { all, said: Some(said), target, messenger, passed_on: false, query }
+            }
+            said => Parts { all, said, target, messenger, passed_on: true, query },
+        }
+    }
+
+    /// What passed a relay: parted as it was before, if another messenger had sent it there.
+    fn relayed<'l>(&self, all: Labels<'l>, mut original: Labels<'l>, target: Labels<'l>, query: Option<&'l str>) -> Parts<'l> {
+        // OpenTelemetry keeps job and address of a scrape under these names.
+        if !original.has("job")
+            && let (Some(service), Some(instance)) = (original.get("service"), original.get("service_instance_id"))
+        {
+            original.set(Cow::Borrowed("job"), service);
+            original.set(Cow::Borrowed("instance"), instance);
+        }
+        let before = messenger(&original, &Labels::default(), query.and_then(family));
+        match before.filter(|before| *before != Messenger::Relay && original.has("job")) {
+            Some(before) => {
+                let (said, target) = self.separated(&original, Labels::default(), Some(before));
+                Parts { all: original, said: Some(said), target, messenger: Some(before), passed_on: false, query }
+            }
+            None => Parts { all, said: Some(original), target, messenger: Some(Messenger::Relay), passed_on: true, query },
+        }
     }
 
     /// The subject has its own labels among those of the messenger.
@@ -115,6 +138,11 @@ impl Resolver<'_> {
         let Some(messenger) = messenger else { return (said, target) };
         if messenger == Messenger::Kubelet {
             said.extend(exported);
+        }
+        // A relay that passes nothing on speaks of itself, and agents give their own job to the logs of others.
+        if messenger == Messenger::Relay {
+            ["instance", "endpoint", "job"].into_iter().for_each(|label| said.hand(label, &mut target));
+            return (said, target);
         }
         if self.is_own_pod(messenger, &said) {
             said.hand("pod", &mut target);
@@ -135,9 +163,9 @@ impl Resolver<'_> {
     fn is_own_pod(&self, messenger: Messenger, said: &Labels<'_>) -> bool {
         let Some(pod) = said.get("pod") else { return false };
         match messenger {
-            Messenger::Machine | Messenger::Probe | Messenger::Relay => true,
+            Messenger::Machine | Messenger::Probe => true,
             Messenger::Exporter => is_exporter(pod),
-            Messenger::Kubelet => false,
+            Messenger::Kubelet | Messenger::Relay => false,
             Messenger::StateMetrics => {
                 let is_raw = said.has_any(&["instance", "endpoint", "service"]) && !said.has("uid");
                 is_raw && (said.has("node") || OBJECTS.iter().any(|(label, _)| said.has(label)) || self.is_of_state_metrics(pod, said))
@@ -172,8 +200,9 @@ impl Resolver<'_> {
 }
 
 /// The labels of the target belong to the messenger, others speak of the subject in their place.
-fn replaced<'l>(all: &Labels<'l>, others: Labels<'l>) -> (Option<Labels<'l>>, Labels<'l>) {
+fn replaced<'l>(all: &Labels<'l>, others: &Labels<'l>) -> (Option<Labels<'l>>, Labels<'l>) {
     let mut said = all.unexported().without(TARGET);
-    said.extend(others);
-    (names_something(&said).then_some(said), all.only(TARGET))
+    said.extend(others.clone());
+    let named = names_something(&said) || others.has("host");
+    (named.then_some(said), all.only(TARGET))
 }

@@ -150,7 +150,10 @@ impl Gathered<'_> {
 
     fn finish(self) -> PlacedFile {
         let Gathered { placer, cluster, mut found, .. } = self;
-        found.refused.extend(cluster.unread().iter().map(|(line, reason)| RefusedEntry { line: *line, reason: reason.clone() }));
+        found.refused.extend(cluster.unread().iter().map(|unread| {
+            let object = if unread.object.is_empty() { String::new() } else { format!(", {}", unread.object) };
+            RefusedEntry { line: unread.index, reason: text!("{}{}", unread.reason, object) }
+        }));
         found.refused.sort_by_key(|entry| entry.line);
         found.signals.extend(cluster.placed(placer));
         found

@@ -83,6 +83,16 @@ impl Placement {
         Self::found(component, PlacedBy::Label(label))
     }
 
+    /// The same by labels of the scrape that another scrape has renamed.
+    pub(super) fn exported(mut self) -> Self {
+        for (label, exported) in [("instance", "exported_instance"), ("job", "exported_job")] {
+            if self.by == Some(PlacedBy::Label(label)) {
+                self.by = Some(PlacedBy::Label(exported));
+            }
+        }
+        self
+    }
+
     pub(super) fn nowhere(why: Unplaced) -> Self {
         Self { component: None, by: None, why: Some(why) }
     }

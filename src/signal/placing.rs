@@ -17,8 +17,10 @@ use super::resolver::Resolver;
 /// Labels whose value is the component itself.
 const IDENTITIES: &[&str] = &["component", "component_id", "ci", "ci_id"];
 
-/// Labels of a service mesh that name who was called, the most specific first. The others are about the caller, or whoever measured.
+/// Labels of a mesh that name who was called, the most specific first. The others are about the caller, or whoever measured.
 const DESTINATIONS: &[&str] = &[
+    "destination_pod",
+    "dst_pod",
     "destination_workload",
     "destination_canonical_service",
     "destination_service_name",
@@ -27,11 +29,18 @@ const DESTINATIONS: &[&str] = &[
     "dst_deployment",
     "dst_statefulset",
     "dst_daemonset",
+    "dst_replicaset",
+    "dst_k8s_job",
+    "dst_workload",
     "dst_service",
 ];
 
+/// Those that name a pod.
+const DESTINATION_PODS: &[&str] = &["destination_pod", "dst_pod"];
+
 /// The namespace of who was called.
-const DESTINATION_NAMESPACES: &[&str] = &["destination_workload_namespace", "destination_service_namespace", "dst_namespace"];
+const DESTINATION_NAMESPACES: &[&str] =
+    &["destination_workload_namespace", "destination_service_namespace", "destination_namespace", "dst_namespace"];
 
 /// Labels that name a machine or an endpoint.
 const HOSTS: &[&str] = &["host", "server", "target", "address", "ip", "domain"];
@@ -93,7 +102,7 @@ impl Resolver<'_> {
 
     /// Who was called; where a label says that somebody was, nothing else counts.
     fn destination(&self, raw: &BTreeMap<String, String>, labels: &Labels<'_>) -> Option<Placement> {
-        let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label))?;
+        let first = DESTINATIONS.iter().find(|label| raw.contains_key(**label) || labels.has(label))?;
         let stated = DESTINATION_NAMESPACES.iter().find_map(|label| labels.get(label));
         let hosts = || DESTINATIONS.iter().find_map(|label| self.in_cluster(labels.get(label)?).0);
         let namespace = stated.or_else(hosts);
@@ -101,10 +110,16 @@ impl Resolver<'_> {
         let nearby = labels.get("namespace").filter(|_| namespace.is_none() && labels.get("reporter") != Some("source"));
         let named = |label: &str| {
             let (_, name) = self.in_cluster(labels.get(label)?);
-            let found = self.look(Wanted::Workload, namespace, name);
-            found.or_else(|| nearby.and_then(|nearby| self.look(Wanted::Workload, Some(nearby), name)))
+            let found = self.called(label, namespace, name);
+            found.or_else(|| nearby.and_then(|nearby| self.called(label, Some(nearby), name)))
+        };
+        // Of a pod that is not listed, the other labels tell the workload better than its name.
+        let owner = |label: &&str| {
+            let (_, pod) = self.in_cluster(labels.get(label)?);
+            Some(Placement::found(self.owner(namespace, pod)?, PlacedBy::Owner(pod.to_owned())))
         };
         let found = DESTINATIONS.iter().find_map(|label| Some(Placement::labelled(named(label)?, label)));
+        let found = found.or_else(|| DESTINATION_PODS.iter().find_map(owner));
         Some(found.unwrap_or_else(|| {
             let stated = DESTINATIONS.iter().find_map(|label| Some((*label, labels.get(label)?)));
             let unknown = Unplaced::Unknown { label: first, value: raw.get(*first).cloned().unwrap_or_default() };
@@ -112,8 +127,23 @@ impl Resolver<'_> {
         }))
     }
 
-    /// Namespace and name of a Service, as its host says: `cart.shop.svc.cluster.local`, `cart.shop`, `cart`. Other hosts are outside.
+    /// Who was called, by one of the labels that say so.
+    fn called(&self, label: &str, namespace: Option<&str>, name: &str) -> Option<ComponentId> {
+        match label {
+            "dst_k8s_job" => self.of_kind("job_name", Wanted::Job, namespace, name),
+            "dst_replicaset" => self.of_kind("replicaset", Wanted::Workload, namespace, name),
+            pod if DESTINATION_PODS.contains(&pod) => self.look(Wanted::Pod, namespace, name),
+            _ => self.look(Wanted::Workload, namespace, name),
+        }
+    }
+
+    /// Namespace and name of who was called: `cart.shop.svc.cluster.local`, `cart.shop`, `cart`, `shop/cart-0`. Other hosts are outside.
     fn in_cluster<'h>(&self, host: &'h str) -> (Option<&'h str>, &'h str) {
+        if let Some((namespace, name)) = host.split_once('/')
+            && self.namespaces.contains(namespace)
+        {
+            return (Some(namespace), name);
+        }
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
             // Where no namespace is known, any may be one.
@@ -135,8 +165,8 @@ impl Resolver<'_> {
             Some(Messenger::Probe) => self.of_probe(parts, said),
             Some(Messenger::Kubelet) => self.of_kubelet(parts, said),
             Some(Messenger::Exporter) => self.of_exporter(parts, said),
-            Some(Messenger::StateMetrics | Messenger::Relay) => self.of_messenger(parts, said),
-            None => self.of_application(parts, said),
+            Some(Messenger::StateMetrics) => self.of_state_metrics(parts, said),
+            Some(Messenger::Relay) | None => self.of_application(parts, said),
         }
     }
 
@@ -186,7 +216,9 @@ impl Resolver<'_> {
             let found = self.endpoint(value, None, None).or_else(near).or_else(|| self.machine_alike(value));
             Some(Placement::labelled(found.filter(other)?, label))
         };
-        let servers = || SERVERS.iter().find_map(|label| at(label, said.get(label)?));
+        // `host` may also say where the exporter runs.
+        let servers = || SERVERS.iter().filter(|label| **label != "host").find_map(|label| at(label, said.get(label)?));
+        let at_host = || at("host", said.get("host")?);
         let scraped = || at("instance", parts.target.get("instance").filter(|instance| !self.is_own_address(parts, instance))?);
         // Somebody may have put there whose server it is.
         let given = |label: &'static str, value: Option<&str>| {
@@ -194,10 +226,16 @@ impl Resolver<'_> {
             Some(Placement::labelled(found, label)).filter(|_| other(&found))
         };
         let by_name = || {
-            let of_target = ["service", "app"].into_iter().find_map(|label| given(label, parts.target.get(label)));
+            let of_target = ["service", "app"].into_iter().find_map(|label| given(label, parts.target.get(label).or(said.get(label))));
             of_target.or_else(|| given("cluster", said.get("cluster")))
         };
-        let subject = || servers().or_else(|| self.object(said)).or_else(scraped).or_else(by_name);
+        // It is that of who pushed to the exporter: its own is with the target.
+        let pushed = || {
+            let (namespace, name) = self.job(said.get("job")?);
+            let found = self.look_for(Wanted::Workload, namespace.or_else(|| self.scope(said)), name).filter(other)?;
+            Some(Placement::labelled(found, "exported_job"))
+        };
+        let subject = || servers().or_else(|| self.object(said)).or_else(at_host).or_else(pushed).or_else(scraped).or_else(by_name);
         // Whether it answers says nothing of the server; and what nobody scraped, such as its own log, is its own.
         let of_itself = match parts.query {
             Some(query) => family(query) == Some(Family::Own),
@@ -243,15 +281,9 @@ impl Resolver<'_> {
         service().or_else(machine).unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
     }
 
-    /// kube-state-metrics and relays speak of others, and of themselves only if they name nobody else.
-    fn of_messenger(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
-        let of_job = || {
-            let job = said.get("job").filter(|_| parts.messenger == Some(Messenger::Relay))?;
-            let (namespace, name) = self.job(job);
-            let found = self.look(Wanted::Workload, namespace.or_else(|| self.scope(said)), name)?;
-            Some(Placement::labelled(found, "exported_job"))
-        };
-        if let Some(found) = self.object(said).or_else(|| self.node(parts, said)).or_else(of_job) {
+    /// kube-state-metrics speaks of others, and of itself only if it names nobody else.
+    fn of_state_metrics(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
+        if let Some(found) = self.object(said).or_else(|| self.node(parts, said)) {
             return found;
         }
         if parts.stated().is_some() || said.has_any(&["resourcequota", "node", "name"]) {
@@ -260,13 +292,17 @@ impl Resolver<'_> {
         self.messenger_itself(parts)
     }
 
-    /// An application speaks of itself.
+    /// An application speaks of itself, also through a relay.
     fn of_application(&self, parts: &Parts<'_>, said: &Labels<'_>) -> Placement {
         if let Some(found) = self.object(said).or_else(|| self.node(parts, said)) {
             return found;
         }
         let scope = self.scope(said);
-        let app = || Some(Placement::labelled(self.look(Wanted::Workload, scope, said.get("app")?)?, "app"));
+        let is_relay = |name: &str| parts.passed_on && called_as(name) == Some(Messenger::Relay);
+        let app = || {
+            let app = said.get("app").filter(|app| !is_relay(app))?;
+            Some(Placement::labelled(self.look(Wanted::Workload, scope, app)?, "app"))
+        };
         let container = || if said.has("pod") { None } else { self.container(said) };
         if let Some(found) = container().or_else(app) {
             return found;
@@ -281,7 +317,15 @@ impl Resolver<'_> {
         };
         let hosts = || HOSTS.iter().find_map(|label| at(label));
         let alike = || Some(Placement::labelled(self.machine_alike(said.get("host")?)?, "host"));
-        hosts().or_else(alike).or_else(|| self.scraped(said)).unwrap_or_else(|| self.messenger_itself(parts))
+        let scraped = || {
+            let found = self.scraped(said)?;
+            Some(if parts.passed_on { found.exported() } else { found })
+        };
+        hosts().or_else(alike).or_else(scraped).unwrap_or_else(|| {
+            // It is about somebody who is not in the estate, and not about the relay.
+            let of_relay = ["job", "service"].into_iter().any(|label| said.get(label).is_some_and(is_relay));
+            if parts.passed_on && !of_relay { Placement::nowhere(self.reason(parts)) } else { self.messenger_itself(parts) }
+        })
     }
 
     /// By the address and the job of the scrape, the least specific of all.
@@ -290,7 +334,7 @@ impl Resolver<'_> {
         let workload = said.get("job").and_then(|job| {
             let (namespace, name) = self.job(job);
             // The namespace of the scrape is not that of a control plane.
-            let scope = if name == job { scope } else { None };
+            let scope = scope.filter(|_| job.rsplit('/').next() == Some(name));
             Some((self.look(Wanted::Workload, namespace.or(scope), name)?, name))
         });
         let instance = || {
@@ -402,7 +446,11 @@ impl Resolver<'_> {
         let scope = self.scope(&parts.all);
         let at =
             |label: &'static str, wanted: Wanted| Some(Placement::labelled(self.look(wanted, scope, parts.target.get(label)?)?, label));
-        let target = at("pod", Wanted::Pod).or_else(|| at("service", Wanted::Workload));
+        let owner = || {
+            let pod = parts.target.get("pod")?;
+            Some(Placement::found(self.owner(scope, pod)?, PlacedBy::Owner(pod.to_owned())))
+        };
+        let target = at("pod", Wanted::Pod).or_else(|| at("service", Wanted::Workload)).or_else(owner);
         let found = target.or_else(|| self.scrape_job(parts)).or_else(|| self.program(parts));
         found.unwrap_or_else(|| Placement::nowhere(self.reason(parts)))
     }

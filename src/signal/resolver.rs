@@ -24,8 +24,10 @@ pub struct Resolver<'a> {
     pub(super) names: Vec<(&'a str, ComponentId)>,
     /// By attribute, then by its value; ascending.
     pub(super) attributes: BTreeMap<&'a str, BTreeMap<String, Vec<ComponentId>>>,
-    /// Machines by their names up to the first dot, each once, ascending.
-    pub(super) machines: BTreeMap<&'a str, Vec<ComponentId>>,
+    /// Machines by their names in lowercase, as DNS has them, each once, ascending.
+    pub(super) hosts: BTreeMap<String, Vec<ComponentId>>,
+    /// The same by their names up to the first dot.
+    pub(super) machines: BTreeMap<String, Vec<ComponentId>>,
     /// All that any component is in.
     pub(super) namespaces: BTreeSet<&'a str>,
 }
@@ -50,18 +52,18 @@ impl<'a> Resolver<'a> {
         let mut names: Vec<(&'a str, ComponentId)> = Vec::new();
         let mut attributes: BTreeMap<&'a str, BTreeMap<String, Vec<ComponentId>>> = BTreeMap::new();
         let mut namespaces: BTreeSet<&'a str> = BTreeSet::new();
-        let mut machines: BTreeMap<&'a str, Vec<ComponentId>> = BTreeMap::new();
+        let mut hosts: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
+        let mut machines: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
+        let mut is_host: BTreeMap<&'a str, bool> = BTreeMap::new();
         for id in estate.ids() {
             let component = estate.component(id);
             names.extend(component.aliases.iter().map(|alias| (alias.as_str(), id)));
             if component.name != component.id {
                 names.push((component.name.as_str(), id));
             }
-            for short in short_names(component).filter(|_| estate.is_a(id, "host")) {
-                let known = machines.entry(short).or_default();
-                if known.last() != Some(&id) {
-                    known.push(id);
-                }
+            if *is_host.entry(component.kind.as_str()).or_insert_with(|| estate.is_a(id, "host")) {
+                all_names(component).for_each(|name| list(&mut hosts, name, id));
+                short_names(component).for_each(|name| list(&mut machines, name, id));
             }
             namespaces.extend(namespace(component));
             for &attribute in &wanted {
@@ -76,7 +78,7 @@ impl<'a> Resolver<'a> {
             }
         }
         names.sort_unstable();
-        Self { placement, estate, names, attributes, machines, namespaces }
+        Self { placement, estate, names, attributes, hosts, machines, namespaces }
     }
 
     /// The component that the labels name: by the first of the user's rules that finds one, else by the built-in ones.
@@ -143,11 +145,22 @@ impl<'a> Resolver<'a> {
     }
 }
 
+fn all_names(component: &Component) -> impl Iterator<Item = &str> {
+    [&component.id, &component.name].into_iter().chain(&component.aliases).map(String::as_str)
+}
+
 /// What its names are up to the first dot, of those that have one.
 fn short_names(component: &Component) -> impl Iterator<Item = &str> {
-    let names = [&component.id, &component.name].into_iter().chain(&component.aliases);
-    let dotted = names.filter_map(|name| Some((name, name.split_once('.')?.0)));
+    let dotted = all_names(component).filter_map(|name| Some((name, name.split_once('.')?.0)));
     dotted.filter(|(name, short)| !short.is_empty() && !is_address(name)).map(|(_, short)| short)
+}
+
+/// Adds a component, whose turn comes once, to those of a name.
+fn list(names: &mut BTreeMap<String, Vec<ComponentId>>, name: &str, id: ComponentId) {
+    let known = names.entry(name.to_ascii_lowercase()).or_default();
+    if known.last() != Some(&id) {
+        known.push(id);
+    }
 }
 
 /// The namespace that a component is in, if it says so.

@@ -130,10 +130,20 @@ fn lists_and_the_newer_api() {
     let expected = &[
         "error shop/cart-0 09:54:00 OOMKilled: n",
         "error shop/cart-0 09:55:00 OOMKilled: n",
-        "unread 0 event: a Kubernetes event without a time",
-        "unread 0 event: a Kubernetes event about an object without a name",
+        "unread 1 event: a Kubernetes event without a time, Pod cart-0",
+        "unread 2 event: a Kubernetes event about an object without a name",
     ];
     check(newer, expected);
+    // Beside other entries, the entry is what is numbered.
+    let line = newer.replace('\n', "");
+    let expected = &[
+        "error shop/cart-0 09:54:00 OOMKilled: n",
+        "error shop/cart-0 09:55:00 OOMKilled: n",
+        "unread 0 event: a Kubernetes event about an object without a name",
+        "unread 1 event: a Kubernetes event without a time, Pod cart-0",
+        "unread 1 event: a Kubernetes event about an object without a name",
+    ];
+    check(&format!("{}\n{line}", r#"{"regarding":{"kind":"Pod"},"reason":"OOMKilled"}"#), expected);
     let one = event("cart-0", "BackOff", "").replace("09:54:00", "09:59:40");
     check(&format!(r#"{{"apiVersion":"v1","kind":"List","items":[{one}]}}"#), &["error shop/cart-0 09:59:40 BackOff: m"]);
     check(&format!(r#"{{"type":"ADDED","object":{one}}}"#), &["error shop/cart-0 09:59:40 BackOff: m"]);
@@ -237,6 +247,10 @@ fn what_workloads_and_claims_say() {
     );
     let list = format!(r#"{{"apiVersion":"v1","kind":"List","items":[{set},{node}]}}"#);
     check(&list, &["warning order-db 09:58:00 ReplicasUnavailable: 0 of 1 ready"]);
+    // Without any, the item is said.
+    let list = r#"{"apiVersion":"v1","kind":"List","items":[{"kind":"Node","metadata":{"name":"n"}},
+        {"kind":"StatefulSet","metadata":{"name":"order-db","namespace":"shop"},"spec":{"replicas":1},"status":{"replicas":1}}]}"#;
+    check(list, &["unread 1 event: the state of a Kubernetes object without a time, StatefulSet shop/order-db"]);
 }
 
 #[test]
@@ -255,5 +269,5 @@ fn what_nodes_say() {
     check(&node("Ready", "True"), &[cordoned]);
     check(&node("MemoryPressure", "False"), &[cordoned]);
     let service = r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"order-db"}}"#;
-    check(service, &["unread 0 event: Kubernetes objects of kind `Service` are no signals"]);
+    check(service, &["unread 0 event: Kubernetes objects of kind `Service` are no signals, Service order-db"]);
 }
