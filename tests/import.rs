@@ -256,7 +256,7 @@ fn renamed_ids_are_told() {
         assert_eq!(code, 0, "{out}{err}");
         out
     };
-    assert!(!run(&deployment("shop", 1), &[]).contains("renamed"));
+    assert!(!run(&deployment("shop", 1), &[]).contains("renamed:"));
     let out = run(&(deployment("shop", 1) + deployment("staging", 1).as_str()), &["--dry-run"]);
     assert!(out.contains("renamed: files, rules and cases that name the old id must name the new one\n  cart → shop/cart\n"), "{out}");
     let out = run(&(deployment("shop", 1) + deployment("staging", 1).as_str()), &["--format", "json"]);

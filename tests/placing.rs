@@ -86,7 +86,7 @@ fn what_is_not_read_is_listed() {
         "not read (line 2): unknown type `com.example.synthetic` (map it in `events` of topology/sources.yaml) ×2",
         "not read (line 4): invalid `time`, yesterday",
         "not read (line 5): a probe with an unknown result, `data.result` is `perhaps`",
-        "not read (line 6): a Kubernetes event without `reason`",
+        "not read (line 6): a Kubernetes event without `reason`, Pod shop/cart-0",
         "not read (line 7): no alert, series, log stream or event",
     ];
     assert_eq!(out.lines().collect::<Vec<_>>(), expected);

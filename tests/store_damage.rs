@@ -452,7 +452,8 @@ fn commands_say_what_is_whole_and_save_it() {
     assert_eq!((code, error.as_str()), (1, ""), "{out}");
     assert!(out.starts_with("copied ") && out.contains(" declarations\n"), "{out}");
     let (code, out, error) = faultscope(&["estate", "show", "--store", new]);
-    assert_eq!((code, error.as_str()), (0, ""));
+    // How many revisions there were is gone too, so the last of those that are left is not known to be the present one.
+    assert!(code == 0 && error.starts_with("warning: revision 3 is not whole"), "{error}");
     // Blocks hold several revisions, so others may be lost with the third; the estate as it is must not be.
     assert!(out.contains(": 45 components, 40 relations, 1 group, 1 case\n"), "{out}");
     let (code, _, error) = faultscope(&["estate", "salvage", "--store", store, "--to", new]);

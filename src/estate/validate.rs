@@ -392,9 +392,9 @@ impl<'r, 'a> Check<'r, 'a> {
             return Vec::new();
         }
         let is_dropped = |(_, at): &(Edge, u32)| declared.get(*at as usize).is_some_and(|said| said.drop);
-        let (dropped, kept): (Vec<(Edge, u32)>, Vec<(Edge, u32)>) = std::mem::take(&mut self.edges).into_iter().partition(is_dropped);
+        let (dropped, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.edges).into_iter().partition(is_dropped);
         let gone: BTreeSet<Edge> = dropped.iter().map(|(edge, _)| *edge).collect();
-        let (there, kept): (Vec<(Edge, u32)>, Vec<(Edge, u32)>) = kept.into_iter().partition(|(edge, _)| gone.contains(edge));
+        let (there, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(edge, _)| gone.contains(edge));
         let there: BTreeSet<Edge> = there.into_iter().map(|(edge, _)| edge).collect();
         self.edges = kept;
         let id = |at: ComponentId| self.names.component(at).map_or_else(String::new, |component| component.id.clone());

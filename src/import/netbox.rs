@@ -12,7 +12,7 @@ pub(super) type Key = (String, u64);
 
 /// All records of all files: fields, and the file.
 pub(super) struct Records<'s> {
-    records: BTreeMap<Key, (Value, &'s str)>,
+    all: BTreeMap<Key, (Value, &'s str)>,
     /// Those that become no component though their model does, with the reason.
     left_out: BTreeMap<Key, String>,
     /// Devices that virtual machines run on.
@@ -73,11 +73,11 @@ const NO_NETWORK: [&str; 4] = ["container", "reserved", "deprecated", "disabled"
 
 impl<'s> Records<'s> {
     pub(super) fn all(&self) -> impl Iterator<Item = (&Key, &Value, &'s str)> {
-        self.records.iter().map(|(key, (fields, source))| (key, fields, *source))
+        self.all.iter().map(|(key, (fields, source))| (key, fields, *source))
     }
 
     pub(super) fn get(&self, model: &str, key: u64) -> Option<&Value> {
-        self.records.get(&(model.to_owned(), key)).map(|(fields, _)| fields)
+        self.all.get(&(model.to_owned(), key)).map(|(fields, _)| fields)
     }
 
     /// Why nothing can be related to a record.
@@ -99,7 +99,7 @@ pub(super) fn number(value: &Value) -> Option<u64> {
 }
 
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
-    let mut records = Records { records: BTreeMap::new(), left_out: BTreeMap::new(), carriers: BTreeSet::new() };
+    let mut records = Records { all: BTreeMap::new(), left_out: BTreeMap::new(), carriers: BTreeSet::new() };
     let mut pages = netbox_pages::Pages::default();
     for source in sources {
         let documents = builder.documents(source);
@@ -128,7 +128,7 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
                 strange.push((number, said(document)));
             }
             for (key, fields) in known {
-                records.records.entry(key).or_insert((fields, source.name.as_str()));
+                records.all.entry(key).or_insert((fields, source.name.as_str()));
             }
         }
         if found {

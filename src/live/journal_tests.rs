@@ -167,6 +167,9 @@ fn a_flipped_byte_stops_the_start() {
 /// Damages the bytes of a segment.
 type Breaks<'b> = Box<dyn Fn(&mut Vec<u8>) + 'b>;
 
+/// What is damaged, the segment, how, from which byte and until which, what is left of the segment, and which entry should begin there.
+type Case<'b> = (&'static str, u64, Breaks<'b>, usize, usize, &'static [u64], u64);
+
 /// A journal of six entries in three segments: what is damaged, what the start says, what is set aside by segment and byte, and what is left.
 #[test]
 fn damage_is_found_wherever_it_is() {
@@ -182,7 +185,7 @@ fn damage_is_found_wherever_it_is() {
     };
     let zeroed = |from: usize, until: usize| move |bytes: &mut Vec<u8>| bytes.get_mut(from..until).expect("within").fill(0);
     let flipped = |at: usize| move |bytes: &mut Vec<u8>| *bytes.get_mut(at).expect("within") ^= 0x10;
-    let cases: [(&str, u64, Breaks<'_>, usize, usize, &[u64], u64); 8] = [
+    let cases: [Case<'_>; 8] = [
         ("the length, too long", 3, Box::new(flipped(6)), 0, each, &[4], 3),
         ("the length, a little", 3, Box::new(flipped(4)), 0, each, &[4], 3),
         ("a body in the middle segment", 3, Box::new(flipped(each - 3)), 0, each, &[4], 3),

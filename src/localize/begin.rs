@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn the_trouble_of_now_has_its_own_beginning() {
-        let cases: [(&str, &[i64], Option<i64>, Option<i64>); 10] = [
+        type Case = (&'static str, &'static [i64], Option<i64>, Option<i64>);
+        let cases: [Case; 10] = [
             ("nothing", &[], Some(2), None),
             ("one", &[60], Some(2), Some(60)),
             ("alerts of one trouble", &[63, 60, 95], Some(2), Some(60)),

@@ -131,7 +131,10 @@ impl Gathered<'_> {
                 };
                 // Some events carry signals of other formats.
                 let before = self.found.signals.len();
-                let known = fields.values().fold(false, |known, field| self.collect(field) || known);
+                let mut known = false;
+                for field in fields.values() {
+                    known |= self.collect(field);
+                }
                 match reason.filter(|_| self.found.signals.len() == before) {
                     Some(reason) => {
                         self.refuse(reason);
