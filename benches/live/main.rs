@@ -23,6 +23,10 @@ mod http;
 #[allow(dead_code, reason = "other benches use the rest")]
 mod measure;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

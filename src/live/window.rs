@@ -100,9 +100,9 @@ pub struct Window {
     facts: Arc<Facts>,
     pub(super) keep: Keep,
     /// By name and labels.
-    alerts: BTreeMap<AlertName, Tracked>,
+    alerts: BTreeMap<Arc<AlertName>, Tracked>,
     /// Those with a deadline, the next one first: a start reads a million requests, and each of them asks whose time is up.
-    due: BTreeSet<(Time, AlertName)>,
+    due: BTreeSet<(Time, Arc<AlertName>)>,
     /// When what is too old was last removed.
     forgotten: Time,
     /// Alerts at the end of the list, which is sorted up to there.
@@ -222,18 +222,18 @@ impl Window {
     /// The sender repeats an alert that fires until its deadline.
     fn alert(&mut self, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
         let fires = alert.end == Time::MAX;
-        let key = (alert.name.clone(), alert.labels.clone());
-        let known = self.alerts.get(&key).cloned();
-        let position = known.as_ref().and_then(|known| self.alert_at(known));
-        let (Some(known), Some(position)) = (known, position) else {
-            self.new_alert(key, alert, deadline, each);
+        let name = (alert.name.clone(), alert.labels.clone());
+        let known = self.alerts.get_key_value(&name);
+        let found = known.and_then(|(key, known)| Some((Arc::clone(key), known.expired, self.alert_at(known)?)));
+        let Some((key, expired, position)) = found else {
+            self.new_alert(Arc::new(name), alert, deadline, each);
             return;
         };
         let facts = Arc::make_mut(&mut self.facts);
         let Some(kept) = facts.alerts.get_mut(position) else { return };
         let lasts = kept.end == Time::MAX;
         let again = !lasts && fires;
-        if again && known.expired && alert.start <= kept.end {
+        if again && expired && alert.start <= kept.end {
             // The sender was silent for a while, and the alert fires still.
             kept.end = Time::MAX;
             kept.duplicates += 1;
@@ -268,7 +268,7 @@ impl Window {
     }
 
     /// The deadline of an alert is another one.
-    fn renew(&mut self, key: AlertName, before: Option<Time>, after: Option<Time>) {
+    fn renew(&mut self, key: Arc<AlertName>, before: Option<Time>, after: Option<Time>) {
         let Some(before) = before else {
             self.due.extend(after.map(|deadline| (deadline, key)));
             return;
@@ -281,10 +281,10 @@ impl Window {
         }
     }
 
-    fn new_alert(&mut self, key: AlertName, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
+    fn new_alert(&mut self, key: Arc<AlertName>, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
         each(Fact::Alert(alert.clone()));
         let tracked = Tracked { start: alert.start, origin: alert.origin.clone(), deadline, expired: false };
-        let before = self.alerts.insert(key.clone(), tracked).and_then(|before| before.deadline);
+        let before = self.alerts.insert(Arc::clone(&key), tracked).and_then(|before| before.deadline);
         self.renew(key, before, deadline);
         let facts = Arc::make_mut(&mut self.facts);
         self.new_alerts.insert((alert.start, alert.origin.clone()), facts.alerts.len());

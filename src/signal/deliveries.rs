@@ -57,9 +57,9 @@ struct Interval {
 pub(super) fn settle(mut batch: Batch, first: Option<Time>, last: Option<Time>, context: &mut ReaderContext<'_>) {
     let mut deliveries = dated(&mut batch, first, last);
     adopt(&mut deliveries);
-    let mut by_key: BTreeMap<String, BTreeMap<Time, Interval>> = BTreeMap::new();
+    let mut by_key: BTreeMap<Identity<'_>, BTreeMap<Time, Interval>> = BTreeMap::new();
     for (at, (delivery, start)) in deliveries.iter().enumerate() {
-        record(by_key.entry(key(delivery)).or_default(), at, *start, delivery.ending);
+        record(by_key.entry(identity(delivery)).or_default(), at, *start, delivery.ending);
     }
     context.counts.alerts.received += batch.received;
     for (reason, count) in &batch.rejected {
@@ -127,10 +127,16 @@ fn adopt(deliveries: &mut [(Delivery, Time)]) {
 
 /// The identity of an alert: its labels. Some senders give one fingerprint to alerts of different labels, so it only counts where there
 /// are none.
-fn key(delivery: &Delivery) -> String {
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Identity<'a> {
+    Fingerprint(&'a str),
+    Labels(&'a BTreeMap<String, String>),
+}
+
+fn identity(delivery: &Delivery) -> Identity<'_> {
     match &delivery.fingerprint {
-        Some(fingerprint) if delivery.labels.is_empty() => fingerprint.clone(),
-        Some(_) | None => format!("{:?}", delivery.labels),
+        Some(fingerprint) if delivery.labels.is_empty() => Identity::Fingerprint(fingerprint),
+        Some(_) | None => Identity::Labels(&delivery.labels),
     }
 }
 

@@ -69,13 +69,8 @@ pub type Phrases = BTreeMap<String, Trouble>;
 /// The kind that a name or a sentence tells of; `None` if no word does. A phrase of the user matches as whole words, in any case.
 pub fn trouble_of(text: &str, phrases: &Phrases) -> Option<Trouble> {
     let words = words(text);
-    let spaced = format!(" {} ", words.join(" "));
-    let of_user = phrases.iter().find(|(phrase, _)| {
-        let wanted = self::words(phrase).join(" ");
-        !wanted.is_empty() && if wanted.is_ascii() { spaced.contains(&format!(" {wanted} ")) } else { spaced.contains(&wanted) }
-    });
-    if let Some((_, trouble)) = of_user {
-        return Some(*trouble);
+    if let Some(trouble) = of_user(&words, phrases) {
+        return Some(trouble);
     }
     if words.iter().any(|word| FAILING.contains(&word.as_str()))
         || ["失败", "错误", "成功率", "延迟", "超时"].iter().any(|w| text.contains(w))
@@ -83,6 +78,19 @@ pub fn trouble_of(text: &str, phrases: &Phrases) -> Option<Trouble> {
         return Some(Trouble::Failing);
     }
     (starved(&words) || starved_zh(text)).then_some(Trouble::Starved)
+}
+
+fn of_user(words: &[String], phrases: &Phrases) -> Option<Trouble> {
+    // Asked for every alert, and most projects have none.
+    if phrases.is_empty() {
+        return None;
+    }
+    let spaced = format!(" {} ", words.join(" "));
+    let found = phrases.iter().find(|(phrase, _)| {
+        let wanted = self::words(phrase).join(" ");
+        !wanted.is_empty() && if wanted.is_ascii() { spaced.contains(&format!(" {wanted} ")) } else { spaced.contains(&wanted) }
+    });
+    found.map(|(_, trouble)| *trouble)
 }
 
 /// The kind that a PromQL query tells of: work that stays below a bound, or is absent, is starvation. A share of it, or some outcomes of
