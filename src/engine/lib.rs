@@ -145,7 +145,7 @@ impl<'a> Engine<'a> {
     /// The condition of a rule for one binding at one instant, with its evidence. `others` are the findings that
     /// `no other rule explains` refers to.
     pub fn evidence(&self, rule: &'a Rule, binding: &[ComponentId], others: &[Finding<'a>], at: Time) -> Evidence<'a> {
-        let others = without_askers(others);
+        let others = if rule.asks_others() { without_askers(others) } else { Vec::new() };
         self.memo.next_rule();
         self.evaluate(&rule.condition, &Env { binding, it: None, others: &others }, at)
     }

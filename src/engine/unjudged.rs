@@ -10,11 +10,16 @@ impl<'a> Engine<'a> {
     /// Active rules that no component is missing for and no signal can decide, by the kinds of signals that they lack.
     pub fn unjudged(&self) -> BTreeMap<BTreeSet<String>, Vec<&'a Rule>> {
         let mut unjudged: BTreeMap<BTreeSet<String>, Vec<&'a Rule>> = BTreeMap::new();
+        // Hundreds of rules ask for the same few kinds.
+        let mut known: BTreeMap<String, bool> = BTreeMap::new();
         for rule in self.plan.rules.values().filter(|rule| rule.status == Status::Active) {
             let mut asked = BTreeSet::new();
             self.kinds(&rule.condition, &mut asked);
-            let concerned = rule.variables.iter().all(|variable| !self.estate.of_type(&variable.kind).is_empty());
-            if concerned && !asked.is_empty() && !asked.iter().any(|kind| self.has(kind)) {
+            let mut has = |kind: &String| *known.entry(kind.clone()).or_insert_with(|| self.has(kind));
+            if asked.is_empty() || asked.iter().any(&mut has) {
+                continue;
+            }
+            if rule.variables.iter().all(|variable| self.estate.has_type(&variable.kind)) {
                 unjudged.entry(asked).or_default().push(rule);
             }
         }

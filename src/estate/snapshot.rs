@@ -167,13 +167,22 @@ impl Snapshot {
 
     /// Components of the type (name or Chinese name) and of its subtypes, ascending.
     pub fn of_type<'a>(&'a self, kind: &'a str) -> Vec<ComponentId> {
-        let kind = self.model().find_type(kind).map_or(kind, |t| t.name.as_str());
-        let known: BTreeSet<&str> = self.base.by_type.keys().map(String::as_str).chain(self.overlay.types.words()).collect();
-        let types = known.into_iter().filter(|name| self.model().is_a(name, kind));
-        let mut found: Vec<ComponentId> = types.flat_map(|name| self.of_own_type(name)).collect();
+        let mut found: Vec<ComponentId> = self.types_under(kind).flat_map(|name| self.of_own_type(name)).collect();
         // Nearly in order already, of which only a stable sort makes use.
         found.sort();
         found
+    }
+
+    /// Whether there is any such component.
+    pub fn has_type(&self, kind: &str) -> bool {
+        self.types_under(kind).any(|name| self.of_own_type(name).next().is_some())
+    }
+
+    /// The types with components that are of this type or a subtype.
+    fn types_under<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        let kind = self.model().find_type(kind).map_or(kind, |t| t.name.as_str());
+        let known: BTreeSet<&str> = self.base.by_type.keys().map(String::as_str).chain(self.overlay.types.words()).collect();
+        known.into_iter().filter(move |name| self.model().is_a(name, kind))
     }
 
     /// Components of exactly this type.
