@@ -510,7 +510,7 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
 }
 
 /// While signals keep arriving, a diagnosis is made this often.
-const GATHER_AT_MOST: Duration = 100;
+const GATHER_AT_MOST: Duration = 50;
 
 /// Reads the journal with another project, beside the work that goes on.
 fn build(shared: &Arc<Shared>, options: &Options, revision: Revision, own: &SyncSender<ToWorld>) -> bool {
