@@ -1,7 +1,7 @@
 //! The live part under load, on one machine with its clients (docs/performance.md):
 //!
 //!     cargo bench --bench live                         # everything
-//!     cargo bench --bench live -- latency              # or one of: latency, restart, throughput, http
+//!     cargo bench --bench live -- latency              # or one of: latency, replay, restart, throughput, http
 //!     cargo bench --bench live -- restart 1000000      # with so many signals
 //!
 //! `throughput` hands requests to the live part as the server does: each is read, journaled, answered and matched. `http` sends alerts to a
@@ -30,6 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -39,7 +40,7 @@ use live::{Backlog, Journal, Keep, Live, Options, Receipt, Refused, Request, Ret
 use measure::{percentile, resident};
 use project::Project;
 use serde_json::json;
-use value::{HOUR, Time};
+use value::{HOUR, MINUTE, Time};
 
 /// Labels, and the one sample of a series.
 type OneSample = (BTreeMap<String, String>, [(Time, f64); 1]);
@@ -78,8 +79,11 @@ fn write_project(at: &Path) {
     }
 }
 
+/// How far the clock is ahead, in milliseconds.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+
 fn now() -> Time {
-    Time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
+    Time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64 + AHEAD.load(Ordering::Relaxed))
 }
 
 /// A folder of its own that is gone afterwards.
@@ -292,6 +296,47 @@ fn restart(folder: &Folder, signals: usize, hours: i64) {
     live.stop();
 }
 
+/// Hours of signals, one after the other, with the clock put forward: the memory stays where it is once the window is full.
+fn replay(folder: &Folder, hours: usize) {
+    const EACH: i64 = 15_000;
+    const KEEP: i64 = 15 * MINUTE;
+    let project = Project::load(&folder.project()).unwrap();
+    let revision = Revision { digest: project.digest(), project: Arc::new(project), loaded: now() };
+    let options = Options {
+        data: folder.data(),
+        retention: Retention { age: KEEP, ..Retention::default() },
+        keep: Keep { signals: KEEP, samples: KEEP, ..Keep::default() },
+        backlog: Backlog { requests: 10_000, bytes: 128 << 20 },
+        clock: now,
+    };
+    let live = Live::start(revision, options).unwrap().0;
+    let (sender, answers) = channel();
+    let (began, steps) = (Instant::now(), hours * 240);
+    let mut sent = 0;
+    for step in 0..steps {
+        let at = now();
+        let from = step * 2_500;
+        // Other alerts every ten minutes: incidents begin and end.
+        submit(&live, Protocol::Alerts, &alerts(at, step / 40 * 125, 250), &sender);
+        submit(&live, Protocol::RemoteWrite1, &samples(at, from, 2_500), &sender);
+        submit(&live, Protocol::LokiJson, &lines(at, from, 1_000), &sender);
+        sent += 3_750;
+        wait_for(&live, all(&answers, 3));
+        AHEAD.fetch_add(EACH, Ordering::Relaxed);
+        if step % 40 == 39 {
+            let (bytes, _) = live.journal();
+            println!(
+                "{:>4} min  {sent:>9} signals  {:>5} MB of memory  {:>4} MB of journal",
+                (step + 1) / 4,
+                resident("VmRSS"),
+                bytes >> 20
+            );
+        }
+    }
+    println!("{hours} h of signals in {:.0} s", began.elapsed().as_secs_f64());
+    live.stop();
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let wanted = arguments.first().map_or("", String::as_str);
@@ -305,6 +350,9 @@ fn main() {
     }
     if is("http") {
         http::compare(&folder.project(), &folder.data());
+    }
+    if is("replay") {
+        replay(&folder, arguments.get(1).map_or(2, |hours| hours.parse().expect("a number of hours")));
     }
     if is("restart") {
         let signals = arguments.get(1).map_or(1_000_000, |count| count.parse().expect("a number of signals"));
