@@ -86,6 +86,7 @@ impl Object<'_> {
             name,
             source: self.source,
             made: true,
+            idle: None,
         }
     }
 }
