@@ -304,7 +304,7 @@ impl<'o> Cluster<'o> {
         let target = |one: &Object<'_>, key: &str| tree::text(&one.value, &["spec", "scaleTargetRef", key]);
         let scales = |one: &&&Object<'_>| {
             one.is(Class::Scaler)
-                && target(one, "kind").as_deref() == Some(object.kind.as_str())
+                && target(one, "kind").as_deref() == object.kind.split('.').next()
                 && target(one, "name").as_deref() == Some(object.name.as_str())
         };
         self.place(&object.namespace).iter().find(scales).copied()

@@ -96,8 +96,10 @@ pub(super) struct Object<'s> {
     pub name: String,
     pub value: Value,
     pub source: &'s str,
-    /// It is not in the files: what it made says that it is there.
+    /// It is known by what it made: its pods are those that say so.
     pub made: bool,
+    /// Of a pod: what made it.
+    pub maker: Option<Key>,
     /// Why it stands in for no other, although it is there.
     pub idle: Option<String>,
 }
@@ -386,15 +388,10 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, usual: &str, source: &'s 
     let foreign = group.filter(|group| known.is_none() && !group.is_empty());
     let kind = foreign.map_or_else(|| bare.clone(), |group| format!("{bare}.{group}"));
     let class = known.unwrap_or(Class::Template);
-    let object = Object { class, kind, namespace, name, value, source, made: false, idle: None };
+    let object = Object { class, kind, namespace, name, value, source, made: false, maker: None, idle: None };
     if let Some(why) = ended(&object) {
         builder.skip(object.words(), why, source);
         return None;
-    }
-    if known.is_none() {
-        builder.skip(object.words(), format!("objects of kind `{}` are not imported", object.kind), source);
-        // What makes pods is of use to the Service in front of them.
-        return Some(object).filter(|object| !tree::list(object.pod(), &["spec", "containers"]).is_empty());
     }
     Some(object)
 }
