@@ -92,6 +92,13 @@ impl Resolver<'_> {
         let parts = self.part(raw, hint);
         let said = parts.said.as_ref()?;
         let pod = said.get("pod").filter(|pod| *pod != self.estate.component(placed).name)?;
+        // A messenger's pod is of no other, and one that speaks of objects has a pod of its own.
+        let is_messengers = called_as(pod).is_some() && called_as(&self.estate.component(placed).name).is_none();
+        let of_object = || !said.has("uid") && OBJECTS.iter().any(|(label, _)| said.has(label));
+        let may_be_own = || parts.messenger == Some(Messenger::StateMetrics) && of_object();
+        if (is_messengers || may_be_own()) && self.owner(self.scope(said), pod) != Some(placed) {
+            return None;
+        }
         // Who speaks of others has a pod of its own, whatever that is called.
         let speaks_of_others = parts.messenger == Some(Messenger::Exporter) || parts.controlled().is_some();
         if speaks_of_others && self.object(said).and_then(|found| found.component) != Some(placed) {
