@@ -243,7 +243,7 @@ fn the_api_server_of_a_provider() {
     for (topology, text, expected) in [
         (managed, "job=apiserver", "kubernetes by label `job`"),
         (managed, "job=apiserver instance=10.1.0.1:443 namespace=default", "kubernetes by label `job`"),
-        (managed, "__name__=apiserver_request:burnrate1h", "kubernetes by the metric `apiserver_request:burnrate1h` of the query"),
+        (managed, "__name__=apiserver_request:burnrate1h", "kubernetes by `apiserver_request:burnrate1h` in the query"),
         (managed, "job=kube-scheduler", "no component for `job` = `kube-scheduler`"),
         (elsewhere, "job=apiserver", "no component for `job` = `apiserver`"),
     ] {
