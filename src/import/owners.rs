@@ -26,7 +26,7 @@ impl Object<'_> {
 
     /// Whether a drain leaves its pods where they are.
     pub(super) fn is_bound(&self) -> bool {
-        matches!(self.kind.as_str(), "DaemonSet" | STATIC)
+        self.kind == STATIC || self.kind.split('.').next() == Some("DaemonSet")
     }
 
     /// What a static pod runs: its name without that of its machine.
