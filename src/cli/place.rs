@@ -123,8 +123,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 
 /// The signals in a folder, as those of an incident are.
 fn recorded_in(folder: &Path) -> Option<PathBuf> {
-    let files = ["alerts.json", "events.ndjson", "metrics.json", "logs.json"].into_iter().map(|name| folder.join(name));
-    files.into_iter().find(|file| file.is_file())
+    let mut files = ["alerts.json", "events.ndjson", "metrics.json", "logs.json"].into_iter().map(|name| folder.join(name));
+    files.find(|file| file.is_file())
 }
 
 fn signals(args: &Args, resolver: &Resolver<'_>) -> Result<PlacedFile, Failure> {
