@@ -116,26 +116,14 @@ const FAILING: &[&str] =
     &["success", "successful", "succeeded", "error", "errors", "failed", "failing", "failure", "failures", "latency", "limit"];
 const WORK_ZH: &[&str] = &["请求", "流量", "吞吐", "调用", "访问量", "业务量", "交易量", "单量", "QPS", "qps", "TPS", "tps", "RPS", "rps"];
 const NONE_ZH: &[&str] = &["无", "没有", "零"];
-const LESS_ZH: &[&str] = &[
-    "低于",
-    "小于",
-    "少于",
-    "下降",
-    "骤降",
-    "下跌",
-    "跌零",
-    "跌至",
-    "降为零",
-    "为零",
-    "为0",
-    "为 0",
-    "归零",
-    "过低",
-    "偏低",
-    "突降",
-    "中断流入",
-];
+const LESS_ZH: &[&str] =
+    &["下降", "骤降", "下跌", "跌零", "跌至", "降为零", "为零", "为0", "为 0", "归零", "过低", "偏低", "突降", "中断流入"];
 
+const BELOW_ZH: &[&str] = &["低于", "小于", "少于"];
+/// As for shares, and what a disk does.
+const SHARE_ZH: &[&str] = &["磁盘", "可用性", "命中", "占比"];
+/// What may stand between: `没有入站流量`.
+const BETWEEN_ZH: &[&str] = &["入站", "入口", "外部", "任何", "新", "用户", "业务"];
 /// As for `idle`.
 const NOT_IDLE_ZH: &[&str] = &["CPU", "cpu", "内存", "磁盘", "连接", "会话", "事务", "线程", "无", "没有", "低", "不"];
 
@@ -222,8 +210,11 @@ fn starved_zh(text: &str) -> bool {
     WORK_ZH.iter().any(|work| {
         text.match_indices(work).any(|(at, found)| {
             let before = text.get(..at).unwrap_or("").trim_end();
+            let before = BETWEEN_ZH.iter().find_map(|word| before.strip_suffix(word)).unwrap_or(before);
             let after = text.get(at + found.len()..).unwrap_or("").trim_start_matches(['量', '数', ' ']);
-            NONE_ZH.iter().any(|none| before.ends_with(none)) || LESS_ZH.iter().any(|less| after.starts_with(less))
+            let starts = |list: &[&str]| list.iter().any(|word| after.starts_with(word));
+            let below = || starts(BELOW_ZH) && !SHARE_ZH.iter().any(|word| text.contains(word));
+            NONE_ZH.iter().any(|none| before.ends_with(none)) || starts(LESS_ZH) || below()
         })
     })
 }
@@ -283,6 +274,7 @@ mod tests {
             "KafkaConsumerIdle for 10m",
             "无业务量",
             "业务量低于阈值",
+            "没有入站流量",
             "QPS 低于阈值",
             "服务空闲",
             "节点处于空闲状态",
@@ -328,6 +320,7 @@ mod tests {
             "IdleTimeout",
             "请求成功率低于阈值",
             "可用内存低于阈值",
+            "磁盘吞吐低于基线",
             "CPU 空闲",
             "没有工作进程空闲",
         ];
