@@ -418,7 +418,8 @@ fn a_group_that_falls_with_what_is_removed() {
     assert!(found.affected.iter().all(|one| !one.covered), "{:?}", found.affected);
 }
 
-/// Four pods of a workload, three of them on one node, and one that does not serve; `said` is what the workload says about its budget.
+/// Four pods of a workload, three of them on one node, and on the other also one that does not serve; `said` is what the workload says
+/// about its budget.
 fn cluster(said: &str) -> Snapshot {
     let mut text = format!("components:\n  - {{id: cart, type: service, owner: a, attributes: {{{said}}}}}\n");
     for id in ["n1", "n2"] {
@@ -429,7 +430,7 @@ fn cluster(said: &str) -> Snapshot {
     }
     text.push_str("relations:\n  - {from: cart, kind: runs_on, to: [cart-1, cart-2, cart-3, cart-4]}\n");
     text.push_str("  - {from: cart, kind: runs_on, to: cart-5, effect: degraded}\n");
-    text.push_str("  - {from: [cart-1, cart-2, cart-3], kind: runs_on, to: n1}\n  - {from: cart-4, kind: runs_on, to: n2}\n");
+    text.push_str("  - {from: [cart-1, cart-2, cart-3], kind: runs_on, to: n1}\n  - {from: [cart-4, cart-5], kind: runs_on, to: n2}\n");
     text.push_str("groups:\n  - {id: cart-pods, members: [cart-1, cart-2, cart-3, cart-4], need: 2}\n");
     estate(&text)
 }
@@ -480,6 +481,8 @@ fn a_drain_respects_disruption_budgets() {
         // Only a drain asks the budget.
         ("min_available: 3", "[{do: restart, on: n1}]", Safety::Unsafe, Some(1)),
         ("min_available: 3", "[{do: drain, on: cart-1}]", Safety::Safe, None),
+        // One that does not serve counts for no budget.
+        ("min_available: 4", "[{do: drain, on: cart-5}]", Safety::Safe, None),
     ] {
         assert_eq!(drain(&cluster(said), steps), (safety, living, Vec::new()), "{said}, {steps}");
     }
@@ -492,6 +495,8 @@ fn a_budget_that_gives_up_nothing_blocks_a_drain() {
         ("min_available: 4, poddisruptionbudget: cart-pdb", "[{do: drain, on: n1}]", format!("cart-pdb of cart: 4 of 4, {all}")),
         ("min_available: 100%, replicas: 4", "[{do: drain, on: n1}]", format!("cart of cart: 4 of 4, {all}")),
         ("max_unavailable: 0, replicas: 4", "[{do: drain, on: n2}]", "cart of cart: 4 of 4, cart-4".to_owned()),
+        // Of a budget that is short, not even that goes.
+        ("min_available: 5", "[{do: drain, on: cart-5}]", "cart of cart: 4 of 5, cart-5".to_owned()),
         ("max_unavailable: 0, replicas: 4", "[{do: drain, on: cart-1}]", "cart of cart: 4 of 4, cart-1".to_owned()),
         ("min_available: 3", "[{do: remove, on: cart-4}, {do: drain, on: n1}]", format!("cart of cart: 3 of 3, {all}")),
     ] {

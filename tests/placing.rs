@@ -95,6 +95,9 @@ fn what_is_not_read_is_listed() {
     let (code, out, err) = place("error.json", &[]);
     let message = "`tests/placing/shop/signals/error.json` can be placed: an error instead of signals: bad_data: parse error\n";
     assert!(code == 2 && out.is_empty() && err.ends_with(message), "{out}{err}");
+    let (code, out, err) = faultscope(&["place", "tests/placing/shop/signals", "--project", "tests/placing/shop", "--lang", "en"]);
+    let help = "give a file of this folder: `tests/placing/shop/signals/events.ndjson`";
+    assert!(code == 2 && out.is_empty() && err.contains(help), "{out}{err}");
 }
 
 #[test]

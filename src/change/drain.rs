@@ -33,7 +33,7 @@ pub(super) struct Budgets {
 struct Budget<'e> {
     name: &'e str,
     /// Pods that serve and were not removed before.
-    living: usize,
+    living: BTreeSet<ComponentId>,
     need: usize,
 }
 
@@ -91,12 +91,24 @@ pub(super) fn drained(estate: &Snapshot, budgets: &Budgets, gone: &BTreeSet<Comp
         let workloads = budgets.workloads(place);
         let pods: Vec<ComponentId> = pods.into_iter().filter(|pod| !is_gone(estate, gone, *pod)).collect();
         let Some(Budget { name, living, need }) = budget(estate, gone, workloads).filter(|_| !pods.is_empty()) else { continue };
+        let (mut serving, mut idle): (Vec<ComponentId>, Vec<ComponentId>) = pods.into_iter().partition(|pod| living.contains(pod));
+        let living = living.len();
+        // A budget that is short gives up no pod, not even one that does not serve.
+        if living < need && serving.is_empty() {
+            serving.append(&mut idle);
+        }
+        if let Some(first) = drained.rounds.first_mut() {
+            first.append(&mut idle);
+        }
         let spare = living.saturating_sub(need);
         if spare == 0 {
-            drained.blocked.push(Breach::Budget { budget: name.to_owned(), workloads: workloads.to_vec(), living, need, pods });
+            if !serving.is_empty() {
+                let (budget, workloads) = (name.to_owned(), workloads.to_vec());
+                drained.blocked.push(Breach::Budget { budget, workloads, living, need, pods: serving });
+            }
             continue;
         }
-        for (at, some) in pods.chunks(spare).enumerate() {
+        for (at, some) in serving.chunks(spare).enumerate() {
             match drained.rounds.get_mut(at) {
                 Some(round) => round.extend_from_slice(some),
                 None => drained.rounds.push(some.to_vec()),
@@ -146,7 +158,7 @@ fn budget<'e>(estate: &'e Snapshot, gone: &BTreeSet<ComponentId>, workloads: &[C
         seen.extend(pods.iter().map(|one| one.to));
     }
     let name = text(estate, first, BUDGET).unwrap_or(&estate.component(first).id);
-    Some(Budget { name, living: living.len(), need: need(estate, first, whole)? })
+    Some(Budget { name, living, need: need(estate, first, whole)? })
 }
 
 /// How many of the pods must stay. As in Kubernetes, a percentage is one of the replicas that the workloads ask for.

@@ -121,6 +121,12 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     Ok(OK)
 }
 
+/// The signals in a folder, as those of an incident are.
+fn recorded_in(folder: &Path) -> Option<PathBuf> {
+    let mut files = ["alerts.json", "events.ndjson", "metrics.json", "logs.json"].into_iter().map(|name| folder.join(name));
+    files.find(|file| file.is_file())
+}
+
 fn signals(args: &Args, resolver: &Resolver<'_>) -> Result<PlacedFile, Failure> {
     if let Some(labels) = &args.labels {
         let signals = vec![PlacedSignal::of_labels(String::new(), labels.clone(), args.query.as_deref(), resolver)];
@@ -128,7 +134,11 @@ fn signals(args: &Args, resolver: &Resolver<'_>) -> Result<PlacedFile, Failure> 
     }
     let Some(file) = &args.file else { return Ok(PlacedFile::default()) };
     let shown = file.display().to_string();
-    let found = placed(&shown, &files::read(file, &shown, MAX_FILE_BYTES)?, resolver)?;
+    let bytes = files::read(file, &shown, MAX_FILE_BYTES).map_err(|error| match recorded_in(file) {
+        Some(inside) => Box::new(error.help(text!("give a file of this folder: `{}`", inside.display().to_string()))),
+        None => error,
+    })?;
+    let found = placed(&shown, &bytes, resolver)?;
     if found.signals.is_empty() {
         let message = match found.refused.split_first() {
             None => text!("`{}` contains no alerts, series, log streams or events", shown),

@@ -32,7 +32,8 @@ pub fn try_read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>,
         Ok(found) if found.is_file() => found.len(),
         Ok(found) => {
             let message = text!("cannot read `{}`: {}", shown, not_a_file_but(&found));
-            return Err(Box::new(Diagnostic::nowhere(Code::UNREADABLE, message).help("copy the content into a file first")));
+            let help = if found.is_dir() { text!("give a file of this folder") } else { text!("copy the content into a file first") };
+            return Err(Box::new(Diagnostic::nowhere(Code::UNREADABLE, message).help(help)));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(&error)),

@@ -39,7 +39,8 @@ pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
         }
     }
     let services = extended(builder, &entries, &files);
-    let mut project = Project { aliases: aliases(&services), variables: filled, env_files, ..Project::default() };
+    let (aliases, own_names) = (aliases(&services, &filled), own_names(&services, &filled));
+    let mut project = Project { aliases, own_names, variables: filled, env_files, ..Project::default() };
     project.left = inactive(&services, &project.variables);
     let names: BTreeSet<&str> = services.iter().map(|(name, _, _)| name.as_str()).collect();
     for name in &names {
@@ -150,18 +151,15 @@ fn fill(text: &str, variables: &BTreeMap<String, String>) -> String {
 }
 
 /// Host names and the services they refer to.
-fn aliases(services: &[Entry<'_>]) -> BTreeMap<String, String> {
+fn aliases(services: &[Entry<'_>], variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut aliases = BTreeMap::new();
     for (name, service, _) in services {
-        for key in ["container_name", "hostname"] {
-            if let Some(alias) = tree::text(service, &[key]) {
-                aliases.entry(alias).or_insert_with(|| name.clone());
-            }
-        }
-        for (_, network) in tree::entries(service, &["networks"]) {
-            for alias in tree::list(network, &["aliases"]).iter().filter_map(tree::scalar) {
-                aliases.entry(alias).or_insert_with(|| name.clone());
-            }
+        let said = |key: &str| tree::text(service, &[key]);
+        let whole = said("hostname").zip(said("domainname")).map(|(host, domain)| format!("{host}.{domain}"));
+        let networks = tree::entries(service, &["networks"]);
+        let listed = networks.iter().flat_map(|(_, network)| tree::list(network, &["aliases"])).filter_map(tree::scalar);
+        for alias in ["container_name", "hostname"].into_iter().filter_map(said).chain(whole).chain(listed) {
+            aliases.entry(fill(&alias, variables)).or_insert_with(|| name.clone());
         }
     }
     // A service's own name comes before any alias.
@@ -169,9 +167,30 @@ fn aliases(services: &[Entry<'_>]) -> BTreeMap<String, String> {
     aliases
 }
 
+/// Host names that only one service knows, by its own name, and what they mean: the alias of a link, and the address in `extra_hosts`.
+fn own_names(services: &[Entry<'_>], variables: &BTreeMap<String, String>) -> BTreeMap<(String, String), String> {
+    let mut names = BTreeMap::new();
+    for (name, service, _) in services {
+        let listed = |key: &str| tree::list(service, &[key]).iter().filter_map(tree::scalar).map(move |one| fill(&one, variables));
+        let links = listed("links").chain(listed("external_links"));
+        let links = links.filter_map(|link| link.split_once(':').map(|(target, alias)| (alias.to_owned(), target.to_owned())));
+        let hosts = listed("extra_hosts").filter_map(|host| {
+            let (host, address) = host.split_once('=').or_else(|| host.split_once(':'))?;
+            Some((host.trim().to_owned(), address.trim().to_owned()))
+        });
+        let mapped = tree::entries(service, &["extra_hosts"]);
+        let mapped = mapped.into_iter().filter_map(|(host, address)| Some((host.to_owned(), tree::scalar(address)?)));
+        for (alias, target) in mapped.chain(hosts).chain(links) {
+            names.insert((name.clone(), alias), target);
+        }
+    }
+    names
+}
+
 #[derive(Default)]
 struct Project {
     aliases: BTreeMap<String, String>,
+    own_names: BTreeMap<(String, String), String>,
     variables: BTreeMap<String, String>,
     /// By name of the file.
     env_files: BTreeMap<String, Vec<(String, String)>>,
@@ -265,7 +284,12 @@ impl Project {
         let mut settings = self.files_of(builder, name, service, source);
         settings.extend(self.settings(service));
         for (setting, value) in settings {
-            for host in hosts(&setting, &value) {
+            for mut host in hosts(&setting, &value) {
+                if let Some(meant) = self.own_names.get(&(name.to_owned(), host.name.clone()))
+                    && (self.aliases.contains_key(meant) || builder.outside(meant).is_some())
+                {
+                    host.name.clone_from(meant);
+                }
                 let Some(target) = self.aliases.get(&host.name) else {
                     builder.need_outside(name, self.telemetry_of(name), (setting.as_str(), None), &host, source);
                     continue;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::builder::Builder;
 use super::hosts::{Host, Sign, hosts};
-use super::kubernetes_objects::{Class, Key, Object, collect, ids};
+use super::kubernetes_objects::{Class, Key, Object, collect, ids, note_idle};
 use super::kubernetes_settings::{Maps, Told};
 use super::selectors::{main_container, quantity, selects};
 use super::telemetry::Telemetry;
@@ -21,8 +21,9 @@ use super::{DeclaredComponent, DeclaredGroup, Source, Written, guess, owners, tr
 pub(super) fn read(builder: &mut Builder<'_>, sources: &[Source]) {
     let mut objects = collect(builder, sources);
     owners::complete(builder, &mut objects);
+    note_idle(&mut objects);
     objects.retain(|object| {
-        let Some(why) = object.idle() else { return true };
+        let Some(why) = &object.idle else { return true };
         // What is wrong with a pod is said of the pod, so it must be there.
         let stays = object.is(Class::Pod);
         let but = if stays { "; it is imported, but stands in for no other" } else { "" };
@@ -272,7 +273,7 @@ impl<'o> Cluster<'o> {
     /// The pods of a workload or a Service; more than one that serve make a redundancy group. Beside them, one that cannot takes nothing
     /// down.
     fn pods(&self, builder: &mut Builder<'_>, object: &Object<'_>, id: &str, pods: &[&Object<'_>]) {
-        let (serving, idle): (Vec<&Object<'_>>, Vec<&Object<'_>>) = pods.iter().copied().partition(|pod| pod.idle().is_none());
+        let (serving, idle): (Vec<&Object<'_>>, Vec<&Object<'_>>) = pods.iter().copied().partition(|pod| pod.idle.is_none());
         let members: Vec<String> = serving.into_iter().map(|pod| self.id(pod)).collect();
         for member in &members {
             builder.relate(id, "runs_on", member, object.source);
@@ -303,7 +304,7 @@ impl<'o> Cluster<'o> {
         let target = |one: &Object<'_>, key: &str| tree::text(&one.value, &["spec", "scaleTargetRef", key]);
         let scales = |one: &&&Object<'_>| {
             one.is(Class::Scaler)
-                && target(one, "kind").as_deref() == Some(object.kind.as_str())
+                && target(one, "kind").as_deref() == object.kind.split('.').next()
                 && target(one, "name").as_deref() == Some(object.name.as_str())
         };
         self.place(&object.namespace).iter().find(scales).copied()
@@ -359,7 +360,7 @@ impl<'o> Cluster<'o> {
         let mut component = component(object, id, "load_balancer");
         component.attributes.extend(cluster_ip(object));
         builder.add_labelled(component, true, |tag| object.tag(tag), object.source);
-        let pods = behind.pods.iter().filter(|pod| pod.idle().is_none());
+        let pods = behind.pods.iter().filter(|pod| pod.idle.is_none());
         let members: Vec<String> = behind.workloads.iter().chain(pods).map(|end| self.id(end)).collect();
         for member in &members {
             builder.relate(id, "points_to", member, object.source);

@@ -96,8 +96,12 @@ pub(super) struct Object<'s> {
     pub name: String,
     pub value: Value,
     pub source: &'s str,
-    /// It is not in the files: what it made says that it is there.
+    /// It is known by what it made: its pods are those that say so.
     pub made: bool,
+    /// Of a pod: what made it.
+    pub maker: Option<Key>,
+    /// Why it stands in for no other, although it is there.
+    pub idle: Option<String>,
 }
 
 /// Reasons to wait that a container which serves does not have.
@@ -184,22 +188,28 @@ impl Object<'_> {
         Some((tree::text(owner, &["kind"])?, tree::text(owner, &["name"])?))
     }
 
-    /// Why it stands in for no other, although it is there: a pod that cannot serve, a run that is over.
-    pub(super) fn idle(&self) -> Option<String> {
+    /// Why it stands in for no other, by what it says: a pod to which a Service sends nothing, a run that is over.
+    fn rests(&self) -> Option<String> {
         if self.is(Class::Run) && self.holds("Complete", "True") {
             return Some(COMPLETE.to_owned());
         }
         if !self.is(Class::Pod) || self.holds("Ready", "True") {
             return None;
         }
-        let containers =
-            ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|part| tree::list(&self.value, &["status", part]));
-        let mut reasons = containers.filter_map(|one| tree::text(one, &["state", "waiting", "reason"]));
+        let statuses = |part: &str| tree::list(&self.value, &["status", part]);
+        let mut reasons = ["initContainerStatuses", "containerStatuses"]
+            .into_iter()
+            .flat_map(statuses)
+            .filter_map(|one| tree::text(one, &["state", "waiting", "reason"]));
         let broken = reasons.find(|reason| BROKEN.contains(&reason.as_str())).map(|reason| format!("the pod cannot serve: {reason}"));
         let pending = tree::text(&self.value, &["status", "phase"]).as_deref() == Some("Pending");
         let placed = !self.holds("PodScheduled", "False");
         let waits = if placed { "the pod has not started" } else { "the pod cannot be scheduled" };
-        broken.or_else(|| pending.then(|| waits.to_owned()))
+        // Between two crashes it does not wait: it has just ended, or just started again.
+        let mut containers = statuses("containerStatuses").iter();
+        let unready =
+            self.condition("Ready").is_some() || containers.any(|one| tree::at(one, &["ready"]).and_then(Value::as_bool) == Some(false));
+        broken.or_else(|| pending.then(|| waits.to_owned())).or_else(|| unready.then(|| "the pod is not ready".to_owned()))
     }
 
     /// Whether a cluster says it, not a manifest.
@@ -207,15 +217,29 @@ impl Object<'_> {
         tree::text(&self.value, &["metadata", "uid"]).is_some() || !tree::entries(&self.value, &["status"]).is_empty()
     }
 
-    /// Whether a condition of its status has this value.
-    fn holds(&self, condition: &str, value: &str) -> bool {
-        let said = |one: &Value, field: &str| tree::text(one, &[field]);
+    /// What its status says of a condition: `True`, `False` or `Unknown`.
+    fn condition(&self, name: &str) -> Option<String> {
         let conditions = tree::list(&self.value, &["status", "conditions"]);
-        conditions.iter().any(|one| said(one, "type").as_deref() == Some(condition) && said(one, "status").as_deref() == Some(value))
+        let found = conditions.iter().find(|one| tree::text(one, &["type"]).as_deref() == Some(name))?;
+        tree::text(found, &["status"])
+    }
+
+    fn holds(&self, condition: &str, value: &str) -> bool {
+        self.condition(condition).as_deref() == Some(value)
     }
 
     pub(super) fn words(&self) -> String {
         format!("{} `{}`", self.kind, self.name)
+    }
+}
+
+/// Notes which objects stand in for no other. On a node that does not answer, a pod may still count as ready for a while.
+pub(super) fn note_idle(objects: &mut [Object<'_>]) {
+    let unready = |node: &&Object<'_>| node.is(Class::Node) && node.condition("Ready").is_some_and(|ready| ready != "True");
+    let down: BTreeSet<String> = objects.iter().filter(unready).map(|node| node.name.clone()).collect();
+    for object in objects {
+        let node = tree::text(&object.value, &["spec", "nodeName"]).filter(|node| object.is(Class::Pod) && down.contains(node));
+        object.idle = object.rests().or_else(|| node.map(|node| format!("its node `{node}` is not ready")));
     }
 }
 
@@ -364,15 +388,10 @@ fn object<'s>(builder: &mut Builder<'_>, value: Value, usual: &str, source: &'s 
     let foreign = group.filter(|group| known.is_none() && !group.is_empty());
     let kind = foreign.map_or_else(|| bare.clone(), |group| format!("{bare}.{group}"));
     let class = known.unwrap_or(Class::Template);
-    let object = Object { class, kind, namespace, name, value, source, made: false };
+    let object = Object { class, kind, namespace, name, value, source, made: false, maker: None, idle: None };
     if let Some(why) = ended(&object) {
         builder.skip(object.words(), why, source);
         return None;
-    }
-    if known.is_none() {
-        builder.skip(object.words(), format!("objects of kind `{}` are not imported", object.kind), source);
-        // What makes pods is of use to the Service in front of them.
-        return Some(object).filter(|object| !tree::list(object.pod(), &["spec", "containers"]).is_empty());
     }
     Some(object)
 }

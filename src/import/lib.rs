@@ -181,17 +181,18 @@ pub struct Beside<'a> {
     pub namespace: Option<&'a str>,
 }
 
-/// The hosts at which components answer: their names and aliases with a dot, and what is in the attribute `address`. One that several
-/// share is none's.
+/// The hosts at which components answer: their names and aliases with a dot, and what is in the attributes `address` and `ip`. One
+/// that several share is none's.
 pub fn hosts_of(estate: &Snapshot) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for component in estate.ids().map(|id| estate.component(id)) {
-        let address = match component.attributes.get("address") {
+        let said = |attribute: &str| match component.attributes.get(attribute) {
             Some(AttributeValue::Text(text)) => text.as_str(),
             Some(AttributeValue::Bool(_) | AttributeValue::Number(_)) | None => "",
         };
         let names = component.aliases.iter().map(String::as_str).chain([component.name.as_str()]);
-        for host in names.chain(address.split(',').map(str::trim)).filter(|host| host.contains('.')) {
+        let addresses = ["address", "ip"].into_iter().flat_map(|attribute| said(attribute).split(',').map(str::trim));
+        for host in names.chain(addresses).filter(|host| host.contains('.')) {
             owners.entry(host).or_default().insert(&component.id);
         }
     }

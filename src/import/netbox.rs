@@ -45,7 +45,7 @@ const PATHS: [(&str, &str); 19] = [
 ];
 
 /// Models that become components, each with where its records are located: field, and model of the holder. The first holder
-/// that is a component counts.
+/// that is a component counts; of a site, all.
 const HELD: [(&str, &[(&str, &str)]); 10] = [
     ("dcim.region", &[("parent", "dcim.region")]),
     ("dcim.sitegroup", &[("parent", "dcim.sitegroup")]),
@@ -58,6 +58,8 @@ const HELD: [(&str, &[(&str, &str)]); 10] = [
     ("ipam.prefix", &[("site", "dcim.site"), ("scope", SCOPE)]),
     ("wireless.wirelesslan", &[("scope", SCOPE)]),
 ];
+
+const SITE: &str = "dcim.site";
 
 /// From NetBox 4.2 on, the record itself says of which model its holder is.
 const SCOPE: &str = "";
@@ -350,7 +352,13 @@ fn holders(
         let Some(holder) = (if *model == SCOPE { scope(fields) } else { named() }) else { continue };
         match ids.get(&holder) {
             Some(holder) => match builder.refusal(id, kind, holder) {
-                None => return builder.relate(id, kind, holder, source),
+                None => {
+                    builder.relate(id, kind, holder, source);
+                    // Regions and groups part the sites in two ways.
+                    if key.0 != SITE {
+                        return;
+                    }
+                }
                 Some(why) => builder.skip(format!("`{id}` {kind} `{holder}`"), why, source),
             },
             None => builder.skip(format!("`{id}` {kind} {} {}", holder.0, holder.1), records.missing(&holder), source),

@@ -1,4 +1,4 @@
-//! Makers of pods and Jobs that are not in the files, made from what they have made.
+//! Makers of pods and Jobs that are not in the files, or of kinds that are not imported, made from what they have made.
 //!
 //! Static pods have no maker in the API: the kubelet of a machine makes them from its own files, and the API server shows a mirror of
 //! each. Those of one name are a workload: `kube-apiserver` of `kube-apiserver-cp1` and `kube-apiserver-cp2`.
@@ -21,12 +21,12 @@ const HASHES: [(&str, &str); 2] = [("pod-template-hash", "Deployment"), ("rollou
 impl Object<'_> {
     /// Whether it is the workload of a pod.
     pub(super) fn makes(&self, pod: &Object<'_>) -> bool {
-        if self.made { pod.maker().is_some_and(|key| key == self.key()) } else { selects(self.selector(), pod.pod_labels()) }
+        if self.made { pod.maker.as_ref() == Some(&self.key()) } else { selects(self.selector(), pod.pod_labels()) }
     }
 
     /// Whether a drain leaves its pods where they are.
     pub(super) fn is_bound(&self) -> bool {
-        matches!(self.kind.as_str(), "DaemonSet" | STATIC)
+        self.kind == STATIC || self.kind.split('.').next() == Some("DaemonSet")
     }
 
     /// What a static pod runs: its name without that of its machine.
@@ -37,8 +37,9 @@ impl Object<'_> {
         Some(program).filter(|program| !program.is_empty())
     }
 
-    /// The key of the workload or the Job that made a pod, by what the pod says.
-    fn maker(&self) -> Option<Key> {
+    /// The key of the workload or the Job that made a pod, whether it is in the files or not. Kinds of others are as good as those of
+    /// Kubernetes, as long as their pods are to stay: one that is not started again is a task.
+    fn found_maker(&self, by_key: &BTreeMap<Key, &Object<'_>>) -> Option<Key> {
         if !self.is(Class::Pod) {
             return None;
         }
@@ -46,18 +47,36 @@ impl Object<'_> {
         if let Some(program) = self.program() {
             return key(STATIC, program);
         }
-        let (kind, name) = self.owner().filter(|_| self.has_builtin_owner())?;
+        let owner = self.owner_key()?;
+        let (kind, _, name) = owner.clone();
         match kind.as_str() {
             "ReplicaSet" => {
+                if let Some(set) = by_key.get(&owner) {
+                    return set.owner_key().or(Some(owner));
+                }
                 let made = HASHES.into_iter().find_map(|(label, maker)| {
                     let base = name.strip_suffix(self.label(label)?.as_str())?.strip_suffix('-')?;
                     key(maker, base)
                 });
-                made.or_else(|| key(&kind, &name))
+                made.or(Some(owner))
             }
-            "DaemonSet" | "StatefulSet" | "ReplicationController" | "Job" => key(&kind, &name),
-            _ => None,
+            "DaemonSet" | "StatefulSet" | "ReplicationController" | "Job" => Some(owner),
+            "Node" | "CronJob" => None,
+            _ => {
+                let policy = tree::text(&self.value, &["spec", "restartPolicy"]);
+                policy.is_none_or(|policy| policy == "Always").then_some(owner)
+            }
         }
+    }
+
+    /// The key of the object that made it; `Rollout.argoproj.io` if that is of a group that is not of Kubernetes itself.
+    fn owner_key(&self) -> Option<Key> {
+        let (kind, name) = self.owner()?;
+        let owner = tree::list(&self.value, &["metadata", "ownerReferences"]).first()?;
+        let version = tree::text(owner, &["apiVersion"]).unwrap_or_default();
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        let kind = if matches!(group, "" | "apps" | "extensions" | "batch") { kind } else { format!("{kind}.{group}") };
+        Some((kind, self.namespace.clone(), name))
     }
 
     /// What made a pod: its owner, and what made that, if the labels of the pod tell.
@@ -66,13 +85,6 @@ impl Object<'_> {
         let base = |label: &str| Some(name.strip_suffix(self.label(label)?.as_str())?.strip_suffix('-')?.to_owned());
         let base = HASHES.into_iter().find_map(|(label, _)| base(label));
         Some((name, base))
-    }
-
-    /// Whether the owner is of Kubernetes itself: others have kinds of the same names.
-    fn has_builtin_owner(&self) -> bool {
-        let owner = tree::list(&self.value, &["metadata", "ownerReferences"]).first();
-        let version = owner.and_then(|owner| tree::text(owner, &["apiVersion"]));
-        version.is_none_or(|version| matches!(version.split_once('/').map_or("", |(group, _)| group), "" | "apps" | "extensions" | "batch"))
     }
 
     /// An object that is not in the files, with the template of the pods that it makes.
@@ -86,14 +98,52 @@ impl Object<'_> {
             name,
             source: self.source,
             made: true,
+            maker: None,
+            idle: None,
         }
+    }
+
+    /// An object of a kind that is not imported, as the workload of pods that are like this.
+    fn working(&self, template: Value) -> Self {
+        let mut spec = tree::at(&self.value, &["spec"]).and_then(Value::as_object).cloned().unwrap_or_default();
+        spec.insert("template".to_owned(), template);
+        let value = json!({"metadata": tree::at(&self.value, &["metadata"]), "spec": spec});
+        let (kind, namespace, name) = self.key();
+        Object { class: Class::Workload, kind, namespace, name, value, source: self.source, made: true, maker: None, idle: None }
+    }
+
+    /// What the pods that it makes are like, if it says what runs in them.
+    fn template(&self) -> Option<Value> {
+        (!tree::list(self.pod(), &["spec", "containers"]).is_empty()).then(|| self.pod().clone())
     }
 }
 
-/// Adds what made pods and Jobs and is not in the files. Pods for which a Service stands need no other.
+/// Adds what made pods and Jobs and is not in the files, or of a kind that is not imported. Pods for which a Service stands need no other.
 pub(super) fn complete(builder: &mut Builder<'_>, objects: &mut Vec<Object<'_>>) {
+    let found: Vec<Option<Key>> = {
+        let by_key: BTreeMap<Key, &Object<'_>> = objects.iter().map(|object| (object.key(), object)).collect();
+        objects.iter().map(|object| object.found_maker(&by_key)).collect()
+    };
+    for (object, maker) in objects.iter_mut().zip(found) {
+        object.maker = maker;
+    }
+    let here: BTreeSet<Key> = objects.iter().map(Object::key).collect();
     let makers = makers(objects);
-    let said = makers.iter().filter(|maker| maker.kind != STATIC);
+    let keys: BTreeSet<Key> = makers.iter().map(Object::key).collect();
+    // Of the others, only what makes pods is of use, to the Service in front of them.
+    objects.retain(|object| {
+        if !object.is(Class::Template) {
+            return true;
+        }
+        let works = keys.contains(&object.key());
+        // What a `ReplicaSet` is part of was said.
+        if object.kind != "ReplicaSet" {
+            let but = if works { "; a workload is made from its pods" } else { "" };
+            builder.skip(object.words(), format!("objects of kind `{}` are not imported{but}", object.kind), object.source);
+        }
+        !works && object.template().is_some()
+    });
+    let said = makers.iter().filter(|maker| maker.kind != STATIC && !here.contains(&maker.key()));
     said.for_each(|maker| builder.skip(maker.words(), "it is not in the files; made from its pods", maker.source));
     objects.extend(makers);
     let known: BTreeSet<Key> = objects.iter().map(Object::key).collect();
@@ -157,9 +207,9 @@ fn one_of<'o, 's>(mut services: Vec<&'o Object<'s>>) -> Option<&'o Object<'s>> {
     services.pop().filter(|_| services.is_empty())
 }
 
-/// What made pods and is not in the files.
+/// What made pods and is no workload of the files.
 fn makers<'s>(objects: &[Object<'s>]) -> Vec<Object<'s>> {
-    let known: BTreeSet<Key> = objects.iter().map(Object::key).collect();
+    let by_key: BTreeMap<Key, &Object<'s>> = objects.iter().map(|object| (object.key(), object)).collect();
     let mut selecting: BTreeMap<&str, Vec<&Object<'_>>> = BTreeMap::new();
     for object in objects.iter().filter(|object| object.is(Class::Service) || object.is(Class::Workload)) {
         selecting.entry(object.namespace.as_str()).or_default().push(object);
@@ -167,9 +217,8 @@ fn makers<'s>(objects: &[Object<'s>]) -> Vec<Object<'s>> {
     // With the first pod of each; `None` if something that is there stands for one of its pods.
     let mut first: BTreeMap<Key, Option<&Object<'s>>> = BTreeMap::new();
     for pod in objects {
-        let Some(key) = pod.maker().filter(|key| !known.contains(key)) else { continue };
-        let owner = pod.owner().map(|(kind, name)| (kind, pod.namespace.clone(), name));
-        if owner.is_some_and(|owner| known.contains(&owner)) && key.0 != STATIC {
+        let Some(key) = pod.maker.clone() else { continue };
+        if by_key.get(&key).is_some_and(|maker| !maker.is(Class::Template)) {
             continue;
         }
         let around = selecting.get(pod.namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
@@ -182,9 +231,17 @@ fn makers<'s>(objects: &[Object<'s>]) -> Vec<Object<'s>> {
     let mut made = Vec::new();
     for (key, pod) in first {
         let Some(pod) = pod else { continue };
-        let spec = json!({"template": {"metadata": {"labels": pod.pod_labels()}, "spec": tree::at(&pod.value, &["spec"])}});
+        let here = by_key.get(&key).copied();
+        let set = objects.iter().find(|one| one.is(Class::Template) && one.owner_key().as_ref() == Some(&key));
+        // What a pod says of itself is with what the cluster added to it, and of no other revision.
+        let template = [here, set].into_iter().flatten().find_map(Object::template);
+        let template =
+            template.unwrap_or_else(|| json!({"metadata": {"labels": pod.pod_labels()}, "spec": tree::at(&pod.value, &["spec"])}));
         let class = if key.0 == "Job" { Class::Job } else { Class::Workload };
-        let mut maker = pod.absent(class, key, &spec);
+        let mut maker = match here {
+            Some(here) => here.working(template),
+            None => pod.absent(class, key, &json!({"template": template})),
+        };
         if let Some(schedule) = scheduled(&maker.name).filter(|_| class == Class::Job) {
             let owner = json!([{"kind": "CronJob", "name": schedule}]);
             if let Some(metadata) = maker.value.get_mut("metadata").and_then(Value::as_object_mut) {

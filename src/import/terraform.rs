@@ -238,6 +238,11 @@ fn gone(instance: &Value) -> Option<&'static str> {
     if is("instance_state", &["terminated", "shutting-down"]) {
         return Some("the machine was terminated");
     }
+    // Each provider has its own word for the key.
+    let ended = ["deleting", "deleted", "terminating", "destroying"];
+    if ["status", "state", "instance_state", "lifecycle_state", "provisioning_state"].into_iter().any(|key| is(key, &ended)) {
+        return Some("it is being deleted");
+    }
     // AWS; Google, which calls a stopped machine terminated; OpenStack; databases and Alibaba Cloud.
     let stopped = is("instance_state", &["stopped", "stopping"])
         || is("current_status", &["terminated", "stopped", "stopping", "suspended", "suspending"])

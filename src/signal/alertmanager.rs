@@ -177,7 +177,7 @@ impl Batch {
 
     /// Takes the alerts of a document, and what it says about itself.
     fn open(&mut self, document: &Value, place: Place) {
-        let said: Vec<&Value> = ["warnings", "infos"].iter().filter_map(|key| document.get(*key)).collect();
+        let said: Vec<&Value> = ["warnings", "infos", "errors"].iter().filter_map(|key| document.get(*key)).collect();
         let partial: Vec<&Value> = ["partial", "isPartial"].iter().filter_map(|key| document.get(*key)).collect();
         answers::remark(&said, &partial, place, &mut self.complaints);
         let payload = frame(document);

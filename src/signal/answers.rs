@@ -351,15 +351,23 @@ fn lines(text: &str) -> Vec<Result<Value, String>> {
 const MAX_REMARKS: usize = 10;
 const MAX_SHOWN: usize = 200;
 
-/// Passes on what a sender says about its own answer: `warnings` and `infos`, each a list of texts, and whether it is partial.
+/// The words of what a sender says about its own answer: of texts, and of objects with a message.
+pub(super) fn words(said: &Value) -> Vec<String> {
+    match said {
+        Value::Array(list) => list.iter().flat_map(words).collect(),
+        Value::Object(map) => {
+            let message = ["msg", "message", "error"].into_iter().find_map(|key| map.get(key).and_then(json::scalar));
+            vec![message.unwrap_or_else(|| said.to_string())]
+        }
+        other => json::scalar(other).into_iter().collect(),
+    }
+}
+
+/// Passes on what a sender says about its own answer: `warnings`, `infos` and `errors` beside data, and whether it is partial.
 pub(super) fn remark(said: &[&Value], partial: &[&Value], place: Place, complaints: &mut Complaints) {
-    let lists = said.iter().map(|list| match list {
-        Value::Array(texts) => texts.iter().filter_map(json::scalar).collect::<Vec<_>>(),
-        other => json::scalar(other).into_iter().collect::<Vec<_>>(),
-    });
-    for remark in lists.flatten().take(MAX_REMARKS) {
-        let words: String = remark.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_SHOWN).collect();
-        complaints.add(Code::SIGNAL_ENTRY, text!("the sender warns: {}", words), 1, || place.text());
+    for remark in said.iter().flat_map(|list| words(list)).take(MAX_REMARKS) {
+        let shown: String = remark.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_SHOWN).collect();
+        complaints.add(Code::SIGNAL_ENTRY, text!("the sender warns: {}", shown), 1, || place.text());
     }
     if partial.iter().any(|value| value.as_bool() == Some(true)) {
         complaints.add(Code::SIGNAL_ENTRY, "answers that are only partial, as the sender says", 1, || place.text());

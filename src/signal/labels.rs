@@ -177,7 +177,30 @@ const NAMES: &[(&str, &[&str])] = &[
     ("node", &["kubernetes_io_hostname", "nodename"]),
     ("service", &["kubernetes_name", "com_docker_compose_service", "com_docker_swarm_service_name", "compose_service"]),
     ("host", &["host_name", "hostname", "Hostname"]),
+    ("server", MANAGED),
     ("app", &["k8s_app", "kube_app_name", "app_kubernetes_io_name", "application"]),
+];
+
+/// What CloudWatch calls the servers that a cloud manages, as its exporters, Telegraf and Grafana write it.
+const MANAGED: &[&str] = &[
+    "DBInstanceIdentifier",
+    "dbinstance_identifier",
+    "db_instance_identifier",
+    "dimension_DBInstanceIdentifier",
+    "DBClusterIdentifier",
+    "dbcluster_identifier",
+    "db_cluster_identifier",
+    "dimension_DBClusterIdentifier",
+    "CacheClusterId",
+    "cache_cluster_id",
+    "dimension_CacheClusterId",
+    "ReplicationGroupId",
+    "replication_group_id",
+    "dimension_ReplicationGroupId",
+    "dimension_QueueName",
+    "dimension_FunctionName",
+    "dimension_BucketName",
+    "dimension_TableName",
 ];
 
 #[cfg(test)]
@@ -207,6 +230,9 @@ mod tests {
             ("resource.k8s.hpa.name=a", "horizontalpodautoscaler", Some("a")),
             ("kubernetes.labels.app.kubernetes.io/name=a", "app", Some("a")),
             ("Hostname=a", "host", Some("a")),
+            ("dimension_DBInstanceIdentifier=a", "server", Some("a")),
+            ("dbinstance_identifier=a", "server", Some("a")),
+            ("exported_dimension_CacheClusterId=a", "exported_server", Some("a")),
             // Names of something else.
             ("job_name=a", "job_name", Some("a")),
             ("cluster_name=a", "cluster", None),

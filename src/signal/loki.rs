@@ -33,6 +33,8 @@ struct Response {
     #[serde(default)]
     warnings: Value,
     #[serde(default)]
+    errors: Value,
+    #[serde(default)]
     partial: Value,
     /// Of the tail API.
     #[serde(default)]
@@ -125,10 +127,12 @@ fn result(file: &str, answer: Answer<'_, Response>, complaints: &mut Complaints)
         Some(kind) => foreign(file, place, &kind),
         None => broken.aside(file, place),
     })?;
-    let Response { status, error, message, data, result_type, result, streams, warnings, partial, dropped_entries } = response;
+    let Response { status, error, message, data, result_type, result, streams, warnings, errors, partial, dropped_entries } = response;
     let (of_data, list) = data.map_or((None, None), |data| (data.result_type, data.result));
     let list = list.or(result).or(streams);
-    let message = answers::word(error).or(answers::word(message));
+    let error = answers::word(error);
+    let beside = error.clone().map_or(Value::Null, Value::from);
+    let message = error.or(answers::word(message));
     let failed = answers::word(status).is_some_and(|status| !status.eq_ignore_ascii_case("success"));
     if failed || (list.is_none() && message.is_some()) {
         return Err(refused(file, place, message));
@@ -141,7 +145,7 @@ fn result(file: &str, answer: Answer<'_, Response>, complaints: &mut Complaints)
         let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(EXPECTED));
         Aside { place, reason: text!("neither `data.result` nor `streams`"), found: String::new(), alone }
     })?;
-    answers::remark(&[&warnings], &[&partial], place, complaints);
+    answers::remark(&[&warnings, &errors, &beside], &[&partial], place, complaints);
     complaints.add(Code::SIGNAL_ENTRY, "log lines dropped by the sender (`dropped_entries`)", dropped_entries.0, || place.text());
     Ok(list)
 }

@@ -1,5 +1,7 @@
 //! Who delivers a signal: a scrape target often speaks of something else than itself.
 
+use std::collections::BTreeMap;
+
 use diag::{Text, text};
 
 use super::finding::owners;
@@ -204,6 +206,34 @@ pub(super) fn metrics(query: &str) -> Vec<&str> {
     found
 }
 
+/// The labels of what a query looks for in vain, as far as it asks for them outright: `absent(up{job="kube-scheduler"} == 1)`. Prometheus
+/// gives them to the alert itself, but not where it compares.
+pub(super) fn sought(query: &str) -> BTreeMap<String, String> {
+    find_sought(query).unwrap_or_default()
+}
+
+fn find_sought(query: &str) -> Option<BTreeMap<String, String>> {
+    let called = ["absent_over_time", "absent"].into_iter().find_map(|function| query.trim_start().strip_prefix(function))?;
+    let inside = called.trim_start().strip_prefix('(')?;
+    let (_, mut rest) = inside.split_once('{')?;
+    let mut labels = BTreeMap::new();
+    loop {
+        let (name, after) = rest.split_at(rest.find(['=', '!', '}'])?);
+        if let Some(behind) = after.strip_prefix('}') {
+            // What several selectors find together, none of them has to have.
+            return (!behind.contains('{')).then_some(labels);
+        }
+        let quoted = after.trim_start_matches(['=', '!', '~', ' ']);
+        let quote = quoted.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
+        let (value, behind) = quoted.strip_prefix(quote)?.split_once(quote)?;
+        let outright = after.starts_with('=') && !after.starts_with("=~") && !value.contains('\\');
+        if outright && !value.is_empty() {
+            labels.insert(name.trim_matches(|c: char| c == ',' || c.is_whitespace()).to_owned(), value.to_owned());
+        }
+        rest = behind;
+    }
+}
+
 /// The text behind the first closing bracket; what is quoted does not count.
 fn behind(text: &str, closing: char) -> &str {
     let mut quote = None;
@@ -224,7 +254,7 @@ fn behind(text: &str, closing: char) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Family, Messenger, called_as, family, metrics};
+    use super::{Family, Messenger, called_as, family, metrics, sought};
 
     #[test]
     fn names_of_messengers() {
@@ -246,6 +276,23 @@ mod tests {
             ("payment", None),
         ] {
             assert_eq!(called_as(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_queries_look_for_in_vain() {
+        for (query, expected) in [
+            ("absent(up{job=\"kube-scheduler\"} == 1)", "job=kube-scheduler"),
+            ("absent_over_time (up{job='a', mode=~\"b|c\", zone!=\"d\",namespace=\"shop\"}[5m])", "job=a namespace=shop"),
+            ("absent(up{job=\"\"})", ""),
+            ("absent(up{job=\"a\"} or up{job=\"b\"})", ""),
+            ("absent(up)", ""),
+            ("absent(up{job=\"a", ""),
+            ("up{job=\"a\"} == 0", ""),
+            ("absent_total{job=\"a\"}", ""),
+        ] {
+            let found: Vec<String> = sought(query).iter().map(|(name, value)| format!("{name}={value}")).collect();
+            assert_eq!(found.join(" "), expected, "{query}");
         }
     }
 

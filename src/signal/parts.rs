@@ -167,8 +167,11 @@ impl Resolver<'_> {
             Messenger::Exporter => is_exporter(pod),
             Messenger::Kubelet | Messenger::Relay => false,
             Messenger::StateMetrics => {
-                let is_raw = said.has_any(&["instance", "endpoint", "service"]) && !said.has("uid");
-                is_raw && (said.has("node") || OBJECTS.iter().any(|(label, _)| said.has(label)) || self.is_of_state_metrics(pod, said))
+                let is_raw = said.has_any(&["instance", "endpoint", "service"]);
+                let of_object = OBJECTS.iter().any(|(label, _)| said.has(label));
+                // Where a rule kept the pod but not the address, the name of the pod tells.
+                let called = || of_object && called_as(pod) == Some(Messenger::StateMetrics);
+                !said.has("uid") && (called() || is_raw && (said.has("node") || of_object || self.is_of_state_metrics(pod, said)))
             }
         }
     }

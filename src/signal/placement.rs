@@ -28,7 +28,7 @@ pub enum PlacedBy {
     Owner(String),
     /// The machine under this pod of a messenger.
     Under(String),
-    /// The metric that the query asks for.
+    /// The metric that the query asks for, or what it looks for in vain.
     Query(String),
 }
 
@@ -105,7 +105,7 @@ impl PlacedBy {
             PlacedBy::Label(label) => text!("by label `{}`", label),
             PlacedBy::Owner(pod) => text!("by the name of pod `{}`", pod),
             PlacedBy::Under(pod) => text!("as the machine of pod `{}`", pod),
-            PlacedBy::Query(metric) => text!("by the metric `{}` of the query", metric),
+            PlacedBy::Query(part) => text!("by `{}` in the query", part),
         }
     }
 }

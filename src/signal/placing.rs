@@ -9,7 +9,7 @@ use estate::ComponentId;
 
 use super::finding::{Wanted, host, replica_set_owner, scheduled};
 use super::labels::Labels;
-use super::messenger::{Family, Messenger, called_as, family, is_exporter, metrics};
+use super::messenger::{Family, Messenger, called_as, family, is_exporter, metrics, sought};
 use super::parts::{OBJECTS, OWNERS, Parts, names_something};
 use super::placement::{PlacedBy, Placement, Unplaced};
 use super::resolver::Resolver;
@@ -78,8 +78,30 @@ impl Resolver<'_> {
         if found.why != Some(Unplaced::Unnamed) {
             return found;
         }
+        if let Some(found) = self.sought(raw, hint) {
+            return found;
+        }
         let stated = IDENTITIES.iter().find_map(|label| Some((*label, parts.all.get(label)?)));
         stated.map_or(found, |(label, value)| Placement::nowhere(self.missing(label, None, value)))
+    }
+
+    /// By what the query behind a signal looks for in vain. Its own labels come first.
+    fn sought(&self, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Option<Placement> {
+        let sought = sought(hint?);
+        let mut all = sought.clone();
+        all.extend(raw.iter().map(|(name, value)| (name.clone(), value.clone())));
+        // Nothing new: it was asked with them already.
+        if all.len() == raw.len() {
+            return None;
+        }
+        let found = self.built_in(&all, hint);
+        let component = found.component?;
+        if let Some(PlacedBy::Label(label)) = found.by
+            && let Some(value) = sought.get(label)
+        {
+            return Some(Placement::found(component, PlacedBy::Query(format!("{label}={value}"))));
+        }
+        Some(found)
     }
 
     /// The pod that the labels name, if the estate does not have it, so that the signal was placed on its workload.
@@ -92,6 +114,13 @@ impl Resolver<'_> {
         let parts = self.part(raw, hint);
         let said = parts.said.as_ref()?;
         let pod = said.get("pod").filter(|pod| *pod != self.estate.component(placed).name)?;
+        // A messenger's pod is of no other, and one that speaks of objects has a pod of its own.
+        let is_messengers = called_as(pod).is_some() && called_as(&self.estate.component(placed).name).is_none();
+        let of_object = || !said.has("uid") && OBJECTS.iter().any(|(label, _)| said.has(label));
+        let may_be_own = || parts.messenger == Some(Messenger::StateMetrics) && of_object();
+        if (is_messengers || may_be_own()) && self.owner(self.scope(said), pod) != Some(placed) {
+            return None;
+        }
         // Who speaks of others has a pod of its own, whatever that is called.
         let speaks_of_others = parts.messenger == Some(Messenger::Exporter) || parts.controlled().is_some();
         if speaks_of_others && self.object(said).and_then(|found| found.component) != Some(placed) {

@@ -45,6 +45,8 @@ struct Response {
     #[serde(default)]
     infos: Value,
     #[serde(default)]
+    errors: Value,
+    #[serde(default)]
     partial: Value,
     /// What `VictoriaMetrics` calls it.
     #[serde(default)]
@@ -149,10 +151,12 @@ fn result(file: &str, answer: Answer<'_, Response>, complaints: &mut Complaints)
         Some(kind) => foreign(kind),
         None => broken.aside(file, place),
     })?;
-    let Response { status, error_type, error, message, data, result_type, result, warnings, infos, partial, is_partial } = response;
+    let Response { status, error_type, error, message, data, result_type, result, warnings, infos, errors, partial, is_partial } = response;
     let (of_data, list) = data.map_or((None, None), |data| (data.result_type, data.result));
     let list = list.or(result);
-    let message = answers::word(error).or(answers::word(message));
+    let error = answers::word(error);
+    let beside = error.clone().map_or(Value::Null, Value::from);
+    let message = error.or(answers::word(message));
     let failed = answers::word(status).is_some_and(|status| status.eq_ignore_ascii_case("error"));
     if failed || (list.is_none() && message.is_some()) {
         return Err(refused(file, place, answers::word(error_type), message));
@@ -166,7 +170,7 @@ fn result(file: &str, answer: Answer<'_, Response>, complaints: &mut Complaints)
         let alone = Box::new(Diagnostic::nowhere(Code::SIGNAL_FORMAT, what).help(help));
         Aside { place, reason: text!("neither `data.result` nor `result`"), found: String::new(), alone }
     })?;
-    answers::remark(&[&warnings, &infos], &[&partial, &is_partial], place, complaints);
+    answers::remark(&[&warnings, &infos, &errors, &beside], &[&partial, &is_partial], place, complaints);
     Ok(list)
 }
 

@@ -45,16 +45,72 @@ const WORK: &[&str] = &[
     "invocations",
     "transactions",
     "messages",
+    "visits",
 ];
 /// What says that none arrives, before the work: `no requests`, `low request rate`.
-const NONE: &[&str] = &["no", "zero", "low", "lower", "missing", "absent", "without", "fewer"];
+const NONE: &[&str] = &["no", "zero", "low", "lower", "missing", "absent", "without", "few", "fewer", "less"];
 /// Of these, the ones that say so across one more word. `low memory requests` are about something else.
 const NONE_OF_ONE: &[&str] = &["no", "zero", "missing", "without"];
 /// The same after it: `traffic dropped`, `request rate drop`. `requests dropped` are failures, so they need the word `rate` or `traffic`.
 const LESS: &[&str] =
     &["low", "zero", "drop", "drops", "dropped", "fell", "falls", "fall", "falling", "decrease", "decreased", "absent", "missing", "gone"];
 /// What may stand between them.
-const BETWEEN: &[&str] = &["rate", "volume", "count", "incoming", "inbound", "received", "http", "grpc", "is", "are", "has", "too"];
+const BETWEEN: &[&str] = &[
+    "rate", "volume", "count", "incoming", "inbound", "received", "http", "grpc", "is", "are", "has", "too", "total", "overall", "average",
+    "avg", "current", "per", "second", "minute",
+];
+/// Words behind any work that say that too little of it arrives: `RPS below threshold`, `requests below expected`.
+const BELOW: &[&str] = &["below", "less", "fewer"];
+/// Words by which what is below is no work: a share of it, or what a container asks for.
+const SHARE: &[&str] = &[
+    "ratio",
+    "percentage",
+    "apdex",
+    "score",
+    "availability",
+    "available",
+    "healthy",
+    "health",
+    "quality",
+    "hit",
+    "memory",
+    "cpu",
+    "gpu",
+    "storage",
+    "disk",
+    "resource",
+    "resources",
+];
+/// What is idle without being starved, and words that deny it: `too many idle connections`, `CPU idle low`.
+const NOT_IDLE: &[&str] = &[
+    "cpu",
+    "cpus",
+    "core",
+    "cores",
+    "processor",
+    "gpu",
+    "memory",
+    "disk",
+    "connection",
+    "connections",
+    "session",
+    "sessions",
+    "transaction",
+    "transactions",
+    "pool",
+    "thread",
+    "threads",
+    "many",
+    "no",
+    "not",
+    "low",
+    "zero",
+    "0",
+    "few",
+    "timeout",
+];
+/// What may follow `idle` if it is the state of a component: `idle for 10m`.
+const IDLE_SINCE: &[&str] = &["for", "since", "too", "longer"];
 /// Words that speak of failing work in spite of these: `low success rate of requests`, `no successful requests`.
 const FAILING: &[&str] =
     &["success", "successful", "succeeded", "error", "errors", "failed", "failing", "failure", "failures", "latency", "limit"];
@@ -62,6 +118,14 @@ const WORK_ZH: &[&str] = &["请求", "流量", "吞吐", "调用", "访问量", 
 const NONE_ZH: &[&str] = &["无", "没有", "零"];
 const LESS_ZH: &[&str] =
     &["下降", "骤降", "下跌", "跌零", "跌至", "降为零", "为零", "为0", "为 0", "归零", "过低", "偏低", "突降", "中断流入"];
+
+const BELOW_ZH: &[&str] = &["低于", "小于", "少于"];
+/// As for shares, and what a disk does.
+const SHARE_ZH: &[&str] = &["磁盘", "可用性", "命中", "占比"];
+/// What may stand between: `没有入站流量`.
+const BETWEEN_ZH: &[&str] = &["入站", "入口", "外部", "任何", "新", "用户", "业务"];
+/// As for `idle`.
+const NOT_IDLE_ZH: &[&str] = &["CPU", "cpu", "内存", "磁盘", "连接", "会话", "事务", "线程", "无", "没有", "低", "不"];
 
 /// Phrases of `topology/sources.yaml` with the kind that they tell, before the built-in words.
 pub type Phrases = BTreeMap<String, Trouble>;
@@ -77,7 +141,7 @@ pub fn trouble_of(text: &str, phrases: &Phrases) -> Option<Trouble> {
     {
         return Some(Trouble::Failing);
     }
-    (starved(&words) || starved_zh(text)).then_some(Trouble::Starved)
+    (starved(&words) || idle(&words) || starved_zh(text) || idle_zh(text)).then_some(Trouble::Starved)
 }
 
 fn of_user(words: &[String], phrases: &Phrases) -> Option<Trouble> {
@@ -124,16 +188,33 @@ fn starved(words: &[String]) -> bool {
         let after: Vec<&String> = words.iter().skip(at + 1).collect();
         let rated = after.first().is_some_and(|word| matches!(word.as_str(), "rate" | "volume" | "count"));
         let flows = rated || !matches!(work.as_str(), "request" | "requests" | "call" | "calls" | "messages" | "query" | "queries");
-        before || (flows && after.into_iter().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(LESS, word)))
+        let below =
+            after.iter().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(BELOW, word)) && !words.iter().any(|word| is(SHARE, word));
+        before || below || (flows && after.into_iter().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(LESS, word)))
     })
+}
+
+/// Whether a component has nothing to do.
+fn idle(words: &[String]) -> bool {
+    let is = |list: &[&str], word: &String| list.contains(&word.as_str());
+    let said = |at: usize| words.get(at + 1).is_none_or(|next| is(IDLE_SINCE, next));
+    words.iter().enumerate().any(|(at, word)| word == "idle" && said(at)) && !words.iter().any(|word| is(NOT_IDLE, word))
+}
+
+fn idle_zh(text: &str) -> bool {
+    let said = text.trim_end().ends_with("空闲") || ["处于空闲", "空闲状态", "空闲中"].iter().any(|state| text.contains(state));
+    said && !NOT_IDLE_ZH.iter().any(|word| text.contains(word))
 }
 
 fn starved_zh(text: &str) -> bool {
     WORK_ZH.iter().any(|work| {
         text.match_indices(work).any(|(at, found)| {
             let before = text.get(..at).unwrap_or("").trim_end();
+            let before = BETWEEN_ZH.iter().find_map(|word| before.strip_suffix(word)).unwrap_or(before);
             let after = text.get(at + found.len()..).unwrap_or("").trim_start_matches(['量', '数', ' ']);
-            NONE_ZH.iter().any(|none| before.ends_with(none)) || LESS_ZH.iter().any(|less| after.starts_with(less))
+            let starts = |list: &[&str]| list.iter().any(|word| after.starts_with(word));
+            let below = || starts(BELOW_ZH) && !SHARE_ZH.iter().any(|word| text.contains(word));
+            NONE_ZH.iter().any(|none| before.ends_with(none)) || starts(LESS_ZH) || below()
         })
     })
 }
@@ -179,6 +260,24 @@ mod tests {
             "NoMailTraffic",
             "ZeroCheckoutRequests",
             "RequestRateTooLow",
+            "IstioLowTotalRequestRate",
+            "RPS below threshold",
+            "traffic is below the expected level",
+            "RequestsBelowExpected",
+            "queries per second below 5",
+            "throughput too low",
+            "TooFewRequests",
+            "less traffic than usual",
+            "NoInboundTraffic",
+            "Idle",
+            "service is idle",
+            "KafkaConsumerIdle for 10m",
+            "无业务量",
+            "业务量低于阈值",
+            "没有入站流量",
+            "QPS 低于阈值",
+            "服务空闲",
+            "节点处于空闲状态",
             "无请求",
             "流量骤降",
             "请求量下降",
@@ -205,6 +304,25 @@ mod tests {
             "no capacity left for requests",
             "LowMemoryRequests",
             "ErrorRateDropped",
+            "success rate of requests below threshold",
+            "request availability below 99%",
+            "Apdex of requests below 0.8",
+            "available memory below 10%",
+            "memory requests below usage",
+            "cache hit ratio of queries below 90%",
+            "too many idle connections",
+            "idle in transaction",
+            "CPU idle below 10%",
+            "requests under heavy load",
+            "disk throughput below baseline",
+            "CpuIdle",
+            "no worker is idle",
+            "IdleTimeout",
+            "请求成功率低于阈值",
+            "可用内存低于阈值",
+            "磁盘吞吐低于基线",
+            "CPU 空闲",
+            "没有工作进程空闲",
         ];
         for text in starved {
             assert_eq!(trouble_of(text, &Phrases::new()), Some(Trouble::Starved), "{text}");

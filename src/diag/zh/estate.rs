@@ -123,6 +123,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("cannot read `{}`: no such file", "无法读取 `{}`：文件不存在"),
     ("cannot read `{}`: {}", "无法读取 `{}`：{}"),
     ("copy the content into a file first", "请先把内容复制到文件中"),
+    ("give a file of this folder", "请给出该目录中的某个文件"),
+    ("give a file of this folder: `{}`", "请给出该目录中的文件：`{}`"),
     ("`{}` is larger than {}", "`{}` 超过 {}"),
     ("`{}` is not UTF-8: invalid byte at offset {}", "`{}` 不是 UTF-8：偏移 {} 处的字节无效"),
     ("save it as UTF-8; `iconv -f GB18030 -t UTF-8` converts", "请另存为 UTF-8；可用 `iconv -f GB18030 -t UTF-8` 转换"),

@@ -260,7 +260,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("by label `{}`", "由标签 `{}`"),
     ("by the name of pod `{}`", "由容器组 `{}` 的名称"),
     ("as the machine of pod `{}`", "作为容器组 `{}` 所在的主机"),
-    ("by the metric `{}` of the query", "由查询中的指标 `{}`"),
+    ("by `{}` in the query", "由查询中的 `{}`"),
     ("{} (its pod `{}` is not in the topology)", "{}（它的容器组 `{}` 不在拓扑中）"),
     ("dropped by entry {} of `placement`", "被 `placement` 的第 {} 条丢弃"),
     ("no entry of `placement` finds a component", "`placement` 中没有一条能找到组件"),

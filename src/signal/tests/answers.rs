@@ -139,6 +139,16 @@ fn what_a_sender_says_of_its_answer_is_passed_on() {
             "F4004 `metrics.json`: samples with a duplicate time, last one kept: 1 (the first: series 0, `load`)",
         ],
     );
+    // An error beside data costs nothing of it.
+    check(
+        "metrics.json",
+        &SERIES.replacen("{\"status\"", r#"{"error":"store y is slow","errors":[{"message":"store x is down"}],"status""#, 1),
+        &[
+            "series order-db load 10:00:00=1",
+            "F4002 `metrics.json`: the sender warns: store x is down: 1 (the first: answer 0 in line 1)",
+            "F4002 `metrics.json`: the sender warns: store y is slow: 1 (the first: answer 0 in line 1)",
+        ],
+    );
     check(
         "logs.json",
         r#"{"streams":[],"warnings":["a querier was slow"],"dropped_entries":[{},{}]}"#,

@@ -243,7 +243,7 @@ fn the_api_server_of_a_provider() {
     for (topology, text, expected) in [
         (managed, "job=apiserver", "kubernetes by label `job`"),
         (managed, "job=apiserver instance=10.1.0.1:443 namespace=default", "kubernetes by label `job`"),
-        (managed, "__name__=apiserver_request:burnrate1h", "kubernetes by the metric `apiserver_request:burnrate1h` of the query"),
+        (managed, "__name__=apiserver_request:burnrate1h", "kubernetes by `apiserver_request:burnrate1h` in the query"),
         (managed, "job=kube-scheduler", "no component for `job` = `kube-scheduler`"),
         (elsewhere, "job=apiserver", "no component for `job` = `apiserver`"),
     ] {
@@ -320,6 +320,13 @@ fn pods_that_nobody_imported_keep_their_names() {
         ("job=postgres-exporter namespace=shop pod=blue-one deployment=cart", Some("shop/cart blue-one")),
         // A controller's own.
         ("job=argo namespace=argo pod=argo-5f6-abcde exported_namespace=shop name=cart", None),
+        // Of kube-state-metrics, by rules that keep its job, or nothing of it but its pod.
+        ("job=kube-state-metrics namespace=shop deployment=cart pod=kube-state-metrics-5cc4d5f6b8-lm2nk", None),
+        ("job=kube-state-metrics namespace=shop horizontalpodautoscaler=cart pod=kube-state-metrics-5cc4d5f6b8-lm2nk", None),
+        ("job=kube-state-metrics namespace=shop deployment=cart pod=ksm-0", None),
+        ("namespace=shop deployment=cart pod=kube-state-metrics-5cc4d5f6b8-lm2nk", None),
+        // It speaks of a pod.
+        ("job=kube-state-metrics namespace=shop deployment=cart pod=cart-0", Some("shop/cart cart-0")),
         // Nobody's pod, and the messenger's own.
         ("namespace=shop deployment=cart", None),
         ("job=kube-state-metrics namespace=shop deployment=cart pod=ksm-0 instance=10.0.0.7:8080", None),

@@ -227,6 +227,19 @@ fn files_that_cannot_be_read() {
     let refused = r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#;
     check(FILE, &format!("{whole}\n{refused}"), &expected);
     check(FILE, &format!("{refused}\n{whole}"), &expected);
+    // One of several traces that were asked for is not there; a sender says what is missing, each in its way.
+    let partly = |said: &str| jaeger(&spans).replace("\"errors\":null", said);
+    let mut expected = EXPECTED.to_vec();
+    expected.insert(5, "F4002 `traces.json`: the sender warns: trace not found: 1 (the first: answer 0 in line 1)");
+    check(FILE, &partly(r#""errors":[{"code":404,"msg":"trace not found","traceID":"abc"}]"#), &expected);
+    check(FILE, &partly(r#""errors":["trace not found"]"#), &expected);
+    check(FILE, &partly(r#""errors":[],"warnings":["trace not found"]"#), &expected);
+    let tempo = format!(r#"{{"trace":{},"status":"PARTIAL","message":"trace not found"}}"#, otlp(&spans));
+    check(FILE, &tempo, &expected);
+    check(FILE, &tempo.replace("PARTIAL", "COMPLETE"), EXPECTED);
+    let mut expected = EXPECTED.to_vec();
+    expected.insert(5, r#"F4002 `traces.json`: the sender warns: {"code":500}: 1 (the first: answer 0 in line 1)"#);
+    check(FILE, &partly(r#""errors":[{"code":500}]"#), &expected);
     check(
         FILE,
         &otlp(spans.get(..2).unwrap()),

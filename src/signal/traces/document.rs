@@ -6,7 +6,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
+use super::super::answers;
 use super::super::json::{LabelValue, Labels};
 use super::jaeger::{Process, Small, Trace};
 use super::otlp::{Otlp, ResourceSpans};
@@ -21,6 +23,8 @@ pub(super) enum Part {
     Zipkin(Attributes, RawSpan),
     /// An error response of Jaeger, with its message.
     Refused(String),
+    /// What the sender says beside spans.
+    Remarked(Value),
     /// None of these formats.
     Foreign,
 }
@@ -38,7 +42,13 @@ struct Fields {
     #[serde(alias = "trace")]
     result: Option<Otlp>,
     data: Option<Vec<Trace>>,
-    errors: Option<Vec<Problem>>,
+    #[serde(default)]
+    errors: Value,
+    #[serde(default)]
+    warnings: Value,
+    /// Of Tempo: `PARTIAL` for a part of a trace that is too long, and why.
+    status: Option<LabelValue>,
+    message: Option<LabelValue>,
     #[serde(rename = "traceID")]
     jaeger_trace: Option<String>,
     spans: Option<Vec<Small>>,
@@ -54,19 +64,32 @@ struct Fields {
     tags: Option<Labels>,
 }
 
-#[derive(Deserialize)]
-#[serde(expecting = "a Jaeger error, an object with `msg`")]
-struct Problem {
-    msg: Option<String>,
+impl From<Fields> for Document {
+    fn from(mut fields: Fields) -> Self {
+        let (errors, warnings) = (fields.errors.take(), fields.warnings.take());
+        let partial = answers::word(fields.status.take()).is_some_and(|status| status == "PARTIAL");
+        let message = answers::word(fields.message.take()).filter(|_| partial).map_or(Value::Null, Value::from);
+        let part = Part::from(fields);
+        let empty = match &part {
+            Part::Otlp(list) => list.is_empty(),
+            Part::Jaeger(traces) => traces.is_empty(),
+            Part::Zipkin(..) => false,
+            Part::Refused(_) | Part::Remarked(_) | Part::Foreign => true,
+        };
+        let failed = errors.as_array().is_some_and(|errors| !errors.is_empty());
+        if failed && empty {
+            let first = answers::words(&errors).into_iter().next();
+            return Document(vec![Part::Refused(first.unwrap_or_else(|| "no message".to_owned()))]);
+        }
+        let said = Value::from(vec![errors, warnings, message]);
+        if empty || answers::words(&said).is_empty() { Document(vec![part]) } else { Document(vec![part, Part::Remarked(said)]) }
+    }
 }
 
 impl From<Fields> for Part {
     fn from(fields: Fields) -> Self {
         if let Some(list) = fields.resource_spans.or_else(|| fields.result.and_then(|result| result.resource_spans)) {
             return Part::Otlp(list);
-        }
-        if let Some(problem) = fields.errors.into_iter().flatten().next() {
-            return Part::Refused(problem.msg.unwrap_or_else(|| "no message".to_owned()));
         }
         if let Some(traces) = fields.data {
             return Part::Jaeger(traces);
@@ -107,7 +130,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Document, A::Error> {
-        Fields::deserialize(MapAccessDeserializer::new(map)).map(|fields| Document(vec![Part::from(fields)]))
+        Fields::deserialize(MapAccessDeserializer::new(map)).map(Document::from)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Document, A::Error> {

@@ -85,6 +85,7 @@ fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnost
     let mut foreign = 0usize;
     let mut refused: Vec<String> = Vec::new();
     let mut asides = Vec::new();
+    let mut complaints = Complaints::default();
     answers::each(file, bytes, |Answer { place, read }: Answer<'_, Document>| {
         let parts = match read {
             Ok(Document(parts)) => parts,
@@ -114,6 +115,10 @@ fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnost
                     refused.push(message);
                     continue;
                 }
+                Part::Remarked(said) => {
+                    answers::remark(&[&said], &[], place, &mut complaints);
+                    continue;
+                }
                 Part::Foreign => {
                     foreign += 1;
                     continue;
@@ -123,7 +128,6 @@ fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnost
         }
     })?;
     let mut said = Vec::new();
-    let mut complaints = Complaints::default();
     set_aside(asides, known, &mut complaints)?;
     complaints.report(file, &mut said);
     if let Some(first) = refused.first() {
