@@ -206,6 +206,79 @@ fn a_broken_tree_is_not_used_until_it_is_mended() {
     assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null));
 }
 
+impl Site {
+    /// The tree on disk is not used, for this reason; nothing else happens.
+    fn refuses(&self, reason: &str) {
+        let active = self.state()["active"].clone();
+        let (status, said) = self.server.post("/-/reload", &json!({}));
+        assert!(status == 500 && said.to_string().contains(reason), "{reason}: {status} {said}");
+        let state = self.state();
+        assert!(state["active"] == active && state["refused"]["first"].to_string().contains(reason), "{reason}: {state}");
+        self.steady();
+    }
+
+    /// What was in use is on disk again.
+    fn accepts(&self) {
+        let (status, said) = self.server.post("/-/reload", &json!({}));
+        assert_eq!(status, 200, "{said}");
+        self.follows();
+    }
+}
+
+/// A folder is moved away, emptied, or on a disk that is gone: that is no project without rules.
+#[test]
+fn a_folder_that_vanishes_is_not_an_empty_one() {
+    let site = Site::new("vanished");
+    let away = site.folder.0.join("away");
+    for folder in ["rules", "topology"] {
+        let path = site.project.join(folder);
+        fs::rename(&path, &away).unwrap();
+        site.refuses(&format!("`{folder}/`"));
+        fs::create_dir(&path).unwrap();
+        site.refuses("accept_missing");
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        site.accepts();
+    }
+    // One file of several may go at any time.
+    fs::write(site.rule("more.rules"), other(100)).unwrap();
+    site.follows();
+    fs::remove_file(site.rule("more.rules")).unwrap();
+    site.follows();
+    // Somebody wants it so.
+    fs::remove_dir_all(site.project.join("rules")).unwrap();
+    site.refuses("`rules/`");
+    let (status, said) = site.server.post("/-/reload?accept_missing=true", &json!({}));
+    assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null), "{said}");
+    let (status, said) = site.server.post("/-/reload", &json!({}));
+    assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null), "it stays so: {said}");
+    assert_eq!(site.server.post("/-/reload?accept_missing=yes", &json!({})).0, 400);
+}
+
+/// Links whose end is gone, of a whole folder and of a part of it.
+#[test]
+#[cfg(unix)]
+fn a_link_to_nothing_is_an_error() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new("reload-links");
+    let project = folder.with("project", &[ESTATE, SOURCES]);
+    let rules = folder.with("mounted", &[("db.rules", MATCHING)]);
+    symlink(&rules, project.join("rules")).unwrap();
+    let site = Site::on(project, folder);
+    let away = site.folder.0.join("away");
+    fs::rename(&rules, &away).unwrap();
+    site.refuses("rules");
+    fs::rename(&away, &rules).unwrap();
+    site.accepts();
+    symlink(rules.join("nowhere"), rules.join("team")).unwrap();
+    site.refuses("is a link to nothing");
+    fs::remove_file(rules.join("team")).unwrap();
+    site.accepts();
+    symlink(rules.join("nowhere"), rules.join("team")).unwrap();
+    let found = Project::load(&site.project).unwrap().diagnostics;
+    assert!(found.iter().any(|found| found.is_error() && found.message.to_string().contains("is a link to nothing")), "{found:?}");
+}
+
 #[test]
 #[cfg(unix)]
 fn asked_by_a_signal() {

@@ -10,6 +10,7 @@ use serde_json::json;
 use diag::{Code, Text};
 
 use super::AppState;
+use super::asked::{Asked, Sent};
 use super::refusal::Refusal;
 use super::reload::ReloadState;
 use super::reply::Json;
@@ -36,11 +37,13 @@ pub async fn ready(State(served): State<Arc<AppState>>) -> Response {
     }
 }
 
-/// `POST /-/reload`: loads the project and the settings now. 200 once they are in use or as they were, 500 with the reason if they have
-/// errors.
-pub async fn reload(State(served): State<Arc<AppState>>) -> Result<Json, Refusal> {
+/// `POST /-/reload?accept_missing=`: loads the project and the settings now. 200 once they are in use or as they were, 500 with the reason if
+/// they have errors.
+pub async fn reload(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
+    let asked = Asked::of(query, &["accept_missing"])?;
+    let accept_missing = asked.choice("accept_missing", &[("true", true), ("false", false)])?.unwrap_or(false);
     spawn_blocking(move || {
-        let (loaded, settings) = load(&served);
+        let (loaded, settings) = load(&served, accept_missing);
         let refused = |why: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::REQUEST, why);
         let state = loaded.map_err(|why| {
             refused(why.to_string()).help("run `faultscope check` in the project; the rules in use stay until the tree has no errors")
@@ -55,11 +58,11 @@ pub async fn reload(State(served): State<Arc<AppState>>) -> Result<Json, Refusal
 }
 
 /// Loads project and settings now; one that cannot be used does not keep the other.
-fn load(served: &AppState) -> (Result<ReloadState, Text>, SettingsState) {
+fn load(served: &AppState, accept_missing: bool) -> (Result<ReloadState, Text>, SettingsState) {
     if let Some(said) = served.settings.look(served, true) {
         (served.say)(&said);
     }
-    (served.reloader.reload(), served.settings.state())
+    (served.reloader.reload(accept_missing), served.settings.state())
 }
 
 /// SIGHUP: loads the project and the settings now. What comes of it, `/-/ready` tells.
@@ -69,6 +72,6 @@ pub async fn reload_on_hangup(served: Arc<AppState>) {
     let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         let shared = Arc::clone(&served);
-        drop(tokio::task::spawn_blocking(move || drop(load(&shared))));
+        drop(tokio::task::spawn_blocking(move || drop(load(&shared, false))));
     }
 }
