@@ -10,7 +10,7 @@ use std::time::Duration;
 use project::Project;
 use serde_json::{Value, json};
 
-use crate::common::running::{ESTATE, Folder, Running, SOURCES, until};
+use crate::common::running::{ESTATE, Folder, Running, SOURCES, said_in, until};
 
 /// A rule that explains the alert of these tests.
 const MATCHING: &str = r#"TOP-001 "Out of connections" {
@@ -192,6 +192,13 @@ fn a_broken_tree_is_not_used_until_it_is_mended() {
     assert_eq!(site.server.get("/-/ready").0, 200, "the rules in use work");
     let warnings = site.server.diagnosis()["warnings"].to_string();
     assert!(warnings.contains("is not used"), "every answer says so: {warnings}");
+    let paths = ["impact?component=order-db", "incidents", "incidents?format=text", "rules", "cases", "estate", "signals", "coverage"];
+    for path in paths.map(|path| format!("/api/v1/{path}")) {
+        let warning = site.server.warning(&path);
+        assert!(warning.starts_with("299 ") && warning.contains("is not used"), "{path}: {warning}");
+    }
+    let (_, said) = site.server.get("/api/v1/impact?component=order-db&lang=zh");
+    assert!(said["warnings"].to_string().contains("未启用"), "{said}");
     site.steady();
     // The same signals, the same answer: also of what comes now.
     let labels = json!({"alertname": "ConnectionsHigh", "component": "order-db", "severity": "critical", "replica": "2"});
@@ -204,6 +211,34 @@ fn a_broken_tree_is_not_used_until_it_is_mended() {
     site.follows();
     let (status, said) = site.server.post("/-/reload", &json!({}));
     assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null));
+    assert_eq!(site.server.warning("/api/v1/rules"), "");
+}
+
+/// Whoever reads the log learns of each change once, also of trees that are no project at all.
+#[test]
+fn a_tree_that_is_refused_is_in_the_log() {
+    let site = Site::new("log");
+    let log = said_in(&site.folder.0.join("data"));
+    let said = |what: &str| fs::read_to_string(&log).unwrap().lines().filter(|line| line.contains(what)).count();
+    fs::write(site.rule("broken.rules"), "TOP-002 \"bro\n").unwrap();
+    site.refuses("broken.rules");
+    site.refuses("broken.rules");
+    assert_eq!(said("broken.rules"), 1);
+    fs::write(site.rule("broken.rules"), "TOP-003 \"worse\n").unwrap();
+    site.refuses("broken.rules");
+    assert_eq!(said("broken.rules"), 2, "a change is told");
+    let (project, away) = (&site.project, site.folder.0.join("away"));
+    fs::rename(project, &away).unwrap();
+    site.refuses("no such folder");
+    fs::create_dir(project).unwrap();
+    site.refuses("is not a project");
+    assert_eq!((said("no such folder"), said("is not a project")), (1, 1));
+    fs::remove_dir(project).unwrap();
+    fs::rename(&away, project).unwrap();
+    assert_eq!(said("is in use"), 0);
+    fs::remove_file(site.rule("broken.rules")).unwrap();
+    site.accepts();
+    assert_eq!(said("is in use"), 1);
 }
 
 impl Site {

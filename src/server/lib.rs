@@ -154,7 +154,7 @@ impl AppState {
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
         let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
-        let reloader = Reloader::start(Arc::clone(&live), now);
+        let reloader = Reloader::start(Arc::clone(&live), now, say);
         let (settings, puller) = (SettingsFile::new(config), Mutex::new(Puller::start(&config.pull, &live)));
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
         let started = now();
@@ -316,6 +316,7 @@ fn router(served: Arc<AppState>) -> Router {
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))
         .fallback(nowhere)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&served), reply::warn))
         .layer(guard)
         .with_state(served)
 }

@@ -81,11 +81,13 @@ pub struct Reloader {
     /// The project that was handed over last.
     used: Mutex<Arc<Project>>,
     now: fn() -> Time,
+    /// Says something to whoever runs the server.
+    say: fn(&Text),
 }
 
 impl Reloader {
     /// Follows the tree from which the project in use was loaded.
-    pub fn start(live: Arc<Live>, now: fn() -> Time) -> Arc<Reloader> {
+    pub fn start(live: Arc<Live>, now: fn() -> Time, say: fn(&Text)) -> Arc<Reloader> {
         let revision = live.active();
         let state = ReloadState {
             active: revision.digest.clone(),
@@ -97,7 +99,7 @@ impl Reloader {
         };
         let (root, used) = (revision.project.root.clone(), Mutex::new(Arc::clone(&revision.project)));
         let (wish, changed, state) = (Mutex::default(), Condvar::new(), Mutex::new(state));
-        let reloader = Arc::new(Reloader { root, live, wish, changed, state, used, now });
+        let reloader = Arc::new(Reloader { root, live, wish, changed, state, used, now, say });
         let follower = Arc::clone(&reloader);
         // Without the thread the files are not followed, and `POST /-/reload` says so by its time limit.
         let _ = std::thread::Builder::new().name("reloader".to_owned()).spawn(move || follower.follow());
@@ -141,7 +143,7 @@ impl Reloader {
             return Err(text!("the tree is still being loaded"));
         }
         if let Some(tree) = &state.refused {
-            return Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; ")));
+            return Err(refusal(tree));
         }
         // Loaded is not yet in use: the signals kept are read with it first.
         while self.live.published().revision.digest != self.state().active {
@@ -226,8 +228,10 @@ impl Reloader {
         let mut state = held(&self.state);
         if digest == state.active && found.len() <= state.errors {
             // As it was, or mended back to what is in use.
-            state.refused = None;
             state.errors = found.len();
+            if state.refused.take().is_some() {
+                (self.say)(&text!("the tree of {} is in use, as it is on disk", state.loaded));
+            }
             return;
         }
         if !found.is_empty() {
@@ -243,6 +247,7 @@ impl Reloader {
         drop(state);
         let project = Arc::new(loaded);
         *held(&self.used) = Arc::clone(&project);
+        (self.say)(&text!("the tree of {} is in use, as it is on disk", now));
         self.live.reload(Revision { project, digest, loaded: now });
     }
 
@@ -258,8 +263,11 @@ impl Reloader {
 
     fn refuse(&self, tree: RefusedTree) {
         let mut state = held(&self.state);
-        if state.refused.as_ref().is_none_or(|old| old.digest != tree.digest) {
+        // A tree that cannot be loaded at all has no digest: what is wrong with it tells it from another one.
+        let what = |tree: &RefusedTree| (tree.digest.clone(), tree.errors, tree.first.clone());
+        if state.refused.as_ref().is_none_or(|old| what(old) != what(&tree)) {
             state.failed += 1;
+            (self.say)(&refusal(&tree));
             state.refused = Some(tree);
         }
     }
@@ -283,6 +291,10 @@ impl Reloader {
         }
         Some(watcher)
     }
+}
+
+fn refusal(tree: &RefusedTree) -> Text {
+    text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; "))
 }
 
 /// The errors of a project, each with its place.

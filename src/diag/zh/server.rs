@@ -43,6 +43,7 @@ pub(super) const PART: &[(&str, &str)] = &[
         "signals name more than {} pods that the topology does not have: further ones are only names on their signals",
         "信号中出现的、拓扑里没有的 Pod 超过 {} 个：其余的只作为名称保留在信号上",
     ),
+    ("the tree of {} is in use, as it is on disk", "当前使用 {} 的文件，与磁盘上的一致"),
     ("the tree is still being loaded", "文件仍在加载"),
     ("the tree has {} errors and is not used: {}", "文件有 {} 个错误，未启用：{}"),
     ("a server in `pull`", "`pull` 中的服务器"),
