@@ -394,7 +394,7 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("`{}` is not {}", "`{}` 不是{}"),
     ("an object", "对象"),
     ("a list of objects", "对象列表"),
-    ("the content type `{}` is not taken here", "此处不接受内容类型 `{}`"),
+    ("the content type `{}{}` is not taken here", "此处不接受内容类型 `{}{}`"),
     ("use {}", "请使用 {}"),
     ("the compression `{}` is not taken here", "此处不接受压缩方式 `{}`"),
     ("overloaded: send it again in {} s", "负载过高：请在 {} 秒后重新发送"),
