@@ -10,7 +10,10 @@ use std::time::Duration;
 use project::Project;
 use serde_json::{Value, json};
 
+use crate::anomaly::csv;
+use crate::common::faultscope;
 use crate::common::running::{ESTATE, Folder, Running, SOURCES, said_in, until};
+use crate::serve::{self, Server};
 
 /// A rule that explains the alert of these tests.
 const MATCHING: &str = r#"TOP-001 "Out of connections" {
@@ -346,4 +349,45 @@ fn a_start_with_errors_is_not_healthy() {
     assert_eq!(site.server.get("/-/ready").0, 200);
     // The folder of the site is gone only now.
     assert!(site.folder.0.exists());
+}
+
+/// Models come and go like rules; with one that cannot be read, those in use stay.
+#[test]
+fn models_are_taken_over_as_a_whole() {
+    let folder = serve::Folder::project("models", "");
+    let (models, usual) = (folder.path().join("models"), folder.path().join("usual.csv"));
+    fs::create_dir(&models).unwrap();
+    fs::write(&usual, csv(600, &[])).unwrap();
+    let fit = |name: &str| {
+        let (code, out, err) =
+            faultscope(&["anomaly", "fit", usual.to_str().unwrap(), "-o", models.join(name).with_extension("json").to_str().unwrap()]);
+        assert_eq!(code, 0, "{out}{err}");
+    };
+    fit("first");
+    let server = Server::start_with(folder.path(), &folder, &["--listen", "127.0.0.1:0", "--models", models.to_str().unwrap()]);
+    let state = || {
+        let ready: Value = serde_json::from_str(&server.ask("GET", "/-/ready", None).1).unwrap();
+        ready["models"].clone()
+    };
+    let predicts = |model: &str| server.ask("GET", &format!("/api/v1/predict?model={model}&cpu=50"), None).0;
+    assert_eq!((state()["names"].clone(), predicts("first"), predicts("second")), (json!(["first"]), 200, 404));
+    fit("second");
+    until("the second is in use", || if predicts("second") == 200 { Ok(()) } else { Err(state().to_string()) });
+    let sound = fs::read(models.join("second.json")).unwrap();
+    fs::write(models.join("second.json"), &sound[..sound.len() / 2]).unwrap();
+    fit("third");
+    let (status, said) = server.ask("POST", "/-/reload", None);
+    assert!(status == 500 && said.contains("second.json"), "{status} {said}");
+    assert!(state()["refused"].to_string().contains("second.json"), "{}", state());
+    assert_eq!((predicts("first"), predicts("second"), predicts("third")), (200, 200, 404));
+    fs::write(models.join("second.json"), sound).unwrap();
+    assert_eq!(server.ask("POST", "/-/reload", None).0, 200);
+    assert_eq!((state()["names"].clone(), state()["refused"].clone()), (json!(["first", "second", "third"]), json!([])));
+    fs::remove_file(models.join("first.json")).unwrap();
+    assert_eq!((server.ask("POST", "/-/reload", None).0, predicts("first")), (200, 404));
+    // A disk that is not there now.
+    fs::rename(&models, folder.path().join("away")).unwrap();
+    assert_eq!((server.ask("POST", "/-/reload", None).0, predicts("second")), (500, 200));
+    fs::create_dir(&models).unwrap();
+    assert_eq!((server.ask("POST", "/-/reload", None).0, predicts("second")), (500, 200));
 }

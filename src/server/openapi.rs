@@ -14,6 +14,7 @@ use localize::Diagnosis;
 use project::{ImpactReport, WhyReport};
 
 use super::SCORES;
+use super::models::ModelsState;
 use super::queries::SeenRelation;
 use super::reload::ReloadState;
 use super::reply::Json;
@@ -212,7 +213,12 @@ const OPERATIONS: &[Operation] = &[
         "/-/ready",
         "server",
         &[],
-        Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>), ("settings", of::<SettingsState>)]),
+        Answer::Object(&[
+            ("status", of::<String>),
+            ("reload", of::<ReloadState>),
+            ("settings", of::<SettingsState>),
+            ("models", of::<ModelsState>),
+        ]),
         "signals are kept, and the rules in use have no errors",
     ),
     Operation {
@@ -221,8 +227,13 @@ const OPERATIONS: &[Operation] = &[
             "/-/reload",
             "server",
             &[],
-            Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>), ("settings", of::<SettingsState>)]),
-            "load the project's files and the settings now",
+            Answer::Object(&[
+                ("status", of::<String>),
+                ("reload", of::<ReloadState>),
+                ("settings", of::<SettingsState>),
+                ("models", of::<ModelsState>),
+            ]),
+            "load the project's files, the settings and the models now",
         )
     },
 ];

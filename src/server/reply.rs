@@ -51,11 +51,13 @@ impl IntoResponse for Json {
     }
 }
 
-/// Says with every answer, also one whose shape has no room for it, what its reader must know about the rules behind it.
+/// Says with every answer, also one whose shape has no room for it, what its reader must know about the rules and models behind it.
 pub async fn warn(State(served): State<Arc<AppState>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let note = served.reloader.note();
-    let warning = note.and_then(|note| HeaderValue::from_str(&format!("299 faultscope \"{note}\"")).ok());
-    response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
+    for note in served.reloader.note().into_iter().chain(served.models.note()) {
+        if let Ok(warning) = HeaderValue::from_str(&format!("299 faultscope \"{note}\"")) {
+            response.headers_mut().append(WARNING, warning);
+        }
+    }
     response
 }

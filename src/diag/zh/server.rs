@@ -28,6 +28,9 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("journal `{}`: removed an incomplete entry of {} bytes at its end", "日志文件 `{}`：删除了末尾 {} 字节的不完整记录"),
     ("the settings have changed and are in use", "设置已更改并生效"),
     ("the settings have changed and are in use, but for {}: that waits for a restart", "设置已更改并生效，但 {} 需重启后才生效"),
+    ("the models have changed and are in use", "模型已更改并生效"),
+    ("the models in use stay: {}", "仍使用当前模型：{}"),
+    ("{} models on file cannot be used; `/-/ready` says why", "磁盘上有 {} 个模型无法使用；原因见 `/-/ready`"),
     ("the settings in use stay: {}", "仍使用当前设置：{}"),
     ("another server uses the data folder `{}`", "另一个服务正在使用数据目录 `{}`"),
     (
