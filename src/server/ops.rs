@@ -38,8 +38,8 @@ pub async fn ready(State(served): State<Arc<AppState>>) -> Response {
     }
 }
 
-/// `POST /-/reload?accept_missing=`: loads the project, the settings and the models now. 200 once they are in use or as they were, 500 with the reason if
-/// they have errors.
+/// `POST /-/reload?accept_missing=`: loads the project, the settings and the models now. 200 once they are in use or as they were, 500 with
+/// the reason if they have errors.
 pub async fn reload(State(served): State<Arc<AppState>>, query: Sent) -> Result<Json, Refusal> {
     let asked = Asked::of(query, &["accept_missing"])?;
     let accept_missing = asked.choice("accept_missing", &[("true", true), ("false", false)])?.unwrap_or(false);
