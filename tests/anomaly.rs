@@ -14,7 +14,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// A value a minute from midnight, about 50; some replaced.
-fn csv(rows: u32, odd: &[(u32, &str)]) -> String {
+pub fn csv(rows: u32, odd: &[(u32, &str)]) -> String {
     let mut text = "ds,cpu\n".to_owned();
     for at in 0..rows {
         let value = odd

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::common::root;
+use crate::common::running::{self, Running, until};
 use crate::serve::{Folder, Server};
 
 /// Long enough for a slow machine; spans wait half a minute for later ones.
@@ -221,6 +224,28 @@ fn amtool_understands_us() {
 }
 
 /// Every sample belongs to the family above it, and no series is there twice.
+/// The kind of the first event that a listener hears.
+fn first_heard(server: &Running, last: &str) -> String {
+    let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {last}\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    lines.find_map(|line| line.strip_prefix("event:").map(|kind| kind.trim().to_owned())).unwrap()
+}
+
+/// A number that is not reached, or none at all, is not waited for: the listener asks for everything.
+#[test]
+fn listeners_learn_that_numbers_went_back() {
+    let folder = running::Folder::new("events");
+    let project = folder.with("project", &[running::ESTATE, running::SOURCES]);
+    let server = Running::start(&project, &folder.0.join("data"), "127.0.0.1:0");
+    let labels = json!({"alertname": "ConnectionsHigh", "component": "order-db", "severity": "critical"});
+    assert_eq!(server.post("/api/v2/alerts", &json!([{"labels": labels}])).0, 200);
+    until("there is an incident", || if server.incidents().is_empty() { Err(String::new()) } else { Ok(()) });
+    let heard = ["0", "9999", "abc", "-1", "1.5"].map(|last| first_heard(&server, last));
+    assert_eq!(heard, ["incident", "reset", "reset", "reset", "reset"]);
+}
+
 #[test]
 fn metrics_are_well_formed() {
     let (server, _folder, steps) = story("alertmanager");

@@ -10,7 +10,10 @@ use std::time::Duration;
 use project::Project;
 use serde_json::{Value, json};
 
-use crate::common::running::{ESTATE, Folder, Running, SOURCES, until};
+use crate::anomaly::csv;
+use crate::common::faultscope;
+use crate::common::running::{ESTATE, Folder, Running, SOURCES, said_in, until};
+use crate::serve::{self, Server};
 
 /// A rule that explains the alert of these tests.
 const MATCHING: &str = r#"TOP-001 "Out of connections" {
@@ -192,6 +195,13 @@ fn a_broken_tree_is_not_used_until_it_is_mended() {
     assert_eq!(site.server.get("/-/ready").0, 200, "the rules in use work");
     let warnings = site.server.diagnosis()["warnings"].to_string();
     assert!(warnings.contains("is not used"), "every answer says so: {warnings}");
+    let paths = ["impact?component=order-db", "incidents", "incidents?format=text", "rules", "cases", "estate", "signals", "coverage"];
+    for path in paths.map(|path| format!("/api/v1/{path}")) {
+        let warning = site.server.warning(&path);
+        assert!(warning.starts_with("299 ") && warning.contains("is not used"), "{path}: {warning}");
+    }
+    let (_, said) = site.server.get("/api/v1/impact?component=order-db&lang=zh");
+    assert!(said["warnings"].to_string().contains("未启用"), "{said}");
     site.steady();
     // The same signals, the same answer: also of what comes now.
     let labels = json!({"alertname": "ConnectionsHigh", "component": "order-db", "severity": "critical", "replica": "2"});
@@ -204,6 +214,107 @@ fn a_broken_tree_is_not_used_until_it_is_mended() {
     site.follows();
     let (status, said) = site.server.post("/-/reload", &json!({}));
     assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null));
+    assert_eq!(site.server.warning("/api/v1/rules"), "");
+}
+
+/// Whoever reads the log learns of each change once, also of trees that are no project at all.
+#[test]
+fn a_tree_that_is_refused_is_in_the_log() {
+    let site = Site::new("log");
+    let log = said_in(&site.folder.0.join("data"));
+    let said = |what: &str| fs::read_to_string(&log).unwrap().lines().filter(|line| line.contains(what)).count();
+    fs::write(site.rule("broken.rules"), "TOP-002 \"bro\n").unwrap();
+    site.refuses("broken.rules");
+    site.refuses("broken.rules");
+    assert_eq!(said("broken.rules"), 1);
+    fs::write(site.rule("broken.rules"), "TOP-003 \"worse\n").unwrap();
+    site.refuses("broken.rules");
+    assert_eq!(said("broken.rules"), 2, "a change is told");
+    let (project, away) = (&site.project, site.folder.0.join("away"));
+    fs::rename(project, &away).unwrap();
+    site.refuses("no such folder");
+    fs::create_dir(project).unwrap();
+    site.refuses("is not a project");
+    assert_eq!((said("no such folder"), said("is not a project")), (1, 1));
+    fs::remove_dir(project).unwrap();
+    fs::rename(&away, project).unwrap();
+    assert_eq!(said("is in use"), 0);
+    fs::remove_file(site.rule("broken.rules")).unwrap();
+    site.accepts();
+    assert_eq!(said("is in use"), 1);
+}
+
+impl Site {
+    /// The tree on disk is not used, for this reason; nothing else happens.
+    fn refuses(&self, reason: &str) {
+        let active = self.state()["active"].clone();
+        let (status, said) = self.server.post("/-/reload", &json!({}));
+        assert!(status == 500 && said.to_string().contains(reason), "{reason}: {status} {said}");
+        let state = self.state();
+        assert!(state["active"] == active && state["refused"]["first"].to_string().contains(reason), "{reason}: {state}");
+        self.steady();
+    }
+
+    /// What was in use is on disk again.
+    fn accepts(&self) {
+        let (status, said) = self.server.post("/-/reload", &json!({}));
+        assert_eq!(status, 200, "{said}");
+        self.follows();
+    }
+}
+
+/// A folder is moved away, emptied, or on a disk that is gone: that is no project without rules.
+#[test]
+fn a_folder_that_vanishes_is_not_an_empty_one() {
+    let site = Site::new("vanished");
+    let away = site.folder.0.join("away");
+    for folder in ["rules", "topology"] {
+        let path = site.project.join(folder);
+        fs::rename(&path, &away).unwrap();
+        site.refuses(&format!("`{folder}/`"));
+        fs::create_dir(&path).unwrap();
+        site.refuses("accept_missing");
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        site.accepts();
+    }
+    // One file of several may go at any time.
+    fs::write(site.rule("more.rules"), other(100)).unwrap();
+    site.follows();
+    fs::remove_file(site.rule("more.rules")).unwrap();
+    site.follows();
+    // Somebody wants it so.
+    fs::remove_dir_all(site.project.join("rules")).unwrap();
+    site.refuses("`rules/`");
+    let (status, said) = site.server.post("/-/reload?accept_missing=true", &json!({}));
+    assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null), "{said}");
+    let (status, said) = site.server.post("/-/reload", &json!({}));
+    assert_eq!((status, &said["reload"]["refused"]), (200, &Value::Null), "it stays so: {said}");
+    assert_eq!(site.server.post("/-/reload?accept_missing=yes", &json!({})).0, 400);
+}
+
+/// Links whose end is gone, of a whole folder and of a part of it.
+#[test]
+#[cfg(unix)]
+fn a_link_to_nothing_is_an_error() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new("reload-links");
+    let project = folder.with("project", &[ESTATE, SOURCES]);
+    let rules = folder.with("mounted", &[("db.rules", MATCHING)]);
+    symlink(&rules, project.join("rules")).unwrap();
+    let site = Site::on(project, folder);
+    let away = site.folder.0.join("away");
+    fs::rename(&rules, &away).unwrap();
+    site.refuses("rules");
+    fs::rename(&away, &rules).unwrap();
+    site.accepts();
+    symlink(rules.join("nowhere"), rules.join("team")).unwrap();
+    site.refuses("is a link to nothing");
+    fs::remove_file(rules.join("team")).unwrap();
+    site.accepts();
+    symlink(rules.join("nowhere"), rules.join("team")).unwrap();
+    let found = Project::load(&site.project).unwrap().diagnostics;
+    assert!(found.iter().any(|found| found.is_error() && found.message.to_string().contains("is a link to nothing")), "{found:?}");
 }
 
 #[test]
@@ -238,4 +349,45 @@ fn a_start_with_errors_is_not_healthy() {
     assert_eq!(site.server.get("/-/ready").0, 200);
     // The folder of the site is gone only now.
     assert!(site.folder.0.exists());
+}
+
+/// Models come and go like rules; with one that cannot be read, those in use stay.
+#[test]
+fn models_are_taken_over_as_a_whole() {
+    let folder = serve::Folder::project("models", "");
+    let (models, usual) = (folder.path().join("models"), folder.path().join("usual.csv"));
+    fs::create_dir(&models).unwrap();
+    fs::write(&usual, csv(600, &[])).unwrap();
+    let fit = |name: &str| {
+        let (code, out, err) =
+            faultscope(&["anomaly", "fit", usual.to_str().unwrap(), "-o", models.join(name).with_extension("json").to_str().unwrap()]);
+        assert_eq!(code, 0, "{out}{err}");
+    };
+    fit("first");
+    let server = Server::start_with(folder.path(), &folder, &["--listen", "127.0.0.1:0", "--models", models.to_str().unwrap()]);
+    let state = || {
+        let ready: Value = serde_json::from_str(&server.ask("GET", "/-/ready", None).1).unwrap();
+        ready["models"].clone()
+    };
+    let predicts = |model: &str| server.ask("GET", &format!("/api/v1/predict?model={model}&cpu=50"), None).0;
+    assert_eq!((state()["names"].clone(), predicts("first"), predicts("second")), (json!(["first"]), 200, 404));
+    fit("second");
+    until("the second is in use", || if predicts("second") == 200 { Ok(()) } else { Err(state().to_string()) });
+    let sound = fs::read(models.join("second.json")).unwrap();
+    fs::write(models.join("second.json"), &sound[..sound.len() / 2]).unwrap();
+    fit("third");
+    let (status, said) = server.ask("POST", "/-/reload", None);
+    assert!(status == 500 && said.contains("second.json"), "{status} {said}");
+    assert!(state()["refused"].to_string().contains("second.json"), "{}", state());
+    assert_eq!((predicts("first"), predicts("second"), predicts("third")), (200, 200, 404));
+    fs::write(models.join("second.json"), sound).unwrap();
+    assert_eq!(server.ask("POST", "/-/reload", None).0, 200);
+    assert_eq!((state()["names"].clone(), state()["refused"].clone()), (json!(["first", "second", "third"]), json!([])));
+    fs::remove_file(models.join("first.json")).unwrap();
+    assert_eq!((server.ask("POST", "/-/reload", None).0, predicts("first")), (200, 404));
+    // A disk that is not there now.
+    fs::rename(&models, folder.path().join("away")).unwrap();
+    assert_eq!((server.ask("POST", "/-/reload", None).0, predicts("second")), (500, 200));
+    fs::create_dir(&models).unwrap();
+    assert_eq!((server.ask("POST", "/-/reload", None).0, predicts("second")), (500, 200));
 }

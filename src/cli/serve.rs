@@ -93,7 +93,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
             "no encryption: whoever listens on the network can read tokens; set `tls` in `server.yaml`, or encrypt in front of the server",
         );
     }
-    let models: Vec<&str> = served.models().collect();
+    let models = served.models();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(", ") };
     let scheme = if served.is_encrypted() { "https" } else { "http" };
     writeln!(out, "listening on {scheme}://{address}  project {}  models: {models}  scores kept: {}", root.display(), served.kept())?;

@@ -98,7 +98,8 @@ impl ContentType {
 impl Path {
     fn route(self, sent: &ContentType, encoding: &str) -> Result<Route, Refusal> {
         let protocol = self.protocol(sent).ok_or_else(|| {
-            let what = text!("the content type `{}` is not taken here", sent.name);
+            let message = sent.message.as_ref().map_or_else(String::new, |message| format!(";proto={message}"));
+            let what = text!("the content type `{}{}` is not taken here", sent.name, message);
             Refusal { help: Some(text!("use {}", self.types())), ..unsupported(what) }
         })?;
         let limit = match self {

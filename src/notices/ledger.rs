@@ -2,7 +2,7 @@
 //! forgotten.
 //!
 //! `notified.ndjson` has a line for each change of a delivery, the last one counts, and lines `{"seen": 42}`: the last event of incidents
-//! that was looked at.
+//! that was looked at. A number that is lower than the one before begins anew: no line before it counts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -100,7 +100,7 @@ impl Delivery {
     }
 
     /// The last instant at which something happened to it.
-    fn touched(&self) -> Time {
+    pub fn touched(&self) -> Time {
         self.sent_at.max(self.failed_at).unwrap_or(self.since)
     }
 }
@@ -123,7 +123,12 @@ impl Ledger {
                 Ok(Line::Delivery(delivery)) => {
                     deliveries.insert(delivery.key(), *delivery);
                 }
-                Ok(Line::Seen { seen: number }) => seen = number,
+                Ok(Line::Seen { seen: number }) => {
+                    if number < seen {
+                        deliveries.clear();
+                    }
+                    seen = number;
+                }
                 Err(_) => unreadable += 1,
             }
         }
@@ -156,6 +161,13 @@ impl Ledger {
         }
         let written = written.and_then(|()| self.file.append(&lines));
         self.broken = written.err().map(|error| error.to_string());
+    }
+
+    /// Begins anew, with those deliveries of before that still count.
+    pub fn begin_anew(&mut self, counts: impl Fn(&Delivery) -> bool) {
+        let kept: Vec<Delivery> = std::mem::take(&mut self.deliveries).into_values().filter(|one| counts(one)).collect();
+        self.record(Vec::new(), Some(0));
+        self.record(kept, None);
     }
 
     /// What a channel is to be sent next.

@@ -133,12 +133,22 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Goes on where the data folder says that it stopped. In a new folder it tells of the incidents that are open.
+    /// Goes on where the data folder says that it stopped. In a new folder, and if the incidents in it are older than what was told, it tells
+    /// of the incidents that are open.
     ///
     /// # Errors
     /// `JOURNAL`: a folder that cannot be used.
     pub fn start(settings: Settings, source: Arc<dyn Source>, data: &Path) -> Result<(Notifier, Vec<Text>), Box<Diagnostic>> {
-        let (ledger, said) = Ledger::open(data, source.now())?;
+        let (mut ledger, mut said) = Ledger::open(data, source.now())?;
+        if source.wait(0, Wait::ZERO) < ledger.seen {
+            // The incidents were removed or put back: their numbers stand for others now. Better told twice than not at all.
+            let events = source.events_after(0);
+            ledger.begin_anew(|one| {
+                let is_it = |event: &&Event| event.number == one.event && event.incident.id == one.incident;
+                events.iter().find(is_it).is_some_and(|event| event.at <= one.touched())
+            });
+            said.push(text!("the incidents on file are older than the messages about them: those that are open may be told again"));
+        }
         let shared = Shared::new(settings, source, Arc::new(Mutex::new(ledger)));
         let threads = run(&shared)?;
         Ok((Notifier { shared: Mutex::new(shared), threads: Mutex::new(Some(threads)) }, said))

@@ -35,6 +35,10 @@ pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>)
             }
             if path.is_dir() {
                 open.push(path);
+            } else if path.is_symlink() && !path.exists() {
+                // It may have been a folder full of files.
+                let message = text!("`{}` is a link to nothing", path.display());
+                diagnostics.push(Diagnostic::nowhere(Code::UNREADABLE, message).help("bring back what it points to, or remove the link"));
             } else if path.extension().is_some_and(|e| extensions.iter().any(|x| e == *x)) {
                 found.push(path);
             }
@@ -49,17 +53,20 @@ pub fn below(dir: &Path, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>)
 pub fn stamp(root: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (folder, extensions) in FOLDERS {
-        for path in below(&root.join(folder), extensions, &mut Vec::new()) {
+        let mut unread = Vec::new();
+        for path in below(&root.join(folder), extensions, &mut unread) {
             path.hash(&mut hasher);
             hash_of(&path, &mut hasher);
         }
+        unread.len().hash(&mut hasher);
     }
     hash_of(&root.join(knowledge::feedback::JOURNAL), &mut hasher);
     hasher.finish()
 }
 
 /// The folders of a project, with the endings of the files in them.
-const FOLDERS: [(&str, &[&str]); 3] = [("topology", &["yaml", "yml", "json"]), ("rules", &["rules", "rhai"]), ("cases", &["yaml", "yml"])];
+pub(super) const FOLDERS: [(&str, &[&str]); 3] =
+    [("topology", &["yaml", "yml", "json"]), ("rules", &["rules", "rhai"]), ("cases", &["yaml", "yml"])];
 
 fn hash_of(path: &Path, hasher: &mut DefaultHasher) {
     if let Ok(found) = std::fs::metadata(path) {

@@ -18,7 +18,7 @@ use store::StoreError;
 
 use super::Topology;
 use super::as_of::DEFAULT_STORE;
-use super::folder::{below, read};
+use super::folder::{FOLDERS, below, read};
 use super::recorded::declared_beside;
 
 /// The contents of one project folder. Immutable: to reload, load a new one.
@@ -81,7 +81,8 @@ impl Project {
         let mut sources = Sources::default();
         let mut list = |folder: &str, extensions: &[&str], diagnostics: &mut Vec<Diagnostic>| -> Vec<SourceId> {
             let dir = root.join(folder);
-            let paths = if dir.is_dir() { below(&dir, extensions, diagnostics) } else { Vec::new() };
+            // A link to nothing is reported; a folder that is not there at all is none that is missed.
+            let paths = if dir.is_dir() || dir.is_symlink() { below(&dir, extensions, diagnostics) } else { Vec::new() };
             paths.iter().filter_map(|path| read(&mut sources, root, path, diagnostics)).collect()
         };
         let topology = list("topology", &["yaml", "yml", "json"], &mut diagnostics);
@@ -187,6 +188,23 @@ impl Project {
             (self.sources.path(id), self.sources.text(id)).hash(&mut hasher);
         }
         format!("{:016x}", hasher.finish())
+    }
+
+    /// Folders of which `before` has files and this one has none: taken away, or on a disk that is not there now. An estate without components,
+    /// and rules that never fire, are no errors for [`Project::load`], but hardly what somebody wanted.
+    pub fn lost_since(&self, before: &Project) -> Vec<Diagnostic> {
+        let files = |project: &Project, folder: &str| {
+            let inside = |id: &SourceId| project.sources.path(*id).strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            project.sources.ids().filter(inside).count()
+        };
+        let lost = FOLDERS.into_iter().map(|(folder, _)| (folder, files(before, folder)));
+        let lost = lost.filter(|(folder, had)| *had > 0 && files(self, folder) == 0);
+        lost.map(|(folder, had)| {
+            let message = text!("`{}/`: {} files were there, and none is now", folder, had);
+            Diagnostic::nowhere(Code::UNREADABLE, message)
+                .help("put them back; to go on without them, restart, or `POST /-/reload?accept_missing=true`")
+        })
+        .collect()
     }
 
     /// Rule files as parsed, for tools that show or rewrite them.

@@ -57,7 +57,7 @@ fn search(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
         "left_off": all.len().saturating_sub(limit),
         "of": estate.len(),
         "as_of": then.as_ref().map(|then| then.revision),
-        "warnings": warnings_of(then.as_ref(), lang),
+        "warnings": warnings_of(served, then.as_ref(), lang),
     })))
 }
 
@@ -151,7 +151,7 @@ fn show(served: &AppState, name: &str, asked: &Asked) -> Result<Json, Refusal> {
         shown.insert(key.to_owned(), value);
     }
     let as_of = then.as_ref().map(|then| then.revision);
-    Ok(Json(json!({"component": shown, "as_of": as_of, "warnings": warnings_of(then.as_ref(), lang)})))
+    Ok(Json(json!({"component": shown, "as_of": as_of, "warnings": warnings_of(served, then.as_ref(), lang)})))
 }
 
 fn attribute(value: &AttributeValue) -> Value {

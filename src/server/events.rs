@@ -1,5 +1,6 @@
 //! `GET /api/v1/events`: what happens to incidents, as server-sent events. The id of an event is its number: a client that comes back with
-//! `Last-Event-ID` goes on behind it. If events before are not on file any more, the first thing it hears is `reset`: ask for everything.
+//! `Last-Event-ID` goes on behind it. If events before are not on file any more, or there is no such number, the first thing it hears is
+//! `reset`: ask for everything.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,10 +22,16 @@ const MOST_BEHIND: usize = 1_000;
 
 /// See the module.
 pub async fn events(State(served): State<Arc<AppState>>, headers: HeaderMap) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.trim().parse().ok());
+    let asked = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.trim().parse::<u64>().ok()));
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(64);
     tokio::spawn(async move {
-        let mut seen = last.unwrap_or_else(|| served.live.last_event());
+        let last = served.live.last_event();
+        // A number that is not reached yet is of another data folder, or of one that was put back.
+        let known = asked.map_or(Some(last), |number| number.filter(|number| *number <= last));
+        let mut seen = known.unwrap_or(last);
+        if known.is_none() && sender.send(Ok(reset(seen))).await.is_err() {
+            return;
+        }
         while !sender.is_closed() && !*served.stopping.borrow() {
             let shared = Arc::clone(&served);
             let from = seen;
@@ -35,8 +42,7 @@ pub async fn events(State(served): State<Arc<AppState>>, headers: HeaderMap) -> 
             let Ok((events, gap)) = news.await else { return };
             if gap || events.len() > MOST_BEHIND {
                 seen = events.last().map_or(seen, |event| event.number);
-                let reset = Event::default().event("reset").id(seen.to_string()).data("{}");
-                if sender.send(Ok(reset)).await.is_err() {
+                if sender.send(Ok(reset(seen))).await.is_err() {
                     return;
                 }
                 continue;
@@ -52,6 +58,10 @@ pub async fn events(State(served): State<Arc<AppState>>, headers: HeaderMap) -> 
         }
     });
     Sse::new(Received(receiver)).keep_alive(KeepAlive::default())
+}
+
+fn reset(seen: u64) -> Event {
+    Event::default().event("reset").id(seen.to_string()).data("{}")
 }
 
 struct Received(tokio::sync::mpsc::Receiver<Result<Event, Infallible>>);

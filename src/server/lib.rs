@@ -19,6 +19,7 @@ mod ingest;
 mod listen;
 mod matchers;
 mod metrics;
+mod models;
 mod notifications;
 mod old_scores;
 mod openapi;
@@ -39,7 +40,6 @@ mod tls;
 mod tokens;
 mod turns;
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -52,7 +52,6 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
-use anomaly::Model;
 use diag::{Code, Diagnostic, Text, text};
 use live::{Backlog, Live, Options, Revision, held};
 use localize::Diagnosis;
@@ -64,6 +63,7 @@ use words::Writer;
 pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
 pub use live::set_damage_aside;
+use models::ModelFolder;
 pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
@@ -79,7 +79,7 @@ const MAX_WAITING_BYTES: usize = 128 << 20;
 
 const SCORES: &str = "/api/v1/scores";
 
-/// How often the files of tokens, certificates and settings are looked at.
+/// How often the files of tokens, certificates, models and settings are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What is left of the time to stop, once requests have had theirs: to write what was handed over.
@@ -92,8 +92,7 @@ pub struct AppState {
     reloader: Arc<Reloader>,
     settings: SettingsFile,
     puller: Mutex<Puller>,
-    /// By name.
-    models: BTreeMap<String, Model>,
+    models: ModelFolder,
     turns: Turns,
     guard: Guard,
     tls: Option<Arc<Tls>>,
@@ -138,10 +137,8 @@ impl AppState {
         let mut warnings: Vec<String> =
             old_scores::adopt(data, &project, (config.retention, config.keep.scores), now())?.iter().map(ToString::to_string).collect();
         let guard = Guard::new(config, data)?;
-        let models = match models {
-            Some(dir) => predict::load(dir, &mut warnings)?,
-            None => BTreeMap::new(),
-        };
+        let models = ModelFolder::open(models)?;
+        warnings.extend(models.state().refused.iter().map(|why| format!("skipped a model: {why}")));
         let revision = Revision { digest: project.digest(), project: Arc::new(project), loaded: now() };
         let options = Options {
             data: data.to_path_buf(),
@@ -154,7 +151,7 @@ impl AppState {
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
         let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
-        let reloader = Reloader::start(Arc::clone(&live), now);
+        let reloader = Reloader::start(Arc::clone(&live), now, say);
         let (settings, puller) = (SettingsFile::new(config), Mutex::new(Puller::start(&config.pull, &live)));
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
         let started = now();
@@ -169,8 +166,8 @@ impl AppState {
     }
 
     /// The names of the models, sorted.
-    pub fn models(&self) -> impl Iterator<Item = &str> {
-        self.models.keys().map(String::as_str)
+    pub fn models(&self) -> Vec<String> {
+        self.models.state().names
     }
 
     /// The number of scores that the journal holds.
@@ -232,7 +229,7 @@ async fn run(listener: TcpListener, served: Arc<AppState>) -> std::io::Result<In
     Ok(stopped.into_std())
 }
 
-/// Follows the files of tokens, certificates and settings.
+/// Follows the files of tokens, certificates, models and settings.
 async fn look(served: Arc<AppState>) {
     let mut every = tokio::time::interval(LOOK);
     loop {
@@ -240,7 +237,7 @@ async fn look(served: Arc<AppState>) {
         let shared = Arc::clone(&served);
         let looking = tokio::task::spawn_blocking(move || {
             let (tokens, certificate) = (shared.guard.look(), shared.tls.as_ref().and_then(|tls| tls.look()));
-            for said in tokens.into_iter().chain(certificate) {
+            for said in tokens.into_iter().chain(certificate).chain(shared.models.look(false)) {
                 (shared.say)(&said);
             }
             // The last: it may wait for a notice that is being sent.
@@ -316,6 +313,7 @@ fn router(served: Arc<AppState>) -> Router {
         .route("/api/v1/predict", get(predict::one).post(predict::several).layer(DefaultBodyLimit::max(predict::MAX_BODY)))
         .fallback(nowhere)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&served), reply::warn))
         .layer(guard)
         .with_state(served)
 }

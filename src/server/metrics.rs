@@ -37,7 +37,8 @@ fn page(served: &AppState) -> String {
     page.family("alertmanager_build_info", Kind::Gauge, "The version of Alertmanager whose read-only API this server has.");
     page.sample("", &[("version", API_VERSION)], 1);
     page.one("process_start_time_seconds", Kind::Gauge, "When the server started, in seconds since 1970.", seconds(served.started.0));
-    reload(&mut page, &served.reloader.state(), served.settings.state().refused.is_empty());
+    let others = served.settings.state().refused.is_empty() && served.models.state().refused.is_empty();
+    reload(&mut page, &served.reloader.state(), others);
     sources(&mut page, &served.live.sources());
     pulls(&mut page, &held(&served.puller).states());
     kept(&mut page, served);
@@ -47,9 +48,9 @@ fn page(served: &AppState) -> String {
     page.0
 }
 
-fn reload(page: &mut Page, state: &ReloadState, settings: bool) {
-    let successful = settings && state.refused.is_none() && state.errors == 0;
-    let help = "Whether the files of the project and the settings are in use without errors, as they are on disk.";
+fn reload(page: &mut Page, state: &ReloadState, others: bool) {
+    let successful = others && state.refused.is_none() && state.errors == 0;
+    let help = "Whether the files of the project, the settings and the models are in use without errors, as they are on disk.";
     page.one("faultscope_config_last_reload_successful", Kind::Gauge, help, u8::from(successful));
     let help = "When the files in use were loaded, in seconds since 1970.";
     page.one("faultscope_config_last_reload_success_timestamp_seconds", Kind::Gauge, help, seconds(state.loaded.0));

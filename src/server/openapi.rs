@@ -14,6 +14,7 @@ use localize::Diagnosis;
 use project::{ImpactReport, WhyReport};
 
 use super::SCORES;
+use super::models::ModelsState;
 use super::queries::SeenRelation;
 use super::reload::ReloadState;
 use super::reply::Json;
@@ -56,6 +57,7 @@ struct Operation {
 
 /// What a key of a query string means.
 const KEYS: &[(&str, &str)] = &[
+    ("accept_missing", "`true`: go on without the files of a folder that are all gone"),
     ("active", "`false` leaves out alerts that nobody muted"),
     ("as_of", "a revision of the estate on disk, or a time, instead of the topology"),
     ("at", "an instant whose signals are still kept, RFC 3339; now if absent"),
@@ -211,16 +213,29 @@ const OPERATIONS: &[Operation] = &[
         "/-/ready",
         "server",
         &[],
-        Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>), ("settings", of::<SettingsState>)]),
+        Answer::Object(&[
+            ("status", of::<String>),
+            ("reload", of::<ReloadState>),
+            ("settings", of::<SettingsState>),
+            ("models", of::<ModelsState>),
+        ]),
         "signals are kept, and the rules in use have no errors",
     ),
-    post(
-        "/-/reload",
-        "server",
-        &[],
-        Answer::Object(&[("status", of::<String>), ("reload", of::<ReloadState>), ("settings", of::<SettingsState>)]),
-        "load the project's files and the settings now",
-    ),
+    Operation {
+        query: &["accept_missing"],
+        ..post(
+            "/-/reload",
+            "server",
+            &[],
+            Answer::Object(&[
+                ("status", of::<String>),
+                ("reload", of::<ReloadState>),
+                ("settings", of::<SettingsState>),
+                ("models", of::<ModelsState>),
+            ]),
+            "load the project's files, the settings and the models now",
+        )
+    },
 ];
 
 /// What comes at a path of senders.

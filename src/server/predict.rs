@@ -1,7 +1,6 @@
 //! `/api/v1/predict`: scores rows with models fitted by `faultscope anomaly fit`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -12,10 +11,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use anomaly::Model;
-use diag::{Code, Diagnostic, did_you_mean, nearest, text};
+use diag::{Code, did_you_mean, nearest};
 use value::Time;
 
 use super::AppState;
+use super::models::Models;
 use super::refusal::Refusal;
 use super::reply::Json;
 use super::request::{accepts, body, spawn_blocking, time};
@@ -26,39 +26,6 @@ pub const MAX_BODY: usize = 4 << 20;
 /// The maximum number of rows per request: enough for one scrape of an estate.
 const MAX_ROWS: usize = 10_000;
 
-/// The largest model file, in bytes. A thousand columns with a weekly season take a tenth of it.
-const MAX_MODEL_BYTES: u64 = 256 << 20;
-
-/// Loads the models of a folder, by file name without `.json`. A model that cannot be read is skipped, with a warning.
-///
-/// # Errors
-/// `UNREADABLE`: no such folder.
-pub fn load(dir: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, Model>, Box<Diagnostic>> {
-    let entries = std::fs::read_dir(dir).map_err(|error| {
-        let message = text!("cannot read `{}`: {}", dir.display(), error);
-        Box::new(
-            Diagnostic::nowhere(Code::UNREADABLE, message).help(text!("name the folder that `faultscope anomaly fit` wrote models to")),
-        )
-    })?;
-    let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
-    paths.sort();
-    let mut models = BTreeMap::new();
-    for path in paths {
-        let shown = path.display().to_string();
-        let read = files::read(&path, &shown, MAX_MODEL_BYTES).and_then(|bytes| Model::from_json(&shown, &bytes));
-        let read = read.map_err(|diagnostic| diagnostic.message);
-        match (read, path.file_stem().and_then(|name| name.to_str())) {
-            (Ok(model), Some(name)) => {
-                models.insert(name.to_owned(), model);
-            }
-            (Ok(_), None) => warnings.push(format!("skipped model `{shown}`: its name is not UTF-8")),
-            (Err(reason), _) => warnings.push(format!("skipped a model: {reason}")),
-        }
-    }
-    Ok(models)
-}
-
 /// `GET /api/v1/predict?model=NAME&COLUMN=VALUE`: one row. With `time`, it is compared with the usual values at that time of day and week.
 pub async fn one(
     State(served): State<Arc<AppState>>,
@@ -67,7 +34,8 @@ pub async fn one(
     let Query(mut query) = query.map_err(|rejection| Refusal::request(rejection.body_text()))?;
     let named = query.remove("model");
     let at = query.remove("time").map(|text| time(&text)).transpose()?;
-    let (_, model) = find(&served, named.as_deref())?;
+    let models = served.models.used();
+    let (_, model) = find(&models, named.as_deref())?;
     let mut row = BTreeMap::new();
     for (column, text) in query {
         let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
@@ -109,7 +77,8 @@ fn judge(served: &AppState, bytes: &[u8]) -> Result<Value, Refusal> {
         let message = format!("{} rows exceed the maximum of {MAX_ROWS}", asked.rows.len());
         return Err(Refusal::unusable(message).help("split them into several requests"));
     }
-    let (name, model) = find(served, asked.model.as_deref())?;
+    let models = served.models.used();
+    let (name, model) = find(&models, asked.model.as_deref())?;
     let mut scores = Vec::with_capacity(asked.rows.len());
     for (index, row) in asked.rows.iter().enumerate() {
         scores.push(
@@ -120,20 +89,21 @@ fn judge(served: &AppState, bytes: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// The model of that name; without a name, the only model.
-fn find<'s>(served: &'s AppState, named: Option<&str>) -> Result<(&'s str, &'s Model), Refusal> {
+fn find<'m>(models: &'m Models, named: Option<&str>) -> Result<(&'m str, &'m Model), Refusal> {
     let missing = |message: String| Refusal::new(StatusCode::NOT_FOUND, Code::NO_MODEL, message);
-    let known = || served.models().collect::<Vec<_>>().join(", ");
+    let names = || models.keys().map(String::as_str);
+    let known = || names().collect::<Vec<_>>().join(", ");
     match named {
-        Some(name) => served.models.get_key_value(name).map(|(name, model)| (name.as_str(), model)).ok_or_else(|| {
-            let help = match nearest(name, served.models()) {
+        Some(name) => models.get_key_value(name).map(|(name, model)| (name.as_str(), model)).ok_or_else(|| {
+            let help = match nearest(name, names()) {
                 Some(near) => did_you_mean(near).into(),
-                None if served.models.is_empty() => "the server has no models: start it with `--models DIR`".to_owned(),
+                None if models.is_empty() => "the server has no models: start it with `--models DIR`".to_owned(),
                 None => format!("known models: {}", known()),
             };
             missing(format!("unknown model `{name}`")).help(help)
         }),
         None => {
-            let mut all = served.models.iter();
+            let mut all = models.iter();
             match (all.next(), all.next()) {
                 (Some((name, model)), None) => Ok((name, model)),
                 (None, _) => Err(missing("the server has no models".to_owned()).help("start the server with `--models DIR`")),

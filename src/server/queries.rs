@@ -203,7 +203,7 @@ fn reach(served: &AppState, asked: &Asked) -> Result<Json, Refusal> {
     let writer = Writer { locale: &locale, estate };
     let report = project::impact(&writer, names, &roots, (depth, paths), &filter);
     let seen = if then.is_none() { seen_on(&report, &published.laid.seen) } else { Vec::new() };
-    Ok(Json(json!({"impact": report, "seen": seen, "warnings": warnings_of(then.as_ref(), locale.lang)})))
+    Ok(Json(json!({"impact": report, "seen": seen, "warnings": warnings_of(served, then.as_ref(), locale.lang)})))
 }
 
 /// A relation on a path that nobody declared.
@@ -240,8 +240,10 @@ pub fn estate_then(project: &Project, asked: &Asked) -> Result<Option<Then>, Ref
     then.map(Some).map_err(|found| Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &found))
 }
 
-pub fn warnings_of(then: Option<&Then>, lang: Lang) -> Vec<String> {
-    then.into_iter().flat_map(|then| &then.words).map(|warning| warning.shown(lang == Lang::Zh)).collect()
+/// What a reader of an answer about the estate must know.
+pub fn warnings_of(served: &AppState, then: Option<&Then>, lang: Lang) -> Vec<String> {
+    let of_then = then.into_iter().flat_map(|then| then.words.iter().cloned());
+    served.reloader.note().into_iter().chain(of_then).map(|warning| warning.shown(lang == Lang::Zh)).collect()
 }
 
 /// `POST /api/v1/change?lang=`: what a planned change would do; the body is a plan, as `faultscope change` reads it.

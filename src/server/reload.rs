@@ -62,6 +62,8 @@ pub struct ReloadState {
 struct Wish {
     hinted: bool,
     asked: bool,
+    /// Whoever asked goes on without the files of a folder that are gone.
+    accepts: bool,
     stopping: bool,
     /// A look at the tree is on its way.
     looking: bool,
@@ -76,12 +78,16 @@ pub struct Reloader {
     wish: Mutex<Wish>,
     changed: Condvar,
     state: Mutex<ReloadState>,
+    /// The project that was handed over last.
+    used: Mutex<Arc<Project>>,
     now: fn() -> Time,
+    /// Says something to whoever runs the server.
+    say: fn(&Text),
 }
 
 impl Reloader {
     /// Follows the tree from which the project in use was loaded.
-    pub fn start(live: Arc<Live>, now: fn() -> Time) -> Arc<Reloader> {
+    pub fn start(live: Arc<Live>, now: fn() -> Time, say: fn(&Text)) -> Arc<Reloader> {
         let revision = live.active();
         let state = ReloadState {
             active: revision.digest.clone(),
@@ -91,8 +97,9 @@ impl Reloader {
             succeeded: 1,
             failed: 0,
         };
-        let root = revision.project.root.clone();
-        let reloader = Arc::new(Reloader { root, live, wish: Mutex::default(), changed: Condvar::new(), state: Mutex::new(state), now });
+        let (root, used) = (revision.project.root.clone(), Mutex::new(Arc::clone(&revision.project)));
+        let (wish, changed, state) = (Mutex::default(), Condvar::new(), Mutex::new(state));
+        let reloader = Arc::new(Reloader { root, live, wish, changed, state, used, now, say });
         let follower = Arc::clone(&reloader);
         // Without the thread the files are not followed, and `POST /-/reload` says so by its time limit.
         let _ = std::thread::Builder::new().name("reloader".to_owned()).spawn(move || follower.follow());
@@ -118,11 +125,13 @@ impl Reloader {
         self.changed.notify_all();
     }
 
-    /// Loads the tree now. Returns when that is done, or why it is not used.
-    pub fn reload(&self) -> Result<ReloadState, Text> {
+    /// Loads the tree now; also one in which all files of a folder are gone, if that is accepted. Returns when that is done, or why it is
+    /// not used.
+    pub fn reload(&self, accept_missing: bool) -> Result<ReloadState, Text> {
         let began = Instant::now();
         let mut wish = held(&self.wish);
         wish.asked = true;
+        wish.accepts |= accept_missing;
         // A round that is on its way may have looked before the change.
         let wanted = wish.rounds + 1 + u64::from(wish.looking);
         self.changed.notify_all();
@@ -134,7 +143,7 @@ impl Reloader {
             return Err(text!("the tree is still being loaded"));
         }
         if let Some(tree) = &state.refused {
-            return Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; ")));
+            return Err(refusal(tree));
         }
         // Loaded is not yet in use: the signals kept are read with it first.
         while self.live.published().revision.digest != self.state().active {
@@ -161,7 +170,7 @@ impl Reloader {
             if wish.stopping {
                 return;
             }
-            let asked = std::mem::take(&mut wish.asked);
+            let (asked, accepts) = (std::mem::take(&mut wish.asked), std::mem::take(&mut wish.accepts));
             wish.hinted = false;
             wish.looking = true;
             drop(wish);
@@ -169,7 +178,7 @@ impl Reloader {
             if current != last || asked {
                 current = self.settled(current);
                 loop {
-                    self.load();
+                    self.load(accepts);
                     let after = stamp(&self.root);
                     if after == current {
                         break;
@@ -203,7 +212,7 @@ impl Reloader {
         current
     }
 
-    fn load(&self) {
+    fn load(&self, accept_missing: bool) {
         let now = (self.now)();
         let loaded = match Project::load(&self.root) {
             Ok(project) => project,
@@ -213,11 +222,16 @@ impl Reloader {
             }
         };
         let digest = loaded.digest();
-        let found = errors(&loaded);
+        let mut found: Vec<String> = if accept_missing { Vec::new() } else { self.lost(&loaded) };
+        // Last: what is lost may be the reason for them.
+        found.extend(errors(&loaded));
         let mut state = held(&self.state);
-        if digest == state.active {
+        if digest == state.active && found.len() <= state.errors {
             // As it was, or mended back to what is in use.
-            state.refused = None;
+            state.errors = found.len();
+            if state.refused.take().is_some() {
+                (self.say)(&text!("the tree of {} is in use, as it is on disk", state.loaded));
+            }
             return;
         }
         if !found.is_empty() {
@@ -231,13 +245,29 @@ impl Reloader {
         state.errors = 0;
         state.succeeded += 1;
         drop(state);
-        self.live.reload(Revision { project: Arc::new(loaded), digest, loaded: now });
+        let project = Arc::new(loaded);
+        *held(&self.used) = Arc::clone(&project);
+        (self.say)(&text!("the tree of {} is in use, as it is on disk", now));
+        self.live.reload(Revision { project, digest, loaded: now });
+    }
+
+    /// Folders whose files are all gone since the tree in use was loaded, each with how to mend it.
+    fn lost(&self, next: &Project) -> Vec<String> {
+        let lost = next.lost_since(&held(&self.used)).into_iter();
+        lost.map(|lost| {
+            let help = lost.help.map_or_else(String::new, |help| format!("; {help}"));
+            format!("{} {}{help}", lost.code, lost.message)
+        })
+        .collect()
     }
 
     fn refuse(&self, tree: RefusedTree) {
         let mut state = held(&self.state);
-        if state.refused.as_ref().is_none_or(|old| old.digest != tree.digest) {
+        // A tree that cannot be loaded at all has no digest: what is wrong with it tells it from another one.
+        let what = |tree: &RefusedTree| (tree.digest.clone(), tree.errors, tree.first.clone());
+        if state.refused.as_ref().is_none_or(|old| what(old) != what(&tree)) {
             state.failed += 1;
+            (self.say)(&refusal(&tree));
             state.refused = Some(tree);
         }
     }
@@ -261,6 +291,10 @@ impl Reloader {
         }
         Some(watcher)
     }
+}
+
+fn refusal(tree: &RefusedTree) -> Text {
+    text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; "))
 }
 
 /// The errors of a project, each with its place.

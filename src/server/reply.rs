@@ -1,10 +1,17 @@
 //! The body of a response.
 
-use axum::http::header::CONTENT_TYPE;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_TYPE, WARNING};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use diag::visible;
+
+use super::AppState;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,4 +49,15 @@ impl IntoResponse for Json {
     fn into_response(self) -> Response {
         ([(CONTENT_TYPE, "application/json")], visible(&self.0.to_string()).into_owned()).into_response()
     }
+}
+
+/// Says with every answer, also one whose shape has no room for it, what its reader must know about the rules and models behind it.
+pub async fn warn(State(served): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for note in served.reloader.note().into_iter().chain(served.models.note()) {
+        if let Ok(warning) = HeaderValue::from_str(&format!("299 faultscope \"{note}\"")) {
+            response.headers_mut().append(WARNING, warning);
+        }
+    }
+    response
 }

@@ -121,7 +121,7 @@ impl<'a> Intake<'a> {
     pub fn lines(&mut self, labels: BTreeMap<String, String>, lines: impl IntoIterator<Item = RawLine>) {
         let labels = Labels(labels);
         for RawLine { nanoseconds, text, labels: metadata } in lines {
-            let entry = Entry { nanoseconds: loki::possible(nanoseconds), line: text, metadata: Labels(metadata) };
+            let entry = Entry { nanoseconds: loki::possible(nanoseconds), line: Some(text), metadata: Labels(metadata) };
             self.streams.add(&labels, entry);
             self.context.facts.present.logs = true;
         }

@@ -1,10 +1,9 @@
 //! Reads log lines from the JSON response of Loki's `query_range`, or from the body of its push API.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::Deserializer;
 use serde_json::Value;
 
 use diag::{Code, Diagnostic, Text, text};
@@ -51,17 +50,36 @@ struct Data {
 #[derive(Deserialize)]
 #[serde(expecting = "a stream, an object with `stream` and `values`")]
 struct Stream {
-    stream: Labels,
-    #[serde(default)]
-    values: Vec<Entry>,
+    /// An object of labels, if it is sound.
+    stream: Value,
+    values: Option<Vec<Entry>>,
 }
 
-/// `["nanoseconds", "line"]`, or with structured metadata as a third element.
+/// `["nanoseconds", "line"]`, or with structured metadata as a third element. One of another shape costs only itself.
+#[derive(Default)]
 pub(super) struct Entry {
     /// `None` if it is not a number of nanoseconds between year 1 and 9999.
     pub nanoseconds: Option<i128>,
-    pub line: String,
+    /// `None` if it is no text.
+    pub line: Option<String>,
     pub metadata: Labels,
+}
+
+/// Why a line is rejected.
+enum Flaw {
+    Time,
+    Text,
+    Labels,
+}
+
+impl Flaw {
+    fn words(&self) -> (Code, Text) {
+        match self {
+            Flaw::Time => (Code::SIGNAL_TIME, text!("invalid time")),
+            Flaw::Text => (Code::SIGNAL_ENTRY, text!("a log line that is not text")),
+            Flaw::Labels => (Code::SIGNAL_ENTRY, text!("the labels of its stream are no object")),
+        }
+    }
 }
 
 /// A line before it is placed, with its position in the file.
@@ -77,7 +95,15 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
     let mut streams = Streams::default();
     for list in answers::usable(file, bytes, &mut complaints, result)? {
         for stream in list {
-            stream.values.into_iter().for_each(|entry| streams.add(&stream.stream, entry));
+            let is_sound = stream.stream.is_object() || stream.stream.is_null();
+            let labels = Labels(json::scalars(Some(&stream.stream)));
+            for entry in stream.values.into_iter().flatten() {
+                if is_sound {
+                    streams.add(&labels, entry);
+                } else {
+                    streams.refuse(Flaw::Labels);
+                }
+            }
         }
     }
     streams.settle(file, complaints, context);
@@ -88,28 +114,34 @@ pub(super) fn read(file: &str, bytes: &[u8], context: &mut ReaderContext<'_>) ->
 #[derive(Default)]
 pub(super) struct Streams {
     lines: BTreeMap<Labels, Vec<Line>>,
-    /// Positions of lines without a valid time.
-    timeless: Vec<usize>,
+    /// By their positions.
+    rejected: Vec<(usize, Flaw)>,
     received: usize,
 }
 
 impl Streams {
     pub fn add(&mut self, labels: &Labels, entry: Entry) {
-        let index = self.received;
+        let Some(text) = entry.line else { return self.refuse(Flaw::Text) };
+        let Some(nanoseconds) = entry.nanoseconds else { return self.refuse(Flaw::Time) };
+        let line = Line { nanoseconds, text, index: self.received, metadata: entry.metadata };
         self.received += 1;
-        let Some(nanoseconds) = entry.nanoseconds else { return self.timeless.push(index) };
-        let line = Line { nanoseconds, text: entry.line, index, metadata: entry.metadata };
         match self.lines.get_mut(labels) {
             Some(lines) => lines.push(line),
             None => drop(self.lines.insert(labels.clone(), vec![line])),
         }
     }
 
+    fn refuse(&mut self, flaw: Flaw) {
+        self.rejected.push((self.received, flaw));
+        self.received += 1;
+    }
+
     pub fn settle(self, file: &str, mut complaints: Complaints, context: &mut ReaderContext<'_>) {
-        for index in self.timeless {
-            complaints.add(Code::SIGNAL_TIME, "log lines rejected, invalid time", 1, || text!("log line {}", index));
-            context.counts.logs.reject("invalid time", 1);
-            context.unread(file, index, "log line", Code::SIGNAL_TIME, &text!("invalid time"), "");
+        for (index, flaw) in self.rejected {
+            let (code, reason) = flaw.words();
+            complaints.add(code, text!("log lines rejected, {}", reason), 1, || text!("log line {}", index));
+            context.counts.logs.reject(&reason.to_string(), 1);
+            context.unread(file, index, "log line", code, &reason, "");
         }
         context.counts.logs.received += self.received;
         for (Labels(labels), lines) in self.lines {
@@ -203,77 +235,24 @@ pub(super) fn possible(nanoseconds: i128) -> Option<i128> {
 
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(EntryVisitor)
-    }
-}
-
-struct EntryVisitor;
-
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Entry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a log line, `[\"nanoseconds\", \"line\"]`")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
-        let Some(Nanoseconds(nanoseconds)) = seq.next_element()? else { return Err(serde::de::Error::invalid_length(0, &self)) };
-        let Some(line) = seq.next_element::<String>()? else { return Err(serde::de::Error::invalid_length(1, &self)) };
-        let metadata = seq.next_element::<Metadata>()?.unwrap_or_default();
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Entry { nanoseconds, line, metadata: metadata.flatten() })
+        // A line has a handful of parts, so building a tree is cheap.
+        let Value::Array(parts) = Value::deserialize(deserializer)? else { return Ok(Entry::default()) };
+        let mut parts = parts.into_iter();
+        let nanoseconds = match parts.next() {
+            Some(Value::String(written)) => written.parse().ok(),
+            Some(Value::Number(number)) => number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)),
+            _ => None,
+        };
+        let line = if let Some(Value::String(line)) = parts.next() { Some(line) } else { None };
+        Ok(Entry { nanoseconds: nanoseconds.and_then(possible), line, metadata: metadata(parts.next().as_ref()) })
     }
 }
 
 /// Structured metadata: a flat object (push), or grouped by source (a response with categorized labels).
-#[derive(Default)]
-struct Metadata {
-    direct: BTreeMap<String, String>,
-    nested: Vec<BTreeMap<String, String>>,
-}
-
-impl Metadata {
-    fn flatten(self) -> Labels {
-        let mut all = self.direct;
-        for labels in self.nested {
-            all.extend(labels);
-        }
-        Labels(all)
+fn metadata(written: Option<&Value>) -> Labels {
+    let mut all = json::scalars(written);
+    for source in ["structuredMetadata", "parsed"] {
+        all.extend(json::scalars(written.and_then(|written| written.get(source))));
     }
-}
-
-impl<'de> Deserialize<'de> for Metadata {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // There are only a few labels, so building a tree is cheap.
-        let tree = serde_json::Value::deserialize(deserializer)?;
-        let nested = ["structuredMetadata", "parsed"].iter().filter_map(|key| tree.get(key).map(|labels| json::scalars(Some(labels))));
-        Ok(Metadata { nested: nested.collect(), direct: json::scalars(Some(&tree)) })
-    }
-}
-
-struct Nanoseconds(Option<i128>);
-
-impl<'de> Deserialize<'de> for Nanoseconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NanosecondsVisitor)
-    }
-}
-
-struct NanosecondsVisitor;
-
-impl Visitor<'_> for NanosecondsVisitor {
-    type Value = Nanoseconds;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time, nanoseconds since 1970 as a string")
-    }
-    fn visit_str<E>(self, v: &str) -> Result<Nanoseconds, E> {
-        Ok(Nanoseconds(v.parse().ok().and_then(possible)))
-    }
-    fn visit_i64<E>(self, v: i64) -> Result<Nanoseconds, E> {
-        Ok(Nanoseconds(possible(i128::from(v))))
-    }
-    fn visit_u64<E>(self, v: u64) -> Result<Nanoseconds, E> {
-        Ok(Nanoseconds(possible(i128::from(v))))
-    }
+    Labels(all)
 }

@@ -67,7 +67,7 @@ impl Running {
             .arg(data)
             .env("NO_PROXY", "127.0.0.1")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(said_in(data)).map_or_else(|_| Stdio::null(), Stdio::from))
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -101,6 +101,12 @@ impl Running {
         answer(&self.client, &self.address, path, Some(body))
     }
 
+    /// The header `Warning` of an answer; empty without one.
+    pub fn warning(&self, path: &str) -> String {
+        let said = self.client.get(format!("{}{path}", self.address)).call().unwrap();
+        said.headers().get("warning").map_or_else(String::new, |warning| warning.to_str().unwrap().to_owned())
+    }
+
     /// The incidents with their reports.
     pub fn incidents(&self) -> Vec<Value> {
         let (_, listed) = self.get("/api/v1/incidents");
@@ -119,6 +125,11 @@ impl Running {
         let kinds = diagnosis["accounting"].as_array().cloned().unwrap_or_default();
         kinds.iter().find(|one| one["kind"] == kind).and_then(|one| one[what].as_u64()).unwrap_or(0)
     }
+}
+
+/// What a server with this data folder writes to standard error.
+pub fn said_in(data: &Path) -> PathBuf {
+    data.with_extension("stderr")
 }
 
 pub fn client() -> Agent {

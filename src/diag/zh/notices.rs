@@ -1,6 +1,10 @@
 //! Notifications.
 
 pub(super) const PART: &[(&str, &str)] = &[
+    (
+        "the incidents on file are older than the messages about them: those that are open may be told again",
+        "磁盘上的故障记录早于已发送的通知：未恢复的故障可能会再次通知",
+    ),
     ("the section `notify`", "`notify` 部分"),
     ("channels", "通知渠道列表"),
     ("channels: {}", "已有的渠道：{}"),

@@ -3,6 +3,13 @@
 pub(super) const PART: &[(&str, &str)] = &[
     ("its files are empty", "其中的文件为空"),
     ("no readable signals in `{}`: {}", "`{}` 中没有可读的信号：{}"),
+    ("`{}` is a link to nothing", "`{}` 是失效的符号链接"),
+    ("bring back what it points to, or remove the link", "请恢复链接指向的内容，或删除该链接"),
+    ("`{}/`: {} files were there, and none is now", "`{}/`：原有 {} 个文件，现在一个也没有"),
+    (
+        "put them back; to go on without them, restart, or `POST /-/reload?accept_missing=true`",
+        "请恢复这些文件；若确实不再需要，请重启服务，或发送 `POST /-/reload?accept_missing=true`",
+    ),
     ("split it into several files", "请拆分成多个文件"),
     ("cannot be queried: invalid address: {}", "无法查询：地址无效：{}"),
     ("cannot be queried: the scheme `{}` is neither http nor https", "无法查询：协议 `{}` 既不是 http 也不是 https"),

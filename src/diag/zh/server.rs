@@ -28,6 +28,9 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("journal `{}`: removed an incomplete entry of {} bytes at its end", "日志文件 `{}`：删除了末尾 {} 字节的不完整记录"),
     ("the settings have changed and are in use", "设置已更改并生效"),
     ("the settings have changed and are in use, but for {}: that waits for a restart", "设置已更改并生效，但 {} 需重启后才生效"),
+    ("the models have changed and are in use", "模型已更改并生效"),
+    ("the models in use stay: {}", "仍使用当前模型：{}"),
+    ("{} models on file cannot be used; `/-/ready` says why", "磁盘上有 {} 个模型无法使用；原因见 `/-/ready`"),
     ("the settings in use stay: {}", "仍使用当前设置：{}"),
     ("another server uses the data folder `{}`", "另一个服务正在使用数据目录 `{}`"),
     (
@@ -43,6 +46,7 @@ pub(super) const PART: &[(&str, &str)] = &[
         "signals name more than {} pods that the topology does not have: further ones are only names on their signals",
         "信号中出现的、拓扑里没有的 Pod 超过 {} 个：其余的只作为名称保留在信号上",
     ),
+    ("the tree of {} is in use, as it is on disk", "当前使用 {} 的文件，与磁盘上的一致"),
     ("the tree is still being loaded", "文件仍在加载"),
     ("the tree has {} errors and is not used: {}", "文件有 {} 个错误，未启用：{}"),
     ("a server in `pull`", "`pull` 中的服务器"),

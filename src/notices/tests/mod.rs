@@ -45,6 +45,11 @@ impl Told {
         Told { events: Mutex::new(Vec::new()), began: Instant::now() }
     }
 
+    /// The same with its first events only.
+    fn put_back(&self, events: usize) -> Self {
+        Told { events: Mutex::new(self.events.lock().unwrap().iter().take(events).cloned().collect()), began: self.began }
+    }
+
     fn tell(&self, id: u64, what: What) {
         let status = match what {
             What::Resolved | What::Merged => Status::Resolved,

@@ -94,6 +94,41 @@ fn nothing_is_sent_twice() {
     assert_eq!((shown(0), shown(1)), (("opened", true, Some(1)), ("resolved", false, Some(4))));
 }
 
+/// `incidents.ndjson` was removed, or put back as it was days ago: other incidents have the numbers of those that were told.
+#[test]
+fn numbers_that_go_back_silence_nobody() {
+    let (address, received) = http(vec![reply(200, "")]);
+    let (before, folder) = (Arc::new(Told::new()), tempfile::tempdir().unwrap());
+    for id in 1..4 {
+        before.tell(id, What::Opened);
+    }
+    let notifier = start(&hook(&address, ""), &before, &folder);
+    until("all arrive", || count(&received) == 3 && is_quiet(&notifier.state()));
+    notifier.stop();
+    // Put back: the first is the one that was told, the second is another one.
+    let told = Arc::new(before.put_back(1));
+    told.tell(2, What::Opened);
+    let notifier = start(&hook(&address, ""), &told, &folder);
+    until("the other one is told", || count(&received) == 4 && is_quiet(&notifier.state()));
+    notifier.stop();
+    // What begins anew does so once, and what was of old stays forgotten.
+    let notifier = start(&hook(&address, ""), &told, &folder);
+    told.tell(3, What::Opened);
+    until("the third is told", || count(&received) == 5 && is_quiet(&notifier.state()));
+    notifier.stop();
+    // Removed.
+    let told = Arc::new(before.put_back(0));
+    let notifier = start(&hook(&address, ""), &told, &folder);
+    std::thread::sleep(Wait::from_millis(700));
+    assert_eq!(count(&received), 5);
+    told.tell(1, What::Opened);
+    until("a new one is told", || count(&received) == 6);
+    notifier.stop();
+    let bodies: Vec<Value> = received.lock().unwrap().iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect();
+    let ids: Vec<u64> = bodies.iter().filter_map(|body| body["incident"]["id"].as_u64()).collect();
+    assert_eq!(ids, [1, 2, 3, 2, 3, 1]);
+}
+
 /// Nothing is told twice, and nobody who is not to be told any more.
 #[test]
 fn other_settings_are_taken_over() {

@@ -50,6 +50,13 @@ fn what_cannot_be_read() {
         "`logs.json` contains a Loki error instead of data: too many series",
     );
     check_error(FILE, r#"{"status":"success"}"#, "F4001", "`logs.json` contains no log lines");
-    check_error(FILE, &answer(r#"{"stream":{},"values":[["1748772000000000000"]]}"#), "F4001", "`logs.json` line 1 column ");
+    check(
+        FILE,
+        &answer(r#"{"stream":{},"values":[["1748772000000000000"]]}"#),
+        &[
+            "unread 0 log line: a log line that is not text",
+            "F4002 `logs.json`: log lines rejected, a log line that is not text: 1 (the first: log line 0)",
+        ],
+    );
     check_error(FILE, &answer(r#"{"metric":{},"values":[]}"#), "F4001", "`logs.json` line 1 column ");
 }

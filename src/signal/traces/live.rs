@@ -137,10 +137,10 @@ impl Spans {
     /// Takes those of OTLP/JSON, as in `traces.json`.
     ///
     /// # Errors
-    /// There are no spans in it. Nothing of it is kept then.
+    /// It is no JSON of spans. Nothing of it is kept then.
     pub fn read(&mut self, file: &str, bytes: &[u8]) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
         let mut further = Spans::default();
-        let said = super::gather(file, bytes, &mut further)?;
+        let said = super::gather(file, bytes, true, &mut further)?;
         self.append(further);
         Ok(said)
     }

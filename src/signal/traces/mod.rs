@@ -41,7 +41,7 @@ const MAX_NAMED: usize = 10;
 
 pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderContext<'_>) -> Result<(), Box<Diagnostic>> {
     let mut collector = Collector::new(context.placer);
-    let mut said = gather(file, bytes, &mut collector)?;
+    let mut said = gather(file, bytes, false, &mut collector)?;
     let gathered = collector.finish();
     let work = calls::work(&gathered.spans);
     count(file, &gathered, role, context);
@@ -79,8 +79,8 @@ pub(super) fn read(file: &str, bytes: &[u8], role: Role, context: &mut ReaderCon
 }
 
 /// Reads the spans of a file, one answer after the other. One that cannot be read costs only itself, as the end of a file that a
-/// collector is still writing; so does an error among other answers.
-fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
+/// collector is still writing; so does an error among other answers. A request may have no spans, a recording is wrong then.
+fn gather(file: &str, bytes: &[u8], is_request: bool, sink: &mut impl Sink) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let mut known = 0usize;
     let mut foreign = 0usize;
     let mut refused: Vec<String> = Vec::new();
@@ -120,7 +120,7 @@ fn gather(file: &str, bytes: &[u8], sink: &mut impl Sink) -> Result<Vec<Diagnost
                     continue;
                 }
                 Part::Foreign => {
-                    foreign += 1;
+                    foreign += usize::from(!is_request);
                     continue;
                 }
             }
