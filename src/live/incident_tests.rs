@@ -1,7 +1,7 @@
 //! Which incident of a diagnosis continues which one of the last.
 //!
-//! A story is a list of diagnoses, `SECONDS: COMPONENT[SIGNALS]`, with `~SECONDS` behind one that is over since then; between them what
-//! people do. What happens is told line by line.
+//! A story is a list of diagnoses, `SECONDS: COMPONENT[SIGNALS]`, with `~SECONDS` behind one that is over since then, and `? SIGNALS` that
+//! nothing explains; between them what people do. What happens is told line by line.
 
 use std::fmt::Write;
 
@@ -16,10 +16,10 @@ fn time(seconds: &str) -> Time {
     Time(seconds.trim().parse::<i64>().expect("seconds") * 1_000)
 }
 
-fn incident(number: usize, text: &str) -> Incident {
-    let (text, until) = text.split_once('~').map_or((text, None), |(text, until)| (text, Some(time(until))));
-    let (component, signals) = text.trim().trim_end_matches(']').split_once('[').expect("signals in brackets");
-    let explains = signals.split(' ').filter(|name| !name.is_empty()).map(|name| SignalView {
+/// `a!` fires.
+fn signal(name: &str) -> SignalView {
+    let (name, firing) = name.strip_suffix('!').map_or((name, None), |name| (name, Some(compile::plan::Severity::Warning)));
+    SignalView {
         kind: "alert".to_owned(),
         component: None,
         instance: None,
@@ -27,9 +27,15 @@ fn incident(number: usize, text: &str) -> Incident {
         text: name.to_owned(),
         says: Says::Text,
         count: 1,
-        firing: None,
+        firing,
         origin: Origin { file: name.to_owned(), index: 0 },
-    });
+    }
+}
+
+fn incident(number: usize, text: &str) -> Incident {
+    let (text, until) = text.split_once('~').map_or((text, None), |(text, until)| (text, Some(time(until))));
+    let (component, signals) = text.trim().trim_end_matches(']').split_once('[').expect("signals in brackets");
+    let explains = signals.split(' ').filter(|name| !name.is_empty()).map(signal);
     // `redis!` is a core component.
     let (component, tier) = component.strip_suffix('!').map_or((component, None), |name| (name, Some(Tier::Core)));
     let suspect = Suspect {
@@ -75,7 +81,9 @@ fn incident(number: usize, text: &str) -> Incident {
 }
 
 fn diagnosis(at: Time, text: &str) -> Diagnosis {
-    let incidents = text.split(';').map(str::trim).filter(|one| !one.is_empty());
+    let parts = || text.split(';').map(str::trim).filter(|one| !one.is_empty());
+    let incidents = parts().filter(|one| !one.starts_with('?'));
+    let unexplained = parts().filter_map(|one| one.strip_prefix('?')).flat_map(|names| names.split_whitespace());
     Diagnosis {
         version: 1,
         at,
@@ -89,7 +97,7 @@ fn diagnosis(at: Time, text: &str) -> Diagnosis {
         before: Vec::new(),
         near_misses: Vec::new(),
         unjudged: Vec::new(),
-        unexplained: Vec::new(),
+        unexplained: unexplained.map(signal).collect(),
         groups: Vec::new(),
         unplaced: Vec::new(),
         unplaced_because: Vec::new(),
@@ -175,6 +183,26 @@ fn another_verdict_on_the_same_signals_is_a_change() {
          15: #1 nginx Merged #2",
     );
     check("0: redis[a b]\n 15: redis[a]; nginx[b]", "0: #1 redis Opened\n 15: #2 nginx Opened");
+}
+
+/// What fires is not over, whether or not it is explained.
+#[test]
+fn what_fires_is_not_resolved() {
+    check(
+        "0: web[a! b!]
+         15: ? a! b!
+         300: ? a b!
+         310: restart
+         600: ? a b!
+         610: ? a b
+         720:
+         730:",
+        "0: #1 web Opened
+         720: #1 web Resolved",
+    );
+    check("0: web[a!]\n 15: ? b!\n 135: ? b!", "0: #1 web Opened\n 135: #1 web Resolved");
+    check("0: web[a! b!]; db[c!]\n 15: db[b! c!]; ? a", "0: #1 web Opened\n 0: #2 db Opened\n 15: #1 web Merged #2");
+    check("0: web[a! b!]; db[c!]\n 15: db[b! c!]; ? a!\n 300: db[b! c!]; ? a!", "0: #1 web Opened\n 0: #2 db Opened");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Code, Diagnostic, Text, text};
-use localize::{Diagnosis, Incident};
+use localize::{Diagnosis, Incident, SignalView};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use value::{Duration, MINUTE, Time};
@@ -288,6 +288,11 @@ impl Incidents {
             }
         }
         let present: BTreeSet<u64> = matched.values().copied().collect();
+        let fires = |signal: &&SignalView| signal.firing.is_some();
+        // No suspect explains them any more, but they are not over either.
+        let open: BTreeSet<(String, usize)> = diagnosis.unexplained.iter().filter(fires).map(origin).collect();
+        let explained = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects).flat_map(|suspect| &suspect.explains);
+        let firing: BTreeSet<(String, usize)> = explained.filter(fires).map(origin).collect();
         for one in self.by_id.values_mut().filter(|one| one.by_hand && !present.contains(&one.id)) {
             one.by_hand = now.since(one.seen) < SETTLING;
         }
@@ -298,11 +303,18 @@ impl Incidents {
             .map(|one| one.id)
             .collect();
         for id in gone {
+            let Some(one) = self.by_id.get_mut(&id) else { continue };
+            if !one.signals.is_disjoint(&open) {
+                one.seen = now;
+                continue;
+            }
             let Some(one) = self.by_id.get(&id) else { continue };
+            let left: BTreeSet<_> = one.signals.intersection(&firing).cloned().collect();
+            let own = if left.is_empty() { &one.signals } else { &left };
             let home = self
                 .by_id
                 .values()
-                .find(|other| other.id != id && other.seen == now && !one.signals.is_empty() && one.signals.is_subset(&other.signals))
+                .find(|other| other.id != id && other.seen == now && !own.is_empty() && own.is_subset(&other.signals))
                 .map(|other| other.id);
             match home {
                 Some(home) => self.step(id, now, (What::Merged, None, Some(format!("#{home}"))), |one| {
@@ -509,9 +521,13 @@ fn unfit(message: Text) -> Box<Diagnostic> {
 /// By what an incident is recognised: its first suspect, and the signals that its suspects explain.
 fn key(incident: &Incident) -> (Option<String>, String, BTreeSet<(String, usize)>) {
     let first = incident.suspects.first();
-    let signals = incident.suspects.iter().flat_map(|suspect| &suspect.explains);
-    let signals = signals.map(|signal| (signal.origin.file.clone(), signal.origin.index)).collect();
+    let signals = incident.suspects.iter().flat_map(|suspect| &suspect.explains).map(origin).collect();
     (first.and_then(|s| s.component.clone()), first.map(|s| s.fault.clone()).unwrap_or_default(), signals)
+}
+
+/// By what a signal is known.
+fn origin(signal: &SignalView) -> (String, usize) {
+    (signal.origin.file.clone(), signal.origin.index)
 }
 
 fn describe(one: &mut Tracked, incident: &Incident) {
