@@ -308,6 +308,27 @@ fn the_list_says_since_when_as_the_report_does() {
     assert_eq!((again.get(1).map(super::Tracked::first_since), unreadable), (Some(time("40")), 0));
 }
 
+/// Where the window of a diagnosis begins, nothing did: what was known before is right.
+#[test]
+fn since_does_not_move_with_the_window() {
+    let (mut incidents, _) = Incidents::read("");
+    for (at, window, since, expected) in [
+        ("100", "0", "40", "40"),
+        ("4000", "400", "400", "40"),
+        ("4100", "500", "500", "40"),
+        ("4200", "600", "700", "700"),
+        ("4300", "700", "20", "20"),
+    ] {
+        let mut next = diagnosis(time(at), "redis[a]");
+        next.since = time(window);
+        next.incidents.iter_mut().for_each(|one| one.since = time(since));
+        incidents.update(&next);
+        let one = incidents.get(1).expect("it is open");
+        let reported = one.report.get("since").and_then(serde_json::Value::as_str).and_then(Time::parse);
+        assert_eq!((one.since, reported), (time(expected), Some(time(expected))), "at {at}");
+    }
+}
+
 /// 5 minutes to acknowledge, 20 until it is over: those of a core component.
 #[test]
 fn clocks_run() {

@@ -282,7 +282,7 @@ impl Incidents {
         let matched = self.recognise(diagnosis);
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             match matched.get(&at) {
-                Some(id) => self.renew(*id, incident, now),
+                Some(id) => self.renew(*id, incident, (now, diagnosis.since)),
                 None if incident.until.is_none_or(|until| now.since(until) < COMES_BACK) => self.open(incident, now),
                 None => {}
             }
@@ -409,7 +409,7 @@ impl Incidents {
             by_hand: false,
             kept_open: false,
         };
-        describe(&mut one, incident);
+        describe(&mut one, incident, incident.since);
         one.located = one.component.as_ref().map(|_| now);
         if one.targets.is_some_and(|targets| now.since(one.since) > targets.detect * MINUTE) {
             one.missed.insert(Clock::Detection);
@@ -419,10 +419,12 @@ impl Incidents {
         self.end_if_over(id, incident, now);
     }
 
-    fn renew(&mut self, id: u64, incident: &Incident, now: Time) {
+    /// `window` is where the diagnosis begins to look: what it says to have begun there may be older.
+    fn renew(&mut self, id: u64, incident: &Incident, (now, window): (Time, Time)) {
         let Some(one) = self.by_id.get_mut(&id) else { return };
         let (before, affected) = (one.verdict(), one.affected);
-        describe(one, incident);
+        let since = if incident.since <= window { incident.since.min(one.since) } else { incident.since };
+        describe(one, incident, since);
         one.seen = now;
         if before.0 != one.component {
             one.located = one.component.as_ref().map(|_| now);
@@ -530,10 +532,10 @@ fn origin(signal: &SignalView) -> (String, usize) {
     (signal.origin.file.clone(), signal.origin.index)
 }
 
-fn describe(one: &mut Tracked, incident: &Incident) {
+fn describe(one: &mut Tracked, incident: &Incident, since: Time) {
     let (component, fault, signals) = key(incident);
     let first = incident.suspects.first();
-    one.since = incident.since;
+    one.since = since;
     one.component = component;
     one.fault = fault;
     one.signals = signals;
@@ -545,6 +547,9 @@ fn describe(one: &mut Tracked, incident: &Incident) {
     one.affected = incident.impact.len();
     one.targets = Targets::of(incident);
     one.report = serde_json::to_value(incident).unwrap_or_default();
+    if let Some(told) = one.report.get_mut("since").filter(|_| since != incident.since) {
+        *told = serde_json::to_value(since).unwrap_or_default();
+    }
 }
 
 /// A value as JSON names it.
