@@ -286,6 +286,7 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(refused(1, Action::Merge(1)).as_deref(), Some("incident 1 cannot be merged into itself"));
     assert_eq!(refused(1, Action::Merge(3)).as_deref(), Some("no incident `3`"));
     assert_eq!(refused(1, Action::Merge(2)), None);
+    assert_eq!(refused(1, Action::Reopen).as_deref(), Some("incident 1 is merged into 2"));
     assert_eq!(refused(2, Action::Merge(1)).as_deref(), Some("incident 1 is merged into 2 already"));
     assert_eq!(refused(2, Action::Split).as_deref(), Some("incident 2 is not one that a person merged and that lasts"));
 }

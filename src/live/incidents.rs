@@ -462,7 +462,11 @@ impl Incidents {
             Action::Note(note) => self.step(id, now, (What::Noted, by, Some(note)), |_| {}),
             Action::Resolve => self.step(id, now, (What::Resolved, by, None), |one| one.close_by_hand(now)),
             Action::Reopen => {
-                if one.status != Status::Resolved || one.merged_into.is_some() {
+                if let Some(home) = one.merged_into {
+                    let merged = unfit(text!("incident {} is merged into {}", id, home));
+                    return Err(if one.by_hand { Box::new(merged.help("`split` takes it out again")) } else { merged });
+                }
+                if one.status != Status::Resolved {
                     return Err(unfit(text!("incident {} is not resolved", id)));
                 }
                 self.step(id, now, (What::Reopened, by, None), |one| {
