@@ -136,6 +136,11 @@ impl Tracked {
         shown
     }
 
+    /// The id of the case that was made of it.
+    pub fn case_id(&self) -> Option<&str> {
+        self.case.as_deref().and_then(|case| case.rsplit('/').next())
+    }
+
     /// When the fault began, as it was known when it was found.
     pub fn first_since(&self) -> Time {
         self.first_since.unwrap_or(self.since)

@@ -100,11 +100,18 @@ pub async fn one(
     .await
 }
 
-/// An incident for people, with what the last diagnosis advises.
+/// An incident for people, with what the last diagnosis advises, and what its case says.
 pub fn written(served: &AppState, one: &Tracked, locale: &Locale, part: Part) -> String {
+    let project = served.project();
+    let case = one.case_id().and_then(|id| project.cases.find(id));
+    written_with(served, one, locale, part, case.map_or(&[][..], |case| case.solutions.as_slice()))
+}
+
+/// The same, with what has helped.
+pub fn written_with(served: &AppState, one: &Tracked, locale: &Locale, part: Part, helped: &[String]) -> String {
     let advice = served.live.advice(one, locale);
     let project = served.project();
-    Page { one, advice: &advice, writer: Writer { locale, estate: &project.estate } }.written(part)
+    Page { one, advice: &advice, helped, writer: Writer { locale, estate: &project.estate } }.written(part)
 }
 
 /// `POST /api/v1/incidents/{id}/{action}`: answers once it is on disk.
@@ -129,6 +136,7 @@ pub async fn act(
     };
     let missing = |key: &str| Refusal::unusable(format!("`{action}` needs `{key}`")).help(format!("send {{\"by\": \"…\", \"{key}\": …}}"));
     let needed = |value: Option<String>, key: &str| filled(value).ok_or_else(|| missing(key));
+    let by = signed(filled(said.by), who.name);
     let what = match action.as_str() {
         "acknowledge" => Action::Acknowledge,
         "assign" => Action::Assign(needed(said.to, "to")?),
@@ -141,7 +149,7 @@ pub async fn act(
             let solutions = said.solutions.into_iter().filter(|text| !text.trim().is_empty()).collect();
             let cause =
                 confirm::Said { component: filled(said.component), fault: filled(said.fault), title: filled(said.title), solutions };
-            return spawn_blocking(move || confirm(&served, id, cause, said.by.or(who.name))).await;
+            return spawn_blocking(move || confirm(&served, id, cause, by)).await;
         }
         other => {
             let help =
@@ -153,11 +161,18 @@ pub async fn act(
         if served.live.incident(id).is_none() {
             return Err(nothing(id));
         }
-        // Whoever does not say who they are is known by their token.
-        let changed = served.live.act(id, what, said.by.or(who.name));
+        let changed = served.live.act(id, what, by);
         changed.map(|one| Json(one.shown())).map_err(|error| refused(&error))
     })
     .await
+}
+
+/// Whoever does not say who they are is known by their token. Who says another name may speak for others, or lie: the token stands beside it.
+fn signed(by: Option<String>, token: Option<String>) -> Option<String> {
+    match (by, token) {
+        (Some(by), Some(token)) if by != token => Some(format!("{by} (token {token})")),
+        (by, token) => token.or(by),
+    }
 }
 
 /// A text with something in it.
@@ -180,4 +195,22 @@ pub fn known<'k>(keys: impl Iterator<Item = &'k String>, known: &[&str]) -> Resu
     let near = nearest(key, known.iter().copied());
     let help = near.map_or_else(|| format!("known keys: {}", known.join(", ")), |near| did_you_mean(near).into());
     Err(Refusal::request(format!("unknown key `{key}`")).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed;
+
+    #[test]
+    fn who_did_it() {
+        for (by, token, stands) in [
+            (None, None, None),
+            (Some("li"), None, Some("li")),
+            (None, Some("duty"), Some("duty")),
+            (Some("duty"), Some("duty"), Some("duty")),
+            (Some("the boss"), Some("duty"), Some("the boss (token duty)")),
+        ] {
+            assert_eq!(signed(by.map(str::to_owned), token.map(str::to_owned)).as_deref(), stands, "{by:?} {token:?}");
+        }
+    }
 }
