@@ -10,6 +10,7 @@ use localize::{Diagnosis, Fault, Incident, Layer, Says, SignalView, Suspect};
 use signal::Origin;
 use value::Time;
 
+use super::incident_log::{Log, on_file};
 use super::{Action, Incidents};
 
 fn time(seconds: &str) -> Time {
@@ -347,6 +348,44 @@ fn clocks_run() {
     );
     check("0: redis![a]\n 60: acknowledge 1\n 400: redis![a]", "0: #1 redis Opened\n 60: #1 redis Acknowledged");
     check("0: redis[a]\n 9000: redis[a]", "0: #1 redis Opened");
+}
+
+/// Of a long history the file has the last state alone, and it goes on with the same numbers.
+#[test]
+fn the_file_does_not_grow_with_the_history() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut incidents, mut log, _) = Log::open(dir.path(), Time::MIN).expect("a file");
+    incidents.update(&diagnosis(time("0"), "redis[a]; nginx[b]"));
+    for note in 0..300 {
+        incidents.act(1, Action::Note(format!("note {note}")), None, time("5")).expect("known");
+        log.write(&incidents.take_events()).expect("written");
+        log.limit = 10_000;
+        log.compact(&incidents);
+    }
+    let path = dir.path().join("incidents.ndjson");
+    let bytes = std::fs::metadata(&path).expect("a file").len();
+    assert!(bytes < 100_000, "{bytes} bytes");
+    let (again, _, said) = Log::open(dir.path(), Time::MIN).expect("a file");
+    assert!(said.is_empty(), "{said:?}");
+    assert_eq!((again.last_event(), again.get(1), again.get(2)), (302, incidents.get(1), incidents.get(2)));
+    for (after, left, gap) in [(0, 2, true), (2, 1, true), (301, 1, false), (302, 0, false)] {
+        let (events, missing) = on_file(&path, after);
+        assert_eq!((events.len(), missing), (left, gap), "after {after}");
+    }
+}
+
+/// What is long over keeps what people did, and loses its report.
+#[test]
+fn what_is_long_over_is_forgotten() {
+    let (mut incidents, _) = Incidents::read("");
+    incidents.update(&diagnosis(time("0"), "redis[a]; nginx[b]"));
+    incidents.act(2, Action::Resolve, None, time("5")).expect("open");
+    let reports = |incidents: &Incidents| [1, 2].map(|id| incidents.get(id).is_some_and(|one| one.report.is_object()));
+    incidents.forget(time("0"));
+    assert_eq!(reports(&incidents), [true, true]);
+    incidents.forget(time("1"));
+    assert_eq!(reports(&incidents), [true, false]);
+    assert_eq!(incidents.get(2).map(|one| one.history.len()), Some(2));
 }
 
 /// An action that could not be written has not happened, and costs no number.

@@ -4,6 +4,7 @@
 //! event of each incident is its state, so that a start needs nothing else; whoever listens can go on from the number that it saw last.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use diag::{Code, Diagnostic, Text, text};
 use localize::{Diagnosis, Incident, SignalView};
@@ -18,6 +19,9 @@ const SETTLING: Duration = 2 * MINUTE;
 
 /// An incident of the same component and fault that comes back within this time is the same one.
 const COMES_BACK: Duration = 30 * MINUTE;
+
+/// So many incidents are kept in full, the latest.
+const WHOLE: usize = 10_000;
 
 /// Where an incident stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +126,9 @@ pub struct Tracked {
     #[serde(default)]
     #[schemars(skip)]
     kept_open: bool,
+    /// The number of its last event.
+    #[serde(skip)]
+    pub(super) last_event: u64,
 }
 
 impl Tracked {
@@ -221,7 +228,7 @@ pub enum Action {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Incidents {
-    by_id: BTreeMap<u64, Tracked>,
+    by_id: BTreeMap<u64, Arc<Tracked>>,
     next_id: u64,
     next_event: u64,
     /// Events that are not written yet.
@@ -235,10 +242,11 @@ impl Incidents {
         let mut unreadable = 0;
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
             match serde_json::from_str::<Event>(line) {
-                Ok(event) => {
+                Ok(mut event) => {
+                    event.incident.last_event = event.number;
                     incidents.next_id = incidents.next_id.max(event.incident.id + 1);
                     incidents.next_event = incidents.next_event.max(event.number + 1);
-                    incidents.by_id.insert(event.incident.id, event.incident);
+                    incidents.by_id.insert(event.incident.id, Arc::new(event.incident));
                 }
                 Err(_) => unreadable += 1,
             }
@@ -247,12 +255,12 @@ impl Incidents {
     }
 
     /// The latest first.
-    pub fn all(&self) -> impl Iterator<Item = &Tracked> {
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Tracked>> {
         self.by_id.values().rev()
     }
 
     pub fn get(&self, id: u64) -> Option<&Tracked> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(Arc::as_ref)
     }
 
     /// The number of the last event, written or not.
@@ -274,11 +282,27 @@ impl Incidents {
     /// Takes back the last action, with the events since the last ones that were written: the incident is as it was `before`.
     pub fn undo(&mut self, before: Option<Tracked>, mut events: Vec<Event>) {
         if let Some(before) = before {
-            self.by_id.insert(before.id, before);
+            self.by_id.insert(before.id, Arc::new(before));
             // Its number goes to the next event: numbers have no gaps.
             self.next_event -= u64::from(events.pop().is_some());
         }
         self.give_back(events);
+    }
+
+    /// Forgets the reports of incidents that are over and that nobody has seen since `before`, or before the last ones: they are most of it.
+    pub fn forget(&mut self, before: Time) {
+        for (at, one) in self.by_id.values_mut().rev().enumerate() {
+            let old = one.seen < before || at >= WHOLE;
+            if old && one.status == Status::Resolved && !one.report.is_null() {
+                let one = Arc::make_mut(one);
+                (one.report, one.signals) = (serde_json::Value::Null, BTreeSet::new());
+            }
+        }
+    }
+
+    /// Whether no event waits to be written.
+    pub fn are_written(&self) -> bool {
+        self.unwritten.is_empty()
     }
 
     /// What a new diagnosis means for the incidents.
@@ -299,6 +323,7 @@ impl Incidents {
         let explained = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects).flat_map(|suspect| &suspect.explains);
         let firing: BTreeSet<(String, usize)> = explained.filter(fires).map(origin).collect();
         for one in self.by_id.values_mut().filter(|one| one.by_hand && !present.contains(&one.id)) {
+            let one = Arc::make_mut(one);
             one.by_hand = now.since(one.seen) < SETTLING;
         }
         let gone: Vec<u64> = self
@@ -310,7 +335,7 @@ impl Incidents {
         for id in gone {
             let Some(one) = self.by_id.get_mut(&id) else { continue };
             if !one.signals.is_disjoint(&open) {
-                one.seen = now;
+                Arc::make_mut(one).seen = now;
                 continue;
             }
             let Some(one) = self.by_id.get(&id) else { continue };
@@ -333,8 +358,11 @@ impl Incidents {
                 None => {}
             }
         }
-        let overdue: Vec<(u64, Clock, i64)> =
-            self.by_id.values().flat_map(|one| one.overdue(now).into_iter().map(|(clock, minutes)| (one.id, clock, minutes))).collect();
+        let overdue: Vec<(u64, Clock, i64)> = self
+            .by_id
+            .values()
+            .flat_map(|one| one.overdue(now).into_iter().map(move |(clock, minutes)| (one.id, clock, minutes)))
+            .collect();
         for (id, clock, minutes) in overdue {
             let note = format!("{} {minutes}", clock.name());
             self.step(id, now, (What::Escalated, None, Some(note)), |one| {
@@ -353,7 +381,7 @@ impl Incidents {
         let mut pairs: Vec<(bool, usize, std::cmp::Reverse<u64>, std::cmp::Reverse<usize>)> = Vec::new();
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             let (component, fault, signals) = key(incident);
-            for one in self.by_id.values().filter(recent) {
+            for one in self.by_id.values().map(Arc::as_ref).filter(recent) {
                 let shared = one.signals.intersection(&signals).count();
                 let same = one.component == component && (component.is_some() || one.fault == fault);
                 if shared > 0 || same {
@@ -371,7 +399,7 @@ impl Incidents {
         // What a person merged speaks for its home once that shows nothing of its own.
         let mut taken: BTreeSet<u64> = matched.values().copied().collect();
         for id in matched.values_mut() {
-            let home = self.by_id.get(&*id).and_then(|one| self.by_id.get(&one.merged_into?));
+            let home = self.by_id.get(&*id).and_then(|one| self.by_id.get(&one.merged_into?)).map(Arc::as_ref);
             if let Some(home) = home.filter(|home| recent(home) && !taken.contains(&home.id)) {
                 taken.insert(home.id);
                 *id = home.id;
@@ -413,20 +441,21 @@ impl Incidents {
             seen: now,
             by_hand: false,
             kept_open: false,
+            last_event: 0,
         };
         describe(&mut one, incident, incident.since);
         one.located = one.component.as_ref().map(|_| now);
         if one.targets.is_some_and(|targets| now.since(one.since) > targets.detect * MINUTE) {
             one.missed.insert(Clock::Detection);
         }
-        self.by_id.insert(id, one);
+        self.by_id.insert(id, Arc::new(one));
         self.step(id, now, (What::Opened, None, None), |_| {});
         self.end_if_over(id, incident, now);
     }
 
     /// `window` is where the diagnosis begins to look: what it says to have begun there may be older.
     fn renew(&mut self, id: u64, incident: &Incident, (now, window): (Time, Time)) {
-        let Some(one) = self.by_id.get_mut(&id) else { return };
+        let Some(one) = self.by_id.get_mut(&id).map(Arc::make_mut) else { return };
         let (before, affected) = (one.verdict(), one.affected);
         let since = if incident.since <= window { incident.since.min(one.since) } else { incident.since };
         describe(one, incident, since);
@@ -507,13 +536,14 @@ impl Incidents {
                 });
             }
         }
-        self.by_id.get(&id).ok_or_else(|| unknown(id))
+        self.get(id).ok_or_else(|| unknown(id))
     }
 
     fn step(&mut self, id: u64, at: Time, (what, by, note): (What, Option<String>, Option<String>), change: impl FnOnce(&mut Tracked)) {
-        let Some(one) = self.by_id.get_mut(&id) else { return };
+        let Some(one) = self.by_id.get_mut(&id).map(Arc::make_mut) else { return };
         change(one);
         one.history.push(Step { at, what, by, note });
+        one.last_event = self.next_event;
         let event = Event { number: self.next_event, at, what, incident: one.clone() };
         self.next_event += 1;
         self.unwritten.push(event);

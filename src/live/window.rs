@@ -31,6 +31,8 @@ pub struct Keep {
     /// Scores of external models: this long in the journal, whatever its retention, and in the list. Diagnoses of the present look at them
     /// as long as at other signals.
     pub scores: Duration,
+    /// Incidents that are over: this long in full. Later their reports go, and what people did stays.
+    pub incidents: Duration,
 }
 
 impl Default for Keep {
@@ -43,6 +45,7 @@ impl Default for Keep {
             most_series: 500_000,
             calls: 24 * HOUR,
             scores: 7 * DAY,
+            incidents: 90 * DAY,
         }
     }
 }

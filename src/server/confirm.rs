@@ -3,7 +3,7 @@
 //! answer was right.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -140,11 +140,13 @@ pub fn refused(error: &Diagnostic) -> Refusal {
 
 fn known(served: &AppState, id: u64) -> Result<Known, Refusal> {
     let one = served.live.incident(id).ok_or_else(|| super::incidents::nothing(id))?;
-    let merged: Vec<Tracked> = served.live.incidents().into_iter().filter(|other| other.merged_into == Some(id)).collect();
-    let reports: Vec<Report> =
-        std::iter::once(&one).chain(&merged).map(|one| serde_json::from_value(one.report.clone()).unwrap_or_default()).collect();
+    let merged: Vec<Arc<Tracked>> = served.live.incidents().into_iter().filter(|other| other.merged_into == Some(id)).collect();
+    let reports: Vec<Report> = std::iter::once(&one)
+        .chain(merged.iter().map(Arc::as_ref))
+        .map(|one| serde_json::from_value(one.report.clone()).unwrap_or_default())
+        .collect();
     // Also what a diagnosis does not see any more.
-    let since = merged.iter().chain([&one]).map(|one| one.since.min(one.first_since())).fold(one.opened, Time::min);
+    let since = merged.iter().map(Arc::as_ref).chain([&one]).map(|one| one.since.min(one.first_since())).fold(one.opened, Time::min);
     let until = one.resolved.or_else(|| reports.first()?.until).unwrap_or_else(|| served.live.now());
     Ok(Known { one, reports, since, until })
 }

@@ -48,32 +48,43 @@ struct Said {
     solutions: Vec<String>,
 }
 
-/// `GET /api/v1/incidents?state=&owner=&tag=&format=&lang=&tz=`: the latest first, without their reports.
+/// So many are listed unless asked otherwise, and at most.
+const LISTED: usize = 500;
+const MAX_LISTED: usize = 10_000;
+
+/// `GET /api/v1/incidents?state=&owner=&tag=&limit=&format=&lang=&tz=`: the latest first, without their reports.
 pub async fn list(State(served): State<Arc<AppState>>, headers: HeaderMap, query: Sent) -> Result<Response, Refusal> {
-    let asked = Asked::of(query, &["state", "owner", "tag", "format", "lang", "tz"])?;
+    let asked = Asked::of(query, &["state", "owner", "tag", "limit", "format", "lang", "tz"])?;
+    let limit = asked.number("limit", MAX_LISTED)?.unwrap_or(LISTED);
     let (locale, format) = (asked.locale()?, asked.format(&headers)?);
     let states = [("open", Status::Open), ("acknowledged", Status::Acknowledged), ("resolved", Status::Resolved)];
     let state = asked.choice("state", &states)?;
     spawn_blocking(move || {
-        let wanted = |one: &&Tracked| {
+        let wanted = |one: &Arc<Tracked>| {
             state.is_none_or(|state| one.status == state)
                 && asked.get("owner").is_none_or(|owner| one.owner.as_deref() == Some(owner))
                 && asked.get("tag").is_none_or(|tag| one.tags.iter().any(|known| known == tag))
         };
-        let all = served.live.incidents();
+        let mut found = served.live.incidents();
+        found.retain(wanted);
+        let left_off = found.len().saturating_sub(limit);
+        found.truncate(limit);
         if format != Format::Json {
-            let lines = all.iter().filter(wanted).map(|one| written(&served, one, &locale, Part::Line));
-            return Ok(reply::Page(format, lines.collect()).into_response());
+            let mut lines: String = found.iter().map(|one| written(&served, one, &locale, Part::Line)).collect();
+            if left_off > 0 {
+                lines.push_str(&format!("… {left_off} {}\n", locale.lang.more()));
+            }
+            return Ok(reply::Page(format, lines).into_response());
         }
-        let listed = |one: &Tracked| {
+        let listed = |one: &Arc<Tracked>| {
             let mut shown = one.shown();
             if let Some(fields) = shown.as_object_mut() {
                 fields.remove("report");
             }
             shown
         };
-        let incidents: Vec<serde_json::Value> = all.iter().filter(wanted).map(listed).collect();
-        Ok(Json(json!({"incidents": incidents, "last_event": served.live.last_event()})).into_response())
+        let incidents: Vec<serde_json::Value> = found.iter().map(listed).collect();
+        Ok(Json(json!({"incidents": incidents, "left_off": left_off, "last_event": served.live.last_event()})).into_response())
     })
     .await
 }
