@@ -84,7 +84,7 @@ fn incident(number: usize, text: &str) -> Incident {
 fn diagnosis(at: Time, text: &str) -> Diagnosis {
     let parts = || text.split(';').map(str::trim).filter(|one| !one.is_empty());
     let incidents = parts().filter(|one| !one.starts_with('?'));
-    let unexplained = parts().filter_map(|one| one.strip_prefix('?')).flat_map(|names| names.split_whitespace());
+    let unexplained = parts().filter_map(|one| one.strip_prefix('?')).flat_map(str::split_whitespace);
     Diagnosis {
         version: 1,
         at,
