@@ -25,6 +25,9 @@ struct Story {
     /// Components with a metric that shows nothing.
     #[serde(default)]
     measured: Vec<String>,
+    /// It is asked so many hours later.
+    #[serde(default)]
+    later: u32,
     #[serde(default)]
     severities: BTreeMap<String, String>,
     /// The model, in addition to the built-in one.
@@ -100,6 +103,7 @@ struct World<'w> {
     alerts: &'w [Alert],
     lines: &'w [String],
     measured: &'w [String],
+    later: u32,
     model: &'w str,
     rules: &'w str,
     case: &'w str,
@@ -109,9 +113,9 @@ fn diagnose(name: &str, relations: &[String], tiers: &BTreeMap<String, String>, 
     diagnosed(name, &World { relations, tiers: tiers.clone(), alerts, rules, ..World::default() })
 }
 
-/// The diagnosis half an hour after minute 0.
+/// The diagnosis half an hour after minute 0, or some hours later.
 fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
-    let World { relations, tiers, alerts, lines, measured, model, rules, case } = world;
+    let World { relations, tiers, alerts, lines, measured, later, model, rules, case } = world;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answer").join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(dir.join("rules")).unwrap();
@@ -168,7 +172,7 @@ fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
         fs::write(dir.join("bundle/logs.json"), logs.to_string()).unwrap();
     }
     if !measured.is_empty() {
-        let start = value::Time::parse("2025-06-01T09:30:00Z").unwrap().0 / 1000;
+        let start = value::Time::parse("2025-06-01T09:30:00Z").unwrap().0 / 1000 + i64::from(*later) * 3600;
         let values: Vec<_> = (0..=60).map(|minute| json!([start + minute * 60, "1"])).collect();
         let series = |id: &String| json!({"metric": {"__name__": "up", "component": id}, "values": values});
         let result: Vec<_> = measured.iter().map(series).collect();
@@ -178,7 +182,7 @@ fn diagnosed(name: &str, world: &World<'_>) -> Diagnosis {
     let project = Project::load(&dir).unwrap();
     let errors: Vec<String> = project.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.message.to_string()).collect();
     assert!(errors.is_empty(), "{name}: {errors:?}");
-    let options = Options { at: value::Time::parse("2025-06-01T10:30:00Z"), ..Options::default() };
+    let options = Options { at: value::Time::parse(&format!("2025-06-01T{}:30:00Z", 10 + later)), ..Options::default() };
     load_bundle(&project, &dir.join("bundle"), &dir, options).unwrap().diagnose()
 }
 
@@ -195,6 +199,7 @@ fn stories_have_their_answers() {
             alerts: &alerts,
             lines: &one.lines,
             measured: &one.measured,
+            later: one.later,
             model: &one.model,
             rules: &one.rules,
             case: &one.case,

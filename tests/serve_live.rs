@@ -134,6 +134,11 @@ fn what_is_too_old_is_counted_and_no_error() {
 }
 
 #[test]
+fn what_is_received_last_counts() {
+    tell("fires_again");
+}
+
+#[test]
 fn it_looks_like_an_alertmanager() {
     tell("alertmanager");
 }

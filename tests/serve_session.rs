@@ -213,7 +213,11 @@ fn is_a_case(project: &Path, case: &str) {
     contains(&read("case.yaml"), &[FAULT, "component: order-db", "OrderPoolExhausted", "CheckoutStuck", "Stop the report", "hangs since"]);
     contains(&read("alerts.json"), &["OrderPoolExhausted", "CheckoutStuck", "sessions in use"]);
     contains(&read("expected.json"), &["order-db", FAULT]);
-    contains(&read("postmortem.en.md"), &["# Post-mortem", FAULT, "Acknowledged by li", "## To be written"]);
+    let draft = read("postmortem.en.md");
+    contains(&draft, &["# Post-mortem", FAULT, "Acknowledged by li", "- Helped: Stop the report", "## To be written"]);
+    let id = case.rsplit('/').next().unwrap();
+    let cited: Vec<&str> = draft.lines().filter(|line| line.contains(id) && !line.starts_with("- Case: ")).collect();
+    assert!(cited.is_empty(), "it cites itself: {cited:?}");
     contains(&read("postmortem.zh.md"), &["# 故障复盘", FAULT, "li 已响应", "## 待补充"]);
     contains(&fs::read_to_string(project.join("feedback.ndjson")).unwrap(), &[case]);
     let (code, said, wrong) = faultscope(&["check", &project.display().to_string()]);

@@ -1,8 +1,7 @@
 //! The threads: one writes accepted requests to the journal, many at a time; one keeps the world, diagnoses when something has changed,
 //! and follows incidents. Everything else reads what they publish.
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -11,12 +10,12 @@ use std::time::Duration as Wait;
 use diag::{Code, Diagnostic, Text, text};
 use engine::matcher::Stats;
 use estate::Snapshot;
-use files::Lines;
 use ingest::Protocol;
 use localize::Diagnosis;
 use signal::{Counts, Facts};
 use value::{Duration, MINUTE, SECOND, Time};
 
+use super::incident_log::{Log, on_file};
 use super::incidents::{Action, Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
 use super::journal::{Entry, Found, Head, Journal, Retention};
@@ -35,14 +34,8 @@ const GATHER: Wait = Wait::from_millis(20);
 /// A diagnosis is renewed after this long even if nothing arrives: windows pass, alerts end.
 const RENEW: Duration = 15 * SECOND;
 
-/// Events kept in memory: each has the whole incident with its report.
-const RECENT: usize = 256;
-
 /// What ended at an instant is told within this time after it.
 const AFTERWARDS: Duration = 2 * MINUTE;
-
-/// Bytes of the file of incidents beyond which a start writes it anew with the last state of each.
-const COMPACT: usize = 16 << 20;
 
 /// What a live faultscope is made of.
 #[derive(Debug, Clone)]
@@ -109,34 +102,6 @@ pub(super) enum ToWorld {
     Stop,
 }
 
-/// The file of incidents.
-#[derive(Debug)]
-struct Log {
-    lines: Lines,
-    path: PathBuf,
-    /// The last ones, for whoever listens: the file is read for those only who come back late.
-    recent: VecDeque<Event>,
-}
-
-impl Log {
-    /// Adds events; on disk when it returns. After an error none of them is there.
-    fn write(&mut self, events: &[Event]) -> std::io::Result<()> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        for event in events {
-            serde_json::to_writer(&mut bytes, event).map_err(std::io::Error::other)?;
-            bytes.push(b'\n');
-        }
-        self.lines.append(&bytes)?;
-        self.recent.extend(events.iter().cloned());
-        let over = self.recent.len().saturating_sub(RECENT);
-        self.recent.drain(..over);
-        Ok(())
-    }
-}
-
 /// What the threads share.
 pub(super) struct Shared {
     published: RwLock<Arc<Published>>,
@@ -195,7 +160,7 @@ impl Live {
             Journal::open(&dir, retention, |head| is_past(keep, head, now), heard)
         });
         let (journal, mut said) = opened?;
-        let (mut incidents, log, warned) = open_incidents(&options.data)?;
+        let (mut incidents, log, warned) = Log::open(&options.data, now.minus(keep.incidents))?;
         said.extend(warned);
         let published = publish(&mut world, &options, 1);
         // What is on file was told before the start.
@@ -312,7 +277,7 @@ impl Live {
     }
 
     /// The incidents, the latest first.
-    pub fn incidents(&self) -> Vec<Tracked> {
+    pub fn incidents(&self) -> Vec<Arc<Tracked>> {
         held(&self.shared.incidents).all().cloned().collect()
     }
 
@@ -336,6 +301,7 @@ impl Live {
             incidents.undo(before, events);
             return Err(unwritten(&error));
         }
+        log.compact(&incidents);
         drop(incidents);
         drop(log);
         self.shared.announce(&events);
@@ -354,19 +320,15 @@ impl Live {
         *told
     }
 
-    /// The events after a number that are still on file, and whether some before them are missing.
+    /// The events after a number that are still on file, and whether some of them are missing.
     pub fn events_after(&self, number: u64) -> (Vec<Event>, bool) {
         let log = held(&self.shared.log);
-        if log.recent.front().is_some_and(|first| first.number <= number + 1) {
-            return (log.recent.iter().filter(|event| event.number > number).cloned().collect(), false);
+        if let Some(events) = log.after(number) {
+            return (events, false);
         }
-        let path = log.path.clone();
+        let path = log.path();
         drop(log);
-        let lines = files::read_text(&path, "incidents.ndjson", u64::MAX).unwrap_or_default();
-        let events: Vec<Event> =
-            lines.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(|event: &Event| event.number > number).collect();
-        let gap = events.first().is_some_and(|first| first.number > number + 1);
-        (events, gap)
+        on_file(&path, number)
     }
 
     /// Keeps other amounts of the past: in the journal from now on, in memory once the journal has been read again.
@@ -428,6 +390,7 @@ impl Shared {
             held(&self.incidents).give_back(events);
             return Err(error);
         }
+        log.compact(&held(&self.incidents));
         drop(log);
         self.announce(&events);
         Ok(())
@@ -496,7 +459,11 @@ fn follow(shared: &Arc<Shared>, options: &Options, mut world: World, inbox: &Rec
         if settled || due {
             made += 1;
             let published = publish(&mut world, options, made);
-            held(&shared.incidents).update(&published.diagnosis);
+            let before = now.minus(held(&shared.keep).incidents);
+            let mut incidents = held(&shared.incidents);
+            incidents.update(&published.diagnosis);
+            incidents.forget(before);
+            drop(incidents);
             *shared.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
             // What cannot be written now is written after the next diagnosis.
             let _ = shared.tell();
@@ -541,31 +508,4 @@ fn publish(world: &mut World, options: &Options, made: u64) -> Published {
         took: (options.clock)().since(at),
         diagnoses: made,
     }
-}
-
-/// The incidents so far, and the file to which their events are added.
-fn open_incidents(data: &Path) -> Result<(Incidents, Log, Vec<Text>), Box<Diagnostic>> {
-    let path = data.join("incidents.ndjson");
-    let failed = |error: &std::io::Error| Box::new(Diagnostic::nowhere(Code::JOURNAL, text!("cannot use `{}`: {}", path.display(), error)));
-    let mut said = Vec::new();
-    let lines = if path.exists() { files::read_text(&path, "incidents.ndjson", u64::MAX)? } else { String::new() };
-    let (incidents, unreadable) = Incidents::read(&lines);
-    if unreadable > 0 {
-        said.push(text!("`{}`: {} lines cannot be read and are passed over", path.display(), unreadable));
-    }
-    if lines.len() > COMPACT {
-        let mut last = std::collections::BTreeMap::new();
-        for line in lines.lines() {
-            if let Ok(event) = serde_json::from_str::<Event>(line) {
-                last.insert(event.incident.id, (event.number, line));
-            }
-        }
-        let mut kept: Vec<(u64, &str)> = last.into_values().collect();
-        kept.sort_unstable();
-        let mut text = String::new();
-        kept.into_iter().for_each(|(_, line)| text.extend([line, "\n"]));
-        files::write(&path, text)?;
-    }
-    let lines = Lines::open(&path).map_err(|error| failed(&error))?;
-    Ok((incidents, Log { lines, path, recent: VecDeque::new() }, said))
 }

@@ -1,7 +1,7 @@
 //! Which incident of a diagnosis continues which one of the last.
 //!
-//! A story is a list of diagnoses, `SECONDS: COMPONENT[SIGNALS]`, with `~SECONDS` behind one that is over since then; between them what
-//! people do. What happens is told line by line.
+//! A story is a list of diagnoses, `SECONDS: COMPONENT[SIGNALS]`, with `~SECONDS` behind one that is over since then, and `? SIGNALS` that
+//! nothing explains; between them what people do. What happens is told line by line.
 
 use std::fmt::Write;
 
@@ -10,16 +10,17 @@ use localize::{Diagnosis, Fault, Incident, Layer, Says, SignalView, Suspect};
 use signal::Origin;
 use value::Time;
 
+use super::incident_log::{Log, on_file};
 use super::{Action, Incidents};
 
 fn time(seconds: &str) -> Time {
     Time(seconds.trim().parse::<i64>().expect("seconds") * 1_000)
 }
 
-fn incident(number: usize, text: &str) -> Incident {
-    let (text, until) = text.split_once('~').map_or((text, None), |(text, until)| (text, Some(time(until))));
-    let (component, signals) = text.trim().trim_end_matches(']').split_once('[').expect("signals in brackets");
-    let explains = signals.split(' ').filter(|name| !name.is_empty()).map(|name| SignalView {
+/// `a!` fires.
+fn signal(name: &str) -> SignalView {
+    let (name, firing) = name.strip_suffix('!').map_or((name, None), |name| (name, Some(compile::plan::Severity::Warning)));
+    SignalView {
         kind: "alert".to_owned(),
         component: None,
         instance: None,
@@ -27,9 +28,15 @@ fn incident(number: usize, text: &str) -> Incident {
         text: name.to_owned(),
         says: Says::Text,
         count: 1,
-        firing: None,
+        firing,
         origin: Origin { file: name.to_owned(), index: 0 },
-    });
+    }
+}
+
+fn incident(number: usize, text: &str) -> Incident {
+    let (text, until) = text.split_once('~').map_or((text, None), |(text, until)| (text, Some(time(until))));
+    let (component, signals) = text.trim().trim_end_matches(']').split_once('[').expect("signals in brackets");
+    let explains = signals.split(' ').filter(|name| !name.is_empty()).map(signal);
     // `redis!` is a core component.
     let (component, tier) = component.strip_suffix('!').map_or((component, None), |name| (name, Some(Tier::Core)));
     let suspect = Suspect {
@@ -75,7 +82,9 @@ fn incident(number: usize, text: &str) -> Incident {
 }
 
 fn diagnosis(at: Time, text: &str) -> Diagnosis {
-    let incidents = text.split(';').map(str::trim).filter(|one| !one.is_empty());
+    let parts = || text.split(';').map(str::trim).filter(|one| !one.is_empty());
+    let incidents = parts().filter(|one| !one.starts_with('?'));
+    let unexplained = parts().filter_map(|one| one.strip_prefix('?')).flat_map(str::split_whitespace);
     Diagnosis {
         version: 1,
         at,
@@ -89,7 +98,7 @@ fn diagnosis(at: Time, text: &str) -> Diagnosis {
         before: Vec::new(),
         near_misses: Vec::new(),
         unjudged: Vec::new(),
-        unexplained: Vec::new(),
+        unexplained: unexplained.map(signal).collect(),
         groups: Vec::new(),
         unplaced: Vec::new(),
         unplaced_because: Vec::new(),
@@ -177,6 +186,26 @@ fn another_verdict_on_the_same_signals_is_a_change() {
     check("0: redis[a b]\n 15: redis[a]; nginx[b]", "0: #1 redis Opened\n 15: #2 nginx Opened");
 }
 
+/// What fires is not over, whether or not it is explained.
+#[test]
+fn what_fires_is_not_resolved() {
+    check(
+        "0: web[a! b!]
+         15: ? a! b!
+         300: ? a b!
+         310: restart
+         600: ? a b!
+         610: ? a b
+         720:
+         730:",
+        "0: #1 web Opened
+         720: #1 web Resolved",
+    );
+    check("0: web[a!]\n 15: ? b!\n 135: ? b!", "0: #1 web Opened\n 135: #1 web Resolved");
+    check("0: web[a! b!]; db[c!]\n 15: db[b! c!]; ? a", "0: #1 web Opened\n 0: #2 db Opened\n 15: #1 web Merged #2");
+    check("0: web[a! b!]; db[c!]\n 15: db[b! c!]; ? a!\n 300: db[b! c!]; ? a!", "0: #1 web Opened\n 0: #2 db Opened");
+}
+
 #[test]
 fn people_and_restarts() {
     check(
@@ -258,6 +287,7 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(refused(1, Action::Merge(1)).as_deref(), Some("incident 1 cannot be merged into itself"));
     assert_eq!(refused(1, Action::Merge(3)).as_deref(), Some("no incident `3`"));
     assert_eq!(refused(1, Action::Merge(2)), None);
+    assert_eq!(refused(1, Action::Reopen).as_deref(), Some("incident 1 is merged into 2"));
     assert_eq!(refused(2, Action::Merge(1)).as_deref(), Some("incident 1 is merged into 2 already"));
     assert_eq!(refused(2, Action::Split).as_deref(), Some("incident 2 is not one that a person merged and that lasts"));
 }
@@ -280,6 +310,27 @@ fn the_list_says_since_when_as_the_report_does() {
     assert_eq!((again.get(1).map(super::Tracked::first_since), unreadable), (Some(time("40")), 0));
 }
 
+/// Where the window of a diagnosis begins, nothing did: what was known before is right.
+#[test]
+fn since_does_not_move_with_the_window() {
+    let (mut incidents, _) = Incidents::read("");
+    for (at, window, since, expected) in [
+        ("100", "0", "40", "40"),
+        ("4000", "400", "400", "40"),
+        ("4100", "500", "500", "40"),
+        ("4200", "600", "700", "700"),
+        ("4300", "700", "20", "20"),
+    ] {
+        let mut next = diagnosis(time(at), "redis[a]");
+        next.since = time(window);
+        next.incidents.iter_mut().for_each(|one| one.since = time(since));
+        incidents.update(&next);
+        let one = incidents.get(1).expect("it is open");
+        let reported = one.report.get("since").and_then(serde_json::Value::as_str).and_then(Time::parse);
+        assert_eq!((one.since, reported), (time(expected), Some(time(expected))), "at {at}");
+    }
+}
+
 /// 5 minutes to acknowledge, 20 until it is over: those of a core component.
 #[test]
 fn clocks_run() {
@@ -297,6 +348,44 @@ fn clocks_run() {
     );
     check("0: redis![a]\n 60: acknowledge 1\n 400: redis![a]", "0: #1 redis Opened\n 60: #1 redis Acknowledged");
     check("0: redis[a]\n 9000: redis[a]", "0: #1 redis Opened");
+}
+
+/// Of a long history the file has the last state alone, and it goes on with the same numbers.
+#[test]
+fn the_file_does_not_grow_with_the_history() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut incidents, mut log, _) = Log::open(dir.path(), Time::MIN).expect("a file");
+    incidents.update(&diagnosis(time("0"), "redis[a]; nginx[b]"));
+    for note in 0..300 {
+        incidents.act(1, Action::Note(format!("note {note}")), None, time("5")).expect("known");
+        log.write(&incidents.take_events()).expect("written");
+        log.limit = 10_000;
+        log.compact(&incidents);
+    }
+    let path = dir.path().join("incidents.ndjson");
+    let bytes = std::fs::metadata(&path).expect("a file").len();
+    assert!(bytes < 100_000, "{bytes} bytes");
+    let (again, _, said) = Log::open(dir.path(), Time::MIN).expect("a file");
+    assert!(said.is_empty(), "{said:?}");
+    assert_eq!((again.last_event(), again.get(1), again.get(2)), (302, incidents.get(1), incidents.get(2)));
+    for (after, left, gap) in [(0, 2, true), (2, 1, true), (301, 1, false), (302, 0, false)] {
+        let (events, missing) = on_file(&path, after);
+        assert_eq!((events.len(), missing), (left, gap), "after {after}");
+    }
+}
+
+/// What is long over keeps what people did, and loses its report.
+#[test]
+fn what_is_long_over_is_forgotten() {
+    let (mut incidents, _) = Incidents::read("");
+    incidents.update(&diagnosis(time("0"), "redis[a]; nginx[b]"));
+    incidents.act(2, Action::Resolve, None, time("5")).expect("open");
+    let reports = |incidents: &Incidents| [1, 2].map(|id| incidents.get(id).is_some_and(|one| one.report.is_object()));
+    incidents.forget(time("0"));
+    assert_eq!(reports(&incidents), [true, true]);
+    incidents.forget(time("1"));
+    assert_eq!(reports(&incidents), [true, false]);
+    assert_eq!(incidents.get(2).map(|one| one.history.len()), Some(2));
 }
 
 /// An action that could not be written has not happened, and costs no number.

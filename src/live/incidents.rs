@@ -4,9 +4,10 @@
 //! event of each incident is its state, so that a start needs nothing else; whoever listens can go on from the number that it saw last.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use diag::{Code, Diagnostic, Text, text};
-use localize::{Diagnosis, Incident};
+use localize::{Diagnosis, Incident, SignalView};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use value::{Duration, MINUTE, Time};
@@ -18,6 +19,9 @@ const SETTLING: Duration = 2 * MINUTE;
 
 /// An incident of the same component and fault that comes back within this time is the same one.
 const COMES_BACK: Duration = 30 * MINUTE;
+
+/// So many incidents are kept in full, the latest.
+const WHOLE: usize = 10_000;
 
 /// Where an incident stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +126,9 @@ pub struct Tracked {
     #[serde(default)]
     #[schemars(skip)]
     kept_open: bool,
+    /// The number of its last event.
+    #[serde(skip)]
+    pub(super) last_event: u64,
 }
 
 impl Tracked {
@@ -134,6 +141,11 @@ impl Tracked {
             }
         }
         shown
+    }
+
+    /// The id of the case that was made of it.
+    pub fn case_id(&self) -> Option<&str> {
+        self.case.as_deref().and_then(|case| case.rsplit('/').next())
     }
 
     /// When the fault began, as it was known when it was found.
@@ -216,7 +228,7 @@ pub enum Action {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Incidents {
-    by_id: BTreeMap<u64, Tracked>,
+    by_id: BTreeMap<u64, Arc<Tracked>>,
     next_id: u64,
     next_event: u64,
     /// Events that are not written yet.
@@ -230,10 +242,11 @@ impl Incidents {
         let mut unreadable = 0;
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
             match serde_json::from_str::<Event>(line) {
-                Ok(event) => {
+                Ok(mut event) => {
+                    event.incident.last_event = event.number;
                     incidents.next_id = incidents.next_id.max(event.incident.id + 1);
                     incidents.next_event = incidents.next_event.max(event.number + 1);
-                    incidents.by_id.insert(event.incident.id, event.incident);
+                    incidents.by_id.insert(event.incident.id, Arc::new(event.incident));
                 }
                 Err(_) => unreadable += 1,
             }
@@ -242,12 +255,12 @@ impl Incidents {
     }
 
     /// The latest first.
-    pub fn all(&self) -> impl Iterator<Item = &Tracked> {
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Tracked>> {
         self.by_id.values().rev()
     }
 
     pub fn get(&self, id: u64) -> Option<&Tracked> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(Arc::as_ref)
     }
 
     /// The number of the last event, written or not.
@@ -269,11 +282,27 @@ impl Incidents {
     /// Takes back the last action, with the events since the last ones that were written: the incident is as it was `before`.
     pub fn undo(&mut self, before: Option<Tracked>, mut events: Vec<Event>) {
         if let Some(before) = before {
-            self.by_id.insert(before.id, before);
+            self.by_id.insert(before.id, Arc::new(before));
             // Its number goes to the next event: numbers have no gaps.
             self.next_event -= u64::from(events.pop().is_some());
         }
         self.give_back(events);
+    }
+
+    /// Forgets the reports of incidents that are over and that nobody has seen since `before`, or before the last ones: they are most of it.
+    pub fn forget(&mut self, before: Time) {
+        for (at, one) in self.by_id.values_mut().rev().enumerate() {
+            let old = one.seen < before || at >= WHOLE;
+            if old && one.status == Status::Resolved && !one.report.is_null() {
+                let one = Arc::make_mut(one);
+                (one.report, one.signals) = (serde_json::Value::Null, BTreeSet::new());
+            }
+        }
+    }
+
+    /// Whether no event waits to be written.
+    pub fn are_written(&self) -> bool {
+        self.unwritten.is_empty()
     }
 
     /// What a new diagnosis means for the incidents.
@@ -282,13 +311,19 @@ impl Incidents {
         let matched = self.recognise(diagnosis);
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             match matched.get(&at) {
-                Some(id) => self.renew(*id, incident, now),
+                Some(id) => self.renew(*id, incident, (now, diagnosis.since)),
                 None if incident.until.is_none_or(|until| now.since(until) < COMES_BACK) => self.open(incident, now),
                 None => {}
             }
         }
         let present: BTreeSet<u64> = matched.values().copied().collect();
+        let fires = |signal: &&SignalView| signal.firing.is_some();
+        // No suspect explains them any more, but they are not over either.
+        let open: BTreeSet<(String, usize)> = diagnosis.unexplained.iter().filter(fires).map(origin).collect();
+        let explained = diagnosis.incidents.iter().flat_map(|incident| &incident.suspects).flat_map(|suspect| &suspect.explains);
+        let firing: BTreeSet<(String, usize)> = explained.filter(fires).map(origin).collect();
         for one in self.by_id.values_mut().filter(|one| one.by_hand && !present.contains(&one.id)) {
+            let one = Arc::make_mut(one);
             one.by_hand = now.since(one.seen) < SETTLING;
         }
         let gone: Vec<u64> = self
@@ -298,11 +333,18 @@ impl Incidents {
             .map(|one| one.id)
             .collect();
         for id in gone {
+            let Some(one) = self.by_id.get_mut(&id) else { continue };
+            if !one.signals.is_disjoint(&open) {
+                Arc::make_mut(one).seen = now;
+                continue;
+            }
             let Some(one) = self.by_id.get(&id) else { continue };
+            let left: BTreeSet<_> = one.signals.intersection(&firing).cloned().collect();
+            let own = if left.is_empty() { &one.signals } else { &left };
             let home = self
                 .by_id
                 .values()
-                .find(|other| other.id != id && other.seen == now && !one.signals.is_empty() && one.signals.is_subset(&other.signals))
+                .find(|other| other.id != id && other.seen == now && !own.is_empty() && own.is_subset(&other.signals))
                 .map(|other| other.id);
             match home {
                 Some(home) => self.step(id, now, (What::Merged, None, Some(format!("#{home}"))), |one| {
@@ -316,8 +358,11 @@ impl Incidents {
                 None => {}
             }
         }
-        let overdue: Vec<(u64, Clock, i64)> =
-            self.by_id.values().flat_map(|one| one.overdue(now).into_iter().map(|(clock, minutes)| (one.id, clock, minutes))).collect();
+        let overdue: Vec<(u64, Clock, i64)> = self
+            .by_id
+            .values()
+            .flat_map(|one| one.overdue(now).into_iter().map(move |(clock, minutes)| (one.id, clock, minutes)))
+            .collect();
         for (id, clock, minutes) in overdue {
             let note = format!("{} {minutes}", clock.name());
             self.step(id, now, (What::Escalated, None, Some(note)), |one| {
@@ -336,7 +381,7 @@ impl Incidents {
         let mut pairs: Vec<(bool, usize, std::cmp::Reverse<u64>, std::cmp::Reverse<usize>)> = Vec::new();
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             let (component, fault, signals) = key(incident);
-            for one in self.by_id.values().filter(recent) {
+            for one in self.by_id.values().map(Arc::as_ref).filter(recent) {
                 let shared = one.signals.intersection(&signals).count();
                 let same = one.component == component && (component.is_some() || one.fault == fault);
                 if shared > 0 || same {
@@ -354,7 +399,7 @@ impl Incidents {
         // What a person merged speaks for its home once that shows nothing of its own.
         let mut taken: BTreeSet<u64> = matched.values().copied().collect();
         for id in matched.values_mut() {
-            let home = self.by_id.get(&*id).and_then(|one| self.by_id.get(&one.merged_into?));
+            let home = self.by_id.get(&*id).and_then(|one| self.by_id.get(&one.merged_into?)).map(Arc::as_ref);
             if let Some(home) = home.filter(|home| recent(home) && !taken.contains(&home.id)) {
                 taken.insert(home.id);
                 *id = home.id;
@@ -396,21 +441,24 @@ impl Incidents {
             seen: now,
             by_hand: false,
             kept_open: false,
+            last_event: 0,
         };
-        describe(&mut one, incident);
+        describe(&mut one, incident, incident.since);
         one.located = one.component.as_ref().map(|_| now);
         if one.targets.is_some_and(|targets| now.since(one.since) > targets.detect * MINUTE) {
             one.missed.insert(Clock::Detection);
         }
-        self.by_id.insert(id, one);
+        self.by_id.insert(id, Arc::new(one));
         self.step(id, now, (What::Opened, None, None), |_| {});
         self.end_if_over(id, incident, now);
     }
 
-    fn renew(&mut self, id: u64, incident: &Incident, now: Time) {
-        let Some(one) = self.by_id.get_mut(&id) else { return };
+    /// `window` is where the diagnosis begins to look: what it says to have begun there may be older.
+    fn renew(&mut self, id: u64, incident: &Incident, (now, window): (Time, Time)) {
+        let Some(one) = self.by_id.get_mut(&id).map(Arc::make_mut) else { return };
         let (before, affected) = (one.verdict(), one.affected);
-        describe(one, incident);
+        let since = if incident.since <= window { incident.since.min(one.since) } else { incident.since };
+        describe(one, incident, since);
         one.seen = now;
         if before.0 != one.component {
             one.located = one.component.as_ref().map(|_| now);
@@ -448,7 +496,11 @@ impl Incidents {
             Action::Note(note) => self.step(id, now, (What::Noted, by, Some(note)), |_| {}),
             Action::Resolve => self.step(id, now, (What::Resolved, by, None), |one| one.close_by_hand(now)),
             Action::Reopen => {
-                if one.status != Status::Resolved || one.merged_into.is_some() {
+                if let Some(home) = one.merged_into {
+                    let merged = unfit(text!("incident {} is merged into {}", id, home));
+                    return Err(if one.by_hand { Box::new(merged.help("`split` takes it out again")) } else { merged });
+                }
+                if one.status != Status::Resolved {
                     return Err(unfit(text!("incident {} is not resolved", id)));
                 }
                 self.step(id, now, (What::Reopened, by, None), |one| {
@@ -484,13 +536,14 @@ impl Incidents {
                 });
             }
         }
-        self.by_id.get(&id).ok_or_else(|| unknown(id))
+        self.get(id).ok_or_else(|| unknown(id))
     }
 
     fn step(&mut self, id: u64, at: Time, (what, by, note): (What, Option<String>, Option<String>), change: impl FnOnce(&mut Tracked)) {
-        let Some(one) = self.by_id.get_mut(&id) else { return };
+        let Some(one) = self.by_id.get_mut(&id).map(Arc::make_mut) else { return };
         change(one);
         one.history.push(Step { at, what, by, note });
+        one.last_event = self.next_event;
         let event = Event { number: self.next_event, at, what, incident: one.clone() };
         self.next_event += 1;
         self.unwritten.push(event);
@@ -509,15 +562,19 @@ fn unfit(message: Text) -> Box<Diagnostic> {
 /// By what an incident is recognised: its first suspect, and the signals that its suspects explain.
 fn key(incident: &Incident) -> (Option<String>, String, BTreeSet<(String, usize)>) {
     let first = incident.suspects.first();
-    let signals = incident.suspects.iter().flat_map(|suspect| &suspect.explains);
-    let signals = signals.map(|signal| (signal.origin.file.clone(), signal.origin.index)).collect();
+    let signals = incident.suspects.iter().flat_map(|suspect| &suspect.explains).map(origin).collect();
     (first.and_then(|s| s.component.clone()), first.map(|s| s.fault.clone()).unwrap_or_default(), signals)
 }
 
-fn describe(one: &mut Tracked, incident: &Incident) {
+/// By what a signal is known.
+fn origin(signal: &SignalView) -> (String, usize) {
+    (signal.origin.file.clone(), signal.origin.index)
+}
+
+fn describe(one: &mut Tracked, incident: &Incident, since: Time) {
     let (component, fault, signals) = key(incident);
     let first = incident.suspects.first();
-    one.since = incident.since;
+    one.since = since;
     one.component = component;
     one.fault = fault;
     one.signals = signals;
@@ -529,6 +586,9 @@ fn describe(one: &mut Tracked, incident: &Incident) {
     one.affected = incident.impact.len();
     one.targets = Targets::of(incident);
     one.report = serde_json::to_value(incident).unwrap_or_default();
+    if let Some(told) = one.report.get_mut("since").filter(|_| since != incident.since) {
+        *told = serde_json::to_value(since).unwrap_or_default();
+    }
 }
 
 /// A value as JSON names it.

@@ -2,13 +2,14 @@
 //!
 //! `journal` keeps accepted requests on disk, `damage` says what is damaged there. `window` holds the facts of the recent past, `world` a
 //! project with such a window: it takes requests and diagnoses. `laid` is the estate with what signals show beyond it. `intake` reads and
-//! writes requests. `incidents` follows incidents from diagnosis to diagnosis, `clocks` has their targets. `traffic` counts what senders
+//! writes requests. `incidents` follows incidents from diagnosis to diagnosis, `incident_log` keeps them on disk, `clocks` has their targets. `traffic` counts what senders
 //! sent, `scores` lists those of external models. `core` runs them. A start, a reload and a crash all take one way: a new world reads the
 //! journal.
 
 mod clocks;
 mod core;
 mod damage;
+mod incident_log;
 mod incidents;
 mod intake;
 mod journal;

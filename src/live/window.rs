@@ -31,6 +31,8 @@ pub struct Keep {
     /// Scores of external models: this long in the journal, whatever its retention, and in the list. Diagnoses of the present look at them
     /// as long as at other signals.
     pub scores: Duration,
+    /// Incidents that are over: this long in full. Later their reports go, and what people did stays.
+    pub incidents: Duration,
 }
 
 impl Default for Keep {
@@ -43,6 +45,7 @@ impl Default for Keep {
             most_series: 500_000,
             calls: 24 * HOUR,
             scores: 7 * DAY,
+            incidents: 90 * DAY,
         }
     }
 }
@@ -90,8 +93,17 @@ struct Tracked {
     origin: Origin,
     /// The sender repeats the alert until this instant, as long as it fires.
     deadline: Option<Time>,
-    /// Whether its end is only a deadline that passed.
-    expired: bool,
+    /// When its end was received; `None` while it fires, and where the end is only a deadline that passed.
+    ended: Option<Time>,
+    /// The end that was received before it fired again. Of a pair of senders, one goes on to repeat it.
+    over: Option<Time>,
+}
+
+impl Tracked {
+    /// The end that is nothing new. A sender without deadlines does not go on to say that an alert is over: each time counts.
+    fn repeated_end(&self) -> Option<Time> {
+        self.over.filter(|_| self.deadline.is_some())
+    }
 }
 
 /// See the module.
@@ -175,7 +187,7 @@ impl Window {
         self.heard(taken.present);
         let deadlines = deadlines.iter().copied().chain(std::iter::repeat(Time::MAX));
         for (alert, deadline) in taken.alerts.into_iter().zip(deadlines) {
-            self.alert(alert, Some(deadline).filter(|deadline| *deadline < Time::MAX), &mut each);
+            self.alert(alert, (Some(deadline).filter(|deadline| *deadline < Time::MAX), now), &mut each);
         }
         for (why, group) in taken.unplaced {
             match Arc::make_mut(&mut self.facts).unplaced.entry(why) {
@@ -219,41 +231,49 @@ impl Window {
         facts.scores.extend(taken.scores);
     }
 
-    /// The sender repeats an alert that fires until its deadline.
-    fn alert(&mut self, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
+    /// The sender repeats an alert that fires until its deadline. What is received last counts, also in the same interval.
+    fn alert(&mut self, alert: Alert, (deadline, now): (Option<Time>, Time), each: &mut impl FnMut(Fact)) {
         let fires = alert.end == Time::MAX;
         let name = (alert.name.clone(), alert.labels.clone());
         let known = self.alerts.get_key_value(&name);
-        let found = known.and_then(|(key, known)| Some((Arc::clone(key), known.expired, self.alert_at(known)?)));
-        let Some((key, expired, position)) = found else {
-            self.new_alert(Arc::new(name), alert, deadline, each);
+        let found = known.and_then(|(key, known)| Some((Arc::clone(key), (known.ended, known.repeated_end()), self.alert_at(known)?)));
+        let Some((key, (ended, repeated), position)) = found else {
+            self.new_alert(Arc::new(name), alert, (deadline, now), each);
             return;
         };
         let facts = Arc::make_mut(&mut self.facts);
         let Some(kept) = facts.alerts.get_mut(position) else { return };
         let lasts = kept.end == Time::MAX;
         let again = !lasts && fires;
-        if again && expired && alert.start <= kept.end {
-            // The sender was silent for a while, and the alert fires still.
+        let mut over = None;
+        if !lasts && alert.start > kept.end {
+            // Ended, and began anew; or a later interval that is over already.
+            self.new_alert(key, alert, (deadline, now), each);
+            return;
+        } else if again && ended.is_some_and(|ended| now < ended) {
+            // Readers work side by side: it was received before the end was.
+            kept.duplicates += 1;
+            self.counts.alerts.duplicates += 1;
+            return;
+        } else if again {
+            // The sender was silent for a while, or another one of its pair has said that it is over; it fires still.
+            over = ended.map(|_| kept.end);
             kept.end = Time::MAX;
+            kept.muted = alert.muted;
             kept.duplicates += 1;
             self.counts.alerts.duplicates += 1;
             self.reopened = true;
-        } else if !lasts && alert.start > kept.end {
-            // Ended, and began anew; or a later interval that is over already.
-            self.new_alert(key, alert, deadline, each);
-            return;
-        } else if again {
-            // Older than the end that is known.
-            kept.duplicates += 1;
-            self.counts.alerts.duplicates += 1;
-            return;
         } else if fires {
             kept.duplicates += 1;
             self.counts.alerts.duplicates += 1;
             if kept.muted != alert.muted {
                 kept.muted = alert.muted;
             }
+        } else if lasts && repeated == Some(alert.end.max(kept.start)) {
+            // What fires has a deadline: if nobody repeats it, that ends it.
+            kept.duplicates += 1;
+            self.counts.alerts.duplicates += 1;
+            return;
         } else {
             let end = alert.end.max(kept.start);
             kept.end = if lasts { end } else { kept.end.max(end) };
@@ -262,7 +282,8 @@ impl Window {
         }
         if let Some(tracked) = self.alerts.get_mut(&key) {
             let before = std::mem::replace(&mut tracked.deadline, deadline);
-            tracked.expired = false;
+            tracked.ended = (!fires).then_some(now);
+            tracked.over = over.or(tracked.over);
             self.renew(key, before, deadline);
         }
     }
@@ -281,9 +302,10 @@ impl Window {
         }
     }
 
-    fn new_alert(&mut self, key: Arc<AlertName>, alert: Alert, deadline: Option<Time>, each: &mut impl FnMut(Fact)) {
+    fn new_alert(&mut self, key: Arc<AlertName>, alert: Alert, (deadline, now): (Option<Time>, Time), each: &mut impl FnMut(Fact)) {
         each(Fact::Alert(alert.clone()));
-        let tracked = Tracked { start: alert.start, origin: alert.origin.clone(), deadline, expired: false };
+        let ended = (alert.end < Time::MAX).then_some(now);
+        let tracked = Tracked { start: alert.start, origin: alert.origin.clone(), deadline, ended, over: None };
         let before = self.alerts.insert(Arc::clone(&key), tracked).and_then(|before| before.deadline);
         self.renew(key, before, deadline);
         let facts = Arc::make_mut(&mut self.facts);
@@ -424,7 +446,7 @@ impl Window {
             }
             if let Some(tracked) = self.alerts.get_mut(&key) {
                 tracked.deadline = None;
-                tracked.expired = true;
+                tracked.ended = None;
             }
         }
     }

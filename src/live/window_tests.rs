@@ -63,6 +63,35 @@ fn silent_senders() {
     assert!(ended(&mut window, 20 * MINUTE).is_empty());
 }
 
+/// What is received last counts, also in the same interval.
+#[test]
+fn what_fires_again_since_the_same_instant() {
+    // What is sent: `None` fires, `Some` is an end; until when its sender repeats it; when it is received.
+    let never = Time::MAX.0;
+    for (sent, fires) in [
+        // Of a pair that sends webhooks, one says that it is over.
+        (&[(None, never, 0), (Some(10), never, 10), (None, never, 20)][..], true),
+        (&[(None, never, 0), (Some(10), never, 10), (None, never, 20), (Some(10), never, 30)], false),
+        // It was received before the end was, and read after it.
+        (&[(None, never, 0), (Some(10), never, 10), (None, never, 9)], false),
+        // One Prometheus of a pair goes on to say that it is over; then so does the other one.
+        (&[(None, 90, 0), (Some(10), never, 10), (None, 110, 20), (Some(10), never, 30), (None, 140, 50)], true),
+        (&[(None, 90, 0), (Some(10), never, 10), (None, 110, 20), (Some(10), never, 30), (Some(40), never, 40)], false),
+        // Known by its end alone.
+        (&[(Some(10), never, 10), (None, 110, 20)], true),
+    ] {
+        let mut window = Window::new(Keep::default());
+        for (request, (end, deadline, received)) in sent.iter().enumerate() {
+            send(&mut window, alert("A", request, end.map_or(Time::MAX, Time)), *deadline, *received);
+        }
+        window.settle();
+        let alerts = &window.facts().alerts;
+        assert_eq!((alerts.len(), alerts[0].end == Time::MAX), (1, fires), "{sent:?}");
+        let counts = window.counts().alerts;
+        assert_eq!(counts.received, sent.len(), "{sent:?}");
+    }
+}
+
 /// A sample from before the window is no repeat of one, and makes no series.
 #[test]
 fn samples_that_are_too_old() {

@@ -17,6 +17,7 @@ use super::diagnosis::{
 use super::explain::{IncidentDraft, Told};
 use super::order::beats;
 use super::proposal::{Basis, Proposal};
+use super::rules::held_before;
 use super::symptoms::{Symptom, origin};
 
 /// At most this many near misses per rule: further bindings add nothing.
@@ -45,12 +46,15 @@ pub fn incident(
     let calling = || draft.calling(&observations.symptoms);
     let suspects: Vec<Suspect> = draft.told.iter().map(|told| suspect(observations, draft, told)).collect();
     let Some(layer) = draft.layer() else { return };
-    // When the outage began, not a warning that has been on for days: what began before the window counts only if all of it did.
+    // When the outage began, not a warning that has been on for days: what began before the window counts only if all of it did, or if the
+    // rule of the first suspect rests on it.
     let own = draft.own(&observations.symptoms);
     let onsets = || draft.told.iter().map(|told| told.proposal.onset).chain(own.iter().map(|s| s.onset));
-    let since = onsets().filter(|onset| *onset >= observations.since).min().or_else(|| onsets().min()).unwrap_or(observations.since);
+    let held = draft.told.first().filter(|told| told.proposal.layer == Layer::Expert).map(|told| began(observations, told));
+    let recent = onsets().filter(|onset| *onset >= observations.since).chain(held).min();
+    let since = recent.or_else(|| onsets().min()).unwrap_or(observations.since);
     // Whether a change beside the suspects came before or after depends on when the first root failed, not on the first symptom.
-    let began = draft.roots().map(|told| told.proposal.onset).min().unwrap_or(since);
+    let first = draft.roots().map(|told| began(observations, told)).min().unwrap_or(since);
     let until = draft.is_over(&observations.symptoms).then(|| {
         let ends = draft.roots().filter_map(|told| told.proposal.until()).chain(calling().filter_map(|s| s.end));
         ends.max()
@@ -68,7 +72,7 @@ pub fn incident(
         symptoms: calling().count(),
         explained: explained.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help()).count(),
     });
-    changes(observations, draft, (number, began), diagnosis);
+    changes(observations, draft, (number, first), diagnosis);
     advice(observations, draft, number, diagnosis);
     cases(observations, draft, number, diagnosis);
     before(observations, (number, since), diagnosis);
@@ -79,6 +83,12 @@ pub fn severity(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> S
     let findings = draft.roots().flat_map(|told| told.proposal.findings()).filter_map(|f| observations.findings.get(*f));
     let declared = findings.filter_map(|finding| finding.rule.severity).max();
     declared.or_else(|| draft.own(&observations.symptoms).iter().map(|s| s.severity).max()).unwrap_or(Severity::Warning)
+}
+
+/// When a suspect began: also where its rule has held for longer than it was searched for. What follows from another began no earlier.
+fn began(observations: &Observations<'_, '_>, told: &Told) -> Time {
+    let held = if told.consequence_of.is_none() { held_before(observations, &told.proposal) } else { None };
+    held.unwrap_or(told.proposal.onset)
 }
 
 /// The confidence of a suspect. It is at most as likely as one above it that explains more and began no later; a case that blames what shows
@@ -141,7 +151,7 @@ fn suspect(observations: &Observations<'_, '_>, draft: &IncidentDraft, told: &To
         reasons: Vec::new(),
         against: Vec::new(),
         look: Vec::new(),
-        since: proposal.onset,
+        since: began(observations, told),
         until: proposal.until(),
         explained_by: root.map(|r| r.component.map_or_else(|| r.fault.written().to_owned(), |c| estate.component(c).id.clone())),
         confirm: proposal.layer != Layer::Expert,
@@ -223,8 +233,10 @@ fn round(confidence: f64) -> f64 {
 
 /// Changes on the incident's components and their dependencies within the window: first those before the trouble, the latest first. What
 /// was changed on a suspect came before or after that suspect failed.
-fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident, began): (usize, Time), diagnosis: &mut Diagnosis) {
+fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident, first): (usize, Time), diagnosis: &mut Diagnosis) {
     let engine = observations.question.engine;
+    let onsets: Vec<(Option<ComponentId>, Time)> =
+        draft.told.iter().map(|told| (told.proposal.component, began(observations, told))).collect();
     let suspects: BTreeSet<ComponentId> = draft.told.iter().filter_map(|told| told.proposal.component).collect();
     let mut area: BTreeSet<ComponentId> = draft.symptoms.iter().filter_map(|i| observations.symptoms.get(*i)?.component).collect();
     area.extend(&suspects);
@@ -234,8 +246,8 @@ fn changes(observations: &Observations<'_, '_>, draft: &IncidentDraft, (incident
     }
     for change in engine.facts.changes.iter().rev().filter(|c| c.time > observations.since && c.time <= engine.at) {
         let Some(component) = change.component.filter(|c| area.contains(c)) else { continue };
-        let own = draft.told.iter().map(|told| &told.proposal).filter(|p| p.component == Some(component)).map(|p| p.onset);
-        let began = own.min_by_key(|onset| (*onset < change.time, *onset)).unwrap_or(began);
+        let own = onsets.iter().filter(|(suspect, _)| *suspect == Some(component)).map(|(_, onset)| *onset);
+        let began = own.min_by_key(|onset| (*onset < change.time, *onset)).unwrap_or(first);
         diagnosis.changes.push(ChangeView {
             incident,
             component: engine.estate.component(component).id.clone(),
@@ -293,13 +305,13 @@ fn undo(observations: &Observations<'_, '_>, draft: &IncidentDraft, incident: us
     // What the first suspect brings about is not mended by undoing a change there.
     let first = draft.told.first().map(|told| &told.proposal);
     let own = |told: &&Told| first.is_none_or(|first| !first.causes(&told.proposal));
-    let suspects = || draft.roots().filter(own).filter_map(|told| Some((told.proposal.component?, told.proposal.onset)));
+    let suspects = draft.roots().filter(own).filter_map(|told| Some((told.proposal.component?, began(observations, told))));
+    let suspects: Vec<(ComponentId, Time)> = suspects.collect();
     let on = |component: ComponentId| {
-        suspects()
-            .filter(move |(suspect, _)| *suspect == component || engine.estate.holders(*suspect).contains(&component))
-            .map(|(_, onset)| onset)
+        let held = move |(suspect, _): &&(ComponentId, Time)| *suspect == component || engine.estate.holders(*suspect).contains(&component);
+        suspects.iter().filter(held).map(|(_, onset)| *onset)
     };
-    let began = draft.roots().map(|told| told.proposal.onset).min()?;
+    let began = draft.roots().map(|told| began(observations, told)).min()?;
     let of_first = |component: Option<ComponentId>| component.is_some() && first.is_some_and(|first| first.component == component);
     let early = |change: &&Change| change.time <= began || of_first(change.component);
     let candidates = engine.facts.changes.iter().filter(early).filter_map(|change| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anomaly::SETTLING;
+use compile::plan::Severity;
 use estate::ComponentId;
 
 use super::Observations;
@@ -17,12 +18,11 @@ pub fn rests_on_own_alert(proposal: &Proposal, symptom: &Symptom) -> bool {
 }
 
 /// A single alert on a component whose metrics are there and show nothing is no incident, and neither is what passed without a trace:
-/// it stays unexplained. A critical one that began of late and still fires calls somebody, whatever the metrics show.
+/// it stays unexplained. A critical one calls somebody for as long as it fires, whatever the metrics show.
 pub fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -> bool {
     let facts = observations.question.engine.facts;
     let measured = |component: ComponentId| facts.series.iter().any(|s| s.component == Some(component) && !s.points.is_empty());
-    let calls = |s: &Symptom| s.is_urgent() && s.onset >= observations.since;
-    if draft.calling(&observations.symptoms).any(calls) {
+    if draft.calling(&observations.symptoms).any(Symptom::is_urgent) {
         return false;
     }
     let passed = has_passed(observations, draft);
@@ -31,7 +31,9 @@ pub fn is_harmless(observations: &Observations<'_, '_>, draft: &IncidentDraft) -
     draft.told.iter().filter(|told| !silent(told)).all(|told| {
         let Some(ranked) = told.proposal.scores() else { return false };
         let explained = || told.explains.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help());
-        let alone = || explained().all(|s| rests_on_own_alert(&told.proposal, s)) && ranked.members.iter().any(|c| measured(*c));
+        let several = || explained().filter(|s| s.fires() && s.severity > Severity::Info).count() > 1;
+        let own = || explained().all(|s| rests_on_own_alert(&told.proposal, s));
+        let alone = || !several() && own() && ranked.members.iter().any(|c| measured(*c));
         !ranked.deviates && (passed || (!ranked.loud && alone()))
     }) || is_hair(observations, draft)
 }

@@ -239,6 +239,23 @@ fn began(finding: &Finding<'_>, facts: &Facts, since: Time) -> Time {
     starts(finding, facts).filter(|start| *start >= since).chain([matched]).min().unwrap_or(matched).max(since)
 }
 
+/// Since when one of its rules has held, if that is longer than it was searched for, and the alerts that it rests on tell: since the first
+/// of each condition, the last of conditions.
+pub fn held_before(observations: &Observations<'_, '_>, proposal: &Proposal) -> Option<Time> {
+    let (facts, since) = (observations.question.engine.facts, observations.since);
+    let on = |signal: &SignalRef| match signal {
+        SignalRef::Alert(i) => facts.alerts.get(*i).filter(|alert| alert.start < since && alert.end > since).map(|alert| alert.start),
+        SignalRef::Log(_) | SignalRef::Report(_) | SignalRef::Change(_) | SignalRef::Probe(_) | SignalRef::Series(_) => None,
+    };
+    let began = |finding: &Finding<'_>| {
+        let signals = supporting(&finding.evidence).map(|(_, signals)| signals).filter(|signals| !signals.is_empty());
+        let firsts: Option<Vec<Time>> = signals.map(|signals| signals.iter().filter_map(on).min()).collect();
+        firsts?.into_iter().max()
+    };
+    let held = proposal.findings().iter().filter_map(|f| observations.findings.get(*f)).filter(|finding| finding.since <= since);
+    held.filter_map(began).min()
+}
+
 /// When the alerts, log lines and reports that it rests on began.
 fn starts<'e>(finding: &'e Finding<'_>, facts: &'e Facts) -> impl Iterator<Item = Time> + 'e {
     supporting(&finding.evidence).flat_map(|(_, signals)| signals).filter_map(|signal| match signal {

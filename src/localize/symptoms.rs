@@ -235,7 +235,7 @@ impl Symptom {
     }
 
     /// Whether it is an alert that nobody muted and that still fires.
-    fn fires(&self) -> bool {
+    pub fn fires(&self) -> bool {
         self.kind == Kind::Alert && self.end.is_none() && self.muted.is_none()
     }
 

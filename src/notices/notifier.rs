@@ -73,6 +73,8 @@ impl Source for Live {
         let mut diagnosis = (*published.diagnosis).clone();
         diagnosis.filter(|one| one.number == number);
         words::tell(&mut diagnosis, locale, &published.laid.estate);
+        // The case that was made of it says nothing that is not known of it.
+        let own = incident.case_id();
         let text = |advice: &localize::AdviceView| advice.text.clone();
         let helped = |case: &localize::CaseView| {
             let done = case.solutions.join(if locale.lang == words::Lang::Zh { "；" } else { "; " });
@@ -81,8 +83,8 @@ impl Source for Live {
         Advice {
             report: diagnosis.incidents.first().and_then(|one| serde_json::to_value(one).ok()),
             checks: diagnosis.checks.iter().map(text).collect(),
-            fixes: diagnosis.solutions.iter().map(text).collect(),
-            before: diagnosis.cases.iter().filter_map(helped).collect(),
+            fixes: diagnosis.solutions.iter().filter(|advice| own != Some(advice.from.as_str())).map(text).collect(),
+            before: diagnosis.cases.iter().filter(|case| own != Some(case.id.as_str())).filter_map(helped).collect(),
         }
     }
 }

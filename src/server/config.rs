@@ -259,12 +259,13 @@ fn retention(reader: &mut Reader<'_>, node: &Node, retention: &mut Retention) {
 }
 
 fn keep(reader: &mut Reader<'_>, node: &Node, keep: &mut Keep) {
-    const KEYS: &[&str] = &["signals", "samples", "calls", "scores", "most_signals", "most_samples", "most_series"];
+    const KEYS: &[&str] = &["signals", "samples", "calls", "scores", "incidents", "most_signals", "most_samples", "most_series"];
     let Some(fields) = reader.fields(node, "`keep`", KEYS) else { return };
     duration(reader, &fields, "signals", &mut keep.signals);
     duration(reader, &fields, "samples", &mut keep.samples);
     duration(reader, &fields, "calls", &mut keep.calls);
     duration(reader, &fields, "scores", &mut keep.scores);
+    duration(reader, &fields, "incidents", &mut keep.incidents);
     count(reader, &fields, "most_signals", &mut keep.most_signals);
     count(reader, &fields, "most_samples", &mut keep.most_samples);
     count(reader, &fields, "most_series", &mut keep.most_series);

@@ -3,7 +3,7 @@
 //! answer was right.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -109,12 +109,13 @@ pub fn confirm(served: &AppState, id: u64, said: Said, by: Option<String>) -> Re
     let mut warnings = Vec::new();
     let written = make_case(served, &told, &root, said, &mut warnings);
     let case = written.map_err(|error| warnings.push(format!("the case was not written: {}", error.message))).ok();
-    let found = Cause { component: root.component.clone(), fault: root.fault.clone(), case: case.clone() };
+    let folder = case.as_ref().map(|(folder, _)| folder.clone());
+    let found = Cause { component: root.component.clone(), fault: root.fault.clone(), case: folder };
     let confirmed = served.live.act(id, Action::Confirm(found), by.clone()).map_err(|error| refused(&error))?;
-    if let Some(case) = case {
+    if let Some((case, solutions)) = case {
         let project = served.project();
         for (lang, name) in [(Lang::En, "postmortem.en.md"), (Lang::Zh, "postmortem.zh.md")] {
-            let draft = super::incidents::written(served, &confirmed, &Locale::new(lang), Part::PostMortem);
+            let draft = super::incidents::written_with(served, &confirmed, &Locale::new(lang), Part::PostMortem, &solutions);
             let wrote = files::write(&project.root.join(&case).join(name), draft);
             warnings.extend(wrote.err().map(|error| format!("the draft of the post-mortem was not written: {}", error.message)));
         }
@@ -139,11 +140,13 @@ pub fn refused(error: &Diagnostic) -> Refusal {
 
 fn known(served: &AppState, id: u64) -> Result<Known, Refusal> {
     let one = served.live.incident(id).ok_or_else(|| super::incidents::nothing(id))?;
-    let merged: Vec<Tracked> = served.live.incidents().into_iter().filter(|other| other.merged_into == Some(id)).collect();
-    let reports: Vec<Report> =
-        std::iter::once(&one).chain(&merged).map(|one| serde_json::from_value(one.report.clone()).unwrap_or_default()).collect();
+    let merged: Vec<Arc<Tracked>> = served.live.incidents().into_iter().filter(|other| other.merged_into == Some(id)).collect();
+    let reports: Vec<Report> = std::iter::once(&one)
+        .chain(merged.iter().map(Arc::as_ref))
+        .map(|one| serde_json::from_value(one.report.clone()).unwrap_or_default())
+        .collect();
     // Also what a diagnosis does not see any more.
-    let since = merged.iter().chain([&one]).map(|one| one.since.min(one.first_since())).fold(one.opened, Time::min);
+    let since = merged.iter().map(Arc::as_ref).chain([&one]).map(|one| one.since.min(one.first_since())).fold(one.opened, Time::min);
     let until = one.resolved.or_else(|| reports.first()?.until).unwrap_or_else(|| served.live.now());
     Ok(Known { one, reports, since, until })
 }
@@ -165,19 +168,19 @@ fn root(known: &Known, said: &Said, estate: &Snapshot) -> Result<feedback::Root,
     Ok(feedback::Root { component: id, fault })
 }
 
-/// Writes the folder of the case; its path in the project.
+/// Writes the folder of the case; its path in the project, and what helped.
 fn make_case(
     served: &AppState,
     known: &Known,
     root: &feedback::Root,
     said: Said,
     warnings: &mut Vec<String>,
-) -> Result<String, Box<Diagnostic>> {
+) -> Result<(String, Vec<String>), Box<Diagnostic>> {
     let from = known.since.minus((BEFORE * known.until.since(known.since)).max(HOUR));
     let recent = served.live.recorded(from, known.until);
     let project = served.project();
     // A case of this incident may be too new, or too broken, to be among those that are loaded.
-    let own = known.one.case.as_deref().and_then(|case| case.rsplit('/').next());
+    let own = known.one.case_id();
     let earlier = own.and_then(|id| project.cases.find(id));
     let estate = &project.estate;
     let mut case = Case {
@@ -213,7 +216,7 @@ fn make_case(
     } else {
         files.extend(expected_json(&case).map(|text| ("expected.json", text)));
     }
-    write_case(&project.root, &case, &files)
+    Ok((write_case(&project.root, &case, &files)?, case.solutions))
 }
 
 fn symptoms(known: &Known) -> impl Iterator<Item = &Symptom> {

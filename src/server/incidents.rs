@@ -48,32 +48,43 @@ struct Said {
     solutions: Vec<String>,
 }
 
-/// `GET /api/v1/incidents?state=&owner=&tag=&format=&lang=&tz=`: the latest first, without their reports.
+/// So many are listed unless asked otherwise, and at most.
+const LISTED: usize = 500;
+const MAX_LISTED: usize = 10_000;
+
+/// `GET /api/v1/incidents?state=&owner=&tag=&limit=&format=&lang=&tz=`: the latest first, without their reports.
 pub async fn list(State(served): State<Arc<AppState>>, headers: HeaderMap, query: Sent) -> Result<Response, Refusal> {
-    let asked = Asked::of(query, &["state", "owner", "tag", "format", "lang", "tz"])?;
+    let asked = Asked::of(query, &["state", "owner", "tag", "limit", "format", "lang", "tz"])?;
+    let limit = asked.number("limit", MAX_LISTED)?.unwrap_or(LISTED);
     let (locale, format) = (asked.locale()?, asked.format(&headers)?);
     let states = [("open", Status::Open), ("acknowledged", Status::Acknowledged), ("resolved", Status::Resolved)];
     let state = asked.choice("state", &states)?;
     spawn_blocking(move || {
-        let wanted = |one: &&Tracked| {
+        let wanted = |one: &Arc<Tracked>| {
             state.is_none_or(|state| one.status == state)
                 && asked.get("owner").is_none_or(|owner| one.owner.as_deref() == Some(owner))
                 && asked.get("tag").is_none_or(|tag| one.tags.iter().any(|known| known == tag))
         };
-        let all = served.live.incidents();
+        let mut found = served.live.incidents();
+        found.retain(wanted);
+        let left_off = found.len().saturating_sub(limit);
+        found.truncate(limit);
         if format != Format::Json {
-            let lines = all.iter().filter(wanted).map(|one| written(&served, one, &locale, Part::Line));
-            return Ok(reply::Page(format, lines.collect()).into_response());
+            let mut lines: String = found.iter().map(|one| written(&served, one, &locale, Part::Line)).collect();
+            if left_off > 0 {
+                lines.push_str(&format!("… {left_off} {}\n", locale.lang.more()));
+            }
+            return Ok(reply::Page(format, lines).into_response());
         }
-        let listed = |one: &Tracked| {
+        let listed = |one: &Arc<Tracked>| {
             let mut shown = one.shown();
             if let Some(fields) = shown.as_object_mut() {
                 fields.remove("report");
             }
             shown
         };
-        let incidents: Vec<serde_json::Value> = all.iter().filter(wanted).map(listed).collect();
-        Ok(Json(json!({"incidents": incidents, "last_event": served.live.last_event()})).into_response())
+        let incidents: Vec<serde_json::Value> = found.iter().map(listed).collect();
+        Ok(Json(json!({"incidents": incidents, "left_off": left_off, "last_event": served.live.last_event()})).into_response())
     })
     .await
 }
@@ -100,11 +111,18 @@ pub async fn one(
     .await
 }
 
-/// An incident for people, with what the last diagnosis advises.
+/// An incident for people, with what the last diagnosis advises, and what its case says.
 pub fn written(served: &AppState, one: &Tracked, locale: &Locale, part: Part) -> String {
+    let project = served.project();
+    let case = one.case_id().and_then(|id| project.cases.find(id));
+    written_with(served, one, locale, part, case.map_or(&[][..], |case| case.solutions.as_slice()))
+}
+
+/// The same, with what has helped.
+pub fn written_with(served: &AppState, one: &Tracked, locale: &Locale, part: Part, helped: &[String]) -> String {
     let advice = served.live.advice(one, locale);
     let project = served.project();
-    Page { one, advice: &advice, writer: Writer { locale, estate: &project.estate } }.written(part)
+    Page { one, advice: &advice, helped, writer: Writer { locale, estate: &project.estate } }.written(part)
 }
 
 /// `POST /api/v1/incidents/{id}/{action}`: answers once it is on disk.
@@ -129,6 +147,7 @@ pub async fn act(
     };
     let missing = |key: &str| Refusal::unusable(format!("`{action}` needs `{key}`")).help(format!("send {{\"by\": \"…\", \"{key}\": …}}"));
     let needed = |value: Option<String>, key: &str| filled(value).ok_or_else(|| missing(key));
+    let by = signed(filled(said.by), who.name);
     let what = match action.as_str() {
         "acknowledge" => Action::Acknowledge,
         "assign" => Action::Assign(needed(said.to, "to")?),
@@ -141,7 +160,7 @@ pub async fn act(
             let solutions = said.solutions.into_iter().filter(|text| !text.trim().is_empty()).collect();
             let cause =
                 confirm::Said { component: filled(said.component), fault: filled(said.fault), title: filled(said.title), solutions };
-            return spawn_blocking(move || confirm(&served, id, cause, said.by.or(who.name))).await;
+            return spawn_blocking(move || confirm(&served, id, cause, by)).await;
         }
         other => {
             let help =
@@ -153,11 +172,18 @@ pub async fn act(
         if served.live.incident(id).is_none() {
             return Err(nothing(id));
         }
-        // Whoever does not say who they are is known by their token.
-        let changed = served.live.act(id, what, said.by.or(who.name));
+        let changed = served.live.act(id, what, by);
         changed.map(|one| Json(one.shown())).map_err(|error| refused(&error))
     })
     .await
+}
+
+/// Whoever does not say who they are is known by their token. Who says another name may speak for others, or lie: the token stands beside it.
+fn signed(by: Option<String>, token: Option<String>) -> Option<String> {
+    match (by, token) {
+        (Some(by), Some(token)) if by != token => Some(format!("{by} (token {token})")),
+        (by, token) => token.or(by),
+    }
 }
 
 /// A text with something in it.
@@ -180,4 +206,22 @@ pub fn known<'k>(keys: impl Iterator<Item = &'k String>, known: &[&str]) -> Resu
     let near = nearest(key, known.iter().copied());
     let help = near.map_or_else(|| format!("known keys: {}", known.join(", ")), |near| did_you_mean(near).into());
     Err(Refusal::request(format!("unknown key `{key}`")).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed;
+
+    #[test]
+    fn who_did_it() {
+        for (by, token, stands) in [
+            (None, None, None),
+            (Some("li"), None, Some("li")),
+            (None, Some("duty"), Some("duty")),
+            (Some("duty"), Some("duty"), Some("duty")),
+            (Some("the boss"), Some("duty"), Some("the boss (token duty)")),
+        ] {
+            assert_eq!(signed(by.map(str::to_owned), token.map(str::to_owned)).as_deref(), stands, "{by:?} {token:?}");
+        }
+    }
 }

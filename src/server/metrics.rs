@@ -165,7 +165,7 @@ fn kept(page: &mut Page, served: &AppState) {
 }
 
 /// Every state with every layer, so that none is missing from a graph.
-fn incidents(page: &mut Page, incidents: &[Tracked]) {
+fn incidents(page: &mut Page, incidents: &[Arc<Tracked>]) {
     let mut counts: BTreeMap<(Status, &str), usize> = BTreeMap::new();
     for incident in incidents.iter().filter(|incident| incident.merged_into.is_none()) {
         *counts.entry((incident.status, incident.layer.as_str())).or_default() += 1;

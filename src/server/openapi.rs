@@ -149,8 +149,8 @@ const OPERATIONS: &[Operation] = &[
     get(
         "/api/v1/incidents",
         "incidents",
-        &["state", "owner", "tag", "format", "lang", "tz"],
-        Answer::Object(&[("incidents", of::<Vec<Tracked>>), ("last_event", of::<u64>)]),
+        &["state", "owner", "tag", "limit", "format", "lang", "tz"],
+        Answer::Object(&[("incidents", of::<Vec<Tracked>>), ("left_off", of::<usize>), ("last_event", of::<u64>)]),
         "the incidents, the latest first, without their reports",
     ),
     get(

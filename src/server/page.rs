@@ -16,6 +16,8 @@ const MAX_EVIDENCE: usize = 12;
 pub struct Page<'p> {
     pub one: &'p Tracked,
     pub advice: &'p Advice,
+    /// What people say has helped.
+    pub helped: &'p [String],
     pub writer: Writer<'p>,
 }
 
@@ -128,6 +130,8 @@ impl Page<'_> {
         self.history().iter().for_each(|line| page.push_str(&format!("- {}\n", markdown(line))));
 
         self.heading(&mut page, "What to do about it", "处置建议");
+        let helped = |text: &str| format!("{}{}{}", self.say("Helped", "已验证有效"), lang.colon(), mask(text));
+        self.helped.iter().for_each(|text| page.push_str(&format!("- {}\n", markdown(&helped(text)))));
         for list in [&self.advice.checks, &self.advice.fixes, &self.advice.before] {
             list.iter().for_each(|text| page.push_str(&format!("- {}\n", markdown(&mask(text)))));
         }
@@ -149,11 +153,13 @@ impl Page<'_> {
     /// What speaks for the first suspect.
     fn evidence(&self) -> Vec<String> {
         let report = self.advice.report.as_ref().unwrap_or(&self.one.report);
+        // Nothing is evidence of itself.
+        let own = |text: &String| self.one.case_id().is_some_and(|case| text.contains(case));
         let texts = |key: &str| {
             let list = report.pointer("/suspects/0").and_then(|suspect| suspect.get(key)).and_then(Value::as_array);
             list.into_iter().flatten().filter_map(|one| one.get("text").and_then(Value::as_str)).map(mask).collect::<Vec<String>>()
         };
-        texts("evidence").into_iter().chain(texts("reasons")).collect()
+        texts("evidence").into_iter().chain(texts("reasons")).filter(|text| !own(text)).collect()
     }
 
     /// How long each step took, and how long it may take.

@@ -118,7 +118,7 @@ fn items(project: &Project, firing: &BTreeMap<String, Firing>) -> Vec<RuleItem> 
 }
 
 /// What every rule did, by id.
-pub fn firing(incidents: &[Tracked], published: &Published) -> BTreeMap<String, Firing> {
+pub fn firing(incidents: &[Arc<Tracked>], published: &Published) -> BTreeMap<String, Firing> {
     let mut found: BTreeMap<String, Firing> = BTreeMap::new();
     for incident in incidents.iter().filter(|incident| incident.merged_into.is_none()) {
         // By rule, because several suspects of one incident may have the same one.

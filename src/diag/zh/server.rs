@@ -6,6 +6,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("`{}`: {} lines cannot be read and are passed over", "`{}`：{} 行无法读取，已跳过"),
     ("no incident `{}`", "没有故障 `{}`"),
     ("incident {} is not resolved", "故障 {} 尚未恢复"),
+    ("incident {} is merged into {}", "故障 {} 已合并到 {}"),
+    ("`split` takes it out again", "用 `split` 可将其拆出"),
     ("incident {} cannot be merged into itself", "故障 {} 不能合并到自身"),
     ("incident {} is merged into {} already", "故障 {} 已经合并到 {}"),
     ("incident {} is not one that a person merged and that lasts", "故障 {} 不是由人合并且仍在持续的故障"),
