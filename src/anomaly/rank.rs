@@ -312,6 +312,7 @@ fn suspects(
             evidence(other) < evidence(&unit)
         };
         let below = units.called(unit).into_iter().filter(|other| weaker(other) && follows(other) && !explained.contains(other));
+        let below = below.filter(|other| !fails_from_below(*other, unit, suspicions, walks));
         let called: Vec<ComponentId> = if mine.is_some() { below.collect() } else { Vec::new() };
         let reach = (weigh(&explained) + DOWNWARD * weigh(&called) + mine.map_or(0.0, Suspicion::weight)) / total;
         let alone = if mine.is_some() { ALONE } else { 0.0 };
@@ -366,6 +367,13 @@ fn coverage(
     }
 }
 
+/// Whether what a unit calls logs new errors, as something does that it depends on itself: errors come from there, not from the caller.
+fn fails_from_below(called: ComponentId, caller: ComponentId, suspicions: &BTreeMap<ComponentId, Suspicion>, walks: &Walks) -> bool {
+    let logs_errors = |unit: &ComponentId| suspicions.get(unit).is_some_and(Suspicion::logs_errors);
+    let below = || walks.below.get(&called).into_iter().flatten();
+    logs_errors(&called) && below().any(|deeper| *deeper != caller && logs_errors(deeper))
+}
+
 /// The dependency that takes over the largest share, of those that began no later.
 fn cause(
     mine: Option<&Suspicion>,
@@ -378,8 +386,9 @@ fn cause(
         let from = other.deviates_from.unwrap_or(other.begin);
         let precedes = mine.is_none_or(|mine| other.begins_with(from, mine) && other.lasts_until(mine));
         let alike = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
-        // What a component depends on, deviates beyond doubt and began earlier: height does not put the effect above it.
-        let leads = mine.is_some_and(|mine| other.leads(mine));
+        // What a component depends on, deviates beyond doubt and began earlier, or logs the errors of which the component only alerts: height
+        // does not put the effect above it.
+        let leads = mine.is_some_and(|mine| other.leads(mine) || (mine.only_alerts_of_errors() && other.logs_errors()));
         let strength = if leads { alike.max(own) } else { alike };
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };

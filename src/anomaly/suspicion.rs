@@ -203,7 +203,17 @@ impl Suspicion {
     /// Whether one vote is beyond doubt by itself, or together with an alert of its own.
     pub fn is_sure(&self) -> bool {
         let borne_out = |vote: &Vote| vote.firm && !self.symptoms.is_empty();
-        self.votes.iter().any(|vote| vote.sure || borne_out(vote) || (vote.family == LOG && vote.kind == Some(Kind::Errors)))
+        self.logs_errors() || self.votes.iter().any(|vote| vote.sure || borne_out(vote))
+    }
+
+    /// Whether its log shows new errors.
+    pub fn logs_errors(&self) -> bool {
+        self.votes.iter().any(|vote| vote.family == LOG && vote.kind == Some(Kind::Errors))
+    }
+
+    /// Whether nothing but alerts about errors counts against it: they say that work fails, not where.
+    pub fn only_alerts_of_errors(&self) -> bool {
+        !self.votes.is_empty() && self.votes.iter().all(|vote| vote.is_alert() && vote.kind == Some(Kind::Errors))
     }
 
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
