@@ -4,7 +4,7 @@
 //!
 //! - `own` is the evidence against the unit itself.
 //! - `reach` is the share of all suspicion that its fault would explain: its own, that of its dependents that began no earlier, and half
-//!   of that of the units it calls.
+//!   of that of the units it calls; less of what began after it was over.
 //! - `cause` is the share that a dependency takes over if it deviates too and began no later. For the strength `a` of the dependency, as
 //!   far as it deviates in the same metrics, and `b` of the unit: `a²/(a²+b²)`, one half if both are equal. It is squared so that faint
 //!   noise in a dependency cannot take over a clear anomaly.
@@ -274,9 +274,12 @@ fn suspects(
 ) -> Vec<Suspect> {
     let total: f64 = suspicions.values().map(Suspicion::weight).sum();
     let none = Vec::new();
-    let weigh = |others: &[ComponentId]| others.iter().filter_map(|other| suspicions.get(other)).map(Suspicion::weight).sum::<f64>();
     let judge = |(&unit, &distance): (&ComponentId, &u32)| {
         let mine = suspicions.get(&unit);
+        let left = |other: &Suspicion| mine.map_or(1.0, |mine| mine.left_for(other));
+        let weigh = |others: &[ComponentId]| {
+            others.iter().filter_map(|other| suspicions.get(other)).map(|other| other.weight() * left(other)).sum::<f64>()
+        };
         let mut own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, Suspicion::own);
         if own <= 0.0 || total <= 0.0 {
             return None;

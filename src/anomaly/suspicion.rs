@@ -46,7 +46,8 @@ pub(super) const SYMPTOM: f64 = 0.3;
 const OWN_SYMPTOM: f64 = 0.5;
 
 /// A deviation that ended before the first symptom, or long before the end of the recording, loses half of its strength every five
-/// minutes: about the time from a cause to its alert, which waits some minutes before it fires.
+/// minutes, and so does what it explains of what began after its end. That is about the time from a cause to its alert, which waits some
+/// minutes before it fires.
 const HALF_LIFE: Duration = 5 * MINUTE;
 
 /// What is over may still explain what began this long after its end: queues drain, clients retry, alerts wait before they fire.
@@ -213,6 +214,11 @@ impl Suspicion {
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
     pub fn lasts_until(&self, other: &Suspicion) -> bool {
         self.end.is_none_or(|end| other.begin <= end.plus(SETTLING))
+    }
+
+    /// How much of another it still explains: of what began after this was over, less and less.
+    pub fn left_for(&self, other: &Suspicion) -> f64 {
+        self.end.map_or(1.0, |end| fading(other.begin.since(end)))
     }
 
     /// How much of its evidence is of families that are anomalous in the other unit too; other families count half.
