@@ -191,7 +191,7 @@ fn convincing(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>
     let is_firm = |vote: &&Vote, deviation: &Deviation| {
         let alone = 1.0 - vote.common;
         deviation.score * alone >= FIRM
-            && deviation.samples >= SUSTAINED
+            && deviation.sustained >= SUSTAINED
             && deviation.against != Reference::Peers
             && vote.fading >= STILL_THERE
     };

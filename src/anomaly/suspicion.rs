@@ -435,8 +435,8 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         fading: left,
         idle: !deviation.high && is_work(ask, deviation),
         kind: Kind::of(&deviation.metric),
-        sure: holds && deviation.samples >= SURE_SAMPLES && deviation.score >= SURE_SCORE,
-        firm: holds && deviation.samples >= FIRM_SAMPLES && deviation.score >= FIRM_SCORE,
+        sure: holds && deviation.sustained >= SURE_SAMPLES && deviation.score >= SURE_SCORE,
+        firm: holds && deviation.sustained >= FIRM_SAMPLES && deviation.score >= FIRM_SCORE,
     })
 }
 
