@@ -59,7 +59,7 @@ pub use drain::Miner;
 pub use external_evidence::{ExternalEvidence, OUTSIDE};
 pub use forest::{Forest, ForestOptions};
 pub use judge::{Judgment, Scored, Shift};
-pub use kind::Kind;
+pub use kind::{Kind, tells_state};
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use question::{RankInput, Symptom};
 pub use rank::{Ranked, rank};

@@ -79,6 +79,8 @@ pub enum Reason {
     Starves { components: Vec<String> },
     /// Its dependencies show weaker symptoms, as if it starved or flooded them.
     Disturbs { components: Vec<String> },
+    /// Its alert of this time tells of a state, and such alerts come late: it may have begun with what it explains.
+    MayBeEarlier { at: Time },
     /// Nothing but its place in the topology points to it.
     OnlyPlace { component: String },
 
@@ -125,6 +127,11 @@ impl Reasons {
             }
         }
         self.because.retain(|reason| !matches!(reason, Reason::Changed { before, .. } if *before < 0));
+    }
+
+    /// The suspect may have begun before its alert of this time.
+    pub fn may_be_earlier(&mut self, at: Time) {
+        self.because.push(Reason::MayBeEarlier { at });
     }
 
     /// The suspect explains these components too, in ways that scores do not see.
