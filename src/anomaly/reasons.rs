@@ -206,8 +206,8 @@ impl ReasonWriter<'_, '_> {
         let mut reasons = Vec::new();
         match self.mine {
             None => reasons.push(Reason::NoMetrics { component: self.id(self.suspect.unit) }),
-            // Without any metrics, nothing could have shown.
-            Some(mine) if mine.votes.is_empty() && self.ask.facts.present.metrics => reasons.push(Reason::OnlyAlert),
+            // Where nothing is measured, nothing could have shown.
+            Some(mine) if mine.votes.is_empty() && self.measured => reasons.push(Reason::OnlyAlert),
             Some(_) => {}
         }
         if let Some((unit, share)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
@@ -231,7 +231,9 @@ impl ReasonWriter<'_, '_> {
     fn look(&self) -> Vec<Reason> {
         let suspect = self.id(self.suspect.unit);
         let mut hints = Vec::new();
-        if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
+        // What is known to be over is healthy: that it is says nothing.
+        let lasts = |unit: &ComponentId| self.suspicions.get(unit).is_none_or(|suspicion| suspicion.end.is_none());
+        if let Some((cause, _)) = self.suspect.cause.filter(|(unit, share)| *share >= WORTH_A_WORD && lasts(unit)) {
             hints.push(Reason::CheckFirst { component: self.id(cause), suspect: suspect.clone() });
         }
         hints.push(match self.mine.filter(|mine| self.measured || mine.deviates_from.is_some()) {

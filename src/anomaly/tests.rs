@@ -366,3 +366,28 @@ fn reasons_are_told() {
         assert!(told.starts_with(expected), "{told}\n{expected}");
     }
 }
+
+/// Where nothing is measured, nothing could have shown; and what is over need not be looked at to know that it is healthy.
+#[test]
+fn what_is_known_is_not_asked_for() {
+    let estate = estate();
+    let symptom = |id: &str, end: Option<Time>| {
+        let component = estate.find(id).unwrap();
+        Symptom { component, onset: minute(5), end, starved: false, kind: None, measured: None }
+    };
+    let said_of_web = |lines: &[&str], symptoms: &[Symptom]| -> String {
+        let facts = facts(&estate, lines, &[]);
+        let ranked = rank(&ask(&estate, &facts, &[], symptoms));
+        let web = ranked.iter().find(|one| estate.component(one.component).id == "web").unwrap();
+        let all = web.reasons.against.iter().chain(&web.reasons.look).map(|reason| serde_json::to_string(reason).unwrap());
+        all.collect::<Vec<String>>().join(" ")
+    };
+    let measured = said_of_web(&[&of("web m", CALM)], &[symptom("web", None)]);
+    assert!(measured.contains("only_alert") && !measured.contains("check_directly"), "{measured}");
+    let other = said_of_web(&[&of("db m", CALM)], &[symptom("web", None)]);
+    assert!(!other.contains("only_alert") && other.contains("check_directly"), "{other}");
+    let lasting = said_of_web(&[], &[symptom("web", None), symptom("pay", None)]);
+    assert!(lasting.contains("symptom_of") && lasting.contains("check_first"), "{lasting}");
+    let over = said_of_web(&[], &[symptom("web", None), symptom("pay", Some(minute(6)))]);
+    assert!(over.contains("symptom_of") && !over.contains("check_first"), "{over}");
+}
