@@ -214,12 +214,15 @@ fn errors_begin(lines: &[LogLine], first: Time, last: Time) -> Option<Time> {
             None => kinds.push(Recurring { begun: line.time, latest: line.time, occasions: 1 }),
         }
     }
+    let again: Vec<&Recurring> = kinds.values().flat_map(|(_, kinds)| kinds).filter(|kind| kind.occasions >= AGAIN).collect();
+    // The first of several is picked, so each has its part of the chance.
+    let chance = NEW_ERRORS / float(again.len() as u64);
     let length = |from: Time| float(u64::try_from(last.since(from)).unwrap_or(0));
-    let is_new = |kind: &&Recurring| {
+    let is_new = |kind: &&&Recurring| {
         let share = length(kind.begun) / length(first).max(1.0);
-        kind.occasions >= AGAIN && binomial_tail(kind.occasions, kind.occasions, share) <= NEW_ERRORS
+        binomial_tail(kind.occasions, kind.occasions, share) <= chance
     };
-    kinds.values().flat_map(|(_, kinds)| kinds).filter(is_new).map(|kind| kind.begun).min()
+    again.iter().filter(is_new).map(|kind| kind.begun).min()
 }
 
 /// The lines of one template.
