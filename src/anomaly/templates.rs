@@ -129,10 +129,10 @@ pub(super) struct Period {
 /// component and text.
 ///
 /// The reference is what was logged before `since`; if nothing was, before new errors began, or the first alert, failed probe or report,
-/// whichever is earlier; only if none of these is known, the first half. All logs of a bundle are taken to begin together: a component without a line before was silent then, not
-/// unrecorded. A new template is tested by the windows that have it (one of them counts once, so that a burst is one occasion), a
-/// surge by its lines, those at one instant once, and divided by the index of dispersion of the reference where lines come in
-/// bursts there too. Linear in the lines.
+/// whichever is earlier; only if none of these is known, the first half. All logs of a bundle are taken to begin together: a component
+/// without a line before was silent then, not unrecorded. A new template is tested by the windows that have it (one of them counts once,
+/// so that a burst is one occasion), a surge by its lines, those at one instant once, and divided by the index of dispersion of the
+/// reference where lines come in bursts there too. Linear in the lines.
 pub fn log_deviations(facts: &Facts, at: Time, since: Time) -> Vec<LogDeviation> {
     let lines = facts.logs.get(..facts.logs.partition_point(|line| line.time <= at)).unwrap_or(&[]);
     let symptom = first_symptom(facts, at);
