@@ -104,6 +104,36 @@ const RESOURCE: &[&str] = &[
 ];
 const WORK: &[&str] = &["request", "requests", "qps", "rps", "tps", "ops", "call", "calls", "throughput", "invocations", "messages"];
 
+/// What an object is found to be, rather than what it does: it crashes, runs out of memory, is not ready.
+const STATES: &[&str] = &[
+    "crash",
+    "crashed",
+    "crashes",
+    "crashing",
+    "crashloop",
+    "crashlooping",
+    "crashloopbackoff",
+    "backoff",
+    "oom",
+    "oomkill",
+    "oomkilled",
+    "killed",
+    "evicted",
+    "restarts",
+    "restarting",
+    "notready",
+    "unready",
+];
+const STATES_ZH: &[&str] = &["崩溃", "重启", "驱逐", "未就绪", "内存溢出"];
+
+/// Whether an alert tells of a state of its own object. Rules about states wait until they last, some for a quarter of an hour, so when
+/// they fire says little about when the state began.
+pub fn tells_state(text: &str) -> bool {
+    let words = words(text);
+    let not_ready = words.iter().zip(words.iter().skip(1)).any(|(first, next)| first == "not" && next == "ready");
+    not_ready || words.iter().any(|word| STATES.contains(&word.as_str())) || STATES_ZH.iter().any(|word| text.contains(word))
+}
+
 impl Kind {
     /// Of a name or a sentence. Errors before slowness before resources before work: `request_error_time` counts errors.
     pub fn of(text: &str) -> Option<Kind> {
@@ -151,7 +181,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Kind;
+    use super::{Kind, tells_state};
 
     #[test]
     fn words_tell_the_kind() {
@@ -168,6 +198,12 @@ mod tests {
             ("n00ff", None),
         ] {
             assert_eq!(Kind::of(name), kind, "{name}");
+        }
+        for name in ["KubePodCrashLooping", "KubeNodeNotReady", "OOMKilled", "容器重启"] {
+            assert!(tells_state(name), "{name}");
+        }
+        for name in ["HighErrorRate", "ReadyReplicasLow", "DbDown", "接口超时"] {
+            assert!(!tells_state(name), "{name}");
         }
         assert!(Kind::Resource.explains(Kind::Errors) && !Kind::Slowness.explains(Kind::Errors));
     }

@@ -9,6 +9,7 @@
 //!
 //! Constants are defined where they are used, each with a reason that does not depend on any one system.
 
+mod alarm;
 mod binomial;
 mod change_point;
 mod changes;
@@ -50,6 +51,7 @@ mod tests;
 mod tokens;
 mod workloads;
 
+pub use alarm::loudness;
 pub use change_point::{ChangePoint, change_point};
 pub use changes::CHANGE_WINDOW;
 pub use confidence::{Grounds, MOST_SURE, WEIGHTS, Weights};
@@ -57,7 +59,7 @@ pub use drain::Miner;
 pub use external_evidence::{ExternalEvidence, OUTSIDE};
 pub use forest::{Forest, ForestOptions};
 pub use judge::{Judgment, Scored, Shift};
-pub use kind::Kind;
+pub use kind::{Kind, tells_state};
 pub use model::{DEFAULT_THRESHOLD, FitOptions, Model};
 pub use question::{RankInput, Symptom};
 pub use rank::{Ranked, rank};
@@ -65,7 +67,7 @@ pub use reasons::{Reason, Reasons};
 pub use runs::{Run, runs};
 pub use score::{Deviation, Reference, deviations, visible_from};
 pub use silence::silences;
-pub use suspicion::{LOG, SETTLING, SuspicionSource, loudness};
+pub use suspicion::{LOG, SETTLING, SuspicionSource};
 pub use table::{Table, TableColumn};
 pub use tail::{Detector, Tail};
 pub use templates::{LogDeviation, LogKind, RareWord, log_deviations};

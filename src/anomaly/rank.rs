@@ -4,7 +4,7 @@
 //!
 //! - `own` is the evidence against the unit itself.
 //! - `reach` is the share of all suspicion that its fault would explain: its own, that of its dependents that began no earlier, and half
-//!   of that of the units it calls.
+//!   of that of the units it calls; less of what began after it was over.
 //! - `cause` is the share that a dependency takes over if it deviates too and began no later. For the strength `a` of the dependency, as
 //!   far as it deviates in the same metrics, and `b` of the unit: `a²/(a²+b²)`, one half if both are equal. It is squared so that faint
 //!   noise in a dependency cannot take over a clear anomaly.
@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::ComponentId;
-use value::Time;
+use value::{HOUR, Time};
 
 use super::changes::{Fitting, change_before};
 use super::confidence::{Grounds, SHARPNESS, WEIGHTS};
@@ -25,7 +25,7 @@ use super::question::RankInput;
 use super::reasons::{self, Reasons};
 use super::sampling::step;
 use super::score::{Deviation, Reference};
-use super::suspicion::{FAINT, Suspicion, SuspicionSource, Vote, suspicions};
+use super::suspicion::{FAINT, SETTLING, Suspicion, SuspicionSource, Vote, suspicions};
 use super::workloads::Units;
 
 /// Half of the score comes from the unit's own anomaly, half from explaining others: a leaf without dependents can still be broken.
@@ -42,6 +42,11 @@ const SILENT: f64 = 0.1;
 /// A unit that was changed in the hour before its onset is half as likely again: most outages follow a change (about 70 % by Beyer et al.,
 /// "Site Reliability Engineering", 2016, chapter 1), and most changes break nothing.
 const CHANGED: f64 = 1.5;
+
+/// Of several against which nothing but alerts speaks, and as much, one that began later than the tolerance cannot have brought about the
+/// first; that one may have brought it about in ways that the topology does not show. The later one is half as likely (0.8³).
+const LATER: f64 = 0.8;
+const AS_MUCH: f64 = 0.02;
 
 /// Maximum number of suspects: many unlikely ones together must not reduce the confidence of a likely one.
 const MAX_RANKED: usize = 20;
@@ -145,6 +150,7 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     let walks = walks(&suspicions, &units);
     let candidates = candidates(&seeds, &suspicions, &units);
     let mut suspects = suspects(ask, &measured, &suspicions, &units, &walks, &candidates);
+    tell_apart(&mut suspects, &suspicions);
     let begin = |suspect: &Suspect| suspicions.get(&suspect.unit).map(|suspicion| suspicion.begin);
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.distance, begin(a), a.unit).cmp(&(b.distance, begin(b), b.unit))));
     suspects.truncate(MAX_RANKED);
@@ -171,6 +177,23 @@ pub fn rank(ask: &RankInput<'_>) -> Vec<Ranked> {
     suspects.iter().map(ranked).collect()
 }
 
+/// Tells suspects that are as likely by alerts alone apart by when they began.
+fn tell_apart(suspects: &mut [Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) {
+    let alerting = |suspect: &Suspect| {
+        let begin = suspicions.get(&suspect.unit).filter(|suspicion| !suspicion.deviates())?.begin;
+        Some((suspect.score, begin))
+    };
+    let all: Vec<(f64, Time)> = suspects.iter().filter_map(alerting).collect();
+    for suspect in suspects {
+        let Some((score, begin)) = alerting(suspect) else { continue };
+        // An alert of days ago is no part of this.
+        let before = |earlier: Time| (SETTLING + 1..=HOUR).contains(&begin.since(earlier));
+        if all.iter().any(|(other, earlier)| (other - score).abs() <= score * AS_MUCH && before(*earlier)) {
+            suspect.score *= LATER;
+        }
+    }
+}
+
 /// What the confidence of the first of these rests on.
 fn grounds(suspects: &[Suspect], suspicions: &BTreeMap<ComponentId, Suspicion>) -> Grounds {
     let Some(best) = suspects.first() else { return Grounds::default() };
@@ -191,7 +214,7 @@ fn convincing(ask: &RankInput<'_>, suspicions: &BTreeMap<ComponentId, Suspicion>
     let is_firm = |vote: &&Vote, deviation: &Deviation| {
         let alone = 1.0 - vote.common;
         deviation.score * alone >= FIRM
-            && deviation.samples >= SUSTAINED
+            && deviation.sustained >= SUSTAINED
             && deviation.against != Reference::Peers
             && vote.fading >= STILL_THERE
     };
@@ -274,9 +297,12 @@ fn suspects(
 ) -> Vec<Suspect> {
     let total: f64 = suspicions.values().map(Suspicion::weight).sum();
     let none = Vec::new();
-    let weigh = |others: &[ComponentId]| others.iter().filter_map(|other| suspicions.get(other)).map(Suspicion::weight).sum::<f64>();
     let judge = |(&unit, &distance): (&ComponentId, &u32)| {
         let mine = suspicions.get(&unit);
+        let left = |other: &Suspicion| mine.map_or(1.0, |mine| mine.left_for(other));
+        let weigh = |others: &[ComponentId]| {
+            others.iter().filter_map(|other| suspicions.get(other)).map(|other| other.weight() * left(other)).sum::<f64>()
+        };
         let mut own = mine.map_or(if measured.contains(&unit) { 0.0 } else { SILENT }, Suspicion::own);
         if own <= 0.0 || total <= 0.0 {
             return None;
@@ -312,6 +338,7 @@ fn suspects(
             evidence(other) < evidence(&unit)
         };
         let below = units.called(unit).into_iter().filter(|other| weaker(other) && follows(other) && !explained.contains(other));
+        let below = below.filter(|other| !fails_from_below(*other, unit, suspicions, walks));
         let called: Vec<ComponentId> = if mine.is_some() { below.collect() } else { Vec::new() };
         let reach = (weigh(&explained) + DOWNWARD * weigh(&called) + mine.map_or(0.0, Suspicion::weight)) / total;
         let alone = if mine.is_some() { ALONE } else { 0.0 };
@@ -366,6 +393,13 @@ fn coverage(
     }
 }
 
+/// Whether what a unit calls logs new errors, as something does that it depends on itself: errors come from there, not from the caller.
+fn fails_from_below(called: ComponentId, caller: ComponentId, suspicions: &BTreeMap<ComponentId, Suspicion>, walks: &Walks) -> bool {
+    let logs_errors = |unit: &ComponentId| suspicions.get(unit).is_some_and(Suspicion::logs_errors);
+    let below = || walks.below.get(&called).into_iter().flatten();
+    logs_errors(&called) && below().any(|deeper| *deeper != caller && logs_errors(deeper))
+}
+
 /// The dependency that takes over the largest share, of those that began no later.
 fn cause(
     mine: Option<&Suspicion>,
@@ -378,8 +412,9 @@ fn cause(
         let from = other.deviates_from.unwrap_or(other.begin);
         let precedes = mine.is_none_or(|mine| other.begins_with(from, mine) && other.lasts_until(mine));
         let alike = other.own() * mine.map_or(1.0, |mine| mine.likeness(other));
-        // What a component depends on, deviates beyond doubt and began earlier: height does not put the effect above it.
-        let leads = mine.is_some_and(|mine| other.leads(mine));
+        // What a component depends on, deviates beyond doubt and began earlier, or logs the errors of which the component only alerts: height
+        // does not put the effect above it.
+        let leads = mine.is_some_and(|mine| other.leads(mine) || (mine.only_alerts_of_errors() && other.logs_errors()));
         let strength = if leads { alike.max(own) } else { alike };
         precedes.then(|| (*unit, strength * strength / (strength * strength + own * own)))
     };

@@ -79,6 +79,8 @@ pub enum Reason {
     Starves { components: Vec<String> },
     /// Its dependencies show weaker symptoms, as if it starved or flooded them.
     Disturbs { components: Vec<String> },
+    /// Its alert of this time tells of a state, and such alerts come late: it may have begun with what it explains.
+    MayBeEarlier { at: Time },
     /// Nothing but its place in the topology points to it.
     OnlyPlace { component: String },
 
@@ -125,6 +127,11 @@ impl Reasons {
             }
         }
         self.because.retain(|reason| !matches!(reason, Reason::Changed { before, .. } if *before < 0));
+    }
+
+    /// The suspect may have begun before its alert of this time.
+    pub fn may_be_earlier(&mut self, at: Time) {
+        self.because.push(Reason::MayBeEarlier { at });
     }
 
     /// The suspect explains these components too, in ways that scores do not see.
@@ -199,8 +206,8 @@ impl ReasonWriter<'_, '_> {
         let mut reasons = Vec::new();
         match self.mine {
             None => reasons.push(Reason::NoMetrics { component: self.id(self.suspect.unit) }),
-            // Without any metrics, nothing could have shown.
-            Some(mine) if mine.votes.is_empty() && self.ask.facts.present.metrics => reasons.push(Reason::OnlyAlert),
+            // Where nothing is measured, nothing could have shown.
+            Some(mine) if mine.votes.is_empty() && self.measured => reasons.push(Reason::OnlyAlert),
             Some(_) => {}
         }
         if let Some((unit, share)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
@@ -224,7 +231,9 @@ impl ReasonWriter<'_, '_> {
     fn look(&self) -> Vec<Reason> {
         let suspect = self.id(self.suspect.unit);
         let mut hints = Vec::new();
-        if let Some((cause, _)) = self.suspect.cause.filter(|(_, share)| *share >= WORTH_A_WORD) {
+        // What is known to be over is healthy: that it is says nothing.
+        let lasts = |unit: &ComponentId| self.suspicions.get(unit).is_none_or(|suspicion| suspicion.end.is_none());
+        if let Some((cause, _)) = self.suspect.cause.filter(|(unit, share)| *share >= WORTH_A_WORD && lasts(unit)) {
             hints.push(Reason::CheckFirst { component: self.id(cause), suspect: suspect.clone() });
         }
         hints.push(match self.mine.filter(|mine| self.measured || mine.deviates_from.is_some()) {

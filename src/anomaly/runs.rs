@@ -26,7 +26,7 @@ pub fn runs(scored: &[Scored]) -> Vec<Run> {
     for (at, row) in scored.iter().enumerate().filter(|(_, row)| row.anomalous) {
         let Some(time) = row.time else { continue };
         match runs.last_mut() {
-            Some(run) if goes_on(at - last, time.since(run.to), step) => {
+            Some(run) if goes_on(at - last, time.since(run.to), step, run.to.since(run.from)) => {
                 run.to = time;
                 run.rows += 1;
                 if row.p < p(run.worst) {

@@ -15,7 +15,17 @@ const BRIDGE: usize = 2;
 /// A run does not continue over a gap longer than this many usual steps: the rows may be unrelated.
 const MAX_HOLE: i64 = 4;
 
-/// Whether a run continues over this many positions and this much time.
-pub(super) fn goes_on(positions: usize, time: Duration, step: Duration) -> bool {
-    positions <= BRIDGE && time <= MAX_HOLE.saturating_mul(step)
+/// Whether a run that has lasted so long continues over this many positions and this much time. If no sample in between says otherwise,
+/// a hole no longer than what it interrupts is no end.
+pub(super) fn goes_on(positions: usize, time: Duration, step: Duration, lasted: Duration) -> bool {
+    let hole = if positions == 1 { lasted } else { 0 };
+    positions <= BRIDGE && time <= MAX_HOLE.saturating_mul(step).max(hole)
+}
+
+/// How many samples a run has (ascending positions), and one for each hole in it: what was missed between two that deviate deviates too.
+pub(super) fn sustained(run: &[usize], points: &[(Time, f64)]) -> usize {
+    let step = step(points);
+    let pairs = run.iter().zip(run.iter().skip(1)).filter(|(from, to)| **to == **from + 1);
+    let gaps = pairs.filter_map(|(from, to)| Some(points.get(*to)?.0.since(points.get(*from)?.0)));
+    run.len() + gaps.filter(|gap| gap.saturating_mul(2) > step.saturating_mul(3)).count()
 }

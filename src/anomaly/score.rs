@@ -8,7 +8,7 @@ use value::{DAY, Duration, HOUR, Time};
 
 use super::change_point::change_point;
 use super::reference::{MIN_REFERENCE, Scatter, Usual, count, median, usual_of_peers};
-use super::sampling::{goes_on, step};
+use super::sampling::{goes_on, step, sustained};
 use super::tail::t_tail;
 
 /// A sample deviates beyond this robust z: the cut of Iglewicz and Hoaglin (1993) for the modified z-score.
@@ -97,6 +97,8 @@ pub struct Deviation {
     pub spread: f64,
     /// How many samples of the run are anomalous.
     pub samples: usize,
+    /// The same, and one for each hole between two of them.
+    pub sustained: usize,
     /// How many samples the reference has; how many peers.
     pub reference: usize,
     /// Whether the series is a counter, so that `value`, `usual` and `spread` are per second.
@@ -313,6 +315,7 @@ fn judge(estate: &Snapshot, facts: &Facts, frame: &ScoreWindow, elsewhere: &Else
                     usual: plain(usual.median),
                     spread: usual.spread,
                     samples: run.len(),
+                    sustained: sustained(&run, &prepared.points),
                     reference: usual.samples,
                     rate: prepared.rate,
                     habitual: 0.0,
@@ -415,20 +418,20 @@ fn split(prepared: &Prepared, frame: &ScoreWindow, least: usize) -> Option<Split
 /// before its alert.
 fn runs(points: &[(Time, f64)], usual: &Usual, side: f64) -> Vec<Vec<usize>> {
     let step = step(points);
-    let mut runs: Vec<(Time, Vec<usize>)> = Vec::new();
+    let mut runs: Vec<(Time, Time, Vec<usize>)> = Vec::new();
     for (at, (time, value)) in points.iter().enumerate() {
         if usual.score(*value, side) < STRAY {
             continue;
         }
         match runs.last_mut() {
-            Some((last, run)) if run.last().is_some_and(|p| goes_on(at - p, time.since(*last), step)) => {
+            Some((first, last, run)) if run.last().is_some_and(|p| goes_on(at - p, time.since(*last), step, last.since(*first))) => {
                 run.push(at);
                 *last = *time;
             }
-            Some(_) | None => runs.push((*time, vec![at])),
+            Some(_) | None => runs.push((*time, *time, vec![at])),
         }
     }
-    runs.into_iter().map(|(_, run)| run).collect()
+    runs.into_iter().map(|(.., run)| run).collect()
 }
 
 /// The score of a run from those of its samples: of the second most extreme one.

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use estate::{ComponentId, Direction};
-use signal::Measured;
 use value::{Duration, MINUTE, Time};
 
+use super::alarm::{beyond, of_alerts};
 use super::external_evidence::ExternalEvidence;
 use super::kind::Kind;
 use super::load::is_work;
 use super::metric_group::{family, move_together};
 use super::question::{RankInput, Symptom};
 use super::reasons::Reason;
-use super::reference::{FROM_NOTHING, RELATIVE_FLOOR, WHOLE_FLOOR, is_whole, whole_of};
+use super::reference::is_whole;
 use super::sampling::step;
 use super::score::{CAP, Deviation, Reference, calm, direction};
 use super::silence::SILENCE;
@@ -22,7 +22,7 @@ use super::workloads::Units;
 pub(super) const FAINT: f64 = 3.5;
 
 /// A metric that doubled (20 twentieths, see `RELATIVE_FLOOR`) has half of the maximum strength.
-const HALF_STRENGTH: f64 = 20.0;
+pub(super) const HALF_STRENGTH: f64 = 20.0;
 
 /// The maximum strength of any evidence: a series at the cap.
 pub(super) const TELLS_MOST: f64 = CAP / (CAP + HALF_STRENGTH);
@@ -39,14 +39,15 @@ pub const LOG: &str = "log";
 pub(super) const VOTES: [f64; 3] = [1.0, 0.5, 0.25];
 
 /// An alert or report weighs as much as one family of metrics that doubled (0.5 / 1.75).
-const SYMPTOM: f64 = 0.3;
+pub(super) const SYMPTOM: f64 = 0.3;
 
 /// The share of that which counts against the component itself, if it has metrics: an alerting component is more often a victim than
 /// the cause, and the cause shows more than its alert.
 const OWN_SYMPTOM: f64 = 0.5;
 
 /// A deviation that ended before the first symptom, or long before the end of the recording, loses half of its strength every five
-/// minutes: about the time from a cause to its alert, which waits some minutes before it fires.
+/// minutes, and so does what it explains of what began after its end. That is about the time from a cause to its alert, which waits some
+/// minutes before it fires.
 const HALF_LIFE: Duration = 5 * MINUTE;
 
 /// What is over may still explain what began this long after its end: queues drain, clients retry, alerts wait before they fire.
@@ -61,12 +62,6 @@ const MAX_TROUBLED: usize = 200;
 /// What is left of a vote about one kind of trouble if all symptoms in its reach are of another: slow work is given up and becomes an
 /// error, but most slowness stays slowness.
 const OTHER_KIND: f64 = 0.4;
-
-/// What is left of an alert if the series that it is about has not changed.
-const QUIET: f64 = 0.2;
-
-/// With so many samples before an alert, the series that it is about has a history.
-const HISTORY: usize = 8;
 
 /// A deviation beyond doubt has so many samples, this score, and hardly ever happens otherwise.
 const SURE_SAMPLES: usize = 5;
@@ -116,7 +111,7 @@ pub(super) struct Vote {
     /// Whether it is beyond doubt: far off, for several samples, and nothing that happens anyway.
     pub sure: bool,
     /// Whether it bears out an alert of its own component.
-    firm: bool,
+    pub firm: bool,
 }
 
 impl Vote {
@@ -203,12 +198,27 @@ impl Suspicion {
     /// Whether one vote is beyond doubt by itself, or together with an alert of its own.
     pub fn is_sure(&self) -> bool {
         let borne_out = |vote: &Vote| vote.firm && !self.symptoms.is_empty();
-        self.votes.iter().any(|vote| vote.sure || borne_out(vote) || (vote.family == LOG && vote.kind == Some(Kind::Errors)))
+        self.logs_errors() || self.votes.iter().any(|vote| vote.sure || borne_out(vote))
+    }
+
+    /// Whether its log shows new errors.
+    pub fn logs_errors(&self) -> bool {
+        self.votes.iter().any(|vote| vote.family == LOG && vote.kind == Some(Kind::Errors))
+    }
+
+    /// Whether nothing but alerts about errors counts against it: they say that work fails, not where.
+    pub fn only_alerts_of_errors(&self) -> bool {
+        !self.votes.is_empty() && self.votes.iter().all(|vote| vote.is_alert() && vote.kind == Some(Kind::Errors))
     }
 
     /// Whether this was on when the other began, or only just over: what is over explains nothing that begins later.
     pub fn lasts_until(&self, other: &Suspicion) -> bool {
         self.end.is_none_or(|end| other.begin <= end.plus(SETTLING))
+    }
+
+    /// How much of another it still explains: of what began after this was over, less and less.
+    pub fn left_for(&self, other: &Suspicion) -> f64 {
+        self.end.map_or(1.0, |end| fading(other.begin.since(end)))
     }
 
     /// How much of its evidence is of families that are anomalous in the other unit too; other families count half.
@@ -425,13 +435,13 @@ fn of_deviation(ask: &RankInput<'_>, at: usize, now: Option<Time>) -> Option<Vot
         fading: left,
         idle: !deviation.high && is_work(ask, deviation),
         kind: Kind::of(&deviation.metric),
-        sure: holds && deviation.samples >= SURE_SAMPLES && deviation.score >= SURE_SCORE,
-        firm: holds && deviation.samples >= FIRM_SAMPLES && deviation.score >= FIRM_SCORE,
+        sure: holds && deviation.sustained >= SURE_SAMPLES && deviation.score >= SURE_SCORE,
+        firm: holds && deviation.sustained >= FIRM_SAMPLES && deviation.score >= FIRM_SCORE,
     })
 }
 
 /// The share that is left of a vote that ended this long ago.
-fn fading(ago: Duration) -> f64 {
+pub(super) fn fading(ago: Duration) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "milliseconds between two signals of one recording")]
     let halvings = ago.max(0) as f64 / HALF_LIFE as f64;
     0.5_f64.powf(halvings)
@@ -453,62 +463,6 @@ fn of_witness(witness: &ExternalEvidence, at: usize, now: Time) -> Option<Vote> 
         sure: false,
         firm: false,
     })
-}
-
-/// How strong an alert that says how far it is beyond its threshold is as evidence, on the scale of the series: in twentieths, of which a
-/// factor has as many as it has steps of 5 %.
-pub fn beyond(measured: &Measured) -> f64 {
-    let (value, threshold) = (measured.value, measured.threshold);
-    let high = value > threshold;
-    let score = if threshold > 0.0 && value > 0.0 && (high || !is_whole(threshold)) {
-        (value / threshold).ln().abs() / (1.0 + RELATIVE_FLOOR).ln()
-    } else if threshold > 0.0 && is_whole(threshold) {
-        (threshold - value) / (whole_of(threshold).unwrap_or(threshold) * WHOLE_FLOOR)
-    } else {
-        FROM_NOTHING
-    };
-    let score = score.min(CAP);
-    score / (score + HALF_STRENGTH)
-}
-
-/// How much an alert needs an explanation, of an alert that does not say how far it is beyond its threshold: 0 to 1.
-pub fn loudness(measured: &Measured) -> f64 {
-    (beyond(measured) / SYMPTOM).min(1.0)
-}
-
-/// Whether the very series that an alert is about has a history, and nothing has changed in it: the threshold is what is odd.
-fn is_quiet(ask: &RankInput<'_>, symptom: &Symptom, measured: &Measured) -> bool {
-    let Some(metric) = &measured.metric else { return false };
-    let deviates = |at: usize| ask.deviations.iter().any(|deviation| deviation.series == at && deviation.score >= FAINT);
-    let mut known = ask.facts.series_of.get(&(symptom.component, metric.clone())).into_iter().flatten().filter(|at| {
-        ask.facts.series.get(**at).is_some_and(|series| {
-            series.points.iter().filter(|(time, value)| *time < symptom.onset && value.is_finite()).count() >= HISTORY
-        })
-    });
-    known.clone().next().is_some() && known.all(|at| !deviates(*at))
-}
-
-/// What the alerts of a unit measured.
-fn of_alerts(ask: &RankInput<'_>, unit: &[(usize, &Symptom)], now: Option<Time>) -> Vec<Vote> {
-    let vote = |(at, symptom): &(usize, &Symptom)| {
-        let measured = symptom.measured.as_ref().filter(|_| !symptom.starved)?;
-        let left = symptom.end.map_or(1.0, |end| fading(now.unwrap_or(ask.at).since(end)));
-        Some(Vote {
-            strength: beyond(measured) * left * if is_quiet(ask, symptom, measured) { QUIET } else { 1.0 },
-            source: SuspicionSource::Alert(*at),
-            family: measured.metric.as_deref().map_or_else(|| "alert".to_owned(), family),
-            onset: symptom.onset,
-            end: symptom.end,
-            step: 0,
-            common: 0.0,
-            fading: left,
-            idle: false,
-            kind: symptom.kind,
-            sure: false,
-            firm: false,
-        })
-    };
-    unit.iter().filter_map(vote).collect()
 }
 
 /// Which units have a metric, and which deviate in it. If most of them deviate, it is a busy hour or a common cause, and no evidence

@@ -138,6 +138,27 @@ fn without_a_reference_nothing_is_new() {
     assert!(log_deviations(&facts, Time::MAX, Time::MIN).iter().all(|one| one.unknown_reference));
 }
 
+/// An alert waits before it fires: what was logged just before it is not usual, however short the log before that.
+#[test]
+fn an_alert_starts_after_the_errors() {
+    let after = |before: i64, late: i64, error: Lines| {
+        let mut facts = facts(&[Lines(1, "info", 0, 3, (before + 150) / 3, "took {} ms"), error]);
+        let fires = Time((before + late) * SECOND);
+        facts.alerts.push(alert(fires));
+        log_deviations(&facts, Time::MAX, fires.minus(5 * MINUTE)).iter().map(words).collect::<Vec<String>>()
+    };
+    for before in [30, 60, 120, 180] {
+        for late in [0, 15, 30, 120, 240] {
+            let found = after(before, late, Lines(1, "error", before, 9, 15, "price table {} is empty"));
+            let since = Time(before * SECOND).clock();
+            let expected = format!("new error template since {since}, 15 lines, none before: \"price table <*> is empty\"");
+            assert_eq!(found, [expected], "{before} s of log, the alert {late} s later");
+        }
+    }
+    // What comes every half minute may have been usual before the log began.
+    assert_eq!(after(60, 30, Lines(1, "error", 20, 30, 7, "retry {} after timeout")), Vec::<String>::new());
+}
+
 fn alert(start: Time) -> Alert {
     Alert {
         origin: Origin { file: "alerts.json".to_owned(), index: 0 },

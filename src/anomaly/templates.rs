@@ -4,16 +4,19 @@
 //! Templates of the reference are mined first and then frozen. A later line that would generalize one of them counts as new. So
 //! `connection to <*> refused` is new if only `connection to <*> open` was seen.
 
+use std::collections::BTreeMap;
+
 use estate::ComponentId;
 use signal::{Facts, LogLine, Origin};
 use value::{Duration, SECOND, Time};
 
 use super::binomial::{binomial_tail, float};
+use super::drain::Miner;
 use super::reasons::Reason;
 use super::reference::MIN_REFERENCE;
 use super::score::first_symptom;
 use super::tallies::{LogSourceTally, Now, Past, Tallies};
-use super::tokens::shorten;
+use super::tokens::{sentence, shorten, tokens};
 
 /// The probability of any report from logs in which nothing happened: one in a hundred, for templates and words together, if windows
 /// are independent. Bonferroni over all tests instead of Benjamini and Hochberg, because lines of one request depend on each other, a
@@ -125,11 +128,11 @@ pub(super) struct Period {
 /// Every template that is new or more frequent than before between `since` and `at`, the least probable first; then errors, then by
 /// component and text.
 ///
-/// The reference is what was logged before `since`, else before the first alert, failed probe or report; only if neither is known,
-/// the first half. All logs of a bundle are taken to begin together: a component without a line before was silent then, not
-/// unrecorded. A new template is tested by the windows that have it (one of them counts once, so that a burst is one occasion), a
-/// surge by its lines, those at one instant once, and divided by the index of dispersion of the reference where lines come in
-/// bursts there too. Linear in the lines.
+/// The reference is what was logged before `since`; if nothing was, before new errors began, or the first alert, failed probe or report,
+/// whichever is earlier; only if none of these is known, the first half. All logs of a bundle are taken to begin together: a component
+/// without a line before was silent then, not unrecorded. A new template is tested by the windows that have it (one of them counts once,
+/// so that a burst is one occasion), a surge by its lines, those at one instant once, and divided by the index of dispersion of the
+/// reference where lines come in bursts there too. Linear in the lines.
 pub fn log_deviations(facts: &Facts, at: Time, since: Time) -> Vec<LogDeviation> {
     let lines = facts.logs.get(..facts.logs.partition_point(|line| line.time <= at)).unwrap_or(&[]);
     let symptom = first_symptom(facts, at);
@@ -159,11 +162,19 @@ impl Period {
         // Events of a cluster tell of earlier days; the logs need not have begun then.
         let first = lines.iter().find(|line| !line.is_of_cluster()).or(lines.first())?.time;
         let last = lines.last()?.time;
-        let asked: Vec<Time> = [since, symptom].into_iter().flatten().collect();
-        let half = first.plus(last.since(first) / 2);
-        let cuts = if asked.is_empty() { vec![half] } else { asked };
-        let frames: Vec<Period> = cuts.iter().filter_map(|cut| Period::cut_at(*cut, lines, first, last)).collect();
-        frames.iter().find(|frame| frame.known).or(frames.first()).copied()
+        let frame = |cut: Time| Period::cut_at(cut, lines, first, last);
+        if since.is_none() && symptom.is_none() {
+            return frame(first.plus(last.since(first) / 2));
+        }
+        let asked = since.and_then(frame);
+        let known = |frame: Option<Period>| frame.filter(|frame| frame.known);
+        known(asked).or_else(|| {
+            // Hardly anything was logged before the time in which an alert waits to fire.
+            let errors = errors_begin(lines, first, last).and_then(frame);
+            let alerted = symptom.and_then(frame);
+            let begun = [known(alerted), known(errors)].into_iter().flatten().min_by_key(|begun| begun.cut);
+            begun.or(asked).or(alerted)
+        })
     }
 
     fn cut_at(cut: Time, lines: &[LogLine], first: Time, last: Time) -> Option<Period> {
@@ -185,6 +196,41 @@ impl Period {
         let after = ratio * float(self.after);
         after / (float(self.before) + after)
     }
+}
+
+/// When the first kind of error began that comes again and again, and that the record before it would have shown if it were usual. An
+/// alert waits before it fires, so the minutes before it tell nothing about what is usual.
+fn errors_begin(lines: &[LogLine], first: Time, last: Time) -> Option<Time> {
+    let mut kinds: BTreeMap<Option<ComponentId>, (Miner, Vec<Recurring>)> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.time >= first && line.is_error() && !line.is_of_cluster()) {
+        let (miner, kinds) = kinds.entry(line.component).or_default();
+        let sentence = sentence(&line.text);
+        let Some(at) = miner.add(&tokens(&sentence)) else { continue };
+        match kinds.get_mut(at) {
+            Some(kind) => {
+                kind.occasions += u64::from(kind.latest < line.time);
+                kind.latest = line.time;
+            }
+            None => kinds.push(Recurring { begun: line.time, latest: line.time, occasions: 1 }),
+        }
+    }
+    let again: Vec<&Recurring> = kinds.values().flat_map(|(_, kinds)| kinds).filter(|kind| kind.occasions >= AGAIN).collect();
+    // The first of several is picked, so each has its part of the chance.
+    let chance = NEW_ERRORS / float(again.len() as u64);
+    let length = |from: Time| float(u64::try_from(last.since(from)).unwrap_or(0));
+    let is_new = |kind: &&&Recurring| {
+        let share = length(kind.begun) / length(first).max(1.0);
+        binomial_tail(kind.occasions, kind.occasions, share) <= chance
+    };
+    again.iter().filter(is_new).map(|kind| kind.begun).min()
+}
+
+/// The lines of one template.
+struct Recurring {
+    begun: Time,
+    latest: Time,
+    /// Different instants at which it was logged.
+    occasions: u64,
 }
 
 #[derive(Clone, Copy)]

@@ -94,6 +94,7 @@ fn series_deviates() {
         ("first half where nobody knows when", "", "db m 10 10 10 30 30 30", UNKNOWN, "high 18.6 from 3 x3 of 3"),
         ("no number is no sample", "", "db m 10 nan 10 - 10 30 30 30", 5, "high 18.6 from 5 x3 of 3"),
         ("a long hole ends a run", "", "db m 10 10 10 10 30 - - - - - 31 31 31", 4, "high 21.0 from 10 x3 of 4"),
+        ("unless what it interrupts is as long", "", "db m 10 10 10 10 30 31 30 31 30 31 - - - - 31 31 31", 4, "high 21.0 from 4 x9 of 4"),
         ("a constant that hardly moves", "", "db m 50 50 50 50 51 51 51 51", 4, ""),
         ("a share of a whole", "", "db m 100 100 100 100 97 96 97 97", 4, "low 7.5 from 4 x4 of 4"),
         ("one, but no share", "", "db m 1 1 1 1 2 2 2 2", 4, "high 10.0 from 4 x4 of 4"),
@@ -364,4 +365,29 @@ fn reasons_are_told() {
     for (told, expected) in told.iter().zip(expected) {
         assert!(told.starts_with(expected), "{told}\n{expected}");
     }
+}
+
+/// Where nothing is measured, nothing could have shown; and what is over need not be looked at to know that it is healthy.
+#[test]
+fn what_is_known_is_not_asked_for() {
+    let estate = estate();
+    let symptom = |id: &str, end: Option<Time>| {
+        let component = estate.find(id).unwrap();
+        Symptom { component, onset: minute(5), end, starved: false, kind: None, measured: None }
+    };
+    let said_of_web = |lines: &[&str], symptoms: &[Symptom]| -> String {
+        let facts = facts(&estate, lines, &[]);
+        let ranked = rank(&ask(&estate, &facts, &[], symptoms));
+        let web = ranked.iter().find(|one| estate.component(one.component).id == "web").unwrap();
+        let all = web.reasons.against.iter().chain(&web.reasons.look).map(|reason| serde_json::to_string(reason).unwrap());
+        all.collect::<Vec<String>>().join(" ")
+    };
+    let measured = said_of_web(&[&of("web m", CALM)], &[symptom("web", None)]);
+    assert!(measured.contains("only_alert") && !measured.contains("check_directly"), "{measured}");
+    let other = said_of_web(&[&of("db m", CALM)], &[symptom("web", None)]);
+    assert!(!other.contains("only_alert") && other.contains("check_directly"), "{other}");
+    let lasting = said_of_web(&[], &[symptom("web", None), symptom("pay", None)]);
+    assert!(lasting.contains("symptom_of") && lasting.contains("check_first"), "{lasting}");
+    let over = said_of_web(&[], &[symptom("web", None), symptom("pay", Some(minute(6)))]);
+    assert!(over.contains("symptom_of") && !over.contains("check_first"), "{over}");
 }

@@ -27,7 +27,7 @@ use super::symptoms::{Kind, Symptom};
 /// most `for` are 5m, and so is the default `group_interval` of Alertmanager; this is the sum.
 pub(super) const SHORT_PAUSE: Duration = 10 * MINUTE;
 /// Signals further apart than this are two events, however regular they are.
-const LONG_PAUSE: Duration = 30 * MINUTE;
+pub(super) const LONG_PAUSE: Duration = 30 * MINUTE;
 /// A gap counts as a pause if it is longer than this many median gaps. For random (exponential) gaps, one in sixteen exceeds four
 /// medians.
 const USUAL_GAPS: i64 = 4;

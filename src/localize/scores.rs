@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use anomaly::{self, RankInput, Ranked, SuspicionSource};
 use compile::plan::Severity;
 use estate::ComponentId;
+use value::Time;
 
+use super::clusters::LONG_PAUSE;
 use super::diagnosis::Fault;
 use super::proposal::{Basis, Proposal, TOLERANCE, reach};
 use super::symptoms::{Kind, Symptom};
@@ -13,12 +15,33 @@ use super::{Layer, Observations};
 
 /// What scores propose for these symptoms, the best first. Without any, anomalous series alone may be strong enough.
 pub fn propose(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<Proposal> {
-    let asking = asking(observations, symptoms);
+    let onsets = onsets(observations, symptoms);
+    let asking = asking(observations, symptoms, &onsets);
     // Signals without a component have no place in the topology from which to look for suspects.
     if asking.is_empty() && !symptoms.is_empty() {
         return Vec::new();
     }
-    rank(observations, &asking).into_iter().map(|one| proposal(observations, one, symptoms)).collect()
+    rank(observations, &asking).into_iter().map(|one| proposal(observations, one, (symptoms, onsets.as_slice()))).collect()
+}
+
+/// When the alerts, reports and failed probes of the trouble of now began: ascending.
+fn onsets(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<Time> {
+    let all = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help() && s.kind != Kind::Log);
+    let mut onsets: Vec<Time> = all.map(|s| s.onset).filter(|onset| observations.began.is_none_or(|began| *onset >= began)).collect();
+    onsets.sort_unstable();
+    onsets
+}
+
+/// When the trouble that a symptom tells of may have begun: of the state of an object with the first of the others, as its alert comes
+/// late, and only its rule knows how late. Signals further apart than a long pause are two events.
+fn begun(observations: &Observations<'_, '_>, symptom: &Symptom, onsets: &[Time]) -> Time {
+    let alert = symptom.alert(observations.question.engine.facts).filter(|alert| anomaly::tells_state(&alert.name));
+    let with = alert.and_then(|_| {
+        let earliest = symptom.onset.minus(LONG_PAUSE);
+        onsets.get(onsets.partition_point(|onset| *onset < earliest)).copied()
+    });
+    // Within the tolerance there is no order anyway.
+    with.filter(|with| symptom.onset.since(*with) > TOLERANCE).unwrap_or(symptom.onset)
 }
 
 fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> Vec<Ranked> {
@@ -34,7 +57,7 @@ fn rank(observations: &Observations<'_, '_>, symptoms: &[anomaly::Symptom]) -> V
     })
 }
 
-fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomaly::Symptom> {
+fn asking(observations: &Observations<'_, '_>, symptoms: &[usize], onsets: &[Time]) -> Vec<anomaly::Symptom> {
     let facts = observations.question.engine.facts;
     let calling: Vec<&Symptom> = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| s.calls_for_help()).collect();
     let is_old = |s: &Symptom| s.kind != Kind::Log && observations.began.is_some_and(|began| s.onset < began);
@@ -54,24 +77,31 @@ fn asking(observations: &Observations<'_, '_>, symptoms: &[usize]) -> Vec<anomal
                 (None, Kind::Alert | Kind::Report | Kind::Probe | Kind::Metric) => anomaly::Kind::of(&s.text),
             };
             let starved = s.callers.is_some();
-            Some(anomaly::Symptom { component: s.component?, onset: s.onset, end: s.end, starved, kind, measured })
+            let onset = begun(observations, s, onsets);
+            Some(anomaly::Symptom { component: s.component?, onset, end: s.end, starved, kind, measured })
         })
         .collect()
 }
 
-fn proposal(observations: &Observations<'_, '_>, mut one: Ranked, symptoms: &[usize]) -> Proposal {
+fn proposal(observations: &Observations<'_, '_>, mut one: Ranked, (symptoms, onsets): (&[usize], &[Time])) -> Proposal {
     let estate = observations.question.engine.estate;
     let own = |c: Option<ComponentId>| c.is_some_and(|c| one.members.contains(&c));
     let explained = |c: Option<ComponentId>| c.is_some_and(|c| one.explains.contains(&c));
     let deviating = one.deviations.iter().filter_map(|d| observations.deviations.get(*d)).map(|d| d.onset);
     let of = |mine: &dyn Fn(Option<ComponentId>) -> bool| {
-        let onsets = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| mine(s.component)).map(|s| s.onset);
+        let found = symptoms.iter().filter_map(|i| observations.symptoms.get(*i)).filter(|s| mine(s.component));
         // What began before the window is history, unless it is all there is.
-        let onsets: Vec<_> = onsets.collect();
-        onsets.iter().copied().filter(|onset| *onset >= observations.since).min().or_else(|| onsets.iter().copied().min())
+        let found: Vec<(Time, Time)> = found.map(|s| (begun(observations, s, onsets), s.onset)).collect();
+        found.iter().copied().filter(|(_, onset)| *onset >= observations.since).min().or_else(|| found.iter().copied().min())
     };
-    let onset = deviating.chain(of(&own)).min().or_else(|| of(&explained)).or_else(|| of(&|_| true)).unwrap_or(observations.since);
+    let (told, first) = (of(&own), deviating.min());
+    let onset = first.into_iter().chain(told.map(|(begun, _)| begun)).min();
+    let any = || of(&explained).or_else(|| of(&|_| true)).map(|(begun, _)| begun);
+    let onset = onset.or_else(any).unwrap_or(observations.since);
     one.reasons.began(onset);
+    if let Some((_, at)) = told.filter(|(begun, at)| begun < at && first.is_none_or(|first| *begun < first)) {
+        one.reasons.may_be_earlier(at);
+    }
     let mut proposal = Proposal {
         layer: Layer::Anomaly,
         component: Some(one.component),

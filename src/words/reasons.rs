@@ -94,6 +94,10 @@ impl Writer<'_> {
                 let list = self.list(components);
                 format!("its dependencies also show symptoms, weaker and no earlier, as if starved or flooded by it: {list}")
             }
+            Reason::MayBeEarlier { at } => {
+                let at = self.clock(*at);
+                format!("its alert of {at} tells of a state, and such alerts come late: it may have begun with the others")
+            }
             Reason::OnlyPlace { component } => format!("only its place in the topology points to {component}"),
             Reason::NoMetrics { component } => format!("{component} has no metrics"),
             Reason::OnlyAlert => "no anomaly besides its alert".to_owned(),
@@ -190,6 +194,9 @@ impl Writer<'_> {
             Reason::Starves { components } => format!("以下组件因不再被调用而没有流量：{}", self.list(components)),
             Reason::Disturbs { components } => {
                 format!("它依赖的组件也有较弱且不更早的异常，像是受其断流或过载影响：{}", self.list(components))
+            }
+            Reason::MayBeEarlier { at } => {
+                format!("{} 的告警说的是组件自身的状态，这类告警往往来得晚：异常可能与其他组件同时开始", self.clock(*at))
             }
             Reason::OnlyPlace { component } => format!("只有拓扑位置指向 {component}"),
             Reason::NoMetrics { component } => format!("{component} 没有指标"),
