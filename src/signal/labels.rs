@@ -181,7 +181,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("app", &["k8s_app", "kube_app_name", "app_kubernetes_io_name", "application"]),
 ];
 
-/// What CloudWatch calls the servers that a cloud manages, as its exporters, Telegraf and Grafana write it.
+/// What `CloudWatch` calls the servers that a cloud manages, as its exporters, Telegraf and Grafana write it.
 const MANAGED: &[&str] = &[
     "DBInstanceIdentifier",
     "dbinstance_identifier",
