@@ -109,6 +109,9 @@ fn settings_change_under_a_running_server() {
     assert_eq!((called("new.example.com"), called("third.example.com")), (200, 421));
     assert_eq!((ready()["refused"].as_array().unwrap().len(), ready()["restart"].as_array().unwrap().len()), (2, 1));
     assert!(metrics().contains("faultscope_config_last_reload_successful 0"), "{}", metrics());
+    fs::write(&file, "listen: [\n").unwrap();
+    let (code, said) = reload();
+    assert!(code == 500 && said.contains("the settings have 1 error and") && ready()["refused"].as_array().unwrap().len() == 1, "{said}");
     fs::remove_file(&file).unwrap();
     assert_eq!((reload().0, called("new.example.com")), (500, 200), "a file that is gone opens nothing");
     fs::write(&file, "hosts: [third.example.com]\n").unwrap();
@@ -417,6 +420,14 @@ fn errors_in_the_settings_have_their_place() {
             "pull: {url: http://p:9090, user: me, password: env:P, token: 'file:t'}\n",
             &["F3003", "has both `token` and `user`", "keep the one that the server asks for"],
         ),
+        (
+            "notify: {channels: {hook: {kind: webhook, url: env:U}}, routes: [{to: hoook}]}\n",
+            &["`hoook`", "did you mean `hook`?", "server.yaml:1:"],
+        ),
+        ("notify: {channels: {hook: {kind: pager, url: env:U}}}\n", &["`pager`", "server.yaml:1:"]),
+        ("notify: {channels: {hook: {kind: webhook, url: env:U, time_zone: Mars/X}}}\n", &["`Mars/X`"]),
+        ("notify: {at_most_every: 5x}\n", &["`5x`", "server.yaml:1:"]),
+        ("notify: {channels: {hook: {kind: wecom, url: 'http://x/?key=hunter2'}}}\n", &["F3021", "`url` is a secret"]),
         ("listen: [\n", &["F3001"]),
     ] {
         let folder = Folder::project("guard-settings", "");

@@ -61,10 +61,9 @@ use pull::Puller;
 use value::Time;
 use words::Writer;
 
-pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
+pub use config::{Config, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
 pub use live::set_damage_aside;
-pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
 pub use request::now;
@@ -153,7 +152,7 @@ impl AppState {
         let (live, said) = Live::start(revision, options)?;
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
-        let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
+        let notifier = notifications::start(config.notify.clone(), &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now);
         let (settings, puller) = (SettingsFile::new(config), Mutex::new(Puller::start(&config.pull, &live)));
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));

@@ -13,7 +13,7 @@ use value::Time;
 
 use super::AppState;
 use super::config::{Config, FILE, MAX_FILE};
-use super::notifications::{notice_settings, shown};
+use super::notifications::shown;
 use super::pull::Puller;
 use super::request::now;
 
@@ -96,14 +96,11 @@ impl Known {
         let mut sources = Sources::default();
         // What was there at the start and is gone opens nothing: it is an error.
         let (config, found) = Config::load(Path::new("."), Some(self.used.file.as_path()), &mut sources).map_err(line)?;
-        let notices = notice_settings(&self.used.file).map_err(line)?;
-        let wrong = found.iter().filter(|found| found.is_error()).map(|found| shown(&sources, found));
-        let wrong = wrong.chain(notices.diagnostics.iter().filter(|found| found.is_error()).map(|found| shown(&notices.sources, found)));
-        let wrong: Vec<String> = wrong.collect();
+        let wrong: Vec<String> = found.iter().filter(|found| found.is_error()).map(|found| shown(&sources, found)).collect();
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        served.notifier.renew(notices.settings).map_err(line)?;
+        served.notifier.renew(config.notify.clone()).map_err(line)?;
         served.guard.allow(&config);
         served.live.retain(config.retention, config.keep);
         if config.pull != self.used.pull {
