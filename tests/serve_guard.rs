@@ -192,8 +192,6 @@ const NEEDS: &str = "
     POST /api/v1/incidents/1/acknowledge responder
     POST /api/v1/incidents/1/%61cknowledge responder
     POST /-/reload author
-    DELETE /api/v1/incidents admin
-    PUT /-/reload admin
     POST /api/v1/scores ingest
     POST /api/v2/alerts ingest
     POST /api/v1/ingest/alertmanager ingest
@@ -228,6 +226,32 @@ fn each_role_may_what_it_needs_and_no_more() {
             let (found, said) = raw(&server, &request(method, path, &[&bearer(token)], ""));
             assert_eq!(found != 403 && found != 401 && found != 0, may, "{line} as {role}: {said}");
             assert!(found != 403 || (said.contains("F9522") && said.contains("\"help\"")), "{said}");
+        }
+    }
+}
+
+/// No role helps whoever uses a wrong method: they are told which one is right.
+#[test]
+fn a_wrong_method_is_told_to_every_role() {
+    let folder = Folder::project("guard-methods", "");
+    let tokens = ["ingest", "viewer", "author", "admin"].map(|role| add(&folder, &format!("a-{role}"), role));
+    let server = start(&folder, "");
+    for (method, path, allowed) in [
+        ("GET", "/loki/api/v1/push", "post"),
+        ("PUT", "/api/v2/alerts", "get,head,post"),
+        ("GET", "/-/reload", "post"),
+        ("PUT", "/-/reload", "post"),
+        ("DELETE", "/api/v1/incidents", "get,head"),
+        ("POST", "/api/v2/silences", "get,head"),
+    ] {
+        assert_eq!(status(&server, method, path, &[]), 401, "{method} {path}: who is nobody learns nothing");
+        for token in &tokens {
+            let (found, said) = raw(&server, &request(method, path, &[&bearer(token)], ""));
+            assert_eq!(found, 405, "{method} {path}: {said}");
+            let allow = said.lines().find_map(|line| line.to_lowercase().strip_prefix("allow: ").map(str::to_owned)).unwrap_or_default();
+            let mut methods: Vec<&str> = allow.trim().split(',').map(str::trim).collect();
+            methods.sort_unstable();
+            assert!(methods.join(",") == allowed && said.contains("F9503"), "{method} {path}: {said}");
         }
     }
 }

@@ -16,7 +16,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use diag::{Code, Diagnostic, Text, text};
 
 use super::AppState;
-use super::access::{Access, Does, is_safe, of};
+use super::access::{Access, Does, is_other_method, is_safe, of};
 use super::audit::{Audit, Done};
 use super::bodies::{Bodies, Unread, drain};
 use super::config::Config;
@@ -244,6 +244,9 @@ fn judge(guard: &Guard, request: &Request) -> Verdict {
         Ok(who) => Passed { who, access },
         Err(refusal) => return Verdict::Refused(refusal, None),
     };
+    if is_other_method(request.method().as_str(), path.as_str()) {
+        return Verdict::Unrouted;
+    }
     if let Some(needed) = access.role
         && !passed.who.role.may(needed)
     {
