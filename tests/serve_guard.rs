@@ -230,6 +230,28 @@ fn each_role_may_what_it_needs_and_no_more() {
     }
 }
 
+/// Tokens that cannot be read leave those before in use, and are told wherever settings are.
+#[test]
+fn broken_tokens_are_told() {
+    let folder = Folder::project("guard-broken-tokens", "");
+    let token = add(&folder, "ops", "admin");
+    let server = start(&folder, "");
+    let file = folder.0.join("data/tokens.json");
+    let (good, headers) = (fs::read(&file).unwrap(), bearer(&token));
+    let told = || {
+        let (_, ready) = raw(&server, &request("GET", "/-/ready", &[], ""));
+        let (_, metrics) = raw(&server, &request("GET", "/metrics", &[&headers], ""));
+        (ready.contains("the tokens in use stay: "), metrics.contains("faultscope_config_last_reload_successful 0"))
+    };
+    assert_eq!(told(), (false, false));
+    fs::write(&file, "{").unwrap();
+    until("it is told", || told() == (true, true));
+    let (code, said) = raw(&server, &request("POST", "/-/reload", &[&headers], "{}"));
+    assert!(code == 500 && said.contains("the settings have 1 error and"), "{said}");
+    fs::write(&file, good).unwrap();
+    until("it is over", || told() == (false, false));
+}
+
 /// No role helps whoever uses a wrong method: they are told which one is right.
 #[test]
 fn a_wrong_method_is_told_to_every_role() {

@@ -100,10 +100,18 @@ pub struct AppState {
     /// True once the server has been asked to stop.
     stopping: watch::Sender<bool>,
     /// Says something to whoever runs the server.
-    say: fn(&Text),
+    say: fn(&News),
     /// Writes a diagnosis for people.
     report: Report,
     started: Time,
+}
+
+/// Something to say to whoever runs the server.
+#[derive(Debug)]
+pub enum News {
+    Done(Text),
+    /// It is not as it should be.
+    Wrong(Text),
 }
 
 /// Writes a diagnosis: the first screen or all of it, as text or Markdown.
@@ -128,7 +136,7 @@ impl AppState {
         data: &Path,
         models: Option<&Path>,
         config: &Config,
-        (say, report): (fn(&Text), Report),
+        (say, report): (fn(&News), Report),
     ) -> Result<(AppState, Vec<String>), Box<Diagnostic>> {
         let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
         let unusable =
@@ -238,14 +246,7 @@ async fn look(served: Arc<AppState>) {
         every.tick().await;
         let shared = Arc::clone(&served);
         let looking = tokio::task::spawn_blocking(move || {
-            let (tokens, certificate) = (shared.guard.look(), shared.tls.as_ref().and_then(|tls| tls.look()));
-            for said in tokens.into_iter().chain(certificate) {
-                (shared.say)(&said);
-            }
-            // The last: it may wait for a notice that is being sent.
-            if let Some(said) = shared.settings.look(&shared, false) {
-                (shared.say)(&said);
-            }
+            ops::look(&shared, false);
         });
         // It fails only if the server is going.
         let _ = looking.await;

@@ -7,14 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use diag::{Code, Text};
+use diag::{Code, Text, errors};
 
-use super::AppState;
 use super::refusal::Refusal;
 use super::reload::ReloadState;
 use super::reply::Json;
 use super::request::spawn_blocking;
 use super::settings::SettingsState;
+use super::{AppState, News};
 
 /// `GET /-/healthy`, `/healthz`: the process answers.
 pub async fn healthy() -> Json {
@@ -24,9 +24,9 @@ pub async fn healthy() -> Json {
 /// `GET /-/ready`: signals are kept and diagnosed by rules without errors. 503 if not, with the reason: a start with a broken tree, or a
 /// disk that fails.
 pub async fn ready(State(served): State<Arc<AppState>>) -> Response {
-    let (state, settings) = (served.reloader.state(), served.settings.state());
+    let (state, settings) = (served.reloader.state(), settings(&served));
     let broken = served.live.broken().map(|why| format!("cannot write the journal: {why}"));
-    let wrong = broken.or_else(|| (state.errors > 0).then(|| format!("the rules in use have {} errors", state.errors)));
+    let wrong = broken.or_else(|| (state.errors > 0).then(|| in_error(&served, state.errors)));
     match wrong {
         None => Json(json!({"status": "ready", "reload": state, "settings": settings})).into_response(),
         Some(why) => {
@@ -34,6 +34,21 @@ pub async fn ready(State(served): State<Arc<AppState>>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, Json(answer)).into_response()
         }
     }
+}
+
+/// What is in error of the rules in use: the first, with its place.
+fn in_error(served: &AppState, count: usize) -> String {
+    let first = super::reload::errors(&served.project()).into_iter().next().unwrap_or_default();
+    let more = if count > 1 { format!("; and {} more", count - 1) } else { String::new() };
+    format!("the rules in use have {}: {first}{more}", errors(count))
+}
+
+/// The state of the settings, of the tokens and of the certificate.
+pub fn settings(served: &AppState) -> SettingsState {
+    let mut state = served.settings.state();
+    let others = [served.guard.refused(), served.tls.as_ref().and_then(|tls| tls.refused())];
+    state.refused.extend(others.iter().flatten().map(ToString::to_string));
+    state
 }
 
 /// `POST /-/reload`: loads the project and the settings now. 200 once they are in use or as they were, 500 with the reason if they have
@@ -46,20 +61,30 @@ pub async fn reload(State(served): State<Arc<AppState>>) -> Result<Json, Refusal
             refused(why.to_string()).help("run `faultscope check` in the project; the rules in use stay until the tree has no errors")
         })?;
         if !settings.refused.is_empty() {
-            let why = format!("the settings have {} errors and are not used: {}", settings.refused.len(), settings.refused.join("; "));
-            return Err(refused(why).help("mend `server.yaml`; the settings in use stay until it has no errors"));
+            let why = format!("the settings have {} and are not used: {}", errors(settings.refused.len()), settings.refused.join("; "));
+            return Err(refused(why).help("mend `server.yaml`, or the file that is named; the settings in use stay until it has no errors"));
         }
         Ok(Json(json!({"status": "ok", "reload": state, "settings": settings})))
     })
     .await
 }
 
-/// Loads project and settings now; one that cannot be used does not keep the other.
+/// Loads project, settings, tokens and certificate now; one that cannot be used does not keep the others.
 fn load(served: &AppState) -> (Result<ReloadState, Text>, SettingsState) {
-    if let Some(said) = served.settings.look(served, true) {
+    look(served, true);
+    (served.reloader.reload(), settings(served))
+}
+
+/// Takes over what has changed of the tokens, the certificate and the settings, and says so.
+pub fn look(served: &AppState, asked: bool) {
+    let (tokens, certificate) = (served.guard.look().map(News::Wrong), served.tls.as_ref().and_then(|tls| tls.look()));
+    for said in tokens.into_iter().chain(certificate) {
         (served.say)(&said);
     }
-    (served.reloader.reload(), served.settings.state())
+    // The last: it may wait for a notice that is being sent.
+    if let Some(said) = served.settings.look(served, asked) {
+        (served.say)(&said);
+    }
 }
 
 /// SIGHUP: loads the project and the settings now. What comes of it, `/-/ready` tells.

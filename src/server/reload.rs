@@ -107,9 +107,9 @@ impl Reloader {
     pub fn note(&self) -> Option<Text> {
         let state = held(&self.state);
         let refused = state.refused.as_ref();
-        let old =
-            refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
-        old.or_else(|| (state.errors > 0).then(|| text!("the rules in use have {} errors; what has none works", state.errors)))
+        let old = refused
+            .map(|tree| text!("rules of {}; the tree of {} has {} and is not used", state.loaded, tree.seen, diag::errors(tree.errors)));
+        old.or_else(|| (state.errors > 0).then(|| text!("the rules in use have {}; what has none works", diag::errors(state.errors))))
     }
 
     /// Something may have changed.
@@ -134,7 +134,7 @@ impl Reloader {
             return Err(text!("the tree is still being loaded"));
         }
         if let Some(tree) = &state.refused {
-            return Err(text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; ")));
+            return Err(text!("the tree has {} and is not used: {}", diag::errors(tree.errors), tree.first.join("; ")));
         }
         // Loaded is not yet in use: the signals kept are read with it first.
         while self.live.published().revision.digest != self.state().active {
