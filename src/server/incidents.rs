@@ -62,8 +62,12 @@ pub async fn list(State(served): State<Arc<AppState>>, headers: HeaderMap, query
         };
         let all = served.live.incidents();
         if format != Format::Json {
-            let lines = all.iter().filter(wanted).map(|one| written(&served, one, &locale, Part::Line));
-            return Ok(reply::Page(format, lines.collect()).into_response());
+            let mut lines: String = all.iter().filter(wanted).map(|one| written(&served, one, &locale, Part::Line)).collect();
+            if lines.is_empty() {
+                lines.push_str(locale.lang.no_incidents());
+                lines.push('\n');
+            }
+            return Ok(reply::Page(format, lines).into_response());
         }
         let listed = |one: &Tracked| {
             let mut shown = one.shown();
