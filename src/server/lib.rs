@@ -49,6 +49,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
@@ -325,7 +326,10 @@ async fn nowhere(uri: Uri) -> Refusal {
         .help("`GET /api/v1` lists the endpoints")
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    if method == Method::POST && uri.path() == "/api/v2/silences" {
+        return alertmanager::no_silences().into_response();
+    }
     let message = format!("`{}` does not support {method}", uri.path());
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists the endpoints")
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists the endpoints").into_response()
 }
