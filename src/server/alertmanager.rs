@@ -52,7 +52,7 @@ fn bad(why: impl Into<String>) -> Refused {
 
 /// Why nobody makes a silence here. Not a 405: amtool shows a text only with the status that Alertmanager gives its errors.
 pub fn no_silences() -> Refused {
-    bad("faultscope makes no silences; make them in Alertmanager, which sends them along")
+    bad("faultscope makes no silences: make them in Alertmanager")
 }
 
 /// `GET /api/v2/status`
