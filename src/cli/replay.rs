@@ -160,7 +160,7 @@ fn clipped(text: &str) -> String {
 fn deliver(sender: &Sender, request: &Outgoing, token: Option<&str>) -> Result<Answer, Text> {
     let mut pause = FIRST_PAUSE;
     let mut tries = 0;
-    let mut headers: Vec<(&str, &str)> = request.headers.to_vec();
+    let mut headers: Vec<(&str, &str)> = request.headers.clone();
     headers.extend(token.map(|token| ("authorization", token)));
     loop {
         tries += 1;

@@ -247,7 +247,7 @@ fn natural(value: &Value) -> Option<u64> {
 
 /// Whether these fields are absent or numbers without sign.
 fn whole(tree: &Value, keys: &'static [&'static str]) -> impl Iterator<Item = (&'static str, bool)> {
-    keys.iter().map(|key| (*key, given(tree, key).is_none_or(|value| natural(value).is_some())))
+    keys.iter().map(move |key| (*key, given(tree, key).is_none_or(|value| natural(value).is_some())))
 }
 
 /// Whether this field is absent or a number.
