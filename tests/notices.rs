@@ -146,11 +146,12 @@ fn the_server_tells_people() {
     std::fs::create_dir_all(folder.join("topology")).unwrap();
     let estate = "components:\n  - {id: order-db, type: database}\n  - {id: order-service, type: service}\nrelations:\n  - {from: order-service, kind: depends_on, to: order-db}\n";
     std::fs::write(folder.join("topology/estate.yaml"), estate).unwrap();
-    let settings = format!(
-        "notify:\n  channels:\n    hook: {{kind: webhook, url: \"http://{}/hook\"}}\n    bad: {{kind: wecom, url: \"http://x\"}}\n  routes:\n    - to: hook\n",
-        listener.local_addr().unwrap()
-    );
-    std::fs::write(folder.join("server.yaml"), settings).unwrap();
+    let written = |bad: &str| {
+        let hook = format!("hook: {{kind: webhook, url: \"http://{}/hook\"}}", listener.local_addr().unwrap());
+        let settings = format!("notify:\n  channels:\n    {hook}\n{bad}  routes:\n    - to: hook\n");
+        std::fs::write(folder.join("server.yaml"), settings).unwrap();
+    };
+    written("    bad: {kind: wecom, url: \"http://x\"}\n");
     let faultscope = |args: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_faultscope"));
         command.args(args).arg("--project").arg(&folder).env("NO_PROXY", "127.0.0.1").env("LC_ALL", "C");
@@ -162,6 +163,7 @@ fn the_server_tells_people() {
     let tested = testing.wait_with_output().unwrap();
     assert_eq!((tested.status.code(), String::from_utf8(tested.stdout).unwrap().as_str()), (Some(0), "hook: 200\n"));
     assert!(String::from_utf8(tested.stderr).unwrap().contains("F3021"));
+    written("");
 
     let mut child = Ended(faultscope(&["serve", "--listen", "127.0.0.1:0"]).arg("--data").arg(folder.join("data")).spawn().unwrap());
     let mut line = String::new();

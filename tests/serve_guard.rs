@@ -109,6 +109,9 @@ fn settings_change_under_a_running_server() {
     assert_eq!((called("new.example.com"), called("third.example.com")), (200, 421));
     assert_eq!((ready()["refused"].as_array().unwrap().len(), ready()["restart"].as_array().unwrap().len()), (2, 1));
     assert!(metrics().contains("faultscope_config_last_reload_successful 0"), "{}", metrics());
+    fs::write(&file, "listen: [\n").unwrap();
+    let (code, said) = reload();
+    assert!(code == 500 && said.contains("the settings have 1 error and") && ready()["refused"].as_array().unwrap().len() == 1, "{said}");
     fs::remove_file(&file).unwrap();
     assert_eq!((reload().0, called("new.example.com")), (500, 200), "a file that is gone opens nothing");
     fs::write(&file, "hosts: [third.example.com]\n").unwrap();
@@ -189,8 +192,6 @@ const NEEDS: &str = "
     POST /api/v1/incidents/1/acknowledge responder
     POST /api/v1/incidents/1/%61cknowledge responder
     POST /-/reload author
-    DELETE /api/v1/incidents admin
-    PUT /-/reload admin
     POST /api/v1/scores ingest
     POST /api/v2/alerts ingest
     POST /api/v1/ingest/alertmanager ingest
@@ -225,6 +226,54 @@ fn each_role_may_what_it_needs_and_no_more() {
             let (found, said) = raw(&server, &request(method, path, &[&bearer(token)], ""));
             assert_eq!(found != 403 && found != 401 && found != 0, may, "{line} as {role}: {said}");
             assert!(found != 403 || (said.contains("F9522") && said.contains("\"help\"")), "{said}");
+        }
+    }
+}
+
+/// Tokens that cannot be read leave those before in use, and are told wherever settings are.
+#[test]
+fn broken_tokens_are_told() {
+    let folder = Folder::project("guard-broken-tokens", "");
+    let token = add(&folder, "ops", "admin");
+    let server = start(&folder, "");
+    let file = folder.0.join("data/tokens.json");
+    let (good, headers) = (fs::read(&file).unwrap(), bearer(&token));
+    let told = || {
+        let (_, ready) = raw(&server, &request("GET", "/-/ready", &[], ""));
+        let (_, metrics) = raw(&server, &request("GET", "/metrics", &[&headers], ""));
+        (ready.contains("the tokens in use stay: "), metrics.contains("faultscope_config_last_reload_successful 0"))
+    };
+    assert_eq!(told(), (false, false));
+    fs::write(&file, "{").unwrap();
+    until("it is told", || told() == (true, true));
+    let (code, said) = raw(&server, &request("POST", "/-/reload", &[&headers], "{}"));
+    assert!(code == 500 && said.contains("the settings have 1 error and"), "{said}");
+    fs::write(&file, good).unwrap();
+    until("it is over", || told() == (false, false));
+}
+
+/// No role helps whoever uses a wrong method: they are told which one is right.
+#[test]
+fn a_wrong_method_is_told_to_every_role() {
+    let folder = Folder::project("guard-methods", "");
+    let tokens = ["ingest", "viewer", "author", "admin"].map(|role| add(&folder, &format!("a-{role}"), role));
+    let server = start(&folder, "");
+    for (method, path, allowed) in [
+        ("GET", "/loki/api/v1/push", "post"),
+        ("PUT", "/api/v2/alerts", "get,head,post"),
+        ("GET", "/-/reload", "post"),
+        ("PUT", "/-/reload", "post"),
+        ("DELETE", "/api/v1/incidents", "get,head"),
+        ("DELETE", "/api/v2/silences", "get,head"),
+    ] {
+        assert_eq!(status(&server, method, path, &[]), 401, "{method} {path}: who is nobody learns nothing");
+        for token in &tokens {
+            let (found, said) = raw(&server, &request(method, path, &[&bearer(token)], ""));
+            assert_eq!(found, 405, "{method} {path}: {said}");
+            let allow = said.lines().find_map(|line| line.to_lowercase().strip_prefix("allow: ").map(str::to_owned)).unwrap_or_default();
+            let mut methods: Vec<&str> = allow.trim().split(',').map(str::trim).collect();
+            methods.sort_unstable();
+            assert!(methods.join(",") == allowed && said.contains("F9503"), "{method} {path}: {said}");
         }
     }
 }
@@ -417,6 +466,14 @@ fn errors_in_the_settings_have_their_place() {
             "pull: {url: http://p:9090, user: me, password: env:P, token: 'file:t'}\n",
             &["F3003", "has both `token` and `user`", "keep the one that the server asks for"],
         ),
+        (
+            "notify: {channels: {hook: {kind: webhook, url: env:U}}, routes: [{to: hoook}]}\n",
+            &["`hoook`", "did you mean `hook`?", "server.yaml:1:"],
+        ),
+        ("notify: {channels: {hook: {kind: pager, url: env:U}}}\n", &["`pager`", "server.yaml:1:"]),
+        ("notify: {channels: {hook: {kind: webhook, url: env:U, time_zone: Mars/X}}}\n", &["`Mars/X`"]),
+        ("notify: {at_most_every: 5x}\n", &["`5x`", "server.yaml:1:"]),
+        ("notify: {channels: {hook: {kind: wecom, url: 'http://x/?key=hunter2'}}}\n", &["F3021", "`url` is a secret"]),
         ("listen: [\n", &["F3001"]),
     ] {
         let folder = Folder::project("guard-settings", "");

@@ -226,6 +226,12 @@ fn amtool_understands_us() {
         assert!(has.iter().all(|part| said.contains(part)), "{args:?}: {said}");
         assert!(!lacks.iter().any(|part| said.contains(part)), "{args:?}: {said}");
     }
+    // What it cannot do here it says in words of ours.
+    let url = format!("--alertmanager.url={}", server.address());
+    let silence = ["silence", "add", "-a", "li", "-c", "work", "alertname=Slow", &url];
+    let ran = Command::new("amtool").args(silence).env("NO_PROXY", "127.0.0.1").output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(!ran.status.success() && said.contains("make them in Alertmanager"), "{said}");
 }
 
 /// Every sample belongs to the family above it, and no series is there twice.

@@ -343,7 +343,10 @@ fn a_start_with_errors_is_not_healthy() {
     let folder = Folder::new("reload-start");
     let project = folder.with("project", &[ESTATE, SOURCES, ("rules/db.rules", MATCHING), ("rules/broken.rules", "TOP-999 {\n")]);
     let site = Site::on(project, folder);
-    assert_eq!(site.server.get("/-/ready").0, 503);
+    let (status, said) = site.server.get("/-/ready");
+    let reason = said["reason"].as_str().unwrap_or_default();
+    assert!(status == 503 && reason.starts_with("the rules in use have ") && reason.contains(": rules/broken.rules:"), "{said}");
+    assert!(!reason.contains(" 1 errors"), "{reason}");
     fs::remove_file(site.rule("broken.rules")).unwrap();
     site.follows();
     assert_eq!(site.server.get("/-/ready").0, 200);

@@ -47,6 +47,40 @@ fn a_recording_is_sent_and_explained() {
 }
 
 #[test]
+fn a_server_with_tokens_is_sent_one() {
+    let folder = Folder::new("replay-token");
+    let data = folder.0.join("data").display().to_string();
+    let project = root().display().to_string();
+    let add = |role: &str| {
+        let (code, out, err) = faultscope(&["token", "add", role, "--role", role, "--project", &project, "--data", &data]);
+        assert_eq!(code, 0, "{err}");
+        out.split_whitespace().find(|word| word.starts_with("fst_")).unwrap().to_owned()
+    };
+    let (ingest, viewer) = (add("ingest"), add("viewer"));
+    fs::write(folder.0.join("token"), format!("{ingest}\n")).unwrap();
+    let server = Running::start(&root(), &folder.0.join("data"), "127.0.0.1:0");
+    let file = format!("file:{}", folder.0.join("token").display());
+    for (more, expected, words) in [
+        (&["--token", "env:VIEWER"][..], 2, &["the server answers 403", "--role ingest"][..]),
+        (&[], 2, &["the server answers 401", "--token env:NAME"]),
+        (&["--token", "fst_1"], 2, &["must not contain the token itself"]),
+        (&["--token", "env:NOWHERE_SET"], 2, &["`NOWHERE_SET` is not set"]),
+        (&["--token", &file], 0, &[]),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_faultscope"))
+            .args(["replay", "cases/HIS-20250601", "--to", &server.address, "--speed", "100000"])
+            .args(more)
+            .current_dir(root())
+            .envs([("LC_ALL", "C"), ("NO_PROXY", "127.0.0.1"), ("VIEWER", viewer.as_str())])
+            .output()
+            .unwrap();
+        let wrong = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(expected), "{more:?}: {wrong}");
+        assert!(words.iter().all(|word| wrong.contains(word)) && !wrong.contains("fst_"), "{more:?}: {wrong}");
+    }
+}
+
+#[test]
 fn without_a_server_it_says_so() {
     let (code, _, wrong) = faultscope(&["replay", "cases/HIS-20250601", "--to", "ftp://127.0.0.1"]);
     assert_eq!(code, 2);

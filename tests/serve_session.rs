@@ -163,7 +163,7 @@ fn session(name: &str, start: impl FnOnce(&Folder, &str) -> Box<dyn Sender>) {
     let (status, acknowledged) = server.post(&format!("{path}/acknowledge"), &json!({"by": "li"}));
     assert_eq!((status, &acknowledged["status"]), (200, &json!("acknowledged")), "{acknowledged}");
     receiver.hears("acknowledged");
-    let (status, _) = server.post(&format!("{path}/note"), &json!({"by": "li", "text": "a report hangs since 02:00"}));
+    let (status, _) = server.post(&format!("{path}/note"), &json!({"by": "li", "text": "a report hangs since 02:00, db_password=hunter2"}));
     assert_eq!(status, 200);
     contains(&text(&server, &format!("{path}?format=text")), &["[acknowledged] critical: order-db", "Acknowledged by li", "hangs since"]);
     contains(&text(&server, &format!("{path}?format=text&lang=zh")), &["【已响应】严重：order-db", "li 已响应", "处理过程"]);
@@ -172,7 +172,7 @@ fn session(name: &str, start: impl FnOnce(&Folder, &str) -> Box<dyn Sender>) {
     // Somebody says what it was.
     let (status, refused) = server.post(&format!("{path}/confirm"), &json!({"component": "order-bd", "fault": FAULT}));
     assert_eq!((status, refused["error"]["help"].as_str()), (404, Some("did you mean `order-db`?")), "{refused}");
-    let told = json!({"by": "li", "component": "order-db", "fault": FAULT, "solutions": ["Stop the report"]});
+    let told = json!({"by": "li", "component": "order-db", "fault": FAULT, "solutions": ["Stop the report", "mysql --password hunter2"]});
     let (status, confirmed) = server.post(&format!("{path}/confirm"), &told);
     assert_eq!((status, &confirmed["confirmed"], &confirmed["warnings"]), (200, &json!("order-db"), &Value::Null), "{confirmed}");
     let case = confirmed["case"].as_str().unwrap().to_owned();
@@ -219,6 +219,10 @@ fn is_a_case(project: &Path, case: &str) {
     let cited: Vec<&str> = draft.lines().filter(|line| line.contains(id) && !line.starts_with("- Case: ")).collect();
     assert!(cited.is_empty(), "it cites itself: {cited:?}");
     contains(&read("postmortem.zh.md"), &["# 故障复盘", FAULT, "li 已响应", "## 待补充"]);
+    for file in fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        assert!(!fs::read_to_string(&path).unwrap().contains("hunter2"), "{}", path.display());
+    }
     contains(&fs::read_to_string(project.join("feedback.ndjson")).unwrap(), &[case]);
     let (code, said, wrong) = faultscope(&["check", &project.display().to_string()]);
     assert_eq!(code, 0, "{said}{wrong}");

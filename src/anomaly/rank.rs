@@ -394,10 +394,10 @@ fn coverage(
 }
 
 /// Whether what a unit calls logs new errors, as something does that it depends on itself: errors come from there, not from the caller.
-fn fails_from_below(called: ComponentId, caller: ComponentId, suspicions: &BTreeMap<ComponentId, Suspicion>, walks: &Walks) -> bool {
+fn fails_from_below(callee: ComponentId, by: ComponentId, suspicions: &BTreeMap<ComponentId, Suspicion>, walks: &Walks) -> bool {
     let logs_errors = |unit: &ComponentId| suspicions.get(unit).is_some_and(Suspicion::logs_errors);
-    let below = || walks.below.get(&called).into_iter().flatten();
-    logs_errors(&called) && below().any(|deeper| *deeper != caller && logs_errors(deeper))
+    let below = || walks.below.get(&callee).into_iter().flatten();
+    logs_errors(&callee) && below().any(|deeper| *deeper != by && logs_errors(deeper))
 }
 
 /// The dependency that takes over the largest share, of those that began no later.

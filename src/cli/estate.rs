@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
-use diag::{Code, Diagnostic, one_line, text};
+use diag::{Code, Diagnostic, errors, one_line, text};
 
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, json, load_project, load_project_over};
@@ -249,12 +249,12 @@ fn name_left_out(project: &Project) {
 /// A project leaves out items with errors. Here that would remove them from the store.
 fn refuse_mistakes(project: &Project, dir: &Path) -> Result<(), Failure> {
     let concerned = |path: &str| path.starts_with("topology/") || path.starts_with("cases/");
-    let errors = project.diagnostics.iter().filter(|d| d.is_error() && !LEFT_OUT.contains(&d.code));
-    let mistakes = errors.filter(|d| d.place.is_none_or(|place| concerned(project.sources.path(place.source)))).count();
+    let found = project.diagnostics.iter().filter(|d| d.is_error() && !LEFT_OUT.contains(&d.code));
+    let mistakes = found.filter(|d| d.place.is_none_or(|place| concerned(project.sources.path(place.source)))).count();
     if mistakes == 0 {
         return Ok(());
     }
-    let what = if mistakes == 1 { text!("1 error") } else { text!("{} errors", mistakes) };
+    let what = errors(mistakes);
     let dir = dir.display();
     Err(Failure::new(
         Code::USAGE,

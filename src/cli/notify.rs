@@ -7,10 +7,10 @@ use super::OK;
 use super::context::ProjectArgs;
 use super::locale::language;
 use super::output::{Failure, Outcome, say};
-use diag::{Code, render, suggestion, text};
+use diag::{Code, Sources, render, suggestion, text};
 use notices::test_message;
 use project::find_project;
-use server::{SETTINGS, notice_settings, now};
+use server::{Config, now};
 use words::Lang;
 
 #[derive(Debug, clap::Args)]
@@ -42,13 +42,15 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
 fn test(args: &TestArgs, out: &mut impl Write) -> Outcome {
     let here = PathBuf::from(".");
     let root = args.project.project.clone().or_else(|| find_project(&here)).unwrap_or(here);
-    let read = notice_settings(&root.join(SETTINGS))?;
-    if !read.diagnostics.is_empty() {
-        say(&render(&read.sources, &read.diagnostics, false, language() == Lang::Zh));
+    let mut sources = Sources::default();
+    let (config, found) = Config::load(&root, None, &mut sources)?;
+    if !found.is_empty() {
+        say(&render(&sources, &found, false, language() == Lang::Zh));
     }
+    let channels = &config.notify.channels;
     let name = args.channel.as_str();
-    let Some(channel) = read.settings.channels.get(name) else {
-        let names: Vec<&str> = read.settings.channels.keys().map(String::as_str).collect();
+    let Some(channel) = channels.get(name) else {
+        let names: Vec<&str> = channels.keys().map(String::as_str).collect();
         let help = suggestion(name, names.iter().copied()).unwrap_or_else(|| match names.as_slice() {
             [] => text!("no channel can be used: see `docs/notifications.md`"),
             names => text!("channels: {}", value::fields::listed(names)),

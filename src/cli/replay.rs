@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration as Wait, Instant};
 
 use diag::{Code, Text, text};
-use project::{Answer, Outgoing, Recording, Sender, Sent};
+use project::{Answer, Hidden, Outgoing, Recording, Sender, Sent};
 use serde_json::Value;
 use signal::read_bundle;
 use value::{Duration, Time};
@@ -39,6 +39,9 @@ pub struct Args {
     /// Address of the server, like `http://127.0.0.1:7400`
     #[arg(long, value_name = "URL")]
     to: String,
+    /// Token of the server, if it asks for one: `env:NAME` names a variable of the environment, `file:PATH` a file
+    #[arg(long, value_name = "env:NAME|file:PATH")]
+    token: Option<String>,
     /// How many times faster than recorded. The recording ends when the replay does, so at 1 it begins now, and above 1 in the past
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     speed: u32,
@@ -60,6 +63,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
         Failure::new(Code::REMOTE, text!("the server {}", why)).help(help)
     };
     let sender = Sender::new(&args.to, TIMEOUT).map_err(unreachable)?;
+    let token = args.token.as_deref().map(bearer).transpose()?;
     let speed = i64::from(args.speed);
     let shift = if args.keep_times { 0 } else { Time(now()).plus(recording.length() / speed).since(recording.last) };
     let mut tally = Tally::default();
@@ -72,7 +76,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
             repeated = Instant::now();
         }
         for request in recording.requests(done, reached, shift, repeat) {
-            let answer = deliver(&sender, &request).map_err(unreachable)?;
+            let answer = deliver(&sender, &request, token.as_deref()).map_err(unreachable)?;
+            if matches!(answer.status, 401 | 403) {
+                progress("");
+                return Err(unwelcome(&answer));
+            }
             tally.count(&request, &answer);
         }
         done = reached;
@@ -85,6 +93,27 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     progress("");
     report(&recording, &tally, began.elapsed(), out)?;
     Ok(if tally.refused() == 0 { OK } else { FINDINGS })
+}
+
+/// The header with a token, at which an argument points: the arguments of a process are for everybody to see.
+fn bearer(written: &str) -> Result<String, Failure> {
+    match Hidden::of(written, Path::new("")) {
+        Hidden::Written(_) => {
+            Err(Failure::new(Code::USAGE, "`--token` must not contain the token itself")
+                .help("name where it is: `env:NAME` or `file:PATH`"))
+        }
+        hidden @ (Hidden::Env(_) | Hidden::File(_)) => {
+            let token = hidden.reveal().map_err(|why| Failure::new(Code::REMOTE, text!("the server {}", why)))?;
+            Ok(format!("Bearer {token}"))
+        }
+    }
+}
+
+/// The server takes nothing from whoever asks like this, so the rest is not sent.
+fn unwelcome(answer: &Answer) -> Failure {
+    let said = clipped(&String::from_utf8_lossy(&answer.body));
+    Failure::new(Code::REMOTE, text!("the server answers {}: {}", answer.status, said))
+        .help("make a token with `faultscope token add NAME --role ingest`, and say where it is: `--token env:NAME` or `--token file:PATH`")
 }
 
 /// What became of the entries that were sent.
@@ -128,12 +157,14 @@ fn clipped(text: &str) -> String {
 }
 
 /// Sends a request until it is answered with something else than "later".
-fn deliver(sender: &Sender, request: &Outgoing) -> Result<Answer, Text> {
+fn deliver(sender: &Sender, request: &Outgoing, token: Option<&str>) -> Result<Answer, Text> {
     let mut pause = FIRST_PAUSE;
     let mut tries = 0;
+    let mut headers: Vec<(&str, &str)> = request.headers.clone();
+    headers.extend(token.map(|token| ("authorization", token)));
     loop {
         tries += 1;
-        let (wanted, why) = match sender.post(request.path, &request.headers, &request.body) {
+        let (wanted, why) = match sender.post(request.path, &headers, &request.body) {
             Ok(answer) if matches!(answer.status, 429 | 503) => {
                 (answer.wait, text!("is overloaded: it answers {} {} times in a row", answer.status, tries))
             }

@@ -8,9 +8,9 @@ use super::context::{ProjectArgs, load_project};
 use super::locale::language;
 use super::output::{Failure, Outcome, say, warn};
 use super::{Lang, OK};
-use diag::{Code, Diagnostic, Sources, Text, render, text};
+use diag::{Code, Diagnostic, Sources, one_line, render, text};
 use localize::Diagnosis;
-use server::{AppState, Config, Extent, serve, set_damage_aside};
+use server::{AppState, Config, Extent, News, serve, set_damage_aside};
 use words::Writer;
 
 /// Where the server listens if nothing else is said.
@@ -80,7 +80,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if args.accept_damage {
         set_damage_aside(&data)?.into_iter().for_each(warn);
     }
-    let (served, warnings) = AppState::new(project, &data, args.models.as_deref(), &config, (|text: &Text| warn(text.clone()), report))?;
+    let (served, warnings) = AppState::new(project, &data, args.models.as_deref(), &config, (tell, report))?;
     for warning in warnings {
         warn(warning);
     }
@@ -101,6 +101,14 @@ pub fn run(args: &Args, out: &mut impl Write) -> Outcome {
     serve(listener, served)?;
     writeln!(out, "stopped")?;
     Ok(OK)
+}
+
+/// Says what happened, on standard error.
+fn tell(news: &News) {
+    match news {
+        News::Done(what) => say(&one_line(&what.shown(language() == Lang::Zh))),
+        News::Wrong(what) => warn(what.clone()),
+    }
 }
 
 /// A diagnosis as `diagnose` prints it.

@@ -15,7 +15,7 @@ pub use nearest::{did_you_mean, nearest, suggestion};
 pub use plain::{address, diagram, is_secret, markdown, mask, one_line, visible};
 pub use render::{render, render_json};
 pub use source::{LineColumn, Place, SourceId, Sources, Span};
-pub use text::{Argument, Text, placeholders};
+pub use text::{Argument, Text, errors, placeholders};
 // For `text!` only, which is used in every package.
 #[doc(hidden)]
 pub use text::{Handed, PlainArgument, TextArgument};

@@ -4,6 +4,7 @@
 //! line of the report, reverse text, or inject HTML. [`visible`] applies to all output; [`one_line`] and [`markdown`] apply where a
 //! report puts such text on a line.
 
+mod bare;
 mod markup;
 mod secrets;
 

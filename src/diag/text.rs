@@ -22,6 +22,11 @@ pub enum Argument {
     Text(Text),
 }
 
+/// A number of errors.
+pub fn errors(count: usize) -> Text {
+    if count == 1 { crate::text!("1 error") } else { crate::text!("{} errors", count) }
+}
+
 impl Text {
     pub fn new(template: &'static str, arguments: Vec<Argument>) -> Self {
         Self { template, arguments }

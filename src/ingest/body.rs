@@ -57,6 +57,10 @@ fn undone(encoding: &str, reason: &Text) -> Refusal {
 }
 
 fn too_large(limit: usize) -> Refusal {
-    let message = text!("the body is larger than {} bytes", limit);
+    let message = if limit.is_multiple_of(1 << 20) {
+        text!("the body is larger than {} MiB", limit >> 20)
+    } else {
+        text!("the body is larger than {} bytes", limit)
+    };
     Refusal { help: Some(text!("send smaller batches")), ..Refusal::new(Why::TooLarge, Code::BODY_SIZE, message) }
 }

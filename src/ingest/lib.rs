@@ -182,6 +182,10 @@ pub struct Taken {
 /// # Errors
 /// Nothing of it can be used: it is not of this protocol, or cut off.
 pub fn read(protocol: Protocol, body: &[u8], received: Time, resolver: &Resolver<'_>) -> Result<Taken, Refusal> {
+    let is_text = protocol.is_one_value() || matches!(protocol, Protocol::KubernetesEvents | Protocol::Scores);
+    if is_text && body.trim_ascii().is_empty() {
+        return Err(Refusal::malformed(text!("the body of the request is empty; send signals in it, as JSON")));
+    }
     if protocol.is_one_value() {
         serde_json::from_slice::<IgnoredAny>(body).map_err(|error| Refusal::malformed(text!("the body is not JSON: {}", error)))?;
     }

@@ -77,6 +77,14 @@ pub fn of(method: &str, path: &str) -> Access {
     found.map_or(Access { role: Some(Role::Admin), does }, |(_, _, access)| *access)
 }
 
+/// Whether a path is known, but not with this method. No role helps then.
+pub fn is_other_method(method: &str, path: &str) -> bool {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let senders = ingest::PATHS.iter().map(|(known, _)| ("POST", *known));
+    let mut of_path = ROUTES.iter().map(|(known, route, _)| (*known, *route)).chain(senders).filter(|(_, route)| *route == path).peekable();
+    of_path.peek().is_some() && of_path.all(|(known, _)| known != method)
+}
+
 /// Whether a method only reads.
 pub fn is_safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
@@ -84,7 +92,7 @@ pub fn is_safe(method: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Does, ROUTES, of};
+    use super::{Does, ROUTES, is_other_method, of};
     use crate::tokens::Role;
 
     /// The sources in which routes are made.
@@ -105,6 +113,23 @@ mod tests {
         assert_eq!((of("DELETE", "/api/v1/incidents").role, of("DELETE", "/api/v1/incidents").does), (Some(Role::Admin), Does::Write));
         assert_eq!(of("HEAD", "/api/v1/incidents"), of("GET", "/api/v1/incidents"));
         assert_eq!((of("POST", "/api/v1/scores").does, of("GET", "/api/v1/scores").does), (Does::Send, Does::Ask));
+    }
+
+    #[test]
+    fn a_wrong_method_is_no_matter_of_roles() {
+        for (method, path, expected) in [
+            ("GET", "/loki/api/v1/push", true),
+            ("PUT", "/api/v2/alerts", true),
+            ("GET", "/-/reload", true),
+            ("DELETE", "/api/v1/incidents", true),
+            ("HEAD", "/api/v1/incidents", false),
+            ("GET", "/api/v2/alerts", false),
+            ("POST", "/api/v2/alerts", false),
+            // A route that somebody forgot stays closed.
+            ("GET", "/api/v1/new", false),
+        ] {
+            assert_eq!(is_other_method(method, path), expected, "{method} {path}");
+        }
     }
 
     #[test]

@@ -50,6 +50,11 @@ fn bad(why: impl Into<String>) -> Refused {
     Refused(StatusCode::BAD_REQUEST, why.into())
 }
 
+/// Why nobody makes a silence here. Not a 405: amtool shows a text only with the status that Alertmanager gives its errors.
+pub fn no_silences() -> Refused {
+    bad("faultscope makes no silences: make them in Alertmanager")
+}
+
 /// `GET /api/v2/status`
 pub async fn status(State(served): State<Arc<AppState>>) -> Json {
     let nothing = "";

@@ -28,7 +28,7 @@ const TOKENS: &str = "tokens.json";
 const MOST_BYTES: f64 = 1_099_511_627_776.0 * 1024.0;
 const MOST_COUNT: f64 = 1e9;
 
-/// Sections, each read by the arm of the same name in [`Config::section`]; `notify` is read by `notifications`.
+/// Sections, each read by the arm of the same name in [`Config::section`]; `notify` is read by package `notices`.
 const SECTIONS: &[&str] = &["listen", "data", "tls", "hosts", "origins", "tokens", "limits", "retention", "keep", "notify", "pull"];
 
 /// What `server.yaml` says. Paths are relative to the folder of the file.
@@ -47,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     pub retention: Retention,
     pub keep: Keep,
+    /// Whom to tell of incidents.
+    pub notify: notices::Settings,
     /// Servers that are asked for metrics.
     pub pull: Vec<pull::Settings>,
 }
@@ -133,7 +135,13 @@ impl Config {
                 config.section(&key.name, node, folder, &mut reader);
             }
         }
-        (config, reader.diagnostics)
+        let mut found = reader.diagnostics;
+        if let Some(section) = root.get("notify").filter(|section| !matches!(section.value, Value::Null)) {
+            let (notify, wrong) = notices::Settings::read(sources, section, folder);
+            config.notify = notify;
+            found.extend(wrong);
+        }
+        (config, found)
     }
 
     fn section(&mut self, name: &str, node: &Node, folder: &Path, reader: &mut Reader<'_>) {
@@ -148,7 +156,7 @@ impl Config {
             "retention" => retention(reader, node, &mut self.retention),
             "keep" => keep(reader, node, &mut self.keep),
             "pull" => self.pull = pull::read(reader, node, folder),
-            // Read elsewhere; an unknown section is reported already.
+            // `notify` is read by its package; an unknown section is reported already.
             _ => {}
         }
     }
@@ -160,7 +168,7 @@ impl Config {
 }
 
 /// The folder of a file, from which the paths in it count.
-pub(super) fn folder_of(file: &Path) -> &Path {
+fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 

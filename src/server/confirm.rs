@@ -164,7 +164,9 @@ fn root(known: &Known, said: &Said, estate: &Snapshot) -> Result<feedback::Root,
     let before = one.confirmed_fault.as_ref().filter(|_| one.confirmed.as_ref() == Some(&id));
     let diagnosed = Some(&one.fault).filter(|fault| one.component.as_ref() == Some(&id) && !fault.is_empty());
     let fault = said.fault.as_ref().or(before).or(diagnosed);
-    let fault = fault.ok_or_else(|| missing("fault", "what was wrong with it, in a few words"))?.trim().to_owned();
+    let fault = fault.ok_or_else(|| missing("fault", "what was wrong with it, in a few words"))?.trim();
+    // It goes into files of a repository.
+    let fault = mask(fault);
     Ok(feedback::Root { component: id, fault })
 }
 
@@ -185,7 +187,11 @@ fn make_case(
     let estate = &project.estate;
     let mut case = Case {
         id: own.map_or_else(|| free_case_id(&project, known.since), str::to_owned),
-        title: said.title.or_else(|| earlier.map(|case| case.title.clone())).unwrap_or_else(|| root.fault.clone()),
+        title: said
+            .title
+            .map(|title| mask(&title))
+            .or_else(|| earlier.map(|case| case.title.clone()))
+            .unwrap_or_else(|| root.fault.clone()),
         date: Some(known.since),
         root: Some(Root {
             component: Some(root.component.clone()),
@@ -196,7 +202,11 @@ fn make_case(
         logs: texts(known, &["log"]),
         metrics: Vec::new(),
         affected: symptoms(known).filter_map(|symptom| symptom.component.clone()).collect::<BTreeSet<String>>().into_iter().collect(),
-        solutions: if said.solutions.is_empty() { earlier.map(|case| case.solutions.clone()).unwrap_or_default() } else { said.solutions },
+        solutions: if said.solutions.is_empty() {
+            earlier.map(|case| case.solutions.clone()).unwrap_or_default()
+        } else {
+            said.solutions.iter().map(|solution| mask(solution)).collect()
+        },
         rule: named_by(known, root),
         notes: notes(&known.one),
     };

@@ -15,8 +15,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 
 use diag::{Code, Diagnostic, Text, text};
 
-use super::AppState;
-use super::access::{Access, Does, is_safe, of};
+use super::access::{Access, Does, is_other_method, is_safe, of};
 use super::audit::{Audit, Done};
 use super::bodies::{Bodies, Unread, drain};
 use super::config::Config;
@@ -24,6 +23,7 @@ use super::listen::Link;
 use super::refusal::Refusal;
 use super::request::now;
 use super::tokens::{Role, Stamp, TokenFile, Tokens, Who};
+use super::{AppState, News};
 
 /// When a client may try again for which there was no room.
 const RETRY: &str = "5";
@@ -56,6 +56,8 @@ struct Known {
     /// `None`: there has never been one, and everybody may do everything. Once there was one, this never comes back.
     tokens: Option<Tokens>,
     seen: Stamp,
+    /// Why those on file are not used.
+    refused: Option<Text>,
 }
 
 impl Guard {
@@ -64,7 +66,7 @@ impl Guard {
     pub fn new(config: &Config, data: &Path) -> Result<Guard, Box<Diagnostic>> {
         let file = config.token_file(data);
         let seen = file.stamp();
-        let tokens = Mutex::new(Known { tokens: file.read()?, seen });
+        let tokens = Mutex::new(Known { tokens: file.read()?, seen, refused: None });
         Ok(Guard {
             allowed: RwLock::new(Allowed::of(config)),
             file,
@@ -97,13 +99,19 @@ impl Guard {
         let read = self.file.read();
         let mut known = self.known();
         known.seen = found;
+        known.refused = None;
         match read {
             Ok(Some(tokens)) => known.tokens = Some(tokens),
             // Whoever removes the file of a running server opens nothing.
             Ok(None) => {}
-            Err(why) => return Some(text!("the tokens in use stay: {}", why.message)),
+            Err(why) => known.refused = Some(text!("the tokens in use stay: {}", why.message)),
         }
-        None
+        known.refused.clone()
+    }
+
+    /// Why the tokens on file are not used.
+    pub fn refused(&self) -> Option<Text> {
+        self.known().refused.clone()
     }
 
     /// Writes the counts of signals into the audit.
@@ -244,6 +252,9 @@ fn judge(guard: &Guard, request: &Request) -> Verdict {
         Ok(who) => Passed { who, access },
         Err(refusal) => return Verdict::Refused(refusal, None),
     };
+    if is_other_method(request.method().as_str(), path.as_str()) {
+        return Verdict::Unrouted;
+    }
     if let Some(needed) = access.role
         && !passed.who.role.may(needed)
     {
@@ -321,7 +332,7 @@ async fn record(served: &Arc<AppState>, who: Who, method: String, path: String, 
     let writing = tokio::task::spawn_blocking(move || {
         let done = Done { at: now(), who: &who, method: &method, path: &path, status: status.as_u16() };
         if let Err(error) = shared.guard.audit.write(&done) {
-            (shared.say)(&text!("cannot write the audit: {}", error));
+            (shared.say)(&News::Wrong(text!("cannot write the audit: {}", error)));
         }
     });
     // It fails only if the server is going.

@@ -71,6 +71,10 @@ pub async fn list(State(served): State<Arc<AppState>>, headers: HeaderMap, query
         found.truncate(limit);
         if format != Format::Json {
             let mut lines: String = found.iter().map(|one| written(&served, one, &locale, Part::Line)).collect();
+            if lines.is_empty() {
+                lines.push_str(locale.lang.no_incidents());
+                lines.push('\n');
+            }
             if left_off > 0 {
                 lines.push_str(&format!("… {left_off} {}\n", locale.lang.more()));
             }

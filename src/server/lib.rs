@@ -49,6 +49,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
@@ -60,11 +61,10 @@ use pull::Puller;
 use value::Time;
 use words::Writer;
 
-pub use config::{Config, FILE as SETTINGS, Limits, Secret, TlsFiles, secret};
+pub use config::{Config, Limits, Secret, TlsFiles, secret};
 use guard::Guard;
 pub use live::set_damage_aside;
 use models::ModelFolder;
-pub use notifications::{NoticeSettings, notice_settings};
 pub use refusal::Refusal;
 use reload::Reloader;
 pub use request::now;
@@ -100,10 +100,18 @@ pub struct AppState {
     /// True once the server has been asked to stop.
     stopping: watch::Sender<bool>,
     /// Says something to whoever runs the server.
-    say: fn(&Text),
+    say: fn(&News),
     /// Writes a diagnosis for people.
     report: Report,
     started: Time,
+}
+
+/// Something to say to whoever runs the server.
+#[derive(Debug)]
+pub enum News {
+    Done(Text),
+    /// It is not as it should be.
+    Wrong(Text),
 }
 
 /// Writes a diagnosis: the first screen or all of it, as text or Markdown.
@@ -128,7 +136,7 @@ impl AppState {
         data: &Path,
         models: Option<&Path>,
         config: &Config,
-        (say, report): (fn(&Text), Report),
+        (say, report): (fn(&News), Report),
     ) -> Result<(AppState, Vec<String>), Box<Diagnostic>> {
         let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
         let unusable =
@@ -150,7 +158,7 @@ impl AppState {
         let (live, said) = Live::start(revision, options)?;
         warnings.extend(said.iter().map(ToString::to_string));
         let live = Arc::new(live);
-        let notifier = notifications::start(&config.file, &live, data, &mut warnings)?;
+        let notifier = notifications::start(config.notify.clone(), &live, data, &mut warnings)?;
         let reloader = Reloader::start(Arc::clone(&live), now, say);
         let (settings, puller) = (SettingsFile::new(config), Mutex::new(Puller::start(&config.pull, &live)));
         let (turns, limits, (stopping, _)) = (Turns::new(&config.limits), config.limits, watch::channel(false));
@@ -236,14 +244,7 @@ async fn look(served: Arc<AppState>) {
         every.tick().await;
         let shared = Arc::clone(&served);
         let looking = tokio::task::spawn_blocking(move || {
-            let (tokens, certificate) = (shared.guard.look(), shared.tls.as_ref().and_then(|tls| tls.look()));
-            for said in tokens.into_iter().chain(certificate).chain(shared.models.look(false)) {
-                (shared.say)(&said);
-            }
-            // The last: it may wait for a notice that is being sent.
-            if let Some(said) = shared.settings.look(&shared, false) {
-                (shared.say)(&said);
-            }
+            ops::look(&shared, false);
         });
         // It fails only if the server is going.
         let _ = looking.await;
@@ -323,7 +324,10 @@ async fn nowhere(uri: Uri) -> Refusal {
         .help("`GET /api/v1` lists the endpoints")
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    if method == Method::POST && uri.path() == "/api/v2/silences" {
+        return alertmanager::no_silences().into_response();
+    }
     let message = format!("`{}` does not support {method}", uri.path());
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists the endpoints")
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::METHOD, message).help("`GET /api/v1` lists the endpoints").into_response()
 }

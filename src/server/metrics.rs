@@ -37,7 +37,7 @@ fn page(served: &AppState) -> String {
     page.family("alertmanager_build_info", Kind::Gauge, "The version of Alertmanager whose read-only API this server has.");
     page.sample("", &[("version", API_VERSION)], 1);
     page.one("process_start_time_seconds", Kind::Gauge, "When the server started, in seconds since 1970.", seconds(served.started.0));
-    let others = served.settings.state().refused.is_empty() && served.models.state().refused.is_empty();
+    let others = super::ops::settings(served).refused.is_empty() && served.models.state().refused.is_empty();
     reload(&mut page, &served.reloader.state(), others);
     sources(&mut page, &served.live.sources());
     pulls(&mut page, &held(&served.puller).states());

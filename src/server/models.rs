@@ -14,6 +14,8 @@ use diag::{Code, Diagnostic, Text, text};
 use live::held;
 use value::Time;
 
+use super::News;
+
 use super::request::now;
 
 /// The largest model file, in bytes. A thousand columns with a weekly season take a tenth of it.
@@ -81,7 +83,7 @@ impl ModelFolder {
 
     /// Takes the folder over if it has changed, and has not changed since the last look. Who `asked` waits for no second look. Returns what
     /// there is to say.
-    pub fn look(&self, asked: bool) -> Option<Text> {
+    pub fn look(&self, asked: bool) -> Option<News> {
         let dir = self.dir.as_deref()?;
         let mut known = held(&self.known);
         let found = stamp(dir);
@@ -98,11 +100,11 @@ impl ModelFolder {
         let mut state = held(&self.state);
         if !refused.is_empty() {
             state.refused = refused;
-            return Some(text!("the models in use stay: {}", state.refused.join("; ")));
+            return Some(News::Wrong(text!("the models in use stay: {}", state.refused.join("; "))));
         }
         *state = ModelsState { loaded: now(), names: models.keys().cloned().collect(), refused };
         *held(&self.used) = Arc::new(models);
-        Some(text!("the models have changed and are in use"))
+        Some(News::Done(text!("the models have changed and are in use")))
     }
 }
 

@@ -14,6 +14,8 @@ use live::{Live, Revision, held};
 use project::{Project, stamp};
 use value::Time;
 
+use super::News;
+
 /// The tree counts as settled once nothing has changed for this long: an editor writes a file in several steps, git hundreds of files.
 const SETTLE: Wait = Wait::from_millis(200);
 
@@ -82,12 +84,12 @@ pub struct Reloader {
     used: Mutex<Arc<Project>>,
     now: fn() -> Time,
     /// Says something to whoever runs the server.
-    say: fn(&Text),
+    say: fn(&News),
 }
 
 impl Reloader {
     /// Follows the tree from which the project in use was loaded.
-    pub fn start(live: Arc<Live>, now: fn() -> Time, say: fn(&Text)) -> Arc<Reloader> {
+    pub fn start(live: Arc<Live>, now: fn() -> Time, say: fn(&News)) -> Arc<Reloader> {
         let revision = live.active();
         let state = ReloadState {
             active: revision.digest.clone(),
@@ -114,9 +116,9 @@ impl Reloader {
     pub fn note(&self) -> Option<Text> {
         let state = held(&self.state);
         let refused = state.refused.as_ref();
-        let old =
-            refused.map(|tree| text!("rules of {}; the tree of {} has {} errors and is not used", state.loaded, tree.seen, tree.errors));
-        old.or_else(|| (state.errors > 0).then(|| text!("the rules in use have {} errors; what has none works", state.errors)))
+        let old = refused
+            .map(|tree| text!("rules of {}; the tree of {} has {} and is not used", state.loaded, tree.seen, diag::errors(tree.errors)));
+        old.or_else(|| (state.errors > 0).then(|| text!("the rules in use have {}; what has none works", diag::errors(state.errors))))
     }
 
     /// Something may have changed.
@@ -230,7 +232,7 @@ impl Reloader {
             // As it was, or mended back to what is in use.
             state.errors = found.len();
             if state.refused.take().is_some() {
-                (self.say)(&text!("the tree of {} is in use, as it is on disk", state.loaded));
+                (self.say)(&News::Done(text!("the tree of {} is in use, as it is on disk", state.loaded)));
             }
             return;
         }
@@ -247,7 +249,7 @@ impl Reloader {
         drop(state);
         let project = Arc::new(loaded);
         *held(&self.used) = Arc::clone(&project);
-        (self.say)(&text!("the tree of {} is in use, as it is on disk", now));
+        (self.say)(&News::Done(text!("the tree of {} is in use, as it is on disk", now)));
         self.live.reload(Revision { project, digest, loaded: now });
     }
 
@@ -267,7 +269,7 @@ impl Reloader {
         let what = |tree: &RefusedTree| (tree.digest.clone(), tree.errors, tree.first.clone());
         if state.refused.as_ref().is_none_or(|old| what(old) != what(&tree)) {
             state.failed += 1;
-            (self.say)(&refusal(&tree));
+            (self.say)(&News::Wrong(refusal(&tree)));
             state.refused = Some(tree);
         }
     }
@@ -294,7 +296,7 @@ impl Reloader {
 }
 
 fn refusal(tree: &RefusedTree) -> Text {
-    text!("the tree has {} errors and is not used: {}", tree.errors, tree.first.join("; "))
+    text!("the tree has {} and is not used: {}", diag::errors(tree.errors), tree.first.join("; "))
 }
 
 /// The errors of a project, each with its place.

@@ -7,15 +7,15 @@ use std::sync::Mutex;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use diag::{Diagnostic, Sources, Text, text};
+use diag::{Diagnostic, Sources, text};
 use live::held;
 use value::Time;
 
-use super::AppState;
 use super::config::{Config, FILE, MAX_FILE};
-use super::notifications::{notice_settings, shown};
+use super::notifications::shown;
 use super::pull::Puller;
 use super::request::now;
+use super::{AppState, News};
 
 /// Which settings are in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -61,7 +61,7 @@ impl SettingsFile {
 
     /// Takes the file over if it has changed, and has not changed since the last look: an editor writes it in several steps. Who `asked`
     /// waits for no second look. Returns what there is to say.
-    pub fn look(&self, served: &AppState, asked: bool) -> Option<Text> {
+    pub fn look(&self, served: &AppState, asked: bool) -> Option<News> {
         let mut known = held(&self.known);
         let found = content(&known.used.file);
         let is_settled = asked || known.seen == found;
@@ -76,14 +76,14 @@ impl SettingsFile {
             Ok(restart) => {
                 *state = SettingsState { loaded: now(), refused: Vec::new(), restart };
                 let waiting: Vec<String> = state.restart.iter().map(|section| format!("`{section}`")).collect();
-                Some(match waiting.as_slice() {
+                Some(News::Done(match waiting.as_slice() {
                     [] => text!("the settings have changed and are in use"),
                     waiting => text!("the settings have changed and are in use, but for {}: that waits for a restart", waiting.join(", ")),
-                })
+                }))
             }
             Err(wrong) => {
                 state.refused = wrong;
-                Some(text!("the settings in use stay: {}", state.refused.join("; ")))
+                Some(News::Wrong(text!("the settings in use stay: {}", state.refused.join("; "))))
             }
         }
     }
@@ -96,14 +96,11 @@ impl Known {
         let mut sources = Sources::default();
         // What was there at the start and is gone opens nothing: it is an error.
         let (config, found) = Config::load(Path::new("."), Some(self.used.file.as_path()), &mut sources).map_err(line)?;
-        let notices = notice_settings(&self.used.file).map_err(line)?;
-        let wrong = found.iter().filter(|found| found.is_error()).map(|found| shown(&sources, found));
-        let wrong = wrong.chain(notices.diagnostics.iter().filter(|found| found.is_error()).map(|found| shown(&notices.sources, found)));
-        let wrong: Vec<String> = wrong.collect();
+        let wrong: Vec<String> = found.iter().filter(|found| found.is_error()).map(|found| shown(&sources, found)).collect();
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        served.notifier.renew(notices.settings).map_err(line)?;
+        served.notifier.renew(config.notify.clone()).map_err(line)?;
         served.guard.allow(&config);
         served.live.retain(config.retention, config.keep);
         if config.pull != self.used.pull {

@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use diag::{Text, suggestion};
 use estate::Snapshot;
 use live::{Published, Recent, Source, Status, held};
 use localize::{AccountView, Layer, SignalView};
-use signal::{Origin, Resolver, Series};
+use signal::{Origin, Resolver, SUBJECT, Series, Unplaced};
 use value::{Duration, MINUTE, Time};
 use words::{Lang, Locale};
 
@@ -26,6 +27,9 @@ use super::turns::Size;
 /// Signals and series in one answer, unless asked otherwise, and at most.
 const LISTED: usize = 200;
 const MAX_LISTED: usize = 10_000;
+
+/// Names for which it is looked what was meant: all components are compared with each.
+const MAX_MEANT: usize = 100;
 
 /// A series that the model does not know is silent after this long without a sample; of the others the model says so.
 const SILENT: Duration = 5 * MINUTE;
@@ -115,12 +119,37 @@ fn explain(items: &mut [SignalItem], recent: &Recent, lang: Lang) {
     labels.extend(facts.reports.iter().filter(|one| one.component.is_none()).map(|one| (&one.origin, (&one.attributes, None::<&str>))));
     let project = &recent.revision.project;
     let resolver = Resolver::new(&project.placement, &project.estate);
+    let mut meant: BTreeMap<String, Option<Text>> = BTreeMap::new();
     for item in items.iter_mut().filter(|item| item.fate == Fate::Unplaced) {
         let Some((labels, hint)) = labels.get(&item.signal.origin) else { continue };
-        let why = resolver.explain(labels, *hint).why;
-        item.reason = why.map(|why| why.words().shown(lang == Lang::Zh));
         item.labels = Some((*labels).clone());
+        let Some(why) = resolver.explain(labels, *hint).why else { continue };
+        let why = why.of_subject(labels.get(SUBJECT).map(String::as_str));
+        let words = why.words().shown(lang == Lang::Zh);
+        let meant = match &why {
+            Unplaced::Unknown { value, .. } if meant.len() < MAX_MEANT || meant.contains_key(value) => {
+                meant.entry(value.clone()).or_insert_with(|| near(&project.estate, value)).as_ref()
+            }
+            Unplaced::Unknown { .. }
+            | Unplaced::Unnamed
+            | Unplaced::Elsewhere { .. }
+            | Unplaced::Ambiguous { .. }
+            | Unplaced::Claimed { .. }
+            | Unplaced::OfMessenger { .. }
+            | Unplaced::Dropped { .. }
+            | Unplaced::NoEntry => None,
+        };
+        item.reason = Some(match (meant, lang) {
+            (None, _) => words,
+            (Some(meant), Lang::En) => format!("{words}; {meant}"),
+            (Some(meant), Lang::Zh) => format!("{words}；{}", meant.shown(true)),
+        });
     }
+}
+
+/// The component that was probably meant by a name.
+fn near(estate: &Snapshot, name: &str) -> Option<Text> {
+    suggestion(name, estate.ids().map(|id| estate.component(id).id.as_str()))
 }
 
 /// Incidents that a layer decided.

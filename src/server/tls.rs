@@ -8,7 +8,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use diag::{Code, Diagnostic, Text, text};
+use live::held;
 
+use super::News;
 use super::config::{Secret, TlsFiles};
 use super::tokens::{Stamp, stamp};
 
@@ -21,6 +23,8 @@ pub struct Tls {
     current: RwLock<Arc<ServerConfig>>,
     /// What was there when the files were last read.
     seen: Mutex<(Stamp, Stamp)>,
+    /// Why the files are not used.
+    refused: Mutex<Option<Text>>,
 }
 
 impl Tls {
@@ -29,7 +33,7 @@ impl Tls {
     pub fn open(files: TlsFiles) -> Result<Tls, Box<Diagnostic>> {
         let seen = stamps(&files);
         let current = RwLock::new(Arc::new(load(&files)?));
-        Ok(Tls { files, current, seen: Mutex::new(seen) })
+        Ok(Tls { files, current, seen: Mutex::new(seen), refused: Mutex::default() })
     }
 
     pub fn current(&self) -> Arc<ServerConfig> {
@@ -37,7 +41,7 @@ impl Tls {
     }
 
     /// Looks at the files. Returns what there is to say: that they are in use now, or why not.
-    pub fn look(&self) -> Option<Text> {
+    pub fn look(&self) -> Option<News> {
         let found = stamps(&self.files);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == found {
@@ -45,13 +49,23 @@ impl Tls {
         }
         *seen = found;
         drop(seen);
-        match load(&self.files) {
+        let (news, refused) = match load(&self.files) {
             Ok(config) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-                Some(text!("the certificate `{}` has changed and is in use", self.files.cert.display()))
+                (News::Done(text!("the certificate `{}` has changed and is in use", self.files.cert.display())), None)
             }
-            Err(why) => Some(text!("the certificate in use stays: {}", why.message)),
-        }
+            Err(why) => {
+                let why = text!("the certificate in use stays: {}", why.message);
+                (News::Wrong(why.clone()), Some(why))
+            }
+        };
+        *held(&self.refused) = refused;
+        Some(news)
+    }
+
+    /// Why the files are not used.
+    pub fn refused(&self) -> Option<Text> {
+        held(&self.refused).clone()
     }
 }
 

@@ -17,7 +17,7 @@ use super::json;
 use super::kubernetes_events::{self, Cluster};
 use super::mapping_rules::EventKind;
 use super::placed::PlacedSignal;
-use super::placement::Placement;
+use super::placement::{Placement, SUBJECT};
 use super::reader_context::{Complaints, ReaderContext};
 use super::resolver::Resolver;
 
@@ -222,7 +222,10 @@ fn keep(event: Event<'_>, origin: Origin, context: &mut ReaderContext<'_>) -> Re
     let (placement, first) = (place(&event, context.placer), origin.clone());
     let component = placement.component;
     let instance = event.instance(component, context.placer);
-    let Event { kind, name, time, text, data, .. } = event;
+    let Event { kind, name, subject, time, text, mut data, .. } = event;
+    if let Some(subject) = subject.filter(|_| component.is_none()) {
+        data.entry(SUBJECT.to_owned()).or_insert(subject);
+    }
     match kind {
         EventKind::Change => {
             let kind = data.get("kind").map_or(name, String::as_str);
@@ -268,7 +271,10 @@ fn place(event: &Event<'_>, placer: &Resolver<'_>) -> Placement {
     }
     let subject = event.subject.as_deref().filter(|subject| !subject.is_empty());
     let of_subject = subject.and_then(|s| named("subject", s).or_else(|| named("subject", s.rsplit('/').next()?)));
-    of_subject.unwrap_or_else(labelled)
+    of_subject.unwrap_or_else(|| {
+        let found = labelled();
+        Placement { why: found.why.map(|why| why.of_subject(subject)), ..found }
+    })
 }
 
 /// Whether a probe succeeded; if that is not said, why, and what it says instead.

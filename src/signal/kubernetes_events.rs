@@ -67,7 +67,8 @@ pub(super) fn is_object(value: &Value) -> bool {
         return false;
     }
     let of_api = field(value, "apiVersion").is_some() && field(value, "kind").is_some();
-    of_api || involved(value).is_some() || value.get("object").is_some_and(is_object)
+    let is_list = field(value, "kind").is_some_and(|kind| kind.ends_with("List")) && value.get("items").is_some_and(Value::is_array);
+    of_api || is_list || involved(value).is_some() || value.get("object").is_some_and(is_object)
 }
 
 impl Cluster {

@@ -65,7 +65,7 @@ pub use mapping_rules::{EventKind, MappingRules, Scorer};
 pub use measured::Measured;
 pub use messenger::Messenger;
 pub use placed::{PlacedFile, PlacedSignal, RefusedEntry, placed};
-pub use placement::{PlacedBy, Placement, Unplaced, UnplacedGroup};
+pub use placement::{PlacedBy, Placement, SUBJECT, Unplaced, UnplacedGroup};
 pub use points::Points;
 pub use prometheus::{LabelledSeries, read_series};
 pub use reader_context::Rejected;

@@ -157,7 +157,9 @@ impl<'a> Intake<'a> {
     pub fn finish(mut self) -> Delivered {
         self.series.settle(self.source, Role::Metrics, Complaints::default(), &mut self.context);
         self.streams.settle(self.source, Complaints::default(), &mut self.context);
-        let ReaderContext { facts, deadlines, counters, counts, rejected, diagnostics, .. } = self.context;
+        let ReaderContext { facts, deadlines, counters, counts, mut rejected, diagnostics, .. } = self.context;
+        // A reader may see only at the end what is wrong with an entry.
+        rejected.sort_by_key(|one| one.position);
         Delivered { facts, deadlines, counters, counts, rejected, remarks: diagnostics }
     }
 }

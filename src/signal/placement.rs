@@ -71,6 +71,9 @@ pub struct UnplacedGroup {
     pub first: Origin,
 }
 
+/// What an event is about: a field of its envelope, and among the labels of one that is on no component.
+pub const SUBJECT: &str = "subject";
+
 /// How many candidates are named; the rest is counted.
 const MAX_CANDIDATES: usize = 5;
 
@@ -111,6 +114,15 @@ impl PlacedBy {
 }
 
 impl Unplaced {
+    /// Of an event with a subject: who names nothing else names that.
+    #[must_use]
+    pub fn of_subject(self, subject: Option<&str>) -> Unplaced {
+        match (self, subject.filter(|subject| !subject.is_empty())) {
+            (Unplaced::Unnamed, Some(subject)) => Unplaced::Unknown { label: SUBJECT, value: subject.to_owned() },
+            (other, _) => other,
+        }
+    }
+
     /// The reason without the names in it: what all signals of one group have in common.
     pub(super) fn kind(&self) -> Unplaced {
         let value = String::new();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use diag::mask;
+use diag::{is_secret, mask};
 use estate::ComponentId;
 use value::Time;
 
@@ -212,7 +212,9 @@ impl Recorder<'_> {
         if !text.is_empty() && !TEXTS.iter().any(|key| data.contains_key(*key)) {
             data.insert("summary".to_owned(), text.to_owned());
         }
-        data.values_mut().for_each(|value| *value = mask(value));
+        for (key, value) in &mut data {
+            *value = if is_secret(key) { "*".repeat(value.len()) } else { mask(value) };
+        }
         let subject = component.map(|component| self.id(component));
         json!({"specversion": "1.0", "source": "faultscope", "type": kind, "subject": subject, "data": data})
     }

@@ -166,6 +166,14 @@ const COUNTED: &[(&str, &str, &str, &str)] = &[
 ];
 
 impl Lang {
+    /// The whole of a list without any.
+    pub fn no_incidents(self) -> &'static str {
+        match self {
+            Lang::En => "No incidents.",
+            Lang::Zh => "没有故障。",
+        }
+    }
+
     pub fn over(self, until: &str) -> String {
         match self {
             Lang::En => format!("over since {until}"),

@@ -99,10 +99,7 @@ impl Locale {
 
     /// An instant that stands alone: date, time of day and zone.
     pub fn instant(&self, time: Time) -> String {
-        match self.lang {
-            Lang::En => self.zone.stamp(time),
-            Lang::Zh => format!("{} {}", self.zone.moment(time), self.zone.name()),
-        }
+        format!("{} {}", self.zone.moment(time), self.zone.name())
     }
 }
 
@@ -115,14 +112,14 @@ mod tests {
     #[test]
     fn instants_say_their_zone() {
         let time = Time::parse("2025-06-01T20:00:00Z").unwrap();
-        for (lang, zone, expected) in [
-            (Lang::En, "UTC", "2025-06-01T20:00:00Z"),
-            (Lang::En, "Asia/Shanghai", "2025-06-02T04:00:00+08:00"),
-            (Lang::En, "-03:30", "2025-06-01T16:30:00-03:30"),
-            (Lang::Zh, "UTC", "2025-06-01 20:00:00 UTC"),
-            (Lang::Zh, "Asia/Shanghai", "2025-06-02 04:00:00 Asia/Shanghai"),
+        for (zone, expected) in [
+            ("UTC", "2025-06-01 20:00:00 UTC"),
+            ("Asia/Shanghai", "2025-06-02 04:00:00 Asia/Shanghai"),
+            ("-03:30", "2025-06-01 16:30:00 -03:30"),
         ] {
-            assert_eq!(Locale { lang, zone: Zone::parse(zone).unwrap() }.instant(time), expected);
+            for lang in [Lang::En, Lang::Zh] {
+                assert_eq!(Locale { lang, zone: Zone::parse(zone).unwrap() }.instant(time), expected);
+            }
         }
     }
 

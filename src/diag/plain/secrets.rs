@@ -5,8 +5,30 @@
 
 use std::ops::Range;
 
+use super::bare::bare;
+
 /// A key that contains one of these has a secret value.
-const SECRETS: &[&str] = &["authorization", "cookie", "password", "passwd", "secret", "token", "api-key", "api_key", "apikey"];
+const SECRETS: &[&str] = &[
+    "authorization",
+    "cookie",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "api-key",
+    "api_key",
+    "apikey",
+    "access-key",
+    "access_key",
+    "accesskey",
+    "private-key",
+    "private_key",
+];
+
+/// A key that ends with one of these has one: Chinese has no blanks, and 令牌桶 is a way to limit rates.
+const CHINESE: &[&str] = &["密码", "口令", "令牌", "密钥"];
 
 /// What follows one of these in a URL is a secret: the webhooks of Slack and Feishu.
 const SECRET_PATHS: &[&str] = &["hooks.slack.com/services/", "/open-apis/bot/v2/hook/"];
@@ -14,14 +36,34 @@ const SECRET_PATHS: &[&str] = &["hooks.slack.com/services/", "/open-apis/bot/v2/
 /// Whether the value under a key, or a header of this name, is a secret.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    SECRETS.iter().any(|secret| key.contains(secret))
+    SECRETS.iter().any(|secret| key.contains(secret)) || ends_in_chinese(&key)
+}
+
+fn ends_in_chinese(key: &str) -> bool {
+    let key = key.trim_end_matches(['"', '\'', ' ']);
+    CHINESE.iter().any(|secret| key.ends_with(secret))
+}
+
+/// Whether the value under a key is one to hide. A file or a number of secrets is none, nor is the folder that a shell is in.
+pub(super) fn hides(key: &str, value: &str) -> bool {
+    if !is_secret(key) {
+        return false;
+    }
+    let name = key.trim_matches(['"', '\'', ' ']);
+    let lower = name.to_lowercase();
+    let is_file = lower.ends_with("file") || lower.ends_with("path");
+    let end = value.find(|c: char| c.is_whitespace() || ",;)}]\"'".contains(c)).unwrap_or(value.len());
+    let word = value.get(..end).unwrap_or("");
+    let is_count = lower.ends_with('s') && !word.is_empty() && word.chars().all(|c| c.is_ascii_digit());
+    let is_folder = matches!(name, "PWD" | "OLDPWD") && value.starts_with('/');
+    !(is_file || is_count || is_folder)
 }
 
 /// Whether all below a key is secret, even a map: `authorization`, but not the `token-service` of a list of components.
 fn is_secret_throughout(key: &str) -> bool {
     let key = key.to_lowercase();
     let key = key.trim_end_matches(['"', '\'']);
-    SECRETS.iter().any(|secret| key.ends_with(secret))
+    SECRETS.iter().any(|secret| key.ends_with(secret)) || ends_in_chinese(key)
 }
 
 /// A URL without its user, password and query values: these may be secrets.
@@ -48,14 +90,15 @@ pub fn address(url: &str) -> String {
     format!("{scheme}{separator}{path}{query}")
 }
 
-/// The text of a file with secrets replaced by stars, so that its lines can be quoted: user, password and query values of URLs, and
-/// values under keys that name a secret. The length in bytes and all line breaks stay the same. A value that starts with `$` only names
-/// a variable.
+/// A text with secrets replaced by stars, so that it can be quoted and kept: user, password and query values of URLs, values under keys that
+/// name a secret, and what has the form of a token or a private key. The length in bytes and all line breaks stay the same. A value that
+/// starts with `$` only names a variable.
 pub fn mask(text: &str) -> String {
     let mut found = Vec::new();
     urls(text, &mut found);
     logins(text, &mut found);
     values(text, &mut found);
+    bare(text, &mut found);
     let mut bytes = text.as_bytes().to_vec();
     for range in found {
         for byte in bytes.get_mut(range).into_iter().flatten() {
@@ -149,7 +192,7 @@ fn values(text: &str, found: &mut Vec<Range<usize>>) {
     let (mut start, mut done) = (0, 0);
     for line in text.split_inclusive('\n') {
         let (mut seen, mut brackets, mut quotes) = (0, 0_usize, 0_usize);
-        for (at, _) in line.match_indices(':') {
+        for (at, colon) in line.match_indices([':', '：']) {
             for c in line.get(seen..at).unwrap_or("").chars() {
                 match c {
                     '{' | '[' => brackets += 1,
@@ -159,11 +202,11 @@ fn values(text: &str, found: &mut Vec<Range<usize>>) {
                 }
             }
             seen = at;
-            let from = start + at + 1;
+            let from = start + at + colon.len();
             let before = line.get(..at).unwrap_or("");
             let key = before.rsplit(['{', ',', ' ']).find(|part| !part.is_empty()).unwrap_or("");
             // Not the port of `http://token-service:8080`.
-            if from < done || !is_secret(key) || key.contains("://") {
+            if from < done || !hides(key, text.get(from..).unwrap_or("").trim_start_matches([' ', '\t'])) || key.contains("://") {
                 continue;
             }
             let inside = if quotes % 2 == 1 {
@@ -284,7 +327,7 @@ fn lines(text: &str, belongs: impl Fn(usize, &str) -> bool) -> usize {
 }
 
 /// Where a quoted text ends that begins behind its opening quote; without a closing quote, at the end.
-fn closing(text: &str, quote: char) -> usize {
+pub(super) fn closing(text: &str, quote: char) -> usize {
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let escapes = match c {

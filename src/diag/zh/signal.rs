@@ -117,6 +117,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ("samples rejected, invalid time", "样本被拒绝，时间无效"),
     ("samples rejected, infinite value", "样本被拒绝，值为无穷大"),
     ("samples rejected, value is not a number", "样本被拒绝，值不是数字"),
+    ("`{}` is not a number", "`{}` 不是数字"),
+    ("the body of the request is empty; send signals in it, as JSON", "请求体为空；请以 JSON 发送信号"),
     ("histograms rejected, not supported", "直方图被拒绝，不支持"),
     ("series without a name, not usable by any rule", "序列没有名称，任何规则都无法使用"),
     ("series {}", "序列 {}"),

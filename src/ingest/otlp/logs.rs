@@ -7,24 +7,25 @@ use value::Time;
 use super::super::wire::lossy;
 use super::super::wire::otlp::{LogRecord, Logs};
 use super::attributes;
+use super::json::Wrong;
 
 /// The levels of severity numbers: four numbers each, from 1.
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
 
 const NANOSECONDS_PER_MILLISECOND: i128 = 1_000_000;
 
-pub(super) fn take(request: Logs, received: Time, intake: &mut Intake<'_>) {
+pub(super) fn take(request: Logs, wrong: &Wrong, received: Time, intake: &mut Intake<'_>) {
     let mut position = 0;
     for of_resource in request.resources {
         let resource = attributes::of_resource(&of_resource.resource.unwrap_or_default().attributes);
         let mut lines = Vec::new();
         for record in of_resource.scopes.into_iter().flat_map(|scope| scope.records) {
-            match line(&record, received) {
-                Some(line) => lines.push(line),
-                None => {
-                    let reason = text!("a log record without a body");
-                    intake.refuse(EntryKind::LogLine, position, 1, Code::SIGNAL_ENTRY, &reason);
-                }
+            let taken = wrong
+                .get(&position)
+                .map_or_else(|| line(&record, received).ok_or_else(|| text!("a log record without a body")), |reason| Err(reason.clone()));
+            match taken {
+                Ok(line) => lines.push(line),
+                Err(reason) => intake.refuse(EntryKind::LogLine, position, 1, Code::SIGNAL_ENTRY, &reason),
             }
             position += 1;
         }

@@ -13,6 +13,7 @@ use super::super::wire::otlp::{
     CUMULATIVE, DELTA, Data, HistogramPoint, KeyValue, Metric, Metrics, NO_VALUE, Number, NumberPoint, SummaryPoint,
 };
 use super::attributes;
+use super::json::Wrong;
 use super::names::{Sort, metric_name};
 
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
@@ -22,8 +23,8 @@ type Labels = BTreeMap<String, String>;
 /// Of one point: the name of a series, its quantile if it is one, and the value.
 type Values = Vec<(String, Option<f64>, f64)>;
 
-pub(super) fn take(request: Metrics, intake: &mut Intake<'_>, ignored: &mut Ignored) {
-    let mut points = Points { resource: Labels::new(), position: 0, intake, ignored };
+pub(super) fn take(request: Metrics, wrong: Wrong, intake: &mut Intake<'_>, ignored: &mut Ignored) {
+    let mut points = Points { resource: Labels::new(), position: 0, wrong, intake, ignored };
     for of_resource in request.resources {
         points.resource = attributes::of_resource(&of_resource.resource.unwrap_or_default().attributes);
         of_resource.scopes.into_iter().flat_map(|scope| scope.metrics).for_each(|metric| points.metric(metric));
@@ -43,6 +44,7 @@ struct Points<'i, 'a> {
     resource: Labels,
     /// Of the next point in the request.
     position: usize,
+    wrong: Wrong,
     intake: &'i mut Intake<'a>,
     ignored: &'i mut Ignored,
 }
@@ -117,7 +119,11 @@ impl Points<'_, '_> {
     fn point(&mut self, attributes: &[KeyValue], at: Span, flow: &Result<Flow, Text>, values: Result<Values, Text>) {
         let position = self.position;
         self.position += 1;
-        let usable = flow.clone().and_then(|flow| Ok((flow, values?))).and_then(|(flow, values)| Ok((values, seconds(flow, at)?)));
+        let right = self.wrong.remove(&position).map_or(Ok(()), Err);
+        let usable = right
+            .and_then(|()| flow.clone())
+            .and_then(|flow| Ok((flow, values?)))
+            .and_then(|(flow, values)| Ok((values, seconds(flow, at)?)));
         let (values, seconds) = match usable {
             Ok(usable) => usable,
             Err(reason) => return self.intake.refuse(EntryKind::Sample, position, 1, Code::SIGNAL_ENTRY, &reason),

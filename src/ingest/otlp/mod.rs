@@ -14,22 +14,23 @@ use super::refusal::Refusal;
 use super::wire::otlp::{FAILED, KeyValue, Logs, Metrics, Span, Traces};
 use super::wire::{Shape, decode, lossy};
 use super::{Encoding, Ignored};
+use json::Wrong;
 
 pub(super) fn metrics(encoding: Encoding, body: &[u8], intake: &mut Intake<'_>, ignored: &mut Ignored) -> Result<(), Refusal> {
-    let request: Metrics = match encoding {
+    let (request, wrong): (Metrics, Wrong) = match encoding {
         Encoding::Json => json::metrics(&json::tree(body)?)?,
-        Encoding::Protobuf => decode(body, Shape::Metrics)?,
+        Encoding::Protobuf => (decode(body, Shape::Metrics)?, Wrong::new()),
     };
-    metrics::take(request, intake, ignored);
+    metrics::take(request, wrong, intake, ignored);
     Ok(())
 }
 
 pub(super) fn logs(encoding: Encoding, body: &[u8], received: Time, intake: &mut Intake<'_>) -> Result<(), Refusal> {
-    let request: Logs = match encoding {
+    let (request, wrong): (Logs, Wrong) = match encoding {
         Encoding::Json => json::logs(&json::tree(body)?)?,
-        Encoding::Protobuf => decode(body, Shape::Logs)?,
+        Encoding::Protobuf => (decode(body, Shape::Logs)?, Wrong::new()),
     };
-    logs::take(request, received, intake);
+    logs::take(request, &wrong, received, intake);
     Ok(())
 }
 

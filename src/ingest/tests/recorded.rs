@@ -59,3 +59,13 @@ fn bodies_that_are_cut_off_are_refused() {
         }
     }
 }
+
+#[test]
+fn an_empty_body_is_none_of_a_file() {
+    for (folder, protocol) in FOLDERS {
+        for body in ["", " \n"] {
+            let expected = "Malformed F4001 the body of the request is empty; send signals in it, as JSON\n";
+            assert_eq!(render(*protocol, body.as_bytes()), expected, "{folder}");
+        }
+    }
+}

@@ -129,3 +129,17 @@ fn what_cannot_be_read_is_kept_and_told() {
     check_error(FILE, "", "F4001", "`events.ndjson` is empty");
     check_error(FILE, "{\"a\":1}", "F4001", "`events.ndjson` contains no CloudEvents");
 }
+
+#[test]
+fn a_subject_that_is_on_no_component_is_named() {
+    for (more, expected) in [
+        (r#""subject":"order-bd","#, "no component for `subject` = `order-bd`"),
+        (r#""subject":"","#, "no label names a component"),
+        ("", "no label names a component"),
+    ] {
+        let sent = event("user.report", more, "{}");
+        let (facts, _, _) = super::facts_by("", &[(FILE, sent.as_str())]);
+        let why: Vec<String> = facts.unplaced.values().map(|group| group.why.words().to_string()).collect();
+        assert_eq!(why, [expected], "{more}");
+    }
+}
