@@ -89,11 +89,11 @@ fn judge(served: &AppState, bytes: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// The model of that name; without a name, the only model.
-fn find<'m>(models: &'m Models, named: Option<&str>) -> Result<(&'m str, &'m Model), Refusal> {
+fn find<'m>(models: &'m Models, asked: Option<&str>) -> Result<(&'m str, &'m Model), Refusal> {
     let missing = |message: String| Refusal::new(StatusCode::NOT_FOUND, Code::NO_MODEL, message);
     let names = || models.keys().map(String::as_str);
     let known = || names().collect::<Vec<_>>().join(", ");
-    match named {
+    match asked {
         Some(name) => models.get_key_value(name).map(|(name, model)| (name.as_str(), model)).ok_or_else(|| {
             let help = match nearest(name, names()) {
                 Some(near) => did_you_mean(near).into(),
