@@ -109,8 +109,12 @@ impl Page<'_> {
             }
             (None, _) => page.push_str(self.say("- not confirmed yet\n", "- 尚未确认\n")),
         }
-        entry(&mut page, self.say("Diagnosed", "诊断结论"), value("incident.verdict"));
-        entry(&mut page, self.say("How sure", "可信度"), value("incident.sureness"));
+        // What the case of the incident itself says is no diagnosis of it.
+        let sureness = value("incident.sureness");
+        if one.case_id().is_none_or(|case| !sureness.contains(case)) {
+            entry(&mut page, self.say("Diagnosed", "诊断结论"), value("incident.verdict"));
+            entry(&mut page, self.say("How sure", "可信度"), sureness);
+        }
 
         self.heading(&mut page, "Evidence", "依据");
         let evidence = self.evidence();
