@@ -15,8 +15,9 @@ use localize::Diagnosis;
 use signal::{Counts, Facts};
 use value::{Duration, MINUTE, SECOND, Time};
 
+use super::action::Action;
 use super::incident_log::{Log, on_file};
-use super::incidents::{Action, Event, Incidents, Tracked};
+use super::incidents::{Event, Incidents, Tracked};
 use super::intake::{Backlog, Lanes, Request, SharedLanes, read_requests, readers, write};
 use super::journal::{Entry, Found, Head, Journal, Retention};
 use super::laid::Laid;

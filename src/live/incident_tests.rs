@@ -17,11 +17,12 @@ fn time(seconds: &str) -> Time {
     Time(seconds.trim().parse::<i64>().expect("seconds") * 1_000)
 }
 
-/// `a!` fires.
+/// `a!` fires; `:a` is a line.
 fn signal(name: &str) -> SignalView {
+    let (name, kind) = name.strip_prefix(':').map_or((name, "alert"), |name| (name, "log"));
     let (name, firing) = name.strip_suffix('!').map_or((name, None), |name| (name, Some(compile::plan::Severity::Warning)));
     SignalView {
-        kind: "alert".to_owned(),
+        kind: kind.to_owned(),
         component: None,
         instance: None,
         time: Time(0),
@@ -187,6 +188,22 @@ fn another_verdict_on_the_same_signals_is_a_change() {
 }
 
 /// What fires is not over, whether or not it is explained.
+/// Lines of the same service are no reason to take another fault for one that somebody acknowledged.
+#[test]
+fn another_fault_that_shares_only_lines_is_another_incident() {
+    check(
+        "0: host[a :x :y]
+         10: acknowledge 1
+         200: pay[b :x :y]",
+        "0: #1 host Opened
+         10: #1 host Acknowledged
+         200: #2 pay Opened
+         200: #1 host Resolved",
+    );
+    // Without alerts, lines are all there is.
+    check("0: host[:x :y]\n 15: pay[b :x]", "0: #1 host Opened\n 15: #1 pay Changed");
+}
+
 #[test]
 fn what_fires_is_not_resolved() {
     check(
@@ -225,6 +242,17 @@ fn people_and_restarts() {
          400: #1 redis Reopened",
     );
     check("0: redis[a] \n 5: restart\n 10: nginx[b]", "0: #1 redis Opened\n 10: #2 nginx Opened");
+    // The diagnosis shows for a while what is over.
+    check(
+        "0: redis[a]
+         10: resolve 1
+         20: redis[a]
+         30: redis[a] ~25
+         60: redis[a b]",
+        "0: #1 redis Opened
+         10: #1 redis Resolved
+         60: #1 redis Reopened",
+    );
 }
 
 /// What a person merges stays so until it is over; what a person reopens, until a person resolves it.

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use value::{Duration, MINUTE, Time};
 
+use super::action::{Action, Cause};
 use super::clocks::{Clock, Targets};
 
 /// An incident that is not in a diagnosis any more stays open for this long: the next samples may bring it back.
@@ -116,6 +117,10 @@ pub struct Tracked {
     /// The signals that it explained, by which it is recognised.
     #[schemars(skip)]
     signals: BTreeSet<(String, usize)>,
+    /// Its alerts among them. Lines and metrics are shared by faults that have nothing else in common.
+    #[serde(default)]
+    #[schemars(skip)]
+    alerts: BTreeSet<(String, usize)>,
     /// The last diagnosis that had it.
     #[schemars(skip)]
     seen: Time,
@@ -190,15 +195,6 @@ impl Tracked {
     }
 }
 
-/// What was the cause, as a person says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    pub component: String,
-    pub fault: String,
-    /// The folder of the case that was made of it.
-    pub case: Option<String>,
-}
-
 /// A change of an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
@@ -207,22 +203,6 @@ pub struct Event {
     pub at: Time,
     pub what: What,
     pub incident: Tracked,
-}
-
-/// What a person does about an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    Acknowledge,
-    Assign(String),
-    Note(String),
-    Resolve,
-    /// What was resolved is not over.
-    Reopen,
-    /// It is the same as another incident.
-    Merge(u64),
-    /// It is not the same after all.
-    Split,
-    Confirm(Cause),
 }
 
 /// See the module.
@@ -295,7 +275,7 @@ impl Incidents {
             let old = one.seen < before || at >= WHOLE;
             if old && one.status == Status::Resolved && !one.report.is_null() {
                 let one = Arc::make_mut(one);
-                (one.report, one.signals) = (serde_json::Value::Null, BTreeSet::new());
+                (one.report, one.signals, one.alerts) = (serde_json::Value::Null, BTreeSet::new(), BTreeSet::new());
             }
         }
     }
@@ -381,8 +361,10 @@ impl Incidents {
         let mut pairs: Vec<(bool, usize, std::cmp::Reverse<u64>, std::cmp::Reverse<usize>)> = Vec::new();
         for (at, incident) in diagnosis.incidents.iter().enumerate() {
             let (component, fault, signals) = key(incident);
+            let alerts = alerts(incident);
             for one in self.by_id.values().map(Arc::as_ref).filter(recent) {
-                let shared = one.signals.intersection(&signals).count();
+                let alike = one.alerts.is_empty() || alerts.is_empty() || !one.alerts.is_disjoint(&alerts);
+                let shared = if alike { one.signals.intersection(&signals).count() } else { 0 };
                 let same = one.component == component && (component.is_some() || one.fault == fault);
                 if shared > 0 || same {
                     pairs.push((same, shared, std::cmp::Reverse(one.id), std::cmp::Reverse(at)));
@@ -438,6 +420,7 @@ impl Incidents {
             report: serde_json::Value::Null,
             first_since: Some(incident.since),
             signals: BTreeSet::new(),
+            alerts: BTreeSet::new(),
             seen: now,
             by_hand: false,
             kept_open: false,
@@ -460,6 +443,8 @@ impl Incidents {
         let since = if incident.since <= window { incident.since.min(one.since) } else { incident.since };
         describe(one, incident, since);
         one.seen = now;
+        // Over, as the person said: if it comes back, that is news.
+        one.by_hand &= incident.until.is_none() || one.merged_into.is_some();
         if before.0 != one.component {
             one.located = one.component.as_ref().map(|_| now);
         }
@@ -566,6 +551,11 @@ fn key(incident: &Incident) -> (Option<String>, String, BTreeSet<(String, usize)
     (first.and_then(|s| s.component.clone()), first.map(|s| s.fault.clone()).unwrap_or_default(), signals)
 }
 
+fn alerts(incident: &Incident) -> BTreeSet<(String, usize)> {
+    let explains = incident.suspects.iter().flat_map(|suspect| &suspect.explains);
+    explains.filter(|signal| signal.kind == "alert").map(origin).collect()
+}
+
 /// By what a signal is known.
 fn origin(signal: &SignalView) -> (String, usize) {
     (signal.origin.file.clone(), signal.origin.index)
@@ -578,6 +568,7 @@ fn describe(one: &mut Tracked, incident: &Incident, since: Time) {
     one.component = component;
     one.fault = fault;
     one.signals = signals;
+    one.alerts = alerts(incident);
     one.severity = word(&incident.severity);
     one.layer = word(&incident.layer);
     one.confidence = first.map_or(0.0, |s| s.confidence);

@@ -6,6 +6,7 @@
 //! sent, `scores` lists those of external models. `core` runs them. A start, a reload and a crash all take one way: a new world reads the
 //! journal.
 
+mod action;
 mod clocks;
 mod core;
 mod damage;
@@ -20,9 +21,10 @@ mod window;
 mod world;
 
 pub use self::core::{Live, Options, Published, Recent, held};
+pub use action::{Action, Cause};
 pub use clocks::{Clock, Targets};
 pub use damage::set_damage_aside;
-pub use incidents::{Action, Cause, Event, Incidents, Status, Step, Tracked, What};
+pub use incidents::{Event, Incidents, Status, Step, Tracked, What};
 pub use intake::{Backlog, Receipt, Refused, Request};
 pub use journal::{Entries, Entry, Found, Head, Journal, Retention};
 pub use laid::Laid;

@@ -269,6 +269,10 @@ impl Window {
             if kept.muted != alert.muted {
                 kept.muted = alert.muted;
             }
+        } else if lasts && alert.start < alert.end && alert.end < kept.start {
+            // That an earlier occurrence is over, told late, says nothing of the one that fires.
+            self.counts.alerts.merged += 1;
+            return;
         } else if lasts && repeated == Some(alert.end.max(kept.start)) {
             // What fires has a deadline: if nobody repeats it, that ends it.
             kept.duplicates += 1;

@@ -92,6 +92,21 @@ fn what_fires_again_since_the_same_instant() {
     }
 }
 
+/// The end of an occurrence before the one that fires, told late, ends nothing.
+#[test]
+fn what_was_over_before_it_began() {
+    let mut window = Window::new(Keep::default());
+    let occurrence = |request: usize, start: i64, end: Time| Alert { start: Time(start), ..alert("A", request, end) };
+    send(&mut window, occurrence(0, 100, Time::MAX), 900, 100);
+    send(&mut window, occurrence(1, 10, Time(50)), Time::MAX.0, 120);
+    window.settle();
+    assert!(window.facts().alerts.iter().any(|alert| alert.start == Time(100) && alert.end == Time::MAX));
+    // Clocks differ a little: an end without a start ends what fires.
+    send(&mut window, occurrence(2, 95, Time(95)), Time::MAX.0, 130);
+    window.settle();
+    assert!(window.facts().alerts.iter().all(|alert| alert.end < Time::MAX));
+}
+
 /// A sample from before the window is no repeat of one, and makes no series.
 #[test]
 fn samples_that_are_too_old() {
