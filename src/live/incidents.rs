@@ -141,7 +141,7 @@ impl Tracked {
     pub fn shown(&self) -> serde_json::Value {
         let mut shown = serde_json::to_value(self).unwrap_or_default();
         if let Some(fields) = shown.as_object_mut() {
-            for key in ["first_since", "signals", "seen", "by_hand", "kept_open"] {
+            for key in ["first_since", "signals", "alerts", "seen", "by_hand", "kept_open"] {
                 fields.remove(key);
             }
         }
