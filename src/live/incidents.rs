@@ -313,14 +313,11 @@ impl Incidents {
             .map(|one| one.id)
             .collect();
         for id in gone {
-            let Some(one) = self.by_id.get_mut(&id) else { continue };
-            if !one.signals.is_disjoint(&open) {
-                Arc::make_mut(one).seen = now;
-                continue;
-            }
             let Some(one) = self.by_id.get(&id) else { continue };
             let left: BTreeSet<_> = one.signals.intersection(&firing).cloned().collect();
-            let own = if left.is_empty() { &one.signals } else { &left };
+            let fires = !one.signals.is_disjoint(&open);
+            let rest: BTreeSet<_> = one.signals.difference(&open).cloned().collect();
+            let own = if left.is_empty() { &rest } else { &left };
             let home = self
                 .by_id
                 .values()
@@ -331,6 +328,9 @@ impl Incidents {
                     one.close(now);
                     one.merged_into = Some(home);
                 }),
+                None if fires => {
+                    self.by_id.get_mut(&id).map(Arc::make_mut).into_iter().for_each(|one| one.seen = now);
+                }
                 None if now.since(one.seen) >= SETTLING && !one.kept_open => {
                     let end = one.seen;
                     self.step(id, now, (What::Resolved, None, None), |one| one.close(end));
