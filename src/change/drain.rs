@@ -22,6 +22,7 @@ const BUDGET: &str = "poddisruptionbudget";
 const KEPT: [&str; 2] = ["min_available", "max_unavailable"];
 
 /// The disruption budgets of an estate.
+#[derive(Default)]
 pub(super) struct Budgets {
     /// The workloads of each.
     shared: Vec<Vec<ComponentId>>,
@@ -39,7 +40,7 @@ struct Budget<'e> {
 
 impl Budgets {
     pub fn new(estate: &Snapshot) -> Budgets {
-        let mut budgets = Budgets { shared: Vec::new(), of: BTreeMap::new() };
+        let mut budgets = Budgets::default();
         let mut places: BTreeMap<[Option<&str>; 5], usize> = BTreeMap::new();
         for workload in estate.ids() {
             if need(estate, workload, 0).is_none() {
@@ -65,7 +66,7 @@ impl Budgets {
     /// The place of the budget that a pod counts for.
     fn guard(&self, estate: &Snapshot, pod: ComponentId) -> Option<usize> {
         let is_pod = estate.is_a(pod, POD);
-        workloads(estate, pod).filter(|_| is_pod).find_map(|workload| self.of.get(&workload).copied())
+        running_on(estate, pod).filter(|_| is_pod).find_map(|workload| self.of.get(&workload).copied())
     }
 
     fn workloads(&self, place: usize) -> &[ComponentId] {
@@ -120,7 +121,7 @@ pub(super) fn drained(estate: &Snapshot, budgets: &Budgets, gone: &BTreeSet<Comp
 
 /// What goes when a component is drained: of what pods run on, all that runs on it and is not bound to it; else the component itself.
 fn given_up(estate: &Snapshot, component: ComponentId) -> Vec<ComponentId> {
-    let held: Vec<ComponentId> = estate.relations_to(component).into_iter().filter(|one| one.kind == RUNS_ON).map(|one| one.from).collect();
+    let held: Vec<ComponentId> = running_on(estate, component).collect();
     if !held.iter().any(|one| estate.is_a(*one, POD)) {
         return vec![component];
     }
@@ -130,11 +131,12 @@ fn given_up(estate: &Snapshot, component: ComponentId) -> Vec<ComponentId> {
 /// Whether a pod is one that a drain leaves: of a `DaemonSet`, or static.
 fn is_bound(estate: &Snapshot, pod: ComponentId) -> bool {
     let bound = |of: ComponentId| estate.component(of).attributes.get("node_bound") == Some(&AttributeValue::Bool(true));
-    estate.is_a(pod, POD) && workloads(estate, pod).any(bound)
+    estate.is_a(pod, POD) && running_on(estate, pod).any(bound)
 }
 
-fn workloads(estate: &Snapshot, pod: ComponentId) -> impl Iterator<Item = ComponentId> {
-    estate.relations_to(pod).into_iter().filter(|one| one.kind == RUNS_ON).map(|one| one.from)
+/// What runs on a component: of a pod, its workloads.
+fn running_on(estate: &Snapshot, component: ComponentId) -> impl Iterator<Item = ComponentId> {
+    estate.relations_to(component).into_iter().filter(|one| one.kind == RUNS_ON).map(|one| one.from)
 }
 
 /// What a budget asks for of the pods of all its workloads.
@@ -176,10 +178,7 @@ fn replicas(estate: &Snapshot, workload: ComponentId) -> Option<usize> {
 }
 
 fn text<'e>(estate: &'e Snapshot, component: ComponentId, attribute: &str) -> Option<&'e str> {
-    match estate.component(component).attributes.get(attribute)? {
-        AttributeValue::Text(text) => Some(text),
-        AttributeValue::Number(_) | AttributeValue::Bool(_) => None,
-    }
+    estate.component(component).text(attribute)
 }
 
 fn is_gone(estate: &Snapshot, gone: &BTreeSet<ComponentId>, pod: ComponentId) -> bool {

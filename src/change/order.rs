@@ -128,7 +128,9 @@ impl<'a> Basis<'a> {
         let removed = of(&Action::removes);
         let groups = estate.groups();
         let retired = groups.filter(|group| group.members.iter().all(|m| removed.contains(m))).map(|group| group.id.clone()).collect();
-        Basis { estate, planned, retired, budgets: Budgets::new(estate) }
+        let drains = steps.iter().any(|step| step.action == Action::Drain);
+        let budgets = if drains { Budgets::new(estate) } else { Budgets::default() };
+        Basis { estate, planned, retired, budgets }
     }
 
     /// The faults of a batch; a drain takes several moments, each with its own.

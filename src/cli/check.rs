@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use words::counted;
 
 use super::locale::LocaleArgs;
 use super::output::{Failure, Outcome, Output, colored};
@@ -83,16 +84,15 @@ fn summary(project: &Project, lang: Lang) -> String {
     let left_out = written.saturating_sub(rules + trees);
     match lang {
         Lang::En => {
-            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
             format!(
                 "{}, {}, {}, {}{}: {}, {}",
-                count(rules, "rule"),
-                count(trees, "tree"),
-                count(components, "component"),
-                count(cases, "case"),
+                counted(rules, "rule"),
+                counted(trees, "tree"),
+                counted(components, "component"),
+                counted(cases, "case"),
                 if left_out == 0 { String::new() } else { format!(" ({left_out} of the rules and trees left out)") },
-                count(errors, "error"),
-                count(warnings, "warning")
+                counted(errors, "error"),
+                counted(warnings, "warning")
             )
         }
         Lang::Zh => format!(

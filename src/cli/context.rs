@@ -73,10 +73,8 @@ pub fn load_project_over(args: &ProjectArgs, near: &Path, store: Option<&Path>) 
     let errors = project.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
         let dir = root.display();
-        warn(match errors {
-            1 => text!("1 error in the project; the affected items are left out; `faultscope check {}` shows them", dir),
-            _ => text!("{} errors in the project; the affected items are left out; `faultscope check {}` shows them", errors, dir),
-        });
+        let errors = diag::errors(errors);
+        warn(text!("{} in the project; the affected items are left out; `faultscope check {}` shows them", errors, dir));
     }
     Ok(project)
 }

@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::{Value, json as value};
 
 use diag::{Code, Diagnostic, errors, one_line, text};
+use words::counted;
 
 use super::as_of::{now, user};
 use super::context::{ProjectArgs, json, load_project, load_project_over};
 use super::estate_check;
-use super::output::{Failure, Outcome, counted, warn};
+use super::output::{Failure, Outcome, warn};
 use super::{FINDINGS, OK};
 use estate::{Declared, DeclaredComponent, DeclaredRelation, Model};
 use project::{DEFAULT_STORE, Project, case_records, find_project, open_existing, records_of, revision_of};

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::Path;
 
 use diag::one_line;
+use words::counted;
 
 use super::context::json;
-use super::output::{Outcome, counted};
+use super::output::Outcome;
 use super::{FINDINGS, OK};
 use project::must_exist;
 use store::{Health, Part, Salvage, StoreError, shell_word};

@@ -320,16 +320,15 @@ fn words(report: &Report) -> String {
         report.relations_gone.len(),
         report.relations_unchanged
     ));
-    let plain = |one: &DeclaredRelation| format!("{} {} {}", one.from, one.kind, one.to);
     let renamed = "renamed: files, rules and cases that name the old id must name the new one";
     list(&mut page, renamed, report.renamed.iter().map(|(old, new)| format!("{old} → {new}")));
     list(&mut page, "added", report.added.iter().cloned());
     list(&mut page, "changed", report.changed.iter().map(|(id, changes)| format!("{id}: {}", changes.join("; "))));
     list(&mut page, "removed", report.gone.iter().cloned());
-    list(&mut page, "relations added", report.relations_added.iter().map(plain));
-    let changes = report.relations_changed.iter().map(|(one, changes)| format!("{}: {}", plain(one), changes.join("; ")));
+    list(&mut page, "relations added", report.relations_added.iter().map(DeclaredRelation::words));
+    let changes = report.relations_changed.iter().map(|(one, changes)| format!("{}: {}", one.words(), changes.join("; ")));
     list(&mut page, "relations changed", changes);
-    list(&mut page, "relations removed", report.relations_gone.iter().map(plain));
+    list(&mut page, "relations removed", report.relations_gone.iter().map(DeclaredRelation::words));
     list(&mut page, &format!("without any relation ({})", report.alone.len()), report.alone.iter().cloned());
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for one in &report.skipped {

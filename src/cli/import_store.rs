@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use words::counted;
 
 use super::as_of::{now, open, open_to_read, user};
-use super::output::{Failure, counted};
+use super::output::Failure;
 use estate::{Declared, DeclaredComponent, Model, build_declared};
 use import::{Imported, Kind, Report, Skipped, compare};
 use project::{Project, is_missing, records_of};

@@ -1,6 +1,5 @@
 //! Where text leaves the program: reports, errors, questions. Control characters that came from monitored systems are made visible here.
 
-use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -101,15 +100,6 @@ pub fn say(text: &str) {
 pub fn warn(what: impl Into<Text>) {
     let (chinese, what): (bool, Text) = (language() == Lang::Zh, what.into());
     say(&format!("{}: {}", if chinese { "警告" } else { "warning" }, one_line(&what.shown(chinese))));
-}
-
-/// A number of things: `1 group`, `2 groups`, `2 entries`.
-pub fn counted(number: impl Display + Copy, one: &str) -> String {
-    let number = number.to_string();
-    if number == "1" {
-        return format!("{number} {one}");
-    }
-    one.strip_suffix('y').map_or_else(|| format!("{number} {one}s"), |stem| format!("{number} {stem}ies"))
 }
 
 /// Shows how far a long command has come, in place of what it showed before; an empty text clears it. Only a terminal shows it.

@@ -114,16 +114,20 @@ impl<'a> Engine<'a> {
         let mut possible = Vec::new();
         for rule in self.plan.rules.values().filter(|r| r.status == Status::Active) {
             self.memo.next_rule();
+            let every;
             let bindings = match &self.near {
-                Some(near) => near.get(&rule.id).cloned().unwrap_or_default(),
-                None => self.bindings(rule),
+                Some(near) => near.get(&rule.id).map(Vec::as_slice).unwrap_or_default(),
+                None => {
+                    every = self.bindings(rule);
+                    every.as_slice()
+                }
             };
             let mut of_rule = Vec::new();
-            for binding in bindings.into_iter().filter(|binding| !found.contains(&(rule.id.as_str(), binding.as_slice()))) {
+            for binding in bindings.iter().filter(|binding| !found.contains(&(rule.id.as_str(), binding.as_slice()))) {
                 self.memo.next_binding();
-                let outlook = self.outlook(&rule.condition, &Env { binding: &binding, it: None, others }, false);
+                let outlook = self.outlook(&rule.condition, &Env { binding, it: None, others }, false);
                 if outlook.may_be_near_miss() {
-                    of_rule.push((outlook.distance, rule, binding));
+                    of_rule.push((outlook.distance, rule, binding.clone()));
                 }
             }
             of_rule.sort_by(|a, b| a.0.total_cmp(&b.0));

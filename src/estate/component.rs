@@ -31,6 +31,16 @@ pub struct Component {
     pub place: Option<Place>,
 }
 
+impl Component {
+    /// What an attribute says, if that is a text.
+    pub fn text(&self, attribute: &str) -> Option<&str> {
+        match self.attributes.get(attribute)? {
+            AttributeValue::Text(text) => Some(text),
+            AttributeValue::Bool(_) | AttributeValue::Number(_) => None,
+        }
+    }
+}
+
 /// The four business tiers of the response targets; most important first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

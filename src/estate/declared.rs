@@ -99,6 +99,13 @@ pub struct DeclaredRelation {
     pub places: Option<Box<RelationPlaces>>,
 }
 
+impl DeclaredRelation {
+    /// As people write it: `web calls cart`.
+    pub fn words(&self) -> String {
+        format!("{} {} {}", self.from, self.kind, self.to)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RelationPlaces {
     pub from: Place,

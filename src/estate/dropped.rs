@@ -26,7 +26,8 @@ pub(super) fn known(
     if dropped.is_empty() {
         return Vec::new();
     }
-    let there: BTreeSet<(&str, &str, &str)> = others.iter().map(|one| ends(model, one)).collect();
+    let asked: BTreeSet<(&str, &str, &str)> = dropped.iter().map(|one| ends(model, &one.relation)).collect();
+    let there: BTreeSet<(&str, &str, &str)> = others.iter().map(|one| ends(model, one)).filter(|ends| asked.contains(ends)).collect();
     let declared = |one: &Dropped| one.there || there.contains(&ends(model, &one.relation));
     // A relation to a group is one to each member: one of them is enough.
     let good: BTreeSet<RelationPlaces> = dropped.iter().filter(|one| declared(one)).filter_map(places).collect();
@@ -34,12 +35,12 @@ pub(super) fn known(
         dropped.into_iter().partition(|one| declared(one) || places(one).is_some_and(|places| good.contains(&places)));
     let mut reported = BTreeSet::new();
     for one in unknown.iter().filter(|one| places(one).is_none_or(|places| reported.insert(places))) {
-        let (relation, said) = (&one.relation, words(&one.relation));
+        let (relation, said) = (&one.relation, one.relation.words());
         let named = |id: &String| *id == relation.from || *id == relation.to;
         let near = |other: &&DeclaredRelation| !other.drop && (named(&other.from) || named(&other.to));
         let candidates: Vec<&DeclaredRelation> = here.iter().copied().flatten().chain(others).filter(near).collect();
-        let between = candidates.iter().find(|other| named(&other.from) && named(&other.to)).map(|other| words(other));
-        let texts: Vec<String> = candidates.into_iter().map(words).collect();
+        let between = candidates.iter().copied().find(|other| named(&other.from) && named(&other.to)).map(DeclaredRelation::words);
+        let texts: Vec<String> = candidates.into_iter().map(DeclaredRelation::words).collect();
         let message = text!("`{}` is dropped, but nothing declares it", said);
         let mut report = problem(Code::EXTENDS, places(one).map(|places| places.from), message).label("unknown relation");
         report.help = between.as_deref().map(did_you_mean).or_else(|| suggestion(&said, texts.iter().map(String::as_str)));
@@ -55,10 +56,6 @@ fn places(one: &Dropped) -> Option<RelationPlaces> {
 fn ends<'r>(model: &'r Model, one: &'r DeclaredRelation) -> (&'r str, &'r str, &'r str) {
     let kind = model.find_relation(&one.kind).map_or(one.kind.as_str(), |kind| kind.name.as_str());
     (&one.from, kind, &one.to)
-}
-
-fn words(one: &DeclaredRelation) -> String {
-    format!("{} {} {}", one.from, one.kind, one.to)
 }
 
 #[cfg(test)]
@@ -94,7 +91,7 @@ groups:
     }
 
     fn relations(estate: &Snapshot) -> Vec<String> {
-        estate.declared("").relations.iter().map(super::words).collect()
+        estate.declared("").relations.iter().map(DeclaredRelation::words).collect()
     }
 
     #[test]

@@ -93,14 +93,7 @@ fn component(reader: &mut Reader<'_>, node: &Node, declared: &mut Declared) {
 
 /// Whether something is said not to be there; `None` if that is not said as it should be.
 fn dropped(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<bool> {
-    match node.map(|node| (node, &node.value)) {
-        None | Some((_, Value::Null)) => Some(false),
-        Some((_, Value::Bool(drop))) => Some(*drop),
-        Some((node, Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_))) => {
-            reader.wrong_kind(node, "`drop`", "true or false");
-            None
-        }
-    }
+    node.map_or(Some(false), |node| reader.flag(node, "`drop`"))
 }
 
 /// A value as it was given. A key without a value counts as absent.

@@ -242,7 +242,7 @@ impl Project {
         for (target, qualifier) in tree::entries(service, &["depends_on"]) {
             if awaits_end(qualifier) {
                 let why = "a job runs to completion; nothing depends on it";
-                builder.skip(format!("`{name}` depends_on `{target}`"), why, source);
+                builder.skip_need(name, target, "", why, source);
                 continue;
             }
             if tree::text(qualifier, &["required"]).as_deref() == Some("false") {

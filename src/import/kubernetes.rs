@@ -346,7 +346,7 @@ impl<'o> Cluster<'o> {
         let value = |tag: &Tag| object.tag(tag).or_else(|| makers().find_map(|maker| maker.tag(tag)));
         builder.add_labelled(component, true, value, object.source);
         // Not those of pods: each may have its own.
-        for template in templates().filter(|one| one.kind != "Pod") {
+        for template in templates() {
             self.claims(builder, template, id);
         }
         for maker in makers() {

@@ -37,7 +37,7 @@ use std::fmt;
 
 use builder::Builder;
 use diag::{Text, text};
-use estate::{AttributeValue, Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, LabelRules, Model, Snapshot, Written};
+use estate::{Declared, DeclaredComponent, DeclaredGroup, DeclaredRelation, LabelRules, Model, Snapshot, Written};
 
 pub use compare::{Report, compare};
 pub use records::Records;
@@ -186,12 +186,9 @@ pub struct Beside<'a> {
 pub fn hosts_of(estate: &Snapshot) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for component in estate.ids().map(|id| estate.component(id)) {
-        let said = |attribute: &str| match component.attributes.get(attribute) {
-            Some(AttributeValue::Text(text)) => text.as_str(),
-            Some(AttributeValue::Bool(_) | AttributeValue::Number(_)) | None => "",
-        };
         let names = component.aliases.iter().map(String::as_str).chain([component.name.as_str()]);
-        let addresses = ["address", "ip"].into_iter().flat_map(|attribute| said(attribute).split(',').map(str::trim));
+        let texts = ["address", "ip"].into_iter().filter_map(|attribute| component.text(attribute));
+        let addresses = texts.flat_map(|text| text.split(',').map(str::trim));
         for host in names.chain(addresses).filter(|host| host.contains('.')) {
             owners.entry(host).or_default().insert(&component.id);
         }

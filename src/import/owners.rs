@@ -54,11 +54,7 @@ impl Object<'_> {
                 if let Some(set) = by_key.get(&owner) {
                     return set.owner_key().or(Some(owner));
                 }
-                let made = HASHES.into_iter().find_map(|(label, maker)| {
-                    let base = name.strip_suffix(self.label(label)?.as_str())?.strip_suffix('-')?;
-                    key(maker, base)
-                });
-                made.or(Some(owner))
+                self.base(&name).and_then(|(maker, base)| key(maker, base)).or(Some(owner))
             }
             "DaemonSet" | "StatefulSet" | "ReplicationController" | "Job" => Some(owner),
             "Node" | "CronJob" => None,
@@ -82,9 +78,16 @@ impl Object<'_> {
     /// What made a pod: its owner, and what made that, if the labels of the pod tell.
     fn made_by(&self) -> Option<(String, Option<String>)> {
         let (_, name) = self.owner().filter(|(kind, _)| kind != "Node" && kind != "Job")?;
-        let base = |label: &str| Some(name.strip_suffix(self.label(label)?.as_str())?.strip_suffix('-')?.to_owned());
-        let base = HASHES.into_iter().find_map(|(label, _)| base(label));
+        let base = self.base(&name).map(|(_, base)| base.to_owned());
         Some((name, base))
+    }
+
+    /// Kind and name of what made the `ReplicaSet` of a pod, if a label of the pod tells.
+    fn base<'n>(&self, set: &'n str) -> Option<(&'static str, &'n str)> {
+        HASHES.into_iter().find_map(|(label, kind)| {
+            let base = set.strip_suffix(self.label(label)?.as_str())?.strip_suffix('-')?;
+            Some((kind, base))
+        })
     }
 
     /// An object that is not in the files, with the template of the pods that it makes.
@@ -228,11 +231,17 @@ fn makers<'s>(objects: &[Object<'s>]) -> Vec<Object<'s>> {
             *entry = None;
         }
     }
+    let mut sets: BTreeMap<Key, &Object<'s>> = BTreeMap::new();
+    for set in objects.iter().filter(|one| one.is(Class::Template)) {
+        if let Some(owner) = set.owner_key() {
+            sets.entry(owner).or_insert(set);
+        }
+    }
     let mut made = Vec::new();
     for (key, pod) in first {
         let Some(pod) = pod else { continue };
         let here = by_key.get(&key).copied();
-        let set = objects.iter().find(|one| one.is(Class::Template) && one.owner_key().as_ref() == Some(&key));
+        let set = sets.get(&key).copied();
         // What a pod says of itself is with what the cluster added to it, and of no other revision.
         let template = [here, set].into_iter().flatten().find_map(Object::template);
         let template =

@@ -255,15 +255,13 @@ fn depend(builder: &mut Builder<'_>, found: &Found<'_>, instance: &Instance<'_>,
     let bare = bare(target);
     let Some(ends) = found.ends.get(&bare) else {
         if !found.silent.contains(&bare) && !bare.starts_with("data.") && !bare.contains(".data.") {
-            let what = format!("`{}` depends_on `{target}`", instance.address);
-            builder.skip(what, "dangling: the target is not in the state", instance.source);
+            builder.skip_need(&instance.address, target, "", "dangling: the target is not in the state", instance.source);
         }
         return;
     };
     let near = nearest(&instance.address, target, ends);
     if near.is_empty() {
-        let what = format!("`{}` depends_on `{target}`", instance.address);
-        builder.skip(what, "dangling: the target has no such instance in the state", instance.source);
+        builder.skip_need(&instance.address, target, "", "dangling: the target has no such instance in the state", instance.source);
     }
     near.into_iter().for_each(|end| builder.relate(&instance.address, "depends_on", end, instance.source));
 }

@@ -329,7 +329,9 @@ impl Incidents {
                     one.merged_into = Some(home);
                 }),
                 None if fires => {
-                    self.by_id.get_mut(&id).map(Arc::make_mut).into_iter().for_each(|one| one.seen = now);
+                    if let Some(one) = self.by_id.get_mut(&id) {
+                        Arc::make_mut(one).seen = now;
+                    }
                 }
                 None if now.since(one.seen) >= SETTLING && !one.kept_open => {
                     let end = one.seen;

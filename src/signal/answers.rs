@@ -115,13 +115,18 @@ pub(super) struct Aside {
     pub alone: Box<Diagnostic>,
 }
 
+/// What was found, to stand behind the reason; empty if nothing was.
+pub(super) fn and_found(found: &str) -> String {
+    if found.is_empty() { String::new() } else { format!(", {found}") }
+}
+
 /// Warns of answers that are not used; it is an error if the file has no other.
 pub(super) fn set_aside(asides: Vec<Aside>, used: usize, complaints: &mut Complaints) -> Result<(), Box<Diagnostic>> {
     for Aside { place, reason, found, alone } in asides {
         if used == 0 {
             return Err(alone);
         }
-        let found = if found.is_empty() { String::new() } else { format!(", {found}") };
+        let found = and_found(&found);
         complaints.add(Code::SIGNAL_FORMAT, text!("answers set aside, {}", reason), 1, || text!("{}{}", place.text(), found));
     }
     Ok(())

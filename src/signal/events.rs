@@ -76,7 +76,7 @@ pub(super) fn read(file: &str, bytes: &[u8], seen: &mut Seen, context: &mut Read
 }
 
 fn reject(file: &str, index: usize, refusal: &Refusal, complaints: &mut Complaints, context: &mut ReaderContext<'_>) {
-    let found = if refusal.found.is_empty() { String::new() } else { format!(", {}", refusal.found) };
+    let found = answers::and_found(&refusal.found);
     complaints.add(refusal.code, text!("events rejected, {}", refusal.reason), 1, || text!("event {}{}", index, found));
     let counts = counter(&mut context.counts, refusal.kind);
     counts.received += 1;
@@ -170,12 +170,11 @@ pub(super) fn placed(entry: &Value, placer: &Resolver<'_>) -> Result<Option<Plac
     };
     let written = entry.get("time").and_then(json::scalar).unwrap_or_default();
     if !written.is_empty() && Time::parse(&written).is_none() {
-        return Err(text!("{}{}", text!("invalid `time`"), format!(", {written}")));
+        return Err(text!("{}{}", text!("invalid `time`"), answers::and_found(&written)));
     }
     let event = Event::of(entry, kind, name, Time::MIN)?;
     if kind == EventKind::Probe {
-        succeeded(&event.data)
-            .map_err(|(reason, found)| text!("{}{}", reason, if found.is_empty() { found } else { format!(", {found}") }))?;
+        succeeded(&event.data).map_err(|(reason, found)| text!("{}{}", reason, answers::and_found(&found)))?;
     }
     let placement = place(&event, placer);
     let instance = event.instance(placement.component, placer);

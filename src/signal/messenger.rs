@@ -34,36 +34,36 @@ pub(super) enum Family {
     Of(Messenger),
 }
 
-/// Whole words of a job, a service or an app that give a messenger away.
+/// Whole words of a job, a service or an app that give a messenger away, with the dashes around them.
 const WORDS: &[(Messenger, &[&str])] = &[
-    (Messenger::StateMetrics, &["kube-state-metrics"]),
-    (Messenger::Machine, &["node-exporter", "windows-exporter"]),
-    (Messenger::Kubelet, &["kubelet", "cadvisor"]),
-    (Messenger::Probe, &["blackbox", "snmp", "ssl-exporter"]),
+    (Messenger::StateMetrics, &["-kube-state-metrics-"]),
+    (Messenger::Machine, &["-node-exporter-", "-windows-exporter-"]),
+    (Messenger::Kubelet, &["-kubelet-", "-cadvisor-"]),
+    (Messenger::Probe, &["-blackbox-", "-snmp-", "-ssl-exporter-"]),
     (Messenger::Relay, RELAYS),
 ];
 
 /// Those that pass signals of others on.
 const RELAYS: &[&str] = &[
-    "alloy",
-    "datadog-agent",
-    "federate",
-    "fluent-bit",
-    "fluentbit",
-    "fluentd",
-    "grafana-agent",
-    "ingress-nginx",
-    "opentelemetry-collector",
-    "otel-agent",
-    "otel-collector",
-    "otel-gateway",
-    "otelcol",
-    "promtail",
-    "pushgateway",
-    "telegraf",
-    "vector-agent",
-    "vector-aggregator",
-    "vmagent",
+    "-alloy-",
+    "-datadog-agent-",
+    "-federate-",
+    "-fluent-bit-",
+    "-fluentbit-",
+    "-fluentd-",
+    "-grafana-agent-",
+    "-ingress-nginx-",
+    "-opentelemetry-collector-",
+    "-otel-agent-",
+    "-otel-collector-",
+    "-otel-gateway-",
+    "-otelcol-",
+    "-promtail-",
+    "-pushgateway-",
+    "-telegraf-",
+    "-vector-agent-",
+    "-vector-aggregator-",
+    "-vmagent-",
 ];
 
 /// Words that give a messenger away at the end of its name.
@@ -133,7 +133,7 @@ pub(super) fn is_of_another(resource: &Labels<'_>, labels: &Labels<'_>) -> bool 
 /// The messenger with that name: `kps-prometheus-node-exporter`, `kube_state_metrics`, `postgres-exporter`.
 pub(super) fn called_as(name: &str) -> Option<Messenger> {
     let name = dashed(name);
-    let called = |words: &[&str]| words.iter().any(|word| name.contains(&format!("-{word}-")));
+    let called = |words: &[&str]| words.iter().any(|word| name.contains(*word));
     let known = WORDS.iter().find_map(|(messenger, words)| called(words).then_some(*messenger));
     known.or_else(|| ENDS.iter().find_map(|(messenger, end)| name.ends_with(*end).then_some(*messenger)))
 }
@@ -207,12 +207,8 @@ pub(super) fn metrics(query: &str) -> Vec<&str> {
 }
 
 /// The labels of what a query looks for in vain, as far as it asks for them outright: `absent(up{job="kube-scheduler"} == 1)`. Prometheus
-/// gives them to the alert itself, but not where it compares.
-pub(super) fn sought(query: &str) -> BTreeMap<String, String> {
-    find_sought(query).unwrap_or_default()
-}
-
-fn find_sought(query: &str) -> Option<BTreeMap<String, String>> {
+/// gives them to the alert itself, but not where it compares. `None` for any other query.
+pub(super) fn sought(query: &str) -> Option<BTreeMap<String, String>> {
     let called = ["absent_over_time", "absent"].into_iter().find_map(|function| query.trim_start().strip_prefix(function))?;
     let inside = called.trim_start().strip_prefix('(')?;
     let (_, mut rest) = inside.split_once('{')?;
@@ -291,7 +287,7 @@ mod tests {
             ("up{job=\"a\"} == 0", ""),
             ("absent_total{job=\"a\"}", ""),
         ] {
-            let found: Vec<String> = sought(query).iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let found: Vec<String> = sought(query).unwrap_or_default().iter().map(|(name, value)| format!("{name}={value}")).collect();
             assert_eq!(found.join(" "), expected, "{query}");
         }
     }

@@ -171,7 +171,7 @@ impl Resolver<'_> {
                 let of_object = OBJECTS.iter().any(|(label, _)| said.has(label));
                 // Where a rule kept the pod but not the address, the name of the pod tells.
                 let called = || of_object && called_as(pod) == Some(Messenger::StateMetrics);
-                !said.has("uid") && (called() || is_raw && (said.has("node") || of_object || self.is_of_state_metrics(pod, said)))
+                !said.has("uid") && (is_raw && (said.has("node") || of_object || self.is_of_state_metrics(pod, said)) || called())
             }
         }
     }

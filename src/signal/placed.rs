@@ -7,7 +7,7 @@ use serde_json::Value;
 use diag::{Diagnostic, Text, text};
 
 use super::alertmanager::{failure, query};
-use super::answers::{Aside, answers};
+use super::answers::{Aside, and_found, answers};
 use super::events;
 use super::json;
 use super::kubernetes_events::{Cluster, is_object};
@@ -70,7 +70,7 @@ pub fn placed(file: &str, bytes: &[u8], placer: &Resolver<'_>) -> Result<PlacedF
             Err(broken) if used == 0 => return Err(broken.alone(file)),
             Err(broken) => {
                 let Aside { reason, found, .. } = broken.aside(file, answer.place);
-                gathered.refuse(text!("{}{}", reason, if found.is_empty() { found } else { format!(", {found}") }));
+                gathered.refuse(text!("{}{}", reason, and_found(&found)));
             }
         }
     }
@@ -153,10 +153,12 @@ impl Gathered<'_> {
 
     fn finish(self) -> PlacedFile {
         let Gathered { placer, cluster, mut found, .. } = self;
-        found.refused.extend(cluster.unread().iter().map(|unread| {
-            let object = if unread.object.is_empty() { String::new() } else { format!(", {}", unread.object) };
-            RefusedEntry { line: unread.index, reason: text!("{}{}", unread.reason, object) }
-        }));
+        found.refused.extend(
+            cluster
+                .unread()
+                .iter()
+                .map(|unread| RefusedEntry { line: unread.index, reason: text!("{}{}", unread.reason, and_found(&unread.object)) }),
+        );
         found.refused.sort_by_key(|entry| entry.line);
         found.signals.extend(cluster.placed(placer));
         found

@@ -87,13 +87,13 @@ impl Resolver<'_> {
 
     /// By what the query behind a signal looks for in vain. Its own labels come first.
     fn sought(&self, raw: &BTreeMap<String, String>, hint: Option<&str>) -> Option<Placement> {
-        let sought = sought(hint?);
-        let mut all = sought.clone();
-        all.extend(raw.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let sought = sought(hint?)?;
         // Nothing new: it was asked with them already.
-        if all.len() == raw.len() {
+        if sought.keys().all(|name| raw.contains_key(name)) {
             return None;
         }
+        let mut all = sought.clone();
+        all.extend(raw.iter().map(|(name, value)| (name.clone(), value.clone())));
         let found = self.built_in(&all, hint);
         let component = found.component?;
         if let Some(PlacedBy::Label(label)) = found.by

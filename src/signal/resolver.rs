@@ -165,10 +165,7 @@ fn list(names: &mut BTreeMap<String, Vec<ComponentId>>, name: &str, id: Componen
 
 /// The namespace that a component is in, if it says so.
 pub(super) fn namespace(component: &Component) -> Option<&str> {
-    match component.attributes.get(NAMESPACE)? {
-        AttributeValue::Text(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
-        AttributeValue::Bool(_) | AttributeValue::Number(_) => None,
-    }
+    component.text(NAMESPACE).filter(|text| !text.is_empty())
 }
 
 /// The labels and, where they are missing, their usual names, so that an entry of `sources.yaml` holds for every spelling.

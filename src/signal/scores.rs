@@ -211,7 +211,7 @@ pub(super) fn read(
         match entry.read {
             Ok(score) => keep(score, seen, context),
             Err(ScoreRefusal { code, reason, found }) => {
-                let found = if found.is_empty() { String::new() } else { format!(", {found}") };
+                let found = answers::and_found(&found);
                 complaints.add(code, text!("scores rejected, {}", reason), 1, || text!("score {}{}", index, found));
                 context.counts.scores.reject(&reason.to_string(), 1);
                 context.unread(file, index, "score", code, &reason, &found);

@@ -188,9 +188,10 @@ fn starved(words: &[String]) -> bool {
         let after: Vec<&String> = words.iter().skip(at + 1).collect();
         let rated = after.first().is_some_and(|word| matches!(word.as_str(), "rate" | "volume" | "count"));
         let flows = rated || !matches!(work.as_str(), "request" | "requests" | "call" | "calls" | "messages" | "query" | "queries");
-        let below =
-            after.iter().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(BELOW, word)) && !words.iter().any(|word| is(SHARE, word));
-        before || below || (flows && after.into_iter().find(|word| !is(BETWEEN, word)).is_some_and(|word| is(LESS, word)))
+        let next = after.iter().find(|word| !is(BETWEEN, word));
+        let follows = |list: &[&str]| next.is_some_and(|word| is(list, word));
+        let below = follows(BELOW) && !words.iter().any(|word| is(SHARE, word));
+        before || below || (flows && follows(LESS))
     })
 }
 

@@ -153,7 +153,7 @@ impl Journal {
 
     /// All of which a part is missing, here or in a store that this one was salvaged from.
     pub(super) fn not_whole(&self) -> Vec<u64> {
-        let whole = |revision: &u64| !self.lost.contains(revision) && self.audit(*revision).is_some_and(Audit::is_whole);
+        let whole = |revision: &u64| self.lost.binary_search(revision).is_err() && self.audit(*revision).is_some_and(Audit::is_whole);
         (1..=self.newest).filter(|revision| !whole(revision)).collect()
     }
 

@@ -284,11 +284,8 @@ fn each_layer(view: &ReadTransaction, mut take: impl FnMut(&[u8], &str, &[u8]) -
 
 /// Between the layers of one item, in the order of their origins.
 fn conflicts(layers: &[Item]) -> Vec<Conflict> {
-    let git = layers.iter().find(|item| item.origin() == GIT);
-    let others = || layers.iter().filter(|item| item.origin() != GIT);
-    let dropped: Vec<Conflict> = git.map_or_else(Vec::new, |git| others().filter_map(|other| Item::dropped(git, other)).collect());
-    if !dropped.is_empty() {
-        return dropped;
+    if let Some(git) = layers.iter().find(|item| item.origin() == GIT && item.is_dropped()) {
+        return layers.iter().filter(|item| item.origin() != GIT).filter_map(|other| Item::dropped(git, other)).collect();
     }
     let components = || layers.iter().filter_map(|item| if let Item::Component(one) = item { Some(one) } else { None });
     let Some(git) = components().find(|one| one.origin == GIT) else { return Vec::new() };

@@ -390,7 +390,7 @@ impl Item {
     }
 
     /// Whether it says that the item is not there.
-    fn is_dropped(&self) -> bool {
+    pub(super) fn is_dropped(&self) -> bool {
         match self {
             Item::Component(one) => one.drop,
             Item::Relation(one) => one.drop,
@@ -398,15 +398,15 @@ impl Item {
         }
     }
 
-    /// What git says is not there, and another origin declares.
+    /// An item that git says is not there, and another origin declares.
     pub(super) fn dropped(git: &Item, other: &Item) -> Option<Conflict> {
         let id = match git {
             Item::Component(one) => one.id.clone(),
-            Item::Relation(one) => format!("{} {} {}", one.from, one.kind, one.to),
+            Item::Relation(one) => one.words(),
             Item::Group(_) | Item::Case(_) => return None,
         };
         let (attribute, origin) = ("drop".to_owned(), other.origin().to_owned());
-        git.is_dropped().then(|| Conflict { id, attribute, git: Value::from(true), other: Value::from(false), origin, on_purpose: true })
+        Some(Conflict { id, attribute, git: Value::from(true), other: Value::from(false), origin, on_purpose: true })
     }
 }
 

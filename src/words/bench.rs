@@ -1,6 +1,6 @@
 //! Words of `faultscope bench`: how fast the matcher is.
 
-use std::fmt::Display;
+use super::diagnosis::counted;
 
 use engine::matcher::Stats;
 
@@ -15,11 +15,7 @@ words! {
 impl Lang {
     pub fn loaded(self, rules: usize, components: usize, ms: f64) -> String {
         match self {
-            Lang::En => format!(
-                "{} over {}, loaded in {ms:.0} ms",
-                counted(&rules, "rule", "rules"),
-                counted(&components, "component", "components")
-            ),
+            Lang::En => format!("{} over {}, loaded in {ms:.0} ms", counted(rules, "rule"), counted(components, "component")),
             Lang::Zh => format!("{rules} 条规则，{components} 个组件，加载耗时 {ms:.0} ms"),
         }
     }
@@ -52,10 +48,10 @@ impl Lang {
         match self {
             Lang::En => format!(
                 "holds {series} series, {}, {}, {}; {} unused",
-                counted(samples, "sample", "samples"),
-                counted(signals, "signal", "signals"),
-                counted(instances, "rule binding", "rule bindings"),
-                counted(unread, "fact", "facts")
+                counted(samples, "sample"),
+                counted(signals, "signal"),
+                counted(instances, "rule binding"),
+                counted(unread, "fact")
             ),
             Lang::Zh => {
                 format!("保存了 {series} 条指标序列、{samples} 个采样、{signals} 个信号、{instances} 组规则绑定；{unread} 条事实未用到")
@@ -69,9 +65,9 @@ impl Lang {
         match self {
             Lang::En => format!(
                 "limits reached: {} and {} dropped, {} not evaluated",
-                counted(samples_let_go, "sample", "samples"),
-                counted(signals_let_go, "signal", "signals"),
-                counted(instances_not_made, "rule binding", "rule bindings")
+                counted(samples_let_go, "sample"),
+                counted(signals_let_go, "signal"),
+                counted(instances_not_made, "rule binding")
             ),
             Lang::Zh => {
                 format!("达到上限：丢弃了 {samples_let_go} 个采样和 {signals_let_go} 个信号，{instances_not_made} 组规则绑定未评估")
@@ -85,11 +81,4 @@ impl Lang {
             Lang::Zh => format!("带脚本的规则开销最大，因为它可能读取的每个采样都会使脚本重新运行：{rules}"),
         }
     }
-}
-
-/// A number with its English noun.
-fn counted(number: &impl Display, one: &str, many: &str) -> String {
-    let number = number.to_string();
-    let noun = if number == "1" { one } else { many };
-    format!("{number} {noun}")
 }

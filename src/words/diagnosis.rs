@@ -1,5 +1,7 @@
 //! Writes the words of a diagnosis: every sentence in it, from its reasons, in the language of the reader.
 
+use std::fmt::Display;
+
 use estate::Snapshot;
 use localize::{ClusterView, CommonRelation, Diagnosis, Fault, JoinedBy, Says, SignalView, Suspect, UndoView, WhySetAside, WhySuppressed};
 use signal::Muted;
@@ -229,6 +231,13 @@ impl Writer<'_> {
                 .to_owned(),
         }
     }
+}
+
+/// A number with its English noun: `1 group`, `2 groups`, `2 entries`.
+pub fn counted(number: impl Display + Copy, one: &str) -> String {
+    let number = number.to_string();
+    let noun = if number == "1" { one.to_owned() } else { plural(one) };
+    format!("{number} {noun}")
 }
 
 /// The plural of the name of a type.

@@ -17,7 +17,7 @@ mod walk;
 mod why;
 mod writer;
 
-pub use diagnosis::tell;
+pub use diagnosis::{counted, tell};
 pub use lang::{Lang, fixed_words};
 pub use locale::{Locale, Zone};
 pub use writer::Writer;

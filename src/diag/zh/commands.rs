@@ -56,12 +56,8 @@ pub(super) const PART: &[(&str, &str)] = &[
     ),
     ("name one with `--project DIR`, or start one: `faultscope init`", "请用 `--project DIR` 指定项目，或用 `faultscope init` 新建"),
     (
-        "1 error in the project; the affected items are left out; `faultscope check {}` shows them",
-        "项目中有 1 个错误，相关条目未采用；`faultscope check {}` 可查看",
-    ),
-    (
-        "{} errors in the project; the affected items are left out; `faultscope check {}` shows them",
-        "项目中有 {} 个错误，相关条目未采用；`faultscope check {}` 可查看",
+        "{} in the project; the affected items are left out; `faultscope check {}` shows them",
+        "项目中有 {}，相关条目未采用；`faultscope check {}` 可查看",
     ),
     (
         "this would remove {} of the {} components that git declared so far; nothing was applied",
